@@ -1,0 +1,53 @@
+/**
+ * The port to a model: one request, one streamed reply. One implementation per wire format, on the vendor's own SDK;
+ * retries, budgets and turns are not its business.
+ */
+
+import type { CacheMark, ContextHead, MessageText, ToolCall, Usage } from "../../context/types.ts";
+import type { TaskErrorCode } from "../../errors/codes.ts";
+
+export interface Provider {
+  readonly name: "anthropic" | "openai" | "simulated";
+  readonly baseUrl: string;
+  readonly apiKey: string;
+  readonly defaultModel: string;
+}
+
+export interface ModelRequest {
+  readonly provider: Provider;
+  readonly head: ContextHead;
+  readonly messages: readonly MessageText[];
+  readonly model: string;
+  /** JSON text of the vendor-format tool array to send, already resolved; undefined sends none. */
+  readonly tools: string | undefined;
+  /** The call's maximal output in tokens; replaces params' own limit when lower, and stands in when params has none. */
+  readonly maxOutputTokens: number;
+  /** Anthropic cache_control positions, at most four, oldest first. Ignored by the OpenAI format. */
+  readonly marks: readonly CacheMark[];
+  /** OpenAI prompt_cache_key: one per context lineage. Ignored by the Anthropic format. */
+  readonly cacheKey: string;
+  readonly signal: AbortSignal;
+  /** Sent as `x-heddle-task` to the simulated model only. */
+  readonly taskId: string;
+}
+
+export interface ModelReply {
+  /** The assistant message as the provider would take it back, as JSON text (reasoning blocks and signatures included). */
+  readonly message: MessageText;
+  /** The visible text, joined. */
+  readonly text: string;
+  readonly calls: readonly ToolCall[];
+  readonly usage: Usage;
+  readonly stop: "end" | "calls" | "output_limit" | "refusal";
+}
+
+export interface ModelFault {
+  readonly code: TaskErrorCode;
+  readonly message: string;
+  readonly transient: boolean;
+  readonly retryAfterMs?: number;
+}
+
+export type ModelOutcome = { readonly ok: true; readonly reply: ModelReply } | { readonly ok: false; readonly fault: ModelFault };
+
+export type CallModel = (request: ModelRequest) => Promise<ModelOutcome>;

@@ -1,0 +1,93 @@
+/**
+ * The closed table of problems: code → HTTP status, title, hint, retryable.
+ * Codes are contract: they are added, never changed. Hints are read by models and people and say what to do next.
+ */
+
+interface Problem {
+  readonly status: number;
+  readonly title: string;
+  readonly hint: string;
+  /** The same request may succeed later without a change. */
+  readonly retryable?: true;
+}
+
+export const problems = {
+  malformed_json: { status: 400, title: "The body is not JSON", hint: "Send a JSON object in UTF-8; `detail` names the position." },
+  validation_failed: { status: 422, title: "The request does not match its schema", hint: "`errors` names the path of each offending field; /openapi.json has the schema." },
+  unsupported_media_type: { status: 415, title: "The body is not application/json", hint: "Send `content-type: application/json`." },
+  unauthorized: { status: 401, title: "No valid key", hint: "Send `authorization: Bearer hdl_…`; a revoked key stays refused." },
+  forbidden: { status: 403, title: "The key lacks a scope for this", hint: "Use a key with the scope that `detail` names." },
+  not_found: { status: 404, title: "There is no such thing here", hint: "Check the id and the key's tenant; ids of other tenants are not found either." },
+  method_not_allowed: { status: 405, title: "The path does not take this method", hint: "See /openapi.json." },
+  not_available: { status: 422, title: "This part of Heddle is not available yet", hint: "Leave the field out." },
+  idempotency_mismatch: { status: 422, title: "The Idempotency-Key was used with another request", hint: "Use a new key for a new request; repeat a key only with the same body." },
+  body_too_large: { status: 413, title: "The body is over 16 MiB", hint: "Append a large context in several calls of /context." },
+  instructions_too_large: { status: 413, title: "Instructions are over 128 KiB", hint: "Put what the tasks share into the context and fork it." },
+  result_too_large: { status: 413, title: "The result is over 1 MiB", hint: "Store it elsewhere and return a reference." },
+  context_too_large: { status: 413, title: "The context would be over 24 MiB", hint: "Fork with {last: n} or from an earlier snapshot." },
+  open_calls: { status: 409, title: "The snapshot ends in tool calls that nobody has answered", hint: "Send the `call_id` of one of these calls, or fork from a snapshot before the reply." },
+  lease_lost: { status: 409, title: "The lease is not, or no longer, valid", hint: "Stop working on the task: it was finished, cancelled or given to another worker. Lease again." },
+  run_ended: { status: 409, title: "The run has ended", hint: "Read it, retry one of its tasks to reopen it, or create a new run." },
+  run_paused: { status: 409, title: "The run is paused", hint: "POST …/resume first." },
+  run_not_paused: { status: 409, title: "The run is not paused", hint: "Only a paused run can be resumed." },
+  tasks_live: { status: 409, title: "Tasks of the run are still live", hint: "Wait for them, or send {\"cancel\": true}." },
+  task_not_ended: { status: 409, title: "The task has not ended", hint: "Only an ended task can be retried; cancel it first." },
+  below_spent: { status: 422, title: "The budget is below what is spent", hint: "Give a total of at least `usage.tokens`." },
+  unknown_task: { status: 422, title: "A named task does not exist", hint: "Name a task of this batch, of the same creator or of its ancestors, by key or id." },
+  unknown_snapshot: { status: 422, title: "A named snapshot does not exist in this run", hint: "Use a hash that this run has returned." },
+  duplicate_key: { status: 422, title: "A key is used twice", hint: "Keys are unique among the tasks of one creator; rename one." },
+  dependency_cycle: { status: 422, title: "The dependencies form a cycle", hint: "`detail` names the cycle; remove one of its edges. A parent waits for its own children." },
+  ancestor_dependency: { status: 422, title: "A task can't wait for its own ancestor", hint: "The ancestor ends only after its children; give the child what it needs in `context`." },
+  limit_tasks: { status: 422, title: "The run's task limit would be passed", hint: "Raise `limits.tasks` of the next run, or create fewer tasks." },
+  limit_depth: { status: 422, title: "The run's depth limit would be passed", hint: "Do the work in this task instead of forking again." },
+  limit_children: { status: 422, title: "The task's limit of children would be passed", hint: "Create fewer, larger tasks." },
+  pool_not_allowed: { status: 422, title: "The pool is not allowed here", hint: "A task may use its own pool and those in `limits.pools`." },
+  no_provider: { status: 422, title: "No model provider is configured for this format", hint: "Set ANTHROPIC_API_KEY or OPENAI_API_KEY as a secret of the deployment." },
+  too_many_requests: { status: 429, title: "Too many requests", hint: "Wait for `retry-after` seconds.", retryable: true },
+  overloaded: { status: 503, title: "Overloaded", hint: "Wait for `retry-after` seconds and repeat; with the same Idempotency-Key nothing is done twice.", retryable: true },
+  not_ready: { status: 503, title: "Not ready to serve", hint: "Apply the migrations and set the secrets; `detail` names what is missing.", retryable: true },
+  internal: { status: 500, title: "A fault of Heddle", hint: "Repeat with the same Idempotency-Key; if it stays, report `instance`.", retryable: true },
+} as const satisfies Record<string, Problem>;
+
+export type ProblemCode = keyof typeof problems;
+
+/** Errors that a task can end with, or that a tool call answers; `message` says what happened, the hint what to do. */
+export const taskErrors = {
+  cancelled: "The task was cancelled.",
+  parent_ended: "The parent failed or was cancelled, and its children end with it.",
+  run_ended: "The run ended.",
+  dependency_failed: "A task that it depends on did not succeed.",
+  reference_unresolved: "A {{key.path}} names a path that the result does not have.",
+  timeout: "The task's timeout_ms passed.",
+  max_turns: "The task used all of its turns.",
+  max_tokens: "The task used all of its tokens.",
+  output_invalid: "The output does not match output_schema.",
+  output_truncated: "The model's output limit cut its reply off.",
+  agent_error: "The agent ended the task with an error.",
+  command_failed: "The worker's command failed.",
+  worker_lost: "The worker stopped renewing its lease.",
+  poisoned: "Three workers in a row were lost while running the task.",
+  refusal: "The model refused.",
+  context_too_long: "The context does not fit the model's window.",
+  no_provider: "No provider is configured for the task's format.",
+  provider_rejected: "The provider refused the request.",
+  provider_rate_limited: "The provider's rate limit was met.",
+  provider_unavailable: "The provider failed or is overloaded.",
+  network: "The provider could not be reached.",
+  internal: "A fault of Heddle.",
+} as const;
+
+export type TaskErrorCode = keyof typeof taskErrors;
+
+/** Errors that an agent's tool call is answered with; written so that a model can act on them. */
+export const toolErrorHints = {
+  bad_arguments: "Correct the arguments that `message` names and call again.",
+  unknown_tool: "Heddle does not have this tool, and the run declares none of that name; go on without it.",
+  would_deadlock: "Don't wait for yourself, an ancestor, or a task that waits for you; finish your own work instead.",
+  not_descendant: "Only tasks that you created, and theirs, can be cancelled.",
+  unknown_task: "Name a task by the id or key that create_task returned.",
+  timed_out: "The tasks go on; await them again or work on.",
+  not_a_task: "finish ends the current task; here no task is running.",
+} as const;
+
+export type ToolErrorCode = keyof typeof toolErrorHints;

@@ -1,0 +1,132 @@
+/**
+ * Every bound of Heddle: name with unit, value, why, and where the number comes from.
+ * Nothing is bounded anywhere else; a new loop, buffer or list takes its bound from here.
+ */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+// ---- HTTP (contract, DESIGN §4) ------------------------------------------------------------------------------------
+/** A request body; the platform takes 100 MB, an RPC argument 32 MiB, and a body is held twice while it is read. */
+export const bodyBytesMax = 16 * MiB;
+/** `instructions` of one task. */
+export const instructionsBytesMax = 128 * KiB;
+/** The result of one task, as JSON. */
+export const resultBytesMax = 1 * MiB;
+/** Tasks of one batch; all or nothing, so it is also the largest single transition. */
+export const batchTasksMax = 1000;
+/** Rows of one page. */
+export const pageRowsMax = 1000;
+export const pageRowsDefault = 100;
+/** A page ends early at this size, so that 1,000 results of 1 MiB never meet in one answer. */
+export const pageBytesMax = 8 * MiB;
+/** Longest long poll of `/wait` and of a blocking tool call: below the shortest proxy timeout in common use (100 s). */
+export const waitMsMax = 60 * second;
+/** Longest long poll of a pull worker for leases (contract). */
+export const leaseWaitMsMax = 30 * second;
+/** Leases of one call: 24 MiB of contexts bound it sooner. */
+export const leasesPerCallMax = 64;
+/** Contexts sent with leases or a task, all together; beyond it they are fetched by snapshot (RPC takes 32 MiB). */
+export const leaseContextBytesMax = 24 * MiB;
+/** Answers to an `Idempotency-Key` are kept this long (contract). */
+export const idempotencyMs = 24 * hour;
+export const idempotencyKeyCharsMax = 255;
+/** Names, titles, labels: enough for a sentence; they are shown in lists and kept in memory. */
+export const nameCharsMax = 200;
+export const labelsMax = 16;
+export const labelCharsMax = 64;
+/** Dependencies of one task. */
+export const afterMax = 256;
+/** Tasks named in one wait or await_tasks. */
+export const waitTasksMax = 1000;
+
+// ---- runs: defaults of `limits` (contract, DESIGN §4) --------------------------------------------------------------
+export const runWorkersDefault = 16;
+export const runWorkersMax = 1000;
+export const runTasksDefault = 10_000;
+/** An object holds 128 MB; at the resident sizes of DESIGN §3.2 this many tasks fit with room to spare. */
+export const runTasksMax = 200_000;
+export const runDepthDefault = 5;
+export const runDepthMax = 64;
+export const runChildrenDefault = 100;
+export const runTimeoutMsDefault = 24 * hour;
+export const runTimeoutMsMax = 365 * 24 * hour;
+export const runStallMsDefault = 60 * second;
+/** A run without a root that nothing happens in ends by itself (contract). */
+export const runIdleMs = 24 * hour;
+
+// ---- tasks ---------------------------------------------------------------------------------------------------------
+export const priorityDefault = 5;
+export const priorityRootDefault = 9;
+export const retriesDefault = 2;
+export const retriesMax = 20;
+export const backoffMsDefault = 1 * second;
+export const backoffMsMax = 10 * minute;
+/** A provider's own retry-after is honoured up to this; beyond it the attempt counts as failed. */
+export const retryAfterMsMax = 10 * minute;
+/** Leases lost in a row without a new turn before a task is called poisoned (contract). */
+export const poisonedLosses = 3;
+export const maxTurnsDefault = 50;
+export const maxTurnsMax = 1000;
+/** One ready minute raises a task by one level (DESIGN §6). */
+export const agingStepMs = 1 * minute;
+/** The model is shown what is wrong with its output this often before the task fails (issue 2). */
+export const outputRepairsMax = 2;
+
+// ---- leases and seats ----------------------------------------------------------------------------------------------
+export const leaseMs = 30 * second;
+/** Seats renew this often: two renewals may be lost before the lease is. */
+export const renewEveryMs = 10 * second;
+/** A seat gives its place back after this and is opened anew: Cloudflare adds consumers only between batches. */
+export const seatServesMs = 60 * second;
+/** A seat that has not opened by then is sent again on another shard. */
+export const seatOpenMs = 3 * second;
+/** An idle seat asks again within this time instead of closing, so that a chain or a fan-in needs no new seat. */
+export const seatLingerMs = 500;
+/** Seats of one queue batch: an invocation may have 6 connections that wait for headers. */
+export const seatsPerBatch = 6;
+export const seatShards = 4;
+/** A blocking call of a hosted task waits this long inline before the task parks. */
+export const inlineWaitMs = 50;
+
+// ---- contexts ------------------------------------------------------------------------------------------------------
+/** A results block in a context or tool result (contract). */
+export const inlineResultBytesMax = 32 * KiB;
+/** All results of one await_tasks reply together: a model's window is the bound that matters. */
+export const inlineResultsBytesMax = 512 * KiB;
+/** SQLite rows are limited to 2 MB in production (not locally): texts are cut in chunks well below it. */
+export const rowBytesMax = 1_500_000;
+/** Snapshots cached by a seat's isolate, which has 128 MB for everything. */
+export const snapshotCacheBytes = 48 * MiB;
+/** A context as a whole: what fits a lease. */
+export const contextBytesMax = 24 * MiB;
+/** Largest window that a `{last: n}` may name. */
+export const lastTurnsMax = 1000;
+
+// ---- log and checkpoints -------------------------------------------------------------------------------------------
+/** One log row holds at most this before a command's events go on in the next: reading one event must stay cheap. */
+export const logRowBytes = 64 * KiB;
+export const checkpointTailRows = 2000;
+export const checkpointTailBytes = 4 * MiB;
+export const checkpointPageTasks = 500;
+/** Parsed log rows kept in memory for dispatch. */
+export const logCacheBytes = 2 * MiB;
+
+// ---- model calls ---------------------------------------------------------------------------------------------------
+/** A call's maximal output where `params` names none (contract). */
+export const outputTokensDefault = 8192;
+export const outputTokensSimulated = 1024;
+/** No byte from the provider for this long ends the call as a network fault. */
+export const modelIdleMs = 5 * minute;
+
+// ---- tenants and keys ----------------------------------------------------------------------------------------------
+export const keysPerTenantMax = 1000;
+
+// ---- alarms --------------------------------------------------------------------------------------------------------
+/** Alarms may be late by a minute; every call re-arms one that is overdue by this. */
+export const alarmOverdueMs = 5 * second;
+/** A running task's object is swept at least this often, whatever the alarm did. */
+export const sweepEveryMs = 1 * minute;
