@@ -1,0 +1,157 @@
+/**
+ * Wire shapes of answers (snake_case), as types: what objects build and the HTTP door sends.
+ * Their zod twins for /openapi.json are in responses.ts and are checked against these.
+ */
+
+import type { Format, MessageText, Usage } from "../context/types.ts";
+
+export type RunStatus = "active" | "paused" | "succeeded" | "failed" | "cancelled";
+export type TaskState = "waiting" | "ready" | "running" | "parked" | "succeeded" | "failed" | "cancelled" | "skipped";
+export type WaitMode = "all" | "any" | "settled";
+
+export interface LimitsView {
+  workers: number;
+  tasks: number;
+  depth: number;
+  children: number;
+  tokens: number | null;
+  usd: null;
+  timeout_ms: number;
+  hold_ms: number | null;
+  stall_ms: number;
+  pools: string[];
+}
+
+export interface RunView {
+  id: string;
+  name: string | null;
+  status: RunStatus;
+  /** Why a paused run pauses, or an ended one ended early. */
+  reason: string | null;
+  /** Nothing is live. */
+  idle: boolean;
+  /** The head: the last snapshot appended from outside. */
+  snapshot: string;
+  format: Format;
+  root: string | null;
+  counts: Record<TaskState, number>;
+  seats: { open: number; target: number };
+  limits: LimitsView;
+  usage: Usage & { tokens: number };
+  cost: null;
+  findings: number;
+  last_seq: number;
+  created_at: number;
+  ended_at: number | null;
+}
+
+/** What a task that does not run waits for; null otherwise. */
+export type WaitingOn =
+  | { tasks: string[]; mode?: WaitMode; until?: number }
+  | { backoff_until: number }
+  | { children: number }
+  | { budget: true }
+  | null;
+
+export interface ErrorView {
+  code: string;
+  message: string;
+  hint?: string;
+  /** Why, when the error is another task's: the chain down to the first cause. */
+  cause?: { task: string; error: ErrorView };
+}
+
+export interface TaskView {
+  id: string;
+  key: string | null;
+  title: string | null;
+  state: TaskState;
+  priority: number;
+  /** At least `priority`: raised to that of any task that waits for this one. */
+  effective_priority: number;
+  pool: string;
+  parent: string | null;
+  depth: number;
+  generation: number;
+  attempts: number;
+  turns: number;
+  after: string[];
+  labels: Record<string, string>;
+  result: unknown;
+  error: ErrorView | null;
+  usage: Usage;
+  timings: { created_at: number; ready_at: number | null; started_at: number | null; ended_at: number | null };
+  waiting_on: WaitingOn;
+  children_failed: number;
+  fork: { snapshot: string; mode: string; reason?: string };
+}
+
+export interface Page<Row> {
+  rows: Row[];
+  nextCursor: string | null;
+}
+
+export interface CreatedTasks {
+  tasks: { id: string; key: string | null; state: TaskState; priority: number; pool: string }[];
+  projection: Projection;
+  /** Things that the caller should know and need not act on, e.g. that a relocated fork's cache is cold. */
+  notes?: string[];
+}
+
+export interface Projection {
+  input_tokens: number;
+  cached_tokens: number;
+  cost: number | null;
+  budget_left: number | null;
+  critical_path_tasks: number;
+}
+
+export interface EventView {
+  seq: number;
+  at: number;
+  type: string;
+  task?: string;
+  causes: number[];
+  [field: string]: unknown;
+}
+
+export interface WaitView {
+  done: boolean;
+  tasks?: TaskView[];
+  counts?: Record<TaskState, number>;
+  failed?: string[];
+}
+
+/** A lease as an object grants it; the HTTP door signs (tenant, run, task, fence) into its id. */
+export interface LeaseGrant {
+  run: string;
+  taskNumber: number;
+  fence: number;
+  expires_at: number;
+  task: TaskView & { instructions: string; attempt: number };
+  /** JSON text of `{format, model, system?, messages, tools?, params?}`; null when it is fetched by snapshot instead. */
+  contextText: string | null;
+  snapshot: string;
+}
+
+/** A tool call's answer: exactly one of result, error, pending. */
+export type ToolOutcome =
+  | { result: unknown }
+  | { error: { code: string; message: string; hint: string; [more: string]: unknown } }
+  | { pending: true; call_id: string };
+
+export interface SnapshotView {
+  snapshot: string;
+  parent: string | null;
+  /** JSON text, see LeaseGrant.contextText. */
+  contextText: string;
+}
+
+export interface ContextInput {
+  format: Format;
+  model?: string;
+  system?: string;
+  tools?: string;
+  params?: string;
+  messages: MessageText[];
+}

@@ -1,0 +1,135 @@
+/**
+ * The RPC surface of the Durable Objects, as types: what the HTTP door and the seats call.
+ *
+ * Methods return plain data and never throw for what a caller can cause: a thrown error counts as a crash of the object.
+ * A mutating method takes `idem`: the same key with the same fingerprint gets the first answer, committed in the same
+ * transaction as the effect; with another fingerprint it is the fault `idempotency_mismatch`.
+ */
+
+import type {
+  ContextInput,
+  CreatedTasks,
+  ErrorView,
+  EventView,
+  LeaseGrant,
+  Page,
+  RunStatus,
+  RunView,
+  SnapshotView,
+  TaskState,
+  TaskView,
+  ToolOutcome,
+  WaitMode,
+  WaitView,
+} from "../contract/shapes.ts";
+import type { TaskSpec } from "../contract/task-spec.ts";
+import type { MessageText, Usage } from "../context/types.ts";
+import type { FaultData } from "../errors/fault.ts";
+
+export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: FaultData };
+
+export interface Idem {
+  readonly key: string;
+  /** Hash of method, path and body. */
+  readonly fingerprint: string;
+}
+
+export interface LimitsInput {
+  workers?: number;
+  tasks?: number;
+  depth?: number;
+  children?: number;
+  tokens?: number;
+  timeout_ms?: number;
+  hold_ms?: number;
+  stall_ms?: number;
+  pools?: string[];
+}
+
+export interface CreateRunInput {
+  tenant: string;
+  run: string;
+  name?: string;
+  context: ContextInput;
+  limits: LimitsInput;
+  root?: TaskSpec;
+}
+
+/** One attempt, named by the capability that the HTTP door has verified. */
+export interface LeaseRef {
+  readonly taskNumber: number;
+  readonly fence: number;
+}
+
+export interface ToolCallInput {
+  readonly tool: string;
+  /** JSON text of the arguments object. */
+  readonly arguments: string;
+  readonly callId?: string;
+  /** Default: the head (outside) or the task's own newest snapshot (lease). */
+  readonly snapshot?: string;
+  readonly messages?: readonly MessageText[];
+  readonly waitMs: number;
+}
+
+export interface CompleteInput {
+  readonly result: unknown;
+  readonly usage?: Partial<Usage>;
+  /** Ask for the next task of the same pool in the same call. */
+  readonly next: boolean;
+  readonly worker: string;
+}
+
+export interface FailInput {
+  readonly error: { code: string; message: string };
+  readonly retryable: boolean;
+}
+
+/** Stub of a RunScheduler, named `tenant/run`. Every method answers `not_found` for a run that was never created or is deleted. */
+export interface RunSchedulerRpc {
+  createRun(input: CreateRunInput, idem?: Idem): Promise<Reply<RunView>>;
+  run(): Promise<Reply<RunView>>;
+  pause(idem?: Idem): Promise<Reply<RunView>>;
+  resume(idem?: Idem): Promise<Reply<RunView>>;
+  cancelRun(reason: string | undefined, idem?: Idem): Promise<Reply<RunView>>;
+  finishRun(input: { cancel: boolean }, idem?: Idem): Promise<Reply<RunView>>;
+  budget(input: { tokens?: number }, idem?: Idem): Promise<Reply<RunView>>;
+  /** Deletes everything; live tasks are cancelled by it. The D1 row is the caller's. */
+  deleteRun(): Promise<Reply<null>>;
+
+  appendContext(input: { after: string; messages: readonly MessageText[] }, idem?: Idem): Promise<Reply<{ snapshot: string }>>;
+  /** With `after`, an ancestor of it, only the messages that follow that one. */
+  snapshot(hash: string, after?: string): Promise<Reply<SnapshotView>>;
+
+  createTasks(input: { tasks: TaskSpec[]; from?: string }, idem?: Idem): Promise<Reply<CreatedTasks>>;
+  tasks(input: { state?: TaskState; limit: number; cursor?: string }): Promise<Reply<Page<TaskView>>>;
+  task(id: string): Promise<Reply<TaskView>>;
+  taskContext(id: string): Promise<Reply<SnapshotView>>;
+  cancelTask(id: string, reason: string | undefined, idem?: Idem): Promise<Reply<TaskView>>;
+  retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>>;
+  wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>>;
+  callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
+
+  /** Events with seq > after, oldest first; waits up to waitMs when there is none. `done`: the run has ended and no event follows. */
+  events(input: { after: number; limit: number; waitMs: number }): Promise<Reply<{ events: EventView[]; done: boolean }>>;
+
+  /** Grants up to max ready tasks of a pool; never waits. */
+  leases(input: { pool: string; worker: string; max: number; contextBytes: number }): Promise<Reply<LeaseGrant[]>>;
+  /** The grant again while it is open, for a repeated Idempotency-Key. */
+  leaseAgain(lease: LeaseRef): Promise<Reply<LeaseGrant>>;
+  renew(lease: LeaseRef): Promise<Reply<{ expires_at: number }>>;
+  turn(lease: LeaseRef, input: { messages: readonly MessageText[]; usage?: Partial<Usage> }, idem?: Idem): Promise<Reply<{ snapshot: string }>>;
+  leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
+  complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: LeaseGrant }>>;
+  fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>>;
+
+  /** Cron's last net: loads the object, expires what is due, re-arms the alarm. Answers the status for the run index. */
+  sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>>;
+}
+
+/** Stub of a TenantGate, named by the tenant: which runs have ready tasks for a pool, served round robin. */
+export interface TenantGateRpc {
+  announce(input: { run: string; pool: string; ready: boolean }): Promise<void>;
+  lease(input: { tenant: string; pool: string; worker: string; max: number; waitMs: number }, idem?: Idem): Promise<Reply<LeaseGrant[]>>;
+  forget(run: string): Promise<void>;
+}
