@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+/** The `heddle` command: picks the subcommand, and turns what it throws into one line and an exit status. */
+
+import { runCli } from "./cli.ts";
+
+process.exitCode = await runCli(process.argv.slice(2));
