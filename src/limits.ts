@@ -42,6 +42,26 @@ export const labelCharsMax = 64;
 export const afterMax = 256;
 /** Tasks named in one wait or await_tasks. */
 export const waitTasksMax = 1000;
+/** Levels of nesting in a body or in tool arguments: later code walks and prints values recursively. */
+export const jsonDepthMax = 64;
+/** Fields named in one validation problem: enough to correct a batch, small enough to read. */
+export const fieldErrorsMax = 50;
+/** Messages of one append: far above any conversation; bounds the rows of one transaction. */
+export const messagesMax = 10_000;
+/** Pools named by one run's `limits.pools`. */
+export const poolsPerRunMax = 64;
+/** A reason given for a cancellation: a paragraph, kept in the log. */
+export const reasonCharsMax = 1000;
+/** A result's path in `inspect`, as text. */
+export const resultPathCharsMax = 500;
+/** A live event stream says that it is there this often: below the idle timeout of proxies in common use. */
+export const sseHeartbeatMs = 15 * second;
+/** One call of the object for a live event stream waits this long for the next event. */
+export const sseWaitMs = 25 * second;
+/** Calls of one live event stream; then it ends and the client resumes. An invocation has 10,000 subrequests. */
+export const sseCallsMax = 2000;
+/** A deployment secret shorter than this can be guessed. */
+export const secretCharsMin = 32;
 
 // ---- runs: defaults of `limits` (contract, DESIGN §4) --------------------------------------------------------------
 export const runWorkersDefault = 16;
@@ -121,6 +141,26 @@ export const outputTokensDefault = 8192;
 export const outputTokensSimulated = 1024;
 /** No byte from the provider for this long ends the call as a network fault. */
 export const modelIdleMs = 5 * minute;
+/** Bytes of one streamed reply, events' envelopes included: far above any output limit, so only a broken provider meets it. */
+export const modelReplyBytesMax = 64 * MiB;
+/** A provider's error text as shown in a task's error; some answer with whole HTML pages. */
+export const faultMessageCharsMax = 500;
+/** Anthropic refuses a request with more `cache_control` marks than this. */
+export const cacheMarksMax = 4;
+
+// ---- the simulated model (local mode only) -------------------------------------------------------------------------
+/** Anthropic takes request bodies of 32 MB; a context (24 MiB) with its tools fits. */
+export const simulatedBodyBytesMax = 32 * MiB;
+/** Longest `latency_ms`: what a queue consumer may last at all. */
+export const simulatedLatencyMsMax = 15 * minute;
+/** A streamed reply that lets one wait longer than this sends pings meanwhile, as vendors do; below it, not a byte. */
+export const simulatedPingMs = 60 * second;
+/** `retry-after` of a scripted 429, in whole seconds: the shortest that the header can say. */
+export const simulatedRetryAfterS = 1;
+/** Prompt prefixes that an isolate remembers as cached, least recently used out first; a number and a key each, some 5 MB. */
+export const simulatedPrefixesMax = 65_536;
+/** Pieces that a scripted text or argument object is streamed in. */
+export const simulatedPiecesMax = 8;
 
 // ---- tenants and keys ----------------------------------------------------------------------------------------------
 export const keysPerTenantMax = 1000;

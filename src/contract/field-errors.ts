@@ -1,0 +1,65 @@
+/**
+ * What a schema says about a value, in words: one line a field, with its path, for people and models alike.
+ * A check may carry a problem code of its own (`withProblem`); it then decides the answer's code.
+ */
+
+import type * as z from "zod";
+import type { ProblemCode } from "../errors/codes.ts";
+import type { FieldError } from "../errors/fault.ts";
+import { fieldErrorsMax } from "../limits.ts";
+
+export interface Mismatch {
+  readonly code: ProblemCode;
+  readonly errors: readonly FieldError[];
+}
+
+/** Parameters of a zod check whose failure is `problem` and not `validation_failed`. */
+export const withProblem = (problem: ProblemCode, error: string) => ({ error, params: { problem } });
+
+/** The problem and its fields. A cap (413) outranks a mismatch, and a mismatch outranks what is only not available yet. */
+export function mismatchOf(error: z.ZodError): Mismatch {
+  const found = error.issues.flatMap((issue) => expand(issue));
+  const code =
+    found.find((entry) => entry.problem !== undefined && entry.problem !== "not_available")?.problem ??
+    (found.every((entry) => entry.problem === "not_available") ? "not_available" : "validation_failed");
+  const relevant = code === "validation_failed" ? found : found.filter((entry) => entry.problem === code);
+  return { code, errors: relevant.slice(0, fieldErrorsMax).map(({ path, message }) => ({ path, message })) };
+}
+
+/** `tasks[3].after[0]`; keys that are no plain names are quoted: `labels["a b"]`. */
+export function pathText(path: readonly PropertyKey[]): string {
+  let text = "";
+  for (const step of path) {
+    if (typeof step === "number") text += `[${step}]`;
+    else if (/^[A-Za-z_][\w-]*$/.test(String(step))) text += text === "" ? String(step) : `.${String(step)}`;
+    else text += `[${JSON.stringify(String(step).slice(0, 64))}]`;
+  }
+  return text;
+}
+
+interface Found extends FieldError {
+  readonly problem: ProblemCode | undefined;
+}
+
+function expand(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[] = []): Found[] {
+  const path = [...prefix, ...issue.path];
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({ path: pathText([...path, key]), message: "unknown field", problem: undefined }));
+  }
+  if (issue.code === "invalid_union") {
+    // Where the value has the type of just one alternative, that one's complaints are the useful ones.
+    const meant = issue.errors.filter((branch) => !branch.some(isTypeMismatchAtRoot));
+    if (meant.length === 1) return meant[0]!.flatMap((inner) => expand(inner, path));
+  }
+  const problem = issue.code === "custom" ? (issue.params?.problem as ProblemCode | undefined) : undefined;
+  return [{ path: pathText(path), message: plain(issue.message), problem }];
+}
+
+const isTypeMismatchAtRoot = (issue: z.core.$ZodIssue): boolean =>
+  issue.path.length === 0 && (issue.code === "invalid_type" || issue.code === "invalid_value");
+
+const plain = (message: string): string =>
+  message
+    .replace(/^Invalid (?:input|option): /, "")
+    .replace(/^expected nonoptional, received undefined$/, "required")
+    .replace(/^(expected .*), received undefined$/, "required: $1");

@@ -1,0 +1,270 @@
+/**
+ * The agent tools: names, descriptions, schemas, and the one parser of their arguments (contract, DESIGN §5).
+ *
+ * Owns the text that models read about a tool before they call it, and about arguments that they got wrong.
+ * Does not own what a call does (objects/) nor the rendering of its answer.
+ *
+ * T1  A definition is one flat object schema: no $ref, no union at the top; both vendors take it unchanged.
+ * T2  Whatever the arguments are, parsing answers: it never throws. `message` names the field and what was expected.
+ * T3  Messages inside arguments are kept as the text received.
+ */
+
+import * as z from "zod";
+import type { Format } from "../context/types.ts";
+import * as limits from "../limits.ts";
+import { mismatchOf } from "./field-errors.ts";
+import { isTooDeep } from "./json-depth.ts";
+import { resultValue } from "./result-value.ts";
+import type { WaitMode } from "./shapes.ts";
+import { type TaskSpec, taskReference, taskSpecSchema } from "./task-spec.ts";
+import { tasksWithTexts, taskWithTexts } from "./task-texts.ts";
+
+export type InspectTarget = { task: string; path?: string; offset?: number } | { variable: string } | { run: true };
+
+export type ToolCallParsed =
+  | { tool: "create_task"; tasks: TaskSpec[] }
+  | { tool: "await_tasks"; tasks: string[]; mode: WaitMode; timeoutMs?: number }
+  | { tool: "inspect"; target: InspectTarget }
+  | { tool: "cancel_task"; task: string; reason?: string }
+  | { tool: "finish"; result: unknown }
+  | { tool: "finish"; error: { code: string; message: string }; retryable: boolean };
+
+export type ToolName = ToolCallParsed["tool"];
+
+export type ToolArguments =
+  | { ok: true; call: ToolCallParsed }
+  | { ok: false; code: "bad_arguments" | "unknown_tool"; message: string };
+
+/** Tools of the contract that come with variables: their calls are refused as not available, not as unknown. */
+export const laterTools: readonly string[] = [
+  "lock",
+  "semaphore",
+  "atomic",
+  "barrier",
+  "message_queue",
+  "future",
+  "shared_map",
+  "shared_list",
+  "shared_memory",
+];
+
+interface Tool {
+  readonly description: string;
+  /** The JSON Schema that models are shown. */
+  readonly parameters: () => JsonSchema;
+  /** @throws z.ZodError, of which `parseToolArguments` makes the message. `text` is what `args` was parsed from. */
+  readonly parse: (args: object, text: string) => ToolCallParsed;
+}
+
+type JsonSchema = Record<string, unknown>;
+
+const tool = <Schema extends z.ZodType>(
+  description: string,
+  schema: Schema,
+  call: (args: z.infer<Schema>) => ToolCallParsed,
+): Tool => ({ description, parameters: () => jsonSchema(schema), parse: (args) => call(schema.parse(args)) });
+
+const batchSchema = z.strictObject(
+  {
+    tasks: z
+      .array(taskSpecSchema)
+      .min(1)
+      .max(limits.batchTasksMax)
+      .describe("The tasks to create, all or none. They may refer to one another by key, in any order."),
+  },
+  {
+    error: (issue) =>
+      issue.code === "unrecognized_keys" ? "give either `tasks` or the fields of one task, not both" : undefined,
+  },
+);
+
+const tools: Record<ToolName, Tool> = {
+  create_task: {
+    description: [
+      "Hand work to parallel tasks. Each task runs on a fork of you: a copy of your whole context up to this call. It knows all that you know now, so don't repeat it; say what this task is to do and what to return.",
+      "Fork when pieces of work don't depend on one another's steps, or when side work would flood your context. Do a quick step yourself. Create tasks that belong together in one call: they run in parallel and share one cached context.",
+      "The call returns at once with {tasks: [{id, key}]}. Work on, and call await_tasks when you need results. Fork returns twice: if the answer to this call says that you are a forked task, you are the child; do what it says and nothing else, then finish.",
+      "Tasks don't see one another's work unless you connect them: {{key}} or {{key.path}} (no spaces) in instructions or context is replaced by the result of the task with that key, once it has succeeded, and makes this task wait for it. `after` waits too, and shows those results before the instructions.",
+      "Give either `tasks`, or the fields of one single task.",
+    ].join("\n\n"),
+    parameters: batchOrOne,
+    parse: (args, text) =>
+      Object.hasOwn(args, "tasks")
+        ? { tool: "create_task", tasks: tasksWithTexts(batchSchema.parse(args).tasks, text) }
+        : { tool: "create_task", tasks: [taskWithTexts(taskSpecSchema.parse(args), text)] },
+  },
+
+  await_tasks: tool(
+    "Wait for tasks and get {tasks: [{id, key, state, result or error}]}, in the order asked for. Waiting is free: you are parked and hold no worker meanwhile, so await instead of asking inspect again and again. To use results as they come, await with mode any and then await the rest. A long result is cut and marked truncated: true; inspect reads on.",
+    z.strictObject({
+      tasks: z.array(taskReference).min(1).max(limits.waitTasksMax).describe("Ids or keys that create_task returned."),
+      mode: z
+        .enum(["all", "any", "settled"])
+        .describe(
+          "all (default): until all succeeded or one did not; any: until one succeeded or all ended; settled: until all ended.",
+        )
+        .optional(),
+      timeout_ms: z
+        .int()
+        .min(0)
+        .max(limits.runTimeoutMsMax)
+        .describe("Give up waiting after this; the tasks go on. Without it you wait as long as you may live.")
+        .optional(),
+    }),
+    ({ tasks, mode = "all", timeout_ms: timeoutMs }) => ({
+      tool: "await_tasks",
+      tasks,
+      mode,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    }),
+  ),
+
+  inspect: tool(
+    "Look, without waiting. With task: its state, what it waits for, its result or error. Without arguments: the run's state, the number of its tasks in each state, and the budget left.",
+    z
+      .strictObject({
+        task: taskReference.optional(),
+        path: z
+          .string()
+          .max(limits.resultPathCharsMax)
+          .describe("With task: a part of its result, as in items.0.name.")
+          .optional(),
+        offset: z
+          .int()
+          .min(0)
+          .describe("With task: read its result from this character on, where a long one was cut.")
+          .optional(),
+        variable: z.string().min(1).max(limits.nameCharsMax).describe("A shared variable's name.").optional(),
+      })
+      .refine((args) => args.task === undefined || args.variable === undefined, {
+        error: "give `task` or `variable`, not both",
+        path: ["variable"],
+      })
+      .refine((args) => args.task !== undefined || (args.path === undefined && args.offset === undefined), {
+        error: "required with `path` or `offset`",
+        path: ["task"],
+      }),
+    ({ task, path, offset, variable }) => {
+      if (variable !== undefined) return { tool: "inspect", target: { variable } };
+      if (task === undefined) return { tool: "inspect", target: { run: true } };
+      return {
+        tool: "inspect",
+        target: { task, ...(path !== undefined && { path }), ...(offset !== undefined && { offset }) },
+      };
+    },
+  ),
+
+  cancel_task: tool(
+    "Stop a task that you created, or one below it, because its result is no longer needed. Everything under it stops too, and tasks that depend on it are skipped. What it has already done stays done.",
+    z.strictObject({
+      task: taskReference,
+      reason: z.string().max(limits.reasonCharsMax).describe("For the record.").optional(),
+    }),
+    ({ task, reason }) => ({ tool: "cancel_task", task, ...(reason !== undefined && { reason }) }),
+  ),
+
+  finish: tool(
+    "End the task that you are: with result, or with error if it can't be done. Call it last. Tasks that you created and did not detach are still completed. A final answer in plain text ends the task as well, with that text as its result; use finish for a JSON result or an error.",
+    z
+      .strictObject({
+        result: resultValue
+          .describe("Text or any JSON. Others see only this of your work, so put in it all that they need.")
+          .optional(),
+        error: z
+          .union(
+            [
+              z.string().min(1),
+              z.strictObject({ code: z.string().min(1).max(64).optional(), message: z.string().min(1) }),
+            ],
+            'expected text or {"code", "message"}',
+          )
+          .describe("In place of result: why the task can't be done.")
+          .optional(),
+        retryable: z.boolean().describe("With error: another attempt may succeed.").optional(),
+      })
+      .refine((args) => args.result === undefined || args.error === undefined, {
+        error: "give `result` or `error`, not both",
+        path: ["error"],
+      })
+      .refine((args) => args.result !== undefined || args.error !== undefined, {
+        error: "required, unless `error` is given; null is a result",
+        path: ["result"],
+      }),
+    ({ result, error, retryable = false }) => {
+      if (error === undefined) return { tool: "finish", result };
+      const { code = "agent_error", message } = typeof error === "string" ? { message: error } : error;
+      return { tool: "finish", error: { code, message }, retryable };
+    },
+  ),
+};
+
+export const toolNames = Object.keys(tools) as ToolName[];
+
+export const isToolName = (name: string): name is ToolName => Object.hasOwn(tools, name);
+
+/** The tools in a vendor's own format, ready to be put into a request; the same bytes each time. */
+export function toolDefinitions(format: Format): unknown[] {
+  return toolNames.map((name) => {
+    const { description, parameters } = tools[name];
+    return format === "anthropic"
+      ? { name, description, input_schema: parameters() }
+      : { type: "function", function: { name, description, parameters: parameters() } };
+  });
+}
+
+/** What a model asked for; `argumentsText` is the JSON text of the arguments as the model wrote it. */
+export function parseToolArguments(name: string, argumentsText: string): ToolArguments {
+  if (!isToolName(name)) {
+    return {
+      ok: false,
+      code: "unknown_tool",
+      message: `there is no tool ${JSON.stringify(name.slice(0, 64))} here; there are ${toolNames.join(", ")}`,
+    };
+  }
+  const bad = (message: string): ToolArguments => ({
+    ok: false,
+    code: "bad_arguments",
+    message: `${name}: ${message}`,
+  });
+  // A call without arguments comes as an empty text from some providers.
+  const text = argumentsText.trim() === "" ? "{}" : argumentsText;
+  let args: unknown;
+  try {
+    args = JSON.parse(text);
+  } catch (error) {
+    return bad(`the arguments are not JSON (${(error as SyntaxError).message})`);
+  }
+  if (typeof args !== "object" || args === null || Array.isArray(args))
+    return bad("the arguments must be one JSON object");
+  if (isTooDeep(args)) return bad(`the arguments nest deeper than ${limits.jsonDepthMax} levels`);
+  try {
+    return { ok: true, call: tools[name].parse(args, text) };
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error;
+    const { errors } = mismatchOf(error);
+    return bad(errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; "));
+  }
+}
+
+/** The flat form of create_task: `tasks`, or one task's fields beside it; those are explained once, under `tasks`. */
+function batchOrOne(): JsonSchema {
+  const { required: _, ...batch } = jsonSchema(batchSchema);
+  const { tasks } = batch.properties as { tasks: { items: { properties: Record<string, JsonSchema> } } };
+  const bare = Object.entries(tasks.items.properties).map(([name, { description: _, ...field }]) => [name, field]);
+  return { ...batch, properties: { tasks, ...Object.fromEntries(bare) } };
+}
+
+function jsonSchema(schema: z.ZodType): JsonSchema {
+  const { $schema: _, ...json } = z.toJSONSchema(schema, {
+    io: "input",
+    override: ({ jsonSchema: node }) => dropNoise(node),
+  });
+  return json;
+}
+
+/** Bounds that say nothing cost tokens in every request. */
+function dropNoise(node: JsonSchema): void {
+  if (node.maximum === Number.MAX_SAFE_INTEGER) delete node.maximum;
+  if (node.minimum === Number.MIN_SAFE_INTEGER) delete node.minimum;
+  delete node.propertyNames;
+}
