@@ -25,6 +25,7 @@ export const pageRowsDefault = 100;
 export const pageBytesMax = 8 * MiB;
 /** Longest long poll of `/wait` and of a blocking tool call: below the shortest proxy timeout in common use (100 s). */
 export const waitMsMax = 60 * second;
+export const waitMsDefault = 30 * second;
 /** Longest long poll of a pull worker for leases (contract). */
 export const leaseWaitMsMax = 30 * second;
 /** Leases of one call: 24 MiB of contexts bound it sooner. */
@@ -52,6 +53,8 @@ export const messagesMax = 10_000;
 export const poolsPerRunMax = 64;
 /** A reason given for a cancellation: a paragraph, kept in the log. */
 export const reasonCharsMax = 1000;
+/** An error's message: a stack trace or the tail of a command's output, kept with the task. */
+export const errorCharsMax = 16 * KiB;
 /** A result's path in `inspect`, as text. */
 export const resultPathCharsMax = 500;
 /** A live event stream says that it is there this often: below the idle timeout of proxies in common use. */
@@ -146,7 +149,7 @@ export const modelReplyBytesMax = 64 * MiB;
 /** A provider's error text as shown in a task's error; some answer with whole HTML pages. */
 export const faultMessageCharsMax = 500;
 /** Anthropic refuses a request with more `cache_control` marks than this. */
-export const cacheMarksMax = 4;
+export const anthropicCacheMarksMax = 4;
 
 // ---- the simulated model (local mode only) -------------------------------------------------------------------------
 /** Anthropic takes request bodies of 32 MB; a context (24 MiB) with its tools fits. */

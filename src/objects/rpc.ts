@@ -6,6 +6,7 @@
  * transaction as the effect; with another fingerprint it is the fault `idempotency_mismatch`.
  */
 
+import type { MessageText, Usage } from "../context/types.ts";
 import type {
   ContextInput,
   CreatedTasks,
@@ -23,7 +24,6 @@ import type {
   WaitView,
 } from "../contract/shapes.ts";
 import type { TaskSpec } from "../contract/task-spec.ts";
-import type { MessageText, Usage } from "../context/types.ts";
 import type { FaultData } from "../errors/fault.ts";
 
 export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: FaultData };
@@ -97,7 +97,10 @@ export interface RunSchedulerRpc {
   /** Deletes everything; live tasks are cancelled by it. The D1 row is the caller's. */
   deleteRun(): Promise<Reply<null>>;
 
-  appendContext(input: { after: string; messages: readonly MessageText[] }, idem?: Idem): Promise<Reply<{ snapshot: string }>>;
+  appendContext(
+    input: { after: string; messages: readonly MessageText[] },
+    idem?: Idem,
+  ): Promise<Reply<{ snapshot: string }>>;
   /** With `after`, an ancestor of it, only the messages that follow that one. */
   snapshot(hash: string, after?: string): Promise<Reply<SnapshotView>>;
 
@@ -111,14 +114,22 @@ export interface RunSchedulerRpc {
   callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
 
   /** Events with seq > after, oldest first; waits up to waitMs when there is none. `done`: the run has ended and no event follows. */
-  events(input: { after: number; limit: number; waitMs: number }): Promise<Reply<{ events: EventView[]; done: boolean }>>;
+  events(input: {
+    after: number;
+    limit: number;
+    waitMs: number;
+  }): Promise<Reply<{ events: EventView[]; done: boolean }>>;
 
   /** Grants up to max ready tasks of a pool; never waits. */
   leases(input: { pool: string; worker: string; max: number; contextBytes: number }): Promise<Reply<LeaseGrant[]>>;
   /** The grant again while it is open, for a repeated Idempotency-Key. */
   leaseAgain(lease: LeaseRef): Promise<Reply<LeaseGrant>>;
   renew(lease: LeaseRef): Promise<Reply<{ expires_at: number }>>;
-  turn(lease: LeaseRef, input: { messages: readonly MessageText[]; usage?: Partial<Usage> }, idem?: Idem): Promise<Reply<{ snapshot: string }>>;
+  turn(
+    lease: LeaseRef,
+    input: { messages: readonly MessageText[]; usage?: Partial<Usage> },
+    idem?: Idem,
+  ): Promise<Reply<{ snapshot: string }>>;
   leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
   complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: LeaseGrant }>>;
   fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>>;
@@ -130,6 +141,9 @@ export interface RunSchedulerRpc {
 /** Stub of a TenantGate, named by the tenant: which runs have ready tasks for a pool, served round robin. */
 export interface TenantGateRpc {
   announce(input: { run: string; pool: string; ready: boolean }): Promise<void>;
-  lease(input: { tenant: string; pool: string; worker: string; max: number; waitMs: number }, idem?: Idem): Promise<Reply<LeaseGrant[]>>;
+  lease(
+    input: { tenant: string; pool: string; worker: string; max: number; waitMs: number },
+    idem?: Idem,
+  ): Promise<Reply<LeaseGrant[]>>;
   forget(run: string): Promise<void>;
 }

@@ -1,0 +1,420 @@
+/**
+ * apply(state, event): the one place where a run's state changes. Total over logged events: it never refuses, so a log
+ * written once can always be replayed. What is allowed is decided before (decide files); what follows from what is decided
+ * there too, as further events.
+ */
+
+import { assert, unreachable } from "../errors/assert.ts";
+import { leaseMs } from "../limits.ts";
+import type { SchedulerEvent, UsageDelta } from "./events.ts";
+import { lowerEffective, raiseEffective } from "./inheritance.ts";
+import type { RunState } from "./state.ts";
+import { type Call, isEnded, isLive, type Task } from "./task.ts";
+
+type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
+
+/** Longer chains go first only up to here: beyond it the difference decides nothing and costs a walk per task. */
+const chainMax = 1000;
+
+export function apply(state: RunState, event: SchedulerEvent, seq: number, at: number): void {
+  const { header } = state;
+  header.seq = seq;
+  header.changedAt = at;
+  switch (event.type) {
+    case "run_created":
+      header.limits = event.limits;
+      header.snapshot = event.snapshot;
+      header.name = event.name ?? "";
+      header.createdAt = at;
+      return;
+    case "context_appended":
+      header.snapshot = event.snapshot;
+      return;
+    case "task_created":
+      return createTask(state, event, seq, at);
+    case "task_ready":
+      return makeReady(state, state.task(event.task), seq, at);
+    case "task_started":
+      return startTask(state, event, at);
+    case "tokens_reserved":
+      return reserve(state, state.task(event.task), event.tokens);
+    case "turn":
+      return logTurn(state, event);
+    case "call_waiting":
+      return waitInCall(state, event, seq);
+    case "call_done":
+      return endCall(state, event, seq);
+    case "call_blocked":
+      return block(state, event);
+    case "task_parked":
+      return park(state, event, seq);
+    case "attempt_ended":
+      return endAttempt(state, event, seq, at);
+    case "task_ended":
+      return endTask(state, event, seq, at);
+    case "task_observed":
+      return observe(state, state.task(event.task));
+    case "task_retried":
+      return retryTask(state, event);
+    case "run_paused":
+      header.status = "paused";
+      header.reason = event.reason;
+      return;
+    case "run_resumed":
+      header.status = "active";
+      header.reason = "";
+      return;
+    case "limits_changed":
+      header.limits = { ...header.limits, tokens: event.tokens };
+      return;
+    case "run_ended":
+      header.status = event.status;
+      header.reason = event.reason ?? "";
+      header.endedAt = at;
+      return;
+    case "run_reopened":
+      header.status = "active";
+      header.reason = "";
+      header.endedAt = 0;
+      return;
+    case "finding":
+      header.findings++;
+      return;
+    case "late_refused":
+      return;
+    default:
+      return unreachable(event);
+  }
+}
+
+function createTask(state: RunState, event: Of<"task_created">, seq: number, at: number): void {
+  const after = event.after ?? [];
+  const pending = after.filter((n) => !settles(state.find(n), event.run_on_failure === true)).length;
+  const task: Task = {
+    n: event.task,
+    key: event.key,
+    parent: event.parent,
+    depth: event.depth,
+    pool: event.pool,
+    priority: event.priority,
+    createdSeq: seq,
+    createdAt: at,
+    after,
+    runOnFailure: event.run_on_failure === true,
+    detached: event.detached === true,
+    timeoutMs: event.timeout_ms,
+    retryLimit: event.retry_limit,
+    backoffMs: event.backoff_ms,
+    maxTurns: event.max_turns,
+    maxTokens: event.max_tokens ?? 0,
+    base: event.snapshot,
+    phase: pending > 0 ? { state: "waiting", pending, until: 0 } : { state: "ready", since: at, resumed: false, seq },
+    generation: 1,
+    attempts: 0,
+    losses: 0,
+    failures: 0,
+    turns: 0,
+    head: undefined,
+    calls: [],
+    chain: 1,
+    effective: event.priority,
+    dependents: [],
+    awaiters: [],
+    children: [],
+    childrenMade: 0,
+    liveChildren: 0,
+    childrenFailed: 0,
+    observed: false,
+    readyAt: pending > 0 ? 0 : at,
+    startedAt: 0,
+    clockAt: 0,
+    endedAt: 0,
+    inputTokens: 0,
+    outputTokens: 0,
+    cacheReadTokens: 0,
+    cacheWriteTokens: 0,
+    treeTokens: 0,
+    reserved: 0,
+    treeReserved: 0,
+  };
+  state.tasks.set(task.n, task);
+  state.dirty.add(task.n);
+  state.header.taskCount = Math.max(state.header.taskCount, task.n);
+  if (event.root) state.header.root = task.n;
+  if (task.key !== undefined) {
+    let names = state.keys.get(task.parent);
+    if (!names) state.keys.set(task.parent, (names = new Map()));
+    names.set(task.key, task.n);
+  }
+  if (task.parent > 0) {
+    const parent = state.task(task.parent);
+    parent.children.push(task.n);
+    parent.childrenMade++;
+    if (!task.detached) parent.liveChildren++;
+    state.dirty.add(parent.n);
+  }
+  for (const n of after) {
+    const dependency = state.task(n);
+    dependency.dependents.push(task.n);
+    state.dirty.add(n);
+    if (isLive(dependency)) {
+      lengthen(state, dependency, task.chain + 1);
+      raiseEffective(state, dependency, task.effective);
+    }
+  }
+  state.indexTask(task);
+}
+
+/** Whether a dependency no longer holds its dependent back. */
+const settles = (dependency: Task | undefined, runOnFailure: boolean): boolean =>
+  dependency !== undefined && isEnded(dependency) && (dependency.phase.state === "succeeded" || runOnFailure);
+
+/** Waits for dependencies (and not for the end of a backoff). */
+const heldBack = (task: Task): task is Task & { phase: { state: "waiting"; pending: number; until: number } } =>
+  task.phase.state === "waiting" && task.phase.pending > 0;
+
+function lengthen(state: RunState, task: Task, chain: number): void {
+  if (task.chain >= chain || chain > chainMax) return;
+  task.chain = chain;
+  state.reorder(task);
+  for (const n of task.after) {
+    const dependency = state.live(n);
+    if (dependency) lengthen(state, dependency, chain + 1);
+  }
+}
+
+function makeReady(state: RunState, task: Task, seq: number, at: number): void {
+  task.readyAt = at;
+  state.setPhase(task, { state: "ready", since: at, resumed: task.turns > 0, seq });
+}
+
+function startTask(state: RunState, event: Of<"task_started">, at: number): void {
+  const task = state.task(event.task);
+  task.attempts = event.attempt;
+  task.startedAt ||= at;
+  task.clockAt ||= at;
+  state.header.lastFence = event.fence;
+  state.setPhase(task, {
+    state: "running",
+    fence: event.fence,
+    worker: event.worker,
+    hosted: event.hosted === true,
+    boot: event.boot ?? "",
+    expiresAt: at + leaseMs,
+    blocked: false,
+  });
+}
+
+/** Changes what a task and its ancestors hold reserved to exactly `tokens`. */
+function reserve(state: RunState, task: Task, tokens: number): void {
+  const delta = tokens - task.reserved;
+  if (delta === 0) return;
+  task.reserved = tokens;
+  state.header.reservedTokens += delta;
+  forLineage(state, task, (one) => {
+    one.treeReserved += delta;
+  });
+}
+
+function spend(state: RunState, task: Task, usage: UsageDelta | undefined): void {
+  if (!usage) return;
+  const { header } = state;
+  header.inputTokens += usage.in;
+  header.outputTokens += usage.out;
+  header.cacheReadTokens += usage.read;
+  header.cacheWriteTokens += usage.write;
+  task.inputTokens += usage.in;
+  task.outputTokens += usage.out;
+  task.cacheReadTokens += usage.read;
+  task.cacheWriteTokens += usage.write;
+  forLineage(state, task, (one) => {
+    one.treeTokens += usage.in + usage.out;
+  });
+}
+
+function forLineage(state: RunState, task: Task, change: (one: Task) => void): void {
+  for (let one: Task | undefined = task; one; one = one.parent > 0 ? state.find(one.parent) : undefined) {
+    change(one);
+    state.dirty.add(one.n);
+  }
+}
+
+function logTurn(state: RunState, event: Of<"turn">): void {
+  const task = state.task(event.task);
+  task.turns = event.turn;
+  task.head = event.snapshot;
+  task.losses = 0;
+  dropCalls(state, task);
+  spend(state, task, event.usage);
+  reserve(state, task, 0);
+  state.dirty.add(task.n);
+}
+
+/** The results of the calls are in the transcript, or void. */
+function dropCalls(state: RunState, task: Task): void {
+  const { calls } = task;
+  task.calls = [];
+  for (const call of calls) if (call.state === "waiting") stopWaiting(state, task, call);
+  state.retime(task);
+}
+
+function waitInCall(state: RunState, event: Of<"call_waiting">, seq: number): void {
+  const task = state.task(event.task);
+  const call: Call = {
+    id: event.call,
+    state: "waiting",
+    seq,
+    targets: event.targets,
+    mode: event.mode,
+    until: event.until ?? 0,
+  };
+  task.calls = [...task.calls.filter((one) => one.id !== event.call), call];
+  for (const n of event.targets) {
+    const target = state.task(n);
+    if (!isLive(target)) continue;
+    target.awaiters.push(task.n);
+    state.dirty.add(n);
+    raiseEffective(state, target, task.effective);
+  }
+  state.dirty.add(task.n);
+  state.retime(task);
+}
+
+function endCall(state: RunState, event: Of<"call_done">, seq: number): void {
+  const task = state.task(event.task);
+  const waiting = task.calls.find((one) => one.id === event.call && one.state === "waiting");
+  task.calls = [...task.calls.filter((one) => one.id !== event.call), { id: event.call, state: "done", seq }];
+  if (waiting?.state === "waiting") stopWaiting(state, task, waiting);
+  state.dirty.add(task.n);
+  state.retime(task);
+}
+
+function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "waiting" }>): void {
+  for (const n of call.targets) {
+    const target = state.find(n);
+    if (!target) continue;
+    const place = target.awaiters.indexOf(task.n);
+    if (place < 0) continue;
+    target.awaiters.splice(place, 1);
+    state.dirty.add(n);
+    lowerEffective(state, target);
+  }
+}
+
+function block(state: RunState, event: Of<"call_blocked">): void {
+  const task = state.task(event.task);
+  assert(task.phase.state === "running", "only a running task blocks");
+  state.setPhase(task, { ...task.phase, blocked: event.blocked });
+}
+
+function park(state: RunState, event: Of<"task_parked">, seq: number): void {
+  const task = state.task(event.task);
+  if (event.on === "children") {
+    spend(state, task, event.usage);
+    dropCalls(state, task);
+    reserve(state, task, 0);
+    state.setPhase(task, { state: "parked", on: "children", seq });
+    for (const n of task.children) {
+      const child = state.live(n);
+      if (child && !child.detached) raiseEffective(state, child, task.effective);
+    }
+  } else if (event.on === "budget") {
+    state.setPhase(task, { state: "parked", on: "budget", need: event.need });
+  } else {
+    state.setPhase(task, { state: "parked", on: "calls" });
+  }
+}
+
+function endAttempt(state: RunState, event: Of<"attempt_ended">, seq: number, at: number): void {
+  const task = state.task(event.task);
+  spend(state, task, event.usage);
+  reserve(state, task, 0);
+  if (event.why === "lost") task.losses++;
+  if (event.why === "transient") task.failures++;
+  if (event.until !== undefined && event.until > at) {
+    state.setPhase(task, { state: "waiting", pending: 0, until: event.until });
+  } else {
+    makeReady(state, task, seq, at);
+  }
+}
+
+function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: number): void {
+  const task = state.task(event.task);
+  assert(isLive(task), "a task ends once in a generation");
+  spend(state, task, event.usage);
+  dropCalls(state, task);
+  reserve(state, task, 0);
+  const because = event.error?.because ?? 0;
+  state.setPhase(task, { state: event.state, seq: event.result_seq ?? seq, because });
+  task.endedAt = at;
+  if (event.state === "failed" && !task.observed) state.header.unhandled++;
+  for (const n of task.after) {
+    const dependency = state.live(n);
+    if (dependency) lowerEffective(state, dependency);
+  }
+  if (task.parent > 0 && !task.detached) {
+    const parent = state.find(task.parent);
+    if (parent) {
+      parent.liveChildren--;
+      if (event.state === "failed" && !task.observed) parent.childrenFailed++;
+      state.dirty.add(parent.n);
+    }
+  }
+  for (const n of task.dependents) {
+    const dependent = state.live(n);
+    if (!dependent || !heldBack(dependent) || !settles(task, dependent.runOnFailure)) continue;
+    dependent.phase.pending--;
+    state.dirty.add(n);
+  }
+}
+
+function observe(state: RunState, task: Task): void {
+  if (task.observed) return;
+  task.observed = true;
+  state.dirty.add(task.n);
+  if (task.phase.state !== "failed") return;
+  state.header.unhandled--;
+  const parent = task.parent > 0 && !task.detached ? state.find(task.parent) : undefined;
+  if (parent) {
+    parent.childrenFailed--;
+    state.dirty.add(parent.n);
+  }
+}
+
+/** A new generation: back to `waiting`; `task_ready` follows when nothing holds it back. */
+function retryTask(state: RunState, event: Of<"task_retried">): void {
+  const task = state.task(event.task);
+  assert(isEnded(task), "only an ended task is retried");
+  if (task.phase.state === "failed" && !task.observed) {
+    state.header.unhandled--;
+    const parent = task.parent > 0 && !task.detached ? state.find(task.parent) : undefined;
+    if (parent) parent.childrenFailed--;
+  }
+  task.generation = event.generation;
+  task.losses = 0;
+  task.failures = 0;
+  task.turns = 0;
+  task.head = undefined;
+  task.observed = false;
+  task.childrenMade = 0;
+  task.childrenFailed = 0;
+  task.children = [];
+  state.keys.delete(task.n);
+  task.clockAt = 0;
+  task.endedAt = 0;
+  for (const n of task.dependents) {
+    const dependent = state.live(n);
+    if (!dependent || !heldBack(dependent) || !settles(task, dependent.runOnFailure)) continue;
+    dependent.phase.pending++;
+    state.dirty.add(n);
+  }
+  const pending = task.after.filter((n) => !settles(state.find(n), task.runOnFailure)).length;
+  state.setPhase(task, { state: "waiting", pending, until: 0 });
+  if (task.parent > 0 && !task.detached) {
+    const parent = state.find(task.parent);
+    if (parent) {
+      parent.liveChildren++;
+      state.dirty.add(parent.n);
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Attempts: a lease from its grant to its end. A lease is named by (task, fence); whoever comes with another fence is late.
+ */
+
+import { backoffMsMax, poisonedLosses, retryAfterMsMax } from "../limits.ts";
+import { endTask } from "./ending.ts";
+import type { ErrorData, UsageDelta } from "./events.ts";
+import type { RunState } from "./state.ts";
+import type { Step } from "./step.ts";
+import { hostedPool, type Running, type Task } from "./task.ts";
+
+/** The task that starts next in a pool; undefined when none may: paused, no seat left, nothing ready. */
+export function nextReady(state: RunState, pool: string, now: number): Task | undefined {
+  if (state.header.status !== "active" || state.working >= state.header.limits.workers) return undefined;
+  const n = state.ready.get(pool)?.peek(now);
+  return n === undefined ? undefined : state.task(n);
+}
+
+/** Opens a lease; answers its fence, higher than every earlier one of the run. */
+export function openLease(step: Step, task: Task, worker: string, boot: string): number {
+  const fence = step.state.header.lastFence + 1;
+  const readySeq = task.phase.state === "ready" ? [task.phase.seq] : [];
+  step.emit(
+    {
+      type: "task_started",
+      task: task.n,
+      fence,
+      attempt: task.attempts + 1,
+      worker,
+      ...(task.pool === hostedPool && { hosted: true }),
+      ...(boot && { boot }),
+    },
+    undefined,
+    readySeq,
+  );
+  return fence;
+}
+
+/** The task and its open lease, when the fence is the newest one and the lease has not ended. */
+export function leased(state: RunState, n: number, fence: number): (Task & { phase: Running }) | undefined {
+  const task = state.live(n);
+  return task?.phase.state === "running" && task.phase.fence === fence
+    ? (task as Task & { phase: Running })
+    : undefined;
+}
+
+/** A worker that is gone: the task goes on from its last logged turn, unless workers keep dying of it. */
+export function loseLease(step: Step, task: Task & { phase: Running }, why: "lost" | "restart"): void {
+  if (why === "lost" && task.losses + 1 >= poisonedLosses) {
+    endTask(step, task, {
+      state: "failed",
+      error: { code: "poisoned", message: `${poisonedLosses} workers in a row were lost while running it.` },
+    });
+    return;
+  }
+  step.emit({ type: "attempt_ended", task: task.n, fence: task.phase.fence, why });
+}
+
+export interface Failure {
+  readonly error: ErrorData;
+  /** Trying again may help. */
+  readonly transient: boolean;
+  readonly retryAfterMs?: number;
+  readonly usage?: UsageDelta;
+}
+
+/** A failed attempt: retried with backoff while the cause is transient and `retries.limit` allows, else the task fails. */
+export function failAttempt(step: Step, task: Task & { phase: Running }, failure: Failure): void {
+  const { error, usage } = failure;
+  if (!failure.transient || task.failures >= task.retryLimit) {
+    endTask(step, task, { state: "failed", error, ...(usage && { usage }) });
+    return;
+  }
+  const wait = Math.max(backoffMs(task), Math.min(failure.retryAfterMs ?? 0, retryAfterMsMax));
+  step.emit({
+    type: "attempt_ended",
+    task: task.n,
+    fence: task.phase.fence,
+    why: "transient",
+    error,
+    until: step.now + wait,
+    ...(usage && { usage }),
+  });
+}
+
+/** Doubles per failure; spread by ±20 % (a hash, not chance: the core replays) so that a burst does not come back as one. */
+function backoffMs(task: Task): number {
+  const doubled = Math.min(task.backoffMs * 2 ** task.failures, backoffMsMax);
+  const spread = (Math.imul(task.n * 31 + task.failures, 2654435761) >>> 0) / 2 ** 32;
+  return Math.round(doubled * (0.8 + 0.4 * spread));
+}

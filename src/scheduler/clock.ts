@@ -1,0 +1,56 @@
+/** What happens although nobody calls: leases, backoffs, waits and tasks time out; an idle run ends. */
+
+import { loseLease } from "./attempts.ts";
+import { settleBudget } from "./budget.ts";
+import { endTask, settle } from "./ending.ts";
+import { endIdleRun, idleEndAt } from "./run-commands.ts";
+import type { RunState } from "./state.ts";
+import type { Step } from "./step.ts";
+import type { Running, Task } from "./task.ts";
+import { endWait } from "./waits.ts";
+
+/** The next time at which `runClock` has something to do; undefined: never. */
+export function nextClock(state: RunState): number | undefined {
+  const due = state.nextDue()?.at;
+  const idle = idleEndAt(state);
+  return due === undefined ? idle : idle === undefined ? due : Math.min(due, idle);
+}
+
+/** Does everything that is due. Each round ends or moves at least one clock, so it ends. */
+export function runClock(step: Step): void {
+  for (let due = step.state.nextDue(); due && due.at <= step.now; due = step.state.nextDue()) {
+    ring(step, step.state.task(due.n));
+    settle(step);
+  }
+  settleBudget(step);
+  endIdleRun(step);
+}
+
+function ring(step: Step, task: Task): void {
+  const { now } = step;
+  const { phase } = task;
+  if (task.clockAt > 0 && task.clockAt + task.timeoutMs <= now) {
+    endTask(step, task, {
+      state: "failed",
+      error: { code: "timeout", message: `It had not ended ${task.timeoutMs} ms after its start.` },
+    });
+  } else if (phase.state === "running" && phase.expiresAt <= now) {
+    loseLease(step, task as Task & { phase: Running }, "lost");
+  } else if (phase.state === "waiting" && phase.until > 0 && phase.until <= now) {
+    step.emit({ type: "task_ready", task: task.n, why: "backoff" });
+  } else {
+    for (const call of task.calls) {
+      if (call.state === "waiting" && call.until > 0 && call.until <= now) endWait(step, task, call.id, "timed_out");
+    }
+  }
+}
+
+/** Hosted attempts of a runtime that is gone are over at once: nobody can renew them. Does not count as a lost lease. */
+export function endAttemptsOfOtherBoots(step: Step, boot: string): void {
+  for (const task of [...step.state.tasks.values()]) {
+    const { phase } = task;
+    if (phase.state !== "running" || phase.boot === "" || phase.boot === boot) continue;
+    loseLease(step, task as Task & { phase: Running }, "restart");
+  }
+  settleBudget(step);
+}

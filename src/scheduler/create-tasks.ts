@@ -1,0 +1,337 @@
+/**
+ * Creating a batch of tasks: names are resolved, edges checked, limits kept, and then all are created or none.
+ *
+ * C1. A refusal changes nothing and says which task and field it is about.
+ * C2. A reference `{{key}}` is a dependency, whether `after` names it or not.
+ * C3. The waits-for relation stays free of cycles: within the batch, and through ancestors that wait for their children.
+ * C4. Events are in topological order, so `apply` meets every dependency before its dependents; numbers are in batch order.
+ */
+
+import { findReferences } from "../context/references.ts";
+import type { TaskSpec } from "../contract/task-spec.ts";
+import type { ProblemCode } from "../errors/codes.ts";
+import type { FieldError } from "../errors/fault.ts";
+import * as limits from "../limits.ts";
+import { endTask, settle } from "./ending.ts";
+import { providersOf } from "./inheritance.ts";
+import { isRunEnded } from "./run-commands.ts";
+import type { RunState } from "./state.ts";
+import type { Step } from "./step.ts";
+import { hostedPool, isEnded, type Task } from "./task.ts";
+
+export interface NewTask {
+  readonly spec: TaskSpec;
+  /** The snapshot that it forks, and how the wire calls that. */
+  readonly base: string;
+  readonly fork: string;
+  /** The tool call of the base's last message that made it. */
+  readonly call?: string;
+  /** The run's hosted main agent. */
+  readonly root?: true;
+}
+
+export interface BatchRefusal {
+  readonly code: ProblemCode;
+  readonly detail: string;
+  readonly errors?: readonly FieldError[];
+}
+
+export type BatchOutcome =
+  | { readonly ok: true; readonly tasks: readonly Task[]; readonly criticalPath: number }
+  | { readonly ok: false; readonly refusal: BatchRefusal };
+
+/** Resolves a task id of this run to its number; undefined when it is none. */
+export type TaskNumberOf = (id: string) => number | undefined;
+
+export function createTasks(
+  step: Step,
+  creator: Task | undefined,
+  batch: readonly NewTask[],
+  numberOf: TaskNumberOf,
+): BatchOutcome {
+  const { state } = step;
+  const refusal = checkLimits(state, creator, batch) ?? checkKeys(state, creator, batch);
+  if (refusal) return { ok: false, refusal };
+  const first = state.header.taskCount + 1;
+  const edges: number[][] = [];
+  for (const [i, one] of batch.entries()) {
+    const resolved = resolveEdges(state, creator, batch, first, i, one.spec, numberOf);
+    if (!Array.isArray(resolved)) return { ok: false, refusal: resolved };
+    edges.push(resolved);
+  }
+  const order = topological(edges, first);
+  if (!Array.isArray(order)) return { ok: false, refusal: cycleOf(batch, edges, first, order.stuck) };
+  const outer = outerCycle(state, creator, batch, edges, first);
+  if (outer) return { ok: false, refusal: outer };
+
+  const depth = new Map<number, number>();
+  for (const i of order) {
+    const inBatch = edges[i]!.filter((n) => n >= first).map((n) => depth.get(n - first) ?? 1);
+    depth.set(i, 1 + Math.max(0, ...inBatch));
+    emitTask(step, creator, batch[i]!, first + i, edges[i]!);
+  }
+  const tasks = batch.map((_, i) => state.task(first + i));
+  for (const i of order) skipIfBroken(step, tasks[i]!);
+  settle(step);
+  return { ok: true, tasks, criticalPath: Math.max(...depth.values()) };
+}
+
+function emitTask(
+  step: Step,
+  creator: Task | undefined,
+  { spec, base, fork, call, root }: NewTask,
+  n: number,
+  after: readonly number[],
+): void {
+  const runLimits = step.state.header.limits;
+  const wanted = spec.priority ?? (root ? limits.priorityRootDefault : limits.priorityDefault);
+  const maxTokens = spec.max_tokens ?? 0;
+  step.emit(
+    {
+      type: "task_created",
+      task: n,
+      ...(spec.key !== undefined && { key: spec.key }),
+      ...(spec.title !== undefined && { title: spec.title }),
+      parent: creator?.n ?? 0,
+      ...(root && { root }),
+      depth: (creator?.depth ?? 0) + 1,
+      pool: spec.pool ?? creator?.pool ?? hostedPool,
+      priority: creator ? Math.min(wanted, creator.priority) : wanted,
+      ...(after.length > 0 && { after }),
+      ...(spec.on_dependency_failure === "run" && { run_on_failure: true }),
+      ...(spec.detached && { detached: true }),
+      timeout_ms: Math.min(
+        spec.timeout_ms ?? runLimits.timeoutMs,
+        creator?.timeoutMs ?? runLimits.timeoutMs,
+        runLimits.timeoutMs,
+      ),
+      retry_limit: spec.retries?.limit ?? limits.retriesDefault,
+      backoff_ms: spec.retries?.backoff_ms ?? limits.backoffMsDefault,
+      max_turns: spec.max_turns ?? limits.maxTurnsDefault,
+      ...(maxTokens > 0 && { max_tokens: maxTokens }),
+      snapshot: base,
+      ...(call !== undefined && { call }),
+      fork,
+      ...(spec.labels && { labels: spec.labels }),
+    },
+    {
+      instructions: spec.instructions,
+      ...(spec.context !== undefined && { context: spec.context }),
+      ...(spec.output_schema && { output_schema: spec.output_schema }),
+      ...(spec.model !== undefined && { model: spec.model }),
+    },
+  );
+}
+
+function skipIfBroken(step: Step, task: Task): void {
+  if (task.runOnFailure || task.phase.state !== "waiting") return;
+  const broken = task.after
+    .map((n) => step.state.task(n))
+    .find((one) => isEnded(one) && one.phase.state !== "succeeded");
+  if (!broken) return;
+  const error = {
+    code: "dependency_failed",
+    message: `A task that it depends on ${broken.phase.state}.`,
+    because: broken.n,
+  };
+  endTask(step, task, { state: "skipped", error });
+}
+
+function checkLimits(state: RunState, creator: Task | undefined, batch: readonly NewTask[]): BatchRefusal | undefined {
+  const { header } = state;
+  const run = header.limits;
+  if (isRunEnded(state)) return { code: "run_ended", detail: `The run ${header.status}.` };
+  if (header.taskCount + batch.length > run.tasks) {
+    return {
+      code: "limit_tasks",
+      detail: `The run has ${header.taskCount} of ${run.tasks} tasks; ${batch.length} more do not fit.`,
+    };
+  }
+  if (!creator) return undefined;
+  if (creator.depth + 1 > run.depth) {
+    return {
+      code: "limit_depth",
+      detail: `Task depth is limited to ${run.depth}, and the creator's is ${creator.depth}.`,
+    };
+  }
+  if (creator.childrenMade + batch.length > run.children) {
+    return {
+      code: "limit_children",
+      detail: `A task may create ${run.children} children; ${creator.childrenMade} exist and ${batch.length} more were asked for.`,
+    };
+  }
+  for (const [i, { spec }] of batch.entries()) {
+    if (spec.pool === undefined || spec.pool === creator.pool || run.pools.includes(spec.pool)) continue;
+    const detail = `The creator's pool is "${creator.pool}", and limits.pools names ${run.pools.length ? run.pools.join(", ") : "no other"}.`;
+    return { code: "pool_not_allowed", detail, errors: [{ path: `tasks[${i}].pool`, message: "not allowed" }] };
+  }
+  return undefined;
+}
+
+function checkKeys(state: RunState, creator: Task | undefined, batch: readonly NewTask[]): BatchRefusal | undefined {
+  const seen = new Set<string>();
+  for (const [i, { spec }] of batch.entries()) {
+    if (spec.key === undefined) continue;
+    const taken = seen.has(spec.key)
+      ? "twice in this batch"
+      : state.keyOf(creator?.n ?? 0, spec.key)
+        ? "by an earlier task"
+        : undefined;
+    if (taken) {
+      const errors = [{ path: `tasks[${i}].key`, message: `used ${taken}` }];
+      return { code: "duplicate_key", detail: `The key "${spec.key}" is used ${taken}.`, errors };
+    }
+    seen.add(spec.key);
+  }
+  return undefined;
+}
+
+/** Dependencies of one task as numbers: `after` in its order, then references that it does not name (C2). */
+function resolveEdges(
+  state: RunState,
+  creator: Task | undefined,
+  batch: readonly NewTask[],
+  first: number,
+  place: number,
+  spec: TaskSpec,
+  numberOf: TaskNumberOf,
+): number[] | BatchRefusal {
+  const names = (spec.after ?? []).map((name, i) => ({ name, path: `tasks[${place}].after[${i}]` }));
+  for (const { key } of findReferences(spec.instructions))
+    names.push({ name: key, path: `tasks[${place}].instructions` });
+  for (const text of textsOf(spec.context)) {
+    for (const { key } of findReferences(text)) names.push({ name: key, path: `tasks[${place}].context` });
+  }
+  const edges = new Set<number>();
+  for (const { name, path } of names) {
+    const n = resolveName(state, creator, batch, first, name, numberOf);
+    const errors = [{ path, message: `"${name}"` }];
+    if (n === undefined)
+      return { code: "unknown_task", detail: `There is no task "${name}" that this one could name.`, errors };
+    if (n === first + place)
+      return { code: "dependency_cycle", detail: `A task can't wait for itself: "${name}".`, errors };
+    if (isAncestor(state, creator, n))
+      return { code: "ancestor_dependency", detail: `"${name}" is an ancestor of the new task.`, errors };
+    edges.add(n);
+  }
+  if (edges.size > limits.afterMax) {
+    return {
+      code: "validation_failed",
+      detail: `A task depends on at most ${limits.afterMax} tasks.`,
+      errors: [{ path: `tasks[${place}].after`, message: "too many" }],
+    };
+  }
+  return [...edges];
+}
+
+const textsOf = (context: TaskSpec["context"]): readonly string[] =>
+  context === undefined ? [] : typeof context === "string" ? [context] : context.messages;
+
+/** A key resolves in the batch, then among the creator's tasks, then its ancestors'; an id anywhere in the run. */
+function resolveName(
+  state: RunState,
+  creator: Task | undefined,
+  batch: readonly NewTask[],
+  first: number,
+  name: string,
+  numberOf: TaskNumberOf,
+): number | undefined {
+  const n = numberOf(name);
+  if (n !== undefined) return state.find(n) ? n : undefined;
+  const inBatch = batch.findIndex(({ spec }) => spec.key === name);
+  return inBatch >= 0 ? first + inBatch : findByKey(state, creator, name);
+}
+
+/** The task of that key among the creator's tasks, then its ancestors', then those posted to the run. */
+export function findByKey(state: RunState, creator: Task | undefined, key: string): number | undefined {
+  for (let one = creator; one; one = state.find(one.parent)) {
+    const n = state.keyOf(one.n, key);
+    if (n !== undefined) return n;
+  }
+  return state.keyOf(0, key);
+}
+
+function isAncestor(state: RunState, creator: Task | undefined, n: number): boolean {
+  for (let one = creator; one; one = state.find(one.parent)) if (one.n === n) return true;
+  return false;
+}
+
+/** Kahn's order of the batch's own edges; `stuck` are the tasks on or behind a cycle. */
+function topological(edges: readonly number[][], first: number): number[] | { stuck: Set<number> } {
+  const missing = edges.map((list) => list.filter((n) => n >= first).length);
+  const followers = edges.map((): number[] => []);
+  for (const [i, list] of edges.entries()) for (const n of list) if (n >= first) followers[n - first]!.push(i);
+  const order: number[] = [];
+  for (const [i, count] of missing.entries()) if (count === 0) order.push(i);
+  for (let at = 0; at < order.length; at++) {
+    for (const i of followers[order[at]!]!) if (--missing[i]! === 0) order.push(i);
+  }
+  if (order.length === edges.length) return order;
+  const done = new Set(order);
+  return { stuck: new Set([...edges.keys()].filter((i) => !done.has(i))) };
+}
+
+/** Walks from a stuck task along stuck dependencies until one repeats: that is the cycle to show. */
+function cycleOf(
+  batch: readonly NewTask[],
+  edges: readonly number[][],
+  first: number,
+  stuck: ReadonlySet<number>,
+): BatchRefusal {
+  const path: number[] = [];
+  let at = [...stuck][0]!;
+  while (!path.includes(at)) {
+    path.push(at);
+    at = edges[at]!.map((n) => n - first).find((i) => stuck.has(i))!;
+  }
+  const cycle = path.slice(path.indexOf(at));
+  const names = [...cycle, at].map((i) => batch[i]!.spec.key ?? `tasks[${i}]`);
+  const errors = cycle.map((i) => ({ path: `tasks[${i}].after`, message: "part of the cycle" }));
+  return { code: "dependency_cycle", detail: `${names.join(" → ")}: each waits for the next.`, errors };
+}
+
+/** A dependency outside the batch that itself waits for the creator or its ancestors would close a cycle through them (C3). */
+function outerCycle(
+  state: RunState,
+  creator: Task | undefined,
+  batch: readonly NewTask[],
+  edges: readonly number[][],
+  first: number,
+): BatchRefusal | undefined {
+  if (!creator) return undefined;
+  const waiting = new Set<number>();
+  for (let one: Task | undefined = creator; one; one = one.detached ? undefined : state.find(one.parent))
+    waiting.add(one.n);
+  for (const [i, list] of edges.entries()) {
+    if (batch[i]!.spec.detached) continue;
+    const stack = list.filter((n) => n < first);
+    const seen = new Set(stack);
+    for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
+      const one = state.live(n);
+      if (!one) continue;
+      for (const provider of [...providersOf(state, one), ...liveChildren(state, one)]) {
+        if (waiting.has(provider.n)) {
+          const errors = [{ path: `tasks[${i}].after`, message: "leads back to an ancestor" }];
+          return {
+            code: "dependency_cycle",
+            detail: `Task ${i} would wait for a task that waits for its ancestor.`,
+            errors,
+          };
+        }
+        if (!seen.has(provider.n)) {
+          seen.add(provider.n);
+          stack.push(provider.n);
+        }
+      }
+    }
+  }
+  return undefined;
+}
+
+/** A live task ends only after its children, whether it waits for them yet or not. */
+function* liveChildren(state: RunState, task: Task): Generator<Task> {
+  for (const n of task.children) {
+    const child = state.live(n);
+    if (child && !child.detached) yield child;
+  }
+}

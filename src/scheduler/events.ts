@@ -1,0 +1,172 @@
+/**
+ * The log's vocabulary. Every change of a run is one of these; `apply` folds them into state, and the trace, usage and
+ * findings are other folds of the same list. Fields are added, never changed: an old log must replay.
+ *
+ * Task numbers stand for ids (the wire shows ids). Texts (instructions, results, outcomes) travel beside an event as its
+ * body and are never part of the state.
+ */
+
+import type { RunStatus, WaitMode } from "../contract/shapes.ts";
+import type { EndState } from "./task.ts";
+
+export interface Limits {
+  readonly workers: number;
+  readonly tasks: number;
+  readonly depth: number;
+  readonly children: number;
+  /** 0: none. */
+  readonly tokens: number;
+  readonly timeoutMs: number;
+  /** 0: none. */
+  readonly holdMs: number;
+  readonly stallMs: number;
+  readonly pools: readonly string[];
+}
+
+export interface UsageDelta {
+  readonly in: number;
+  readonly out: number;
+  readonly read: number;
+  readonly write: number;
+}
+
+export interface ErrorData {
+  readonly code: string;
+  readonly message: string;
+  /** The task whose end caused this one. */
+  readonly because?: number;
+}
+
+export type SchedulerEvent =
+  | { readonly type: "run_created"; readonly limits: Limits; readonly snapshot: string; readonly name?: string }
+  | { readonly type: "context_appended"; readonly snapshot: string }
+  | {
+      readonly type: "task_created";
+      readonly task: number;
+      readonly key?: string;
+      readonly title?: string;
+      readonly parent: number;
+      readonly root?: true;
+      readonly depth: number;
+      readonly pool: string;
+      readonly priority: number;
+      readonly after?: readonly number[];
+      readonly run_on_failure?: true;
+      readonly detached?: true;
+      readonly timeout_ms: number;
+      readonly retry_limit: number;
+      readonly backoff_ms: number;
+      readonly max_turns: number;
+      readonly max_tokens?: number;
+      readonly snapshot: string;
+      readonly call?: string;
+      readonly fork: string;
+      readonly labels?: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly type: "task_ready";
+      readonly task: number;
+      readonly why: "dependencies" | "backoff" | "wake" | "given_back" | "budget";
+    }
+  | {
+      readonly type: "task_started";
+      readonly task: number;
+      readonly fence: number;
+      readonly attempt: number;
+      readonly worker: string;
+      readonly hosted?: true;
+      readonly boot?: string;
+    }
+  /** The next model call may use up to `tokens`. */
+  | { readonly type: "tokens_reserved"; readonly task: number; readonly fence: number; readonly tokens: number }
+  | {
+      readonly type: "turn";
+      readonly task: number;
+      readonly fence: number;
+      readonly turn: number;
+      readonly snapshot: string;
+      readonly usage: UsageDelta;
+    }
+  | {
+      readonly type: "call_waiting";
+      readonly task: number;
+      readonly call: string;
+      readonly targets: readonly number[];
+      readonly mode: WaitMode;
+      readonly until?: number;
+    }
+  | {
+      readonly type: "call_done";
+      readonly task: number;
+      readonly call: string;
+      readonly tool: string;
+      readonly why: "answered" | "settled" | "timed_out";
+    }
+  | { readonly type: "call_blocked"; readonly task: number; readonly fence: number; readonly blocked: boolean }
+  | { readonly type: "task_parked"; readonly task: number; readonly fence: number; readonly on: "calls" }
+  | {
+      readonly type: "task_parked";
+      readonly task: number;
+      readonly fence: number;
+      readonly on: "budget";
+      readonly need: number;
+    }
+  | {
+      readonly type: "task_parked";
+      readonly task: number;
+      readonly fence: number;
+      readonly on: "children";
+      readonly usage?: UsageDelta;
+    }
+  | {
+      readonly type: "attempt_ended";
+      readonly task: number;
+      readonly fence: number;
+      readonly why: "lost" | "restart" | "transient";
+      readonly error?: ErrorData;
+      readonly until?: number;
+      readonly usage?: UsageDelta;
+    }
+  | {
+      readonly type: "task_ended";
+      readonly task: number;
+      readonly state: EndState;
+      readonly error?: ErrorData;
+      /** The result is the body of this earlier event (a task that waited for its children). */
+      readonly result_seq?: number;
+      readonly usage?: UsageDelta;
+    }
+  | { readonly type: "task_observed"; readonly task: number }
+  | {
+      readonly type: "task_retried";
+      readonly task: number;
+      readonly generation: number;
+      readonly why: "asked" | "dependency_retried";
+    }
+  | { readonly type: "run_paused"; readonly reason: string }
+  | { readonly type: "run_resumed" }
+  | { readonly type: "limits_changed"; readonly tokens: number }
+  | {
+      readonly type: "run_ended";
+      readonly status: Extract<RunStatus, "succeeded" | "failed" | "cancelled">;
+      readonly reason?: string;
+    }
+  | { readonly type: "run_reopened" }
+  | {
+      readonly type: "finding";
+      readonly kind: string;
+      readonly severity: "info" | "warning" | "error";
+      readonly subjects: readonly number[];
+      readonly message: string;
+    }
+  | { readonly type: "late_refused"; readonly task: number; readonly fence: number; readonly op: string };
+
+export type EventType = SchedulerEvent["type"];
+
+/** An event as it is decided: with its causes (sequence numbers) and its body, which goes into the row and not into the state. */
+export interface Decided {
+  readonly seq: number;
+  readonly event: SchedulerEvent;
+  readonly causes: readonly number[];
+  readonly body: unknown;
+}

@@ -1,0 +1,82 @@
+/** What is done to a run as a whole: pause, resume, cancel, finish, budget; and its end by idleness. */
+
+import type { ProblemCode } from "../errors/codes.ts";
+import { runIdleMs } from "../limits.ts";
+import { settleBudget, spentTokens } from "./budget.ts";
+import { cancelAll, settle } from "./ending.ts";
+import type { RunState } from "./state.ts";
+import type { Step } from "./step.ts";
+
+export type Refusal = { readonly code: ProblemCode; readonly detail?: string };
+
+export const isRunEnded = (state: RunState): boolean =>
+  state.header.status !== "active" && state.header.status !== "paused";
+
+/** No new leases; running tasks go on to their next turn. Pausing a paused run changes nothing. */
+export function pauseRun(step: Step): Refusal | undefined {
+  const { header } = step.state;
+  if (isRunEnded(step.state)) return { code: "run_ended" };
+  if (header.status === "active") step.emit({ type: "run_paused", reason: "asked" });
+  return undefined;
+}
+
+export function resumeRun(step: Step): Refusal | undefined {
+  const { header } = step.state;
+  if (isRunEnded(step.state)) return { code: "run_ended" };
+  if (header.status !== "paused") return { code: "run_not_paused" };
+  step.emit({ type: "run_resumed" });
+  settleBudget(step);
+  return undefined;
+}
+
+/** Cancels every live task, then ends the run. Cancelling an ended run changes nothing. */
+export function cancelRun(step: Step, reason: string): Refusal | undefined {
+  if (isRunEnded(step.state)) return undefined;
+  cancelAll(step, "cancelled", reason);
+  settle(step);
+  if (!isRunEnded(step.state)) step.emit({ type: "run_ended", status: "cancelled", reason });
+  return undefined;
+}
+
+/** Ends a run: `failed` when a task failed and nobody saw it, else `succeeded`. Finishing an ended run changes nothing. */
+export function finishRun(step: Step, cancel: boolean): Refusal | undefined {
+  if (isRunEnded(step.state)) return undefined;
+  const live = step.state.liveCount();
+  if (live > 0 && !cancel) return { code: "tasks_live", detail: `${live} tasks are live.` };
+  if (live > 0) {
+    cancelAll(step, "run_ended", "The run was finished.");
+    settle(step);
+  }
+  if (!isRunEnded(step.state)) endByTasks(step, "finished");
+  return undefined;
+}
+
+function endByTasks(step: Step, reason: string): void {
+  const { unhandled } = step.state.header;
+  if (unhandled > 0) step.emit({ type: "run_ended", status: "failed", reason: "unhandled_failure" });
+  else step.emit({ type: "run_ended", status: "succeeded", reason });
+}
+
+/** Sets the run's total of tokens; resumes a run that paused for it. */
+export function changeBudget(step: Step, tokens: number): Refusal | undefined {
+  if (isRunEnded(step.state)) return { code: "run_ended" };
+  const spent = spentTokens(step.state);
+  if (tokens < spent) return { code: "below_spent", detail: `${spent} tokens are spent.` };
+  const { header } = step.state;
+  step.emit({ type: "limits_changed", tokens });
+  if (header.status === "paused" && header.reason === "budget") step.emit({ type: "run_resumed" });
+  settleBudget(step);
+  return undefined;
+}
+
+/** When an idle run without a root ends by itself; undefined while it can't. */
+export function idleEndAt(state: RunState): number | undefined {
+  const { header } = state;
+  if (header.root > 0 || isRunEnded(state) || state.liveCount() > 0) return undefined;
+  return header.changedAt + runIdleMs;
+}
+
+export function endIdleRun(step: Step): void {
+  const at = idleEndAt(step.state);
+  if (at !== undefined && at <= step.now) endByTasks(step, "idle");
+}

@@ -1,0 +1,195 @@
+/**
+ * RunState: the fold of a run's log.
+ *
+ * Owns: tasks, their indexes (ready queues, timers, keys, counts), budget totals, the run's status.
+ * Does not own: texts (rows of the log), snapshots (the context tree), seats and long polls (volatile, the object's).
+ *
+ * S1. Only `apply` changes it, event by event, so a replay of the log gives the same state.
+ * S2. Indexes are functions of the tasks: `indexTask` rebuilds them from a checkpoint, `setPhase` keeps them.
+ * S3. Ended tasks may leave memory (`cold`): they are paged in by the port when a rule needs one, and stay until evicted.
+ */
+
+import type { RunStatus, TaskState } from "../contract/shapes.ts";
+import { assert } from "../errors/assert.ts";
+import type { Limits } from "./events.ts";
+import { IndexedHeap } from "./indexed-heap.ts";
+import { ReadyQueue } from "./ready-queue.ts";
+import { isEnded, isLive, type Phase, type Task } from "./task.ts";
+
+/** What a run is apart from its tasks: plain data, written with each checkpoint. */
+export interface RunHeader {
+  status: RunStatus;
+  reason: string;
+  name: string;
+  limits: Limits;
+  /** The head: newest snapshot appended from outside. */
+  snapshot: string;
+  /** The task number of the hosted main agent; 0: none. */
+  root: number;
+  createdAt: number;
+  endedAt: number;
+  /** Last event's number, and its time. */
+  seq: number;
+  changedAt: number;
+  taskCount: number;
+  lastFence: number;
+  counts: Record<TaskState, number>;
+  findings: number;
+  /** Failed tasks whose end nobody has seen. */
+  unhandled: number;
+  inputTokens: number;
+  outputTokens: number;
+  cacheReadTokens: number;
+  cacheWriteTokens: number;
+  reservedTokens: number;
+}
+
+export const noCounts = (): Record<TaskState, number> => ({
+  waiting: 0,
+  ready: 0,
+  running: 0,
+  parked: 0,
+  succeeded: 0,
+  failed: 0,
+  cancelled: 0,
+  skipped: 0,
+});
+
+export class RunState {
+  readonly header: RunHeader;
+  /** Every live task, and the ended ones that have not been evicted. */
+  readonly tasks = new Map<number, Task>();
+  /** key → task number, by creator. */
+  readonly keys = new Map<number, Map<string, number>>();
+  readonly ready = new Map<string, ReadyQueue>();
+  /** Running tasks that use a worker (blocked leases do not). */
+  working = 0;
+  /** Tasks parked for tokens, oldest first. */
+  readonly budgetQueue = new Set<number>();
+  /** Tasks changed since the last checkpoint. */
+  readonly dirty = new Set<number>();
+  readonly #timers = new IndexedHeap((a, b) => this.#due.get(a)! < this.#due.get(b)!);
+  readonly #due = new Map<number, number>();
+  readonly #cold: (n: number) => Task | undefined;
+
+  constructor(header: RunHeader, cold: (n: number) => Task | undefined) {
+    this.header = header;
+    this.#cold = cold;
+  }
+
+  /** The task, paged in when it has left memory. */
+  task(n: number): Task {
+    const task = this.find(n);
+    assert(task, `task ${n} exists`);
+    return task;
+  }
+
+  find(n: number): Task | undefined {
+    const warm = this.tasks.get(n);
+    if (warm || n < 1 || n > this.header.taskCount) return warm;
+    const cold = this.#cold(n);
+    if (cold) this.tasks.set(n, cold);
+    return cold;
+  }
+
+  /** The task if it is live; live tasks never leave memory, so this never reads. */
+  live(n: number): Task | undefined {
+    const task = this.tasks.get(n);
+    return task && isLive(task) ? task : undefined;
+  }
+
+  liveCount(): number {
+    const { waiting, ready, running, parked } = this.header.counts;
+    return waiting + ready + running + parked;
+  }
+
+  keyOf(creator: number, key: string): number | undefined {
+    return this.keys.get(creator)?.get(key);
+  }
+
+  /** Moves a task to another phase and keeps every index with it (S2). */
+  setPhase(task: Task, phase: Phase): void {
+    this.#unindex(task);
+    task.phase = phase;
+    this.indexTask(task);
+    this.dirty.add(task.n);
+  }
+
+  /** Puts a task into the indexes that its phase belongs to; used alone when a checkpoint is loaded. */
+  indexTask(task: Task): void {
+    const { phase } = task;
+    this.header.counts[phase.state]++;
+    if (phase.state === "ready") this.queueOf(task.pool).put(task.n, readyKeyOf(task));
+    else if (phase.state === "running" && !phase.blocked) this.working++;
+    else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.add(task.n);
+    this.retime(task);
+  }
+
+  #unindex(task: Task): void {
+    const { phase } = task;
+    this.header.counts[phase.state]--;
+    if (phase.state === "ready") this.queueOf(task.pool).remove(task.n);
+    else if (phase.state === "running" && !phase.blocked) this.working--;
+    else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.delete(task.n);
+  }
+
+  /** After a change of `effective` or `chain` of a task. */
+  reorder(task: Task): void {
+    if (task.phase.state === "ready") this.queueOf(task.pool).put(task.n, readyKeyOf(task));
+    this.dirty.add(task.n);
+  }
+
+  queueOf(pool: string): ReadyQueue {
+    let queue = this.ready.get(pool);
+    if (!queue) {
+      queue = new ReadyQueue();
+      this.ready.set(pool, queue);
+    }
+    return queue;
+  }
+
+  /** The task's next due time, from all of its clocks. */
+  retime(task: Task): void {
+    const due = dueAt(task);
+    if (due === Number.POSITIVE_INFINITY) {
+      this.#timers.remove(task.n);
+      this.#due.delete(task.n);
+    } else {
+      this.#due.set(task.n, due);
+      this.#timers.touch(task.n);
+    }
+  }
+
+  /** The task whose clock rings first, and when; renewed leases are put back on the way. */
+  nextDue(): { n: number; at: number } | undefined {
+    for (;;) {
+      const n = this.#timers.peek();
+      if (n === undefined) return undefined;
+      const at = this.#due.get(n)!;
+      if (dueAt(this.tasks.get(n)!) === at) return { n, at };
+      this.retime(this.tasks.get(n)!);
+    }
+  }
+
+  /** Ended tasks leave memory; call when their pages are written. */
+  evictEnded(): void {
+    for (const [n, task] of this.tasks) if (isEnded(task) && !this.dirty.has(n)) this.tasks.delete(n);
+  }
+}
+
+const readyKeyOf = (task: Task) => {
+  const { phase } = task;
+  assert(phase.state === "ready", "a queued task is ready");
+  return { effective: task.effective, since: phase.since, resumed: phase.resumed, chain: task.chain, seq: phase.seq };
+};
+
+/** When something about the task must happen although nobody calls: a lease, a backoff, a wait or the task times out. */
+function dueAt(task: Task): number {
+  if (isEnded(task)) return Number.POSITIVE_INFINITY;
+  let due = task.clockAt > 0 ? task.clockAt + task.timeoutMs : Number.POSITIVE_INFINITY;
+  const { phase } = task;
+  if (phase.state === "running") due = Math.min(due, phase.expiresAt);
+  if (phase.state === "waiting" && phase.until > 0) due = Math.min(due, phase.until);
+  for (const call of task.calls) if (call.state === "waiting" && call.until > 0) due = Math.min(due, call.until);
+  return due;
+}

@@ -1,0 +1,30 @@
+/**
+ * One command's step: events are applied as they are decided, so that later rules see what earlier ones did. The object
+ * appends `decided` in one transaction; when that fails it drops its memory and loads again.
+ */
+
+import { apply } from "./apply.ts";
+import type { Decided, SchedulerEvent } from "./events.ts";
+import type { RunState } from "./state.ts";
+
+export class Step {
+  readonly state: RunState;
+  readonly now: number;
+  readonly decided: Decided[] = [];
+  /** Tasks that ended in this step, for long polls and for the caller's effects. */
+  readonly ended: number[] = [];
+
+  constructor(state: RunState, now: number) {
+    this.state = state;
+    this.now = now;
+  }
+
+  /** Applies the event and records it; answers its sequence number. */
+  emit(event: SchedulerEvent, body?: unknown, causes: readonly number[] = []): number {
+    const seq = this.state.header.seq + 1;
+    apply(this.state, event, seq, this.now);
+    this.decided.push({ seq, event, causes, body });
+    if (event.type === "task_ended") this.ended.push(event.task);
+    return seq;
+  }
+}

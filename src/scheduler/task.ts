@@ -1,0 +1,126 @@
+/**
+ * A task as the scheduler's core holds it: small, plain, without texts. Instructions, results and transcripts are rows
+ * that are named by `createdSeq`, a phase's `seq` and `head`.
+ */
+
+import type { WaitMode } from "../contract/shapes.ts";
+
+export type EndState = "succeeded" | "failed" | "cancelled" | "skipped";
+
+/** A task's state with just the fields that belong to it (DESIGN §2). */
+export type Phase =
+  /** `pending` dependencies have not ended; `until` is the end of a backoff (0: none). */
+  | { readonly state: "waiting"; pending: number; readonly until: number }
+  /** `resumed`: it ran before and goes on from its last logged turn. */
+  | { readonly state: "ready"; readonly since: number; readonly resumed: boolean; readonly seq: number }
+  | Running
+  | { readonly state: "parked"; readonly on: "calls" }
+  /** Its own work is done; `seq` names the event with the result. */
+  | { readonly state: "parked"; readonly on: "children"; readonly seq: number }
+  /** The next model call could not reserve `need` tokens. */
+  | { readonly state: "parked"; readonly on: "budget"; readonly need: number }
+  | Ended;
+
+export interface Running {
+  readonly state: "running";
+  readonly fence: number;
+  readonly worker: string;
+  readonly hosted: boolean;
+  /** Identity of the runtime that a hosted attempt lives in; "" when attempts outlive runtimes. */
+  readonly boot: string;
+  expiresAt: number;
+  /** A pull worker's blocking call: the lease is open but uses no worker. */
+  blocked: boolean;
+}
+
+export interface Ended {
+  readonly state: EndState;
+  /** The event that carries the result or the error. */
+  readonly seq: number;
+  /** The task whose failure skipped this one (0: none). */
+  readonly because: number;
+}
+
+/** A tool call of the newest turn whose result is not in the transcript yet. */
+export type Call =
+  | { readonly id: string; readonly state: "done"; readonly seq: number }
+  | {
+      readonly id: string;
+      readonly state: "waiting";
+      readonly seq: number;
+      readonly targets: readonly number[];
+      readonly mode: WaitMode;
+      /** When the wait times out; 0: never. */
+      readonly until: number;
+    };
+
+export interface Task {
+  readonly n: number;
+  readonly key: string | undefined;
+  /** The creator's number; 0: posted to the run. */
+  readonly parent: number;
+  readonly depth: number;
+  readonly pool: string;
+  readonly priority: number;
+  readonly createdSeq: number;
+  readonly createdAt: number;
+  readonly after: readonly number[];
+  readonly runOnFailure: boolean;
+  readonly detached: boolean;
+  readonly timeoutMs: number;
+  readonly retryLimit: number;
+  readonly backoffMs: number;
+  readonly maxTurns: number;
+  /** Of the task and its descendants; 0: none. */
+  readonly maxTokens: number;
+  /** The snapshot that it forks. */
+  readonly base: string;
+
+  phase: Phase;
+  generation: number;
+  /** Leases ever opened. */
+  attempts: number;
+  /** Leases lost since the last logged turn; see `poisoned`. */
+  losses: number;
+  /** Transient failures of this generation, lost leases not counted. */
+  failures: number;
+  turns: number;
+  /** The newest logged snapshot; undefined before the first turn. */
+  head: string | undefined;
+  calls: Call[];
+
+  /** Longest chain of live dependents below this task, itself included. */
+  chain: number;
+  /** Inherited priority, at least `priority`. */
+  effective: number;
+  dependents: number[];
+  /** Tasks with a waiting call on this one. */
+  awaiters: number[];
+  children: number[];
+  childrenMade: number;
+  liveChildren: number;
+  childrenFailed: number;
+  /** An await_tasks or an `after … "run"` has seen the end. */
+  observed: boolean;
+
+  readyAt: number;
+  startedAt: number;
+  /** Start of the present generation's first attempt: timeout_ms counts from here. 0: not started. */
+  clockAt: number;
+  endedAt: number;
+
+  inputTokens: number;
+  outputTokens: number;
+  cacheReadTokens: number;
+  cacheWriteTokens: number;
+  /** Input + output tokens of the task and all its descendants. */
+  treeTokens: number;
+  /** Reserved for the model call in flight. */
+  reserved: number;
+  /** Reserved by the task and its descendants. */
+  treeReserved: number;
+}
+
+export const isEnded = (task: Task): task is Task & { phase: Ended } => "because" in task.phase;
+export const isLive = (task: Task): boolean => !isEnded(task);
+export const hostedPool = "hosted";
