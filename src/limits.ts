@@ -163,7 +163,7 @@ export const simulatedRetryAfterS = 1;
 /** Prompt prefixes that an isolate remembers as cached, least recently used out first; a number and a key each, some 5 MB. */
 export const simulatedPrefixesMax = 65_536;
 /** Pieces that a scripted text or argument object is streamed in. */
-export const simulatedPiecesMax = 8;
+export const simulatedPiecesMax = 4;
 
 // ---- tenants and keys ----------------------------------------------------------------------------------------------
 export const keysPerTenantMax = 1000;

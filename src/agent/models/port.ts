@@ -48,6 +48,8 @@ export interface ModelFault {
   readonly retryAfterMs?: number;
 }
 
-export type ModelOutcome = { readonly ok: true; readonly reply: ModelReply } | { readonly ok: false; readonly fault: ModelFault };
+export type ModelOutcome =
+  | { readonly ok: true; readonly reply: ModelReply }
+  | { readonly ok: false; readonly fault: ModelFault };
 
 export type CallModel = (request: ModelRequest) => Promise<ModelOutcome>;

@@ -1,0 +1,158 @@
+/**
+ * The events of an Anthropic message stream → one reply.
+ *
+ * The SDK's own accumulator parses tool inputs and would have us print them again; here the text that was streamed goes
+ * into the message as it came, so that numbers and key order survive the way back to the vendor.
+ *
+ * 1. `message` holds what the vendor takes back: role and content blocks, thinking with its signature, no fields of the SDK.
+ * 2. Blocks that the vendor would refuse are left out: blank text, and a tool call that the output limit cut in two.
+ * 3. `input_tokens` are all input tokens; the vendor's own count leaves out what was read from or written to the cache.
+ */
+
+import type { RawContentBlockDelta, RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages/messages";
+import type { ToolCall, Usage } from "../../context/types.ts";
+import { MalformedStream } from "./faults.ts";
+import type { ModelReply } from "./port.ts";
+import type { Fold } from "./streamed-call.ts";
+
+interface Block {
+  readonly fields: Record<string, unknown>;
+  /** The streamed pieces of `input`, joined: JSON text. */
+  input: string;
+}
+
+/** Stands in for a message of which nothing could be kept: the vendor takes no empty one. */
+const cutOffText = "(cut off at the output limit)";
+
+export function anthropicFold(): Fold<RawMessageStreamEvent> {
+  const blocks: Block[] = [];
+  let started = false;
+  let stopReason: string | undefined;
+  const counts = { input_tokens: 0, output_tokens: 0, cache_read_input_tokens: 0, cache_creation_input_tokens: 0 };
+
+  const count = (usage: object | null | undefined) => {
+    // Counters of later events are totals that replace earlier ones; absent or null ones say nothing.
+    for (const key of Object.keys(counts) as (keyof typeof counts)[]) {
+      const value = (usage as Record<string, unknown> | null | undefined)?.[key];
+      if (typeof value === "number") counts[key] = value;
+    }
+  };
+
+  return {
+    add(event) {
+      if (event.type === "message_start") {
+        if (started) throw new MalformedStream("The provider's stream started a second message.");
+        started = true;
+        count(event.message?.usage);
+        return;
+      }
+      if (!started) throw new MalformedStream("The provider's stream does not start with a message.");
+      switch (event.type) {
+        case "content_block_start":
+          if (event.index !== blocks.length) throw new MalformedStream("The provider's stream skips a content block.");
+          blocks.push({ fields: { ...event.content_block }, input: "" });
+          return;
+        case "content_block_delta": {
+          const block = blocks[event.index];
+          if (!block) throw new MalformedStream("The provider's stream continues a block that it has not started.");
+          addDelta(block, event.delta);
+          return;
+        }
+        case "message_delta":
+          stopReason = event.delta?.stop_reason ?? stopReason;
+          count(event.usage);
+          return;
+      }
+    },
+    reply() {
+      if (stopReason === undefined) return undefined;
+      const cut =
+        stopReason === "max_tokens" || stopReason === "model_context_window_exceeded" || stopReason === "pause_turn";
+      const whole = blocks.filter((block) => keeps(block, cut));
+      const calls = whole.flatMap(callOf);
+      const text = whole.map(({ fields }) => (fields.type === "text" ? fields.text : "")).join("");
+      if (whole.length === 0 && !cut && stopReason !== "refusal")
+        throw new MalformedStream("The provider's reply is empty.");
+      const content = whole.length === 0 ? [JSON.stringify({ type: "text", text: cutOffText })] : whole.map(blockText);
+      return {
+        message: `{"role":"assistant","content":[${content.join(",")}]}`,
+        text,
+        calls,
+        usage: usageOf(counts),
+        // A paused turn (the vendor's own tools took too long) is an unfinished reply, as one at the limit is.
+        stop: stopReason === "refusal" ? "refusal" : cut ? "output_limit" : calls.length > 0 ? "calls" : "end",
+      } satisfies ModelReply;
+    },
+  };
+}
+
+function addDelta(block: Block, delta: RawContentBlockDelta): void {
+  const { fields } = block;
+  switch (delta.type) {
+    case "input_json_delta":
+      block.input += delta.partial_json;
+      return;
+    case "citations_delta":
+      fields.citations = [...(Array.isArray(fields.citations) ? fields.citations : []), delta.citation];
+      return;
+    case "signature_delta":
+      fields.signature = delta.signature;
+      return;
+    default:
+      // Text, thinking, and kinds of delta that came after this was written: strings grow, other values replace.
+      for (const [key, value] of Object.entries(delta ?? {})) {
+        if (key === "type") continue;
+        const before = fields[key];
+        fields[key] = typeof value === "string" && typeof before === "string" ? before + value : (value ?? before);
+      }
+  }
+}
+
+function keeps({ fields, input }: Block, cut: boolean): boolean {
+  if (fields.type === "text") return typeof fields.text === "string" && fields.text.trim() !== "";
+  if (input === "" || isJson(input)) return true;
+  if (cut) return false;
+  throw new MalformedStream("The provider's stream holds a tool call whose input is not JSON.");
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const inputText = ({ fields, input }: Block): string => (input === "" ? JSON.stringify(fields.input ?? {}) : input);
+
+function blockText(block: Block): string {
+  const members = Object.entries(block.fields).map(([key, value]) =>
+    key === "input" ? `"input":${inputText(block)}` : `${JSON.stringify(key)}:${JSON.stringify(value)}`,
+  );
+  return `{${members.join(",")}}`;
+}
+
+function callOf(block: Block): ToolCall[] {
+  const { type, id, name } = block.fields;
+  if (type !== "tool_use") return [];
+  if (typeof id !== "string" || typeof name !== "string")
+    throw new MalformedStream("A tool call has no id or no name.");
+  return [{ id, name, arguments: inputText(block) }];
+}
+
+type Counts = Record<
+  "input_tokens" | "output_tokens" | "cache_read_input_tokens" | "cache_creation_input_tokens",
+  number
+>;
+
+function usageOf(counts: Counts): Usage {
+  const read = counts.cache_read_input_tokens;
+  const written = counts.cache_creation_input_tokens;
+  return {
+    input_tokens: counts.input_tokens + read + written,
+    output_tokens: counts.output_tokens,
+    cache_read_tokens: read,
+    cache_write_tokens: written,
+  };
+}

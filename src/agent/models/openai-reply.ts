@@ -1,0 +1,145 @@
+/**
+ * The chunks of an OpenAI-format chat completion → one reply. Many servers speak this format, each a little differently;
+ * what is tolerated here is what they were seen to do.
+ *
+ * 1. `message` holds what the server takes back: role, content, refusal, tool calls, and reasoning fields of its own
+ *    (`reasoning_content`, `reasoning_details`, a call's `extra_content`), without which some refuse the next turn.
+ * 2. Arguments stay the text that was streamed, malformed or not.
+ * 3. `input_tokens` are all input tokens, as the format has it; cache reads and writes are parts of them.
+ */
+
+import type { ChatCompletionChunk } from "openai/resources/chat/completions";
+import type { ToolCall, Usage } from "../../context/types.ts";
+import { MalformedStream } from "./faults.ts";
+import type { ModelReply } from "./port.ts";
+import type { Fold } from "./streamed-call.ts";
+
+type Fields = Record<string, unknown>;
+
+interface Call {
+  readonly index: number | undefined;
+  /** Everything but the streamed parts. */
+  readonly fields: Fields;
+  id: string;
+  type: string;
+  name: string;
+  arguments: string;
+}
+
+/** Only in replies: sent back, they are refused or mean something else. */
+const replyOnly = new Set(["role", "content", "refusal", "tool_calls", "function_call", "annotations", "audio"]);
+
+/** `promptChars` stands in for the usage of servers that report none (÷ 4, as is usual): never nothing. */
+export function openaiFold(promptChars: number): Fold<ChatCompletionChunk> {
+  let content = "";
+  let refusal = "";
+  const others: Fields = {};
+  const calls: Call[] = [];
+  let finish: string | undefined;
+  let usage: Fields | undefined;
+
+  return {
+    add(chunk) {
+      const fields = fieldsOf(chunk);
+      if (isObject(fields.usage)) usage = fields.usage;
+      const choices = Array.isArray(fields.choices) ? fields.choices.map(fieldsOf) : [];
+      const choice = choices.find(({ index }) => (index ?? 0) === 0);
+      if (!choice) return;
+      if (typeof choice.finish_reason === "string") finish = choice.finish_reason;
+      const delta = fieldsOf(choice.delta);
+      if (typeof delta.content === "string") content += delta.content;
+      if (typeof delta.refusal === "string") refusal += delta.refusal;
+      if (Array.isArray(delta.tool_calls)) for (const call of delta.tool_calls) addCall(calls, fieldsOf(call));
+      for (const [key, value] of Object.entries(delta)) if (!replyOnly.has(key)) addField(others, key, value);
+    },
+    reply() {
+      if (finish === undefined) return undefined;
+      const refused = refusal !== "" || finish === "content_filter";
+      const cut = finish === "length";
+      if (content === "" && calls.length === 0 && !refused && !cut)
+        throw new MalformedStream("The provider's reply is empty.");
+      for (const call of calls) settle(call);
+      const message = JSON.stringify({
+        role: "assistant",
+        content: content === "" && (calls.length > 0 || refusal !== "") ? null : content,
+        ...(refusal !== "" && { refusal }),
+        ...others,
+        ...(calls.length > 0 && { tool_calls: calls.map(callFields) }),
+      });
+      return {
+        message,
+        text: content + refusal,
+        calls: calls.map((call): ToolCall => ({ id: call.id, name: call.name, arguments: call.arguments })),
+        usage: usage ? usageOf(usage) : estimated(promptChars, message.length),
+        stop: refused ? "refusal" : cut ? "output_limit" : calls.length > 0 ? "calls" : "end",
+      } satisfies ModelReply;
+    },
+  };
+}
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const fieldsOf = (value: unknown): Fields => (isObject(value) ? value : {});
+
+/** Strings and lists grow, other values replace; null says nothing. */
+function addField(into: Fields, key: string, value: unknown): void {
+  const before = into[key];
+  if (value === null || value === undefined) return;
+  if (typeof value === "string" && typeof before === "string") into[key] = before + value;
+  else if (Array.isArray(value) && Array.isArray(before)) into[key] = [...before, ...value];
+  else into[key] = value;
+}
+
+function addCall(calls: Call[], delta: Fields): void {
+  const index = typeof delta.index === "number" ? delta.index : undefined;
+  const id = typeof delta.id === "string" ? delta.id : "";
+  let call = index === undefined ? calls.at(-1) : calls.find((known) => known.index === index);
+  // Some servers give every parallel call the same index, or none; an id of its own then tells them apart.
+  if (call && id !== "" && call.id !== "" && call.id !== id) call = calls.find((known) => known.id === id);
+  if (!call) {
+    call = { index, fields: {}, id: "", type: "function", name: "", arguments: "" };
+    calls.push(call);
+  }
+  if (id !== "") call.id = id;
+  if (typeof delta.type === "string") call.type = delta.type;
+  const body = fieldsOf(delta[call.type] ?? delta.function);
+  if (typeof body.name === "string" && call.name === "") call.name = body.name;
+  const piece = body.arguments ?? body.input;
+  // Servers that don't stream a call may send its arguments as an object.
+  if (piece !== null && piece !== undefined)
+    call.arguments += typeof piece === "string" ? piece : JSON.stringify(piece);
+  for (const [key, value] of Object.entries(delta)) {
+    if (!["index", "id", "type", call.type].includes(key)) addField(call.fields, key, value);
+  }
+}
+
+/** What the server left out and needs back. @throws MalformedStream for a call without a name. */
+function settle(call: Call): void {
+  if (call.name === "") throw new MalformedStream("The provider's reply calls a tool without a name.");
+  if (call.id === "") call.id = `call_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`;
+  if (call.arguments === "" && call.type === "function") call.arguments = "{}";
+}
+
+function callFields(call: Call): Fields {
+  const body = call.type === "custom" ? { input: call.arguments } : { arguments: call.arguments };
+  return { id: call.id, type: call.type, [call.type]: { name: call.name, ...body }, ...call.fields };
+}
+
+function usageOf(usage: Fields): Usage {
+  const details = fieldsOf(usage.prompt_tokens_details);
+  return {
+    input_tokens: tokens(usage.prompt_tokens),
+    output_tokens: tokens(usage.completion_tokens),
+    cache_read_tokens: tokens(details.cached_tokens ?? usage.prompt_cache_hit_tokens),
+    cache_write_tokens: tokens(details.cache_write_tokens),
+  };
+}
+
+const tokens = (value: unknown): number => (typeof value === "number" && value > 0 ? value : 0);
+
+const estimated = (promptChars: number, replyChars: number): Usage => ({
+  input_tokens: Math.ceil(promptChars / 4),
+  output_tokens: Math.ceil(replyChars / 4),
+  cache_read_tokens: 0,
+  cache_write_tokens: 0,
+});

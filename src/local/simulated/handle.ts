@@ -1,0 +1,206 @@
+/**
+ * The simulated model (contract, DESIGN §10): answers the two vendors' model calls over HTTP, played from data in the
+ * conversation, so that the same SDKs and adapters run with no account, key or network. Local mode only.
+ *
+ * Owns: routing, the order of a request's checks, waiting, streaming, the prompt cache of this isolate.
+ * Does not own: which turn is due (reply.ts), the wire (anthropic-wire.ts, openai-wire.ts), how often a turn failed (a
+ * `FailCounter`, which outlives restarts).
+ *
+ * 1. What a vendor refuses is refused as it does: every request's messages pass the vendors' message rules first.
+ * 2. A scripted failure is answered at once; `latency_ms` is waited for before the first byte of a reply, and ends with
+ *    the request.
+ * 3. It is a function of the request, the counter and the prefixes seen; no other state.
+ */
+
+import { checkMessages } from "../../context/message-rules.ts";
+import type { Format } from "../../context/types.ts";
+import { simulatedBodyBytesMax, simulatedLatencyMsMax, simulatedPingMs, simulatedRetryAfterS } from "../../limits.ts";
+import { anthropicWire } from "./anthropic-wire.ts";
+import { type Fields, fieldsOf, readMessages } from "./conversation.ts";
+import { openaiWire } from "./openai-wire.ts";
+import { promptOf } from "./prompt.ts";
+import { PromptCache } from "./prompt-cache.ts";
+import { type DueTurn, digest, dueTurn, type SimulatedReply } from "./reply.ts";
+import { BadScript } from "./script.ts";
+import type { Wire } from "./wire.ts";
+
+/** Counts, durably, how often each key was seen. */
+export interface FailCounter {
+  /** How often the key was counted before this call, which counts it once more. */
+  next(key: string): Promise<number>;
+}
+
+const wires: Record<Format, Wire> = { anthropic: anthropicWire, openai: openaiWire };
+const modelId = "simulated";
+const cache = new PromptCache();
+
+/** What is answered instead of a reply. */
+class Refused extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Answers `POST …/v1/messages`, `POST …/v1/chat/completions` and `GET …/models`; anything else in the vendor's shape of 404. */
+export async function handleSimulated(request: Request, counter: FailCounter): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const format = formatOf(pathname, request.headers);
+  const wire = wires[format];
+  try {
+    if (/\/models(\/[^/]+)?$/.test(pathname)) {
+      if (request.method !== "GET") throw new Refused(405, "Only GET is answered here.");
+      return json(200, wire.models([modelId]));
+    }
+    const path = format === "anthropic" ? "/v1/messages" : "/v1/chat/completions";
+    if (!pathname.endsWith(path))
+      throw new Refused(404, `There is nothing at ${pathname}; the model answers at ${path}.`);
+    if (request.method !== "POST") throw new Refused(405, "Only POST is answered here.");
+    return await answer(request, format, wire, counter);
+  } catch (error) {
+    if (request.signal.aborted) return new Response(null, { status: 499 });
+    if (error instanceof BadScript) return json(400, wire.error(400, error.message));
+    if (error instanceof Refused) return json(error.status, wire.error(error.status, error.message));
+    throw error;
+  }
+}
+
+function formatOf(pathname: string, headers: Headers): Format {
+  if (pathname.endsWith("/chat/completions")) return "openai";
+  return pathname.endsWith("/messages") || headers.has("anthropic-version") || pathname.includes("/anthropic/")
+    ? "anthropic"
+    : "openai";
+}
+
+async function answer(request: Request, format: Format, wire: Wire, counter: FailCounter): Promise<Response> {
+  const body = await readBody(request);
+  const messages: readonly unknown[] = Array.isArray(body.messages) ? body.messages : [];
+  if (typeof body.model !== "string" || body.model === "") throw new Refused(400, "model: a name is required");
+  const missing = wire.missing(body);
+  if (missing !== undefined) throw new Refused(400, missing);
+  if (messages.length === 0) throw new Refused(400, "messages: at least one message is required");
+  const violations = checkMessages(format, messages);
+  if (violations.length > 0) throw new Refused(400, violations.join("; "));
+
+  const taskId = request.headers.get("x-heddle-task") ?? undefined;
+  const due = await dueTurn(readMessages(format, messages), taskId, messages);
+  const id = (await digest(`${due.key}:${messages.length}`)).slice(0, 24);
+  const headers = { [wire.requestIdHeader]: `req_${id}` };
+  const failed = await scriptedFailure(due, wire, counter, headers);
+  if (failed) return failed;
+
+  const scope = `${body.model} ${format === "openai" ? JSON.stringify(body.prompt_cache_key ?? null) : ""}`;
+  const measured = cache.measure(format, promptOf(format, body), scope);
+  const reply: SimulatedReply = {
+    id,
+    model: body.model,
+    text: due.text,
+    calls: due.calls,
+    usage: { ...given(measured.usage, due.turn?.usage?.input), output: due.output },
+  };
+  const latencyMs = Math.min(due.latencyMs, simulatedLatencyMsMax);
+  if (body.stream === true) {
+    const events = wire.events(reply, body);
+    const stream = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", ...headers };
+    if (latencyMs > simulatedPingMs) {
+      return new Response(eventStream(events, wire.ping, latencyMs, request.signal, measured.begin), {
+        headers: stream,
+      });
+    }
+    await wait(latencyMs, request.signal);
+    return new Response(eventStream(events, wire.ping, 0, request.signal, measured.begin), { headers: stream });
+  }
+  await wait(latencyMs, request.signal);
+  measured.begin();
+  return json(200, wire.body(reply), headers);
+}
+
+async function readBody(request: Request): Promise<Fields> {
+  if (Number(request.headers.get("content-length") ?? 0) > simulatedBodyBytesMax) throw tooLarge();
+  const bytes = await request.arrayBuffer();
+  if (bytes.byteLength > simulatedBodyBytesMax) throw tooLarge();
+  try {
+    return fieldsOf(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch (error) {
+    throw new Refused(400, `The request body is not valid JSON: ${(error as SyntaxError).message}`);
+  }
+}
+
+const tooLarge = () => new Refused(413, `The request exceeds ${simulatedBodyBytesMax} bytes.`);
+
+/** The answer of a turn that is to fail still; undefined when it has failed often enough, or never was to. */
+async function scriptedFailure(
+  due: DueTurn,
+  wire: Wire,
+  counter: FailCounter,
+  headers: Record<string, string>,
+): Promise<Response | undefined> {
+  const fail = due.turn?.fail;
+  if (!fail || fail.times === 0) return undefined;
+  const before = await counter.next(due.key);
+  if (before >= fail.times) return undefined;
+  const message = `simulated failure ${before + 1} of ${fail.times} in turn ${due.number}`;
+  const retry = fail.status === 429 ? { "retry-after": String(simulatedRetryAfterS) } : {};
+  return json(fail.status, wire.error(fail.status, message), { ...headers, ...retry });
+}
+
+/** `usage.input` of the script stands for all of the prompt; the cached parts can't be more than that. */
+function given(usage: { input: number; read: number; written: number }, input: number | undefined) {
+  if (input === undefined) return usage;
+  const read = Math.min(usage.read, input);
+  return { input, read, written: Math.min(usage.written, input - read) };
+}
+
+/** One event a pull, after the wait; a long wait is filled with pings, or what watches for silence would end it. */
+function eventStream(
+  events: readonly string[],
+  ping: string,
+  latencyMs: number,
+  signal: AbortSignal,
+  begin: () => void,
+) {
+  const encoder = new TextEncoder();
+  let left = latencyMs;
+  let next = 0;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        if (left > 0) {
+          const step = Math.min(left, simulatedPingMs);
+          await wait(step, signal);
+          left -= step;
+          if (left > 0) {
+            controller.enqueue(encoder.encode(ping));
+            return;
+          }
+        }
+        if (next === 0) begin();
+        controller.enqueue(encoder.encode(events[next++]));
+        if (next === events.length) controller.close();
+      } catch (error) {
+        controller.error(error);
+      }
+    },
+  });
+}
+
+/** Rejects with the signal's reason when it ends first. */
+function wait(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (ms <= 0) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+}
+
+const json = (status: number, body: unknown, headers: Record<string, string> = {}): Response =>
+  new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json", ...headers } });

@@ -1,0 +1,317 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { callAnthropic } from "../../../src/agent/models/anthropic.ts";
+import { checkMessages } from "../../../src/context/message-rules.ts";
+import { type Served, serve, sse } from "../../local/simulated/serve.ts";
+import { faultOf, key, replyOf, requestTo, userText } from "./request.ts";
+
+let served: Served | undefined;
+afterEach(async () => {
+  await served?.close();
+  served = undefined;
+});
+
+const event = (type: string, rest: object = {}): string =>
+  `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
+const start = (usage: object = { input_tokens: 7, output_tokens: 1 }) =>
+  event("message_start", {
+    message: { id: "msg_1", type: "message", role: "assistant", model: "m", content: [], usage },
+  });
+const blockStart = (index: number, content_block: object) => event("content_block_start", { index, content_block });
+const delta = (index: number, of: object) => event("content_block_delta", { index, delta: of });
+const blockStop = (index: number) => event("content_block_stop", { index });
+const end = (stop_reason: string, usage: object = { output_tokens: 5 }) =>
+  event("message_delta", { delta: { stop_reason, stop_sequence: null }, usage });
+const stop = event("message_stop");
+const text = (index: number, ...pieces: string[]) => [
+  blockStart(index, { type: "text", text: "", citations: null }),
+  ...pieces.map((piece) => delta(index, { type: "text_delta", text: piece })),
+  blockStop(index),
+];
+
+async function answering(response: () => Response): Promise<Served> {
+  served = await serve(async () => response());
+  return served;
+}
+
+describe("the reply", () => {
+  test("thinking, its signature, redacted thinking, text and calls come back as the vendor takes them", async () => {
+    const { url } = await answering(() =>
+      sse([
+        start({ input_tokens: 7, cache_read_input_tokens: 100, cache_creation_input_tokens: 20, output_tokens: 1 }),
+        event("ping"),
+        blockStart(0, { type: "thinking", thinking: "", signature: "" }),
+        delta(0, { type: "thinking_delta", thinking: "Let me " }),
+        delta(0, { type: "thinking_delta", thinking: "see." }),
+        delta(0, { type: "signature_delta", signature: "c2ln" }),
+        blockStop(0),
+        blockStart(1, { type: "redacted_thinking", data: "b3BhcXVl" }),
+        blockStop(1),
+        ...text(2, "Two ", "calls."),
+        blockStart(3, { type: "tool_use", id: "toolu_1", name: "add", input: {} }),
+        delta(3, { type: "input_json_delta", partial_json: '{"z": 1.50, "9": 1, ' }),
+        delta(3, { type: "input_json_delta", partial_json: '"n": 12345678901234567890}' }),
+        blockStop(3),
+        blockStart(4, { type: "tool_use", id: "toolu_2", name: "now", input: {} }),
+        blockStop(4),
+        end("tool_use", { output_tokens: 42 }),
+        stop,
+      ]),
+    );
+    const reply = replyOf(await callAnthropic(requestTo("anthropic", url)));
+    expect(reply.message).toBe(
+      '{"role":"assistant","content":[{"type":"thinking","thinking":"Let me see.","signature":"c2ln"},' +
+        '{"type":"redacted_thinking","data":"b3BhcXVl"},{"type":"text","text":"Two calls.","citations":null},' +
+        '{"type":"tool_use","id":"toolu_1","name":"add","input":{"z": 1.50, "9": 1, "n": 12345678901234567890}},' +
+        '{"type":"tool_use","id":"toolu_2","name":"now","input":{}}]}',
+    );
+    expect(reply.text).toBe("Two calls.");
+    expect(reply.calls).toEqual([
+      { id: "toolu_1", name: "add", arguments: '{"z": 1.50, "9": 1, "n": 12345678901234567890}' },
+      { id: "toolu_2", name: "now", arguments: "{}" },
+    ]);
+    expect(reply.stop).toBe("calls");
+    expect(reply.usage).toEqual({
+      input_tokens: 127,
+      output_tokens: 42,
+      cache_read_tokens: 100,
+      cache_write_tokens: 20,
+    });
+    const answers = ["toolu_1", "toolu_2"].map((tool_use_id) => ({ type: "tool_result", tool_use_id, content: "1" }));
+    const next = [{ role: "user", content: "go" }, JSON.parse(reply.message), { role: "user", content: answers }];
+    expect(checkMessages("anthropic", next)).toEqual([]);
+  });
+
+  test("blocks that the vendor would not take back are left out", async () => {
+    const { url } = await answering(() =>
+      sse([
+        start(),
+        ...text(0, "\n"),
+        ...text(1, "half of a call"),
+        blockStart(2, { type: "tool_use", id: "toolu_1", name: "add", input: {} }),
+        delta(2, { type: "input_json_delta", partial_json: '{"a": ' }),
+        blockStop(2),
+        end("max_tokens"),
+        stop,
+      ]),
+    );
+    const reply = replyOf(await callAnthropic(requestTo("anthropic", url)));
+    expect(JSON.parse(reply.message).content).toEqual([{ type: "text", text: "half of a call", citations: null }]);
+    expect(reply).toMatchObject({ stop: "output_limit", calls: [] });
+  });
+
+  test.each([
+    ["end_turn", "end"],
+    ["stop_sequence", "end"],
+    ["max_tokens", "output_limit"],
+    ["model_context_window_exceeded", "output_limit"],
+    ["pause_turn", "output_limit"],
+    ["refusal", "refusal"],
+  ])("stop reason %s is %s", async (reason, expected) => {
+    const { url } = await answering(() => sse([start(), ...text(0, "x"), end(reason), stop]));
+    expect(replyOf(await callAnthropic(requestTo("anthropic", url))).stop).toBe(expected);
+  });
+
+  test("a kind of delta that is not known yet grows its block's strings", async () => {
+    const { url } = await answering(() =>
+      sse([
+        start(),
+        blockStart(0, { type: "compaction", content: "" }),
+        delta(0, { type: "compaction_delta", content: "sum" }),
+        delta(0, { type: "compaction_delta", content: "mary" }),
+        blockStop(0),
+        ...text(1, "x"),
+        end("end_turn"),
+        stop,
+      ]),
+    );
+    const { message } = replyOf(await callAnthropic(requestTo("anthropic", url)));
+    expect(JSON.parse(message).content[0]).toEqual({ type: "compaction", content: "summary" });
+  });
+});
+
+describe("the request", () => {
+  test("goes out with the stored bytes, marks spliced in, and without a word of the SDK in the body", async () => {
+    const { url, asked } = await answering(() => sse([start(), ...text(0, "x"), end("end_turn"), stop]));
+    const first = '{ "role":"user", "content":"caf\\u00e9 1.0" }';
+    const request = requestTo("anthropic", url, {
+      system: '[{"type":"text","text":"be\\u0020brief"}]',
+      tools: '[{"name":"t","input_schema":{"type":"object","n":1.50}}]',
+      params:
+        '{"temperature":0.10,"betas":["b-1","b-2"],"model":"other","messages":[],"stream":false,"max_tokens":300,"big":12345678901234567890}',
+      messages: [first],
+      marks: [{ message: 0, block: 0 }],
+    });
+    replyOf(await callAnthropic(request));
+    expect(asked[0]?.body).toBe(
+      '{"model":"m-1","max_tokens":300,"temperature":0.10,"big":12345678901234567890,"stream":true,' +
+        '"system":[{"type":"text","text":"be\\u0020brief"}],"tools":[{"name":"t","input_schema":{"type":"object","n":1.50}}],' +
+        '"messages":[{ "role":"user", "content":[{"type":"text","text":"caf\\u00e9 1.0","cache_control":{"type":"ephemeral"}}] }]}',
+    );
+    const { headers, path } = asked[0]!;
+    expect(path).toBe("/anthropic/v1/messages");
+    expect(headers.get("anthropic-beta")).toBe("b-1,b-2");
+    expect(headers.get("authorization")).toBe(`Bearer ${key}`);
+    expect(headers.get("anthropic-version")).toMatch(/^\d{4}-/);
+    expect(headers.get("x-heddle-task")).toBeNull();
+  });
+
+  test("the lower output limit holds, an empty tool list is not sent, and our newest marks take what room the context leaves", async () => {
+    const { url, asked } = await answering(() => sse([start(), ...text(0, "x"), end("end_turn"), stop]));
+    const marked = '{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]}';
+    const request = requestTo("anthropic", url, {
+      params: '{"max_tokens":5000}',
+      tools: "[ ]",
+      messages: [marked, marked, marked, userText("b"), userText("c")],
+      marks: [3, 4].map((message) => ({ message, block: 0 })),
+      provider: { name: "simulated" },
+    });
+    replyOf(await callAnthropic(request));
+    const body = JSON.parse(asked[0]!.body);
+    expect(body.max_tokens).toBe(1000);
+    expect(body).not.toHaveProperty("tools");
+    expect(body.messages[3].content).toBe("b");
+    expect(body.messages[4].content[0].cache_control).toEqual({ type: "ephemeral" });
+    expect(asked[0]?.headers.get("x-heddle-task")).toBe("T1-aaaaaa");
+  });
+
+  test("betas that are no names are refused before anything is sent", async () => {
+    const { url, asked } = await answering(() => sse([]));
+    const outcome = await callAnthropic(requestTo("anthropic", url, { params: '{"betas":["a\\r\\nx: y"]}' }));
+    expect(faultOf(outcome)).toMatchObject({ code: "provider_rejected", transient: false });
+    expect(asked).toEqual([]);
+  });
+});
+
+describe("what goes wrong", () => {
+  test.each([
+    [
+      "in the middle of a block",
+      [start(), blockStart(0, { type: "text", text: "" }), delta(0, { type: "text_delta", text: "x" })],
+      true,
+    ],
+    ["cleanly, before the message's end", [start(), ...text(0, "x")], false],
+    ["with nothing said", [start(), end("end_turn"), stop], false],
+    ["before it began", [], false],
+    ["with a block that was never started", [start(), delta(3, { type: "text_delta", text: "x" })], false],
+    ["with a line that is no JSON", [start(), "event: content_block_start\ndata: {oops\n\n"], false],
+    [
+      "with a call whose input is no JSON",
+      [
+        start(),
+        blockStart(0, { type: "tool_use", id: "toolu_1", name: "t", input: {} }),
+        delta(0, { type: "input_json_delta", partial_json: "{" }),
+        end("tool_use"),
+        stop,
+      ],
+      false,
+    ],
+  ])("a stream that ends %s is a network fault", async (_, events, cut) => {
+    const { url } = await answering(() => sse(events, { cut }));
+    expect(faultOf(await callAnthropic(requestTo("anthropic", url)))).toMatchObject({
+      code: "network",
+      transient: true,
+    });
+  });
+
+  test("an error event inside the stream is the provider's", async () => {
+    const error = (type: string) =>
+      `event: error\ndata: ${JSON.stringify({ type: "error", error: { type, message: "no" } })}\n\n`;
+    const served1 = await answering(() => sse([start(), error("overloaded_error")]));
+    expect(faultOf(await callAnthropic(requestTo("anthropic", served1.url)))).toMatchObject({
+      code: "provider_unavailable",
+    });
+    await served1.close();
+    const served2 = await answering(() => sse([start(), error("invalid_request_error")]));
+    expect(faultOf(await callAnthropic(requestTo("anthropic", served2.url)))).toMatchObject({
+      code: "provider_rejected",
+      transient: false,
+    });
+  });
+
+  test("is asked for once: retries are the scheduler's", async () => {
+    const { url, asked } = await answering(() =>
+      Response.json(
+        { type: "error", error: { type: "rate_limit_error", message: "slow down" } },
+        { status: 429, headers: { "retry-after": "7" } },
+      ),
+    );
+    expect(faultOf(await callAnthropic(requestTo("anthropic", url)))).toEqual({
+      code: "provider_rate_limited",
+      message: "429 slow down",
+      transient: true,
+      retryAfterMs: 7000,
+    });
+    expect(asked).toHaveLength(1);
+  });
+
+  test("a key that the provider echoes does not reach the message", async () => {
+    const { url } = await answering(() =>
+      Response.json(
+        { type: "error", error: { type: "authentication_error", message: `bad key ${key}` } },
+        { status: 401 },
+      ),
+    );
+    const fault = faultOf(await callAnthropic(requestTo("anthropic", url)));
+    expect(fault).toMatchObject({ code: "provider_rejected", message: "401 bad key [key]" });
+  });
+
+  test("a redirect is not followed", async () => {
+    const { url, asked } = await answering(
+      () => new Response(null, { status: 307, headers: { location: "/elsewhere" } }),
+    );
+    expect(faultOf(await callAnthropic(requestTo("anthropic", url)))).toMatchObject({ code: "provider_rejected" });
+    expect(asked).toHaveLength(1);
+  });
+
+  test("nobody there is a network fault", async () => {
+    const { url, close } = await answering(() => sse([]));
+    await close();
+    expect(faultOf(await callAnthropic(requestTo("anthropic", url)))).toMatchObject({
+      code: "network",
+      transient: true,
+    });
+  });
+
+  test("silence ends the call and the connection; bytes that the SDK hides count as life", async () => {
+    const silent = await serve(
+      async () => new Response(new ReadableStream({ start: (c) => c.enqueue(new TextEncoder().encode(start())) })),
+    );
+    served = silent;
+    const fault = faultOf(await callAnthropic(requestTo("anthropic", silent.url), 150));
+    expect(fault).toMatchObject({ code: "network", transient: true });
+    expect(fault.message).toMatch(/sent nothing/);
+    await expect.poll(() => silent.asked[0]?.aborted).toBe(true);
+    await silent.close();
+
+    let pings = 0;
+    const slow = await serve(async () => {
+      const encoder = new TextEncoder();
+      const body = new ReadableStream<Uint8Array>({
+        async pull(controller) {
+          await new Promise((resolve) => setTimeout(resolve, 60));
+          if (++pings <= 6) return controller.enqueue(encoder.encode(event("ping")));
+          controller.enqueue(encoder.encode([start(), ...text(0, "at last"), end("end_turn"), stop].join("")));
+          controller.close();
+        },
+      });
+      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    });
+    served = slow;
+    expect(replyOf(await callAnthropic(requestTo("anthropic", slow.url), 250)).text).toBe("at last");
+  });
+
+  test("one's own abort rejects with its reason, before and during the call", async () => {
+    const { url, asked } = await answering(() => new Response(new ReadableStream({})));
+    const reason = new Error("lease lost");
+    await expect(callAnthropic(requestTo("anthropic", url, { signal: AbortSignal.abort(reason) }))).rejects.toBe(
+      reason,
+    );
+    expect(asked).toEqual([]);
+    const controller = new AbortController();
+    const call = callAnthropic(requestTo("anthropic", url, { signal: controller.signal }));
+    await expect.poll(() => asked.length).toBe(1);
+    controller.abort(reason);
+    await expect(call).rejects.toBe(reason);
+    await expect.poll(() => asked[0]?.aborted).toBe(true);
+  });
+});

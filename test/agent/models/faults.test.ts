@@ -1,0 +1,102 @@
+import { describe, expect, test } from "vitest";
+import {
+  faultOf,
+  MalformedStream,
+  retryAfterMs,
+  safeText,
+  UnsendableRequest,
+} from "../../../src/agent/models/faults.ts";
+import { faultMessageCharsMax } from "../../../src/limits.ts";
+
+/** As the SDKs throw them: Anthropic's `error` is the body, OpenAI's the object inside it. */
+const anthropic = (status: number, type: string, message: string) => ({
+  status,
+  error: { type: "error", error: { type, message } },
+  message: `${status} …`,
+});
+const openai = (status: number, code: string | null, message: string, type = "invalid_request_error") => ({
+  status,
+  error: { code, message, type },
+  message: `${status} …`,
+});
+
+describe("codes", () => {
+  test.each([
+    [anthropic(429, "rate_limit_error", "slow"), "provider_rate_limited", true],
+    [openai(429, "rate_limit_exceeded", "slow"), "provider_rate_limited", true],
+    [anthropic(529, "overloaded_error", "busy"), "provider_unavailable", true],
+    [anthropic(500, "api_error", "oops"), "provider_unavailable", true],
+    [openai(503, null, "busy", "server_error"), "provider_unavailable", true],
+    [openai(408, null, "late"), "provider_unavailable", true],
+    [openai(409, null, "locked"), "provider_unavailable", true],
+    [
+      anthropic(400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
+      "context_too_long",
+      false,
+    ],
+    [
+      anthropic(
+        400,
+        "invalid_request_error",
+        "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000",
+      ),
+      "context_too_long",
+      false,
+    ],
+    [anthropic(413, "request_too_large", "Request exceeds the maximum size"), "context_too_long", false],
+    [openai(400, "context_length_exceeded", "too many tokens"), "context_too_long", false],
+    [
+      openai(400, null, "This model's maximum context length is 8192 tokens, however you requested 9000"),
+      "context_too_long",
+      false,
+    ],
+    [openai(400, null, "the request exceeds the available context size"), "context_too_long", false],
+    [anthropic(400, "invalid_request_error", "max_tokens: too large"), "provider_rejected", false],
+    [anthropic(400, "invalid_request_error", "context_management: unknown field"), "provider_rejected", false],
+    [anthropic(401, "authentication_error", "bad key"), "provider_rejected", false],
+    [openai(404, "model_not_found", "no such model"), "provider_rejected", false],
+    [
+      { status: undefined, error: { type: "error", error: { type: "overloaded_error", message: "busy" } } },
+      "provider_unavailable",
+      true,
+    ],
+    [{ status: undefined, error: { type: "something_new", message: "?" } }, "provider_unavailable", true],
+    [Object.assign(new Error("Connection error."), { cause: new Error("ECONNREFUSED") }), "network", true],
+    [new TypeError("terminated"), "network", true],
+    [new SyntaxError("Unexpected token"), "network", true],
+    [new MalformedStream("half"), "network", true],
+    [new UnsendableRequest("no"), "provider_rejected", false],
+    ["thrown text", "network", true],
+  ])("%j is %s", (error, code, transient) => {
+    expect(faultOf(error, [])).toMatchObject({ code, transient });
+  });
+});
+
+describe("waiting", () => {
+  const now = Date.parse("2026-11-23T10:00:00Z");
+  test.each([
+    [{ "retry-after": "7" }, 7000],
+    [{ "retry-after": "0.25" }, 250],
+    [{ "retry-after": "Mon, 23 Nov 2026 10:01:30 GMT" }, 90_000],
+    [{ "retry-after": "Mon, 23 Nov 2026 09:00:00 GMT" }, 0],
+    [{ "retry-after-ms": "1500", "retry-after": "9" }, 1500],
+    [{ "retry-after": "soon" }, undefined],
+    [{}, undefined],
+  ])("%j asks for %s ms", (headers, expected) => {
+    expect(retryAfterMs(new Headers(headers as Record<string, string>), now)).toBe(expected);
+  });
+});
+
+describe("messages", () => {
+  test("hold no credentials", () => {
+    expect(safeText("key my-own-secret is wrong", ["my-own-secret"])).toBe("key [key] is wrong");
+    expect(safeText("Incorrect API key provided: sk-proj-****abcd.", [])).not.toContain("abcd");
+    expect(safeText("sent Authorization: Bearer eyJhbGciOi", [])).toBe("sent Authorization: Bearer [key]");
+    expect(safeText("hdl_local_admin was used", [])).toBe("[key] was used");
+  });
+  test("are one short line", () => {
+    const text = safeText(`<html>\n\u0000 ${"x".repeat(5000)}`, []);
+    expect(text).toHaveLength(faultMessageCharsMax);
+    expect(text).not.toMatch(/[\n\u0000]/);
+  });
+});
