@@ -15,7 +15,10 @@ if (!existsSync(compiler)) {
 
 // A file that was renamed must not live on in the package.
 rmSync(`${root}dist`, { recursive: true, force: true });
-const { status, error } = spawnSync(process.execPath, [compiler, "-p", `${root}tsconfig.cli.json`], { cwd: root, stdio: "inherit" });
+const { status, error } = spawnSync(process.execPath, [compiler, "-p", `${root}tsconfig.cli.json`], {
+  cwd: root,
+  stdio: "inherit",
+});
 if (error) console.error(`build: the compiler did not start: ${error.message}`);
 if (error || status !== 0) process.exit(status || 1);
 chmodSync(`${root}dist/cli/main.js`, 0o755);

@@ -1,0 +1,45 @@
+// What of wrangler's output belongs on the screen: errors with their indented details. All of it goes to the log.
+
+// biome-ignore lint/complexity/useRegexLiterals: a literal would hold a control character
+const ansi = new RegExp("\\u001b\\[[0-9;]*m", "g");
+
+export const withoutColour = (text) => text.replace(ansi, "");
+
+/**
+ * Takes output in pieces and hands whole lines on: each to `log`, and those of an error to `show`.
+ * A detail is an indented line after an error; blank lines are shown only between such.
+ */
+export class ScreenFilter {
+  #rest = "";
+  #inError = false;
+  #blank = 0;
+  #log;
+  #show;
+
+  constructor({ log, show }) {
+    this.#log = log;
+    this.#show = show;
+  }
+
+  write(text) {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop();
+    for (const line of lines) this.#line(withoutColour(line.replace(/\r$/, "")));
+  }
+
+  end() {
+    if (this.#rest !== "") this.write("\n");
+  }
+
+  #line(line) {
+    this.#log(`${line}\n`);
+    if (line.trim() === "") {
+      this.#blank++;
+      return;
+    }
+    const starts = /^(✘ \[ERROR\]|\[wrangler:error\])/.test(line);
+    this.#inError = starts || (this.#inError && /^\s/.test(line));
+    if (this.#inError) this.#show(`${!starts && this.#blank > 0 ? "\n" : ""}${line}\n`);
+    this.#blank = 0;
+  }
+}

@@ -1,0 +1,88 @@
+// A local server's state folder: its secret, the record of the processes that serve it, and the lock that the record is.
+//
+// S1  At most one live server per folder: the record is made with an exclusive create and names its owner by pid and start.
+// S2  Processes of a dead owner are ended before its record is replaced.
+
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { endFamily, identify, isSame } from "./processes.mjs";
+import { StopError } from "./stop-error.mjs";
+
+export class StateFolder {
+  #record;
+
+  constructor(path) {
+    this.path = resolve(path);
+    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    this.#record = undefined;
+  }
+
+  file(name) {
+    return join(this.path, name);
+  }
+
+  /** Takes the folder for this process; ends what a killed owner left running. @throws StopError while another one serves it */
+  async take(url) {
+    for (;;) {
+      const old = this.#read();
+      if (old && isSame(old.owner)) {
+        throw new StopError(
+          `A server with this state folder is already running at ${old.url} (process ${old.owner.pid}).\n` +
+            "Use that one, stop it, or set HEDDLE_STATE to another folder and PORT to another port.",
+        );
+      }
+      const ended = old ? await endFamily(old) : 0;
+      this.#record = { owner: identify(process.pid), url, leader: { pid: 0, start: "" }, members: [] };
+      if (this.#claim(old)) return { ended };
+    }
+  }
+
+  /** Records the processes that serve now, so that the next start can end them should we be killed. */
+  record(leader, members) {
+    this.#record = { ...this.#record, leader, members };
+    const draft = this.file(`server.json.${process.pid}`);
+    writeFileSync(draft, JSON.stringify(this.#record), { mode: 0o600 });
+    renameSync(draft, this.file("server.json"));
+  }
+
+  release() {
+    if (this.#record) rmSync(this.file("server.json"), { force: true });
+    this.#record = undefined;
+  }
+
+  /** 32 random bytes as hex, made once: what the server signs with must outlive a restart. */
+  secret() {
+    const path = this.file("secret");
+    try {
+      writeFileSync(path, randomBytes(32).toString("hex"), { mode: 0o600, flag: "wx" });
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    return readFileSync(path, "utf8").trim();
+  }
+
+  #read() {
+    try {
+      return JSON.parse(readFileSync(this.file("server.json"), "utf8"));
+    } catch {
+      // Absent, or torn by a crash of the machine: then nothing of it lives either.
+      return undefined;
+    }
+  }
+
+  /** Puts our record where `old` was. False when another process was faster. */
+  #claim(old) {
+    const path = this.file("server.json");
+    const current = this.#read();
+    if (current && JSON.stringify(current.owner) !== JSON.stringify(old?.owner)) return false;
+    rmSync(path, { force: true });
+    try {
+      writeFileSync(path, JSON.stringify(this.#record), { mode: 0o600, flag: "wx" });
+      return true;
+    } catch (error) {
+      if (error.code === "EEXIST") return false;
+      throw error;
+    }
+  }
+}
