@@ -96,6 +96,8 @@ export const maxTurnsDefault = 50;
 export const maxTurnsMax = 1000;
 /** One ready minute raises a task by one level (DESIGN §6). */
 export const agingStepMs = 1 * minute;
+/** Longer chains of dependents go first only up to here: beyond it the difference decides nothing and costs a walk per task. */
+export const chainLengthMax = 256;
 /** The model is shown what is wrong with its output this often before the task fails (issue 2). */
 export const outputRepairsMax = 2;
 
@@ -173,3 +175,19 @@ export const keysPerTenantMax = 1000;
 export const alarmOverdueMs = 5 * second;
 /** A running task's object is swept at least this often, whatever the alarm did. */
 export const sweepEveryMs = 1 * minute;
+
+// ---- client and command line ---------------------------------------------------------------------------------------
+/** The client repeats a safe call for this long: a restart of a local server takes three to five seconds. */
+export const clientRetryMs = 30 * second;
+export const clientBackoffMsMin = 100;
+export const clientBackoffMsMax = 5 * second;
+/** No answer within this, beyond what a long poll waits on purpose, counts as no connection. */
+export const clientAttemptMs = 30 * second;
+/** Tasks that one `heddle work` process runs at once. */
+export const workConcurrencyMax = 256;
+/** A blocked tool call of a command gives its place to another, up to this many times the concurrency (contract). */
+export const workBlockedFactor = 4;
+/** A command that is told to stop gets this long before it is killed. */
+export const workKillMs = 5 * second;
+/** The end of a failed command's stderr, as shown in its task's error. */
+export const workStderrTailBytes = 4 * KiB;

@@ -1,0 +1,56 @@
+/** What a call can throw: a problem that the server answered with, or that it could not be reached. */
+
+export interface FieldError {
+  /** JSON path of the field, as `tasks[3].after[0]`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** The server refused the call. `code` is stable and part of the contract; `hint` says what to do next. */
+export class HeddleProblem extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly title: string;
+  readonly detail: string | undefined;
+  readonly hint: string;
+  readonly errors: readonly FieldError[];
+  /** The same call may succeed later without a change. */
+  readonly retryable: boolean;
+  readonly instance: string | undefined;
+
+  constructor(status: number, body: Record<string, unknown>) {
+    const text = (field: string): string | undefined => (typeof body[field] === "string" ? body[field] : undefined);
+    const title = text("title") ?? `HTTP ${status}`;
+    super(text("detail") ?? title);
+    this.name = "HeddleProblem";
+    this.status = status;
+    this.code = text("code") ?? `http_${status}`;
+    this.title = title;
+    this.detail = text("detail");
+    this.hint = text("hint") ?? "";
+    this.errors = Array.isArray(body.errors) ? (body.errors as FieldError[]) : [];
+    this.retryable = body.retryable === true || [429, 502, 503, 504].includes(status);
+    this.instance = text("instance");
+  }
+}
+
+/** No answer: nothing listens there, the connection broke, or the answer did not come in time. */
+export class HeddleUnreachable extends Error {
+  readonly url: string;
+  constructor(url: string, cause: unknown) {
+    super(`${url} can't be reached: ${reasonOf(cause)}`, { cause });
+    this.name = "HeddleUnreachable";
+    this.url = url;
+  }
+}
+
+export const isProblem = (error: unknown, code?: string): error is HeddleProblem =>
+  error instanceof HeddleProblem && (code === undefined || error.code === code);
+
+/** `fetch failed` alone helps nobody: the reason is in its cause, or in the parts of that. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const parts = error instanceof AggregateError ? error.errors : [];
+  const inner = parts[0] ?? error.cause;
+  return inner instanceof Error ? reasonOf(inner) : error.message || error.name;
+}

@@ -1,0 +1,290 @@
+/**
+ * The typed client of Heddle's HTTP API: one method a call.
+ *
+ * Every method repeats itself over lost connections and temporary refusals without a second effect, throws HeddleProblem or
+ * HeddleUnreachable, and ends at once when `signal` aborts. A server that restarts in between is not noticed.
+ */
+
+import { waitMsMax } from "../limits.ts";
+import { isProblem } from "./errors.ts";
+import type {
+  ContextView,
+  CreatedTasks,
+  EventsPage,
+  EventView,
+  Failed,
+  Lease,
+  RunsPage,
+  RunView,
+  Snapshot,
+  TasksPage,
+  TaskView,
+  ToolOutcome,
+  WaitView,
+} from "./replies.ts";
+import type {
+  CompleteRequest,
+  FailRequest,
+  LeasesRequest,
+  Message,
+  PageQuery,
+  RunSpec,
+  TaskSpec,
+  TasksQuery,
+  ToolRequest,
+  WaitRequest,
+} from "./requests.ts";
+import { sleep } from "./sleep.ts";
+import { serverEvents } from "./sse.ts";
+import { type CallOptions, Transport, type TransportOptions } from "./transport.ts";
+
+/** A stream that ended without an event is opened again after this. */
+const reopenMs = 500;
+
+export class Heddle {
+  readonly #transport: Transport;
+
+  constructor(options: TransportOptions) {
+    this.#transport = new Transport(options);
+  }
+
+  get url(): string {
+    return this.#transport.url;
+  }
+
+  /** Resolves when the server is ready to serve. @throws HeddleProblem `not_ready`, HeddleUnreachable */
+  async health(options: CallOptions = {}): Promise<void> {
+    await this.#transport.json({ ...options, method: "GET", path: "/health", withKey: false });
+  }
+
+  // ---- runs ----------------------------------------------------------------------------------------------------------
+
+  createRun(run: RunSpec, options: CallOptions = {}): Promise<RunView> {
+    return this.#post("/v1/runs", run, options);
+  }
+  listRuns(query: PageQuery = {}, options: CallOptions = {}): Promise<RunsPage> {
+    return this.#get("/v1/runs", { ...query }, options);
+  }
+  run(run: string, options: CallOptions = {}): Promise<RunView> {
+    return this.#get(at(run), {}, options);
+  }
+  async deleteRun(run: string, options: CallOptions = {}): Promise<void> {
+    await this.#transport.json({ ...options, method: "DELETE", path: at(run) });
+  }
+  pauseRun(run: string, options: CallOptions = {}): Promise<RunView> {
+    return this.#post(`${at(run)}/pause`, {}, options);
+  }
+  resumeRun(run: string, options: CallOptions = {}): Promise<RunView> {
+    return this.#post(`${at(run)}/resume`, {}, options);
+  }
+  cancelRun(run: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<RunView> {
+    return this.#post(`${at(run)}/cancel`, body, options);
+  }
+  /** Ends a run without a root. @throws HeddleProblem `tasks_live` while any live, unless `cancel` */
+  finishRun(run: string, body: { cancel?: boolean } = {}, options: CallOptions = {}): Promise<RunView> {
+    return this.#post(`${at(run)}/finish`, body, options);
+  }
+  setBudget(run: string, body: { tokens: number }, options: CallOptions = {}): Promise<RunView> {
+    return this.#post(`${at(run)}/budget`, body, options);
+  }
+
+  // ---- context -------------------------------------------------------------------------------------------------------
+
+  /** The main agent's context grew by `messages` after a snapshot. */
+  appendContext(
+    run: string,
+    body: { after: string; messages: Message[] },
+    options: CallOptions = {},
+  ): Promise<{ snapshot: string }> {
+    return this.#post(`${at(run)}/context`, body, options);
+  }
+  /** A snapshot's messages; with `after`, an ancestor of it, only those that follow that one. */
+  snapshot(run: string, hash: string, query: { after?: string } = {}, options: CallOptions = {}): Promise<Snapshot> {
+    return this.#get(`${at(run)}/snapshots/${encodeURIComponent(hash)}`, { ...query }, options);
+  }
+
+  // ---- tasks ---------------------------------------------------------------------------------------------------------
+
+  /** Posts 1 to 1,000 tasks, all or nothing. */
+  createTasks(
+    run: string,
+    body: { tasks: TaskSpec[]; from?: string },
+    options: CallOptions = {},
+  ): Promise<CreatedTasks> {
+    return this.#post(`${at(run)}/tasks`, body, options);
+  }
+  listTasks(run: string, query: TasksQuery = {}, options: CallOptions = {}): Promise<TasksPage> {
+    return this.#get(`${at(run)}/tasks`, { ...query }, options);
+  }
+  /** Every task, page by page. */
+  async *tasks(run: string, query: TasksQuery = {}, options: CallOptions = {}): AsyncGenerator<TaskView> {
+    for (let cursor = query.cursor; ; ) {
+      const page = await this.listTasks(run, { ...query, ...(cursor !== undefined && { cursor }) }, options);
+      yield* page.tasks;
+      if (page.next_cursor === null) return;
+      cursor = page.next_cursor;
+    }
+  }
+  task(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {
+    return this.#get(at(run, task), {}, options);
+  }
+  /** The task's whole transcript. */
+  taskContext(run: string, task: string, options: CallOptions = {}): Promise<ContextView> {
+    return this.#get(`${at(run, task)}/context`, {}, options);
+  }
+  cancelTask(run: string, task: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<TaskView> {
+    return this.#post(`${at(run, task)}/cancel`, body, options);
+  }
+  /** Begins a new generation of an ended task. */
+  retryTask(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {
+    return this.#post(`${at(run, task)}/retry`, {}, options);
+  }
+
+  // ---- wait ----------------------------------------------------------------------------------------------------------
+
+  /** One long poll of at most 60 s. */
+  wait(run: string, body: WaitRequest = {}, options: CallOptions = {}): Promise<WaitView> {
+    return this.#transport.json({
+      ...options,
+      method: "POST",
+      path: `${at(run)}/wait`,
+      body,
+      waitMs: body.timeout_ms ?? waitMsMax,
+      idempotent: false,
+    });
+  }
+
+  /** Waits as long as it takes, poll after poll. */
+  async waitFor(run: string, body: Omit<WaitRequest, "timeout_ms"> = {}, options: CallOptions = {}): Promise<WaitView> {
+    for (;;) {
+      const seen = await this.wait(run, { ...body, timeout_ms: waitMsMax }, options);
+      if (seen.done) return seen;
+    }
+  }
+
+  // ---- tools ---------------------------------------------------------------------------------------------------------
+
+  /** Heddle's tools, ready to paste into a request of that vendor. */
+  async toolDefinitions(format: "anthropic" | "openai", options: CallOptions = {}): Promise<Record<string, unknown>[]> {
+    const reply = await this.#get<{ tools: Record<string, unknown>[] }>("/v1/tools", { format }, options);
+    return reply.tools;
+  }
+  /** A tool call of an agent outside. Whatever the agent can be told is an outcome and not an error. */
+  callTool(run: string, tool: string, body: ToolRequest = {}, options: CallOptions = {}): Promise<ToolOutcome> {
+    return this.#tool(`${at(run)}/tools/${encodeURIComponent(tool)}`, body, options, true);
+  }
+
+  // ---- pools and leases: pull workers ----------------------------------------------------------------------------------
+
+  async lease(pool: string, body: LeasesRequest, options: CallOptions = {}): Promise<Lease[]> {
+    const reply = await this.#transport.json<{ leases: Lease[] }>({
+      ...options,
+      method: "POST",
+      path: `/v1/pools/${encodeURIComponent(pool)}/leases`,
+      body,
+      waitMs: body.wait_ms ?? 0,
+    });
+    return reply.leases;
+  }
+  /** @throws HeddleProblem `lease_lost`, always, for a lease that is no longer valid; so do the other calls on a lease */
+  renewLease(lease: string, options: CallOptions = {}): Promise<{ expires_at: number }> {
+    return this.#onLease(lease, "renew", {}, options);
+  }
+  /** Logs a turn: the messages since the last one. */
+  turn(
+    lease: string,
+    body: { messages: Message[]; usage?: CompleteRequest["usage"] },
+    options: CallOptions = {},
+  ): Promise<{ snapshot: string }> {
+    return this.#onLease(lease, "turn", body, options);
+  }
+  /** A tool call of the task itself. */
+  callLeaseTool(lease: string, tool: string, body: ToolRequest = {}, options: CallOptions = {}): Promise<ToolOutcome> {
+    return this.#tool(
+      `/v1/leases/${encodeURIComponent(lease)}/tools/${encodeURIComponent(tool)}`,
+      body,
+      options,
+      false,
+    );
+  }
+  complete(lease: string, body: CompleteRequest, options: CallOptions = {}): Promise<{ lease?: Lease }> {
+    return this.#onLease(lease, "complete", body, options);
+  }
+  fail(lease: string, body: FailRequest, options: CallOptions = {}): Promise<Failed> {
+    return this.#onLease(lease, "fail", body, options);
+  }
+
+  // ---- events --------------------------------------------------------------------------------------------------------
+
+  events(run: string, query: { after?: number; limit?: number } = {}, options: CallOptions = {}): Promise<EventsPage> {
+    return this.#get(`${at(run)}/events`, { ...query }, options);
+  }
+
+  /**
+   * The run's events after `after`, live, each once and in order, until the run has ended and all of them were seen.
+   * Resumes by itself when the stream is cut; @throws HeddleUnreachable when the server stays away.
+   */
+  async *followEvents(
+    run: string,
+    query: { after?: number } = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<EventView> {
+    let seen = query.after ?? 0;
+    for (;;) {
+      const before = seen;
+      try {
+        const response = await this.#transport.stream({
+          ...options,
+          method: "GET",
+          path: `${at(run)}/events`,
+          query: { after: seen },
+          accept: "text/event-stream",
+          headers: { "last-event-id": String(seen) },
+        });
+        for await (const { data } of serverEvents(response.body!)) {
+          const event = JSON.parse(data) as EventView;
+          if (typeof event.seq !== "number" || event.seq <= seen) continue;
+          seen = event.seq;
+          yield event;
+        }
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        if (isProblem(error) || !(error instanceof TypeError || isTorn(error))) throw error;
+      }
+      // The stream ended: because the run did, or because streams do. The run knows which.
+      const state = await this.run(run, options);
+      if (state.ended_at !== null && state.last_seq <= seen) return;
+      if (seen === before) await sleep(reopenMs, options.signal);
+    }
+  }
+
+  // ---- inside --------------------------------------------------------------------------------------------------------
+
+  #get<Reply>(path: string, query: Record<string, string | number | undefined>, options: CallOptions): Promise<Reply> {
+    return this.#transport.json({ ...options, method: "GET", path, query });
+  }
+  #post<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {
+    return this.#transport.json({ ...options, method: "POST", path, body });
+  }
+  #onLease<Reply>(lease: string, call: string, body: unknown, options: CallOptions): Promise<Reply> {
+    return this.#transport.json({
+      ...options,
+      method: "POST",
+      path: `/v1/leases/${encodeURIComponent(lease)}/${call}`,
+      body,
+      withKey: false,
+    });
+  }
+  #tool(path: string, body: ToolRequest, options: CallOptions, withKey: boolean): Promise<ToolOutcome> {
+    return this.#transport.json({ ...options, method: "POST", path, body, withKey, waitMs: body.wait_ms ?? waitMsMax });
+  }
+}
+
+const at = (run: string, task?: string): string =>
+  `/v1/runs/${encodeURIComponent(run)}${task === undefined ? "" : `/tasks/${encodeURIComponent(task)}`}`;
+
+/** A body that breaks off is reported under several names, depending on the Node version. */
+const isTorn = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.name === "AbortError" ||
+    /terminated|socket|ECONNRESET|premature/i.test(`${error.message} ${(error as NodeJS.ErrnoException).code}`));

@@ -1,0 +1,59 @@
+/** What the server answers: the contract's own shapes, and the envelopes around them. */
+
+import type { ErrorView, EventView, RunStatus, RunView, TaskState, TaskView } from "../contract/shapes.ts";
+import type { ContextSpec, Message } from "./requests.ts";
+
+export type {
+  CreatedTasks,
+  ErrorView,
+  EventView,
+  Projection,
+  RunStatus,
+  RunView,
+  TaskState,
+  TaskView,
+  ToolOutcome,
+  WaitMode,
+  WaitView,
+} from "../contract/shapes.ts";
+
+export interface ContextView extends ContextSpec {
+  format: "anthropic" | "openai";
+  messages: Message[];
+}
+
+export interface Snapshot extends ContextView {
+  snapshot: string;
+  parent: string | null;
+}
+
+export interface Lease {
+  /** The capability for this attempt: its calls need no key. */
+  id: string;
+  expires_at: number;
+  run: string;
+  snapshot: string;
+  task: TaskView & { instructions: string; attempt: number };
+  /** null: too large to travel along; read `snapshot` of `run`. */
+  context: ContextView | null;
+}
+
+/** A row of the list of runs: what the index knows without asking the run itself. */
+export type RunRow = Pick<RunView, "id" | "name" | "created_at" | "ended_at"> & { status: RunStatus };
+
+export interface RunsPage {
+  runs: RunRow[];
+  next_cursor: string | null;
+}
+export interface TasksPage {
+  tasks: TaskView[];
+  next_cursor: string | null;
+}
+export interface EventsPage {
+  events: EventView[];
+  next_cursor: string | null;
+}
+export interface Failed {
+  state: TaskState;
+  error: ErrorView;
+}

@@ -1,0 +1,105 @@
+/** What callers send (snake_case, as on the wire). Replies are in contract/shapes.ts. */
+
+import type { Usage } from "../context/types.ts";
+import type { TaskState, WaitMode } from "../contract/shapes.ts";
+
+/** A provider-native message, passed on as it is. */
+export type Message = { role: string } & Record<string, unknown>;
+
+export interface ContextSpec {
+  format?: "anthropic" | "openai";
+  model?: string;
+  system?: string | Record<string, unknown>[];
+  messages?: Message[];
+  /** Kept exactly; it must contain Heddle's own tools if forks are to call them. Left out: Heddle's own. */
+  tools?: Record<string, unknown>[];
+  params?: Record<string, unknown>;
+}
+
+export type Fork = "full" | "none" | { snapshot: string } | { last: number };
+
+export interface TaskSpec {
+  key?: string;
+  title?: string;
+  instructions: string;
+  context?: string | Message[];
+  fork?: Fork;
+  /** Ids or keys. */
+  after?: string[];
+  on_dependency_failure?: "skip" | "run";
+  /** 0–9, 9 first. */
+  priority?: number;
+  pool?: string;
+  model?: string;
+  max_turns?: number;
+  max_tokens?: number;
+  timeout_ms?: number;
+  retries?: { limit?: number; backoff_ms?: number };
+  output_schema?: Record<string, unknown>;
+  detached?: boolean;
+  labels?: Record<string, string>;
+}
+
+export interface RunLimits {
+  workers?: number;
+  tasks?: number;
+  depth?: number;
+  children?: number;
+  tokens?: number;
+  timeout_ms?: number;
+  hold_ms?: number;
+  stall_ms?: number;
+  pools?: string[];
+}
+
+export interface RunSpec {
+  name?: string;
+  context?: ContextSpec;
+  limits?: RunLimits;
+  root?: TaskSpec;
+}
+
+export interface PageQuery {
+  /** Rows, at most 1,000. */
+  limit?: number;
+  cursor?: string;
+}
+
+export interface TasksQuery extends PageQuery {
+  state?: TaskState;
+}
+
+export interface WaitRequest {
+  /** Ids or keys; left out: every task of the run. */
+  tasks?: string[];
+  mode?: WaitMode;
+  timeout_ms?: number;
+}
+
+export interface ToolRequest {
+  arguments?: unknown;
+  call_id?: string;
+  snapshot?: string;
+  messages?: Message[];
+  wait_ms?: number;
+}
+
+export interface LeasesRequest {
+  /** The worker's own name; shown in the log. */
+  worker: string;
+  max?: number;
+  wait_ms?: number;
+}
+
+export interface CompleteRequest {
+  result: unknown;
+  usage?: Partial<Usage>;
+  /** Lease the next task of the pool in the same call. */
+  next?: boolean;
+  worker?: string;
+}
+
+export interface FailRequest {
+  error: { code: string; message: string };
+  retryable?: boolean;
+}

@@ -1,0 +1,176 @@
+/**
+ * One HTTP call: JSON both ways, problems as errors, repeated where repeating is safe.
+ *
+ * T1  Only a call that can be repeated without a second effect is repeated: reads, DELETE, and POSTs, which carry an
+ *     Idempotency-Key that stays the same over the repeats.
+ * T2  A repeat happens after no answer, or after an answer that says it is temporary; `retry-after` is honoured.
+ * T3  An abort ends the call and its waits at once; its reason is what is thrown.
+ */
+
+import { randomUUID } from "node:crypto";
+import { clientAttemptMs, clientBackoffMsMax, clientBackoffMsMin, clientRetryMs } from "../limits.ts";
+import { HeddleProblem, HeddleUnreachable } from "./errors.ts";
+import { sleep } from "./sleep.ts";
+
+export interface TransportOptions {
+  /** Where Heddle is, e.g. `http://127.0.0.1:8787`. */
+  readonly url: string;
+  /** `hdl_…`; calls on a lease need none. */
+  readonly key?: string;
+  /** Repeats go on for this long after the first attempt; 30 s by default, 0 for none. */
+  readonly retryMs?: number;
+  readonly fetch?: typeof fetch;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Default: a random one per call. */
+  readonly idempotencyKey?: string | undefined;
+  /** Instead of the client's own. */
+  readonly retryMs?: number | undefined;
+}
+
+interface Call extends CallOptions {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly path: string;
+  readonly query?: Record<string, string | number | undefined>;
+  readonly body?: unknown;
+  /** The server may take this long on purpose (a long poll). */
+  readonly waitMs?: number;
+  /** False for calls that the path itself authorises (leases), and for /health. */
+  readonly withKey?: boolean;
+  /** False for a POST that only reads. */
+  readonly idempotent?: boolean;
+  readonly accept?: string;
+  readonly headers?: Record<string, string>;
+}
+
+export class Transport {
+  readonly url: string;
+  readonly #key: string | undefined;
+  readonly #retryMs: number;
+  readonly #fetch: typeof fetch;
+
+  constructor(options: TransportOptions) {
+    this.url = options.url.replace(/\/+$/, "");
+    this.#key = options.key;
+    this.#retryMs = options.retryMs ?? clientRetryMs;
+    this.#fetch = options.fetch ?? fetch;
+  }
+
+  /** The reply's JSON. @throws HeddleProblem, HeddleUnreachable, or the abort's reason */
+  async json<Reply>(call: Call): Promise<Reply> {
+    return this.#repeated(call, async (request, signal) => {
+      const response = await this.#fetch(request.url, { ...request.init, signal });
+      const text = await response.text();
+      return this.#parsed(response, text) as Reply;
+    });
+  }
+
+  /** The reply as a stream, once its headers say 200; the caller reads or cancels the body. Aborting ends the body too. */
+  async stream(call: Call): Promise<Response> {
+    return this.#repeated(call, async (request, _signal) => {
+      // The attempt's own time limit is for headers, and must not cut a live stream.
+      const response = await this.#fetch(request.url, { ...request.init, signal: call.signal ?? null });
+      if (response.status !== 200) this.#parsed(response, await response.text());
+      return response;
+    });
+  }
+
+  async #repeated<Reply>(
+    call: Call,
+    attempt: (request: Prepared, signal: AbortSignal) => Promise<Reply>,
+  ): Promise<Reply> {
+    const request = this.#request(call);
+    const giveUpAt = Date.now() + (call.retryMs ?? this.#retryMs);
+    for (let backoffMs = clientBackoffMsMin; ; backoffMs = Math.min(2 * backoffMs, clientBackoffMsMax)) {
+      call.signal?.throwIfAborted();
+      const limit = limited(call.signal, clientAttemptMs + (call.waitMs ?? 0));
+      let failure: HeddleProblem | HeddleUnreachable;
+      try {
+        return await attempt(request, limit.signal);
+      } catch (error) {
+        call.signal?.throwIfAborted();
+        failure = error instanceof HeddleProblem ? error : new HeddleUnreachable(this.url, error);
+      } finally {
+        limit.clear();
+      }
+      if (failure instanceof HeddleProblem && !failure.retryable) throw failure;
+      const pauseMs = retryAfterMs(failure) ?? backoffMs * (0.5 + Math.random() / 2);
+      if (Date.now() + pauseMs > giveUpAt) throw failure;
+      await sleep(pauseMs, call.signal);
+    }
+  }
+
+  #request(call: Call): Prepared {
+    const headers: Record<string, string> = { accept: call.accept ?? "application/json", ...call.headers };
+    if (call.withKey !== false && this.#key !== undefined) headers.authorization = `Bearer ${this.#key}`;
+    if (call.body !== undefined) headers["content-type"] = "application/json";
+    if (call.method === "POST" && call.idempotent !== false) {
+      headers["idempotency-key"] = call.idempotencyKey ?? randomUUID();
+    }
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(call.query ?? {}))
+      if (value !== undefined) query.set(name, String(value));
+    const url = `${this.url}${call.path}${query.size > 0 ? `?${query}` : ""}`;
+    return {
+      url,
+      init: { method: call.method, headers, ...(call.body !== undefined && { body: JSON.stringify(call.body) }) },
+    };
+  }
+
+  #parsed(response: Response, text: string): unknown {
+    let body: unknown;
+    try {
+      body = text === "" ? {} : JSON.parse(text);
+    } catch {
+      body = undefined;
+    }
+    if (response.ok && body !== undefined) return body;
+    const known = typeof body === "object" && body !== null && "code" in body;
+    const problem = new HeddleProblem(
+      response.ok ? 502 : response.status,
+      known ? (body as Record<string, unknown>) : notHeddle(this.url, response, text),
+    );
+    const after = response.headers.get("retry-after");
+    if (after !== null) retryAfters.set(problem, after);
+    throw problem;
+  }
+}
+
+interface Prepared {
+  readonly url: string;
+  readonly init: RequestInit;
+}
+
+const notHeddle = (url: string, response: Response, text: string): Record<string, unknown> => ({
+  code: "not_heddle",
+  title: "The answer is not Heddle's",
+  detail: `${url} answered ${response.status} with something else than Heddle's JSON: ${text.slice(0, 200)}`,
+  hint: "Check the address (HEDDLE_URL), and any proxy between.",
+});
+
+const retryAfters = new WeakMap<HeddleProblem, string>();
+
+/** The header in milliseconds: seconds, or a date. */
+function retryAfterMs(failure: HeddleProblem | HeddleUnreachable): number | undefined {
+  const text = failure instanceof HeddleProblem ? retryAfters.get(failure) : undefined;
+  if (text === undefined) return undefined;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}
+
+/** A signal that follows `outer` and also aborts after `ms`; Node 18 lacks AbortSignal.any. */
+function limited(outer: AbortSignal | undefined, ms: number): { signal: AbortSignal; clear: () => void } {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new Error(`no answer within ${Math.round(ms / 1000)} s`)), ms);
+  const follow = () => controller.abort(outer?.reason);
+  outer?.addEventListener("abort", follow);
+  return {
+    signal: controller.signal,
+    clear: () => {
+      clearTimeout(timer);
+      outer?.removeEventListener("abort", follow);
+    },
+  };
+}
