@@ -14,6 +14,7 @@ import type { Format } from "../context/types.ts";
 import * as limits from "../limits.ts";
 import { mismatchOf } from "./field-errors.ts";
 import { isTooDeep } from "./json-depth.ts";
+import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
 import { resultValue } from "./result-value.ts";
 import type { WaitMode } from "./shapes.ts";
 import { type TaskSpec, taskReference, taskSpecSchema } from "./task-spec.ts";
@@ -56,13 +57,15 @@ interface Tool {
   readonly parse: (args: object, text: string) => ToolCallParsed;
 }
 
-type JsonSchema = Record<string, unknown>;
-
 const tool = <Schema extends z.ZodType>(
   description: string,
   schema: Schema,
   call: (args: z.infer<Schema>) => ToolCallParsed,
-): Tool => ({ description, parameters: () => jsonSchema(schema), parse: (args) => call(schema.parse(args)) });
+): Tool => ({
+  description,
+  parameters: () => jsonSchemaOf(schema, "input"),
+  parse: (args) => call(schema.parse(args)),
+});
 
 const batchSchema = z.strictObject(
   {
@@ -248,23 +251,8 @@ export function parseToolArguments(name: string, argumentsText: string): ToolArg
 
 /** The flat form of create_task: `tasks`, or one task's fields beside it; those are explained once, under `tasks`. */
 function batchOrOne(): JsonSchema {
-  const { required: _, ...batch } = jsonSchema(batchSchema);
+  const { required: _, ...batch } = jsonSchemaOf(batchSchema, "input");
   const { tasks } = batch.properties as { tasks: { items: { properties: Record<string, JsonSchema> } } };
   const bare = Object.entries(tasks.items.properties).map(([name, { description: _, ...field }]) => [name, field]);
   return { ...batch, properties: { tasks, ...Object.fromEntries(bare) } };
-}
-
-function jsonSchema(schema: z.ZodType): JsonSchema {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, {
-    io: "input",
-    override: ({ jsonSchema: node }) => dropNoise(node),
-  });
-  return json;
-}
-
-/** Bounds that say nothing cost tokens in every request. */
-function dropNoise(node: JsonSchema): void {
-  if (node.maximum === Number.MAX_SAFE_INTEGER) delete node.maximum;
-  if (node.minimum === Number.MIN_SAFE_INTEGER) delete node.minimum;
-  delete node.propertyNames;
 }

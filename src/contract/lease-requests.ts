@@ -1,0 +1,36 @@
+/** The pull protocol's requests. */
+
+import * as z from "zod";
+import * as limits from "../limits.ts";
+import { messagesSchema } from "./message.ts";
+import { resultValue } from "./result-value.ts";
+
+const count = z.int().min(0).exactOptional();
+const usage = z
+  .strictObject({ input_tokens: count, output_tokens: count, cache_read_tokens: count, cache_write_tokens: count })
+  .exactOptional();
+
+const worker = z.string().min(1).max(limits.nameCharsMax).describe("The worker's own name; shown in the log.");
+
+export const leasesBody = z.strictObject({
+  worker,
+  max: z.int().min(1).max(limits.leasesPerCallMax).default(1),
+  wait_ms: z.int().min(0).max(limits.leaseWaitMsMax).default(0),
+});
+
+export const turnBody = z.strictObject({ messages: messagesSchema.min(1), usage });
+
+export const completeBody = z.strictObject({
+  result: resultValue.describe("Text or any JSON; null is a result."),
+  usage,
+  next: z.boolean().describe("Lease the next task of the same pool in the same call.").default(false),
+  worker: worker.exactOptional(),
+});
+
+export const failBody = z.strictObject({
+  error: z.strictObject({
+    code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, "a code is [a-z][a-z0-9_]{0,63}"),
+    message: z.string().max(limits.errorCharsMax),
+  }),
+  retryable: z.boolean().default(false),
+});

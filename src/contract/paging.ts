@@ -1,0 +1,17 @@
+/** Query parameters. They come as text; a number is digits and nothing else. */
+
+import * as z from "zod";
+import { pageRowsDefault, pageRowsMax } from "../limits.ts";
+
+/** A whole number from `min` to `max` in a query. */
+export const queryInt = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, "expected a whole number")
+    .transform(Number)
+    .pipe(z.int().min(min).max(max));
+
+export const limitParam = queryInt(1, pageRowsMax).default(pageRowsDefault).describe("Rows of the page.");
+export const cursorParam = z.string().min(1).max(512).describe("`next_cursor` of the page before.").exactOptional();
+
+export const pageQuery = z.strictObject({ limit: limitParam, cursor: cursorParam });

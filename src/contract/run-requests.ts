@@ -1,0 +1,87 @@
+/** Requests about a run as a whole, and about its context. */
+
+import * as z from "zod";
+import * as limits from "../limits.ts";
+import { messagesSchema } from "./message.ts";
+import { queryInt } from "./paging.ts";
+import { poolName, snapshotHash, taskSpecSchema } from "./task-spec.ts";
+import { unavailable } from "./unavailable.ts";
+
+const vendorObject = z.record(z.string(), z.unknown());
+
+/** TaskSpec under the name that /openapi.json gives it; the tools use the nameless one, since models get no references. */
+export const namedTaskSpec = taskSpecSchema.meta({ id: "TaskSpec" });
+
+export const contextSchema = z
+  .strictObject({
+    format: z.enum(["anthropic", "openai"]).default("anthropic"),
+    model: z.string().min(1).max(limits.nameCharsMax).exactOptional(),
+    system: z.union([z.string(), z.array(vendorObject)], "expected text or an array of blocks").exactOptional(),
+    messages: messagesSchema.default([]),
+    tools: z
+      .array(vendorObject)
+      .describe("The vendor's tool array; without it Heddle's own tools are used.")
+      .exactOptional(),
+    params: vendorObject.describe("Vendor-native parameters, passed on as they are.").exactOptional(),
+  })
+  .meta({ id: "Context" });
+
+export const limitsSchema = z
+  .strictObject({
+    workers: z.int().min(1).max(limits.runWorkersMax).exactOptional(),
+    tasks: z.int().min(1).max(limits.runTasksMax).exactOptional(),
+    depth: z.int().min(1).max(limits.runDepthMax).exactOptional(),
+    children: z.int().min(0).max(limits.runTasksMax).exactOptional(),
+    tokens: z.int().min(1).exactOptional(),
+    usd: unavailable,
+    timeout_ms: z.int().min(1).max(limits.runTimeoutMsMax).exactOptional(),
+    hold_ms: z.int().min(1).max(limits.runTimeoutMsMax).exactOptional(),
+    stall_ms: z.int().min(0).max(limits.runTimeoutMsMax).exactOptional(),
+    pools: z.array(poolName).max(limits.poolsPerRunMax).exactOptional(),
+  })
+  .meta({ id: "Limits" });
+
+export const createRunBody = z.strictObject({
+  name: z.string().min(1).max(limits.nameCharsMax).exactOptional(),
+  context: contextSchema.exactOptional(),
+  limits: limitsSchema.exactOptional(),
+  root: namedTaskSpec
+    .describe("The main agent, if Heddle is to host it; the run then ends as it does.")
+    .exactOptional(),
+  rules: unavailable,
+  oversight: unavailable,
+  tools: unavailable,
+  webhook: unavailable,
+});
+
+export const cancelBody = z.strictObject({ reason: z.string().max(limits.reasonCharsMax).exactOptional() });
+export const finishRunBody = z.strictObject({
+  cancel: z.boolean().describe("Cancel what is live instead of refusing.").default(false),
+});
+export const budgetBody = z
+  .strictObject({
+    tokens: z.int().min(1).describe("The new total, not an addition.").exactOptional(),
+    usd: unavailable,
+  })
+  .refine((body) => body.tokens !== undefined, {
+    error: "required",
+    path: ["tokens"],
+    when: ({ issues }) => issues.length === 0,
+  });
+
+/** Where nothing can be said: the body is absent or an empty object. */
+export const emptyBody = z.strictObject({});
+
+export const appendContextBody = z.strictObject({
+  after: snapshotHash.describe("The snapshot that the messages follow."),
+  messages: messagesSchema.min(1),
+});
+
+export const snapshotQuery = z.strictObject({
+  after: snapshotHash.describe("An ancestor: only the messages that follow it are sent.").exactOptional(),
+});
+
+export const eventsQuery = z.strictObject({
+  after: queryInt(0, Number.MAX_SAFE_INTEGER).default(0).describe("Only events with a greater seq."),
+  limit: queryInt(1, limits.pageRowsMax).default(limits.pageRowsDefault).describe("Events of the page."),
+});

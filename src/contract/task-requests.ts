@@ -1,0 +1,69 @@
+/** Requests about tasks: posting, waiting, and tool calls. */
+
+import * as z from "zod";
+import * as limits from "../limits.ts";
+import { messagesSchema } from "./message.ts";
+import { pageQuery } from "./paging.ts";
+import { namedTaskSpec } from "./run-requests.ts";
+import { snapshotHash, taskReference } from "./task-spec.ts";
+import { unavailable } from "./unavailable.ts";
+
+export const taskStates = [
+  "waiting",
+  "ready",
+  "running",
+  "parked",
+  "succeeded",
+  "failed",
+  "cancelled",
+  "skipped",
+] as const;
+
+export const createTasksBody = z.strictObject({
+  tasks: z.array(namedTaskSpec).min(1).max(limits.batchTasksMax),
+  from: snapshotHash.describe("The snapshot to fork; default: the run's head.").exactOptional(),
+});
+
+export const tasksQuery = pageQuery.extend({ state: z.enum(taskStates).exactOptional() });
+
+export const retryBody = z.strictObject({ from_turn: unavailable });
+
+export const waitBody = z.strictObject({
+  tasks: z
+    .array(taskReference)
+    .min(1)
+    .max(limits.waitTasksMax)
+    .describe("Ids or keys; default: every task of the run.")
+    .exactOptional(),
+  mode: z.enum(["all", "any", "settled"]).default("all"),
+  timeout_ms: z.int().min(0).max(limits.waitMsMax).default(limits.waitMsDefault),
+});
+
+export const toolsQuery = z.strictObject({
+  format: z.enum(["anthropic", "openai", "mcp", "json-schema"]).default("anthropic"),
+});
+
+const toolCall = {
+  /** Anything: what is wrong with arguments is told to the agent, not to the caller. */
+  arguments: z
+    .unknown()
+    .describe("The arguments object, or its JSON text as OpenAI's format has it; default: an empty object.")
+    .exactOptional(),
+  call_id: z
+    .string()
+    .min(1)
+    .max(limits.nameCharsMax)
+    .describe("The call's id in the assistant message.")
+    .exactOptional(),
+  snapshot: snapshotHash
+    .describe("What `messages` follow; default: the head, or the task's newest snapshot.")
+    .exactOptional(),
+  messages: messagesSchema
+    .describe("The conversation since `snapshot`, the assistant message with the call included.")
+    .exactOptional(),
+  wait_ms: z.int().min(0).max(limits.waitMsMax).default(limits.waitMsDefault),
+};
+
+export const callToolBody = z.strictObject({ ...toolCall, actor: unavailable });
+/** A lease is its own actor. */
+export const leaseToolBody = z.strictObject(toolCall);

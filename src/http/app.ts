@@ -1,0 +1,42 @@
+/** The HTTP door, from the table of routes. */
+
+import { Hono } from "hono";
+import { Fault } from "../errors/fault.ts";
+import type { AppOptions, HttpEnv } from "./env.ts";
+import { onlyHosts, secureHeaders } from "./headers.ts";
+import { problemResponse } from "./problem.ts";
+import { routes } from "./routes.ts";
+
+export function createApp(options: AppOptions = {}): Hono<{ Bindings: HttpEnv }> {
+  const app = new Hono<{ Bindings: HttpEnv }>();
+
+  app.use(secureHeaders);
+  if (options.hosts) app.use(onlyHosts(options.hosts));
+
+  for (const route of routes) {
+    app.on(route.method, route.path, (c) =>
+      route.run({ request: c.req.raw, url: new URL(c.req.url), env: c.env, options, params: c.req.param() }),
+    );
+  }
+
+  // A path that is known, with a method that it does not take.
+  for (const [path, allowed] of methodsByPath()) {
+    const allow = { allow: allowed.join(", ") };
+    app.options(path, () => new Response(null, { status: 204, headers: allow }));
+    app.all(path, () => problemResponse(new Fault("method_not_allowed", `it takes ${allow.allow}`), allow));
+  }
+
+  app.notFound(() => problemResponse(new Fault("not_found", "there is no such path")));
+  app.onError((error) => problemResponse(error));
+  return app;
+}
+
+function methodsByPath(): Map<string, string[]> {
+  const methods = new Map<string, string[]>();
+  for (const { method, path } of routes) {
+    const known = methods.get(path) ?? ["OPTIONS"];
+    known.unshift(...(method === "GET" ? ["GET", "HEAD"] : [method]));
+    methods.set(path, known);
+  }
+  return methods;
+}

@@ -1,0 +1,120 @@
+/**
+ * Reads a request's body once: bytes within the cap, UTF-8, JSON, the route's schema, in this order.
+ *
+ * The text is kept beside the parsed value, because messages are passed on as the text received. Of a key given twice both
+ * take the last (context/json-text.ts, J2), so what was validated is what is passed on.
+ */
+
+import * as z from "zod";
+import { mismatchOf } from "../contract/field-errors.ts";
+import { isTooDeep } from "../contract/json-depth.ts";
+import { Fault } from "../errors/fault.ts";
+import { bodyBytesMax, jsonDepthMax } from "../limits.ts";
+import { jsonErrorAt, placeText } from "./json-position.ts";
+
+export interface ReadBody<Body> {
+  readonly value: Body;
+  readonly text: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** @throws Fault body_too_large, unsupported_media_type, malformed_json, validation_failed, or what a check names */
+export async function readBody<Schema extends z.ZodType>(
+  request: Request,
+  schema: Schema,
+): Promise<ReadBody<z.output<Schema>>> {
+  const bytes = await readBytes(request);
+  if (bytes.length > 0) requireJson(request.headers);
+  const text = bytes.length === 0 ? "{}" : decode(bytes);
+  return { value: validate(schema, parse(text)), text, bytes };
+}
+
+/** @throws Fault validation_failed, or what a check names */
+export function validate<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { code, errors } = mismatchOf(parsed.error);
+  const [first] = errors;
+  throw new Fault(code, first && (first.path === "" ? first.message : `${first.path}: ${first.message}`), errors);
+}
+
+/** The cap holds while the body arrives, whatever content-length says. */
+async function readBytes(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+  if (Number(request.headers.get("content-length") ?? 0) > bodyBytesMax) throw new Fault("body_too_large");
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = (request.body as ReadableStream<Uint8Array> | null)?.getReader();
+  while (reader) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > bodyBytesMax) {
+      await reader.cancel();
+      throw new Fault("body_too_large");
+    }
+    chunks.push(value);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+const jsonType = /^application\/(?:json|[\w.-]+\+json)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+
+function requireJson(headers: Headers): void {
+  const type = headers.get("content-type");
+  if (type === null || !jsonType.test(type)) {
+    throw new Fault(
+      "unsupported_media_type",
+      type === null ? "there is no content-type" : `content-type is ${type.slice(0, 100)}`,
+    );
+  }
+  const encoding = headers.get("content-encoding") ?? "identity";
+  if (encoding !== "identity")
+    throw new Fault("unsupported_media_type", `content-encoding is ${encoding.slice(0, 100)}`);
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch {
+    throw new Fault("malformed_json", "the body is not UTF-8");
+  }
+}
+
+function parse(text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    const at = jsonErrorAt(text);
+    const what = at === text.length ? "the text ends too early" : `unexpected ${JSON.stringify(text[at])}`;
+    throw new Fault("malformed_json", `${what} at ${placeText(text, at)}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Fault("validation_failed", "the body must be a JSON object", [{ path: "", message: "expected object" }]);
+  }
+  if (isTooDeep(value)) {
+    const message = `nests deeper than ${jsonDepthMax} levels`;
+    throw new Fault("validation_failed", `the body ${message}`, [{ path: "", message }]);
+  }
+  return value;
+}
+
+/** The query as an object; a parameter given twice is refused. @throws Fault as `validate` */
+export function readQuery<Schema extends z.ZodType>(url: URL, schema: Schema): z.output<Schema> {
+  const entries = [...url.searchParams];
+  const seen = new Set<string>();
+  for (const [name] of entries) {
+    if (seen.has(name))
+      throw new Fault("validation_failed", `${name}: given twice`, [{ path: name, message: "given twice" }]);
+    seen.add(name);
+  }
+  return validate(schema, Object.fromEntries(entries));
+}
+
+export const noQuery = z.strictObject({});

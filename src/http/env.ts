@@ -1,0 +1,34 @@
+/** What the HTTP door needs from the deployment. */
+
+import type { Scope } from "../contract/admin-requests.ts";
+import type { RunSchedulerRpc, TenantGateRpc } from "../objects/rpc.ts";
+
+/** The one method of a Durable Object namespace that is used here. */
+export interface Objects<Stub> {
+  getByName(name: string): Stub;
+}
+
+export interface HttpEnv {
+  readonly DB: D1Database;
+  /** Named `tenant/run`. */
+  readonly RUNS: Objects<RunSchedulerRpc>;
+  /** Named by the tenant. */
+  readonly GATES: Objects<TenantGateRpc>;
+  /** Signs leases; at least `secretCharsMin` characters. Changing it ends all open leases. */
+  readonly HEDDLE_SECRET?: string;
+  /** The operator's; without it `/admin` refuses everything. */
+  readonly HEDDLE_ADMIN_SECRET?: string;
+}
+
+export interface AppOptions {
+  /** Keys and an operator's secret beside those of D1 and the environment, for an entry that runs on one machine only. */
+  readonly localKeys?: {
+    readonly keys: readonly { readonly key: string; readonly tenant: string; readonly scopes: readonly Scope[] }[];
+    readonly operatorSecret: string;
+  };
+  /**
+   * Host names that are served, without port; default: all. An entry with keys that everybody knows must name its own:
+   * else a web page could reach it under a name that its author points at this machine.
+   */
+  readonly hosts?: readonly string[];
+}

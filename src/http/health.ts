@@ -1,0 +1,37 @@
+/** Readiness: 200 only when a run could be created now. */
+
+import { healthView } from "../contract/responses.ts";
+import { Fault } from "../errors/fault.ts";
+import { secretCharsMin } from "../limits.ts";
+import { missingTables } from "../storage/d1/schema.ts";
+import type { HttpEnv } from "./env.ts";
+import { publicRoute } from "./route.ts";
+import { secretMissing } from "./secrets.ts";
+
+export const healthRoute = publicRoute(
+  {
+    method: "GET",
+    path: "/health",
+    summary: "Ready to serve",
+    answer: { status: 200, schema: healthView },
+    problems: ["not_ready"],
+  },
+  async ({ env }) => {
+    const missing = [...(await missingFromDatabase(env)), ...missingSecrets(env)];
+    if (missing.length > 0) throw new Fault("not_ready", `missing: ${missing.join("; ")}`);
+    return { status: "ready" };
+  },
+);
+
+async function missingFromDatabase(env: HttpEnv): Promise<string[]> {
+  try {
+    const tables = await missingTables(env.DB);
+    return tables.length === 0 ? [] : [`the migrations (no table ${tables.join(", ")})`];
+  } catch (error) {
+    console.error(error);
+    return ["an answer from the database"];
+  }
+}
+
+const missingSecrets = (env: HttpEnv): string[] =>
+  (env.HEDDLE_SECRET ?? "").length < secretCharsMin ? [secretMissing] : [];

@@ -1,0 +1,127 @@
+/** The pull protocol: workers lease tasks, and report about them with the lease as their only authority. */
+
+import { RawJson } from "../context/json-text.ts";
+import { completeBody, failBody, leasesBody, turnBody } from "../contract/lease-requests.ts";
+import { appended, completed, failed, leasesView, renewed, toolOutcome } from "../contract/responses.ts";
+import type { LeaseGrant } from "../contract/shapes.ts";
+import { leaseToolBody } from "../contract/task-requests.ts";
+import { poolName } from "../contract/task-spec.ts";
+import { messageTexts } from "../contract/task-texts.ts";
+import { Fault } from "../errors/fault.ts";
+import { validate } from "./body.ts";
+import type { HttpEnv } from "./env.ts";
+import { signLease } from "./lease-token.ts";
+import { ask, gateObject } from "./objects.ts";
+import { toolCallInput } from "./raw-parts.ts";
+import { keyRoute, leaseRoute } from "./route.ts";
+import { deploymentSecret } from "./secrets.ts";
+import { requireTool } from "./tool-calls.ts";
+
+const hostedPool = "hosted";
+
+export const leaseRoutes = [
+  keyRoute(
+    ["workers"],
+    {
+      method: "POST",
+      path: "/v1/pools/:pool/leases",
+      summary: "Lease ready tasks of a pool",
+      body: leasesBody,
+      answer: { status: 200, schema: leasesView },
+      problems: ["pool_not_allowed"],
+    },
+    async ({ env, tenant, params, body, idem }) => {
+      const pool = validate(poolName, params.pool);
+      // No key could do it, so it is not a matter of authority (403) but of the request (422).
+      if (pool === hostedPool)
+        throw new Fault("pool_not_allowed", "the pool hosted is served by Heddle's own worker agents");
+      const input = { tenant, pool, worker: body.worker, max: body.max, waitMs: body.wait_ms };
+      const grants = await ask(gateObject(env, tenant).lease(input, idem));
+      return { leases: await Promise.all(grants.map((grant) => leaseOf(env, tenant, grant))) };
+    },
+  ),
+
+  leaseRoute(
+    {
+      method: "POST",
+      path: "/v1/leases/:lease/renew",
+      summary: "Keep a lease",
+      answer: { status: 200, schema: renewed },
+    },
+    ({ holder }) => holder.ask(holder.object.renew(holder.lease)),
+  ),
+
+  leaseRoute(
+    {
+      method: "POST",
+      path: "/v1/leases/:lease/turn",
+      summary: "Log a turn: a resumed attempt goes on from it",
+      body: turnBody,
+      answer: { status: 200, schema: appended },
+      problems: ["context_too_large"],
+    },
+    ({ holder, body, text, idem }) =>
+      holder.ask(
+        holder.object.turn(
+          holder.lease,
+          { messages: messageTexts(text, "messages"), ...(body.usage && { usage: body.usage }) },
+          idem,
+        ),
+      ),
+  ),
+
+  leaseRoute(
+    {
+      method: "POST",
+      path: "/v1/leases/:lease/tools/:tool",
+      summary: "Carry out a tool call of the leased task",
+      body: leaseToolBody,
+      answer: { status: 200, schema: toolOutcome },
+      problems: ["not_found", "open_calls", "unknown_snapshot", "not_available", "context_too_large"],
+    },
+    ({ holder, params, body, text, idem }) => {
+      requireTool(params.tool);
+      return holder.ask(holder.object.leaseTool(holder.lease, toolCallInput(params.tool, body, text), idem));
+    },
+  ),
+
+  leaseRoute(
+    {
+      method: "POST",
+      path: "/v1/leases/:lease/complete",
+      summary: "The task succeeded; with `next`, lease another in the same call",
+      body: completeBody,
+      answer: { status: 200, schema: completed },
+      problems: ["result_too_large"],
+    },
+    async ({ env, holder, body: { result, usage, next, worker = "" }, idem }) => {
+      const input = { result, ...(usage && { usage }), next, worker };
+      const { lease } = await holder.ask(holder.object.complete(holder.lease, input, idem));
+      return lease ? { lease: await leaseOf(env, holder.claim.tenant, lease) } : {};
+    },
+  ),
+
+  leaseRoute(
+    {
+      method: "POST",
+      path: "/v1/leases/:lease/fail",
+      summary: "The attempt failed",
+      body: failBody,
+      answer: { status: 200, schema: failed },
+    },
+    ({ holder, body, idem }) => holder.ask(holder.object.fail(holder.lease, body, idem)),
+  ),
+];
+
+/** A grant as workers see it: named by its signed capability, with its context's text untouched. */
+async function leaseOf(env: HttpEnv, tenant: string, grant: LeaseGrant): Promise<Record<string, unknown>> {
+  const { run, taskNumber, fence, expires_at, task, contextText, snapshot } = grant;
+  return {
+    id: await signLease(deploymentSecret(env), { tenant, run, taskNumber, fence }),
+    expires_at,
+    run,
+    snapshot,
+    task,
+    context: contextText === null ? null : new RawJson(contextText),
+  };
+}

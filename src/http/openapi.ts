@@ -1,0 +1,136 @@
+/** /openapi.json (3.1), from the routes' own declarations. Built on request: it is read seldom, and takes milliseconds. */
+
+import * as z from "zod";
+import { jsonSchemaOf } from "../contract/json-schema.ts";
+import { problemView } from "../contract/responses.ts";
+import { type ProblemCode, problems } from "../errors/codes.ts";
+import type { Route } from "./route.ts";
+
+type Json = Record<string, unknown>;
+
+/** Problems that any request of a kind can meet, beside those that a route names. */
+const common: Record<Route["access"]["kind"], readonly ProblemCode[]> = {
+  public: [],
+  operator: ["unauthorized", "validation_failed"],
+  key: ["unauthorized", "forbidden", "validation_failed", "overloaded"],
+  lease: ["lease_lost", "validation_failed", "overloaded"],
+};
+const ofBodies: readonly ProblemCode[] = [
+  "malformed_json",
+  "unsupported_media_type",
+  "body_too_large",
+  "idempotency_mismatch",
+];
+
+export function openApi(routes: readonly Route[]): Json {
+  const schemas: Json = {};
+  const paths: Record<string, Json> = {};
+  for (const route of routes) {
+    if (route.hidden) continue;
+    const path = route.path.replace(/:(\w+)/g, "{$1}");
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, schemas) };
+  }
+  schemaOf(problemView, "output", schemas);
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Heddle",
+      version: "1",
+      summary: "POSIX threads for LLM agents",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    paths,
+    components: {
+      schemas,
+      securitySchemes: {
+        key: { type: "http", scheme: "bearer", description: "A tenant's key, hdl_…" },
+        operator: { type: "http", scheme: "bearer", description: "The operator's secret" },
+      },
+    },
+  };
+}
+
+function operation(route: Route, schemas: Json): Json {
+  const { method, path, summary, access, answer } = route;
+  return {
+    operationId: `${method.toLowerCase()}${path.replace(/\W+(\w)?/g, (_, letter: string | undefined) => (letter ?? "").toUpperCase())}`,
+    summary,
+    ...(access.kind === "key" && { description: `Scope: ${access.scopes.join(" or ")}.` }),
+    security: access.kind === "key" ? [{ key: [] }] : access.kind === "operator" ? [{ operator: [] }] : [],
+    parameters: [...pathParameters(path), ...queryParameters(route, schemas), ...idempotency(route)],
+    ...(route.body && {
+      requestBody: {
+        required: !route.body.safeParse({}).success,
+        content: { "application/json": { schema: schemaOf(route.body, "input", schemas) } },
+      },
+    }),
+    responses: { [answer.status]: success(route, schemas), ...failures(route) },
+  };
+}
+
+const pathParameters = (path: string): Json[] =>
+  Array.from(path.matchAll(/:(\w+)/g), ([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
+
+function queryParameters({ query }: Route, schemas: Json): Json[] {
+  if (!query) return [];
+  // As output, a number in a query is described as the number that it stands for.
+  const { properties = {} } = schemaOf(query, "output", schemas) as { properties?: Record<string, Json> };
+  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
+    name,
+    in: "query",
+    ...(description !== undefined && { description }),
+    schema,
+  }));
+}
+
+const idempotency = ({ method, access }: Route): Json[] =>
+  method !== "POST" || access.kind === "public"
+    ? []
+    : [
+        {
+          name: "Idempotency-Key",
+          in: "header",
+          description: "Repeats with the same key and body get the first answer, for 24 hours.",
+          schema: { type: "string" },
+        },
+      ];
+
+function success({ summary, answer }: Route, schemas: Json): Json {
+  if (answer.status === 204) return { description: "Done" };
+  const schema = answer.schema ? schemaOf(answer.schema, "output", schemas) : {};
+  const stream = answer.stream && { "text/event-stream": { schema: { type: "string" } } };
+  return { description: summary, content: { [answer.contentType ?? "application/json"]: { schema }, ...stream } };
+}
+
+/** By status, with the codes that it can have. */
+function failures(route: Route): Json {
+  const missing: ProblemCode[] = route.access.kind !== "lease" && route.path.includes(":") ? ["not_found"] : [];
+  const bodies = route.method === "POST" ? ofBodies : [];
+  const codes = new Set([...common[route.access.kind], ...missing, ...bodies, ...(route.problems ?? [])]);
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of codes) byStatus.set(problems[code].status, [...(byStatus.get(problems[code].status) ?? []), code]);
+  return Object.fromEntries(
+    Array.from(byStatus, ([status, list]) => [
+      status,
+      {
+        description: list.map((code) => `${code}: ${problems[code].title}`).join("; "),
+        content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+      },
+    ]),
+  );
+}
+
+/** The JSON Schema of `schema`; named ones go to `schemas` and are referred to. */
+function schemaOf(schema: z.ZodType, io: "input" | "output", schemas: Json): Json {
+  // Wrapped, so that a named schema is a reference here as well.
+  const { $defs = {}, properties } = JSON.parse(
+    JSON.stringify(jsonSchemaOf(z.object({ schema }), io)).replaceAll("#/$defs/", "#/components/schemas/"),
+  ) as { $defs?: Record<string, Json>; properties: { schema: Json } };
+  for (const [name, { id: _, ...definition }] of Object.entries($defs)) schemas[name] = definition;
+  return properties.schema;
+}

@@ -1,0 +1,48 @@
+/** Fault → RFC 9457 problem+json. */
+
+import type { z } from "zod";
+import type { problemView } from "../contract/responses.ts";
+import { type ProblemCode, problems } from "../errors/codes.ts";
+import { Fault, type FaultData } from "../errors/fault.ts";
+
+/** Seconds after which a problem of a busy or unready server is worth a repetition, where the fault doesn't say. */
+const retryAfterS: Partial<Record<ProblemCode, number>> = { too_many_requests: 1, overloaded: 1, not_ready: 5 };
+
+/**
+ * The document of a fault. `type` is a reference to this server's own page about the code; `instance` names the
+ * occurrence and not the request's URL, which may hold a capability.
+ */
+export function problemOf(fault: FaultData, instance: string): z.infer<typeof problemView> {
+  const { status, title, hint, ...more } = problems[fault.code] as (typeof problems)[ProblemCode] & {
+    retryable?: true;
+  };
+  return {
+    type: `/problems/${fault.code}`,
+    title,
+    status,
+    code: fault.code,
+    hint,
+    instance,
+    retryable: more.retryable ?? false,
+    ...(fault.detail !== undefined && { detail: fault.detail }),
+    ...(fault.errors && { errors: fault.errors.map(({ path, message }) => ({ path, message })) }),
+  };
+}
+
+/** Answers any thrown thing. What is not a Fault is a bug or the platform's: it is logged and told as `internal`. */
+export function problemResponse(error: unknown, headers: Record<string, string> = {}): Response {
+  const instance = `urn:uuid:${crypto.randomUUID()}`;
+  if (!(error instanceof Fault)) console.error(instance, error);
+  const fault: FaultData = error instanceof Fault ? error.data : { code: "internal" };
+  const problem = problemOf(fault, instance);
+  const retryAfter = fault.retryAfterS ?? retryAfterS[fault.code];
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: {
+      "content-type": "application/problem+json",
+      ...(retryAfter !== undefined && { "retry-after": String(retryAfter) }),
+      ...(fault.code === "unauthorized" && { "www-authenticate": 'Bearer realm="heddle"' }),
+      ...headers,
+    },
+  });
+}

@@ -1,0 +1,160 @@
+/**
+ * A route: one declaration from which the app is built and /openapi.json is generated, so that the two cannot drift.
+ *
+ * Every request goes the same way: who asks → query → body → Idempotency-Key → handler → answer. A handler gets validated
+ * values and returns a value (printed as JSON) or a Response; it throws Faults.
+ */
+
+import type * as z from "zod";
+import { stringifyRaw } from "../context/json-text.ts";
+import type { Scope } from "../contract/admin-requests.ts";
+import { emptyBody } from "../contract/run-requests.ts";
+import type { ProblemCode } from "../errors/codes.ts";
+import type { Idem } from "../objects/rpc.ts";
+import { requireOperator, tenantOf } from "./access.ts";
+import { noQuery, readBody, readQuery } from "./body.ts";
+import type { AppOptions, HttpEnv } from "./env.ts";
+import { readIdem } from "./idempotency.ts";
+import { heldLease, type LeaseHolder } from "./lease-holder.ts";
+
+export type Access =
+  | { readonly kind: "public" | "operator" | "lease" }
+  | { readonly kind: "key"; readonly scopes: readonly Scope[] };
+
+/** What is declared about a route. */
+interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodType> {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly path: Path;
+  readonly summary: string;
+  readonly query?: Query;
+  /** Without it a POST takes no body, or an empty object. */
+  readonly body?: Body;
+  readonly answer: Answer;
+  /** Beyond those that every route of its kind can have. */
+  readonly problems?: readonly ProblemCode[];
+  /** Left out of /openapi.json. */
+  readonly hidden?: true;
+}
+
+export interface Answer {
+  readonly status: 200 | 201 | 204;
+  /** Absent: no body, or not JSON. */
+  readonly schema?: z.ZodType;
+  readonly contentType?: string;
+  /** Also answers as server-sent events. */
+  readonly stream?: true;
+}
+
+/** One request, before it is read. */
+export interface Exchange {
+  readonly request: Request;
+  readonly url: URL;
+  readonly env: HttpEnv;
+  readonly options: AppOptions;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+export interface Route extends Spec<string, z.ZodType, z.ZodType> {
+  readonly access: Access;
+  readonly run: (exchange: Exchange) => Promise<Response>;
+}
+
+type ParamNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParamNames<Rest>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+interface Call<Path extends string, Query extends z.ZodType, Body extends z.ZodType> {
+  readonly request: Request;
+  readonly env: HttpEnv;
+  readonly params: Readonly<Record<ParamNames<Path>, string>>;
+  readonly query: z.output<Query>;
+  readonly body: z.output<Body>;
+  /** The body's text, from which messages are sliced. */
+  readonly text: string;
+  readonly idem: Idem | undefined;
+}
+
+type Handler<Path extends string, Query extends z.ZodType, Body extends z.ZodType, Who> = (
+  call: Call<Path, Query, Body> & Who,
+) => unknown;
+
+type NoQuery = typeof noQuery;
+type NoBody = typeof emptyBody;
+
+/** Needs a key with one of `scopes`; the handler gets its tenant. */
+export const keyRoute = <const Path extends string, Query extends z.ZodType = NoQuery, Body extends z.ZodType = NoBody>(
+  scopes: readonly Scope[],
+  spec: Spec<Path, Query, Body>,
+  handle: Handler<Path, Query, Body, { readonly tenant: string }>,
+): Route => ({
+  ...spec,
+  access: { kind: "key", scopes },
+  run: async (exchange) => {
+    const tenant = await tenantOf(exchange.request, exchange.env, exchange.options, scopes);
+    return answer(spec, await handle({ ...(await read(spec, exchange)), tenant }));
+  },
+});
+
+/** Needs the operator's secret. */
+export const operatorRoute = <
+  const Path extends string,
+  Query extends z.ZodType = NoQuery,
+  Body extends z.ZodType = NoBody,
+>(
+  spec: Spec<Path, Query, Body>,
+  handle: Handler<Path, Query, Body, object>,
+): Route => ({
+  ...spec,
+  access: { kind: "operator" },
+  run: async (exchange) => {
+    await requireOperator(exchange.request, exchange.env, exchange.options);
+    return answer(spec, await handle(await read(spec, exchange)));
+  },
+});
+
+/** The path's `:lease` is the authority. Whatever else is wrong with the request, a lease that is lost is told first. */
+export const leaseRoute = <
+  const Path extends string,
+  Query extends z.ZodType = NoQuery,
+  Body extends z.ZodType = NoBody,
+>(
+  spec: Spec<Path, Query, Body>,
+  handle: Handler<Path, Query, Body, { readonly holder: LeaseHolder }>,
+): Route => ({
+  ...spec,
+  access: { kind: "lease" },
+  run: async (exchange) => {
+    const holder = await heldLease(exchange.env, exchange.params.lease ?? "");
+    return answer(spec, await holder.lostFirst(async () => handle({ ...(await read(spec, exchange)), holder })));
+  },
+});
+
+/** Anybody's. */
+export const publicRoute = <const Path extends string>(
+  spec: Spec<Path, NoQuery, NoBody>,
+  handle: (exchange: Exchange) => unknown,
+): Route => ({
+  ...spec,
+  access: { kind: "public" },
+  run: async (exchange) => answer(spec, await handle(exchange)),
+});
+
+async function read<Path extends string, Query extends z.ZodType, Body extends z.ZodType>(
+  spec: Spec<Path, Query, Body>,
+  { request, url, env, params }: Exchange,
+): Promise<Call<Path, Query, Body>> {
+  const query = readQuery(url, spec.query ?? noQuery) as z.output<Query>;
+  const common = { request, env, params: params as Record<ParamNames<Path>, string>, query };
+  if (spec.method !== "POST") return { ...common, body: {} as z.output<Body>, text: "{}", idem: undefined };
+  const { value, text, bytes } = await readBody(request, spec.body ?? emptyBody);
+  return { ...common, body: value as z.output<Body>, text, idem: await readIdem(request, url, bytes) };
+}
+
+function answer(spec: { readonly answer: Answer }, value: unknown): Response {
+  if (value instanceof Response) return value;
+  const { status } = spec.answer;
+  if (status === 204) return new Response(null, { status });
+  return new Response(stringifyRaw(value), { status, headers: { "content-type": "application/json" } });
+}

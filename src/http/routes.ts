@@ -1,0 +1,36 @@
+/** Every route, in the order of /openapi.json. */
+
+import { adminRoutes } from "./admin.ts";
+import { contextRoutes } from "./contexts.ts";
+import { eventRoutes } from "./events.ts";
+import { healthRoute } from "./health.ts";
+import { laterRoutes } from "./later.ts";
+import { leaseRoutes } from "./leases.ts";
+import { openApi } from "./openapi.ts";
+import { pageRoutes } from "./pages.ts";
+import { publicRoute, type Route } from "./route.ts";
+import { runRoutes } from "./runs.ts";
+import { taskRoutes } from "./tasks.ts";
+import { toolRoutes } from "./tool-calls.ts";
+
+export const routes: readonly Route[] = [
+  ...runRoutes,
+  ...contextRoutes,
+  ...taskRoutes,
+  ...toolRoutes,
+  ...eventRoutes,
+  ...leaseRoutes,
+  ...adminRoutes,
+  healthRoute,
+  publicRoute(
+    {
+      method: "GET",
+      path: "/openapi.json",
+      summary: "This description",
+      answer: { status: 200, contentType: "application/json" },
+    },
+    () => openApi(routes),
+  ),
+  ...pageRoutes,
+  ...laterRoutes,
+];

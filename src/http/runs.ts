@@ -1,0 +1,175 @@
+/** Runs: create, list, get, and what is done to a run as a whole. */
+
+import { rawAt } from "../context/json-text.ts";
+import { pageQuery } from "../contract/paging.ts";
+import { runsPage, runView } from "../contract/responses.ts";
+import { budgetBody, cancelBody, createRunBody, finishRunBody } from "../contract/run-requests.ts";
+import { taskWithTexts } from "../contract/task-texts.ts";
+import { Fault } from "../errors/fault.ts";
+import { type RunId, runIdOf } from "../ids.ts";
+import type { CreateRunInput } from "../objects/rpc.ts";
+import { deleteRun, insertRun, listRuns } from "../storage/d1/run-index.ts";
+import { pageOf, positionOf } from "./cursor.ts";
+import { ask, gateObject, runObject } from "./objects.ts";
+import { contextInput } from "./raw-parts.ts";
+import { keyRoute } from "./route.ts";
+import { sha256 } from "./secrets.ts";
+
+const run = { status: 200, schema: runView } as const;
+const scopes = ["runs"] as const;
+
+/** Derived from the Idempotency-Key where there is one: the repeat then reaches the same object, which knows its answer. */
+async function newRunId(tenant: string, idempotencyKey: string | undefined): Promise<RunId> {
+  if (idempotencyKey === undefined) return runIdOf(crypto.getRandomValues(new Uint8Array(20)));
+  return runIdOf(await sha256(`heddle run\n${tenant}\n${idempotencyKey}`));
+}
+
+export const runRoutes = [
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs",
+      summary: "Create a run",
+      body: createRunBody,
+      answer: { status: 201, schema: runView },
+      problems: ["instructions_too_large", "context_too_large", "not_available", "no_provider", "pool_not_allowed"],
+    },
+    async ({ env, tenant, body, text, idem }) => {
+      const id = await newRunId(tenant, idem?.key);
+      const input: CreateRunInput = {
+        tenant,
+        run: id,
+        ...(body.name !== undefined && { name: body.name }),
+        context: contextInput(body.context, rawAt(text, ["context"])),
+        limits: withoutUsd(body.limits ?? {}),
+        ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
+      };
+      // The row comes first: an object without a row would never be swept. A row without an object is removed by the sweep.
+      const row = { tenant, id, name: body.name ?? null, createdAt: Date.now() };
+      const inserted = await insertRun(env.DB, row);
+      try {
+        return await ask(runObject(env, tenant, id).createRun(input, idem));
+      } catch (error) {
+        const refused = error instanceof Fault && !["overloaded", "idempotency_mismatch"].includes(error.data.code);
+        if (inserted && refused) await deleteRun(env.DB, row);
+        throw error;
+      }
+    },
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "GET",
+      path: "/v1/runs",
+      summary: "List runs, oldest first",
+      query: pageQuery,
+      answer: { status: 200, schema: runsPage },
+    },
+    async ({ env, tenant, query }) => {
+      const after = query.cursor === undefined ? undefined : positionOf(query.cursor);
+      const { rows, next_cursor } = pageOf(await listRuns(env.DB, tenant, query.limit + 1, after), query.limit);
+      return { runs: rows, next_cursor };
+    },
+  ),
+
+  keyRoute(
+    scopes,
+    { method: "GET", path: "/v1/runs/:run", summary: "A run's state", answer: run },
+    ({ env, tenant, params }) => ask(runObject(env, tenant, params.run).run()),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "DELETE",
+      path: "/v1/runs/:run",
+      summary: "Delete a run with everything it has",
+      answer: { status: 204 },
+    },
+    async ({ env, tenant, params }) => {
+      const object = runObject(env, tenant, params.run);
+      try {
+        await ask(object.deleteRun());
+      } catch (error) {
+        // An earlier attempt may have deleted the object and not the row.
+        const gone = error instanceof Fault && error.data.code === "not_found";
+        if (gone && (await deleteRun(env.DB, { tenant, id: params.run }))) return null;
+        throw error;
+      }
+      await gateObject(env, tenant).forget(params.run);
+      await deleteRun(env.DB, { tenant, id: params.run });
+      return null;
+    },
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/pause",
+      summary: "Start no more tasks",
+      answer: run,
+      problems: ["run_ended"],
+    },
+    ({ env, tenant, params, idem }) => ask(runObject(env, tenant, params.run).pause(idem)),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/resume",
+      summary: "Go on after a pause",
+      answer: run,
+      problems: ["run_ended", "run_not_paused"],
+    },
+    ({ env, tenant, params, idem }) => ask(runObject(env, tenant, params.run).resume(idem)),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/cancel",
+      summary: "Cancel a run and all of its tasks",
+      body: cancelBody,
+      answer: run,
+      problems: ["run_ended"],
+    },
+    ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).cancelRun(body.reason, idem)),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/finish",
+      summary: "End a run that has no root",
+      body: finishRunBody,
+      answer: run,
+      problems: ["run_ended", "tasks_live"],
+    },
+    ({ env, tenant, params, body, idem }) =>
+      ask(runObject(env, tenant, params.run).finishRun({ cancel: body.cancel }, idem)),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/budget",
+      summary: "Set a new total of tokens",
+      body: budgetBody,
+      answer: run,
+      problems: ["run_ended", "below_spent", "not_available"],
+    },
+    ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(withoutUsd(body), idem)),
+  ),
+];
+
+/** `usd` has been refused by the schema; its name is all that is left of it. */
+function withoutUsd<Limits extends { usd?: unknown }>({ usd: _, ...rest }: Limits): Omit<Limits, "usd"> {
+  return rest;
+}

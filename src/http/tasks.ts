@@ -1,0 +1,125 @@
+/** Tasks of a run, and waiting for them. */
+
+import { RawJson } from "../context/json-text.ts";
+import { contextView, createdTasks, tasksPage, taskView, waitView } from "../contract/responses.ts";
+import { cancelBody } from "../contract/run-requests.ts";
+import { createTasksBody, retryBody, tasksQuery, waitBody } from "../contract/task-requests.ts";
+import { tasksWithTexts } from "../contract/task-texts.ts";
+import { ask, runObject } from "./objects.ts";
+import { keyRoute } from "./route.ts";
+
+const task = { status: 200, schema: taskView } as const;
+const scopes = ["runs"] as const;
+
+export const taskRoutes = [
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/tasks",
+      summary: "Create tasks, all or none",
+      body: createTasksBody,
+      answer: { status: 201, schema: createdTasks },
+      problems: [
+        "instructions_too_large",
+        "context_too_large",
+        "not_available",
+        "unknown_task",
+        "unknown_snapshot",
+        "duplicate_key",
+        "dependency_cycle",
+        "limit_tasks",
+        "pool_not_allowed",
+        "open_calls",
+        "run_ended",
+      ],
+    },
+    ({ env, tenant, params, body, text, idem }) =>
+      ask(
+        runObject(env, tenant, params.run).createTasks(
+          { tasks: tasksWithTexts(body.tasks, text), ...(body.from !== undefined && { from: body.from }) },
+          idem,
+        ),
+      ),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "GET",
+      path: "/v1/runs/:run/tasks",
+      summary: "List tasks, oldest first",
+      query: tasksQuery,
+      answer: { status: 200, schema: tasksPage },
+    },
+    async ({ env, tenant, params, query }) => {
+      const { rows, nextCursor } = await ask(runObject(env, tenant, params.run).tasks(query));
+      return { tasks: rows, next_cursor: nextCursor };
+    },
+  ),
+
+  keyRoute(
+    scopes,
+    { method: "GET", path: "/v1/runs/:run/tasks/:task", summary: "A task", answer: task },
+    ({ env, tenant, params }) => ask(runObject(env, tenant, params.run).task(params.task)),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "GET",
+      path: "/v1/runs/:run/tasks/:task/context",
+      summary: "A task's whole transcript",
+      answer: { status: 200, schema: contextView },
+    },
+    async ({ env, tenant, params }) =>
+      new RawJson((await ask(runObject(env, tenant, params.run).taskContext(params.task))).contextText),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/tasks/:task/cancel",
+      summary: "Cancel a task and everything under it",
+      body: cancelBody,
+      answer: task,
+      problems: ["run_ended"],
+    },
+    ({ env, tenant, params, body, idem }) =>
+      ask(runObject(env, tenant, params.run).cancelTask(params.task, body.reason, idem)),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/tasks/:task/retry",
+      summary: "Begin a new generation of an ended task, from its start",
+      body: retryBody,
+      answer: task,
+      problems: ["task_not_ended", "not_available"],
+    },
+    ({ env, tenant, params, idem }) => ask(runObject(env, tenant, params.run).retryTask(params.task, undefined, idem)),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/wait",
+      summary: "Wait for tasks, or for all of the run's",
+      body: waitBody,
+      answer: { status: 200, schema: waitView },
+      problems: ["unknown_task"],
+    },
+    ({ env, tenant, params, body }) =>
+      ask(
+        runObject(env, tenant, params.run).wait({
+          ...(body.tasks && { tasks: body.tasks }),
+          mode: body.mode,
+          timeoutMs: body.timeout_ms,
+        }),
+      ),
+  ),
+];

@@ -1,0 +1,53 @@
+/** The agent tools: their definitions, and calls from an agent outside. */
+
+import { scopes as allScopes } from "../contract/admin-requests.ts";
+import { toolDefinitionsView, toolOutcome } from "../contract/responses.ts";
+import { callToolBody, toolsQuery } from "../contract/task-requests.ts";
+import { isToolName, laterTools, toolDefinitions } from "../contract/tools.ts";
+import { Fault } from "../errors/fault.ts";
+import { ask, runObject } from "./objects.ts";
+import { toolCallInput } from "./raw-parts.ts";
+import { keyRoute } from "./route.ts";
+
+export const toolRoutes = [
+  keyRoute(
+    allScopes,
+    {
+      method: "GET",
+      path: "/v1/tools",
+      summary: "The agent tools in a vendor's format, ready to paste into a request",
+      query: toolsQuery,
+      answer: { status: 200, schema: toolDefinitionsView },
+      problems: ["not_available"],
+    },
+    ({ query: { format } }) => {
+      if (format === "anthropic" || format === "openai") return { tools: toolDefinitions(format) };
+      throw new Fault("not_available", `format: ${format} is not available yet`, [
+        { path: "format", message: "not available yet" },
+      ]);
+    },
+  ),
+
+  keyRoute(
+    ["runs"],
+    {
+      method: "POST",
+      path: "/v1/runs/:run/tools/:tool",
+      summary: "Carry out a tool call of an agent outside",
+      body: callToolBody,
+      answer: { status: 200, schema: toolOutcome },
+      problems: ["open_calls", "unknown_snapshot", "run_ended", "not_available", "context_too_large"],
+    },
+    ({ env, tenant, params, body, text, idem }) => {
+      requireTool(params.tool);
+      return ask(runObject(env, tenant, params.run).callTool(toolCallInput(params.tool, body, text), idem));
+    },
+  ),
+];
+
+/** @throws Fault not_found for no tool of Heddle's, not_available for one that has not landed */
+export function requireTool(name: string): void {
+  if (isToolName(name)) return;
+  if (laterTools.includes(name)) throw new Fault("not_available", `the tool ${name} is not available yet`);
+  throw new Fault("not_found", "there is no such tool");
+}

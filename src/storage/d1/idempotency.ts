@@ -1,0 +1,41 @@
+/** Answers by Idempotency-Key, for requests whose effect is in D1: the answer is committed in the effect's own batch. */
+
+import { idempotencyMs } from "../../limits.ts";
+
+export interface Remembered {
+  readonly fingerprint: string;
+  readonly answer: string;
+}
+
+/** The first answer to this key, while it is kept. */
+export const recall = (db: D1Database, keyHash: string, now: number): Promise<Remembered | null> =>
+  db
+    .prepare("SELECT fingerprint, answer FROM idempotency WHERE key_hash = ? AND created_at > ?")
+    .bind(keyHash, now - idempotencyMs)
+    .first<Remembered>();
+
+/**
+ * Applies `effect` and remembers its answer, both or neither.
+ * False when another request with the same key came first: then nothing was applied, and `recall` has its answer.
+ */
+export async function applyOnce(
+  db: D1Database,
+  keyHash: string,
+  remembered: Remembered,
+  now: number,
+  effect: D1PreparedStatement,
+): Promise<boolean> {
+  try {
+    await db.batch([
+      db.prepare("DELETE FROM idempotency WHERE created_at <= ?").bind(now - idempotencyMs),
+      db
+        .prepare("INSERT INTO idempotency (key_hash, fingerprint, answer, created_at) VALUES (?, ?, ?, ?)")
+        .bind(keyHash, remembered.fingerprint, remembered.answer, now),
+      effect,
+    ]);
+    return true;
+  } catch (error) {
+    if (await recall(db, keyHash, now)) return false;
+    throw error;
+  }
+}

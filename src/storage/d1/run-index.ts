@@ -1,0 +1,80 @@
+/**
+ * The index of runs in D1: what lists show and what the cron sweep visits.
+ *
+ * A row is inserted before its run's object is created and removed after the object is deleted, so that every object that
+ * exists has a row; a row without an object is found by the sweep (the object answers `not_found`) and deleted.
+ */
+
+import type { RunStatus } from "../../contract/shapes.ts";
+
+export interface RunRow {
+  readonly id: string;
+  readonly name: string | null;
+  readonly status: RunStatus;
+  readonly created_at: number;
+  readonly ended_at: number | null;
+}
+
+export interface RunName {
+  readonly tenant: string;
+  readonly id: string;
+}
+
+/** Inserts an active run; false when there already is a row of that id, which is left as it is. */
+export async function insertRun(
+  db: D1Database,
+  run: RunName & { readonly name: string | null; readonly createdAt: number },
+): Promise<boolean> {
+  const { meta } = await db
+    .prepare(
+      "INSERT INTO runs (tenant, id, name, status, created_at) VALUES (?, ?, ?, 'active', ?) ON CONFLICT DO NOTHING",
+    )
+    .bind(run.tenant, run.id, run.name, run.createdAt)
+    .run();
+  return meta.changes > 0;
+}
+
+/** Sets status and end; `endedAt` is null for a run that lives, and for one that was reopened. Idempotent. */
+export async function setRunStatus(
+  db: D1Database,
+  run: RunName,
+  status: RunStatus,
+  endedAt: number | null,
+): Promise<void> {
+  await db
+    .prepare("UPDATE runs SET status = ?, ended_at = ? WHERE tenant = ? AND id = ?")
+    .bind(status, endedAt, run.tenant, run.id)
+    .run();
+}
+
+/** Runs of a tenant, oldest first, that follow `after`. */
+export async function listRuns(
+  db: D1Database,
+  tenant: string,
+  limit: number,
+  after?: { readonly createdAt: number; readonly id: string },
+): Promise<RunRow[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT id, name, status, created_at, ended_at FROM runs
+       WHERE tenant = ? AND (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT ?`,
+    )
+    .bind(tenant, after?.createdAt ?? -1, after?.id ?? "", limit)
+    .all<RunRow>();
+  return results;
+}
+
+/** Runs of all tenants that have not ended, paused ones included, in a fixed order after `after`; for the cron sweep. */
+export async function activeRuns(db: D1Database, limit: number, after?: RunName): Promise<RunName[]> {
+  const { results } = await db
+    .prepare("SELECT tenant, id FROM runs WHERE ended_at IS NULL AND (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?")
+    .bind(after?.tenant ?? "", after?.id ?? "", limit)
+    .all<RunName>();
+  return results;
+}
+
+/** Removes the row; false when there was none. */
+export async function deleteRun(db: D1Database, run: RunName): Promise<boolean> {
+  const { meta } = await db.prepare("DELETE FROM runs WHERE tenant = ? AND id = ?").bind(run.tenant, run.id).run();
+  return meta.changes > 0;
+}
