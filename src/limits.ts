@@ -191,3 +191,6 @@ export const workBlockedFactor = 4;
 export const workKillMs = 5 * second;
 /** The end of a failed command's stderr, as shown in its task's error. */
 export const workStderrTailBytes = 4 * KiB;
+/** The cron sweep reads the run index by pages and loads a few runs at a time: an invocation has 6 connections. */
+export const sweepPageRuns = 200;
+export const sweepRunsAtOnce = 6;

@@ -1,0 +1,30 @@
+/** `output_schema`: is a result what was asked for, and what to tell the model when it is not. */
+
+import { Validator } from "@cfworker/json-schema";
+
+/** What is wrong with a result, for a model to read; undefined when it matches. The schema is JSON text. */
+export function schemaViolation(schemaText: string, value: unknown): string | undefined {
+  const { valid, errors } = new Validator(JSON.parse(schemaText), "2020-12", false).validate(value);
+  if (valid) return undefined;
+  const shown = errors.slice(-5).map((error) => `${error.instanceLocation}: ${error.error}`);
+  return shown.join("\n");
+}
+
+/** Models like to wrap JSON in a fence: one around the whole text is taken off. */
+export function parseJsonText(text: string): { ok: true; value: unknown } | { ok: false; message: string } {
+  const fenced = /^\s*```(?:json)?\s*\n([\s\S]*?)\n```\s*$/.exec(text);
+  try {
+    return { ok: true, value: JSON.parse(fenced?.[1] ?? text) as unknown };
+  } catch (error) {
+    return { ok: false, message: `The text is not JSON: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+const repairOpening = "Your result was not accepted: it does not match the output schema.";
+
+export const repairText = (violation: string): string =>
+  `${repairOpening}\n${violation}\nAnswer again with nothing but JSON that matches the schema.`;
+
+/** How often the model was told so in this transcript: it is told `outputRepairsMax` times at most. */
+export const repairsIn = (messages: readonly string[]): number =>
+  messages.reduce((count, message) => count + (message.includes(repairOpening) ? 1 : 0), 0);

@@ -1,0 +1,93 @@
+/** What a model's reply means for its task: which calls Heddle carries out, which the seat answers, and whether it ends. */
+
+import type { ToolCall, ToolResult } from "../context/types.ts";
+import { isToolName, parseToolArguments } from "../contract/tools.ts";
+import { toolErrorHints } from "../errors/codes.ts";
+import { outputRepairsMax } from "../limits.ts";
+import type { Ending } from "../objects/seat-rpc.ts";
+import type { ModelReply } from "./models/port.ts";
+import { parseJsonText, repairText, schemaViolation } from "./output-schema.ts";
+
+export interface Meaning {
+  /** Calls that the scheduler carries out. */
+  readonly calls: readonly ToolCall[];
+  readonly ending?: Ending;
+  /** Said to the model as a user message in the next turn. */
+  readonly repair?: string;
+}
+
+const failed = (code: string, message: string): Ending => ({
+  kind: "error",
+  error: { code, message },
+  transient: false,
+});
+
+/** `repairs`: how often the model was shown what is wrong with its output. */
+export function meaningOf(
+  reply: ModelReply,
+  schema: string | undefined,
+  repairs: number,
+  outputWasCapped: boolean,
+): Meaning {
+  if (reply.stop === "refusal") return { calls: [], ending: failed("refusal", reply.text || "The model refused.") };
+  if (reply.stop === "output_limit") {
+    return {
+      calls: [],
+      ending: outputWasCapped
+        ? failed("max_tokens", "The tokens left of max_tokens did not suffice for the reply.")
+        : failed("output_truncated", "The reply was cut at the model's output limit; raise max_tokens in params."),
+    };
+  }
+  const calls = reply.calls.filter((call) => isToolName(call.name) && call.name !== "finish");
+  if (reply.calls.length > 0) {
+    for (const call of reply.calls) {
+      const finish = call.name === "finish" ? finishOf(call, schema, repairs) : undefined;
+      if (finish?.ending) return { calls, ending: finish.ending };
+    }
+    return { calls };
+  }
+  if (schema === undefined) return { calls, ending: { kind: "result", result: reply.text } };
+  const parsed = parseJsonText(reply.text);
+  const violation = parsed.ok ? schemaViolation(schema, parsed.value) : parsed.message;
+  if (parsed.ok && violation === undefined) return { calls, ending: { kind: "result", result: parsed.value } };
+  if (repairs >= outputRepairsMax) return { calls, ending: failed("output_invalid", violation ?? "") };
+  return { calls, repair: repairText(violation ?? "") };
+}
+
+/** A `finish` call: an ending, or what to tell the model about it. */
+export function finishOf(
+  call: ToolCall,
+  schema: string | undefined,
+  repairs: number,
+): { ending?: Ending; error?: string } {
+  const parsed = parseToolArguments("finish", call.arguments);
+  if (!parsed.ok)
+    return {
+      error: JSON.stringify({
+        error: { code: parsed.code, message: parsed.message, hint: toolErrorHints[parsed.code] },
+      }),
+    };
+  if (parsed.call.tool !== "finish") return {};
+  if ("error" in parsed.call) {
+    return { ending: { kind: "error", error: parsed.call.error, transient: parsed.call.retryable } };
+  }
+  const { result } = parsed.call;
+  const violation = schema === undefined ? undefined : schemaViolation(schema, result);
+  if (violation === undefined) return { ending: { kind: "result", result } };
+  if (repairs >= outputRepairsMax) return { ending: failed("output_invalid", violation) };
+  const error = { code: "bad_arguments", message: repairText(violation), hint: toolErrorHints.bad_arguments };
+  return { error: JSON.stringify({ error }) };
+}
+
+/** Calls that no scheduler needs to see: tools that Heddle does not have, and a `finish` that is not acceptable. */
+export function answerHere(call: ToolCall, schema: string | undefined, repairs: number): ToolResult | undefined {
+  if (call.name === "finish") {
+    const { error } = finishOf(call, schema, repairs);
+    return error === undefined ? undefined : { id: call.id, text: error, isError: true };
+  }
+  if (isToolName(call.name)) return undefined;
+  const parsed = parseToolArguments(call.name, call.arguments);
+  const message = parsed.ok ? `There is no tool "${call.name}" here.` : parsed.message;
+  const error = { code: "unknown_tool", message, hint: toolErrorHints.unknown_tool };
+  return { id: call.id, text: JSON.stringify({ error }), isError: true };
+}

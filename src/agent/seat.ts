@@ -1,0 +1,44 @@
+/**
+ * A seat: one slot of worker capacity in a queue consumer (or, locally, in a direct call). Takes tasks of its run one after
+ * another, until there is none or its time is over; then the run opens another.
+ */
+
+import { seatServesMs } from "../limits.ts";
+import type { RunSchedulerRpc } from "../objects/rpc.ts";
+import type { NextTask, SeatReply, SeatRpc, SeatTicket, SeatWork } from "../objects/seat-rpc.ts";
+import { callModel } from "./models/index.ts";
+import { type ProviderSecrets, providerFor } from "./providers.ts";
+import { SnapshotCache } from "./snapshot-cache.ts";
+import { runAttempt, type TurnLoopPorts } from "./turn-loop.ts";
+
+/** Shared by all seats of an isolate: contexts travel once. */
+const cache = new SnapshotCache();
+
+/** The body of an attempt; a port so that a benchmark can put a timer in the agent's place. */
+export type RunAttempt = (work: SeatWork, ports: TurnLoopPorts) => Promise<SeatReply>;
+
+/** Serves one ticket to the end. Throws only when the run's object can't be reached: its leases then expire and heal. */
+export async function serveSeat(
+  ticket: SeatTicket,
+  scheduler: () => RunSchedulerRpc & SeatRpc,
+  secrets: ProviderSecrets,
+  attempt: RunAttempt = runAttempt,
+): Promise<void> {
+  const endsAt = Date.now() + seatServesMs;
+  const isOver = () => Date.now() >= endsAt;
+  const nextTask = (): NextTask => ({ nonce: ticket.nonce, have: cache.have(ticket.run) });
+  const ports: TurnLoopPorts = {
+    scheduler,
+    run: ticket.run,
+    cache,
+    callModel,
+    providerFor: (format) => providerFor(format, secrets),
+    next: () => (isOver() ? undefined : nextTask()),
+    isOver,
+  };
+  let work = await scheduler().openSeat(ticket, nextTask());
+  while (work) {
+    const reply: SeatReply = await attempt(work, ports);
+    work = reply.kind === "over" ? reply.work : undefined;
+  }
+}

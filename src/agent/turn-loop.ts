@@ -1,0 +1,251 @@
+/**
+ * The worker agent: takes one attempt of a hosted task from turn to turn until it ends, waits or is given back.
+ *
+ * V1. A reply is logged before its calls have an effect: the scheduler does both in one step.
+ * V2. What the loop knows beyond the log can be lost at any time: another seat goes on from the last logged turn.
+ * V3. A lost lease stops the model call at once: nobody pays for a reply that nobody takes.
+ */
+
+import { openCalls, toolResultMessages, userMessage } from "../context/calls.ts";
+import { stripReasoning } from "../context/fork.ts";
+import { rawAt, rawElements } from "../context/json-text.ts";
+import type { CacheMark, Format, MessageText, ToolResult, Usage } from "../context/types.ts";
+import { toolDefinitions } from "../contract/tools.ts";
+import { outputTokensDefault, outputTokensSimulated, renewEveryMs } from "../limits.ts";
+import type { RunSchedulerRpc } from "../objects/rpc.ts";
+import type { Answer, Ending, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
+import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
+import { repairsIn } from "./output-schema.ts";
+import { answerHere, meaningOf } from "./reply.ts";
+import type { SnapshotCache } from "./snapshot-cache.ts";
+
+export interface TurnLoopPorts {
+  /** A fresh stub for each call. */
+  readonly scheduler: () => RunSchedulerRpc & SeatRpc;
+  readonly run: string;
+  readonly cache: SnapshotCache;
+  readonly callModel: CallModel;
+  readonly providerFor: (format: Format) => Provider | undefined;
+  /** How to go on after this attempt; undefined when the seat closes. */
+  readonly next: () => NextTask | undefined;
+  /** The seat has served its time: give long tasks back at a turn's end. */
+  readonly isOver: () => boolean;
+}
+
+const ownTools = new Map<Format, string>();
+
+/** Heddle's own tools as JSON text, for contexts that bring none. */
+function toolsFor(format: Format): string {
+  let text = ownTools.get(format);
+  if (text === undefined) {
+    text = JSON.stringify(toolDefinitions(format));
+    ownTools.set(format, text);
+  }
+  return text;
+}
+
+/** Runs one attempt; answers what the scheduler said when it was over (the next task, if any). */
+export async function runAttempt(work: SeatWork, ports: TurnLoopPorts): Promise<SeatReply> {
+  const lost = new AbortController();
+  const renewal = setInterval(async () => {
+    const answer = await ports
+      .scheduler()
+      .renewSeat(work)
+      .catch(() => undefined);
+    if (answer && !answer.held) lost.abort(new Error("lease lost"));
+  }, renewEveryMs);
+  try {
+    return await new Attempt(work, ports, lost.signal, await materialise(work, ports)).run();
+  } catch (error) {
+    if (!lost.signal.aborted) throw error;
+    return ports.scheduler().leaveSeat(work, { kind: "give_back" }, ports.next());
+  } finally {
+    clearInterval(renewal);
+  }
+}
+
+/** The stored part of the transcript, from the cache and what came with the lease. */
+async function materialise(work: SeatWork, { cache, run, scheduler }: TurnLoopPorts): Promise<readonly MessageText[]> {
+  const { from, steps, snapshot } = work;
+  let messages = from === null ? [] : cache.get(run, from);
+  if (!messages) {
+    // It has left the cache since the seat said that it has it.
+    const reply = await scheduler().snapshot(snapshot);
+    if (!reply.ok) throw new Error(`snapshot ${snapshot}: ${reply.fault.code}`);
+    return cache.add(run, snapshot, [], rawElements(rawAt(reply.value.contextText, ["messages"]) ?? "[]"));
+  }
+  for (const step of steps) messages = cache.add(run, step.hash, messages, step.messages);
+  return messages;
+}
+
+class Attempt {
+  readonly #work: SeatWork;
+  readonly #ports: TurnLoopPorts;
+  readonly #lost: AbortSignal;
+  /** Logged messages, and those that the next turn will log. */
+  #logged: readonly MessageText[];
+  #pending: MessageText[];
+  #answers: Record<string, Answer>;
+  #turns: number;
+  /** Tokens of a prefix that the vendor has counted, and how many messages it has. */
+  #known = { tokens: 0, messages: 0 };
+
+  constructor(work: SeatWork, ports: TurnLoopPorts, lost: AbortSignal, logged: readonly MessageText[]) {
+    this.#work = work;
+    this.#ports = ports;
+    this.#lost = lost;
+    this.#logged = logged;
+    this.#pending = [...work.fork];
+    this.#answers = { ...work.answers };
+    this.#turns = work.turns;
+  }
+
+  async run(): Promise<SeatReply> {
+    const provider = this.#ports.providerFor(this.#work.head.format);
+    if (!provider) {
+      const message = `No provider is configured for the format "${this.#work.head.format}".`;
+      return this.#end({ kind: "error", error: { code: "no_provider", message }, transient: false });
+    }
+    for (;;) {
+      const left = await this.#answerCalls();
+      if (left) return left;
+      if (this.#turns >= this.#work.maxTurns) {
+        const message = `It had not finished after ${this.#turns} turns.`;
+        return this.#end({ kind: "error", error: { code: "max_turns", message }, transient: false });
+      }
+      const over = await this.#takeTurn(provider);
+      if (over) return over;
+    }
+  }
+
+  /** Answers the calls that the transcript ends in; a reply means that the attempt is over (a call waits, or all is lost). */
+  async #answerCalls(): Promise<SeatReply | undefined> {
+    const { head, outputSchema } = this.#work;
+    const open = openCalls(head.format, [...this.#logged, ...this.#pending]);
+    if (open.length === 0) return undefined;
+    const repairs = repairsIn(this.#own());
+    const here = new Map(open.map((call) => [call.id, answerHere(call, outputSchema, repairs)]));
+    const missing = open.filter((call) => !this.#answers[call.id] && !here.get(call.id));
+    if (missing.length > 0) {
+      const reply = await this.#ports.scheduler().seatCalls(this.#work, missing);
+      if (reply.kind === "over") return this.#leave({ kind: "give_back" });
+      Object.assign(this.#answers, reply.answers);
+    }
+    const results: ToolResult[] = [];
+    for (const { id } of open) {
+      const answer = here.get(id) ?? this.#answers[id];
+      if (!answer || "waiting" in answer) return this.#leave({ kind: "wait" });
+      results.push({ id, text: answer.text, isError: answer.isError });
+    }
+    this.#pending.push(...toolResultMessages(head.format, results));
+    return undefined;
+  }
+
+  /** One model call and what follows from its reply; undefined: go on. */
+  async #takeTurn(provider: Provider): Promise<SeatReply | undefined> {
+    const wanted = this.#outputTokens(provider);
+    let outputTokens = wanted;
+    if (this.#work.reserves) {
+      const reserved = await this.#ports
+        .scheduler()
+        .reserve(this.#work, { inputTokens: this.#inputEstimate(), outputTokens: wanted });
+      if (reserved.kind === "exhausted") {
+        const message = "max_tokens, its own or an ancestor's, leaves nothing to answer with.";
+        return this.#end({ kind: "error", error: { code: "max_tokens", message }, transient: false });
+      }
+      // Parked for tokens, or lost: either way the lease is gone and this attempt with it.
+      if (reserved.kind !== "reserved") return this.#leave({ kind: "give_back" });
+      outputTokens = reserved.outputTokens;
+    }
+    const outcome = await this.#call(provider, outputTokens);
+    if (!outcome.ok) {
+      const { code, message, transient, retryAfterMs } = outcome.fault;
+      const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+      return this.#end({ kind: "error", error: { code, message }, transient, ...wait });
+    }
+    return this.#log(outcome.reply, outputTokens < wanted);
+  }
+
+  async #log(
+    reply: Extract<ModelOutcome, { ok: true }>["reply"],
+    outputWasCapped: boolean,
+  ): Promise<SeatReply | undefined> {
+    const { outputSchema, head } = this.#work;
+    const meaning = meaningOf(reply, outputSchema, repairsIn(this.#own()), outputWasCapped);
+    const messages = [...this.#pending, reply.message];
+    const turn = {
+      messages,
+      usage: reply.usage,
+      calls: meaning.calls,
+      ...(meaning.ending && { ending: meaning.ending }),
+    };
+    const answer = await this.#ports.scheduler().seatTurn(this.#work, turn, meaning.ending && this.#ports.next());
+    if (answer.kind === "over") return meaning.ending ? answer : this.#leave({ kind: "give_back" });
+    this.#logged = this.#ports.cache.add(this.#ports.run, answer.snapshot, this.#logged, messages);
+    this.#known = { tokens: reply.usage.input_tokens + reply.usage.output_tokens, messages: this.#logged.length };
+    this.#pending = meaning.repair === undefined ? [] : [userMessage(head.format, meaning.repair)];
+    this.#answers = { ...answer.answers };
+    this.#turns++;
+    if (answer.paused || (this.#ports.isOver() && meaning.repair === undefined)) return this.#giveBack();
+    return undefined;
+  }
+
+  /** Gives the task back between turns; what waits is recorded, what is answered is too. */
+  #giveBack(): Promise<SeatReply> {
+    const waits = Object.values(this.#answers).some((answer) => "waiting" in answer);
+    return this.#leave({ kind: waits ? "wait" : "give_back" });
+  }
+
+  #call(provider: Provider, maxOutputTokens: number): Promise<ModelOutcome> {
+    const { head, model, lineage, mark, taskId, relocated, baseCount } = this.#work;
+    const whole = [...this.#logged, ...this.#pending];
+    const messages = relocated
+      ? whole.map((message, i) => (i < baseCount ? stripReasoning(head.format, message) : message))
+      : whole;
+    const marks: CacheMark[] = mark ? [mark] : [];
+    marks.push({ message: messages.length - 1, block: -1 });
+    return this.#ports.callModel({
+      provider,
+      head,
+      messages,
+      model: model ?? head.model ?? provider.defaultModel,
+      tools: head.tools ?? toolsFor(head.format),
+      maxOutputTokens,
+      marks,
+      cacheKey: lineage,
+      signal: this.#lost,
+      taskId,
+    });
+  }
+
+  /** The call's own maximum: what params say, else the default. */
+  #outputTokens(provider: Provider): number {
+    const { params } = this.#work.head;
+    const named = params && (rawAt(params, ["max_completion_tokens"]) ?? rawAt(params, ["max_tokens"]));
+    const limit = named === undefined ? Number.NaN : Number(named);
+    if (Number.isSafeInteger(limit) && limit > 0) return limit;
+    return provider.name === "simulated" ? outputTokensSimulated : outputTokensDefault;
+  }
+
+  /** Never too small: what the vendor has counted, and half a token for each byte since (DESIGN §6, Budget). */
+  #inputEstimate(): number {
+    const { head } = this.#work;
+    const since = [...this.#logged, ...this.#pending].slice(this.#known.messages);
+    let bytes = since.reduce((sum, message) => sum + Buffer.byteLength(message), 0);
+    if (this.#known.messages === 0) bytes += (head.system?.length ?? 0) + (head.tools ?? toolsFor(head.format)).length;
+    return this.#known.tokens + Math.ceil(bytes / 2);
+  }
+
+  /** What the task itself added to its base. */
+  #own(): readonly MessageText[] {
+    return [...this.#logged.slice(this.#work.baseCount), ...this.#pending];
+  }
+
+  #end(ending: Ending, usage?: Usage): Promise<SeatReply> {
+    return this.#leave({ kind: "end", ending, ...(usage && { usage }) });
+  }
+
+  #leave(leave: Leave): Promise<SeatReply> {
+    return this.#ports.scheduler().leaveSeat(this.#work, leave, this.#ports.next());
+  }
+}

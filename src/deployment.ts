@@ -1,0 +1,42 @@
+/** What every entry module is made of: the HTTP door, the queue consumer, the cron sweep and the seat's direct door. */
+
+import { WorkerEntrypoint } from "cloudflare:workers";
+import { serveSeat } from "./agent/seat.ts";
+import { createApp } from "./http/app.ts";
+import type { AppOptions, HttpEnv } from "./http/env.ts";
+import { type Env, runStub } from "./objects/env.ts";
+import type { SeatTicket } from "./objects/seat-rpc.ts";
+import { sweepRuns } from "./objects/sweep.ts";
+
+/** Serves a seat that a run opens by a direct call; see objects/seat-port.ts. */
+export class SeatRunner extends WorkerEntrypoint<Env> {
+  async serve(ticket: SeatTicket): Promise<void> {
+    await serveSeat(ticket, () => runStub(this.env, ticket.tenant, ticket.run), this.env);
+  }
+}
+
+/** Seats of a batch are served side by side; each is acknowledged whatever happens, since the run opens lost ones again. */
+async function consume(batch: MessageBatch<SeatTicket>, env: Env): Promise<void> {
+  await Promise.all(
+    batch.messages.map(async (message) => {
+      const { tenant, run } = message.body;
+      try {
+        await serveSeat(message.body, () => runStub(env, tenant, run), env);
+      } catch (error) {
+        console.error("seat broke", { run, error: String(error) });
+      }
+      message.ack();
+    }),
+  );
+}
+
+export function deployment(options: AppOptions = {}) {
+  const app = createApp(options);
+  return {
+    fetch: (request, env, ctx) => app.fetch(request, env as unknown as HttpEnv, ctx),
+    queue: (batch, env) => consume(batch as MessageBatch<SeatTicket>, env),
+    scheduled: async (_event, env) => {
+      await sweepRuns(env);
+    },
+  } satisfies ExportedHandler<Env>;
+}

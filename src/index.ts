@@ -1,0 +1,9 @@
+/** The whole deployment on one screen. */
+
+import { deployment } from "./deployment.ts";
+
+export { SeatRunner } from "./deployment.ts";
+export { RunScheduler } from "./objects/run-scheduler.ts";
+export { TenantGate } from "./objects/tenant-gate.ts";
+
+export default deployment();

@@ -1,0 +1,36 @@
+/** The deployment's bindings, as wrangler.toml declares them. */
+
+import type { RunSchedulerRpc } from "./rpc.ts";
+import type { RunScheduler } from "./run-scheduler.ts";
+import type { SeatRpc, SeatTicket } from "./seat-rpc.ts";
+import type { TenantGate } from "./tenant-gate.ts";
+
+export interface Env {
+  readonly DB: D1Database;
+  readonly RUNS: DurableObjectNamespace<RunScheduler>;
+  readonly GATES: DurableObjectNamespace<TenantGate>;
+  readonly SEATS_0: Queue<SeatTicket>;
+  readonly SEATS_1: Queue<SeatTicket>;
+  readonly SEATS_2: Queue<SeatTicket>;
+  readonly SEATS_3: Queue<SeatTicket>;
+  /** How seats are opened. */
+  readonly SEATS?: "queue" | "direct";
+  /** Signs lease tokens; 32 random bytes as hex. */
+  readonly HEDDLE_SECRET?: string;
+  /** The operator's secret of /admin. */
+  readonly HEDDLE_ADMIN_SECRET?: string;
+  /** Identity of a local runtime; absent in deployments, where attempts outlive isolates. */
+  readonly HEDDLE_BOOT?: string;
+  readonly ANTHROPIC_API_KEY?: string;
+  readonly ANTHROPIC_BASE_URL?: string;
+  readonly ANTHROPIC_MODEL?: string;
+  readonly OPENAI_API_KEY?: string;
+  readonly OPENAI_BASE_URL?: string;
+  readonly OPENAI_MODEL?: string;
+  /** Local mode only: where the simulated model listens. */
+  readonly SIMULATED_URL?: string;
+}
+
+/** A fresh stub: one that has met a reset object stays broken, so none is kept. The name contains the tenant. */
+export const runStub = (env: Pick<Env, "RUNS">, tenant: string, run: string): RunSchedulerRpc & SeatRpc =>
+  env.RUNS.getByName(`${tenant}/${run}`) as unknown as RunSchedulerRpc & SeatRpc;

@@ -1,0 +1,62 @@
+/** The first command of a run: tables, head of its context, limits, and the hosted main agent if there is one. */
+
+import type { RunView } from "../../contract/shapes.ts";
+import { Fault } from "../../errors/fault.ts";
+import * as limits from "../../limits.ts";
+import { createTasks } from "../../scheduler/create-tasks.ts";
+import type { Limits } from "../../scheduler/events.ts";
+import { Step } from "../../scheduler/step.ts";
+import type { CreateRunInput, Idem, LimitsInput, Reply } from "../rpc.ts";
+import { forkAll } from "./forks.ts";
+import type { RunShell } from "./shell.ts";
+import { runView, seatTarget } from "./views.ts";
+
+const limitsOf = (input: LimitsInput): Limits => ({
+  workers: input.workers ?? limits.runWorkersDefault,
+  tasks: input.tasks ?? limits.runTasksDefault,
+  depth: input.depth ?? limits.runDepthDefault,
+  children: input.children ?? limits.runChildrenDefault,
+  tokens: input.tokens ?? 0,
+  timeoutMs: input.timeout_ms ?? limits.runTimeoutMsDefault,
+  holdMs: input.hold_ms ?? 0,
+  stallMs: input.stall_ms ?? limits.runStallMsDefault,
+  pools: input.pools ?? [],
+});
+
+/** Creates the run once: a repeat with the same Idempotency-Key gets the first answer, any other finds it taken. */
+export function createRun(shell: RunShell, input: CreateRunInput, idem: Idem | undefined): Reply<RunView> {
+  if (shell.load()) {
+    if (idem) return shell.command<RunView>(() => ({ ok: false, fault: { code: "idempotency_mismatch" } }), idem);
+    return { ok: false, fault: { code: "internal", detail: "A run of this id exists." } };
+  }
+  let created: { run: ReturnType<RunShell["create"]>; reply: Reply<RunView>; ended: readonly number[] };
+  try {
+    created = shell.transaction(() => begin(shell, input, idem));
+  } catch (error) {
+    if (error instanceof Fault) return { ok: false, fault: error.data };
+    throw error;
+  }
+  shell.effects(created.run, created.ended);
+  return created.reply;
+}
+
+function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
+  const run = shell.create({ tenant: input.tenant, run: input.run });
+  const { messages, ...head } = input.context;
+  const root = run.store.tree.putHead(head);
+  const snapshot = run.store.tree.append(root, messages);
+  const step = new Step(run.state, shell.now());
+  run.store.log.stage(step.decided);
+  step.emit({ type: "run_created", limits: limitsOf(input.limits), snapshot, ...(input.name && { name: input.name }) });
+  if (input.root) {
+    // A refusal must leave no run behind: the fault rolls the transaction back.
+    const forked = forkAll(run.store.tree, snapshot, undefined, [input.root]);
+    if (!forked.ok) throw Fault.of(forked.fault);
+    const outcome = createTasks(step, undefined, [{ ...forked.tasks[0]!, root: true }], run.numberOf);
+    if (!outcome.ok) throw Fault.of(outcome.refusal);
+  }
+  shell.append(run, step);
+  const reply: Reply<RunView> = { ok: true, value: runView(run, seatTarget(run)) };
+  if (idem) run.store.putOutcome(idem, JSON.stringify(reply.value), step.now);
+  return { run, reply, ended: step.ended };
+}

@@ -1,0 +1,171 @@
+/** What a worker gets with a lease: the fork's messages and the rest of the context, built when the task starts. */
+
+import { userMessage } from "../../context/calls.ts";
+import { forkByCall, forkByMessage, forkText } from "../../context/fork.ts";
+import type { CacheMark, MessageText } from "../../context/types.ts";
+import type { LeaseGrant } from "../../contract/shapes.ts";
+import { assert } from "../../errors/assert.ts";
+import { needsReservation } from "../../scheduler/budget.ts";
+import type { Running, Task } from "../../scheduler/task.ts";
+import { contextText } from "../../storage/run/context-tree.ts";
+import type { Answer, NextTask, SeatWork } from "../seat-rpc.ts";
+import { createdEventOf, type SpecBody, specOf } from "./bodies.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import { awaitedView, dispatchTexts } from "./results.ts";
+import { taskView } from "./views.ts";
+
+export type ForkOutcome =
+  | {
+      readonly ok: true;
+      readonly messages: readonly MessageText[];
+      readonly mark: CacheMark | undefined;
+      readonly instructions: string;
+    }
+  | { readonly ok: false; readonly missing: string };
+
+/** The messages by which a task's context goes on from its base. The same for every attempt of a generation. */
+export function forkOf(run: LoadedRun, task: Task, spec: SpecBody): ForkOutcome {
+  const texts = dispatchTexts(run, task, spec);
+  if (!texts.ok) return texts;
+  const { tree } = run.store;
+  const { format } = tree.head(task.base);
+  const { call } = createdEventOf(run, task);
+  const contextMessages = typeof texts.context === "string" ? undefined : texts.context;
+  const text = forkText({
+    taskId: run.taskId(task.n),
+    viaCall: call !== undefined,
+    results: texts.results,
+    ...(typeof texts.context === "string" && { context: texts.context }),
+    instructions: texts.instructions,
+    ...(spec.output_schema && { schema: JSON.stringify(spec.output_schema) }),
+  });
+  const last = tree.last(task.base);
+  const count = tree.node(task.base).messages;
+  if (call === undefined) {
+    const { messages, mark } = forkByMessage(format, text, contextMessages);
+    return { ok: true, messages, mark: absolute(mark, count), instructions: texts.instructions };
+  }
+  assert(last, "a fork by call has the reply in its base");
+  // Context messages can't stand between a reply and its results: then the call is answered first and all else follows.
+  const own = contextMessages
+    ? `you are task ${run.taskId(task.n)}, forked; your context and instructions follow.`
+    : text;
+  const { messages, mark } = forkByCall(format, last, call, own);
+  const rest = contextMessages ? [...contextMessages, userMessage(format, text)] : [];
+  return { ok: true, messages: [...messages, ...rest], mark: absolute(mark, count), instructions: texts.instructions };
+}
+
+const absolute = (mark: CacheMark, base: number): CacheMark | undefined =>
+  base + mark.message < 0 ? undefined : { message: base + mark.message, block: mark.block };
+
+/** The task's newest stored snapshot; the fork itself is stored first when nothing has followed it yet. */
+export function newestSnapshot(run: LoadedRun, task: Task): string {
+  if (task.head !== undefined) return task.head;
+  const fork = forkOf(run, task, specOf(run, task));
+  return fork.ok ? run.store.tree.append(task.base, fork.messages) : task.base;
+}
+
+/** The whole transcript, stored or not. */
+export function transcriptOf(run: LoadedRun, task: Task): { snapshot: string; messages: readonly MessageText[] } {
+  const { tree } = run.store;
+  if (task.head !== undefined) return { snapshot: task.head, messages: tree.messages(task.head) ?? [] };
+  const base = tree.messages(task.base) ?? [];
+  const waits = task.phase.state === "waiting" && task.phase.pending > 0;
+  const fork = waits ? undefined : forkOf(run, task, specOf(run, task));
+  return { snapshot: task.base, messages: fork?.ok ? [...base, ...fork.messages] : base };
+}
+
+export type Dispatch<Work> =
+  | { readonly ok: true; readonly work: Work }
+  | { readonly ok: false; readonly missing: string };
+
+/** Work for a hosted seat; sends only the snapshots that the seat lacks. */
+export function seatWork(run: LoadedRun, task: Task & { phase: Running }, next: NextTask): Dispatch<SeatWork> {
+  const spec = specOf(run, task);
+  const fork = forkOf(run, task, spec);
+  if (!fork.ok) return fork;
+  const { tree } = run.store;
+  const snapshot = task.head ?? task.base;
+  const have = new Set(next.have);
+  const { from, steps } = tree.path(snapshot, (hash) => have.has(hash));
+  const head = tree.head(snapshot);
+  return {
+    ok: true,
+    work: {
+      taskNumber: task.n,
+      fence: task.phase.fence,
+      taskId: run.taskId(task.n),
+      expiresAt: task.phase.expiresAt,
+      generation: task.generation,
+      attempt: task.attempts,
+      head,
+      from,
+      steps,
+      snapshot,
+      fork: task.head === undefined ? fork.messages : [],
+      mark: fork.mark,
+      baseCount: tree.node(task.base).messages,
+      turns: task.turns,
+      answers: answersOf(run, task),
+      maxTurns: task.maxTurns,
+      model: spec.model,
+      outputSchema: spec.output_schema && JSON.stringify(spec.output_schema),
+      reserves: needsReservation(run.state, task),
+      lineage: `${run.suffix}:${tree.node(snapshot).root.slice(0, 16)}`,
+      relocated: spec.model !== undefined && head.model !== undefined && spec.model !== head.model,
+    },
+  };
+}
+
+/** A lease for a pull worker; its context is left out when it does not fit `contextBytes`. */
+export function leaseGrant(
+  run: LoadedRun,
+  task: Task & { phase: Running },
+  contextBytes: number,
+): Dispatch<LeaseGrant & { bytes: number }> {
+  const spec = specOf(run, task);
+  const fork = forkOf(run, task, spec);
+  if (!fork.ok) return fork;
+  const { tree } = run.store;
+  const size = tree.node(task.head ?? task.base).bytes;
+  const fits = size < contextBytes;
+  const snapshot = fits ? (task.head ?? task.base) : newestSnapshot(run, task);
+  const text = fits ? contextText(tree.head(snapshot), transcriptOf(run, task).messages) : null;
+  return {
+    ok: true,
+    work: {
+      run: run.id,
+      taskNumber: task.n,
+      fence: task.phase.fence,
+      expires_at: task.phase.expiresAt,
+      task: { ...taskView(run, task), instructions: fork.instructions, attempt: task.attempts },
+      contextText: text,
+      snapshot,
+      bytes: text?.length ?? 0,
+    },
+  };
+}
+
+/** Recorded answers of the newest reply's calls. */
+export function answersOf(run: LoadedRun, task: Task): Record<string, Answer> {
+  return Object.fromEntries(
+    task.calls.map((call) => [call.id, call.state === "waiting" ? { waiting: true } : answerOf(run, call.seq)]),
+  );
+}
+
+/** The answer that event `seq` (a `call_done`) records: as it was given, or what the awaited tasks came to. */
+export function answerOf(run: LoadedRun, seq: number): { text: string; isError: boolean } {
+  const event = run.store.log.event(seq);
+  assert(event?.type === "call_done", "a done call names its end");
+  const body = run.store.log.body(seq) as { text: string; isError: boolean } | { targets: readonly number[] };
+  if ("text" in body) return body;
+  const view = awaitedView(run, body.targets);
+  if (event.why !== "timed_out") return { text: JSON.stringify(view), isError: false };
+  const message = "The wait's timeout_ms passed before the tasks ended.";
+  return {
+    text: JSON.stringify({
+      error: { code: "timed_out", message, hint: "The tasks go on; await them again or work on.", ...(view as object) },
+    }),
+    isError: true,
+  };
+}

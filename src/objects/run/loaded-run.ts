@@ -1,0 +1,29 @@
+/** A run in memory: what every part of the RunScheduler works on. */
+
+import { type RunId, runSuffix, taskIdOf, taskNumber } from "../../ids.ts";
+import type { RunState } from "../../scheduler/state.ts";
+import type { RunStore } from "../../storage/run/run-store.ts";
+
+export class LoadedRun {
+  readonly tenant: string;
+  readonly id: RunId;
+  readonly suffix: string;
+  readonly state: RunState;
+  readonly store: RunStore;
+
+  constructor(store: RunStore) {
+    const { tenant, run } = store.identity();
+    this.tenant = tenant;
+    this.id = run as RunId;
+    this.suffix = runSuffix(this.id);
+    this.store = store;
+    this.state = store.load();
+  }
+
+  taskId(n: number): string {
+    return taskIdOf(this.id, n);
+  }
+
+  /** The number of a task of this run; undefined for any other text. */
+  numberOf = (id: string): number | undefined => taskNumber(this.id, id);
+}

@@ -1,0 +1,46 @@
+/** Contexts and tool calls of the agent outside: what is appended, and the snapshot that its calls fork. */
+
+import { openCalls } from "../../context/calls.ts";
+import type { MessageText } from "../../context/types.ts";
+import type { FaultData } from "../../errors/fault.ts";
+import { contextBytesMax } from "../../limits.ts";
+import type { Step } from "../../scheduler/step.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+
+export type Appended =
+  | { readonly ok: true; readonly snapshot: string }
+  | { readonly ok: false; readonly fault: FaultData };
+
+/** Appends messages to a snapshot of the run; the head moves there. The same again is the same snapshot. */
+export function appendOutside(step: Step, run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
+  const { tree } = run.store;
+  const appended = appendTo(run, after, messages);
+  if (!appended.ok) return appended;
+  const { snapshot } = appended;
+  if (snapshot !== step.state.header.snapshot && messages.length > 0) step.emit({ type: "context_appended", snapshot });
+  return { ok: true, snapshot: tree.node(snapshot).hash };
+}
+
+export function appendTo(run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
+  const { tree } = run.store;
+  const node = tree.find(after);
+  if (!node) {
+    return { ok: false, fault: { code: "unknown_snapshot", detail: `This run has no snapshot ${after}.` } };
+  }
+  const bytes = messages.reduce((sum, message) => sum + message.length, 0);
+  if (node.bytes + bytes > contextBytesMax) return { ok: false, fault: { code: "context_too_large" } };
+  return { ok: true, snapshot: tree.append(after, messages) };
+}
+
+/**
+ * Where messages without a `snapshot` go: after the head. All calls of one reply send the same messages; the first has
+ * moved the head onto that reply, so for the others the head itself is the snapshot they mean.
+ */
+export function baseOfCalls(run: LoadedRun, head: string, messages: readonly MessageText[]): string {
+  const { tree } = run.store;
+  const { parent } = tree.node(head);
+  if (parent === null || messages.length === 0) return head;
+  const own = tree.own(head);
+  const same = own.length === messages.length && own.every((message, i) => message === messages[i]);
+  return same && openCalls(tree.head(head).format, own).length > 0 ? parent : head;
+}

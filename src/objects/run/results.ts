@@ -1,0 +1,124 @@
+/** Results of other tasks as a context or a tool result shows them: bounded, as data, with the way to the rest. */
+
+import { resultBlock, substitute, valueAt } from "../../context/references.ts";
+import { inlineResultBytesMax, inlineResultsBytesMax } from "../../limits.ts";
+import { findByKey } from "../../scheduler/create-tasks.ts";
+import { isEnded, type Task } from "../../scheduler/task.ts";
+import { createdEventOf, errorOf, resultOf, type SpecBody } from "./bodies.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+
+const nameOf = (run: LoadedRun, task: Task): string => task.key ?? run.taskId(task.n);
+
+function outcomeOf(run: LoadedRun, task: Task): { result?: unknown; error?: { code: string; message: string } } {
+  const error = errorOf(run, task);
+  return error ? { error } : { result: resultOf(run, task) };
+}
+
+export type DispatchTexts =
+  | {
+      readonly ok: true;
+      readonly results: string;
+      readonly instructions: string;
+      readonly context: string | readonly string[] | undefined;
+    }
+  | { readonly ok: false; readonly missing: string };
+
+/** Instructions and context with references replaced, and the results of `after` that no reference shows. */
+export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): DispatchTexts {
+  const shown = new Set<number>();
+  let missing = "";
+  const lookup = (key: string, path: readonly string[]) => {
+    const n = referenced(run, task, key);
+    const other = n === undefined ? undefined : run.state.task(n);
+    const of = [key, ...path].join(".");
+    if (!other) return { ok: false } as const;
+    shown.add(other.n);
+    const outcome = outcomeOf(run, other);
+    if (outcome.error) return { ok: true, text: resultBlock(of, outcome) } as const;
+    const value = path.length === 0 ? outcome.result : valueAt(outcome.result, path);
+    if (value === undefined) {
+      missing = of;
+      return { ok: false } as const;
+    }
+    return { ok: true, text: resultBlock(of, { result: value }) } as const;
+  };
+  const replace = (text: string): string | undefined => {
+    const replaced = substitute(text, lookup);
+    if (!replaced.ok) missing ||= replaced.missing;
+    return replaced.ok ? replaced.text : undefined;
+  };
+  const instructions = replace(spec.instructions);
+  const { context } = spec;
+  const parts = context === undefined ? [] : typeof context === "string" ? [context] : context.messages;
+  const replaced = parts.map(typeof context === "string" ? replace : (text) => replaceInMessage(text, replace));
+  if (instructions === undefined || replaced.includes(undefined)) return { ok: false, missing };
+  const results = task.after
+    .filter((n) => !shown.has(n))
+    .map((n) => run.state.task(n))
+    .map((other) => resultBlock(nameOf(run, other), outcomeOf(run, other)))
+    .join("\n");
+  const texts = replaced as string[];
+  return {
+    ok: true,
+    results,
+    instructions,
+    context: context === undefined ? undefined : typeof context === "string" ? texts[0]! : texts,
+  };
+}
+
+/** A key among the dependencies, as it resolved when the task was created. */
+function referenced(run: LoadedRun, task: Task, key: string): number | undefined {
+  const inAfter = task.after.find((n) => run.state.task(n).key === key);
+  if (inAfter !== undefined) return inAfter;
+  return findByKey(run.state, run.state.find(task.parent), key);
+}
+
+/** References in a message's JSON text stand inside its strings: what replaces them is escaped as JSON is. */
+function replaceInMessage(text: string, replace: (text: string) => string | undefined): string | undefined {
+  if (!text.includes("{{")) return text;
+  let failed = false;
+  const walk = (value: unknown): unknown => {
+    if (typeof value === "string") {
+      const replaced = replace(value);
+      failed ||= replaced === undefined;
+      return replaced ?? value;
+    }
+    if (Array.isArray(value)) return value.map(walk);
+    if (value && typeof value === "object")
+      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, walk(v)]));
+    return value;
+  };
+  const replaced = JSON.stringify(walk(JSON.parse(text)));
+  return failed ? undefined : replaced;
+}
+
+/** What `await_tasks` answers: each task's end, results cut to what a context may carry. */
+export function awaitedView(run: LoadedRun, targets: readonly number[]): unknown {
+  let left = inlineResultsBytesMax;
+  const tasks = targets.map((n) => {
+    const task = run.state.task(n);
+    const base = { id: run.taskId(n), ...(task.key !== undefined && { key: task.key }), state: task.phase.state };
+    if (!isEnded(task)) return base;
+    const error = errorOf(run, task);
+    if (error) return { ...base, error };
+    const cut = cutResult(resultOf(run, task), Math.min(left, inlineResultBytesMax));
+    left -= cut.bytes;
+    return { ...base, result: cut.value, ...(cut.truncated && { truncated: true }) };
+  });
+  return { tasks };
+}
+
+/** A value whose JSON is over `bytesMax` becomes the beginning of its text; `inspect` reads the rest. */
+export function cutResult(value: unknown, bytesMax: number): { value: unknown; bytes: number; truncated: boolean } {
+  const text = typeof value === "string" ? value : JSON.stringify(value ?? null);
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= bytesMax) return { value, bytes, truncated: false };
+  const cut = Buffer.from(text)
+    .subarray(0, Math.max(0, bytesMax))
+    .toString("utf8")
+    .replace(/\uFFFD+$/, "");
+  return { value: cut, bytes: bytesMax, truncated: true };
+}
+
+/** Title for people and models: given, or the key, or the id. */
+export const titleOf = (run: LoadedRun, task: Task): string => createdEventOf(run, task).title ?? nameOf(run, task);

@@ -1,0 +1,84 @@
+/** One turn of a hosted task, in one step: the reply is logged, its calls are carried out, an ending ends it. */
+
+import type { ToolCall, Usage } from "../../context/types.ts";
+import { failAttempt } from "../../scheduler/attempts.ts";
+import { settleBudget } from "../../scheduler/budget.ts";
+import { completeTask, settle } from "../../scheduler/ending.ts";
+import type { UsageDelta } from "../../scheduler/events.ts";
+import type { Step } from "../../scheduler/step.ts";
+import type { Running, Task } from "../../scheduler/task.ts";
+import type { Answer, Ending, SeatTurn } from "../seat-rpc.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import { runTool } from "./tool-calls.ts";
+
+type Leased = Task & { phase: Running };
+
+/** Logs a turn (H of seat-rpc): the reply is in the log before any of its calls has an effect. */
+export function logTurn(step: Step, run: LoadedRun, task: Leased, turn: SeatTurn): string {
+  const snapshot = run.store.tree.append(task.head ?? task.base, turn.messages);
+  step.emit({
+    type: "turn",
+    task: task.n,
+    fence: task.phase.fence,
+    turn: task.turns + 1,
+    snapshot,
+    usage: usageDelta(turn.usage),
+  });
+  settleBudget(step);
+  return snapshot;
+}
+
+/** Carries out calls of the newest reply; a call that has an answer already keeps it. */
+export function answerCalls(
+  step: Step,
+  run: LoadedRun,
+  task: Leased,
+  calls: readonly ToolCall[],
+): Record<string, Answer> {
+  const answers: Record<string, Answer> = {};
+  const snapshot = task.head ?? task.base;
+  for (const call of calls) {
+    if (task.calls.some((one) => one.id === call.id)) continue;
+    const done = runTool(
+      step,
+      run,
+      { task, callId: call.id, base: () => snapshot, inTranscript: true },
+      call.name,
+      call.arguments,
+    );
+    if (done.kind === "waiting") {
+      answers[call.id] = { waiting: true };
+      continue;
+    }
+    // `finish` ends the task through `ending`: the seat never sends it here.
+    const isError = done.kind === "error";
+    const text = JSON.stringify(isError ? { error: done.error } : done.kind === "result" ? done.result : null);
+    answers[call.id] = { text, isError };
+    if (task.calls.some((one) => one.id === call.id)) continue;
+    step.emit({ type: "call_done", task: task.n, call: call.id, tool: call.name, why: "answered" }, { text, isError });
+  }
+  return answers;
+}
+
+/** Ends the attempt as the seat or the worker says. */
+export function endAttempt(step: Step, task: Leased, ending: Ending, usage?: UsageDelta): void {
+  if (ending.kind === "result") {
+    completeTask(step, task, task.phase.fence, ending.result, usage);
+  } else {
+    failAttempt(step, task, {
+      error: ending.error,
+      transient: ending.transient,
+      ...(ending.retryAfterMs !== undefined && { retryAfterMs: ending.retryAfterMs }),
+      ...(usage && { usage }),
+    });
+  }
+  settle(step);
+  settleBudget(step);
+}
+
+export const usageDelta = (usage: Partial<Usage>): UsageDelta => ({
+  in: usage.input_tokens ?? 0,
+  out: usage.output_tokens ?? 0,
+  read: usage.cache_read_tokens ?? 0,
+  write: usage.cache_write_tokens ?? 0,
+});

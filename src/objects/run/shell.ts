@@ -1,0 +1,240 @@
+/**
+ * The imperative shell of one run: load → decide → append in one transaction → effects.
+ *
+ * H1. `decide` and the append happen in one synchronous transaction: there is no await between reading and committing.
+ * H2. A bug (a thrown assertion) rolls back and drops the memory; the next call loads what was committed.
+ * H3. Effects come after the commit and can be repeated: long polls wake, seats open, the gate and the run index learn,
+ *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
+ */
+
+import { alarmOverdueMs, sweepEveryMs } from "../../limits.ts";
+import { nextReady } from "../../scheduler/attempts.ts";
+import { endAttemptsOfOtherBoots, nextClock, runClock } from "../../scheduler/clock.ts";
+import { Step } from "../../scheduler/step.ts";
+import { hostedPool } from "../../scheduler/task.ts";
+import { setRunStatus } from "../../storage/d1/run-index.ts";
+import { RunStore } from "../../storage/run/run-store.ts";
+import type { Env } from "../env.ts";
+import type { Idem, Reply } from "../rpc.ts";
+import type { OpenSeats } from "../seat-port.ts";
+import { LoadedRun } from "./loaded-run.ts";
+import { Seats } from "./seats.ts";
+import { Signals } from "./signals.ts";
+
+const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
+/** A gate or index that did not answer is told again after this. */
+const effectRetryMs = 5000;
+
+export class RunShell {
+  readonly signals = new Signals();
+  readonly seats = new Seats();
+  readonly #ctx: DurableObjectState;
+  readonly #env: Env;
+  readonly #openSeats: OpenSeats;
+  #run: LoadedRun | undefined;
+  #alarmAt = Number.POSITIVE_INFINITY;
+  #announced = new Map<string, boolean>();
+  #indexed = "";
+  #retryEffectsAt = Number.POSITIVE_INFINITY;
+
+  constructor(ctx: DurableObjectState, env: Env, openSeats: OpenSeats) {
+    this.#ctx = ctx;
+    this.#env = env;
+    this.#openSeats = openSeats;
+  }
+
+  get sql(): SqlStorage {
+    return this.#ctx.storage.sql;
+  }
+
+  /** The run, loaded at the first call; undefined when it was never created or is deleted. */
+  load(): LoadedRun | undefined {
+    if (this.#run) return this.#run;
+    const store = RunStore.open(this.sql);
+    if (!store) return undefined;
+    this.#run = new LoadedRun(store);
+    this.#afterRestart();
+    return this.#run;
+  }
+
+  /** Creates the tables and loads the empty run. Call inside `transaction`. */
+  create(identity: { tenant: string; run: string }): LoadedRun {
+    this.#run = new LoadedRun(RunStore.create(this.sql, identity));
+    return this.#run;
+  }
+
+  now(): number {
+    return Math.max(Date.now(), this.#run?.state.header.changedAt ?? 0);
+  }
+
+  /** Runs `work` in one transaction (H1, H2). */
+  transaction<T>(work: () => T): T {
+    try {
+      return this.#ctx.storage.transactionSync(work);
+    } catch (bug) {
+      this.#run = undefined;
+      this.signals.releaseAll();
+      throw bug;
+    }
+  }
+
+  /** One command: what is overdue happens first, then `decide`; a refusal changes nothing else. */
+  command<T>(decide: (step: Step, run: LoadedRun) => Reply<T>, idem?: Idem): Reply<T> {
+    const run = this.load();
+    if (!run) return notFound;
+    const first = idem && this.#firstAnswer<T>(run, idem);
+    if (first) return first;
+    const step = new Step(run.state, this.now());
+    const reply = this.transaction(() => {
+      run.store.log.stage(step.decided);
+      runClock(step);
+      const decided = decide(step, run);
+      this.append(run, step);
+      if (idem && decided.ok) run.store.putOutcome(idem, JSON.stringify(decided.value ?? null), step.now);
+      return decided;
+    });
+    this.effects(run, step.ended);
+    return reply;
+  }
+
+  /** Reads; what is overdue is left to the clock. */
+  read<T>(look: (run: LoadedRun) => Reply<T>): Reply<T> {
+    const run = this.load();
+    return run ? look(run) : notFound;
+  }
+
+  append(run: LoadedRun, step: Step): void {
+    if (step.decided.length > 0) {
+      run.store.append(step.decided, step.now);
+      run.store.checkpointIfDue(run.state);
+    }
+    run.store.log.stage([]);
+  }
+
+  #firstAnswer<T>(run: LoadedRun, idem: Idem): Reply<T> | undefined {
+    const known = run.store.outcome(idem.key);
+    if (!known) return undefined;
+    if (known.fingerprint === idem.fingerprint) return { ok: true, value: JSON.parse(known.value) as T };
+    return { ok: false, fault: { code: "idempotency_mismatch" } };
+  }
+
+  /** A runtime that is gone can't renew its hosted leases: they end at once, not when they expire. */
+  #afterRestart(): void {
+    const run = this.#run!;
+    const boot = this.#env.HEDDLE_BOOT ?? "";
+    const step = new Step(run.state, this.now());
+    this.transaction(() => {
+      endAttemptsOfOtherBoots(step, boot);
+      this.append(run, step);
+    });
+    this.effects(run, step.ended);
+  }
+
+  /** Everything that follows a commit (H3). */
+  effects(run: LoadedRun, ended: readonly number[]): void {
+    this.signals.committed(ended);
+    this.#openWantedSeats(run);
+    this.#announce(run);
+    this.#index(run);
+    this.arm();
+  }
+
+  #openWantedSeats(run: LoadedRun): void {
+    const { state } = run;
+    const now = this.now();
+    const ready = nextReady(state, hostedPool, now) === undefined ? 0 : (state.ready.get(hostedPool)?.size ?? 0);
+    const count = this.seats.wanted(Math.min(ready, state.header.limits.workers - state.working), now);
+    if (count === 0) return;
+    const tickets = Array.from({ length: count }, () => ({
+      tenant: run.tenant,
+      run: run.id,
+      nonce: crypto.randomUUID(),
+    }));
+    for (const { nonce } of tickets) this.seats.sent(nonce, now);
+    this.#ctx.waitUntil(this.#openSeats(tickets).catch(() => undefined));
+  }
+
+  /** Tells the tenant's gate which pools of pull workers have something to lease here, when that changed. */
+  #announce(run: LoadedRun): void {
+    for (const pool of run.state.ready.keys()) {
+      if (pool === hostedPool) continue;
+      const ready = nextReady(run.state, pool, this.now()) !== undefined;
+      if ((this.#announced.get(pool) ?? false) === ready) continue;
+      this.#announced.set(pool, ready);
+      this.#repeatable(this.#env.GATES.getByName(run.tenant).announce({ run: run.id, pool, ready }), () =>
+        this.#announced.delete(pool),
+      );
+    }
+  }
+
+  /** The gate was told by an empty answer that nothing is ready: the next ready task must be announced again. */
+  announcedEmpty(pool: string): void {
+    this.#announced.set(pool, false);
+  }
+
+  #index(run: LoadedRun): void {
+    const { status, endedAt } = run.state.header;
+    const shown = `${status} ${endedAt}`;
+    if (this.#indexed === shown) return;
+    const isFirst = this.#indexed === "" && status === "active";
+    this.#indexed = shown;
+    if (isFirst) return;
+    const name = { tenant: run.tenant, id: run.id };
+    this.#repeatable(setRunStatus(this.#env.DB, name, status, endedAt || null), () => {
+      this.#indexed = "unknown";
+    });
+  }
+
+  #repeatable(effect: Promise<unknown>, forget: () => void): void {
+    const retry = () => {
+      forget();
+      this.#retryEffectsAt = Date.now() + effectRetryMs;
+      this.arm();
+    };
+    this.#ctx.waitUntil(effect.then(() => undefined, retry));
+  }
+
+  /** Sets the alarm when something is due before it would ring. It may ring early: then it is set anew. */
+  arm(earliest = 0): void {
+    const run = this.#run;
+    if (!run) return;
+    const clock = nextClock(run.state) ?? Number.POSITIVE_INFINITY;
+    const opening = this.seats.nextCheck() ?? Number.POSITIVE_INFINITY;
+    const want = Math.min(clock, opening, this.#retryEffectsAt);
+    const now = Date.now();
+    const overdue = this.#alarmAt + alarmOverdueMs < now;
+    if (want === Number.POSITIVE_INFINITY || (want >= this.#alarmAt && !overdue)) return;
+    this.#alarmAt = Math.max(want, now, earliest);
+    void this.#ctx.storage.setAlarm(this.#alarmAt);
+  }
+
+  /** The alarm's work. Never throws: an alarm that fails too often is dropped for good. */
+  alarm(scheduledAt: number): void {
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#retryEffectsAt = Number.POSITIVE_INFINITY;
+    // One that is set to the very time it rang at would be stored and never ring.
+    const earliest = scheduledAt + 1;
+    try {
+      this.command(() => ({ ok: true, value: null }));
+      this.#run?.store.dropOldOutcomes(this.now());
+      this.arm(earliest);
+    } catch (bug) {
+      console.error("alarm failed", bug);
+      this.#alarmAt = Math.max(Date.now() + sweepEveryMs, earliest);
+      void this.#ctx.storage.setAlarm(this.#alarmAt);
+    }
+  }
+
+  /** Deletes all storage and the memory. */
+  async forget(): Promise<void> {
+    this.#run = undefined;
+    this.signals.releaseAll();
+    await this.#ctx.storage.deleteAlarm();
+    await this.#ctx.storage.deleteAll();
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#announced.clear();
+    this.#indexed = "";
+  }
+}
+
+export { notFound };

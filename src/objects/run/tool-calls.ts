@@ -1,0 +1,182 @@
+/**
+ * Heddle's tools, carried out in one step of the run: for hosted tasks, for leases of pull workers and for the agent
+ * outside. Whatever an agent could be told is an error result; it never fails the request.
+ */
+
+import { valueAt } from "../../context/references.ts";
+import { parseToolArguments, type ToolCallParsed } from "../../contract/tools.ts";
+import { unreachable } from "../../errors/assert.ts";
+import { type ProblemCode, problems, type ToolErrorCode, toolErrorHints } from "../../errors/codes.ts";
+import { inlineResultBytesMax } from "../../limits.ts";
+import { createTasks, findByKey } from "../../scheduler/create-tasks.ts";
+import { cancelTask, settle } from "../../scheduler/ending.ts";
+import type { Step } from "../../scheduler/step.ts";
+import { isLive, type Task } from "../../scheduler/task.ts";
+import { beginAwait, waitIsOver } from "../../scheduler/waits.ts";
+import { forkAll } from "./forks.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import { projectionOf } from "./projection.ts";
+import { awaitedView, cutResult } from "./results.ts";
+import { budgetLeft, taskView } from "./views.ts";
+
+export interface ToolError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly [more: string]: unknown;
+}
+
+export type ToolRun =
+  | { readonly kind: "result"; readonly result: unknown }
+  | { readonly kind: "error"; readonly error: ToolError }
+  /** The call is recorded (a task's) or must be polled (outside): these tasks have not ended as asked. */
+  | { readonly kind: "waiting"; readonly targets: readonly number[]; readonly mode: "all" | "any" | "settled" }
+  /** `finish`: the caller ends the task. */
+  | { readonly kind: "finish"; readonly call: Extract<ToolCallParsed, { tool: "finish" }> };
+
+export interface Caller {
+  /** Undefined: the agent outside. */
+  readonly task: Task | undefined;
+  readonly callId: string;
+  /** The snapshot that a fork made by this call stands on. */
+  readonly base: () => string;
+  /** Whether `callId` names a call of that snapshot's last message. */
+  readonly inTranscript: boolean;
+}
+
+export const toolError = (code: ToolErrorCode, message: string, more: object = {}): ToolRun => ({
+  kind: "error",
+  error: { code, message, hint: toolErrorHints[code], ...more },
+});
+
+const refused = (code: ProblemCode, message: string): ToolRun => ({
+  kind: "error",
+  error: { code, message, hint: problems[code].hint },
+});
+
+export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string, argumentsText: string): ToolRun {
+  const parsed = parseToolArguments(name, argumentsText);
+  if (!parsed.ok) return toolError(parsed.code, parsed.message);
+  const { call } = parsed;
+  switch (call.tool) {
+    case "create_task":
+      return createFromCall(step, run, caller, call.tasks);
+    case "await_tasks":
+      return awaitTasks(step, run, caller, call);
+    case "inspect":
+      return inspect(run, caller, call.target);
+    case "cancel_task":
+      return cancelFromCall(step, run, caller, call);
+    case "finish":
+      return caller.task ? { kind: "finish", call } : toolError("not_a_task", "No task is running here.");
+    default:
+      return unreachable(call);
+  }
+}
+
+function createFromCall(
+  step: Step,
+  run: LoadedRun,
+  caller: Caller,
+  specs: Extract<ToolCallParsed, { tool: "create_task" }>["tasks"],
+): ToolRun {
+  const base = caller.base();
+  const forked = forkAll(run.store.tree, base, caller.inTranscript ? caller.callId : undefined, specs);
+  if (!forked.ok) return refused(forked.fault.code, forked.fault.detail ?? "");
+  const outcome = createTasks(step, caller.task, forked.tasks, run.numberOf);
+  if (!outcome.ok) {
+    const { code, detail, errors } = outcome.refusal;
+    const where = errors?.[0]?.path;
+    return refused(code, where ? `${where}: ${detail}` : detail);
+  }
+  const tasks = outcome.tasks.map((task) => ({ id: run.taskId(task.n), key: task.key ?? null }));
+  const projection = projectionOf(run, forked.tasks, outcome.criticalPath, base);
+  return { kind: "result", result: { tasks, projection, ...(forked.notes.length > 0 && { notes: forked.notes }) } };
+}
+
+/** A task named by key or id, as `caller` sees it. */
+function named(run: LoadedRun, caller: Caller, name: string): Task | undefined {
+  const n = run.numberOf(name) ?? findByKey(run.state, caller.task, name);
+  return n === undefined ? undefined : run.state.find(n);
+}
+
+function awaitTasks(
+  step: Step,
+  run: LoadedRun,
+  caller: Caller,
+  call: Extract<ToolCallParsed, { tool: "await_tasks" }>,
+): ToolRun {
+  const targets: number[] = [];
+  for (const name of call.tasks) {
+    const target = named(run, caller, name);
+    if (!target) return toolError("unknown_task", `There is no task "${name}" that you could name.`);
+    targets.push(target.n);
+  }
+  const { mode } = call;
+  if (!caller.task) {
+    const tasks = targets.map((n) => run.state.task(n));
+    return waitIsOver(tasks, mode)
+      ? { kind: "result", result: awaitedView(run, targets) }
+      : { kind: "waiting", targets, mode };
+  }
+  const until = call.timeoutMs === undefined ? 0 : step.now + call.timeoutMs;
+  const outcome = beginAwait(step, caller.task, { id: caller.callId, targets: [...new Set(targets)], mode, until });
+  if (outcome.kind === "waiting") return { kind: "waiting", targets, mode };
+  if (outcome.kind === "done") return { kind: "result", result: awaitedView(run, targets) };
+  const cycle = outcome.cycle.map((n) => run.taskId(n));
+  return toolError("would_deadlock", `This wait could never end: ${cycle.join(" → ")} wait for one another.`, {
+    cycle,
+  });
+}
+
+function inspect(
+  run: LoadedRun,
+  caller: Caller,
+  target: Extract<ToolCallParsed, { tool: "inspect" }>["target"],
+): ToolRun {
+  if ("run" in target) {
+    const { header } = run.state;
+    const result = {
+      run: run.id,
+      status: header.status,
+      counts: header.counts,
+      budget_left: { tokens: budgetLeft(run) },
+      ...(caller.task && { task: run.taskId(caller.task.n) }),
+    };
+    return { kind: "result", result };
+  }
+  if ("variable" in target) return refused("not_available", "This deployment has no shared variables yet.");
+  const task = named(run, caller, target.task);
+  if (!task) return toolError("unknown_task", `There is no task "${target.task}" that you could name.`);
+  const { result, ...view } = taskView(run, task);
+  const part = target.path === undefined ? result : valueAt(result, target.path.split("."));
+  if (part === undefined) return toolError("bad_arguments", `path: the result has no "${target.path}".`);
+  const text = typeof part === "string" ? part : JSON.stringify(part);
+  const offset = target.offset ?? 0;
+  const cut = offset > 0 ? cutResult(text.slice(offset), inlineResultBytesMax) : cutResult(part, inlineResultBytesMax);
+  const next = cut.truncated ? { truncated: true, next_offset: offset + (cut.value as string).length } : {};
+  return { kind: "result", result: { ...view, result: cut.value, ...next } };
+}
+
+function cancelFromCall(
+  step: Step,
+  run: LoadedRun,
+  caller: Caller,
+  call: Extract<ToolCallParsed, { tool: "cancel_task" }>,
+): ToolRun {
+  const task = named(run, caller, call.task);
+  if (!task) return toolError("unknown_task", `There is no task "${call.task}" that you could name.`);
+  if (caller.task && !isBelow(run, task, caller.task.n)) {
+    return toolError("not_descendant", `${run.taskId(task.n)} is not yours.`);
+  }
+  if (isLive(task)) {
+    cancelTask(step, task, call.reason ?? "Cancelled by the task that created it.");
+    settle(step);
+  }
+  return { kind: "result", result: { id: run.taskId(task.n), state: task.phase.state } };
+}
+
+function isBelow(run: LoadedRun, task: Task, ancestor: number): boolean {
+  for (let n = task.parent; n > 0; n = run.state.task(n).parent) if (n === ancestor) return true;
+  return false;
+}

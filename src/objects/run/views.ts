@@ -1,0 +1,142 @@
+/** The wire's picture of a run, its tasks and events. Reads only. */
+
+import type { EventView, LimitsView, RunView, TaskView, WaitingOn } from "../../contract/shapes.ts";
+import { freeTokens } from "../../scheduler/budget.ts";
+import type { ErrorData, Limits } from "../../scheduler/events.ts";
+import { hostedPool, type Task } from "../../scheduler/task.ts";
+import type { LoggedEvent } from "../../storage/run/log-store.ts";
+import { createdEventOf, errorOf, resultOf } from "./bodies.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+
+const limitsView = (limits: Limits): LimitsView => ({
+  workers: limits.workers,
+  tasks: limits.tasks,
+  depth: limits.depth,
+  children: limits.children,
+  tokens: limits.tokens || null,
+  usd: null,
+  timeout_ms: limits.timeoutMs,
+  hold_ms: limits.holdMs || null,
+  stall_ms: limits.stallMs,
+  pools: [...limits.pools],
+});
+
+export function runView(run: LoadedRun, seatTarget: number): RunView {
+  const { header } = run.state;
+  return {
+    id: run.id,
+    name: header.name || null,
+    status: header.status,
+    reason: header.reason || null,
+    idle: run.state.liveCount() === 0,
+    snapshot: header.snapshot,
+    format: run.store.tree.head(header.snapshot).format,
+    root: header.root > 0 ? run.taskId(header.root) : null,
+    counts: { ...header.counts },
+    seats: { open: run.state.working, target: seatTarget },
+    limits: limitsView(header.limits),
+    usage: {
+      input_tokens: header.inputTokens,
+      output_tokens: header.outputTokens,
+      cache_read_tokens: header.cacheReadTokens,
+      cache_write_tokens: header.cacheWriteTokens,
+      tokens: header.inputTokens + header.outputTokens,
+    },
+    cost: null,
+    findings: header.findings,
+    last_seq: header.seq,
+    created_at: header.createdAt,
+    ended_at: header.endedAt || null,
+  };
+}
+
+export function taskView(run: LoadedRun, task: Task): TaskView {
+  const created = createdEventOf(run, task);
+  return {
+    id: run.taskId(task.n),
+    key: task.key ?? null,
+    title: created.title ?? null,
+    state: task.phase.state,
+    priority: task.priority,
+    effective_priority: task.effective,
+    pool: task.pool,
+    parent: task.parent > 0 ? run.taskId(task.parent) : null,
+    depth: task.depth,
+    generation: task.generation,
+    attempts: task.attempts,
+    turns: task.turns,
+    after: task.after.map((n) => run.taskId(n)),
+    labels: { ...created.labels },
+    result: resultOf(run, task),
+    error: errorOf(run, task),
+    usage: {
+      input_tokens: task.inputTokens,
+      output_tokens: task.outputTokens,
+      cache_read_tokens: task.cacheReadTokens,
+      cache_write_tokens: task.cacheWriteTokens,
+    },
+    timings: {
+      created_at: task.createdAt,
+      ready_at: task.readyAt || null,
+      started_at: task.startedAt || null,
+      ended_at: task.endedAt || null,
+    },
+    waiting_on: waitingOn(run, task),
+    children_failed: task.childrenFailed,
+    fork: { snapshot: task.base, mode: created.fork },
+  };
+}
+
+function waitingOn(run: LoadedRun, task: Task): WaitingOn {
+  const { phase } = task;
+  if (phase.state === "waiting") {
+    if (phase.until > 0) return { backoff_until: phase.until };
+    return { tasks: task.after.filter((n) => run.state.live(n)).map((n) => run.taskId(n)) };
+  }
+  if (phase.state === "parked" && phase.on === "children") return { children: task.liveChildren };
+  if (phase.state === "parked" && phase.on === "budget") return { budget: true };
+  const call = task.calls.find((one) => one.state === "waiting");
+  if (call?.state !== "waiting") return null;
+  return {
+    tasks: call.targets.filter((n) => run.state.live(n)).map((n) => run.taskId(n)),
+    mode: call.mode,
+    ...(call.until > 0 && { until: call.until }),
+  };
+}
+
+/** Fields of events that hold task numbers, for the wire to show ids instead. */
+const numberFields = ["parent", "targets", "subjects", "after"] as const;
+
+export function eventView(run: LoadedRun, event: LoggedEvent, seq: number, at: number): EventView {
+  const { type, causes = [], ...fields } = event;
+  const { task, error, ...rest } = fields as Record<string, unknown> & { task?: number; error?: ErrorData };
+  const view: EventView = {
+    seq,
+    at,
+    type,
+    causes: [...causes],
+    ...(task !== undefined && { task: run.taskId(task) }),
+    ...rest,
+  };
+  const idOf = (n: unknown) => (typeof n === "number" && n > 0 ? run.taskId(n) : null);
+  for (const name of numberFields) {
+    const value = rest[name];
+    if (value !== undefined) view[name] = Array.isArray(value) ? value.map(idOf) : idOf(value);
+  }
+  if (event.type === "run_created") view.limits = limitsView(event.limits);
+  if (error) {
+    const { code, message, because } = error;
+    view.error = { code, message, ...(because && { because: run.taskId(because) }) };
+  }
+  return view;
+}
+
+/** Seats that the run can use now: working ones and one for each ready hosted task, within the limit. */
+export function seatTarget(run: LoadedRun): number {
+  const { header } = run.state;
+  if (header.status !== "active") return 0;
+  const ready = run.state.ready.get(hostedPool)?.size ?? 0;
+  return Math.min(header.limits.workers, run.state.working + ready);
+}
+
+export const budgetLeft = (run: LoadedRun): number | null => freeTokens(run.state) ?? null;

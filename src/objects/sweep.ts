@@ -1,0 +1,31 @@
+/** The cron sweep, the last net: every run that has not ended is loaded, so that what is due happens whatever its alarm did. */
+
+import { sweepPageRuns, sweepRunsAtOnce } from "../limits.ts";
+import { activeRuns, deleteRun, setRunStatus } from "../storage/d1/run-index.ts";
+import { type Env, runStub } from "./env.ts";
+
+/** Visits all live runs, a few at a time; a row without an object (a creation that was cut off) is removed. */
+export async function sweepRuns(env: Pick<Env, "DB" | "RUNS">): Promise<void> {
+  let after: Awaited<ReturnType<typeof activeRuns>>[number] | undefined;
+  do {
+    const page = await activeRuns(env.DB, sweepPageRuns, after);
+    for (let i = 0; i < page.length; i += sweepRunsAtOnce) {
+      await Promise.all(page.slice(i, i + sweepRunsAtOnce).map((name) => sweepOne(env, name)));
+    }
+    after = page.length === sweepPageRuns ? page.at(-1) : undefined;
+  } while (after);
+}
+
+async function sweepOne(env: Pick<Env, "DB" | "RUNS">, name: { tenant: string; id: string }): Promise<void> {
+  try {
+    const reply = await runStub(env, name.tenant, name.id).sweep();
+    if (reply.ok) {
+      const { status, ended_at } = reply.value;
+      if (ended_at !== null) await setRunStatus(env.DB, name, status, ended_at);
+    } else if (reply.fault.code === "not_found") {
+      await deleteRun(env.DB, name);
+    }
+  } catch (error) {
+    console.error("sweep failed", { run: name.id, error: String(error) });
+  }
+}

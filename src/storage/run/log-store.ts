@@ -1,0 +1,134 @@
+/**
+ * The run's append-only log as rows.
+ *
+ * L1. A row's key is the number of its first event; the events in it are consecutive.
+ * L2. A command's events are appended in the caller's transaction: all or none.
+ * L3. A row ends at `logRowBytes`, so reading one event's body costs little however large its batch was.
+ */
+
+import { assert } from "../../errors/assert.ts";
+import { logCacheBytes, logRowBytes } from "../../limits.ts";
+import type { Decided, SchedulerEvent } from "../../scheduler/events.ts";
+import { needsChunks } from "./chunks.ts";
+import { Lru } from "./lru.ts";
+import type { Texts } from "./texts.ts";
+
+export type LoggedEvent = SchedulerEvent & { causes?: readonly number[] };
+
+export interface LoggedRow {
+  readonly seq: number;
+  readonly at: number;
+  readonly events: readonly LoggedEvent[];
+}
+
+/** Marks a body that lies in chunks. */
+const elsewhere = { $chunks: true };
+
+export class LogStore {
+  readonly #sql: SqlStorage;
+  readonly #texts: Texts;
+  readonly #bodies = new Lru<number, readonly unknown[]>(logCacheBytes);
+  /** Events of the command under way: decided, not appended yet, and readable as if they were. */
+  #pending: readonly Decided[] = [];
+
+  constructor(sql: SqlStorage, texts: Texts) {
+    this.#sql = sql;
+    this.#texts = texts;
+  }
+
+  /** Makes the events that a command decides readable before they are appended: a task's end and the next one's start share a row. */
+  stage(decided: readonly Decided[]): void {
+    this.#pending = decided;
+  }
+
+  #staged(seq: number): Decided | undefined {
+    const first = this.#pending[0]?.seq;
+    return first === undefined || seq < first ? undefined : this.#pending[seq - first];
+  }
+
+  /** Appends a command's events; answers rows and bytes written, for the checkpoint's rule. */
+  append(decided: readonly Decided[], at: number): { rows: number; bytes: number } {
+    let rows = 0;
+    let bytes = 0;
+    let first = 0;
+    let events: string[] = [];
+    let bodies: string[] = [];
+    let size = 0;
+    let withBody = false;
+    const flush = () => {
+      if (events.length === 0) return;
+      const bodyText = withBody ? `[${bodies.join(",")}]` : null;
+      this.#sql.exec(
+        "INSERT INTO log(seq, at, events, bodies) VALUES(?, ?, ?, ?)",
+        first,
+        at,
+        `[${events.join(",")}]`,
+        bodyText,
+      );
+      rows++;
+      bytes += size;
+      events = [];
+      bodies = [];
+      size = 0;
+      withBody = false;
+    };
+    for (const { seq, event, causes, body } of decided) {
+      const eventText = JSON.stringify(causes.length > 0 ? { ...event, causes } : event);
+      let bodyText = body === undefined ? "0" : JSON.stringify(body);
+      if (needsChunks(bodyText)) {
+        this.#texts.put(`body:${seq}`, bodyText);
+        bodyText = JSON.stringify(elsewhere);
+      }
+      if (size + eventText.length + bodyText.length > logRowBytes) flush();
+      if (events.length === 0) first = seq;
+      events.push(eventText);
+      bodies.push(bodyText);
+      withBody ||= body !== undefined;
+      size += eventText.length + bodyText.length + 2;
+    }
+    flush();
+    return { rows, bytes };
+  }
+
+  /** The body of event `seq`; undefined when it has none. */
+  body(seq: number): unknown {
+    const staged = this.#staged(seq);
+    if (staged) return staged.body;
+    const row = this.#sql
+      .exec<{ seq: number }>("SELECT seq FROM log WHERE seq <= ? ORDER BY seq DESC LIMIT 1", seq)
+      .toArray()[0];
+    assert(row, `event ${seq} is in the log`);
+    let bodies = this.#bodies.get(row.seq);
+    if (!bodies) {
+      const { text } = this.#sql
+        .exec<{ text: string | null }>("SELECT bodies AS text FROM log WHERE seq = ?", row.seq)
+        .one();
+      bodies = JSON.parse(text ?? "[]") as unknown[];
+      this.#bodies.set(row.seq, bodies, (text?.length ?? 0) * 2);
+    }
+    const body = bodies[seq - row.seq];
+    if (typeof body === "object" && body !== null && "$chunks" in body)
+      return JSON.parse(this.#texts.get(`body:${seq}`));
+    return body === 0 ? undefined : body;
+  }
+
+  event(seq: number): LoggedEvent | undefined {
+    const staged = this.#staged(seq);
+    if (staged) return staged.event;
+    for (const row of this.rowsFrom(seq, 1)) return row.events[seq - row.seq];
+    return undefined;
+  }
+
+  /** Rows from the one that holds event `seq` on, in order; read lazily. */
+  *rowsFrom(seq: number, limit: number): Generator<LoggedRow> {
+    const start = this.#sql
+      .exec<{ seq: number | null }>("SELECT max(seq) AS seq FROM log WHERE seq <= ?", Math.max(1, seq))
+      .one().seq;
+    const rows = this.#sql.exec<{ seq: number; at: number; events: string }>(
+      "SELECT seq, at, events FROM log WHERE seq >= ? ORDER BY seq LIMIT ?",
+      start ?? 0,
+      limit,
+    );
+    for (const row of rows) yield { seq: row.seq, at: row.at, events: JSON.parse(row.events) as LoggedEvent[] };
+  }
+}

@@ -1,0 +1,168 @@
+/** Everything that a RunScheduler stores: log, checkpoints, contexts, first answers. Opened once per object in memory. */
+
+import { checkpointTailBytes, checkpointTailRows, idempotencyMs } from "../../limits.ts";
+import type { Idem } from "../../objects/rpc.ts";
+import { apply } from "../../scheduler/apply.ts";
+import type { Decided } from "../../scheduler/events.ts";
+import { noCounts, type RunHeader, RunState } from "../../scheduler/state.ts";
+import { isLive } from "../../scheduler/task.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import { needsChunks } from "./chunks.ts";
+import { ContextTree } from "./context-tree.ts";
+import { LogStore } from "./log-store.ts";
+import { applySchema, hasSchema, schemaVersion } from "./schema.ts";
+import { Texts } from "./texts.ts";
+
+export interface Identity {
+  readonly tenant: string;
+  readonly run: string;
+}
+
+const emptyHeader = (): RunHeader => ({
+  status: "active",
+  reason: "",
+  name: "",
+  limits: { workers: 0, tasks: 0, depth: 0, children: 0, tokens: 0, timeoutMs: 0, holdMs: 0, stallMs: 0, pools: [] },
+  snapshot: "",
+  root: 0,
+  createdAt: 0,
+  endedAt: 0,
+  seq: 0,
+  changedAt: 0,
+  taskCount: 0,
+  lastFence: 0,
+  counts: noCounts(),
+  findings: 0,
+  unhandled: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  reservedTokens: 0,
+});
+
+export class RunStore {
+  readonly log: LogStore;
+  readonly tree: ContextTree;
+  readonly #sql: SqlStorage;
+  readonly #texts: Texts;
+  readonly #checkpoints: Checkpoints;
+  #tailRows = 0;
+  #tailBytes = 0;
+
+  private constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    this.#texts = new Texts(sql);
+    this.log = new LogStore(sql, this.#texts);
+    this.tree = new ContextTree(sql, this.#texts);
+    this.#checkpoints = new Checkpoints(sql, this.#texts);
+  }
+
+  /** Undefined when the run was never created, or is deleted. */
+  static open(sql: SqlStorage): RunStore | undefined {
+    return hasSchema(sql) && identityOf(sql) ? new RunStore(sql) : undefined;
+  }
+
+  static create(sql: SqlStorage, identity: Identity): RunStore {
+    applySchema(sql);
+    const put = (name: string, value: string) => sql.exec("INSERT INTO meta(name, value) VALUES(?, ?)", name, value);
+    put("schema", String(schemaVersion));
+    put("identity", JSON.stringify(identity));
+    return new RunStore(sql);
+  }
+
+  identity(): Identity {
+    return identityOf(this.#sql)!;
+  }
+
+  /** The state as of the last committed command: checkpoint, then the log's tail. */
+  load(): RunState {
+    const header = this.#checkpoints.header() ?? emptyHeader();
+    const state = new RunState({ ...header, counts: { ...header.counts } }, (n) => this.#checkpoints.task(n));
+    for (const task of this.#checkpoints.tasks()) {
+      if (task.key !== undefined && !task.keyFreed) nameTask(state, task.parent, task.key, task.n);
+      if (!isLive(task)) continue;
+      state.tasks.set(task.n, task);
+      state.header.counts[task.phase.state]--;
+      state.indexTask(task);
+    }
+    this.#tailRows = 0;
+    this.#tailBytes = 0;
+    for (const row of this.log.rowsFrom(header.seq + 1, -1)) {
+      for (const [i, { causes: _, ...event }] of row.events.entries()) {
+        if (row.seq + i > header.seq) apply(state, event, row.seq + i, row.at);
+      }
+      this.#tailRows++;
+    }
+    return state;
+  }
+
+  /** Appends a command's events, in the caller's transaction. */
+  append(decided: readonly Decided[], at: number): void {
+    const { rows, bytes } = this.log.append(decided, at);
+    this.#tailRows += rows;
+    this.#tailBytes += bytes;
+  }
+
+  /** Writes a checkpoint when the tail is long; afterwards ended tasks leave memory. */
+  checkpointIfDue(state: RunState): void {
+    if (this.#tailRows < checkpointTailRows && this.#tailBytes < checkpointTailBytes) return;
+    this.#checkpoints.write(state);
+    this.#tailRows = 0;
+    this.#tailBytes = 0;
+    state.dirty.clear();
+    state.evictEnded();
+  }
+
+  /** The first answer to a key: undefined when there is none yet. */
+  outcome(name: string): { fingerprint: string; value: string } | undefined {
+    const row = this.#sql
+      .exec<{ fingerprint: string; value: string | null }>(
+        "SELECT fingerprint, value FROM outcomes WHERE name = ?",
+        name,
+      )
+      .toArray()[0];
+    return row && { fingerprint: row.fingerprint, value: row.value ?? this.#texts.get(`outcome:${name}`) };
+  }
+
+  putOutcome({ key, fingerprint }: Idem, value: string, at: number): void {
+    const inline = needsChunks(value) ? null : value;
+    if (inline === null) this.#texts.put(`outcome:${key}`, value);
+    this.#sql.exec(
+      "INSERT INTO outcomes(name, at, fingerprint, value) VALUES(?, ?, ?, ?)",
+      key,
+      at,
+      fingerprint,
+      inline,
+    );
+  }
+
+  /** Answers older than their promise leave; a scan, so call it rarely. */
+  dropOldOutcomes(now: number): void {
+    const before = now - idempotencyMs;
+    this.#sql.exec("DELETE FROM chunks WHERE owner IN (SELECT 'outcome:' || name FROM outcomes WHERE at < ?)", before);
+    this.#sql.exec("DELETE FROM outcomes WHERE at < ?", before);
+  }
+
+  meta(name: string): string | undefined {
+    return this.#sql.exec<{ value: string }>("SELECT value FROM meta WHERE name = ?", name).toArray()[0]?.value;
+  }
+
+  setMeta(name: string, value: string): void {
+    this.#sql.exec("INSERT OR REPLACE INTO meta(name, value) VALUES(?, ?)", name, value);
+  }
+}
+
+function nameTask(state: RunState, creator: number, key: string, n: number): void {
+  let names = state.keys.get(creator);
+  if (!names) {
+    names = new Map();
+    state.keys.set(creator, names);
+  }
+  names.set(key, n);
+}
+
+function identityOf(sql: SqlStorage): Identity | undefined {
+  const row = sql.exec<{ value: string }>("SELECT value FROM meta WHERE name = 'identity'").toArray()[0];
+  return row && (JSON.parse(row.value) as Identity);
+}

@@ -1,0 +1,30 @@
+/**
+ * Tables of a RunScheduler. Rows written are the platform's dearest unit: no secondary index, no generated key.
+ *
+ * log        one row a command (or a part of one): its events, and their bodies (texts) in a column of their own, so that
+ *            following the log never reads a result
+ * snapshots  the context tree; `texts` is the JSON array of the messages appended, or NULL when it lies in `chunks`
+ * pages      checkpoints: some 500 tasks each
+ * outcomes   first answers, by Idempotency-Key and by outside call
+ * chunks     parts of texts over a row's size, by owner
+ * meta       the checkpoint's header and the schema's version
+ */
+export const schemaVersion = 1;
+
+export function applySchema(sql: SqlStorage): void {
+  sql.exec(`
+    CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS log(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, events TEXT NOT NULL, bodies TEXT);
+    CREATE TABLE IF NOT EXISTS snapshots(
+      hash TEXT PRIMARY KEY, parent TEXT, root TEXT NOT NULL, messages INTEGER NOT NULL, bytes INTEGER NOT NULL, texts TEXT
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS pages(page INTEGER PRIMARY KEY, tasks TEXT);
+    CREATE TABLE IF NOT EXISTS outcomes(name TEXT PRIMARY KEY, at INTEGER NOT NULL, fingerprint TEXT NOT NULL, value TEXT) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS chunks(owner TEXT NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(owner, part)) WITHOUT ROWID;
+  `);
+}
+
+/** True when the object has been created and not deleted. */
+export function hasSchema(sql: SqlStorage): boolean {
+  return sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").toArray().length > 0;
+}

@@ -1,0 +1,66 @@
+/** Tasks as checkpoint rows hold them: fields at their usual value are left out, since most of an ended task's are. */
+
+import type { Task } from "../../scheduler/task.ts";
+
+const usual = {
+  key: undefined,
+  keyFreed: false,
+  parent: 0,
+  depth: 1,
+  after: [],
+  runOnFailure: false,
+  detached: false,
+  maxTokens: 0,
+  generation: 1,
+  attempts: 0,
+  losses: 0,
+  failures: 0,
+  turns: 0,
+  head: undefined,
+  calls: [],
+  chain: 1,
+  dependents: [],
+  awaiters: [],
+  children: [],
+  childrenMade: 0,
+  liveChildren: 0,
+  childrenFailed: 0,
+  observed: false,
+  readyAt: 0,
+  startedAt: 0,
+  clockAt: 0,
+  endedAt: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  treeTokens: 0,
+  reserved: 0,
+  treeReserved: 0,
+} satisfies Partial<Task>;
+
+/** The task as plain JSON. */
+export function packTask(task: Task): Record<string, unknown> {
+  const packed: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(task)) {
+    if (name in usual) {
+      const standard = usual[name as keyof typeof usual];
+      if (value === standard || (Array.isArray(standard) && Array.isArray(value) && value.length === 0)) continue;
+    }
+    packed[name] = value;
+  }
+  return packed;
+}
+
+/** The inverse; lists are fresh, so that two tasks never share one. */
+export function unpackTask(packed: Record<string, unknown>): Task {
+  return {
+    ...usual,
+    after: [],
+    calls: [],
+    dependents: [],
+    awaiters: [],
+    children: [],
+    ...packed,
+  } as unknown as Task;
+}
