@@ -1,0 +1,111 @@
+import { expect, test } from "vitest";
+import * as z from "zod";
+import { Fault } from "../../src/errors/fault.ts";
+import { readBody, readQuery } from "../../src/http/body.ts";
+import { bodyBytesMax } from "../../src/limits.ts";
+
+const schema = z.strictObject({ a: z.number().optional() });
+
+const post = (body: BodyInit | null, headers: Record<string, string> = { "content-type": "application/json" }) =>
+  new Request("http://h/", {
+    method: "POST",
+    body,
+    headers,
+    ...(body instanceof ReadableStream && { duplex: "half" }),
+  });
+
+async function faultOf(request: Request): Promise<Fault["data"]> {
+  try {
+    await readBody(request, schema);
+  } catch (error) {
+    if (error instanceof Fault) return error.data;
+    throw error;
+  }
+  throw new Error("accepted");
+}
+
+test("the text is kept beside the value", async () => {
+  const { value, text } = await readBody(post('{ "a" : 1.0 }'), schema);
+  expect([value, text]).toEqual([{ a: 1 }, '{ "a" : 1.0 }']);
+});
+
+test("an absent body is an empty object, and needs no content type", async () => {
+  expect((await readBody(post(null, {}), schema)).value).toEqual({});
+});
+
+test.each([["application/json; charset=utf-8"], ["Application/JSON"], ["application/vnd.api+json"]])(
+  "takes %s",
+  async (type) => {
+    expect((await readBody(post("{}", { "content-type": type }), schema)).value).toEqual({});
+  },
+);
+
+test.each([
+  ["text/plain", {}],
+  ["application/x-www-form-urlencoded", {}],
+  ["application/json; charset=latin1", {}],
+  ["application/json", { "content-encoding": "gzip" }],
+])("refuses %s %j", async (type, more) => {
+  expect(await faultOf(post("{}", { "content-type": type, ...more }))).toMatchObject({
+    code: "unsupported_media_type",
+  });
+});
+
+test("malformed JSON is told with its place", async () => {
+  expect(await faultOf(post('{"a": x}'))).toEqual({
+    code: "malformed_json",
+    detail: 'unexpected "x" at line 1, column 7 (position 6)',
+  });
+  expect(await faultOf(post('{"a": '))).toMatchObject({ detail: expect.stringContaining("ends too early") });
+});
+
+test("invalid UTF-8 is refused, not replaced", async () => {
+  expect(await faultOf(post(new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x7d])))).toMatchObject({ code: "malformed_json" });
+});
+
+test.each([["[]"], ["null"], ["7"], ['"a"']])("%s is no object", async (text) => {
+  expect(await faultOf(post(text))).toMatchObject({ code: "validation_failed" });
+});
+
+test.each([
+  ['{"b":1}', "b", "unknown field"],
+  ['{"a":"x"}', "a", "expected number, received string"],
+  ['{"__proto__":{"a":1}}', "__proto__", "unknown field"],
+])("%s names %s", async (text, path, message) => {
+  expect(await faultOf(post(text))).toMatchObject({ code: "validation_failed", errors: [{ path, message }] });
+});
+
+test("nesting is bounded, however deep it is", async () => {
+  for (const levels of [65, 100_000, 1_000_000]) {
+    const text = `{"a":${"[".repeat(levels)}${"]".repeat(levels)}}`;
+    expect(await faultOf(post(text))).toMatchObject({
+      code: "validation_failed",
+      detail: "the body nests deeper than 64 levels",
+    });
+  }
+});
+
+test("the cap holds by content-length, and while a body of unknown length arrives", async () => {
+  expect(
+    await faultOf(post("{}", { "content-type": "application/json", "content-length": String(bodyBytesMax + 1) })),
+  ).toEqual({
+    code: "body_too_large",
+  });
+  let sent = 0;
+  const chunk = new TextEncoder().encode(" ".repeat(1 << 20));
+  const endless = new ReadableStream({
+    pull(controller) {
+      sent += chunk.length;
+      controller.enqueue(chunk);
+    },
+  });
+  expect(await faultOf(post(endless))).toEqual({ code: "body_too_large" });
+  expect(sent).toBeLessThan(bodyBytesMax + 4 * chunk.length);
+});
+
+test("queries are strict, and a parameter counts once", () => {
+  const query = z.strictObject({ limit: z.string().optional() });
+  expect(readQuery(new URL("http://h/?limit=1"), query)).toEqual({ limit: "1" });
+  expect(() => readQuery(new URL("http://h/?limit=1&limit=2"), query)).toThrow("given twice");
+  expect(() => readQuery(new URL("http://h/?limits=1"), query)).toThrow("limits: unknown field");
+});

@@ -1,0 +1,281 @@
+/** What the door answers by itself, before any object or database is asked: these tests give it neither. */
+
+import { expect, test } from "vitest";
+import { createApp } from "../../src/http/app.ts";
+import type { HttpEnv } from "../../src/http/env.ts";
+import { signLease } from "../../src/http/lease-token.ts";
+
+const secret = "a secret of thirty-two characters";
+const env = { HEDDLE_SECRET: secret } as unknown as HttpEnv;
+const app = createApp({
+  localKeys: {
+    keys: [
+      { key: "hdl_all", tenant: "t", scopes: ["runs", "workers", "tenant_admin"] },
+      { key: "hdl_worker", tenant: "t", scopes: ["workers"] },
+    ],
+    operatorSecret: "operate",
+  },
+});
+const run = "run_0123456789abcdefghjk";
+
+interface Sent {
+  method?: string;
+  key?: string | null;
+  json?: unknown;
+  body?: string;
+  headers?: Record<string, string>;
+}
+
+const send = async (path: string, { method, key = "hdl_all", json, body, headers }: Sent = {}): Promise<Response> => {
+  const content = body ?? (json === undefined ? undefined : JSON.stringify(json));
+  return app.request(
+    `http://heddle.test${path}`,
+    {
+      method: method ?? (content === undefined ? "GET" : "POST"),
+      ...(content !== undefined && { body: content }),
+      headers: {
+        ...(key !== null && { authorization: `Bearer ${key}` }),
+        ...(content !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+    },
+    env,
+  );
+};
+
+interface Problem {
+  status: number;
+  code: string;
+  detail?: string;
+  errors?: { path: string; message: string }[];
+  [more: string]: unknown;
+}
+
+async function problem(path: string, sent?: Sent): Promise<Problem> {
+  const response = await send(path, sent);
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  const document = (await response.json()) as Problem;
+  expect(document.status).toBe(response.status);
+  return document;
+}
+
+test("a problem is complete, and names no capability", async () => {
+  const document = await problem("/v1/leases/lse_secret/renew", { json: {}, key: null });
+  expect(document).toEqual({
+    type: "/problems/lease_lost",
+    title: "The lease is not, or no longer, valid",
+    status: 409,
+    code: "lease_lost",
+    detail: expect.any(String),
+    hint: expect.stringContaining("Stop working"),
+    instance: expect.stringMatching(/^urn:uuid:[0-9a-f-]{36}$/),
+    retryable: false,
+  });
+  expect(JSON.stringify(document)).not.toContain("lse_secret");
+  expect(await (await send(document.type as string)).text()).toContain("lease_lost (409)");
+});
+
+test("answers are not sniffed, stored or framed, and other origins get no permission", async () => {
+  for (const path of ["/", "/nothing", "/openapi.json"]) {
+    const { headers } = await send(path, { headers: { origin: "https://evil.test" } });
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    expect(headers.get("cache-control")).toBe("no-store");
+    expect(headers.get("access-control-allow-origin")).toBeNull();
+  }
+  const preflight = await send("/v1/runs", {
+    method: "OPTIONS",
+    headers: { origin: "https://evil.test", "access-control-request-method": "POST" },
+  });
+  expect([preflight.status, preflight.headers.get("allow")]).toEqual([204, "GET, HEAD, POST, OPTIONS"]);
+  expect([...preflight.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
+});
+
+test("unknown paths and methods", async () => {
+  expect(await problem("/v2")).toMatchObject({ code: "not_found" });
+  expect(await problem("/v1/runs/")).toMatchObject({ code: "not_found" });
+  const response = await send("/v1/runs", { method: "PATCH" });
+  expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD, POST, OPTIONS"]);
+  expect(await problem("/v1/runs", { method: "PATCH" })).toMatchObject({ code: "method_not_allowed" });
+});
+
+test("HEAD is GET without its body", async () => {
+  const response = await send("/openapi.json", { method: "HEAD" });
+  expect([response.status, await response.text()]).toEqual([200, ""]);
+  expect((await send("/v1/tools", { method: "HEAD", key: null })).status).toBe(401);
+});
+
+test.each([
+  [null, "there is no authorization header"],
+  ["", "not a bearer token"],
+  ["sk-123", "not one of Heddle's"],
+  ["hdl_a-b", "not one of Heddle's"],
+])("the key %j is refused", async (key, detail) => {
+  const response = await send("/v1/tools", { key });
+  expect([response.status, response.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="heddle"']);
+  expect(((await response.json()) as Problem).detail).toContain(detail);
+});
+
+test("a scope opens its own routes only, and no key is an operator's", async () => {
+  expect(await problem("/v1/runs", { json: {}, key: "hdl_worker" })).toMatchObject({
+    code: "forbidden",
+    detail: "this needs the scope runs",
+  });
+  expect(await problem("/admin/tenants")).toMatchObject({ code: "unauthorized" });
+  expect(await problem("/v1/tools", { key: "operate" })).toMatchObject({ code: "unauthorized" });
+});
+
+test.each([
+  ["/v1/runs", { nme: "x" }, "validation_failed", "nme"],
+  ["/v1/runs", { name: 7 }, "validation_failed", "name"],
+  ["/v1/runs", { context: { format: "gemini" } }, "validation_failed", "context.format"],
+  ["/v1/runs", { context: { messages: [{ role: "user" }, "hi"] } }, "validation_failed", "context.messages[1]"],
+  ["/v1/runs", { limits: { workers: 0 } }, "validation_failed", "limits.workers"],
+  ["/v1/runs", { limits: { usd: 5 } }, "not_available", "limits.usd"],
+  ["/v1/runs", { rules: "# R" }, "not_available", "rules"],
+  ["/v1/runs", { oversight: "" }, "not_available", "oversight"],
+  ["/v1/runs", { tools: [] }, "not_available", "tools"],
+  ["/v1/runs", { webhook: { url: "https://a.test" } }, "not_available", "webhook"],
+  ["/v1/runs", { root: { instructions: "x", fork: "auto" } }, "not_available", "root.fork"],
+  ["/v1/runs", { root: {} }, "validation_failed", "root.instructions"],
+  [`/v1/runs/${run}/tasks`, { tasks: [] }, "validation_failed", "tasks"],
+  [
+    `/v1/runs/${run}/tasks`,
+    { tasks: Array.from({ length: 1001 }, () => ({ instructions: "x" })) },
+    "validation_failed",
+    "tasks",
+  ],
+  [
+    `/v1/runs/${run}/tasks`,
+    { tasks: [{ instructions: "x" }, { instructions: "x", priority: 10 }] },
+    "validation_failed",
+    "tasks[1].priority",
+  ],
+  [
+    `/v1/runs/${run}/tasks`,
+    { tasks: [{ instructions: "x".repeat(131_073) }] },
+    "instructions_too_large",
+    "tasks[0].instructions",
+  ],
+  [`/v1/runs/${run}/tasks`, { tasks: [{ instructions: "x" }], from: "zz" }, "validation_failed", "from"],
+  [
+    `/v1/runs/${run}/tasks`,
+    { tasks: [{ instructions: "x", labels: JSON.parse('{"__proto__":1}') }, { bad: 1 }] },
+    "validation_failed",
+    "tasks[1].instructions",
+  ],
+  [`/v1/runs/${run}/tasks/T1-012345/retry`, { from_turn: 2 }, "not_available", "from_turn"],
+  [`/v1/runs/${run}/wait`, { timeout_ms: 60_001 }, "validation_failed", "timeout_ms"],
+  [`/v1/runs/${run}/wait`, { mode: "some" }, "validation_failed", "mode"],
+  [`/v1/runs/${run}/budget`, {}, "validation_failed", "tokens"],
+  [`/v1/runs/${run}/budget`, { usd: 3 }, "not_available", "usd"],
+  [`/v1/runs/${run}/pause`, { why: 1 }, "validation_failed", "why"],
+  [`/v1/runs/${run}/context`, { after: "0".repeat(32), messages: [] }, "validation_failed", "messages"],
+  [`/v1/runs/${run}/tools/finish`, { arguments: {}, actor: "a" }, "not_available", "actor"],
+  ["/v1/pools/p/leases", { max: 1 }, "validation_failed", "worker"],
+])("%s %j is %s at %s", async (path, json, code, field) => {
+  const { errors, ...document } = await problem(path, { json });
+  expect(document.code).toBe(code);
+  expect(errors!.map(({ path: at }) => at)).toContain(field);
+});
+
+test("many wrong fields are told together, up to a bound", async () => {
+  const { errors } = await problem(`/v1/runs/${run}/tasks`, {
+    json: { tasks: Array.from({ length: 900 }, () => ({})) },
+  });
+  expect(errors!.length).toBe(50);
+  expect(errors![1]).toEqual({ path: "tasks[1].instructions", message: "required: expected string" });
+});
+
+test("malformed, wrongly typed and oversized bodies", async () => {
+  expect(await problem("/v1/runs", { body: '{"name":' })).toMatchObject({ status: 400, code: "malformed_json" });
+  expect(await problem("/v1/runs", { body: "{}", headers: { "content-type": "text/plain" } })).toMatchObject({
+    status: 415,
+  });
+  expect(await problem("/v1/runs", { body: " ".repeat(16 * 1024 * 1024 + 1) })).toMatchObject({
+    status: 413,
+    code: "body_too_large",
+  });
+  expect(await problem("/v1/runs", { json: {}, headers: { "idempotency-key": "a b" } })).toMatchObject({
+    code: "validation_failed",
+  });
+});
+
+test.each([
+  ["/v1/runs?limit=0"],
+  ["/v1/runs?limit=1001"],
+  ["/v1/runs?limit=ten"],
+  ["/v1/runs?cursor=hello"],
+  ["/v1/runs?cursor=bnVsbA"],
+  [`/v1/runs/${run}/tasks?state=done`],
+  [`/v1/runs/${run}/events?after=-1`],
+])("%s is a bad query", async (path) => {
+  expect(await problem(path)).toMatchObject({ code: "validation_failed" });
+});
+
+test.each([
+  ["/v1/runs/nothing"],
+  ["/v1/runs/run_!"],
+  ["/v1/runs/%2e%2e%2fother/tasks"],
+  [`/v1/runs/${run}x/tasks/T1-012345`],
+  [`/v1/runs/${run}/snapshots/nothing`],
+])("%s is nothing that could be", async (path) => {
+  expect(await problem(path)).toMatchObject({ code: "not_found" });
+});
+
+test("tools: definitions, unknown ones, and those to come", async () => {
+  const { tools } = (await (await send("/v1/tools?format=openai")).json()) as { tools: { type: string }[] };
+  expect(tools.map(({ type }) => type)).toEqual(Array(5).fill("function"));
+  expect(await problem("/v1/tools?format=mcp")).toMatchObject({ code: "not_available" });
+  expect(await problem("/v1/tools?format=gemini")).toMatchObject({ code: "validation_failed" });
+  expect(await problem(`/v1/runs/${run}/tools/lock`, { json: {} })).toMatchObject({ code: "not_available" });
+  expect(await problem(`/v1/runs/${run}/tools/toString`, { json: {} })).toMatchObject({ code: "not_found" });
+});
+
+test("routes of the contract that have not landed say so, after the key", async () => {
+  expect(await problem(`/v1/runs/${run}/findings`)).toMatchObject({ status: 422, code: "not_available" });
+  expect(await problem("/v1/providers/openai", { method: "PUT" })).toMatchObject({ code: "not_available" });
+  expect(await problem("/mcp", { method: "POST", key: null })).toMatchObject({ code: "unauthorized" });
+});
+
+test("the hosted pool and misnamed ones can't be leased from", async () => {
+  expect(await problem("/v1/pools/hosted/leases", { json: { worker: "w" } })).toMatchObject({
+    code: "pool_not_allowed",
+  });
+  expect(await problem("/v1/pools/No%20Pool/leases", { json: { worker: "w" } })).toMatchObject({
+    code: "validation_failed",
+  });
+});
+
+test("without its secret a deployment signs nothing and says what is missing", async () => {
+  const response = await app.request("/v1/leases/x/renew", { method: "POST" }, {} as HttpEnv);
+  expect(response.status).toBe(503);
+  expect(response.headers.get("retry-after")).not.toBeNull();
+  expect(await response.json()).toMatchObject({ code: "not_ready", detail: expect.stringContaining("HEDDLE_SECRET") });
+});
+
+test("a lost lease is told before anything else that is wrong", async () => {
+  const token = await signLease(secret, { tenant: "t", run, taskNumber: 1, fence: 1 });
+  const asked: string[] = [];
+  const answering = (open: boolean) => ({
+    ...env,
+    RUNS: {
+      getByName: (name: string) => ({
+        leaseAgain: async () => {
+          asked.push(name);
+          return open ? { ok: true, value: {} } : { ok: false, fault: { code: "not_found" } };
+        },
+      }),
+    },
+  });
+  const complete = async (open: boolean) =>
+    (await app.request(`/v1/leases/${token}/complete`, { method: "POST", body: "{" }, answering(open))).json();
+  expect(await complete(false)).toMatchObject({ code: "lease_lost" });
+  expect(await complete(true)).toMatchObject({ code: "unsupported_media_type" });
+  expect(asked).toEqual([`t/${run}`, `t/${run}`]);
+});
+
+test("hosts, where they are named, are the only ones", async () => {
+  const local = createApp({ hosts: ["127.0.0.1", "localhost"] });
+  expect((await local.request("http://127.0.0.1:8787/")).status).toBe(200);
+  expect((await local.request("http://evil.test:8787/")).status).toBe(403);
+});

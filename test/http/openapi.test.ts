@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { problems } from "../../src/errors/codes.ts";
+import { openApi } from "../../src/http/openapi.ts";
+import { routes } from "../../src/http/routes.ts";
+
+interface Operation {
+  operationId: string;
+  parameters: { name: string; in: string; required?: boolean; schema: object }[];
+  requestBody?: { content: Record<string, { schema: object }> };
+  responses: Record<string, { description: string }>;
+}
+
+const text = JSON.stringify(openApi(routes));
+const document = JSON.parse(text) as {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, object> };
+};
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+);
+
+test("describes every route that is not hidden, and no other", () => {
+  const declared = routes
+    .filter((route) => !route.hidden)
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
+  expect(operations.map(({ path, method }) => `${method.toUpperCase()} ${path}`).sort()).toEqual(declared.sort());
+});
+
+test("every reference resolves, and every operation has its own id", () => {
+  const references = Array.from(text.matchAll(/"\$ref":"([^"]*)"/g), ([, reference]) => reference!);
+  expect(references.length).toBeGreaterThan(20);
+  for (const reference of references) {
+    expect(reference).toMatch(/^#\/components\/schemas\//);
+    expect(Object.keys(document.components.schemas)).toContain(reference.split("/").at(-1));
+  }
+  const ids = operations.map(({ operation }) => operation.operationId);
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
+test("path parameters are declared as the path names them", () => {
+  for (const { path, operation } of operations) {
+    const named = Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => name);
+    expect(operation.parameters.filter((parameter) => parameter.in === "path").map(({ name }) => name)).toEqual(named);
+  }
+});
+
+test("caps and codes stand where they can occur", () => {
+  const create = document.paths["/v1/runs/{run}/tasks"]!.post!;
+  expect(create.responses["413"]!.description).toContain("instructions_too_large");
+  expect(create.responses["409"]!.description).toContain(problems.run_ended.title);
+  expect(create.requestBody!.content["application/json"]!.schema).toMatchObject({
+    properties: { tasks: { maxItems: 1000, items: { $ref: "#/components/schemas/TaskSpec" } } },
+    additionalProperties: false,
+  });
+  const list = document.paths["/v1/runs"]!.get!;
+  expect(list.parameters).toContainEqual({
+    name: "limit",
+    in: "query",
+    description: "Rows of the page.",
+    schema: { default: 100, type: "integer", minimum: 1, maximum: 1000 },
+  });
+});
