@@ -5,16 +5,13 @@
  */
 
 import { assert, unreachable } from "../errors/assert.ts";
-import { leaseMs } from "../limits.ts";
+import { chainLengthMax, leaseMs } from "../limits.ts";
 import type { SchedulerEvent, UsageDelta } from "./events.ts";
-import { lowerEffective, raiseEffective } from "./inheritance.ts";
+import { inherit, joinedChildren, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
-import { type Call, isEnded, isLive, type Task } from "./task.ts";
+import { type Call, isEnded, isHeldBack, isLive, isUnstarted, joinsParent, type Task } from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
-
-/** Longer chains go first only up to here: beyond it the difference decides nothing and costs a walk per task. */
-const chainMax = 1000;
 
 export function apply(state: RunState, event: SchedulerEvent, seq: number, at: number): void {
   const { header } = state;
@@ -31,31 +28,44 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.snapshot = event.snapshot;
       return;
     case "task_created":
-      return createTask(state, event, seq, at);
+      createTask(state, event, seq, at);
+      return;
     case "task_ready":
-      return makeReady(state, state.task(event.task), seq, at);
+      makeReady(state, state.task(event.task), seq, at);
+      return;
     case "task_started":
-      return startTask(state, event, at);
+      startTask(state, event, at);
+      return;
     case "tokens_reserved":
-      return reserve(state, state.task(event.task), event.tokens);
+      reserve(state, state.task(event.task), event.tokens);
+      return;
     case "turn":
-      return logTurn(state, event);
+      logTurn(state, event);
+      return;
     case "call_waiting":
-      return waitInCall(state, event, seq);
+      waitInCall(state, event, seq);
+      return;
     case "call_done":
-      return endCall(state, event, seq);
+      endCall(state, event, seq);
+      return;
     case "call_blocked":
-      return block(state, event);
+      block(state, event);
+      return;
     case "task_parked":
-      return park(state, event, seq);
+      park(state, event, seq);
+      return;
     case "attempt_ended":
-      return endAttempt(state, event, seq, at);
+      endAttempt(state, event, seq, at);
+      return;
     case "task_ended":
-      return endTask(state, event, seq, at);
+      endTask(state, event, seq, at);
+      return;
     case "task_observed":
-      return observe(state, state.task(event.task));
+      observe(state, state.task(event.task));
+      return;
     case "task_retried":
-      return retryTask(state, event);
+      retryTask(state, event);
+      return;
     case "run_paused":
       header.status = "paused";
       header.reason = event.reason;
@@ -83,16 +93,17 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "late_refused":
       return;
     default:
-      return unreachable(event);
+      unreachable(event);
   }
 }
 
 function createTask(state: RunState, event: Of<"task_created">, seq: number, at: number): void {
   const after = event.after ?? [];
-  const pending = after.filter((n) => !settles(state.find(n), event.run_on_failure === true)).length;
+  const pending = unsettled(state, { after, runOnFailure: event.run_on_failure === true });
   const task: Task = {
     n: event.task,
     key: event.key,
+    keyFreed: false,
     parent: event.parent,
     depth: event.depth,
     pool: event.pool,
@@ -143,7 +154,10 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
   if (event.root) state.header.root = task.n;
   if (task.key !== undefined) {
     let names = state.keys.get(task.parent);
-    if (!names) state.keys.set(task.parent, (names = new Map()));
+    if (!names) {
+      names = new Map();
+      state.keys.set(task.parent, names);
+    }
     names.set(task.key, task.n);
   }
   if (task.parent > 0) {
@@ -169,22 +183,29 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
 const settles = (dependency: Task | undefined, runOnFailure: boolean): boolean =>
   dependency !== undefined && isEnded(dependency) && (dependency.phase.state === "succeeded" || runOnFailure);
 
-/** Waits for dependencies (and not for the end of a backoff). */
-const heldBack = (task: Task): task is Task & { phase: { state: "waiting"; pending: number; until: number } } =>
-  task.phase.state === "waiting" && task.phase.pending > 0;
+const unsettled = (state: RunState, { after, runOnFailure }: Pick<Task, "after" | "runOnFailure">): number =>
+  after.filter((n) => !settles(state.find(n), runOnFailure)).length;
+
+/** The task that joins this one as its child. */
+const joiner = (state: RunState, task: Task): Task | undefined =>
+  joinsParent(task) ? state.find(task.parent) : undefined;
 
 function lengthen(state: RunState, task: Task, chain: number): void {
-  if (task.chain >= chain || chain > chainMax) return;
-  task.chain = chain;
-  state.reorder(task);
-  for (const n of task.after) {
-    const dependency = state.live(n);
-    if (dependency) lengthen(state, dependency, chain + 1);
+  const stack = [{ task, chain }];
+  for (let next = stack.pop(); next; next = stack.pop()) {
+    if (next.task.chain >= next.chain || next.chain > chainLengthMax) continue;
+    next.task.chain = next.chain;
+    state.reorder(next.task);
+    for (const n of next.task.after) {
+      const dependency = state.live(n);
+      if (dependency) stack.push({ task: dependency, chain: next.chain + 1 });
+    }
   }
 }
 
 function makeReady(state: RunState, task: Task, seq: number, at: number): void {
   task.readyAt = at;
+  reserve(state, task, 0);
   state.setPhase(task, { state: "ready", since: at, resumed: task.turns > 0, seq });
 }
 
@@ -271,10 +292,9 @@ function waitInCall(state: RunState, event: Of<"call_waiting">, seq: number): vo
   task.calls = [...task.calls.filter((one) => one.id !== event.call), call];
   for (const n of event.targets) {
     const target = state.task(n);
-    if (!isLive(target)) continue;
     target.awaiters.push(task.n);
     state.dirty.add(n);
-    raiseEffective(state, target, task.effective);
+    if (isLive(target)) raiseEffective(state, target, task.effective);
   }
   state.dirty.add(task.n);
   state.retime(task);
@@ -297,7 +317,7 @@ function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "
     if (place < 0) continue;
     target.awaiters.splice(place, 1);
     state.dirty.add(n);
-    lowerEffective(state, target);
+    if (isLive(target)) lowerEffective(state, target);
   }
 }
 
@@ -309,17 +329,14 @@ function block(state: RunState, event: Of<"call_blocked">): void {
 
 function park(state: RunState, event: Of<"task_parked">, seq: number): void {
   const task = state.task(event.task);
+  reserve(state, task, 0);
   if (event.on === "children") {
     spend(state, task, event.usage);
     dropCalls(state, task);
-    reserve(state, task, 0);
     state.setPhase(task, { state: "parked", on: "children", seq });
-    for (const n of task.children) {
-      const child = state.live(n);
-      if (child && !child.detached) raiseEffective(state, child, task.effective);
-    }
+    for (const child of joinedChildren(state, task)) raiseEffective(state, child, task.effective);
   } else if (event.on === "budget") {
-    state.setPhase(task, { state: "parked", on: "budget", need: event.need });
+    state.setPhase(task, { state: "parked", on: "budget", need: event.need, seq });
   } else {
     state.setPhase(task, { state: "parked", on: "calls" });
   }
@@ -352,17 +369,15 @@ function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: numb
     const dependency = state.live(n);
     if (dependency) lowerEffective(state, dependency);
   }
-  if (task.parent > 0 && !task.detached) {
-    const parent = state.find(task.parent);
-    if (parent) {
-      parent.liveChildren--;
-      if (event.state === "failed" && !task.observed) parent.childrenFailed++;
-      state.dirty.add(parent.n);
-    }
+  const parent = joiner(state, task);
+  if (parent) {
+    parent.liveChildren--;
+    if (event.state === "failed" && !task.observed) parent.childrenFailed++;
+    state.dirty.add(parent.n);
   }
   for (const n of task.dependents) {
     const dependent = state.live(n);
-    if (!dependent || !heldBack(dependent) || !settles(task, dependent.runOnFailure)) continue;
+    if (!dependent || !isHeldBack(dependent) || !settles(task, dependent.runOnFailure)) continue;
     dependent.phase.pending--;
     state.dirty.add(n);
   }
@@ -374,7 +389,7 @@ function observe(state: RunState, task: Task): void {
   state.dirty.add(task.n);
   if (task.phase.state !== "failed") return;
   state.header.unhandled--;
-  const parent = task.parent > 0 && !task.detached ? state.find(task.parent) : undefined;
+  const parent = joiner(state, task);
   if (parent) {
     parent.childrenFailed--;
     state.dirty.add(parent.n);
@@ -385,9 +400,9 @@ function observe(state: RunState, task: Task): void {
 function retryTask(state: RunState, event: Of<"task_retried">): void {
   const task = state.task(event.task);
   assert(isEnded(task), "only an ended task is retried");
+  const parent = joiner(state, task);
   if (task.phase.state === "failed" && !task.observed) {
     state.header.unhandled--;
-    const parent = task.parent > 0 && !task.detached ? state.find(task.parent) : undefined;
     if (parent) parent.childrenFailed--;
   }
   task.generation = event.generation;
@@ -398,23 +413,33 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
   task.observed = false;
   task.childrenMade = 0;
   task.childrenFailed = 0;
+  for (const n of task.children) {
+    state.task(n).keyFreed = true;
+    state.dirty.add(n);
+  }
   task.children = [];
   state.keys.delete(task.n);
   task.clockAt = 0;
   task.endedAt = 0;
+  state.setPhase(task, { state: "waiting", pending: unsettled(state, task), until: 0 });
+  if (parent) {
+    parent.liveChildren++;
+    state.dirty.add(parent.n);
+  }
   for (const n of task.dependents) {
     const dependent = state.live(n);
-    if (!dependent || !heldBack(dependent) || !settles(task, dependent.runOnFailure)) continue;
-    dependent.phase.pending++;
-    state.dirty.add(n);
+    if (dependent && (isHeldBack(dependent) || isUnstarted(dependent))) holdBack(state, dependent, task);
   }
-  const pending = task.after.filter((n) => !settles(state.find(n), task.runOnFailure)).length;
-  state.setPhase(task, { state: "waiting", pending, until: 0 });
-  if (task.parent > 0 && !task.detached) {
-    const parent = state.find(task.parent);
-    if (parent) {
-      parent.liveChildren++;
-      state.dirty.add(parent.n);
-    }
+  inherit(state, task);
+  for (const n of task.after) {
+    const dependency = state.live(n);
+    if (dependency) lengthen(state, dependency, task.chain + 1);
   }
+}
+
+/** A dependent that has not begun with the old result waits for the new one. */
+function holdBack(state: RunState, dependent: Task, dependency: Task): void {
+  state.setPhase(dependent, { state: "waiting", pending: unsettled(state, dependent), until: 0 });
+  for (const provider of providersOf(state, dependent)) raiseEffective(state, provider, dependent.effective);
+  lengthen(state, dependency, dependent.chain + 1);
 }

@@ -40,16 +40,12 @@ export function reserveTokens(
 ): Reservation {
   const { state } = step;
   const { fence } = task.phase;
-  let output = want.outputTokens;
-  let outstanding = false;
-  for (let one: Task | undefined = task; one; one = state.find(one.parent)) {
-    if (one.maxTokens === 0) continue;
-    output = Math.min(output, one.maxTokens - one.treeTokens - one.treeReserved - want.inputTokens);
-    outstanding ||= one.treeReserved > 0;
-  }
+  const { left, unreserved } = subtreeTokens(state, task);
+  if (left <= want.inputTokens) return { kind: "exhausted" };
+  const output = Math.min(want.outputTokens, unreserved - want.inputTokens);
   const need = want.inputTokens + Math.max(output, 1);
-  if (output < 1 && !outstanding) return { kind: "exhausted" };
-  const free = freeTokens(state) ?? Number.POSITIVE_INFINITY;
+  // A repeated call replaces its own reservation.
+  const free = (freeTokens(state) ?? Number.POSITIVE_INFINITY) + task.reserved;
   if (output < 1 || need > free) {
     step.emit({ type: "task_parked", task: task.n, fence, on: "budget", need });
     settleBudget(step);
@@ -59,22 +55,44 @@ export function reserveTokens(
   return { kind: "reserved", outputTokens: output };
 }
 
+/** What the tightest `max_tokens` of the task and its ancestors leaves: unspent, and not reserved by other tasks either. */
+function subtreeTokens(state: RunState, task: Task): { left: number; unreserved: number } {
+  let left = Number.POSITIVE_INFINITY;
+  let unreserved = Number.POSITIVE_INFINITY;
+  for (let one: Task | undefined = task; one; one = state.find(one.parent)) {
+    if (one.maxTokens === 0) continue;
+    left = Math.min(left, one.maxTokens - one.treeTokens);
+    unreserved = Math.min(unreserved, one.maxTokens - one.treeTokens - one.treeReserved + task.reserved);
+  }
+  return { left, unreserved };
+}
+
 /** After a settlement or a raised budget: wakes what fits now, oldest first; pauses when nothing can ever fit (B2). */
 export function settleBudget(step: Step): void {
   const { state } = step;
   const { header } = state;
   if (state.budgetQueue.size === 0 || header.status !== "active") return;
-  let free = freeTokens(state) ?? Number.POSITIVE_INFINITY;
-  for (const n of [...state.budgetQueue]) {
-    const { phase } = state.task(n);
-    if (phase.state !== "parked" || phase.on !== "budget") continue;
-    if (phase.need > free) {
-      if (header.reservedTokens === 0 && free === freeTokens(state))
-        step.emit({ type: "run_paused", reason: "budget" });
+  const whole = freeTokens(state) ?? Number.POSITIVE_INFINITY;
+  let free = whole;
+  for (const { n, need } of parkedForTokens(state)) {
+    const { left, unreserved } = subtreeTokens(state, state.task(n));
+    // Where its subtree can never have that much, it is woken to ask for less, or to fail.
+    if (left >= need && unreserved < need) continue;
+    if (need > free) {
+      if (header.reservedTokens === 0 && free === whole) step.emit({ type: "run_paused", reason: "budget" });
       return;
     }
     // Tasks that already wait for a lease will reserve when they get it: they are not counted twice here.
-    free -= phase.need;
+    free -= need;
     step.emit({ type: "task_ready", task: n, why: "budget" });
   }
+}
+
+function parkedForTokens(state: RunState): { n: number; need: number; seq: number }[] {
+  const parked: { n: number; need: number; seq: number }[] = [];
+  for (const n of state.budgetQueue) {
+    const { phase } = state.task(n);
+    if (phase.state === "parked" && phase.on === "budget") parked.push({ n, need: phase.need, seq: phase.seq });
+  }
+  return parked.sort((a, b) => a.seq - b.seq);
 }

@@ -1,5 +1,6 @@
 /** What happens although nobody calls: leases, backoffs, waits and tasks time out; an idle run ends. */
 
+import { leaseMs } from "../limits.ts";
 import { loseLease } from "./attempts.ts";
 import { settleBudget } from "./budget.ts";
 import { endTask, settle } from "./ending.ts";
@@ -42,6 +43,17 @@ function ring(step: Step, task: Task): void {
     for (const call of task.calls) {
       if (call.state === "waiting" && call.until > 0 && call.until <= now) endWait(step, task, call.id, "timed_out");
     }
+  }
+}
+
+/**
+ * Gives every open lease a whole term again, for a state that was just loaded: renewals are not logged, so nobody knows
+ * which leases were renewed, and those that a restart let expire must not count as lost.
+ */
+export function renewAllLeases(state: RunState, now: number): void {
+  for (const task of state.tasks.values()) {
+    const { phase } = task;
+    if (phase.state === "running") phase.expiresAt = Math.max(phase.expiresAt, now + leaseMs);
   }
 }
 

@@ -12,12 +12,12 @@ import type { TaskSpec } from "../contract/task-spec.ts";
 import type { ProblemCode } from "../errors/codes.ts";
 import type { FieldError } from "../errors/fault.ts";
 import * as limits from "../limits.ts";
-import { endTask, settle } from "./ending.ts";
-import { providersOf } from "./inheritance.ts";
+import { meetEndedDependencies, settle } from "./ending.ts";
+import { joinedChildren, providersOf } from "./inheritance.ts";
 import { isRunEnded } from "./run-commands.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { hostedPool, isEnded, type Task } from "./task.ts";
+import { hostedPool, joinsParent, type Task } from "./task.ts";
 
 export interface NewTask {
   readonly spec: TaskSpec;
@@ -53,9 +53,13 @@ export function createTasks(
   const refusal = checkLimits(state, creator, batch) ?? checkKeys(state, creator, batch);
   if (refusal) return { ok: false, refusal };
   const first = state.header.taskCount + 1;
+  const byKey = new Map(
+    batch.flatMap(({ spec }, i) => (spec.key === undefined ? [] : [[spec.key, first + i] as const])),
+  );
+  const nameOf = (name: string) => resolveName(state, creator, byKey, name, numberOf);
   const edges: number[][] = [];
   for (const [i, one] of batch.entries()) {
-    const resolved = resolveEdges(state, creator, batch, first, i, one.spec, numberOf);
+    const resolved = resolveEdges(state, creator, nameOf, first, i, one.spec);
     if (!Array.isArray(resolved)) return { ok: false, refusal: resolved };
     edges.push(resolved);
   }
@@ -71,7 +75,7 @@ export function createTasks(
     emitTask(step, creator, batch[i]!, first + i, edges[i]!);
   }
   const tasks = batch.map((_, i) => state.task(first + i));
-  for (const i of order) skipIfBroken(step, tasks[i]!);
+  for (const i of order) meetEndedDependencies(step, tasks[i]!);
   settle(step);
   return { ok: true, tasks, criticalPath: Math.max(...depth.values()) };
 }
@@ -85,7 +89,8 @@ function emitTask(
 ): void {
   const runLimits = step.state.header.limits;
   const wanted = spec.priority ?? (root ? limits.priorityRootDefault : limits.priorityDefault);
-  const maxTokens = spec.max_tokens ?? 0;
+  const maxTokens =
+    spec.max_tokens && creator?.maxTokens ? Math.min(spec.max_tokens, creator.maxTokens) : spec.max_tokens;
   step.emit(
     {
       type: "task_created",
@@ -108,7 +113,7 @@ function emitTask(
       retry_limit: spec.retries?.limit ?? limits.retriesDefault,
       backoff_ms: spec.retries?.backoff_ms ?? limits.backoffMsDefault,
       max_turns: spec.max_turns ?? limits.maxTurnsDefault,
-      ...(maxTokens > 0 && { max_tokens: maxTokens }),
+      ...(maxTokens !== undefined && { max_tokens: maxTokens }),
       snapshot: base,
       ...(call !== undefined && { call }),
       fork,
@@ -121,20 +126,6 @@ function emitTask(
       ...(spec.model !== undefined && { model: spec.model }),
     },
   );
-}
-
-function skipIfBroken(step: Step, task: Task): void {
-  if (task.runOnFailure || task.phase.state !== "waiting") return;
-  const broken = task.after
-    .map((n) => step.state.task(n))
-    .find((one) => isEnded(one) && one.phase.state !== "succeeded");
-  if (!broken) return;
-  const error = {
-    code: "dependency_failed",
-    message: `A task that it depends on ${broken.phase.state}.`,
-    because: broken.n,
-  };
-  endTask(step, task, { state: "skipped", error });
 }
 
 function checkLimits(state: RunState, creator: Task | undefined, batch: readonly NewTask[]): BatchRefusal | undefined {
@@ -190,11 +181,10 @@ function checkKeys(state: RunState, creator: Task | undefined, batch: readonly N
 function resolveEdges(
   state: RunState,
   creator: Task | undefined,
-  batch: readonly NewTask[],
+  nameOf: (name: string) => number | undefined,
   first: number,
   place: number,
   spec: TaskSpec,
-  numberOf: TaskNumberOf,
 ): number[] | BatchRefusal {
   const names = (spec.after ?? []).map((name, i) => ({ name, path: `tasks[${place}].after[${i}]` }));
   for (const { key } of findReferences(spec.instructions))
@@ -204,7 +194,7 @@ function resolveEdges(
   }
   const edges = new Set<number>();
   for (const { name, path } of names) {
-    const n = resolveName(state, creator, batch, first, name, numberOf);
+    const n = nameOf(name);
     const errors = [{ path, message: `"${name}"` }];
     if (n === undefined)
       return { code: "unknown_task", detail: `There is no task "${name}" that this one could name.`, errors };
@@ -231,15 +221,13 @@ const textsOf = (context: TaskSpec["context"]): readonly string[] =>
 function resolveName(
   state: RunState,
   creator: Task | undefined,
-  batch: readonly NewTask[],
-  first: number,
+  byKey: ReadonlyMap<string, number>,
   name: string,
   numberOf: TaskNumberOf,
 ): number | undefined {
   const n = numberOf(name);
   if (n !== undefined) return state.find(n) ? n : undefined;
-  const inBatch = batch.findIndex(({ spec }) => spec.key === name);
-  return inBatch >= 0 ? first + inBatch : findByKey(state, creator, name);
+  return byKey.get(name) ?? findByKey(state, creator, name);
 }
 
 /** The task of that key among the creator's tasks, then its ancestors', then those posted to the run. */
@@ -299,39 +287,27 @@ function outerCycle(
   first: number,
 ): BatchRefusal | undefined {
   if (!creator) return undefined;
-  const waiting = new Set<number>();
-  for (let one: Task | undefined = creator; one; one = one.detached ? undefined : state.find(one.parent))
-    waiting.add(one.n);
-  for (const [i, list] of edges.entries()) {
-    if (batch[i]!.spec.detached) continue;
-    const stack = list.filter((n) => n < first);
-    const seen = new Set(stack);
+  const waiting = new Set([creator.n]);
+  for (let one: Task | undefined = creator; one && joinsParent(one); one = state.find(one.parent))
+    waiting.add(one.parent);
+  const seen = new Set<number>();
+  for (const [i, { spec }] of batch.entries()) {
+    // Nobody joins a detached task; what it waits for matters where a joined one depends on it.
+    if (spec.detached) continue;
+    const stack = [first + i];
     for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
-      const one = state.live(n);
-      if (!one) continue;
-      for (const provider of [...providersOf(state, one), ...liveChildren(state, one)]) {
-        if (waiting.has(provider.n)) {
-          const errors = [{ path: `tasks[${i}].after`, message: "leads back to an ancestor" }];
-          return {
-            code: "dependency_cycle",
-            detail: `Task ${i} would wait for a task that waits for its ancestor.`,
-            errors,
-          };
-        }
-        if (!seen.has(provider.n)) {
-          seen.add(provider.n);
-          stack.push(provider.n);
-        }
+      if (seen.has(n)) continue;
+      seen.add(n);
+      if (waiting.has(n)) {
+        const errors = [{ path: `tasks[${i}].after`, message: "leads back to an ancestor" }];
+        const detail = `tasks[${i}] would wait for a task that waits for an ancestor of it.`;
+        return { code: "dependency_cycle", detail, errors };
       }
+      const one = n >= first ? undefined : state.live(n);
+      if (n >= first) stack.push(...edges[n - first]!);
+      // A live task ends only after its children, whether it waits for them yet or not.
+      else if (one) for (const next of [...providersOf(state, one), ...joinedChildren(state, one)]) stack.push(next.n);
     }
   }
   return undefined;
-}
-
-/** A live task ends only after its children, whether it waits for them yet or not. */
-function* liveChildren(state: RunState, task: Task): Generator<Task> {
-  for (const n of task.children) {
-    const child = state.live(n);
-    if (child && !child.detached) yield child;
-  }
 }

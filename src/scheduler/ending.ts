@@ -3,13 +3,15 @@
  *
  * E1. A task ends once in a generation; whoever comes later is refused by the fence.
  * E2. Children that are not detached never outlive a task: its work being done, it waits for them; failing, it cancels them.
- * E3. What follows from an end is a worklist, not a recursion: a chain of 10,000 skips needs no stack.
+ * E3. A failure that no awaiter and no `after … "run"` has seen counts against its parent and its run.
+ * E4. What follows from an end is a worklist, not a recursion: a chain of 10,000 skips needs no stack.
  */
 
 import type { ErrorData, UsageDelta } from "./events.ts";
+import { joinedChildren } from "./inheritance.ts";
 import type { Step } from "./step.ts";
-import { type EndState, isEnded, isLive, type Task } from "./task.ts";
-import { settleCalls } from "./waits.ts";
+import { type EndState, isEnded, isLive, joinsParent, type Task } from "./task.ts";
+import { observe, settleCalls } from "./waits.ts";
 
 export interface End {
   readonly state: EndState;
@@ -18,11 +20,13 @@ export interface End {
   /** The event that already carries the result. */
   readonly resultSeq?: number;
   readonly usage?: UsageDelta;
+  /** The events that this end follows from. */
+  readonly causes?: readonly number[];
 }
 
 /** Ends a live task; `settle` must follow before the step is over. */
 export function endTask(step: Step, task: Task, end: End): void {
-  const { state, error, result, resultSeq, usage } = end;
+  const { state, error, result, resultSeq, usage, causes } = end;
   step.emit(
     {
       type: "task_ended",
@@ -33,6 +37,7 @@ export function endTask(step: Step, task: Task, end: End): void {
       ...(usage && { usage }),
     },
     result === undefined ? undefined : { result },
+    causes,
   );
 }
 
@@ -62,11 +67,12 @@ export function cancelAll(
   }
 }
 
-/** Draws every consequence of the ends of this step (E3), and ends the run when that is one. */
+/** Draws every consequence of the ends of this step (E4), and ends the run when that is one. */
 export function settle(step: Step): void {
-  for (let i = 0; i < step.ended.length; i++) {
-    const task = step.state.task(step.ended[i]!);
+  for (let n = step.nextEnded(); n !== undefined; n = step.nextEnded()) {
+    const task = step.state.task(n);
     if (!isEnded(task)) continue;
+    reportUnobserved(step, task);
     endChildren(step, task);
     releaseDependents(step, task);
     settleCalls(step, task);
@@ -76,54 +82,74 @@ export function settle(step: Step): void {
   endRunWithRoot(step);
 }
 
+/** Failed children that nobody awaited, told once when their parent ends. */
+function reportUnobserved(step: Step, task: Task): void {
+  if (task.childrenFailed === 0) return;
+  const subjects = task.children.filter((n) => {
+    const child = step.state.task(n);
+    return child.phase.state === "failed" && !child.observed && joinsParent(child);
+  });
+  step.emit(
+    {
+      type: "finding",
+      kind: "unobserved_failure",
+      severity: "warning",
+      subjects,
+      message: `${subjects.length} failed children that nobody awaited; their parent ${task.phase.state}.`,
+    },
+    undefined,
+    step.endSeqs(task.n),
+  );
+}
+
 function endChildren(step: Step, task: Task): void {
   if (task.phase.state === "succeeded") return;
-  for (const n of task.children) {
-    const child = step.state.live(n);
-    if (!child || child.detached) continue;
-    const error = { code: "parent_ended", message: `Its parent ${task.phase.state}.`, because: task.n };
-    endTask(step, child, { state: "cancelled", error });
+  const error = { code: "parent_ended", message: `Its parent ${task.phase.state}.`, because: task.n };
+  for (const child of [...joinedChildren(step.state, task)]) {
+    endTask(step, child, { state: "cancelled", error, causes: step.endSeqs(task.n) });
   }
 }
 
 function releaseDependents(step: Step, task: Task): void {
-  if (!isEnded(task)) return;
-  const cause = step.state.header.seq;
+  const causes = step.endSeqs(task.n);
   for (const n of task.dependents) {
     const dependent = step.state.live(n);
     if (dependent?.phase.state !== "waiting" || dependent.phase.until > 0) continue;
     if (task.phase.state !== "succeeded" && !dependent.runOnFailure) {
-      const error = {
-        code: "dependency_failed",
-        message: `A task that it depends on ${task.phase.state}.`,
-        because: task.n,
-      };
-      endTask(step, dependent, { state: "skipped", error });
+      skip(step, dependent, task, causes);
       continue;
     }
-    if (task.phase.state === "failed" && !task.observed) step.emit({ type: "task_observed", task: task.n });
+    observe(step, task);
     if (dependent.phase.pending === 0)
-      step.emit({ type: "task_ready", task: n, why: "dependencies" }, undefined, [cause]);
+      step.emit({ type: "task_ready", task: n, why: "dependencies" }, undefined, causes);
   }
 }
 
+/** What dependencies that ended before mean for a new or retried task: it is skipped, or sees their failures and goes on. */
+export function meetEndedDependencies(step: Step, task: Task): void {
+  for (const n of task.after) {
+    const dependency = step.state.task(n);
+    if (!isEnded(dependency) || dependency.phase.state === "succeeded") continue;
+    if (!task.runOnFailure) {
+      skip(step, task, dependency, step.endSeqs(n));
+      return;
+    }
+    observe(step, dependency);
+  }
+}
+
+function skip(step: Step, task: Task, dependency: Task, causes: readonly number[]): void {
+  const { state } = dependency.phase;
+  const message = `It depends on a task that ${state === "failed" ? state : `was ${state}`}.`;
+  const error = { code: "dependency_failed", message, because: dependency.n };
+  endTask(step, task, { state: "skipped", error, causes });
+}
+
 function joinParent(step: Step, task: Task): void {
-  if (task.parent === 0 || task.detached) return;
+  if (!joinsParent(task)) return;
   const parent = step.state.live(task.parent);
   if (parent?.phase.state !== "parked" || parent.phase.on !== "children" || parent.liveChildren > 0) return;
-  if (parent.childrenFailed > 0) {
-    step.emit({
-      type: "finding",
-      kind: "unobserved_failure",
-      severity: "warning",
-      subjects: parent.children.filter((n) => {
-        const child = step.state.task(n);
-        return child.phase.state === "failed" && !child.observed;
-      }),
-      message: `${parent.childrenFailed} failed children that nobody awaited; their parent succeeded all the same.`,
-    });
-  }
-  endTask(step, parent, { state: "succeeded", resultSeq: parent.phase.seq });
+  endTask(step, parent, { state: "succeeded", resultSeq: parent.phase.seq, causes: step.endSeqs(task.n) });
 }
 
 /** Tasks posted to a run with a root are the root's siblings: they end with it unless detached. */

@@ -100,7 +100,8 @@ export type SchedulerEvent =
       readonly task: number;
       readonly call: string;
       readonly tool: string;
-      readonly why: "answered" | "settled" | "timed_out";
+      /** `deadlock`: what it still waited for waits for this task. */
+      readonly why: "answered" | "settled" | "timed_out" | "deadlock";
     }
   | { readonly type: "call_blocked"; readonly task: number; readonly fence: number; readonly blocked: boolean }
   | { readonly type: "task_parked"; readonly task: number; readonly fence: number; readonly on: "calls" }

@@ -1,10 +1,11 @@
 /**
- * Priority inheritance (DESIGN §6): a task's effective priority is at least that of any live task that waits for it,
- * through a dependency, an await or a join with its children. Kept as tasks come to wait and cease to.
+ * Priority inheritance (DESIGN §6): a task's effective priority is the least level that is at least its own priority and
+ * that of any live task that waits for it, through a dependency, an await or a join with its children. Kept as tasks
+ * come to wait and cease to.
  */
 
 import type { RunState } from "./state.ts";
-import type { Task } from "./task.ts";
+import { isHeldBack, joinsParent, type Task } from "./task.ts";
 
 /** Raises a task, and what it waits for itself, to at least `level`. Cost: the tasks that change. */
 export function raiseEffective(state: RunState, task: Task, level: number): void {
@@ -17,29 +18,52 @@ export function raiseEffective(state: RunState, task: Task, level: number): void
   }
 }
 
-/** Takes back what a waiter that is gone had lent; walks on only where that changes something. */
+/**
+ * Takes back what a waiter that is gone had lent to a live task. Waits of mode `any` may stand in a circle, so a level
+ * must not be kept alive by itself: every task that may have it only from here is set back first and then raised anew.
+ */
 export function lowerEffective(state: RunState, task: Task): void {
+  const suspects = new Set<Task>();
   const stack = [task];
   for (let one = stack.pop(); one; one = stack.pop()) {
-    let level = one.priority;
-    for (const waiter of waitersOf(state, one)) level = Math.max(level, waiter.effective);
-    if (level >= one.effective) continue;
-    one.effective = level;
-    state.reorder(one);
-    stack.push(...providersOf(state, one));
+    if (one.effective === one.priority || suspects.has(one) || hasLender(state, one)) continue;
+    suspects.add(one);
+    for (const provider of providersOf(state, one)) if (provider.effective === one.effective) stack.push(provider);
   }
+  for (const one of suspects) one.effective = one.priority;
+  for (const one of suspects) raiseEffective(state, one, lentLevel(state, one));
+  for (const one of suspects) state.reorder(one);
+}
+
+/** Sets the level of a task that has just come back to life, and lends it on. */
+export function inherit(state: RunState, task: Task): void {
+  task.effective = Math.max(task.priority, lentLevel(state, task));
+  state.reorder(task);
+  for (const provider of providersOf(state, task)) raiseEffective(state, provider, task.effective);
+}
+
+const lentLevel = (state: RunState, task: Task): number => {
+  let level = 0;
+  for (const waiter of waitersOf(state, task)) level = Math.max(level, waiter.effective);
+  return level;
+};
+
+/** Whether a waiter's own priority alone justifies the task's level. */
+function hasLender(state: RunState, task: Task): boolean {
+  for (const waiter of waitersOf(state, task)) if (waiter.priority >= task.effective) return true;
+  return false;
 }
 
 function* waitersOf(state: RunState, task: Task): Generator<Task> {
   for (const n of task.dependents) {
     const dependent = state.live(n);
-    if (dependent?.phase.state === "waiting") yield dependent;
+    if (dependent && isHeldBack(dependent)) yield dependent;
   }
   for (const n of task.awaiters) {
     const waiter = state.live(n);
     if (waiter) yield waiter;
   }
-  if (task.parent > 0 && !task.detached) {
+  if (joinsParent(task)) {
     const parent = state.live(task.parent);
     if (parent?.phase.state === "parked" && parent.phase.on === "children") yield parent;
   }
@@ -47,7 +71,7 @@ function* waitersOf(state: RunState, task: Task): Generator<Task> {
 
 /** The live tasks that this one waits for at present. */
 export function* providersOf(state: RunState, task: Task): Generator<Task> {
-  if (task.phase.state === "waiting") {
+  if (isHeldBack(task)) {
     for (const n of task.after) {
       const dependency = state.live(n);
       if (dependency) yield dependency;
@@ -60,10 +84,13 @@ export function* providersOf(state: RunState, task: Task): Generator<Task> {
       if (target) yield target;
     }
   }
-  if (task.phase.state === "parked" && task.phase.on === "children") {
-    for (const n of task.children) {
-      const child = state.live(n);
-      if (child && !child.detached) yield child;
-    }
+  if (task.phase.state === "parked" && task.phase.on === "children") yield* joinedChildren(state, task);
+}
+
+/** The live children that the task ends after, whether it waits for them yet or not. */
+export function* joinedChildren(state: RunState, task: Task): Generator<Task> {
+  for (const n of task.children) {
+    const child = state.live(n);
+    if (child && joinsParent(child)) yield child;
   }
 }

@@ -64,11 +64,11 @@ export class RunState {
   readonly ready = new Map<string, ReadyQueue>();
   /** Running tasks that use a worker (blocked leases do not). */
   working = 0;
-  /** Tasks parked for tokens, oldest first. */
+  /** Tasks parked for tokens; their phases' `seq` is the order. */
   readonly budgetQueue = new Set<number>();
   /** Tasks changed since the last checkpoint. */
   readonly dirty = new Set<number>();
-  readonly #timers = new IndexedHeap((a, b) => this.#due.get(a)! < this.#due.get(b)!);
+  readonly #timers = new IndexedHeap((a, b) => (this.#due.get(a)! - this.#due.get(b)! || a - b) < 0);
   readonly #due = new Map<number, number>();
   readonly #cold: (n: number) => Task | undefined;
 
@@ -90,6 +90,11 @@ export class RunState {
     const cold = this.#cold(n);
     if (cold) this.tasks.set(n, cold);
     return cold;
+  }
+
+  /** For reads that change nothing: a task that has left memory does not come back for it. */
+  peek(n: number): Task | undefined {
+    return this.tasks.get(n) ?? (n >= 1 && n <= this.header.taskCount ? this.#cold(n) : undefined);
   }
 
   /** The task if it is live; live tasks never leave memory, so this never reads. */

@@ -13,6 +13,8 @@ export class Step {
   readonly decided: Decided[] = [];
   /** Tasks that ended in this step, for long polls and for the caller's effects. */
   readonly ended: number[] = [];
+  #settled = 0;
+  readonly #endSeqs = new Map<number, number>();
 
   constructor(state: RunState, now: number) {
     this.state = state;
@@ -24,7 +26,21 @@ export class Step {
     const seq = this.state.header.seq + 1;
     apply(this.state, event, seq, this.now);
     this.decided.push({ seq, event, causes, body });
-    if (event.type === "task_ended") this.ended.push(event.task);
+    if (event.type === "task_ended") {
+      this.ended.push(event.task);
+      this.#endSeqs.set(event.task, seq);
+    }
     return seq;
+  }
+
+  /** Each end of this step once, for `settle`: a step may settle several times, and consequences must not repeat. */
+  nextEnded(): number | undefined {
+    return this.#settled < this.ended.length ? this.ended[this.#settled++] : undefined;
+  }
+
+  /** The event that ended the task in this step, as causes. */
+  endSeqs(n: number): readonly number[] {
+    const seq = this.#endSeqs.get(n);
+    return seq === undefined ? [] : [seq];
   }
 }

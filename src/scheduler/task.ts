@@ -17,8 +17,8 @@ export type Phase =
   | { readonly state: "parked"; readonly on: "calls" }
   /** Its own work is done; `seq` names the event with the result. */
   | { readonly state: "parked"; readonly on: "children"; readonly seq: number }
-  /** The next model call could not reserve `need` tokens. */
-  | { readonly state: "parked"; readonly on: "budget"; readonly need: number }
+  /** The next model call could not reserve `need` tokens; whoever parked first (`seq`) is woken first. */
+  | { readonly state: "parked"; readonly on: "budget"; readonly need: number; readonly seq: number }
   | Ended;
 
 export interface Running {
@@ -57,6 +57,8 @@ export type Call =
 export interface Task {
   readonly n: number;
   readonly key: string | undefined;
+  /** Its creator was retried since: the key may be used again, and the creator neither joins nor counts this task. */
+  keyFreed: boolean;
   /** The creator's number; 0: posted to the run. */
   readonly parent: number;
   readonly depth: number;
@@ -89,18 +91,18 @@ export interface Task {
   head: string | undefined;
   calls: Call[];
 
-  /** Longest chain of live dependents below this task, itself included. */
+  /** At least the longest chain of waiting dependents behind this task, itself included, up to `chainLengthMax`. */
   chain: number;
   /** Inherited priority, at least `priority`. */
   effective: number;
   dependents: number[];
-  /** Tasks with a waiting call on this one. */
+  /** Tasks with a waiting call on this one, once per mention; kept when it ends, since a retry may revive it. */
   awaiters: number[];
   children: number[];
   childrenMade: number;
   liveChildren: number;
   childrenFailed: number;
-  /** An await_tasks or an `after … "run"` has seen the end. */
+  /** An await_tasks or an `after … "run"` has seen the failure, or a retry of its creator made it void. */
   observed: boolean;
 
   readyAt: number;
@@ -123,4 +125,11 @@ export interface Task {
 
 export const isEnded = (task: Task): task is Task & { phase: Ended } => "because" in task.phase;
 export const isLive = (task: Task): boolean => !isEnded(task);
+/** Held back by dependencies (and not by a backoff). */
+export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, { state: "waiting" }> } =>
+  task.phase.state === "waiting" && task.phase.pending > 0;
+/** Ready, and nothing of its dependencies' results is in a transcript yet. */
+export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.turns === 0;
+/** Its creator ends only after it, and answers for its failure. */
+export const joinsParent = (task: Task): boolean => task.parent > 0 && !task.detached && !task.keyFreed;
 export const hostedPool = "hosted";

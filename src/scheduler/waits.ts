@@ -3,12 +3,13 @@
  *
  * W1. A call is recorded before its task gives its lease back, so no end can be missed.
  * W2. A parked task wakes when none of its calls waits any more: one turn answers all calls of a reply.
- * W3. A wait that could never end is refused at once with `would_deadlock`; liveness is a least fixpoint over what the
- *     tasks reachable from the targets wait for.
+ * W3. A wait that could never end is refused at once with `would_deadlock`.
+ * W4. A wait of mode `any` may begin while one target can end. When that one ends without success and the others wait for
+ *     the waiter, the wait ends with `deadlock`: never a hang.
  */
 
 import type { WaitMode } from "../contract/shapes.ts";
-import { providersOf } from "./inheritance.ts";
+import { neverEnding } from "./liveness.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { type Call, isEnded, type Task } from "./task.ts";
@@ -20,6 +21,11 @@ export function waitIsOver(tasks: readonly Task[], mode: WaitMode): boolean {
   if (mode === "all") return ended.some((task) => task.phase.state !== "succeeded");
   if (mode === "any") return ended.some((task) => task.phase.state === "succeeded");
   return false;
+}
+
+/** Records that somebody has seen a task's failure, so that it counts as handled. */
+export function observe(step: Step, task: Task): void {
+  if (task.phase.state === "failed" && !task.observed) step.emit({ type: "task_observed", task: task.n });
 }
 
 export type AwaitOutcome =
@@ -41,10 +47,13 @@ export function beginAwait(
   if (cycle) return { kind: "would_deadlock", cycle };
   const targets = call.targets.map((n) => state.task(n));
   if (waitIsOver(targets, call.mode)) {
-    observeAll(step, targets);
+    for (const target of targets) observe(step, target);
     return {
       kind: "done",
-      seq: step.emit({ type: "call_done", task: task.n, call: call.id, tool: "await_tasks", why: "settled" }),
+      seq: step.emit(
+        { type: "call_done", task: task.n, call: call.id, tool: "await_tasks", why: "settled" },
+        { targets: call.targets },
+      ),
     };
   }
   const seq = step.emit({
@@ -61,35 +70,41 @@ export function beginAwait(
   };
 }
 
-/** Ends the waits that the end of `target` fulfils. */
+/** Ends the waits that the end of `target` fulfils, and those of mode `any` whose last way out it was (W4). */
 export function settleCalls(step: Step, target: Task): void {
+  const causes = step.endSeqs(target.n);
   for (const n of [...new Set(target.awaiters)]) {
     const waiter = step.state.live(n);
     if (!waiter) continue;
     for (const call of waiter.calls) {
       if (call.state !== "waiting" || !call.targets.includes(target.n)) continue;
       const targets = call.targets.map((one) => step.state.task(one));
-      if (!waitIsOver(targets, call.mode)) continue;
-      observeAll(step, targets);
-      endWait(step, waiter, call.id, "settled");
+      if (waitIsOver(targets, call.mode)) endWait(step, waiter, call.id, "settled", causes);
+      else if (call.mode === "any" && call.until === 0 && stuckTargets(step.state, waiter, call.targets, call.mode)) {
+        endWait(step, waiter, call.id, "deadlock", causes);
+      }
     }
   }
 }
 
-/** Ends one waiting call and wakes its task when that was the last one (W2). */
-export function endWait(step: Step, task: Task, callId: string, why: "settled" | "timed_out"): void {
-  const cause = step.emit({ type: "call_done", task: task.n, call: callId, tool: "await_tasks", why });
+/** Ends one waiting call and wakes its task when that was the last one (W2). The failures that its answer shows are seen. */
+export function endWait(
+  step: Step,
+  task: Task,
+  callId: string,
+  why: "settled" | "timed_out" | "deadlock",
+  causes: readonly number[] = [],
+): void {
+  const call = task.calls.find((one) => one.id === callId);
+  const targets = call?.state === "waiting" ? call.targets : undefined;
+  for (const n of targets ?? []) observe(step, step.state.task(n));
+  const done = { type: "call_done", task: task.n, call: callId, tool: "await_tasks", why } as const;
+  const cause = step.emit(done, targets && { targets }, causes);
   if (task.calls.some((one) => one.state === "waiting")) return;
   if (task.phase.state === "parked" && task.phase.on === "calls") {
     step.emit({ type: "task_ready", task: task.n, why: "wake" }, undefined, [cause]);
   } else if (task.phase.state === "running" && task.phase.blocked) {
     step.emit({ type: "call_blocked", task: task.n, fence: task.phase.fence, blocked: false });
-  }
-}
-
-function observeAll(step: Step, targets: readonly Task[]): void {
-  for (const target of targets) {
-    if (target.phase.state === "failed" && !target.observed) step.emit({ type: "task_observed", task: target.n });
   }
 }
 
@@ -104,49 +119,20 @@ function deadlockOf(
     if (n === task.n) return [n];
     for (let up = state.find(task.parent); up; up = state.find(up.parent)) if (up.n === n) return [task.n, n];
   }
-  const nodes = reachable(state, targets);
-  if (!nodes.has(task.n)) return undefined;
-  const live = liveness(state, nodes, task.n);
+  return stuckTargets(state, task, targets, mode);
+}
+
+/** The task and those of its targets that wait for it, when these alone keep the wait from ever being over. */
+function stuckTargets(
+  state: RunState,
+  task: Task,
+  targets: readonly number[],
+  mode: WaitMode,
+): readonly number[] | undefined {
+  const stuck = neverEnding(state, targets, { held: task.n });
+  if (stuck.size === 0) return undefined;
   const open = targets.filter((n) => state.live(n));
-  const proceeds = mode === "any" ? open.some((n) => live.has(n)) : open.every((n) => live.has(n));
-  return proceeds ? undefined : [task.n, ...open.filter((n) => !live.has(n))];
-}
-
-function reachable(state: RunState, from: readonly number[]): Map<number, Task> {
-  const found = new Map<number, Task>();
-  const stack = [...from];
-  for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
-    const one = state.live(n);
-    if (!one || found.has(n)) continue;
-    found.set(n, one);
-    for (const provider of providersOf(state, one)) stack.push(provider.n);
-  }
-  return found;
-}
-
-/** The least fixpoint: a task is live when nothing holds it, or when what must end for it to go on is live. `held` is not. */
-function liveness(state: RunState, nodes: ReadonlyMap<number, Task>, held: number): ReadonlySet<number> {
-  const live = new Set<number>();
-  const isHere = (n: number) => live.has(n) || !state.live(n);
-  for (let grew = true; grew; ) {
-    grew = false;
-    for (const [n, one] of nodes) {
-      if (live.has(n) || n === held) continue;
-      const waits = one.calls.filter((call) => call.state === "waiting");
-      const callsMove = waits.every(
-        (call) => call.until > 0 || (call.mode === "any" ? call.targets.some(isHere) : call.targets.every(isHere)),
-      );
-      const phaseMoves =
-        one.phase.state === "waiting"
-          ? one.after.every(isHere)
-          : one.phase.state === "parked" && one.phase.on === "children"
-            ? one.children.every((child) => state.live(child)?.detached === true || isHere(child))
-            : true;
-      if (callsMove && phaseMoves) {
-        live.add(n);
-        grew = true;
-      }
-    }
-  }
-  return live;
+  const dead = open.filter((n) => stuck.has(n));
+  const enough = mode === "any" ? open.length : 1;
+  return dead.length >= enough ? [task.n, ...dead] : undefined;
 }

@@ -1,0 +1,244 @@
+/** What must hold of any state between steps, by brute force over its tasks, and the comparison of two states. */
+
+import { isDeepStrictEqual } from "node:util";
+import { expect } from "vitest";
+import { runIdleMs } from "../../src/limits.ts";
+import { nextClock } from "../../src/scheduler/clock.ts";
+import { compareReady } from "../../src/scheduler/ready-queue.ts";
+import { noCounts, type RunState } from "../../src/scheduler/state.ts";
+import { isEnded, isLive, type Task } from "../../src/scheduler/task.ts";
+
+export const allTasks = (state: RunState): Task[] =>
+  Array.from({ length: state.header.taskCount }, (_, i) => state.peek(i + 1)!);
+
+const accepts = (task: Task, dependency: Task): boolean =>
+  isEnded(dependency) && (dependency.phase.state === "succeeded" || task.runOnFailure);
+
+const isChildOf = (task: Task, parent: number): boolean => task.parent === parent && !task.detached && !task.keyFreed;
+
+/** Whom each live task waits for at present, from the phases alone. */
+function waitsOf(task: Task, tasks: readonly Task[]): Task[] {
+  const found: Task[] = [];
+  const at = (n: number) => tasks[n - 1]!;
+  if (task.phase.state === "waiting" && task.phase.pending > 0) found.push(...task.after.map(at));
+  for (const call of task.calls) if (call.state === "waiting") found.push(...call.targets.map(at));
+  if (task.phase.state === "parked" && task.phase.on === "children") {
+    found.push(...tasks.filter((one) => isChildOf(one, task.n)));
+  }
+  return found.filter(isLive);
+}
+
+/** The least fixpoint of [O3]. */
+export function effectiveLevels(tasks: readonly Task[]): Map<number, number> {
+  const levels = new Map(tasks.map((task) => [task.n, task.priority]));
+  const edges = tasks.filter(isLive).flatMap((task) => waitsOf(task, tasks).map((one) => [task.n, one.n] as const));
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const [waiter, provider] of edges) {
+      if (levels.get(provider)! >= levels.get(waiter)!) continue;
+      levels.set(provider, levels.get(waiter)!);
+      changed = true;
+    }
+  }
+  return levels;
+}
+
+/** Whether what live tasks wait for, waits of mode any and with a timeout aside, is free of cycles. */
+export function isAcyclic(tasks: readonly Task[]): boolean {
+  const hard = (task: Task): Task[] => {
+    const calls = task.calls.filter((call) => call.state === "waiting" && call.mode !== "any" && call.until === 0);
+    const children = tasks.filter((one) => isChildOf(one, task.n) && isLive(one));
+    return [...waitsOf({ ...task, calls }, tasks), ...children];
+  };
+  const done = new Set<number>();
+  const open = new Set<number>();
+  const visit = (task: Task): boolean => {
+    if (done.has(task.n)) return true;
+    if (open.has(task.n)) return false;
+    open.add(task.n);
+    const fine = hard(task).every(visit);
+    open.delete(task.n);
+    done.add(task.n);
+    return fine;
+  };
+  return tasks.filter(isLive).every(visit);
+}
+
+function dueOf(task: Task): number {
+  const dues = [Number.POSITIVE_INFINITY];
+  const { phase } = task;
+  if (isEnded(task)) return dues[0]!;
+  if (task.clockAt > 0) dues.push(task.clockAt + task.timeoutMs);
+  if (phase.state === "running") dues.push(phase.expiresAt);
+  if (phase.state === "waiting" && phase.until > 0) dues.push(phase.until);
+  for (const call of task.calls) if (call.state === "waiting" && call.until > 0) dues.push(call.until);
+  return Math.min(...dues);
+}
+
+/** Throws at the first rule that does not hold. */
+export function checkState(state: RunState, now: number): void {
+  const { header } = state;
+  const tasks = allTasks(state);
+  const at = (n: number) => tasks[n - 1]!;
+  const must = (fine: boolean, what: string) => {
+    if (!fine) throw new Error(`does not hold: ${what}`);
+  };
+
+  const counts = noCounts();
+  for (const task of tasks) counts[task.phase.state]++;
+  must(
+    isDeepStrictEqual(counts, header.counts),
+    `counts ${JSON.stringify(header.counts)} are ${JSON.stringify(counts)}`,
+  );
+  const running = tasks.filter((task) => task.phase.state === "running");
+  must(state.working === running.filter(({ phase }) => phase.state === "running" && !phase.blocked).length, "working");
+  const fences = running.map(({ phase }) => (phase.state === "running" ? phase.fence : 0));
+  must(new Set(fences).size === fences.length && Math.max(0, ...fences) <= header.lastFence, "fences");
+  must(
+    header.unhandled === tasks.filter((task) => task.phase.state === "failed" && !task.observed).length,
+    "unhandled",
+  );
+  must(header.reservedTokens === tasks.reduce((sum, task) => sum + task.reserved, 0), "[B3] reserved sum");
+  must(
+    tasks.every((task) => task.reserved === 0 || task.phase.state === "running"),
+    "[B3] only running tasks reserve",
+  );
+  must(
+    header.inputTokens + header.outputTokens ===
+      tasks.reduce((sum, one) => sum + one.inputTokens + one.outputTokens, 0),
+    "tokens",
+  );
+  if (header.status !== "active" && header.status !== "paused")
+    must(tasks.every(isEnded), "an ended run has no live task");
+
+  const tree = new Map<number, { tokens: number; reserved: number }>(
+    tasks.map((one) => [one.n, { tokens: 0, reserved: 0 }]),
+  );
+  const children = new Map<number, Task[]>();
+  for (const task of tasks) {
+    for (let one: Task | undefined = task; one; one = one.parent > 0 ? at(one.parent) : undefined) {
+      const sums = tree.get(one.n)!;
+      sums.tokens += task.inputTokens + task.outputTokens;
+      sums.reserved += task.reserved;
+    }
+    if (isChildOf(task, task.parent)) children.set(task.parent, [...(children.get(task.parent) ?? []), task]);
+  }
+  const levels = effectiveLevels(tasks);
+  for (const task of tasks) {
+    const named = (rule: string) => `${rule} of task ${task.n} (${task.phase.state})`;
+    const mine = children.get(task.n) ?? [];
+    must(task.liveChildren === mine.filter(isLive).length, named("[T1] liveChildren"));
+    must(
+      task.childrenFailed === mine.filter((one) => one.phase.state === "failed" && !one.observed).length,
+      named("[T4] childrenFailed"),
+    );
+    must(
+      mine.every((one) => task.children.includes(one.n)),
+      named("children"),
+    );
+    must(tree.get(task.n)!.tokens === task.treeTokens, named("treeTokens"));
+    must(tree.get(task.n)!.reserved === task.treeReserved, named("treeReserved"));
+    must(
+      task.after.every((n) => at(n).dependents.includes(task.n)),
+      named("dependents"),
+    );
+    if (isEnded(task)) {
+      must(task.calls.length === 0, named("[W7] calls"));
+      // A retried child may outlive its parent's end: only that brings one back.
+      if (task.phase.state !== "succeeded")
+        must(
+          mine.every((one) => isEnded(one) || one.generation > 1),
+          named("[T2] children"),
+        );
+      continue;
+    }
+    must(
+      levels.get(task.n) === task.effective,
+      `${named("[O3] effective")}: ${task.effective}, not ${levels.get(task.n)}`,
+    );
+    const { phase } = task;
+    const unmet = task.after.filter((n) => !accepts(task, at(n)));
+    if (phase.state === "waiting" && phase.until === 0) {
+      must(
+        phase.pending === unmet.length && unmet.length > 0,
+        `${named("[D1] pending")}: ${phase.pending}, not ${unmet.length}`,
+      );
+      must(
+        unmet.every((n) => isLive(at(n))),
+        named("[D2] dependencies of a waiting task"),
+      );
+    }
+    if (phase.state === "ready" && task.clockAt === 0) must(unmet.length === 0, named("[D1] dependencies"));
+    if (phase.state === "parked" && phase.on === "calls")
+      must(
+        task.calls.some((call) => call.state === "waiting"),
+        named("[W2] calls"),
+      );
+    if (phase.state === "parked" && phase.on === "children") must(task.liveChildren > 0, named("[T1] parked"));
+    for (const call of task.calls) {
+      if (call.state !== "waiting") continue;
+      for (const n of call.targets) must(at(n).awaiters.includes(task.n), named("awaiters"));
+    }
+  }
+  must(isAcyclic(tasks), "[C4] no cycle of waits");
+  checkIndexes(state, tasks, now);
+}
+
+function checkIndexes(state: RunState, tasks: readonly Task[], now: number): void {
+  const pools = new Set([...state.ready.keys(), ...tasks.map((task) => task.pool)]);
+  for (const pool of pools) {
+    const ready = tasks.filter((task) => task.pool === pool && task.phase.state === "ready");
+    const keys = ready.map((task) => {
+      const { phase } = task;
+      if (phase.state !== "ready") throw new Error("unreachable");
+      return {
+        n: task.n,
+        effective: task.effective,
+        since: phase.since,
+        resumed: phase.resumed,
+        chain: task.chain,
+        seq: phase.seq,
+      };
+    });
+    keys.sort((a, b) => compareReady(a, b, now));
+    const queue = state.ready.get(pool);
+    if ((queue?.size ?? 0) !== keys.length) throw new Error(`queue of ${pool}: ${queue?.size}, not ${keys.length}`);
+    if (queue?.peek(now) !== keys[0]?.n)
+      throw new Error(`[O1] first of ${pool}: ${queue?.peek(now)}, not ${keys[0]?.n}`);
+  }
+  const parked = tasks
+    .filter((task) => task.phase.state === "parked" && task.phase.on === "budget")
+    .map((task) => task.n);
+  if (
+    !isDeepStrictEqual(
+      [...state.budgetQueue].sort((a, b) => a - b),
+      parked,
+    )
+  )
+    throw new Error("budget queue");
+  const due = Math.min(...tasks.map(dueOf), Number.POSITIVE_INFINITY);
+  const { header } = state;
+  const isIdle =
+    tasks.every(isEnded) && header.root === 0 && (header.status === "active" || header.status === "paused");
+  const clock = Math.min(due, isIdle ? header.changedAt + runIdleMs : Number.POSITIVE_INFINITY);
+  if ((nextClock(state) ?? Number.POSITIVE_INFINITY) !== clock)
+    throw new Error(`[L7] ${nextClock(state)}, not ${clock}`);
+}
+
+/** A state as plain data; renewals of leases are not logged and stay out. */
+function plain(state: RunState): unknown {
+  const tasks = allTasks(state).map((task) => {
+    const { phase } = task;
+    return phase.state === "running" ? { ...task, phase: { ...phase, expiresAt: 0 } } : task;
+  });
+  const keys = [...state.keys]
+    .map(([creator, names]) => [creator, [...names].sort()] as const)
+    .sort((a, b) => a[0] - b[0]);
+  return { header: state.header, tasks, keys: keys.filter(([, names]) => names.length > 0), working: state.working };
+}
+
+/** [G1] */
+export function expectSame(live: RunState, rebuilt: RunState): void {
+  const [a, b] = [plain(live), plain(rebuilt)];
+  if (!isDeepStrictEqual(a, b)) expect(b).toEqual(a);
+}

@@ -1,0 +1,230 @@
+/** A run for tests: the core with a clock of its own, one method a command, no I/O. */
+
+import type { WaitMode } from "../../src/contract/shapes.ts";
+import type { TaskSpec } from "../../src/contract/task-spec.ts";
+import { failAttempt, leased, loseLease, nextReady, openLease } from "../../src/scheduler/attempts.ts";
+import { settleBudget } from "../../src/scheduler/budget.ts";
+import { runClock } from "../../src/scheduler/clock.ts";
+import { type BatchOutcome, createTasks, type NewTask } from "../../src/scheduler/create-tasks.ts";
+import { completeTask, endTask, settle } from "../../src/scheduler/ending.ts";
+import type { Limits, SchedulerEvent } from "../../src/scheduler/events.ts";
+import { noCounts, type RunHeader, RunState } from "../../src/scheduler/state.ts";
+import { Step } from "../../src/scheduler/step.ts";
+import { isEnded, type Running, type Task } from "../../src/scheduler/task.ts";
+import { type AwaitOutcome, beginAwait } from "../../src/scheduler/waits.ts";
+
+export const usualLimits: Limits = {
+  workers: 16,
+  tasks: 100_000,
+  depth: 5,
+  children: 100,
+  tokens: 0,
+  timeoutMs: 24 * 3600_000,
+  holdMs: 0,
+  stallMs: 60_000,
+  pools: [],
+};
+
+export const newHeader = (): RunHeader => ({
+  status: "active",
+  reason: "",
+  name: "",
+  limits: usualLimits,
+  snapshot: "",
+  root: 0,
+  createdAt: 0,
+  endedAt: 0,
+  seq: 0,
+  changedAt: 0,
+  taskCount: 0,
+  lastFence: 0,
+  counts: noCounts(),
+  findings: 0,
+  unhandled: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  reservedTokens: 0,
+});
+
+export const newState = (cold: (n: number) => Task | undefined = () => undefined): RunState =>
+  new RunState(newHeader(), cold);
+
+export type Leased = Task & { phase: Running };
+export type Spec = Partial<TaskSpec>;
+export const numberOf = (id: string): number | undefined => {
+  const match = /^T(\d+)$/.exec(id);
+  return match ? Number(match[1]) : undefined;
+};
+
+export class Run {
+  state: RunState;
+  now = 1_000_000;
+  readonly log: { seq: number; at: number; event: SchedulerEvent; causes: readonly number[]; body: unknown }[] = [];
+
+  constructor(limits: Partial<Limits> = {}, cold?: (n: number) => Task | undefined) {
+    this.state = newState(cold);
+    this.step((step) => step.emit({ type: "run_created", limits: { ...usualLimits, ...limits }, snapshot: "s0" }));
+  }
+
+  step<T>(decide: (step: Step) => T): T {
+    const step = new Step(this.state, this.now);
+    const answer = decide(step);
+    for (const one of step.decided) this.log.push({ ...one, at: this.now });
+    return answer;
+  }
+
+  batch(creator: Task | undefined, specs: readonly Spec[], more: Partial<NewTask> = {}): BatchOutcome {
+    const batch = specs.map((spec) => ({
+      spec: { instructions: "do it", ...spec },
+      base: "s0",
+      fork: "full",
+      ...more,
+    }));
+    return this.step((step) => createTasks(step, creator, batch, numberOf));
+  }
+
+  /** Creates tasks that must be accepted. */
+  post(...specs: Spec[]): Task[] {
+    return this.make(undefined, ...specs);
+  }
+
+  make(creator: Task | undefined, ...specs: Spec[]): Task[] {
+    const made = this.batch(creator, specs);
+    if (!made.ok) throw new Error(`refused: ${JSON.stringify(made.refusal)}`);
+    return [...made.tasks];
+  }
+
+  root(spec: Spec = {}): Task {
+    const made = this.batch(undefined, [spec], { root: true });
+    if (!made.ok) throw new Error(`refused: ${JSON.stringify(made.refusal)}`);
+    return made.tasks[0]!;
+  }
+
+  /** Leases the next ready task of the pool. */
+  lease(pool = "hosted", boot = ""): Leased | undefined {
+    return this.step((step) => {
+      const task = nextReady(this.state, pool, this.now);
+      if (!task) return undefined;
+      openLease(step, task, "w", boot);
+      return task as Leased;
+    });
+  }
+
+  /** Leases until this very task runs, giving nothing back: for runs with workers to spare. */
+  start(task: Task): Leased {
+    return this.step((step) => {
+      if (task.phase.state !== "ready") throw new Error(`task ${task.n} is ${task.phase.state}`);
+      openLease(step, task, "w", "");
+      return task as Leased;
+    });
+  }
+
+  complete(task: Task, usage?: { in: number; out: number }): void {
+    this.step((step) => {
+      const { phase } = task;
+      if (phase.state !== "running") throw new Error(`task ${task.n} is ${phase.state}`);
+      completeTask(step, task, phase.fence, "done", usage && { ...usage, read: 0, write: 0 });
+      settle(step);
+      settleBudget(step);
+    });
+  }
+
+  /** Starts and completes. */
+  succeed(...tasks: Task[]): void {
+    for (const task of tasks) this.complete(this.start(task));
+  }
+
+  /** Starts when needed, and fails for good. */
+  fail(task: Task): void {
+    if (task.phase.state !== "running") this.start(task);
+    this.step((step) => {
+      failAttempt(step, task as Leased, { error: { code: "broken", message: "it broke" }, transient: false });
+      settle(step);
+      settleBudget(step);
+    });
+  }
+
+  failTransiently(task: Task, retryAfterMs?: number): void {
+    this.step((step) => {
+      const error = { code: "provider_error", message: "429" };
+      failAttempt(step, task as Leased, {
+        error,
+        transient: true,
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      });
+      settle(step);
+      settleBudget(step);
+    });
+  }
+
+  lose(task: Task, why: "lost" | "restart" = "lost"): void {
+    this.step((step) => {
+      loseLease(step, task as Leased, why);
+      settle(step);
+    });
+  }
+
+  cancel(task: Task): void {
+    this.step((step) => {
+      endTask(step, task, { state: "cancelled", error: { code: "cancelled", message: "" } });
+      settle(step);
+      settleBudget(step);
+    });
+  }
+
+  turn(task: Task, used = 0): void {
+    this.step((step) => {
+      const { fence } = (task as Leased).phase;
+      const usage = { in: used, out: 0, read: 0, write: 0 };
+      step.emit({
+        type: "turn",
+        task: task.n,
+        fence,
+        turn: task.turns + 1,
+        snapshot: `s${step.state.header.seq}`,
+        usage,
+      });
+      settleBudget(step);
+    });
+  }
+
+  await(task: Task, targets: readonly Task[], mode: WaitMode = "all", until = 0, id = "call"): AwaitOutcome {
+    return this.step((step) => beginAwait(step, task, { id, targets: targets.map((one) => one.n), mode, until }));
+  }
+
+  /** Gives the lease back as a seat does. */
+  giveBack(task: Task): void {
+    const { fence } = leased(this.state, task.n, (task as Leased).phase.fence)!.phase;
+    this.step((step) => {
+      if (task.calls.some((call) => call.state === "waiting")) {
+        step.emit({ type: "task_parked", task: task.n, fence, on: "calls" });
+      } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });
+    });
+  }
+
+  /** A started task awaits others and parks. */
+  park(task: Task, targets: readonly Task[], mode: WaitMode = "all", until = 0): void {
+    const outcome = this.await(task, targets, mode, until);
+    if (outcome.kind !== "waiting") throw new Error(`the wait is ${outcome.kind}`);
+    this.giveBack(task);
+  }
+
+  clock(ms: number): void {
+    this.now += ms;
+    this.step((step) => runClock(step));
+  }
+
+  events<Type extends SchedulerEvent["type"]>(type: Type): Extract<SchedulerEvent, { type: Type }>[] {
+    return this.log.map(({ event }) => event).filter((event) => event.type === type) as never;
+  }
+
+  /** The end of a task in its newest generation. */
+  endOf(task: Task): Extract<SchedulerEvent, { type: "task_ended" }> | undefined {
+    return this.events("task_ended").findLast((event) => event.task === task.n);
+  }
+}
+
+export const states = (...tasks: Task[]): string => tasks.map((task) => task.phase.state).join(" ");
+export const why = (task: Task): number => (isEnded(task) ? task.phase.because : -1);
