@@ -109,6 +109,8 @@ export const renewEveryMs = 10 * second;
 export const seatServesMs = 60 * second;
 /** A seat that has not opened by then is sent again on another shard. */
 export const seatOpenMs = 3 * second;
+/** Openings are remembered this long, to refuse their duplicates; a later one finds no ready task, or takes one. */
+export const seatRememberedMs = 10 * minute;
 /** An idle seat asks again within this time instead of closing, so that a chain or a fan-in needs no new seat. */
 export const seatLingerMs = 500;
 /** Seats of one queue batch: an invocation may have 6 connections that wait for headers. */
@@ -185,6 +187,12 @@ export const clientBackoffMsMax = 5 * second;
 export const clientAttemptMs = 30 * second;
 /** Tasks that one `heddle work` process runs at once. */
 export const workConcurrencyMax = 256;
+/** One poll for leases: a worker that dies in the middle can cost a granted lease, and an idle one a request this often. */
+export const workPollMs = 10 * second;
+/** While all places are taken: how often a worker asks which of its tasks are blocked. */
+export const workBlockedCheckMs = 1 * second;
+/** What a worker that is told twice to stop still spends on handing a task over. */
+export const workLastCallMs = 3 * second;
 /** A blocked tool call of a command gives its place to another, up to this many times the concurrency (contract). */
 export const workBlockedFactor = 4;
 /** A command that is told to stop gets this long before it is killed. */
@@ -194,3 +202,8 @@ export const workStderrTailBytes = 4 * KiB;
 /** The cron sweep reads the run index by pages and loads a few runs at a time: an invocation has 6 connections. */
 export const sweepPageRuns = 200;
 export const sweepRunsAtOnce = 6;
+/** `heddle run` reads the run for its display at most this often, and this often where the log is silent. */
+export const watchEveryMs = 200;
+export const watchIdleEveryMs = 5 * second;
+/** A command says that it can't reach the server after this: longer than a local server's restart, shorter than patience. */
+export const cliReachMs = 6 * second;

@@ -1,7 +1,53 @@
+import { HeddleProblem, HeddleUnreachable } from "../client/errors.ts";
+import { cancel } from "./cancel.ts";
+import { exitStatus } from "./exit-status.ts";
+import { commandHelp, overview } from "./help.ts";
+import { problemText } from "./problem-text.ts";
+import { run, watch } from "./run/run.ts";
+import { tool } from "./tool.ts";
+import { UsageError } from "./usage.ts";
 import { version } from "./version.ts";
+import { work } from "./work/work.ts";
 
-/** Runs one command line and returns its exit status; never throws. */
+const commands: Record<string, (argv: readonly string[]) => Promise<number>> = { run, watch, cancel, work, tool };
+
+/** Runs one command line and returns its exit status. What the user can act on is said in a line or two, without a stack. */
 export async function runCli(argv: readonly string[]): Promise<number> {
-  if (argv[0] === "--version") console.log(version());
-  return 0;
+  const [name, ...rest] = argv;
+  try {
+    if (name === undefined || name === "--help" || name === "-h") return print(overview);
+    if (name === "--version" || name === "-v") return print(`${version()}\n`);
+    if (name === "help") return print(helpFor(rest[0]));
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (command === undefined) throw new UsageError(`Unknown command "${name}". See: heddle --help`);
+    const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+    if (own.includes("--help") || own.includes("-h")) return print(helpFor(name));
+    return await command(rest);
+  } catch (error) {
+    if (error instanceof UsageError) return complain(error.message, exitStatus.usage);
+    if (error instanceof HeddleUnreachable) {
+      return complain(
+        `${error.message}\nIs it running? \`npm run dev\` starts a local one; HEDDLE_URL names another.`,
+        exitStatus.unreachable,
+      );
+    }
+    if (error instanceof HeddleProblem) return complain(problemText(error), exitStatus.failed);
+    throw error;
+  }
+}
+
+function helpFor(name: string | undefined): string {
+  if (name === undefined) return overview;
+  if (Object.hasOwn(commandHelp, name)) return commandHelp[name]!;
+  throw new UsageError(`There is no command "${name}". See: heddle --help`);
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return exitStatus.ok;
+}
+
+function complain(text: string, status: number): number {
+  process.stderr.write(`heddle: ${text}\n`);
+  return status;
 }

@@ -1,0 +1,32 @@
+/** Where the command line connects: the environment, or a local server. */
+
+import { Heddle } from "../client/heddle.ts";
+import { cliReachMs } from "../limits.ts";
+import { UsageError } from "./usage.ts";
+
+export function serverUrl(env: NodeJS.ProcessEnv = process.env): string {
+  const text = env.HEDDLE_URL || "http://127.0.0.1:8787";
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new UsageError(`HEDDLE_URL is "${text}", which is not an address. Example: HEDDLE_URL=http://127.0.0.1:8787`);
+  }
+  if (url.protocol === "http:" || url.protocol === "https:") return text;
+  throw new UsageError(`HEDDLE_URL is "${text}"; it must begin with http:// or https://.`);
+}
+
+/** A client of a server that answers. @throws HeddleUnreachable after `cliReachMs`, HeddleProblem while it is not ready */
+export async function reach(): Promise<Heddle> {
+  const client = connect();
+  await client.health({ retryMs: cliReachMs });
+  return client;
+}
+
+function connect(env: NodeJS.ProcessEnv = process.env): Heddle {
+  const url = serverUrl(env);
+  const key = env.HEDDLE_API_KEY || "hdl_local";
+  if (!/^[\x21-\x7e]+$/.test(key))
+    throw new UsageError("HEDDLE_API_KEY holds characters that no key has (spaces, line breaks?).");
+  return new Heddle({ url, key });
+}

@@ -1,0 +1,35 @@
+/** JSON that a user wrote: read from a file or stdin, with the place of an error. */
+
+import { readFileSync } from "node:fs";
+import { jsonErrorAt, placeText } from "../http/json-position.ts";
+import { UsageError } from "./usage.ts";
+
+/** The text of a file, or of stdin for "-". */
+export function readInput(path: string): string {
+  try {
+    const text = readFileSync(path === "-" ? 0 : path, "utf8");
+    return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why =
+      code === "ENOENT"
+        ? "there is no such file"
+        : code === "EISDIR"
+          ? "it is a folder"
+          : code === "EACCES"
+            ? "it may not be read"
+            : message;
+    throw new UsageError(`${path === "-" ? "stdin" : path} can't be read: ${why}.`);
+  }
+}
+
+/** @throws UsageError with line and column */
+export function parseInput(text: string, from: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    const at = jsonErrorAt(text);
+    const found = at >= text.length ? "it ends too early" : `unexpected ${JSON.stringify(text[at])}`;
+    throw new UsageError(`${from} is not JSON: ${found} at ${placeText(text, at)}.`);
+  }
+}

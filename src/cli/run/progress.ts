@@ -1,0 +1,77 @@
+/** A run's progress on the screen: a block that is drawn again, plain lines, or JSON lines. */
+
+import type { RunView, TaskView } from "../../client/replies.ts";
+import { duration, oneLine } from "../plain-text.ts";
+import { Terminal } from "../terminal.ts";
+import { bar, countsText, endedOf, totalOf } from "./counts.ts";
+
+export interface Progress {
+  /** The run as it is now, and some of the tasks that run. */
+  show(run: RunView, running: readonly TaskView[]): void;
+  note(text: string): void;
+  close(): void;
+}
+
+export function progressOf(json: boolean): Progress {
+  if (json) return jsonProgress;
+  return process.stderr.isTTY ? liveProgress() : plainProgress();
+}
+
+function liveProgress(): Progress {
+  const terminal = new Terminal(process.stderr);
+  return {
+    show(run, running) {
+      const { counts } = run;
+      const lines = [
+        `${bar(counts, 30)} ${endedOf(counts)}/${totalOf(counts)}   ${duration(Date.now() - run.created_at)}   ${run.usage.tokens} tokens`,
+        statusText(run),
+      ];
+      for (const task of running)
+        lines.push(`  ${named(task)}   ${duration(Date.now() - (task.timings.started_at ?? Date.now()))}`);
+      terminal.draw(lines);
+    },
+    note: (text) => terminal.say(text),
+    close: () => terminal.clear(),
+  };
+}
+
+function plainProgress(): Progress {
+  let last = "";
+  const line = (text: string) => process.stderr.write(`${text}\n`);
+  return {
+    show(run) {
+      const text = statusText(run);
+      if (text !== last) line(`${duration(Date.now() - run.created_at)}: ${text}`);
+      last = text;
+    },
+    note: line,
+    close() {},
+  };
+}
+
+let lastJson = "";
+const jsonProgress: Progress = {
+  show(run) {
+    const fields = {
+      run: run.id,
+      status: run.status,
+      reason: run.reason,
+      counts: run.counts,
+      tokens: run.usage.tokens,
+    };
+    const text = JSON.stringify(fields);
+    if (text !== lastJson)
+      process.stdout.write(`${JSON.stringify({ at: Date.now(), event: "progress", ...fields })}\n`);
+    lastJson = text;
+  },
+  note: (text) => process.stdout.write(`${JSON.stringify({ at: Date.now(), event: "note", text })}\n`),
+  close() {},
+};
+
+const statusText = (run: RunView): string =>
+  run.status === "paused" ? `paused (${run.reason ?? "by hand"}): ${countsText(run.counts)}` : countsText(run.counts);
+
+export const named = (task: Pick<TaskView, "id" | "key" | "title">): string => {
+  const name = task.title ?? task.key;
+  return name === null ? task.id : `${oneLine(name).slice(0, 70)} (${task.id})`;
+};

@@ -1,0 +1,99 @@
+/** `heddle run` and `heddle watch`. */
+
+import { isProblem } from "../../client/errors.ts";
+import type { Heddle } from "../../client/heddle.ts";
+import type { RunView } from "../../client/replies.ts";
+import { runTimeoutMsMax } from "../../limits.ts";
+import { reach } from "../connection.ts";
+import { exitStatus } from "../exit-status.ts";
+import { readArguments, seeHelp, UsageError, wholeNumber } from "../usage.ts";
+import { readJob } from "./job-file.ts";
+import { progressOf } from "./progress.ts";
+import { startJob } from "./start.ts";
+import { summaryOf, summaryText } from "./summary.ts";
+import { watchRun } from "./watch.ts";
+
+const watchFlags = { json: { type: "boolean" }, "wait-ms": { type: "string" } } as const;
+
+export async function run(argv: readonly string[]): Promise<number> {
+  const { flags, words } = readArguments("run", argv, { ...watchFlags, detach: { type: "boolean" } });
+  if (words.length !== 1) throw new UsageError(`Name one file, or "-" for stdin.\n${seeHelp("run")}`);
+  const waitMs = wholeNumber(flags, "wait-ms", { min: 0, max: runTimeoutMsMax });
+  const job = readJob(words[0]!);
+  const client = await reach();
+  const json = flags.json === true;
+  const created = await startJob(client, job);
+  if (flags.detach === true) {
+    process.stdout.write(
+      json ? `${JSON.stringify({ at: Date.now(), event: "created", run: created.id })}\n` : `${created.id}\n`,
+    );
+    return exitStatus.ok;
+  }
+  return watched(client, created.id, { json, waitMs, finish: true });
+}
+
+export async function watch(argv: readonly string[]): Promise<number> {
+  const { flags, words } = readArguments("watch", argv, watchFlags);
+  if (words.length !== 1) throw new UsageError(`Name one run.\n${seeHelp("watch")}`);
+  const waitMs = wholeNumber(flags, "wait-ms", { min: 0, max: runTimeoutMsMax });
+  return watched(await reach(), words[0]!, { json: flags.json === true, waitMs, finish: false });
+}
+
+interface Watching {
+  readonly json: boolean;
+  readonly waitMs: number | undefined;
+  /** End the run when its tasks have ended: we made it, and it has no root that would. */
+  readonly finish: boolean;
+}
+
+async function watched(client: Heddle, id: string, { json, waitMs, finish }: Watching): Promise<number> {
+  const progress = progressOf(json);
+  const interrupt = new AbortController();
+  const onSignal = () => interrupt.abort(new Interrupted());
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
+  const timer = waitMs === undefined ? undefined : setTimeout(() => interrupt.abort(new TimeUp()), waitMs);
+  try {
+    progress.note(json ? id : `Run ${id}`);
+    let view: RunView;
+    for (;;) {
+      view = await watchRun(client, id, progress, {
+        signal: interrupt.signal,
+        detailed: !json && process.stderr.isTTY === true,
+      });
+      if (!finish || view.root !== null || view.ended_at !== null) break;
+      const finished = await finishedRun(client, id);
+      if (finished) {
+        view = finished;
+        break;
+      }
+    }
+    const summary = await summaryOf(client, view);
+    progress.close();
+    if (json) process.stdout.write(`${JSON.stringify({ at: Date.now(), event: "end", ...summary })}\n`);
+    else process.stdout.write(summaryText(summary, client.url));
+    return summary.allSucceeded ? exitStatus.ok : exitStatus.failed;
+  } catch (error) {
+    progress.close();
+    if (!(error instanceof Interrupted) && !(error instanceof TimeUp)) throw error;
+    const how = `The run goes on. See it again: heddle watch ${id}   Cancel it: heddle cancel ${id}`;
+    process.stderr.write(`${error instanceof TimeUp ? `Not ended within ${waitMs} ms. ` : ""}${how}\n`);
+    return error instanceof TimeUp ? exitStatus.failed : exitStatus.interrupted;
+  } finally {
+    clearTimeout(timer);
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(name, onSignal);
+  }
+}
+
+/** The ended run; undefined when somebody has posted more tasks meanwhile. */
+async function finishedRun(client: Heddle, id: string): Promise<RunView | undefined> {
+  try {
+    return await client.finishRun(id);
+  } catch (error) {
+    if (isProblem(error, "tasks_live")) return undefined;
+    if (isProblem(error, "run_ended")) return await client.run(id);
+    throw error;
+  }
+}
+
+class Interrupted extends Error {}
+class TimeUp extends Error {}

@@ -1,0 +1,48 @@
+/** Creates a run and posts its tasks; a file that the server refuses leaves no run behind that goes on. */
+
+import { HeddleProblem } from "../../client/errors.ts";
+import type { Heddle } from "../../client/heddle.ts";
+import type { RunView } from "../../client/replies.ts";
+import { problemText } from "../problem-text.ts";
+import { UsageError } from "../usage.ts";
+import { type Batch, batchesOf } from "./batches.ts";
+import type { Job } from "./job-file.ts";
+
+/** @throws UsageError where the file is what the server refuses */
+export async function startJob(client: Heddle, job: Job): Promise<RunView> {
+  const run = await client.createRun(job.run).catch((error: unknown) => {
+    throw refusal(error);
+  });
+  for (const batch of batchesOf(job.tasks)) {
+    try {
+      await client.createTasks(run.id, { tasks: batch.tasks, from: run.snapshot });
+    } catch (error) {
+      await client.cancelRun(run.id, { reason: "its tasks were refused" }).catch(() => undefined);
+      throw refusal(error, batch);
+    }
+  }
+  return run;
+}
+
+/** What the server says about a batch, said about the file. */
+function refusal(error: unknown, batch?: Batch): unknown {
+  if (!(error instanceof HeddleProblem) || error.retryable || ![400, 409, 413, 422].includes(error.status))
+    return error;
+  const errors = error.errors.map(({ path, message }) => ({ message, path: inFile(path, batch) }));
+  const { status, code, title, hint } = error;
+  const told = new HeddleProblem(status, {
+    code,
+    title,
+    hint,
+    errors,
+    ...(error.detail !== undefined && { detail: inFile(error.detail, batch) }),
+  });
+  return new UsageError(`The server refuses the file: ${problemText(told)}`);
+}
+
+const inFile = (text: string, batch: Batch | undefined): string =>
+  batch === undefined
+    ? text
+    : text.replace(/\btasks\[(\d+)\]/g, (all, i) =>
+        batch.positions[i] === undefined ? all : `tasks[${batch.positions[i]}]`,
+      );

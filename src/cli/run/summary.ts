@@ -1,0 +1,51 @@
+/** The end of `heddle run`: what became of the tasks, what it took, and where the results are. */
+
+import type { Heddle } from "../../client/heddle.ts";
+import type { RunView, TaskView } from "../../client/replies.ts";
+import { duration, oneLine } from "../plain-text.ts";
+import { countsText, totalOf } from "./counts.ts";
+import { named } from "./progress.ts";
+
+const failedShown = 20;
+
+export interface Summary {
+  readonly run: RunView;
+  /** Tasks that failed, first ones first, at most 20. */
+  readonly failed: readonly TaskView[];
+  readonly allSucceeded: boolean;
+  /** The root's result, when the run has one that succeeded. */
+  readonly result: unknown;
+}
+
+export async function summaryOf(client: Heddle, run: RunView): Promise<Summary> {
+  const failed =
+    run.counts.failed > 0 ? (await client.listTasks(run.id, { state: "failed", limit: failedShown })).tasks : [];
+  const root = run.root === null ? undefined : await client.task(run.id, run.root);
+  return { run, failed, allSucceeded: run.counts.succeeded === totalOf(run.counts), result: root?.result };
+}
+
+export function summaryText({ run, failed, result }: Summary, url: string): string {
+  const wallMs = (run.ended_at ?? Date.now()) - run.created_at;
+  const { input_tokens, output_tokens, cache_read_tokens, tokens } = run.usage;
+  const lines = [
+    `Run ${run.id}${run.name === null ? "" : ` "${oneLine(run.name)}"`}: ${run.status}${run.reason === null ? "" : ` (${run.reason})`}`,
+    `  tasks    ${countsText(run.counts)}`,
+    `  time     ${duration(wallMs)}`,
+    `  tokens   ${tokens}${tokens > 0 ? ` (${input_tokens} in, ${output_tokens} out, ${cache_read_tokens} of the input read from caches)` : ""}`,
+  ];
+  for (const task of failed) lines.push(`  failed   ${named(task)}: ${errorText(task)}`);
+  if (run.counts.failed > failed.length) lines.push(`  failed   and ${run.counts.failed - failed.length} more`);
+  if (typeof result === "string") lines.push(`  result   ${oneLine(result).slice(0, 2000)}`);
+  else if (result !== null && result !== undefined) lines.push(`  result   ${JSON.stringify(result).slice(0, 2000)}`);
+  lines.push(`  results  curl -H "authorization: Bearer $HEDDLE_API_KEY" ${url}/v1/runs/${run.id}/tasks`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** The error, down its causes. */
+function errorText(task: TaskView): string {
+  const parts: string[] = [];
+  for (let error = task.error; error && parts.length < 5; error = error.cause?.error ?? null) {
+    parts.push(`${error.code}: ${oneLine(error.message).slice(0, 300)}`);
+  }
+  return parts.join(" < ") || "no error recorded";
+}

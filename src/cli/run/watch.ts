@@ -1,0 +1,90 @@
+/**
+ * Follows a run until all of its tasks have ended.
+ *
+ * The log says *that* something happened; what is shown is read from the run, at most a few times a second. So the display is
+ * right whatever events there are, and a run of 10,000 tasks costs no more to watch than one of ten.
+ */
+
+import type { Heddle } from "../../client/heddle.ts";
+import type { RunView, TaskView } from "../../client/replies.ts";
+import { sleep } from "../../client/sleep.ts";
+import { watchEveryMs, watchIdleEveryMs } from "../../limits.ts";
+import type { Progress } from "./progress.ts";
+
+/** Rows of running tasks that a screen has room for. */
+const runningShown = 8;
+
+/** The run once all of its tasks have ended (a run without a root may still be `active`). Ends at once when `signal` aborts. */
+export async function watchRun(
+  client: Heddle,
+  run: string,
+  progress: Progress,
+  options: { signal: AbortSignal; detailed: boolean },
+): Promise<RunView> {
+  const over = new AbortController();
+  const stop = () => over.abort(options.signal.reason);
+  if (options.signal.aborted) stop();
+  options.signal.addEventListener("abort", stop);
+  let news = true;
+  let ring = () => {};
+  const listening = (async () => {
+    // From the newest event on: what has been is in the first view.
+    const { last_seq } = await client.run(run, { signal: over.signal });
+    for await (const _event of client.followEvents(run, { after: last_seq }, { signal: over.signal })) {
+      news = true;
+      ring();
+    }
+  })().catch(() => undefined); // the display then goes on by the clock
+  const drawing = (async () => {
+    while (!over.signal.aborted) {
+      if (news) {
+        news = false;
+        await show(client, run, progress, options.detailed, over.signal);
+      }
+      await sleep(watchEveryMs, over.signal);
+      if (!news)
+        await Promise.race([sleep(watchIdleEveryMs, over.signal), new Promise<void>((resolve) => (ring = resolve))]);
+      news = true;
+    }
+  })().catch((error: unknown) => {
+    if (!over.signal.aborted) throw error;
+  });
+  try {
+    await Promise.race([
+      client.waitFor(run, { mode: "settled" }, { signal: over.signal, retryMs: Number.POSITIVE_INFINITY }),
+      failureOf(drawing),
+    ]);
+    return await ended(client, run, over.signal);
+  } finally {
+    options.signal.removeEventListener("abort", stop);
+    over.abort();
+    await Promise.allSettled([listening, drawing]);
+  }
+}
+
+async function show(
+  client: Heddle,
+  run: string,
+  progress: Progress,
+  detailed: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const options = { signal, retryMs: Number.POSITIVE_INFINITY };
+  const view = await client.run(run, options);
+  const running: TaskView[] = detailed
+    ? (await client.listTasks(run, { state: "running", limit: runningShown }, options)).tasks
+    : [];
+  progress.show(view, running);
+}
+
+/** A run with a root ends by itself, a moment after its last task. */
+async function ended(client: Heddle, run: string, signal: AbortSignal): Promise<RunView> {
+  for (;;) {
+    const view = await client.run(run, { signal });
+    if (view.ended_at !== null || view.root === null) return view;
+    await sleep(watchEveryMs, signal);
+  }
+}
+
+/** Rejects as `promise` does; never resolves. */
+const failureOf = (promise: Promise<unknown>): Promise<never> => new Promise((_, reject) => promise.catch(reject));

@@ -1,0 +1,47 @@
+/** `heddle tool NAME JSON`: a tool call of the task that a command of `heddle work` runs. */
+
+import { randomUUID } from "node:crypto";
+import { isProblem } from "../client/errors.ts";
+import { Heddle } from "../client/heddle.ts";
+import type { ToolOutcome } from "../client/replies.ts";
+import { waitMsMax } from "../limits.ts";
+import { serverUrl } from "./connection.ts";
+import { exitStatus } from "./exit-status.ts";
+import { parseInput, readInput } from "./json-input.ts";
+import { problemText } from "./problem-text.ts";
+import { readArguments, seeHelp, UsageError } from "./usage.ts";
+
+export async function tool(argv: readonly string[]): Promise<number> {
+  const { words } = readArguments("tool", argv, {});
+  const [name, json = "{}", ...more] = words;
+  if (name === undefined || more.length > 0)
+    throw new UsageError(`Give a tool's name and its arguments as one JSON text.\n${seeHelp("tool")}`);
+  const lease = process.env.HEDDLE_LEASE;
+  if (!lease)
+    throw new UsageError(
+      `HEDDLE_LEASE is not set: this works inside a command that \`heddle work\` runs.\n${seeHelp("tool")}`,
+    );
+  const args = json === "-" ? parseInput(readInput("-"), "stdin") : parseInput(json, "The second argument");
+  const client = new Heddle({ url: serverUrl() });
+  try {
+    return print(await called(client, lease, name, args));
+  } catch (error) {
+    if (!isProblem(error, "lease_lost")) throw error;
+    process.stderr.write(`heddle: ${problemText(error)}\n`);
+    return exitStatus.leaseLost;
+  }
+}
+
+/** A call that blocks is taken up again, under its own id, until it is over: the waiter keeps its place. */
+async function called(client: Heddle, lease: string, name: string, args: unknown): Promise<ToolOutcome> {
+  const callId = `call_${randomUUID()}`;
+  for (;;) {
+    const outcome = await client.callLeaseTool(lease, name, { arguments: args, call_id: callId, wait_ms: waitMsMax });
+    if (!("pending" in outcome)) return outcome;
+  }
+}
+
+function print(outcome: ToolOutcome): number {
+  process.stdout.write(`${JSON.stringify("result" in outcome ? outcome.result : outcome)}\n`);
+  return "result" in outcome ? exitStatus.ok : exitStatus.failed;
+}

@@ -1,0 +1,55 @@
+/** Reading a command line, and what to say when it can't be read. */
+
+import { type ParseArgsConfig, parseArgs } from "node:util";
+
+/** The user has to change the command line, a file or the environment; shown as its message, exit status 2. */
+export class UsageError extends Error {}
+
+type Flags = NonNullable<ParseArgsConfig["options"]>;
+type Values = Record<string, string | boolean | undefined>;
+
+export interface Read {
+  readonly flags: Values;
+  readonly words: readonly string[];
+}
+
+/** Flags and words of `argv`. @throws UsageError that names the flag and where to read on */
+export function readArguments(command: string, argv: readonly string[], options: Flags): Read {
+  try {
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+    return { flags: values as Values, words: positionals };
+  } catch (error) {
+    throw new UsageError(`${flagComplaint(error as Error & { code?: string }, argv)}\n${seeHelp(command)}`);
+  }
+}
+
+export const seeHelp = (command: string): string => `See: heddle help ${command}`;
+
+/** A whole number from a flag; `fallback` where it is not given. */
+export function wholeNumber(
+  flags: Values,
+  name: string,
+  bounds: { min: number; max: number; fallback: number },
+): number;
+export function wholeNumber(flags: Values, name: string, bounds: { min: number; max: number }): number | undefined;
+export function wholeNumber(
+  flags: Values,
+  name: string,
+  { min, max, fallback }: { min: number; max: number; fallback?: number },
+) {
+  const text = flags[name];
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (typeof text === "string" && /^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new UsageError(`--${name} is "${text}"; it must be a whole number from ${min} to ${max}.`);
+}
+
+/** node:util's own sentences are long and speak of positionals; they also differ between versions, the codes do not. */
+function flagComplaint(error: Error & { code?: string }, argv: readonly string[]): string {
+  const flag = /'(-[^\s'=<]*)/.exec(error.message)?.[1] ?? argv.find((word) => word.startsWith("-"));
+  if (error.code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") return `Unknown flag ${flag}.`;
+  if (error.code === "ERR_PARSE_ARGS_INVALID_OPTION_VALUE") {
+    return /does not take/.test(error.message) ? `${flag} takes no value.` : `${flag} needs a value.`;
+  }
+  return error.message;
+}

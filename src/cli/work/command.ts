@@ -1,0 +1,92 @@
+/**
+ * One run of the command: what it is given, what it answered, and its end.
+ *
+ * C1  The command leads a process group of its own: a signal of the terminal reaches us only, and stopping it stops its children.
+ * C2  `ended` always resolves: a child that keeps the pipes open after the command has gone is killed after a bound.
+ * C3  What is kept of its output is bounded.
+ */
+
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { resultBytesMax, workKillMs, workStderrTailBytes } from "../../limits.ts";
+
+export interface CommandEnd {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  /** stdout was cut off, and the command stopped: no result can be that long. */
+  readonly overflow: boolean;
+  readonly stderrTail: string;
+  /** It did not start at all. */
+  readonly startError?: Error;
+}
+
+/** White space that JSON.parse drops may make the text longer than the result. */
+const stdoutBytesMax = 2 * resultBytesMax;
+const isWindows = process.platform === "win32";
+
+export class Command {
+  readonly ended: Promise<CommandEnd>;
+  readonly #child: ChildProcess;
+  #over = false;
+
+  constructor(command: readonly string[], env: NodeJS.ProcessEnv, stdin: string) {
+    const [file, ...args] = command;
+    this.#child = spawn(file!, args, { env, stdio: ["pipe", "pipe", "pipe"], detached: !isWindows, windowsHide: true });
+    this.ended = this.#follow(stdin);
+  }
+
+  /** SIGTERM to the command and its children, SIGKILL after a bound. Does nothing once it has ended. */
+  stop(): void {
+    if (this.#over) return;
+    this.#signal("SIGTERM");
+    const timer = setTimeout(() => this.#over || this.#signal("SIGKILL"), workKillMs);
+    void this.ended.then(() => clearTimeout(timer));
+  }
+
+  #follow(stdin: string): Promise<CommandEnd> {
+    const child = this.#child;
+    const stdout: Buffer[] = [];
+    let stdoutBytes = 0;
+    let stderr = Buffer.alloc(0);
+    child.stdout!.on("data", (part: Buffer) => {
+      stdoutBytes += part.length;
+      if (stdoutBytes <= stdoutBytesMax) stdout.push(part);
+      else this.stop();
+    });
+    child.stderr!.on("data", (part: Buffer) => {
+      stderr = Buffer.concat([stderr, part]).subarray(-workStderrTailBytes);
+    });
+    child.stdin!.on("error", () => undefined); // it need not read its input
+    child.stdin!.end(stdin);
+    return new Promise((resolve) => {
+      const end = (status: number | null, signal: NodeJS.Signals | null, startError?: Error) => {
+        this.#over = true;
+        resolve({
+          status,
+          signal,
+          stdout: Buffer.concat(stdout).toString("utf8"),
+          overflow: stdoutBytes > stdoutBytesMax,
+          stderrTail: stderr.toString("utf8").trimEnd(),
+          ...(startError && { startError }),
+        });
+      };
+      child.once("error", (error) => child.pid === undefined && end(null, null, error));
+      child.once("close", end);
+      child.once("exit", () => {
+        const timer = setTimeout(() => this.#signal("SIGKILL"), workKillMs);
+        child.once("close", () => clearTimeout(timer));
+      });
+    });
+  }
+
+  #signal(name: NodeJS.Signals): void {
+    const { pid } = this.#child;
+    if (pid === undefined) return;
+    try {
+      if (isWindows) spawnSync("taskkill", ["/pid", String(pid), "/T", "/F"], { windowsHide: true });
+      else process.kill(-pid, name);
+    } catch {
+      // The whole group has gone.
+    }
+  }
+}

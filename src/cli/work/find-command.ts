@@ -1,0 +1,26 @@
+import { accessSync, constants, statSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { UsageError } from "../usage.ts";
+
+/** @throws UsageError when there is no such command: said once at the start, and not by failing every task of the pool */
+export function requireCommand(name: string, env: NodeJS.ProcessEnv = process.env): void {
+  if (process.platform === "win32") return; // PATHEXT and shims: spawn knows better
+  const candidates = name.includes("/")
+    ? [name]
+    : (env.PATH ?? "").split(delimiter).map((folder) => join(folder || ".", name));
+  let denied = false;
+  for (const path of candidates) {
+    try {
+      if (!statSync(path).isFile()) continue;
+      accessSync(path, constants.X_OK);
+      return;
+    } catch (error) {
+      denied ||= (error as NodeJS.ErrnoException).code === "EACCES";
+    }
+  }
+  throw new UsageError(
+    denied
+      ? `${name} is not executable. Make it so (chmod +x), or name its interpreter: -- node ${name}`
+      : `There is no command "${name}"${name.includes("/") ? "" : " on the PATH"}. It runs without a shell; for shell syntax: -- sh -c '…'`,
+  );
+}
