@@ -7,7 +7,9 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
+import { childHash } from "../context/snapshot-hash.ts";
 import type { MessageText, ToolCall, Usage } from "../context/types.ts";
+import type { SnapshotHash } from "../ids.ts";
 import type {
   CreatedTasks,
   ErrorView,
@@ -352,7 +354,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   // ---- tools from outside ----------------------------------------------------------------------------------------------
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
-    const callIdem = idem ?? (input.callId === undefined ? undefined : await outsideCall(input));
+    const callIdem = idem ?? (await this.#outsideCall(input));
     let waiting: Extract<ToolRun, { kind: "waiting" }> | undefined;
     const reply = this.#shell.command<ToolOutcome>(
       (step, run) => {
@@ -394,6 +396,18 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       const caller = { task: undefined, callId: "", base: () => "", inTranscript: false };
       return toolReply(runTool(step, run, caller, input.tool, input.arguments), "");
     });
+  }
+
+  /** The same call of the same reply gets the first answer, as a repeated Idempotency-Key does. Providers reuse call ids. */
+  async #outsideCall(input: ToolCallInput): Promise<Idem | undefined> {
+    const run = this.#shell.load();
+    if (!run || input.callId === undefined) return undefined;
+    const messages = input.messages ?? [];
+    const after = input.snapshot ?? baseOfCalls(run, run.state.header.snapshot, messages);
+    const base = messages.length > 0 ? childHash(after as SnapshotHash, messages) : after;
+    const text = new TextEncoder().encode(`${input.tool}\n${input.arguments}`);
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
+    return { key: `call:${base}:${input.callId}`, fingerprint: Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") };
   }
 
   // ---- leases of pull workers ------------------------------------------------------------------------------------------
@@ -569,7 +583,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   // ---- hosted seats ----------------------------------------------------------------------------------------------------
 
   async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatWork | undefined> {
-    if (!this.#shell.load() || !this.#shell.seats.open(ticket.nonce)) return undefined;
+    if (!this.#shell.load() || !this.#shell.seats.open(ticket.nonce, this.#shell.now())) return undefined;
     return this.#nextWork(next);
   }
 
@@ -685,13 +699,3 @@ const endingOf = (call: Extract<ToolRun, { kind: "finish" }>["call"]) =>
   "error" in call
     ? ({ kind: "error", error: call.error, transient: call.retryable } as const)
     : ({ kind: "result", result: call.result } as const);
-
-/** The same call_id with the same call gets the first answer, as a repeated Idempotency-Key does. */
-async function outsideCall(input: ToolCallInput): Promise<Idem> {
-  const text = new TextEncoder().encode(`${input.tool}\n${input.arguments}`);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
-  return {
-    key: `call:${input.callId}`,
-    fingerprint: Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join(""),
-  };
-}

@@ -7,11 +7,12 @@
  * O3. A nonce opens at most once while the ledger remembers it; what it forgets is refused by there being no ready task.
  */
 
-import { seatOpenMs } from "../../limits.ts";
+import { seatOpenMs, seatRememberedMs } from "../../limits.ts";
 
 export class Seats {
   readonly #openings = new Map<string, number>();
-  readonly #opened = new Set<string>();
+  /** Nonce → when it was opened. */
+  readonly #opened = new Map<string, number>();
   readonly #lingering: (() => void)[] = [];
 
   get lingering(): number {
@@ -34,10 +35,14 @@ export class Seats {
   }
 
   /** False for a duplicate (O3). */
-  open(nonce: string): boolean {
+  open(nonce: string, now: number): boolean {
     if (this.#opened.has(nonce)) return false;
+    for (const [old, at] of this.#opened) {
+      if (at + seatRememberedMs > now) break;
+      this.#opened.delete(old);
+    }
     this.#openings.delete(nonce);
-    this.#opened.add(nonce);
+    this.#opened.set(nonce, now);
     return true;
   }
 

@@ -13,6 +13,7 @@ import { cancelTask, settle } from "../../scheduler/ending.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { isLive, type Task } from "../../scheduler/task.ts";
 import { beginAwait, waitIsOver } from "../../scheduler/waits.ts";
+import { createdEventOf } from "./bodies.ts";
 import { forkAll } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { projectionOf } from "./projection.ts";
@@ -81,7 +82,10 @@ function createFromCall(
   specs: Extract<ToolCallParsed, { tool: "create_task" }>["tasks"],
 ): ToolRun {
   const base = caller.base();
-  const forked = forkAll(run.store.tree, base, caller.inTranscript ? caller.callId : undefined, specs);
+  // Labels are inherited and can't be shed: rules go by them.
+  const inherited = caller.task && createdEventOf(run, caller.task).labels;
+  const labelled = inherited ? specs.map((spec) => ({ ...spec, labels: { ...spec.labels, ...inherited } })) : specs;
+  const forked = forkAll(run.store.tree, base, caller.inTranscript ? caller.callId : undefined, labelled);
   if (!forked.ok) return refused(forked.fault.code, forked.fault.detail ?? "");
   const outcome = createTasks(step, caller.task, forked.tasks, run.numberOf);
   if (!outcome.ok) {
