@@ -27,7 +27,7 @@ export function mismatchOf(error: z.ZodError): Mismatch {
 }
 
 /** `tasks[3].after[0]`; keys that are no plain names are quoted: `labels["a b"]`. */
-export function pathText(path: readonly PropertyKey[]): string {
+function pathText(path: readonly PropertyKey[]): string {
   let text = "";
   for (const step of path) {
     if (typeof step === "number") text += `[${step}]`;

@@ -11,7 +11,7 @@ export const queryInt = (min: number, max: number) =>
     .transform(Number)
     .pipe(z.int().min(min).max(max));
 
-export const limitParam = queryInt(1, pageRowsMax).default(pageRowsDefault).describe("Rows of the page.");
-export const cursorParam = z.string().min(1).max(512).describe("`next_cursor` of the page before.").exactOptional();
+const limitParam = queryInt(1, pageRowsMax).default(pageRowsDefault).describe("Rows of the page.");
+const cursorParam = z.string().min(1).max(512).describe("`next_cursor` of the page before.").exactOptional();
 
 export const pageQuery = z.strictObject({ limit: limitParam, cursor: cursorParam });

@@ -18,7 +18,7 @@ const taskState = z.enum(taskStates);
 const waitMode = z.enum(["all", "any", "settled"]);
 const counts = z.record(taskState, z.int());
 
-export const limitsView = z.strictObject({
+const limitsView = z.strictObject({
   workers: z.int(),
   tasks: z.int(),
   depth: z.int(),
@@ -53,7 +53,7 @@ export const runView = z
   })
   .meta({ id: "Run" });
 
-export const runRow = z
+const runRow = z
   .strictObject({
     id: z.string(),
     name: z.string().nullable(),
@@ -72,7 +72,7 @@ const waitingOn = z
   ])
   .nullable();
 
-export const errorView = z
+const errorView = z
   .strictObject({
     code: z.string(),
     message: z.string(),
@@ -134,7 +134,7 @@ export const createdTasks = z.strictObject({
   notes: z.array(z.string()).exactOptional(),
 });
 
-export const eventView = z
+const eventView = z
   .looseObject({ seq: z.int(), at, type: z.string(), task: z.string().exactOptional(), causes: z.array(z.int()) })
   .meta({ id: "Event" });
 
@@ -161,7 +161,7 @@ export const snapshotView = contextView
   .meta({ id: "Snapshot" });
 export const appended = z.strictObject({ snapshot: z.string() });
 
-export const leaseView = z
+const leaseView = z
   .strictObject({
     id: z.string().describe("The capability for this attempt: its calls need no key."),
     expires_at: at,
@@ -192,7 +192,7 @@ export const tasksPage = z.strictObject({ tasks: z.array(taskView), next_cursor:
 export const eventsPage = z.strictObject({ events: z.array(eventView), next_cursor: cursor });
 
 export const tenantView = z.strictObject({ id: z.string(), name: z.string(), created_at: at }).meta({ id: "Tenant" });
-export const keyView = z
+const keyView = z
   .strictObject({
     id: z.string(),
     name: z.string().nullable(),

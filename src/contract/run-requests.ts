@@ -26,7 +26,7 @@ export const contextSchema = z
   })
   .meta({ id: "Context" });
 
-export const limitsSchema = z
+const limitsSchema = z
   .strictObject({
     workers: z.int().min(1).max(limits.runWorkersMax).exactOptional(),
     tasks: z.int().min(1).max(limits.runTasksMax).exactOptional(),

@@ -13,7 +13,7 @@ const pool = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, "a pool's name is [a-z]
 
 export const snapshotHash = z.string().refine(isSnapshotHash, "a snapshot is 32 hex characters");
 
-export const forkSchema = z
+const forkSchema = z
   .union(
     [
       z
@@ -31,7 +31,7 @@ export const forkSchema = z
     'Which part of the context the task gets: "full" (default), {"snapshot"}, {"last": n} turns, or "none". "auto" is not available yet.',
   );
 
-export const labelsSchema = z
+const labelsSchema = z
   .record(z.string().min(1).max(limits.labelCharsMax), z.string().max(limits.labelCharsMax))
   .refine((labels) => Object.keys(labels).length <= limits.labelsMax, `at most ${limits.labelsMax} labels`)
   .describe("Names with values, inherited by the task's own tasks.");

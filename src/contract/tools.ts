@@ -20,7 +20,7 @@ import type { WaitMode } from "./shapes.ts";
 import { type TaskSpec, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { tasksWithTexts, taskWithTexts } from "./task-texts.ts";
 
-export type InspectTarget = { task: string; path?: string; offset?: number } | { variable: string } | { run: true };
+type InspectTarget = { task: string; path?: string; offset?: number } | { variable: string } | { run: true };
 
 export type ToolCallParsed =
   | { tool: "create_task"; tasks: TaskSpec[] }

@@ -8,7 +8,7 @@ export interface Position {
   readonly id: string;
 }
 
-export const cursorOf = ({ createdAt, id }: Position): string =>
+const cursorOf = ({ createdAt, id }: Position): string =>
   toBase64url(new TextEncoder().encode(JSON.stringify([createdAt, id])));
 
 /** @throws Fault validation_failed for a text that no list has given out */

@@ -4,7 +4,7 @@ import type { Scope } from "../contract/admin-requests.ts";
 import type { RunSchedulerRpc, TenantGateRpc } from "../objects/rpc.ts";
 
 /** The one method of a Durable Object namespace that is used here. */
-export interface Objects<Stub> {
+interface Objects<Stub> {
   getByName(name: string): Stub;
 }
 

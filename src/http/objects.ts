@@ -32,12 +32,9 @@ function platformFault(error: unknown): Fault | undefined {
   if (marks.overloaded) return new Fault("overloaded");
   if (marks.retryable || marks.durableObjectReset)
     return new Fault("overloaded", "the run's object restarted meanwhile");
-  // A text with any character beyond Latin-1 travels in two bytes a character, so a body under its cap can be over this one.
+  // A text with any character beyond Latin-1 travels in two bytes a character, so one under its own cap can be over this one.
   if (/limited to 32\s?MiB/i.test(String(marks.message))) {
-    return new Fault(
-      "body_too_large",
-      "the text holds characters that make it take more than 32 MiB inside; send it in parts",
-    );
+    return new Fault("context_too_large", "with characters beyond Latin-1 in it, it takes more than 32 MiB inside");
   }
   return undefined;
 }

@@ -17,7 +17,7 @@ import type { AppOptions, HttpEnv } from "./env.ts";
 import { readIdem } from "./idempotency.ts";
 import { heldLease, type LeaseHolder } from "./lease-holder.ts";
 
-export type Access =
+type Access =
   | { readonly kind: "public" | "operator" | "lease" }
   | { readonly kind: "key"; readonly scopes: readonly Scope[] };
 
@@ -36,7 +36,7 @@ interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodT
   readonly hidden?: true;
 }
 
-export interface Answer {
+interface Answer {
   readonly status: 200 | 201 | 204;
   /** Absent: no body, or not JSON. */
   readonly schema?: z.ZodType;

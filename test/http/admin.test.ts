@@ -147,6 +147,7 @@ test("the run index: inserted once, listed by tenant and age, swept until ended"
   ]);
   expect(ids(await activeRuns(db, 2))).toEqual(["run_b", "run_c"]);
   expect(await activeRuns(db, 2, { tenant: "ten_x", id: "run_c" })).toEqual([{ tenant: "ten_y", id: "run_z" }]);
-  expect(await deleteRun(db, { tenant: "ten_x", id: "run_c" })).toBe(true);
+  expect(await deleteRun(db, { tenant: "ten_x", id: "run_c" }, 5)).toBe(false);
+  expect(await deleteRun(db, { tenant: "ten_x", id: "run_c" }, 6)).toBe(true);
   expect(await deleteRun(db, { tenant: "ten_x", id: "run_c" })).toBe(false);
 });

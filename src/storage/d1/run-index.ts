@@ -73,8 +73,18 @@ export async function activeRuns(db: D1Database, limit: number, after?: RunName)
   return results;
 }
 
-/** Removes the row; false when there was none. */
-export async function deleteRun(db: D1Database, run: RunName): Promise<boolean> {
-  const { meta } = await db.prepare("DELETE FROM runs WHERE tenant = ? AND id = ?").bind(run.tenant, run.id).run();
+/**
+ * Removes the row; false when there was none. With `createdBefore` only an older one: a young row may be of a run whose
+ * object is about to be created.
+ */
+export async function deleteRun(
+  db: D1Database,
+  run: RunName,
+  createdBefore = Number.MAX_SAFE_INTEGER,
+): Promise<boolean> {
+  const { meta } = await db
+    .prepare("DELETE FROM runs WHERE tenant = ? AND id = ? AND created_at < ?")
+    .bind(run.tenant, run.id, createdBefore)
+    .run();
   return meta.changes > 0;
 }

@@ -1,0 +1,313 @@
+/** Every run route against the real objects: what a client sends, what it gets, what is refused. */
+
+import { env } from "cloudflare:workers";
+import { beforeAll, expect, test } from "vitest";
+import type * as z from "zod";
+import * as responses from "../../src/contract/responses.ts";
+import { createApp } from "../../src/http/app.ts";
+import type { HttpEnv } from "../../src/http/env.ts";
+
+const bindings = env as unknown as HttpEnv;
+const app = createApp({
+  localKeys: {
+    keys: [
+      { key: "hdl_a", tenant: "ten_a", scopes: ["runs", "workers"] },
+      { key: "hdl_b", tenant: "ten_b", scopes: ["runs", "workers"] },
+      { key: "hdl_pages", tenant: "ten_pages", scopes: ["runs"] },
+    ],
+    operatorSecret: "operate",
+  },
+});
+
+interface Sent {
+  key?: string | null;
+  json?: unknown;
+  text?: string;
+  headers?: Record<string, string>;
+}
+
+async function send(
+  method: string,
+  path: string,
+  { key = "hdl_a", json, text, headers }: Sent = {},
+): Promise<Response> {
+  const body = text ?? (json === undefined ? undefined : JSON.stringify(json));
+  return app.request(
+    `http://heddle.test${path}`,
+    {
+      method,
+      ...(body !== undefined && { body }),
+      headers: {
+        ...(key !== null && { authorization: `Bearer ${key}` }),
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+    },
+    bindings,
+  );
+}
+
+/** The answer, which must have `status` and match `schema`. */
+async function get<Schema extends z.ZodType>(
+  schema: Schema,
+  status: number,
+  method: string,
+  path: string,
+  sent?: Sent,
+): Promise<z.output<Schema>> {
+  const response = await send(method, path, sent);
+  const body = await response.json();
+  expect({ status: response.status, body }).toMatchObject({ status });
+  return schema.parse(body);
+}
+
+const refused = async (method: string, path: string, sent?: Sent) =>
+  get(responses.problemView, expect.any(Number) as unknown as number, method, path, sent);
+
+const newRun = (json: unknown = {}, headers: Record<string, string> = {}) =>
+  get(responses.runView, 201, "POST", "/v1/runs", { json, headers });
+
+let shared: string;
+beforeAll(async () => {
+  shared = (await newRun({ name: "shared" })).id;
+});
+
+test("a run is created, read, paused, resumed, finished and deleted", async () => {
+  const run = await newRun({ name: "weave", limits: { workers: 2, tokens: 1000 } });
+  expect(run).toMatchObject({ name: "weave", status: "active", idle: true, format: "anthropic", root: null });
+  expect(run.limits).toMatchObject({ workers: 2, tokens: 1000, tasks: 10_000, depth: 5, children: 100 });
+  const at = `/v1/runs/${run.id}`;
+  expect(await get(responses.runView, 200, "GET", at)).toMatchObject({ id: run.id, snapshot: run.snapshot });
+  expect(await get(responses.runView, 200, "POST", `${at}/pause`)).toMatchObject({ status: "paused" });
+  expect(await get(responses.runView, 200, "POST", `${at}/resume`)).toMatchObject({ status: "active" });
+  expect(await refused("POST", `${at}/resume`)).toMatchObject({ code: "run_not_paused" });
+  expect(await get(responses.runView, 200, "POST", `${at}/budget`, { json: { tokens: 5000 } })).toMatchObject({
+    limits: { tokens: 5000 },
+  });
+  expect(await get(responses.runView, 200, "POST", `${at}/finish`, { json: {} })).toMatchObject({
+    status: "succeeded",
+  });
+  expect(await refused("POST", `${at}/tasks`, { json: { tasks: [{ instructions: "x" }] } })).toMatchObject({
+    code: "run_ended",
+  });
+  expect((await send("DELETE", at)).status).toBe(204);
+  expect(await refused("GET", at)).toMatchObject({ code: "not_found" });
+  expect(await refused("DELETE", at)).toMatchObject({ code: "not_found" });
+});
+
+test("another tenant finds nothing", async () => {
+  for (const [method, path] of [
+    ["GET", ""],
+    ["DELETE", ""],
+    ["POST", "/pause"],
+    ["GET", "/tasks"],
+    ["GET", "/events"],
+    ["GET", "/tasks/T1-000000"],
+  ] as const) {
+    expect(await refused(method, `/v1/runs/${shared}${path}`, { key: "hdl_b" })).toMatchObject({ code: "not_found" });
+  }
+  expect(await get(responses.runView, 200, "GET", `/v1/runs/${shared}`)).toMatchObject({ status: "active" });
+});
+
+test("runs are listed by tenant, in pages, oldest first", async () => {
+  const made: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    made.push(
+      (await get(responses.runView, 201, "POST", "/v1/runs", { key: "hdl_pages", json: { name: `n${i}` } })).id,
+    );
+  }
+  const listed: string[] = [];
+  let cursor: string | null = null;
+  do {
+    const query: string = cursor === null ? "limit=2" : `limit=2&cursor=${cursor}`;
+    const page: z.output<typeof responses.runsPage> = await get(responses.runsPage, 200, "GET", `/v1/runs?${query}`, {
+      key: "hdl_pages",
+    });
+    listed.push(...page.runs.map(({ id }) => id));
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+  expect(listed.length).toBe(3);
+  expect([...listed].sort()).toEqual([...made].sort());
+});
+
+test("a repeated Idempotency-Key is one run; with another body it is refused and nothing changes", async () => {
+  const [a, b] = await Promise.all([1, 2].map(() => newRun({ name: "once" }, { "idempotency-key": "r-1" })));
+  expect(a!.id).toBe(b!.id);
+  const other = { json: { name: "other" }, headers: { "idempotency-key": "r-1" } };
+  expect(await refused("POST", "/v1/runs", other)).toMatchObject({ code: "idempotency_mismatch" });
+  expect(await get(responses.runView, 200, "GET", `/v1/runs/${a!.id}`)).toMatchObject({ name: "once" });
+
+  const batch = { json: { tasks: [{ instructions: "x", pool: "nobody" }] }, headers: { "idempotency-key": "t-1" } };
+  const first = await get(responses.createdTasks, 201, "POST", `/v1/runs/${a!.id}/tasks`, batch);
+  expect(await get(responses.createdTasks, 201, "POST", `/v1/runs/${a!.id}/tasks`, batch)).toEqual(first);
+  expect((await get(responses.tasksPage, 200, "GET", `/v1/runs/${a!.id}/tasks`)).tasks.length).toBe(1);
+});
+
+test("messages come back byte for byte, in both formats", async () => {
+  const message = '{"role" : "user","content":[{"type":"text","text":"\\u00e9 — 1.0"} ], "n": 1.0}';
+  for (const format of ["anthropic", "openai"]) {
+    const text = `{"context":{"messages":[${message}],"format":"${format}","system":"a\\u0062","params":{"x":1.50}}}`;
+    const run = await get(responses.runView, 201, "POST", "/v1/runs", { text });
+    const at = `/v1/runs/${run.id}/snapshots/${run.snapshot}`;
+    const snapshot = await (await send("GET", at)).text();
+    for (const part of [message, '"a\\u0062"', '{"x":1.50}']) expect(snapshot).toContain(part);
+    expect(responses.snapshotView.parse(JSON.parse(snapshot))).toMatchObject({ snapshot: run.snapshot, format });
+
+    const grown = '{"content":"b\\/c",  "role":"user"}';
+    const append = { text: `{"after":"${run.snapshot}","messages":[ ${grown} ]}` };
+    const { snapshot: head } = await get(responses.appended, 200, "POST", `/v1/runs/${run.id}/context`, append);
+    const since = await (await send("GET", `/v1/runs/${run.id}/snapshots/${head}?after=${run.snapshot}`)).text();
+    expect(since).toContain(grown);
+    expect(since).not.toContain(message);
+    expect((await get(responses.runView, 200, "GET", `/v1/runs/${run.id}`)).snapshot).toBe(head);
+  }
+  expect(await refused("GET", `/v1/runs/${shared}/snapshots/${"0".repeat(32)}`)).toMatchObject({ code: "not_found" });
+  expect(
+    await refused("POST", `/v1/runs/${shared}/context`, {
+      json: { after: "0".repeat(32), messages: [{ role: "user" }] },
+    }),
+  ).toMatchObject({ code: "unknown_snapshot" });
+});
+
+test("bad batches change nothing", async () => {
+  const { id } = await newRun();
+  const post = (tasks: unknown[]) => refused("POST", `/v1/runs/${id}/tasks`, { json: { tasks } });
+  const task = (key: string, more: object = {}) => ({ key, instructions: "x", pool: "nobody", ...more });
+  expect(await post([task("a", { after: ["b"] }), task("b", { after: ["a"] })])).toMatchObject({
+    code: "dependency_cycle",
+  });
+  expect(await post([task("a"), task("b", { after: ["nothing"] })])).toMatchObject({ code: "unknown_task" });
+  expect(await post([task("a"), task("a")])).toMatchObject({ code: "duplicate_key" });
+  expect(await post([task("a"), { ...task("b"), fork: { snapshot: "0".repeat(32) } }])).toMatchObject({
+    code: "unknown_snapshot",
+  });
+  expect(await get(responses.tasksPage, 200, "GET", `/v1/runs/${id}/tasks`)).toEqual({ tasks: [], next_cursor: null });
+});
+
+test("a pull worker: lease, renew, log a turn, complete with the next, fail", async () => {
+  const { id } = await newRun();
+  const tasks = ["a", "b"].map((key) => ({ key, instructions: `do ${key}`, pool: "loom", retries: { limit: 0 } }));
+  await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, { json: { tasks } });
+
+  const asking = { json: { worker: "w1", max: 1, wait_ms: 5000 } };
+  const { leases } = await get(responses.leasesView, 200, "POST", "/v1/pools/loom/leases", asking);
+  expect(leases).toMatchObject([
+    { run: id, task: { key: "a", state: "running", instructions: "do a", attempt: 1, generation: 1 } },
+  ]);
+  const lease = leases[0]!;
+  expect(lease.context!.messages.length).toBeGreaterThan(0);
+  const at = `/v1/leases/${lease.id}`;
+
+  const call = (action: string, json: unknown = {}) => ({ path: `${at}/${action}`, sent: { json, key: null } });
+  const done = async <Schema extends z.ZodType>(schema: Schema, { path, sent }: ReturnType<typeof call>) =>
+    get(schema, 200, "POST", path, sent);
+  expect((await done(responses.renewed, call("renew"))).expires_at).toBeGreaterThan(Date.now());
+  const turn = await done(responses.appended, call("turn", { messages: [{ role: "assistant", content: "thinking" }] }));
+  expect(turn.snapshot).not.toBe(lease.snapshot);
+  const looked = await done(responses.toolOutcome, call("tools/inspect", { arguments: {} }));
+  expect(looked).toMatchObject({ result: expect.anything() });
+  expect(await done(responses.toolOutcome, call("tools/await_tasks", { arguments: { tasks: 7 } }))).toMatchObject({
+    error: { code: "bad_arguments", message: expect.stringContaining("tasks") },
+  });
+
+  const completed = await done(
+    responses.completed,
+    call("complete", { result: { ok: true }, next: true, worker: "w1" }),
+  );
+  expect(completed.lease).toMatchObject({ task: { key: "b" } });
+  for (const action of ["renew", "complete", "fail", "turn", "tools/inspect", "tools/nothing"]) {
+    expect(await refused("POST", `${at}/${action}`, { json: {}, key: null })).toMatchObject({
+      status: 409,
+      code: "lease_lost",
+    });
+  }
+
+  const failing = { json: { error: { code: "broke", message: "m" } }, key: null };
+  const outcome = await get(responses.failed, 200, "POST", `/v1/leases/${completed.lease!.id}/fail`, failing);
+  expect(outcome).toMatchObject({ state: "failed", error: { code: "broke" } });
+
+  const waited = await get(responses.waitView, 200, "POST", `/v1/runs/${id}/wait`, {
+    json: { tasks: ["b", "a"], mode: "settled" },
+  });
+  expect(waited).toMatchObject({
+    done: true,
+    tasks: [
+      { key: "b", state: "failed" },
+      { key: "a", result: { ok: true } },
+    ],
+  });
+  const all = await get(responses.waitView, 200, "POST", `/v1/runs/${id}/wait`, { json: { timeout_ms: 0 } });
+  expect(all).toMatchObject({ done: true, counts: { succeeded: 1, failed: 1 }, failed: [expect.any(String)] });
+
+  const [a] = (await get(responses.tasksPage, 200, "GET", `/v1/runs/${id}/tasks?state=succeeded`)).tasks;
+  expect(await get(responses.taskView, 200, "GET", `/v1/runs/${id}/tasks/${a!.id}`)).toEqual(a);
+  expect(await get(responses.contextView, 200, "GET", `/v1/runs/${id}/tasks/${a!.id}/context`)).toMatchObject({
+    format: "anthropic",
+  });
+  expect(
+    await get(responses.taskView, 200, "POST", `/v1/runs/${id}/tasks/${waited.tasks![0]!.id}/retry`),
+  ).toMatchObject({ generation: 2 });
+  expect(
+    await get(responses.taskView, 200, "POST", `/v1/runs/${id}/tasks/${waited.tasks![0]!.id}/cancel`, {
+      json: { reason: "enough" },
+    }),
+  ).toMatchObject({
+    state: "cancelled",
+  });
+});
+
+test("tools of an agent outside: bad arguments are told to the agent, a bad envelope to the caller", async () => {
+  const { id } = await newRun();
+  const call = (tool: string, json: unknown) =>
+    get(responses.toolOutcome, 200, "POST", `/v1/runs/${id}/tools/${tool}`, { json });
+  expect(await call("create_task", { arguments: { instructions: "x", pool: "nobody", key: "a" } })).toMatchObject({
+    result: { tasks: [{ key: "a", id: expect.any(String) }] },
+  });
+  expect(await call("inspect", { arguments: '{"task":"a"}' })).toMatchObject({ result: expect.anything() });
+  expect(await call("create_task", { arguments: { nothing: 1 } })).toMatchObject({ error: { code: "bad_arguments" } });
+  expect(await call("create_task", { arguments: "{" })).toMatchObject({ error: { code: "bad_arguments" } });
+  expect(await call("finish", { arguments: { result: 1 } })).toMatchObject({ error: { code: "not_a_task" } });
+  expect(await call("await_tasks", { arguments: { tasks: ["a"] }, call_id: "c1", wait_ms: 0 })).toEqual({
+    pending: true,
+    call_id: "c1",
+  });
+  expect(await refused("POST", `/v1/runs/${id}/tools/create_task`, { json: { argument: {} } })).toMatchObject({
+    code: "validation_failed",
+  });
+});
+
+test("the log: in pages, and live until the run ends", async () => {
+  const { id } = await newRun();
+  const at = `/v1/runs/${id}`;
+  await get(responses.createdTasks, 201, "POST", `${at}/tasks`, {
+    json: { tasks: [{ instructions: "x", pool: "nobody" }] },
+  });
+  const first = await get(responses.eventsPage, 200, "GET", `${at}/events?limit=1`);
+  expect(first).toMatchObject({ events: [{ seq: 1 }], next_cursor: "1" });
+  const rest = await get(responses.eventsPage, 200, "GET", `${at}/events?after=1`);
+  expect(rest.events[0]).toMatchObject({ seq: 2 });
+  expect(rest.next_cursor).toBeNull();
+
+  const live = await send("GET", `${at}/events`, { headers: { accept: "text/event-stream", "last-event-id": "1" } });
+  expect(live.headers.get("content-type")).toContain("text/event-stream");
+  const reader = live.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  const until = async (mark: string) => {
+    while (!text.includes(mark)) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      text += value;
+    }
+  };
+  await until(`id: ${rest.events.at(-1)!.seq}\n`);
+  expect(text).not.toContain("id: 1\n");
+  expect((await send("POST", `${at}/cancel`, { json: { reason: "seen enough" } })).status).toBe(200);
+  await until("event: end\n");
+  const seqs = Array.from(text.matchAll(/^id: (\d+)$/gm), ([, seq]) => Number(seq));
+  expect(seqs).toEqual(Array.from({ length: seqs.length }, (_, i) => i + 2));
+  expect(
+    await refused("GET", `${at}/events`, { headers: { accept: "text/event-stream", "last-event-id": "x" } }),
+  ).toMatchObject({
+    code: "validation_failed",
+  });
+});
