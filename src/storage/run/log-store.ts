@@ -21,13 +21,20 @@ export interface LoggedRow {
   readonly events: readonly LoggedEvent[];
 }
 
+interface ParsedRow {
+  readonly seq: number;
+  readonly events: readonly LoggedEvent[];
+  /** Read when one is asked for. */
+  bodies: readonly unknown[] | undefined;
+}
+
 /** Marks a body that lies in chunks. */
 const elsewhere = { $chunks: true };
 
 export class LogStore {
   readonly #sql: SqlStorage;
   readonly #texts: Texts;
-  readonly #bodies = new Lru<number, readonly unknown[]>(logCacheBytes);
+  readonly #rows = new Lru<number, ParsedRow>(logCacheBytes);
   /** Events of the command under way: decided, not appended yet, and readable as if they were. */
   #pending: readonly Decided[] = [];
 
@@ -94,19 +101,9 @@ export class LogStore {
   body(seq: number): unknown {
     const staged = this.#staged(seq);
     if (staged) return staged.body;
-    const row = this.#sql
-      .exec<{ seq: number }>("SELECT seq FROM log WHERE seq <= ? ORDER BY seq DESC LIMIT 1", seq)
-      .toArray()[0];
-    assert(row, `event ${seq} is in the log`);
-    let bodies = this.#bodies.get(row.seq);
-    if (!bodies) {
-      const { text } = this.#sql
-        .exec<{ text: string | null }>("SELECT bodies AS text FROM log WHERE seq = ?", row.seq)
-        .one();
-      bodies = JSON.parse(text ?? "[]") as unknown[];
-      this.#bodies.set(row.seq, bodies, (text?.length ?? 0) * 2);
-    }
-    const body = bodies[seq - row.seq];
+    const row = this.#row(seq);
+    row.bodies ??= this.#readBodies(row.seq);
+    const body = row.bodies[seq - row.seq];
     if (typeof body === "object" && body !== null && "$chunks" in body)
       return JSON.parse(this.#texts.get(`body:${seq}`));
     return body === 0 ? undefined : body;
@@ -115,8 +112,33 @@ export class LogStore {
   event(seq: number): LoggedEvent | undefined {
     const staged = this.#staged(seq);
     if (staged) return staged.event;
-    for (const row of this.rowsFrom(seq, 1)) return row.events[seq - row.seq];
-    return undefined;
+    const row = this.#row(seq);
+    return row.events[seq - row.seq];
+  }
+
+  /** The row that holds an event, parsed once while it is in use. */
+  #row(seq: number): ParsedRow {
+    const found = this.#sql
+      .exec<{ seq: number }>("SELECT seq FROM log WHERE seq <= ? ORDER BY seq DESC LIMIT 1", seq)
+      .toArray()[0];
+    assert(found, `event ${seq} is in the log`);
+    let row = this.#rows.get(found.seq);
+    if (!row) {
+      const { events, size } = this.#sql
+        .exec<{ events: string; size: number }>(
+          "SELECT events, length(events) + coalesce(length(bodies), 0) AS size FROM log WHERE seq = ?",
+          found.seq,
+        )
+        .one();
+      row = { seq: found.seq, events: JSON.parse(events) as LoggedEvent[], bodies: undefined };
+      this.#rows.set(found.seq, row, size * 2);
+    }
+    return row;
+  }
+
+  #readBodies(seq: number): readonly unknown[] {
+    const { text } = this.#sql.exec<{ text: string | null }>("SELECT bodies AS text FROM log WHERE seq = ?", seq).one();
+    return JSON.parse(text ?? "[]") as unknown[];
   }
 
   /** Rows from the one that holds event `seq` on, in order; read lazily. */
