@@ -3,9 +3,9 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, test } from "vitest";
 import type * as z from "zod";
-import * as responses from "../../src/contract/responses.ts";
-import { createApp } from "../../src/http/app.ts";
-import type { HttpEnv } from "../../src/http/env.ts";
+import * as responses from "../../../src/contract/responses.ts";
+import { createApp } from "../../../src/http/app.ts";
+import type { HttpEnv } from "../../../src/http/env.ts";
 
 const bindings = env as unknown as HttpEnv;
 const app = createApp({

@@ -2,9 +2,9 @@
 
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, test } from "vitest";
-import { createApp } from "../../src/http/app.ts";
-import type { HttpEnv } from "../../src/http/env.ts";
-import { activeRuns, deleteRun, insertRun, listRuns, setRunStatus } from "../../src/storage/d1/run-index.ts";
+import { createApp } from "../../../src/http/app.ts";
+import type { HttpEnv } from "../../../src/http/env.ts";
+import { activeRuns, deleteRun, insertRun, listRuns, setRunStatus } from "../../../src/storage/d1/run-index.ts";
 
 const db = (env as { DB: D1Database }).DB;
 const operator = "operators-own-secret";
