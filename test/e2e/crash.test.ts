@@ -1,0 +1,195 @@
+/** `kill -9` in the middle of a run: nothing is lost, nothing is done twice, it resumes within one lease. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { EventView, TaskSpec } from "../../src/client/index.ts";
+import { leaseMs } from "../../src/limits.ts";
+import { eventsOf, logOf, until } from "./lib/log.ts";
+import { LocalServer, projectRoot } from "./lib/server.ts";
+import { plays, says } from "./lib/sim.ts";
+import { contextOf } from "./lib/transcripts.ts";
+
+let server: LocalServer;
+const workers: ChildProcess[] = [];
+
+beforeAll(async () => {
+  server = await LocalServer.start();
+});
+afterAll(async () => {
+  for (const worker of workers) worker.kill("SIGKILL");
+  await server?.stop();
+});
+
+const effectsFile = () => join(server.state, "effects.jsonl");
+
+function startWorker(name: string, workMs: number): ChildProcess {
+  const script = join(projectRoot, "test/e2e/lib/pull-worker.ts");
+  const worker = spawn(process.execPath, [script, server.url, "box", name, String(workMs), effectsFile()], {
+    stdio: "inherit",
+  });
+  workers.push(worker);
+  return worker;
+}
+
+interface Effect {
+  task: string;
+  attempt: number;
+  worker: string;
+  lost?: true;
+}
+
+const effects = (): Effect[] =>
+  existsSync(effectsFile())
+    ? readFileSync(effectsFile(), "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Effect)
+    : [];
+
+/** Whatever happened in between: each task was created once and ended once, and each turn was logged once. */
+function expectEachOnce(events: readonly EventView[], taskCount: number): void {
+  const created = eventsOf(events, "task_created").map(({ task }) => task!);
+  expect(created).toHaveLength(taskCount);
+  expect(new Set(created).size).toBe(taskCount);
+  const ended = eventsOf(events, "task_ended").map(({ task }) => task!);
+  expect([...ended].sort()).toEqual([...created].sort());
+  for (const task of created) {
+    const turns = eventsOf(events, "turn", task).map(({ turn }) => turn);
+    expect(turns).toEqual(turns.map((_, i) => i + 1));
+    const calls = eventsOf(events, "call_done", task).map(({ call }) => call);
+    expect(new Set(calls).size).toBe(calls.length);
+    const fences = eventsOf(events, "task_started", task).map(({ fence }) => fence as number);
+    expect(fences).toEqual([...new Set(fences)].sort((a, b) => a - b));
+  }
+}
+
+const branchLeaves = 4;
+const branches = 6;
+/** Creates its leaves in one reply, thinks, waits for them, thinks again. */
+const branch = (b: number): string =>
+  plays([
+    {
+      calls: [
+        {
+          tool: "create_task",
+          arguments: {
+            tasks: Array.from({ length: branchLeaves }, (_, i) => ({
+              key: `leaf-${i}`,
+              instructions: says(`leaf ${b}.${i}`, { latency_ms: 200 + 150 * i }),
+            })),
+          },
+        },
+        { tool: "inspect", arguments: {} },
+      ],
+    },
+    {
+      latency_ms: 300,
+      calls: [
+        { tool: "await_tasks", arguments: { tasks: Array.from({ length: branchLeaves }, (_, i) => `leaf-${i}`) } },
+      ],
+    },
+    {
+      latency_ms: 300,
+      text: `${Array.from({ length: branchLeaves }, (_, i) => `{{2.0.tasks.${i}.result}}`).join(" ")}`,
+    },
+  ]);
+const root: TaskSpec = {
+  instructions: plays([
+    {
+      calls: Array.from({ length: branches }, (_, b) => ({
+        tool: "create_task",
+        arguments: { key: `branch-${b}`, instructions: branch(b) },
+      })),
+    },
+    {
+      calls: [{ tool: "await_tasks", arguments: { tasks: Array.from({ length: branches }, (_, b) => `branch-${b}`) } }],
+    },
+    { text: Array.from({ length: branches }, (_, b) => `{{2.0.tasks.${b}.result}}`).join(" | ") },
+  ]),
+};
+const rootResult = Array.from({ length: branches }, (_, b) =>
+  Array.from({ length: branchLeaves }, (_, i) => `leaf ${b}.${i}`).join(" "),
+).join(" | ");
+
+describe("a server that is killed", () => {
+  it("goes on with hosted tasks where their logs end, three times over", async () => {
+    const { heddle } = server;
+    const { id } = await heddle.createRun({ name: "hosted", root, limits: { workers: 5 } });
+    for (const endedTasks of [2, 10, 20]) {
+      await until("some tasks end", 60_000, async () => (await heddle.run(id)).counts.succeeded >= endedTasks);
+      await (endedTasks === 10 ? server.killLauncher() : server.kill());
+      await server.start();
+      const readyAt = Date.now();
+      const { last_seq: seen } = await heddle.run(id);
+      await until("it goes on", leaseMs, async () => (await heddle.run(id)).last_seq > seen);
+      expect(Date.now() - readyAt).toBeLessThan(leaseMs);
+    }
+    const { done } = await heddle.waitFor(id, { mode: "settled" });
+    expect(done).toBe(true);
+    const run = await heddle.run(id);
+    expect(run).toMatchObject({ status: "succeeded", counts: { succeeded: 1 + branches * (1 + branchLeaves) } });
+    const events = await logOf(server, id);
+    expectEachOnce(events, 1 + branches * (1 + branchLeaves));
+    const rootTask = await heddle.task(id, run.root!);
+    expect(rootTask.result).toBe(rootResult);
+    // A restart never counts as a worker's loss. Between the deaths of its processes a model call may have been cut off.
+    const whys = new Set(eventsOf(events, "attempt_ended").map(({ why }) => why));
+    expect(whys).toContain("restart");
+    expect(whys).not.toContain("lost");
+    for await (const task of heddle.tasks(id)) await contextOf(server, id, task.id);
+  });
+
+  it("serves pull workers again, whose leases outlive it; only what a killed worker held is done again", async () => {
+    const { heddle } = server;
+    const count = 60;
+    const { id } = await heddle.createRun({ name: "pulled", limits: { workers: 32, pools: ["hosted"] } });
+    const tasks: TaskSpec[] = Array.from({ length: count }, (_, i) => ({
+      key: `t-${i}`,
+      pool: "box",
+      instructions: i % 20 === 7 ? "fork" : `work ${i}`,
+      ...(i >= 40 && { after: [`t-${i - 40}`, `t-${i - 20}`] }),
+    }));
+    await heddle.createTasks(id, { tasks });
+    const victim = startWorker("victim", 400);
+    startWorker("steady", 100);
+    startWorker("slow", 700);
+    await until("some tasks end", 60_000, async () => (await heddle.run(id)).counts.succeeded >= 12);
+    await until("the victim works", 60_000, async () => {
+      const { tasks: running } = await heddle.listTasks(id, { state: "running", limit: 1000 });
+      return running.length >= 3;
+    });
+    victim.kill("SIGKILL");
+    await server.kill();
+    await server.start();
+    await until("more tasks end", leaseMs, async () => (await heddle.run(id)).counts.succeeded >= 20);
+    await server.kill();
+    await server.start();
+    await heddle.waitFor(id, { mode: "settled" });
+    const run = await heddle.finishRun(id);
+    expect(run).toMatchObject({ status: "succeeded", counts: { succeeded: count + 3 } });
+
+    const events = await logOf(server, id);
+    expectEachOnce(events, count + 3);
+    const lost = new Set(eventsOf(events, "attempt_ended").map(({ task }) => task));
+    const done = effects();
+    for await (const task of heddle.tasks(id)) {
+      if (task.pool !== "box") continue;
+      const mine = done.filter((effect) => effect.task === task.id);
+      const starts = eventsOf(events, "task_started", task.id);
+      expect(task.attempts).toBe(starts.length);
+      expect(starts).toHaveLength(lost.has(task.id) ? 2 : 1);
+      // Exactly one report was taken, and it is the one whose worker the result names. The victim may have died between
+      // its report and its own trace of it.
+      const taken = mine.filter((effect) => !effect.lost);
+      const by = String(task.result).split(" by ")[1];
+      if (by === "victim") expect(taken.length).toBeLessThanOrEqual(1);
+      else expect(taken).toMatchObject([{ attempt: task.attempts, worker: by }]);
+    }
+    // What the victim held was lost; the two that lived kept theirs over both restarts.
+    expect(lost.size).toBe(1);
+    const [lostStart] = eventsOf(events, "task_started", [...lost][0]);
+    expect(lostStart).toMatchObject({ worker: "victim" });
+  });
+});

@@ -1,0 +1,58 @@
+/** Three kinds of tests: pure ones in Node, objects in workerd, whole servers end to end. */
+
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
+import { defineConfig } from "vitest/config";
+
+/** An e2e test starts servers, kills them, and waits for leases of 30 s to expire. */
+const e2eTestMs = 180_000;
+const workerdTestMs = 30_000;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "node",
+          sequence: { groupOrder: 0 },
+          environment: "node",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/objects/**", "test/http/workerd/**", "test/e2e/**"],
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: "./wrangler.local.toml" },
+            miniflare: {
+              bindings: {
+                TEST_MIGRATIONS: await readD1Migrations(`${import.meta.dirname}/migrations`),
+                HEDDLE_SECRET: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+              },
+            },
+          })),
+        ],
+        test: {
+          name: "workerd",
+          sequence: { groupOrder: 1 },
+          include: ["test/objects/**/*.test.ts", "test/http/workerd/**/*.test.ts"],
+          setupFiles: ["./test/objects/apply-migrations.ts"],
+          testTimeout: workerdTestMs,
+          hookTimeout: workerdTestMs,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          sequence: { groupOrder: 2 },
+          environment: "node",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["./test/e2e/lib/shared-server.ts"],
+          // Servers share two cores with the tests: one file at a time.
+          fileParallelism: false,
+          testTimeout: e2eTestMs,
+          hookTimeout: e2eTestMs,
+        },
+      },
+    ],
+  },
+});
