@@ -28,10 +28,13 @@ export const waitMsMax = 60 * second;
 export const waitMsDefault = 30 * second;
 /** Longest long poll of a pull worker for leases (contract). */
 export const leaseWaitMsMax = 30 * second;
-/** Leases of one call: 24 MiB of contexts bound it sooner. */
+/** Leases of one call: the contexts' size bounds it sooner. */
 export const leasesPerCallMax = 64;
-/** Contexts sent with leases or a task, all together; beyond it they are fetched by snapshot (RPC takes 32 MiB). */
-export const leaseContextBytesMax = 24 * MiB;
+/**
+ * Contexts sent with leases, all together; beyond it they are fetched by snapshot (the contract allows 24 MiB). Counted in
+ * UTF-16 units: one character beyond Latin-1 makes an RPC send two bytes for each, and an RPC takes 32 MiB.
+ */
+export const leaseContextBytesMax = 14 * MiB;
 /** Answers to an `Idempotency-Key` are kept this long (contract). */
 export const idempotencyMs = 24 * hour;
 export const idempotencyKeyCharsMax = 255;
@@ -43,6 +46,8 @@ export const labelCharsMax = 64;
 export const afterMax = 256;
 /** Tasks named in one wait or await_tasks. */
 export const waitTasksMax = 1000;
+/** Failed tasks that a wait for the whole run names (contract). */
+export const failedIdsMax = 100;
 /** Levels of nesting in a body or in tool arguments: later code walks and prints values recursively. */
 export const jsonDepthMax = 64;
 /** Fields named in one validation problem: enough to correct a batch, small enough to read. */
@@ -128,8 +133,8 @@ export const inlineResultsBytesMax = 512 * KiB;
 export const rowBytesMax = 1_500_000;
 /** Snapshots cached by a seat's isolate, which has 128 MB for everything. */
 export const snapshotCacheBytes = 48 * MiB;
-/** A context as a whole: what fits a lease. */
-export const contextBytesMax = 24 * MiB;
+/** A context as a whole, in UTF-16 units: what fits a lease and so an RPC, whatever its characters. */
+export const contextBytesMax = 14 * MiB;
 /** Largest window that a `{last: n}` may name. */
 export const lastTurnsMax = 1000;
 
@@ -202,8 +207,12 @@ export const workStderrTailBytes = 4 * KiB;
 /** The cron sweep reads the run index by pages and loads a few runs at a time: an invocation has 6 connections. */
 export const sweepPageRuns = 200;
 export const sweepRunsAtOnce = 6;
+/** A row of the run index without an object is removed when it is older than any creation could take. */
+export const orphanRowMs = 1 * minute;
 /** `heddle run` reads the run for its display at most this often, and this often where the log is silent. */
 export const watchEveryMs = 200;
 export const watchIdleEveryMs = 5 * second;
 /** A command says that it can't reach the server after this: longer than a local server's restart, shorter than patience. */
 export const cliReachMs = 6 * second;
+/** Where its output is no terminal, progress is a line at most this often: it is read later, if at all. */
+export const plainProgressEveryMs = 2 * second;

@@ -4,7 +4,14 @@ import { Validator } from "@cfworker/json-schema";
 
 /** What is wrong with a result, for a model to read; undefined when it matches. The schema is JSON text. */
 export function schemaViolation(schemaText: string, value: unknown): string | undefined {
-  const { valid, errors } = new Validator(JSON.parse(schemaText), "2020-12", false).validate(value);
+  let outcome: ReturnType<Validator["validate"]>;
+  try {
+    outcome = new Validator(JSON.parse(schemaText), "2020-12", false).validate(value);
+  } catch (error) {
+    // A schema that can't be used (a reference to nowhere, say) is the caller's to mend, and no reason to lose the attempt.
+    return `The output schema can't be used: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const { valid, errors } = outcome;
   if (valid) return undefined;
   const shown = errors.slice(-5).map((error) => `${error.instanceLocation}: ${error.error}`);
   return shown.join("\n");

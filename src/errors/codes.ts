@@ -66,7 +66,7 @@ export const problems = {
   },
   context_too_large: {
     status: 413,
-    title: "The context would be over 24 MiB",
+    title: "The context would be over 14 MiB",
     hint: "Fork with {last: n} or from an earlier snapshot.",
   },
   open_calls: {

@@ -94,6 +94,10 @@ export type Leave =
   | { readonly kind: "give_back" }
   | { readonly kind: "end"; readonly ending: Ending; readonly usage?: Usage };
 
+export type SeatReservation =
+  | { readonly kind: "reserved"; readonly outputTokens: number }
+  | { readonly kind: "parked" | "lost" | "exhausted" };
+
 export interface SeatRpc {
   /** Opens a seat: its first task, or nothing when it is not needed (any more) or was opened already. */
   openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatWork | undefined>;
@@ -102,9 +106,6 @@ export interface SeatRpc {
   seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply>;
   /** Carries out calls of the newest reply that have no answer yet. */
   seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply>;
-  reserve(
-    lease: LeaseRef,
-    want: { inputTokens: number; outputTokens: number },
-  ): Promise<{ kind: "reserved"; outputTokens: number } | { kind: "parked" | "lost" | "exhausted" }>;
+  reserve(lease: LeaseRef, want: { inputTokens: number; outputTokens: number }): Promise<SeatReservation>;
   leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply>;
 }

@@ -1,6 +1,6 @@
 /** The cron sweep, the last net: every run that has not ended is loaded, so that what is due happens whatever its alarm did. */
 
-import { sweepPageRuns, sweepRunsAtOnce } from "../limits.ts";
+import { orphanRowMs, sweepPageRuns, sweepRunsAtOnce } from "../limits.ts";
 import { activeRuns, deleteRun, setRunStatus } from "../storage/d1/run-index.ts";
 import { type Env, runStub } from "./env.ts";
 
@@ -23,7 +23,8 @@ async function sweepOne(env: Pick<Env, "DB" | "RUNS">, name: { tenant: string; i
       const { status, ended_at } = reply.value;
       if (ended_at !== null) await setRunStatus(env.DB, name, status, ended_at);
     } else if (reply.fault.code === "not_found") {
-      await deleteRun(env.DB, name);
+      // A row that is younger may belong to a creation under way.
+      await deleteRun(env.DB, name, Date.now() - orphanRowMs);
     }
   } catch (error) {
     console.error("sweep failed", { run: name.id, error: String(error) });

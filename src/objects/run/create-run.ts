@@ -43,6 +43,8 @@ export function createRun(shell: RunShell, input: CreateRunInput, idem: Idem | u
 function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
   const run = shell.create({ tenant: input.tenant, run: input.run });
   const { messages, ...head } = input.context;
+  const units = messages.reduce((sum, message) => sum + message.length, JSON.stringify(head).length);
+  if (units > limits.contextBytesMax) throw new Fault("context_too_large");
   const root = run.store.tree.putHead(head);
   const snapshot = run.store.tree.append(root, messages);
   const step = new Step(run.state, shell.now());

@@ -1,0 +1,125 @@
+/** Hosted seats: one RPC a turn, and the next task in the same answer when an attempt is over. */
+
+import type { ToolCall } from "../../context/types.ts";
+import { seatLingerMs } from "../../limits.ts";
+import { leased } from "../../scheduler/attempts.ts";
+import { reserveTokens } from "../../scheduler/budget.ts";
+import type { Step } from "../../scheduler/step.ts";
+import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
+import type { LeaseRef } from "../rpc.ts";
+import type { Leave, NextTask, SeatReply, SeatTicket, SeatTurn, SeatWork } from "../seat-rpc.ts";
+import { seatWork } from "./dispatch.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import { ok } from "./replies.ts";
+import { answerCalls, endAttempt, logTurn, usageDelta } from "./seat-turns.ts";
+import type { RunShell } from "./shell.ts";
+import { startTask } from "./start-task.ts";
+
+const over: SeatReply = { kind: "over" };
+
+export class HostedSeats {
+  readonly #shell: RunShell;
+  readonly #boot: string;
+
+  constructor(shell: RunShell, boot: string) {
+    this.#shell = shell;
+    this.#boot = boot;
+  }
+
+  async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatWork | undefined> {
+    if (!this.#shell.load() || !this.#shell.seats.open(ticket.nonce, this.#shell.now())) return undefined;
+    return this.#nextWork(next);
+  }
+
+  async seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply> {
+    return this.#seatCommand(lease, "turn", next, (step, run, task) => {
+      const snapshot = logTurn(step, run, task, turn);
+      const answers = answerCalls(step, run, task, turn.calls);
+      if (turn.ending) {
+        endAttempt(step, task, turn.ending);
+        return over;
+      }
+      return { kind: "go_on", snapshot, answers, paused: step.state.header.status === "paused" };
+    });
+  }
+
+  async seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply> {
+    return this.#seatCommand(lease, "call", undefined, (step, run, task) => ({
+      kind: "go_on",
+      snapshot: task.head ?? task.base,
+      answers: answerCalls(step, run, task, calls),
+      paused: step.state.header.status === "paused",
+    }));
+  }
+
+  async reserve(
+    lease: LeaseRef,
+    want: { inputTokens: number; outputTokens: number },
+  ): Promise<{ kind: "reserved"; outputTokens: number } | { kind: "parked" | "lost" | "exhausted" }> {
+    const reply = this.#shell.command((step, run) => {
+      const task = leased(run.state, lease.taskNumber, lease.fence);
+      return ok(task ? reserveTokens(step, task, want) : ({ kind: "lost" } as const));
+    });
+    return reply.ok ? reply.value : { kind: "lost" };
+  }
+
+  async leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply> {
+    return this.#seatCommand(lease, leave.kind, next, (step, _run, task) => {
+      if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(leave.usage));
+      else if (leave.kind === "wait" && task.calls.some((call) => call.state === "waiting")) {
+        step.emit({ type: "task_parked", task: task.n, fence: task.phase.fence, on: "calls" });
+      } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });
+      return over;
+    });
+  }
+
+  /** A seat's command; when its attempt is over, the next task is started in the same step if one is ready. */
+  async #seatCommand(
+    lease: LeaseRef,
+    op: string,
+    next: NextTask | undefined,
+    decide: (step: Step, run: LoadedRun, task: Task & { phase: Running }) => SeatReply,
+  ): Promise<SeatReply> {
+    const reply = this.#shell.command<SeatReply>((step, run) => {
+      const task = leased(run.state, lease.taskNumber, lease.fence);
+      if (!task && run.state.find(lease.taskNumber)) {
+        step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
+      }
+      const decided = task ? decide(step, run, task) : over;
+      if (decided.kind === "go_on" || !next) return ok(decided);
+      const work = this.#start(step, run, next);
+      return ok(work ? { kind: "over", work } : over);
+    });
+    const decided = reply.ok ? reply.value : over;
+    if (decided.kind === "go_on" || decided.work || !next) return decided;
+    const work = await this.#nextWork(next);
+    return work ? { kind: "over", work } : over;
+  }
+
+  /** Starts the next hosted task; an idle seat lingers a moment while others are live, since work often follows work. */
+  async #nextWork(next: NextTask): Promise<SeatWork | undefined> {
+    const until = this.#shell.now() + seatLingerMs;
+    for (;;) {
+      const reply = this.#shell.command((step, run) => ok(this.#start(step, run, next)));
+      const state = this.#shell.load()?.state;
+      const left = until - this.#shell.now();
+      if (
+        !reply.ok ||
+        reply.value ||
+        !state ||
+        state.liveCount() === 0 ||
+        state.header.status !== "active" ||
+        left <= 0
+      ) {
+        if (!reply.ok || !reply.value) this.#shell.seats.close(next.nonce);
+        return reply.ok ? reply.value : undefined;
+      }
+      await this.#shell.seats.linger(left);
+    }
+  }
+
+  #start(step: Step, run: LoadedRun, next: NextTask): SeatWork | undefined {
+    const starter = { pool: hostedPool, worker: next.nonce, boot: this.#boot };
+    return startTask(step, starter, (task) => seatWork(run, task, next));
+  }
+}

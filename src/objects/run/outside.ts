@@ -1,0 +1,162 @@
+/** The agent outside: long polls for tasks and events, and tool calls without a lease. */
+
+import { childHash } from "../../context/snapshot-hash.ts";
+import type { EventView, ToolOutcome, WaitMode, WaitView } from "../../contract/shapes.ts";
+import type { SnapshotHash } from "../../ids.ts";
+import { failedIdsMax } from "../../limits.ts";
+import { findByKey } from "../../scheduler/create-tasks.ts";
+import { isRunEnded } from "../../scheduler/run-commands.ts";
+import type { Task } from "../../scheduler/task.ts";
+import { waitIsOver } from "../../scheduler/waits.ts";
+import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
+import { openCallsOf } from "./forks.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import { appendOutside, baseOfCalls } from "./outside-calls.ts";
+import { ok, refuse, toolReply } from "./replies.ts";
+import type { RunShell } from "./shell.ts";
+import { runTool, type ToolRun } from "./tool-calls.ts";
+import { eventView, taskView } from "./views.ts";
+
+/** By id, or by the key of a task posted to the run (or the root's). */
+export function findTask(run: LoadedRun, name: string): Task | undefined {
+  const n = run.numberOf(name) ?? findByKey(run.state, undefined, name);
+  return n === undefined ? undefined : run.state.find(n);
+}
+
+export class Outside {
+  readonly #shell: RunShell;
+
+  constructor(shell: RunShell) {
+    this.#shell = shell;
+  }
+
+  async wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>> {
+    const run = this.#shell.load();
+    if (!run) return { ok: false, fault: { code: "not_found" } };
+    if (!input.tasks) {
+      const idle = () => this.#shell.load()?.state.liveCount() === 0;
+      if (!idle()) await this.#shell.signals.wait(input.timeoutMs, idle);
+      return this.#shell.read((now) =>
+        ok({ done: idle(), counts: { ...now.state.header.counts }, failed: this.#failed(now) }),
+      );
+    }
+    const numbers: number[] = [];
+    for (const [i, name] of input.tasks.entries()) {
+      const task = findTask(run, name);
+      if (!task) {
+        return {
+          ok: false,
+          fault: {
+            code: "not_found",
+            detail: `There is no task "${name}" in this run.`,
+            errors: [{ path: `tasks[${i}]`, message: "unknown" }],
+          },
+        };
+      }
+      numbers.push(task.n);
+    }
+    const named = new Set(numbers);
+    const tasksOf = (now: LoadedRun) => numbers.map((n) => now.state.task(n));
+    const isOver = () => {
+      const now = this.#shell.load();
+      return !now || waitIsOver(tasksOf(now), input.mode);
+    };
+    if (!isOver())
+      await this.#shell.signals.wait(input.timeoutMs, (ended) => ended.some((n) => named.has(n)) && isOver());
+    return this.#shell.read((now) => ok({ done: isOver(), tasks: tasksOf(now).map((task) => taskView(now, task)) }));
+  }
+
+  #failed(run: LoadedRun): string[] {
+    const failed: string[] = [];
+    if (run.state.header.counts.failed === 0) return failed;
+    for (let n = 1; n <= run.state.header.taskCount && failed.length < failedIdsMax; n++) {
+      if (run.state.peek(n)?.phase.state === "failed") failed.push(run.taskId(n));
+    }
+    return failed;
+  }
+
+  async events(input: {
+    after: number;
+    limit: number;
+    waitMs: number;
+  }): Promise<Reply<{ events: EventView[]; done: boolean }>> {
+    const fresh = () => (this.#shell.load()?.state.header.seq ?? 0) > input.after;
+    const ended = () => {
+      const run = this.#shell.load();
+      return !run || isRunEnded(run.state);
+    };
+    if (!fresh() && !ended() && input.waitMs > 0) await this.#shell.signals.wait(input.waitMs, fresh);
+    return this.#shell.read((run) => {
+      const events: EventView[] = [];
+      for (const row of run.store.log.rowsFrom(input.after + 1, input.limit + 1)) {
+        for (const [i, event] of row.events.entries()) {
+          const seq = row.seq + i;
+          if (seq > input.after && events.length < input.limit) events.push(eventView(run, event, seq, row.at));
+        }
+        if (events.length >= input.limit) break;
+      }
+      const last = events.at(-1)?.seq ?? input.after;
+      return ok({ events, done: ended() && last >= run.state.header.seq });
+    });
+  }
+
+  async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
+    const callIdem = idem ?? (await this.#outsideCall(input));
+    let waiting: Extract<ToolRun, { kind: "waiting" }> | undefined;
+    const reply = this.#shell.command<ToolOutcome>(
+      (step, run) => {
+        const head = step.state.header.snapshot;
+        const messages = input.messages ?? [];
+        const after = input.snapshot ?? baseOfCalls(run, head, messages);
+        const ended = isRunEnded(step.state);
+        if (ended && (messages.length > 0 || input.tool !== "inspect")) return refuse({ code: "run_ended" });
+        const appended = appendOutside(step, run, after, messages);
+        if (!appended.ok) return appended;
+        const base = appended.snapshot;
+        const open = openCallsOf(run.store.tree, base);
+        const inTranscript = open.some((call) => call.id === input.callId);
+        if (open.length > 0 && !inTranscript && input.tool === "create_task") {
+          return refuse({ code: "open_calls", detail: `They are ${open.map((call) => call.id).join(", ")}.` });
+        }
+        const caller = { task: undefined, callId: input.callId ?? "", base: () => base, inTranscript };
+        const done = runTool(step, run, caller, input.tool, input.arguments);
+        if (done.kind === "waiting") waiting = done;
+        return toolReply(done, input.callId ?? "");
+      },
+      input.tool === "create_task" || input.tool === "cancel_task" ? callIdem : undefined,
+    );
+    if (!waiting || !reply.ok) return reply;
+    const { targets, mode } = waiting;
+    const isOver = () => {
+      const run = this.#shell.load();
+      return (
+        !run ||
+        waitIsOver(
+          targets.map((n) => run.state.task(n)),
+          mode,
+        )
+      );
+    };
+    if (input.waitMs > 0) await this.#shell.signals.wait(input.waitMs, (list) => list.length > 0 && isOver());
+    if (!isOver()) return ok({ pending: true, call_id: input.callId ?? "" });
+    return this.#shell.command((step, run) => {
+      const caller = { task: undefined, callId: "", base: () => "", inTranscript: false };
+      return toolReply(runTool(step, run, caller, input.tool, input.arguments), "");
+    });
+  }
+
+  /** The same call of the same reply gets the first answer, as a repeated Idempotency-Key does. Providers reuse call ids. */
+  async #outsideCall(input: ToolCallInput): Promise<Idem | undefined> {
+    const run = this.#shell.load();
+    if (!run || input.callId === undefined) return undefined;
+    const messages = input.messages ?? [];
+    const after = input.snapshot ?? baseOfCalls(run, run.state.header.snapshot, messages);
+    const base = messages.length > 0 ? childHash(after as SnapshotHash, messages) : after;
+    const text = new TextEncoder().encode(`${input.tool}\n${input.arguments}`);
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
+    return {
+      key: `call:${base}:${input.callId}`,
+      fingerprint: Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    };
+  }
+}

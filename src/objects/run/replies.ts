@@ -1,0 +1,25 @@
+/** Answers that several doors of a run give. */
+
+import type { ToolOutcome } from "../../contract/shapes.ts";
+import type { Refusal } from "../../scheduler/run-commands.ts";
+import type { Reply } from "../rpc.ts";
+import type { ToolRun } from "./tool-calls.ts";
+
+export const ok = <T>(value: T): Reply<T> => ({ ok: true, value });
+
+export const refuse = ({ code, detail }: Refusal): Reply<never> => ({
+  ok: false,
+  fault: { code, ...(detail && { detail }) },
+});
+
+export const leaseLost: Reply<never> = { ok: false, fault: { code: "lease_lost" } };
+export const noTask: Reply<never> = {
+  ok: false,
+  fault: { code: "not_found", detail: "There is no such task in this run." },
+};
+
+export function toolReply(done: ToolRun, callId: string): Reply<ToolOutcome> {
+  if (done.kind === "result") return ok({ result: done.result });
+  if (done.kind === "error") return ok({ error: done.error });
+  return ok({ pending: true, call_id: callId });
+}

@@ -1,0 +1,31 @@
+/** Starts the next ready task of a pool for a worker, with what the worker needs built in the same step. */
+
+import { nextReady, openLease } from "../../scheduler/attempts.ts";
+import { endTask, settle } from "../../scheduler/ending.ts";
+import type { Step } from "../../scheduler/step.ts";
+import type { Running, Task } from "../../scheduler/task.ts";
+import type { Dispatch } from "./dispatch.ts";
+
+export interface Starter {
+  readonly pool: string;
+  readonly worker: string;
+  /** Identity of the worker's runtime when it can't outlive it; else "". */
+  readonly boot: string;
+}
+
+/** Undefined when nothing may start. A task whose references can't be resolved fails on the way. */
+export function startTask<Work>(
+  step: Step,
+  { pool, worker, boot }: Starter,
+  dispatch: (task: Task & { phase: Running }) => Dispatch<Work>,
+): Work | undefined {
+  for (let task = nextReady(step.state, pool, step.now); task; task = nextReady(step.state, pool, step.now)) {
+    openLease(step, task, worker, boot);
+    const dispatched = dispatch(task as Task & { phase: Running });
+    if (dispatched.ok) return dispatched.work;
+    const message = `{{${dispatched.missing}}} names a path that the result does not have.`;
+    endTask(step, task, { state: "failed", error: { code: "reference_unresolved", message } });
+    settle(step);
+  }
+  return undefined;
+}
