@@ -7,7 +7,7 @@
 
 import type { MessageText } from "../context/types.ts";
 import { snapshotCacheBytes } from "../limits.ts";
-import { Lru } from "../storage/run/lru.ts";
+import { Lru } from "../lru.ts";
 
 /** Snapshots of a run that a seat tells the scheduler it has. */
 const haveMax = 64;

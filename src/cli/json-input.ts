@@ -1,7 +1,7 @@
 /** JSON that a user wrote: read from a file or stdin, with the place of an error. */
 
 import { readFileSync } from "node:fs";
-import { jsonErrorAt, placeText } from "../http/json-position.ts";
+import { jsonErrorAt, placeText } from "../context/json-position.ts";
 import { UsageError } from "./usage.ts";
 
 /** The text of a file, or of stdin for "-". */

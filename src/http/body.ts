@@ -6,11 +6,11 @@
  */
 
 import * as z from "zod";
+import { jsonErrorAt, placeText } from "../context/json-position.ts";
 import { mismatchOf } from "../contract/field-errors.ts";
 import { isTooDeep } from "../contract/json-depth.ts";
 import { Fault } from "../errors/fault.ts";
 import { bodyBytesMax, jsonDepthMax } from "../limits.ts";
-import { jsonErrorAt, placeText } from "./json-position.ts";
 
 export interface ReadBody<Body> {
   readonly value: Body;

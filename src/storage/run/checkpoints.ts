@@ -6,10 +6,10 @@
  */
 
 import { checkpointPageTasks } from "../../limits.ts";
+import { Lru } from "../../lru.ts";
 import type { RunHeader, RunState } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { needsChunks } from "./chunks.ts";
-import { Lru } from "./lru.ts";
 import { packTask, unpackTask } from "./task-codec.ts";
 import type { Texts } from "./texts.ts";
 

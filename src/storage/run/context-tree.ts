@@ -10,8 +10,8 @@ import { RawJson, rawElements, stringifyRaw } from "../../context/json-text.ts";
 import { childHash, headHash } from "../../context/snapshot-hash.ts";
 import type { ContextHead, MessageText } from "../../context/types.ts";
 import { assert } from "../../errors/assert.ts";
+import { Lru } from "../../lru.ts";
 import { needsChunks } from "./chunks.ts";
-import { Lru } from "./lru.ts";
 import type { Texts } from "./texts.ts";
 
 export interface SnapshotNode {

@@ -8,9 +8,9 @@
 
 import { assert } from "../../errors/assert.ts";
 import { logCacheBytes, logRowBytes } from "../../limits.ts";
+import { Lru } from "../../lru.ts";
 import type { Decided, SchedulerEvent } from "../../scheduler/events.ts";
 import { needsChunks } from "./chunks.ts";
-import { Lru } from "./lru.ts";
 import type { Texts } from "./texts.ts";
 
 export type LoggedEvent = SchedulerEvent & { causes?: readonly number[] };

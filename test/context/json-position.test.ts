@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { jsonErrorAt, placeText } from "../../src/http/json-position.ts";
+import { jsonErrorAt, placeText } from "../../src/context/json-position.ts";
 
 test.each([
   ['{"a": a}', 6],

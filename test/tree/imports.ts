@@ -1,0 +1,118 @@
+/**
+ * Which way imports point (ARCHITECTURE: domain folders are pure, platform folders do I/O), as data and one function.
+ *
+ * A layer may import the layers that it names; of those in `types` only types. `packages` are what it may import from
+ * outside. A folder that is not listed here fails: its place in the order has to be decided first.
+ */
+
+import { dirname, join, normalize } from "node:path/posix";
+
+interface Layer {
+  readonly imports?: readonly string[];
+  readonly types?: readonly string[];
+  readonly packages?: readonly RegExp[];
+  /** No clock, chance, I/O or async. */
+  readonly pure?: true;
+}
+
+const ground = ["limits", "ids", "lru", "errors"];
+const domain = [...ground, "context", "scheduler"];
+
+export const layers: Readonly<Record<string, Layer>> = {
+  limits: { pure: true },
+  ids: { imports: ["limits"], pure: true },
+  lru: { pure: true },
+  errors: { imports: ["limits"], pure: true },
+  // A hash that is not async exists in node:crypto alone.
+  context: { imports: ground, packages: [/^node:crypto$/], pure: true },
+  contract: { imports: [...ground, "context"], packages: [/^zod$/], pure: true },
+  scheduler: { imports: [...ground, "context"], types: ["contract"], pure: true },
+  // Below the objects and the door, which both read and write through it.
+  storage: { imports: domain, types: ["contract", "objects"] },
+  objects: { imports: [...domain, "contract", "storage"], packages: [/^cloudflare:workers$/] },
+  agent: {
+    imports: [...ground, "context", "contract"],
+    types: ["objects"],
+    packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
+  },
+  http: {
+    imports: [...ground, "context", "contract", "storage/d1"],
+    types: ["objects"],
+    packages: [/^hono(\/|$)/, /^zod$/],
+  },
+  deployment: { imports: ["agent", "http", "objects"], packages: [/^cloudflare:workers$/] },
+  index: { imports: ["deployment", "objects"] },
+  local: {
+    imports: [...ground, "context", "contract", "deployment", "objects"],
+    packages: [/^cloudflare:workers$/, /^zod$/],
+  },
+  client: { imports: ["limits"], types: ["context", "contract"], packages: [/^node:crypto$/] },
+  cli: { imports: ["limits", "client", "context/json-position"], types: ["context", "contract"], packages: [/^node:/] },
+};
+
+interface Import {
+  readonly from: string;
+  readonly typeOnly: boolean;
+}
+
+const statement = /(?:^|\n)\s*(?:import|export)\s+(type\s+)?((?:[^;"']*?\s)?from\s+)?"([^"\n]+)"/g;
+const dynamic = /\bimport\(\s*"([^"\n]+)"/g;
+
+/** The imports and re-exports of a module's text. */
+export function importsOf(text: string): Import[] {
+  const found: Import[] = [];
+  for (const [, type, clause, from] of text.matchAll(statement)) {
+    const names = /\{([^}]*)\}/.exec(clause ?? "")?.[1];
+    const onlyTypes =
+      names?.split(",").every((name) => name.trim() === "" || name.trim().startsWith("type ")) &&
+      /^\s*\{[^}]*\}\s*from\s*$/.test(clause ?? "");
+    found.push({ from: from!, typeOnly: type !== undefined || onlyTypes === true });
+  }
+  for (const [, from] of text.matchAll(dynamic)) found.push({ from: from!, typeOnly: false });
+  return found;
+}
+
+const impure =
+  /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bperformance\.now\b|\bset(?:Timeout|Interval)\b|\bfetch\(|\basync\b|\bawait\b|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b|\bprocess\.(?:env|hrtime)\b/;
+
+const withoutComments = (text: string): string => text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+const withoutStrings = (text: string): string =>
+  text.replace(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g, '""');
+
+/** `context/fork.ts` → `context`, `limits.ts` → `limits`. */
+const layerOf = (path: string): string => path.split("/")[0]!.replace(/\.ts$/, "");
+
+const within = (path: string, allowed: string): boolean =>
+  path === `${allowed}.ts` || path.startsWith(`${allowed}/`) || layerOf(path) === allowed;
+
+/** What breaks the rules in `files` (path under src → text): one line each. */
+export function violations(files: Readonly<Record<string, string>>): string[] {
+  const found: string[] = [];
+  for (const [path, text] of Object.entries(files)) {
+    const own = layerOf(path);
+    const layer = layers[own];
+    if (!layer) {
+      found.push(`${path}: "${own}" has no place in the order of layers`);
+      continue;
+    }
+    const code = withoutComments(text);
+    for (const { from, typeOnly } of importsOf(code)) {
+      if (!from.startsWith(".")) {
+        if (!typeOnly && !layer.packages?.some((name) => name.test(from))) found.push(`${path}: imports ${from}`);
+        continue;
+      }
+      const target = normalize(join(dirname(path), from));
+      if (target.startsWith("..")) {
+        found.push(`${path}: imports ${from}, outside src`);
+        continue;
+      }
+      if (layerOf(target) === own) continue;
+      const may = (names: readonly string[] = []) => names.some((name) => within(target, name));
+      if (may(layer.imports) || (typeOnly && may(layer.types))) continue;
+      found.push(`${path}: imports ${may(layer.types) ? "more than types of " : ""}${target}`);
+    }
+    const chance = layer.pure && impure.exec(withoutStrings(code));
+    if (chance) found.push(`${path}: is to be pure and has ${chance[0]}`);
+  }
+  return found;
+}
