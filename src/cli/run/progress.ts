@@ -1,6 +1,7 @@
 /** A run's progress on the screen: a block that is drawn again, plain lines, or JSON lines. */
 
 import type { RunView, TaskView } from "../../client/replies.ts";
+import { plainProgressEveryMs } from "../../limits.ts";
 import { duration, oneLine } from "../plain-text.ts";
 import { Terminal } from "../terminal.ts";
 import { bar, countsText, endedOf, totalOf } from "./counts.ts";
@@ -37,12 +38,15 @@ function liveProgress(): Progress {
 
 function plainProgress(): Progress {
   let last = "";
+  let lastAt = 0;
   const line = (text: string) => process.stderr.write(`${text}\n`);
   return {
     show(run) {
       const text = statusText(run);
-      if (text !== last) line(`${duration(Date.now() - run.created_at)}: ${text}`);
+      if (text === last || Date.now() - lastAt < plainProgressEveryMs) return;
+      line(`${duration(Date.now() - run.created_at)}: ${text}`);
       last = text;
+      lastAt = Date.now();
     },
     note: line,
     close() {},
