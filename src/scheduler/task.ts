@@ -127,7 +127,7 @@ export const isEnded = (task: Task): task is Task & { phase: Ended } => "because
 export const isLive = (task: Task): boolean => !isEnded(task);
 /** Held back by dependencies (and not by a backoff). */
 export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, { state: "waiting" }> } =>
-  task.phase.state === "waiting" && task.phase.pending > 0;
+  task.phase.state === "waiting" && task.phase.until === 0;
 /** Ready, and nothing of its dependencies' results is in a transcript yet. */
 export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.turns === 0;
 /** Its creator ends only after it, and answers for its failure. */

@@ -16,22 +16,33 @@ const accepts = (task: Task, dependency: Task): boolean =>
 
 const isChildOf = (task: Task, parent: number): boolean => task.parent === parent && !task.detached && !task.keyFreed;
 
+type Families = ReadonlyMap<number, readonly Task[]>;
+
+/** The children that each task joins. */
+const familiesOf = (tasks: readonly Task[]): Families =>
+  Map.groupBy(
+    tasks.filter((task) => isChildOf(task, task.parent)),
+    (task) => task.parent,
+  );
+
 /** Whom each live task waits for at present, from the phases alone. */
-function waitsOf(task: Task, tasks: readonly Task[]): Task[] {
+function waitsOf(task: Task, tasks: readonly Task[], families: Families): Task[] {
   const found: Task[] = [];
   const at = (n: number) => tasks[n - 1]!;
   if (task.phase.state === "waiting" && task.phase.pending > 0) found.push(...task.after.map(at));
   for (const call of task.calls) if (call.state === "waiting") found.push(...call.targets.map(at));
   if (task.phase.state === "parked" && task.phase.on === "children") {
-    found.push(...tasks.filter((one) => isChildOf(one, task.n)));
+    found.push(...(families.get(task.n) ?? []));
   }
   return found.filter(isLive);
 }
 
 /** The least fixpoint of [O3]. */
-export function effectiveLevels(tasks: readonly Task[]): Map<number, number> {
+export function effectiveLevels(tasks: readonly Task[], families = familiesOf(tasks)): Map<number, number> {
   const levels = new Map(tasks.map((task) => [task.n, task.priority]));
-  const edges = tasks.filter(isLive).flatMap((task) => waitsOf(task, tasks).map((one) => [task.n, one.n] as const));
+  const edges = tasks
+    .filter(isLive)
+    .flatMap((task) => waitsOf(task, tasks, families).map((one) => [task.n, one.n] as const));
   for (let changed = true; changed; ) {
     changed = false;
     for (const [waiter, provider] of edges) {
@@ -44,11 +55,11 @@ export function effectiveLevels(tasks: readonly Task[]): Map<number, number> {
 }
 
 /** Whether what live tasks wait for, waits of mode any and with a timeout aside, is free of cycles. */
-export function isAcyclic(tasks: readonly Task[]): boolean {
+export function isAcyclic(tasks: readonly Task[], families = familiesOf(tasks)): boolean {
   const hard = (task: Task): Task[] => {
     const calls = task.calls.filter((call) => call.state === "waiting" && call.mode !== "any" && call.until === 0);
-    const children = tasks.filter((one) => isChildOf(one, task.n) && isLive(one));
-    return [...waitsOf({ ...task, calls }, tasks), ...children];
+    const children = (families.get(task.n) ?? []).filter(isLive);
+    return [...waitsOf({ ...task, calls }, tasks, families), ...children];
   };
   const done = new Set<number>();
   const open = new Set<number>();
@@ -114,19 +125,18 @@ export function checkState(state: RunState, now: number): void {
   const tree = new Map<number, { tokens: number; reserved: number }>(
     tasks.map((one) => [one.n, { tokens: 0, reserved: 0 }]),
   );
-  const children = new Map<number, Task[]>();
+  const families = familiesOf(tasks);
   for (const task of tasks) {
     for (let one: Task | undefined = task; one; one = one.parent > 0 ? at(one.parent) : undefined) {
       const sums = tree.get(one.n)!;
       sums.tokens += task.inputTokens + task.outputTokens;
       sums.reserved += task.reserved;
     }
-    if (isChildOf(task, task.parent)) children.set(task.parent, [...(children.get(task.parent) ?? []), task]);
   }
-  const levels = effectiveLevels(tasks);
+  const levels = effectiveLevels(tasks, families);
   for (const task of tasks) {
     const named = (rule: string) => `${rule} of task ${task.n} (${task.phase.state})`;
-    const mine = children.get(task.n) ?? [];
+    const mine = families.get(task.n) ?? [];
     must(task.liveChildren === mine.filter(isLive).length, named("[T1] liveChildren"));
     must(
       task.childrenFailed === mine.filter((one) => one.phase.state === "failed" && !one.observed).length,
@@ -180,7 +190,7 @@ export function checkState(state: RunState, now: number): void {
       for (const n of call.targets) must(at(n).awaiters.includes(task.n), named("awaiters"));
     }
   }
-  must(isAcyclic(tasks), "[C4] no cycle of waits");
+  must(isAcyclic(tasks, families), "[C4] no cycle of waits");
   checkIndexes(state, tasks, now);
 }
 

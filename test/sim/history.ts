@@ -1,0 +1,62 @@
+/** What must hold of the log as it grows: leases and ends, told from the events alone. */
+
+import type { Decided } from "../../src/scheduler/events.ts";
+
+export class History {
+  readonly #open = new Map<number, number>();
+  readonly #generation = new Map<number, number>();
+  readonly #endedIn = new Map<number, number>();
+  #lastFence = 0;
+  #lastSeq = 0;
+
+  /** Tasks with an open lease. */
+  get open(): ReadonlySet<number> {
+    return new Set(this.#open.keys());
+  }
+
+  add({ seq, event, causes }: Decided): void {
+    const must = (fine: boolean, what: string) => {
+      if (!fine) throw new Error(`does not hold: ${what}, at ${JSON.stringify({ seq, event })}`);
+    };
+    must(seq === this.#lastSeq + 1, "events are numbered without gaps");
+    must(
+      causes.every((cause) => cause < seq && cause > 0),
+      "causes come first",
+    );
+    this.#lastSeq = seq;
+    switch (event.type) {
+      case "task_started":
+        must(event.fence > this.#lastFence, "[L1] fences rise");
+        must(!this.#open.has(event.task), "[L1] one open lease a task");
+        this.#lastFence = event.fence;
+        this.#open.set(event.task, event.fence);
+        return;
+      case "turn":
+      case "tokens_reserved":
+      case "call_blocked":
+        must(this.#open.get(event.task) === event.fence, "[L2] only the open lease acts");
+        return;
+      case "task_parked":
+      case "attempt_ended":
+        must(this.#open.get(event.task) === event.fence, "[L2] only the open lease ends");
+        this.#open.delete(event.task);
+        return;
+      case "task_ready":
+        this.#open.delete(event.task);
+        return;
+      case "task_ended": {
+        const generation = this.#generation.get(event.task) ?? 1;
+        must((this.#endedIn.get(event.task) ?? 0) < generation, "[G3] a task ends once in a generation");
+        this.#endedIn.set(event.task, generation);
+        this.#open.delete(event.task);
+        return;
+      }
+      case "task_retried":
+        must(event.generation === (this.#generation.get(event.task) ?? 1) + 1, "[R1] generations count up");
+        must(this.#endedIn.get(event.task) === event.generation - 1, "[R1] only an ended task is retried");
+        this.#generation.set(event.task, event.generation);
+        return;
+      default:
+    }
+  }
+}

@@ -1,0 +1,497 @@
+/**
+ * A world around the real scheduler core, from one seed: an object that crashes, seats and pull workers that die, come
+ * back late or say things twice, a clock that jumps, and people who cancel, retry, pause and post.
+ *
+ * Owns: chance, time, the network between workers and object, who works on what.
+ * Does not own: any decision about tasks; those are the core's, and are checked after every command.
+ */
+
+import { leaseMs } from "../../src/limits.ts";
+import { failAttempt, leased, nextReady, openLease } from "../../src/scheduler/attempts.ts";
+import { freeTokens, needsReservation, reserveTokens, settleBudget, spentTokens } from "../../src/scheduler/budget.ts";
+import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../src/scheduler/clock.ts";
+import { createTasks } from "../../src/scheduler/create-tasks.ts";
+import { cancelTask, completeTask, endTask, settle } from "../../src/scheduler/ending.ts";
+import { retryTask } from "../../src/scheduler/retry.ts";
+import {
+  cancelRun,
+  changeBudget,
+  finishRun,
+  isRunEnded,
+  pauseRun,
+  resumeRun,
+} from "../../src/scheduler/run-commands.ts";
+import type { RunState } from "../../src/scheduler/state.ts";
+import { Step } from "../../src/scheduler/step.ts";
+import { isEnded, isLive } from "../../src/scheduler/task.ts";
+import { beginAwait } from "../../src/scheduler/waits.ts";
+import { checkState, expectSame } from "../scheduler/check.ts";
+import { type Leased, numberOf, type Spec, usualLimits } from "../scheduler/run.ts";
+import { History } from "./history.ts";
+import { MemoryStore } from "./memory-store.ts";
+import { Random } from "./random.ts";
+
+const pools = ["hosted", "laptop"] as const;
+const second = 1000;
+const minute = 60 * second;
+
+/** A worker's hold on a task, as far as the worker knows. */
+interface Attempt {
+  readonly task: number;
+  readonly fence: number;
+  readonly hosted: boolean;
+  /** Of the model call in flight. */
+  reserved: number;
+  messages: number;
+}
+
+/** A worker's call on its way: carried out at most once, whatever the network does to it. */
+interface Message {
+  readonly id: string;
+  readonly task: number;
+  readonly fence: number;
+  readonly op: string;
+  readonly act: (step: Step, task: Leased) => Reply;
+}
+
+type Reply = "go_on" | "over";
+
+export class World {
+  readonly random: Random;
+  readonly #store = new MemoryStore();
+  readonly #history = new History();
+  readonly #answers = new Map<string, Reply>();
+  #state: RunState;
+  #now = 1_700_000_000_000;
+  #boot = 1;
+  #attempts: Attempt[] = [];
+  /** Messages that the network still holds. */
+  #late: Message[] = [];
+  #faults = true;
+  #posted = 0;
+
+  constructor(seed: number) {
+    this.random = new Random(seed);
+    const { random } = this;
+    this.#state = this.#store.load();
+    const limits = {
+      ...usualLimits,
+      workers: random.int(2, 8),
+      tasks: random.int(20, 80),
+      depth: random.int(2, 5),
+      children: random.int(2, 12),
+      tokens: random.chance(0.5) ? random.int(200, 1500) : 0,
+      pools: ["hosted", "laptop"],
+    };
+    const step = new Step(this.#state, this.#now);
+    step.emit({ type: "run_created", limits, snapshot: "s0" });
+    if (random.chance(0.4)) {
+      createTasks(
+        step,
+        undefined,
+        [{ spec: { instructions: "lead", key: "root" }, base: "s0", fork: "full", root: true }],
+        numberOf,
+      );
+    }
+    this.#log(step);
+  }
+
+  get log(): MemoryStore["log"] {
+    return this.#store.log;
+  }
+
+  /** One thing happens. */
+  step(): void {
+    const { random } = this;
+    this.#now += random.int(0, 300);
+    const what = random.weighted({
+      lease: 22,
+      work: 60,
+      late: 4,
+      post: 6,
+      clock: 3,
+      jump: 0.5,
+      people: 4,
+      restart: 0.4,
+    });
+    if (what === "lease") this.#lease(random.pick(pools)!);
+    else if (what === "work") this.#work();
+    else if (what === "late") this.#deliverLate();
+    else if (what === "post") this.#post();
+    else if (what === "clock") this.#toNextClock(2 * minute);
+    else if (what === "jump") this.#wait(random.int(0, 20) * minute);
+    else if (what === "people") this.#people();
+    else this.#restart();
+  }
+
+  /** Faults stop and every worker does its best: all tasks end, and the run can. */
+  finish(): void {
+    this.#faults = false;
+    this.#late = [];
+    if (isRunEnded(this.#state)) return;
+    if (this.#state.header.limits.tokens > 0) this.#command((step) => changeBudget(step, 1_000_000_000));
+    if (this.#state.header.status === "paused") this.#command((step) => resumeRun(step));
+    const patience = this.#now + 6 * 60 * minute;
+    while (this.#state.liveCount() > 0) {
+      const before = this.#state.header.seq;
+      for (const pool of pools) while (this.#lease(pool)) {}
+      for (const attempt of [...this.#attempts]) this.#doBest(attempt);
+      if (this.#state.header.seq !== before) continue;
+      this.#toNextClock(24 * 60 * minute);
+      if (this.#now > patience) throw new Error(`stuck: ${JSON.stringify(this.#stuck())}`);
+    }
+    if (!isRunEnded(this.#state)) this.#command((step) => finishRun(step, false));
+    if (!isRunEnded(this.#state)) throw new Error("the run can't end");
+    expectSame(this.#state, this.#store.replay());
+  }
+
+  #stuck(): unknown {
+    return [...this.#state.tasks.values()]
+      .filter(isLive)
+      .map(({ n, phase, after, calls }) => ({ n, phase, after, calls }));
+  }
+
+  // ---- the object ------------------------------------------------------------------------------------------------------
+
+  /** What is overdue, then `decide`, then the log; undefined when the object crashed and the caller hears nothing. */
+  #command<T>(decide: (step: Step) => T, remember?: (answer: T) => void): T | undefined {
+    const { random } = this;
+    const crash = this.#faults && random.chance(0.06) ? random.weighted({ before: 1, after: 1 }) : "never";
+    const step = new Step(this.#state, this.#now);
+    runClock(step);
+    const answer = decide(step);
+    if (crash === "before") {
+      this.#reload();
+      return undefined;
+    }
+    remember?.(answer);
+    this.#log(step);
+    this.#check();
+    if (random.chance(0.05)) this.#store.checkpoint(this.#state);
+    if (crash === "after") {
+      const lost = this.#state;
+      this.#reload(lost);
+      return undefined;
+    }
+    return answer;
+  }
+
+  #log(step: Step): void {
+    this.#store.append(step.decided, this.#now);
+    for (const one of step.decided) this.#history.add(one);
+  }
+
+  #reload(lost?: RunState): void {
+    this.#state = this.#store.load();
+    if (lost) expectSame(lost, this.#state);
+    renewAllLeases(this.#state, this.#now);
+    this.#check();
+  }
+
+  #check(): void {
+    const { header, tasks } = this.#state;
+    checkState(this.#state, this.#now);
+    const running = [...tasks.values()].filter((task) => task.phase.state === "running").map((task) => task.n);
+    if (!setsEqual(new Set(running), this.#history.open)) throw new Error("[L1] running means an open lease");
+    if (header.limits.tokens > 0 && freeTokens(this.#state)! < 0) throw new Error("[B1] budget overdrawn");
+    for (const task of tasks.values()) {
+      if (task.maxTokens > 0 && task.treeTokens + task.treeReserved > task.maxTokens)
+        throw new Error("[B1] max_tokens overdrawn");
+    }
+    if (this.random.chance(0.06)) expectSame(this.#state, this.#store.load());
+    if (this.random.chance(0.01)) expectSame(this.#state, this.#store.replay());
+  }
+
+  /** The whole runtime goes: hosted attempts die with it. */
+  #restart(): void {
+    this.#reload();
+    this.#boot++;
+    this.#attempts = this.#attempts.filter((attempt) => !attempt.hosted || this.random.chance(0.2));
+    this.#command((step) => endAttemptsOfOtherBoots(step, String(this.#boot)));
+  }
+
+  // ---- workers ---------------------------------------------------------------------------------------------------------
+
+  #lease(pool: string): boolean {
+    let attempt: Attempt | undefined;
+    this.#command((step) => {
+      const { header } = this.#state;
+      const { working } = this.#state;
+      const task = nextReady(this.#state, pool, this.#now);
+      if (!task) return;
+      if (header.status !== "active" || working >= header.limits.workers) throw new Error("[O4] a lease too many");
+      const hosted = pool === "hosted";
+      const fence = openLease(step, task, `w-${pool}`, hosted ? String(this.#boot) : "");
+      attempt = { task: task.n, fence, hosted, reserved: 0, messages: 0 };
+    });
+    // Where the object crashed before it logged the lease, this worker is a zombie from the start.
+    if (attempt) this.#attempts.push(attempt);
+    return attempt !== undefined;
+  }
+
+  #work(): void {
+    const { random } = this;
+    const attempt = random.pick(this.#attempts);
+    if (!attempt) return;
+    if (random.chance(0.02)) {
+      this.#drop(attempt);
+      return;
+    }
+    if (random.chance(0.3)) this.#renew(attempt);
+    const task = this.#state.task(attempt.task);
+    const waits = task.calls.some((call) => call.state === "waiting");
+    if (waits && attempt.hosted) {
+      this.#leave(attempt, "wait");
+      return;
+    }
+    if (waits && random.chance(0.9)) return;
+    const isRoot = attempt.task === this.#state.header.root;
+    const { hosted } = attempt;
+    const what = random.weighted({ turn: 45, end: isRoot ? 1 : 22, tool: hosted ? 0 : 20, leave: hosted ? 4 : 0 });
+    if (what === "turn") this.#turn(attempt);
+    else if (what === "tool") this.#send(attempt, "tool", (step, one) => this.#tool(step, one, `p${attempt.messages}`));
+    else if (what === "leave") this.#leave(attempt, "end_of_service");
+    else this.#end(attempt);
+  }
+
+  /** Nothing new is begun: waits are waited for, work is completed. */
+  #doBest(attempt: Attempt): void {
+    const task = leased(this.#state, attempt.task, attempt.fence);
+    if (!task) {
+      this.#drop(attempt);
+      return;
+    }
+    this.#renew(attempt);
+    const waits = task.calls.some((call) => call.state === "waiting");
+    if (waits && attempt.hosted) this.#leave(attempt, "wait");
+    else if (waits && !task.phase.blocked) this.#send(attempt, "block", (step, one) => block(step, one));
+    else if (!waits) this.#send(attempt, "complete", (step, one) => this.#complete(step, one));
+  }
+
+  /** The worker is gone without a word. */
+  #drop(attempt: Attempt): void {
+    this.#attempts = this.#attempts.filter((one) => one !== attempt);
+  }
+
+  #renew(attempt: Attempt): void {
+    const task = leased(this.#state, attempt.task, attempt.fence);
+    if (task && task.phase.expiresAt > this.#now) task.phase.expiresAt = this.#now + leaseMs;
+  }
+
+  #send(attempt: Attempt, op: string, act: Message["act"]): void {
+    const { random } = this;
+    const { task, fence } = attempt;
+    const message: Message = { id: `${task}:${fence}:${attempt.messages++}`, task, fence, op, act };
+    let reply: Reply | undefined;
+    if (this.#faults && random.chance(0.05)) {
+      this.#late.push(message);
+    } else {
+      reply = this.#deliver(message);
+      if (this.#faults && random.chance(0.08)) this.#late.push(message);
+    }
+    for (let tries = 0; reply === undefined && tries < 3; tries++) reply = this.#deliver(message);
+    // Without an answer the worker gives up, and may be a zombie: some keep going with the lease that they believe in.
+    if (reply === undefined || (reply === "over" && !random.chance(0.05))) this.#drop(attempt);
+  }
+
+  #deliver({ id, task, fence, op, act }: Message): Reply | undefined {
+    const known = this.#answers.get(id);
+    if (known) return known;
+    return this.#command<Reply>(
+      (step) => {
+        const one = leased(this.#state, task, fence);
+        if (one) return act(step, one);
+        step.emit({ type: "late_refused", task, fence, op });
+        return "over";
+      },
+      (answer) => this.#answers.set(id, answer),
+    );
+  }
+
+  #deliverLate(): void {
+    const message = this.random.pick(this.#late);
+    if (!message) return;
+    if (this.random.chance(0.7)) this.#late = this.#late.filter((one) => one !== message);
+    this.#deliver(message);
+  }
+
+  // ---- what workers do -------------------------------------------------------------------------------------------------
+
+  #turn(attempt: Attempt): void {
+    const { random } = this;
+    if (attempt.hosted && needsReservation(this.#state, this.#state.task(attempt.task)) && attempt.reserved === 0) {
+      const want = { inputTokens: random.int(1, 60), outputTokens: random.int(1, 100) };
+      this.#send(attempt, "reserve", (step, task) => {
+        const reservation = reserveTokens(step, task, want);
+        attempt.reserved = reservation.kind === "reserved" ? want.inputTokens + reservation.outputTokens : 0;
+        if (reservation.kind !== "exhausted") return reservation.kind === "reserved" ? "go_on" : "over";
+        endTask(step, task, { state: "failed", error: { code: "max_tokens", message: "" } });
+        return this.#settle(step);
+      });
+      return;
+    }
+    const used = attempt.reserved > 0 ? random.int(1, attempt.reserved) : this.#isFree(attempt) ? random.int(0, 50) : 0;
+    attempt.reserved = 0;
+    const calls = random.int(0, 3);
+    this.#send(attempt, "turn", (step, task) => {
+      const turn = task.turns + 1;
+      const usage = { in: used, out: 0, read: 0, write: 0 };
+      step.emit({ type: "turn", task: task.n, fence: task.phase.fence, turn, snapshot: `s${task.n}.${turn}`, usage });
+      settleBudget(step);
+      for (let i = 0; i < calls; i++) this.#tool(step, task, `c${turn}.${i}`);
+      return "go_on";
+    });
+  }
+
+  /** Nothing limits the tokens of this task, so a worker may report what it likes. */
+  #isFree(attempt: Attempt): boolean {
+    return !needsReservation(this.#state, this.#state.task(attempt.task));
+  }
+
+  #tool(step: Step, task: Leased, id: string): Reply {
+    const { random } = this;
+    const what = random.weighted({ create: 4, await: 5, cancel: 0.5, answer: 2 });
+    if (what === "await") return this.#await(step, task, id);
+    if (what === "create") {
+      const batch = this.#batch().map((spec) => ({ spec, base: "s0", fork: "full" }));
+      createTasks(step, task, batch, numberOf);
+    }
+    if (what === "cancel") {
+      const child = random.pick(task.children.map((n) => this.#state.task(n)).filter(isLive));
+      if (child) {
+        cancelTask(step, child, "not needed");
+        settle(step);
+      }
+    }
+    if (isLive(task))
+      step.emit({ type: "call_done", task: task.n, call: id, tool: what, why: "answered" }, { text: "" });
+    return "go_on";
+  }
+
+  #await(step: Step, task: Leased, id: string): Reply {
+    const { random } = this;
+    const targets = new Set<number>();
+    for (let i = random.int(1, 3); i > 0; i--) {
+      const child = random.chance(0.6) ? random.pick(task.children) : undefined;
+      targets.add(child ?? random.int(1, this.#state.header.taskCount));
+    }
+    const mode = random.pick(["all", "any", "settled"] as const)!;
+    const until = random.chance(0.2) ? this.#now + random.int(1, 600) * second : 0;
+    const outcome = beginAwait(step, task, { id, targets: [...targets], mode, until });
+    if (outcome.kind === "waiting" && !task.phase.hosted) return block(step, task);
+    return "go_on";
+  }
+
+  #batch(): (Spec & { instructions: string })[] {
+    const { random } = this;
+    const size = random.int(1, 3);
+    const keys = Array.from({ length: size }, () => (random.chance(0.7) ? `k${random.int(0, 30)}` : undefined));
+    const known = this.#state.header.taskCount;
+    return keys.map((key) => {
+      const after: string[] = [];
+      for (let i = random.int(-1, 2); i > 0; i--) {
+        const name = random.chance(0.5) ? random.pick(keys) : random.chance(0.05) ? `k${random.int(0, 30)}` : undefined;
+        after.push(name ?? `T${random.int(1, Math.max(1, known))}`);
+      }
+      const refers = keys.find((one) => one !== undefined && one !== key);
+      return {
+        instructions: refers !== undefined && random.chance(0.1) ? `use {{${refers}}}` : "do it",
+        ...(key !== undefined && { key }),
+        after: after.filter((name) => name !== key),
+        ...(random.chance(0.4) && { on_dependency_failure: "run" as const }),
+        ...(random.chance(0.15) && { detached: true }),
+        ...(random.chance(0.5) && { priority: random.int(0, 9) }),
+        ...(random.chance(0.25) && { pool: random.pick(pools)! }),
+        ...(random.chance(0.1) && { max_tokens: random.int(50, 500) }),
+        ...(random.chance(0.1) && { timeout_ms: random.int(1, 60) * minute }),
+        ...(random.chance(0.4) && {
+          retries: { limit: random.int(0, 3), backoff_ms: random.pick([0, second, minute])! },
+        }),
+      };
+    });
+  }
+
+  #leave(attempt: Attempt, op: string): void {
+    this.#send(attempt, op, (step, task) => {
+      const { fence } = task.phase;
+      if (task.calls.some((call) => call.state === "waiting")) {
+        step.emit({ type: "task_parked", task: task.n, fence, on: "calls" });
+      } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });
+      return "over";
+    });
+  }
+
+  #end(attempt: Attempt): void {
+    const how = this.random.weighted({ complete: 60, transient: 20, permanent: 20 });
+    const retryAfterMs = this.random.int(0, 90) * second;
+    this.#send(attempt, how, (step, task) => {
+      if (how === "complete") return this.#complete(step, task);
+      const error = { code: "provider_error", message: how };
+      failAttempt(step, task, { error, transient: how === "transient", retryAfterMs });
+      return this.#settle(step);
+    });
+  }
+
+  #complete(step: Step, task: Leased): Reply {
+    completeTask(step, task, task.phase.fence, "done");
+    return this.#settle(step);
+  }
+
+  #settle(step: Step): Reply {
+    settle(step);
+    settleBudget(step);
+    return "over";
+  }
+
+  // ---- people and time -------------------------------------------------------------------------------------------------
+
+  #post(): void {
+    if (isRunEnded(this.#state) || this.#posted > 20) return;
+    this.#posted++;
+    const batch = this.#batch().map((spec) => ({ spec, base: "s0", fork: "full" }));
+    this.#command((step) => createTasks(step, undefined, batch, numberOf));
+  }
+
+  #people(): void {
+    const { random } = this;
+    const what = random.weighted({ cancel: 6, retry: 10, pause: 3, resume: 6, budget: 4, cancelRun: 0.1, finish: 0.5 });
+    const n = random.int(1, Math.max(1, this.#state.header.taskCount));
+    this.#command((step) => {
+      const task = this.#state.find(n);
+      if (what === "cancel" && task && isLive(task)) {
+        cancelTask(step, task, "by a person");
+        this.#settle(step);
+      } else if (what === "retry" && task && isEnded(task)) retryTask(step, task);
+      else if (what === "pause") pauseRun(step);
+      else if (what === "resume") resumeRun(step);
+      else if (what === "budget" && this.#state.header.limits.tokens > 0) {
+        changeBudget(step, spentTokens(this.#state) + this.#state.header.reservedTokens + random.int(0, 500));
+      } else if (what === "cancelRun") cancelRun(step, "by a person");
+      else if (what === "finish") finishRun(step, random.chance(0.1));
+    });
+  }
+
+  #toNextClock(most: number): void {
+    const at = nextClock(this.#state);
+    this.#wait(Math.min(at === undefined ? most : Math.max(0, at - this.#now), most));
+  }
+
+  /** Time passes; living workers renew on the way, unless they are cut off. */
+  #wait(ms: number): void {
+    const reachable = this.#attempts.filter(() => !this.#faults || this.random.chance(0.85));
+    this.#now += ms;
+    for (const attempt of reachable) {
+      const task = leased(this.#state, attempt.task, attempt.fence);
+      if (task) task.phase.expiresAt = Math.max(task.phase.expiresAt, this.#now + leaseMs);
+    }
+    this.#command(() => undefined);
+  }
+}
+
+function block(step: Step, task: Leased): Reply {
+  if (!task.phase.blocked) step.emit({ type: "call_blocked", task: task.n, fence: task.phase.fence, blocked: true });
+  return "go_on";
+}
+
+const setsEqual = (a: ReadonlySet<number>, b: ReadonlySet<number>): boolean =>
+  a.size === b.size && [...a].every((n) => b.has(n));
