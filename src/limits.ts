@@ -37,6 +37,8 @@ export const leasesPerCallMax = 64;
 export const leaseContextBytesMax = 14 * MiB;
 /** Answers to an `Idempotency-Key` are kept this long (contract). */
 export const idempotencyMs = 24 * hour;
+/** Older ones are dropped this often: it scans them all. */
+export const outcomesDropEveryMs = 1 * hour;
 export const idempotencyKeyCharsMax = 255;
 /** Names, titles, labels: enough for a sentence; they are shown in lists and kept in memory. */
 export const nameCharsMax = 200;

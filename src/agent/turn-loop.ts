@@ -65,7 +65,10 @@ export async function runAttempt(work: SeatWork, ports: TurnLoopPorts): Promise<
 }
 
 /** The stored part of the transcript, from the cache and what came with the lease. */
-export async function materialise(work: SeatWork, { cache, run, scheduler }: TurnLoopPorts): Promise<readonly MessageText[]> {
+export async function materialise(
+  work: SeatWork,
+  { cache, run, scheduler }: TurnLoopPorts,
+): Promise<readonly MessageText[]> {
   const { from, steps, snapshot } = work;
   let messages = from === null ? [] : cache.get(run, from);
   if (!messages) {

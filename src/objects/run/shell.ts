@@ -7,7 +7,7 @@
  *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
  */
 
-import { alarmOverdueMs, sweepEveryMs } from "../../limits.ts";
+import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, runClock } from "../../scheduler/clock.ts";
 import { Step } from "../../scheduler/step.ts";
@@ -36,6 +36,7 @@ export class RunShell {
   #announced = new Map<string, boolean>();
   #indexed = "";
   #retryEffectsAt = Number.POSITIVE_INFINITY;
+  #outcomesDroppedAt = 0;
 
   constructor(ctx: DurableObjectState, env: Env, openSeats: OpenSeats) {
     this.#ctx = ctx;
@@ -216,13 +217,20 @@ export class RunShell {
     const earliest = scheduledAt + 1;
     try {
       this.command(() => ({ ok: true, value: null }));
-      this.#run?.store.dropOldOutcomes(this.now());
+      this.#dropOldOutcomes();
       this.arm(earliest);
     } catch (bug) {
       console.error("alarm failed", bug);
       this.#alarmAt = Math.max(Date.now() + sweepEveryMs, earliest);
       void this.#ctx.storage.setAlarm(this.#alarmAt);
     }
+  }
+
+  #dropOldOutcomes(): void {
+    const now = this.now();
+    if (now - this.#outcomesDroppedAt < outcomesDropEveryMs) return;
+    this.#outcomesDroppedAt = now;
+    this.#run?.store.dropOldOutcomes(now);
   }
 
   /** Deletes all storage and the memory. */
