@@ -1,14 +1,12 @@
 /** The deployment's bindings, as wrangler.toml declares them. */
 
-import type { RunSchedulerRpc } from "./rpc.ts";
-import type { RunScheduler } from "./run-scheduler.ts";
+import type { RunSchedulerRpc, TenantGateRpc } from "./rpc.ts";
 import type { SeatRpc, SeatTicket } from "./seat-rpc.ts";
-import type { TenantGate } from "./tenant-gate.ts";
 
 export interface Env {
   readonly DB: D1Database;
-  readonly RUNS: DurableObjectNamespace<RunScheduler>;
-  readonly GATES: DurableObjectNamespace<TenantGate>;
+  readonly RUNS: DurableObjectNamespace;
+  readonly GATES: DurableObjectNamespace;
   readonly SEATS_0: Queue<SeatTicket>;
   readonly SEATS_1: Queue<SeatTicket>;
   readonly SEATS_2: Queue<SeatTicket>;
@@ -34,3 +32,6 @@ export interface Env {
 /** A fresh stub: one that has met a reset object stays broken, so none is kept. The name contains the tenant. */
 export const runStub = (env: Pick<Env, "RUNS">, tenant: string, run: string): RunSchedulerRpc & SeatRpc =>
   env.RUNS.getByName(`${tenant}/${run}`) as unknown as RunSchedulerRpc & SeatRpc;
+
+export const gateStub = (env: Pick<Env, "GATES">, tenant: string): TenantGateRpc =>
+  env.GATES.getByName(tenant) as unknown as TenantGateRpc;

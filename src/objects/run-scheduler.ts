@@ -41,7 +41,7 @@ import {
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
 import { contextText } from "../storage/run/context-tree.ts";
-import type { Env } from "./env.ts";
+import { type Env, gateStub } from "./env.ts";
 import type {
   CompleteInput,
   CreateRunInput,
@@ -149,7 +149,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     const run = this.#shell.load();
     if (!run) return { ok: false, fault: { code: "not_found" } };
     await this.#shell.forget();
-    await this.env.GATES.getByName(run.tenant).forget(run.id);
+    await gateStub(this.env, run.tenant).forget(run.id);
     return ok(null);
   }
 

@@ -14,7 +14,7 @@ import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
 import { setRunStatus } from "../../storage/d1/run-index.ts";
 import { RunStore } from "../../storage/run/run-store.ts";
-import type { Env } from "../env.ts";
+import { type Env, gateStub } from "../env.ts";
 import type { Idem, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
 import { LoadedRun } from "./loaded-run.ts";
@@ -162,7 +162,7 @@ export class RunShell {
       const ready = nextReady(run.state, pool, this.now()) !== undefined;
       if ((this.#announced.get(pool) ?? false) === ready) continue;
       this.#announced.set(pool, ready);
-      this.#repeatable(this.#env.GATES.getByName(run.tenant).announce({ run: run.id, pool, ready }), () =>
+      this.#repeatable(gateStub(this.#env, run.tenant).announce({ run: run.id, pool, ready }), () =>
         this.#announced.delete(pool),
       );
     }
