@@ -123,8 +123,8 @@ export const seatLingerMs = 500;
 /** Seats of one queue batch: an invocation may have 6 connections that wait for headers. */
 export const seatsPerBatch = 6;
 export const seatShards = 4;
-/** A blocking call of a hosted task waits this long inline before the task parks. */
-export const inlineWaitMs = 50;
+/** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */
+export const queueBatchMax = 100;
 
 // ---- contexts ------------------------------------------------------------------------------------------------------
 /** A results block in a context or tool result (contract). */

@@ -3,7 +3,7 @@
  * one batch at a time and forgets its messages on restart). What happens after the opening is the same code.
  */
 
-import { seatShards } from "../limits.ts";
+import { queueBatchMax } from "../limits.ts";
 import type { SeatTicket } from "./seat-rpc.ts";
 
 export type OpenSeats = (tickets: readonly SeatTicket[]) => Promise<void>;
@@ -13,11 +13,16 @@ export interface SeatQueues {
   readonly shards: readonly Queue<SeatTicket>[];
 }
 
-/** Spreads a run's seats over the shards by its nonce, so that one slow batch holds up few of them. */
+/** Sends each ticket through the queue of its shard, as many a batch as the platform takes. */
 export function openThroughQueues({ shards }: SeatQueues): OpenSeats {
   return async (tickets) => {
-    const groups = Map.groupBy(tickets, (ticket) => shardOf(ticket.nonce) % shards.length);
-    await Promise.all([...groups].map(([shard, group]) => shards[shard]!.sendBatch(group.map((body) => ({ body })))));
+    const sends: Promise<unknown>[] = [];
+    for (const [shard, group] of Map.groupBy(tickets, (ticket) => ticket.shard % shards.length)) {
+      for (let i = 0; i < group.length; i += queueBatchMax) {
+        sends.push(shards[shard]!.sendBatch(group.slice(i, i + queueBatchMax).map((body) => ({ body }))));
+      }
+    }
+    await Promise.all(sends);
   };
 }
 
@@ -31,10 +36,4 @@ export function openDirectly(
       waitUntil(serve(ticket).catch(() => undefined));
     }
   };
-}
-
-function shardOf(nonce: string): number {
-  let hash = 0;
-  for (let i = 0; i < nonce.length; i++) hash = (Math.imul(hash, 31) + nonce.charCodeAt(i)) | 0;
-  return (hash >>> 0) % seatShards;
 }

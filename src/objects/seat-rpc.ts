@@ -12,6 +12,8 @@ export interface SeatTicket {
   readonly run: string;
   /** Distinguishes this opening from its duplicates. */
   readonly nonce: string;
+  /** The queue that it is sent through. */
+  readonly shard: number;
 }
 
 /** A recorded answer to a tool call: what the model reads. */

@@ -101,7 +101,8 @@ export class Outside {
   }
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
-    const callIdem = idem ?? (await this.#outsideCall(input));
+    const call = await this.#outsideCall(input);
+    const isWrite = input.tool === "create_task" || input.tool === "cancel_task";
     let waiting: Extract<ToolRun, { kind: "waiting" }> | undefined;
     const reply = this.#shell.command<ToolOutcome>(
       (step, run) => {
@@ -123,7 +124,7 @@ export class Outside {
         if (done.kind === "waiting") waiting = done;
         return toolReply(done, input.callId ?? "");
       },
-      input.tool === "create_task" || input.tool === "cancel_task" ? callIdem : undefined,
+      ...(isWrite ? [idem, call] : []),
     );
     if (!waiting || !reply.ok) return reply;
     const { targets, mode } = waiting;

@@ -3,35 +3,44 @@
  * has lost it opens seats anew, and a seat that nobody needs closes at once.
  *
  * O1. Open seats + openings under way never exceed what ready tasks and the run's limit can use.
- * O2. An opening that is not answered within `seatOpenMs` is sent again, elsewhere, under a new nonce.
+ * O2. An opening that is not answered within `seatOpenMs` is sent again, on another shard, under a new nonce.
  * O3. A nonce opens at most once while the ledger remembers it; what it forgets is refused by there being no ready task.
  */
 
-import { seatOpenMs, seatRememberedMs } from "../../limits.ts";
+import { seatOpenMs, seatRememberedMs, seatShards } from "../../limits.ts";
+import type { SeatTicket } from "../seat-rpc.ts";
 
 export class Seats {
-  readonly #openings = new Map<string, number>();
+  readonly #openings = new Map<string, { readonly sentAt: number; readonly shard: number }>();
   /** Nonce → when it was opened. */
   readonly #opened = new Map<string, number>();
   readonly #lingering: (() => void)[] = [];
+  /** Seats go to the shards in turn, so that one slow batch holds up few of them; each run begins elsewhere. */
+  #spread = Math.floor(Math.random() * seatShards);
 
   get lingering(): number {
     return this.#lingering.length;
   }
 
-  /** How many seats to open now, for `ready` tasks that may start at once. Wakes lingering seats first. */
-  wanted(ready: number, now: number): number {
-    for (const [nonce, sentAt] of this.#openings) if (sentAt + seatOpenMs <= now) this.#openings.delete(nonce);
+  /** The shards to open seats on now, for `ready` tasks that may start at once. Lingering seats are woken first. */
+  wanted(ready: number, now: number): number[] {
+    const again: number[] = [];
+    for (const [nonce, { sentAt, shard }] of this.#openings) {
+      if (sentAt + seatOpenMs > now) continue;
+      this.#openings.delete(nonce);
+      again.push((shard + 1) % seatShards);
+    }
     let left = ready;
     while (left > 0 && this.#lingering.length > 0) {
       this.#lingering.shift()!();
       left--;
     }
-    return Math.max(0, left - this.#openings.size);
+    const count = Math.max(0, left - this.#openings.size);
+    return Array.from({ length: count }, () => again.pop() ?? this.#spread++ % seatShards);
   }
 
-  sent(nonce: string, now: number): void {
-    this.#openings.set(nonce, now);
+  sent(ticket: SeatTicket, now: number): void {
+    this.#openings.set(ticket.nonce, { sentAt: now, shard: ticket.shard });
   }
 
   /** False for a duplicate (O3). */
@@ -68,7 +77,7 @@ export class Seats {
 
   /** When the oldest opening must be sent again; undefined when none is under way. */
   nextCheck(): number | undefined {
-    for (const sentAt of this.#openings.values()) return sentAt + seatOpenMs;
+    for (const { sentAt } of this.#openings.values()) return sentAt + seatOpenMs;
     return undefined;
   }
 }

@@ -9,7 +9,7 @@
 
 import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
-import { endAttemptsOfOtherBoots, nextClock, runClock } from "../../scheduler/clock.ts";
+import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
 import { setRunStatus } from "../../storage/d1/run-index.ts";
@@ -79,19 +79,24 @@ export class RunShell {
     }
   }
 
-  /** One command: what is overdue happens first, then `decide`; a refusal changes nothing else. */
-  command<T>(decide: (step: Step, run: LoadedRun) => Reply<T>, idem?: Idem): Reply<T> {
+  /** One command: what is overdue happens first, then `decide`; a refusal changes nothing else. Any of its names gets the first answer. */
+  command<T>(decide: (step: Step, run: LoadedRun) => Reply<T>, ...idems: (Idem | undefined)[]): Reply<T> {
     const run = this.load();
     if (!run) return notFound;
-    const first = idem && this.#firstAnswer<T>(run, idem);
-    if (first) return first;
+    const names = idems.filter((idem) => idem !== undefined);
+    for (const idem of names) {
+      const first = this.#firstAnswer<T>(run, idem);
+      if (first) return first;
+    }
     const step = new Step(run.state, this.now());
     const reply = this.transaction(() => {
       run.store.log.stage(step.decided);
       runClock(step);
       const decided = decide(step, run);
       this.append(run, step);
-      if (idem && decided.ok) run.store.putOutcome(idem, JSON.stringify(decided.value ?? null), step.now);
+      if (decided.ok) {
+        for (const idem of names) run.store.putOutcome(idem, JSON.stringify(decided.value ?? null), step.now);
+      }
       return decided;
     });
     this.effects(run, step.ended);
@@ -119,13 +124,21 @@ export class RunShell {
     return { ok: false, fault: { code: "idempotency_mismatch" } };
   }
 
-  /** A runtime that is gone can't renew its hosted leases: they end at once, not when they expire. */
+  /**
+   * A runtime that is gone can't renew its hosted leases: they end at once, not when they expire. Pull workers could not
+   * reach it meanwhile, so their leases get a whole term again. Only local runtimes have a boot: an object of a deployment
+   * is loaded anew whenever it was idle, and to renew then would keep a lost worker's lease for ever.
+   */
   #afterRestart(): void {
     const run = this.#run!;
     const boot = this.#env.HEDDLE_BOOT ?? "";
     const step = new Step(run.state, this.now());
     this.transaction(() => {
       endAttemptsOfOtherBoots(step, boot);
+      if (boot !== "" && run.store.meta("boot") !== boot) {
+        renewAllLeases(run.state, step.now);
+        run.store.setMeta("boot", boot);
+      }
       this.append(run, step);
     });
     this.effects(run, step.ended);
@@ -144,15 +157,13 @@ export class RunShell {
     const { state } = run;
     const now = this.now();
     const ready = nextReady(state, hostedPool, now) === undefined ? 0 : (state.ready.get(hostedPool)?.size ?? 0);
-    const count = this.seats.wanted(Math.min(ready, state.header.limits.workers - state.working), now);
-    if (count === 0) return;
-    const tickets = Array.from({ length: count }, () => ({
-      tenant: run.tenant,
-      run: run.id,
-      nonce: crypto.randomUUID(),
-    }));
-    for (const { nonce } of tickets) this.seats.sent(nonce, now);
-    this.#ctx.waitUntil(this.#openSeats(tickets).catch(() => undefined));
+    const shards = this.seats.wanted(Math.min(ready, state.header.limits.workers - state.working), now);
+    if (shards.length === 0) return;
+    const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: crypto.randomUUID(), shard }));
+    for (const ticket of tickets) this.seats.sent(ticket, now);
+    // Seats that were not sent are sent again when they have not opened in time.
+    const failed = (error: unknown) => console.error("seats were not opened", { run: run.id, error: String(error) });
+    this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
   }
 
   /** Tells the tenant's gate which pools of pull workers have something to lease here, when that changed. */

@@ -2,7 +2,7 @@
 
 import type { EventView, LimitsView, RunView, TaskView, WaitingOn } from "../../contract/shapes.ts";
 import { freeTokens } from "../../scheduler/budget.ts";
-import type { ErrorData, Limits } from "../../scheduler/events.ts";
+import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
 import { hostedPool, type Task } from "../../scheduler/task.ts";
 import type { LoggedEvent } from "../../storage/run/log-store.ts";
 import { createdEventOf, errorOf, resultOf } from "./bodies.ts";
@@ -104,6 +104,13 @@ function waitingOn(run: LoadedRun, task: Task): WaitingOn {
   };
 }
 
+const usageView = (usage: UsageDelta) => ({
+  input_tokens: usage.in,
+  output_tokens: usage.out,
+  cache_read_tokens: usage.read,
+  cache_write_tokens: usage.write,
+});
+
 /** Fields of events that hold task numbers, for the wire to show ids instead. */
 const numberFields = ["parent", "targets", "subjects", "after"] as const;
 
@@ -124,6 +131,7 @@ export function eventView(run: LoadedRun, event: LoggedEvent, seq: number, at: n
     if (value !== undefined) view[name] = Array.isArray(value) ? value.map(idOf) : idOf(value);
   }
   if (event.type === "run_created") view.limits = limitsView(event.limits);
+  if ("usage" in event && event.usage) view.usage = usageView(event.usage);
   if (error) {
     const { code, message, because } = error;
     view.error = { code, message, ...(because && { because: run.taskId(because) }) };
