@@ -2,6 +2,8 @@
 
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
+import { handleSimulated } from "./src/local/simulated/handle.ts";
+import { countInMemory } from "./test/objects/lib/fail-counter.ts";
 
 /** An e2e test starts servers, kills them, and waits for leases of 30 s to expire. */
 const e2eTestMs = 180_000;
@@ -27,7 +29,12 @@ export default defineConfig({
               bindings: {
                 TEST_MIGRATIONS: await readD1Migrations(`${import.meta.dirname}/migrations`),
                 HEDDLE_SECRET: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                // The way of a deployment; the direct way is what the e2e tests' servers take.
+                SEATS: "queue",
+                SIMULATED_URL: "http://simulated.test/simulated",
               },
+              // What the worker fetches is answered in Node: the simulated model is all that there is.
+              outboundService: (request: Request) => handleSimulated(request, countInMemory),
             },
           })),
         ],

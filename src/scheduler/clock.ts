@@ -47,8 +47,8 @@ function ring(step: Step, task: Task): void {
 }
 
 /**
- * Gives every open lease a whole term again, for a state that was just loaded: renewals are not logged, so nobody knows
- * which leases were renewed, and those that a restart let expire must not count as lost.
+ * Gives every open lease a whole term again, for a state that was just loaded by a new runtime: nobody could renew while
+ * there was none, and leases that a restart let expire must not count as lost.
  */
 export function renewAllLeases(state: RunState, now: number): void {
   for (const task of state.tasks.values()) {

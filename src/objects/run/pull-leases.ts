@@ -72,6 +72,7 @@ export class PullLeases {
     const task = run && leased(run.state, lease.taskNumber, lease.fence);
     if (!run || !task) return leaseLost;
     task.phase.expiresAt = this.#shell.now() + leaseMs;
+    run.store.putRenewal(task.n, task.phase.fence, task.phase.expiresAt);
     this.#shell.arm();
     return ok({ expires_at: task.phase.expiresAt });
   }

@@ -94,7 +94,22 @@ export class RunStore {
       }
       this.#tailRows++;
     }
+    this.#applyRenewals(state);
     return state;
+  }
+
+  /** A lease was renewed: it lasts until then, whatever becomes of the object's memory. */
+  putRenewal(task: number, fence: number, expiresAt: number): void {
+    this.#sql.exec("INSERT OR REPLACE INTO renewals(task, fence, expires_at) VALUES(?, ?, ?)", task, fence, expiresAt);
+  }
+
+  #applyRenewals(state: RunState): void {
+    const rows = this.#sql.exec<{ task: number; fence: number; expires_at: number }>("SELECT * FROM renewals");
+    for (const { task, fence, expires_at } of rows) {
+      const phase = state.tasks.get(task)?.phase;
+      if (phase?.state !== "running" || phase.fence !== fence) continue;
+      phase.expiresAt = Math.max(phase.expiresAt, expires_at);
+    }
   }
 
   /** Appends a command's events, in the caller's transaction. */
@@ -108,6 +123,8 @@ export class RunStore {
   checkpointIfDue(state: RunState): void {
     if (this.#tailRows < checkpointTailRows && this.#tailBytes < checkpointTailBytes) return;
     this.#checkpoints.write(state);
+    // Those of leases that are over.
+    this.#sql.exec("DELETE FROM renewals WHERE expires_at < ?", state.header.changedAt);
     this.#tailRows = 0;
     this.#tailBytes = 0;
     state.dirty.clear();

@@ -7,7 +7,8 @@
  * pages      checkpoints: some 500 tasks each
  * outcomes   first answers, by Idempotency-Key and by outside call
  * chunks     parts of texts over a row's size, by owner
- * meta       the checkpoint's header and the schema's version
+ * renewals   until when a lease that was renewed lasts: not in the log, which would grow with nothing to tell
+ * meta       the checkpoint's header, the schema's version, the local runtime's identity
  */
 export const schemaVersion = 1;
 
@@ -21,6 +22,7 @@ export function applySchema(sql: SqlStorage): void {
     CREATE TABLE IF NOT EXISTS pages(page INTEGER PRIMARY KEY, tasks TEXT);
     CREATE TABLE IF NOT EXISTS outcomes(name TEXT PRIMARY KEY, at INTEGER NOT NULL, fingerprint TEXT NOT NULL, value TEXT) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS chunks(owner TEXT NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(owner, part)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS renewals(task INTEGER PRIMARY KEY, fence INTEGER NOT NULL, expires_at INTEGER NOT NULL);
   `);
 }
 

@@ -1,0 +1,180 @@
+/** What happens although nobody calls: the alarm's work, on a clock that the test moves. */
+
+import { describe, expect, it, vi } from "vitest";
+import { leaseMs, runIdleMs } from "../../src/limits.ts";
+import { codeOf, makeRun, TestClock, value } from "./lib/runs.ts";
+import { heldSeats, nextTask } from "./lib/seats.ts";
+
+heldSeats();
+
+const box = (key: string, more = {}) => ({ key, pool: "box", instructions: `do ${key}`, ...more });
+
+describe("a lease", () => {
+  it("that nobody renews is lost when its time is over, and its task goes to another worker", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a"));
+    const old = (await run.lease("w1"))!;
+    clock.forward(leaseMs - 1);
+    await run.ring();
+    expect((await run.task("a")).state).toBe("running");
+    clock.forward(1);
+    await run.ring();
+    expect((await run.task("a")).state).toBe("ready");
+    const fresh = (await run.lease("w2"))!;
+    expect(fresh.fence).toBeGreaterThan(old.fence);
+    expect(codeOf(await run.rpc.complete(old, { result: 1, next: false, worker: "w1" }))).toBe("lease_lost");
+    value(await run.rpc.complete(fresh, { result: 2, next: false, worker: "w2" }));
+    expect(await run.task("a")).toMatchObject({ state: "succeeded", result: 2, attempts: 2 });
+  });
+
+  it("that is renewed is kept for as long, whether or not the object was evicted in between", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a"));
+    const lease = (await run.lease("w1"))!;
+    for (let i = 0; i < 5; i++) {
+      clock.forward(leaseMs - 5_000);
+      const { expires_at } = value(await run.rpc.renew(lease));
+      expect(expires_at).toBe(clock.now + leaseMs);
+      await run.evict();
+      clock.forward(4_000);
+      await run.ring();
+      expect(await run.task("a")).toMatchObject({ state: "running", attempts: 1 });
+    }
+    value(await run.rpc.complete(lease, { result: "kept", next: false, worker: "w1" }));
+  });
+
+  it("of a lost worker is over in time although its object is evicted again and again", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a"));
+    const lease = (await run.lease("w1"))!;
+    clock.forward(10_000);
+    value(await run.rpc.renew(lease));
+    for (let passed = 0; passed < leaseMs; passed += 10_000) {
+      await run.evict();
+      clock.forward(10_000);
+      await run.ring();
+    }
+    expect((await run.task("a")).state).toBe("ready");
+  });
+
+  it("lost three times in a row without a turn poisons its task; a turn in between makes it well", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("bad"), box("good"));
+    for (let i = 0; i < 3; i++) {
+      const grants = [(await run.lease())!, (await run.lease())!];
+      const good = grants.find(({ task }) => task.key === "good")!;
+      if (i === 1) value(await run.rpc.turn(good, { messages: ['{"role":"assistant","content":"half"}'] }));
+      clock.forward(leaseMs);
+      await run.ring();
+    }
+    expect(await run.task("bad")).toMatchObject({ state: "failed", error: { code: "poisoned" }, attempts: 3 });
+    expect(await run.task("good")).toMatchObject({ state: "ready", attempts: 3 });
+  });
+});
+
+describe("a task", () => {
+  it("that fails for now comes back after its backoff, doubled each time, until its retries are used up", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a", { retries: { limit: 2, backoff_ms: 10_000 } }));
+    const waits: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const lease = (await run.lease())!;
+      value(await run.rpc.fail(lease, { error: { code: "busy", message: `no ${i}` }, retryable: true }));
+      const { waiting_on } = await run.task("a");
+      if (waiting_on && "backoff_until" in waiting_on) {
+        waits.push(waiting_on.backoff_until - clock.now);
+        expect(await run.lease()).toBeUndefined();
+        clock.forward(waiting_on.backoff_until - clock.now);
+        await run.ring();
+      }
+    }
+    expect(waits).toHaveLength(2);
+    expect(waits[0]! / 10_000).toBeCloseTo(1, 0);
+    expect(waits[1]! / 20_000).toBeCloseTo(1, 0);
+    expect(await run.task("a")).toMatchObject({ state: "failed", error: { code: "busy", message: "no 2" } });
+  });
+
+  it("ends when its timeout passes after its first start, parked time included, and its children with it", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create({ key: "h", instructions: "do h", timeout_ms: 60_000 });
+    const work = (await run.rpc.openSeat({ tenant: run.tenant, run: run.id, nonce: "s", shard: 0 }, nextTask("s")))!;
+    const call = (id: string, name: string, input: unknown) => ({ id, name, arguments: JSON.stringify(input) });
+    const calls = [
+      call("t1", "create_task", { key: "slow", pool: "box", instructions: "slow" }),
+      call("t2", "await_tasks", { tasks: ["slow"] }),
+    ];
+    const content = calls.map(({ id, name, arguments: text }) => ({
+      type: "tool_use",
+      id,
+      name,
+      input: JSON.parse(text),
+    }));
+    const usage = { input_tokens: 1, output_tokens: 1, cache_read_tokens: 0, cache_write_tokens: 0 };
+    const reply = JSON.stringify({ role: "assistant", content });
+    await run.rpc.seatTurn(work, { messages: [...work.fork, reply], usage, calls }, undefined);
+    await run.rpc.leaveSeat(work, { kind: "wait" }, undefined);
+    expect(await run.task("h")).toMatchObject({ state: "parked", waiting_on: { mode: "all" } });
+    const child = (await run.lease())!;
+    clock.forward(25_000);
+    value(await run.rpc.renew(child));
+    await run.evict();
+    clock.forward(25_000);
+    value(await run.rpc.renew(child));
+    clock.forward(10_000);
+    await run.ring();
+    expect(await run.task("h")).toMatchObject({ state: "failed", error: { code: "timeout" } });
+    expect(await run.task(child.task.id)).toMatchObject({ state: "cancelled" });
+    expect(codeOf(await run.rpc.complete(child, { result: 1, next: false, worker: "w" }))).toBe("lease_lost");
+  });
+
+  it("that waits with a timeout of its own is told that it passed, and goes on", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a"), box("b"));
+    const a = (await run.lease())!;
+    const wait = { tool: "await_tasks", callId: "c", arguments: '{"tasks":["b"],"timeout_ms":5000}', waitMs: 0 };
+    expect(value(await run.rpc.leaseTool(a, wait))).toEqual({ pending: true, call_id: "c" });
+    clock.forward(5_000);
+    await run.ring();
+    expect(value(await run.rpc.leaseTool(a, wait))).toMatchObject({ error: { code: "timed_out" } });
+    expect(await run.task("a")).toMatchObject({ state: "running" });
+  });
+});
+
+describe("the clock", () => {
+  it("needs no help: a real alarm rings by itself", async () => {
+    const run = await makeRun();
+    await run.create(box("a", { retries: { backoff_ms: 100 } }));
+    value(await run.rpc.fail((await run.lease())!, { error: { code: "busy", message: "" }, retryable: true }));
+    await vi.waitFor(async () => expect((await run.task("a")).state).toBe("ready"), 5_000);
+  });
+
+  it("is caught up with by the next command when no alarm rang", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a"));
+    await run.lease("w1");
+    clock.forward(leaseMs + 1);
+    expect(await run.lease("w2")).toMatchObject({ task: { key: "a", attempt: 2 } });
+  });
+
+  it("ends a run without a root that nothing happened in for a day, and no other", async () => {
+    using clock = new TestClock();
+    const idle = await makeRun();
+    const busy = await makeRun();
+    await busy.create(box("a"));
+    clock.forward(runIdleMs - 1);
+    for (const run of [idle, busy]) await run.ring();
+    expect((await idle.view()).status).toBe("active");
+    clock.forward(1);
+    for (const run of [idle, busy]) await run.ring();
+    expect(await idle.view()).toMatchObject({ status: "succeeded", ended_at: clock.now });
+    expect((await busy.view()).status).toBe("active");
+  });
+});

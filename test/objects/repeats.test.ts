@@ -1,0 +1,151 @@
+/** What comes twice, late or forged: the first answer, `lease_lost`, and nothing changed. */
+
+import { describe, expect, it } from "vitest";
+import type { Idem, Reply } from "../../src/objects/rpc.ts";
+import { codeOf, makeRun, newTenant, TestRun, value } from "./lib/runs.ts";
+import { heldSeats, nextTask } from "./lib/seats.ts";
+
+heldSeats();
+
+const box = (key: string) => ({ key, pool: "box", instructions: `do ${key}` });
+const idem = (key: string, fingerprint = key): Idem => ({ key, fingerprint });
+
+describe("a repeated Idempotency-Key", () => {
+  type Call = (run: TestRun, key: Idem) => Promise<Reply<unknown>>;
+  const calls: [string, Call][] = [
+    ["createTasks", (run, key) => run.rpc.createTasks({ tasks: [{ instructions: "one more" }] }, key)],
+    [
+      "appendContext",
+      async (run, key) =>
+        run.rpc.appendContext({ after: (await run.view()).snapshot, messages: ['{"role":"user","content":"x"}'] }, key),
+    ],
+    ["pause", (run, key) => run.rpc.pause(key)],
+    ["cancelTask", (run, key) => run.rpc.cancelTask("a", "no", key)],
+    ["budget", (run, key) => run.rpc.budget({ tokens: 1000 }, key)],
+    ["cancelRun", (run, key) => run.rpc.cancelRun("no", key)],
+    ["finishRun", (run, key) => run.rpc.finishRun({ cancel: true }, key)],
+  ];
+
+  it.each(calls)("gets the first answer of %s, also after an eviction; another body is a mismatch", async (_, call) => {
+    const run = await makeRun();
+    await run.create(box("a"));
+    const first = await call(run, idem("k"));
+    expect(codeOf(first)).toBe("ok");
+    const { last_seq } = await run.view();
+    // What has changed meanwhile does not change the answer.
+    await run.rpc.cancelTask("a", undefined);
+    expect(await call(run, idem("k"))).toEqual(first);
+    await run.evict();
+    expect(await call(run, idem("k"))).toEqual(first);
+    expect(codeOf(await call(run, idem("k", "another body")))).toBe("idempotency_mismatch");
+    expect((await run.view()).last_seq).toBeLessThanOrEqual(last_seq + 1);
+  });
+
+  it("creates a run once, and never another one in its place", async () => {
+    const tenant = newTenant();
+    const name = { tenant, run: "run_11111111111111111111" };
+    const run = await makeRun({ ...name, name: "first" }, idem("k"));
+    await run.create(box("a"));
+    const again = await run.rpc.createRun(
+      { ...name, name: "first", context: { format: "openai", messages: [] }, limits: {} },
+      idem("k"),
+    );
+    expect(value(again)).toMatchObject({ name: "first", format: "anthropic", last_seq: 1 });
+    const other = await run.rpc.createRun(
+      { ...name, context: { format: "openai", messages: [] }, limits: {} },
+      idem("k", "another body"),
+    );
+    expect(codeOf(other)).toBe("idempotency_mismatch");
+    expect((await run.tasks()).length).toBe(1);
+  });
+
+  it("of a refused call is free again: a refusal changes nothing", async () => {
+    const run = await makeRun();
+    const cycle = [
+      { key: "x", instructions: "x", after: ["y"] },
+      { key: "y", instructions: "y", after: ["x"] },
+    ];
+    expect(codeOf(await run.rpc.createTasks({ tasks: cycle }, idem("k", "bad")))).toBe("dependency_cycle");
+    expect(codeOf(await run.rpc.createTasks({ tasks: [box("x")] }, idem("k", "good")))).toBe("ok");
+  });
+
+  it("of complete with `next` gets the same next lease while that is open", async () => {
+    const run = await makeRun();
+    await run.create(box("a"), box("b"));
+    const a = (await run.lease())!;
+    const input = { result: "done", next: true, worker: "w" };
+    const first = value(await run.rpc.complete(a, input, idem("k")));
+    expect(first.lease).toMatchObject({ task: { key: "b" } });
+    expect(value(await run.rpc.complete(a, input, idem("k")))).toEqual(first);
+    value(await run.rpc.complete(first.lease!, { ...input, next: false }));
+    expect(value(await run.rpc.complete(a, input, idem("k")))).toEqual({});
+    expect(await run.tasks()).toMatchObject([{ attempts: 1 }, { attempts: 1 }]);
+  });
+});
+
+describe("a stale lease", () => {
+  it("is refused whatever it is used for; the refusal is logged and nothing else changes", async () => {
+    const run = await makeRun();
+    const [id] = await run.create(box("a"));
+    const old = (await run.lease())!;
+    value(await run.rpc.fail(old, { error: { code: "x", message: "" }, retryable: false }));
+    value(await run.rpc.retryTask(id!, undefined));
+    const fresh = (await run.lease())!;
+    const before = await run.task(id!);
+    const { last_seq } = await run.view();
+    for (const lease of [old, { taskNumber: 1, fence: 99 }, { taskNumber: 1, fence: 0 }, { taskNumber: 7, fence: 1 }]) {
+      const messages = ['{"role":"assistant","content":"late"}'];
+      const tool = { tool: "create_task", callId: "late", arguments: '{"instructions":"late"}', waitMs: 0 };
+      for (const reply of [
+        await run.rpc.renew(lease),
+        await run.rpc.turn(lease, { messages }),
+        await run.rpc.leaseTool(lease, tool),
+        await run.rpc.complete(lease, { result: "late", next: true, worker: "w" }),
+        await run.rpc.fail(lease, { error: { code: "late", message: "" }, retryable: true }),
+        await run.rpc.leaseAgain(lease),
+      ]) {
+        expect(codeOf(reply)).toBe("lease_lost");
+      }
+      expect(await run.rpc.renewSeat(lease)).toEqual({ held: false });
+      expect(await run.rpc.leaveSeat(lease, { kind: "give_back" }, undefined)).toEqual({ kind: "over" });
+      expect(await run.rpc.reserve(lease, { inputTokens: 1, outputTokens: 1 })).toEqual({ kind: "lost" });
+    }
+    expect(await run.task(id!)).toEqual(before);
+    expect((await run.tasks()).length).toBe(1);
+    const since = (await run.events()).filter(({ seq }) => seq > last_seq);
+    expect(new Set(since.map(({ type }) => type))).toEqual(new Set(["late_refused"]));
+    value(await run.rpc.complete(fresh, { result: "in time", next: false, worker: "w" }));
+  });
+
+  it("of a run that is deleted is lost, too", async () => {
+    const run = await makeRun();
+    await run.create(box("a"));
+    const lease = (await run.lease())!;
+    value(await run.rpc.deleteRun());
+    expect(codeOf(await run.rpc.complete(lease, { result: 1, next: false, worker: "w" }))).toBe("lease_lost");
+    expect(codeOf(await run.rpc.run())).toBe("not_found");
+    await run.evict();
+    expect(codeOf(await run.rpc.run())).toBe("not_found");
+    expect(codeOf(await run.rpc.createTasks({ tasks: [box("b")] }))).toBe("not_found");
+  });
+});
+
+describe("a seat's ticket", () => {
+  it("that comes twice opens one seat; so does one that comes when its task is taken", async () => {
+    const run = await makeRun();
+    await run.create({ key: "h", instructions: "do h" }, { key: "i", instructions: "do i" });
+    const ticket = (nonce: string) => ({ tenant: run.tenant, run: run.id, nonce, shard: 0 });
+    expect(await run.rpc.openSeat(ticket("s1"), nextTask("s1"))).toMatchObject({ taskNumber: 1 });
+    expect(await run.rpc.openSeat(ticket("s1"), nextTask("s1"))).toBeUndefined();
+    expect(await run.rpc.openSeat(ticket("s2"), nextTask("s2"))).toMatchObject({ taskNumber: 2 });
+    await run.evict();
+    expect(await run.rpc.openSeat(ticket("s1"), nextTask("s1"))).toBeUndefined();
+    expect((await run.view()).counts.running).toBe(2);
+  });
+
+  it("of a run that is not there opens none", async () => {
+    const nobody = new TestRun(newTenant(), "run_22222222222222222222");
+    const ticket = { tenant: nobody.tenant, run: nobody.id, nonce: "s", shard: 0 };
+    expect(await nobody.rpc.openSeat(ticket, nextTask("s"))).toBeUndefined();
+  });
+});
