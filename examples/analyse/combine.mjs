@@ -140,7 +140,10 @@ function sentence({ path, files, lines, languages, functions, largest, notes }) 
 function duplicates(rows) {
   const byHash = new Map();
   for (const [path, code, hash] of rows) if (code >= 3) byHash.set(hash, [...(byHash.get(hash) ?? []), path]);
-  return [...byHash.values()].filter((paths) => paths.length > 1).slice(0, topMax);
+  return [...byHash.values()]
+    .filter((paths) => paths.length > 1)
+    .map((paths) => paths.sort())
+    .slice(0, topMax);
 }
 
 function mostUsed(rows) {

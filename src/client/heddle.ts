@@ -6,7 +6,7 @@
  */
 
 import { waitMsMax } from "../limits.ts";
-import { isProblem } from "./errors.ts";
+import { HeddleProblem, isProblem } from "./errors.ts";
 import type {
   ContextView,
   CreatedTasks,
@@ -241,7 +241,9 @@ export class Heddle {
           accept: "text/event-stream",
           headers: { "last-event-id": String(seen) },
         });
-        for await (const { data } of serverEvents(response.body!)) {
+        for await (const { id, event: name, data } of serverEvents(response.body!)) {
+          if (id === undefined && name === "end") return;
+          if (id === undefined && name === "problem") throw problemIn(data);
           const event = JSON.parse(data) as EventView;
           if (typeof event.seq !== "number" || event.seq <= seen) continue;
           seen = event.seq;
@@ -249,11 +251,9 @@ export class Heddle {
         }
       } catch (error) {
         options.signal?.throwIfAborted();
-        if (isProblem(error) || !(error instanceof TypeError || isTorn(error))) throw error;
+        if (isProblem(error) ? !error.retryable : !(error instanceof TypeError || isTorn(error))) throw error;
       }
-      // The stream ended: because the run did, or because streams do. The run knows which.
-      const state = await this.run(run, options);
-      if (state.ended_at !== null && state.last_seq <= seen) return;
+      // Streams end, and break; only one that says so has come to its end.
       if (seen === before) await sleep(reopenMs, options.signal);
     }
   }
@@ -282,6 +282,12 @@ export class Heddle {
 
 const at = (run: string, task?: string): string =>
   `/v1/runs/${encodeURIComponent(run)}${task === undefined ? "" : `/tasks/${encodeURIComponent(task)}`}`;
+
+/** A problem that a stream ends with: its headers had already said 200. */
+function problemIn(data: string): HeddleProblem {
+  const body = JSON.parse(data) as Record<string, unknown>;
+  return new HeddleProblem(typeof body.status === "number" ? body.status : 500, body);
+}
 
 /** A body that breaks off is reported under several names, depending on the Node version. */
 const isTorn = (error: unknown): boolean =>

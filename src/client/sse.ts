@@ -1,6 +1,7 @@
 /** Server-sent events: the fields of a stream, as far as Heddle sends them. */
 
 export interface ServerEvent {
+  /** Of this event alone: Heddle's last frames (`end`, `problem`) have none. */
   readonly id: string | undefined;
   readonly event: string | undefined;
   readonly data: string;
@@ -14,6 +15,7 @@ export async function* serverEvents(body: ReadableStream<Uint8Array>): AsyncGene
   for await (const line of lines(body)) {
     if (line === "") {
       if (data.length > 0) yield { id, event, data: data.join("\n") };
+      id = undefined;
       event = undefined;
       data = [];
       continue;

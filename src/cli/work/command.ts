@@ -2,11 +2,12 @@
  * One run of the command: what it is given, what it answered, and its end.
  *
  * C1  The command leads a process group of its own: a signal of the terminal reaches us only, and stopping it stops its children.
- * C2  `ended` always resolves: a child that keeps the pipes open after the command has gone is killed after a bound.
+ * C2  When `ended` resolves, nothing of the group runs. It always resolves: what outlives the command is killed after a bound.
  * C3  What is kept of its output is bounded.
  */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { sleep } from "../../client/sleep.ts";
 import { resultBytesMax, workKillMs, workStderrTailBytes } from "../../limits.ts";
 
 export interface CommandEnd {
@@ -22,6 +23,7 @@ export interface CommandEnd {
 
 /** White space that JSON.parse drops may make the text longer than the result. */
 const stdoutBytesMax = 2 * resultBytesMax;
+const groupPollMs = 20;
 const isWindows = process.platform === "win32";
 
 export class Command {
@@ -37,10 +39,7 @@ export class Command {
 
   /** SIGTERM to the command and its children, SIGKILL after a bound. Does nothing once it has ended. */
   stop(): void {
-    if (this.#over) return;
-    this.#signal("SIGTERM");
-    const timer = setTimeout(() => this.#over || this.#signal("SIGKILL"), workKillMs);
-    void this.ended.then(() => clearTimeout(timer));
+    if (!this.#over) void this.#endGroup();
   }
 
   #follow(stdin: string): Promise<CommandEnd> {
@@ -59,7 +58,8 @@ export class Command {
     child.stdin!.on("error", () => undefined); // it need not read its input
     child.stdin!.end(stdin);
     return new Promise((resolve) => {
-      const end = (status: number | null, signal: NodeJS.Signals | null, startError?: Error) => {
+      const end = async (status: number | null, signal: NodeJS.Signals | null, startError?: Error) => {
+        await this.#endGroup();
         this.#over = true;
         resolve({
           status,
@@ -70,23 +70,36 @@ export class Command {
           ...(startError && { startError }),
         });
       };
-      child.once("error", (error) => child.pid === undefined && end(null, null, error));
+      child.once("error", (error) => child.pid === undefined && void end(null, null, error));
       child.once("close", end);
       child.once("exit", () => {
-        const timer = setTimeout(() => this.#signal("SIGKILL"), workKillMs);
+        // What still writes to our pipe may be part of the answer, as in `cmd > >(tee file)`; but not for ever.
+        const timer = setTimeout(() => void this.#endGroup(), workKillMs);
         child.once("close", () => clearTimeout(timer));
       });
     });
   }
 
-  #signal(name: NodeJS.Signals): void {
+  /** Ends what is left of the group; resolves when nothing is. */
+  async #endGroup(): Promise<void> {
+    if (!this.#signal("SIGTERM")) return;
+    for (const killAt = Date.now() + workKillMs; Date.now() < killAt; ) {
+      await sleep(groupPollMs);
+      if (!this.#signal(0)) return;
+    }
+    this.#signal("SIGKILL");
+  }
+
+  /** Whether there was anything to signal. The group's number stays ours as long as one of its members lives. */
+  #signal(name: NodeJS.Signals | 0): boolean {
     const { pid } = this.#child;
-    if (pid === undefined) return;
+    if (pid === undefined) return false;
     try {
-      if (isWindows) spawnSync("taskkill", ["/pid", String(pid), "/T", "/F"], { windowsHide: true });
-      else process.kill(-pid, name);
+      if (!isWindows) return process.kill(-pid, name);
+      if (name !== 0) spawnSync("taskkill", ["/pid", String(pid), "/T", "/F"], { windowsHide: true });
     } catch {
       // The whole group has gone.
     }
+    return false;
   }
 }

@@ -63,6 +63,8 @@ export class Worker {
   #started = 0;
   #failed = 0;
   #busyAt = Date.now();
+  /** The last poll brought nothing: only then can there be nothing to do. */
+  #askedInVain = false;
   #changed = () => {};
   /** The key may not read tasks: then blocked commands can't be seen. */
   #blind = false;
@@ -81,7 +83,11 @@ export class Worker {
       while (!this.#isOver()) {
         const free = this.#free();
         if (free === 0) await this.#change();
-        else for (const lease of await this.#lease(free)) this.#begin(lease);
+        else {
+          const leases = await this.#lease(free);
+          this.#askedInVain = leases.length === 0;
+          for (const lease of leases) this.#begin(lease);
+        }
       }
     } catch (error) {
       if (this.#slots.size > 0) this.#report.trouble(error);
@@ -117,7 +123,9 @@ export class Worker {
     if (this.#stopping.signal.aborted) return true;
     const { tasksMax, idleMs } = this.#options;
     if (tasksMax !== undefined && this.#started >= tasksMax) return true;
-    return idleMs !== undefined && this.#slots.size === 0 && Date.now() - this.#busyAt >= idleMs;
+    return (
+      this.#askedInVain && this.#slots.size === 0 && Date.now() - this.#busyAt >= (idleMs ?? Number.POSITIVE_INFINITY)
+    );
   }
 
   #free(): number {
@@ -136,8 +144,10 @@ export class Worker {
   /** At most `max` leases; none when the poll ended without, or leasing has to stop. */
   async #lease(max: number): Promise<Lease[]> {
     const { pool, worker, idleMs } = this.#options;
-    const idleLeftMs = (this.#slots.size > 0 ? Date.now() : this.#busyAt) + (idleMs ?? workPollMs) - Date.now();
-    const request = { worker, max, wait_ms: Math.max(0, Math.min(workPollMs, idleLeftMs)) };
+    // A poll must not outlast the time after which we are idle; but with idle 0, and something running, it must not spin.
+    const idleLeftMs = this.#busyAt + (idleMs ?? workPollMs) - Date.now();
+    const patienceMs = this.#slots.size > 0 ? Math.max(idleMs ?? workPollMs, workBlockedCheckMs) : idleLeftMs;
+    const request = { worker, max, wait_ms: Math.max(0, Math.min(workPollMs, patienceMs)) };
     try {
       return await this.#persistently(this.#stopping.signal, (options) => this.#client.lease(pool, request, options));
     } catch (error) {

@@ -1,0 +1,117 @@
+/** What a user sees who mistypes: one message that says what is wrong and what to do, and the right exit status. */
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { runCli } from "../../src/cli/cli.ts";
+import { type Ended, heddle as heddleProcess } from "./lib/heddle.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+const folder = mkdtempSync(join(tmpdir(), "heddle-test-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+/** The command line in this process: a hundred of them take no time. */
+async function heddle(args: readonly string[], { env = {} }: { env?: Record<string, string> } = {}): Promise<Ended> {
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+  const said = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const) {
+    vi.spyOn(process[stream], "write").mockImplementation((text) => {
+      said[stream] += text;
+      return true;
+    });
+  }
+  const status = await runCli(args);
+  vi.restoreAllMocks();
+  return { status, ...said };
+}
+
+const nowhere = { HEDDLE_URL: "http://127.0.0.1:1" };
+
+describe("heddle", () => {
+  it.each([
+    [["frob"], /Unknown command "frob"\. See: heddle --help/],
+    [["help", "frob"], /There is no command "frob"/],
+    [["run"], /Name one file/],
+    [["run", "a", "b"], /Name one file/],
+    [["run", "/no/such/file"], /\/no\/such\/file can't be read: there is no such file/],
+    [["run", "/"], /can't be read: it is a folder/],
+    [["run", "x.json", "--wait-ms", "soon"], /--wait-ms is "soon"; it must be a whole number/],
+    [["run", "x.json", "--jsn"], /Unknown flag --jsn\.\nSee: heddle help run/],
+    [["work"], /--pool is missing/],
+    [["work", "--pool"], /--pool needs a value/],
+    [["work", "--pool", "Big", "--", "ls"], /--pool is "Big"; a pool's name/],
+    [["work", "--pool", "hosted", "--", "ls"], /served by Heddle itself/],
+    [["work", "--pool", "p"], /The command is missing/],
+    [["work", "--pool", "p", "ls"], /The command stands after "--"/],
+    [["work", "--pool", "p", "--once=1", "--", "ls"], /--once takes no value/],
+    [["work", "--pool", "p", "--once", "--until-idle", "1", "--", "ls"], /--once runs one task/],
+    [["work", "--pool", "p", "--concurrency", "0", "--", "ls"], /--concurrency is "0"/],
+    [["work", "--pool", "p", "--", "no-such-command-here"], /There is no command "no-such-command-here" on the PATH/],
+    [["work", "--pool", "p", "--", "./package.json"], /is not executable/],
+    [["tool"], /Give a tool's name/],
+    [["tool", "inspect"], /HEDDLE_LEASE is not set/],
+    [["watch"], /Name one run/],
+  ])("%j says what is wrong, with status 2", async (args, message) => {
+    const { status, stderr, stdout } = await heddle(args, { env: nowhere });
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/^\s+at /m);
+    expect(stdout).toBe("");
+    expect(status).toBe(2);
+  });
+
+  it.each([
+    ['{"tasks": [1,}', /job.json is not JSON: unexpected "}" at line 1, column 14/],
+    ['{\n  "tasks": [\n', /it ends too early at line 3, column 1/],
+    ["[]", /expected an object/],
+    ['{"task": []}', /unknown field "task"; expected name, context, limits, root, tasks/],
+    ['{"tasks": {}}', /"tasks" must be an array/],
+    ['{"tasks": []}', /there is nothing to do/],
+  ])("run refuses %j with its place", async (input, message) => {
+    const path = join(folder, "job.json");
+    writeFileSync(path, input);
+    const { status, stderr } = await heddle(["run", path], { env: nowhere });
+    expect(stderr).toMatch(message);
+    expect(status).toBe(2);
+  });
+
+  it("names the environment variable that is wrong", async () => {
+    const bad = await heddle(["watch", "r"], { env: { HEDDLE_URL: "localhost:8787" } });
+    expect(bad.stderr).toMatch(/HEDDLE_URL is "localhost:8787"/);
+    expect(bad.status).toBe(2);
+  });
+
+  it("has status 3 for a server that it can't reach", async () => {
+    const { status, stderr } = await heddle(["watch", "run_x"], { env: nowhere });
+    expect(stderr).toMatch(/127\.0\.0\.1:1 can't be reached.*\nIs it running\?/);
+    expect(status).toBe(3);
+  });
+
+  it("prints help and version on stdout, with status 0", async () => {
+    for (const args of [[], ["--help"], ["help"]]) expect((await heddle(args)).stdout).toMatch(/^heddle: .*\n\nUsage:/);
+    for (const command of ["run", "watch", "cancel", "work", "tool"]) {
+      const { stdout, status } = await heddle(["help", command]);
+      expect(stdout).toMatch(new RegExp(`^heddle ${command} `));
+      expect(stdout).toBe((await heddle([command, "--help"])).stdout);
+      expect(status).toBe(0);
+    }
+    expect((await heddle(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it("is a process with that exit status, and reads stdin for -", async () => {
+    const { status, stderr } = await heddleProcess(["run", "-"], { env: nowhere, input: "{" });
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: "heddle: stdin is not JSON: it ends too early at line 1, column 2 (position 1).\n",
+    });
+  });
+
+  it("leaves --help of a command to the command", async () => {
+    const { stderr } = await heddle(["work", "--pool", "p", "--", "no-such-command-here", "--help"], { env: nowhere });
+    expect(stderr).toMatch(/There is no command/);
+  });
+});

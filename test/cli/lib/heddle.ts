@@ -1,0 +1,48 @@
+/** The `heddle` command as a process, run from its sources. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+
+const main = join(import.meta.dirname, "../../../src/cli/main.ts");
+
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class HeddleProcess {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  stdout = "";
+  stderr = "";
+
+  constructor(
+    args: readonly string[],
+    { env = {}, input = "" }: { env?: Record<string, string>; input?: string } = {},
+  ) {
+    this.child = spawn(process.execPath, [main, ...args], {
+      env: { ...process.env, HEDDLE_API_KEY: "hdl_test", ...env },
+    });
+    this.child.stdout!.setEncoding("utf8").on("data", (text) => {
+      this.stdout += text;
+    });
+    this.child.stderr!.setEncoding("utf8").on("data", (text) => {
+      this.stderr += text;
+    });
+    this.child.stdin!.end(input);
+    this.ended = new Promise((resolve) => {
+      this.child.once("close", (status) => resolve({ status, stdout: this.stdout, stderr: this.stderr }));
+    });
+  }
+}
+
+export const heddle = (
+  args: readonly string[],
+  options?: { env?: Record<string, string>; input?: string },
+): Promise<Ended> => new HeddleProcess(args, options).ended;
+
+/** Resolves when `check` is true; the test's own time limit is the bound. */
+export async function until(check: () => boolean): Promise<void> {
+  while (!check()) await new Promise((resolve) => setTimeout(resolve, 10));
+}

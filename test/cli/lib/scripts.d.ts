@@ -1,0 +1,85 @@
+/** Types of the plain JavaScript that the tests import: what its own comments say. */
+
+declare module "*/scripts/lib/processes.mjs" {
+  interface Identity {
+    readonly pid: number;
+    readonly start: string;
+  }
+  export function identify(pid: number): Identity | undefined;
+  export function isSame(identity: Identity): boolean;
+  export function familyOf(pid: number): Identity[];
+  export function endFamily(family: { leader: Identity; members: Identity[] }): Promise<number>;
+}
+
+declare module "*/scripts/lib/state-folder.mjs" {
+  export class StateFolder {
+    constructor(path: string);
+    take(url: string): Promise<{ ended: number }>;
+    release(): void;
+    secret(): string;
+  }
+}
+
+declare module "*/scripts/lib/env-file.mjs" {
+  export function envFileText(variables: Record<string, string>): string;
+}
+
+declare module "*/scripts/lib/screen-filter.mjs" {
+  export class ScreenFilter {
+    constructor(to: { log: (text: string) => void; show: (text: string) => void });
+    write(text: string): void;
+    end(): void;
+  }
+}
+
+declare module "*/scripts/demo/source-files.mjs" {
+  export function sourceFiles(
+    root: string,
+    max: number,
+  ): { files: { path: string; bytes: number }[]; binary: number; large: number; links: number; left: number };
+}
+
+declare module "*/scripts/demo/plan.mjs" {
+  interface PlannedTask {
+    readonly key: string;
+    readonly instructions: string;
+    readonly after?: string[];
+  }
+  export function planOf(input: {
+    root: string;
+    files: { path: string; bytes: number }[];
+    pool: string;
+    format: string;
+    simulated: boolean;
+  }): { tasks: PlannedTask[] };
+}
+
+declare module "*/examples/analyse/analyse-file.mjs" {
+  interface MeasuredFunction {
+    readonly name: string;
+    readonly line: number;
+    readonly lines: number;
+    readonly complexity: number;
+  }
+  interface Suspect {
+    readonly kind: string;
+    readonly line: number;
+    readonly text: string;
+  }
+  export function analyseFile(
+    root: string,
+    path: string,
+  ): {
+    lines: { total: number; code: number; comment: number; blank: number };
+    functions: { count: number; longest: MeasuredFunction[]; most_complex: MeasuredFunction[] };
+    notes: { count: number; first: Suspect[] };
+    secrets: Suspect[];
+    [more: string]: unknown;
+  };
+}
+
+declare module "*/examples/analyse/combine.mjs" {
+  type Combined = Record<string, unknown>;
+  export function combine(path: string, parts: { name: string; value: unknown }[]): Combined;
+  export function concluded(combined: Combined): Combined;
+}

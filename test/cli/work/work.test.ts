@@ -1,0 +1,270 @@
+/** `heddle work` as a process: what commands get and answer, and what happens when a lease, the server or the user goes. */
+
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { PoolServer } from "../lib/contract-server.ts";
+import { HeddleProcess, until } from "../lib/heddle.ts";
+
+/** Each test starts a few processes, on machines that may have more to do. */
+vi.setConfig({ testTimeout: 30_000 });
+
+let server: PoolServer;
+let folder: string;
+const started: HeddleProcess[] = [];
+
+beforeEach(async () => {
+  server = await new PoolServer().start();
+  folder = mkdtempSync(join(tmpdir(), "heddle-test-"));
+});
+afterEach(async () => {
+  for (const worker of started.splice(0)) worker.child.kill("SIGKILL");
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A worker whose command is a Node program; `folder` is its argument and its temporary folder. */
+function work(program: string, ...flags: string[]): HeddleProcess {
+  const args = ["work", "--pool", "p", ...flags, "--", process.execPath, "-e", program, folder];
+  const worker = new HeddleProcess(args, { env: { HEDDLE_URL: server.url, TMPDIR: folder } });
+  started.push(worker);
+  return worker;
+}
+
+/** Works off what is in the pool, and ends. */
+async function outcomesOf(program: string, ...ids: string[]) {
+  for (const id of ids) server.add(id);
+  const { status, stderr } = await work(program, "--until-idle", "0").ended;
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  return server.outcomes;
+}
+
+const slow =
+  "process.on('SIGTERM', () => {}); setTimeout(() => console.log('done'), 60000); require('fs').writeFileSync(process.argv[1] + '/pid', String(process.pid))";
+const pidOf = async (): Promise<number> => {
+  await until(() => existsSync(join(folder, "pid")) && readFileSync(join(folder, "pid"), "utf8") !== "");
+  return Number(readFileSync(join(folder, "pid"), "utf8"));
+};
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe("the command's answer", () => {
+  it("is JSON when all of stdout is an object or array", async () => {
+    const outcomes = await outcomesOf("console.log(JSON.stringify({ a: [1, 'é'] }, null, 2))", "t");
+    expect(outcomes).toEqual([{ task: "t", result: { a: [1, "é"] } }]);
+  });
+
+  it("is text without its last newline otherwise", async () => {
+    const outcomes = await outcomesOf("process.stdout.write('{not json}\\n\\n')", "t");
+    expect(outcomes).toEqual([{ task: "t", result: "{not json}\n" }]);
+  });
+
+  it("is a failure with status and the end of stderr for another exit status", async () => {
+    const outcomes = await outcomesOf("console.error('x'.repeat(9000) + 'the end'); process.exit(3)", "t");
+    expect(outcomes[0]).toMatchObject({ task: "t", retryable: false, error: { code: "command_failed" } });
+    expect(outcomes[0]!.error!.message).toMatch(/^exit status 3\nx+the end$/);
+    expect(outcomes[0]!.error!.message.length).toBeLessThan(5000);
+  });
+
+  it("is a retryable failure for exit status 75", async () => {
+    expect(await outcomesOf("process.exit(75)", "t")).toMatchObject([
+      { retryable: true, error: { code: "command_failed" } },
+    ]);
+  });
+
+  it("is a failure that names the signal", async () => {
+    const outcomes = await outcomesOf("process.kill(process.pid, 'SIGKILL')", "t");
+    expect(outcomes[0]!.error!.message).toBe("ended by SIGKILL (9)");
+  });
+
+  it("is refused when it is over 1 MiB, without waiting for its end", async () => {
+    const outcomes = await outcomesOf("setInterval(() => process.stdout.write('y'.repeat(100000)), 1)", "t");
+    expect(outcomes).toMatchObject([{ retryable: false, error: { code: "result_too_large" } }]);
+  });
+});
+
+describe("the command's surroundings", () => {
+  it("are the task on stdin and in private files, its lease, and not the worker's key", async () => {
+    const outcomes = await outcomesOf(
+      `const fs = require("fs"); const read = (path) => JSON.parse(fs.readFileSync(path, "utf8"));
+       const { HEDDLE_TASK_FILE: task, HEDDLE_CONTEXT_FILE: context, ...env } = process.env;
+       console.log(JSON.stringify({ stdin: read(0), task: read(task), context: read(context), mode: fs.statSync(task).mode & 0o777,
+         env: Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith("HEDDLE_"))) }))`,
+      "t",
+    );
+    const { stdin, task, context, mode, env } = outcomes[0]!.result as Record<string, Record<string, unknown>>;
+    expect(stdin).toMatchObject({ id: "t", instructions: "do", context: { messages: [{ content: "héllo" }] } });
+    expect(task).toEqual(stdin);
+    expect(context).toEqual(stdin!.context);
+    expect(mode).toBe(0o600);
+    expect(env).toEqual({ HEDDLE_URL: server.url, HEDDLE_LEASE: "lease-t", HEDDLE_TASK_ID: "t", HEDDLE_TASK_KEY: "t" });
+    expect(readdirSync(folder), "files are gone when the worker is").toEqual([]);
+  });
+
+  it("need not be read: a command that ignores a large stdin succeeds", async () => {
+    server.add("t", "z".repeat(1_000_000));
+    expect(await outcomesOf("process.stdin.destroy(); console.log('ok')")).toEqual([{ task: "t", result: "ok" }]);
+  });
+});
+
+describe("leases", () => {
+  it("come in batches as large as the free places, and one after another with completions", async () => {
+    for (const id of ["a", "b", "c", "d", "e"]) server.add(id);
+    await work("setTimeout(() => console.log('ok'), 50)", "--until-idle", "0", "--concurrency", "2").ended;
+    expect(server.outcomes.map(({ task }) => task).sort()).toEqual(["a", "b", "c", "d", "e"]);
+    expect(server.of("POST", /pools/)[0]!.body).toMatchObject({ max: 2 });
+    // Five tasks with two places: the other three came with completions and not by asking for them.
+    expect(server.of("POST", /complete/).filter(({ body }) => body.next).length).toBeGreaterThanOrEqual(3);
+    expect(server.of("POST", /pools/).length).toBeLessThanOrEqual(4);
+  });
+
+  it("that are lost stop the command and its children, and nothing is delivered", async () => {
+    server.add("t");
+    const worker = work(
+      `require("child_process").spawn(process.execPath, ["-e", ${JSON.stringify(slow)}, process.argv[1]]); setTimeout(() => {}, 60000)`,
+    );
+    const grandchild = await pidOf();
+    server.lost.add("t");
+    await until(() => /lost its lease/.test(worker.stderr));
+    await until(() => !isAlive(grandchild));
+    expect(server.outcomes).toEqual([]);
+    expect(server.of("POST", /renew/).length).toBeGreaterThan(0);
+  });
+
+  it("of a command that blocks in a tool call make room for one more", async () => {
+    server.add("parent");
+    server.blocked.add("parent");
+    const program = `const id = process.env.HEDDLE_TASK_ID; const fs = require("fs"); const done = process.argv[1] + "/done";
+      if (id === "child") { fs.writeFileSync(done, ""); console.log("ok"); }
+      else setInterval(() => { if (fs.existsSync(done)) { console.log("ok"); process.exit(); } }, 20)`;
+    const worker = work(program, "--concurrency", "1");
+    await until(() => server.of("GET", /tasks\/parent/).length > 0);
+    server.add("child");
+    await until(() => server.outcomes.length === 2);
+    expect(server.outcomes.map(({ task }) => task).sort()).toEqual(["child", "parent"]);
+    worker.child.kill("SIGTERM");
+    expect((await worker.ended).status).toBe(0);
+  });
+});
+
+describe("a server that goes away", () => {
+  it("gets the result when it is back, once", async () => {
+    server.add("t");
+    const worker = work(
+      "setTimeout(() => console.log('kept'), 300); require('fs').writeFileSync(process.argv[1] + '/pid', '1')",
+    );
+    await pidOf();
+    await server.stop();
+    await new Promise((resolve) => setTimeout(resolve, 800)); // the command ends while nobody listens
+    await server.start();
+    await until(() => server.outcomes.length > 0);
+    expect(server.outcomes).toEqual([{ task: "t", result: "kept" }]);
+    worker.child.kill("SIGTERM");
+    expect((await worker.ended).status).toBe(0);
+  });
+
+  it("that cuts the line after a completion gets the same Idempotency-Key again", async () => {
+    server.add("t");
+    const answer = server.handler;
+    let cut = false;
+    server.handler = async (call) => {
+      const answered = await answer(call);
+      if (!/complete/.test(call.path) || cut) return answered;
+      cut = true;
+      return undefined;
+    };
+    const worker = work("console.log('once')");
+    await until(() => server.of("POST", /complete/).length === 2);
+    const [first, second] = server.of("POST", /complete/);
+    expect(second!.headers["idempotency-key"]).toBe(first!.headers["idempotency-key"]);
+    expect(server.outcomes).toEqual([{ task: "t", result: "once" }]);
+    worker.child.kill("SIGTERM");
+    expect((await worker.ended).status).toBe(0);
+  });
+});
+
+describe("stopping", () => {
+  it("lets the running command finish, delivers it, and leases nothing more", async () => {
+    server.add("t");
+    const worker = work(
+      "require('fs').writeFileSync(process.argv[1] + '/pid', '1'); setTimeout(() => console.log('finished'), 500)",
+    );
+    await pidOf();
+    worker.child.kill("SIGTERM");
+    await until(() => /Stopping/.test(worker.stderr));
+    server.add("later");
+    expect((await worker.ended).status).toBe(0);
+    expect(server.outcomes).toEqual([{ task: "t", result: "finished" }]);
+    expect(server.queue).toHaveLength(1);
+  });
+
+  it("by force stops the command and gives its task back", async () => {
+    server.add("t");
+    const worker = work(
+      "require('fs').writeFileSync(process.argv[1] + '/pid', String(process.pid)); setTimeout(() => {}, 60000)",
+    );
+    const pid = await pidOf();
+    worker.child.kill("SIGINT");
+    await until(() => /Stopping/.test(worker.stderr));
+    worker.child.kill("SIGINT");
+    expect((await worker.ended).status).toBe(130);
+    expect(isAlive(pid)).toBe(false);
+    expect(server.outcomes).toMatchObject([{ task: "t", retryable: true, error: { code: "worker_stopped" } }]);
+  });
+
+  it("after --once has the status of the task", async () => {
+    server.add("good");
+    server.add("bad");
+    const program = "process.exit(process.env.HEDDLE_TASK_ID === 'bad' ? 1 : 0)";
+    expect((await work(program, "--once").ended).status).toBe(0);
+    expect((await work(program, "--once").ended).status).toBe(1);
+    expect(server.outcomes).toHaveLength(2);
+  });
+});
+
+describe("output", () => {
+  it("is JSON lines on stdout with --json", async () => {
+    server.add("t");
+    const { stdout } = await work("console.log('ok')", "--json", "--until-idle", "0").ended;
+    const lines = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ event }) => event)).toEqual(["note", "started", "succeeded"]);
+    expect(lines[2]).toMatchObject({ task: "t", key: "t" });
+    expect(lines[0].text).toMatch(/untrusted input/);
+  });
+
+  it("says at the start that instructions are untrusted input", async () => {
+    const { stderr } = await work("", "--until-idle", "0").ended;
+    expect(stderr).toMatch(/untrusted input/);
+  });
+});
+
+describe("a server that refuses for good", () => {
+  it("ends the worker with its reason", async () => {
+    const answer = server.handler;
+    server.handler = (call) =>
+      /pools/.test(call.path)
+        ? { status: 403, body: { code: "forbidden", title: "The key lacks a scope", hint: "Use another key." } }
+        : answer(call);
+    const { status, stderr } = await work("console.log(1)").ended;
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/The key lacks a scope \(forbidden\)\nUse another key\./);
+  });
+});
+
+it("keeps its folder to itself", async () => {
+  server.add("t");
+  work("require('fs').writeFileSync(process.argv[1] + '/pid', '1'); setTimeout(() => {}, 3000)");
+  await pidOf();
+  const [name] = readdirSync(folder).filter((entry) => entry.startsWith("heddle-work-"));
+  expect(statSync(join(folder, name!)).mode & 0o777).toBe(0o700);
+});

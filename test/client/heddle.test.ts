@@ -1,0 +1,181 @@
+/** The client against a server that does what servers rarely do: 503, a cut line, a stream that breaks off. */
+
+import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, it } from "vitest";
+import type * as z from "zod";
+import {
+  Heddle,
+  HeddleProblem,
+  HeddleUnreachable,
+  isProblem,
+  type RunSpec,
+  type TaskSpec,
+} from "../../src/client/index.ts";
+import type { createRunBody } from "../../src/contract/run-requests.ts";
+import type { taskSpecSchema } from "../../src/contract/task-spec.ts";
+import { type Answer, problem, TestServer } from "../cli/lib/contract-server.ts";
+
+const server = new TestServer(() => ({ status: 200 }));
+let client: Heddle;
+beforeAll(() => server.start());
+afterAll(() => server.stop());
+beforeEach(() => {
+  server.calls.length = 0;
+  client = new Heddle({ url: `${server.url}/`, key: "hdl_k" });
+});
+
+/** Answers one after another, the last one for ever. */
+function answering(...answers: (Answer | undefined)[]): void {
+  server.handler = () => (answers.length > 1 ? answers.shift() : answers[0]);
+}
+const ok: Answer = { status: 200, body: { id: "run_1" } };
+const busy: Answer = { ...problem(503, "overloaded", { retryable: true }), headers: { "retry-after": "0" } };
+
+describe("repeats", () => {
+  it("a POST after no answer and after 503, with one Idempotency-Key", async () => {
+    answering(undefined, busy, ok);
+    expect(await client.createRun({ name: "n" })).toEqual({ id: "run_1" });
+    const keys = server.calls.map(({ headers }) => headers["idempotency-key"]);
+    expect(keys).toHaveLength(3);
+    expect(new Set(keys).size).toBe(1);
+    expect(server.calls.map(({ body }) => body)).toEqual([{ name: "n" }, { name: "n" }, { name: "n" }]);
+  });
+
+  it("with another key for another call, and the caller's own where given", async () => {
+    answering(ok);
+    await client.createRun({});
+    await client.createRun({});
+    await client.createRun({}, { idempotencyKey: "mine" });
+    const keys = server.calls.map(({ headers }) => headers["idempotency-key"]);
+    expect(new Set(keys).size).toBe(3);
+    expect(keys[2]).toBe("mine");
+  });
+
+  it("not what is refused for good", async () => {
+    answering(problem(422, "validation_failed", { errors: [{ path: "tasks[0].key", message: "bad" }] }));
+    const error = await client.createTasks("run_1", { tasks: [] }).catch((caught) => caught);
+    expect(error).toBeInstanceOf(HeddleProblem);
+    expect(error).toMatchObject({
+      status: 422,
+      code: "validation_failed",
+      hint: "hint of validation_failed",
+      errors: [{ path: "tasks[0].key" }],
+    });
+    expect(isProblem(error, "validation_failed")).toBe(true);
+    expect(server.calls).toHaveLength(1);
+  });
+
+  it("no longer than it may, and then throws the last refusal", async () => {
+    answering({ ...busy, headers: { "retry-after": "60" } });
+    const error = await client.run("r", { retryMs: 500 }).catch((caught) => caught);
+    expect(isProblem(error, "overloaded")).toBe(true);
+    expect(server.calls).toHaveLength(1);
+  });
+
+  it("waits as long as retry-after says", async () => {
+    answering({ ...busy, headers: { "retry-after": "1" } }, ok);
+    const before = Date.now();
+    await client.run("r");
+    expect(Date.now() - before).toBeGreaterThanOrEqual(990);
+  });
+});
+
+describe("errors", () => {
+  it("name the reason why nothing answers", async () => {
+    const error = await new Heddle({ url: "http://127.0.0.1:1", retryMs: 0 }).health().catch((caught) => caught);
+    expect(error).toBeInstanceOf(HeddleUnreachable);
+    expect(error.message).toMatch(/can't be reached: (?!fetch failed)./);
+  });
+
+  it("say so when something else than Heddle answers", async () => {
+    answering({ status: 200, body: "<html>hello</html>" });
+    const error = await client.run("r", { retryMs: 0 }).catch((caught) => caught);
+    expect(error).toMatchObject({ code: "not_heddle" });
+    expect(error.message).toMatch(/<html>/);
+  });
+
+  it("are the abort's own reason, at once", async () => {
+    server.handler = () => new Promise(() => {});
+    const reason = new Error("enough");
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(reason), 50);
+    await expect(client.wait("r", {}, { signal: abort.signal })).rejects.toBe(reason);
+  });
+});
+
+describe("calls", () => {
+  it("send the key, but not where the lease is the authority", async () => {
+    answering({ status: 200, body: {} });
+    await client.run("a/b");
+    await client.renewLease("lse_1");
+    expect(server.calls.map(({ path, headers }) => [path, headers.authorization])).toEqual([
+      ["/v1/runs/a%2Fb", "Bearer hdl_k"],
+      ["/v1/leases/lse_1/renew", undefined],
+    ]);
+  });
+
+  it("waitFor polls until it is done", async () => {
+    answering({ status: 200, body: { done: false } }, { status: 200, body: { done: true, tasks: [] } });
+    expect(await client.waitFor("r", { mode: "any", tasks: ["a"] })).toEqual({ done: true, tasks: [] });
+    expect(server.calls.map(({ body }) => body)).toEqual([
+      { mode: "any", tasks: ["a"], timeout_ms: 60_000 },
+      { mode: "any", tasks: ["a"], timeout_ms: 60_000 },
+    ]);
+  });
+
+  it("tasks goes through all pages", async () => {
+    answering(
+      { status: 200, body: { tasks: [{ id: "T1" }], next_cursor: "c" } },
+      { status: 200, body: { tasks: [{ id: "T2" }], next_cursor: null } },
+    );
+    const ids: string[] = [];
+    for await (const task of client.tasks("r", { state: "failed" })) ids.push(task.id);
+    expect(ids).toEqual(["T1", "T2"]);
+    expect(server.calls.map(({ path }) => path)).toEqual([
+      "/v1/runs/r/tasks?state=failed",
+      "/v1/runs/r/tasks?state=failed&cursor=c",
+    ]);
+  });
+});
+
+describe("followEvents", () => {
+  const frame = (seq: number) =>
+    `id: ${seq}\nevent: e\ndata: ${JSON.stringify({ seq, at: 1, type: "e", causes: [], text: "é" })}\n\n`;
+  const stream = (text: string): Answer => ({
+    status: 200,
+    body: text,
+    headers: { "content-type": "text/event-stream" },
+  });
+
+  it("gives each event once and in order over a stream that ends early, repeats itself and breaks off in a frame", async () => {
+    const streams = [
+      stream(`retry: 1000\n\n${frame(1)}: live\n\n${frame(2)}`),
+      stream(`${frame(2)}${frame(3)}id: 4\ndata: {"seq"`),
+      stream(`${frame(4)}event: end\ndata: {"last_seq":4}\n\n`),
+    ];
+    server.handler = ({ path }) =>
+      path.includes("/events") ? streams.shift()! : { status: 200, body: { ended_at: null, last_seq: 4 } };
+    const seqs: number[] = [];
+    for await (const event of client.followEvents("r")) seqs.push(event.seq);
+    expect(seqs).toEqual([1, 2, 3, 4]);
+    const asked = server.of("GET", /events/).map(({ path, headers }) => [path, headers["last-event-id"]]);
+    expect(asked).toEqual([
+      ["/v1/runs/r/events?after=0", "0"],
+      ["/v1/runs/r/events?after=2", "2"],
+      ["/v1/runs/r/events?after=3", "3"],
+    ]);
+  });
+
+  it("throws a problem that the stream tells", async () => {
+    const body = JSON.stringify({ code: "not_found", title: "There is no such thing here", status: 404 });
+    server.handler = () => stream(`event: problem\ndata: ${body}\n\n`);
+    const events = client.followEvents("r");
+    await expect(events.next()).rejects.toMatchObject({ code: "not_found" });
+  });
+});
+
+it("knows the contract's requests: what it can send, the server's schemas take", () => {
+  expectTypeOf<TaskSpec>().toExtend<z.input<typeof taskSpecSchema>>();
+  expectTypeOf<RunSpec>().toExtend<z.input<typeof createRunBody>>();
+  type KnownFields = Exclude<keyof z.input<typeof taskSpecSchema>, keyof TaskSpec>;
+  expectTypeOf<KnownFields>().toBeNever();
+});
