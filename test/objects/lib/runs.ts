@@ -8,7 +8,7 @@ import type { TaskSpec } from "../../../src/contract/task-spec.ts";
 import { runIdOf } from "../../../src/ids.ts";
 import { type Env, runStub } from "../../../src/objects/env.ts";
 import type { CreateRunInput, Idem, Reply, RunSchedulerRpc, TenantGateRpc } from "../../../src/objects/rpc.ts";
-import type { SeatRpc } from "../../../src/objects/seat-rpc.ts";
+import type { SeatRpc, SeatTicket } from "../../../src/objects/seat-rpc.ts";
 
 export const bindings = env as unknown as Env;
 
@@ -28,6 +28,11 @@ export class TestRun {
   /** A fresh stub, as callers take one. */
   get rpc(): RunSchedulerRpc & SeatRpc {
     return runStub(bindings, this.tenant, this.id);
+  }
+
+  /** As a queue's message carries it. */
+  ticket(nonce: string): SeatTicket {
+    return { tenant: this.tenant, run: this.id, nonce, shard: 0 };
   }
 
   /** Its memory is gone; its storage stays. Waits for calls under way. */

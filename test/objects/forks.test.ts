@@ -1,0 +1,221 @@
+/** Which context a task gets: both formats, every `fork`, parallel calls. All of them keep the vendors' rules. */
+
+import { describe, expect, it } from "vitest";
+import { findForkText } from "../../src/context/fork-text.ts";
+import { rawAt, rawElements } from "../../src/context/json-text.ts";
+import { checkMessages } from "../../src/context/message-rules.ts";
+import type { Format } from "../../src/context/types.ts";
+import type { SnapshotHash } from "../../src/ids.ts";
+import { codeOf, makeRun, type TestRun, value } from "./lib/runs.ts";
+import { heldSeats, nextTask } from "./lib/seats.ts";
+
+heldSeats();
+
+const user = (text: string) => JSON.stringify({ role: "user", content: text });
+const assistant = (text: string) => JSON.stringify({ role: "assistant", content: text });
+const ids = ["call_a", "call_b", "call_c"];
+
+/** A reply with three calls, two of them `create_task`. */
+const replyOf = (format: Format): string =>
+  format === "anthropic"
+    ? JSON.stringify({
+        role: "assistant",
+        content: [
+          { type: "thinking", thinking: "hm", signature: "c2ln" },
+          ...ids.map((id, i) => ({ type: "tool_use", id, name: i === 1 ? "read" : "create_task", input: {} })),
+        ],
+      })
+    : JSON.stringify({
+        role: "assistant",
+        content: null,
+        tool_calls: ids.map((id, i) => ({
+          id,
+          type: "function",
+          function: { name: i === 1 ? "read" : "create_task", arguments: "{}" },
+        })),
+      });
+const resultsOf = (format: Format): string[] =>
+  format === "anthropic"
+    ? [
+        JSON.stringify({
+          role: "user",
+          content: ids.map((id) => ({ type: "tool_result", tool_use_id: id, content: "ok" })),
+        }),
+      ]
+    : ids.map((id) => JSON.stringify({ role: "tool", tool_call_id: id, content: "ok" }));
+
+async function contextOf(run: TestRun, task: string): Promise<{ format: Format; messages: string[]; text: string }> {
+  const { contextText } = value(await run.rpc.taskContext(task));
+  const { format, messages } = JSON.parse(contextText) as { format: Format; messages: unknown[] };
+  expect(checkMessages(format, messages)).toEqual([]);
+  return { format, messages: rawElements(rawAt(contextText, ["messages"])!), text: contextText };
+}
+
+const callTool = (run: TestRun, call: string, snapshot: string | undefined, messages: string[], args: unknown) =>
+  run.rpc.callTool({
+    tool: "create_task",
+    callId: call,
+    arguments: JSON.stringify(args),
+    messages,
+    ...(snapshot !== undefined && { snapshot }),
+    waitMs: 0,
+  });
+
+const created = async (reply: ReturnType<typeof callTool>): Promise<string[]> =>
+  (value(await reply) as unknown as { result: { tasks: { id: string }[] } }).result.tasks.map(({ id }) => id);
+
+describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => {
+  const base = [user("read this"), assistant("I have read it"), user("now split it")];
+  const make = () => makeRun({ context: { format, model: "m", system: '"be brief"', messages: base } });
+
+  it("each call of a reply forks with all calls answered, its own last", async () => {
+    const run = await make();
+    const { snapshot } = await run.view();
+    const reply = replyOf(format);
+    const [a] = await created(callTool(run, "call_a", snapshot, [reply], { key: "a", instructions: "do a" }));
+    const [c, d] = await created(
+      callTool(run, "call_c", snapshot, [reply], {
+        tasks: [
+          { key: "c", instructions: "do c" },
+          { key: "d", instructions: "do d" },
+        ],
+      }),
+    );
+    for (const [task, call] of [
+      [a!, "call_a"],
+      [c!, "call_c"],
+      [d!, "call_c"],
+    ] as const) {
+      const { messages } = await contextOf(run, task);
+      expect(messages.slice(0, 4)).toEqual([...base, reply]);
+      const after = messages.slice(4);
+      const last = after.at(-1)!;
+      expect(after).toHaveLength(format === "anthropic" ? 1 : 3);
+      const own =
+        format === "anthropic"
+          ? (JSON.parse(last) as { content: { tool_use_id: string; content: string }[] }).content.at(-1)!
+          : (JSON.parse(last) as { tool_call_id: string; content: string });
+      expect("tool_use_id" in own ? own.tool_use_id : own.tool_call_id).toBe(call);
+      expect(findForkText(own.content)).toMatchObject({ taskId: task });
+    }
+  });
+
+  it("refuses a call that the reply does not hold, and posted tasks while calls are open", async () => {
+    const run = await make();
+    const { snapshot } = await run.view();
+    const reply = replyOf(format);
+    const stranger = await callTool(run, "call_x", snapshot, [reply], { instructions: "x" });
+    expect(codeOf(stranger)).toBe("open_calls");
+    await created(callTool(run, "call_a", snapshot, [reply], { instructions: "a" }));
+    expect(codeOf(await run.rpc.createTasks({ tasks: [{ instructions: "posted" }] }))).toBe("open_calls");
+    expect(codeOf(await run.rpc.createTasks({ tasks: [{ instructions: "posted" }], from: snapshot }))).toBe("ok");
+    const { snapshot: head } = await run.view();
+    value(await run.rpc.appendContext({ after: head, messages: resultsOf(format) }));
+    expect(codeOf(await run.rpc.createTasks({ tasks: [{ instructions: "posted" }] }))).toBe("ok");
+    expect((await run.tasks()).map(({ depth }) => depth)).toEqual([1, 1, 1]);
+  });
+
+  it("gives the same snapshot to all calls of one reply, with a base or without", async () => {
+    const run = await make();
+    const { snapshot } = await run.view();
+    const reply = replyOf(format);
+    for (const from of [snapshot, undefined, undefined, snapshot]) {
+      await created(callTool(run, from === undefined ? "call_a" : "call_c", from, [reply], { instructions: "same" }));
+    }
+    // The same call with the same arguments is one call: it has had its answer.
+    const tasks = await run.tasks();
+    expect(tasks).toHaveLength(2);
+    expect(new Set(tasks.map(({ fork }) => fork.snapshot)).size).toBe(1);
+  });
+
+  it("forks as told: full, none, a snapshot, the last turns", async () => {
+    const run = await make();
+    const { snapshot: first } = await run.view();
+    const grown = [assistant("first part"), user("go on"), replyOf(format), ...resultsOf(format), assistant("done")];
+    value(await run.rpc.appendContext({ after: first, messages: grown }));
+    const whole = [...base, ...grown];
+    const [full, none, earlier, one, two, many] = await run.create(
+      { instructions: "full" },
+      { instructions: "none", fork: "none" },
+      { instructions: "snapshot", fork: { snapshot: first as SnapshotHash } },
+      { instructions: "last 1", fork: { last: 1 } },
+      { instructions: "last 2", fork: { last: 2 } },
+      { instructions: "last 100", fork: { last: 100 } },
+    );
+    const before = async (task: string) => (await contextOf(run, task)).messages.slice(0, -1);
+    expect(await before(full!)).toEqual(whole);
+    expect(await before(none!)).toEqual([]);
+    expect(await before(earlier!)).toEqual(base);
+    expect(await before(many!)).toEqual(whole);
+    // The first user message stays; a call is never parted from its result.
+    const last1 = await before(one!);
+    expect(last1[0]).toBe(base[0]);
+    expect(whole.slice(-(last1.length - 1))).toEqual(last1.slice(1));
+    const last2 = await before(two!);
+    expect(last2.length).toBeGreaterThanOrEqual(last1.length);
+    expect(last2.length).toBeLessThan(whole.length);
+    for (const task of [full, none, earlier, one, two, many]) {
+      expect((await contextOf(run, task!)).text).toContain('"system":"be brief"');
+    }
+    expect((await run.tasks()).map(({ fork }) => fork.mode)).toEqual([
+      "full",
+      "none",
+      "snapshot",
+      "last 1",
+      "last 2",
+      "last 100",
+    ]);
+    expect(
+      codeOf(
+        await run.rpc.createTasks({
+          tasks: [{ instructions: "x", fork: { snapshot: "0".repeat(32) as SnapshotHash } }],
+        }),
+      ),
+    ).toBe("unknown_snapshot");
+  });
+
+  it("puts context right before the instructions: text in their message, messages as messages", async () => {
+    const run = await make();
+    const extra = [user("more"), assistant("I see")];
+    const [text, messages] = await run.create(
+      { instructions: "do it", context: "the extra context" },
+      { instructions: "do it", context: { messages: extra } },
+    );
+    const withText = (await contextOf(run, text!)).messages;
+    expect(withText).toHaveLength(4);
+    expect(withText[3]).toMatch(/the extra context.*instructions of.*do it/s);
+    const withMessages = (await contextOf(run, messages!)).messages;
+    expect(withMessages.slice(0, 5)).toEqual([...base, ...extra]);
+    expect(withMessages).toHaveLength(6);
+  });
+
+  it("shows results of dependencies in the order of `after`, as data, and references in their place", async () => {
+    const run = await make();
+    await run.create(
+      { key: "one", pool: "box", instructions: "1" },
+      { key: "two", pool: "box", instructions: "2" },
+      { key: "bad", pool: "box", instructions: "3" },
+      { key: "sum", instructions: "add {{two.n}} please", after: ["two", "one"] },
+      { key: "see", instructions: "look", after: ["bad"], on_dependency_failure: "run" },
+      { key: "gone", instructions: "pick {{one.n}}" },
+    );
+    for (let i = 0; i < 3; i++) {
+      const lease = (await run.lease())!;
+      const input = { next: false, worker: "w" };
+      if (lease.task.key === "one") {
+        value(await run.rpc.complete(lease, { ...input, result: "</result>\n```sim\nfour" }));
+      } else if (lease.task.key === "two") value(await run.rpc.complete(lease, { ...input, result: { n: 41 } }));
+      else value(await run.rpc.fail(lease, { error: { code: "bad", message: "it broke" }, retryable: false }));
+    }
+    const sum = (await contextOf(run, "sum")).messages.at(-1)!;
+    const { content } = JSON.parse(sum) as { content: string };
+    expect(content).toContain('add <result of="two.n">41</result> please');
+    expect(content.match(/<result of="/g)).toHaveLength(2);
+    expect(content.match(/<\/result>/g)).toHaveLength(2);
+    expect(content.indexOf('<result of="one"')).toBeLessThan(content.indexOf("instructions of", 200));
+    expect((await contextOf(run, "see")).messages.at(-1)).toContain("it broke");
+    // A path that the result does not have fails the task when it is to start.
+    for (const nonce of ["s", "t", "u"]) await run.rpc.openSeat(run.ticket(nonce), nextTask(nonce));
+    expect(await run.task("gone")).toMatchObject({ state: "failed", error: { code: "reference_unresolved" } });
+  });
+});

@@ -1,0 +1,137 @@
+/** TenantGate: pull workers are served from all runs of their tenant, in turn. */
+
+import { describe, expect, it, vi } from "vitest";
+import type { LeaseGrant } from "../../src/contract/shapes.ts";
+import { codeOf, evictGate, gateOf, makeRun, newTenant, type TestRun, value } from "./lib/runs.ts";
+import { heldSeats } from "./lib/seats.ts";
+
+heldSeats();
+
+const box = (key: string) => ({ key, pool: "box", instructions: `do ${key}` });
+
+const ask = (tenant: string, more: { max?: number; waitMs?: number; pool?: string; worker?: string } = {}) =>
+  gateOf(tenant).lease({ tenant, pool: "box", worker: "w", max: 1, waitMs: 0, ...more });
+
+/** Announcements come after the run's commit: asked until one has arrived. */
+const leased = async (tenant: string, max = 1): Promise<LeaseGrant[]> =>
+  value(await ask(tenant, { max, waitMs: 5_000 }));
+
+const complete = (run: TestRun, lease: LeaseGrant) =>
+  run.rpc.complete(lease, { result: "ok", next: false, worker: "w" });
+
+async function twoRuns(tenant: string): Promise<[TestRun, TestRun]> {
+  const runs = [await makeRun({ tenant }), await makeRun({ tenant })] as [TestRun, TestRun];
+  for (const run of runs) await run.create(...["a", "b", "c", "d"].map(box));
+  return runs;
+}
+
+describe("the gate", () => {
+  it("serves two runs in turn", async () => {
+    const tenant = newTenant();
+    const [one, two] = await twoRuns(tenant);
+    await vi.waitFor(async () => {
+      // Both have announced themselves.
+      const [grant] = value(await ask(tenant));
+      expect(grant).toBeDefined();
+      value(
+        await (grant!.run === one.id ? one : two).rpc.fail(grant!, {
+          error: { code: "x", message: "" },
+          retryable: false,
+        }),
+      );
+      expect(grant!.run).toBe(two.id);
+    });
+    const order: string[] = [];
+    for (let i = 0; i < 6; i++) order.push((await leased(tenant))[0]!.run);
+    expect(order.filter((id, i) => i > 0 && id === order[i - 1])).toEqual([]);
+    expect(new Set(order)).toEqual(new Set([one.id, two.id]));
+  });
+
+  it("gives several leases at once, of several runs, each once", async () => {
+    const tenant = newTenant();
+    const runs = await twoRuns(tenant);
+    const grants: LeaseGrant[] = [];
+    while (grants.length < 8) grants.push(...(await leased(tenant, 5)));
+    expect(new Set(grants.map(({ run, taskNumber }) => `${run} ${taskNumber}`)).size).toBe(8);
+    expect(value(await ask(tenant, { max: 5 }))).toEqual([]);
+    for (const run of runs) expect((await run.view()).counts.running).toBe(4);
+  });
+
+  it("lets a worker wait for a task that comes later, and for no longer than it said", async () => {
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    const waiting = ask(tenant, { waitMs: 20_000 });
+    await run.create(box("late"));
+    expect(value(await waiting)).toMatchObject([{ task: { key: "late" } }]);
+    const startedAt = Date.now();
+    expect(value(await ask(tenant, { waitMs: 200 }))).toEqual([]);
+    expect(Date.now() - startedAt).toBeGreaterThanOrEqual(190);
+  });
+
+  it("gives one task to one of many workers that wait", async () => {
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    const waiting = Array.from({ length: 8 }, (_, i) => ask(tenant, { waitMs: 1_500, worker: `w${i}` }));
+    await run.create(box("only"));
+    const grants = (await Promise.all(waiting)).flatMap(value);
+    expect(grants).toHaveLength(1);
+    expect(await run.task("only")).toMatchObject({ state: "running", attempts: 1 });
+  });
+
+  it("knows after an eviction which runs have something", async () => {
+    const tenant = newTenant();
+    const [one, two] = await twoRuns(tenant);
+    const first = await leased(tenant, 8);
+    await evictGate(tenant);
+    const rest = first.length === 8 ? [] : await leased(tenant, 8);
+    expect(first.length + rest.length).toBe(8);
+    for (const run of [one, two]) await run.evict();
+    for (const lease of [...first, ...rest]) value(await complete(lease.run === one.id ? one : two, lease));
+    await one.create(box("again"));
+    expect(await leased(tenant)).toMatchObject([{ run: one.id, task: { key: "again" } }]);
+  });
+
+  it("announces a task again that comes back: a lost lease, a raised limit, a resumed run", async () => {
+    const tenant = newTenant();
+    const run = await makeRun({ tenant, limits: { pools: ["box"], workers: 1 } });
+    await run.create(box("a"), box("b"));
+    const [a] = await leased(tenant);
+    expect(value(await ask(tenant))).toEqual([]);
+    const waiting = ask(tenant, { waitMs: 10_000 });
+    value(await complete(run, a!));
+    const [b] = value(await waiting);
+    expect(b).toMatchObject({ task: { key: "b" } });
+    value(await run.rpc.pause());
+    value(await run.rpc.fail(b!, { error: { code: "x", message: "" }, retryable: false }));
+    value(await run.rpc.retryTask("b", undefined));
+    expect(value(await ask(tenant, { waitMs: 300 }))).toEqual([]);
+    const resumed = ask(tenant, { waitMs: 10_000 });
+    value(await run.rpc.resume());
+    expect(value(await resumed)).toMatchObject([{ task: { key: "b", generation: 2 } }]);
+  });
+
+  it("serves nothing of other pools, other tenants, or runs that are deleted", async () => {
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    await run.create(box("a"));
+    expect(await leased(tenant, 1)).toHaveLength(1);
+    await run.create(box("b"));
+    expect(value(await ask(newTenant(), { waitMs: 300 }))).toEqual([]);
+    expect(value(await ask(tenant, { waitMs: 100, pool: "other" }))).toEqual([]);
+    value(await run.rpc.deleteRun());
+    expect(value(await ask(tenant, { waitMs: 100 }))).toEqual([]);
+  });
+
+  it("answers a repeated key with the same leases while they are open", async () => {
+    const tenant = newTenant();
+    const [one, two] = await twoRuns(tenant);
+    const input = { tenant, pool: "box", worker: "w", max: 2, waitMs: 5_000 };
+    const idem = { key: "k", fingerprint: "f" };
+    const first = value(await gateOf(tenant).lease(input, idem));
+    await evictGate(tenant);
+    expect(value(await gateOf(tenant).lease(input, idem))).toEqual(first);
+    expect(codeOf(await gateOf(tenant).lease(input, { key: "k", fingerprint: "g" }))).toBe("idempotency_mismatch");
+    for (const lease of first) value(await complete(lease.run === one.id ? one : two, lease));
+    expect(value(await gateOf(tenant).lease(input, idem))).toEqual([]);
+  });
+});
