@@ -6,12 +6,20 @@ export class History {
   readonly #open = new Map<number, number>();
   readonly #generation = new Map<number, number>();
   readonly #endedIn = new Map<number, number>();
+  readonly #waiting = new Map<number, Set<string>>();
+  /** Tasks whose failure, in their present generation, somebody has seen. */
+  readonly seen = new Set<number>();
   #lastFence = 0;
   #lastSeq = 0;
 
   /** Tasks with an open lease. */
   get open(): ReadonlySet<number> {
     return new Set(this.#open.keys());
+  }
+
+  /** The open lease of a task, by its fence. */
+  fenceOf(task: number): number | undefined {
+    return this.#open.get(task);
   }
 
   add({ seq, event, causes }: Decided): void {
@@ -31,7 +39,19 @@ export class History {
         this.#lastFence = event.fence;
         this.#open.set(event.task, event.fence);
         return;
+      case "call_waiting":
+        this.#waiting.set(event.task, (this.#waiting.get(event.task) ?? new Set()).add(event.call));
+        return;
+      case "call_done":
+        this.#waiting.get(event.task)?.delete(event.call);
+        return;
+      case "task_observed":
+        this.seen.add(event.task);
+        return;
       case "turn":
+        must(this.#open.get(event.task) === event.fence, "[L2] only the open lease acts");
+        this.#waiting.delete(event.task);
+        return;
       case "tokens_reserved":
       case "call_blocked":
         must(this.#open.get(event.task) === event.fence, "[L2] only the open lease acts");
@@ -40,8 +60,10 @@ export class History {
       case "attempt_ended":
         must(this.#open.get(event.task) === event.fence, "[L2] only the open lease ends");
         this.#open.delete(event.task);
+        if (event.type === "task_parked" && event.on === "children") this.#waiting.delete(event.task);
         return;
       case "task_ready":
+        must(event.why !== "wake" || !this.#waiting.get(event.task)?.size, "[W2] it wakes when no call waits");
         this.#open.delete(event.task);
         return;
       case "task_ended": {
@@ -49,12 +71,14 @@ export class History {
         must((this.#endedIn.get(event.task) ?? 0) < generation, "[G3] a task ends once in a generation");
         this.#endedIn.set(event.task, generation);
         this.#open.delete(event.task);
+        this.#waiting.delete(event.task);
         return;
       }
       case "task_retried":
         must(event.generation === (this.#generation.get(event.task) ?? 1) + 1, "[R1] generations count up");
         must(this.#endedIn.get(event.task) === event.generation - 1, "[R1] only an ended task is retried");
         this.#generation.set(event.task, event.generation);
+        this.seen.delete(event.task);
         return;
       default:
     }

@@ -195,6 +195,7 @@ export class World {
     if (!setsEqual(new Set(running), this.#history.open)) throw new Error("[L1] running means an open lease");
     if (header.limits.tokens > 0 && freeTokens(this.#state)! < 0) throw new Error("[B1] budget overdrawn");
     for (const task of tasks.values()) {
+      if (task.observed !== this.#history.seen.has(task.n)) throw new Error(`[T4] observed of task ${task.n}`);
       if (task.maxTokens > 0 && task.treeTokens + task.treeReserved > task.maxTokens)
         throw new Error("[B1] max_tokens overdrawn");
     }
@@ -300,6 +301,7 @@ export class World {
     return this.#command<Reply>(
       (step) => {
         const one = leased(this.#state, task, fence);
+        if (one && this.#history.fenceOf(task) !== fence) throw new Error(`[L2] ${op} by a late lease, fence ${fence}`);
         if (one) return act(step, one);
         step.emit({ type: "late_refused", task, fence, op });
         return "over";

@@ -1,0 +1,191 @@
+import { describe, expect, test } from "vitest";
+import {
+  freeTokens,
+  needsReservation,
+  type Reservation,
+  reserveTokens,
+  settleBudget,
+} from "../../src/scheduler/budget.ts";
+import { retryTask } from "../../src/scheduler/retry.ts";
+import { changeBudget, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
+import type { Task } from "../../src/scheduler/task.ts";
+import { checkState } from "./check.ts";
+import { type Leased, Run, states } from "./run.ts";
+
+const reserve = (run: Run, task: Task, inputTokens: number, outputTokens: number): Reservation =>
+  run.step((step) => reserveTokens(step, task as Leased, { inputTokens, outputTokens }));
+
+/** Tasks posted and started. */
+const started = (run: Run, ...specs: Parameters<Run["post"]>): Leased[] =>
+  run.post(...specs).map((task) => run.start(task));
+
+describe("a run's budget", () => {
+  test("[B1] what is reserved is not free, and settled with what was used", () => {
+    const run = new Run({ tokens: 1000 });
+    const [a] = started(run, {});
+    expect(reserve(run, a!, 300, 200)).toEqual({ kind: "reserved", outputTokens: 200 });
+    expect(freeTokens(run.state)).toBe(500);
+    run.turn(a!, 350);
+    expect(freeTokens(run.state)).toBe(650);
+    checkState(run.state, run.now);
+  });
+
+  test("[B1] without any budget nothing needs reserving", () => {
+    const run = new Run();
+    const [a, b] = started(run, {}, { max_tokens: 100 });
+    expect([needsReservation(run.state, a!), needsReservation(run.state, b!)]).toEqual([false, true]);
+    const [child] = run.make(b!, {});
+    expect(needsReservation(run.state, child!)).toBe(true);
+    expect(freeTokens(run.state)).toBeUndefined();
+    expect(needsReservation(new Run({ tokens: 1 }).state, a!)).toBe(true);
+  });
+
+  test("[B2] what does not fit is parked, and woken as tokens are settled, oldest first", () => {
+    const run = new Run({ tokens: 1000 });
+    const [a, b, c] = started(run, {}, {}, {});
+    reserve(run, a!, 500, 400);
+    // Parked in another order than they were created in.
+    expect(reserve(run, c!, 100, 100)).toEqual({ kind: "parked" });
+    expect(reserve(run, b!, 100, 100)).toEqual({ kind: "parked" });
+    expect(states(a!, b!, c!)).toBe("running parked parked");
+    run.turn(a!, 700);
+    expect(states(b!, c!)).toBe("parked ready");
+    checkState(run.state, run.now);
+    run.start(c!);
+    reserve(run, c!, 100, 100);
+    run.turn(c!, 10);
+    expect(states(b!)).toBe("ready");
+    expect(run.state.header.status).toBe("active");
+  });
+
+  test("[B2] a failed, lost, cancelled or given back attempt settles too", () => {
+    const run = new Run({ tokens: 100 });
+    const [a, b, waiter] = started(run, {}, {}, {});
+    for (const end of ["lose", "failTransiently", "giveBack", "cancel"] as const) {
+      const task = end === "cancel" ? b! : a!;
+      if (task.phase.state !== "running") run.start(task);
+      reserve(run, task, 50, 50);
+      if (waiter!.phase.state !== "running") run.start(waiter!);
+      expect(reserve(run, waiter!, 50, 50)).toEqual({ kind: "parked" });
+      run[end](task);
+      run.step((step) => settleBudget(step));
+      expect(states(waiter!)).toBe("ready");
+      run.clock(10_000);
+      checkState(run.state, run.now);
+    }
+  });
+
+  test("[B2] nothing outstanding and too little: the run pauses, nothing fails, more tokens resume it", () => {
+    const run = new Run({ tokens: 100 });
+    const [a] = started(run, {});
+    expect(reserve(run, a!, 90, 20)).toEqual({ kind: "parked" });
+    expect(run.state.header).toMatchObject({ status: "paused", reason: "budget" });
+    expect(run.step((step) => resumeRun(step))).toBeUndefined();
+    expect(run.state.header.status).toBe("paused");
+    expect(run.step((step) => changeBudget(step, 105))).toBeUndefined();
+    expect([run.state.header.status, states(a!)]).toEqual(["paused", "parked"]);
+    run.step((step) => changeBudget(step, 110));
+    expect([run.state.header.status, states(a!)]).toEqual(["active", "ready"]);
+    expect(run.events("task_ended")).toEqual([]);
+    checkState(run.state, run.now);
+  });
+
+  test("[B2] a budget below what is spent is refused; one raised while the run was paused by hand wakes on resume", () => {
+    const run = new Run({ tokens: 100 });
+    const [a, b] = started(run, {}, {});
+    reserve(run, a!, 50, 50);
+    reserve(run, b!, 50, 50);
+    run.step((step) => pauseRun(step));
+    run.turn(a!, 80);
+    expect(run.step((step) => changeBudget(step, 79))?.code).toBe("below_spent");
+    run.step((step) => changeBudget(step, 500));
+    expect([run.state.header.reason, states(b!)]).toEqual(["asked", "parked"]);
+    run.step((step) => resumeRun(step));
+    expect(states(b!)).toBe("ready");
+  });
+
+  test("[B2] a retry that cancels a child in mid-call sets its tokens free", () => {
+    const run = new Run({ tokens: 100 });
+    const [p, waiter] = started(run, {}, {});
+    const [loose] = run.make(p!, { detached: true });
+    reserve(run, run.start(loose!), 50, 50);
+    run.complete(p!);
+    reserve(run, waiter!, 50, 50);
+    run.step((step) => retryTask(step, p!));
+    expect(states(loose!, waiter!)).toBe("cancelled ready");
+    expect(run.state.header.reservedTokens).toBe(0);
+  });
+
+  test("[B3] a repeated reservation replaces the first, also where both together would not fit", () => {
+    const run = new Run({ tokens: 100 });
+    const [a] = started(run, { max_tokens: 100 });
+    reserve(run, a!, 40, 40);
+    expect(reserve(run, a!, 40, 50)).toEqual({ kind: "reserved", outputTokens: 50 });
+    expect(run.state.header.reservedTokens).toBe(90);
+    expect(reserve(run, a!, 90, 50)).toEqual({ kind: "reserved", outputTokens: 10 });
+  });
+
+  test("[B3] a call that parks has nothing reserved any more", () => {
+    const run = new Run({ tokens: 100 });
+    const [a, b] = started(run, {}, {});
+    reserve(run, a!, 20, 20);
+    reserve(run, b!, 20, 20);
+    expect(reserve(run, b!, 60, 20)).toEqual({ kind: "parked" });
+    expect(run.state.header.reservedTokens).toBe(40);
+    checkState(run.state, run.now);
+  });
+});
+
+describe("max_tokens of a subtree", () => {
+  test("[B1] it cuts a call's output, and refuses it where nothing is left", () => {
+    const run = new Run();
+    const [a] = started(run, { max_tokens: 100 });
+    expect(reserve(run, a!, 30, 200)).toEqual({ kind: "reserved", outputTokens: 70 });
+    run.turn(a!, 60);
+    expect(reserve(run, a!, 39, 200)).toEqual({ kind: "reserved", outputTokens: 1 });
+    run.turn(a!, 0);
+    expect(reserve(run, a!, 40, 200)).toEqual({ kind: "exhausted" });
+    expect(states(a!)).toBe("running");
+  });
+
+  test("[B1] it holds over the task and all below it, whatever they say themselves", () => {
+    const run = new Run();
+    const [p] = started(run, { max_tokens: 100 });
+    const [a, b] = run.make(p!, { max_tokens: 90 }, {}).map((task) => run.start(task));
+    reserve(run, a!, 40, 20);
+    expect(reserve(run, b!, 10, 100)).toEqual({ kind: "reserved", outputTokens: 30 });
+    run.turn(a!, 60);
+    run.turn(b!, 40);
+    expect(reserve(run, p!, 1, 1)).toEqual({ kind: "exhausted" });
+    checkState(run.state, run.now);
+  });
+
+  test("[B2] where only siblings' reservations are in the way the call waits for them, without turning in a circle", () => {
+    const run = new Run();
+    const [p, other] = started(run, { max_tokens: 100 }, {});
+    const [a, b] = run.make(p!, {}, {}).map((task) => run.start(task));
+    reserve(run, a!, 50, 50);
+    expect(reserve(run, b!, 20, 20)).toEqual({ kind: "parked" });
+    expect(states(b!)).toBe("parked");
+    run.turn(other!, 10);
+    expect(states(b!)).toBe("parked");
+    expect(run.state.header.status).toBe("active");
+    run.turn(a!, 60);
+    expect(states(b!)).toBe("ready");
+    expect(reserve(run, run.start(b!), 20, 50)).toEqual({ kind: "reserved", outputTokens: 20 });
+    checkState(run.state, run.now);
+  });
+
+  test("[B2] where they used it up it is woken to be told so, and does not hold up others", () => {
+    const run = new Run({ tokens: 1000 });
+    const [p, other] = started(run, { max_tokens: 100 }, {});
+    const [a, b] = run.make(p!, {}, {}).map((task) => run.start(task));
+    reserve(run, a!, 50, 50);
+    reserve(run, b!, 20, 20);
+    reserve(run, other!, 900, 100);
+    expect(states(b!, other!)).toBe("parked parked");
+    run.turn(a!, 100);
+    expect(states(b!)).toBe("ready");
+    expect(reserve(run, run.start(b!), 20, 20)).toEqual({ kind: "exhausted" });
+  });
+});
