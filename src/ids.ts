@@ -11,7 +11,6 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 
 export type RunId = Branded<"run">;
 export type TaskId = Branded<"task">;
-export type TenantId = Branded<"tenant">;
 /** SHA-256 of a snapshot, 32 hex characters (128 bits). */
 export type SnapshotHash = Branded<"snapshot">;
 
@@ -19,7 +18,7 @@ const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"; // Crockford's base 32: not
 const runPattern = /^run_[0-9a-hjkmnp-tv-z]{20}$/;
 const taskPattern = /^T([1-9][0-9]{0,8})-([0-9a-hjkmnp-tv-z]{6})$/;
 export const keyPattern = /^[a-z][a-z0-9_-]{0,63}$/;
-export const snapshotPattern = /^[0-9a-f]{32}$/;
+const snapshotPattern = /^[0-9a-f]{32}$/;
 
 /** Base-32 text of `length` characters from at least `length` bytes, five bits of each used. */
 export function base32(bytes: Uint8Array, length: number): string {

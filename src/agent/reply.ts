@@ -55,11 +55,7 @@ export function meaningOf(
 }
 
 /** A `finish` call: an ending, or what to tell the model about it. */
-export function finishOf(
-  call: ToolCall,
-  schema: string | undefined,
-  repairs: number,
-): { ending?: Ending; error?: string } {
+function finishOf(call: ToolCall, schema: string | undefined, repairs: number): { ending?: Ending; error?: string } {
   const parsed = parseToolArguments("finish", call.arguments);
   if (!parsed.ok)
     return {

@@ -8,7 +8,7 @@ import type { Format, MessageText } from "./types.ts";
 const openaiReasoning = new Set(["reasoning", "reasoning_content", "reasoning_details"]);
 
 /** What stands for a reply that was nothing but reasoning: the vendor refuses an empty message. */
-export const reasoningOnlyText = "(reasoning only)";
+const reasoningOnlyText = "(reasoning only)";
 
 /** The text without the items that `drop` names; each goes with the comma that parted it from a neighbour that stays. */
 function without(text: string, items: readonly Span[], drop: (index: number) => boolean): string {

@@ -22,11 +22,6 @@ export interface ContextHead {
   readonly params?: string;
 }
 
-export interface Context {
-  readonly head: ContextHead;
-  readonly messages: readonly MessageText[];
-}
-
 /** A tool call found in an assistant message. `arguments` is its JSON text (OpenAI's may be malformed). */
 export interface ToolCall {
   readonly id: string;

@@ -162,8 +162,6 @@ export type SchedulerEvent =
     }
   | { readonly type: "late_refused"; readonly task: number; readonly fence: number; readonly op: string };
 
-export type EventType = SchedulerEvent["type"];
-
 /** An event as it is decided: with its causes (sequence numbers) and its body, which goes into the row and not into the state. */
 export interface Decided {
   readonly seq: number;

@@ -24,7 +24,7 @@ export type ForkOutcome =
   | { readonly ok: false; readonly missing: string };
 
 /** The messages by which a task's context goes on from its base. The same for every attempt of a generation. */
-export function forkOf(run: LoadedRun, task: Task, spec: SpecBody): ForkOutcome {
+function forkOf(run: LoadedRun, task: Task, spec: SpecBody): ForkOutcome {
   const texts = dispatchTexts(run, task, spec);
   if (!texts.ok) return texts;
   const { tree } = run.store;
@@ -154,7 +154,7 @@ export function answersOf(run: LoadedRun, task: Task): Record<string, Answer> {
 }
 
 /** The answer that event `seq` (a `call_done`) records: as it was given, or what the awaited tasks came to. */
-export function answerOf(run: LoadedRun, seq: number): { text: string; isError: boolean } {
+function answerOf(run: LoadedRun, seq: number): { text: string; isError: boolean } {
   const event = run.store.log.event(seq);
   assert(event?.type === "call_done", "a done call names its end");
   const body = run.store.log.body(seq) as { text: string; isError: boolean } | { targets: readonly number[] };

@@ -4,7 +4,7 @@ import { resultBlock, substitute, valueAt } from "../../context/references.ts";
 import { inlineResultBytesMax, inlineResultsBytesMax } from "../../limits.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
 import { isEnded, type Task } from "../../scheduler/task.ts";
-import { createdEventOf, errorOf, resultOf, type SpecBody } from "./bodies.ts";
+import { errorOf, resultOf, type SpecBody } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
 const nameOf = (run: LoadedRun, task: Task): string => task.key ?? run.taskId(task.n);
@@ -119,6 +119,3 @@ export function cutResult(value: unknown, bytesMax: number): { value: unknown; b
     .replace(/\uFFFD+$/, "");
   return { value: cut, bytes: bytesMax, truncated: true };
 }
-
-/** Title for people and models: given, or the key, or the id. */
-export const titleOf = (run: LoadedRun, task: Task): string => createdEventOf(run, task).title ?? nameOf(run, task);

@@ -255,5 +255,3 @@ export class RunShell {
     this.#indexed = "";
   }
 }
-
-export { notFound };

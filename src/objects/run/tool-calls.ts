@@ -45,7 +45,7 @@ export interface Caller {
   readonly inTranscript: boolean;
 }
 
-export const toolError = (code: ToolErrorCode, message: string, more: object = {}): ToolRun => ({
+const toolError = (code: ToolErrorCode, message: string, more: object = {}): ToolRun => ({
   kind: "error",
   error: { code, message, hint: toolErrorHints[code], ...more },
 });

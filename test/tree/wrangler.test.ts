@@ -1,0 +1,32 @@
+/** What two files must agree on: the bounds in src/limits.ts and the queues as wrangler.toml declares them. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { seatShards, seatsPerBatch } from "../../src/limits.ts";
+
+const config = (name: string) => readFileSync(join(import.meta.dirname, "../..", name), "utf8");
+
+test.each(["wrangler.toml", "wrangler.local.toml"])(
+  "%s has a queue for each shard, with batches of a seat's size",
+  (name) => {
+    const text = config(name);
+    const consumers = [
+      ...text.matchAll(/\[\[queues\.consumers\]\]\nqueue = "(heddle-seats-\d)"\nmax_batch_size = (\d+)/g),
+    ];
+    expect(consumers.map(([, queue]) => queue)).toEqual(
+      Array.from({ length: seatShards }, (_, i) => `heddle-seats-${i}`),
+    );
+    expect(consumers.map(([, , size]) => Number(size))).toEqual(
+      Array.from({ length: seatShards }, () => seatsPerBatch),
+    );
+  },
+);
+
+test("both files declare the same bindings, migrations and crons", () => {
+  const shared = (name: string) => config(name).slice(config(name).indexOf("[limits]"));
+  const local = shared("wrangler.local.toml")
+    .replace(/\n {2}\{ name = "FAULTS".*\}, *(?=\n)/, "")
+    .replace(', "SimulatedFaults"', "");
+  expect(local.replace(/\s/g, "")).toBe(shared("wrangler.toml").replace(/\s/g, ""));
+});
