@@ -22,7 +22,7 @@ import { StateFolder } from "./state-folder.mjs";
 import { StopError } from "./stop-error.mjs";
 import { projectRoot, toolchainNode, wranglerEnvironment, wranglerScript } from "./wrangler.mjs";
 
-export const localKey = "hdl_local";
+const localKey = "hdl_local";
 
 const startMark = "--- start ";
 

@@ -7,7 +7,7 @@ const ansi = new RegExp("\\u001b\\[[0-9;]*m", "g");
 const quietMs = 10_000;
 const kindsMax = 1000;
 
-export const withoutColour = (text) => text.replace(ansi, "");
+const withoutColour = (text) => text.replace(ansi, "");
 
 /**
  * Takes output in pieces and hands whole lines on: each to `log`, and those of an error to `show`.

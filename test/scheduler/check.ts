@@ -38,7 +38,7 @@ function waitsOf(task: Task, tasks: readonly Task[], families: Families): Task[]
 }
 
 /** The least fixpoint of [O3]. */
-export function effectiveLevels(tasks: readonly Task[], families = familiesOf(tasks)): Map<number, number> {
+function effectiveLevels(tasks: readonly Task[], families = familiesOf(tasks)): Map<number, number> {
   const levels = new Map(tasks.map((task) => [task.n, task.priority]));
   const edges = tasks
     .filter(isLive)
@@ -55,7 +55,7 @@ export function effectiveLevels(tasks: readonly Task[], families = familiesOf(ta
 }
 
 /** Whether what live tasks wait for, waits of mode any and with a timeout aside, is free of cycles. */
-export function isAcyclic(tasks: readonly Task[], families = familiesOf(tasks)): boolean {
+function isAcyclic(tasks: readonly Task[], families = familiesOf(tasks)): boolean {
   const hard = (task: Task): Task[] => {
     const calls = task.calls.filter((call) => call.state === "waiting" && call.mode !== "any" && call.until === 0);
     const children = (families.get(task.n) ?? []).filter(isLive);
