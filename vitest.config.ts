@@ -28,7 +28,7 @@ export default defineConfig({
             miniflare: {
               bindings: {
                 TEST_MIGRATIONS: await readD1Migrations(`${import.meta.dirname}/migrations`),
-                HEDDLE_SECRET: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                HEDDLE_SECRET: "5e".repeat(32),
                 // The way of a deployment; the direct way is what the e2e tests' servers take.
                 SEATS: "queue",
                 SIMULATED_URL: "http://simulated.test/simulated",

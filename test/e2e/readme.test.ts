@@ -1,0 +1,127 @@
+/** What README and the guide tell people to type works, as it stands there; the demo does its work and says so. */
+
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { projectRoot } from "./lib/server.ts";
+import { sharedServer } from "./lib/shared.ts";
+
+const server = sharedServer();
+
+interface Ran {
+  status: number | null;
+  output: string;
+}
+
+function run(command: string, args: string[], env: Record<string, string> = {}, input = ""): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd: projectRoot,
+      env: {
+        ...process.env,
+        HEDDLE_URL: server.url,
+        HEDDLE_API_KEY: "hdl_local",
+        ANTHROPIC_API_KEY: "",
+        OPENAI_API_KEY: "",
+        ...env,
+      },
+    });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+      });
+    }
+    child.stdin.end(input);
+    child.once("close", (status) => resolve({ status, output }));
+  });
+}
+
+/** The shell blocks under the headings that `wanted` names, in order. */
+function shellBlocks(file: string, wanted: (heading: string) => boolean): string[] {
+  const blocks: string[] = [];
+  let heading = "";
+  let block: string[] | undefined;
+  for (const line of readFileSync(join(projectRoot, file), "utf8").split("\n")) {
+    if (block && line === "```") {
+      if (wanted(heading)) blocks.push(block.join("\n"));
+      block = undefined;
+    } else if (block) block.push(line);
+    else if (line === "```sh") block = [];
+    else if (/^#+ /.test(line)) heading = line.replace(/^#+ /, "");
+  }
+  return blocks;
+}
+
+/** All blocks in one shell, against the tests' server; every line must succeed. */
+async function runBlocks(blocks: string[]): Promise<string> {
+  const script = blocks.join("\n").replaceAll("http://127.0.0.1:8787", server.url);
+  const { status, output } = await run("bash", ["-euo", "pipefail", "-s"], {}, script);
+  expect({ status, output }).toMatchObject({ status: 0 });
+  return output;
+}
+
+beforeAll(async () => {
+  // `npm ci` has built the command; a checkout that was edited since is built anew.
+  expect(await run(process.execPath, ["scripts/build.mjs"])).toMatchObject({ status: 0 });
+});
+
+describe("README", () => {
+  it("begins with two lines, and these are what the package runs", () => {
+    const [demo, test] = shellBlocks("README.md", (heading) => heading === "Try it");
+    expect([demo, test]).toEqual(["npm ci && npm run demo", "npm ci && npm test"]);
+  });
+
+  it("has a quick start that works", async () => {
+    const blocks = shellBlocks("README.md", (heading) => heading === "Quick start");
+    expect(blocks[0]).toBe("npm run dev");
+    const output = await runBlocks(blocks.slice(1));
+    expect(output).toMatch(/^run_[0-9a-z]{20}$/m);
+    expect(output).toContain('"result":"Alp, 1.7 litres. Hot water, no waiting."');
+    expect(output).toContain("We sell three kettles");
+    expect(output).toContain('<result of=\\"largest.litres\\">1.7</result>');
+    expect(output).toContain('"status":"succeeded"');
+  });
+
+  it("has agent loops that work, in both formats", async () => {
+    await runBlocks(shellBlocks("README.md", (heading) => heading === "In your own agent loop"));
+  });
+
+  it("has a worker of one's own that works", async () => {
+    const output = await runBlocks(shellBlocks("README.md", (heading) => heading === "Your own machines as workers"));
+    expect(output).toMatch(/files/);
+  });
+
+  it("names a command for a run from a file", async () => {
+    const [, command] = /`npx (heddle run [^`]*)`/.exec(readFileSync(join(projectRoot, "README.md"), "utf8"))!;
+    const { status, output } = await run("npx", command!.split(" "));
+    expect({ status, output }).toMatchObject({ status: 0 });
+  });
+});
+
+describe("the guide to the API", () => {
+  it("has commands that work in order, in one shell", async () => {
+    const output = await runBlocks(shellBlocks("docs/http-api.md", () => true));
+    expect(output).not.toMatch(/"status":\s*5\d\d/);
+  });
+});
+
+describe("npm run demo", () => {
+  it("forks a task per file and folder of this repository, and writes a report of them", async () => {
+    const report = join(projectRoot, "heddle-report.md");
+    rmSync(report, { force: true });
+    // On a server of its own, as README has it.
+    const { status, output } = await run("npm", ["run", "demo"], { HEDDLE_URL: "", HEDDLE_API_KEY: "" });
+    expect({ status, output: output.slice(-2000) }).toMatchObject({ status: 0 });
+    expect(existsSync(report)).toBe(true);
+    const text = readFileSync(report, "utf8");
+    // It has read the files, and says by whom its prose was written.
+    expect(text.includes("`src/objects/run-scheduler.ts`") && text.includes("(simulated model)")).toBe(true);
+    const { tasks, attempts } = /^\| tasks \| (?<tasks>\d+):.*^\| attempts \| (?<attempts>\d+) \|$/ms.exec(text)!
+      .groups!;
+    expect(Number(tasks)).toBeGreaterThan(200);
+    expect(Number(attempts)).toBeGreaterThanOrEqual(Number(tasks));
+    expect(text.length).toBeGreaterThan(5000);
+  });
+});
