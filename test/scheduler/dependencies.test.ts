@@ -80,7 +80,7 @@ describe("dependencies", () => {
     expect(run.state.header.status).toBe("succeeded");
   });
 
-  test("[G2] a chain of 10,000 is created in batches and skipped as a worklist", () => {
+  test("[G2] a chain of 10,000 is created in batches and skipped as a worklist", { timeout: 30_000 }, () => {
     const run = new Run();
     const tasks = [];
     for (let first = 0; first < 10_000; first += 1000) {

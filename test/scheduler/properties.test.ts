@@ -138,7 +138,9 @@ describe("any commands", () => {
     },
   );
 
-  test("[O3] keep every rule of check.ts: levels are the least fixpoint, waits have no cycle, counters are brute force", () => {
+  test("[O3] keep every rule of check.ts: levels are the least fixpoint, waits have no cycle, counters are brute force", {
+    timeout: 30_000,
+  }, () => {
     fc.assert(
       fc.property(fc.array(command, { minLength: 10, maxLength: 70 }), (commands) => {
         const run = new Run({ depth: 4, children: 8, workers: 100 });

@@ -139,7 +139,7 @@ describe("retry", () => {
     checkState(run.state, run.now);
   });
 
-  test("[R3] a chain of 10,000 returns without a stack, each task once", () => {
+  test("[R3] a chain of 10,000 returns without a stack, each task once", { timeout: 30_000 }, () => {
     const run = new Run();
     const tasks: Task[] = [];
     for (let first = 0; first < 10_000; first += 1000) {
