@@ -212,6 +212,7 @@ export const toolErrorHints = {
   bad_arguments: "Correct the arguments that `message` names and call again.",
   unknown_tool: "Heddle does not have this tool, and the run declares none of that name; go on without it.",
   would_deadlock: "Don't wait for yourself, an ancestor, or a task that waits for you; finish your own work instead.",
+  deadlock_victim: "Go on without these tasks, or finish so that they can.",
   not_descendant: "Only tasks that you created, and theirs, can be cancelled.",
   unknown_task: "Name a task by the id or key that create_task returned.",
   timed_out: "The tasks go on; await them again or work on.",

@@ -5,6 +5,7 @@ import { forkByCall, forkByMessage, forkText } from "../../context/fork.ts";
 import type { CacheMark, MessageText } from "../../context/types.ts";
 import type { LeaseGrant } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
+import { toolErrorHints } from "../../errors/codes.ts";
 import { needsReservation } from "../../scheduler/budget.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import { contextText } from "../../storage/run/context-tree.ts";
@@ -153,6 +154,18 @@ export function answersOf(run: LoadedRun, task: Task): Record<string, Answer> {
   );
 }
 
+const timedOut = {
+  code: "timed_out",
+  message: "The wait's timeout_ms passed before the tasks ended.",
+  hint: toolErrorHints.timed_out,
+};
+
+const deadlockVictim = {
+  code: "deadlock_victim",
+  message: "What was left of this wait came to wait for you, so it could never have ended.",
+  hint: toolErrorHints.deadlock_victim,
+};
+
 /** The answer that event `seq` (a `call_done`) records: as it was given, or what the awaited tasks came to. */
 function answerOf(run: LoadedRun, seq: number): { text: string; isError: boolean } {
   const event = run.store.log.event(seq);
@@ -160,12 +173,7 @@ function answerOf(run: LoadedRun, seq: number): { text: string; isError: boolean
   const body = run.store.log.body(seq) as { text: string; isError: boolean } | { targets: readonly number[] };
   if ("text" in body) return body;
   const view = awaitedView(run, body.targets);
-  if (event.why !== "timed_out") return { text: JSON.stringify(view), isError: false };
-  const message = "The wait's timeout_ms passed before the tasks ended.";
-  return {
-    text: JSON.stringify({
-      error: { code: "timed_out", message, hint: "The tasks go on; await them again or work on.", ...(view as object) },
-    }),
-    isError: true,
-  };
+  if (event.why === "settled" || event.why === "answered") return { text: JSON.stringify(view), isError: false };
+  const error = event.why === "timed_out" ? timedOut : deadlockVictim;
+  return { text: JSON.stringify({ error: { ...error, ...(view as object) } }), isError: true };
 }

@@ -8,6 +8,7 @@ import { parseToolArguments, type ToolCallParsed } from "../../contract/tools.ts
 import { unreachable } from "../../errors/assert.ts";
 import { type ProblemCode, problems, type ToolErrorCode, toolErrorHints } from "../../errors/codes.ts";
 import { inlineResultBytesMax } from "../../limits.ts";
+import { settleBudget } from "../../scheduler/budget.ts";
 import { createTasks, findByKey } from "../../scheduler/create-tasks.ts";
 import { cancelTask, settle } from "../../scheduler/ending.ts";
 import type { Step } from "../../scheduler/step.ts";
@@ -176,6 +177,7 @@ function cancelFromCall(
   if (isLive(task)) {
     cancelTask(step, task, call.reason ?? "Cancelled by the task that created it.");
     settle(step);
+    settleBudget(step);
   }
   return { kind: "result", result: { id: run.taskId(task.n), state: task.phase.state } };
 }
