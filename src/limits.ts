@@ -153,6 +153,8 @@ export const logCacheBytes = 2 * MiB;
 /** A call's maximal output where `params` names none (contract). */
 export const outputTokensDefault = 8192;
 export const outputTokensSimulated = 1024;
+/** A task whose simulated model is out of reach is given back after this, so that it does not spin. */
+export const simulatedAwayMs = 1 * second;
 /** No byte from the provider for this long ends the call as a network fault. */
 export const modelIdleMs = 5 * minute;
 /** Bytes of one streamed reply, events' envelopes included: far above any output limit, so only a broken provider meets it. */

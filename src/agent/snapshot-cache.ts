@@ -10,7 +10,7 @@ import { snapshotCacheBytes } from "../limits.ts";
 import { Lru } from "../lru.ts";
 
 /** Snapshots of a run that a seat tells the scheduler it has. */
-const haveMax = 64;
+const haveMax = 16;
 
 export class SnapshotCache {
   readonly #entries = new Lru<string, readonly MessageText[]>(snapshotCacheBytes);

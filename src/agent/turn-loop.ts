@@ -11,7 +11,7 @@ import { stripReasoning } from "../context/fork.ts";
 import { rawAt, rawElements } from "../context/json-text.ts";
 import type { CacheMark, Format, MessageText, ToolResult, Usage } from "../context/types.ts";
 import { toolDefinitions } from "../contract/tools.ts";
-import { outputTokensDefault, outputTokensSimulated, renewEveryMs } from "../limits.ts";
+import { outputTokensDefault, outputTokensSimulated, renewEveryMs, simulatedAwayMs } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { Answer, Ending, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
 import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
@@ -163,6 +163,12 @@ class Attempt {
     const outcome = await this.#call(provider, outputTokens);
     if (!outcome.ok) {
       const { code, message, transient, retryAfterMs } = outcome.fault;
+      if (provider.name === "simulated" && code === "network") {
+        // The simulated model is a part of this very runtime: out of reach means that the runtime is ending, as after a
+        // kill. That is no failure of the task, whose retries it must not use up.
+        await new Promise((resolve) => setTimeout(resolve, simulatedAwayMs));
+        return this.#leave({ kind: "give_back" });
+      }
       const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
       return this.#end({ kind: "error", error: { code, message }, transient, ...wait });
     }

@@ -118,7 +118,7 @@ describe("a server that is killed", () => {
     const { heddle } = server;
     const { id } = await heddle.createRun({ name: "hosted", root, limits: { workers: 5 } });
     for (const endedTasks of [2, 10, 20]) {
-      await until("some tasks end", 60_000, async () => (await heddle.run(id)).counts.succeeded >= endedTasks);
+      await until("some tasks end", 120_000, async () => (await heddle.run(id)).counts.succeeded >= endedTasks);
       await (endedTasks === 10 ? server.killLauncher() : server.kill());
       await server.start();
       const readyAt = Date.now();
@@ -155,8 +155,8 @@ describe("a server that is killed", () => {
     const victim = startWorker("victim", 400);
     startWorker("steady", 100);
     startWorker("slow", 700);
-    await until("some tasks end", 60_000, async () => (await heddle.run(id)).counts.succeeded >= 12);
-    await until("the victim works", 60_000, async () => {
+    await until("some tasks end", 120_000, async () => (await heddle.run(id)).counts.succeeded >= 12);
+    await until("the victim works", 120_000, async () => {
       const { tasks: running } = await heddle.listTasks(id, { state: "running", limit: 1000 });
       return running.length >= 3;
     });

@@ -43,6 +43,7 @@ export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): Dispa
     return { ok: true, text: resultBlock(of, { result: value }) } as const;
   };
   const replace = (text: string): string | undefined => {
+    if (!text.includes("{{")) return text;
     const replaced = substitute(text, lookup);
     if (!replaced.ok) missing ||= replaced.missing;
     return replaced.ok ? replaced.text : undefined;

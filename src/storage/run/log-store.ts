@@ -35,6 +35,8 @@ export class LogStore {
   readonly #sql: SqlStorage;
   readonly #texts: Texts;
   readonly #rows = new Lru<number, ParsedRow>(logCacheBytes);
+  /** The row that was read last: tasks of a batch stand side by side, and so are read. */
+  #near: ParsedRow | undefined;
   /** Events of the command under way: decided, not appended yet, and readable as if they were. */
   #pending: readonly Decided[] = [];
 
@@ -118,6 +120,13 @@ export class LogStore {
 
   /** The row that holds an event, parsed once while it is in use. */
   #row(seq: number): ParsedRow {
+    const near = this.#near;
+    if (near && seq >= near.seq && seq < near.seq + near.events.length) return near;
+    this.#near = this.#rowFromStorage(seq);
+    return this.#near;
+  }
+
+  #rowFromStorage(seq: number): ParsedRow {
     const found = this.#sql
       .exec<{ seq: number }>("SELECT seq FROM log WHERE seq <= ? ORDER BY seq DESC LIMIT 1", seq)
       .toArray()[0];

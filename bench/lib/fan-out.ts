@@ -1,0 +1,56 @@
+/** The shape of W1: one run, many tasks posted to it, and the wait for all of them. */
+
+import type { RunSpec, TaskSpec } from "../../src/client/index.ts";
+import { type Counters, used } from "./counters.ts";
+import type { Server } from "./server.ts";
+
+const batchMax = 1000;
+
+export interface FanOut {
+  readonly run: string;
+  readonly tasks: number;
+  /** The client's clock: from before the first task is posted to the answer that all have ended. */
+  readonly wallMs: number;
+  /** From there to all results in hand. */
+  readonly resultsMs: number;
+  readonly counters: Counters;
+}
+
+/** Runs `specs` at `workers` seats. @throws Error unless every one succeeds and its result is there exactly once */
+export async function fanOut(
+  server: Server,
+  workers: number,
+  specs: readonly TaskSpec[],
+  { context, during }: { context?: RunSpec["context"]; during?: (run: string) => void } = {},
+): Promise<FanOut> {
+  const { heddle } = server;
+  const pools = [...new Set(specs.flatMap(({ pool }) => pool ?? []))];
+  const limits = {
+    workers,
+    tasks: Math.max(specs.length, 1),
+    ...(pools.length > 0 && { pools: ["hosted", ...pools] }),
+  };
+  const { id } = await heddle.createRun({ limits, ...(context && { context }) });
+  const before = await server.counters(id);
+  const start = performance.now();
+  during?.(id);
+  for (let at = 0; at < specs.length; at += batchMax) {
+    await heddle.createTasks(id, { tasks: specs.slice(at, at + batchMax) });
+  }
+  await heddle.waitFor(id);
+  const wallMs = performance.now() - start;
+  const counters = used(before, await server.counters(id));
+  const seen = new Set<string>();
+  for await (const task of heddle.tasks(id, { limit: batchMax })) {
+    if (task.state !== "succeeded") throw new Error(`task ${task.id} ${task.state}: ${task.error?.message}`);
+    seen.add(task.id);
+  }
+  if (seen.size !== specs.length) throw new Error(`${seen.size} results of ${specs.length}`);
+  const resultsMs = performance.now() - start - wallMs;
+  await heddle.finishRun(id);
+  return { run: id, tasks: specs.length, wallMs, resultsMs, counters };
+}
+
+/** Tasks whose body is a timer. `extra` words go on the instructions, e.g. an address to tell. */
+export const timers = (count: number, ms: number, extra = ""): TaskSpec[] =>
+  Array.from({ length: count }, (_, i) => ({ instructions: `timer ${ms} ${i}${extra}` }));

@@ -1,0 +1,80 @@
+/** The server under test: started on a free port with a fresh state folder, killed and started again for crash tests. */
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DevServer, startDev } from "../../scripts/lib/dev-server.mjs";
+import { Heddle } from "../../src/client/index.ts";
+import type { Counters } from "./counters.ts";
+
+const config = join(import.meta.dirname, "../worker/wrangler.toml");
+
+export class Server {
+  readonly #state: string;
+  #dev: DevServer;
+
+  private constructor(dev: DevServer, state: string) {
+    this.#dev = dev;
+    this.#state = state;
+  }
+
+  static async start(): Promise<Server> {
+    const state = mkdtempSync(join(tmpdir(), "heddle-bench-"));
+    return new Server(await boot(state), state);
+  }
+
+  get url(): string {
+    return this.#dev.url;
+  }
+
+  get heddle(): Heddle {
+    return new Heddle({ url: this.#dev.url, key: this.#dev.key });
+  }
+
+  /** `kill -9` of everything, then a start on the same state and port. Resolves when it serves again. */
+  async killAndRestart(): Promise<void> {
+    const { port } = this.#dev;
+    await this.#dev.kill();
+    this.#dev = await boot(this.#state, port);
+  }
+
+  async stop(): Promise<void> {
+    await this.#dev.stop();
+    rmSync(this.#state, { recursive: true, force: true });
+  }
+
+  counters(run: string): Promise<Counters> {
+    return this.#get(`/bench/counters?run=${run}`) as Promise<Counters>;
+  }
+
+  /** Milliseconds of each of some committed RPCs, one after another. */
+  floor(hops: number): Promise<number[]> {
+    return this.#get(`/bench/floor?hops=${hops}`) as Promise<number[]>;
+  }
+
+  pids(): number[] {
+    return this.#dev.pids();
+  }
+
+  /** Resident memory of all of its processes, in MB. */
+  residentMb(): number {
+    let kb = 0;
+    for (const pid of this.pids()) {
+      try {
+        kb += Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+      } catch {
+        // It has ended, or there is no /proc here: then the sum is of those that can be read.
+      }
+    }
+    return kb / 1024;
+  }
+
+  async #get(path: string): Promise<unknown> {
+    const reply = await fetch(this.#dev.url + path);
+    if (!reply.ok) throw new Error(`${path}: ${reply.status} ${await reply.text()}`);
+    return reply.json();
+  }
+}
+
+/** The environment is left out: a developer's own provider keys must not be used up. */
+const boot = (state: string, port = 0): Promise<DevServer> => startDev({ state, port, config, environment: {} });

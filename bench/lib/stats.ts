@@ -1,0 +1,5 @@
+/** The p-th percentile of a sample, by nearest rank; NaN of an empty one. */
+export function percentile(sample: readonly number[], p: number): number {
+  const sorted = sample.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] ?? Number.NaN;
+}

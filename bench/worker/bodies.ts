@@ -1,0 +1,56 @@
+/**
+ * Task bodies of the benchmark, named by the first word of a task's instructions; any other text is work for the agent.
+ *
+ *   timer MS ID [URL]   waits MS; with URL, tells the benchmark there that it ended, before its result is recorded
+ *   sum ID              reads the whole context, sums every 64th character, appends 500 bytes in one turn
+ */
+
+import type { RunAttempt } from "../../src/agent/seat.ts";
+import { materialise, runAttempt } from "../../src/agent/turn-loop.ts";
+import { findForkText } from "../../src/context/fork-text.ts";
+import { stringAt } from "../../src/context/json-text.ts";
+import type { SeatReply, SeatWork } from "../../src/objects/seat-rpc.ts";
+import { filledResult } from "../lib/filled-result.ts";
+import { sampleSum } from "../lib/sample-sum.ts";
+
+const noUsage = { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
+/** What a fork of W6 appends. */
+const appended = JSON.stringify({ role: "assistant", content: "a".repeat(466) });
+
+export const attempt: RunAttempt = async (work, ports) => {
+  const [body, ...words] = instructionsOf(work).split(" ");
+  if (body === "timer") return timer(work, ports, words as [string, string, string?]);
+  if (body === "sum") return sum(work, ports);
+  return runAttempt(work, ports);
+};
+
+function instructionsOf({ fork }: SeatWork): string {
+  const text = stringAt(fork.at(-1) ?? "{}", ["content"]) ?? "";
+  return findForkText(text)?.instructions ?? "";
+}
+
+async function timer(
+  work: SeatWork,
+  ports: Parameters<RunAttempt>[1],
+  [ms, id, url]: [string, string, string?],
+): Promise<SeatReply> {
+  const t0 = Date.now();
+  // At least `ms` by the clock: the runtime's timers ring a millisecond and more late, which is not Heddle's to answer for.
+  for (let left = Number(ms); left > 0; left = t0 + Number(ms) - Date.now()) {
+    await new Promise((resolve) => setTimeout(resolve, Math.max(1, left - 1)));
+  }
+  if (url !== undefined) await (await fetch(`${url}?id=${id}`, { method: "POST" })).arrayBuffer();
+  const result = filledResult(Number(id), t0, Date.now());
+  return ports.scheduler().leaveSeat(work, { kind: "end", ending: { kind: "result", result } }, ports.next());
+}
+
+async function sum(work: SeatWork, ports: Parameters<RunAttempt>[1]): Promise<SeatReply> {
+  const messages = await materialise(work, ports);
+  const turn = {
+    messages: [...work.fork, appended],
+    usage: noUsage,
+    calls: [],
+    ending: { kind: "result", result: { sum: sampleSum(messages.slice(0, work.baseCount)) } },
+  } as const;
+  return ports.scheduler().seatTurn(work, turn, ports.next());
+}

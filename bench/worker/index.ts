@@ -1,0 +1,40 @@
+/** The benchmark's entry: local mode, with counted objects, timer bodies, and routes under /bench/ that read the counters. */
+
+import { WorkerEntrypoint } from "cloudflare:workers";
+import { serveSeat } from "../../src/agent/seat.ts";
+import local from "../../src/local/index.ts";
+import { runStub } from "../../src/objects/env.ts";
+import type { SeatTicket } from "../../src/objects/seat-rpc.ts";
+import { attempt } from "./bodies.ts";
+import type { CountedScheduler } from "./counted-scheduler.ts";
+import { type Floor, hopsOfFloor } from "./floor.ts";
+
+export { SimulatedFaults } from "../../src/local/simulated/faults-object.ts";
+export { TenantGate } from "../../src/objects/tenant-gate.ts";
+export { CountedScheduler } from "./counted-scheduler.ts";
+export { Floor } from "./floor.ts";
+
+type BenchEnv = Parameters<typeof local.fetch>[1] & { readonly FLOOR: DurableObjectNamespace<Floor> };
+
+export class SeatRunner extends WorkerEntrypoint<BenchEnv> {
+  async serve(ticket: SeatTicket): Promise<void> {
+    await serveSeat(ticket, () => runStub(this.env, ticket.tenant, ticket.run), this.env, attempt);
+  }
+}
+
+export default {
+  ...local,
+  fetch: async (request, env, ctx) => {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === "/bench/counters") {
+      const run = env.RUNS.getByName(
+        `local/${searchParams.get("run")}`,
+      ) as unknown as DurableObjectStub<CountedScheduler>;
+      return Response.json(await run.counters());
+    }
+    if (pathname === "/bench/floor") {
+      return Response.json(await hopsOfFloor(env.FLOOR.getByName("floor"), Number(searchParams.get("hops"))));
+    }
+    return local.fetch(request, env, ctx);
+  },
+} satisfies ExportedHandler<BenchEnv>;
