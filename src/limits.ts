@@ -123,6 +123,8 @@ export const seatLingerMs = 500;
 /** Seats of one queue batch: an invocation may have 6 connections that wait for headers. */
 export const seatsPerBatch = 6;
 export const seatShards = 4;
+/** Commands that share one commit: enough to spread its cost, few enough that none waits long for the others. */
+export const commandsPerCommit = 8;
 /** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */
 export const queueBatchMax = 100;
 

@@ -35,14 +35,24 @@ async function timer(
   [ms, id, url]: [string, string, string?],
 ): Promise<SeatReply> {
   const t0 = Date.now();
-  // At least `ms` by the clock: the runtime's timers ring a millisecond and more late, which is not Heddle's to answer for.
-  for (let left = Number(ms); left > 0; left = t0 + Number(ms) - Date.now()) {
-    await new Promise((resolve) => setTimeout(resolve, Math.max(1, left - 1)));
-  }
+  await lasts(Number(ms), t0);
   if (url !== undefined) await (await fetch(`${url}?id=${id}`, { method: "POST" })).arrayBuffer();
   const result = filledResult(Number(id), t0, Date.now());
   return ports.scheduler().leaveSeat(work, { kind: "end", ending: { kind: "result", result } }, ports.next());
 }
+
+/**
+ * Resolves `ms` after `t0`, by the clock and never before. A timer of the runtime counts from the end of the busy spell that
+ * set it, and rings a millisecond late, neither of which is Heddle's to answer for: so a first short one leaves the spell,
+ * and the next is set a millisecond early.
+ */
+async function lasts(ms: number, t0: number): Promise<void> {
+  if (ms === 0) return;
+  await sleep(1);
+  for (let left = t0 + ms - Date.now(); left > 0; left = t0 + ms - Date.now()) await sleep(Math.max(1, left - 1));
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function sum(work: SeatWork, ports: Parameters<RunAttempt>[1]): Promise<SeatReply> {
   const messages = await materialise(work, ports);

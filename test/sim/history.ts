@@ -12,6 +12,10 @@ export class History {
   #lastFence = 0;
   #lastSeq = 0;
 
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
   /** Tasks with an open lease. */
   get open(): ReadonlySet<number> {
     return new Set(this.#open.keys());

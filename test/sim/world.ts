@@ -68,6 +68,8 @@ export class World {
   /** Messages that the network still holds. */
   #late: Message[] = [];
   #faults = true;
+  /** The step of a commit that several commands share. */
+  #group: Step | undefined;
   #posted = 0;
 
   constructor(seed: number) {
@@ -156,15 +158,21 @@ export class World {
   /** What is overdue, then `decide`, then the log; undefined when the object crashed and the caller hears nothing. */
   #command<T>(decide: (step: Step) => T, remember?: (answer: T) => void): T | undefined {
     const { random } = this;
-    const crash = this.#faults && random.chance(0.06) ? random.weighted({ before: 1, after: 1 }) : "never";
-    const step = new Step(this.#state, this.#now);
-    runClock(step);
+    const group = this.#group;
+    const crash = this.#faults && !group && random.chance(0.06) ? random.weighted({ before: 1, after: 1 }) : "never";
+    const step = group ?? new Step(this.#state, this.#now);
+    if (!group) runClock(step);
     const answer = decide(step);
     if (crash === "before") {
       this.#reload();
       return undefined;
     }
     remember?.(answer);
+    if (group) {
+      this.#tell(step);
+      return answer;
+    }
+    if (this.#faults && random.chance(0.2)) this.#shareCommit(step);
     this.#log(step);
     this.#check();
     if (random.chance(0.05)) this.#store.checkpoint(this.#state);
@@ -176,9 +184,26 @@ export class World {
     return answer;
   }
 
+  /** Group commit: commands of other workers that came meanwhile are decided in the same step. */
+  #shareCommit(step: Step): void {
+    const { random } = this;
+    this.#group = step;
+    this.#tell(step);
+    for (let left = random.int(1, 5); left > 0; left--) {
+      if (random.chance(0.3)) this.#lease(random.pick(pools)!);
+      else this.#work();
+    }
+    this.#group = undefined;
+  }
+
   #log(step: Step): void {
-    this.#store.append(step.decided, this.#now);
-    for (const one of step.decided) this.#history.add(one);
+    this.#store.append(step.decided, step.now);
+    this.#tell(step);
+  }
+
+  /** The history learns what the step has decided since it was told last. */
+  #tell(step: Step): void {
+    for (const one of step.decided) if (one.seq > this.#history.lastSeq) this.#history.add(one);
   }
 
   #reload(lost?: RunState): void {

@@ -56,7 +56,7 @@ export class HostedSeats {
     lease: LeaseRef,
     want: { inputTokens: number; outputTokens: number },
   ): Promise<{ kind: "reserved"; outputTokens: number } | { kind: "parked" | "lost" | "exhausted" }> {
-    const reply = this.#shell.command((step, run) => {
+    const reply = await this.#shell.together((step, run) => {
       const task = leased(run.state, lease.taskNumber, lease.fence);
       return ok(task ? reserveTokens(step, task, want) : ({ kind: "lost" } as const));
     });
@@ -80,7 +80,7 @@ export class HostedSeats {
     next: NextTask | undefined,
     decide: (step: Step, run: LoadedRun, task: Task & { phase: Running }) => SeatReply,
   ): Promise<SeatReply> {
-    const reply = this.#shell.command<SeatReply>((step, run) => {
+    const reply = await this.#shell.together<SeatReply>((step, run) => {
       const task = leased(run.state, lease.taskNumber, lease.fence);
       if (!task && run.state.find(lease.taskNumber)) {
         step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
@@ -100,7 +100,7 @@ export class HostedSeats {
   async #nextWork(next: NextTask): Promise<SeatWork | undefined> {
     const until = this.#shell.now() + seatLingerMs;
     for (;;) {
-      const reply = this.#shell.command((step, run) => ok(this.#start(step, run, next)));
+      const reply = await this.#shell.together((step, run) => ok(this.#start(step, run, next)));
       const state = this.#shell.load()?.state;
       const left = until - this.#shell.now();
       if (

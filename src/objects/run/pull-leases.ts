@@ -37,7 +37,7 @@ export class PullLeases {
     max: number;
     contextBytes: number;
   }): Promise<Reply<LeaseGrant[]>> {
-    return this.#shell.command((step, run) => {
+    return this.#shell.together((step, run) => {
       const grants: LeaseGrant[] = [];
       let room = input.contextBytes;
       while (grants.length < input.max && (grants.length === 0 || room > 0)) {
@@ -96,7 +96,7 @@ export class PullLeases {
   async leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     const callId = input.callId ?? `call_${crypto.randomUUID()}`;
     let waiting = false;
-    const reply = this.#withLease<ToolOutcome>(lease, input.tool, idem, (step, run, task) => {
+    const reply = await this.#withLease<ToolOutcome>(lease, input.tool, idem, (step, run, task) => {
       const known = input.callId === undefined ? undefined : answersOf(run, task)[callId];
       if (known && "text" in known) return ok(answerView(known));
       const newest = input.snapshot ?? newestSnapshot(run, task);
@@ -143,7 +143,7 @@ export class PullLeases {
 
   async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: LeaseGrant }>> {
     // The next lease is remembered by name: with its context it would be stored once more for every task.
-    const reply = this.#withLease<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, task) => {
+    const reply = await this.#withLease<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, task) => {
       endAttempt(step, task, { kind: "result", result: input.result }, input.usage && usageDelta(input.usage));
       const since = this.#servedSince.get(input.worker) ?? step.now;
       if (!input.next || step.now - since > seatServesMs) return ok({});
@@ -163,13 +163,13 @@ export class PullLeases {
   }
 
   /** A command by the holder of an open lease; the first answer to a repeated key is given even when it ended the lease. */
-  #withLease<T>(
+  async #withLease<T>(
     lease: LeaseRef,
     op: string,
     idem: Idem | undefined,
     decide: (step: Step, run: LoadedRun, task: Task & { phase: Running }) => Reply<T>,
-  ): Reply<T> {
-    const reply = this.#shell.command<T>((step, run) => {
+  ): Promise<Reply<T>> {
+    const reply = await this.#shell.together<T>((step, run) => {
       const task = leased(run.state, lease.taskNumber, lease.fence);
       if (task) return decide(step, run, task);
       if (run.state.find(lease.taskNumber))

@@ -1,5 +1,6 @@
 /**
  * The imperative shell of one run: load → decide → append in one transaction → effects.
+ * `command` carries out one at once; `together` lets commands that come during a commit share the next (commits.ts).
  *
  * H1. `decide` and the append happen in one synchronous transaction: there is no await between reading and committing.
  * H2. A bug (a thrown assertion) rolls back and drops the memory; the next call loads what was committed.
@@ -17,6 +18,7 @@ import { RunStore } from "../../storage/run/run-store.ts";
 import { type Env, gateStub } from "../env.ts";
 import type { Idem, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
+import { Commits } from "./commits.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
@@ -25,12 +27,22 @@ const notFound = { ok: false, fault: { code: "not_found", detail: "There is no s
 /** A gate or index that did not answer is told again after this. */
 const effectRetryMs = 5000;
 
+type Decide<T> = (step: Step, run: LoadedRun) => Reply<T>;
+
+interface Command {
+  readonly decide: Decide<unknown>;
+  readonly names: readonly Idem[];
+}
+
+const named = (idems: readonly (Idem | undefined)[]): Idem[] => idems.filter((idem) => idem !== undefined);
+
 export class RunShell {
   readonly signals = new Signals();
   readonly seats = new Seats();
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #openSeats: OpenSeats;
+  readonly #commits: Commits<Command, Reply<unknown>>;
   #run: LoadedRun | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
   #announced = new Map<string, boolean>();
@@ -42,6 +54,10 @@ export class RunShell {
     this.#ctx = ctx;
     this.#env = env;
     this.#openSeats = openSeats;
+    this.#commits = new Commits(
+      (commands) => this.#carryOut(commands),
+      () => ctx.storage.sync(),
+    );
   }
 
   get sql(): SqlStorage {
@@ -80,27 +96,40 @@ export class RunShell {
   }
 
   /** One command: what is overdue happens first, then `decide`; a refusal changes nothing else. Any of its names gets the first answer. */
-  command<T>(decide: (step: Step, run: LoadedRun) => Reply<T>, ...idems: (Idem | undefined)[]): Reply<T> {
+  command<T>(decide: Decide<T>, ...idems: (Idem | undefined)[]): Reply<T> {
+    return this.#carryOut([{ decide, names: named(idems) }])[0] as Reply<T>;
+  }
+
+  /** As `command`, in one commit with others that came while the last one was under way (commits.ts): for what a busy run does often. */
+  async together<T>(decide: Decide<T>, ...idems: (Idem | undefined)[]): Promise<Reply<T>> {
+    return (await this.#commits.submit({ decide, names: named(idems) })) as Reply<T>;
+  }
+
+  #carryOut(commands: readonly Command[]): Reply<unknown>[] {
     const run = this.load();
-    if (!run) return notFound;
-    const names = idems.filter((idem) => idem !== undefined);
-    for (const idem of names) {
-      const first = this.#firstAnswer<T>(run, idem);
-      if (first) return first;
-    }
+    if (!run) return commands.map(() => notFound);
     const step = new Step(run.state, this.now());
-    const reply = this.transaction(() => {
+    const replies = this.transaction(() => {
       run.store.log.stage(step.decided);
       runClock(step);
-      const decided = decide(step, run);
+      const answers = commands.map((command) => this.#answer(run, step, command));
       this.append(run, step);
-      if (decided.ok) {
-        for (const idem of names) run.store.putOutcome(idem, JSON.stringify(decided.value ?? null), step.now);
-      }
-      return decided;
+      return answers;
     });
     this.effects(run, step.ended);
-    return reply;
+    return replies;
+  }
+
+  #answer(run: LoadedRun, step: Step, { decide, names }: Command): Reply<unknown> {
+    for (const idem of names) {
+      const first = this.#firstAnswer(run, idem);
+      if (first) return first;
+    }
+    const decided = decide(step, run);
+    if (decided.ok) {
+      for (const idem of names) run.store.putOutcome(idem, JSON.stringify(decided.value ?? null), step.now);
+    }
+    return decided;
   }
 
   /** Reads; what is overdue is left to the clock. */
@@ -117,10 +146,10 @@ export class RunShell {
     run.store.log.stage([]);
   }
 
-  #firstAnswer<T>(run: LoadedRun, idem: Idem): Reply<T> | undefined {
+  #firstAnswer(run: LoadedRun, idem: Idem): Reply<unknown> | undefined {
     const known = run.store.outcome(idem.key);
     if (!known) return undefined;
-    if (known.fingerprint === idem.fingerprint) return { ok: true, value: JSON.parse(known.value) as T };
+    if (known.fingerprint === idem.fingerprint) return { ok: true, value: JSON.parse(known.value) as unknown };
     return { ok: false, fault: { code: "idempotency_mismatch" } };
   }
 
