@@ -9,7 +9,7 @@
  */
 
 import Anthropic from "@anthropic-ai/sdk";
-import { Heddle, type Message } from "heddle";
+import { Heddle } from "heddle";
 
 const url = process.env.HEDDLE_URL ?? "http://127.0.0.1:8787";
 const heddle = new Heddle({ url, key: process.env.HEDDLE_API_KEY ?? "hdl_local" });
@@ -32,7 +32,7 @@ let stored = 0;
 for (;;) {
   const reply = await anthropic.messages.create({
     ...{ model, system, messages, max_tokens: 4096, cache_control: { type: "ephemeral" } },
-    tools: tools as object[] as Anthropic.Tool[],
+    tools,
   });
   messages.push({ role: "assistant", content: reply.content });
   const calls = reply.content.filter((block) => block.type === "tool_use");
@@ -41,7 +41,7 @@ for (;;) {
     break;
   }
   // What the conversation grew by, up to the reply with the calls: there the forks begin.
-  const grown = messages.slice(stored) as object[] as Message[];
+  const grown = messages.slice(stored);
   ({ snapshot } = await heddle.appendContext(run.id, { after: snapshot, messages: grown }));
   stored = messages.length;
   messages.push({ role: "user", content: await Promise.all(calls.map(carryOut)) });

@@ -9,7 +9,7 @@
  * other server of this format.
  */
 
-import { Heddle, type Message } from "heddle";
+import { Heddle } from "heddle";
 import OpenAI from "openai";
 
 type ChatMessage = OpenAI.ChatCompletionMessageParam;
@@ -39,7 +39,7 @@ let stored = 0;
 for (;;) {
   const reply = await openai.chat.completions.create({
     ...{ ...params, model, messages },
-    tools: tools as object[] as OpenAI.ChatCompletionTool[],
+    tools,
   });
   const { message } = reply.choices[0]!;
   messages.push(message);
@@ -49,7 +49,7 @@ for (;;) {
     break;
   }
   // What the conversation grew by, up to the reply with the calls: there the forks begin.
-  const grown = messages.slice(stored) as object[] as Message[];
+  const grown = messages.slice(stored);
   ({ snapshot } = await heddle.appendContext(run.id, { after: snapshot, messages: grown }));
   stored = messages.length;
   messages.push(...(await Promise.all(calls.map(carryOut))));

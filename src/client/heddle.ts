@@ -23,10 +23,12 @@ import type {
   WaitView,
 } from "./replies.ts";
 import type {
+  AnthropicTool,
   CompleteRequest,
   FailRequest,
   LeasesRequest,
   Message,
+  OpenAiTool,
   PageQuery,
   RunSpec,
   TaskSpec,
@@ -165,10 +167,13 @@ export class Heddle {
   // ---- tools ---------------------------------------------------------------------------------------------------------
 
   /** Heddle's tools, ready to paste into a request of that vendor. */
-  async toolDefinitions(format: "anthropic" | "openai", options: CallOptions = {}): Promise<Record<string, unknown>[]> {
-    const reply = await this.#get<{ tools: Record<string, unknown>[] }>("/v1/tools", { format }, options);
+  toolDefinitions(format: "anthropic", options?: CallOptions): Promise<AnthropicTool[]>;
+  toolDefinitions(format: "openai", options?: CallOptions): Promise<OpenAiTool[]>;
+  async toolDefinitions(format: "anthropic" | "openai", options: CallOptions = {}): Promise<object[]> {
+    const reply = await this.#get<{ tools: object[] }>("/v1/tools", { format }, options);
     return reply.tools;
   }
+
   /** A tool call of an agent outside. Whatever the agent can be told is an outcome and not an error. */
   callTool(run: string, tool: string, body: ToolRequest = {}, options: CallOptions = {}): Promise<ToolOutcome> {
     return this.#tool(`${at(run)}/tools/${encodeURIComponent(tool)}`, body, options, true);

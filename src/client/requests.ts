@@ -3,8 +3,27 @@
 import type { Usage } from "../context/types.ts";
 import type { TaskState, WaitMode } from "../contract/shapes.ts";
 
-/** A provider-native message, passed on as it is. */
-export type Message = { role: string } & Record<string, unknown>;
+/** A provider-native message, passed on as it is: the vendors' own message types fit, whatever else they hold. */
+export type Message = {
+  role: string;
+  content?: unknown;
+  /** OpenAI's format. */
+  tool_calls?: unknown;
+  tool_call_id?: string;
+  name?: string;
+};
+
+/** A tool as the vendor's request takes it. */
+export interface AnthropicTool {
+  name: string;
+  description: string;
+  input_schema: { type: "object"; [keyword: string]: unknown };
+}
+
+export interface OpenAiTool {
+  type: "function";
+  function: { name: string; description: string; parameters: { [keyword: string]: unknown } };
+}
 
 export interface ContextSpec {
   format?: "anthropic" | "openai";
@@ -12,7 +31,7 @@ export interface ContextSpec {
   system?: string | Record<string, unknown>[];
   messages?: Message[];
   /** Kept exactly; it must contain Heddle's own tools if forks are to call them. Left out: Heddle's own. */
-  tools?: Record<string, unknown>[];
+  tools?: object[];
   params?: Record<string, unknown>;
 }
 

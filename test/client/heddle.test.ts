@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, it } from "vitest";
 import type * as z from "zod";
 import {
+  type ContextSpec,
   Heddle,
   HeddleProblem,
   HeddleUnreachable,
@@ -175,7 +176,11 @@ describe("followEvents", () => {
 
 it("knows the contract's requests: what it can send, the server's schemas take", () => {
   expectTypeOf<TaskSpec>().toExtend<z.input<typeof taskSpecSchema>>();
-  expectTypeOf<RunSpec>().toExtend<z.input<typeof createRunBody>>();
+  // Tools are the vendors' own types: what is in them is the server's to check.
+  type Wire = Omit<RunSpec, "context"> & {
+    context?: Omit<ContextSpec, "tools"> & { tools?: Record<string, unknown>[] };
+  };
+  expectTypeOf<Wire>().toExtend<z.input<typeof createRunBody>>();
   type KnownFields = Exclude<keyof z.input<typeof taskSpecSchema>, keyof TaskSpec>;
   expectTypeOf<KnownFields>().toBeNever();
 });
