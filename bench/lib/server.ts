@@ -31,11 +31,13 @@ export class Server {
     return new Heddle({ url: this.#dev.url, key: this.#dev.key });
   }
 
-  /** `kill -9` of everything, then a start on the same state and port. Resolves when it serves again. */
-  async killAndRestart(): Promise<void> {
+  /** `kill -9` of everything, then a start on the same state and port. Resolves when it serves again, with when the start began. */
+  async killAndRestart(): Promise<number> {
     const { port } = this.#dev;
     await this.#dev.kill();
+    const startedAt = performance.now();
     this.#dev = await boot(this.#state, port);
+    return startedAt;
   }
 
   async stop(): Promise<void> {

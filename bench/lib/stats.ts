@@ -3,3 +3,5 @@ export function percentile(sample: readonly number[], p: number): number {
   const sorted = sample.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] ?? Number.NaN;
 }
+
+export const mean = (sample: readonly number[]): number => sample.reduce((a, b) => a + b, 0) / sample.length;

@@ -1,6 +1,20 @@
 /** Every workload, in the order in which they run. */
 
+import { hostedPath } from "./w1-hosted.ts";
+import { pullPath } from "./w1-pull.ts";
 import { schedulerPath } from "./w1-scheduler.ts";
+import { chains } from "./w2-chain.ts";
+import { graphs } from "./w3-dag.ts";
+import { contextForks } from "./w6-fork.ts";
+import { crashes } from "./w7-crash.ts";
 import type { Workload } from "./workload.ts";
 
-export const workloads: readonly Workload[] = [...schedulerPath];
+export const workloads: readonly Workload[] = [
+  ...schedulerPath,
+  ...hostedPath,
+  ...pullPath,
+  ...chains,
+  ...graphs,
+  ...contextForks,
+  ...crashes,
+];

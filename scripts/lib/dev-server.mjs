@@ -15,7 +15,7 @@ import { writeEnvFile } from "./env-file.mjs";
 import { LogFile } from "./log-file.mjs";
 import { applyMigrations } from "./migrations.mjs";
 import { freePort, isFree } from "./ports.mjs";
-import { endFamily, familyOf, identify, processTable, signal } from "./processes.mjs";
+import { endFamily, familyOf, identify, isSame, processTable, signal } from "./processes.mjs";
 import { ScreenFilter } from "./screen-filter.mjs";
 import { sleep } from "./sleep.mjs";
 import { StateFolder } from "./state-folder.mjs";
@@ -30,6 +30,8 @@ const startMark = "--- start ";
 const readyMs = 120_000;
 /** What a server that was asked to stop gets before it is killed. */
 const stopMs = 5000;
+/** How often a killed process is looked for. */
+const killedEveryMs = 20;
 const sweepEveryMs = 60_000;
 const watchEveryMs = 5000;
 /** A runtime that answers nothing for this long is gone: wrangler revives the worker's process, but not its own proxy. */
@@ -190,11 +192,21 @@ class Server {
         return this.#members.map((member) => member.pid);
       },
       stop: () => this.#stop(),
-      kill: () => {
+      kill: async () => {
         this.#expected = true;
         this.#refresh();
-        for (const { pid } of this.#members) signal(pid, "SIGKILL");
-        return this.#end;
+        const members = [...this.#members];
+        for (const { pid } of members) signal(pid, "SIGKILL");
+        const end = await this.#end;
+        // The runtime holds the port until it is gone, a moment after its parent.
+        for (
+          let left = stopMs;
+          left > 0 && members.some((member) => isSame(member, processTable()));
+          left -= killedEveryMs
+        ) {
+          await sleep(killedEveryMs);
+        }
+        return end;
       },
     };
   }
