@@ -54,6 +54,13 @@ export class Server {
     return this.#get(`/bench/floor?hops=${hops}`) as Promise<number[]>;
   }
 
+  /** The client's milliseconds of tasks that are a timer and one committed RPC each, and nothing of Heddle. */
+  async floorTasks({ tasks, seats, ms }: { tasks: number; seats: number; ms: number }): Promise<number> {
+    const start = performance.now();
+    await this.#get(`/bench/floor-tasks?tasks=${tasks}&seats=${seats}&ms=${ms}`);
+    return performance.now() - start;
+  }
+
   pids(): number[] {
     return this.#dev.pids();
   }

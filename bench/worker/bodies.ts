@@ -12,6 +12,7 @@ import { stringAt } from "../../src/context/json-text.ts";
 import type { SeatReply, SeatWork } from "../../src/objects/seat-rpc.ts";
 import { filledResult } from "../lib/filled-result.ts";
 import { sampleSum } from "../lib/sample-sum.ts";
+import { lasts } from "./lasts.ts";
 
 const noUsage = { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
 /** What a fork of W6 appends. */
@@ -40,19 +41,6 @@ async function timer(
   const result = filledResult(Number(id), t0, Date.now());
   return ports.scheduler().leaveSeat(work, { kind: "end", ending: { kind: "result", result } }, ports.next());
 }
-
-/**
- * Resolves `ms` after `t0`, by the clock and never before. A timer of the runtime counts from the end of the busy spell that
- * set it, and rings a millisecond late, neither of which is Heddle's to answer for: so a first short one leaves the spell,
- * and the next is set a millisecond early.
- */
-async function lasts(ms: number, t0: number): Promise<void> {
-  if (ms === 0) return;
-  await sleep(1);
-  for (let left = t0 + ms - Date.now(); left > 0; left = t0 + ms - Date.now()) await sleep(Math.max(1, left - 1));
-}
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function sum(work: SeatWork, ports: Parameters<RunAttempt>[1]): Promise<SeatReply> {
   const messages = await materialise(work, ports);

@@ -7,7 +7,7 @@ import { runStub } from "../../src/objects/env.ts";
 import type { SeatTicket } from "../../src/objects/seat-rpc.ts";
 import { attempt } from "./bodies.ts";
 import type { CountedScheduler } from "./counted-scheduler.ts";
-import { type Floor, hopsOfFloor } from "./floor.ts";
+import { type Floor, hopsOfFloor, seatOfFloor } from "./floor.ts";
 
 export { SimulatedFaults } from "../../src/local/simulated/faults-object.ts";
 export { TenantGate } from "../../src/objects/tenant-gate.ts";
@@ -19,6 +19,10 @@ type BenchEnv = Parameters<typeof local.fetch>[1] & { readonly FLOOR: DurableObj
 export class SeatRunner extends WorkerEntrypoint<BenchEnv> {
   async serve(ticket: SeatTicket): Promise<void> {
     await serveSeat(ticket, () => runStub(this.env, ticket.tenant, ticket.run), this.env, attempt);
+  }
+
+  async serveFloor(ms: number): Promise<void> {
+    await seatOfFloor(this.env.FLOOR.getByName("floor"), ms);
   }
 }
 
@@ -34,6 +38,14 @@ export default {
     }
     if (pathname === "/bench/floor") {
       return Response.json(await hopsOfFloor(env.FLOOR.getByName("floor"), Number(searchParams.get("hops"))));
+    }
+    if (pathname === "/bench/floor-tasks") {
+      const number = (name: string) => Number(searchParams.get(name));
+      await env.FLOOR.getByName("floor").offer(number("tasks"));
+      // Each seat is an invocation of its own, as a run's are: in one invocation together they are much slower.
+      const { SeatRunner: runner } = ctx.exports as unknown as { SeatRunner: Service<SeatRunner> };
+      await Promise.all(Array.from({ length: number("seats") }, () => runner.serveFloor(number("ms"))));
+      return Response.json({});
     }
     return local.fetch(request, env, ctx);
   },

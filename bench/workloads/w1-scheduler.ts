@@ -50,10 +50,17 @@ async function timed({ server, quick }: Bench): Promise<Outcome[]> {
   ];
   for (const { seats, target, peer } of points) {
     const tasks = quick ? 160 : 1000;
+    const ideal = (tasks * timedMs) / seats;
+    // The floor is taken right beside, since what the machine gives changes from minute to minute.
+    const floorMs = await server.floorTasks({ tasks, seats, ms: timedMs });
     const done = await fanOut(server, seats, timers(tasks, timedMs));
-    const value = (tasks * timedMs) / seats / done.wallMs;
-    const measures = [{ name: "ideal ÷ actual", value, unit: "", target: least(target), peer }, ...costs(done)];
-    outcomes.push({ workload: `W1 ${timedMs} ms ×${tasks}, ${seats} seats`, measures, details: { ...done } });
+    const measures = [
+      { name: "ideal ÷ actual", value: ideal / done.wallMs, unit: "", target: least(target), peer },
+      { name: "a committed RPC each, ideal ÷ actual", value: ideal / floorMs, unit: "" },
+      { name: "ours ÷ that of a committed RPC each", value: floorMs / done.wallMs, unit: "×" },
+      ...costs(done),
+    ];
+    outcomes.push({ workload: `W1 ${timedMs} ms ×${tasks}, ${seats} seats`, measures, details: { ...done, floorMs } });
   }
   return outcomes;
 }
