@@ -72,10 +72,11 @@ FILE is JSON:
 
 Flags:
   --detach     create the run, print its id, and exit
-  --json       one JSON object per line on stdout; the last one has "event": "end"
+  --json       one JSON object per line on stdout; the first has "event": "created" and "run", the last one
+               "event": "end" with the run as it ended, or "left" when watching stopped before
   --wait-ms N  stop watching after N milliseconds; the run goes on (status 1)
 
-Ctrl-C stops watching; the run goes on.
+Ctrl-C stops watching; the run goes on. (While tasks are still being posted it cancels the run.)
 Exit status: 0 all tasks succeeded; 1 some did not; 2 usage or a file that Heddle refuses; 3 server not reached; 130 interrupted.
 
 ${environment}

@@ -1,9 +1,18 @@
 import type { HeddleProblem } from "../client/errors.ts";
 
+/** Hints of the API speak of headers and bodies, which a user of the command line does not see. */
+const hints: Record<string, string> = {
+  unauthorized: "Set HEDDLE_API_KEY to a key of this server; only a local server takes the default, hdl_local.",
+  validation_failed: "Fields are named by their path; /openapi.json of the server has the schema.",
+};
+
 /** A problem as a person reads it: what, where, and what to do. */
 export function problemText(problem: HeddleProblem): string {
   const lines = [`${problem.message} (${problem.code})`];
-  for (const { path, message } of problem.errors) lines.push(`  ${path || "(body)"}: ${message}`);
-  if (problem.hint) lines.push(problem.hint);
+  for (const { path, message } of problem.errors) {
+    if (`${path}: ${message}` !== problem.message) lines.push(`  ${path || "(body)"}: ${message}`);
+  }
+  const hint = hints[problem.code] ?? problem.hint;
+  if (hint) lines.push(hint);
   return lines.join("\n");
 }

@@ -10,8 +10,9 @@ export class Terminal {
 
   /** Replaces the block. */
   draw(lines: readonly string[]): void {
-    const columns = Math.max(20, this.#stream.columns ?? 80);
-    const rows = Math.max(2, (this.#stream.rows ?? 24) - 1);
+    // 0 is a terminal that was not told its size, not one that is so small.
+    const columns = Math.max(20, this.#stream.columns || 80);
+    const rows = Math.max(2, (this.#stream.rows || 24) - 1);
     // A line that wraps would break the count by which the block is taken back.
     const fitting = lines.slice(0, rows).map((line) => cut(line, columns - 1));
     this.#stream.write(this.#takenBack() + fitting.map((line) => `${line}\n`).join(""));

@@ -26,7 +26,11 @@ export function createApp(options: AppOptions = {}): Hono<{ Bindings: HttpEnv }>
     app.all(path, () => problemResponse(new Fault("method_not_allowed", `it takes ${allow.allow}`), allow));
   }
 
-  app.notFound(() => problemResponse(new Fault("not_found", "there is no such path")));
+  app.notFound(() =>
+    problemResponse(
+      new Fault("not_found", "there is no such path; /openapi.json lists them, and none ends in a slash"),
+    ),
+  );
   app.onError((error) => problemResponse(error));
   return app;
 }

@@ -27,5 +27,7 @@ export const onlyHosts =
   (hosts: readonly string[]): MiddlewareHandler =>
   async (c, next) => {
     if (hosts.includes(new URL(c.req.url).hostname)) return next();
-    return problemResponse(new Fault("forbidden", "this server is not meant to be reached under this host name"));
+    return problemResponse(
+      new Fault("forbidden", `this server answers to ${hosts.join(", ")} only, not to other host names`),
+    );
   };

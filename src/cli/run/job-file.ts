@@ -10,6 +10,8 @@ export interface Job {
 }
 
 const runFields = ["name", "context", "limits", "root"];
+/** Fields of a run that a later Heddle has: which of them this one takes, its server says. */
+const laterFields = ["rules", "oversight", "tools", "webhook"];
 
 /** @throws UsageError that names the file and the field */
 export function readJob(path: string): Job {
@@ -19,7 +21,7 @@ export function readJob(path: string): Job {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw refuse('expected an object: {"tasks": [...]}.');
   const { tasks = [], ...run } = value as Record<string, unknown>;
-  const unknown = Object.keys(run).filter((field) => !runFields.includes(field));
+  const unknown = Object.keys(run).filter((field) => !runFields.includes(field) && !laterFields.includes(field));
   if (unknown.length > 0)
     throw refuse(
       `unknown field ${unknown.map((field) => `"${field}"`).join(", ")}; expected ${[...runFields, "tasks"].join(", ")}.`,

@@ -7,7 +7,7 @@ import { runTimeoutMsMax } from "../../limits.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { readArguments, seeHelp, UsageError, wholeNumber } from "../usage.ts";
-import { readJob } from "./job-file.ts";
+import { type Job, readJob } from "./job-file.ts";
 import { progressOf } from "./progress.ts";
 import { startJob } from "./start.ts";
 import { summaryOf, summaryText } from "./summary.ts";
@@ -22,11 +22,11 @@ export async function run(argv: readonly string[]): Promise<number> {
   const job = readJob(words[0]!);
   const client = await reach();
   const json = flags.json === true;
-  const created = await startJob(client, job);
+  const created = await started(client, job);
+  if (created === undefined) return exitStatus.interrupted;
   if (flags.detach === true) {
-    process.stdout.write(
-      json ? `${JSON.stringify({ at: Date.now(), event: "created", run: created.id })}\n` : `${created.id}\n`,
-    );
+    if (json) jsonLine("created", { run: created.id });
+    else process.stdout.write(`${created.id}\n`);
     return exitStatus.ok;
   }
   return watched(client, created.id, { json, waitMs, finish: true });
@@ -39,6 +39,21 @@ export async function watch(argv: readonly string[]): Promise<number> {
   return watched(await reach(), words[0]!, { json: flags.json === true, waitMs, finish: false });
 }
 
+/** The run with its tasks; undefined when a signal came first, and nothing of it goes on. */
+async function started(client: Heddle, job: Job): Promise<RunView | undefined> {
+  const interrupt = new AbortController();
+  const stopListening = onSignals(() => interrupt.abort(new Interrupted()));
+  try {
+    return await startJob(client, job, interrupt.signal);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    process.stderr.write("Interrupted before all tasks were posted. The run was cancelled.\n");
+    return undefined;
+  } finally {
+    stopListening();
+  }
+}
+
 interface Watching {
   readonly json: boolean;
   readonly waitMs: number | undefined;
@@ -49,11 +64,11 @@ interface Watching {
 async function watched(client: Heddle, id: string, { json, waitMs, finish }: Watching): Promise<number> {
   const progress = progressOf(json);
   const interrupt = new AbortController();
-  const onSignal = () => interrupt.abort(new Interrupted());
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
+  const stopListening = onSignals(() => interrupt.abort(new Interrupted()));
   const timer = waitMs === undefined ? undefined : setTimeout(() => interrupt.abort(new TimeUp()), waitMs);
   try {
-    progress.note(json ? id : `Run ${id}`);
+    if (json) jsonLine(finish ? "created" : "watching", { run: id });
+    else progress.note(`Run ${id}`);
     let view: RunView;
     for (;;) {
       view = await watchRun(client, id, progress, {
@@ -69,18 +84,19 @@ async function watched(client: Heddle, id: string, { json, waitMs, finish }: Wat
     }
     const summary = await summaryOf(client, view);
     progress.close();
-    if (json) process.stdout.write(`${JSON.stringify({ at: Date.now(), event: "end", ...summary })}\n`);
+    if (json) jsonLine("end", { ...summary });
     else process.stdout.write(summaryText(summary, client.url));
-    return summary.allSucceeded ? exitStatus.ok : exitStatus.failed;
+    return summary.all_succeeded ? exitStatus.ok : exitStatus.failed;
   } catch (error) {
     progress.close();
     if (!(error instanceof Interrupted) && !(error instanceof TimeUp)) throw error;
+    if (json) jsonLine("left", { run: id, why: error instanceof TimeUp ? "time" : "interrupted" });
     const how = `The run goes on. See it again: heddle watch ${id}   Cancel it: heddle cancel ${id}`;
     process.stderr.write(`${error instanceof TimeUp ? `Not ended within ${waitMs} ms. ` : ""}${how}\n`);
     return error instanceof TimeUp ? exitStatus.failed : exitStatus.interrupted;
   } finally {
     clearTimeout(timer);
-    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(name, onSignal);
+    stopListening();
   }
 }
 
@@ -94,6 +110,18 @@ async function finishedRun(client: Heddle, id: string): Promise<RunView | undefi
     throw error;
   }
 }
+
+/** Calls `then` at each signal to end; the answer stops that. */
+function onSignals(then: () => void): () => void {
+  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const name of names) process.on(name, then);
+  return () => {
+    for (const name of names) process.off(name, then);
+  };
+}
+
+const jsonLine = (event: string, fields: object): boolean =>
+  process.stdout.write(`${JSON.stringify({ at: Date.now(), event, ...fields })}\n`);
 
 class Interrupted extends Error {}
 class TimeUp extends Error {}

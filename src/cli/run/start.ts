@@ -3,21 +3,23 @@
 import { HeddleProblem } from "../../client/errors.ts";
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView } from "../../client/replies.ts";
+import { cliReachMs } from "../../limits.ts";
 import { problemText } from "../problem-text.ts";
 import { UsageError } from "../usage.ts";
 import { type Batch, batchesOf } from "./batches.ts";
 import type { Job } from "./job-file.ts";
 
-/** @throws UsageError where the file is what the server refuses */
-export async function startJob(client: Heddle, job: Job): Promise<RunView> {
-  const run = await client.createRun(job.run).catch((error: unknown) => {
+/** @throws UsageError where the file is what the server refuses; the reason of `signal`, once the half-made run is cancelled */
+export async function startJob(client: Heddle, job: Job, signal: AbortSignal): Promise<RunView> {
+  const run = await client.createRun(job.run, { signal }).catch((error: unknown) => {
     throw refusal(error);
   });
   for (const batch of batchesOf(job.tasks)) {
     try {
-      await client.createTasks(run.id, { tasks: batch.tasks, from: run.snapshot });
+      await client.createTasks(run.id, { tasks: batch.tasks, from: run.snapshot }, { signal });
     } catch (error) {
-      await client.cancelRun(run.id, { reason: "its tasks were refused" }).catch(() => undefined);
+      const reason = signal.aborted ? "interrupted before all of its tasks were posted" : "its tasks were refused";
+      await client.cancelRun(run.id, { reason }, { retryMs: cliReachMs }).catch(() => undefined);
       throw refusal(error, batch);
     }
   }

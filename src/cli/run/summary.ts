@@ -7,24 +7,33 @@ import { countsText, totalOf } from "./counts.ts";
 import { named } from "./progress.ts";
 
 const failedShown = 20;
+/** Runs of up to so many tasks show what each of them answered. */
+const resultsShown = 10;
+const resultCharsShown = 2000;
 
 export interface Summary {
   readonly run: RunView;
   /** Tasks that failed, first ones first, at most 20. */
   readonly failed: readonly TaskView[];
-  readonly allSucceeded: boolean;
+  readonly all_succeeded: boolean;
   /** The root's result, when the run has one that succeeded. */
   readonly result: unknown;
+  /** Of a small run: its tasks that succeeded, but for the root; else none. */
+  readonly succeeded: readonly TaskView[];
 }
 
 export async function summaryOf(client: Heddle, run: RunView): Promise<Summary> {
   const failed =
     run.counts.failed > 0 ? (await client.listTasks(run.id, { state: "failed", limit: failedShown })).tasks : [];
   const root = run.root === null ? undefined : await client.task(run.id, run.root);
-  return { run, failed, allSucceeded: run.counts.succeeded === totalOf(run.counts), result: root?.result };
+  const total = totalOf(run.counts);
+  const shown =
+    total <= resultsShown ? (await client.listTasks(run.id, { state: "succeeded", limit: resultsShown })).tasks : [];
+  const succeeded = shown.filter((task) => task.id !== root?.id);
+  return { run, failed, all_succeeded: run.counts.succeeded === total, result: root?.result, succeeded };
 }
 
-export function summaryText({ run, failed, result }: Summary, url: string): string {
+export function summaryText({ run, failed, result, succeeded }: Summary, url: string): string {
   const wallMs = (run.ended_at ?? Date.now()) - run.created_at;
   const { input_tokens, output_tokens, cache_read_tokens, tokens } = run.usage;
   const lines = [
@@ -35,11 +44,16 @@ export function summaryText({ run, failed, result }: Summary, url: string): stri
   ];
   for (const task of failed) lines.push(`  failed   ${named(task)}: ${errorText(task)}`);
   if (run.counts.failed > failed.length) lines.push(`  failed   and ${run.counts.failed - failed.length} more`);
-  if (typeof result === "string") lines.push(`  result   ${oneLine(result).slice(0, 2000)}`);
-  else if (result !== null && result !== undefined) lines.push(`  result   ${JSON.stringify(result).slice(0, 2000)}`);
-  lines.push(`  results  curl -H "authorization: Bearer $HEDDLE_API_KEY" ${url}/v1/runs/${run.id}/tasks`);
+  for (const task of succeeded)
+    lines.push(`  result   ${oneLine(task.title ?? task.key ?? task.id).slice(0, 70)}: ${resultText(task.result)}`);
+  if (result !== null && result !== undefined) lines.push(`  result   ${resultText(result)}`);
+  // The default of the key is ours, not the shell's.
+  lines.push(`  results  curl -H "authorization: Bearer \${HEDDLE_API_KEY:-hdl_local}" ${url}/v1/runs/${run.id}/tasks`);
   return `${lines.join("\n")}\n`;
 }
+
+const resultText = (result: unknown): string =>
+  (typeof result === "string" ? oneLine(result) : JSON.stringify(result)).slice(0, resultCharsShown);
 
 /** The error, down its causes. */
 function errorText(task: TaskView): string {

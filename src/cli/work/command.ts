@@ -42,6 +42,11 @@ export class Command {
     if (!this.#over) void this.#endGroup();
   }
 
+  /** SIGKILL to all of the group at once. */
+  kill(): void {
+    if (!this.#over) this.#signal("SIGKILL");
+  }
+
   #follow(stdin: string): Promise<CommandEnd> {
     const child = this.#child;
     const stdout: Buffer[] = [];

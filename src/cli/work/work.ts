@@ -26,12 +26,15 @@ export async function work(argv: readonly string[]): Promise<number> {
     if (signals === 1) {
       report.say(
         worker.running > 0
-          ? `Stopping: ${worker.running} running commands may finish. Once more: stop them, and their tasks are retried.`
+          ? `Stopping; what still runs may finish (${worker.running}). Once more: stop it, and its tasks are retried.`
           : "Stopping.",
       );
       worker.stop();
     } else if (signals === 2) worker.kill();
-    else process.exit(exitStatus.interrupted);
+    else {
+      worker.abandon();
+      process.exit(exitStatus.interrupted);
+    }
   };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
   process.on("exit", () => folder.remove());

@@ -113,6 +113,12 @@ export class Worker {
     for (const slot of this.#slots) slot.command.current?.stop();
   }
 
+  /** Nothing is waited for: what runs is killed at once, for a process that ends now. Its leases expire. */
+  abandon(): void {
+    this.kill();
+    for (const slot of this.#slots) slot.command.current?.kill();
+  }
+
   get running(): number {
     return this.#slots.size;
   }

@@ -219,6 +219,21 @@ describe("stopping", () => {
     expect(server.outcomes).toMatchObject([{ task: "t", retryable: true, error: { code: "worker_stopped" } }]);
   });
 
+  it("at the third signal leaves no command behind, not even one that does not care", async () => {
+    server.add("t");
+    const worker = work(
+      "process.on('SIGTERM', () => {}); require('fs').writeFileSync(process.argv[1] + '/pid', String(process.pid)); setTimeout(() => {}, 60000)",
+    );
+    const pid = await pidOf();
+    worker.child.kill("SIGINT");
+    await until(() => /Stopping/.test(worker.stderr));
+    const killing = setInterval(() => worker.child.kill("SIGINT"), 100);
+    expect((await worker.ended).status).toBe(130);
+    clearInterval(killing);
+    await until(() => !isAlive(pid));
+    expect(server.outcomes).toEqual([]);
+  });
+
   it("after --once has the status of the task", async () => {
     server.add("good");
     server.add("bad");
@@ -240,6 +255,13 @@ describe("output", () => {
     expect(lines.map(({ event }) => event)).toEqual(["note", "started", "succeeded"]);
     expect(lines[2]).toMatchObject({ task: "t", key: "t" });
     expect(lines[0].text).toMatch(/untrusted input/);
+  });
+
+  it("that nobody reads any more ends the worker in good order", async () => {
+    server.add("t");
+    const worker = work("console.log('ok')", "--json");
+    worker.child.stdout!.destroy();
+    expect(await worker.ended).toMatchObject({ status: 0, stderr: "" });
   });
 
   it("says at the start that instructions are untrusted input", async () => {

@@ -1,0 +1,97 @@
+/** `heddle run` from the first call to the summary, as a process. */
+
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { type Answer, type Call, problem, TestServer } from "../lib/contract-server.ts";
+import { HeddleProcess, heddle, until } from "../lib/heddle.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+const server = new TestServer(() => ({ status: 200 }));
+beforeAll(() => server.start());
+afterAll(() => server.stop());
+
+const job = JSON.stringify({ name: "j", tasks: [{ key: "a", instructions: "x" }] });
+const counts = { waiting: 0, ready: 0, running: 0, parked: 0, succeeded: 1, failed: 0, cancelled: 0, skipped: 0 };
+const usage = { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0, tokens: 0 };
+const view = (status: string) => ({
+  ...{ id: "run_1", name: "j", status, reason: null, root: null, snapshot: "s", counts, usage, last_seq: 3 },
+  ...{ created_at: Date.now() - 5, ended_at: status === "active" ? null : Date.now() },
+});
+const task = { id: "T1-x", key: "a", title: null, state: "succeeded", result: { litres: 1.7 }, error: null };
+
+/** A run whose only task has succeeded by the time that anybody looks. */
+function finished({ method, path }: Call): Answer {
+  if (path === "/health") return { status: 200, body: { status: "ready" } };
+  if (method === "GET" && path.startsWith("/v1/runs/run_1/tasks")) {
+    return { status: 200, body: { tasks: path.includes("state=succeeded") ? [task] : [], next_cursor: null } };
+  }
+  if (path.includes("/events")) return { status: 200, body: "", headers: { "content-type": "text/event-stream" } };
+  if (path.endsWith("/wait")) return { status: 200, body: { done: true, counts, failed: [] } };
+  if (path.endsWith("/tasks")) return { status: 201, body: { tasks: [task], projection: {} } };
+  return { status: path === "/v1/runs" ? 201 : 200, body: view(path.endsWith("/finish") ? "succeeded" : "active") };
+}
+
+const run = (...args: string[]) => heddle(["run", ...args, "-"], { env: { HEDDLE_URL: server.url }, input: job });
+
+it("ends with what became of the tasks, a small run's results, and a command that works without a key set", async () => {
+  server.handler = finished;
+  const { status, stdout } = await run();
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^Run run_1 "j": succeeded$/m);
+  expect(stdout).toMatch(/^ {2}result {3}a: \{"litres":1\.7\}$/m);
+  expect(stdout).toMatch(/Bearer \$\{HEDDLE_API_KEY:-hdl_local\}/);
+});
+
+it("--json begins with the run's id and ends with the run as it ended", async () => {
+  server.handler = finished;
+  const { stdout } = await run("--json");
+  const lines = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(lines[0]).toMatchObject({ event: "created", run: "run_1" });
+  expect(lines.at(-1)).toMatchObject({ event: "end", all_succeeded: true, run: { status: "succeeded" } });
+  expect(lines.at(-1).succeeded).toMatchObject([{ key: "a", result: { litres: 1.7 } }]);
+});
+
+it("--json says that it left a run that goes on", async () => {
+  server.handler = async (call) => (call.path.endsWith("/wait") ? new Promise<never>(() => undefined) : finished(call));
+  const { status, stdout, stderr } = await run("--json", "--wait-ms", "200");
+  expect(status).toBe(1);
+  expect(JSON.parse(stdout.trim().split("\n").at(-1)!)).toMatchObject({ event: "left", run: "run_1", why: "time" });
+  expect(stderr).toMatch(/heddle watch run_1/);
+});
+
+it("cancels a run whose tasks were not all posted when it is interrupted", async () => {
+  server.handler = async (call) =>
+    call.method === "POST" && call.path.endsWith("/tasks") ? new Promise<never>(() => undefined) : finished(call);
+  const before = server.calls.length;
+  const process = new HeddleProcess(["run", "-"], { env: { HEDDLE_URL: server.url }, input: job });
+  await until(() => server.calls.slice(before).some(({ path }) => path.endsWith("/tasks")));
+  process.child.kill("SIGINT");
+  const { status, stderr } = await process.ended;
+  expect({ status, stderr }).toEqual({
+    status: 130,
+    stderr: "Interrupted before all tasks were posted. The run was cancelled.\n",
+  });
+  expect(server.calls.at(-1)).toMatchObject({ path: "/v1/runs/run_1/cancel" });
+});
+
+it("says what to set when the key is unknown", async () => {
+  server.handler = (call) => (call.path === "/health" ? finished(call) : problem(401, "unauthorized"));
+  const { status, stderr } = await run();
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/\(unauthorized\)\nSet HEDDLE_API_KEY to a key of this server/);
+});
+
+it("leaves fields of a later Heddle to the server", async () => {
+  server.handler = (call) =>
+    call.path === "/health"
+      ? finished(call)
+      : problem(422, "not_available", { errors: [{ path: "rules", message: "not yet" }] });
+  const { status, stderr } = await heddle(["run", "-"], {
+    env: { HEDDLE_URL: server.url },
+    input: '{"rules": "# R", "tasks": [{"instructions": "x"}]}',
+  });
+  expect(stderr).toMatch(/The server refuses the file: .*\(not_available\)\n {2}rules: not yet/);
+  expect(status).toBe(2);
+});
