@@ -34,9 +34,7 @@ export async function fanOut(
   const before = await server.counters(id);
   const start = performance.now();
   during?.(id);
-  for (let at = 0; at < specs.length; at += batchMax) {
-    await heddle.createTasks(id, { tasks: specs.slice(at, at + batchMax) });
-  }
+  await postTasks(server, id, specs);
   await heddle.waitFor(id);
   const wallMs = performance.now() - start;
   const counters = used(before, await server.counters(id));
@@ -49,6 +47,12 @@ export async function fanOut(
   const resultsMs = performance.now() - start - wallMs;
   await heddle.finishRun(id);
   return { run: id, tasks: specs.length, wallMs, resultsMs, counters };
+}
+
+export async function postTasks({ heddle }: Server, run: string, specs: readonly TaskSpec[]): Promise<void> {
+  for (let at = 0; at < specs.length; at += batchMax) {
+    await heddle.createTasks(run, { tasks: specs.slice(at, at + batchMax) });
+  }
 }
 
 /** Tasks whose body is a timer. `extra` words go on the instructions, e.g. an address to tell. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type DevServer, startDev } from "../../scripts/lib/dev-server.mjs";
 import { Heddle } from "../../src/client/index.ts";
 import type { Counters } from "./counters.ts";
+import { liveHeapMb } from "./heap.ts";
 
 const config = join(import.meta.dirname, "../worker/wrangler.toml");
 
@@ -65,7 +66,12 @@ export class Server {
     return this.#dev.pids();
   }
 
-  /** Resident memory of all of its processes, in MB. */
+  /** The worker's own live heap, in MB; undefined where it can't be read. */
+  heapMb(): Promise<number | undefined> {
+    return liveHeapMb(this.pids());
+  }
+
+  /** Resident memory of all of its processes, in MB; most of it is the development server's. */
   residentMb(): number {
     let kb = 0;
     for (const pid of this.pids()) {

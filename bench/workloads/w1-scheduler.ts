@@ -1,18 +1,21 @@
 /** W1 on the scheduler's own path: seats whose body is a timer. What they lose against the ideal is Heddle's overhead. */
 
+import type { TaskState } from "../../src/contract/shapes.ts";
 import { callCount } from "../lib/counters.ts";
-import { type FanOut, fanOut, timers } from "../lib/fan-out.ts";
+import { type FanOut, fanOut, postTasks, timers } from "../lib/fan-out.ts";
 import { least, type Measure, most, type Outcome } from "../lib/measure.ts";
 import { pricePerMillion } from "../lib/price.ts";
+import type { Server } from "../lib/server.ts";
 import type { Bench, Workload } from "./workload.ts";
 
 const noopSeats = 16;
+const largeTasks = 100_000;
 const timedMs = 50;
 
 async function noops({ server, quick, large }: Bench): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   let first: number | undefined;
-  for (const tasks of quick ? [200] : [1000, 10_000, ...(large ? [100_000] : [])]) {
+  for (const tasks of quick ? [200] : [1000, 10_000, ...(large ? [largeTasks] : [])]) {
     const done = await fanOut(server, noopSeats, timers(tasks, 0));
     const perTask = done.wallMs / tasks;
     first ??= perTask;
@@ -25,10 +28,45 @@ async function noops({ server, quick, large }: Bench): Promise<Outcome[]> {
       ...costs(done),
       { name: "list price of a million", value: bill.total, unit: "$", target: most(5) },
       { name: "memory of the server", value: server.residentMb(), unit: "MB", ...(tasks === 10_000 && { peer: 238 }) },
+      ...(await heap("heap of the worker", server, tasks)),
     );
+    if (tasks >= largeTasks) {
+      measures.push(...(await coldStart(server, done.run, tasks, "succeeded")), ...(await allReady(server, tasks)));
+    }
     outcomes.push({ workload: `W1 no-op ×${tasks}, ${noopSeats} seats`, measures, details: { ...done, bill } });
   }
   return outcomes;
+}
+
+/** The isolate's, code included: no measure where it can't be read. */
+async function heap(name: string, server: Server, tasks: number): Promise<Measure[]> {
+  const value = await server.heapMb();
+  if (value === undefined) return [];
+  return [{ name, value, unit: "MB", ...(tasks >= largeTasks && { target: most(40) }) }];
+}
+
+/** The first call after a `kill -9`: the run's object loads what it needs, and nothing else has been asked yet. */
+async function coldStart(server: Server, run: string, tasks: number, state: TaskState): Promise<Measure[]> {
+  await server.killAndRestart();
+  const start = performance.now();
+  const { counts } = await server.heddle.run(run);
+  const seconds = (performance.now() - start) / 1000;
+  if (counts[state] !== tasks) throw new Error(`${counts[state]} of ${tasks} tasks came back`);
+  return [
+    { name: `first call after a restart, all ${state}`, value: seconds, unit: "s", target: most(2) },
+    ...(await heap(`heap, all ${state}`, server, tasks)),
+  ];
+}
+
+/** Ended tasks leave memory: the most that a run of this size can hold is when none has started. */
+async function allReady(server: Server, tasks: number): Promise<Measure[]> {
+  const { id } = await server.heddle.createRun({ limits: { tasks } });
+  await server.heddle.pauseRun(id);
+  await postTasks(server, id, timers(tasks, 0));
+  const before = await heap("heap, all just posted", server, tasks);
+  const measures = [...before, ...(await coldStart(server, id, tasks, "ready"))];
+  await server.heddle.cancelRun(id);
+  return measures;
 }
 
 /** Rows and calls of a task with a timer body. */
