@@ -1,10 +1,12 @@
 /** The shape of W1: one run, many tasks posted to it, and the wait for all of them. */
 
-import type { RunSpec, TaskSpec } from "../../src/client/index.ts";
+import type { Heddle, RunSpec, TaskSpec } from "../../src/client/index.ts";
 import { type Counters, used } from "./counters.ts";
 import type { Server } from "./server.ts";
 
 const batchMax = 1000;
+/** A run that takes longer has broken. */
+const capMs = 180_000;
 
 export interface FanOut {
   readonly run: string;
@@ -34,8 +36,8 @@ export async function fanOut(
   const before = await server.counters(id);
   const start = performance.now();
   during?.(id);
-  await postTasks(server, id, specs);
-  await heddle.waitFor(id);
+  await postTasks(heddle, id, specs);
+  await heddle.waitFor(id, {}, { signal: AbortSignal.timeout(capMs) });
   const wallMs = performance.now() - start;
   const counters = used(before, await server.counters(id));
   const seen = new Set<string>();
@@ -49,7 +51,20 @@ export async function fanOut(
   return { run: id, tasks: specs.length, wallMs, resultsMs, counters };
 }
 
-export async function postTasks({ heddle }: Server, run: string, specs: readonly TaskSpec[]): Promise<void> {
+/** Posts `specs` to a run that is paused, so that none starts: what creating them takes by itself. */
+export async function postPaused(
+  { heddle }: Server,
+  specs: readonly TaskSpec[],
+  { context }: Pick<RunSpec, "context"> = {},
+): Promise<{ run: string; wallMs: number }> {
+  const { id } = await heddle.createRun({ limits: { tasks: specs.length }, ...(context && { context }) });
+  await heddle.pauseRun(id);
+  const start = performance.now();
+  await postTasks(heddle, id, specs);
+  return { run: id, wallMs: performance.now() - start };
+}
+
+async function postTasks(heddle: Heddle, run: string, specs: readonly TaskSpec[]): Promise<void> {
   for (let at = 0; at < specs.length; at += batchMax) {
     await heddle.createTasks(run, { tasks: specs.slice(at, at + batchMax) });
   }

@@ -2,7 +2,7 @@
 
 import type { TaskState } from "../../src/contract/shapes.ts";
 import { callCount } from "../lib/counters.ts";
-import { type FanOut, fanOut, postTasks, timers } from "../lib/fan-out.ts";
+import { type FanOut, fanOut, postPaused, timers } from "../lib/fan-out.ts";
 import { least, type Measure, most, type Outcome } from "../lib/measure.ts";
 import { pricePerMillion } from "../lib/price.ts";
 import type { Server } from "../lib/server.ts";
@@ -60,12 +60,10 @@ async function coldStart(server: Server, run: string, tasks: number, state: Task
 
 /** Ended tasks leave memory: the most that a run of this size can hold is when none has started. */
 async function allReady(server: Server, tasks: number): Promise<Measure[]> {
-  const { id } = await server.heddle.createRun({ limits: { tasks } });
-  await server.heddle.pauseRun(id);
-  await postTasks(server, id, timers(tasks, 0));
+  const { run } = await postPaused(server, timers(tasks, 0));
   const before = await heap("heap, all just posted", server, tasks);
-  const measures = [...before, ...(await coldStart(server, id, tasks, "ready"))];
-  await server.heddle.cancelRun(id);
+  const measures = [...before, ...(await coldStart(server, run, tasks, "ready"))];
+  await server.heddle.cancelRun(run);
   return measures;
 }
 

@@ -14,26 +14,31 @@ async function chain({ server, quick }: Bench): Promise<Outcome[]> {
   await server.floor(floorHops);
   const floor = mean(await server.floor(floorHops));
   const hops: number[] = [];
+  let wallMs = 0;
   for (let round = 0; round < rounds; round++) {
     const specs = timers(tasks, 0).map((spec, i) => ({
       ...spec,
       key: `t${i}`,
       ...(i > 0 && { after: [`t${i - 1}`] }),
     }));
-    const { run } = await fanOut(server, seats, specs);
+    const done = await fanOut(server, seats, specs);
+    wallMs += done.wallMs;
     const starts: number[] = [];
-    for await (const { result } of server.heddle.tasks(run, { limit: 1000 }))
+    for await (const { result } of server.heddle.tasks(done.run, { limit: 1000 }))
       starts.push((result as { t0: number }).t0);
     hops.push(...starts.slice(1).map((start, i) => start - starts[i]!));
   }
-  // The runtime's clock shows whole milliseconds: a mean over all hops says more than a median of so coarse values.
+  // The runtime's clock shows whole milliseconds: a mean over all hops says more than percentiles of so coarse values, and
+  // the client's clock checks it: there, posting the chain and the answer that it has ended are in it too.
   const hop = mean(hops);
   const measures: Measure[] = [
     { name: "hop, mean", value: hop, unit: "ms", peer: 0.45 },
     { name: "÷ one committed RPC", value: hop / floor, unit: "×", target: most(2) },
+    { name: "one committed RPC, mean", value: floor, unit: "ms" },
+    ...[50, 95, 99].map((p) => ({ name: `hop, p${p}, in whole ms`, value: percentile(hops, p), unit: "ms" })),
+    { name: "wall ÷ hops", value: wallMs / rounds / (tasks - 1), unit: "ms" },
   ];
-  const percentiles = { p50: percentile(hops, 50), p95: percentile(hops, 95), p99: percentile(hops, 99) };
-  return [{ workload: `W2 chain of ${tasks}`, measures, details: { floor, ...percentiles, hops } }];
+  return [{ workload: `W2 chain of ${tasks}`, measures, details: { hops } }];
 }
 
 export const chains: readonly Workload[] = [{ name: "W2.chain", run: chain }];

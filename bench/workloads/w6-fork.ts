@@ -1,6 +1,6 @@
 /** W6: many forks of one large context; each is read whole and grows by its instructions and 500 bytes of its own. */
 
-import { fanOut } from "../lib/fan-out.ts";
+import { fanOut, postPaused } from "../lib/fan-out.ts";
 import { lcg } from "../lib/lcg.ts";
 import { most, type Outcome } from "../lib/measure.ts";
 import { sampleSum } from "../lib/sample-sum.ts";
@@ -31,6 +31,8 @@ async function forksOf(server: Server, bytes: number, tasks: number) {
   const context = { format: "anthropic", messages } as const;
   // The base is stored once; what one fork more stores is the difference of two runs.
   const few = await fanOut(server, seats, specs.slice(0, 1), { context });
+  const created = await postPaused(server, specs, { context });
+  await server.heddle.cancelRun(created.run);
   const done = await fanOut(server, seats, specs, { context });
   for await (const { id, result } of server.heddle.tasks(done.run, { limit: 1000 })) {
     if ((result as { sum: number }).sum !== sum) throw new Error(`task ${id} read another context`);
@@ -45,7 +47,13 @@ async function forksOf(server: Server, bytes: number, tasks: number) {
       throw new Error(`the context of ${id} is not its parent's and its own`);
   }
   const stored = (done.counters.databaseBytes - few.counters.databaseBytes) / (tasks - 1);
-  return { ...done, storedPerFork: stored, appendedPerFork: appended, perTaskMs: done.wallMs / tasks };
+  return {
+    ...done,
+    creationMs: created.wallMs,
+    storedPerFork: stored,
+    appendedPerFork: appended,
+    perTaskMs: done.wallMs / tasks,
+  };
 }
 
 async function forks({ server, quick }: Bench): Promise<Outcome[]> {
@@ -58,6 +66,8 @@ async function forks({ server, quick }: Bench): Promise<Outcome[]> {
     { name: "200 KB: all of it", value: small.wallMs / 1000, unit: "s", peer: peers.small },
     { name: "1 MB: all of it", value: large.wallMs / 1000, unit: "s", peer: peers.large },
     { name: "1 MB ÷ 200 KB, time", value: large.perTaskMs / small.perTaskMs, unit: "×" },
+    { name: "200 KB: to create the forks", value: small.creationMs, unit: "ms" },
+    { name: "1 MB: to create the forks", value: large.creationMs, unit: "ms" },
     {
       name: "1 MB: stored a fork beyond what it appends",
       value: large.storedPerFork - large.appendedPerFork,
