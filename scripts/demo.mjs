@@ -25,7 +25,10 @@ the report; without, the simulated model stands in and says so. HEDDLE_URL (and 
 
 const interrupted = new AbortController();
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"])
-  process.on(name, () => interrupted.abort(new StopError("Interrupted.")));
+  process.on(name, () => {
+    if (!interrupted.signal.aborted) console.error("Interrupted: stopping what was started…");
+    interrupted.abort(new StopError("Interrupted."));
+  });
 
 /** What has been started, newest last; ended in reverse. */
 const cleanups = [];
@@ -53,18 +56,20 @@ async function demo(argv) {
 
   const { files, folders, hosted } = plan.counts;
   console.log(
-    `${root}: ${files} source files in ${folders} folders. ${plan.counts.tasks} tasks, served by ${workerCount} workers with ${concurrency} commands each`,
+    `${root}: ${files} source ${files === 1 ? "file" : "files"} in ${folders} ${folders === 1 ? "folder" : "folders"}. ${plan.counts.tasks} tasks, served by ${workerCount} workers with ${concurrency} commands each`,
   );
   console.log(
     provider
-      ? `and by hosted agents (${provider}) for ${hosted} texts, which costs tokens.`
-      : `and by the simulated model for ${hosted} texts (no ANTHROPIC_API_KEY or OPENAI_API_KEY is set; the measurements are real).`,
+      ? `and by hosted agents (${provider}) for ${hosted} ${hosted === 1 ? "text" : "texts"}, which costs tokens.`
+      : `and by the simulated model for ${hosted} ${hosted === 1 ? "text" : "texts"} (no ANTHROPIC_API_KEY or OPENAI_API_KEY is set; the measurements are real).`,
   );
   const run = await client.createRun({
     name: `demo: ${basename(root)}`.slice(0, 200),
     context: plan.context,
     limits: { workers: workerCount * concurrency + 8, tasks: plan.counts.tasks + 100 },
   });
+  // Nobody would serve what is left of it, but hosted agents of a server that is not ours might, and that costs tokens.
+  cleanups.push(() => (abort ? client.cancelRun(run.id, {}, { retryMs: 0 }).catch(() => undefined) : undefined));
   for (let i = 0; i < plan.tasks.length; i += 1000)
     await client.createTasks(run.id, { tasks: plan.tasks.slice(i, i + 1000), from: run.snapshot });
 
@@ -181,7 +186,7 @@ try {
   await demo(process.argv.slice(2));
 } catch (error) {
   if (!(error instanceof StopError) && !interrupted.signal.aborted) console.error(error);
-  else console.error(interrupted.signal.aborted ? "Interrupted." : error.message);
+  else if (!interrupted.signal.aborted) console.error(error.message);
   process.exitCode = interrupted.signal.aborted ? 130 : 1;
 } finally {
   for (const cleanup of cleanups.reverse()) await cleanup();

@@ -12,9 +12,16 @@ import { StopError } from "./stop-error.mjs";
 export class StateFolder {
   #record;
 
+  /** @throws StopError when there can be no such folder */
   constructor(path) {
     this.path = resolve(path);
-    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new StopError(
+        `The state folder ${this.path} can't be made (${error.code}). Set HEDDLE_STATE to a folder that you may write to.`,
+      );
+    }
     this.#record = undefined;
   }
 

@@ -45,6 +45,8 @@ The command answers with
   stdout                the result: JSON if all of it is an object or array, else text without its last newline; at most 1 MiB
   exit status           0 success; 75 failure that may be retried; anything else failure. The end of stderr goes with it.
 
+A command may also end its task with \`heddle tool finish\`; what it prints then is not used.
+
 Leases are renewed while the command runs. When a lease is lost (the task was cancelled, or given to another worker) the
 command gets SIGTERM, and SIGKILL 5 s later. A server that restarts is waited for, and results are delivered afterwards.
 A command that waits for other tasks gives its place to one more command.

@@ -148,6 +148,8 @@ const notHeddle = (url: string, response: Response, text: string): Record<string
   title: "The answer is not Heddle's",
   detail: `${url} answered ${response.status} with something else than Heddle's JSON: ${text.slice(0, 200)}`,
   hint: "Check the address (HEDDLE_URL), and any proxy between.",
+  // Heddle's own errors are JSON, so this is a proxy's: what it stands before is away, or starts again.
+  retryable: response.status >= 500,
 });
 
 const retryAfters = new WeakMap<HeddleProblem, string>();

@@ -94,6 +94,11 @@ describe("errors", () => {
     expect(error.message).toMatch(/<html>/);
   });
 
+  it("of a proxy whose server is away are waited out", async () => {
+    answering({ status: 500, body: "Error: Network connection lost." }, { status: 200, body: { id: "r" } });
+    expect(await client.run("r")).toEqual({ id: "r" });
+  });
+
   it("are the abort's own reason, at once", async () => {
     server.handler = () => new Promise(() => {});
     const reason = new Error("enough");

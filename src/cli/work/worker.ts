@@ -210,8 +210,10 @@ export class Worker {
       this.#report.ended(lease.task, verdict, Date.now() - startedAt);
       return next;
     } catch (error) {
-      this.#failed++;
-      if (isProblem(error, "lease_lost")) this.#report.lost(lease.task, Date.now() - startedAt);
+      const own = isProblem(error, "lease_lost") ? await this.#endedByItself(lease) : undefined;
+      if (!own?.ok) this.#failed++;
+      if (own) this.#report.ended(lease.task, own, Date.now() - startedAt);
+      else if (isProblem(error, "lease_lost")) this.#report.lost(lease.task, Date.now() - startedAt);
       else this.#report.undelivered(lease.task, error);
       return undefined;
     } finally {
@@ -285,6 +287,22 @@ export class Worker {
     } catch (error) {
       if (!this.#killing.signal.aborted) throw error;
       return await call({ retryMs: workLastCallMs });
+    }
+  }
+
+  /**
+   * A command may end its task with the tool `finish`; its lease is then gone before we deliver. What the task ended with,
+   * when it ended in this very attempt; undefined when it was lost otherwise, or may not be read.
+   */
+  async #endedByItself({ run, task: { id, generation, attempt } }: Lease): Promise<Verdict | undefined> {
+    try {
+      const task = await this.#client.task(run, id, { signal: this.#killing.signal });
+      if (task.generation !== generation || task.attempts !== attempt) return undefined;
+      // Parked with its result: it waits for its children.
+      if (task.state === "succeeded" || task.state === "parked") return { ok: true, result: task.result };
+      return task.state === "failed" && task.error ? { ok: false, error: task.error, retryable: false } : undefined;
+    } catch {
+      return undefined;
     }
   }
 

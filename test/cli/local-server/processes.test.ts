@@ -65,6 +65,12 @@ describe("a state folder", () => {
     await new StateFolder(path).take("http://127.0.0.1:2");
   });
 
+  it("that can't be made is named, with what to set", () => {
+    const file = join(path, "file");
+    writeFileSync(file, "");
+    expect(() => new StateFolder(file)).toThrow(/state folder .*file can't be made \(EEXIST\)\. Set HEDDLE_STATE/);
+  });
+
   it("of a killed owner is taken over, and what it left is ended", async () => {
     const leader = await family();
     const members = familyOf(leader);

@@ -138,6 +138,26 @@ describe("leases", () => {
     expect(server.of("POST", /renew/).length).toBeGreaterThan(0);
   });
 
+  it.each([
+    ["succeeded", 1, 0, /^t succeeded in/m],
+    ["succeeded", 2, 1, /^t lost its lease/m], // another attempt's success
+    ["failed", 1, 1, /^t failed after .*: gave up/m],
+    ["cancelled", 1, 1, /^t lost its lease/m],
+  ])("that the command ended itself: the task is %s in attempt %i", async (state, attempts, status, said) => {
+    const answer = server.handler;
+    const error = state === "failed" ? { code: "own", message: "gave up" } : null;
+    server.handler = (call) =>
+      /^\/v1\/runs\/.*\/tasks\/t$/.test(call.path)
+        ? { status: 200, body: { id: "t", state, generation: 1, attempts, result: "r", error, waiting_on: null } }
+        : answer(call);
+    server.lost.add("t");
+    server.add("t");
+    const ended = await work("console.log('too late')", "--once").ended;
+    expect(ended.stderr).toMatch(said);
+    expect(ended.status).toBe(status);
+    expect(server.outcomes).toEqual([]);
+  });
+
   it("of a command that blocks in a tool call make room for one more", async () => {
     server.add("parent");
     server.blocked.add("parent");
