@@ -32,12 +32,15 @@ const results = join(import.meta.dirname, "results", `${stamp}.jsonl`);
 const report = new Report(results, { ...conditions(), quick: values.quick, large: values.large });
 const say = (line: string) => console.error(line);
 let server: Server | undefined;
-for (const name of ["SIGINT", "SIGTERM"] as const) {
-  process.once(name, async () => {
-    await server?.stop();
-    process.exit(130);
-  });
-}
+const leave = async (status: number) => {
+  await server?.stop();
+  process.exit(status);
+};
+for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => leave(130));
+process.once("unhandledRejection", (error) => {
+  console.error(error);
+  void leave(1);
+});
 
 for (const workload of chosen) {
   // A server of its own for each: what one leaves behind is not another's load.

@@ -10,5 +10,5 @@ pullWork({
   pool,
   worker: `process-${process.pid}`,
   lanes: Number(lanes),
-  ended: (id) => void fetch(`${log}?id=${id}`, { method: "POST" }),
+  ended: (id) => fetch(`${log}?id=${id}`, { method: "POST" }),
 });

@@ -1,6 +1,7 @@
 /**
- * A pull worker for timer tasks: `lanes` bodies at once and as many leases in hand again, so that no lane waits for the
- * network: leases come in batches, and results are sent while the next bodies run.
+ * A pull worker for timer tasks: `lanes` bodies at once, and leases for as many again in hand and on their way, so that no
+ * lane waits for the network: leases come in batches first and with each result then, and results are sent while the next
+ * bodies run.
  */
 
 import { type Heddle, isProblem, type Lease } from "../../src/client/index.ts";
@@ -12,7 +13,7 @@ export interface PullWork {
   readonly worker: string;
   readonly lanes: number;
   /** After each body, before its result is sent. */
-  readonly ended?: (id: string) => void;
+  readonly ended?: (id: string) => Promise<unknown>;
 }
 
 const leaseWaitMs = 2000;
@@ -26,6 +27,7 @@ export function pullWork({ heddle, pool, worker, lanes, ended }: PullWork): () =
   const inHand: Lease[] = [];
   const busy = new Set<Promise<void>>();
   let running = 0;
+  let sending = 0;
   let isAsking = false;
   let isOver = false;
 
@@ -35,7 +37,7 @@ export function pullWork({ heddle, pool, worker, lanes, ended }: PullWork): () =
   };
   const pump = () => {
     while (running < lanes && inHand.length > 0) track(carryOut(inHand.shift()!));
-    if (!isAsking && !isOver && inHand.length <= lanes / 2) track(ask());
+    if (!isAsking && !isOver && running + inHand.length + sending <= 2 * lanes) track(ask());
   };
   const ask = async () => {
     isAsking = true;
@@ -52,15 +54,21 @@ export function pullWork({ heddle, pool, worker, lanes, ended }: PullWork): () =
     const [, ms, id] = task.instructions.split(" ") as [string, string, string];
     const t0 = Date.now();
     await sleep(Number(ms));
-    ended?.(id);
     running--;
+    sending++;
     pump();
-    // A lost lease is somebody else's task by now.
-    await heddle
-      .complete(lease, { result: filledResult(Number(id), t0, Date.now()), worker })
-      .catch((error: unknown) => {
-        if (!isProblem(error, "lease_lost")) throw error;
-      });
+    await ended?.(id);
+    try {
+      const result = filledResult(Number(id), t0, Date.now());
+      const { lease: next } = await heddle.complete(lease, { result, worker, next: !isOver });
+      if (next) inHand.push(next);
+    } catch (error) {
+      // A lost lease is somebody else's task by now.
+      if (!isProblem(error, "lease_lost")) throw error;
+    } finally {
+      sending--;
+      pump();
+    }
   };
 
   pump();
