@@ -4,6 +4,7 @@ import { deployment } from "./deployment.ts";
 
 export { SeatRunner } from "./deployment.ts";
 export { RunScheduler } from "./objects/run-scheduler.ts";
+export { SharedVariable } from "./objects/shared-variable.ts";
 export { TenantGate } from "./objects/tenant-gate.ts";
 
 export default deployment();

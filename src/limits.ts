@@ -128,6 +128,26 @@ export const commandsPerCommit = 8;
 /** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */
 export const queueBatchMax = 100;
 
+// ---- shared variables ------------------------------------------------------------------------------------------------
+/** Each is an object of its own, which a run's deletion must reach. */
+export const variablesPerRunMax = 10_000;
+/** Variables that are looked at, or deleted, side by side. */
+export const variablesAtOnce = 50;
+/** A value in a variable, as JSON (contract). */
+export const valueBytesMax = 128 * KiB;
+/** The text of a shared_memory (contract). */
+export const memoryBytesMax = 8 * MiB;
+/** Characters of one read: as much as a value may have. */
+export const memoryReadCharsMax = 128 * KiB;
+/** Keys of a map, items of a list: an object's storage takes far more, but nobody reads through that. */
+export const collectionEntriesMax = 1_000_000;
+/** A page of entries or items ends after it. */
+export const variablePageBytesMax = 512 * KiB;
+export const mapKeyCharsMax = 1024;
+/** A variable whose object was away is asked this often, waiting a step longer each time. */
+export const variableTries = 4;
+export const variableRetryMs = 100;
+
 // ---- contexts ------------------------------------------------------------------------------------------------------
 /** A results block in a context or tool result (contract). */
 export const inlineResultBytesMax = 32 * KiB;

@@ -2,7 +2,7 @@
 
 import type { ToolCall, ToolResult } from "../context/types.ts";
 import { isToolName, parseToolArguments } from "../contract/tools.ts";
-import { toolErrorHints } from "../errors/codes.ts";
+import { toolHints } from "../errors/codes.ts";
 import { outputRepairsMax } from "../limits.ts";
 import type { Ending } from "../objects/seat-rpc.ts";
 import type { ModelReply } from "./models/port.ts";
@@ -60,7 +60,7 @@ function finishOf(call: ToolCall, schema: string | undefined, repairs: number): 
   if (!parsed.ok)
     return {
       error: JSON.stringify({
-        error: { code: parsed.code, message: parsed.message, hint: toolErrorHints[parsed.code] },
+        error: { code: parsed.code, message: parsed.message, hint: toolHints[parsed.code] },
       }),
     };
   if (parsed.call.tool !== "finish") return {};
@@ -71,7 +71,7 @@ function finishOf(call: ToolCall, schema: string | undefined, repairs: number): 
   const violation = schema === undefined ? undefined : schemaViolation(schema, result);
   if (violation === undefined) return { ending: { kind: "result", result } };
   if (repairs >= outputRepairsMax) return { ending: failed("output_invalid", violation) };
-  const error = { code: "bad_arguments", message: repairText(violation), hint: toolErrorHints.bad_arguments };
+  const error = { code: "bad_arguments", message: repairText(violation), hint: toolHints.bad_arguments };
   return { error: JSON.stringify({ error }) };
 }
 
@@ -84,6 +84,6 @@ export function answerHere(call: ToolCall, schema: string | undefined, repairs: 
   if (isToolName(call.name)) return undefined;
   const parsed = parseToolArguments(call.name, call.arguments);
   const message = parsed.ok ? `There is no tool "${call.name}" here.` : parsed.message;
-  const error = { code: "unknown_tool", message, hint: toolErrorHints.unknown_tool };
+  const error = { code: "unknown_tool", message, hint: toolHints.unknown_tool };
   return { id: call.id, text: JSON.stringify({ error }), isError: true };
 }

@@ -188,6 +188,19 @@ export const toolOutcome = z
 export const toolDefinitionsView = z.strictObject({ tools: z.array(z.looseObject({})) });
 
 export const runsPage = z.strictObject({ runs: z.array(runRow), next_cursor: cursor });
+export const variableView = z
+  .strictObject({
+    name: z.string(),
+    kind: z.string(),
+    state: z.record(z.string(), z.unknown()).describe("What its kind shows of its value; long values are cut."),
+    holders: z.array(z.unknown()),
+    waiters: z.array(z.unknown()),
+    ops: z.record(z.string(), z.int()).describe("Ops since `ops_since`, by name."),
+    ops_since: at.nullable().describe("When its object was last loaded; null before the first op."),
+    created_at: at.nullable(),
+  })
+  .meta({ id: "Variable" });
+export const variablesPage = z.strictObject({ variables: z.array(variableView), next_cursor: cursor });
 export const tasksPage = z.strictObject({ tasks: z.array(taskView), next_cursor: cursor });
 export const eventsPage = z.strictObject({ events: z.array(eventView), next_cursor: cursor });
 
@@ -232,6 +245,7 @@ true satisfies AllTrue<
     Twins<z.infer<typeof waitingOn>, shapes.WaitingOn>,
     Twins<z.infer<typeof errorView>, shapes.ErrorView>,
     Twins<z.infer<typeof taskView>, shapes.TaskView>,
+    Twins<z.infer<typeof variableView>, shapes.VariableView>,
     Twins<z.infer<typeof createdTasks>, shapes.CreatedTasks>,
     Twins<z.infer<typeof eventView>, shapes.EventView>,
     Twins<z.infer<typeof waitView>, shapes.WaitView>,

@@ -45,6 +45,20 @@ export interface RunView {
   ended_at: number | null;
 }
 
+/** A shared variable, as it explains itself. */
+export interface VariableView {
+  name: string;
+  kind: string;
+  /** What its kind shows of its value in a few fields; long values are cut. */
+  state: Record<string, unknown>;
+  holders: unknown[];
+  waiters: unknown[];
+  /** Ops since `ops_since`, when its object was last loaded. */
+  ops: Record<string, number>;
+  ops_since: number | null;
+  created_at: number | null;
+}
+
 /** What a task that does not run waits for; null otherwise. */
 export type WaitingOn =
   | { tasks: string[]; mode?: WaitMode; until?: number }

@@ -11,7 +11,9 @@
 
 import * as z from "zod";
 import type { Format } from "../context/types.ts";
+import type { VariableErrorCode } from "../errors/codes.ts";
 import * as limits from "../limits.ts";
+import type { VariableCall, VariableKind } from "../variables/ops.ts";
 import { mismatchOf } from "./field-errors.ts";
 import { isTooDeep } from "./json-depth.ts";
 import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
@@ -19,6 +21,7 @@ import { resultValue } from "./result-value.ts";
 import type { WaitMode } from "./shapes.ts";
 import { type TaskSpec, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { tasksWithTexts, taskWithTexts } from "./task-texts.ts";
+import { parseVariableCall, RefusedArguments, variableKinds, variableTools } from "./variable-tools.ts";
 
 type InspectTarget = { task: string; path?: string; offset?: number } | { variable: string } | { run: true };
 
@@ -28,26 +31,17 @@ export type ToolCallParsed =
   | { tool: "inspect"; target: InspectTarget }
   | { tool: "cancel_task"; task: string; reason?: string }
   | { tool: "finish"; result: unknown }
-  | { tool: "finish"; error: { code: string; message: string }; retryable: boolean };
+  | { tool: "finish"; error: { code: string; message: string }; retryable: boolean }
+  | { tool: VariableKind; variable: VariableCall };
 
 export type ToolName = ToolCallParsed["tool"];
 
 export type ToolArguments =
   | { ok: true; call: ToolCallParsed }
-  | { ok: false; code: "bad_arguments" | "unknown_tool"; message: string };
+  | { ok: false; code: "bad_arguments" | "unknown_tool" | VariableErrorCode; message: string };
 
-/** Tools of the contract that come with variables: their calls are refused as not available, not as unknown. */
-export const laterTools: readonly string[] = [
-  "lock",
-  "semaphore",
-  "atomic",
-  "barrier",
-  "message_queue",
-  "future",
-  "shared_map",
-  "shared_list",
-  "shared_memory",
-];
+/** Tools of the contract that have not landed: their calls are refused as not available, not as unknown. */
+export const laterTools: readonly string[] = ["lock", "semaphore", "barrier", "message_queue", "future"];
 
 interface Tool {
   readonly description: string;
@@ -80,6 +74,17 @@ const batchSchema = z.strictObject(
       issue.code === "unrecognized_keys" ? "give either `tasks` or the fields of one task, not both" : undefined,
   },
 );
+
+const ofVariables = Object.fromEntries(
+  variableKinds.map((kind): [VariableKind, Tool] => [
+    kind,
+    {
+      description: variableTools[kind].description,
+      parameters: () => jsonSchemaOf(variableTools[kind].schema, "input"),
+      parse: (args) => ({ tool: kind, variable: parseVariableCall(kind, args) }),
+    },
+  ]),
+) as Record<VariableKind, Tool>;
 
 const tools: Record<ToolName, Tool> = {
   create_task: {
@@ -199,6 +204,8 @@ const tools: Record<ToolName, Tool> = {
       return { tool: "finish", error: { code, message }, retryable };
     },
   ),
+
+  ...ofVariables,
 };
 
 export const toolNames = Object.keys(tools) as ToolName[];
@@ -243,6 +250,7 @@ export function parseToolArguments(name: string, argumentsText: string): ToolArg
   try {
     return { ok: true, call: tools[name].parse(args, text) };
   } catch (error) {
+    if (error instanceof RefusedArguments) return { ok: false, code: error.code, message: `${name}: ${error.message}` };
     if (!(error instanceof z.ZodError)) throw error;
     const { errors } = mismatchOf(error);
     return bad(errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; "));

@@ -43,7 +43,11 @@ export const problems = {
     hint: "Check the id and the key's tenant; ids of other tenants are not found either.",
   },
   method_not_allowed: { status: 405, title: "The path does not take this method", hint: "See /openapi.json." },
-  not_available: { status: 422, title: "This part of Heddle is not available yet", hint: "Leave the field out." },
+  not_available: {
+    status: 422,
+    title: "This part of Heddle is not available yet",
+    hint: "Leave the field out, or do without the call.",
+  },
   idempotency_mismatch: {
     status: 422,
     title: "The Idempotency-Key was used with another request",
@@ -208,7 +212,7 @@ export const taskErrors = {
 export type TaskErrorCode = keyof typeof taskErrors;
 
 /** Errors that an agent's tool call is answered with; written so that a model can act on them. */
-export const toolErrorHints = {
+const toolErrorHints = {
   bad_arguments: "Correct the arguments that `message` names and call again.",
   unknown_tool: "Heddle does not have this tool, and the run declares none of that name; go on without it.",
   would_deadlock: "Don't wait for yourself, an ancestor, or a task that waits for you; finish your own work instead.",
@@ -219,4 +223,30 @@ export const toolErrorHints = {
   not_a_task: "finish ends the current task; here no task is running.",
 } as const;
 
-export type ToolErrorCode = keyof typeof toolErrorHints;
+/** What an op on a shared variable is answered with when it can't be done; nothing of it is done. */
+export const variableErrorHints = {
+  kind_mismatch:
+    "Use it as the kind that `message` names, or take another name: a variable keeps the kind of its first use.",
+  unknown_op: "Use one of the ops that `message` names.",
+  bad_name:
+    "Names have 1 to 200 characters and neither control characters nor spaces at an end; use letters, digits and -_./: to be safe.",
+  value_too_large:
+    "Store less in one value: split it over several keys or items, or use a shared_memory for long text.",
+  version_mismatch: "Somebody wrote in between: read again, decide anew, and write with the version that you then see.",
+  not_a_number: "Set it to a number first.",
+  index_out_of_range: "Use an index below `size`; append adds at the end.",
+  edit_no_match: "Read the text again; `old` must stand in it exactly, spaces and line ends included.",
+  edit_not_unique: "Give more of the surrounding text in `old`, so that it occurs once.",
+  stale_fence: "You no longer hold that lock, or never did: acquire it again and use the token of that grant.",
+  unknown_variable: "Variables come to be at their first use; check the name.",
+  stale_call: "The task has gone on since this call: its first outcome is no longer kept, and nothing was done again.",
+  too_many_variables: "Use keys of one shared_map in place of many variables.",
+  collection_full: "Start another variable, or delete what is no longer needed.",
+} as const;
+
+export type VariableErrorCode = keyof typeof variableErrorHints;
+
+export type ToolErrorCode = keyof typeof toolHints;
+
+/** What to do about an error that a tool call is answered with. */
+export const toolHints = { ...toolErrorHints, ...variableErrorHints };

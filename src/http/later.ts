@@ -8,8 +8,6 @@ import type { Route } from "./route.ts";
 const later: readonly (readonly [Route["method"], string])[] = [
   ["POST", "/v1/runs/:run/tasks/:task/messages"],
   ["POST", "/v1/runs/:run/actors"],
-  ["GET", "/v1/runs/:run/variables"],
-  ["GET", "/v1/runs/:run/variables/:name"],
   ["GET", "/v1/runs/:run/trace"],
   ["GET", "/v1/runs/:run/findings"],
   ["GET", "/v1/runs/:run/critical-path"],

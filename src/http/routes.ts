@@ -12,12 +12,14 @@ import { publicRoute, type Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
 import { taskRoutes } from "./tasks.ts";
 import { toolRoutes } from "./tool-calls.ts";
+import { variableRoutes } from "./variables.ts";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
   ...contextRoutes,
   ...taskRoutes,
   ...toolRoutes,
+  ...variableRoutes,
   ...eventRoutes,
   ...leaseRoutes,
   ...adminRoutes,

@@ -7,6 +7,7 @@ import { handleSimulated } from "./simulated/handle.ts";
 
 export { SeatRunner } from "../deployment.ts";
 export { RunScheduler } from "../objects/run-scheduler.ts";
+export { SharedVariable } from "../objects/shared-variable.ts";
 export { TenantGate } from "../objects/tenant-gate.ts";
 export { SimulatedFaults } from "./simulated/faults-object.ts";
 

@@ -2,11 +2,13 @@
 
 import type { RunSchedulerRpc, TenantGateRpc } from "./rpc.ts";
 import type { SeatRpc, SeatTicket } from "./seat-rpc.ts";
+import type { VariableRpc } from "./variable-rpc.ts";
 
 export interface Env {
   readonly DB: D1Database;
   readonly RUNS: DurableObjectNamespace;
   readonly GATES: DurableObjectNamespace;
+  readonly VARIABLES: DurableObjectNamespace;
   readonly SEATS_0: Queue<SeatTicket>;
   readonly SEATS_1: Queue<SeatTicket>;
   readonly SEATS_2: Queue<SeatTicket>;
@@ -32,6 +34,10 @@ export interface Env {
 /** A fresh stub: one that has met a reset object stays broken, so none is kept. The name contains the tenant. */
 export const runStub = (env: Pick<Env, "RUNS">, tenant: string, run: string): RunSchedulerRpc & SeatRpc =>
   env.RUNS.getByName(`${tenant}/${run}`) as unknown as RunSchedulerRpc & SeatRpc;
+
+/** A run's id has no slash, so no name of a variable can reach another run's. */
+export const variableStub = (env: Pick<Env, "VARIABLES">, tenant: string, run: string, name: string): VariableRpc =>
+  env.VARIABLES.getByName(`${tenant}/${run}/${name}`) as unknown as VariableRpc;
 
 export const gateStub = (env: Pick<Env, "GATES">, tenant: string): TenantGateRpc =>
   env.GATES.getByName(tenant) as unknown as TenantGateRpc;

@@ -20,6 +20,7 @@ import type {
   TaskState,
   TaskView,
   ToolOutcome,
+  VariableView,
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
@@ -112,6 +113,10 @@ export interface RunSchedulerRpc {
   retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>>;
   wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>>;
   callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
+
+  /** Variables in the order of their first use, each as it is now. */
+  variables(input: { limit: number; cursor?: string }): Promise<Reply<Page<VariableView>>>;
+  variable(name: string): Promise<Reply<VariableView>>;
 
   /** Events with seq > after, oldest first; waits up to waitMs when there is none. `done`: the run has ended and no event follows. */
   events(input: {

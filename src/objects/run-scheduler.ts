@@ -20,11 +20,12 @@ import type {
   TaskState,
   TaskView,
   ToolOutcome,
+  VariableView,
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
 import type { TaskSpec } from "../contract/task-spec.ts";
-import { pageBytesMax } from "../limits.ts";
+import { pageBytesMax, variablesAtOnce } from "../limits.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
 import { cancelTask, settle } from "../scheduler/ending.ts";
@@ -62,6 +63,7 @@ import { projectionOf } from "./run/projection.ts";
 import { PullLeases } from "./run/pull-leases.ts";
 import { noTask, ok, refuse } from "./run/replies.ts";
 import { RunShell } from "./run/shell.ts";
+import { listVariables, VariableCalls } from "./run/variable-calls.ts";
 import { runView, seatTarget, taskView } from "./run/views.ts";
 import { openDirectly, openThroughQueues } from "./seat-port.ts";
 import type {
@@ -77,6 +79,7 @@ import type {
 
 export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc, SeatRpc {
   readonly #shell: RunShell;
+  readonly #variables: VariableCalls;
   readonly #outside: Outside;
   readonly #pulled: PullLeases;
   readonly #hosted: HostedSeats;
@@ -91,9 +94,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
           )
         : openThroughQueues({ shards: [env.SEATS_0, env.SEATS_1, env.SEATS_2, env.SEATS_3] });
     this.#shell = new RunShell(ctx, env, open);
-    this.#outside = new Outside(this.#shell);
-    this.#pulled = new PullLeases(this.#shell);
-    this.#hosted = new HostedSeats(this.#shell, env.HEDDLE_BOOT ?? "");
+    this.#variables = new VariableCalls(env);
+    this.#outside = new Outside(this.#shell, this.#variables);
+    this.#pulled = new PullLeases(this.#shell, this.#variables);
+    this.#hosted = new HostedSeats(this.#shell, this.#variables, env.HEDDLE_BOOT ?? "");
   }
 
   #serveHere(ticket: SeatTicket): Promise<void> {
@@ -148,6 +152,11 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   async deleteRun(): Promise<Reply<null>> {
     const run = this.#shell.load();
     if (!run) return { ok: false, fault: { code: "not_found" } };
+    // First those that only the run's register names: a deletion that breaks off is asked for again.
+    for (let page = run.store.variables.page(0, variablesAtOnce); page.length > 0; ) {
+      await Promise.all(page.map((variable) => this.#variables.deleteAll(run, variable)));
+      page = run.store.variables.page(page.at(-1)!.seq, variablesAtOnce);
+    }
     await this.#shell.forget();
     await gateStub(this.env, run.tenant).forget(run.id);
     return ok(null);
@@ -292,6 +301,19 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     return this.#outside.callTool(input, idem);
+  }
+
+  async variables(input: { limit: number; cursor?: string }): Promise<Reply<Page<VariableView>>> {
+    const run = this.#shell.load();
+    if (!run) return { ok: false, fault: { code: "not_found" } };
+    return listVariables(run, this.#variables, input);
+  }
+
+  async variable(name: string): Promise<Reply<VariableView>> {
+    const run = this.#shell.load();
+    const kind = run?.store.variables.kindOf(name);
+    if (!run || !kind) return { ok: false, fault: { code: "not_found", detail: "This run has no such variable." } };
+    return ok(await this.#variables.look(run, { name, kind }));
   }
 
   // ---- leases of pull workers ------------------------------------------------------------------------------------------

@@ -91,6 +91,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.findings++;
       return;
     case "late_refused":
+    case "variable_created":
       return;
     default:
       unreachable(event);

@@ -160,6 +160,8 @@ export type SchedulerEvent =
       readonly subjects: readonly number[];
       readonly message: string;
     }
+  /** Its first use; the values are its object's. */
+  | { readonly type: "variable_created"; readonly name: string; readonly kind: string }
   | { readonly type: "late_refused"; readonly task: number; readonly fence: number; readonly op: string };
 
 /** An event as it is decided: with its causes (sequence numbers) and its body, which goes into the row and not into the state. */

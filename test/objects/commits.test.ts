@@ -3,8 +3,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { commandsPerCommit } from "../../src/limits.ts";
+import { Commits } from "../../src/objects/commits.ts";
 import type { Idem } from "../../src/objects/rpc.ts";
-import { Commits } from "../../src/objects/run/commits.ts";
 import { bindings, makeRun, type TestRun, value } from "./lib/runs.ts";
 
 /** Commits under a storage whose flushes the test ends. */

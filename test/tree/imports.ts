@@ -16,7 +16,7 @@ interface Layer {
 }
 
 const ground = ["limits", "ids", "lru", "errors"];
-const domain = [...ground, "context", "scheduler"];
+const domain = [...ground, "context", "scheduler", "variables"];
 
 export const layers: Readonly<Record<string, Layer>> = {
   limits: { pure: true },
@@ -25,7 +25,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   errors: { imports: ["limits"], pure: true },
   // A hash that is not async exists in node:crypto alone.
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
-  contract: { imports: [...ground, "context"], packages: [/^zod$/], pure: true },
+  variables: { imports: ground, pure: true },
+  contract: { imports: [...ground, "context"], types: ["variables"], packages: [/^zod$/], pure: true },
   scheduler: { imports: [...ground, "context"], types: ["contract"], pure: true },
   // Below the objects and the door, which both read and write through it.
   storage: { imports: domain, types: ["contract", "objects"] },

@@ -5,7 +5,7 @@ import { forkByCall, forkByMessage, forkText } from "../../context/fork.ts";
 import type { CacheMark, MessageText } from "../../context/types.ts";
 import type { LeaseGrant } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
-import { toolErrorHints } from "../../errors/codes.ts";
+import { toolHints } from "../../errors/codes.ts";
 import { needsReservation } from "../../scheduler/budget.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import { contextText } from "../../storage/run/context-tree.ts";
@@ -157,13 +157,13 @@ export function answersOf(run: LoadedRun, task: Task): Record<string, Answer> {
 const timedOut = {
   code: "timed_out",
   message: "The wait's timeout_ms passed before the tasks ended.",
-  hint: toolErrorHints.timed_out,
+  hint: toolHints.timed_out,
 };
 
 const deadlockVictim = {
   code: "deadlock_victim",
   message: "What was left of this wait came to wait for you, so it could never have ended.",
-  hint: toolErrorHints.deadlock_victim,
+  hint: toolHints.deadlock_victim,
 };
 
 /** The answer that event `seq` (a `call_done`) records: as it was given, or what the awaited tasks came to. */

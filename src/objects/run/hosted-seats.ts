@@ -7,22 +7,25 @@ import { reserveTokens } from "../../scheduler/budget.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
 import type { LeaseRef } from "../rpc.ts";
-import type { Leave, NextTask, SeatReply, SeatTicket, SeatTurn, SeatWork } from "../seat-rpc.ts";
+import type { Answer, Leave, NextTask, SeatReply, SeatTicket, SeatTurn, SeatWork } from "../seat-rpc.ts";
 import { seatWork } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { ok } from "./replies.ts";
-import { answerCalls, endAttempt, logTurn, usageDelta } from "./seat-turns.ts";
+import { answerCalls, answerText, endAttempt, type LaterCall, logTurn, usageDelta } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
+import type { VariableCalls } from "./variable-calls.ts";
 
 const over: SeatReply = { kind: "over" };
 
 export class HostedSeats {
   readonly #shell: RunShell;
+  readonly #variables: VariableCalls;
   readonly #boot: string;
 
-  constructor(shell: RunShell, boot: string) {
+  constructor(shell: RunShell, variables: VariableCalls, boot: string) {
     this.#shell = shell;
+    this.#variables = variables;
     this.#boot = boot;
   }
 
@@ -32,24 +35,45 @@ export class HostedSeats {
   }
 
   async seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply> {
-    return this.#seatCommand(lease, "turn", next, (step, run, task) => {
+    const laters: LaterCall[] = [];
+    const reply = await this.#seatCommand(lease, "turn", next, (step, run, task) => {
       const snapshot = logTurn(step, run, task, turn);
-      const answers = answerCalls(step, run, task, turn.calls);
+      const answers = answerCalls(step, run, task, turn.calls, laters);
       if (turn.ending) {
         endAttempt(step, task, turn.ending);
         return over;
       }
       return { kind: "go_on", snapshot, answers, paused: step.state.header.status === "paused" };
     });
+    return this.#withLaters(reply, laters);
   }
 
   async seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply> {
-    return this.#seatCommand(lease, "call", undefined, (step, run, task) => ({
+    const laters: LaterCall[] = [];
+    const reply = await this.#seatCommand(lease, "call", undefined, (step, run, task) => ({
       kind: "go_on",
       snapshot: task.head ?? task.base,
-      answers: answerCalls(step, run, task, calls),
+      answers: answerCalls(step, run, task, calls, laters),
       paused: step.state.header.status === "paused",
     }));
+    return this.#withLaters(reply, laters);
+  }
+
+  /** Adds the answers of variables. Ops on one variable are carried out in the order of the calls, others side by side. */
+  async #withLaters(reply: SeatReply, laters: readonly LaterCall[]): Promise<SeatReply> {
+    const run = this.#shell.load();
+    if (!run || reply.kind !== "go_on" || laters.length === 0) return reply;
+    const answers: Record<string, Answer> = { ...reply.answers };
+    const byName = Map.groupBy(laters, ({ later }) => (later.kind === "look" ? later.variable : later.call.name));
+    await Promise.all(
+      Array.from(byName.values(), async (calls) => {
+        for (const { call, later, id } of calls) {
+          const done = await this.#variables.finish(run, later, id);
+          if (done.ok) answers[call] = answerText(done.value);
+        }
+      }),
+    );
+    return { ...reply, answers };
   }
 
   async reserve(

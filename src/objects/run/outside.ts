@@ -2,12 +2,14 @@
 
 import { childHash } from "../../context/snapshot-hash.ts";
 import type { EventView, ToolOutcome, WaitMode, WaitView } from "../../contract/shapes.ts";
+import { parseToolArguments } from "../../contract/tools.ts";
 import type { SnapshotHash } from "../../ids.ts";
 import { failedIdsMax } from "../../limits.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
 import { isRunEnded } from "../../scheduler/run-commands.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { waitIsOver } from "../../scheduler/waits.ts";
+import { isRead as readsOnly } from "../../variables/index.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
@@ -15,6 +17,7 @@ import { appendOutside, baseOfCalls } from "./outside-calls.ts";
 import { ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { runTool, type ToolRun } from "./tool-calls.ts";
+import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { eventView, taskView } from "./views.ts";
 
 /** By id, or by the key of a task posted to the run (or the root's). */
@@ -23,11 +26,21 @@ export function findTask(run: LoadedRun, name: string): Task | undefined {
   return n === undefined ? undefined : run.state.find(n);
 }
 
+/** Answered on an ended run too. */
+function isRead({ tool, arguments: text }: ToolCallInput): boolean {
+  if (tool === "inspect") return true;
+  const parsed = parseToolArguments(tool, text);
+  return parsed.ok && "variable" in parsed.call && readsOnly(parsed.call.variable);
+}
+
 export class Outside {
   readonly #shell: RunShell;
 
-  constructor(shell: RunShell) {
+  readonly #variables: VariableCalls;
+
+  constructor(shell: RunShell, variables: VariableCalls) {
     this.#shell = shell;
+    this.#variables = variables;
   }
 
   async wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>> {
@@ -104,13 +117,14 @@ export class Outside {
     const call = await this.#outsideCall(input);
     const isWrite = input.tool === "create_task" || input.tool === "cancel_task";
     let waiting: Extract<ToolRun, { kind: "waiting" }> | undefined;
+    let later: { run: LoadedRun; what: LaterRun } | undefined;
     const reply = this.#shell.command<ToolOutcome>(
       (step, run) => {
         const head = step.state.header.snapshot;
         const messages = input.messages ?? [];
         const after = input.snapshot ?? baseOfCalls(run, head, messages);
         const ended = isRunEnded(step.state);
-        if (ended && (messages.length > 0 || input.tool !== "inspect")) return refuse({ code: "run_ended" });
+        if (ended && (messages.length > 0 || !isRead(input))) return refuse({ code: "run_ended" });
         const appended = appendOutside(step, run, after, messages);
         if (!appended.ok) return appended;
         const base = appended.snapshot;
@@ -122,10 +136,16 @@ export class Outside {
         const caller = { task: undefined, callId: input.callId ?? "", base: () => base, inTranscript };
         const done = runTool(step, run, caller, input.tool, input.arguments);
         if (done.kind === "waiting") waiting = done;
+        if (isLater(done)) later = { run, what: done };
         return toolReply(done, input.callId ?? "");
       },
       ...(isWrite ? [idem, call] : []),
     );
+    if (later && reply.ok) {
+      const names = [idem, call].filter((name) => name !== undefined);
+      const done = await this.#variables.finish(later.run, later.what, { names });
+      return done.ok ? toolReply(done.value, input.callId ?? "") : done;
+    }
     if (!waiting || !reply.ok) return reply;
     const { targets, mode } = waiting;
     const isOver = () => {

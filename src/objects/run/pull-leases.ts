@@ -5,30 +5,36 @@
 
 import type { MessageText, Usage } from "../../context/types.ts";
 import type { ErrorView, LeaseGrant, TaskState, ToolOutcome } from "../../contract/shapes.ts";
+import { isVariableTool } from "../../contract/variable-tools.ts";
 import { leaseContextBytesMax, leaseMs, seatServesMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { CompleteInput, FailInput, Idem, LeaseRef, Reply, ToolCallInput } from "../rpc.ts";
+import type { OpId } from "../variable-rpc.ts";
 import { errorOf } from "./bodies.ts";
 import { answersOf, leaseGrant, newestSnapshot } from "./dispatch.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendTo } from "./outside-calls.ts";
 import { leaseLost, ok, refuse, toolReply } from "./replies.ts";
-import { endAttempt, usageDelta } from "./seat-turns.ts";
+import { endAttempt, opIdOf, usageDelta } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
 import { runTool, type ToolRun } from "./tool-calls.ts";
+import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 
 export class PullLeases {
   readonly #shell: RunShell;
   /** Since when a worker is served without asking the gate, so that other runs get their turn. */
   readonly #servedSince = new Map<string, number>();
 
-  constructor(shell: RunShell) {
+  readonly #variables: VariableCalls;
+
+  constructor(shell: RunShell, variables: VariableCalls) {
     this.#shell = shell;
+    this.#variables = variables;
   }
 
   async leases(input: {
@@ -96,7 +102,10 @@ export class PullLeases {
   async leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     const callId = input.callId ?? `call_${crypto.randomUUID()}`;
     let waiting = false;
-    const reply = await this.#withLease<ToolOutcome>(lease, input.tool, idem, (step, run, task) => {
+    let later: { run: LoadedRun; what: LaterRun; id: OpId } | undefined;
+    // What comes after the commit can't be remembered in it: the variable remembers it.
+    const remembered = isVariableTool(input.tool) || input.tool === "inspect" ? undefined : idem;
+    const reply = await this.#withLease<ToolOutcome>(lease, input.tool, remembered, (step, run, task) => {
       const known = input.callId === undefined ? undefined : answersOf(run, task)[callId];
       if (known && "text" in known) return ok(answerView(known));
       const newest = input.snapshot ?? newestSnapshot(run, task);
@@ -109,6 +118,11 @@ export class PullLeases {
         return refuse({ code: "open_calls", detail: `They are ${open.map((call) => call.id).join(", ")}.` });
       }
       const done = runTool(step, run, { task, callId, base: () => base, inTranscript }, input.tool, input.arguments);
+      if (isLater(done)) {
+        const id = { ...(input.callId !== undefined && opIdOf(task, callId)), names: idem ? [idem] : [] };
+        later = { run, what: done, id };
+        return ok({ pending: true, call_id: callId });
+      }
       if (done.kind === "waiting") {
         waiting = true;
         if (!task.phase.blocked)
@@ -129,6 +143,7 @@ export class PullLeases {
       }
       return toolReply(done, callId);
     });
+    if (later && reply.ok) return this.#finish(later, callId);
     if (!waiting || !reply.ok) return reply;
     const answer = () => {
       const run = this.#shell.load();
@@ -139,6 +154,11 @@ export class PullLeases {
     };
     if (input.waitMs > 0) await this.#shell.signals.wait(input.waitMs, () => answer() !== undefined);
     return answer() ?? ok({ pending: true, call_id: callId });
+  }
+
+  async #finish({ run, what, id }: { run: LoadedRun; what: LaterRun; id: OpId }, callId: string) {
+    const done = await this.#variables.finish(run, what, id);
+    return done.ok ? toolReply(done.value, callId) : done;
   }
 
   async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: LeaseGrant }>> {

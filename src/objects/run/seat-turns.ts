@@ -8,8 +8,10 @@ import type { UsageDelta } from "../../scheduler/events.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { Answer, Ending, SeatTurn } from "../seat-rpc.ts";
+import type { OpId } from "../variable-rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { runTool } from "./tool-calls.ts";
+import { runTool, type ToolRun } from "./tool-calls.ts";
+import { isLater, type LaterRun } from "./variable-calls.ts";
 
 type Leased = Task & { phase: Running };
 
@@ -28,12 +30,20 @@ export function logTurn(step: Step, run: LoadedRun, task: Leased, turn: SeatTurn
   return snapshot;
 }
 
-/** Carries out calls of the newest reply; a call that has an answer already keeps it. */
+/** A call that is carried out by a variable's object, after the step's commit. */
+export interface LaterCall {
+  readonly call: string;
+  readonly later: LaterRun;
+  readonly id: OpId;
+}
+
+/** Carries out calls of the newest reply; a call that has an answer already keeps it. Those left for later are added to `laters`. */
 export function answerCalls(
   step: Step,
   run: LoadedRun,
   task: Leased,
   calls: readonly ToolCall[],
+  laters: LaterCall[],
 ): Record<string, Answer> {
   const answers: Record<string, Answer> = {};
   const snapshot = task.head ?? task.base;
@@ -46,19 +56,37 @@ export function answerCalls(
       call.name,
       call.arguments,
     );
+    if (isLater(done)) {
+      laters.push({ call: call.id, later: done, id: opIdOf(task, call.id) });
+      continue;
+    }
     if (done.kind === "waiting") {
       answers[call.id] = { waiting: true };
       continue;
     }
     // `finish` ends the task through `ending`: the seat never sends it here.
-    const isError = done.kind === "error";
-    const text = JSON.stringify(isError ? { error: done.error } : done.kind === "result" ? done.result : null);
-    answers[call.id] = { text, isError };
+    const answer = answerText(done);
+    answers[call.id] = answer;
     if (task.calls.some((one) => one.id === call.id)) continue;
-    step.emit({ type: "call_done", task: task.n, call: call.id, tool: call.name, why: "answered" }, { text, isError });
+    step.emit({ type: "call_done", task: task.n, call: call.id, tool: call.name, why: "answered" }, answer);
   }
   return answers;
 }
+
+/** What the model reads. */
+export function answerText(done: ToolRun): { text: string; isError: boolean } {
+  const isError = done.kind === "error";
+  return {
+    text: JSON.stringify(isError ? { error: done.error } : done.kind === "result" ? done.result : null),
+    isError,
+  };
+}
+
+/** A task's op is named by its turn and call, so that every attempt of it is the same op. */
+export const opIdOf = (task: Task, call: string): OpId => ({
+  task: { number: task.n, generation: task.generation, turn: task.turns, call },
+  names: [],
+});
 
 /** Ends the attempt as the seat or the worker says. */
 export function endAttempt(step: Step, task: Leased, ending: Ending, usage?: UsageDelta): void {

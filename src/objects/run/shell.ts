@@ -15,10 +15,10 @@ import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
 import { setRunStatus } from "../../storage/d1/run-index.ts";
 import { RunStore } from "../../storage/run/run-store.ts";
+import { Commits } from "../commits.ts";
 import { type Env, gateStub } from "../env.ts";
 import type { Idem, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
-import { Commits } from "./commits.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
@@ -77,6 +77,8 @@ export class RunShell {
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
   create(identity: { tenant: string; run: string }): LoadedRun {
     this.#run = new LoadedRun(RunStore.create(this.sql, identity));
+    // Else the first load after an idle time would take itself for a restart, and give every lease a whole term again.
+    if (this.#env.HEDDLE_BOOT) this.#run.store.setMeta("boot", this.#env.HEDDLE_BOOT);
     return this.#run;
   }
 

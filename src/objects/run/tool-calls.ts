@@ -6,7 +6,7 @@
 import { valueAt } from "../../context/references.ts";
 import { parseToolArguments, type ToolCallParsed } from "../../contract/tools.ts";
 import { unreachable } from "../../errors/assert.ts";
-import { type ProblemCode, problems, type ToolErrorCode, toolErrorHints } from "../../errors/codes.ts";
+import { type ProblemCode, problems, type ToolErrorCode, toolHints } from "../../errors/codes.ts";
 import { inlineResultBytesMax } from "../../limits.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import { createTasks, findByKey } from "../../scheduler/create-tasks.ts";
@@ -14,11 +14,13 @@ import { cancelTask, settle } from "../../scheduler/ending.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { isLive, type Task } from "../../scheduler/task.ts";
 import { beginAwait, waitIsOver } from "../../scheduler/waits.ts";
+import type { VariableCall } from "../../variables/ops.ts";
 import { createdEventOf } from "./bodies.ts";
 import { forkAll } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { projectionOf } from "./projection.ts";
 import { awaitedView, cutResult } from "./results.ts";
+import { useVariable } from "./variable-calls.ts";
 import { budgetLeft, taskView } from "./views.ts";
 
 export interface ToolError {
@@ -33,6 +35,9 @@ export type ToolRun =
   | { readonly kind: "error"; readonly error: ToolError }
   /** The call is recorded (a task's) or must be polled (outside): these tasks have not ended as asked. */
   | { readonly kind: "waiting"; readonly targets: readonly number[]; readonly mode: "all" | "any" | "settled" }
+  /** To be carried out by the variable's object once this step is committed. */
+  | { readonly kind: "variable"; readonly call: VariableCall }
+  | { readonly kind: "look"; readonly variable: string }
   /** `finish`: the caller ends the task. */
   | { readonly kind: "finish"; readonly call: Extract<ToolCallParsed, { tool: "finish" }> };
 
@@ -46,9 +51,9 @@ export interface Caller {
   readonly inTranscript: boolean;
 }
 
-const toolError = (code: ToolErrorCode, message: string, more: object = {}): ToolRun => ({
+export const toolError = (code: ToolErrorCode, message: string, more: object = {}): ToolRun => ({
   kind: "error",
-  error: { code, message, hint: toolErrorHints[code], ...more },
+  error: { code, message, hint: toolHints[code], ...more },
 });
 
 const refused = (code: ProblemCode, message: string): ToolRun => ({
@@ -60,6 +65,7 @@ export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string
   const parsed = parseToolArguments(name, argumentsText);
   if (!parsed.ok) return toolError(parsed.code, parsed.message);
   const { call } = parsed;
+  if ("variable" in call) return useVariable(step, run, call.variable);
   switch (call.tool) {
     case "create_task":
       return createFromCall(step, run, caller, call.tasks);
@@ -150,7 +156,10 @@ function inspect(
     };
     return { kind: "result", result };
   }
-  if ("variable" in target) return refused("not_available", "This deployment has no shared variables yet.");
+  if ("variable" in target) {
+    if (run.store.variables.kindOf(target.variable)) return { kind: "look", variable: target.variable };
+    return toolError("unknown_variable", `Nothing was ever done with a variable "${target.variable}".`);
+  }
   const task = named(run, caller, target.task);
   if (!task) return toolError("unknown_task", `There is no task "${target.task}" that you could name.`);
   const { result, ...view } = taskView(run, task);

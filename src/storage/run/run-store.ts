@@ -10,8 +10,9 @@ import { Checkpoints } from "./checkpoints.ts";
 import { needsChunks } from "./chunks.ts";
 import { ContextTree } from "./context-tree.ts";
 import { LogStore } from "./log-store.ts";
-import { applySchema, hasSchema, schemaVersion } from "./schema.ts";
+import { applySchema, hasSchema, isCurrent } from "./schema.ts";
 import { Texts } from "./texts.ts";
+import { Variables } from "./variables.ts";
 
 export interface Identity {
   readonly tenant: string;
@@ -44,6 +45,7 @@ const emptyHeader = (): RunHeader => ({
 export class RunStore {
   readonly log: LogStore;
   readonly tree: ContextTree;
+  readonly variables: Variables;
   readonly #sql: SqlStorage;
   readonly #texts: Texts;
   readonly #checkpoints: Checkpoints;
@@ -55,18 +57,20 @@ export class RunStore {
     this.#texts = new Texts(sql);
     this.log = new LogStore(sql, this.#texts);
     this.tree = new ContextTree(sql, this.#texts);
+    this.variables = new Variables(sql);
     this.#checkpoints = new Checkpoints(sql, this.#texts);
   }
 
   /** Undefined when the run was never created, or is deleted. */
   static open(sql: SqlStorage): RunStore | undefined {
-    return hasSchema(sql) && identityOf(sql) ? new RunStore(sql) : undefined;
+    if (!hasSchema(sql) || !identityOf(sql)) return undefined;
+    if (!isCurrent(sql)) applySchema(sql);
+    return new RunStore(sql);
   }
 
   static create(sql: SqlStorage, identity: Identity): RunStore {
     applySchema(sql);
     const put = (name: string, value: string) => sql.exec("INSERT INTO meta(name, value) VALUES(?, ?)", name, value);
-    put("schema", String(schemaVersion));
     put("identity", JSON.stringify(identity));
     return new RunStore(sql);
   }

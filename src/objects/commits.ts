@@ -7,7 +7,7 @@
  * G3. A command that breaks takes no other of its group with it.
  */
 
-import { commandsPerCommit } from "../../limits.ts";
+import { commandsPerCommit } from "../limits.ts";
 
 interface Waiting<Command, Answer> {
   readonly command: Command;

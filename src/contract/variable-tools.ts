@@ -1,0 +1,199 @@
+/**
+ * The tools of shared variables: one flat schema a kind (T1 of tools.ts), and which fields each op takes.
+ *
+ * Owns what models read about a kind, and what is wrong with the arguments of an op.
+ * Does not own what an op does (variables/).
+ */
+
+import * as z from "zod";
+import type { VariableErrorCode } from "../errors/codes.ts";
+import * as limits from "../limits.ts";
+import type { Fence, VariableCall, VariableKind } from "../variables/ops.ts";
+import { fitsUtf8 } from "./utf8.ts";
+
+/** Arguments that are refused with a code of their own. */
+export class RefusedArguments extends Error {
+  readonly code: VariableErrorCode;
+
+  constructor(code: VariableErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+interface OpFields {
+  readonly required?: readonly string[];
+  readonly optional?: readonly string[];
+}
+
+interface VariableTool {
+  readonly description: string;
+  readonly ops: Readonly<Record<string, OpFields>>;
+  readonly schema: z.ZodObject;
+}
+
+const anyJson = (what: string) => z.unknown().describe(what);
+const version = z
+  .int()
+  .min(0)
+  .describe(
+    "Write only if this is still the version (0: nothing is there yet). Read first, then write with what you saw.",
+  );
+const fence = z
+  .strictObject({ lock: z.string().min(1).max(limits.nameCharsMax), token: z.int().min(0) })
+  .describe("For a write that a lock guards: the lock's name and the token of your hold.");
+const finite = (what: string) => z.number().describe(what);
+
+const variable = (
+  description: string,
+  ops: Readonly<Record<string, OpFields>>,
+  fields: Readonly<Record<string, z.ZodType>>,
+): VariableTool => ({
+  description,
+  ops,
+  schema: z.strictObject({
+    op: z.enum(Object.keys(ops) as [string, ...string[]]),
+    name: z
+      .string()
+      .describe("The variable's name. It comes to be at its first use; all tasks of the run see the same one."),
+    ...Object.fromEntries(Object.entries(fields).map(([name, schema]) => [name, schema.optional()])),
+  }),
+});
+
+export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
+  atomic: variable(
+    "One value that all tasks of the run share, changed in one indivisible step: a counter, a flag, a best-so-far. get → {value}; set {value}; add {delta} → {value, previous}; compare_and_set {expected, value} → {ok, value}; exchange {value} → {previous}. A new atomic is 0.",
+    {
+      get: {},
+      set: { required: ["value"] },
+      add: { required: ["delta"] },
+      compare_and_set: { required: ["expected", "value"] },
+      exchange: { required: ["value"] },
+    },
+    {
+      value: anyJson("set, compare_and_set, exchange: the new value, any JSON."),
+      expected: anyJson("compare_and_set: the value that must be there."),
+      delta: finite("add: what to add; may be negative."),
+    },
+  ),
+  shared_map: variable(
+    "Keys and JSON values that all tasks of the run share: collect results by name, claim work, look up what others found. get {key} → {value, version} (absent: value null, version 0); set {key, value, if_version?}; delete {key}; increment {key, delta} → {value}; entries {prefix?, limit?, cursor?} → {entries, next_cursor}; size. To change what you have read, give if_version, so that nobody's write is lost.",
+    {
+      get: { required: ["key"] },
+      set: { required: ["key", "value"], optional: ["if_version", "fence"] },
+      delete: { required: ["key"], optional: ["if_version", "fence"] },
+      increment: { required: ["key", "delta"], optional: ["fence"] },
+      entries: { optional: ["prefix", "limit", "cursor"] },
+      size: {},
+    },
+    {
+      key: z.string().min(1).max(limits.mapKeyCharsMax).describe("Any text."),
+      value: anyJson("set: any JSON up to 128 KiB."),
+      if_version: version,
+      delta: finite("increment: what to add; an absent key counts as 0."),
+      prefix: z.string().max(limits.mapKeyCharsMax).describe("entries: only keys that begin so."),
+      limit: z.int().min(1).max(limits.pageRowsMax).describe("entries: at most so many; 100 if left out."),
+      cursor: z
+        .string()
+        .max(4 * limits.mapKeyCharsMax)
+        .describe("entries: next_cursor of the page before."),
+      fence,
+    },
+  ),
+  shared_list: variable(
+    "A list that all tasks of the run share: append results in order, read each other's. append {items} → {size, index}; get {index} → {value, version}; slice {start?, end?} → {items, next}; set {index, value, if_version?}; size.",
+    {
+      append: { required: ["items"], optional: ["fence"] },
+      get: { required: ["index"] },
+      slice: { optional: ["start", "end"] },
+      set: { required: ["index", "value"], optional: ["if_version", "fence"] },
+      size: {},
+    },
+    {
+      items: z.array(z.unknown()).min(1).max(limits.pageRowsMax).describe("append: any JSON, each up to 128 KiB."),
+      index: z.int().describe("get, set: 0 is the first."),
+      value: anyJson("set: any JSON up to 128 KiB."),
+      if_version: version,
+      start: z.int().describe("slice: from this index on; 0 if left out."),
+      end: z.int().describe("slice: up to this index, without it; the size if left out."),
+      fence,
+    },
+  ),
+  shared_memory: variable(
+    "One text that all tasks of the run share: a plan, a report, notes. read {from?, to?} → {text, version}; write {text, if_version?} replaces all of it; edit {old, new} replaces the one place where `old` stands; append {text} adds at the end. Prefer edit and append to write: they keep what others wrote meanwhile.",
+    {
+      read: { optional: ["from", "to"] },
+      write: { required: ["text"], optional: ["if_version", "fence"] },
+      edit: { required: ["old", "new"], optional: ["if_version", "fence"] },
+      append: { required: ["text"], optional: ["fence"] },
+    },
+    {
+      text: z.string().describe("write, append: the text."),
+      old: z.string().min(1).describe("edit: text that stands there exactly once."),
+      new: z.string().describe("edit: what comes in its place."),
+      from: z.int().min(0).describe("read: from this character on."),
+      to: z.int().min(0).describe("read: up to this character, without it."),
+      if_version: version,
+      fence,
+    },
+  ),
+};
+
+export const variableKinds = Object.keys(variableTools) as VariableKind[];
+
+export const isVariableTool = (name: string): boolean => Object.hasOwn(variableTools, name);
+
+/** Fields whose size as JSON is bounded; `items` one by one. */
+const valued = ["value", "expected"] as const;
+
+/** @throws RefusedArguments, z.ZodError */
+export function parseVariableCall(kind: VariableKind, args: object): VariableCall {
+  const { ops, schema } = variableTools[kind];
+  const { op: opName, name: variableName } = args as { op?: unknown; name?: unknown };
+  if (typeof opName === "string" && !Object.hasOwn(ops, opName)) {
+    const known = Object.keys(ops).join(", ");
+    throw new RefusedArguments(
+      "unknown_op",
+      `${kind} has no op ${JSON.stringify(opName.slice(0, 64))}; it has ${known}`,
+    );
+  }
+  if (typeof variableName === "string" && !isVariableName(variableName)) {
+    throw new RefusedArguments("bad_name", `${JSON.stringify(variableName.slice(0, 64))} can't be a variable's name`);
+  }
+  const { op, name, fence: guard, ...fields } = schema.parse(args) as { op: string; name: string; fence?: Fence };
+  const given = new Set(Object.keys(args).filter((field) => field !== "op" && field !== "name"));
+  const { required = [], optional = [] } = ops[op]!;
+  for (const field of required) if (!given.has(field)) throw fieldError(field, `required by op ${op}`);
+  for (const field of given) {
+    if (!required.includes(field) && !optional.includes(field)) throw fieldError(field, `op ${op} does not take it`);
+  }
+  requireSizes(fields);
+  return { kind, name, ...(guard && { fence: guard }), op: { op, ...fields } } as VariableCall;
+}
+
+const fieldError = (field: string, message: string) =>
+  new z.ZodError([{ code: "custom", path: [field], message, input: undefined }]);
+
+function requireSizes(fields: Readonly<Record<string, unknown>>): void {
+  const values = [
+    ...valued.filter((field) => fields[field] !== undefined).map((field) => [field, fields[field]] as const),
+    ...((fields.items as unknown[] | undefined) ?? []).map((item, i) => [`items[${i}]`, item] as const),
+  ];
+  for (const [field, value] of values) {
+    if (!fitsUtf8(JSON.stringify(value), limits.valueBytesMax))
+      throw new RefusedArguments("value_too_large", `${field}: at most ${limits.valueBytesMax} bytes as JSON`);
+  }
+  for (const field of ["text", "old", "new"]) {
+    const text = fields[field];
+    if (typeof text === "string" && !fitsUtf8(text, limits.memoryBytesMax))
+      throw new RefusedArguments("value_too_large", `${field}: at most ${limits.memoryBytesMax} bytes`);
+  }
+}
+
+/** Any text a person would write, and nothing that looks like another name or breaks a line. */
+const isVariableName = (name: string): boolean =>
+  name.length > 0 &&
+  name.length <= limits.nameCharsMax &&
+  name.trim() === name &&
+  name.isWellFormed() &&
+  !/\p{Cc}/u.test(name);

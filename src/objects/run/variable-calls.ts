@@ -1,0 +1,145 @@
+/**
+ * Variables as a run uses them: the run's object registers a name at its first use, and carries out every op on the
+ * variable's own object after its step is committed.
+ *
+ * W1. One door for all callers, so an op of a lost lease, of an ended run or of another kind never reaches the variable.
+ * W2. An op is sent again when its object was away, and only when its id makes a repeat harmless.
+ */
+
+import type { Page, VariableView } from "../../contract/shapes.ts";
+import { toolHints } from "../../errors/codes.ts";
+import {
+  inlineResultBytesMax,
+  pageBytesMax,
+  variableRetryMs,
+  variablesAtOnce,
+  variablesPerRunMax,
+  variableTries,
+} from "../../limits.ts";
+import { isRunEnded } from "../../scheduler/run-commands.ts";
+import type { Step } from "../../scheduler/step.ts";
+import type { RegisteredVariable } from "../../storage/run/variables.ts";
+import { decide, initialHead, isRead, nothing, show } from "../../variables/index.ts";
+import type { Answer } from "../../variables/kind.ts";
+import type { VariableCall } from "../../variables/ops.ts";
+import { type Env, variableStub } from "../env.ts";
+import type { Reply } from "../rpc.ts";
+import type { OpId, VariableLook } from "../variable-rpc.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import { ok } from "./replies.ts";
+import { cutResult } from "./results.ts";
+import { type ToolRun, toolError } from "./tool-calls.ts";
+
+/** What is left to do after the step's commit. */
+export type LaterRun = Extract<ToolRun, { kind: "variable" | "look" }>;
+
+export const isLater = (done: ToolRun): done is LaterRun => done.kind === "variable" || done.kind === "look";
+
+/** Checks the op against the run and registers the variable at its first use. The caller has refused writes to an ended run. */
+export function useVariable(step: Step, run: LoadedRun, call: VariableCall): ToolRun {
+  const { variables } = run.store;
+  const { name, kind } = call;
+  const known = variables.kindOf(name);
+  if (known && known !== kind) {
+    return toolError("kind_mismatch", `"${name}" is a ${known}, since its first use, and no ${kind}.`, { kind: known });
+  }
+  if (!known) {
+    if (isRunEnded(step.state)) return toolRun(decide(initialHead(kind), nothing, call).answer);
+    if (variables.count >= variablesPerRunMax)
+      return toolError("too_many_variables", `A run has at most ${variablesPerRunMax} variables.`);
+    variables.add({ name, kind }, step.emit({ type: "variable_created", name, kind }));
+  }
+  return { kind: "variable", call };
+}
+
+export class VariableCalls {
+  readonly #env: Env;
+
+  constructor(env: Env) {
+    this.#env = env;
+  }
+
+  async finish(run: LoadedRun, later: LaterRun, id: OpId): Promise<Reply<ToolRun>> {
+    if (later.kind === "look") {
+      const kind = run.store.variables.kindOf(later.variable)!;
+      return ok({ kind: "result", result: await this.look(run, { name: later.variable, kind }) });
+    }
+    const { call } = later;
+    const send = () =>
+      variableStub(this.#env, run.tenant, run.id, call.name).carryOut({ tenant: run.tenant, run: run.id, call, id });
+    const isRepeatable = isRead(call) || id.task !== undefined || id.names.length > 0;
+    const reply = await persistently(send, isRepeatable ? variableTries : 1);
+    return reply.ok ? ok(toolRun(reply.value)) : reply;
+  }
+
+  async look(run: LoadedRun, variable: RegisteredVariable): Promise<VariableView> {
+    const stub = () => variableStub(this.#env, run.tenant, run.id, variable.name);
+    return viewOf(variable, await persistently(() => stub().look(), variableTries));
+  }
+
+  async deleteAll(run: LoadedRun, variable: RegisteredVariable): Promise<void> {
+    await persistently(() => variableStub(this.#env, run.tenant, run.id, variable.name).deleteAll(), variableTries);
+  }
+}
+
+/** A page of the run's variables, each asked for its state; ends early where their states grow large. */
+export async function listVariables(
+  run: LoadedRun,
+  calls: VariableCalls,
+  { limit, cursor }: { limit: number; cursor?: string },
+): Promise<Reply<Page<VariableView>>> {
+  let after = Number(cursor ?? 0);
+  if (!Number.isSafeInteger(after) || after < 0) {
+    return {
+      ok: false,
+      fault: { code: "validation_failed", errors: [{ path: "cursor", message: "not a cursor of this list" }] },
+    };
+  }
+  const rows: VariableView[] = [];
+  let bytes = 0;
+  for (;;) {
+    const page = run.store.variables.page(after, Math.min(variablesAtOnce, limit - rows.length));
+    const views = await Promise.all(page.map((variable) => calls.look(run, variable)));
+    rows.push(...views);
+    bytes += JSON.stringify(views).length;
+    after = page.at(-1)?.seq ?? after;
+    const more = page.length > 0 && run.store.variables.page(after, 1).length > 0;
+    if (!more) return ok({ rows, nextCursor: null });
+    if (rows.length >= limit || bytes >= pageBytesMax) return ok({ rows, nextCursor: String(after) });
+  }
+}
+
+/** Asks a fresh stub again when the object was away; `tries` 1: whoever asked must decide. */
+async function persistently<T>(send: () => Promise<T>, tries: number): Promise<T> {
+  for (let left = tries - 1; ; left--) {
+    try {
+      return await send();
+    } catch (error) {
+      if (left <= 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, variableRetryMs * (tries - left)));
+    }
+  }
+}
+
+const toolRun = (answer: Answer): ToolRun =>
+  "result" in answer
+    ? { kind: "result", result: answer.result }
+    : { kind: "error", error: { ...answer.error, hint: toolHints[answer.error.code] } };
+
+/** A registered variable whose first op never reached it is as its kind begins. */
+function viewOf({ name, kind }: RegisteredVariable, look: VariableLook | undefined): VariableView {
+  const state = Object.entries(look?.state ?? show(kind, initialHead(kind))).map(([field, value]) => {
+    const cut = cutResult(value, inlineResultBytesMax);
+    return [field, cut.value] as const;
+  });
+  return {
+    name,
+    kind,
+    state: Object.fromEntries(state),
+    holders: [],
+    waiters: [],
+    ops: look?.ops ?? {},
+    ops_since: look?.ops_since ?? null,
+    created_at: look?.created_at ?? null,
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * SharedVariable: the Durable Object of one variable, named `tenant/run/name`. Thin: it opens the store, lets the kind decide
+ * and answers; ops that come during a commit share the next.
+ *
+ * Only the run's object calls it, and only for variables that it has registered: so an object comes to be by its first op.
+ */
+
+import { DurableObject } from "cloudflare:workers";
+import { outcomesDropEveryMs } from "../limits.ts";
+import { VariableStore } from "../storage/variable/variable-store.ts";
+import { initialHead, show } from "../variables/index.ts";
+import type { Answer } from "../variables/kind.ts";
+import { Commits } from "./commits.ts";
+import type { Env } from "./env.ts";
+import type { Reply } from "./rpc.ts";
+import { carryOut } from "./variable/carry-out.ts";
+import type { VariableLook, VariableOp, VariableRpc } from "./variable-rpc.ts";
+
+export class SharedVariable extends DurableObject<Env> implements VariableRpc {
+  readonly #commits: Commits<VariableOp, Reply<Answer>>;
+  #store: VariableStore | undefined;
+  #ops: Record<string, number> = {};
+  #opsSince = Date.now();
+  #outcomesDroppedAt = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#commits = new Commits(
+      (ops) => this.#carryOut(ops),
+      () => ctx.storage.sync(),
+    );
+  }
+
+  async carryOut(op: VariableOp): Promise<Reply<Answer>> {
+    return this.#commits.submit(op);
+  }
+
+  async look(): Promise<VariableLook | undefined> {
+    const store = this.#load();
+    if (!store) return undefined;
+    const { name, kind, createdAt } = store.identity;
+    return {
+      name,
+      kind,
+      state: show(kind, store.head),
+      ops: { ...this.#ops },
+      ops_since: this.#opsSince,
+      created_at: createdAt,
+    };
+  }
+
+  async deleteAll(): Promise<void> {
+    this.#store = undefined;
+    this.#ops = {};
+    await this.ctx.storage.deleteAll();
+  }
+
+  #load(): VariableStore | undefined {
+    this.#store ??= VariableStore.open(this.ctx.storage.sql);
+    return this.#store;
+  }
+
+  #carryOut(ops: readonly VariableOp[]): Reply<Answer>[] {
+    const now = Date.now();
+    try {
+      const replies = this.ctx.storage.transactionSync(() =>
+        ops.map((op) => carryOut(this.#load() ?? this.#create(op, now), op.call, op.id, now)),
+      );
+      for (const { call } of ops) this.#ops[call.op.op] = (this.#ops[call.op.op] ?? 0) + 1;
+      if (now - this.#outcomesDroppedAt > outcomesDropEveryMs) {
+        this.#outcomesDroppedAt = now;
+        this.#store?.dropOldOutcomes(now);
+      }
+      return replies;
+    } catch (bug) {
+      // The next op loads what was committed.
+      this.#store = undefined;
+      throw bug;
+    }
+  }
+
+  #create({ tenant, run, call: { name, kind } }: VariableOp, createdAt: number): VariableStore {
+    this.#store = VariableStore.create(this.ctx.storage.sql, { tenant, run, name, kind, createdAt }, initialHead(kind));
+    return this.#store;
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * One op on a stored variable: the repeat's answer, the fence, the decision, its writes and its outcome, in the caller's
+ * transaction.
+ *
+ * V3. A repeat of an op id gets the first outcome and changes nothing. Reads of a task are not kept: a repeated one reads again,
+ *     since nobody has seen the first answer.
+ * V5. A write with a token older than the newest one seen of that lock is refused, whatever else it says.
+ */
+
+import type { VariableStore } from "../../storage/variable/variable-store.ts";
+import { decide, isRead } from "../../variables/index.ts";
+import { type Answer, refuse } from "../../variables/kind.ts";
+import type { Fence, VariableCall } from "../../variables/ops.ts";
+import type { Idem, Reply } from "../rpc.ts";
+import type { OpId } from "../variable-rpc.ts";
+
+const ok = (answer: Answer): Reply<Answer> => ({ ok: true, value: answer });
+
+export function carryOut(store: VariableStore, call: VariableCall, id: OpId, now: number): Reply<Answer> {
+  const first = firstOfNames(store, id.names);
+  if (first) return first;
+  const { task } = id;
+  const owner = task ? `task ${task.number}.${task.generation}` : "";
+  const kept = task && !isRead(call) ? store.outcomes(owner) : [];
+  const known = kept.find((outcome) => outcome.turn === task?.turn && outcome.call === task.call);
+  if (known) return ok(known.answer);
+  if (task && kept.some((outcome) => outcome.turn > task.turn)) {
+    return ok(refuse("stale_call", `The task is past turn ${task.turn}.`).answer);
+  }
+  const answer = decideAndWrite(store, call);
+  if (task && !isRead(call)) {
+    // The first slot that does not hold another call of this very turn.
+    const slot = kept.filter((outcome) => outcome.turn === task.turn).length;
+    store.putOutcome(owner, slot, now, { turn: task.turn, call: task.call, fingerprint: "", answer });
+  }
+  for (const { key, fingerprint } of id.names) {
+    store.putOutcome(`name ${key}`, 0, now, { turn: 0, call: "", fingerprint, answer });
+  }
+  return ok(answer);
+}
+
+function firstOfNames(store: VariableStore, names: readonly Idem[]): Reply<Answer> | undefined {
+  for (const { key, fingerprint } of names) {
+    const [known] = store.outcomes(`name ${key}`);
+    if (!known) continue;
+    return known.fingerprint === fingerprint
+      ? ok(known.answer)
+      : { ok: false, fault: { code: "idempotency_mismatch" } };
+  }
+  return undefined;
+}
+
+function decideAndWrite(store: VariableStore, call: VariableCall): Answer {
+  const stale = call.fence && staleFence(store, call.fence);
+  if (stale) return stale;
+  const decision = decide(store.head, store, call);
+  if ("error" in decision.answer) return decision.answer;
+  store.write(decision);
+  if (call.fence && call.fence.token > store.fence(call.fence.lock)) store.putFence(call.fence.lock, call.fence.token);
+  return decision.answer;
+}
+
+function staleFence(store: VariableStore, { lock, token }: Fence): Answer | undefined {
+  const newest = store.fence(lock);
+  if (token >= newest) return undefined;
+  return refuse("stale_fence", `Token ${token} of lock "${lock}" is older than ${newest}, which wrote here since.`, {
+    newest,
+  }).answer;
+}

@@ -1,0 +1,56 @@
+/** The ops of each kind, as they come out of the one parser of tool arguments (contract/variable-tools.ts). */
+
+import type { Json } from "./kind.ts";
+
+export type AtomicOp =
+  | { readonly op: "get" }
+  | { readonly op: "set"; readonly value: Json }
+  | { readonly op: "add"; readonly delta: number }
+  | { readonly op: "compare_and_set"; readonly expected: Json; readonly value: Json }
+  | { readonly op: "exchange"; readonly value: Json };
+
+export type SharedMapOp =
+  | { readonly op: "get"; readonly key: string }
+  | { readonly op: "set"; readonly key: string; readonly value: Json; readonly if_version?: number }
+  | { readonly op: "delete"; readonly key: string; readonly if_version?: number }
+  | { readonly op: "increment"; readonly key: string; readonly delta: number }
+  | { readonly op: "entries"; readonly prefix?: string; readonly limit?: number; readonly cursor?: string }
+  | { readonly op: "size" };
+
+export type SharedListOp =
+  | { readonly op: "append"; readonly items: readonly Json[] }
+  | { readonly op: "get"; readonly index: number }
+  | { readonly op: "slice"; readonly start?: number; readonly end?: number }
+  | { readonly op: "set"; readonly index: number; readonly value: Json; readonly if_version?: number }
+  | { readonly op: "size" };
+
+export type SharedMemoryOp =
+  | { readonly op: "read"; readonly from?: number; readonly to?: number }
+  | { readonly op: "write"; readonly text: string; readonly if_version?: number }
+  | { readonly op: "edit"; readonly old: string; readonly new: string; readonly if_version?: number }
+  | { readonly op: "append"; readonly text: string };
+
+/** A write may name the lock that guards it and the token of its hold. */
+export interface Fence {
+  readonly lock: string;
+  readonly token: number;
+}
+
+/** The ops by kind. */
+export interface VariableOps {
+  readonly atomic: AtomicOp;
+  readonly shared_map: SharedMapOp;
+  readonly shared_list: SharedListOp;
+  readonly shared_memory: SharedMemoryOp;
+}
+
+export type VariableKind = keyof VariableOps;
+
+export type VariableCall = {
+  readonly [Kind in VariableKind]: {
+    readonly name: string;
+    readonly kind: Kind;
+    readonly op: VariableOps[Kind];
+    readonly fence?: Fence;
+  };
+}[VariableKind];

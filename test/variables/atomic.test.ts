@@ -1,0 +1,63 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { equalJson } from "../../src/variables/equal-json.ts";
+import type { Json } from "../../src/variables/kind.ts";
+import type { AtomicOp } from "../../src/variables/ops.ts";
+import { MemoryVariable } from "./lib/memory-stored.ts";
+
+const value = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom<Json>(null, "a", [1], { x: 1, y: 2 }));
+const op: fc.Arbitrary<AtomicOp> = fc.oneof(
+  fc.constant({ op: "get" } as const),
+  fc.record({ op: fc.constant("set" as const), value }),
+  fc.record({ op: fc.constant("exchange" as const), value }),
+  fc.record({ op: fc.constant("add" as const), delta: fc.integer({ min: -5, max: 5 }) }),
+  fc.record({ op: fc.constant("compare_and_set" as const), expected: value, value }),
+);
+
+describe("atomic", () => {
+  it("is one value, changed in one step (V1)", () => {
+    fc.assert(
+      fc.property(fc.array(op, { maxLength: 40 }), (ops) => {
+        const atomic = new MemoryVariable("atomic");
+        let model: Json = 0;
+        for (const one of ops) {
+          const before: Json = model;
+          const answer = atomic.do(one);
+          if (one.op === "get") expect(answer).toEqual({ result: { value: before } });
+          else if (one.op === "set") {
+            model = one.value;
+            expect(answer).toEqual({ result: { value: model } });
+          } else if (one.op === "exchange") {
+            model = one.value;
+            expect(answer).toEqual({ result: { previous: before } });
+          } else if (one.op === "add" && typeof before === "number") {
+            model = before + one.delta;
+            expect(answer).toEqual({ result: { value: model, previous: before } });
+          } else if (one.op === "add") expect(answer).toMatchObject({ error: { code: "not_a_number", value: before } });
+          else if (one.op === "compare_and_set") {
+            const ok = JSON.stringify(before) === JSON.stringify(one.expected);
+            if (ok) model = one.value;
+            expect(answer).toEqual({ result: { ok, value: model } });
+          }
+        }
+      }),
+    );
+  });
+
+  it("never holds what is no finite number after add (A1)", () => {
+    const atomic = new MemoryVariable("atomic");
+    atomic.get({ op: "set", value: Number.MAX_VALUE });
+    expect(atomic.code({ op: "add", delta: Number.MAX_VALUE })).toBe("not_a_number");
+    expect(atomic.get({ op: "get" }).value).toBe(Number.MAX_VALUE);
+  });
+
+  it("compares as JSON (A2)", () => {
+    expect(equalJson({ a: 1, b: [1, { c: null }] }, { b: [1, { c: null }], a: 1 })).toBe(true);
+    expect(equalJson([1, 2], [2, 1])).toBe(false);
+    expect(equalJson({ a: 1 }, { a: 1, b: null })).toBe(false);
+    expect(equalJson({ a: null }, { b: null })).toBe(false);
+    expect(equalJson([], {})).toBe(false);
+    expect(equalJson("1", 1)).toBe(false);
+    fc.assert(fc.property(fc.jsonValue(), (json) => equalJson(json as Json, structuredClone(json) as Json)));
+  });
+});
