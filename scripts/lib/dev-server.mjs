@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { writeEnvFile } from "./env-file.mjs";
 import { LogFile } from "./log-file.mjs";
 import { applyMigrations } from "./migrations.mjs";
-import { freePort, isFree } from "./ports.mjs";
+import { becomesFree, freePort } from "./ports.mjs";
 import { endFamily, familyOf, identify, isSame, processTable, signal } from "./processes.mjs";
 import { ScreenFilter } from "./screen-filter.mjs";
 import { sleep } from "./sleep.mjs";
@@ -69,7 +69,7 @@ export async function startDev({
   try {
     log.append(`\n${startMark}${new Date().toISOString()} at ${url}\n`);
     if (ended > 0) log.append(`ended ${ended} processes of a killed server\n`);
-    if (!(await isFree(port))) {
+    if (!(await becomesFree(port))) {
       throw new StopError(
         `Port ${port} is in use by another program (or not allowed). Set PORT to another one, for example: PORT=${port + 1} npm run dev`,
       );
@@ -163,6 +163,8 @@ class Server {
       this.#refresh();
       const health = await this.#get("/health", 5000);
       if (health?.status === 200) {
+        // The runtime came while it was asked: whoever kills us from now on must find it on record.
+        this.#refresh();
         this.#watch();
         this.#sweep();
         return;

@@ -7,7 +7,7 @@ import { run, watch } from "./run/run.ts";
 import { tool } from "./tool.ts";
 import { UsageError } from "./usage.ts";
 import { version } from "./version.ts";
-import { work } from "./work/work.ts";
+import { work } from "./worker/work.ts";
 
 const commands: Record<string, (argv: readonly string[]) => Promise<number>> = { run, watch, cancel, work, tool };
 

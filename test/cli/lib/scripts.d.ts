@@ -1,5 +1,10 @@
 /** Types of the plain JavaScript that the tests import: what its own comments say. */
 
+declare module "*/scripts/lib/ports.mjs" {
+  export function freePort(): Promise<number>;
+  export function becomesFree(port: number): Promise<boolean>;
+}
+
 declare module "*/scripts/lib/processes.mjs" {
   interface Identity {
     readonly pid: number;

@@ -15,7 +15,9 @@ beforeEach(() => {
   path = mkdtempSync(join(tmpdir(), "heddle-test-"));
 });
 afterEach(() => {
-  for (const child of children.splice(0)) child.kill("SIGKILL");
+  for (const child of children.splice(0)) {
+    for (const { pid } of familyOf(child.pid!)) process.kill(pid, "SIGKILL");
+  }
   rmSync(path, { recursive: true, force: true });
 });
 
