@@ -131,6 +131,8 @@ export const queueBatchMax = 100;
 // ---- shared variables ------------------------------------------------------------------------------------------------
 /** Each is an object of its own, which a run's deletion must reach. */
 export const variablesPerRunMax = 10_000;
+/** Locks that one `acquire` takes together. */
+export const lockNamesMax = 16;
 /** Variables that are looked at, or deleted, side by side. */
 export const variablesAtOnce = 50;
 /** A value in a variable, as JSON (contract). */

@@ -20,6 +20,8 @@ import type {
   TasksPage,
   TaskView,
   ToolOutcome,
+  VariablesPage,
+  VariableView,
   WaitView,
 } from "./replies.ts";
 import type {
@@ -129,6 +131,14 @@ export class Heddle {
   }
   task(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {
     return this.#get(at(run, task), {}, options);
+  }
+  /** Shared variables in the order of their first use. */
+  variables(run: string, query: PageQuery = {}, options: CallOptions = {}): Promise<VariablesPage> {
+    return this.#get(`${at(run)}/variables`, { ...query }, options);
+  }
+  /** Its kind, state, holders, waiters and op counts. */
+  variable(run: string, name: string, options: CallOptions = {}): Promise<VariableView> {
+    return this.#get(`${at(run)}/variables/${encodeURIComponent(name)}`, {}, options);
   }
   /** The task's whole transcript. */
   taskContext(run: string, task: string, options: CallOptions = {}): Promise<ContextView> {

@@ -1,6 +1,14 @@
 /** What the server answers: the contract's own shapes, and the envelopes around them. */
 
-import type { ErrorView, EventView, RunStatus, RunView, TaskState, TaskView } from "../contract/shapes.ts";
+import type {
+  ErrorView,
+  EventView,
+  RunStatus,
+  RunView,
+  TaskState,
+  TaskView,
+  VariableView,
+} from "../contract/shapes.ts";
 import type { ContextSpec, Message } from "./requests.ts";
 
 export type {
@@ -13,6 +21,7 @@ export type {
   TaskState,
   TaskView,
   ToolOutcome,
+  VariableView,
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
@@ -47,6 +56,10 @@ export interface RunsPage {
 }
 export interface TasksPage {
   tasks: TaskView[];
+  next_cursor: string | null;
+}
+export interface VariablesPage {
+  variables: VariableView[];
   next_cursor: string | null;
 }
 export interface EventsPage {

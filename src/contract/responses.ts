@@ -66,6 +66,12 @@ const runRow = z
 const waitingOn = z
   .union([
     z.strictObject({ tasks: z.array(z.string()), mode: waitMode.exactOptional(), until: at.exactOptional() }),
+    z.strictObject({
+      variables: z.array(z.string()),
+      op: z.string().describe("The tool and its op, as in lock.acquire."),
+      since: at,
+      until: at.exactOptional(),
+    }),
     z.strictObject({ backoff_until: at }),
     z.strictObject({ children: z.int() }),
     z.strictObject({ budget: z.literal(true) }),

@@ -62,6 +62,7 @@ export interface VariableView {
 /** What a task that does not run waits for; null otherwise. */
 export type WaitingOn =
   | { tasks: string[]; mode?: WaitMode; until?: number }
+  | { variables: string[]; op: string; since: number; until?: number }
   | { backoff_until: number }
   | { children: number }
   | { budget: true }

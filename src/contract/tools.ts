@@ -13,7 +13,7 @@ import * as z from "zod";
 import type { Format } from "../context/types.ts";
 import type { VariableErrorCode } from "../errors/codes.ts";
 import * as limits from "../limits.ts";
-import type { VariableCall, VariableKind } from "../variables/ops.ts";
+import type { DataKind, LockCall, VariableCall, VariableKind } from "../variables/ops.ts";
 import { mismatchOf } from "./field-errors.ts";
 import { isTooDeep } from "./json-depth.ts";
 import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
@@ -32,7 +32,8 @@ export type ToolCallParsed =
   | { tool: "cancel_task"; task: string; reason?: string }
   | { tool: "finish"; result: unknown }
   | { tool: "finish"; error: { code: string; message: string }; retryable: boolean }
-  | { tool: VariableKind; variable: VariableCall };
+  | { tool: DataKind; variable: VariableCall }
+  | { tool: "lock"; lock: LockCall };
 
 export type ToolName = ToolCallParsed["tool"];
 
@@ -41,7 +42,7 @@ export type ToolArguments =
   | { ok: false; code: "bad_arguments" | "unknown_tool" | VariableErrorCode; message: string };
 
 /** Tools of the contract that have not landed: their calls are refused as not available, not as unknown. */
-export const laterTools: readonly string[] = ["lock", "semaphore", "barrier", "message_queue", "future"];
+export const laterTools: readonly string[] = ["semaphore", "barrier", "message_queue", "future"];
 
 interface Tool {
   readonly description: string;
@@ -81,7 +82,10 @@ const ofVariables = Object.fromEntries(
     {
       description: variableTools[kind].description,
       parameters: () => jsonSchemaOf(variableTools[kind].schema, "input"),
-      parse: (args) => ({ tool: kind, variable: parseVariableCall(kind, args) }),
+      parse: (args) => {
+        const call = parseVariableCall(kind, args);
+        return call.kind === "lock" ? { tool: "lock", lock: call } : { tool: call.kind, variable: call };
+      },
     },
   ]),
 ) as Record<VariableKind, Tool>;

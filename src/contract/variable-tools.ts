@@ -8,7 +8,7 @@
 import * as z from "zod";
 import type { VariableErrorCode } from "../errors/codes.ts";
 import * as limits from "../limits.ts";
-import type { Fence, VariableCall, VariableKind } from "../variables/ops.ts";
+import type { Fence, LockCall, LockMode, VariableCall, VariableKind } from "../variables/ops.ts";
 import { fitsUtf8 } from "./utf8.ts";
 
 /** Arguments that are refused with a code of their own. */
@@ -44,6 +44,10 @@ const fence = z
   .describe("For a write that a lock guards: the lock's name and the token of your hold.");
 const finite = (what: string) => z.number().describe(what);
 
+const variableName = z
+  .string()
+  .describe("The variable's name. It comes to be at its first use; all tasks of the run see the same one.");
+
 const variable = (
   description: string,
   ops: Readonly<Record<string, OpFields>>,
@@ -53,14 +57,34 @@ const variable = (
   ops,
   schema: z.strictObject({
     op: z.enum(Object.keys(ops) as [string, ...string[]]),
-    name: z
-      .string()
-      .describe("The variable's name. It comes to be at its first use; all tasks of the run see the same one."),
+    name: fields.names === undefined ? variableName : variableName.optional(),
     ...Object.fromEntries(Object.entries(fields).map(([name, schema]) => [name, schema.optional()])),
   }),
 });
 
 export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
+  lock: variable(
+    "Let one task at a time into a piece of work: acquire → {token}, do it, release. Waiting is free: you are parked until it is your turn, first come, first served. acquire {mode: shared} lets readers in together, and writers (exclusive) alone. acquire {names} takes several at once or none, so that you can't end up waiting for one while you hold another. try_acquire doesn't wait → {acquired, token?}. What you hold is released when you finish or fail. Hold a lock for as short a time as you can, and give its token as `fence` to the writes that it guards.",
+    {
+      acquire: { optional: ["names", "mode", "timeout_ms"] },
+      try_acquire: { optional: ["mode"] },
+      release: { optional: ["token"] },
+    },
+    {
+      names: z
+        .array(z.string())
+        .min(1)
+        .max(limits.lockNamesMax)
+        .describe("acquire: several locks in place of `name`; exclusive."),
+      mode: z.enum(["exclusive", "shared"]).describe("acquire, try_acquire: exclusive if left out."),
+      timeout_ms: z
+        .int()
+        .min(0)
+        .max(limits.runTimeoutMsMax)
+        .describe("acquire: give up waiting after this. Without it you wait as long as you may live."),
+      token: z.int().min(0).describe("release: only if this is still your hold's token."),
+    },
+  ),
   atomic: variable(
     "One value that all tasks of the run share, changed in one indivisible step: a counter, a flag, a best-so-far. get → {value}; set {value}; add {delta} → {value, previous}; compare_and_set {expected, value} → {ok, value}; exchange {value} → {previous}. A new atomic is 0.",
     {
@@ -141,13 +165,15 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
 
 export const variableKinds = Object.keys(variableTools) as VariableKind[];
 
-export const isVariableTool = (name: string): boolean => Object.hasOwn(variableTools, name);
+/** Its answer comes from a variable's own object, after the run's commit. */
+export const isCarriedOutLater = (name: string): boolean =>
+  name === "inspect" || (name !== "lock" && Object.hasOwn(variableTools, name));
 
 /** Fields whose size as JSON is bounded; `items` one by one. */
 const valued = ["value", "expected"] as const;
 
 /** @throws RefusedArguments, z.ZodError */
-export function parseVariableCall(kind: VariableKind, args: object): VariableCall {
+export function parseVariableCall(kind: VariableKind, args: object): VariableCall | LockCall {
   const { ops, schema } = variableTools[kind];
   const { op: opName, name: variableName } = args as { op?: unknown; name?: unknown };
   if (typeof opName === "string" && !Object.hasOwn(ops, opName)) {
@@ -157,18 +183,56 @@ export function parseVariableCall(kind: VariableKind, args: object): VariableCal
       `${kind} has no op ${JSON.stringify(opName.slice(0, 64))}; it has ${known}`,
     );
   }
-  if (typeof variableName === "string" && !isVariableName(variableName)) {
-    throw new RefusedArguments("bad_name", `${JSON.stringify(variableName.slice(0, 64))} can't be a variable's name`);
-  }
+  requireName(variableName);
   const { op, name, fence: guard, ...fields } = schema.parse(args) as { op: string; name: string; fence?: Fence };
+  if (kind === "lock") return lockCall(op, name, fields, Object.keys(args));
+  requireFields(op, ops[op]!, args);
+  requireSizes(fields);
+  return { kind, name, ...(guard && { fence: guard }), op: { op, ...fields } } as VariableCall;
+}
+
+function lockCall(op: string, name: string | undefined, fields: object, given: readonly string[]): LockCall {
+  const {
+    names,
+    mode = "exclusive",
+    token,
+    timeout_ms,
+  } = fields as {
+    names?: string[];
+    mode?: LockMode;
+    token?: number;
+    timeout_ms?: number;
+  };
+  requireFields(op, variableTools.lock.ops[op]!, Object.fromEntries(given.map((field) => [field, true])));
+  if (names === undefined) {
+    if (name === undefined) throw fieldError("name", "required, unless acquire is given `names`");
+    if (op === "release") return { kind: "lock", name, one: true, op: { op, ...(token !== undefined && { token }) } };
+    if (op === "try_acquire") return { kind: "lock", name, one: true, op: { op, mode } };
+    const timeout = timeout_ms !== undefined && { timeout_ms };
+    return { kind: "lock", name, one: true, op: { op: "acquire", names: [name], mode, ...timeout } };
+  }
+  if (name !== undefined) throw fieldError("names", "give either `name` or `names`, not both");
+  if (mode === "shared") throw fieldError("mode", "several names are taken exclusively");
+  if (new Set(names).size < names.length) throw fieldError("names", "each name once");
+  for (const one of names) requireName(one);
+  // In one order for everybody, as the rule against taking a lock that sorts before one that is held.
+  const sorted = names.toSorted();
+  const timeout = timeout_ms !== undefined && { timeout_ms };
+  return { kind: "lock", name: sorted[0]!, one: false, op: { op: "acquire", names: sorted, mode, ...timeout } };
+}
+
+function requireName(name: unknown): void {
+  if (typeof name === "string" && !isVariableName(name)) {
+    throw new RefusedArguments("bad_name", `${JSON.stringify(name.slice(0, 64))} can't be a variable's name`);
+  }
+}
+
+function requireFields(op: string, { required = [], optional = [] }: OpFields, args: object): void {
   const given = new Set(Object.keys(args).filter((field) => field !== "op" && field !== "name"));
-  const { required = [], optional = [] } = ops[op]!;
   for (const field of required) if (!given.has(field)) throw fieldError(field, `required by op ${op}`);
   for (const field of given) {
     if (!required.includes(field) && !optional.includes(field)) throw fieldError(field, `op ${op} does not take it`);
   }
-  requireSizes(fields);
-  return { kind, name, ...(guard && { fence: guard }), op: { op, ...fields } } as VariableCall;
 }
 
 const fieldError = (field: string, message: string) =>

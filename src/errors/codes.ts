@@ -240,6 +240,12 @@ export const variableErrorHints = {
   stale_fence: "You no longer hold that lock, or never did: acquire it again and use the token of that grant.",
   unknown_variable: "Variables come to be at their first use; check the name.",
   stale_call: "The task has gone on since this call: its first outcome is no longer kept, and nothing was done again.",
+  already_held: "Go on with the token that you have; release the lock first to take it in another mode.",
+  holds_locks: "Release the lock that `message` names first, or acquire all that you need together with `names`.",
+  not_holder: "Only the hold's own task releases it, once, and by its own token; there is nothing to release here.",
+  superseded: "A later call of yours waits for the lock in place of this one; see its answer.",
+  needs_task:
+    "Let a task take it: what it holds is released when it ends. `inspect {variable}` shows who holds it now.",
   too_many_variables: "Use keys of one shared_map in place of many variables.",
   collection_full: "Start another variable, or delete what is no longer needed.",
 } as const;

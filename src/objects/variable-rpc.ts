@@ -1,7 +1,7 @@
 /** The RPC surface of a SharedVariable, named `tenant/run/name`. Only the run's object calls it (ARCHITECTURE, Variables). */
 
 import type { Answer, Json } from "../variables/kind.ts";
-import type { VariableCall, VariableKind } from "../variables/ops.ts";
+import type { DataKind, VariableCall } from "../variables/ops.ts";
 import type { Idem, Reply } from "./rpc.ts";
 
 /** Who carries out an op, so that a repeat of it gets the first answer and changes nothing. */
@@ -26,7 +26,7 @@ export interface VariableOp {
 
 export interface VariableLook {
   readonly name: string;
-  readonly kind: VariableKind;
+  readonly kind: DataKind;
   readonly state: { readonly [field: string]: Json };
   /** Ops carried out since the object was last loaded, by name. */
   readonly ops: { readonly [op: string]: number };

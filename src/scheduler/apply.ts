@@ -45,6 +45,12 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "call_waiting":
       waitInCall(state, event, seq);
       return;
+    case "lock_granted":
+      grantLock(state, event, at);
+      return;
+    case "lock_released":
+      releaseLock(state, event, at);
+      return;
     case "call_done":
       endCall(state, event, seq);
       return;
@@ -128,6 +134,7 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     turns: 0,
     head: undefined,
     calls: [],
+    holds: [],
     chain: 1,
     effective: event.priority,
     dependents: [],
@@ -289,6 +296,7 @@ function waitInCall(state: RunState, event: Of<"call_waiting">, seq: number): vo
     targets: event.targets,
     mode: event.mode,
     until: event.until ?? 0,
+    ...(event.lock && { lock: { ...event.lock, since: state.header.changedAt } }),
   };
   task.calls = [...task.calls.filter((one) => one.id !== event.call), call];
   for (const n of event.targets) {
@@ -297,6 +305,44 @@ function waitInCall(state: RunState, event: Of<"call_waiting">, seq: number): vo
     state.dirty.add(n);
     if (isLive(target)) raiseEffective(state, target, task.effective);
   }
+  for (const name of call.lock?.names ?? []) {
+    const queue = state.lock(name);
+    queue.add({ task: task.n, call: call.id, seq, ...call.lock! });
+    for (const holder of queue.holders.keys()) raiseEffective(state, state.task(holder), task.effective);
+  }
+  state.dirty.add(task.n);
+  state.retime(task);
+}
+
+function grantLock(state: RunState, event: Of<"lock_granted">, at: number): void {
+  const { name, token, mode } = event;
+  const task = state.task(event.task);
+  const totals = state.lockTotals(name) ?? { token: 0, grants: 0, waitedMs: 0, heldMs: 0 };
+  const { grants, waitedMs, heldMs } = totals;
+  state.header.locks = state.header.locks ?? {};
+  Object.defineProperty(state.header.locks, name, {
+    value: { token, grants: grants + 1, waitedMs: waitedMs + (event.waited_ms ?? 0), heldMs },
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  });
+  task.holds = [...task.holds, { name, token, mode, since: at, until: event.until ?? 0 }];
+  state.lock(name).holders.set(task.n, mode);
+  inherit(state, task);
+  state.retime(task);
+}
+
+function releaseLock(state: RunState, event: Of<"lock_released">, at: number): void {
+  const { name, token } = event;
+  const task = state.task(event.task);
+  const hold = task.holds.find((one) => one.token === token && one.name === name);
+  const totals = state.lockTotals(name);
+  assert(hold && totals, "only what is held is released");
+  totals.heldMs += at - hold.since;
+  task.holds = task.holds.filter((one) => one !== hold);
+  state.lock(name).holders.delete(task.n);
+  state.freedLocks.add(name);
+  lowerEffective(state, task);
   state.dirty.add(task.n);
   state.retime(task);
 }
@@ -319,6 +365,12 @@ function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "
     target.awaiters.splice(place, 1);
     state.dirty.add(n);
     if (isLive(target)) lowerEffective(state, target);
+  }
+  for (const name of call.lock?.names ?? []) {
+    const queue = state.lock(name);
+    queue.remove(call.seq);
+    state.freedLocks.add(name);
+    for (const holder of queue.holders.keys()) lowerEffective(state, state.task(holder));
   }
 }
 

@@ -4,6 +4,7 @@ import { leaseMs } from "../limits.ts";
 import { loseLease } from "./attempts.ts";
 import { settleBudget } from "./budget.ts";
 import { endTask, settle } from "./ending.ts";
+import { expireHolds } from "./locks.ts";
 import { endIdleRun, idleEndAt } from "./run-commands.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -40,6 +41,7 @@ function ring(step: Step, task: Task): void {
   } else if (phase.state === "waiting" && phase.until > 0 && phase.until <= now) {
     step.emit({ type: "task_ready", task: task.n, why: "backoff" });
   } else {
+    expireHolds(step, task);
     for (const call of task.calls) {
       if (call.state === "waiting" && call.until > 0 && call.until <= now) endWait(step, task, call.id, "timed_out");
     }

@@ -9,6 +9,7 @@
 
 import type { ErrorData, UsageDelta } from "./events.ts";
 import { joinedChildren } from "./inheritance.ts";
+import { settleLocks } from "./locks.ts";
 import type { Step } from "./step.ts";
 import { type EndState, isEnded, isLive, joinsParent, type Task } from "./task.ts";
 import { observe, settleCalls } from "./waits.ts";
@@ -27,6 +28,7 @@ export interface End {
 /** Ends a live task; `settle` must follow before the step is over. */
 export function endTask(step: Step, task: Task, end: End): void {
   const { state, error, result, resultSeq, usage, causes } = end;
+  letGo(step, task, causes);
   step.emit(
     {
       type: "task_ended",
@@ -44,9 +46,17 @@ export function endTask(step: Step, task: Task, end: End): void {
 /** The task's own work is done: it ends, or waits for its live children with the result recorded. */
 export function completeTask(step: Step, task: Task, fence: number, result: unknown, usage?: UsageDelta): void {
   if (task.liveChildren > 0) {
+    letGo(step, task);
     step.emit({ type: "task_parked", task: task.n, fence, on: "children", ...(usage && { usage }) }, { result });
   } else {
     endTask(step, task, { state: "succeeded", result, ...(usage && { usage }) });
+  }
+}
+
+/** A task whose work is done holds nothing; `settleLocks` hands it on. */
+function letGo(step: Step, task: Task, causes?: readonly number[]): void {
+  for (const { name, token } of task.holds) {
+    step.emit({ type: "lock_released", task: task.n, name, token, why: "ended" }, undefined, causes);
   }
 }
 
@@ -79,6 +89,7 @@ export function settle(step: Step): void {
     joinParent(step, task);
     if (task.n === step.state.header.root) endSiblings(step);
   }
+  settleLocks(step);
   endRunWithRoot(step);
 }
 

@@ -7,6 +7,7 @@
  */
 
 import type { RunStatus, WaitMode } from "../contract/shapes.ts";
+import type { LockMode } from "../variables/ops.ts";
 import type { EndState } from "./task.ts";
 
 export interface Limits {
@@ -94,6 +95,8 @@ export type SchedulerEvent =
       readonly targets: readonly number[];
       readonly mode: WaitMode;
       readonly until?: number;
+      /** In place of targets: the locks that it waits for, all at once. */
+      readonly lock?: { readonly names: readonly string[]; readonly mode: LockMode };
     }
   | {
       readonly type: "call_done";
@@ -159,6 +162,23 @@ export type SchedulerEvent =
       readonly severity: "info" | "warning" | "error";
       readonly subjects: readonly number[];
       readonly message: string;
+    }
+  | {
+      readonly type: "lock_granted";
+      readonly task: number;
+      readonly name: string;
+      readonly token: number;
+      readonly mode: LockMode;
+      readonly waited_ms?: number;
+      /** When `limits.hold_ms` takes it back. */
+      readonly until?: number;
+    }
+  | {
+      readonly type: "lock_released";
+      readonly task: number;
+      readonly name: string;
+      readonly token: number;
+      readonly why: "released" | "ended" | "victim" | "expired";
     }
   /** Its first use; the values are its object's. */
   | { readonly type: "variable_created"; readonly name: string; readonly kind: string }

@@ -63,6 +63,9 @@ function* waitersOf(state: RunState, task: Task): Generator<Task> {
     const waiter = state.live(n);
     if (waiter) yield waiter;
   }
+  for (const { name } of task.holds) {
+    for (const { task: n } of state.lock(name).waiters) if (n !== task.n) yield state.task(n);
+  }
   if (joinsParent(task)) {
     const parent = state.live(task.parent);
     if (parent?.phase.state === "parked" && parent.phase.on === "children") yield parent;
@@ -82,6 +85,9 @@ export function* providersOf(state: RunState, task: Task): Generator<Task> {
     for (const n of call.targets) {
       const target = state.live(n);
       if (target) yield target;
+    }
+    for (const name of call.lock?.names ?? []) {
+      for (const n of state.lock(name).holders.keys()) if (n !== task.n) yield state.task(n);
     }
   }
   if (task.phase.state === "parked" && task.phase.on === "children") yield* joinedChildren(state, task);

@@ -4,7 +4,9 @@
  * V1. A task can end when for each of its waits enough of the tasks that it names can: all of them, or one for mode `any`.
  * V2. Its own children count as waited for from their creation: it ends only after them.
  * V3. A wait with a timeout holds nobody for ever.
- * V4. Cost: linear in the waits that are reachable.
+ * V4. A wait for a lock needs its holders, and those before it in the queue; a timeout of it does not count, since the cycle
+ *     that it would end is one already.
+ * V5. Cost: linear in the waits that are reachable.
  */
 
 import { joinedChildren } from "./inheritance.ts";
@@ -16,7 +18,11 @@ interface Wait {
   /** How many more of `of` must end. */
   need: number;
   readonly of: ReadonlySet<number>;
+  /** The tool call that waits; undefined: for dependencies or children. */
+  readonly call: string | undefined;
 }
+
+const nobody: ReadonlySet<number> = new Set();
 
 export interface Supposed {
   /** A task that is about to wait: whatever needs it can't end first. */
@@ -63,15 +69,15 @@ export function neverEnding(state: RunState, from: Iterable<number>, supposed: S
   return stuck;
 }
 
-function* waitsOf(
+export function* waitsOf(
   state: RunState,
   task: Task,
-  revived: ReadonlySet<number>,
-  open: (n: number) => Task | undefined,
+  revived: ReadonlySet<number> = nobody,
+  open: (n: number) => Task | undefined = (n) => state.live(n),
 ): Generator<Wait> {
-  const wait = (names: readonly number[], any = false): Wait[] => {
-    const of = new Set(names.filter(open));
-    return of.size === 0 ? [] : [{ waiter: task.n, need: any ? 1 : of.size, of }];
+  const wait = (names: Iterable<number>, any = false, call?: string): Wait[] => {
+    const of = new Set([...names].filter(open));
+    return of.size === 0 ? [] : [{ waiter: task.n, need: any ? 1 : of.size, of, call }];
   };
   if (revived.has(task.n)) {
     yield* wait(task.after);
@@ -79,7 +85,12 @@ function* waitsOf(
   }
   if (isHeldBack(task) || (revived.size > 0 && isUnstarted(task))) yield* wait(task.after);
   for (const call of task.calls) {
-    if (call.state === "waiting" && call.until === 0) yield* wait(call.targets, call.mode === "any");
+    if (call.state !== "waiting") continue;
+    if (call.until === 0) yield* wait(call.targets, call.mode === "any", call.id);
+    for (const name of call.lock?.names ?? []) {
+      const waiter = { task: task.n, call: call.id, seq: call.seq, ...call.lock! };
+      yield* wait(state.lock(name).providersOf(waiter), false, call.id);
+    }
   }
   const children = [...joinedChildren(state, task)].map((child) => child.n);
   for (const n of task.children) if (revived.has(n) && joinsParent(state.task(n))) children.push(n);

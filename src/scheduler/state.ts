@@ -13,8 +13,18 @@ import type { RunStatus, TaskState } from "../contract/shapes.ts";
 import { assert } from "../errors/assert.ts";
 import type { Limits } from "./events.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
+import { LockQueue } from "./lock-queue.ts";
 import { ReadyQueue } from "./ready-queue.ts";
 import { isEnded, isLive, type Phase, type Task } from "./task.ts";
+
+/** What a lock has come to so far, apart from who has it. */
+export interface LockTotals {
+  /** The newest grant's. */
+  token: number;
+  grants: number;
+  waitedMs: number;
+  heldMs: number;
+}
 
 /** What a run is apart from its tasks: plain data, written with each checkpoint. */
 export interface RunHeader {
@@ -42,6 +52,8 @@ export interface RunHeader {
   cacheReadTokens: number;
   cacheWriteTokens: number;
   reservedTokens: number;
+  /** By name; absent in checkpoints from before there were locks. */
+  locks?: Record<string, LockTotals>;
 }
 
 export const noCounts = (): Record<TaskState, number> => ({
@@ -68,6 +80,10 @@ export class RunState {
   readonly budgetQueue = new Set<number>();
   /** Tasks changed since the last checkpoint. */
   readonly dirty = new Set<number>();
+  /** Who holds and who waits, by the lock's name. */
+  readonly #locks = new Map<string, LockQueue>();
+  /** Locks that were let go of, or whose queue moved, and that `settleLocks` has not looked at yet. */
+  readonly freedLocks = new Set<string>();
   readonly #timers = new IndexedHeap((a, b) => (this.#due.get(a)! - this.#due.get(b)! || a - b) < 0);
   readonly #due = new Map<number, number>();
   readonly #cold: (n: number) => Task | undefined;
@@ -110,6 +126,31 @@ export class RunState {
 
   keyOf(creator: number, key: string): number | undefined {
     return this.keys.get(creator)?.get(key);
+  }
+
+  lock(name: string): LockQueue {
+    let queue = this.#locks.get(name);
+    if (!queue) {
+      queue = new LockQueue();
+      this.#locks.set(name, queue);
+    }
+    return queue;
+  }
+
+  lockTotals(name: string): LockTotals | undefined {
+    const { locks } = this.header;
+    return locks && Object.hasOwn(locks, name) ? locks[name] : undefined;
+  }
+
+  /** Puts a task of a checkpoint into the queues of its locks. */
+  indexLocks(task: Task): void {
+    for (const { name, mode } of task.holds) this.lock(name).holders.set(task.n, mode);
+    for (const call of task.calls) {
+      if (call.state !== "waiting" || !call.lock) continue;
+      for (const name of call.lock.names) {
+        this.lock(name).add({ task: task.n, call: call.id, seq: call.seq, ...call.lock });
+      }
+    }
   }
 
   /** Moves a task to another phase and keeps every index with it (S2). */
@@ -195,6 +236,7 @@ function dueAt(task: Task): number {
   const { phase } = task;
   if (phase.state === "running") due = Math.min(due, phase.expiresAt);
   if (phase.state === "waiting" && phase.until > 0) due = Math.min(due, phase.until);
+  for (const { until } of task.holds) if (until > 0) due = Math.min(due, until);
   for (const call of task.calls) if (call.state === "waiting" && call.until > 0) due = Math.min(due, call.until);
   return due;
 }

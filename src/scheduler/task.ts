@@ -4,6 +4,7 @@
  */
 
 import type { WaitMode } from "../contract/shapes.ts";
+import type { LockMode } from "../variables/ops.ts";
 
 export type EndState = "succeeded" | "failed" | "cancelled" | "skipped";
 
@@ -52,7 +53,19 @@ export type Call =
       readonly mode: WaitMode;
       /** When the wait times out; 0: never. */
       readonly until: number;
+      /** In place of targets. */
+      readonly lock?: { readonly names: readonly string[]; readonly mode: LockMode; readonly since: number };
     };
+
+/** A lock that a task has. */
+export interface Hold {
+  readonly name: string;
+  readonly token: number;
+  readonly mode: LockMode;
+  readonly since: number;
+  /** When it is taken back; 0: never. */
+  readonly until: number;
+}
 
 export interface Task {
   readonly n: number;
@@ -90,6 +103,7 @@ export interface Task {
   /** The newest logged snapshot; undefined before the first turn. */
   head: string | undefined;
   calls: Call[];
+  holds: readonly Hold[];
 
   /** At least the longest chain of waiting dependents behind this task, itself included, up to `chainLengthMax`. */
   chain: number;

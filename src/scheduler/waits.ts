@@ -9,7 +9,9 @@
  */
 
 import type { WaitMode } from "../contract/shapes.ts";
+import type { SchedulerEvent } from "./events.ts";
 import { neverEnding } from "./liveness.ts";
+import type { LockOutcome } from "./lock-outcome.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { type Call, isEnded, type Task } from "./task.ts";
@@ -96,10 +98,34 @@ export function endWait(
   causes: readonly number[] = [],
 ): void {
   const call = task.calls.find((one) => one.id === callId);
-  const targets = call?.state === "waiting" ? call.targets : undefined;
-  for (const n of targets ?? []) observe(step, step.state.task(n));
-  const done = { type: "call_done", task: task.n, call: callId, tool: "await_tasks", why } as const;
-  const cause = step.emit(done, targets && { targets }, causes);
+  const waiting = call?.state === "waiting" ? call : undefined;
+  if (waiting?.lock) {
+    const lock: LockOutcome = { kind: "timed_out", names: waiting.lock.names };
+    wake(step, task, closeCall(step, task, callId, "lock", why, { lock }, causes));
+    return;
+  }
+  for (const n of waiting?.targets ?? []) observe(step, step.state.task(n));
+  const body = waiting && { targets: waiting.targets };
+  wake(step, task, closeCall(step, task, callId, "await_tasks", why, body, causes));
+}
+
+type CallDone = Extract<SchedulerEvent, { type: "call_done" }>;
+
+/** The end of a waiting call; `wake` must follow when nothing comes between. Answers the event's number. */
+export function closeCall(
+  step: Step,
+  task: Task,
+  call: string,
+  tool: CallDone["tool"],
+  why: CallDone["why"],
+  body: { readonly targets: readonly number[] } | { readonly lock: LockOutcome } | undefined,
+  causes: readonly number[] = [],
+): number {
+  return step.emit({ type: "call_done", task: task.n, call, tool, why }, body, causes);
+}
+
+/** The task goes on when none of its calls waits any more (W2). */
+export function wake(step: Step, task: Task, cause: number): void {
   if (task.calls.some((one) => one.state === "waiting")) return;
   if (task.phase.state === "parked" && task.phase.on === "calls") {
     step.emit({ type: "task_ready", task: task.n, why: "wake" }, undefined, [cause]);

@@ -2,7 +2,7 @@
 
 import { atomic } from "./atomic.ts";
 import type { Decision, Json, Kind, Stored } from "./kind.ts";
-import type { VariableCall, VariableKind } from "./ops.ts";
+import type { DataKind, VariableCall } from "./ops.ts";
 import { sharedList } from "./shared-list.ts";
 import { sharedMap } from "./shared-map.ts";
 import { sharedMemory } from "./shared-memory.ts";
@@ -15,9 +15,9 @@ const kinds = {
   shared_map: sharedMap,
   shared_list: sharedList,
   shared_memory: sharedMemory,
-} as unknown as Readonly<Record<VariableKind, AnyKind>>;
+} as unknown as Readonly<Record<DataKind, AnyKind>>;
 
-export const initialHead = (kind: VariableKind): Json => kinds[kind].initial;
+export const initialHead = (kind: DataKind): Json => kinds[kind].initial;
 
 /** Changes nothing, whatever the state is. */
 export const isRead = ({ kind, op }: VariableCall): boolean => kinds[kind].reads.includes(op.op);
@@ -25,7 +25,7 @@ export const isRead = ({ kind, op }: VariableCall): boolean => kinds[kind].reads
 export const decide = (head: Json, stored: Stored, { kind, op }: VariableCall): Decision<Json> =>
   kinds[kind].decide(head, stored, op);
 
-export const show = (kind: VariableKind, head: Json): { readonly [field: string]: Json } => kinds[kind].show(head);
+export const show = (kind: DataKind, head: Json): { readonly [field: string]: Json } => kinds[kind].show(head);
 
 /** What a variable that nobody has used holds. */
 export const nothing: Stored = { entry: () => undefined, from: () => [], text: () => "" };

@@ -30,13 +30,20 @@ export type SharedMemoryOp =
   | { readonly op: "edit"; readonly old: string; readonly new: string; readonly if_version?: number }
   | { readonly op: "append"; readonly text: string };
 
+export type LockMode = "exclusive" | "shared";
+
+export type LockOp =
+  | { readonly op: "acquire"; readonly names: readonly string[]; readonly mode: LockMode; readonly timeout_ms?: number }
+  | { readonly op: "try_acquire"; readonly mode: LockMode }
+  | { readonly op: "release"; readonly token?: number };
+
 /** A write may name the lock that guards it and the token of its hold. */
 export interface Fence {
   readonly lock: string;
   readonly token: number;
 }
 
-/** The ops by kind. */
+/** The ops of the kinds that hold data, each variable in an object of its own. */
 export interface VariableOps {
   readonly atomic: AtomicOp;
   readonly shared_map: SharedMapOp;
@@ -44,13 +51,23 @@ export interface VariableOps {
   readonly shared_memory: SharedMemoryOp;
 }
 
-export type VariableKind = keyof VariableOps;
+export type DataKind = keyof VariableOps;
+/** `lock` blocks, and lives where tasks park and wake: in the run (scheduler/locks.ts). */
+export type VariableKind = DataKind | "lock";
+
+/** `name` is the first of the op's names. `one`: asked for by `name`, and answered with one token. */
+export interface LockCall {
+  readonly name: string;
+  readonly kind: "lock";
+  readonly one: boolean;
+  readonly op: LockOp;
+}
 
 export type VariableCall = {
-  readonly [Kind in VariableKind]: {
+  readonly [Kind in DataKind]: {
     readonly name: string;
     readonly kind: Kind;
     readonly op: VariableOps[Kind];
     readonly fence?: Fence;
   };
-}[VariableKind];
+}[DataKind];

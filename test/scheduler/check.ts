@@ -30,7 +30,12 @@ function waitsOf(task: Task, tasks: readonly Task[], families: Families): Task[]
   const found: Task[] = [];
   const at = (n: number) => tasks[n - 1]!;
   if (task.phase.state === "waiting" && task.phase.pending > 0) found.push(...task.after.map(at));
-  for (const call of task.calls) if (call.state === "waiting") found.push(...call.targets.map(at));
+  for (const call of task.calls) {
+    if (call.state !== "waiting") continue;
+    found.push(...call.targets.map(at));
+    const holds = (one: Task) => one !== task && one.holds.some(({ name }) => call.lock?.names.includes(name));
+    found.push(...tasks.filter(holds));
+  }
   if (task.phase.state === "parked" && task.phase.on === "children") {
     found.push(...(families.get(task.n) ?? []));
   }

@@ -52,6 +52,7 @@ export class MemoryStore {
       state.tasks.set(task.n, task);
       header.counts[task.phase.state]--;
       state.indexTask(task);
+      state.indexLocks(task);
     }
     const from = header.seq;
     for (const { seq, event, at } of this.log) if (seq > from) apply(state, event, seq, at);

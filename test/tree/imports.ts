@@ -27,7 +27,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
   variables: { imports: ground, pure: true },
   contract: { imports: [...ground, "context"], types: ["variables"], packages: [/^zod$/], pure: true },
-  scheduler: { imports: [...ground, "context"], types: ["contract"], pure: true },
+  scheduler: { imports: [...ground, "context"], types: ["contract", "variables"], pure: true },
   // Below the objects and the door, which both read and write through it.
   storage: { imports: domain, types: ["contract", "objects"] },
   objects: { imports: [...domain, "contract", "storage"], packages: [/^cloudflare:workers$/] },

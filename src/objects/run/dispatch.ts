@@ -7,11 +7,13 @@ import type { LeaseGrant } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
 import { toolHints } from "../../errors/codes.ts";
 import { needsReservation } from "../../scheduler/budget.ts";
+import type { LockOutcome } from "../../scheduler/lock-outcome.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import { contextText } from "../../storage/run/context-tree.ts";
 import type { Answer, NextTask, SeatWork } from "../seat-rpc.ts";
 import { createdEventOf, type SpecBody, specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { lockWords } from "./lock-calls.ts";
 import { awaitedView, dispatchTexts } from "./results.ts";
 import { taskView } from "./views.ts";
 
@@ -167,11 +169,19 @@ const deadlockVictim = {
 };
 
 /** The answer that event `seq` (a `call_done`) records: as it was given, or what the awaited tasks came to. */
-function answerOf(run: LoadedRun, seq: number): { text: string; isError: boolean } {
+export function answerOf(run: LoadedRun, seq: number): { text: string; isError: boolean } {
   const event = run.store.log.event(seq);
   assert(event?.type === "call_done", "a done call names its end");
-  const body = run.store.log.body(seq) as { text: string; isError: boolean } | { targets: readonly number[] };
+  const body = run.store.log.body(seq) as
+    | { text: string; isError: boolean }
+    | { targets: readonly number[] }
+    | { lock: LockOutcome };
   if ("text" in body) return body;
+  if ("lock" in body) {
+    const words = lockWords(run, body.lock);
+    const isError = words.kind === "error";
+    return { text: JSON.stringify(isError ? { error: words.error } : words.result), isError };
+  }
   const view = awaitedView(run, body.targets);
   if (event.why === "settled" || event.why === "answered") return { text: JSON.stringify(view), isError: false };
   const error = event.why === "timed_out" ? timedOut : deadlockVictim;

@@ -5,10 +5,11 @@
 
 import type { MessageText, Usage } from "../../context/types.ts";
 import type { ErrorView, LeaseGrant, TaskState, ToolOutcome } from "../../contract/shapes.ts";
-import { isVariableTool } from "../../contract/variable-tools.ts";
+import { isCarriedOutLater } from "../../contract/variable-tools.ts";
 import { leaseContextBytesMax, leaseMs, seatServesMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
+import { settleLocks } from "../../scheduler/locks.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { CompleteInput, FailInput, Idem, LeaseRef, Reply, ToolCallInput } from "../rpc.ts";
@@ -94,6 +95,7 @@ export class PullLeases {
       const { snapshot } = appended;
       const usage = usageDelta(input.usage ?? {});
       step.emit({ type: "turn", task: task.n, fence: task.phase.fence, turn: task.turns + 1, snapshot, usage });
+      settleLocks(step);
       settleBudget(step);
       return ok({ snapshot });
     });
@@ -104,7 +106,7 @@ export class PullLeases {
     let waiting = false;
     let later: { run: LoadedRun; what: LaterRun; id: OpId } | undefined;
     // What comes after the commit can't be remembered in it: the variable remembers it.
-    const remembered = isVariableTool(input.tool) || input.tool === "inspect" ? undefined : idem;
+    const remembered = isCarriedOutLater(input.tool) ? undefined : idem;
     const reply = await this.#withLease<ToolOutcome>(lease, input.tool, remembered, (step, run, task) => {
       const known = input.callId === undefined ? undefined : answersOf(run, task)[callId];
       if (known && "text" in known) return ok(answerView(known));

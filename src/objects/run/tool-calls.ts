@@ -14,13 +14,15 @@ import { cancelTask, settle } from "../../scheduler/ending.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { isLive, type Task } from "../../scheduler/task.ts";
 import { beginAwait, waitIsOver } from "../../scheduler/waits.ts";
-import type { VariableCall } from "../../variables/ops.ts";
+import type { LockCall, VariableCall } from "../../variables/ops.ts";
 import { createdEventOf } from "./bodies.ts";
+import { answerOf } from "./dispatch.ts";
 import { forkAll } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { useLock } from "./lock-calls.ts";
 import { projectionOf } from "./projection.ts";
 import { awaitedView, cutResult } from "./results.ts";
-import { useVariable } from "./variable-calls.ts";
+import { register, useVariable } from "./variable-calls.ts";
 import { budgetLeft, taskView } from "./views.ts";
 
 export interface ToolError {
@@ -66,6 +68,7 @@ export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string
   if (!parsed.ok) return toolError(parsed.code, parsed.message);
   const { call } = parsed;
   if ("variable" in call) return useVariable(step, run, call.variable);
+  if (call.tool === "lock") return lock(step, run, caller, call.lock);
   switch (call.tool) {
     case "create_task":
       return createFromCall(step, run, caller, call.tasks);
@@ -80,6 +83,19 @@ export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string
     default:
       return unreachable(call);
   }
+}
+
+function lock(step: Step, run: LoadedRun, caller: Caller, call: LockCall): ToolRun {
+  for (const name of call.op.op === "acquire" ? call.op.names : [call.name]) {
+    const refusal = register(step, run, { name, kind: "lock" });
+    if (refusal) return refusal;
+  }
+  const answerAt = (seq: number) => {
+    const { text, isError } = answerOf(run, seq);
+    const value = JSON.parse(text) as { error: ToolError };
+    return isError ? ({ kind: "error", error: value.error } as const) : ({ kind: "result", result: value } as const);
+  };
+  return useLock(step, run, caller, call, answerAt) ?? { kind: "waiting", targets: [], mode: "all" };
 }
 
 function createFromCall(

@@ -21,11 +21,12 @@ import type { Step } from "../../scheduler/step.ts";
 import type { RegisteredVariable } from "../../storage/run/variables.ts";
 import { decide, initialHead, isRead, nothing, show } from "../../variables/index.ts";
 import type { Answer } from "../../variables/kind.ts";
-import type { VariableCall } from "../../variables/ops.ts";
+import type { DataKind, VariableCall } from "../../variables/ops.ts";
 import { type Env, variableStub } from "../env.ts";
 import type { Reply } from "../rpc.ts";
 import type { OpId, VariableLook } from "../variable-rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { lockView } from "./lock-view.ts";
 import { ok } from "./replies.ts";
 import { cutResult } from "./results.ts";
 import { type ToolRun, toolError } from "./tool-calls.ts";
@@ -35,21 +36,27 @@ export type LaterRun = Extract<ToolRun, { kind: "variable" | "look" }>;
 
 export const isLater = (done: ToolRun): done is LaterRun => done.kind === "variable" || done.kind === "look";
 
-/** Checks the op against the run and registers the variable at its first use. The caller has refused writes to an ended run. */
-export function useVariable(step: Step, run: LoadedRun, call: VariableCall): ToolRun {
+/** Registers a variable at its first use; a name that is taken by another kind is refused. */
+export function register(step: Step, run: LoadedRun, { name, kind }: RegisteredVariable): ToolRun | undefined {
   const { variables } = run.store;
-  const { name, kind } = call;
   const known = variables.kindOf(name);
   if (known && known !== kind) {
     return toolError("kind_mismatch", `"${name}" is a ${known}, since its first use, and no ${kind}.`, { kind: known });
   }
-  if (!known) {
-    if (isRunEnded(step.state)) return toolRun(decide(initialHead(kind), nothing, call).answer);
-    if (variables.count >= variablesPerRunMax)
-      return toolError("too_many_variables", `A run has at most ${variablesPerRunMax} variables.`);
-    variables.add({ name, kind }, step.emit({ type: "variable_created", name, kind }));
+  if (known) return undefined;
+  if (variables.count >= variablesPerRunMax)
+    return toolError("too_many_variables", `A run has at most ${variablesPerRunMax} variables.`);
+  variables.add({ name, kind }, step.emit({ type: "variable_created", name, kind }));
+  return undefined;
+}
+
+/** Checks the op against the run. The caller has refused writes to an ended run. */
+export function useVariable(step: Step, run: LoadedRun, call: VariableCall): ToolRun {
+  const { name, kind } = call;
+  if (isRunEnded(step.state) && !run.store.variables.kindOf(name)) {
+    return toolRun(decide(initialHead(kind), nothing, call).answer);
   }
-  return { kind: "variable", call };
+  return register(step, run, { name, kind }) ?? { kind: "variable", call };
 }
 
 export class VariableCalls {
@@ -73,11 +80,14 @@ export class VariableCalls {
   }
 
   async look(run: LoadedRun, variable: RegisteredVariable): Promise<VariableView> {
-    const stub = () => variableStub(this.#env, run.tenant, run.id, variable.name);
-    return viewOf(variable, await persistently(() => stub().look(), variableTries));
+    const { name, kind } = variable;
+    if (kind === "lock") return lockView(run, name);
+    const stub = () => variableStub(this.#env, run.tenant, run.id, name);
+    return viewOf({ name, kind }, await persistently(() => stub().look(), variableTries));
   }
 
   async deleteAll(run: LoadedRun, variable: RegisteredVariable): Promise<void> {
+    if (variable.kind === "lock") return;
     await persistently(() => variableStub(this.#env, run.tenant, run.id, variable.name).deleteAll(), variableTries);
   }
 }
@@ -127,7 +137,7 @@ const toolRun = (answer: Answer): ToolRun =>
     : { kind: "error", error: { ...answer.error, hint: toolHints[answer.error.code] } };
 
 /** A registered variable whose first op never reached it is as its kind begins. */
-function viewOf({ name, kind }: RegisteredVariable, look: VariableLook | undefined): VariableView {
+function viewOf({ name, kind }: { name: string; kind: DataKind }, look: VariableLook | undefined): VariableView {
   const state = Object.entries(look?.state ?? show(kind, initialHead(kind))).map(([field, value]) => {
     const cut = cutResult(value, inlineResultBytesMax);
     return [field, cut.value] as const;

@@ -97,6 +97,10 @@ function waitingOn(run: LoadedRun, task: Task): WaitingOn {
   if (phase.state === "parked" && phase.on === "budget") return { budget: true };
   const call = task.calls.find((one) => one.state === "waiting");
   if (call?.state !== "waiting") return null;
+  if (call.lock) {
+    const { names, since } = call.lock;
+    return { variables: [...names], op: "lock.acquire", since, ...(call.until > 0 && { until: call.until }) };
+  }
   return {
     tasks: call.targets.filter((n) => run.state.live(n)).map((n) => run.taskId(n)),
     mode: call.mode,

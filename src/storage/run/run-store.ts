@@ -89,6 +89,7 @@ export class RunStore {
       state.tasks.set(task.n, task);
       state.header.counts[task.phase.state]--;
       state.indexTask(task);
+      state.indexLocks(task);
     }
     this.#tailRows = 0;
     this.#tailBytes = 0;

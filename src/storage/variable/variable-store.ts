@@ -10,7 +10,7 @@
 
 import { idempotencyMs } from "../../limits.ts";
 import type { Answer, Decision, Entry, Json, Stored } from "../../variables/kind.ts";
-import type { VariableKind } from "../../variables/ops.ts";
+import type { DataKind } from "../../variables/ops.ts";
 import { needsChunks } from "../run/chunks.ts";
 import { Texts } from "../run/texts.ts";
 
@@ -20,7 +20,7 @@ export interface VariableIdentity {
   readonly tenant: string;
   readonly run: string;
   readonly name: string;
-  readonly kind: VariableKind;
+  readonly kind: DataKind;
   readonly createdAt: number;
 }
 

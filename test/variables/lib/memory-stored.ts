@@ -2,9 +2,9 @@
 
 import { decide, initialHead } from "../../../src/variables/index.ts";
 import type { Answer, Entry, Json, Stored } from "../../../src/variables/kind.ts";
-import type { VariableCall, VariableKind, VariableOps } from "../../../src/variables/ops.ts";
+import type { DataKind, VariableCall, VariableOps } from "../../../src/variables/ops.ts";
 
-export class MemoryVariable<Kind extends VariableKind> implements Stored {
+export class MemoryVariable<Kind extends DataKind> implements Stored {
   readonly #kind: Kind;
   readonly #entries = new Map<string, Entry>();
   #head: Json;
