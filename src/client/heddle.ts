@@ -13,6 +13,7 @@ import type {
   EventsPage,
   EventView,
   Failed,
+  FindingsPage,
   Lease,
   RunsPage,
   RunView,
@@ -131,6 +132,10 @@ export class Heddle {
   }
   task(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {
     return this.#get(at(run, task), {}, options);
+  }
+  /** What Heddle has found out about the run: deadlocks, for example. */
+  findings(run: string, query: PageQuery = {}, options: CallOptions = {}): Promise<FindingsPage> {
+    return this.#get(`${at(run)}/findings`, { ...query }, options);
   }
   /** Shared variables in the order of their first use. */
   variables(run: string, query: PageQuery = {}, options: CallOptions = {}): Promise<VariablesPage> {

@@ -3,6 +3,7 @@
 import type {
   ErrorView,
   EventView,
+  FindingView,
   RunStatus,
   RunView,
   TaskState,
@@ -15,6 +16,7 @@ export type {
   CreatedTasks,
   ErrorView,
   EventView,
+  FindingView,
   Projection,
   RunStatus,
   RunView,
@@ -56,6 +58,10 @@ export interface RunsPage {
 }
 export interface TasksPage {
   tasks: TaskView[];
+  next_cursor: string | null;
+}
+export interface FindingsPage {
+  findings: FindingView[];
   next_cursor: string | null;
 }
 export interface VariablesPage {

@@ -206,6 +206,18 @@ export const variableView = z
     created_at: at.nullable(),
   })
   .meta({ id: "Variable" });
+const findingView = z
+  .strictObject({
+    id: z.string(),
+    at,
+    kind: z.string(),
+    severity: z.enum(["info", "warning", "error"]),
+    subjects: z.array(z.string()).describe("Tasks."),
+    evidence: z.array(z.int()).describe("`seq` of the events that show it, its own last."),
+    message: z.string(),
+  })
+  .meta({ id: "Finding" });
+export const findingsPage = z.strictObject({ findings: z.array(findingView), next_cursor: cursor });
 export const variablesPage = z.strictObject({ variables: z.array(variableView), next_cursor: cursor });
 export const tasksPage = z.strictObject({ tasks: z.array(taskView), next_cursor: cursor });
 export const eventsPage = z.strictObject({ events: z.array(eventView), next_cursor: cursor });
@@ -252,6 +264,7 @@ true satisfies AllTrue<
     Twins<z.infer<typeof errorView>, shapes.ErrorView>,
     Twins<z.infer<typeof taskView>, shapes.TaskView>,
     Twins<z.infer<typeof variableView>, shapes.VariableView>,
+    Twins<z.infer<typeof findingView>, shapes.FindingView>,
     Twins<z.infer<typeof createdTasks>, shapes.CreatedTasks>,
     Twins<z.infer<typeof eventView>, shapes.EventView>,
     Twins<z.infer<typeof waitView>, shapes.WaitView>,

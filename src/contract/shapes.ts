@@ -59,6 +59,20 @@ export interface VariableView {
   created_at: number | null;
 }
 
+/** A diagnosis with its evidence. */
+export interface FindingView {
+  id: string;
+  /** When it was found, epoch ms. */
+  at: number;
+  kind: string;
+  severity: "info" | "warning" | "error";
+  /** Tasks. */
+  subjects: string[];
+  /** `seq` of the events that show it, its own last. */
+  evidence: number[];
+  message: string;
+}
+
 /** What a task that does not run waits for; null otherwise. */
 export type WaitingOn =
   | { tasks: string[]; mode?: WaitMode; until?: number }

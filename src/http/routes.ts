@@ -3,6 +3,7 @@
 import { adminRoutes } from "./admin.ts";
 import { contextRoutes } from "./contexts.ts";
 import { eventRoutes } from "./events.ts";
+import { findingRoutes } from "./findings.ts";
 import { healthRoute } from "./health.ts";
 import { laterRoutes } from "./later.ts";
 import { leaseRoutes } from "./leases.ts";
@@ -21,6 +22,7 @@ export const routes: readonly Route[] = [
   ...toolRoutes,
   ...variableRoutes,
   ...eventRoutes,
+  ...findingRoutes,
   ...leaseRoutes,
   ...adminRoutes,
   healthRoute,

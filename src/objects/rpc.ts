@@ -12,6 +12,7 @@ import type {
   CreatedTasks,
   ErrorView,
   EventView,
+  FindingView,
   LeaseGrant,
   Page,
   RunStatus,
@@ -115,6 +116,7 @@ export interface RunSchedulerRpc {
   callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
 
   /** Variables in the order of their first use, each as it is now. */
+  findings(input: { limit: number; cursor?: string }): Promise<Reply<Page<FindingView>>>;
   variables(input: { limit: number; cursor?: string }): Promise<Reply<Page<VariableView>>>;
   variable(name: string): Promise<Reply<VariableView>>;
 

@@ -12,6 +12,7 @@ import type {
   CreatedTasks,
   ErrorView,
   EventView,
+  FindingView,
   LeaseGrant,
   Page,
   RunStatus,
@@ -55,6 +56,7 @@ import type {
 } from "./rpc.ts";
 import { createRun } from "./run/create-run.ts";
 import { transcriptOf } from "./run/dispatch.ts";
+import { findingsPage } from "./run/findings.ts";
 import { forkAll } from "./run/forks.ts";
 import { HostedSeats } from "./run/hosted-seats.ts";
 import { findTask, Outside } from "./run/outside.ts";
@@ -301,6 +303,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     return this.#outside.callTool(input, idem);
+  }
+
+  async findings(input: { limit: number; cursor?: string }): Promise<Reply<Page<FindingView>>> {
+    return this.#shell.read((run) => findingsPage(run, input));
   }
 
   async variables(input: { limit: number; cursor?: string }): Promise<Reply<Page<VariableView>>> {

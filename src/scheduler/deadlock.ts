@@ -7,10 +7,11 @@
  */
 
 import { assert } from "../errors/assert.ts";
+import { waitersOf } from "./inheritance.ts";
 import { neverEnding, waitsOf } from "./liveness.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import type { Task } from "./task.ts";
+import { joinsParent, type Task } from "./task.ts";
 import { closeCall, wake } from "./waits.ts";
 
 interface Link {
@@ -21,19 +22,38 @@ interface Link {
 
 /** Ends waits until `task` is in, or behind, no cycle any more. `settleLocks` must follow before the step is over. */
 export function breakDeadlock(step: Step, task: Task): void {
-  if (!mayClose(task)) return;
+  if (!mayClose(step.state, task)) return;
   for (let cycle = cycleFrom(step.state, task); cycle; cycle = cycleFrom(step.state, task)) fail(step, cycle);
 }
 
 /**
- * Whether anybody can wait for the task: else the search is spared. Who has no lock and stands in one queue only stands at
- * its end, so nobody waits behind it.
+ * Whether somebody that the task waits for may be waiting for it, directly or not; else it closes no cycle, and the search for
+ * one is spared: a long queue of tasks that hold nothing costs each newcomer next to nothing.
  */
-function mayClose(task: Task): boolean {
-  const waits = task.calls.filter((call) => call.state === "waiting");
-  if (waits.length === 0) return false;
-  if (task.holds.length > 0 || task.awaiters.length > 0 || task.dependents.length > 0 || task.parent > 0) return true;
-  return waits.flatMap((call) => call.lock?.names ?? []).length > 1;
+function mayClose(state: RunState, task: Task): boolean {
+  const providers = new Set<number>();
+  for (const { of } of waitsOf(state, task)) for (const n of of) providers.add(n);
+  const seen = new Set([task]);
+  const stack = providers.size > 0 ? [task] : [];
+  for (let one = stack.pop(); one; one = stack.pop()) {
+    for (const waiter of behind(state, one)) {
+      if (providers.has(waiter.n)) return true;
+      if (!seen.has(waiter)) stack.push(waiter);
+      seen.add(waiter);
+    }
+  }
+  return false;
+}
+
+/** Whoever can't go on before this task does, and perhaps some that could. */
+function* behind(state: RunState, task: Task): Generator<Task> {
+  yield* waitersOf(state, task);
+  const parent = joinsParent(task) && state.live(task.parent);
+  if (parent) yield parent;
+  for (const call of task.calls) {
+    if (call.state !== "waiting" || !call.lock) continue;
+    for (const name of call.lock.names) for (const n of state.lock(name).after(call.seq)) yield state.task(n);
+  }
 }
 
 function cycleFrom(state: RunState, from: Task): readonly Link[] | undefined {

@@ -54,7 +54,8 @@ function hasLender(state: RunState, task: Task): boolean {
   return false;
 }
 
-function* waitersOf(state: RunState, task: Task): Generator<Task> {
+/** The live tasks that wait for this one at present; those behind it in the queue of a lock aside. */
+export function* waitersOf(state: RunState, task: Task): Generator<Task> {
   for (const n of task.dependents) {
     const dependent = state.live(n);
     if (dependent && isHeldBack(dependent)) yield dependent;

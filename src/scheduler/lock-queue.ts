@@ -51,6 +51,11 @@ export class LockQueue {
     }
   }
 
+  /** The tasks that stand behind the wait that began at `seq`. */
+  *after(seq: number): Generator<number> {
+    for (let place = this.#placeOf(seq + 1); place < this.waiters.length; place++) yield this.waiters[place]!.task;
+  }
+
   #placeOf(seq: number): number {
     let low = 0;
     let high = this.waiters.length;

@@ -93,7 +93,13 @@ describe("locks", () => {
     expect((meals.entries as { value: number }[]).map(({ value }) => value)).toEqual(Array(count).fill(1));
     const run = await heddle.run(id);
     expect(run.findings).toBe(1);
+    const { findings, next_cursor } = await heddle.findings(id);
+    expect(findings).toMatchObject([{ kind: "deadlock", severity: "warning" }]);
+    expect(next_cursor).toBeNull();
+    expect(findings[0]!.subjects).toHaveLength(count);
     const { events } = await heddle.events(id, { limit: 1000 });
+    const shown = events.filter(({ seq }) => findings[0]!.evidence.includes(seq));
+    expect(shown.map(({ type }) => type)).toEqual([...Array(count).fill("call_waiting"), "finding"]);
     expect(events.filter(({ type }) => type === "finding")).toMatchObject([{ kind: "deadlock" }]);
     const victim = eventsOf(events, "call_done").filter(({ why }) => why === "deadlock");
     expect(victim).toHaveLength(1);
@@ -129,6 +135,30 @@ describe("locks", () => {
     await heddle.complete(b!.id, { result: 1 });
     expect((await heddle.variable(id, "l")).holders).toEqual([]);
     await heddle.finishRun(id, { cancel: true });
+  });
+
+  it("are taken back after limits.hold_ms; the findings come in pages", async () => {
+    const { heddle } = server;
+    const { id } = await heddle.createRun({ limits: { hold_ms: 100 } });
+    await heddle.createTasks(id, { tasks: [{ key: "a", pool: "desk3", instructions: "x" }] });
+    const [a] = await heddle.lease("desk3", { worker: "w", wait_ms: 10_000 });
+    for (const token of [1, 2]) {
+      const acquire = { arguments: { op: "acquire", name: "l" } };
+      expect(await heddle.callLeaseTool(a!.id, "lock", acquire)).toMatchObject({ result: { token } });
+      await until("it is taken back", 10_000, async () => (await heddle.variable(id, "l")).holders.length === 0);
+    }
+    const release = { arguments: { op: "release", name: "l", token: 2 } };
+    expect(await heddle.callLeaseTool(a!.id, "lock", release)).toMatchObject({ error: { code: "not_holder" } });
+    const first = await heddle.findings(id, { limit: 1 });
+    const second = await heddle.findings(id, { limit: 1, cursor: first.next_cursor! });
+    expect([...first.findings, ...second.findings]).toMatchObject([{ kind: "hold_expired" }, { kind: "hold_expired" }]);
+    expect(second.findings[0]!.id).not.toBe(first.findings[0]!.id);
+    expect(second.next_cursor).toBeNull();
+    await expect(heddle.findings(id, { cursor: "x" })).rejects.toMatchObject({
+      problem: { code: "validation_failed" },
+    });
+    await heddle.complete(a!.id, { result: 1 });
+    expect((await heddle.finishRun(id)).findings).toBe(2);
   });
 
   it("are waited for by a pull worker with a timeout, and handed over while it polls", async () => {

@@ -232,7 +232,7 @@ test("tools: definitions, unknown ones, and those to come", async () => {
 });
 
 test("routes of the contract that have not landed say so, after the key", async () => {
-  expect(await problem(`/v1/runs/${run}/findings`)).toMatchObject({ status: 422, code: "not_available" });
+  expect(await problem(`/v1/runs/${run}/critical-path`)).toMatchObject({ status: 422, code: "not_available" });
   expect(await problem("/v1/providers/openai", { method: "PUT" })).toMatchObject({ code: "not_available" });
   expect(await problem("/mcp", { method: "POST", key: null })).toMatchObject({ code: "unauthorized" });
 });

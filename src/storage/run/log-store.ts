@@ -21,6 +21,8 @@ export interface LoggedRow {
   readonly events: readonly LoggedEvent[];
 }
 
+type Finding = Extract<SchedulerEvent, { type: "finding" }>;
+
 interface ParsedRow {
   readonly seq: number;
   readonly events: readonly LoggedEvent[];
@@ -161,5 +163,19 @@ export class LogStore {
       limit,
     );
     for (const row of rows) yield { seq: row.seq, at: row.at, events: JSON.parse(row.events) as LoggedEvent[] };
+  }
+
+  /** Findings from after event `seq` on, in order; read lazily. Storage looks through the texts, so only rows with one are parsed. */
+  *findings(seq: number): Generator<{ seq: number; at: number; event: Finding; causes: readonly number[] }> {
+    const rows = this.#sql.exec<{ seq: number; at: number; events: string }>(
+      `SELECT seq, at, events FROM log
+       WHERE seq >= (SELECT coalesce(max(seq), 0) FROM log WHERE seq <= ?) AND instr(events, '"type":"finding"') > 0 ORDER BY seq`,
+      seq,
+    );
+    for (const row of rows) {
+      for (const [i, { causes = [], ...event }] of (JSON.parse(row.events) as LoggedEvent[]).entries()) {
+        if (event.type === "finding" && row.seq + i > seq) yield { seq: row.seq + i, at: row.at, event, causes };
+      }
+    }
   }
 }
