@@ -207,7 +207,21 @@ test("[K1] [K4] [K5] any order of ops keeps the rules, ends, and replays to the 
   const names = ["a", "b", "c"];
   const op = fc.record({
     task: fc.nat(5),
-    what: fc.constantFrom("take", "take", "take", "several", "try", "free", "park", "end", "lose", "turn"),
+    what: fc.constantFrom(
+      "take",
+      "take",
+      "take",
+      "several",
+      "try",
+      "free",
+      "await",
+      "any",
+      "park",
+      "park",
+      "end",
+      "lose",
+      "turn",
+    ),
     name: fc.constantFrom(...names),
     mode: fc.constantFrom<Mode>("exclusive", "shared"),
   });
@@ -232,6 +246,8 @@ test("[K1] [K4] [K5] any order of ops keeps the rules, ends, and replays to the 
           );
         else if (what === "try") run.step((step) => tryAcquire(step, task, name, mode));
         else if (what === "free") free(run, task, name);
+        else if (what === "await") run.await(task, [tasks[(n + 1 + (i % 5)) % 6]!], "all", 0, call);
+        else if (what === "any") run.await(task, [tasks[(n + 1 + (i % 5)) % 6]!, tasks[(n + 2) % 6]!], "any", 0, call);
         else if (what === "park") {
           if (task.calls.some((one) => one.state === "waiting")) run.giveBack(task);
         } else if (what === "lose") run.step((step) => loseLease(step, lease, "restart"));
