@@ -1,8 +1,8 @@
 /** Locks on a real server: mutual exclusion through a `kill -9`, dining philosophers, and a pull worker at the door. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ToolOutcome } from "../../src/client/index.ts";
 import { eventsOf, until } from "./lib/log.ts";
+import { result } from "./lib/outcome.ts";
 import { LocalServer } from "./lib/server.ts";
 import { plays } from "./lib/sim.ts";
 
@@ -15,10 +15,6 @@ afterAll(async () => {
   await server?.stop();
 });
 
-const result = (outcome: ToolOutcome) => {
-  if (!("result" in outcome)) throw new Error(JSON.stringify(outcome));
-  return outcome.result as Record<string, unknown>;
-};
 const lock = (op: string, name: string, more: object = {}) => ({ tool: "lock", arguments: { op, name, ...more } });
 
 /** Enters, stays over a model's turn, and leaves, each noted in a list. */
@@ -154,9 +150,7 @@ describe("locks", () => {
     expect([...first.findings, ...second.findings]).toMatchObject([{ kind: "hold_expired" }, { kind: "hold_expired" }]);
     expect(second.findings[0]!.id).not.toBe(first.findings[0]!.id);
     expect(second.next_cursor).toBeNull();
-    await expect(heddle.findings(id, { cursor: "x" })).rejects.toMatchObject({
-      problem: { code: "validation_failed" },
-    });
+    await expect(heddle.findings(id, { cursor: "x" })).rejects.toMatchObject({ code: "validation_failed" });
     await heddle.complete(a!.id, { result: 1 });
     expect((await heddle.finishRun(id)).findings).toBe(2);
   });

@@ -1,8 +1,8 @@
 /** Shared variables on a real server: map and reduce by simulated agents through a `kill -9`, and every door at once. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ToolOutcome } from "../../src/client/index.ts";
 import { until } from "./lib/log.ts";
+import { result } from "./lib/outcome.ts";
 import { LocalServer } from "./lib/server.ts";
 import { plays } from "./lib/sim.ts";
 
@@ -14,11 +14,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.stop();
 });
-
-const result = (outcome: ToolOutcome) => {
-  if (!("result" in outcome)) throw new Error(JSON.stringify(outcome));
-  return outcome.result as Record<string, unknown>;
-};
 
 const mappers = 16;
 const rounds = 3;
