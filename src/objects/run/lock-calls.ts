@@ -4,9 +4,10 @@ import { toolHints } from "../../errors/codes.ts";
 import type { LockOutcome, LockRefusal } from "../../scheduler/lock-outcome.ts";
 import { type Acquired, acquire, releaseLock, tryAcquire } from "../../scheduler/locks.ts";
 import type { Step } from "../../scheduler/step.ts";
+import type { Task } from "../../scheduler/task.ts";
 import type { LockCall } from "../../variables/ops.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import type { Caller, ToolRun } from "./tool-calls.ts";
+import type { ToolRun } from "./tool-calls.ts";
 
 type Words = Extract<ToolRun, { kind: "result" | "error" }>;
 
@@ -14,12 +15,12 @@ type Words = Extract<ToolRun, { kind: "result" | "error" }>;
 export function useLock(
   step: Step,
   run: LoadedRun,
-  { task, callId }: Caller,
+  task: Task,
+  callId: string,
   call: LockCall,
   answerAt: (seq: number) => Words,
 ): Words | undefined {
   const { op, name, one } = call;
-  if (!task) return error("needs_task", "Only a task can hold a lock; nobody would release this one.");
   if (op.op === "release") {
     const refusal = releaseLock(step, task, name, op.token);
     return refusal ? refusalWords(refusal) : result({ released: true });

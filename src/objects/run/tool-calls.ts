@@ -86,16 +86,18 @@ export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string
 }
 
 function lock(step: Step, run: LoadedRun, caller: Caller, call: LockCall): ToolRun {
-  for (const name of call.op.op === "acquire" ? call.op.names : [call.name]) {
-    const refusal = register(step, run, { name, kind: "lock" });
-    if (refusal) return refusal;
-  }
+  if (!caller.task) return toolError("needs_task", "Only a task can hold a lock; nobody would release this one.");
+  const names = call.op.op === "acquire" ? call.op.names : [call.name];
+  const refusal = register(step, run, names, "lock");
+  if (refusal) return refusal;
   const answerAt = (seq: number) => {
     const { text, isError } = answerOf(run, seq);
     const value = JSON.parse(text) as { error: ToolError };
     return isError ? ({ kind: "error", error: value.error } as const) : ({ kind: "result", result: value } as const);
   };
-  return useLock(step, run, caller, call, answerAt) ?? { kind: "waiting", targets: [], mode: "all" };
+  return (
+    useLock(step, run, caller.task, caller.callId, call, answerAt) ?? { kind: "waiting", targets: [], mode: "all" }
+  );
 }
 
 function createFromCall(

@@ -21,7 +21,7 @@ import type { Step } from "../../scheduler/step.ts";
 import type { RegisteredVariable } from "../../storage/run/variables.ts";
 import { decide, initialHead, isRead, nothing, show } from "../../variables/index.ts";
 import type { Answer } from "../../variables/kind.ts";
-import type { DataKind, VariableCall } from "../../variables/ops.ts";
+import type { DataKind, VariableCall, VariableKind } from "../../variables/ops.ts";
 import { type Env, variableStub } from "../env.ts";
 import type { Reply } from "../rpc.ts";
 import type { OpId, VariableLook } from "../variable-rpc.ts";
@@ -36,17 +36,25 @@ export type LaterRun = Extract<ToolRun, { kind: "variable" | "look" }>;
 
 export const isLater = (done: ToolRun): done is LaterRun => done.kind === "variable" || done.kind === "look";
 
-/** Registers a variable at its first use; a name that is taken by another kind is refused. */
-export function register(step: Step, run: LoadedRun, { name, kind }: RegisteredVariable): ToolRun | undefined {
+/** Registers variables at their first use: all, or none when a name is taken by another kind or there are too many. */
+export function register(
+  step: Step,
+  run: LoadedRun,
+  names: readonly string[],
+  kind: VariableKind,
+): ToolRun | undefined {
   const { variables } = run.store;
-  const known = variables.kindOf(name);
-  if (known && known !== kind) {
-    return toolError("kind_mismatch", `"${name}" is a ${known}, since its first use, and no ${kind}.`, { kind: known });
+  const fresh = names.filter((name) => !variables.kindOf(name));
+  for (const name of names) {
+    const known = variables.kindOf(name);
+    if (known && known !== kind)
+      return toolError("kind_mismatch", `"${name}" is a ${known}, since its first use, and no ${kind}.`, {
+        kind: known,
+      });
   }
-  if (known) return undefined;
-  if (variables.count >= variablesPerRunMax)
+  if (variables.count + fresh.length > variablesPerRunMax)
     return toolError("too_many_variables", `A run has at most ${variablesPerRunMax} variables.`);
-  variables.add({ name, kind }, step.emit({ type: "variable_created", name, kind }));
+  for (const name of fresh) variables.add({ name, kind }, step.emit({ type: "variable_created", name, kind }));
   return undefined;
 }
 
@@ -56,7 +64,7 @@ export function useVariable(step: Step, run: LoadedRun, call: VariableCall): Too
   if (isRunEnded(step.state) && !run.store.variables.kindOf(name)) {
     return toolRun(decide(initialHead(kind), nothing, call).answer);
   }
-  return register(step, run, { name, kind }) ?? { kind: "variable", call };
+  return register(step, run, [name], kind) ?? { kind: "variable", call };
 }
 
 export class VariableCalls {
