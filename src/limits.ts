@@ -133,6 +133,29 @@ export const queueBatchMax = 100;
 export const variablesPerRunMax = 10_000;
 /** Locks that one `acquire` takes together. */
 export const lockNamesMax = 16;
+/** Messages of a queue whose `create` nobody called (contract). */
+export const queueCapacityDefault = 10_000;
+export const queueCapacityMax = 100_000;
+/** Messages in all queues of a run: each costs the run's memory a few dozen bytes. */
+export const queuedMessagesMax = 200_000;
+/** Messages of one push, and of one pop. */
+export const messagesPerCallMax = 1000;
+/** One push's messages together, as JSON: an event's body. */
+export const pushBytesMax = 1 * MiB;
+/** A pop ends before this, or after its first message. */
+export const popBytesMax = 512 * KiB;
+/** Permits of one semaphore, parties of one barrier: far above `runWorkersMax`. */
+export const permitsMax = 1_000_000;
+export const partiesMax = 100_000;
+/** Members that one wait at a barrier names. */
+export const membersMax = 1000;
+/** Futures of one await. */
+export const futureNamesMax = 64;
+/** Cycles of waits whose number a run remembers, and from which number on it says that one comes again and again. */
+export const cyclesRemembered = 64;
+export const cyclesReported = 3;
+/** Tasks named as the subjects of one finding. */
+export const findingSubjectsMax = 100;
 /** Variables that are looked at, or deleted, side by side. */
 export const variablesAtOnce = 50;
 /** A value in a variable, as JSON (contract). */

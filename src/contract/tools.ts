@@ -13,7 +13,7 @@ import * as z from "zod";
 import type { Format } from "../context/types.ts";
 import type { VariableErrorCode } from "../errors/codes.ts";
 import * as limits from "../limits.ts";
-import type { DataKind, LockCall, VariableCall, VariableKind } from "../variables/ops.ts";
+import type { BlockingCall, BlockingKind, DataKind, VariableCall, VariableKind } from "../variables/ops.ts";
 import { mismatchOf } from "./field-errors.ts";
 import { isTooDeep } from "./json-depth.ts";
 import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
@@ -33,16 +33,13 @@ export type ToolCallParsed =
   | { tool: "finish"; result: unknown }
   | { tool: "finish"; error: { code: string; message: string }; retryable: boolean }
   | { tool: DataKind; variable: VariableCall }
-  | { tool: "lock"; lock: LockCall };
+  | { tool: BlockingKind; blocking: BlockingCall };
 
 export type ToolName = ToolCallParsed["tool"];
 
 export type ToolArguments =
   | { ok: true; call: ToolCallParsed }
   | { ok: false; code: "bad_arguments" | "unknown_tool" | VariableErrorCode; message: string };
-
-/** Tools of the contract that have not landed: their calls are refused as not available, not as unknown. */
-export const laterTools: readonly string[] = ["semaphore", "barrier", "message_queue", "future"];
 
 interface Tool {
   readonly description: string;
@@ -84,7 +81,7 @@ const ofVariables = Object.fromEntries(
       parameters: () => jsonSchemaOf(variableTools[kind].schema, "input"),
       parse: (args) => {
         const call = parseVariableCall(kind, args);
-        return call.kind === "lock" ? { tool: "lock", lock: call } : { tool: call.kind, variable: call };
+        return "one" in call ? { tool: call.kind, blocking: call } : { tool: call.kind, variable: call };
       },
     },
   ]),

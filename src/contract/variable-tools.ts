@@ -8,7 +8,15 @@
 import * as z from "zod";
 import type { VariableErrorCode } from "../errors/codes.ts";
 import * as limits from "../limits.ts";
-import type { Fence, LockCall, LockMode, VariableCall, VariableKind } from "../variables/ops.ts";
+import type {
+  BlockingCall,
+  BlockingCallOf,
+  BlockingKind,
+  Fence,
+  LockMode,
+  VariableCall,
+  VariableKind,
+} from "../variables/ops.ts";
 import { fitsUtf8 } from "./utf8.ts";
 
 /** Arguments that are refused with a code of their own. */
@@ -44,6 +52,15 @@ const fence = z
   .describe("For a write that a lock guards: the lock's name and the token of your hold.");
 const finite = (what: string) => z.number().describe(what);
 
+const timeout = (op: string) =>
+  z
+    .int()
+    .min(0)
+    .max(limits.runTimeoutMsMax)
+    .describe(`${op}: give up waiting after this. Without it you wait as long as you may live.`);
+const external = (what: string) =>
+  z.boolean().describe(`${what}: true if it will come from outside the run, so that waiting is no deadlock.`);
+
 const variableName = z
   .string()
   .describe("The variable's name. It comes to be at its first use; all tasks of the run see the same one.");
@@ -77,12 +94,87 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
         .max(limits.lockNamesMax)
         .describe("acquire: several locks in place of `name`; exclusive."),
       mode: z.enum(["exclusive", "shared"]).describe("acquire, try_acquire: exclusive if left out."),
-      timeout_ms: z
-        .int()
-        .min(0)
-        .max(limits.runTimeoutMsMax)
-        .describe("acquire: give up waiting after this. Without it you wait as long as you may live."),
+      timeout_ms: timeout("acquire"),
       token: z.int().min(0).describe("release: only if this is still your hold's token."),
+    },
+  ),
+  semaphore: variable(
+    "Let at most so many tasks at a time do something: calls of a rate-limited service, heavy builds. create {permits} once, before the tasks that use it; then acquire {permits?} → {permits}, work, release. Waiting is free: you are parked until it is your turn, first come, first served. What you hold is released when you finish or fail.",
+    {
+      create: { required: ["permits"] },
+      acquire: { optional: ["permits", "timeout_ms"] },
+      release: { optional: ["permits"] },
+    },
+    {
+      permits: z
+        .int()
+        .min(1)
+        .max(limits.permitsMax)
+        .describe("create: how many there are in all. acquire, release: how many; 1 if left out."),
+      timeout_ms: timeout("acquire"),
+    },
+  ),
+  barrier: variable(
+    "Make tasks wait for one another: each calls wait {parties}, and all go on together once so many have arrived → {generation, index}. It can be used again and again, round by round. index 0 is the first to arrive: let it alone do what must be done once a round. Name the tasks in `members`, so that you are told (barrier_broken) when one of them ends without arriving.",
+    { wait: { required: ["parties"], optional: ["members", "timeout_ms"] } },
+    {
+      parties: z.int().min(1).max(limits.partiesMax).describe("How many must arrive, you included; the same for all."),
+      members: z
+        .array(z.string().min(1).max(limits.nameCharsMax))
+        .min(1)
+        .max(limits.membersMax)
+        .describe("Ids or keys of the tasks that are to arrive."),
+      timeout_ms: timeout("wait"),
+    },
+  ),
+  message_queue: variable(
+    "Pass messages from task to task, first in, first out; each goes to exactly one taker. push {messages} (waits while it is full); pop {max?} → {messages} (waits while it is empty); close when nothing more will come: then pop answers {closed: true} once it is empty. create {capacity} first to bound it, so that producers don't run ahead.",
+    {
+      create: { required: ["capacity"] },
+      push: { required: ["messages"], optional: ["timeout_ms"] },
+      pop: { optional: ["max", "timeout_ms", "external"] },
+      close: {},
+      size: {},
+    },
+    {
+      capacity: z
+        .int()
+        .min(1)
+        .max(limits.queueCapacityMax)
+        .describe(`create: how many messages fit; ${limits.queueCapacityDefault} if nobody creates it.`),
+      messages: z
+        .array(z.unknown())
+        .min(1)
+        .max(limits.messagesPerCallMax)
+        .describe("push: any JSON, each up to 128 KiB, 1 MiB together; all or none."),
+      max: z.int().min(1).max(limits.messagesPerCallMax).describe("pop: at most so many; 1 if left out."),
+      timeout_ms: timeout("push, pop"),
+      external: external("pop"),
+    },
+  ),
+  future: variable(
+    "A value that is given once and that others wait for: resolve {value} or reject {error}, once; await → {value}, or {error} when it was rejected. await {names, mode?} waits for several → {futures: [{name, state, value or error}]}. peek doesn't wait → {state, value?}. Waiting is free: you are parked.",
+    {
+      resolve: { required: ["value"] },
+      reject: { required: ["error"] },
+      await: { optional: ["names", "mode", "timeout_ms", "external"] },
+      peek: {},
+    },
+    {
+      value: anyJson("resolve: any JSON up to 128 KiB."),
+      error: anyJson("reject: what went wrong, any JSON."),
+      names: z
+        .array(z.string())
+        .min(1)
+        .max(limits.futureNamesMax)
+        .describe("await: several futures in place of `name`."),
+      mode: z
+        .enum(["all", "any", "settled"])
+        .describe(
+          "await with names: all (default): until all are resolved or one is rejected; any: until one is resolved or none can be; settled: until all are one or the other.",
+        ),
+      timeout_ms: timeout("await"),
+      external: external("await"),
     },
   ),
   atomic: variable(
@@ -165,15 +257,24 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
 
 export const variableKinds = Object.keys(variableTools) as VariableKind[];
 
+const blockingKinds: readonly string[] = [
+  "lock",
+  "semaphore",
+  "barrier",
+  "message_queue",
+  "future",
+] satisfies BlockingKind[];
+export const isBlockingKind = (name: string): name is BlockingKind => blockingKinds.includes(name);
+
 /** Its answer comes from a variable's own object, after the run's commit. */
 export const isCarriedOutLater = (name: string): boolean =>
-  name === "inspect" || (name !== "lock" && Object.hasOwn(variableTools, name));
+  name === "inspect" || (!isBlockingKind(name) && Object.hasOwn(variableTools, name));
 
-/** Fields whose size as JSON is bounded; `items` one by one. */
-const valued = ["value", "expected"] as const;
+/** Fields whose size as JSON is bounded; `items` and `messages` one by one. */
+const valued = ["value", "expected", "error"] as const;
 
 /** @throws RefusedArguments, z.ZodError */
-export function parseVariableCall(kind: VariableKind, args: object): VariableCall | LockCall {
+export function parseVariableCall(kind: VariableKind, args: object): VariableCall | BlockingCall {
   const { ops, schema } = variableTools[kind];
   const { op: opName, name: variableName } = args as { op?: unknown; name?: unknown };
   if (typeof opName === "string" && !Object.hasOwn(ops, opName)) {
@@ -185,40 +286,78 @@ export function parseVariableCall(kind: VariableKind, args: object): VariableCal
   }
   requireName(variableName);
   const { op, name, fence: guard, ...fields } = schema.parse(args) as { op: string; name: string; fence?: Fence };
-  if (kind === "lock") return lockCall(op, name, fields, Object.keys(args));
   requireFields(op, ops[op]!, args);
   requireSizes(fields);
+  if (isBlockingKind(kind)) return blockingCall[kind](op, name, fields);
   return { kind, name, ...(guard && { fence: guard }), op: { op, ...fields } } as VariableCall;
 }
 
-function lockCall(op: string, name: string | undefined, fields: object, given: readonly string[]): LockCall {
-  const {
-    names,
-    mode = "exclusive",
-    token,
-    timeout_ms,
-  } = fields as {
-    names?: string[];
-    mode?: LockMode;
-    token?: number;
-    timeout_ms?: number;
-  };
-  requireFields(op, variableTools.lock.ops[op]!, Object.fromEntries(given.map((field) => [field, true])));
+type Fields = Readonly<Record<string, unknown>>;
+type Parse<Kind extends BlockingKind> = (op: string, name: string | undefined, fields: Fields) => BlockingCallOf<Kind>;
+
+const timeoutOf = ({ timeout_ms: ms }: Fields) => (ms === undefined ? {} : { timeout_ms: ms as number });
+
+/** Variables named by `name` or by `names`, never by both. */
+function namesOf(name: string | undefined, names: readonly string[] | undefined, op: string): readonly string[] {
   if (names === undefined) {
-    if (name === undefined) throw fieldError("name", "required, unless acquire is given `names`");
-    if (op === "release") return { kind: "lock", name, one: true, op: { op, ...(token !== undefined && { token }) } };
-    if (op === "try_acquire") return { kind: "lock", name, one: true, op: { op, mode } };
-    const timeout = timeout_ms !== undefined && { timeout_ms };
-    return { kind: "lock", name, one: true, op: { op: "acquire", names: [name], mode, ...timeout } };
+    if (name === undefined) throw fieldError("name", `required, unless ${op} is given \`names\``);
+    return [name];
   }
   if (name !== undefined) throw fieldError("names", "give either `name` or `names`, not both");
-  if (mode === "shared") throw fieldError("mode", "several names are taken exclusively");
   if (new Set(names).size < names.length) throw fieldError("names", "each name once");
   for (const one of names) requireName(one);
+  return names;
+}
+
+const blockingCall: { readonly [Kind in BlockingKind]: Parse<Kind> } = {
+  lock: lockCall,
+
+  semaphore: (op, name, { permits = 1, ...fields }) => ({
+    kind: "semaphore",
+    name: name!,
+    one: true,
+    op: { op, permits, ...timeoutOf(fields) } as BlockingCallOf<"semaphore">["op"],
+  }),
+
+  barrier: (_, name, { parties, members, ...fields }) => ({
+    kind: "barrier",
+    name: name!,
+    one: true,
+    op: {
+      op: "wait",
+      parties: parties as number,
+      ...(members !== undefined && { members: members as string[] }),
+      ...timeoutOf(fields),
+    },
+  }),
+
+  message_queue: (op, name, { max = 1, external: isExternal = false, ...fields }) => ({
+    kind: "message_queue",
+    name: name!,
+    one: true,
+    op: { op, ...(op === "pop" && { max, external: isExternal }), ...fields } as BlockingCallOf<"message_queue">["op"],
+  }),
+
+  future: (op, name, { names: given, mode, external: isExternal = false, ...fields }) => {
+    const names = namesOf(name, given as string[] | undefined, "await");
+    if (given === undefined && mode !== undefined) throw fieldError("mode", "only with `names`");
+    const wait = op === "await" && { names, mode: mode ?? "all", external: isExternal };
+    const call = { op, ...wait, ...fields } as BlockingCallOf<"future">["op"];
+    return { kind: "future", name: names[0]!, one: given === undefined, op: call };
+  },
+};
+
+function lockCall(op: string, name: string | undefined, fields: Fields): BlockingCallOf<"lock"> {
+  const { names: given, mode = "exclusive", token } = fields as { names?: string[]; mode?: LockMode; token?: number };
+  const names = namesOf(name, given, "acquire");
+  const one = given === undefined;
+  if (op === "release")
+    return { kind: "lock", name: names[0]!, one, op: { op, ...(token !== undefined && { token }) } };
+  if (op === "try_acquire") return { kind: "lock", name: names[0]!, one, op: { op, mode } };
+  if (!one && mode === "shared") throw fieldError("mode", "several names are taken exclusively");
   // In one order for everybody, as the rule against taking a lock that sorts before one that is held.
   const sorted = names.toSorted();
-  const timeout = timeout_ms !== undefined && { timeout_ms };
-  return { kind: "lock", name: sorted[0]!, one: false, op: { op: "acquire", names: sorted, mode, ...timeout } };
+  return { kind: "lock", name: sorted[0]!, one, op: { op: "acquire", names: sorted, mode, ...timeoutOf(fields) } };
 }
 
 function requireName(name: unknown): void {
@@ -241,12 +380,16 @@ const fieldError = (field: string, message: string) =>
 function requireSizes(fields: Readonly<Record<string, unknown>>): void {
   const values = [
     ...valued.filter((field) => fields[field] !== undefined).map((field) => [field, fields[field]] as const),
-    ...((fields.items as unknown[] | undefined) ?? []).map((item, i) => [`items[${i}]`, item] as const),
+    ...(["items", "messages"] as const).flatMap((field) =>
+      ((fields[field] as unknown[] | undefined) ?? []).map((item, i) => [`${field}[${i}]`, item] as const),
+    ),
   ];
   for (const [field, value] of values) {
     if (!fitsUtf8(JSON.stringify(value), limits.valueBytesMax))
       throw new RefusedArguments("value_too_large", `${field}: at most ${limits.valueBytesMax} bytes as JSON`);
   }
+  if (fields.messages !== undefined && !fitsUtf8(JSON.stringify(fields.messages), limits.pushBytesMax))
+    throw new RefusedArguments("value_too_large", `messages: at most ${limits.pushBytesMax} bytes together`);
   for (const field of ["text", "old", "new"]) {
     const text = fields[field];
     if (typeof text === "string" && !fitsUtf8(text, limits.memoryBytesMax))

@@ -219,7 +219,7 @@ const toolErrorHints = {
   deadlock_victim: "Go on without these tasks, or finish so that they can.",
   not_descendant: "Only tasks that you created, and theirs, can be cancelled.",
   unknown_task: "Name a task by the id or key that create_task returned.",
-  timed_out: "The tasks go on; await them again or work on.",
+  timed_out: "What you waited for did not happen in time: wait again, or do something that does not need it.",
   not_a_task: "finish ends the current task; here no task is running.",
 } as const;
 
@@ -244,8 +244,17 @@ export const variableErrorHints = {
   holds_locks: "Release the lock that `message` names first, or acquire all that you need together with `names`.",
   not_holder: "Only the hold's own task releases it, once, and by its own token; there is nothing to release here.",
   superseded: "A later call of yours waits for the lock in place of this one; see its answer.",
-  needs_task:
-    "Let a task take it: what it holds is released when it ends. `inspect {variable}` shows who holds it now.",
+  needs_actor:
+    "POST …/actors gives a session that may hold and wait; send its id as `actor`. What it holds is released when it ends.",
+  not_created: "create {permits} first, once, before the tasks that use it.",
+  already_created: "Use it as it is, or take another name: the number stays what the first create said.",
+  over_capacity: "Ask for at most the number that `message` names.",
+  queue_closed: "Nothing more can be pushed: whoever closed it is done. Go on, or use another queue.",
+  queue_full: "Pop first, or let a task push: a task waits until there is room.",
+  parties_mismatch: "Wait with the number of parties that the others gave, or use another barrier.",
+  barrier_broken:
+    "The others were told too. Arrive again for a new generation, with the parties that are left, or go on without.",
+  already_settled: "A future is given its value once; peek shows it. Use another future for another value.",
   too_many_variables: "Use keys of one shared_map in place of many variables.",
   collection_full: "Start another variable, or delete what is no longer needed.",
 } as const;

@@ -3,7 +3,7 @@
 import { scopes as allScopes } from "../contract/admin-requests.ts";
 import { toolDefinitionsView, toolOutcome } from "../contract/responses.ts";
 import { callToolBody, toolsQuery } from "../contract/task-requests.ts";
-import { isToolName, laterTools, toolDefinitions } from "../contract/tools.ts";
+import { isToolName, toolDefinitions } from "../contract/tools.ts";
 import { Fault } from "../errors/fault.ts";
 import { ask, runObject } from "./objects.ts";
 import { toolCallInput } from "./raw-parts.ts";
@@ -45,9 +45,7 @@ export const toolRoutes = [
   ),
 ];
 
-/** @throws Fault not_found for no tool of Heddle's, not_available for one that has not landed */
+/** @throws Fault not_found for no tool of Heddle's */
 export function requireTool(name: string): void {
-  if (isToolName(name)) return;
-  if (laterTools.includes(name)) throw new Fault("not_available", `the tool ${name} is not available yet`);
-  throw new Fault("not_found", "there is no such tool");
+  if (!isToolName(name)) throw new Fault("not_found", "there is no such tool");
 }

@@ -5,7 +5,8 @@
  */
 
 import { assert, unreachable } from "../errors/assert.ts";
-import { chainLengthMax, leaseMs } from "../limits.ts";
+import { chainLengthMax, cyclesRemembered, leaseMs } from "../limits.ts";
+import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent, UsageDelta } from "./events.ts";
 import { inherit, joinedChildren, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
@@ -17,6 +18,8 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
   const { header } = state;
   header.seq = seq;
   header.changedAt = at;
+  if (header.stalledAt && (event.type === "task_ready" || event.type === "task_created" || event.type === "call_done"))
+    header.stalledAt = 0;
   switch (event.type) {
     case "run_created":
       header.limits = event.limits;
@@ -46,10 +49,38 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       waitInCall(state, event, seq);
       return;
     case "lock_granted":
-      grantLock(state, event, at);
+      variables.grantLock(state, event, at);
       return;
     case "lock_released":
-      releaseLock(state, event, at);
+      variables.releaseLock(state, event, at);
+      return;
+    case "semaphore_created":
+      variables.createSemaphore(state, event);
+      return;
+    case "permits_granted":
+      variables.grantPermits(state, event, at);
+      return;
+    case "permits_released":
+      variables.releasePermits(state, event, at);
+      return;
+    case "barrier_tripped":
+    case "barrier_broken":
+      variables.endGeneration(state, event);
+      return;
+    case "queue_created":
+      variables.createQueue(state, event);
+      return;
+    case "messages_pushed":
+      variables.pushMessages(state, event, seq);
+      return;
+    case "messages_popped":
+      variables.popMessages(state, event);
+      return;
+    case "queue_closed":
+      variables.closeQueue(state, event);
+      return;
+    case "future_settled":
+      variables.settleFuture(state, event, seq);
       return;
     case "call_done":
       endCall(state, event, seq);
@@ -95,6 +126,8 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       return;
     case "finding":
       header.findings++;
+      if (event.kind === "stall") header.stalledAt = at;
+      if (event.cycle !== undefined) countCycle(state, event.cycle);
       return;
     case "late_refused":
     case "variable_created":
@@ -102,6 +135,13 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     default:
       unreachable(event);
   }
+}
+
+function countCycle({ header }: RunState, cycle: string): void {
+  const { [cycle]: count = 0, ...others } = header.cycles ?? {};
+  // The newest stand last; those that were not found again for long are forgotten.
+  const kept = Object.entries(others).slice(1 - cyclesRemembered);
+  header.cycles = { ...Object.fromEntries(kept), [cycle]: count + 1 };
 }
 
 function createTask(state: RunState, event: Of<"task_created">, seq: number, at: number): void {
@@ -135,6 +175,7 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     head: undefined,
     calls: [],
     holds: [],
+    permits: [],
     chain: 1,
     effective: event.priority,
     dependents: [],
@@ -282,7 +323,7 @@ function logTurn(state: RunState, event: Of<"turn">): void {
 /** The results of the calls are in the transcript, or void. */
 function dropCalls(state: RunState, task: Task): void {
   const { calls } = task;
-  task.calls = [];
+  state.setCalls(task, []);
   for (const call of calls) if (call.state === "waiting") stopWaiting(state, task, call);
   state.retime(task);
 }
@@ -296,63 +337,26 @@ function waitInCall(state: RunState, event: Of<"call_waiting">, seq: number): vo
     targets: event.targets,
     mode: event.mode,
     until: event.until ?? 0,
-    ...(event.lock && { lock: { ...event.lock, since: state.header.changedAt } }),
+    since: state.header.changedAt,
+    ...(event.want && { want: event.want }),
+    ...(event.lock && { want: { kind: "lock", ...event.lock } }),
   };
-  task.calls = [...task.calls.filter((one) => one.id !== event.call), call];
+  state.setCalls(task, [...task.calls.filter((one) => one.id !== event.call), call]);
   for (const n of event.targets) {
     const target = state.task(n);
     target.awaiters.push(task.n);
     state.dirty.add(n);
     if (isLive(target)) raiseEffective(state, target, task.effective);
   }
-  for (const name of call.lock?.names ?? []) {
-    const queue = state.lock(name);
-    queue.add({ task: task.n, call: call.id, seq, ...call.lock! });
-    for (const holder of queue.holders.keys()) raiseEffective(state, state.task(holder), task.effective);
-  }
-  state.dirty.add(task.n);
-  state.retime(task);
-}
-
-function grantLock(state: RunState, event: Of<"lock_granted">, at: number): void {
-  const { name, token, mode } = event;
-  const task = state.task(event.task);
-  const totals = state.lockTotals(name) ?? { token: 0, grants: 0, waitedMs: 0, heldMs: 0 };
-  const { grants, waitedMs, heldMs } = totals;
-  state.header.locks = state.header.locks ?? {};
-  Object.defineProperty(state.header.locks, name, {
-    value: { token, grants: grants + 1, waitedMs: waitedMs + (event.waited_ms ?? 0), heldMs },
-    enumerable: true,
-    configurable: true,
-    writable: true,
-  });
-  task.holds = [...task.holds, { name, token, mode, since: at, until: event.until ?? 0 }];
-  state.lock(name).holders.set(task.n, mode);
-  inherit(state, task);
-  state.retime(task);
-}
-
-function releaseLock(state: RunState, event: Of<"lock_released">, at: number): void {
-  const { name, token } = event;
-  const task = state.task(event.task);
-  const hold = task.holds.find((one) => one.token === token && one.name === name);
-  const totals = state.lockTotals(name);
-  assert(hold && totals, "only what is held is released");
-  totals.heldMs += at - hold.since;
-  task.holds = task.holds.filter((one) => one !== hold);
-  state.lock(name).holders.delete(task.n);
-  state.freedLocks.add(name);
-  lowerEffective(state, task);
-  state.dirty.add(task.n);
+  variables.enterLines(state, task, call);
   state.retime(task);
 }
 
 function endCall(state: RunState, event: Of<"call_done">, seq: number): void {
   const task = state.task(event.task);
   const waiting = task.calls.find((one) => one.id === event.call && one.state === "waiting");
-  task.calls = [...task.calls.filter((one) => one.id !== event.call), { id: event.call, state: "done", seq }];
+  state.setCalls(task, [...task.calls.filter((one) => one.id !== event.call), { id: event.call, state: "done", seq }]);
   if (waiting?.state === "waiting") stopWaiting(state, task, waiting);
-  state.dirty.add(task.n);
   state.retime(task);
 }
 
@@ -366,12 +370,7 @@ function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "
     state.dirty.add(n);
     if (isLive(target)) lowerEffective(state, target);
   }
-  for (const name of call.lock?.names ?? []) {
-    const queue = state.lock(name);
-    queue.remove(call.seq);
-    state.freedLocks.add(name);
-    for (const holder of queue.holders.keys()) lowerEffective(state, state.task(holder));
-  }
+  variables.leaveLines(state, task, call);
 }
 
 function block(state: RunState, event: Of<"call_blocked">): void {
@@ -401,11 +400,23 @@ function endAttempt(state: RunState, event: Of<"attempt_ended">, seq: number, at
   reserve(state, task, 0);
   if (event.why === "lost") task.losses++;
   if (event.why === "transient") task.failures++;
+  // A pull worker's waits are its own long polls: what comes free must not go to one that is gone.
+  if (task.phase.state === "running" && !task.phase.hosted) dropWants(state, task);
   if (event.until !== undefined && event.until > at) {
     state.setPhase(task, { state: "waiting", pending: 0, until: event.until });
   } else {
     makeReady(state, task, seq, at);
   }
+}
+
+function dropWants(state: RunState, task: Task): void {
+  const dropped = task.calls.filter((call) => call.state === "waiting" && call.want);
+  if (dropped.length === 0) return;
+  state.setCalls(
+    task,
+    task.calls.filter((call) => !dropped.includes(call)),
+  );
+  for (const call of dropped) if (call.state === "waiting") stopWaiting(state, task, call);
 }
 
 function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: number): void {

@@ -2,20 +2,22 @@
 
 import { leaseMs } from "../limits.ts";
 import { loseLease } from "./attempts.ts";
+import { breakBarrier } from "./barriers.ts";
 import { settleBudget } from "./budget.ts";
+import { closeCall, wake } from "./calls.ts";
+import { stallEndAt } from "./deadlock.ts";
 import { endTask, settle } from "./ending.ts";
 import { expireHolds } from "./locks.ts";
 import { endIdleRun, idleEndAt } from "./run-commands.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import type { Running, Task } from "./task.ts";
+import type { Call, Running, Task } from "./task.ts";
 import { endWait } from "./waits.ts";
 
 /** The next time at which `runClock` has something to do; undefined: never. */
 export function nextClock(state: RunState): number | undefined {
-  const due = state.nextDue()?.at;
-  const idle = idleEndAt(state);
-  return due === undefined ? idle : idle === undefined ? due : Math.min(due, idle);
+  const times = [state.nextDue()?.at, idleEndAt(state), stallEndAt(state)].filter((time) => time !== undefined);
+  return times.length > 0 ? Math.min(...times) : undefined;
 }
 
 /** Does everything that is due. Each round ends or moves at least one clock, so it ends. */
@@ -43,9 +45,19 @@ function ring(step: Step, task: Task): void {
   } else {
     expireHolds(step, task);
     for (const call of task.calls) {
-      if (call.state === "waiting" && call.until > 0 && call.until <= now) endWait(step, task, call.id, "timed_out");
+      if (call.state === "waiting" && call.until > 0 && call.until <= now) timeOut(step, task, call);
     }
   }
+}
+
+function timeOut(step: Step, task: Task, { id, want }: Extract<Call, { state: "waiting" }>): void {
+  if (!want) {
+    endWait(step, task, id, "timed_out");
+    return;
+  }
+  const cause = closeCall(step, task, id, "timed_out", { kind: "timed_out", names: want.names });
+  if (want.kind === "barrier") breakBarrier(step, want.names[0], task.n, "timed_out", [cause]);
+  wake(step, task, cause);
 }
 
 /**

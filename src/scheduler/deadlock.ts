@@ -1,38 +1,49 @@
 /**
- * Deadlocks (DESIGN §6): a cycle of waits is found when a wait closes it, and one wait of it fails.
+ * Deadlocks (DESIGN §6): a cycle of waits is found when a wait closes it, and one wait of it fails. A stall is one without a
+ * cycle: everybody waits for somebody to push, resolve or arrive, and nobody is left to.
  *
  * X1. Only a task that can never end, by the fixpoint of liveness.ts, is made a victim; so no false alarm.
- * X2. The victim is, among the cycle's tasks that wait in a tool call, the one of lowest priority, then of fewest tokens
- *     spent, then the youngest. Its task goes on: it is told the cycle, what it lost and an order that would have worked.
+ * X2. The victim is, among the tasks that wait in a tool call, the one of lowest priority, then of fewest tokens spent, then
+ *     the youngest. Its task goes on: it is told the cycle, what it lost and an order that would have worked.
+ * X3. A stall of a run with a root gets its victim at once. Without one, somebody outside may still act: it is a finding at
+ *     once, and gets a victim after `limits.stall_ms` without a call from outside.
  */
 
 import { assert } from "../errors/assert.ts";
+import { cyclesReported, findingSubjectsMax } from "../limits.ts";
+import { breakBarrier } from "./barriers.ts";
+import { closeCall, wake } from "./calls.ts";
 import { waitersOf } from "./inheritance.ts";
-import { neverEnding, waitsOf } from "./liveness.ts";
+import { canSomebodyGoOn, neverEnding, waitsOf } from "./liveness.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { joinsParent, type Task } from "./task.ts";
-import { closeCall, wake } from "./waits.ts";
+import { type Call, joinsParent, type Task } from "./task.ts";
+
+type Waiting = Extract<Call, { state: "waiting" }>;
 
 interface Link {
   readonly task: Task;
   /** The call that waits; undefined: a dependency or its children. */
-  readonly call: string | undefined;
+  readonly call: Waiting | undefined;
 }
 
-/** Ends waits until `task` is in, or behind, no cycle any more. `settleLocks` must follow before the step is over. */
+type CallLink = Link & { readonly call: Waiting };
+
+const waitsInCall = (link: Link): link is CallLink => link.call !== undefined;
+
+/** Ends waits until `task` is in, or behind, no cycle any more; `handOver` must follow. */
 export function breakDeadlock(step: Step, task: Task): void {
   if (!mayClose(step.state, task)) return;
-  for (let cycle = cycleFrom(step.state, task); cycle; cycle = cycleFrom(step.state, task)) fail(step, cycle);
+  for (let cycle = cycleFrom(step.state, task); cycle; cycle = cycleFrom(step.state, task)) failCycle(step, cycle);
 }
 
 /**
  * Whether somebody that the task waits for may be waiting for it, directly or not; else it closes no cycle, and the search for
- * one is spared: a long queue of tasks that hold nothing costs each newcomer next to nothing.
+ * one is spared: a long line of tasks that hold nothing costs each newcomer next to nothing.
  */
 function mayClose(state: RunState, task: Task): boolean {
   const providers = new Set<number>();
-  for (const { of } of waitsOf(state, task)) for (const n of of) providers.add(n);
+  for (const { of } of waitsOf(state, task)) for (const n of of.keys()) providers.add(n);
   const seen = new Set([task]);
   const stack = providers.size > 0 ? [task] : [];
   for (let one = stack.pop(); one; one = stack.pop()) {
@@ -50,12 +61,18 @@ function* behind(state: RunState, task: Task): Generator<Task> {
   yield* waitersOf(state, task);
   const parent = joinsParent(task) && state.live(task.parent);
   if (parent) yield parent;
+  for (const name of state.blocking.barriersOf(task.n)) yield* standingAt(state, name, 0);
   for (const call of task.calls) {
-    if (call.state !== "waiting" || !call.lock) continue;
-    for (const name of call.lock.names) for (const n of state.lock(name).after(call.seq)) yield state.task(n);
+    if (call.state !== "waiting" || !call.want) continue;
+    for (const name of call.want.names) yield* standingAt(state, name, call.seq);
   }
 }
 
+function* standingAt(state: RunState, name: string, seq: number): Generator<Task> {
+  for (const { task } of state.blocking.lineOf(name)?.after(seq) ?? []) yield state.task(task);
+}
+
+/** A cycle that the task is in or behind; none when what keeps it is that nobody is there to act (a stall). */
 function cycleFrom(state: RunState, from: Task): readonly Link[] | undefined {
   const stuck = neverEnding(state, [from.n], {});
   if (!stuck.has(from.n)) return undefined;
@@ -66,41 +83,111 @@ function cycleFrom(state: RunState, from: Task): readonly Link[] | undefined {
     if (place !== undefined) return path.slice(place);
     places.set(n, path.length);
     const task = state.task(n);
-    const wait = [...waitsOf(state, task)].find(
-      ({ of, need }) => [...of].filter((one) => !stuck.has(one)).length < need,
-    );
-    assert(wait, "a task that can never end waits for one that can't");
-    path.push({ task, call: wait.call });
-    n = [...wait.of].find((one) => stuck.has(one))!;
+    const wait = [...waitsOf(state, task)].find(({ of, need, anyone }) => !anyone && openWeight(of, stuck) < need);
+    if (!wait) return undefined;
+    const next = [...wait.of.keys()].find((one) => stuck.has(one));
+    if (next === undefined) return undefined;
+    path.push({ task, call: waitingCall(task, wait.call) });
+    n = next;
   }
 }
 
-function fail(step: Step, cycle: readonly Link[]): void {
-  const links = cycle.filter((link) => link.call !== undefined);
+const openWeight = (of: ReadonlyMap<number, number>, stuck: ReadonlySet<number>): number => {
+  let sum = 0;
+  for (const [n, weight] of of) if (!stuck.has(n)) sum += weight;
+  return sum;
+};
+
+const waitingCall = (task: Task, id: string | undefined): Waiting | undefined =>
+  task.calls.find((one): one is Waiting => one.id === id && one.state === "waiting");
+
+function failCycle(step: Step, cycle: readonly Link[]): void {
+  const links = cycle.filter(waitsInCall);
   assert(links.length > 0, "dependencies and children alone never make a cycle");
-  const { task, call } = links.reduce((one, other) => (isRather(other.task, one.task) ? other : one));
-  const first = cycle.findIndex((link) => link.task === task);
+  const victim = links.reduce((one, other) => (isRather(other.task, one.task) ? other : one));
+  const first = cycle.findIndex((link) => link.task === victim.task);
   const numbers = [...cycle.slice(first), ...cycle.slice(0, first)].map((link) => link.task.n);
-  const order = [...new Set(cycle.flatMap((link) => locksOf(link)))].sort();
-  const released = task.holds.map((hold) => hold.name);
-  const waits = links.flatMap((link) => link.task.calls.filter((one) => one.id === link.call).map(({ seq }) => seq));
+  const order = [...new Set(cycle.flatMap(locksOf))].sort();
+  const over = [...new Set([...order, ...links.flatMap(({ call }) => call.want?.names ?? [])])].sort();
+  const cycleName = (over.length > 0 ? over : numbers.toSorted((a, b) => a - b)).join(", ");
+  const message = `${numbers.length} tasks waited for one another${over.length > 0 ? ` over ${cycleName}` : ""}; the wait of the first was ended.`;
   const found = step.emit(
-    {
-      type: "finding",
-      kind: "deadlock",
-      severity: "warning",
-      subjects: numbers,
-      message: `${numbers.length} tasks waited for one another${order.length > 0 ? ` over ${order.join(", ")}` : ""}; the wait of the first was ended.`,
-    },
+    { type: "finding", kind: "deadlock", severity: "warning", subjects: numbers, message, cycle: cycleName },
     undefined,
-    waits,
+    links.map(({ call }) => call.seq),
   );
-  const lock = { kind: "deadlock_victim", cycle: numbers, released, order } as const;
-  const cause = closeCall(step, task, call!, "lock", "deadlock", { lock }, [found]);
+  reportRepeated(step, cycleName, numbers, found);
+  endWaitOf(step, victim, { cycle: numbers, order }, found);
+}
+
+/** A cycle that comes again and again is the program's own fault, and worth more than one line each time. */
+function reportRepeated(step: Step, cycle: string, subjects: readonly number[], found: number): void {
+  const count = step.state.header.cycles?.[cycle] ?? 0;
+  if (count !== cyclesReported) return;
+  const message = `The same deadlock was found and broken ${count} times (${cycle}). The tasks take the same things in different orders: let them take all at once with \`names\`, or in one order.`;
+  step.emit({ type: "finding", kind: "deadlock_repeated", severity: "error", subjects, message }, undefined, [found]);
+}
+
+/** Fails the victim's wait, and lets go of what it holds. */
+function endWaitOf(
+  step: Step,
+  { task, call }: CallLink,
+  { cycle, order, stall }: { cycle: readonly number[]; order: readonly string[]; stall?: true },
+  found: number,
+): void {
+  const released = [...task.holds, ...task.permits].map((hold) => hold.name);
+  const outcome = { kind: "deadlock_victim", cycle, released, order, ...(stall && { stall }) } as const;
+  const cause = closeCall(step, task, call.id, "deadlock", outcome, [found]);
   for (const { name, token } of task.holds) {
     step.emit({ type: "lock_released", task: task.n, name, token, why: "victim" }, undefined, [cause]);
   }
+  for (const { name, permits } of task.permits) {
+    step.emit({ type: "permits_released", task: task.n, name, permits, why: "victim" }, undefined, [cause]);
+  }
+  if (call.want?.kind === "barrier") breakBarrier(step, call.want.names[0], task.n, "deadlock", [cause]);
   wake(step, task, cause);
+}
+
+/** Where nobody can go on and somebody waits for whoever will: tells of it, and ends one wait when nobody can come any more. */
+export function breakStall(step: Step): void {
+  const { state, now } = step;
+  const { header } = state;
+  if (state.blocking.anyoneWaits === 0 || (header.status !== "active" && header.status !== "paused")) return;
+  if (canSomebodyGoOn(state)) return;
+  const live = [...state.tasks.keys()].filter((n) => state.live(n));
+  const stuck = neverEnding(state, live, {});
+  const links = [...stuck].flatMap((n): CallLink[] => {
+    const task = state.task(n);
+    return task.calls.filter((call) => call.state === "waiting").map((call) => ({ task, call }));
+  });
+  if (links.length === 0) return;
+  const victim = links.reduce((one, other) => (isRather(other.task, one.task) ? other : one));
+  const others = [...new Set(links.map(({ task }) => task.n))].filter((n) => n !== victim.task.n);
+  const subjects = [victim.task.n, ...others].slice(0, findingSubjectsMax);
+  const names = [...new Set(links.flatMap(({ call }) => call.want?.names ?? []))]
+    .slice(0, findingSubjectsMax)
+    .join(", ");
+  const seqs = links.slice(0, findingSubjectsMax).map(({ call }) => call.seq);
+  const isDue = header.root > 0 || (stallEndAt(state) ?? Number.POSITIVE_INFINITY) <= now;
+  if (!isDue) {
+    if (header.stalledAt) return;
+    const message = `${others.length + 1} tasks wait for ${names}, and no task is left that could act. A call from outside can; after limits.stall_ms without one, the wait of the first is ended.`;
+    step.emit({ type: "finding", kind: "stall", severity: "warning", subjects, message }, undefined, seqs);
+    return;
+  }
+  const message = `${others.length + 1} tasks wait for ${names}, and nobody is left who could act; the wait of the first was ended.`;
+  const found = step.emit(
+    { type: "finding", kind: "deadlock", severity: "warning", subjects, message, cycle: names },
+    undefined,
+    seqs,
+  );
+  reportRepeated(step, names, subjects, found);
+  endWaitOf(step, victim, { cycle: subjects, order: [], stall: true }, found);
+}
+
+/** When a stall gets its victim; undefined: there is none. */
+export function stallEndAt({ header, outsideAt }: RunState): number | undefined {
+  return header.stalledAt ? Math.max(header.stalledAt, outsideAt) + header.limits.stallMs : undefined;
 }
 
 const isRather = (a: Task, b: Task): boolean => {
@@ -109,7 +196,6 @@ const isRather = (a: Task, b: Task): boolean => {
 };
 
 const locksOf = ({ task, call }: Link): string[] => {
-  const waiting = task.calls.find((one) => one.id === call);
-  const wanted = waiting?.state === "waiting" ? (waiting.lock?.names ?? []) : [];
+  const wanted = call?.want?.kind === "lock" ? call.want.names : [];
   return [...task.holds.map((hold) => hold.name), ...wanted];
 };

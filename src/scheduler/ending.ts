@@ -7,9 +7,10 @@
  * E4. What follows from an end is a worklist, not a recursion: a chain of 10,000 skips needs no stack.
  */
 
+import { leaveBarriers } from "./barriers.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
+import { handOver } from "./hand-over.ts";
 import { joinedChildren } from "./inheritance.ts";
-import { settleLocks } from "./locks.ts";
 import type { Step } from "./step.ts";
 import { type EndState, isEnded, isLive, joinsParent, type Task } from "./task.ts";
 import { observe, settleCalls } from "./waits.ts";
@@ -53,10 +54,14 @@ export function completeTask(step: Step, task: Task, fence: number, result: unkn
   }
 }
 
-/** A task whose work is done holds nothing; `settleLocks` hands it on. */
+/** A task whose work is done holds nothing and arrives nowhere; `handOver` hands on what it had. */
 function letGo(step: Step, task: Task, causes?: readonly number[]): void {
+  leaveBarriers(step, task);
   for (const { name, token } of task.holds) {
     step.emit({ type: "lock_released", task: task.n, name, token, why: "ended" }, undefined, causes);
+  }
+  for (const { name, permits } of task.permits) {
+    step.emit({ type: "permits_released", task: task.n, name, permits, why: "ended" }, undefined, causes);
   }
 }
 
@@ -89,7 +94,7 @@ export function settle(step: Step): void {
     joinParent(step, task);
     if (task.n === step.state.header.root) endSiblings(step);
   }
-  settleLocks(step);
+  handOver(step);
   endRunWithRoot(step);
 }
 

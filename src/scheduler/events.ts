@@ -9,6 +9,8 @@
 import type { RunStatus, WaitMode } from "../contract/shapes.ts";
 import type { LockMode } from "../variables/ops.ts";
 import type { EndState } from "./task.ts";
+import type { BrokenWhy } from "./wait-outcome.ts";
+import type { Want } from "./want.ts";
 
 export interface Limits {
   readonly workers: number;
@@ -95,7 +97,9 @@ export type SchedulerEvent =
       readonly targets: readonly number[];
       readonly mode: WaitMode;
       readonly until?: number;
-      /** In place of targets: the locks that it waits for, all at once. */
+      /** In place of targets. The body of a push has its messages. */
+      readonly want?: Want;
+      /** The locks of a `want`, as logs from before the other kinds have it. */
       readonly lock?: { readonly names: readonly string[]; readonly mode: LockMode };
     }
   | {
@@ -162,6 +166,8 @@ export type SchedulerEvent =
       readonly severity: "info" | "warning" | "error";
       readonly subjects: readonly number[];
       readonly message: string;
+      /** Of a deadlock: the same text for the same cycle. */
+      readonly cycle?: string;
     }
   | {
       readonly type: "lock_granted";
@@ -180,7 +186,65 @@ export type SchedulerEvent =
       readonly token: number;
       readonly why: "released" | "ended" | "victim" | "expired";
     }
-  /** Its first use; the values are its object's. */
+  | { readonly type: "semaphore_created"; readonly name: string; readonly permits: number }
+  | {
+      readonly type: "permits_granted";
+      readonly task: number;
+      readonly name: string;
+      readonly permits: number;
+      readonly waited_ms?: number;
+    }
+  | {
+      readonly type: "permits_released";
+      readonly task: number;
+      readonly name: string;
+      readonly permits: number;
+      readonly why: "released" | "ended" | "victim";
+    }
+  | {
+      readonly type: "barrier_tripped";
+      readonly name: string;
+      readonly generation: number;
+      /** In the order of their arrival. */
+      readonly tasks: readonly number[];
+      /** Of all of them together. */
+      readonly waited_ms: number;
+    }
+  | {
+      readonly type: "barrier_broken";
+      readonly name: string;
+      readonly generation: number;
+      /** The task that left, or never came. */
+      readonly by: number;
+      readonly why: BrokenWhy;
+    }
+  | { readonly type: "queue_created"; readonly name: string; readonly capacity: number }
+  | {
+      readonly type: "messages_pushed";
+      readonly name: string;
+      /** Absent: from outside. */
+      readonly task?: number;
+      readonly sizes: readonly number[];
+      /** The messages are the body of this earlier event (a push that waited); else of this one. */
+      readonly from?: number;
+      readonly waited_ms?: number;
+    }
+  | {
+      readonly type: "messages_popped";
+      readonly name: string;
+      readonly task?: number;
+      readonly count: number;
+      readonly waited_ms?: number;
+    }
+  | { readonly type: "queue_closed"; readonly name: string; readonly task?: number }
+  /** The value, or the error, is its body. */
+  | {
+      readonly type: "future_settled";
+      readonly name: string;
+      readonly task?: number;
+      readonly state: "resolved" | "rejected";
+    }
+  /** Its first use; the values of data are its object's. */
   | { readonly type: "variable_created"; readonly name: string; readonly kind: string }
   | { readonly type: "late_refused"; readonly task: number; readonly fence: number; readonly op: string };
 

@@ -54,7 +54,7 @@ function hasLender(state: RunState, task: Task): boolean {
   return false;
 }
 
-/** The live tasks that wait for this one at present; those behind it in the queue of a lock aside. */
+/** The live tasks that wait for this one at present; those behind it in a line aside. */
 export function* waitersOf(state: RunState, task: Task): Generator<Task> {
   for (const n of task.dependents) {
     const dependent = state.live(n);
@@ -64,8 +64,8 @@ export function* waitersOf(state: RunState, task: Task): Generator<Task> {
     const waiter = state.live(n);
     if (waiter) yield waiter;
   }
-  for (const { name } of task.holds) {
-    for (const { task: n } of state.lock(name).waiters) if (n !== task.n) yield state.task(n);
+  for (const { name } of [...task.holds, ...task.permits]) {
+    for (const { task: n } of state.blocking.lineOf(name)?.waiters ?? []) if (n !== task.n) yield state.task(n);
   }
   if (joinsParent(task)) {
     const parent = state.live(task.parent);
@@ -87,8 +87,8 @@ export function* providersOf(state: RunState, task: Task): Generator<Task> {
       const target = state.live(n);
       if (target) yield target;
     }
-    for (const name of call.lock?.names ?? []) {
-      for (const n of state.lock(name).holders.keys()) if (n !== task.n) yield state.task(n);
+    for (const name of call.want?.names ?? []) {
+      for (const n of state.blocking.holdersOf(name)) if (n !== task.n) yield state.task(n);
     }
   }
   if (task.phase.state === "parked" && task.phase.on === "children") yield* joinedChildren(state, task);

@@ -1,34 +1,16 @@
 /**
- * The index of a lock: who holds it and who waits, first in, first out. A function of the tasks' holds and waiting calls.
+ * The index of a lock: who holds it and who waits. A function of the tasks' holds and waiting calls.
  *
  * K1. Exclusive excludes everybody, shared only exclusive; who comes later never overtakes, so nobody starves.
  */
 
 import type { LockMode } from "../variables/ops.ts";
+import { WaitLine } from "./wait-line.ts";
+import type { LockWant, Waiter } from "./want.ts";
 
-export interface LockWaiter {
-  readonly task: number;
-  readonly call: string;
-  /** Of the event that began the wait: the order of the queue. */
-  readonly seq: number;
-  readonly names: readonly string[];
-  readonly mode: LockMode;
-  readonly since: number;
-}
-
-export class LockQueue {
+export class LockQueue extends WaitLine<LockWant> {
+  readonly kind = "lock";
   readonly holders = new Map<number, LockMode>();
-  /** In the order of `seq`. */
-  readonly waiters: LockWaiter[] = [];
-
-  add(waiter: LockWaiter): void {
-    this.waiters.splice(this.#placeOf(waiter.seq), 0, waiter);
-  }
-
-  remove(seq: number): void {
-    const place = this.#placeOf(seq);
-    if (this.waiters[place]?.seq === seq) this.waiters.splice(place, 1);
-  }
 
   /** Whether a newcomer of this mode would get it at once. */
   admits(mode: LockMode): boolean {
@@ -41,30 +23,13 @@ export class LockQueue {
     return mode === "shared" && [...this.holders.values()].every((held) => held === "shared");
   }
 
-  /** The tasks that must let go before this waiter gets it; of those before it in the queue the nearest, which wait for the rest. */
-  *providersOf({ seq, mode, task }: LockWaiter): Generator<number> {
+  /** The tasks that must let go before this waiter gets it; of those before it in line the nearest, which wait for the rest. */
+  *providersOf({ seq, want: { mode }, task }: Waiter<LockWant>): Generator<number> {
     for (const [holder, held] of this.holders) if (holder !== task && conflict(held, mode)) yield holder;
-    for (let place = this.#placeOf(seq) - 1; place >= 0; place--) {
-      const before = this.waiters[place]!;
-      if (conflict(before.mode, mode) && before.task !== task) yield before.task;
-      if (before.mode === "exclusive") return;
+    for (const before of this.before(seq)) {
+      if (conflict(before.want.mode, mode) && before.task !== task) yield before.task;
+      if (before.want.mode === "exclusive") return;
     }
-  }
-
-  /** The tasks that stand behind the wait that began at `seq`. */
-  *after(seq: number): Generator<number> {
-    for (let place = this.#placeOf(seq + 1); place < this.waiters.length; place++) yield this.waiters[place]!.task;
-  }
-
-  #placeOf(seq: number): number {
-    let low = 0;
-    let high = this.waiters.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.waiters[middle]!.seq < seq) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }
 

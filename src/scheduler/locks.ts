@@ -10,21 +10,13 @@
  */
 
 import type { LockMode } from "../variables/ops.ts";
-import { breakDeadlock } from "./deadlock.ts";
-import type { LockOutcome, LockRefusal } from "./lock-outcome.ts";
+import { beginWait, closeCall, knownCall, wake } from "./calls.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import type { Hold, Task } from "./task.ts";
-import { closeCall, wake } from "./waits.ts";
+import type { Begun, Refusal, WaitOutcome } from "./wait-outcome.ts";
 
-type Granted = Extract<LockOutcome, { kind: "granted" }>;
-
-export type Acquired =
-  | Granted
-  | LockRefusal
-  | { readonly kind: "waiting" }
-  /** The call ended in this step, as that event says. */
-  | { readonly kind: "done"; readonly seq: number };
+type Granted = Extract<WaitOutcome, { kind: "granted" }>;
 
 export interface Acquire {
   readonly call: string;
@@ -35,24 +27,20 @@ export interface Acquire {
 }
 
 const holdOf = (task: Task, name: string): Hold | undefined => task.holds.find((hold) => hold.name === name);
+const lockOf = (state: RunState, name: string) => state.blocking.line(name, "lock");
 
 /** Gets the locks now, or records the wait of a running task. Idempotent by the call's id. */
-export function acquire(step: Step, task: Task, { call, names, mode, until }: Acquire): Acquired {
-  const known = task.calls.find((one) => one.id === call);
-  if (known) return known.state === "done" ? { kind: "done", seq: known.seq } : { kind: "waiting" };
+export function acquire(step: Step, task: Task, { call, names, mode, until }: Acquire): Begun {
+  const known = knownCall(task, call);
+  if (known) return known;
   const refusal = refusalOf(task, names);
   if (refusal) return refusal;
   replaceEarlierWait(step, task, names);
-  if (names.every((name) => step.state.lock(name).admits(mode))) return grant(step, task, names, mode, 0);
-  const lock = { names, mode };
-  step.emit({ type: "call_waiting", task: task.n, call, targets: [], mode: "all", ...(until > 0 && { until }), lock });
-  breakDeadlock(step, task);
-  settleLocks(step);
-  const now = task.calls.find((one) => one.id === call);
-  return now?.state === "done" ? { kind: "done", seq: now.seq } : { kind: "waiting" };
+  if (names.every((name) => lockOf(step.state, name).admits(mode))) return grant(step, task, names, mode, 0);
+  return beginWait(step, task, call, { kind: "lock", names, mode }, until);
 }
 
-function refusalOf(task: Task, names: readonly string[]): LockRefusal | undefined {
+function refusalOf(task: Task, names: readonly string[]): Refusal | undefined {
   for (const name of names) {
     const hold = holdOf(task, name);
     if (hold) return { kind: "already_held", name, token: hold.token, mode: hold.mode };
@@ -61,30 +49,30 @@ function refusalOf(task: Task, names: readonly string[]): LockRefusal | undefine
   return held ? { kind: "holds_locks", names, held: held.name } : undefined;
 }
 
-/** An attempt that was lost may have left a wait behind: the same task asking again takes its place, not a second one. */
+/** The same task asking again takes its earlier wait's place: it never waits twice for one lock. */
 function replaceEarlierWait(step: Step, task: Task, names: readonly string[]): void {
   for (const call of task.calls) {
-    if (call.state !== "waiting" || !call.lock?.names.some((name) => names.includes(name))) continue;
-    const lock: LockOutcome = { kind: "superseded", names: call.lock.names };
-    closeCall(step, task, call.id, "lock", "answered", { lock });
+    if (call.state !== "waiting" || call.want?.kind !== "lock") continue;
+    const { want } = call;
+    if (!want.names.some((name) => names.includes(name))) continue;
+    closeCall(step, task, call.id, "answered", { kind: "superseded", names: want.names });
+    for (const name of want.names) handOverLock(step, name);
   }
-  settleLocks(step);
 }
 
 /** The lock if it is free and nobody waits for it; undefined otherwise. */
-export function tryAcquire(step: Step, task: Task, name: string, mode: LockMode): Granted | LockRefusal | undefined {
+export function tryAcquire(step: Step, task: Task, name: string, mode: LockMode): Granted | Refusal | undefined {
   const refusal = refusalOf(task, [name]);
   if (refusal) return refusal;
-  return step.state.lock(name).admits(mode) ? grant(step, task, [name], mode, 0) : undefined;
+  return lockOf(step.state, name).admits(mode) ? grant(step, task, [name], mode, 0) : undefined;
 }
 
-export function releaseLock(step: Step, task: Task, name: string, token?: number): LockRefusal | undefined {
+export function releaseLock(step: Step, task: Task, name: string, token?: number): Refusal | undefined {
   const hold = holdOf(task, name);
   if (!hold || (token !== undefined && token !== hold.token)) {
     return { kind: "not_holder", name, ...(hold && { token: hold.token }) };
   }
   step.emit({ type: "lock_released", task: task.n, name, token: hold.token, why: "released" });
-  settleLocks(step);
   return undefined;
 }
 
@@ -98,28 +86,24 @@ export function expireHolds(step: Step, task: Task): void {
   }
 }
 
-/** Hands what came free to those who wait, in their order. Every step that frees a lock or ends a wait calls it. */
-export function settleLocks(step: Step): void {
+/** Grants to those who wait for this lock, in their order, as far as it is free. */
+export function handOverLock(step: Step, lock: string): void {
   const { state } = step;
-  for (const name of state.freedLocks) {
-    state.freedLocks.delete(name);
-    const queue = state.lock(name);
-    for (let first = queue.waiters[0]; first; first = queue.waiters[0]) {
-      const { names, mode, seq, call, since } = first;
-      const isNext = (one: string) => state.lock(one).waiters[0]?.seq === seq && state.lock(one).allows(mode);
-      if (!names.every(isNext)) break;
-      const task = state.task(first.task);
-      const lock = { kind: "granted", tokens: nextTokens(state, names) } as const;
-      const cause = closeCall(step, task, call, "lock", "settled", { lock });
-      grant(step, task, names, mode, step.now - since, [cause]);
-      wake(step, task, cause);
-      breakDeadlock(step, task);
-    }
+  const line = lockOf(state, lock);
+  for (let first = line.first; first; first = line.first) {
+    const { want, seq, call, since } = first;
+    const { names, mode } = want;
+    const isNext = (one: string) => lockOf(state, one).first?.seq === seq && lockOf(state, one).allows(mode);
+    if (!names.every(isNext)) break;
+    const task = state.task(first.task);
+    const cause = closeCall(step, task, call, "settled", { kind: "granted", tokens: nextTokens(state, names) });
+    grant(step, task, names, mode, step.now - since, [cause]);
+    wake(step, task, cause);
   }
 }
 
 const nextTokens = (state: RunState, names: readonly string[]): Record<string, number> =>
-  Object.fromEntries(names.map((name) => [name, (state.lockTotals(name)?.token ?? 0) + 1]));
+  Object.fromEntries(names.map((name) => [name, (state.blocking.factsOf(name, "lock")?.token ?? 0) + 1]));
 
 function grant(
   step: Step,
@@ -128,7 +112,7 @@ function grant(
   mode: LockMode,
   waitedMs: number,
   causes: readonly number[] = [],
-) {
+): Granted {
   const { holdMs } = step.state.header.limits;
   const tokens = nextTokens(step.state, names);
   for (const name of names) {
@@ -137,5 +121,5 @@ function grant(
     const waited = waitedMs > 0 && { waited_ms: waitedMs };
     step.emit({ type: "lock_granted", task: task.n, name, token, mode, ...waited, ...until }, undefined, causes);
   }
-  return { kind: "granted", tokens } as const;
+  return { kind: "granted", tokens };
 }

@@ -11,20 +11,11 @@
 
 import type { RunStatus, TaskState } from "../contract/shapes.ts";
 import { assert } from "../errors/assert.ts";
+import { BlockingState } from "./blocking-state.ts";
 import type { Limits } from "./events.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
-import { LockQueue } from "./lock-queue.ts";
 import { ReadyQueue } from "./ready-queue.ts";
-import { isEnded, isLive, type Phase, type Task } from "./task.ts";
-
-/** What a lock has come to so far, apart from who has it. */
-export interface LockTotals {
-  /** The newest grant's. */
-  token: number;
-  grants: number;
-  waitedMs: number;
-  heldMs: number;
-}
+import { type Call, isEnded, isLive, isStopped, type Phase, type Task } from "./task.ts";
 
 /** What a run is apart from its tasks: plain data, written with each checkpoint. */
 export interface RunHeader {
@@ -52,8 +43,10 @@ export interface RunHeader {
   cacheReadTokens: number;
   cacheWriteTokens: number;
   reservedTokens: number;
-  /** By name; absent in checkpoints from before there were locks. */
-  locks?: Record<string, LockTotals>;
+  /** Since when nobody can go on unless somebody outside does something; absent or 0: somebody can. */
+  stalledAt?: number;
+  /** How often each cycle of waits was found. */
+  cycles?: Record<string, number>;
 }
 
 export const noCounts = (): Record<TaskState, number> => ({
@@ -80,10 +73,11 @@ export class RunState {
   readonly budgetQueue = new Set<number>();
   /** Tasks changed since the last checkpoint. */
   readonly dirty = new Set<number>();
-  /** Who holds and who waits, by the lock's name. */
-  readonly #locks = new Map<string, LockQueue>();
-  /** Locks that were let go of, or whose queue moved, and that `settleLocks` has not looked at yet. */
-  readonly freedLocks = new Set<string>();
+  /** Running tasks with a call that waits. */
+  stopped = 0;
+  readonly blocking = new BlockingState();
+  /** The last call from outside; volatile. */
+  outsideAt = 0;
   readonly #timers = new IndexedHeap((a, b) => (this.#due.get(a)! - this.#due.get(b)! || a - b) < 0);
   readonly #due = new Map<number, number>();
   readonly #cold: (n: number) => Task | undefined;
@@ -128,29 +122,11 @@ export class RunState {
     return this.keys.get(creator)?.get(key);
   }
 
-  lock(name: string): LockQueue {
-    let queue = this.#locks.get(name);
-    if (!queue) {
-      queue = new LockQueue();
-      this.#locks.set(name, queue);
-    }
-    return queue;
-  }
-
-  lockTotals(name: string): LockTotals | undefined {
-    const { locks } = this.header;
-    return locks && Object.hasOwn(locks, name) ? locks[name] : undefined;
-  }
-
-  /** Puts a task of a checkpoint into the queues of its locks. */
-  indexLocks(task: Task): void {
-    for (const { name, mode } of task.holds) this.lock(name).holders.set(task.n, mode);
-    for (const call of task.calls) {
-      if (call.state !== "waiting" || !call.lock) continue;
-      for (const name of call.lock.names) {
-        this.lock(name).add({ task: task.n, call: call.id, seq: call.seq, ...call.lock });
-      }
-    }
+  setCalls(task: Task, calls: Call[]): void {
+    if (isStopped(task)) this.stopped--;
+    task.calls = calls;
+    if (isStopped(task)) this.stopped++;
+    this.dirty.add(task.n);
   }
 
   /** Moves a task to another phase and keeps every index with it (S2). */
@@ -168,11 +144,13 @@ export class RunState {
     if (phase.state === "ready") this.queueOf(task.pool).put(task.n, readyKeyOf(task));
     else if (phase.state === "running" && !phase.blocked) this.working++;
     else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.add(task.n);
+    if (isStopped(task)) this.stopped++;
     this.retime(task);
   }
 
   #unindex(task: Task): void {
     const { phase } = task;
+    if (isStopped(task)) this.stopped--;
     this.header.counts[phase.state]--;
     if (phase.state === "ready") this.queueOf(task.pool).remove(task.n);
     else if (phase.state === "running" && !phase.blocked) this.working--;

@@ -5,6 +5,7 @@
 
 import type { WaitMode } from "../contract/shapes.ts";
 import type { LockMode } from "../variables/ops.ts";
+import type { Want } from "./want.ts";
 
 export type EndState = "succeeded" | "failed" | "cancelled" | "skipped";
 
@@ -53,8 +54,9 @@ export type Call =
       readonly mode: WaitMode;
       /** When the wait times out; 0: never. */
       readonly until: number;
+      readonly since: number;
       /** In place of targets. */
-      readonly lock?: { readonly names: readonly string[]; readonly mode: LockMode; readonly since: number };
+      readonly want?: Want;
     };
 
 /** A lock that a task has. */
@@ -65,6 +67,14 @@ export interface Hold {
   readonly since: number;
   /** When it is taken back; 0: never. */
   readonly until: number;
+}
+
+/** What a task has of a semaphore. */
+export interface Permits {
+  readonly name: string;
+  readonly permits: number;
+  /** Of the last change. */
+  readonly since: number;
 }
 
 export interface Task {
@@ -104,6 +114,7 @@ export interface Task {
   head: string | undefined;
   calls: Call[];
   holds: readonly Hold[];
+  permits: readonly Permits[];
 
   /** At least the longest chain of waiting dependents behind this task, itself included, up to `chainLengthMax`. */
   chain: number;
@@ -146,4 +157,10 @@ export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, {
 export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.turns === 0;
 /** Its creator ends only after it, and answers for its failure. */
 export const joinsParent = (task: Task): boolean => task.parent > 0 && !task.detached && !task.keyFreed;
+/** Whether it may still do something: its own work is not done. */
+export const isWorking = (task: Task): boolean =>
+  isLive(task) && !(task.phase.state === "parked" && task.phase.on === "children");
+/** Running, with a call that waits: it goes on when that ends. */
+export const isStopped = (task: Task): boolean =>
+  task.phase.state === "running" && task.calls.some((call) => call.state === "waiting");
 export const hostedPool = "hosted";

@@ -9,12 +9,11 @@
  */
 
 import type { WaitMode } from "../contract/shapes.ts";
-import type { SchedulerEvent } from "./events.ts";
+import { knownCall, wake } from "./calls.ts";
 import { neverEnding } from "./liveness.ts";
-import type { LockOutcome } from "./lock-outcome.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { type Call, isEnded, type Task } from "./task.ts";
+import { isEnded, type Task } from "./task.ts";
 
 /** Whether a wait is over (DESIGN §4, `wait`). An empty list is. */
 export function waitIsOver(tasks: readonly Task[], mode: WaitMode): boolean {
@@ -32,7 +31,7 @@ export function observe(step: Step, task: Task): void {
 
 export type AwaitOutcome =
   | { readonly kind: "done"; readonly seq: number }
-  | { readonly kind: "waiting"; readonly call: Extract<Call, { state: "waiting" }> }
+  | { readonly kind: "waiting" }
   | { readonly kind: "would_deadlock"; readonly cycle: readonly number[] };
 
 /** Begins a wait of a running task, or answers at once. Idempotent by the call's id. */
@@ -42,9 +41,8 @@ export function beginAwait(
   call: { id: string; targets: readonly number[]; mode: WaitMode; until: number },
 ): AwaitOutcome {
   const { state } = step;
-  const known = task.calls.find((one) => one.id === call.id);
-  if (known?.state === "done") return { kind: "done", seq: known.seq };
-  if (known?.state === "waiting") return { kind: "waiting", call: known };
+  const known = knownCall(task, call.id);
+  if (known) return known;
   const cycle = deadlockOf(state, task, call.targets, call.mode);
   if (cycle) return { kind: "would_deadlock", cycle };
   const targets = call.targets.map((n) => state.task(n));
@@ -58,7 +56,7 @@ export function beginAwait(
       ),
     };
   }
-  const seq = step.emit({
+  step.emit({
     type: "call_waiting",
     task: task.n,
     call: call.id,
@@ -66,10 +64,7 @@ export function beginAwait(
     mode: call.mode,
     ...(call.until > 0 && { until: call.until }),
   });
-  return {
-    kind: "waiting",
-    call: { id: call.id, state: "waiting", seq, targets: call.targets, mode: call.mode, until: call.until },
-  };
+  return { kind: "waiting" };
 }
 
 /** Ends the waits that the end of `target` fulfils, and those of mode `any` whose last way out it was (W4). */
@@ -89,7 +84,7 @@ export function settleCalls(step: Step, target: Task): void {
   }
 }
 
-/** Ends one waiting call and wakes its task when that was the last one (W2). The failures that its answer shows are seen. */
+/** Ends a wait for tasks and wakes its task when that was the last one (W2). The failures that its answer shows are seen. */
 export function endWait(
   step: Step,
   task: Task,
@@ -99,39 +94,13 @@ export function endWait(
 ): void {
   const call = task.calls.find((one) => one.id === callId);
   const waiting = call?.state === "waiting" ? call : undefined;
-  if (waiting?.lock) {
-    const lock: LockOutcome = { kind: "timed_out", names: waiting.lock.names };
-    wake(step, task, closeCall(step, task, callId, "lock", why, { lock }, causes));
-    return;
-  }
   for (const n of waiting?.targets ?? []) observe(step, step.state.task(n));
   const body = waiting && { targets: waiting.targets };
-  wake(step, task, closeCall(step, task, callId, "await_tasks", why, body, causes));
-}
-
-type CallDone = Extract<SchedulerEvent, { type: "call_done" }>;
-
-/** The end of a waiting call; `wake` must follow when nothing comes between. Answers the event's number. */
-export function closeCall(
-  step: Step,
-  task: Task,
-  call: string,
-  tool: CallDone["tool"],
-  why: CallDone["why"],
-  body: { readonly targets: readonly number[] } | { readonly lock: LockOutcome } | undefined,
-  causes: readonly number[] = [],
-): number {
-  return step.emit({ type: "call_done", task: task.n, call, tool, why }, body, causes);
-}
-
-/** The task goes on when none of its calls waits any more (W2). */
-export function wake(step: Step, task: Task, cause: number): void {
-  if (task.calls.some((one) => one.state === "waiting")) return;
-  if (task.phase.state === "parked" && task.phase.on === "calls") {
-    step.emit({ type: "task_ready", task: task.n, why: "wake" }, undefined, [cause]);
-  } else if (task.phase.state === "running" && task.phase.blocked) {
-    step.emit({ type: "call_blocked", task: task.n, fence: task.phase.fence, blocked: false });
-  }
+  wake(
+    step,
+    task,
+    step.emit({ type: "call_done", task: task.n, call: callId, tool: "await_tasks", why }, body, causes),
+  );
 }
 
 /** The tasks of the cycle when `task` waiting for `targets` could never end (W3); undefined when it can. */

@@ -37,6 +37,38 @@ export type LockOp =
   | { readonly op: "try_acquire"; readonly mode: LockMode }
   | { readonly op: "release"; readonly token?: number };
 
+export type SemaphoreOp =
+  | { readonly op: "create"; readonly permits: number }
+  | { readonly op: "acquire"; readonly permits: number; readonly timeout_ms?: number }
+  | { readonly op: "release"; readonly permits: number };
+
+export interface BarrierOp {
+  readonly op: "wait";
+  readonly parties: number;
+  /** Ids or keys of tasks. */
+  readonly members?: readonly string[];
+  readonly timeout_ms?: number;
+}
+
+export type MessageQueueOp =
+  | { readonly op: "create"; readonly capacity: number }
+  | { readonly op: "push"; readonly messages: readonly Json[]; readonly timeout_ms?: number }
+  | { readonly op: "pop"; readonly max: number; readonly external: boolean; readonly timeout_ms?: number }
+  | { readonly op: "close" }
+  | { readonly op: "size" };
+
+export type FutureOp =
+  | { readonly op: "resolve"; readonly value: Json }
+  | { readonly op: "reject"; readonly error: Json }
+  | {
+      readonly op: "await";
+      readonly names: readonly string[];
+      readonly mode: "all" | "any" | "settled";
+      readonly external: boolean;
+      readonly timeout_ms?: number;
+    }
+  | { readonly op: "peek" };
+
 /** A write may name the lock that guards it and the token of its hold. */
 export interface Fence {
   readonly lock: string;
@@ -52,16 +84,27 @@ export interface VariableOps {
 }
 
 export type DataKind = keyof VariableOps;
-/** `lock` blocks, and lives where tasks park and wake: in the run (scheduler/locks.ts). */
-export type VariableKind = DataKind | "lock";
 
-/** `name` is the first of the op's names. `one`: asked for by `name`, and answered with one token. */
-export interface LockCall {
-  readonly name: string;
-  readonly kind: "lock";
-  readonly one: boolean;
-  readonly op: LockOp;
+/** The ops of the kinds that block: they live where tasks park and wake, in the run (scheduler/). */
+export interface BlockingOps {
+  readonly lock: LockOp;
+  readonly semaphore: SemaphoreOp;
+  readonly barrier: BarrierOp;
+  readonly message_queue: MessageQueueOp;
+  readonly future: FutureOp;
 }
+
+export type BlockingKind = keyof BlockingOps;
+export type VariableKind = DataKind | BlockingKind;
+
+/** `name` is the first of the op's names. `one`: asked for by `name`, and answered for it alone. */
+export type BlockingCallOf<Kind extends BlockingKind> = {
+  readonly [K in Kind]: { readonly name: string; readonly kind: K; readonly one: boolean; readonly op: BlockingOps[K] };
+}[Kind];
+export type BlockingCall = BlockingCallOf<BlockingKind>;
+
+/** Ops that change nothing and never wait: they are answered on an ended run too, and register no name. */
+export const looksOnly = ({ op }: BlockingCall): boolean => op.op === "size" || op.op === "peek";
 
 export type VariableCall = {
   readonly [Kind in DataKind]: {

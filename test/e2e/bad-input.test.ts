@@ -289,7 +289,6 @@ const bad: Bad[] = [
     status: 422,
     code: "not_available",
   },
-  { does: "a variable's tool", path: "/tools/barrier", body: {}, status: 422, code: "not_available" },
   { does: "tools in another format", method: "GET", path: "/v1/tools?format=mcp", status: 422, code: "not_available" },
   // state
   { does: "resuming what runs", path: "/resume", status: 409, code: "run_not_paused" },

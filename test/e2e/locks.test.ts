@@ -119,12 +119,12 @@ describe("locks", () => {
     const early = { arguments: { op: "release", name: "other" } };
     expect(await heddle.callLeaseTool(a!.id, "lock", early)).toMatchObject({ error: { code: "not_holder" } });
     const outside = await heddle.callTool(id, "lock", { arguments: { op: "acquire", name: "l" } });
-    expect(outside).toMatchObject({ error: { code: "needs_task" } });
+    expect(outside).toMatchObject({ error: { code: "needs_actor" } });
     const several = { arguments: { op: "acquire", names: ["fresh", "taken"] } };
     await heddle.callTool(id, "atomic", { arguments: { op: "set", name: "taken", value: 1 } });
     expect(await heddle.callLeaseTool(a!.id, "lock", several)).toMatchObject({ error: { code: "kind_mismatch" } });
     const { variables } = await heddle.variables(id);
-    expect(variables.map(({ name }) => name)).toEqual(["l", "other", "taken"]);
+    expect(variables.map(({ name }) => name)).toEqual(["l", "taken"]);
     const kind = await heddle.callTool(id, "atomic", { arguments: { op: "get", name: "l" } });
     expect(kind).toMatchObject({ error: { code: "kind_mismatch" } });
     expect(await heddle.variable(id, "l")).toMatchObject({ holders: [{ token: 1, mode: "exclusive" }] });

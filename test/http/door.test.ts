@@ -224,10 +224,9 @@ test.each([
 
 test("tools: definitions, unknown ones, and those to come", async () => {
   const { tools } = (await (await send("/v1/tools?format=openai")).json()) as { tools: { type: string }[] };
-  expect(tools.map(({ type }) => type)).toEqual(Array(10).fill("function"));
+  expect(tools.map(({ type }) => type)).toEqual(Array(14).fill("function"));
   expect(await problem("/v1/tools?format=mcp")).toMatchObject({ code: "not_available" });
   expect(await problem("/v1/tools?format=gemini")).toMatchObject({ code: "validation_failed" });
-  expect(await problem(`/v1/runs/${run}/tools/barrier`, { json: {} })).toMatchObject({ code: "not_available" });
   expect(await problem(`/v1/runs/${run}/tools/toString`, { json: {} })).toMatchObject({ code: "not_found" });
 });
 

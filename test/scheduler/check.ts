@@ -33,7 +33,8 @@ function waitsOf(task: Task, tasks: readonly Task[], families: Families): Task[]
   for (const call of task.calls) {
     if (call.state !== "waiting") continue;
     found.push(...call.targets.map(at));
-    const holds = (one: Task) => one !== task && one.holds.some(({ name }) => call.lock?.names.includes(name));
+    const holds = (one: Task) =>
+      one !== task && [...one.holds, ...one.permits].some(({ name }) => call.want?.names.includes(name));
     found.push(...tasks.filter(holds));
   }
   if (task.phase.state === "parked" && task.phase.on === "children") {

@@ -3,8 +3,9 @@ import { describe, expect, test } from "vitest";
 import { loseLease } from "../../src/scheduler/attempts.ts";
 import { endTask, settle } from "../../src/scheduler/ending.ts";
 import { neverEnding } from "../../src/scheduler/liveness.ts";
-import { acquire, releaseLock, settleLocks, tryAcquire } from "../../src/scheduler/locks.ts";
+import { acquire, releaseLock, tryAcquire } from "../../src/scheduler/locks.ts";
 import type { Task } from "../../src/scheduler/task.ts";
+import type { LockWant } from "../../src/scheduler/want.ts";
 import { MemoryStore } from "../sim/memory-store.ts";
 import { allTasks, checkState } from "./check.ts";
 import { type Leased, Run, states } from "./run.ts";
@@ -21,6 +22,8 @@ const take = (
     const { mode = "exclusive", call = `c-${[names].flat().join()}`, until = 0 } = more;
     return acquire(step, task, { call, names: [names].flat().sort(), mode, until });
   });
+/** Whether the task's newest call waits still: a step ends waits that could never end. */
+const isWaiting = (task: Task) => task.calls.at(-1)?.state === "waiting";
 const free = (run: Run, task: Task, name: string, token?: number) =>
   run.step((step) => releaseLock(step, task, name, token));
 const holds = (task: Task) => task.holds.map(({ name }) => name);
@@ -40,7 +43,7 @@ describe("locks", () => {
     expect(free(run, a, "l")).toBeUndefined();
     expect([holds(a), holds(b), holds(c)]).toEqual([[], ["l"], []]);
     expect(states(b)).toBe("ready");
-    expect(lastBody(run)).toEqual({ lock: { kind: "granted", tokens: { l: 2 } } });
+    expect(lastBody(run)).toEqual({ wait: { kind: "granted", tokens: { l: 2 } } });
     expect(free(run, a, "l")).toEqual({ kind: "not_holder", name: "l" });
     expect(free(run, b, "l", 1)).toEqual({ kind: "not_holder", name: "l", token: 2 });
     expect(free(run, b, "l", 2)).toBeUndefined();
@@ -100,9 +103,10 @@ describe("locks", () => {
     take(run, a, "x");
     take(run, b, "y");
     expect(take(run, a, "y").kind).toBe("waiting");
-    expect(take(run, b, "x").kind).toBe("done");
+    take(run, b, "x");
+    expect(isWaiting(b)).toBe(false);
     expect(run.log.map(({ body }) => body).find((body) => JSON.stringify(body)?.includes("victim"))).toEqual({
-      lock: { kind: "deadlock_victim", cycle: [b.n, a.n], released: ["y"], order: ["x", "y"] },
+      wait: { kind: "deadlock_victim", cycle: [b.n, a.n], released: ["y"], order: ["x", "y"] },
     });
     expect([holds(a), holds(b)]).toEqual([["x", "y"], []]);
     expect(run.events("finding")).toMatchObject([{ kind: "deadlock", subjects: [b.n, a.n] }]);
@@ -131,7 +135,8 @@ describe("locks", () => {
     const [child] = run.make(parent, {}) as [Task];
     run.await(parent, [child]);
     run.giveBack(parent);
-    expect(take(run, run.start(child), "l").kind).toBe("done");
+    take(run, run.start(child), "l");
+    expect(isWaiting(child)).toBe(false);
     expect([holds(parent), holds(child)]).toEqual([["l"], []]);
     run.complete(child);
     expect(states(parent)).toBe("ready");
@@ -144,7 +149,7 @@ describe("locks", () => {
     take(run, b, "l", { until: run.now + 100 });
     take(run, c, "l");
     run.clock(100);
-    expect(lastBody(run)).toEqual({ lock: { kind: "timed_out", names: ["l"] } });
+    expect(lastBody(run)).toEqual({ wait: { kind: "timed_out", names: ["l"] } });
     expect(holds(a)).toEqual(["l"]);
     run.clock(900);
     expect([holds(a), holds(c)]).toEqual([[], ["l"]]);
@@ -181,13 +186,17 @@ function checkLocks(run: Run): void {
   }
   for (const task of tasks) {
     for (const call of task.calls) {
-      if (call.state !== "waiting" || !call.lock) continue;
-      for (const name of call.lock.names) {
-        const queue = run.state.lock(name);
+      if (call.state !== "waiting" || !call.want) continue;
+      for (const name of call.want.names) {
+        const queue = run.state.blocking.line(name, "lock");
         expect(queue.waiters.filter((one) => one.task === task.n)).toHaveLength(1);
       }
-      const isFirst = call.lock.names.every((name) => run.state.lock(name).waiters[0]?.task === task.n);
-      const isFree = call.lock.names.every((name) => run.state.lock(name).allows(call.lock!.mode));
+      const isFirst = call.want.names.every(
+        (name) => run.state.blocking.line(name, "lock").waiters[0]?.task === task.n,
+      );
+      const isFree = call.want.names.every((name) =>
+        run.state.blocking.line(name, "lock").allows((call.want as LockWant).mode),
+      );
       expect(isFirst && isFree, "nobody waits for what could be had").toBe(false);
     }
   }
@@ -262,7 +271,6 @@ test("[K1] [K4] [K5] any order of ops keeps the rules, ends, and replays to the 
               snapshot: `s${i}`,
               usage,
             });
-            settleLocks(step);
           });
         } else {
           run.step((step) => {
@@ -278,11 +286,14 @@ test("[K1] [K4] [K5] any order of ops keeps the rules, ends, and replays to the 
       store.log.push(...run.log);
       const loaded = store.load();
       expect(loaded.header).toEqual(run.state.header);
+      expect(loaded.blocking.facts).toEqual(run.state.blocking.facts);
       store.checkpoint(loaded);
       for (const state of [loaded, store.load()]) {
         for (const name of names) {
-          expect([...state.lock(name).holders].sort()).toEqual([...run.state.lock(name).holders].sort());
-          expect(state.lock(name).waiters).toEqual(run.state.lock(name).waiters);
+          expect([...state.blocking.line(name, "lock").holders].sort()).toEqual(
+            [...run.state.blocking.line(name, "lock").holders].sort(),
+          );
+          expect(state.blocking.line(name, "lock").waiters).toEqual(run.state.blocking.line(name, "lock").waiters);
         }
       }
       // Whoever ends lets others in: nobody is left waiting.

@@ -8,6 +8,7 @@ import { runClock } from "../../src/scheduler/clock.ts";
 import { type BatchOutcome, createTasks, type NewTask } from "../../src/scheduler/create-tasks.ts";
 import { completeTask, endTask, settle } from "../../src/scheduler/ending.ts";
 import type { Limits, SchedulerEvent } from "../../src/scheduler/events.ts";
+import { finishStep } from "../../src/scheduler/finish-step.ts";
 import { noCounts, type RunHeader, RunState } from "../../src/scheduler/state.ts";
 import { Step } from "../../src/scheduler/step.ts";
 import { isEnded, type Running, type Task } from "../../src/scheduler/task.ts";
@@ -71,6 +72,7 @@ export class Run {
   step<T>(decide: (step: Step) => T): T {
     const step = new Step(this.state, this.now);
     const answer = decide(step);
+    finishStep(step);
     for (const one of step.decided) this.log.push({ ...one, at: this.now });
     return answer;
   }

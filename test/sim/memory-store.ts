@@ -5,6 +5,7 @@
 
 import { apply } from "../../src/scheduler/apply.ts";
 import type { Decided, SchedulerEvent } from "../../src/scheduler/events.ts";
+import type { Facts } from "../../src/scheduler/facts.ts";
 import { type RunHeader, RunState } from "../../src/scheduler/state.ts";
 import { isLive, type Task } from "../../src/scheduler/task.ts";
 import { newHeader, newState } from "../scheduler/run.ts";
@@ -22,6 +23,7 @@ const clone = (task: Task): Task => ({
 export class MemoryStore {
   readonly log: { seq: number; at: number; event: SchedulerEvent }[] = [];
   readonly #pages = new Map<number, Task>();
+  readonly #facts = new Map<string, Facts>();
   #header: RunHeader | undefined;
 
   append(decided: readonly Decided[], at: number): void {
@@ -31,7 +33,9 @@ export class MemoryStore {
   checkpoint(state: RunState): void {
     for (const n of state.dirty) this.#pages.set(n, clone(state.task(n)));
     this.#header = structuredClone(state.header);
+    for (const name of state.blocking.dirty) this.#facts.set(name, structuredClone(state.blocking.facts.get(name)!));
     state.dirty.clear();
+    state.blocking.dirty.clear();
     state.evictEnded();
   }
 
@@ -52,8 +56,9 @@ export class MemoryStore {
       state.tasks.set(task.n, task);
       header.counts[task.phase.state]--;
       state.indexTask(task);
-      state.indexLocks(task);
+      state.blocking.index(task);
     }
+    for (const [name, facts] of this.#facts) state.blocking.load(name, facts);
     const from = header.seq;
     for (const { seq, event, at } of this.log) if (seq > from) apply(state, event, seq, at);
     return state;

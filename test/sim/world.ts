@@ -12,6 +12,7 @@ import { freeTokens, needsReservation, reserveTokens, settleBudget, spentTokens 
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../src/scheduler/clock.ts";
 import { createTasks } from "../../src/scheduler/create-tasks.ts";
 import { cancelTask, completeTask, endTask, settle } from "../../src/scheduler/ending.ts";
+import { finishStep } from "../../src/scheduler/finish-step.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import {
   cancelRun,
@@ -95,6 +96,7 @@ export class World {
         numberOf,
       );
     }
+    finishStep(step);
     this.#log(step);
   }
 
@@ -163,6 +165,7 @@ export class World {
     const step = group ?? new Step(this.#state, this.#now);
     if (!group) runClock(step);
     const answer = decide(step);
+    finishStep(step);
     if (crash === "before") {
       this.#reload();
       return undefined;

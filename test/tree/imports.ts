@@ -74,7 +74,7 @@ export function importsOf(text: string): Import[] {
 }
 
 const impure =
-  /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bperformance\.now\b|\bset(?:Timeout|Interval)\b|\bfetch\(|\basync\b|\bawait\b|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b|\bprocess\.(?:env|hrtime)\b/;
+  /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bperformance\.now\b|\bset(?:Timeout|Interval)\b|\bfetch\(|\basync\b|\bawait\b(?!:)|\bgetRandomValues\b|\brandomUUID\b|\brandomBytes\b|\bprocess\.(?:env|hrtime)\b/;
 
 const withoutComments = (text: string): string => text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
 const withoutStrings = (text: string): string =>

@@ -7,13 +7,13 @@ import type { LeaseGrant } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
 import { toolHints } from "../../errors/codes.ts";
 import { needsReservation } from "../../scheduler/budget.ts";
-import type { LockOutcome } from "../../scheduler/lock-outcome.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
+import type { WaitOutcome } from "../../scheduler/wait-outcome.ts";
 import { contextText } from "../../storage/run/context-tree.ts";
 import type { Answer, NextTask, SeatWork } from "../seat-rpc.ts";
 import { createdEventOf, type SpecBody, specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { lockWords } from "./lock-calls.ts";
+import { outcomeWords } from "./outcome-words.ts";
 import { awaitedView, dispatchTexts } from "./results.ts";
 import { taskView } from "./views.ts";
 
@@ -175,10 +175,12 @@ export function answerOf(run: LoadedRun, seq: number): { text: string; isError: 
   const body = run.store.log.body(seq) as
     | { text: string; isError: boolean }
     | { targets: readonly number[] }
-    | { lock: LockOutcome };
+    | { wait: WaitOutcome }
+    /** As logs from before the other kinds have it. */
+    | { lock: WaitOutcome };
   if ("text" in body) return body;
-  if ("lock" in body) {
-    const words = lockWords(run, body.lock);
+  if ("wait" in body || "lock" in body) {
+    const words = outcomeWords(run, "wait" in body ? body.wait : body.lock);
     const isError = words.kind === "error";
     return { text: JSON.stringify(isError ? { error: words.error } : words.result), isError };
   }

@@ -3,6 +3,7 @@
 import { childHash } from "../../context/snapshot-hash.ts";
 import type { EventView, ToolOutcome, WaitMode, WaitView } from "../../contract/shapes.ts";
 import { parseToolArguments } from "../../contract/tools.ts";
+import { isBlockingKind } from "../../contract/variable-tools.ts";
 import type { SnapshotHash } from "../../ids.ts";
 import { failedIdsMax } from "../../limits.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
@@ -10,6 +11,7 @@ import { isRunEnded } from "../../scheduler/run-commands.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { waitIsOver } from "../../scheduler/waits.ts";
 import { isRead as readsOnly } from "../../variables/index.ts";
+import { looksOnly } from "../../variables/ops.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
@@ -30,7 +32,10 @@ export function findTask(run: LoadedRun, name: string): Task | undefined {
 function isRead({ tool, arguments: text }: ToolCallInput): boolean {
   if (tool === "inspect") return true;
   const parsed = parseToolArguments(tool, text);
-  return parsed.ok && "variable" in parsed.call && readsOnly(parsed.call.variable);
+  if (!parsed.ok) return false;
+  return "variable" in parsed.call
+    ? readsOnly(parsed.call.variable)
+    : "blocking" in parsed.call && looksOnly(parsed.call.blocking);
 }
 
 export class Outside {
@@ -115,7 +120,8 @@ export class Outside {
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     const call = await this.#outsideCall(input);
-    const isWrite = input.tool === "create_task" || input.tool === "cancel_task";
+    const isBlocking = isBlockingKind(input.tool) && !isRead(input);
+    const isWrite = input.tool === "create_task" || input.tool === "cancel_task" || isBlocking;
     let waiting: Extract<ToolRun, { kind: "waiting" }> | undefined;
     let later: { run: LoadedRun; what: LaterRun } | undefined;
     const reply = this.#shell.command<ToolOutcome>(

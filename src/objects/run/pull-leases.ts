@@ -9,7 +9,6 @@ import { isCarriedOutLater } from "../../contract/variable-tools.ts";
 import { leaseContextBytesMax, leaseMs, seatServesMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
-import { settleLocks } from "../../scheduler/locks.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { CompleteInput, FailInput, Idem, LeaseRef, Reply, ToolCallInput } from "../rpc.ts";
@@ -95,7 +94,6 @@ export class PullLeases {
       const { snapshot } = appended;
       const usage = usageDelta(input.usage ?? {});
       step.emit({ type: "turn", task: task.n, fence: task.phase.fence, turn: task.turns + 1, snapshot, usage });
-      settleLocks(step);
       settleBudget(step);
       return ok({ snapshot });
     });

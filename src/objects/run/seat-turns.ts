@@ -5,7 +5,6 @@ import { failAttempt } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import { completeTask, settle } from "../../scheduler/ending.ts";
 import type { UsageDelta } from "../../scheduler/events.ts";
-import { settleLocks } from "../../scheduler/locks.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { Answer, Ending, SeatTurn } from "../seat-rpc.ts";
@@ -27,7 +26,6 @@ export function logTurn(step: Step, run: LoadedRun, task: Leased, turn: SeatTurn
     snapshot,
     usage: usageDelta(turn.usage),
   });
-  settleLocks(step);
   settleBudget(step);
   return snapshot;
 }

@@ -11,6 +11,7 @@
 import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
+import { finishStep } from "../../scheduler/finish-step.ts";
 import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
 import { setRunStatus } from "../../storage/d1/run-index.ts";
@@ -114,6 +115,7 @@ export class RunShell {
     const replies = this.transaction(() => {
       run.store.log.stage(step.decided);
       runClock(step);
+      finishStep(step);
       const answers = commands.map((command) => this.#answer(run, step, command));
       this.append(run, step);
       return answers;
@@ -128,6 +130,7 @@ export class RunShell {
       if (first) return first;
     }
     const decided = decide(step, run);
+    finishStep(step);
     if (decided.ok) {
       for (const idem of names) run.store.putOutcome(idem, JSON.stringify(decided.value ?? null), step.now);
     }
@@ -170,6 +173,7 @@ export class RunShell {
         renewAllLeases(run.state, step.now);
         run.store.setMeta("boot", boot);
       }
+      finishStep(step);
       this.append(run, step);
     });
     this.effects(run, step.ended);

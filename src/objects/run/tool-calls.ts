@@ -14,15 +14,15 @@ import { cancelTask, settle } from "../../scheduler/ending.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { isLive, type Task } from "../../scheduler/task.ts";
 import { beginAwait, waitIsOver } from "../../scheduler/waits.ts";
-import type { LockCall, VariableCall } from "../../variables/ops.ts";
+import { type BlockingCall, looksOnly, type VariableCall } from "../../variables/ops.ts";
+import { useBlocking } from "./blocking-calls.ts";
 import { createdEventOf } from "./bodies.ts";
 import { answerOf } from "./dispatch.ts";
 import { forkAll } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { useLock } from "./lock-calls.ts";
 import { projectionOf } from "./projection.ts";
 import { awaitedView, cutResult } from "./results.ts";
-import { register, useVariable } from "./variable-calls.ts";
+import { checkKinds, register, useVariable } from "./variable-calls.ts";
 import { budgetLeft, taskView } from "./views.ts";
 
 export interface ToolError {
@@ -68,7 +68,7 @@ export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string
   if (!parsed.ok) return toolError(parsed.code, parsed.message);
   const { call } = parsed;
   if ("variable" in call) return useVariable(step, run, call.variable);
-  if (call.tool === "lock") return lock(step, run, caller, call.lock);
+  if ("blocking" in call) return block(step, run, caller, call.blocking);
   switch (call.tool) {
     case "create_task":
       return createFromCall(step, run, caller, call.tasks);
@@ -85,20 +85,31 @@ export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string
   }
 }
 
-function lock(step: Step, run: LoadedRun, caller: Caller, call: LockCall): ToolRun {
-  if (!caller.task) return toolError("needs_task", "Only a task can hold a lock; nobody would release this one.");
-  const names = call.op.op === "acquire" ? call.op.names : [call.name];
-  const refusal = register(step, run, names, "lock");
+function block(step: Step, run: LoadedRun, caller: Caller, call: BlockingCall): ToolRun {
+  const names = "names" in call.op ? call.op.names : [call.name];
+  // A semaphore comes to be with its create; who only looks or lets go makes nothing.
+  const makes = !looksOnly(call) && call.op.op !== "release" && (call.kind !== "semaphore" || call.op.op === "create");
+  const refusal = makes ? register(step, run, names, call.kind) : checkKinds(run, names, call.kind);
   if (refusal) return refusal;
-  const answerAt = (seq: number) => {
-    const { text, isError } = answerOf(run, seq);
-    const value = JSON.parse(text) as { error: ToolError };
-    return isError ? ({ kind: "error", error: value.error } as const) : ({ kind: "result", result: value } as const);
-  };
-  return (
-    useLock(step, run, caller.task, caller.callId, call, answerAt) ?? { kind: "waiting", targets: [], mode: "all" }
-  );
+  const members: number[] = [];
+  for (const name of (call.kind === "barrier" && call.op.members) || []) {
+    const member = named(run, caller, name);
+    if (!member) return toolError("unknown_task", `There is no task "${name}" that you could name.`);
+    members.push(member.n);
+  }
+  const done = useBlocking(step, run, { task: caller.task, call: caller.callId, members }, call);
+  if (done === "waiting") return { kind: "waiting", targets: [], mode: "all" };
+  if (done === "needs_actor") return toolError("needs_actor", needsActor(call));
+  if (!("seq" in done)) return done;
+  const { text, isError } = answerOf(run, done.seq);
+  const value = JSON.parse(text) as { error: ToolError };
+  return isError ? { kind: "error", error: value.error } : { kind: "result", result: value };
 }
+
+const needsActor = ({ op, name }: BlockingCall): string =>
+  op.op === "push" || op.op === "pop" || op.op === "await"
+    ? `"${name}" is not ready for it now, and only a task or a session can wait.`
+    : `Only a task or a session can hold "${name}" or wait there.`;
 
 function createFromCall(
   step: Step,

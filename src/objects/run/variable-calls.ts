@@ -7,6 +7,7 @@
  */
 
 import type { Page, VariableView } from "../../contract/shapes.ts";
+import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { toolHints } from "../../errors/codes.ts";
 import {
   inlineResultBytesMax,
@@ -25,8 +26,8 @@ import type { DataKind, VariableCall, VariableKind } from "../../variables/ops.t
 import { type Env, variableStub } from "../env.ts";
 import type { Reply } from "../rpc.ts";
 import type { OpId, VariableLook } from "../variable-rpc.ts";
+import { blockingView } from "./blocking-view.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { lockView } from "./lock-view.ts";
 import { ok } from "./replies.ts";
 import { cutResult } from "./results.ts";
 import { type ToolRun, toolError } from "./tool-calls.ts";
@@ -36,6 +37,18 @@ export type LaterRun = Extract<ToolRun, { kind: "variable" | "look" }>;
 
 export const isLater = (done: ToolRun): done is LaterRun => done.kind === "variable" || done.kind === "look";
 
+/** Refuses names that another kind has. */
+export function checkKinds(run: LoadedRun, names: readonly string[], kind: VariableKind): ToolRun | undefined {
+  for (const name of names) {
+    const known = run.store.variables.kindOf(name);
+    if (known && known !== kind)
+      return toolError("kind_mismatch", `"${name}" is a ${known}, since its first use, and no ${kind}.`, {
+        kind: known,
+      });
+  }
+  return undefined;
+}
+
 /** Registers variables at their first use: all, or none when a name is taken by another kind or there are too many. */
 export function register(
   step: Step,
@@ -43,15 +56,10 @@ export function register(
   names: readonly string[],
   kind: VariableKind,
 ): ToolRun | undefined {
+  const refusal = checkKinds(run, names, kind);
+  if (refusal) return refusal;
   const { variables } = run.store;
   const fresh = names.filter((name) => !variables.kindOf(name));
-  for (const name of names) {
-    const known = variables.kindOf(name);
-    if (known && known !== kind)
-      return toolError("kind_mismatch", `"${name}" is a ${known}, since its first use, and no ${kind}.`, {
-        kind: known,
-      });
-  }
   if (variables.count + fresh.length > variablesPerRunMax)
     return toolError("too_many_variables", `A run has at most ${variablesPerRunMax} variables.`);
   for (const name of fresh) variables.add({ name, kind }, step.emit({ type: "variable_created", name, kind }));
@@ -89,13 +97,13 @@ export class VariableCalls {
 
   async look(run: LoadedRun, variable: RegisteredVariable): Promise<VariableView> {
     const { name, kind } = variable;
-    if (kind === "lock") return lockView(run, name);
+    if (isBlockingKind(kind)) return blockingView(run, name, kind);
     const stub = () => variableStub(this.#env, run.tenant, run.id, name);
     return viewOf({ name, kind }, await persistently(() => stub().look(), variableTries));
   }
 
   async deleteAll(run: LoadedRun, variable: RegisteredVariable): Promise<void> {
-    if (variable.kind === "lock") return;
+    if (isBlockingKind(variable.kind)) return;
     await persistently(() => variableStub(this.#env, run.tenant, run.id, variable.name).deleteAll(), variableTries);
   }
 }

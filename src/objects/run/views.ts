@@ -4,6 +4,7 @@ import type { EventView, LimitsView, RunView, TaskView, WaitingOn } from "../../
 import { freeTokens } from "../../scheduler/budget.ts";
 import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
 import { hostedPool, type Task } from "../../scheduler/task.ts";
+import { toolOf, type Want } from "../../scheduler/want.ts";
 import type { LoggedEvent } from "../../storage/run/log-store.ts";
 import { createdEventOf, errorOf, resultOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
@@ -87,6 +88,11 @@ export function taskView(run: LoadedRun, task: Task): TaskView {
   };
 }
 
+const opOf = (want: Want): string => {
+  const ops = { lock: "acquire", semaphore: "acquire", barrier: "wait", push: "push", pop: "pop", future: "await" };
+  return `${toolOf(want)}.${ops[want.kind]}`;
+};
+
 function waitingOn(run: LoadedRun, task: Task): WaitingOn {
   const { phase } = task;
   if (phase.state === "waiting") {
@@ -97,9 +103,9 @@ function waitingOn(run: LoadedRun, task: Task): WaitingOn {
   if (phase.state === "parked" && phase.on === "budget") return { budget: true };
   const call = task.calls.find((one) => one.state === "waiting");
   if (call?.state !== "waiting") return null;
-  if (call.lock) {
-    const { names, since } = call.lock;
-    return { variables: [...names], op: "lock.acquire", since, ...(call.until > 0 && { until: call.until }) };
+  if (call.want) {
+    const { want, since } = call;
+    return { variables: [...want.names], op: opOf(want), since, ...(call.until > 0 && { until: call.until }) };
   }
   return {
     tasks: call.targets.filter((n) => run.state.live(n)).map((n) => run.taskId(n)),
@@ -116,7 +122,7 @@ const usageView = (usage: UsageDelta) => ({
 });
 
 /** Fields of events that hold task numbers, for the wire to show ids instead. */
-const numberFields = ["parent", "targets", "subjects", "after"] as const;
+const numberFields = ["parent", "targets", "subjects", "after", "tasks", "by"] as const;
 
 export function eventView(run: LoadedRun, event: LoggedEvent, seq: number, at: number): EventView {
   const { type, causes = [], ...fields } = event;
@@ -134,6 +140,8 @@ export function eventView(run: LoadedRun, event: LoggedEvent, seq: number, at: n
     const value = rest[name];
     if (value !== undefined) view[name] = Array.isArray(value) ? value.map(idOf) : idOf(value);
   }
+  if (event.type === "call_waiting" && event.want?.kind === "barrier")
+    view.want = { ...event.want, members: event.want.members.map(idOf) };
   if (event.type === "run_created") view.limits = limitsView(event.limits);
   if ("usage" in event && event.usage) view.usage = usageView(event.usage);
   if (error) {

@@ -7,6 +7,7 @@
 
 import { checkpointPageTasks } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
+import type { Facts } from "../../scheduler/facts.ts";
 import type { RunHeader, RunState } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { needsChunks } from "./chunks.ts";
@@ -66,7 +67,21 @@ export class Checkpoints {
       this.#sql.exec("INSERT OR REPLACE INTO pages(page, tasks) VALUES(?, ?)", page, inline);
       this.#parsed.delete(page);
     }
+    for (const name of state.blocking.dirty) this.#writeFacts(name, state.blocking.facts.get(name)!);
     this.#sql.exec("INSERT OR REPLACE INTO meta(name, value) VALUES('header', ?)", JSON.stringify(state.header));
+  }
+
+  #writeFacts(name: string, facts: Facts): void {
+    const text = JSON.stringify(facts);
+    const inline = needsChunks(text) ? null : text;
+    if (inline === null) this.#texts.put(`facts:${name}`, text);
+    this.#sql.exec("INSERT OR REPLACE INTO facts(name, value) VALUES(?, ?)", name, inline);
+  }
+
+  /** What the variables that block had come to. */
+  *facts(): Generator<readonly [name: string, facts: Facts]> {
+    const rows = this.#sql.exec<{ name: string; value: string | null }>("SELECT name, value FROM facts").toArray();
+    for (const { name, value } of rows) yield [name, JSON.parse(value ?? this.#texts.get(`facts:${name}`)) as Facts];
   }
 
   #read(page: number): Packed[] {

@@ -89,8 +89,9 @@ export class RunStore {
       state.tasks.set(task.n, task);
       state.header.counts[task.phase.state]--;
       state.indexTask(task);
-      state.indexLocks(task);
+      state.blocking.index(task);
     }
+    for (const [name, facts] of this.#checkpoints.facts()) state.blocking.load(name, facts);
     this.#tailRows = 0;
     this.#tailBytes = 0;
     for (const row of this.log.rowsFrom(header.seq + 1, -1)) {
@@ -133,6 +134,7 @@ export class RunStore {
     this.#tailRows = 0;
     this.#tailBytes = 0;
     state.dirty.clear();
+    state.blocking.dirty.clear();
     state.evictEnded();
   }
 

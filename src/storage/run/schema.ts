@@ -9,9 +9,10 @@
  * chunks     parts of texts over a row's size, by owner
  * renewals   until when a lease that was renewed lasts: not in the log, which would grow with nothing to tell
  * variables  names that are taken, in the order of their first use (`seq`: the event that tells of it)
+ * facts      checkpoints of the variables that block: a row each, or NULL when it lies in `chunks`
  * meta       the checkpoint's header, the schema's version, the local runtime's identity
  */
-const schemaVersion = 2;
+const schemaVersion = 3;
 
 /** Creates what is not there yet: all of it for a new run, what has come since for one of an older version. */
 export function applySchema(sql: SqlStorage): void {
@@ -25,6 +26,7 @@ export function applySchema(sql: SqlStorage): void {
     CREATE TABLE IF NOT EXISTS outcomes(name TEXT PRIMARY KEY, at INTEGER NOT NULL, fingerprint TEXT NOT NULL, value TEXT) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS chunks(owner TEXT NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(owner, part)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS variables(seq INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS renewals(task INTEGER PRIMARY KEY, fence INTEGER NOT NULL, expires_at INTEGER NOT NULL);
   `);
   sql.exec("INSERT OR REPLACE INTO meta(name, value) VALUES('schema', ?)", String(schemaVersion));

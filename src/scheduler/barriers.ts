@@ -1,0 +1,75 @@
+/**
+ * Barriers: tasks that wait for one another, generation after generation.
+ *
+ * G1. All of a generation pass, in the step in which the last one arrives, or none.
+ * G2. When a task that has arrived ends or stops waiting, or a member ends, the generation breaks: every other one who waits
+ *     is told by whom and why. The next one to arrive begins a new generation.
+ */
+
+import { beginWait, closeCall, knownCall, wake } from "./calls.ts";
+import type { Step } from "./step.ts";
+import { isWorking, type Task } from "./task.ts";
+import type { Begun, BrokenWhy } from "./wait-outcome.ts";
+
+export interface Arrival {
+  readonly call: string;
+  readonly name: string;
+  readonly parties: number;
+  readonly members: readonly number[];
+  readonly until: number;
+}
+
+export function arrive(step: Step, task: Task, { call, name, parties, members, until }: Arrival): Begun {
+  const known = knownCall(task, call);
+  if (known) return known;
+  const { blocking } = step.state;
+  const line = blocking.line(name, "barrier");
+  const { first } = line;
+  if (first && first.want.parties !== parties)
+    return { kind: "parties_mismatch", name, parties: first.want.parties, arrived: line.waiters.length };
+  const generation = blocking.factsOf(name, "barrier")?.generation ?? 0;
+  const gone = members.find((n) => !isWorking(step.state.task(n)));
+  if (gone !== undefined) {
+    breakBarrier(step, name, gone, "ended");
+    return { kind: "broken", name, generation, by: gone, why: "ended" };
+  }
+  const earlier = line.waiters.find((one) => one.task === task.n);
+  if (earlier) closeCall(step, task, earlier.call, "answered", { kind: "superseded", names: [name] });
+  if (line.waiters.length + 1 < parties) {
+    return beginWait(step, task, call, { kind: "barrier", names: [name], parties, members }, until);
+  }
+  const waiters = [...line.waiters];
+  const waited = waiters.reduce((sum, { since }) => sum + step.now - since, 0);
+  const tasks = [...waiters.map((one) => one.task), task.n];
+  const tripped = step.emit(
+    { type: "barrier_tripped", name, generation, tasks, waited_ms: waited },
+    undefined,
+    waiters.map(({ seq }) => seq),
+  );
+  for (const [index, waiter] of waiters.entries()) {
+    const one = step.state.task(waiter.task);
+    wake(step, one, closeCall(step, one, waiter.call, "settled", { kind: "tripped", generation, index }, [tripped]));
+  }
+  return { kind: "tripped", generation, index: parties - 1 };
+}
+
+/** Ends the generation: everybody who waits but `by` is told. */
+export function breakBarrier(step: Step, name: string, by: number, why: BrokenWhy, causes?: readonly number[]): void {
+  const { blocking } = step.state;
+  const waiters = blocking.line(name, "barrier").waiters.filter(({ task }) => task !== by);
+  const generation = blocking.factsOf(name, "barrier")?.generation ?? 0;
+  const broken = step.emit({ type: "barrier_broken", name, generation, by, why }, undefined, causes);
+  for (const { task: n, call } of waiters) {
+    const task = step.state.task(n);
+    wake(step, task, closeCall(step, task, call, "settled", { kind: "broken", name, generation, by, why }, [broken]));
+  }
+}
+
+/** A task that can't arrive any more breaks what waits for it. */
+export function leaveBarriers(step: Step, task: Task): void {
+  const names = new Set(step.state.blocking.barriersOf(task.n));
+  for (const call of task.calls) {
+    if (call.state === "waiting" && call.want?.kind === "barrier") names.add(call.want.names[0]);
+  }
+  for (const name of names) breakBarrier(step, name, task.n, "ended");
+}

@@ -1,0 +1,127 @@
+/**
+ * The variables that block, as part of a run's state: their facts, and the indexes of who holds and who waits.
+ * Changed by `apply` alone; indexes are rebuilt from a checkpoint's tasks.
+ */
+
+import { assert } from "../errors/assert.ts";
+import type { Facts, FactsOf } from "./facts.ts";
+import { type Line, type LineKind, type LineOf, newLine } from "./lines.ts";
+import type { Task } from "./task.ts";
+import type { Waiter, Want } from "./want.ts";
+
+const kindOf = (want: Want): LineKind => (want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind);
+
+/** Whether any other live task could end this wait, and nothing else will. */
+const needsAnyone = (want: Want, until: number): boolean => {
+  if (until > 0) return false;
+  if (want.kind === "barrier") return want.members.length < want.parties;
+  if (want.kind === "pop" || want.kind === "future") return !want.external;
+  return want.kind === "push";
+};
+
+export class BlockingState {
+  readonly facts = new Map<string, Facts>();
+  /** Facts that changed since the last checkpoint. */
+  readonly dirty = new Set<string>();
+  /** Variables that came free, or whose line moved, and that `handOver` has not looked at yet. */
+  readonly freed = new Set<string>();
+  /** Tasks whose waits changed, and that `breakDeadlocks` has not looked at yet. */
+  readonly fresh = new Set<number>();
+  /** Messages in all queues. */
+  queued = 0;
+  /** Waits that need somebody, whoever it is. */
+  anyoneWaits = 0;
+  readonly #lines = new Map<string, Line>();
+  /** Barriers that would break with a task's end, and by how many waits. */
+  readonly #memberOf = new Map<number, Map<string, number>>();
+
+  line<Kind extends LineKind>(name: string, kind: Kind): LineOf<Kind> {
+    let line = this.#lines.get(name);
+    if (!line) {
+      line = newLine[kind]();
+      this.#lines.set(name, line);
+    }
+    assert(line.kind === kind, `${name} is a ${line.kind}`);
+    return line as LineOf<Kind>;
+  }
+
+  lineOf(name: string): Line | undefined {
+    return this.#lines.get(name);
+  }
+
+  factsOf<Kind extends Facts["kind"]>(name: string, kind: Kind): FactsOf<Kind> | undefined {
+    const facts = this.facts.get(name);
+    assert(!facts || facts.kind === kind, `${name} is a ${facts?.kind}`);
+    return facts as FactsOf<Kind> | undefined;
+  }
+
+  put(name: string, facts: Facts): void {
+    const before = this.facts.get(name);
+    this.queued += messagesOf(facts) - messagesOf(before);
+    this.facts.set(name, facts);
+    this.dirty.add(name);
+  }
+
+  /** Facts of a checkpoint. */
+  load(name: string, facts: Facts): void {
+    this.put(name, facts);
+    this.dirty.delete(name);
+  }
+
+  /** Whom a hold of this variable serves: its holders. */
+  *holdersOf(name: string): Generator<number> {
+    const line = this.#lines.get(name);
+    if (line?.kind === "lock" || line?.kind === "semaphore") yield* line.holders.keys();
+  }
+
+  enter(waiter: Waiter, until: number): void {
+    const { want } = waiter;
+    for (const name of want.names) {
+      (this.line(name, kindOf(want)) as { add(one: Waiter): void }).add(waiter);
+      if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, 1);
+    }
+    if (needsAnyone(want, until)) this.anyoneWaits++;
+    this.fresh.add(waiter.task);
+  }
+
+  leave({ seq, want }: Waiter, until: number): void {
+    for (const name of want.names) {
+      this.#lines.get(name)?.remove(seq);
+      this.freed.add(name);
+      if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, -1);
+    }
+    if (needsAnyone(want, until)) this.anyoneWaits--;
+  }
+
+  /** The barriers that somebody waits at and that name the task as a member. */
+  barriersOf(task: number): string[] {
+    return [...(this.#memberOf.get(task)?.keys() ?? [])];
+  }
+
+  #count(member: number, name: string, change: number): void {
+    const names = this.#memberOf.get(member) ?? new Map<string, number>();
+    const count = (names.get(name) ?? 0) + change;
+    if (count === 0) names.delete(name);
+    else names.set(name, count);
+    if (names.size === 0) this.#memberOf.delete(member);
+    else this.#memberOf.set(member, names);
+  }
+
+  /** Puts a task of a checkpoint into the indexes. */
+  index(task: Task): void {
+    for (const { name, mode } of task.holds) this.line(name, "lock").holders.set(task.n, mode);
+    for (const { name, permits } of task.permits) this.line(name, "semaphore").hold(task.n, permits);
+    for (const call of task.calls) {
+      if (call.state === "waiting" && call.want) this.enter(waiterOf(task, call, call.want), call.until);
+    }
+  }
+}
+
+export const waiterOf = (
+  task: Pick<Task, "n">,
+  call: { readonly id: string; readonly seq: number; readonly since: number },
+  want: Want,
+): Waiter => ({ task: task.n, call: call.id, seq: call.seq, since: call.since, want });
+
+const messagesOf = (facts: Facts | undefined): number =>
+  facts?.kind === "message_queue" ? facts.pushed - facts.popped : 0;

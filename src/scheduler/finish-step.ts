@@ -1,0 +1,23 @@
+/** What every command ends with: what came free is handed on, and waits that could never end are ended. */
+
+import { breakDeadlock, breakStall } from "./deadlock.ts";
+import { handOver } from "./hand-over.ts";
+import type { Step } from "./step.ts";
+
+/**
+ * Call after a command, when all of its effects are decided: a wait that the same reply's next call ends is no deadlock.
+ * Afterwards nobody waits for what is there, and nobody waits for ever.
+ */
+export function finishStep(step: Step): void {
+  const { state } = step;
+  handOver(step);
+  for (const n of state.blocking.fresh) {
+    state.blocking.fresh.delete(n);
+    const task = state.live(n);
+    if (!task) continue;
+    breakDeadlock(step, task);
+    handOver(step);
+  }
+  breakStall(step);
+  handOver(step);
+}

@@ -1,0 +1,65 @@
+/**
+ * Futures: values that are given once.
+ *
+ * F1. The first `resolve` or `reject` settles it; later ones are refused and change nothing.
+ * F2. A wait for several is over as one for tasks is (W1): *all* when all resolved or one was rejected, *any* at the first
+ *     resolved or when all are settled, *settled* when all are.
+ */
+
+import type { WaitMode } from "../contract/shapes.ts";
+import { beginWait, closeCall, knownCall, wake } from "./calls.ts";
+import type { RunState } from "./state.ts";
+import type { Step } from "./step.ts";
+import type { Task } from "./task.ts";
+import type { Begun, Refusal } from "./wait-outcome.ts";
+
+const stateOf = (state: RunState, name: string) => state.blocking.factsOf(name, "future")?.state;
+
+export function settleFuture(
+  step: Step,
+  name: string,
+  { task, state, value }: { task: Task | undefined; state: "resolved" | "rejected"; value: unknown },
+): Refusal | undefined {
+  const earlier = stateOf(step.state, name);
+  if (earlier) return { kind: "already_settled", name, state: earlier };
+  step.emit({ type: "future_settled", name, ...(task && { task: task.n }), state }, { value });
+  return undefined;
+}
+
+export interface FutureAwait {
+  readonly call: string;
+  readonly names: readonly string[];
+  readonly mode: WaitMode;
+  readonly one: boolean;
+  readonly until: number;
+  readonly external: boolean;
+}
+
+/** Undefined: it would have to wait, and can't, being from outside without a session. */
+export function awaitFutures(step: Step, task: Task | undefined, wait: FutureAwait): Begun | undefined {
+  const { call, names, mode, one, until, external } = wait;
+  const known = task && knownCall(task, call);
+  if (known) return known;
+  if (isOver(step.state, names, mode)) return { kind: "futures", names, one };
+  return task && beginWait(step, task, call, { kind: "future", names, mode, one, external }, until);
+}
+
+function isOver(state: RunState, names: readonly string[], mode: WaitMode): boolean {
+  const states = names.map((name) => stateOf(state, name));
+  if (states.every((one) => one !== undefined)) return true;
+  if (mode === "all") return states.includes("rejected");
+  return mode === "any" && states.includes("resolved");
+}
+
+/** Wakes those whose wait this future ended. */
+export function handOverFuture(step: Step, name: string): void {
+  const { state } = step;
+  const facts = state.blocking.factsOf(name, "future");
+  if (!facts) return;
+  for (const { task: n, call, want } of [...state.blocking.line(name, "future").waiters]) {
+    if (!isOver(state, want.names, want.mode)) continue;
+    const task = state.task(n);
+    const outcome = { kind: "futures", names: want.names, one: want.one } as const;
+    wake(step, task, closeCall(step, task, call, "settled", outcome, [facts.seq]));
+  }
+}

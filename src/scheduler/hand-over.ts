@@ -1,0 +1,26 @@
+/** Hands what came free to those who wait, whatever the variable's kind. */
+
+import { handOverFuture } from "./futures.ts";
+import { handOverLock } from "./locks.ts";
+import { handOverMessages } from "./message-queues.ts";
+import { handOverPermits } from "./semaphores.ts";
+import type { Step } from "./step.ts";
+
+const handOverOne = {
+  lock: handOverLock,
+  semaphore: handOverPermits,
+  /** Whoever arrives last lets all through; nothing comes free by itself. */
+  barrier: () => undefined,
+  message_queue: handOverMessages,
+  future: handOverFuture,
+};
+
+/** Nobody waits afterwards for what is there. */
+export function handOver(step: Step): void {
+  const { blocking } = step.state;
+  for (const name of blocking.freed) {
+    blocking.freed.delete(name);
+    const line = blocking.lineOf(name);
+    if (line?.first) handOverOne[line.kind](step, name);
+  }
+}

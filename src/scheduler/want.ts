@@ -1,0 +1,66 @@
+/** What a tool call waits for on shared variables: which, since when, and how much of them. */
+
+import type { WaitMode } from "../contract/shapes.ts";
+import type { LockMode } from "../variables/ops.ts";
+
+export interface LockWant {
+  readonly kind: "lock";
+  /** All at once. */
+  readonly names: readonly string[];
+  readonly mode: LockMode;
+}
+
+export interface SemaphoreWant {
+  readonly kind: "semaphore";
+  readonly names: readonly [string];
+  readonly permits: number;
+}
+
+export interface BarrierWant {
+  readonly kind: "barrier";
+  readonly names: readonly [string];
+  readonly parties: number;
+  /** Tasks whose end breaks the generation. */
+  readonly members: readonly number[];
+}
+
+/** The messages are the body of the event that began the wait. */
+export interface PushWant {
+  readonly kind: "push";
+  readonly names: readonly [string];
+  /** Of each message, in bytes as JSON. */
+  readonly sizes: readonly number[];
+}
+
+export interface PopWant {
+  readonly kind: "pop";
+  readonly names: readonly [string];
+  readonly max: number;
+  /** Somebody outside the run will push: nobody's silence makes this wait a deadlock. */
+  readonly external: boolean;
+}
+
+export interface FutureWant {
+  readonly kind: "future";
+  readonly names: readonly string[];
+  readonly mode: WaitMode;
+  /** Asked for by name alone, and answered with its value alone. */
+  readonly one: boolean;
+  readonly external: boolean;
+}
+
+export type Want = LockWant | SemaphoreWant | BarrierWant | PushWant | PopWant | FutureWant;
+
+/** A waiting call as it stands in the lines of what it wants. */
+export interface Waiter<W extends Want = Want> {
+  readonly task: number;
+  readonly call: string;
+  /** Of the event that began the wait: the order of every line. */
+  readonly seq: number;
+  readonly since: number;
+  readonly want: W;
+}
+
+/** The tool that a waiting call is one of. */
+export const toolOf = (want: Want | undefined): string =>
+  want === undefined ? "await_tasks" : want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind;
