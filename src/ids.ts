@@ -17,6 +17,7 @@ export type SnapshotHash = Branded<"snapshot">;
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"; // Crockford's base 32: nothing that is misread
 const runPattern = /^run_[0-9a-hjkmnp-tv-z]{20}$/;
 const taskPattern = /^T([1-9][0-9]{0,8})-([0-9a-hjkmnp-tv-z]{6})$/;
+const actorPattern = /^A([1-9][0-9]{0,8})-([0-9a-hjkmnp-tv-z]{6})$/;
 export const keyPattern = /^[a-z][a-z0-9_-]{0,63}$/;
 const snapshotPattern = /^[0-9a-f]{32}$/;
 
@@ -38,6 +39,15 @@ export const taskIdOf = (run: RunId, n: number): TaskId => `T${n}-${runSuffix(ru
 /** The task's number in `run`; undefined when the text is no task id or one of another run. */
 export function taskNumber(run: RunId, id: string): number | undefined {
   const match = taskPattern.exec(id);
+  return match && match[2] === runSuffix(run) ? Number(match[1]) : undefined;
+}
+
+/** An actor session's id: its number beside the run's six characters, as a task's. */
+export const actorIdOf = (run: RunId, n: number): string => `A${n}-${runSuffix(run)}`;
+
+/** The session's number in `run`; undefined when the text is no id of one, or of another run's. */
+export function actorNumber(run: RunId, id: string): number | undefined {
+  const match = actorPattern.exec(id);
   return match && match[2] === runSuffix(run) ? Number(match[1]) : undefined;
 }
 

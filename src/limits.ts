@@ -154,6 +154,14 @@ export const futureNamesMax = 64;
 /** Cycles of waits whose number a run remembers, and from which number on it says that one comes again and again. */
 export const cyclesRemembered = 64;
 export const cyclesReported = 3;
+/** An actor session lasts so long after its last call or renewal. */
+export const actorTtlMsDefault = 60 * second;
+export const actorTtlMsMin = 1 * second;
+export const actorTtlMsMax = 1 * hour;
+/** Live sessions of one run. */
+export const actorsPerRunMax = 1000;
+/** Answers to a session's named calls that are kept for a repeat, the newest. */
+export const actorCallsMax = 256;
 /** Tasks named as the subjects of one finding. */
 export const findingSubjectsMax = 100;
 /** Variables that are looked at, or deleted, side by side. */

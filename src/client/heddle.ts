@@ -8,6 +8,8 @@
 import { waitMsMax } from "../limits.ts";
 import { HeddleProblem, isProblem } from "./errors.ts";
 import type {
+  ActorsPage,
+  ActorView,
   ContextView,
   CreatedTasks,
   EventsPage,
@@ -26,6 +28,7 @@ import type {
   WaitView,
 } from "./replies.ts";
 import type {
+  ActorRequest,
   AnthropicTool,
   CompleteRequest,
   FailRequest,
@@ -192,6 +195,30 @@ export class Heddle {
   /** A tool call of an agent outside. Whatever the agent can be told is an outcome and not an error. */
   callTool(run: string, tool: string, body: ToolRequest = {}, options: CallOptions = {}): Promise<ToolOutcome> {
     return this.#tool(`${at(run)}/tools/${encodeURIComponent(tool)}`, body, options, true);
+  }
+
+  // ---- sessions --------------------------------------------------------------------------------------------------------
+
+  /** A session that may hold locks and permits, and wait, from outside any task; it ends `ttl_ms` after its last call. */
+  openActor(run: string, body: ActorRequest = {}, options: CallOptions = {}): Promise<ActorView> {
+    return this.#post(`${at(run)}/actors`, body, options);
+  }
+  actors(run: string, query: PageQuery = {}, options: CallOptions = {}): Promise<ActorsPage> {
+    return this.#get(`${at(run)}/actors`, { ...query }, options);
+  }
+  actor(run: string, actor: string, options: CallOptions = {}): Promise<ActorView> {
+    return this.#get(`${at(run)}/actors/${encodeURIComponent(actor)}`, {}, options);
+  }
+  renewActor(run: string, actor: string, options: CallOptions = {}): Promise<ActorView> {
+    return this.#post(`${at(run)}/actors/${encodeURIComponent(actor)}/renew`, {}, options);
+  }
+  /** What it holds is released. */
+  async closeActor(run: string, actor: string, options: CallOptions = {}): Promise<void> {
+    await this.#transport.json({
+      ...options,
+      method: "DELETE",
+      path: `${at(run)}/actors/${encodeURIComponent(actor)}`,
+    });
   }
 
   // ---- pools and leases: pull workers ----------------------------------------------------------------------------------

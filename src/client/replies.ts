@@ -1,6 +1,7 @@
 /** What the server answers: the contract's own shapes, and the envelopes around them. */
 
 import type {
+  ActorView,
   ErrorView,
   EventView,
   FindingView,
@@ -13,6 +14,7 @@ import type {
 import type { ContextSpec, Message } from "./requests.ts";
 
 export type {
+  ActorView,
   CreatedTasks,
   ErrorView,
   EventView,
@@ -62,6 +64,10 @@ export interface TasksPage {
 }
 export interface FindingsPage {
   findings: FindingView[];
+  next_cursor: string | null;
+}
+export interface ActorsPage {
+  actors: ActorView[];
   next_cursor: string | null;
 }
 export interface VariablesPage {

@@ -101,6 +101,14 @@ export interface ToolRequest {
   snapshot?: string;
   messages?: Message[];
   wait_ms?: number;
+  /** The session that holds what the call takes, and waits. */
+  actor?: string;
+}
+
+export interface ActorRequest {
+  /** Shown where the session holds something. */
+  name?: string;
+  ttl_ms?: number;
 }
 
 export interface LeasesRequest {

@@ -206,6 +206,26 @@ export const variableView = z
     created_at: at.nullable(),
   })
   .meta({ id: "Variable" });
+export const actorView = z
+  .strictObject({
+    id: z.string(),
+    name: z.string(),
+    ttl_ms: z.int(),
+    created_at: at,
+    expires_at: at.describe("When it ends unless it is used or renewed."),
+    holds: z.array(
+      z.strictObject({
+        variable: z.string(),
+        since: at,
+        token: z.int().exactOptional(),
+        mode: z.string().exactOptional(),
+        permits: z.int().exactOptional(),
+      }),
+    ),
+    waiting_on: waitingOn,
+  })
+  .meta({ id: "Actor" });
+export const actorsPage = z.strictObject({ actors: z.array(actorView), next_cursor: cursor });
 const findingView = z
   .strictObject({
     id: z.string(),
@@ -263,6 +283,7 @@ true satisfies AllTrue<
     Twins<z.infer<typeof waitingOn>, shapes.WaitingOn>,
     Twins<z.infer<typeof errorView>, shapes.ErrorView>,
     Twins<z.infer<typeof taskView>, shapes.TaskView>,
+    Twins<z.infer<typeof actorView>, shapes.ActorView>,
     Twins<z.infer<typeof variableView>, shapes.VariableView>,
     Twins<z.infer<typeof findingView>, shapes.FindingView>,
     Twins<z.infer<typeof createdTasks>, shapes.CreatedTasks>,

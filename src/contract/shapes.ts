@@ -115,6 +115,18 @@ export interface TaskView {
   fork: { snapshot: string; mode: string; reason?: string };
 }
 
+/** A session of an agent outside. */
+export interface ActorView {
+  id: string;
+  name: string;
+  ttl_ms: number;
+  created_at: number;
+  /** When it ends unless it is used or renewed. */
+  expires_at: number;
+  holds: { variable: string; since: number; token?: number; mode?: string; permits?: number }[];
+  waiting_on: WaitingOn;
+}
+
 export interface Page<Row> {
   rows: Row[];
   nextCursor: string | null;

@@ -64,6 +64,13 @@ const toolCall = {
   wait_ms: z.int().min(0).max(limits.waitMsMax).default(limits.waitMsDefault),
 };
 
-export const callToolBody = z.strictObject({ ...toolCall, actor: unavailable });
+export const callToolBody = z.strictObject({
+  ...toolCall,
+  actor: z
+    .string()
+    .max(limits.nameCharsMax)
+    .describe("The session (POST …/actors) that holds what this call takes, and waits.")
+    .exactOptional(),
+});
 /** A lease is its own actor. */
 export const leaseToolBody = z.strictObject(toolCall);

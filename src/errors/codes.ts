@@ -145,6 +145,11 @@ export const problems = {
     title: "The task's limit of children would be passed",
     hint: "Create fewer, larger tasks.",
   },
+  limit_actors: {
+    status: 422,
+    title: "The run has as many live sessions as it may",
+    hint: "Close those that are done with DELETE …/actors/:actor, or let them run out.",
+  },
   pool_not_allowed: {
     status: 422,
     title: "The pool is not allowed here",

@@ -7,7 +7,6 @@ import type { Route } from "./route.ts";
 
 const later: readonly (readonly [Route["method"], string])[] = [
   ["POST", "/v1/runs/:run/tasks/:task/messages"],
-  ["POST", "/v1/runs/:run/actors"],
   ["GET", "/v1/runs/:run/trace"],
   ["GET", "/v1/runs/:run/critical-path"],
   ["PUT", "/v1/runs/:run/rules"],

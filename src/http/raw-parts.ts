@@ -30,11 +30,7 @@ export function contextInput(
 }
 
 /** A tool call's envelope; the arguments as the object's text, or as the text that OpenAI's format wraps in a string. */
-export function toolCallInput(
-  tool: string,
-  body: Omit<z.output<typeof callToolBody>, "actor">,
-  text: string,
-): ToolCallInput {
+export function toolCallInput(tool: string, body: z.output<typeof callToolBody>, text: string): ToolCallInput {
   const given = body.arguments;
   const args = given === undefined ? "{}" : typeof given === "string" ? given : rawAt(text, ["arguments"])!;
   return {
@@ -44,5 +40,6 @@ export function toolCallInput(
     ...(body.snapshot !== undefined && { snapshot: body.snapshot }),
     ...(body.messages && { messages: messageTexts(text, "messages") }),
     waitMs: body.wait_ms,
+    ...(body.actor !== undefined && { actor: body.actor }),
   };
 }

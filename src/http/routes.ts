@@ -1,5 +1,6 @@
 /** Every route, in the order of /openapi.json. */
 
+import { actorRoutes } from "./actors.ts";
 import { adminRoutes } from "./admin.ts";
 import { contextRoutes } from "./contexts.ts";
 import { eventRoutes } from "./events.ts";
@@ -20,6 +21,7 @@ export const routes: readonly Route[] = [
   ...contextRoutes,
   ...taskRoutes,
   ...toolRoutes,
+  ...actorRoutes,
   ...variableRoutes,
   ...eventRoutes,
   ...findingRoutes,

@@ -8,6 +8,7 @@
 
 import type { MessageText, Usage } from "../context/types.ts";
 import type {
+  ActorView,
   ContextInput,
   CreatedTasks,
   ErrorView,
@@ -72,6 +73,8 @@ export interface ToolCallInput {
   readonly snapshot?: string;
   readonly messages?: readonly MessageText[];
   readonly waitMs: number;
+  /** The session that holds and waits; an agent outside has none unless it opened one. */
+  readonly actor?: string;
 }
 
 export interface CompleteInput {
@@ -114,6 +117,13 @@ export interface RunSchedulerRpc {
   retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>>;
   wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>>;
   callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
+
+  openActor(input: { name?: string; ttlMs: number }, idem?: Idem): Promise<Reply<ActorView>>;
+  /** Live sessions; `not_found` for one that has ended. */
+  actors(input: { limit: number; cursor?: string }): Promise<Reply<Page<ActorView>>>;
+  actor(id: string): Promise<Reply<ActorView>>;
+  renewActor(id: string): Promise<Reply<ActorView>>;
+  closeActor(id: string): Promise<Reply<null>>;
 
   /** Variables in the order of their first use, each as it is now. */
   findings(input: { limit: number; cursor?: string }): Promise<Reply<Page<FindingView>>>;

@@ -9,6 +9,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { MessageText, ToolCall, Usage } from "../context/types.ts";
 import type {
+  ActorView,
   CreatedTasks,
   ErrorView,
   EventView,
@@ -54,6 +55,7 @@ import type {
   RunSchedulerRpc,
   ToolCallInput,
 } from "./rpc.ts";
+import { Actors } from "./run/actors.ts";
 import { createRun } from "./run/create-run.ts";
 import { transcriptOf } from "./run/dispatch.ts";
 import { findingsPage } from "./run/findings.ts";
@@ -82,6 +84,7 @@ import type {
 export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc, SeatRpc {
   readonly #shell: RunShell;
   readonly #variables: VariableCalls;
+  readonly #actors: Actors;
   readonly #outside: Outside;
   readonly #pulled: PullLeases;
   readonly #hosted: HostedSeats;
@@ -97,7 +100,8 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
         : openThroughQueues({ shards: [env.SEATS_0, env.SEATS_1, env.SEATS_2, env.SEATS_3] });
     this.#shell = new RunShell(ctx, env, open);
     this.#variables = new VariableCalls(env);
-    this.#outside = new Outside(this.#shell, this.#variables);
+    this.#actors = new Actors(this.#shell);
+    this.#outside = new Outside(this.#shell, this.#variables, this.#actors);
     this.#pulled = new PullLeases(this.#shell, this.#variables);
     this.#hosted = new HostedSeats(this.#shell, this.#variables, env.HEDDLE_BOOT ?? "");
   }
@@ -303,6 +307,26 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     return this.#outside.callTool(input, idem);
+  }
+
+  async openActor(input: { name?: string; ttlMs: number }, idem?: Idem): Promise<Reply<ActorView>> {
+    return this.#actors.open(input, idem);
+  }
+
+  async actors(input: { limit: number; cursor?: string }): Promise<Reply<Page<ActorView>>> {
+    return this.#actors.list(input);
+  }
+
+  async actor(id: string): Promise<Reply<ActorView>> {
+    return this.#actors.one(id);
+  }
+
+  async renewActor(id: string): Promise<Reply<ActorView>> {
+    return this.#actors.renew(id);
+  }
+
+  async closeActor(id: string): Promise<Reply<null>> {
+    return this.#actors.close(id);
   }
 
   async findings(input: { limit: number; cursor?: string }): Promise<Reply<Page<FindingView>>> {

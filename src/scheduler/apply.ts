@@ -5,12 +5,22 @@
  */
 
 import { assert, unreachable } from "../errors/assert.ts";
-import { chainLengthMax, cyclesRemembered, leaseMs } from "../limits.ts";
+import { actorCallsMax, chainLengthMax, cyclesRemembered, leaseMs, priorityRootDefault } from "../limits.ts";
 import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent, UsageDelta } from "./events.ts";
 import { inherit, joinedChildren, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
-import { type Call, isEnded, isHeldBack, isLive, isUnstarted, joinsParent, type Task } from "./task.ts";
+import {
+  type Call,
+  isActor,
+  isEnded,
+  isHeldBack,
+  isLive,
+  isUnstarted,
+  joinsParent,
+  newTask,
+  type Task,
+} from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 
@@ -129,6 +139,12 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       if (event.kind === "stall") header.stalledAt = at;
       if (event.cycle !== undefined) countCycle(state, event.cycle);
       return;
+    case "actor_opened":
+      openActor(state, event, seq, at);
+      return;
+    case "actor_ended":
+      endActor(state, event, seq, at);
+      return;
     case "late_refused":
     case "variable_created":
       return;
@@ -147,10 +163,9 @@ function countCycle({ header }: RunState, cycle: string): void {
 function createTask(state: RunState, event: Of<"task_created">, seq: number, at: number): void {
   const after = event.after ?? [];
   const pending = unsettled(state, { after, runOnFailure: event.run_on_failure === true });
-  const task: Task = {
+  const task = newTask({
     n: event.task,
     key: event.key,
-    keyFreed: false,
     parent: event.parent,
     depth: event.depth,
     pool: event.pool,
@@ -167,36 +182,8 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     maxTokens: event.max_tokens ?? 0,
     base: event.snapshot,
     phase: pending > 0 ? { state: "waiting", pending, until: 0 } : { state: "ready", since: at, resumed: false, seq },
-    generation: 1,
-    attempts: 0,
-    losses: 0,
-    failures: 0,
-    turns: 0,
-    head: undefined,
-    calls: [],
-    holds: [],
-    permits: [],
-    chain: 1,
-    effective: event.priority,
-    dependents: [],
-    awaiters: [],
-    children: [],
-    childrenMade: 0,
-    liveChildren: 0,
-    childrenFailed: 0,
-    observed: false,
     readyAt: pending > 0 ? 0 : at,
-    startedAt: 0,
-    clockAt: 0,
-    endedAt: 0,
-    inputTokens: 0,
-    outputTokens: 0,
-    cacheReadTokens: 0,
-    cacheWriteTokens: 0,
-    treeTokens: 0,
-    reserved: 0,
-    treeReserved: 0,
-  };
+  });
   state.tasks.set(task.n, task);
   state.dirty.add(task.n);
   state.header.taskCount = Math.max(state.header.taskCount, task.n);
@@ -226,6 +213,39 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     }
   }
   state.indexTask(task);
+}
+
+function openActor(state: RunState, event: Of<"actor_opened">, seq: number, at: number): void {
+  const { header } = state;
+  header.lastActor = -event.actor;
+  const actor = newTask({
+    n: event.actor,
+    createdSeq: seq,
+    createdAt: at,
+    pool: "",
+    priority: priorityRootDefault,
+    timeoutMs: event.ttl_ms,
+    base: header.snapshot,
+    phase: {
+      state: "running",
+      fence: 0,
+      worker: event.name,
+      hosted: false,
+      boot: "",
+      expiresAt: at + event.ttl_ms,
+      blocked: false,
+    },
+  });
+  state.tasks.set(actor.n, actor);
+  state.dirty.add(actor.n);
+  state.indexTask(actor);
+}
+
+function endActor(state: RunState, event: Of<"actor_ended">, seq: number, at: number): void {
+  const actor = state.task(event.actor);
+  dropCalls(state, actor);
+  state.setPhase(actor, { state: "cancelled", seq, because: 0 });
+  actor.endedAt = at;
 }
 
 /** Whether a dependency no longer holds its dependent back. */
@@ -355,9 +375,16 @@ function waitInCall(state: RunState, event: Of<"call_waiting">, seq: number): vo
 function endCall(state: RunState, event: Of<"call_done">, seq: number): void {
   const task = state.task(event.task);
   const waiting = task.calls.find((one) => one.id === event.call && one.state === "waiting");
-  state.setCalls(task, [...task.calls.filter((one) => one.id !== event.call), { id: event.call, state: "done", seq }]);
+  const others = task.calls.filter((one) => one.id !== event.call);
+  state.setCalls(task, [...(isActor(task) ? newest(others) : others), { id: event.call, state: "done", seq }]);
   if (waiting?.state === "waiting") stopWaiting(state, task, waiting);
   state.retime(task);
+}
+
+/** A session has no turns that would void its calls: the oldest answers are forgotten. */
+function newest(calls: readonly Call[]): Call[] {
+  let over = calls.length - actorCallsMax;
+  return calls.filter((call) => call.state === "waiting" || --over < 0);
 }
 
 function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "waiting" }>): void {

@@ -80,17 +80,17 @@ export class BlockingState {
       (this.line(name, kindOf(want)) as { add(one: Waiter): void }).add(waiter);
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, 1);
     }
-    if (needsAnyone(want, until)) this.anyoneWaits++;
+    if (waiter.task > 0 && needsAnyone(want, until)) this.anyoneWaits++;
     this.fresh.add(waiter.task);
   }
 
-  leave({ seq, want }: Waiter, until: number): void {
+  leave({ task, seq, want }: Waiter, until: number): void {
     for (const name of want.names) {
       this.#lines.get(name)?.remove(seq);
       this.freed.add(name);
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, -1);
     }
-    if (needsAnyone(want, until)) this.anyoneWaits--;
+    if (task > 0 && needsAnyone(want, until)) this.anyoneWaits--;
   }
 
   /** The barriers that somebody waits at and that name the task as a member. */

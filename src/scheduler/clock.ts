@@ -1,6 +1,7 @@
 /** What happens although nobody calls: leases, backoffs, waits and tasks time out; an idle run ends. */
 
 import { leaseMs } from "../limits.ts";
+import { endActor } from "./actors.ts";
 import { loseLease } from "./attempts.ts";
 import { breakBarrier } from "./barriers.ts";
 import { settleBudget } from "./budget.ts";
@@ -11,7 +12,7 @@ import { expireHolds } from "./locks.ts";
 import { endIdleRun, idleEndAt } from "./run-commands.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import type { Call, Running, Task } from "./task.ts";
+import { type Call, isActor, type Running, type Task } from "./task.ts";
 import { endWait } from "./waits.ts";
 
 /** The next time at which `runClock` has something to do; undefined: never. */
@@ -33,7 +34,9 @@ export function runClock(step: Step): void {
 function ring(step: Step, task: Task): void {
   const { now } = step;
   const { phase } = task;
-  if (task.clockAt > 0 && task.clockAt + task.timeoutMs <= now) {
+  if (isActor(task) && phase.state === "running" && phase.expiresAt <= now) {
+    endActor(step, task, "expired");
+  } else if (task.clockAt > 0 && task.clockAt + task.timeoutMs <= now) {
     endTask(step, task, {
       state: "failed",
       error: { code: "timeout", message: `It had not ended ${task.timeoutMs} ms after its start.` },

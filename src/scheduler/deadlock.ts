@@ -5,7 +5,7 @@
  * X1. Only a task that can never end, by the fixpoint of liveness.ts, is made a victim; so no false alarm.
  * X2. The victim is, among the tasks that wait in a tool call, the one of lowest priority, then of fewest tokens spent, then
  *     the youngest. Its task goes on: it is told the cycle, what it lost and an order that would have worked.
- * X3. A stall of a run with a root gets its victim at once. Without one, somebody outside may still act: it is a finding at
+ * X3. A stall of a run with a root gets its victim at once. Without one, or while a session lives, somebody outside may still act: it is a finding at
  *     once, and gets a victim after `limits.stall_ms` without a call from outside.
  */
 
@@ -168,7 +168,7 @@ export function breakStall(step: Step): void {
     .slice(0, findingSubjectsMax)
     .join(", ");
   const seqs = links.slice(0, findingSubjectsMax).map(({ call }) => call.seq);
-  const isDue = header.root > 0 || (stallEndAt(state) ?? Number.POSITIVE_INFINITY) <= now;
+  const isDue = (header.root > 0 && state.actors.size === 0) || (stallEndAt(state) ?? Number.POSITIVE_INFINITY) <= now;
   if (!isDue) {
     if (header.stalledAt) return;
     const message = `${others.length + 1} tasks wait for ${names}, and no task is left that could act. A call from outside can; after limits.stall_ms without one, the wait of the first is ended.`;

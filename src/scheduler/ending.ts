@@ -12,7 +12,7 @@ import type { ErrorData, UsageDelta } from "./events.ts";
 import { handOver } from "./hand-over.ts";
 import { joinedChildren } from "./inheritance.ts";
 import type { Step } from "./step.ts";
-import { type EndState, isEnded, isLive, joinsParent, type Task } from "./task.ts";
+import { type EndState, isActor, isEnded, isLive, joinsParent, type Task } from "./task.ts";
 import { observe, settleCalls } from "./waits.ts";
 
 export interface End {
@@ -55,7 +55,7 @@ export function completeTask(step: Step, task: Task, fence: number, result: unkn
 }
 
 /** A task whose work is done holds nothing and arrives nowhere; `handOver` hands on what it had. */
-function letGo(step: Step, task: Task, causes?: readonly number[]): void {
+export function letGo(step: Step, task: Task, causes?: readonly number[]): void {
   leaveBarriers(step, task);
   for (const { name, token } of task.holds) {
     step.emit({ type: "lock_released", task: task.n, name, token, why: "ended" }, undefined, causes);
@@ -78,7 +78,8 @@ export function cancelAll(
   which?: (task: Task) => boolean,
 ): void {
   for (const task of [...step.state.tasks.values()]) {
-    if (isLive(task) && (!which || which(task))) endTask(step, task, { state: "cancelled", error: { code, message } });
+    if (isLive(task) && !isActor(task) && (!which || which(task)))
+      endTask(step, task, { state: "cancelled", error: { code, message } });
   }
 }
 

@@ -244,6 +244,8 @@ export type SchedulerEvent =
       readonly task?: number;
       readonly state: "resolved" | "rejected";
     }
+  | { readonly type: "actor_opened"; readonly actor: number; readonly name: string; readonly ttl_ms: number }
+  | { readonly type: "actor_ended"; readonly actor: number; readonly why: "closed" | "expired" | "run_ended" }
   /** Its first use; the values of data are its object's. */
   | { readonly type: "variable_created"; readonly name: string; readonly kind: string }
   | { readonly type: "late_refused"; readonly task: number; readonly fence: number; readonly op: string };

@@ -1,5 +1,6 @@
 /** What every command ends with: what came free is handed on, and waits that could never end are ended. */
 
+import { endActorsOfEndedRun } from "./actors.ts";
 import { breakDeadlock, breakStall } from "./deadlock.ts";
 import { handOver } from "./hand-over.ts";
 import type { Step } from "./step.ts";
@@ -10,6 +11,7 @@ import type { Step } from "./step.ts";
  */
 export function finishStep(step: Step): void {
   const { state } = step;
+  endActorsOfEndedRun(step);
   handOver(step);
   for (const n of state.blocking.fresh) {
     state.blocking.fresh.delete(n);

@@ -9,6 +9,7 @@
  *     cycle that it would end is one already. A barrier that knows all of its members needs those who have not arrived.
  * V5. A wait for a message, for room in a queue, for a future or for unknown parties can be ended by any other live task. One
  *     that is declared external is ended from outside.
+ *     Sessions of agents outside may act at any time, but nobody counts on it: they end no wait of V5, and theirs are external.
  * V6. Cost: linear in the waits that are reachable; where one of V5 is among them and nobody is ready or running, in the tasks.
  */
 
@@ -16,7 +17,7 @@ import { assert } from "../errors/assert.ts";
 import { waiterOf } from "./blocking-state.ts";
 import { joinedChildren } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
-import { type Call, isHeldBack, isUnstarted, joinsParent, type Task } from "./task.ts";
+import { type Call, isActor, isHeldBack, isUnstarted, joinsParent, type Task } from "./task.ts";
 
 interface Wait {
   readonly waiter: number;
@@ -69,7 +70,7 @@ export function neverEnding(state: RunState, from: Iterable<number>, supposed: S
   }
   for (let n = free.pop(); n !== undefined; n = free.pop()) {
     stuck.delete(n);
-    for (const wait of [...(waitsFor.get(n) ?? []), ...forAnyone.splice(0)]) {
+    for (const wait of [...(waitsFor.get(n) ?? []), ...(n > 0 ? forAnyone.splice(0) : [])]) {
       if (wait.need <= 0) continue;
       wait.need -= wait.anyone ? 1 : wait.of.get(n)!;
       if (wait.need > 0) continue;
@@ -146,7 +147,7 @@ function* waitsForVariables(state: RunState, task: Task, call: Extract<Call, { s
       want.parties - arrived.size,
       missing.map((n) => [n, 1] as const),
     );
-  } else if (until === 0 && !("external" in want && want.external) && !canSomebodyGoOn(state)) {
+  } else if (until === 0 && !isActor(task) && !("external" in want && want.external) && !canSomebodyGoOn(state)) {
     yield made(1, [], true);
   }
 }

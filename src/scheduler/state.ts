@@ -15,7 +15,7 @@ import { BlockingState } from "./blocking-state.ts";
 import type { Limits } from "./events.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
 import { ReadyQueue } from "./ready-queue.ts";
-import { type Call, isEnded, isLive, isStopped, type Phase, type Task } from "./task.ts";
+import { type Call, isActor, isEnded, isLive, isStopped, type Phase, type Task } from "./task.ts";
 
 /** What a run is apart from its tasks: plain data, written with each checkpoint. */
 export interface RunHeader {
@@ -43,6 +43,8 @@ export interface RunHeader {
   cacheReadTokens: number;
   cacheWriteTokens: number;
   reservedTokens: number;
+  /** How many sessions there ever were; absent: none. */
+  lastActor?: number;
   /** Since when nobody can go on unless somebody outside does something; absent or 0: somebody can. */
   stalledAt?: number;
   /** How often each cycle of waits was found. */
@@ -76,6 +78,8 @@ export class RunState {
   /** Running tasks with a call that waits. */
   stopped = 0;
   readonly blocking = new BlockingState();
+  /** Live sessions, by their negative numbers. */
+  readonly actors = new Set<number>();
   /** The last call from outside; volatile. */
   outsideAt = 0;
   readonly #timers = new IndexedHeap((a, b) => (this.#due.get(a)! - this.#due.get(b)! || a - b) < 0);
@@ -137,9 +141,23 @@ export class RunState {
     this.dirty.add(task.n);
   }
 
-  /** Puts a task into the indexes that its phase belongs to; used alone when a checkpoint is loaded. */
+  /** Takes in a live task of a checkpoint, whose header has counted it. */
+  adopt(task: Task): void {
+    this.tasks.set(task.n, task);
+    if (!isActor(task)) this.header.counts[task.phase.state]--;
+    this.indexTask(task);
+    this.blocking.index(task);
+  }
+
+  /** Puts a task into the indexes that its phase belongs to. */
   indexTask(task: Task): void {
     const { phase } = task;
+    if (isActor(task)) {
+      if (isLive(task)) this.actors.add(task.n);
+      else this.actors.delete(task.n);
+      this.retime(task);
+      return;
+    }
     this.header.counts[phase.state]++;
     if (phase.state === "ready") this.queueOf(task.pool).put(task.n, readyKeyOf(task));
     else if (phase.state === "running" && !phase.blocked) this.working++;
@@ -150,6 +168,7 @@ export class RunState {
 
   #unindex(task: Task): void {
     const { phase } = task;
+    if (isActor(task)) return;
     if (isStopped(task)) this.stopped--;
     this.header.counts[phase.state]--;
     if (phase.state === "ready") this.queueOf(task.pool).remove(task.n);

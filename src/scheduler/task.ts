@@ -148,6 +148,54 @@ export interface Task {
   treeReserved: number;
 }
 
+/** A task as it begins; what is `given` belongs to it alone. */
+export const newTask = (
+  given: Pick<Task, "n" | "createdSeq" | "createdAt" | "pool" | "priority" | "timeoutMs" | "base" | "phase"> &
+    Partial<Task>,
+): Task => ({
+  key: undefined,
+  keyFreed: false,
+  parent: 0,
+  depth: 1,
+  after: [],
+  runOnFailure: false,
+  detached: false,
+  retryLimit: 0,
+  backoffMs: 0,
+  maxTurns: 0,
+  maxTokens: 0,
+  generation: 1,
+  attempts: 0,
+  losses: 0,
+  failures: 0,
+  turns: 0,
+  head: undefined,
+  calls: [],
+  holds: [],
+  permits: [],
+  chain: 1,
+  effective: given.priority,
+  dependents: [],
+  awaiters: [],
+  children: [],
+  childrenMade: 0,
+  liveChildren: 0,
+  childrenFailed: 0,
+  observed: false,
+  readyAt: 0,
+  startedAt: 0,
+  clockAt: 0,
+  endedAt: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  treeTokens: 0,
+  reserved: 0,
+  treeReserved: 0,
+  ...given,
+});
+
 export const isEnded = (task: Task): task is Task & { phase: Ended } => "because" in task.phase;
 export const isLive = (task: Task): boolean => !isEnded(task);
 /** Held back by dependencies (and not by a backoff). */
@@ -157,10 +205,12 @@ export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, {
 export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.turns === 0;
 /** Its creator ends only after it, and answers for its failure. */
 export const joinsParent = (task: Task): boolean => task.parent > 0 && !task.detached && !task.keyFreed;
+/** An actor session (actors.ts): no task of the run's, whoever asks for tasks. */
+export const isActor = (task: Task): boolean => task.n < 0;
 /** Whether it may still do something: its own work is not done. */
 export const isWorking = (task: Task): boolean =>
   isLive(task) && !(task.phase.state === "parked" && task.phase.on === "children");
 /** Running, with a call that waits: it goes on when that ends. */
 export const isStopped = (task: Task): boolean =>
-  task.phase.state === "running" && task.calls.some((call) => call.state === "waiting");
+  !isActor(task) && task.phase.state === "running" && task.calls.some((call) => call.state === "waiting");
 export const hostedPool = "hosted";

@@ -170,7 +170,6 @@ test.each([
   [`/v1/runs/${run}/budget`, { usd: 3 }, "not_available", "usd"],
   [`/v1/runs/${run}/pause`, { why: 1 }, "validation_failed", "why"],
   [`/v1/runs/${run}/context`, { after: "0".repeat(32), messages: [] }, "validation_failed", "messages"],
-  [`/v1/runs/${run}/tools/finish`, { arguments: {}, actor: "a" }, "not_available", "actor"],
   ["/v1/pools/p/leases", { max: 1 }, "validation_failed", "worker"],
 ])("%s %j is %s at %s", async (path, json, code, field) => {
   const { errors, ...document } = await problem(path, { json });

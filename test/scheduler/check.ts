@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { expect } from "vitest";
 import { runIdleMs } from "../../src/limits.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
+import { stallEndAt } from "../../src/scheduler/deadlock.ts";
 import { compareReady } from "../../src/scheduler/ready-queue.ts";
 import { noCounts, type RunState } from "../../src/scheduler/state.ts";
 import { isEnded, isLive, type Task } from "../../src/scheduler/task.ts";
@@ -232,7 +233,8 @@ function checkIndexes(state: RunState, tasks: readonly Task[], now: number): voi
     )
   )
     throw new Error("budget queue");
-  const due = Math.min(...tasks.map(dueOf), Number.POSITIVE_INFINITY);
+  const sessions = Array.from(state.actors, (n) => state.task(n));
+  const due = Math.min(...[...tasks, ...sessions].map(dueOf), stallEndAt(state) ?? Number.POSITIVE_INFINITY);
   const { header } = state;
   const isIdle =
     tasks.every(isEnded) && header.root === 0 && (header.status === "active" || header.status === "paused");

@@ -53,10 +53,7 @@ export class MemoryStore {
         state.keys.set(task.parent, names.set(task.key, task.n));
       }
       if (!isLive(task)) continue;
-      state.tasks.set(task.n, task);
-      header.counts[task.phase.state]--;
-      state.indexTask(task);
-      state.blocking.index(task);
+      state.adopt(task);
     }
     for (const [name, facts] of this.#facts) state.blocking.load(name, facts);
     const from = header.seq;

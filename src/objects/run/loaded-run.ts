@@ -1,6 +1,6 @@
 /** A run in memory: what every part of the RunScheduler works on. */
 
-import { type RunId, runSuffix, taskIdOf, taskNumber } from "../../ids.ts";
+import { actorIdOf, type RunId, runSuffix, taskIdOf, taskNumber } from "../../ids.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
 
@@ -20,8 +20,9 @@ export class LoadedRun {
     this.state = store.load();
   }
 
+  /** A task's id, or a session's for its negative number. */
   taskId(n: number): string {
-    return taskIdOf(this.id, n);
+    return n < 0 ? actorIdOf(this.id, -n) : taskIdOf(this.id, n);
   }
 
   /** The number of a task of this run; undefined for any other text. */

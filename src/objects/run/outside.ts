@@ -13,6 +13,7 @@ import { waitIsOver } from "../../scheduler/waits.ts";
 import { isRead as readsOnly } from "../../variables/index.ts";
 import { looksOnly } from "../../variables/ops.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
+import type { Actors } from "./actors.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, baseOfCalls } from "./outside-calls.ts";
@@ -42,10 +43,12 @@ export class Outside {
   readonly #shell: RunShell;
 
   readonly #variables: VariableCalls;
+  readonly #actors: Actors;
 
-  constructor(shell: RunShell, variables: VariableCalls) {
+  constructor(shell: RunShell, variables: VariableCalls, actors: Actors) {
     this.#shell = shell;
     this.#variables = variables;
+    this.#actors = actors;
   }
 
   async wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>> {
@@ -119,6 +122,13 @@ export class Outside {
   }
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
+    const run = this.#shell.load();
+    if (run) run.state.outsideAt = this.#shell.now();
+    if (input.actor !== undefined) {
+      const actor = this.#actors.one(input.actor);
+      if (!actor.ok) return actor;
+      if (isBlockingKind(input.tool) && !isRead(input)) return this.#actors.callTool(input.actor, input, idem);
+    }
     const call = await this.#outsideCall(input);
     const isBlocking = isBlockingKind(input.tool) && !isRead(input);
     const isWrite = input.tool === "create_task" || input.tool === "cancel_task" || isBlocking;

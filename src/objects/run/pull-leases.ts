@@ -18,7 +18,7 @@ import { answersOf, leaseGrant, newestSnapshot } from "./dispatch.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendTo } from "./outside-calls.ts";
-import { leaseLost, ok, refuse, toolReply } from "./replies.ts";
+import { answerView, leaseLost, ok, refuse, toolReply } from "./replies.ts";
 import { endAttempt, opIdOf, usageDelta } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
@@ -200,11 +200,6 @@ export class PullLeases {
     return !reply.ok && reply.fault.code === "not_found" && !this.#shell.load() ? leaseLost : reply;
   }
 }
-
-const answerView = (answer: { text: string; isError: boolean }): ToolOutcome => {
-  const value = JSON.parse(answer.text) as { error?: never };
-  return answer.isError ? { error: value.error! } : { result: value };
-};
 
 const endingOf = (call: Extract<ToolRun, { kind: "finish" }>["call"]) =>
   "error" in call

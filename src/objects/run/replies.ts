@@ -23,3 +23,9 @@ export function toolReply(done: ToolRun, callId: string): Reply<ToolOutcome> {
   if (done.kind === "error") return ok({ error: done.error });
   return ok({ pending: true, call_id: callId });
 }
+
+/** An answer that was given, or came, before. */
+export const answerView = (answer: { text: string; isError: boolean }): ToolOutcome => {
+  const value = JSON.parse(answer.text) as { error?: never };
+  return answer.isError ? { error: value.error! } : { result: value };
+};

@@ -93,7 +93,7 @@ const opOf = (want: Want): string => {
   return `${toolOf(want)}.${ops[want.kind]}`;
 };
 
-function waitingOn(run: LoadedRun, task: Task): WaitingOn {
+export function waitingOn(run: LoadedRun, task: Task): WaitingOn {
   const { phase } = task;
   if (phase.state === "waiting") {
     if (phase.until > 0) return { backoff_until: phase.until };
@@ -122,7 +122,7 @@ const usageView = (usage: UsageDelta) => ({
 });
 
 /** Fields of events that hold task numbers, for the wire to show ids instead. */
-const numberFields = ["parent", "targets", "subjects", "after", "tasks", "by"] as const;
+const numberFields = ["parent", "targets", "subjects", "after", "tasks", "by", "actor"] as const;
 
 export function eventView(run: LoadedRun, event: LoggedEvent, seq: number, at: number): EventView {
   const { type, causes = [], ...fields } = event;
@@ -135,7 +135,7 @@ export function eventView(run: LoadedRun, event: LoggedEvent, seq: number, at: n
     ...(task !== undefined && { task: run.taskId(task) }),
     ...rest,
   };
-  const idOf = (n: unknown) => (typeof n === "number" && n > 0 ? run.taskId(n) : null);
+  const idOf = (n: unknown) => (typeof n === "number" && n !== 0 ? run.taskId(n) : null);
   for (const name of numberFields) {
     const value = rest[name];
     if (value !== undefined) view[name] = Array.isArray(value) ? value.map(idOf) : idOf(value);

@@ -86,10 +86,7 @@ export class RunStore {
     for (const task of this.#checkpoints.tasks()) {
       if (task.key !== undefined && !task.keyFreed) nameTask(state, task.parent, task.key, task.n);
       if (!isLive(task)) continue;
-      state.tasks.set(task.n, task);
-      state.header.counts[task.phase.state]--;
-      state.indexTask(task);
-      state.blocking.index(task);
+      state.adopt(task);
     }
     for (const [name, facts] of this.#checkpoints.facts()) state.blocking.load(name, facts);
     this.#tailRows = 0;

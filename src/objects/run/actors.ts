@@ -1,0 +1,134 @@
+/** Actor sessions: the holds and waits of agents outside, each with a time to live that its calls renew. */
+
+import type { ActorView, Page, ToolOutcome } from "../../contract/shapes.ts";
+import { actorNumber } from "../../ids.ts";
+import { actorsPerRunMax } from "../../limits.ts";
+import { type Actor, endActor, isLiveActor, openActor } from "../../scheduler/actors.ts";
+import { isRunEnded } from "../../scheduler/run-commands.ts";
+import type { Task } from "../../scheduler/task.ts";
+import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
+import { answersOf } from "./dispatch.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import { answerView, ok, refuse, toolReply } from "./replies.ts";
+import type { RunShell } from "./shell.ts";
+import { runTool } from "./tool-calls.ts";
+import { waitingOn } from "./views.ts";
+
+const noActor: Reply<never> = {
+  ok: false,
+  fault: { code: "not_found", detail: "This run has no such session; it may have ended." },
+};
+
+export class Actors {
+  readonly #shell: RunShell;
+
+  constructor(shell: RunShell) {
+    this.#shell = shell;
+  }
+
+  open(input: { name?: string; ttlMs: number }, idem?: Idem): Reply<ActorView> {
+    return this.#shell.command((step, run) => {
+      if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
+      if (step.state.actors.size >= actorsPerRunMax) return refuse({ code: "limit_actors" });
+      return ok(actorView(run, openActor(step, input.ttlMs, input.name ?? "")));
+    }, idem);
+  }
+
+  renew(id: string): Reply<ActorView> {
+    const run = this.#shell.load();
+    const actor = run && liveActor(run, id);
+    if (!run || !actor) return noActor;
+    this.#keep(run, actor, 0);
+    return ok(actorView(run, actor));
+  }
+
+  close(id: string): Reply<null> {
+    return this.#shell.command((step, run) => {
+      const actor = liveActor(run, id);
+      if (!actor) return noActor;
+      endActor(step, actor, "closed");
+      return ok(null);
+    });
+  }
+
+  one(id: string): Reply<ActorView> {
+    return this.#shell.read((run) => {
+      const actor = liveActor(run, id);
+      return actor ? ok(actorView(run, actor)) : noActor;
+    });
+  }
+
+  list({ limit, cursor }: { limit: number; cursor?: string }): Reply<Page<ActorView>> {
+    const after = Number(cursor ?? 0);
+    if (!Number.isSafeInteger(after) || after < 0) {
+      const errors = [{ path: "cursor", message: "not a cursor of this list" }];
+      return { ok: false, fault: { code: "validation_failed", errors } };
+    }
+    return this.#shell.read((run) => {
+      const later = [...run.state.actors].map((n) => -n).filter((n) => n > after);
+      const numbers = later.sort((a, b) => a - b);
+      const rows = numbers.slice(0, limit).map((n) => actorView(run, run.state.task(-n) as Actor));
+      return ok({ rows, nextCursor: numbers.length > limit ? String(numbers[limit - 1]) : null });
+    });
+  }
+
+  /** A call of a tool that blocks: the session holds and waits as a task does, and a long poll shows the answer. */
+  async callTool(id: string, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
+    const callId = input.callId ?? `call_${crypto.randomUUID()}`;
+    let waiting = false;
+    const reply = this.#shell.command<ToolOutcome>((step, run) => {
+      const actor = liveActor(run, id);
+      if (!actor) return noActor;
+      if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
+      this.#keep(run, actor, input.waitMs);
+      const known = answersOf(run, actor)[callId];
+      if (known && "text" in known) return ok(answerView(known));
+      const caller = { task: actor, callId, base: () => step.state.header.snapshot, inTranscript: false };
+      const done = runTool(step, run, caller, input.tool, input.arguments);
+      if (done.kind === "waiting") waiting = true;
+      else if (input.callId !== undefined && (done.kind === "result" || done.kind === "error")) {
+        const isError = done.kind === "error";
+        const text = JSON.stringify(isError ? { error: done.error } : done.result);
+        const event = { type: "call_done", task: actor.n, call: callId, tool: input.tool, why: "answered" } as const;
+        step.emit(event, { text, isError });
+      }
+      return toolReply(done, callId);
+    }, idem);
+    if (!waiting || !reply.ok) return reply;
+    const answer = () => {
+      const run = this.#shell.load();
+      const actor = run && liveActor(run, id);
+      if (!run || !actor) return noActor;
+      const call = answersOf(run, actor)[callId];
+      return call && "text" in call ? ok(answerView(call)) : undefined;
+    };
+    if (input.waitMs > 0 && !answer()) await this.#shell.signals.wait(input.waitMs, () => answer() !== undefined);
+    return answer() ?? ok({ pending: true, call_id: callId });
+  }
+
+  /** Until its own time after this call's long poll. */
+  #keep(run: LoadedRun, actor: Actor, waitMs: number): void {
+    actor.phase.expiresAt = Math.max(actor.phase.expiresAt, this.#shell.now() + waitMs + actor.timeoutMs);
+    run.store.putRenewal(actor.n, actor.phase.fence, actor.phase.expiresAt);
+    this.#shell.arm();
+  }
+}
+
+function liveActor(run: LoadedRun, id: string): Actor | undefined {
+  const n = actorNumber(run.id, id);
+  const actor: Task | undefined = n === undefined ? undefined : run.state.tasks.get(-n);
+  return isLiveActor(actor) ? actor : undefined;
+}
+
+const actorView = (run: LoadedRun, actor: Actor): ActorView => ({
+  id: run.taskId(actor.n),
+  name: actor.phase.worker,
+  ttl_ms: actor.timeoutMs,
+  created_at: actor.createdAt,
+  expires_at: actor.phase.expiresAt,
+  holds: [
+    ...actor.holds.map(({ name, token, mode, since }) => ({ variable: name, token, mode, since })),
+    ...actor.permits.map(({ name, permits, since }) => ({ variable: name, permits, since })),
+  ],
+  waiting_on: waitingOn(run, actor),
+});
