@@ -30,6 +30,10 @@ describe("sessions", () => {
     const again = heddle.callTool(id, "lock", acquire(b.id, { call_id: "one", wait_ms: 20_000 }));
     await heddle.closeActor(id, a.id);
     expect(result(await again)).toEqual({ token: 2 });
+    // Its hold is over, and another's has begun: the write is refused though the new holder has not written yet.
+    const write = { op: "append", name: "notes", text: "late", fence: { lock: "l", token: 1 } };
+    const late = await heddle.callTool(id, "shared_memory", { arguments: write });
+    expect(late).toMatchObject({ error: { code: "stale_fence", newest: 2 } });
     // The call's answer is kept: a repeat takes nothing again.
     expect(result(await heddle.callTool(id, "lock", acquire(b.id, { call_id: "one" })))).toEqual({ token: 2 });
     expect(await heddle.variable(id, "l")).toMatchObject({ holders: [{ task: b.id, token: 2 }], ops: { grants: 2 } });

@@ -72,7 +72,23 @@ export function useVariable(step: Step, run: LoadedRun, call: VariableCall): Too
   if (isRunEnded(step.state) && !run.store.variables.kindOf(name)) {
     return toolRun(decide(initialHead(kind), nothing, call).answer);
   }
-  return register(step, run, [name], kind) ?? { kind: "variable", call };
+  return staleFence(run, call) ?? register(step, run, [name], kind) ?? { kind: "variable", call };
+}
+
+/**
+ * Refuses a hold that is over and that somebody else has had since, though that one has not written yet. Tokens of several
+ * readers are all good while they hold.
+ */
+function staleFence(run: LoadedRun, { fence }: VariableCall): ToolRun | undefined {
+  const { blocking } = run.state;
+  if (!fence || run.store.variables.kindOf(fence.lock) !== "lock") return undefined;
+  const newest = blocking.factsOf(fence.lock, "lock")?.token ?? 0;
+  if (fence.token >= newest) return undefined;
+  const isHeld = (n: number) =>
+    run.state.task(n).holds.some((one) => one.token === fence.token && one.name === fence.lock);
+  if ([...blocking.holdersOf(fence.lock)].some(isHeld)) return undefined;
+  const message = `Token ${fence.token} of lock "${fence.lock}" is no longer held; ${newest} was granted since.`;
+  return toolError("stale_fence", message, { newest });
 }
 
 export class VariableCalls {
