@@ -2,7 +2,7 @@
  * Deadlocks (DESIGN §6): a cycle of waits is found when a wait closes it, and one wait of it fails. A stall is one without a
  * cycle: everybody waits for somebody to push, resolve or arrive, and nobody is left to.
  *
- * X1. Only a task that can never end, by the fixpoint of liveness.ts, is made a victim; so no false alarm.
+ * X1. Only a task that can never act again, by the fixpoint of liveness.ts, is made a victim; so no false alarm.
  * X2. The victim is, among the tasks that wait in a tool call, the one of lowest priority, then of fewest tokens spent, then
  *     the youngest. Its task goes on: it is told the cycle, what it lost and an order that would have worked.
  * X3. A stall of a run with a root gets its victim at once. Without one, or while a session lives, somebody outside may still act: it is a finding at
@@ -14,7 +14,7 @@ import { cyclesReported, findingSubjectsMax } from "../limits.ts";
 import { breakBarrier } from "./barriers.ts";
 import { closeCall, wake } from "./calls.ts";
 import { waitersOf } from "./inheritance.ts";
-import { canSomebodyGoOn, neverEnding, waitsOf } from "./liveness.ts";
+import { canSomebodyGoOn, type Doing, findStuck, type Wait, waitsOf } from "./liveness.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { type Call, joinsParent, type Task } from "./task.ts";
@@ -43,7 +43,7 @@ export function breakDeadlock(step: Step, task: Task): void {
  */
 function mayClose(state: RunState, task: Task): boolean {
   const providers = new Set<number>();
-  for (const { of } of waitsOf(state, task)) for (const n of of.keys()) providers.add(n);
+  for (const { of } of waitsOf(state, task, true)) for (const one of of) providers.add(one.task);
   const seen = new Set([task]);
   const stack = providers.size > 0 ? [task] : [];
   for (let one = stack.pop(); one; one = stack.pop()) {
@@ -74,29 +74,27 @@ function* standingAt(state: RunState, name: string, seq: number): Generator<Task
 
 /** A cycle that the task is in or behind; none when what keeps it is that nobody is there to act (a stall). */
 function cycleFrom(state: RunState, from: Task): readonly Link[] | undefined {
-  const stuck = neverEnding(state, [from.n], {});
-  if (!stuck.has(from.n)) return undefined;
-  const path: Link[] = [];
-  const places = new Map<number, number>();
-  for (let n = from.n; ; ) {
-    const place = places.get(n);
-    if (place !== undefined) return path.slice(place);
-    places.set(n, path.length);
-    const task = state.task(n);
-    const wait = [...waitsOf(state, task)].find(({ of, need, anyone }) => !anyone && openWeight(of, stuck) < need);
-    if (!wait) return undefined;
-    const next = [...wait.of.keys()].find((one) => stuck.has(one));
-    if (next === undefined) return undefined;
-    path.push({ task, call: waitingCall(task, wait.call) });
-    n = next;
+  const stuck = findStuck(state, [from.n]);
+  if (!stuck.acting.has(from.n)) return undefined;
+  const isStuck = ({ task, act }: Doing) => (act ? stuck.acting : stuck.ending).has(task);
+  const path: (Link & { readonly n: number; readonly act: boolean })[] = [];
+  for (let doing: Doing = { task: from.n, act: true }; ; ) {
+    const place = path.findIndex(({ n, act }) => n === doing.task && act === doing.act);
+    if (place >= 0)
+      return path.slice(place).filter(({ task, act }, i, all) => act || all[(i + 1) % all.length]!.task !== task);
+    const task = state.task(doing.task);
+    const wait = [...waitsOf(state, task, doing.act)].find(
+      ({ of, need, anyone }) => !anyone && weightOf(of, isStuck) < need,
+    );
+    const next = wait?.of.find(isStuck);
+    if (!wait || !next) return undefined;
+    path.push({ task, call: waitingCall(task, wait.call), n: task.n, act: doing.act });
+    doing = next;
   }
 }
 
-const openWeight = (of: ReadonlyMap<number, number>, stuck: ReadonlySet<number>): number => {
-  let sum = 0;
-  for (const [n, weight] of of) if (!stuck.has(n)) sum += weight;
-  return sum;
-};
+const weightOf = (of: Wait["of"], isStuck: (doing: Doing) => boolean): number =>
+  of.reduce((sum, one) => sum + (isStuck(one) ? 0 : one.weight), 0);
 
 const waitingCall = (task: Task, id: string | undefined): Waiting | undefined =>
   task.calls.find((one): one is Waiting => one.id === id && one.state === "waiting");
@@ -117,7 +115,7 @@ function failCycle(step: Step, cycle: readonly Link[]): void {
     links.map(({ call }) => call.seq),
   );
   reportRepeated(step, cycleName, numbers, found);
-  endWaitOf(step, victim, { cycle: numbers, order }, found);
+  endWaits(step, victim.task, [victim.call], { cycle: numbers, order }, found);
 }
 
 /** A cycle that comes again and again is the program's own fault, and worth more than one line each time. */
@@ -128,23 +126,27 @@ function reportRepeated(step: Step, cycle: string, subjects: readonly number[], 
   step.emit({ type: "finding", kind: "deadlock_repeated", severity: "error", subjects, message }, undefined, [found]);
 }
 
-/** Fails the victim's wait, and lets go of what it holds. */
-function endWaitOf(
+/** Fails these waits of the victim, and lets go of what it holds. */
+function endWaits(
   step: Step,
-  { task, call }: CallLink,
+  task: Task,
+  calls: readonly Waiting[],
   { cycle, order, stall }: { cycle: readonly number[]; order: readonly string[]; stall?: true },
   found: number,
 ): void {
   const released = [...task.holds, ...task.permits].map((hold) => hold.name);
   const outcome = { kind: "deadlock_victim", cycle, released, order, ...(stall && { stall }) } as const;
-  const cause = closeCall(step, task, call.id, "deadlock", outcome, [found]);
+  let cause = found;
+  for (const call of calls) {
+    cause = closeCall(step, task, call.id, "deadlock", outcome, [found]);
+    if (call.want?.kind === "barrier") breakBarrier(step, call.want.names[0], task.n, "deadlock", [cause]);
+  }
   for (const { name, token } of task.holds) {
     step.emit({ type: "lock_released", task: task.n, name, token, why: "victim" }, undefined, [cause]);
   }
   for (const { name, permits } of task.permits) {
     step.emit({ type: "permits_released", task: task.n, name, permits, why: "victim" }, undefined, [cause]);
   }
-  if (call.want?.kind === "barrier") breakBarrier(step, call.want.names[0], task.n, "deadlock", [cause]);
   wake(step, task, cause);
 }
 
@@ -155,7 +157,7 @@ export function breakStall(step: Step): void {
   if (state.blocking.anyoneWaits === 0 || (header.status !== "active" && header.status !== "paused")) return;
   if (canSomebodyGoOn(state)) return;
   const live = [...state.tasks.keys()].filter((n) => state.live(n));
-  const stuck = neverEnding(state, live, {});
+  const stuck = findStuck(state, live).acting;
   const links = [...stuck].flatMap((n): CallLink[] => {
     const task = state.task(n);
     return task.calls.filter((call) => call.state === "waiting").map((call) => ({ task, call }));
@@ -182,8 +184,19 @@ export function breakStall(step: Step): void {
     seqs,
   );
   reportRepeated(step, names, subjects, found);
-  endWaitOf(step, victim, { cycle: subjects, order: [], stall: true }, found);
+  // All of them, or it would not go on: those that end by themselves may.
+  const calls = links.filter(({ task, call }) => task === victim.task && (call.until === 0 || holdsUp(call)));
+  endWaits(
+    step,
+    victim.task,
+    calls.map(({ call }) => call),
+    { cycle: subjects, order: [], stall: true },
+    found,
+  );
 }
+
+/** A timeout of such a wait does not count (V4). */
+const holdsUp = ({ want }: Waiting): boolean => want?.kind === "lock" || want?.kind === "semaphore";
 
 /** When a stall gets its victim; undefined: there is none. */
 export function stallEndAt({ header, outsideAt }: RunState): number | undefined {

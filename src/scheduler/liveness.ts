@@ -1,85 +1,116 @@
 /**
- * Liveness (DESIGN §6): which tasks can still end, as a least fixpoint over what they wait for.
+ * Liveness (DESIGN §6): which tasks can still act, and which can still end, as a least fixpoint over what they wait for.
+ * To act is to go on with its own work: to release, push, resolve or arrive.
  *
- * V1. A task can end when for each of its waits enough of the tasks that it names can: all of them, or one for mode `any`;
- *     of a semaphore's holders, those whose permits add up.
- * V2. Its own children count as waited for from their creation: it ends only after them.
+ * V1. A task can act when each of its waits can be over: for tasks when all that it names can end, or one for mode `any`.
+ * V2. It can end when it can act, or its work is done, and all of its children can end, which it joins from their creation on.
  * V3. A wait with a timeout holds nobody for ever.
- * V4. A wait for a lock or permits needs the holders, and those before it in line; a timeout of it does not count, since the
- *     cycle that it would end is one already. A barrier that knows all of its members needs those who have not arrived.
- * V5. A wait for a message, for room in a queue, for a future or for unknown parties can be ended by any other live task. One
- *     that is declared external is ended from outside.
- *     Sessions of agents outside may act at any time, but nobody counts on it: they end no wait of V5, and theirs are external.
+ * V4. A wait for a lock needs that the holders can act, and those before it in line; one for permits, as many of the holders as
+ *     add up; one at a barrier that knows all of its members, those who have not arrived. A timeout of a wait for a lock or
+ *     permits does not count, since the cycle that it would end is one already.
+ * V5. Where nobody is ready or running (and nobody is about to be revived), a wait for a message, for room in a queue, for a future or for unknown parties is over when any other task can act. One
+ *     that is declared external is ended from outside. Sessions of agents outside may act at any time, but nobody counts on
+ *     it: they end no wait of this kind, and theirs are external.
  * V6. Cost: linear in the waits that are reachable; where one of V5 is among them and nobody is ready or running, in the tasks.
  */
 
-import { assert } from "../errors/assert.ts";
 import { waiterOf } from "./blocking-state.ts";
 import { joinedChildren } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
-import { type Call, isActor, isHeldBack, isUnstarted, joinsParent, type Task } from "./task.ts";
+import { type Call, isActor, isHeldBack, isUnstarted, isWorking, joinsParent, type Task } from "./task.ts";
+import type { Want } from "./want.ts";
 
-interface Wait {
-  readonly waiter: number;
-  /** How much more of `of` must end. */
-  need: number;
-  /** Task → how much its end gives. */
-  readonly of: ReadonlyMap<number, number>;
-  /** In place of `of`: whoever is live. */
+/** One of the two things that a task may be able to do. */
+export interface Doing {
+  readonly task: number;
+  readonly act: boolean;
+}
+
+export interface Wait {
+  /** How much of `of` is needed. */
+  readonly need: number;
+  /** What must be possible, and how much each gives. */
+  readonly of: readonly { readonly task: number; readonly act: boolean; readonly weight: number }[];
+  /** In place of `of`: that anybody can act. */
   readonly anyone: boolean;
-  /** The tool call that waits; undefined: for dependencies or children. */
+  /** The tool call that waits; undefined: for dependencies, children, or its own work. */
   readonly call: string | undefined;
 }
 
-const nobody: ReadonlySet<number> = new Set();
+export interface Stuck {
+  /** Tasks whose work is not done and never will be. */
+  readonly acting: ReadonlySet<number>;
+  readonly ending: ReadonlySet<number>;
+}
 
 export interface Supposed {
-  /** A task that is about to wait: whatever needs it can't end first. */
+  /** A task that is about to wait: whatever needs it can't come first. */
   readonly held?: number;
   /** Ended tasks, supposed to be live and at their start again, without children. */
   readonly revived?: ReadonlySet<number>;
 }
 
-/** The tasks, among those that `from` wait for directly or not, that could never end; empty when all can. */
-export function neverEnding(state: RunState, from: Iterable<number>, supposed: Supposed): ReadonlySet<number> {
-  const revived = supposed.revived ?? new Set<number>();
+const nobody: ReadonlySet<number> = new Set();
+const keyOf = ({ task, act }: Doing): number => 2 * task + (act ? 1 : 0);
+
+/** Those, among `from` and what they wait for directly or not, that can never act or end. */
+export function findStuck(state: RunState, from: Iterable<number>, supposed: Supposed = {}): Stuck {
+  const revived = supposed.revived ?? nobody;
   const open = (n: number): Task | undefined => state.live(n) ?? (revived.has(n) ? state.task(n) : undefined);
+  const stuck = new Map<number, Doing>();
   const unmet = new Map<number, number>();
-  const waitsFor = new Map<number, Wait[]>();
-  const stuck = new Set<number>();
+  const waitsFor = new Map<number, { waiter: number; left: number; weight: Map<number, number> }[]>();
   const free: number[] = [];
-  const forAnyone: Wait[] = [];
-  const stack = [...from];
-  for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
-    const task = stuck.has(n) ? undefined : open(n);
+  const forAnyone: number[] = [];
+  const stack: Doing[] = [];
+  for (const task of from) stack.push({ task, act: true }, { task, act: false });
+  for (let doing = stack.pop(); doing; doing = stack.pop()) {
+    const key = keyOf(doing);
+    const task = stuck.has(key) ? undefined : open(doing.task);
     if (!task) continue;
-    stuck.add(n);
-    if (n === supposed.held) continue;
-    const waits = [...waitsOf(state, task, revived, open)];
-    unmet.set(n, waits.length);
-    if (waits.length === 0) free.push(n);
-    for (const wait of waits) {
-      if (wait.anyone && forAnyone.push(wait) === 1) for (const other of state.tasks.keys()) stack.push(other);
-      for (const provider of wait.of.keys()) {
+    stuck.set(key, doing);
+    if (task.n === supposed.held) continue;
+    let waits = 0;
+    for (const wait of waitsOf(state, task, doing.act, revived, open)) {
+      waits++;
+      if (wait.anyone && forAnyone.push(key) === 1) {
+        for (const other of state.tasks.keys()) stack.push({ task: other, act: true });
+      }
+      const waiting = { waiter: key, left: wait.need, weight: new Map<number, number>() };
+      for (const one of wait.of) {
+        const provider = keyOf(one);
+        waiting.weight.set(provider, one.weight);
         const list = waitsFor.get(provider);
-        if (list) list.push(wait);
-        else waitsFor.set(provider, [wait]);
-        stack.push(provider);
+        if (list) list.push(waiting);
+        else waitsFor.set(provider, [waiting]);
+        stack.push(one);
       }
     }
+    unmet.set(key, waits);
+    if (waits === 0) free.push(key);
   }
-  for (let n = free.pop(); n !== undefined; n = free.pop()) {
-    stuck.delete(n);
-    for (const wait of [...(waitsFor.get(n) ?? []), ...(n > 0 ? forAnyone.splice(0) : [])]) {
-      if (wait.need <= 0) continue;
-      wait.need -= wait.anyone ? 1 : wait.of.get(n)!;
-      if (wait.need > 0) continue;
-      const left = unmet.get(wait.waiter)! - 1;
-      unmet.set(wait.waiter, left);
-      if (left === 0) free.push(wait.waiter);
+  const meet = (waiter: number) => {
+    const left = unmet.get(waiter)! - 1;
+    unmet.set(waiter, left);
+    if (left === 0) free.push(waiter);
+  };
+  for (let key = free.pop(); key !== undefined; key = free.pop()) {
+    const doing = stuck.get(key)!;
+    stuck.delete(key);
+    if (doing.act && doing.task > 0) for (const waiter of forAnyone.splice(0)) meet(waiter);
+    for (const waiting of waitsFor.get(key) ?? []) {
+      if (waiting.left <= 0) continue;
+      waiting.left -= waiting.weight.get(key)!;
+      if (waiting.left <= 0) meet(waiting.waiter);
     }
   }
-  return stuck;
+  const acting = new Set<number>();
+  const ending = new Set<number>();
+  for (const { task, act } of stuck.values()) {
+    if (!act) ending.add(task);
+    else if (revived.has(task) || isWorking(state.task(task))) acting.add(task);
+  }
+  return { acting, ending };
 }
 
 /** Whether somebody is ready, or runs and waits for nothing: whoever needs anyone has one. */
@@ -87,67 +118,81 @@ export function canSomebodyGoOn({ header, stopped }: RunState): boolean {
   return header.counts.ready + header.counts.running > stopped;
 }
 
+/** What must come before a live task can act, or end. */
 export function* waitsOf(
   state: RunState,
   task: Task,
+  act: boolean,
   revived: ReadonlySet<number> = nobody,
   open: (n: number) => Task | undefined = (n) => state.live(n),
 ): Generator<Wait> {
-  const wait = (names: Iterable<number>, any = false, call?: string): Wait[] => {
-    const of = new Map<number, number>();
-    for (const n of names) if (open(n)) of.set(n, 1);
-    return of.size === 0 ? [] : [{ waiter: task.n, need: any ? 1 : of.size, of, anyone: false, call }];
+  const ends = (names: Iterable<number>, any = false, call?: string): Wait[] => {
+    const of = Array.from(new Set(names), (n) => ({ task: n, act: false, weight: 1 })).filter((one) => open(one.task));
+    return of.length === 0 ? [] : [{ need: any ? 1 : of.length, of, anyone: false, call }];
   };
-  if (revived.has(task.n)) {
-    yield* wait(task.after);
+  const isRevived = revived.has(task.n);
+  if (!act) {
+    // Its work being done, only its children are left.
+    if (isRevived || isWorking(task)) yield need([task.n], undefined);
+    const children = isRevived ? [] : Array.from(joinedChildren(state, task), (child) => child.n);
+    for (const n of task.children) if (!isRevived && revived.has(n) && joinsParent(state.task(n))) children.push(n);
+    yield* ends(children);
     return;
   }
-  if (isHeldBack(task) || (revived.size > 0 && isUnstarted(task))) yield* wait(task.after);
+  if (isRevived) {
+    yield* ends(task.after);
+    return;
+  }
+  // Nobody sees it act again.
+  if (!isWorking(task)) yield { need: 1, of: [], anyone: false, call: undefined };
+  if (isHeldBack(task) || (revived.size > 0 && isUnstarted(task))) yield* ends(task.after);
   for (const call of task.calls) {
     if (call.state !== "waiting") continue;
-    if (call.want) yield* waitsForVariables(state, task, call);
-    else if (call.until === 0) yield* wait(call.targets, call.mode === "any", call.id);
+    if (call.want)
+      yield* waitsForVariables(state, task, call, call.want, revived.size === 0 && !canSomebodyGoOn(state));
+    else if (call.until === 0) yield* ends(call.targets, call.mode === "any", call.id);
   }
-  const children = [...joinedChildren(state, task)].map((child) => child.n);
-  for (const n of task.children) if (revived.has(n) && joinsParent(state.task(n))) children.push(n);
-  yield* wait(children);
 }
 
-function* waitsForVariables(state: RunState, task: Task, call: Extract<Call, { state: "waiting" }>): Generator<Wait> {
-  const { want, until, id } = call;
+/** All of these can act. */
+const need = (numbers: readonly number[], call: string | undefined): Wait => ({
+  need: numbers.length,
+  of: numbers.map((task) => ({ task, act: true, weight: 1 })),
+  anyone: false,
+  call,
+});
+
+function* waitsForVariables(
+  state: RunState,
+  task: Task,
+  call: Extract<Call, { state: "waiting" }>,
+  want: Want,
+  /** Nobody can go on: whoever waits for anyone waits for one of the others to come to it. */
+  isStill: boolean,
+): Generator<Wait> {
+  const { until, id } = call;
   const { blocking } = state;
-  assert(want, "the call waits for a variable");
-  const made = (need: number, of: Iterable<readonly [number, number]>, anyone = false): Wait => ({
-    waiter: task.n,
-    need,
-    of: new Map(of),
-    anyone,
-    call: id,
-  });
-  const all = (numbers: Iterable<number>): Wait[] => {
-    const of = new Map(Array.from(numbers, (n) => [n, 1] as const));
-    return of.size === 0 ? [] : [made(of.size, of)];
-  };
   if (want.kind === "lock") {
     const waiter = waiterOf(task, call, want);
-    for (const name of want.names) yield* all(blocking.line(name, "lock").providersOf({ ...waiter, want }));
+    for (const name of want.names) {
+      const providers = [...new Set(blocking.line(name, "lock").providersOf({ ...waiter, want }))];
+      if (providers.length > 0) yield need(providers, id);
+    }
   } else if (want.kind === "semaphore") {
     const [name] = want.names;
     const line = blocking.line(name, "semaphore");
     const free = (blocking.factsOf(name, "semaphore")?.permits ?? 0) - line.held;
     const others = [...line.holders].filter(([n]) => n !== task.n);
-    if (want.permits > free) yield made(want.permits - free, others);
+    const of = others.map(([n, weight]) => ({ task: n, act: true, weight }));
+    if (want.permits > free) yield { need: want.permits - free, of, anyone: false, call: id };
     const [before] = line.before(call.seq);
-    if (before && before.task !== task.n) yield* all([before.task]);
+    if (before && before.task !== task.n) yield need([before.task], id);
   } else if (until === 0 && want.kind === "barrier" && want.members.length >= want.parties) {
     const line = blocking.line(want.names[0], "barrier");
     const arrived = new Set(line.waiters.map((one) => one.task));
     const missing = want.members.filter((n) => !arrived.has(n) && state.live(n));
-    yield made(
-      want.parties - arrived.size,
-      missing.map((n) => [n, 1] as const),
-    );
-  } else if (until === 0 && !isActor(task) && !("external" in want && want.external) && !canSomebodyGoOn(state)) {
-    yield made(1, [], true);
+    yield { ...need(missing, id), need: want.parties - arrived.size };
+  } else if (until === 0 && !isActor(task) && !("external" in want && want.external) && isStill) {
+    yield { need: 1, of: [], anyone: true, call: id };
   }
 }

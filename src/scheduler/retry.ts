@@ -8,7 +8,7 @@
 
 import { settleBudget } from "./budget.ts";
 import { cancelTask, meetEndedDependencies, settle } from "./ending.ts";
-import { neverEnding } from "./liveness.ts";
+import { findStuck } from "./liveness.ts";
 import { isRunEnded, type Refusal } from "./run-commands.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -20,7 +20,7 @@ export function retryTask(step: Step, task: Task): Refusal | undefined {
   const { state } = step;
   if (!isEnded(task)) return { code: "task_not_ended", detail: `It is ${task.phase.state}.` };
   const again = withSkipped(state, task);
-  if (neverEnding(state, again, { revived: again }).size > 0) {
+  if (findStuck(state, again, { revived: again }).ending.size > 0) {
     return { code: "dependency_cycle", detail: "It would wait for a task that by now waits for it." };
   }
   if (isRunEnded(state)) step.emit({ type: "run_reopened" });

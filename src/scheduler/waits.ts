@@ -10,7 +10,7 @@
 
 import type { WaitMode } from "../contract/shapes.ts";
 import { knownCall, wake } from "./calls.ts";
-import { neverEnding } from "./liveness.ts";
+import { findStuck } from "./liveness.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { isEnded, type Task } from "./task.ts";
@@ -124,7 +124,7 @@ function stuckTargets(
   targets: readonly number[],
   mode: WaitMode,
 ): readonly number[] | undefined {
-  const stuck = neverEnding(state, targets, { held: task.n });
+  const stuck = findStuck(state, targets, { held: task.n }).ending;
   if (stuck.size === 0) return undefined;
   const open = targets.filter((n) => state.live(n));
   const dead = open.filter((n) => stuck.has(n));

@@ -7,7 +7,7 @@ import { nextClock } from "../../src/scheduler/clock.ts";
 import { stallEndAt } from "../../src/scheduler/deadlock.ts";
 import { compareReady } from "../../src/scheduler/ready-queue.ts";
 import { noCounts, type RunState } from "../../src/scheduler/state.ts";
-import { isEnded, isLive, type Task } from "../../src/scheduler/task.ts";
+import { type Call, isEnded, isLive, type Task } from "../../src/scheduler/task.ts";
 
 export const allTasks = (state: RunState): Task[] =>
   Array.from({ length: state.header.taskCount }, (_, i) => state.peek(i + 1)!);
@@ -61,25 +61,42 @@ function effectiveLevels(tasks: readonly Task[], families = familiesOf(tasks)): 
   return levels;
 }
 
-/** Whether what live tasks wait for, waits of mode any and with a timeout aside, is free of cycles. */
+type Waiting = Extract<Call, { state: "waiting" }>;
+
+/**
+ * Whether what live tasks wait for is free of cycles, waits of mode any, with a timeout and for permits aside: to act again a
+ * task needs the ends of those that it awaits and the acts of a lock's holders; to end, its own act and its children's ends.
+ */
 function isAcyclic(tasks: readonly Task[], families = familiesOf(tasks)): boolean {
-  const hard = (task: Task): Task[] => {
-    const calls = task.calls.filter((call) => call.state === "waiting" && call.mode !== "any" && call.until === 0);
-    const children = (families.get(task.n) ?? []).filter(isLive);
-    return [...waitsOf({ ...task, calls }, tasks, families), ...children];
+  const at = (n: number) => tasks[n - 1]!;
+  const needs = (task: Task, act: boolean): (readonly [Task, boolean])[] => {
+    const isDone = task.phase.state === "parked" && task.phase.on === "children";
+    if (!act) {
+      const children = (families.get(task.n) ?? []).map((child) => [child, false] as const);
+      return isDone ? children : [[task, true], ...children];
+    }
+    const { phase } = task;
+    const ends = phase.state === "waiting" && phase.pending > 0 ? task.after.map(at) : [];
+    const waits = task.calls.filter((call): call is Waiting => call.state === "waiting");
+    for (const call of waits)
+      if (!call.want && call.mode !== "any" && call.until === 0) ends.push(...call.targets.map(at));
+    const names = waits.flatMap(({ want }) => (want?.kind === "lock" ? want.names : []));
+    const holders = tasks.filter((one) => one !== task && one.holds.some(({ name }) => names.includes(name)));
+    return [...ends.map((one) => [one, false] as const), ...holders.map((one) => [one, true] as const)];
   };
-  const done = new Set<number>();
-  const open = new Set<number>();
-  const visit = (task: Task): boolean => {
-    if (done.has(task.n)) return true;
-    if (open.has(task.n)) return false;
-    open.add(task.n);
-    const fine = hard(task).every(visit);
-    open.delete(task.n);
-    done.add(task.n);
+  const done = new Set<string>();
+  const open = new Set<string>();
+  const visit = (task: Task, act: boolean): boolean => {
+    const key = `${task.n} ${act}`;
+    if (done.has(key) || !isLive(task)) return true;
+    if (open.has(key)) return false;
+    open.add(key);
+    const fine = needs(task, act).every(([one, acts]) => visit(one, acts));
+    open.delete(key);
+    done.add(key);
     return fine;
   };
-  return tasks.filter(isLive).every(visit);
+  return tasks.every((task) => visit(task, false));
 }
 
 function dueOf(task: Task): number {
@@ -140,7 +157,9 @@ export function checkState(state: RunState, now: number): void {
       sums.reserved += task.reserved;
     }
   }
-  const levels = effectiveLevels(tasks, families);
+  // Sessions hold and wait too; they stand behind the tasks, whose places are their numbers.
+  const parties = [...tasks, ...Array.from(state.actors, (n) => state.task(n))];
+  const levels = effectiveLevels(parties, families);
   for (const task of tasks) {
     const named = (rule: string) => `${rule} of task ${task.n} (${task.phase.state})`;
     const mine = families.get(task.n) ?? [];
@@ -197,7 +216,7 @@ export function checkState(state: RunState, now: number): void {
       for (const n of call.targets) must(at(n).awaiters.includes(task.n), named("awaiters"));
     }
   }
-  must(isAcyclic(tasks, families), "[C4] no cycle of waits");
+  must(isAcyclic(parties, families), "[C4] no cycle of waits");
   checkIndexes(state, tasks, now);
 }
 

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { loseLease } from "../../src/scheduler/attempts.ts";
 import { endTask, settle } from "../../src/scheduler/ending.ts";
-import { neverEnding } from "../../src/scheduler/liveness.ts";
+import { findStuck } from "../../src/scheduler/liveness.ts";
 import { acquire, releaseLock, tryAcquire } from "../../src/scheduler/locks.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import type { LockWant } from "../../src/scheduler/want.ts";
@@ -142,6 +142,18 @@ describe("locks", () => {
     expect(states(parent)).toBe("ready");
   });
 
+  test("[K5] a child asks for what its parent holds and will release: no deadlock, whatever the parent joins in the end", () => {
+    const run = new Run();
+    const [parent] = started(run, 1) as [Leased];
+    take(run, parent, "l");
+    const [child] = run.make(parent, {}) as [Task];
+    take(run, run.start(child), "l");
+    expect(isWaiting(child)).toBe(true);
+    expect(run.events("finding")).toEqual([]);
+    free(run, parent, "l");
+    expect(holds(child)).toEqual(["l"]);
+  });
+
   test("[K6] a wait times out, and a hold ends at limits.hold_ms", () => {
     const run = new Run({ holdMs: 1000 });
     const [a, b, c] = started(run, 3) as [Leased, Leased, Leased];
@@ -202,11 +214,10 @@ function checkLocks(run: Run): void {
   }
   expect(
     [
-      ...neverEnding(
+      ...findStuck(
         run.state,
         tasks.map(({ n }) => n),
-        {},
-      ),
+      ).ending,
     ],
     "[K5] no deadlock outlives a step",
   ).toEqual([]);

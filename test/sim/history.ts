@@ -7,8 +7,11 @@ export class History {
   readonly #generation = new Map<number, number>();
   readonly #endedIn = new Map<number, number>();
   readonly #waiting = new Map<number, Set<string>>();
+  /** The calls among them that waited for variables. */
+  readonly #wants = new Map<number, Set<string>>();
   /** Tasks whose failure, in their present generation, somebody has seen. */
   readonly seen = new Set<number>();
+  readonly #pools = new Map<number, string>();
   #lastFence = 0;
   #lastSeq = 0;
 
@@ -26,6 +29,10 @@ export class History {
     return this.#open.get(task);
   }
 
+  poolOf(task: number): string | undefined {
+    return this.#pools.get(task);
+  }
+
   add({ seq, event, causes }: Decided): void {
     const must = (fine: boolean, what: string) => {
       if (!fine) throw new Error(`does not hold: ${what}, at ${JSON.stringify({ seq, event })}`);
@@ -37,6 +44,9 @@ export class History {
     );
     this.#lastSeq = seq;
     switch (event.type) {
+      case "task_created":
+        this.#pools.set(event.task, event.pool);
+        return;
       case "task_started":
         must(event.fence > this.#lastFence, "[L1] fences rise");
         must(!this.#open.has(event.task), "[L1] one open lease a task");
@@ -44,6 +54,7 @@ export class History {
         this.#open.set(event.task, event.fence);
         return;
       case "call_waiting":
+        if (event.want) this.#wants.set(event.task, (this.#wants.get(event.task) ?? new Set()).add(event.call));
         this.#waiting.set(event.task, (this.#waiting.get(event.task) ?? new Set()).add(event.call));
         return;
       case "call_done":
@@ -65,6 +76,10 @@ export class History {
         must(this.#open.get(event.task) === event.fence, "[L2] only the open lease ends");
         this.#open.delete(event.task);
         if (event.type === "task_parked" && event.on === "children") this.#waiting.delete(event.task);
+        // The waits of a pull worker for variables end with its attempt.
+        if (event.type === "attempt_ended" && this.poolOf(event.task) !== "hosted") {
+          for (const call of this.#wants.get(event.task) ?? []) this.#waiting.get(event.task)?.delete(call);
+        }
         return;
       case "task_ready":
         must(event.why !== "wake" || !this.#waiting.get(event.task)?.size, "[W2] it wakes when no call waits");

@@ -7,6 +7,7 @@
  */
 
 import { leaseMs } from "../../src/limits.ts";
+import { endActor, openActor } from "../../src/scheduler/actors.ts";
 import { failAttempt, leased, nextReady, openLease } from "../../src/scheduler/attempts.ts";
 import { freeTokens, needsReservation, reserveTokens, settleBudget, spentTokens } from "../../src/scheduler/budget.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../src/scheduler/clock.ts";
@@ -31,6 +32,8 @@ import { type Leased, numberOf, type Spec, usualLimits } from "../scheduler/run.
 import { History } from "./history.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { Random } from "./random.ts";
+import { VariableHistory } from "./variable-history.ts";
+import { checkWaits, useVariable } from "./variable-ops.ts";
 
 const pools = ["hosted", "laptop"] as const;
 const second = 1000;
@@ -61,6 +64,7 @@ export class World {
   readonly random: Random;
   readonly #store = new MemoryStore();
   readonly #history = new History();
+  readonly #variables = new VariableHistory();
   readonly #answers = new Map<string, Reply>();
   #state: RunState;
   #now = 1_700_000_000_000;
@@ -77,6 +81,10 @@ export class World {
     this.random = new Random(seed);
     const { random } = this;
     this.#state = this.#store.load();
+    // A pull worker's waits end with its attempt; the phase is that of before the event is told of.
+    this.#variables.lost = (task, forget) => {
+      if (this.#history.poolOf(task) !== "hosted") forget((wait) => wait.task === task);
+    };
     const limits = {
       ...usualLimits,
       workers: random.int(2, 8),
@@ -206,7 +214,11 @@ export class World {
 
   /** The history learns what the step has decided since it was told last. */
   #tell(step: Step): void {
-    for (const one of step.decided) if (one.seq > this.#history.lastSeq) this.#history.add(one);
+    for (const one of step.decided) {
+      if (one.seq <= this.#history.lastSeq) continue;
+      this.#history.add(one);
+      this.#variables.add(one);
+    }
   }
 
   #reload(lost?: RunState): void {
@@ -219,7 +231,10 @@ export class World {
   #check(): void {
     const { header, tasks } = this.#state;
     checkState(this.#state, this.#now);
-    const running = [...tasks.values()].filter((task) => task.phase.state === "running").map((task) => task.n);
+    checkWaits(this.#state);
+    const running = [...tasks.values()]
+      .filter((task) => task.phase.state === "running" && task.n > 0)
+      .map((task) => task.n);
     if (!setsEqual(new Set(running), this.#history.open)) throw new Error("[L1] running means an open lease");
     if (header.limits.tokens > 0 && freeTokens(this.#state)! < 0) throw new Error("[B1] budget overdrawn");
     for (const task of tasks.values()) {
@@ -380,8 +395,13 @@ export class World {
 
   #tool(step: Step, task: Leased, id: string): Reply {
     const { random } = this;
-    const what = random.weighted({ create: 4, await: 5, cancel: 0.5, answer: 2 });
+    const what = random.weighted({ create: 4, await: 5, variable: 5, cancel: 0.5, answer: 2 });
     if (what === "await") return this.#await(step, task, id);
+    if (what === "variable") {
+      const waits = useVariable(step, random, task, id, this.#now)?.kind === "waiting";
+      if (waits && !task.phase.hosted) return block(step, task);
+      if (waits) return "go_on";
+    }
     if (what === "create") {
       const batch = this.#batch().map((spec) => ({ spec, base: "s0", fork: "full" }));
       createTasks(step, task, batch, numberOf);
@@ -393,7 +413,7 @@ export class World {
         settle(step);
       }
     }
-    if (isLive(task))
+    if (isLive(task) && !task.calls.some((call) => call.id === id))
       step.emit({ type: "call_done", task: task.n, call: id, tool: what, why: "answered" }, { text: "" });
     return "go_on";
   }
@@ -484,11 +504,21 @@ export class World {
 
   #people(): void {
     const { random } = this;
-    const what = random.weighted({ cancel: 6, retry: 10, pause: 3, resume: 6, budget: 4, cancelRun: 0.1, finish: 0.5 });
+    const what = random.weighted({
+      cancel: 6,
+      retry: 10,
+      pause: 3,
+      resume: 6,
+      budget: 4,
+      session: 6,
+      cancelRun: 0.1,
+      finish: 0.5,
+    });
     const n = random.int(1, Math.max(1, this.#state.header.taskCount));
     this.#command((step) => {
       const task = this.#state.find(n);
-      if (what === "cancel" && task && isLive(task)) {
+      if (what === "session") this.#session(step);
+      else if (what === "cancel" && task && isLive(task)) {
         cancelTask(step, task, "by a person");
         this.#settle(step);
       } else if (what === "retry" && task && isEnded(task)) retryTask(step, task);
@@ -499,6 +529,17 @@ export class World {
       } else if (what === "cancelRun") cancelRun(step, "by a person");
       else if (what === "finish") finishRun(step, random.chance(0.1));
     });
+  }
+
+  /** An agent outside opens a session, uses one, or closes it; most are left to run out. */
+  #session(step: Step): void {
+    const { random } = this;
+    if (isRunEnded(step.state)) return;
+    step.state.outsideAt = this.#now;
+    const actor = random.pick([...step.state.actors]);
+    if (actor === undefined || random.chance(0.2)) openActor(step, random.int(1, 300) * second, "somebody");
+    else if (random.chance(0.1)) endActor(step, step.state.task(actor), "closed");
+    else useVariable(step, random, step.state.task(actor), `s${step.state.header.seq}`, this.#now);
   }
 
   #toNextClock(most: number): void {
