@@ -95,6 +95,8 @@ export const retriesDefault = 2;
 export const retriesMax = 20;
 export const backoffMsDefault = 1 * second;
 export const backoffMsMax = 10 * minute;
+/** A task that holds something through a longer backoff is a finding (contract). */
+export const longBackoffMs = 30 * second;
 /** A provider's own retry-after is honoured up to this; beyond it the attempt counts as failed. */
 export const retryAfterMsMax = 10 * minute;
 /** Leases lost in a row without a new turn before a task is called poisoned (contract). */

@@ -2,7 +2,7 @@
  * Attempts: a lease from its grant to its end. A lease is named by (task, fence); whoever comes with another fence is late.
  */
 
-import { backoffMsMax, poisonedLosses, retryAfterMsMax } from "../limits.ts";
+import { backoffMsMax, longBackoffMs, poisonedLosses, retryAfterMsMax } from "../limits.ts";
 import { endTask } from "./ending.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
 import type { RunState } from "./state.ts";
@@ -72,6 +72,7 @@ export function failAttempt(step: Step, task: Task & { phase: Running }, failure
     return;
   }
   const wait = Math.max(backoffMs(task), Math.min(failure.retryAfterMs ?? 0, retryAfterMsMax));
+  if (wait > longBackoffMs) warnOfHolds(step, task, wait);
   step.emit({
     type: "attempt_ended",
     task: task.n,
@@ -81,6 +82,14 @@ export function failAttempt(step: Step, task: Task & { phase: Running }, failure
     until: step.now + wait,
     ...(usage && { usage }),
   });
+}
+
+/** Others may wait for what a task keeps through its backoff. */
+function warnOfHolds(step: Step, task: Task, waitMs: number): void {
+  const names = [...task.holds, ...task.permits].map((hold) => hold.name);
+  if (names.length === 0) return;
+  const message = `It holds ${names.join(", ")} and is tried again only after ${Math.round(waitMs / 1000)} s.`;
+  step.emit({ type: "finding", kind: "holder_backing_off", severity: "warning", subjects: [task.n], message });
 }
 
 /** Doubles per failure; spread by ±20 % (a hash, not chance: the core replays) so that a burst does not come back as one. */

@@ -154,6 +154,18 @@ describe("locks", () => {
     expect(holds(child)).toEqual(["l"]);
   });
 
+  test("a holder that backs off for long is a finding, and keeps what it holds", () => {
+    const run = new Run();
+    const [a] = started(run, 1) as [Leased];
+    take(run, a, "l");
+    run.failTransiently(a, 20_000);
+    expect(run.events("finding")).toEqual([]);
+    run.clock(30_000);
+    run.failTransiently(run.start(a), 31_000);
+    expect(run.events("finding")).toMatchObject([{ kind: "holder_backing_off", subjects: [a.n] }]);
+    expect(holds(a)).toEqual(["l"]);
+  });
+
   test("[K6] a wait times out, and a hold ends at limits.hold_ms", () => {
     const run = new Run({ holdMs: 1000 });
     const [a, b, c] = started(run, 3) as [Leased, Leased, Leased];
