@@ -43,7 +43,10 @@ export function breakDeadlock(step: Step, task: Task): void {
  */
 function mayClose(state: RunState, task: Task): boolean {
   const providers = new Set<number>();
-  for (const { of } of waitsOf(state, task, true)) for (const one of of) providers.add(one.task);
+  for (const { of, need, anyone } of waitsOf(state, task, true)) {
+    if (!anyone && weightOf(of, () => false) < need) return true;
+    for (const one of of) providers.add(one.task);
+  }
   const seen = new Set([task]);
   const stack = providers.size > 0 ? [task] : [];
   for (let one = stack.pop(); one; one = stack.pop()) {
@@ -86,9 +89,12 @@ function cycleFrom(state: RunState, from: Task): readonly Link[] | undefined {
     const wait = [...waitsOf(state, task, doing.act)].find(
       ({ of, need, anyone }) => !anyone && weightOf(of, isStuck) < need,
     );
-    const next = wait?.of.find(isStuck);
-    if (!wait || !next) return undefined;
-    path.push({ task, call: waitingCall(task, wait.call), n: task.n, act: doing.act });
+    if (!wait) return undefined;
+    const link = { task, call: waitingCall(task, wait.call), n: task.n, act: doing.act };
+    const next = wait.of.find(isStuck);
+    // Everybody else's permits together are too few: it waits for its own.
+    if (!next) return [link];
+    path.push(link);
     doing = next;
   }
 }
@@ -108,7 +114,9 @@ function failCycle(step: Step, cycle: readonly Link[]): void {
   const order = [...new Set(cycle.flatMap(locksOf))].sort();
   const over = [...new Set([...order, ...links.flatMap(({ call }) => call.want?.names ?? [])])].sort();
   const cycleName = (over.length > 0 ? over : numbers.toSorted((a, b) => a - b)).join(", ");
-  const message = `${numbers.length} tasks waited for one another${over.length > 0 ? ` over ${cycleName}` : ""}; the wait of the first was ended.`;
+  const who =
+    numbers.length === 1 ? "A task waited for what it holds itself" : `${numbers.length} tasks waited for one another`;
+  const message = `${who}${over.length > 0 ? ` over ${cycleName}` : ""}; the wait of the first was ended.`;
   const found = step.emit(
     { type: "finding", kind: "deadlock", severity: "warning", subjects: numbers, message, cycle: cycleName },
     undefined,

@@ -118,14 +118,20 @@ describe("a variable", () => {
       Number(storage.sql.exec("SELECT max(length(CAST(text AS BLOB))) AS n FROM chunks").one().n),
     );
     expect(longest).toBeLessThan(2_000_000);
-    for (let at = 0; at < 5000; at += 1000) {
+    const many = 100_000;
+    for (let at = 0; at < many; at += 1000) {
       const items = Array.from({ length: 1000 }, (_, i) => at + i);
       result(await use(run, "shared_list", { op: "append", name: "l", items }));
     }
     await evictDurableObject(objectOf(run, "l"));
     expect(result(await use(run, "shared_list", { op: "slice", name: "l", start: -2 }))).toMatchObject({
-      items: [4998, 4999],
+      items: [many - 2, many - 1],
       next: null,
+      size: many,
+    });
+    expect(result(await use(run, "shared_list", { op: "get", name: "l", index: 77_777 }))).toEqual({
+      value: 77_777,
+      version: 1,
     });
   });
 
