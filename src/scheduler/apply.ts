@@ -5,22 +5,15 @@
  */
 
 import { assert, unreachable } from "../errors/assert.ts";
-import { actorCallsMax, chainLengthMax, cyclesRemembered, leaseMs, priorityRootDefault } from "../limits.ts";
+import { chainLengthMax, cyclesRemembered, leaseMs } from "../limits.ts";
+import { endActor, openActor } from "./apply-actors.ts";
+import { dropCalls, dropWants, endCall, waitInCall } from "./apply-calls.ts";
+import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
-import type { SchedulerEvent, UsageDelta } from "./events.ts";
+import type { SchedulerEvent } from "./events.ts";
 import { inherit, joinedChildren, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
-import {
-  type Call,
-  isActor,
-  isEnded,
-  isHeldBack,
-  isLive,
-  isUnstarted,
-  joinsParent,
-  newTask,
-  type Task,
-} from "./task.ts";
+import { isEnded, isHeldBack, isLive, isUnstarted, joinsParent, newTask, type Task } from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 
@@ -215,39 +208,6 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
   state.indexTask(task);
 }
 
-function openActor(state: RunState, event: Of<"actor_opened">, seq: number, at: number): void {
-  const { header } = state;
-  header.lastActor = -event.actor;
-  const actor = newTask({
-    n: event.actor,
-    createdSeq: seq,
-    createdAt: at,
-    pool: "",
-    priority: priorityRootDefault,
-    timeoutMs: event.ttl_ms,
-    base: header.snapshot,
-    phase: {
-      state: "running",
-      fence: 0,
-      worker: event.name,
-      hosted: false,
-      boot: "",
-      expiresAt: at + event.ttl_ms,
-      blocked: false,
-    },
-  });
-  state.tasks.set(actor.n, actor);
-  state.dirty.add(actor.n);
-  state.indexTask(actor);
-}
-
-function endActor(state: RunState, event: Of<"actor_ended">, seq: number, at: number): void {
-  const actor = state.task(event.actor);
-  dropCalls(state, actor);
-  state.setPhase(actor, { state: "cancelled", seq, because: 0 });
-  actor.endedAt = at;
-}
-
 /** Whether a dependency no longer holds its dependent back. */
 const settles = (dependency: Task | undefined, runOnFailure: boolean): boolean =>
   dependency !== undefined && isEnded(dependency) && (dependency.phase.state === "succeeded" || runOnFailure);
@@ -295,40 +255,6 @@ function startTask(state: RunState, event: Of<"task_started">, at: number): void
   });
 }
 
-/** Changes what a task and its ancestors hold reserved to exactly `tokens`. */
-function reserve(state: RunState, task: Task, tokens: number): void {
-  const delta = tokens - task.reserved;
-  if (delta === 0) return;
-  task.reserved = tokens;
-  state.header.reservedTokens += delta;
-  forLineage(state, task, (one) => {
-    one.treeReserved += delta;
-  });
-}
-
-function spend(state: RunState, task: Task, usage: UsageDelta | undefined): void {
-  if (!usage) return;
-  const { header } = state;
-  header.inputTokens += usage.in;
-  header.outputTokens += usage.out;
-  header.cacheReadTokens += usage.read;
-  header.cacheWriteTokens += usage.write;
-  task.inputTokens += usage.in;
-  task.outputTokens += usage.out;
-  task.cacheReadTokens += usage.read;
-  task.cacheWriteTokens += usage.write;
-  forLineage(state, task, (one) => {
-    one.treeTokens += usage.in + usage.out;
-  });
-}
-
-function forLineage(state: RunState, task: Task, change: (one: Task) => void): void {
-  for (let one: Task | undefined = task; one; one = one.parent > 0 ? state.find(one.parent) : undefined) {
-    change(one);
-    state.dirty.add(one.n);
-  }
-}
-
 function logTurn(state: RunState, event: Of<"turn">): void {
   const task = state.task(event.task);
   task.turns = event.turn;
@@ -338,66 +264,6 @@ function logTurn(state: RunState, event: Of<"turn">): void {
   spend(state, task, event.usage);
   reserve(state, task, 0);
   state.dirty.add(task.n);
-}
-
-/** The results of the calls are in the transcript, or void. */
-function dropCalls(state: RunState, task: Task): void {
-  const { calls } = task;
-  state.setCalls(task, []);
-  for (const call of calls) if (call.state === "waiting") stopWaiting(state, task, call);
-  state.retime(task);
-}
-
-function waitInCall(state: RunState, event: Of<"call_waiting">, seq: number): void {
-  const task = state.task(event.task);
-  const call: Call = {
-    id: event.call,
-    state: "waiting",
-    seq,
-    targets: event.targets,
-    mode: event.mode,
-    until: event.until ?? 0,
-    since: state.header.changedAt,
-    ...(event.want && { want: event.want }),
-    ...(event.lock && { want: { kind: "lock", ...event.lock } }),
-  };
-  state.setCalls(task, [...task.calls.filter((one) => one.id !== event.call), call]);
-  for (const n of event.targets) {
-    const target = state.task(n);
-    target.awaiters.push(task.n);
-    state.dirty.add(n);
-    if (isLive(target)) raiseEffective(state, target, task.effective);
-  }
-  variables.enterLines(state, task, call);
-  state.retime(task);
-}
-
-function endCall(state: RunState, event: Of<"call_done">, seq: number): void {
-  const task = state.task(event.task);
-  const waiting = task.calls.find((one) => one.id === event.call && one.state === "waiting");
-  const others = task.calls.filter((one) => one.id !== event.call);
-  state.setCalls(task, [...(isActor(task) ? newest(others) : others), { id: event.call, state: "done", seq }]);
-  if (waiting?.state === "waiting") stopWaiting(state, task, waiting);
-  state.retime(task);
-}
-
-/** A session has no turns that would void its calls: the oldest answers are forgotten. */
-function newest(calls: readonly Call[]): Call[] {
-  let over = calls.length - actorCallsMax;
-  return calls.filter((call) => call.state === "waiting" || --over < 0);
-}
-
-function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "waiting" }>): void {
-  for (const n of call.targets) {
-    const target = state.find(n);
-    if (!target) continue;
-    const place = target.awaiters.indexOf(task.n);
-    if (place < 0) continue;
-    target.awaiters.splice(place, 1);
-    state.dirty.add(n);
-    if (isLive(target)) lowerEffective(state, target);
-  }
-  variables.leaveLines(state, task, call);
 }
 
 function block(state: RunState, event: Of<"call_blocked">): void {
@@ -434,16 +300,6 @@ function endAttempt(state: RunState, event: Of<"attempt_ended">, seq: number, at
   } else {
     makeReady(state, task, seq, at);
   }
-}
-
-function dropWants(state: RunState, task: Task): void {
-  const dropped = task.calls.filter((call) => call.state === "waiting" && call.want);
-  if (dropped.length === 0) return;
-  state.setCalls(
-    task,
-    task.calls.filter((call) => !dropped.includes(call)),
-  );
-  for (const call of dropped) if (call.state === "waiting") stopWaiting(state, task, call);
 }
 
 function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: number): void {

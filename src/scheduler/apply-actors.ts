@@ -1,0 +1,42 @@
+/** The part of `apply` that is about sessions of agents outside. */
+
+import { priorityRootDefault } from "../limits.ts";
+import { dropCalls } from "./apply-calls.ts";
+import type { SchedulerEvent } from "./events.ts";
+import type { RunState } from "./state.ts";
+import { newTask } from "./task.ts";
+
+type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
+
+export function openActor(state: RunState, event: Of<"actor_opened">, seq: number, at: number): void {
+  const { header } = state;
+  header.lastActor = -event.actor;
+  const actor = newTask({
+    n: event.actor,
+    createdSeq: seq,
+    createdAt: at,
+    pool: "",
+    priority: priorityRootDefault,
+    timeoutMs: event.ttl_ms,
+    base: header.snapshot,
+    phase: {
+      state: "running",
+      fence: 0,
+      worker: event.name,
+      hosted: false,
+      boot: "",
+      expiresAt: at + event.ttl_ms,
+      blocked: false,
+    },
+  });
+  state.tasks.set(actor.n, actor);
+  state.dirty.add(actor.n);
+  state.indexTask(actor);
+}
+
+export function endActor(state: RunState, event: Of<"actor_ended">, seq: number, at: number): void {
+  const actor = state.task(event.actor);
+  dropCalls(state, actor);
+  state.setPhase(actor, { state: "cancelled", seq, because: 0 });
+  actor.endedAt = at;
+}

@@ -1,0 +1,80 @@
+/** The part of `apply` that is about tool calls: their waits, and what they have come to. */
+
+import { actorCallsMax } from "../limits.ts";
+import * as variables from "./apply-variables.ts";
+import type { SchedulerEvent } from "./events.ts";
+import { lowerEffective, raiseEffective } from "./inheritance.ts";
+import type { RunState } from "./state.ts";
+import { type Call, isActor, isLive, type Task } from "./task.ts";
+
+type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
+
+/** The results of the calls are in the transcript, or void. */
+export function dropCalls(state: RunState, task: Task): void {
+  const { calls } = task;
+  state.setCalls(task, []);
+  for (const call of calls) if (call.state === "waiting") stopWaiting(state, task, call);
+  state.retime(task);
+}
+
+export function waitInCall(state: RunState, event: Of<"call_waiting">, seq: number): void {
+  const task = state.task(event.task);
+  const call: Call = {
+    id: event.call,
+    state: "waiting",
+    seq,
+    targets: event.targets,
+    mode: event.mode,
+    until: event.until ?? 0,
+    since: state.header.changedAt,
+    ...(event.want && { want: event.want }),
+    ...(event.lock && { want: { kind: "lock", ...event.lock } }),
+  };
+  state.setCalls(task, [...task.calls.filter((one) => one.id !== event.call), call]);
+  for (const n of event.targets) {
+    const target = state.task(n);
+    target.awaiters.push(task.n);
+    state.dirty.add(n);
+    if (isLive(target)) raiseEffective(state, target, task.effective);
+  }
+  variables.enterLines(state, task, call);
+  state.retime(task);
+}
+
+export function endCall(state: RunState, event: Of<"call_done">, seq: number): void {
+  const task = state.task(event.task);
+  const waiting = task.calls.find((one) => one.id === event.call && one.state === "waiting");
+  const others = task.calls.filter((one) => one.id !== event.call);
+  state.setCalls(task, [...(isActor(task) ? newest(others) : others), { id: event.call, state: "done", seq }]);
+  if (waiting?.state === "waiting") stopWaiting(state, task, waiting);
+  state.retime(task);
+}
+
+export function dropWants(state: RunState, task: Task): void {
+  const dropped = task.calls.filter((call) => call.state === "waiting" && call.want);
+  if (dropped.length === 0) return;
+  state.setCalls(
+    task,
+    task.calls.filter((call) => !dropped.includes(call)),
+  );
+  for (const call of dropped) if (call.state === "waiting") stopWaiting(state, task, call);
+}
+
+/** A session has no turns that would void its calls: the oldest answers are forgotten. */
+function newest(calls: readonly Call[]): Call[] {
+  let over = calls.length - actorCallsMax;
+  return calls.filter((call) => call.state === "waiting" || --over < 0);
+}
+
+function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "waiting" }>): void {
+  for (const n of call.targets) {
+    const target = state.find(n);
+    if (!target) continue;
+    const place = target.awaiters.indexOf(task.n);
+    if (place < 0) continue;
+    target.awaiters.splice(place, 1);
+    state.dirty.add(n);
+    if (isLive(target)) lowerEffective(state, target);
+  }
+  variables.leaveLines(state, task, call);
+}
