@@ -43,8 +43,8 @@ export function breakDeadlock(step: Step, task: Task): void {
  */
 function mayClose(state: RunState, task: Task): boolean {
   const providers = new Set<number>();
-  for (const { of, need, anyone } of waitsOf(state, task, true)) {
-    if (!anyone && weightOf(of, () => false) < need) return true;
+  for (const { of, need } of waitsOf(state, task, true)) {
+    if (weightOf(of, () => false) < need) return true;
     for (const one of of) providers.add(one.task);
   }
   const seen = new Set([task]);
@@ -75,7 +75,7 @@ function* standingAt(state: RunState, name: string, seq: number): Generator<Task
   for (const { task } of state.blocking.lineOf(name)?.after(seq) ?? []) yield state.task(task);
 }
 
-/** A cycle that the task is in or behind; none when what keeps it is that nobody is there to act (a stall). */
+/** A cycle that the task is in or behind, waits for anyone aside: those are a stall's. */
 function cycleFrom(state: RunState, from: Task): readonly Link[] | undefined {
   const stuck = findStuck(state, [from.n]);
   if (!stuck.acting.has(from.n)) return undefined;
@@ -86,10 +86,8 @@ function cycleFrom(state: RunState, from: Task): readonly Link[] | undefined {
     if (place >= 0)
       return path.slice(place).filter(({ task, act }, i, all) => act || all[(i + 1) % all.length]!.task !== task);
     const task = state.task(doing.task);
-    const wait = [...waitsOf(state, task, doing.act)].find(
-      ({ of, need, anyone }) => !anyone && weightOf(of, isStuck) < need,
-    );
-    if (!wait) return undefined;
+    const wait = [...waitsOf(state, task, doing.act)].find(({ of, need }) => weightOf(of, isStuck) < need);
+    assert(wait, "what is stuck waits for what is stuck");
     const link = { task, call: waitingCall(task, wait.call), n: task.n, act: doing.act };
     const next = wait.of.find(isStuck);
     // Everybody else's permits together are too few: it waits for its own.
@@ -165,7 +163,7 @@ export function breakStall(step: Step): void {
   if (state.blocking.anyoneWaits === 0 || (header.status !== "active" && header.status !== "paused")) return;
   if (canSomebodyGoOn(state)) return;
   const live = [...state.tasks.keys()].filter((n) => state.live(n));
-  const stuck = findStuck(state, live).acting;
+  const stuck = findStuck(state, live, { still: true }).acting;
   const links = [...stuck].flatMap((n): CallLink[] => {
     const task = state.task(n);
     return task.calls.filter((call) => call.state === "waiting").map((call) => ({ task, call }));

@@ -8,10 +8,11 @@
  * V4. A wait for a lock needs that the holders can act, and those before it in line; one for permits, as many of the holders as
  *     add up; one at a barrier that knows all of its members, those who have not arrived. A timeout of a wait for a lock or
  *     permits does not count, since the cycle that it would end is one already.
- * V5. Where nobody is ready or running (and nobody is about to be revived), a wait for a message, for room in a queue, for a future or for unknown parties is over when any other task can act. One
- *     that is declared external is ended from outside. Sessions of agents outside may act at any time, but nobody counts on
- *     it: they end no wait of this kind, and theirs are external.
- * V6. Cost: linear in the waits that are reachable; where one of V5 is among them and nobody is ready or running, in the tasks.
+ * V5. A wait for a message, for room in a queue, for a future or for unknown parties is over when any other task can act: it
+ *     holds up nobody while somebody may still come (`still` false). One that is declared external is ended from outside.
+ *     Sessions of agents outside may act at any time, but nobody counts on it: they end no wait of this kind, and theirs
+ *     are external.
+ * V6. Cost: linear in the waits that are reachable; with `still`, in the tasks.
  */
 
 import { waiterOf } from "./blocking-state.ts";
@@ -48,6 +49,8 @@ export interface Supposed {
   readonly held?: number;
   /** Ended tasks, supposed to be live and at their start again, without children. */
   readonly revived?: ReadonlySet<number>;
+  /** Nobody comes to the help of those who wait for anyone (V5) but those who can act themselves. */
+  readonly still?: boolean;
 }
 
 const nobody: ReadonlySet<number> = new Set();
@@ -71,7 +74,7 @@ export function findStuck(state: RunState, from: Iterable<number>, supposed: Sup
     stuck.set(key, doing);
     if (task.n === supposed.held) continue;
     let waits = 0;
-    for (const wait of waitsOf(state, task, doing.act, revived, open)) {
+    for (const wait of waitsOf(state, task, doing.act, { ...supposed, open })) {
       waits++;
       if (wait.anyone && forAnyone.push(key) === 1) {
         for (const other of state.tasks.keys()) stack.push({ task: other, act: true });
@@ -123,8 +126,11 @@ export function* waitsOf(
   state: RunState,
   task: Task,
   act: boolean,
-  revived: ReadonlySet<number> = nobody,
-  open: (n: number) => Task | undefined = (n) => state.live(n),
+  {
+    revived = nobody,
+    still = false,
+    open = (n) => state.live(n),
+  }: Supposed & { readonly open?: (n: number) => Task | undefined } = {},
 ): Generator<Wait> {
   const ends = (names: Iterable<number>, any = false, call?: string): Wait[] => {
     const of = Array.from(new Set(names), (n) => ({ task: n, act: false, weight: 1 })).filter((one) => open(one.task));
@@ -148,8 +154,7 @@ export function* waitsOf(
   if (isHeldBack(task) || (revived.size > 0 && isUnstarted(task))) yield* ends(task.after);
   for (const call of task.calls) {
     if (call.state !== "waiting") continue;
-    if (call.want)
-      yield* waitsForVariables(state, task, call, call.want, revived.size === 0 && !canSomebodyGoOn(state));
+    if (call.want) yield* waitsForVariables(state, task, call, call.want, still);
     else if (call.until === 0) yield* ends(call.targets, call.mode === "any", call.id);
   }
 }
@@ -167,8 +172,7 @@ function* waitsForVariables(
   task: Task,
   call: Extract<Call, { state: "waiting" }>,
   want: Want,
-  /** Nobody can go on: whoever waits for anyone waits for one of the others to come to it. */
-  isStill: boolean,
+  still: boolean,
 ): Generator<Wait> {
   const { until, id } = call;
   const { blocking } = state;
@@ -192,7 +196,7 @@ function* waitsForVariables(
     const arrived = new Set(line.waiters.map((one) => one.task));
     const missing = want.members.filter((n) => !arrived.has(n) && state.live(n));
     yield { ...need(missing, id), need: want.parties - arrived.size };
-  } else if (until === 0 && !isActor(task) && !("external" in want && want.external) && isStill) {
+  } else if (until === 0 && !isActor(task) && !("external" in want && want.external) && still) {
     yield { need: 1, of: [], anyone: true, call: id };
   }
 }

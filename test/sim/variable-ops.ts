@@ -3,7 +3,7 @@
 import { arrive } from "../../src/scheduler/barriers.ts";
 import { stallEndAt } from "../../src/scheduler/deadlock.ts";
 import { awaitFutures, settleFuture } from "../../src/scheduler/futures.ts";
-import { findStuck } from "../../src/scheduler/liveness.ts";
+import { canSomebodyGoOn, findStuck } from "../../src/scheduler/liveness.ts";
 import { acquire, releaseLock, tryAcquire } from "../../src/scheduler/locks.ts";
 import { closeQueue, createQueue, pop, push } from "../../src/scheduler/message-queues.ts";
 import { isRunEnded } from "../../src/scheduler/run-commands.ts";
@@ -124,6 +124,7 @@ export function checkWaits(state: RunState): void {
   const stuck = findStuck(
     state,
     [...state.tasks.keys()].filter((n) => state.live(n)),
+    { still: !canSomebodyGoOn(state) },
   ).acting;
   const stallEnd = stallEndAt(state);
   if (stuck.size > 0 && (stallEnd === undefined || stallEnd <= state.header.changedAt))
