@@ -7,7 +7,7 @@
 
 import { checkpointPageTasks } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
-import type { Facts } from "../../scheduler/facts.ts";
+import type { Facts, FactsOf } from "../../scheduler/facts.ts";
 import type { RunHeader, RunState } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { needsChunks } from "./chunks.ts";
@@ -15,6 +15,14 @@ import { packTask, unpackTask } from "./task-codec.ts";
 import type { Texts } from "./texts.ts";
 
 const pageOf = (n: number): number => Math.floor((n - 1) / checkpointPageTasks);
+/** A header as it is stored. Versions without the table of facts kept those of locks in it. */
+export function headerOf(text: string): { header: RunHeader; facts: readonly (readonly [string, Facts])[] } {
+  const { locks = {}, ...header } = JSON.parse(text) as RunHeader & {
+    locks?: Record<string, Omit<FactsOf<"lock">, "kind">>;
+  };
+  return { header, facts: Object.entries(locks).map(([name, facts]) => [name, { kind: "lock", ...facts }]) };
+}
+
 type Packed = Record<string, unknown> & { n: number };
 /** Parsed pages kept: listing and paging-in walk through neighbours. */
 const parsedPagesBytes = 2 * 1024 * 1024;
@@ -30,8 +38,17 @@ export class Checkpoints {
   }
 
   header(): RunHeader | undefined {
+    return this.#stored()?.header;
+  }
+
+  /** Facts that an older version left in the header. */
+  oldFacts(): readonly (readonly [name: string, facts: Facts])[] {
+    return this.#stored()?.facts ?? [];
+  }
+
+  #stored(): ReturnType<typeof headerOf> | undefined {
     const row = this.#sql.exec<{ value: string }>("SELECT value FROM meta WHERE name = 'header'").toArray()[0];
-    return row && (JSON.parse(row.value) as RunHeader);
+    return row && headerOf(row.value);
   }
 
   /** All tasks of the checkpoint, page by page. */

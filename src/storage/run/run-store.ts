@@ -88,6 +88,8 @@ export class RunStore {
       if (!isLive(task)) continue;
       state.adopt(task);
     }
+    // Those of an old header as if changed: the next checkpoint writes them where they belong now.
+    for (const [name, facts] of this.#checkpoints.oldFacts()) state.blocking.put(name, facts);
     for (const [name, facts] of this.#checkpoints.facts()) state.blocking.load(name, facts);
     this.#tailRows = 0;
     this.#tailBytes = 0;
