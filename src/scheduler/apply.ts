@@ -17,12 +17,21 @@ import { isEnded, isHeldBack, isLive, isUnstarted, joinsParent, newTask, type Ta
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 
+/** After one of these somebody may go on, or fewer wait: a stall is over, or is another one. */
+const endsStall: ReadonlySet<SchedulerEvent["type"]> = new Set([
+  "task_ready",
+  "task_created",
+  "task_ended",
+  "attempt_ended",
+  "turn",
+  "call_done",
+]);
+
 export function apply(state: RunState, event: SchedulerEvent, seq: number, at: number): void {
   const { header } = state;
   header.seq = seq;
   header.changedAt = at;
-  if (header.stalledAt && (event.type === "task_ready" || event.type === "task_created" || event.type === "call_done"))
-    header.stalledAt = 0;
+  if (header.stalledAt && endsStall.has(event.type)) header.stalledAt = 0;
   switch (event.type) {
     case "run_created":
       header.limits = event.limits;

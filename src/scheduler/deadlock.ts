@@ -43,10 +43,7 @@ export function breakDeadlock(step: Step, task: Task): void {
  */
 function mayClose(state: RunState, task: Task): boolean {
   const providers = new Set<number>();
-  for (const { of, need } of waitsOf(state, task, true)) {
-    if (weightOf(of, () => false) < need) return true;
-    for (const one of of) providers.add(one.task);
-  }
+  for (const { of } of waitsOf(state, task, true)) for (const one of of) providers.add(one.task);
   const seen = new Set([task]);
   const stack = providers.size > 0 ? [task] : [];
   for (let one = stack.pop(); one; one = stack.pop()) {
@@ -86,19 +83,18 @@ function cycleFrom(state: RunState, from: Task): readonly Link[] | undefined {
     if (place >= 0)
       return path.slice(place).filter(({ task, act }, i, all) => act || all[(i + 1) % all.length]!.task !== task);
     const task = state.task(doing.task);
-    const wait = [...waitsOf(state, task, doing.act)].find(({ of, need }) => weightOf(of, isStuck) < need);
+    const wait = [...waitsOf(state, task, doing.act)].find((one) => isUnmet(one, isStuck));
     assert(wait, "what is stuck waits for what is stuck");
-    const link = { task, call: waitingCall(task, wait.call), n: task.n, act: doing.act };
     const next = wait.of.find(isStuck);
-    // Everybody else's permits together are too few: it waits for its own.
-    if (!next) return [link];
-    path.push(link);
+    assert(next, "nobody waits for what it has itself");
+    path.push({ task, call: waitingCall(task, wait.call), n: task.n, act: doing.act });
     doing = next;
   }
 }
 
-const weightOf = (of: Wait["of"], isStuck: (doing: Doing) => boolean): number =>
-  of.reduce((sum, one) => sum + (isStuck(one) ? 0 : one.weight), 0);
+/** Whether this wait keeps its task stuck. */
+const isUnmet = ({ of, need, anyone }: Wait, isStuck: (doing: Doing) => boolean): boolean =>
+  anyone || of.reduce((sum, one) => sum + (isStuck(one) ? 0 : one.weight), 0) < need;
 
 const waitingCall = (task: Task, id: string | undefined): Waiting | undefined =>
   task.calls.find((one): one is Waiting => one.id === id && one.state === "waiting");
@@ -112,9 +108,7 @@ function failCycle(step: Step, cycle: readonly Link[]): void {
   const order = [...new Set(cycle.flatMap(locksOf))].sort();
   const over = [...new Set([...order, ...links.flatMap(({ call }) => call.want?.names ?? [])])].sort();
   const cycleName = (over.length > 0 ? over : numbers.toSorted((a, b) => a - b)).join(", ");
-  const who =
-    numbers.length === 1 ? "A task waited for what it holds itself" : `${numbers.length} tasks waited for one another`;
-  const message = `${who}${over.length > 0 ? ` over ${cycleName}` : ""}; the wait of the first was ended.`;
+  const message = `${numbers.length} tasks waited for one another${over.length > 0 ? ` over ${cycleName}` : ""}; the wait of the first was ended.`;
   const found = step.emit(
     { type: "finding", kind: "deadlock", severity: "warning", subjects: numbers, message, cycle: cycleName },
     undefined,
@@ -156,19 +150,26 @@ function endWaits(
   wake(step, task, cause);
 }
 
-/** Where nobody can go on and somebody waits for whoever will: tells of it, and ends one wait when nobody can come any more. */
-export function breakStall(step: Step): void {
+/**
+ * Where nobody can go on and somebody waits for whoever will: tells of it, and ends one task's waits when nobody can come any
+ * more. Answers whether it did: then `handOver` and another look must follow.
+ */
+export function breakStall(step: Step): boolean {
   const { state, now } = step;
   const { header } = state;
-  if (state.blocking.anyoneWaits === 0 || (header.status !== "active" && header.status !== "paused")) return;
-  if (canSomebodyGoOn(state)) return;
+  if (state.blocking.anyoneWaits === 0 || (header.status !== "active" && header.status !== "paused")) return false;
+  if (canSomebodyGoOn(state)) return false;
   const live = [...state.tasks.keys()].filter((n) => state.live(n));
-  const stuck = findStuck(state, live, { still: true }).acting;
-  const links = [...stuck].flatMap((n): CallLink[] => {
+  const stuck = findStuck(state, live, { still: true });
+  const isStuck = ({ task, act }: Doing) => (act ? stuck.acting : stuck.ending).has(task);
+  const links = [...stuck.acting].flatMap((n): CallLink[] => {
     const task = state.task(n);
-    return task.calls.filter((call) => call.state === "waiting").map((call) => ({ task, call }));
+    const unmet = [...waitsOf(state, task, true, { still: true })].filter((wait) => isUnmet(wait, isStuck));
+    return [...new Set(unmet.map(({ call }) => call))]
+      .map((id) => ({ task, call: waitingCall(task, id) }))
+      .filter(waitsInCall);
   });
-  if (links.length === 0) return;
+  if (links.length === 0) return false;
   const victim = links.reduce((one, other) => (isRather(other.task, one.task) ? other : one));
   const others = [...new Set(links.map(({ task }) => task.n))].filter((n) => n !== victim.task.n);
   const subjects = [victim.task.n, ...others].slice(0, findingSubjectsMax);
@@ -178,10 +179,10 @@ export function breakStall(step: Step): void {
   const seqs = links.slice(0, findingSubjectsMax).map(({ call }) => call.seq);
   const isDue = (header.root > 0 && state.actors.size === 0) || (stallEndAt(state) ?? Number.POSITIVE_INFINITY) <= now;
   if (!isDue) {
-    if (header.stalledAt) return;
+    if (header.stalledAt) return false;
     const message = `${others.length + 1} tasks wait for ${names}, and no task is left that could act. A call from outside can; after limits.stall_ms without one, the wait of the first is ended.`;
     step.emit({ type: "finding", kind: "stall", severity: "warning", subjects, message }, undefined, seqs);
-    return;
+    return false;
   }
   const message = `${others.length + 1} tasks wait for ${names}, and nobody is left who could act; the wait of the first was ended.`;
   const found = step.emit(
@@ -190,19 +191,11 @@ export function breakStall(step: Step): void {
     seqs,
   );
   reportRepeated(step, names, subjects, found);
-  // All of them, or it would not go on: those that end by themselves may.
-  const calls = links.filter(({ task, call }) => task === victim.task && (call.until === 0 || holdsUp(call)));
-  endWaits(
-    step,
-    victim.task,
-    calls.map(({ call }) => call),
-    { cycle: subjects, order: [], stall: true },
-    found,
-  );
+  // All that keep it, or it would not go on; those that end by themselves may.
+  const calls = links.filter(({ task }) => task === victim.task).map(({ call }) => call);
+  endWaits(step, victim.task, calls, { cycle: subjects, order: [], stall: true }, found);
+  return true;
 }
-
-/** A timeout of such a wait does not count (V4). */
-const holdsUp = ({ want }: Waiting): boolean => want?.kind === "lock" || want?.kind === "semaphore";
 
 /** When a stall gets its victim; undefined: there is none. */
 export function stallEndAt({ header, outsideAt }: RunState): number | undefined {

@@ -12,14 +12,14 @@ import type { Step } from "./step.ts";
 export function finishStep(step: Step): void {
   const { state } = step;
   endActorsOfEndedRun(step);
-  handOver(step);
-  for (const n of state.blocking.fresh) {
-    state.blocking.fresh.delete(n);
-    const task = state.live(n);
-    if (!task) continue;
-    breakDeadlock(step, task);
+  do {
     handOver(step);
-  }
-  breakStall(step);
-  handOver(step);
+    for (const n of state.blocking.fresh) {
+      state.blocking.fresh.delete(n);
+      const task = state.live(n);
+      if (!task) continue;
+      breakDeadlock(step, task);
+      handOver(step);
+    }
+  } while (breakStall(step));
 }

@@ -6,7 +6,7 @@
  * V2. It can end when it can act, or its work is done, and all of its children can end, which it joins from their creation on.
  * V3. A wait with a timeout holds nobody for ever.
  * V4. A wait for a lock needs that the holders can act, and those before it in line; one for permits, as many of the holders as
- *     add up; one at a barrier that knows all of its members, those who have not arrived. A timeout of a wait for a lock or
+ *     add up, and that those before it are granted; one at a barrier that knows all of its members, those who have not arrived. A timeout of a wait for a lock or
  *     permits does not count, since the cycle that it would end is one already.
  * V5. A wait for a message, for room in a queue, for a future or for unknown parties is over when any other task can act: it
  *     holds up nobody while somebody may still come (`still` false). One that is declared external is ended from outside.
@@ -19,7 +19,7 @@ import { waiterOf } from "./blocking-state.ts";
 import { joinedChildren } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
 import { type Call, isActor, isHeldBack, isUnstarted, isWorking, joinsParent, type Task } from "./task.ts";
-import type { Want } from "./want.ts";
+import type { SemaphoreWant, Waiter, Want } from "./want.ts";
 
 /** One of the two things that a task may be able to do. */
 export interface Doing {
@@ -183,14 +183,7 @@ function* waitsForVariables(
       if (providers.length > 0) yield need(providers, id);
     }
   } else if (want.kind === "semaphore") {
-    const [name] = want.names;
-    const line = blocking.line(name, "semaphore");
-    const free = (blocking.factsOf(name, "semaphore")?.permits ?? 0) - line.held;
-    const others = [...line.holders].filter(([n]) => n !== task.n);
-    const of = others.map(([n, weight]) => ({ task: n, act: true, weight }));
-    if (want.permits > free) yield { need: want.permits - free, of, anyone: false, call: id };
-    const [before] = line.before(call.seq);
-    if (before && before.task !== task.n) yield need([before.task], id);
+    yield* permitsNeeded(state, task, { ...waiterOf(task, call, want), want });
   } else if (until === 0 && want.kind === "barrier" && want.members.length >= want.parties) {
     const line = blocking.line(want.names[0], "barrier");
     const arrived = new Set(line.waiters.map((one) => one.task));
@@ -199,4 +192,27 @@ function* waitsForVariables(
   } else if (until === 0 && !isActor(task) && !("external" in want && want.external) && still) {
     yield { need: 1, of: [], anyone: true, call: id };
   }
+}
+
+/** Those before it in line only need to be granted; but one that can't act then keeps what it is granted. */
+function* permitsNeeded(state: RunState, task: Task, { seq, call, want }: Waiter<SemaphoreWant>): Generator<Wait> {
+  const [name] = want.names;
+  const line = state.blocking.line(name, "semaphore");
+  const free = (state.blocking.factsOf(name, "semaphore")?.permits ?? 0) - line.held;
+  const of = new Map(line.holders);
+  of.delete(task.n);
+  let missing = want.permits - free;
+  let next: number | undefined;
+  for (const before of line.before(seq)) {
+    const other = state.task(before.task);
+    if (other !== task && other.calls.filter((one) => one.state === "waiting").length === 1) {
+      next ??= other.n;
+      continue;
+    }
+    missing += before.want.permits;
+    if (other !== task) of.set(other.n, (of.get(other.n) ?? 0) + before.want.permits);
+  }
+  const back = Array.from(of, ([n, weight]) => ({ task: n, act: true, weight }));
+  if (missing > 0) yield { need: missing, of: back, anyone: false, call };
+  if (next !== undefined) yield need([next], call);
 }

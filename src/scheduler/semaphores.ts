@@ -15,6 +15,16 @@ import type { Begun, Refusal } from "./wait-outcome.ts";
 const lineOf = (state: RunState, name: string) => state.blocking.line(name, "semaphore");
 const permitsOf = (task: Task, name: string): number => task.permits.find((one) => one.name === name)?.permits ?? 0;
 
+/** What its other calls wait for: it goes on only when it has all of it. */
+const permitsAsked = (task: Task, name: string): number => {
+  let asked = 0;
+  for (const call of task.calls) {
+    if (call.state !== "waiting" || call.want?.kind !== "semaphore") continue;
+    if (call.want.names[0] === name) asked += call.want.permits;
+  }
+  return asked;
+};
+
 export function createSemaphore(step: Step, name: string, permits: number): Refusal | undefined {
   const facts = step.state.blocking.factsOf(name, "semaphore");
   if (facts) return facts.permits === permits ? undefined : { kind: "already_created", name, size: facts.permits };
@@ -32,7 +42,7 @@ export function acquirePermits(
   const facts = step.state.blocking.factsOf(name, "semaphore");
   if (!facts) return { kind: "not_created", name };
   if (permits > facts.permits) return { kind: "over_capacity", name, asked: permits, size: facts.permits };
-  const own = permitsOf(task, name);
+  const own = permitsOf(task, name) + permitsAsked(task, name);
   if (own + permits > facts.permits) return { kind: "waits_for_itself", name, permits: own };
   const line = lineOf(step.state, name);
   if (line.first || facts.permits - line.held < permits) {

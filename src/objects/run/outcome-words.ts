@@ -65,9 +65,7 @@ function victimWords(run: LoadedRun, outcome: Extract<WaitOutcome, { kind: "dead
   const lost = released.length > 0 ? ` You no longer hold ${listed(released)}, so that the others go on.` : "";
   const what = stall
     ? `${cycle.length === 1 ? "You wait" : `${cycle.length} tasks wait`} and nobody is left who could act, so your wait was ended.`
-    : cycle.length === 1
-      ? "You waited for what you hold yourself, and your wait was ended."
-      : `${cycle.join(" → ")} → ${cycle[0]} waited for one another, and your wait was ended.`;
+    : `${cycle.join(" → ")} → ${cycle[0]} waited for one another, and your wait was ended.`;
   const hint =
     order.length > 1
       ? "What the released locks guarded may have changed. Acquire all that you need at once with `names`, or one by one in `order`."
