@@ -62,6 +62,35 @@ export class Server {
     return performance.now() - start;
   }
 
+  /** W4 with callers inside the platform: the counter that they leave. */
+  contend(run: string, callers: number, rounds: number): Promise<number> {
+    return this.#get(`/bench/contend?run=${run}&callers=${callers}&rounds=${rounds}`) as Promise<number>;
+  }
+
+  /** W5 with callers inside the platform: milliseconds from one receipt to the next. */
+  pingPong(run: string, messages: number): Promise<number[]> {
+    return this.#get(`/bench/ping-pong?run=${run}&messages=${messages}`) as Promise<number[]>;
+  }
+
+  /** Adds by callers inside the platform, spread over so many atomics: their sum. */
+  add(
+    run: string,
+    { callers, each, variables }: { callers: number; each: number; variables: number },
+  ): Promise<number> {
+    return this.#get(`/bench/add?run=${run}&callers=${callers}&each=${each}&variables=${variables}`) as Promise<number>;
+  }
+
+  /** Milliseconds of each of some HTTP calls that do nothing, one after another: the development server's own. */
+  async httpFloor(calls: number): Promise<number[]> {
+    const took: number[] = [];
+    for (let i = 0; i < calls; i++) {
+      const start = performance.now();
+      await this.#get("/bench/nothing");
+      took.push(performance.now() - start);
+    }
+    return took;
+  }
+
   pids(): number[] {
     return this.#dev.pids();
   }

@@ -6,10 +6,12 @@ import local from "../../src/local/index.ts";
 import { runStub } from "../../src/objects/env.ts";
 import type { SeatTicket } from "../../src/objects/seat-rpc.ts";
 import { attempt } from "./bodies.ts";
+import { add, contend, pingPong } from "./callers.ts";
 import type { CountedScheduler } from "./counted-scheduler.ts";
 import { type Floor, hopsOfFloor, seatOfFloor } from "./floor.ts";
 
 export { SimulatedFaults } from "../../src/local/simulated/faults-object.ts";
+export { SharedVariable } from "../../src/objects/shared-variable.ts";
 export { TenantGate } from "../../src/objects/tenant-gate.ts";
 export { CountedScheduler } from "./counted-scheduler.ts";
 export { Floor } from "./floor.ts";
@@ -39,8 +41,15 @@ export default {
     if (pathname === "/bench/floor") {
       return Response.json(await hopsOfFloor(env.FLOOR.getByName("floor"), Number(searchParams.get("hops"))));
     }
+    if (pathname === "/bench/nothing") return Response.json({});
+    const run = runStub(env, "local", searchParams.get("run") ?? "");
+    const number = (name: string) => Number(searchParams.get(name));
+    if (pathname === "/bench/contend") return Response.json(await contend(run, number("callers"), number("rounds")));
+    if (pathname === "/bench/ping-pong") return Response.json(await pingPong(run, number("messages")));
+    if (pathname === "/bench/add") {
+      return Response.json(await add(run, number("callers"), number("each"), number("variables")));
+    }
     if (pathname === "/bench/floor-tasks") {
-      const number = (name: string) => Number(searchParams.get(name));
       await env.FLOOR.getByName("floor").offer(number("tasks"));
       // Each seat is an invocation of its own, as a run's are: in one invocation together they are much slower.
       const { SeatRunner: runner } = ctx.exports as unknown as { SeatRunner: Service<SeatRunner> };

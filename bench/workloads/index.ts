@@ -5,6 +5,8 @@ import { pullPath } from "./w1-pull.ts";
 import { schedulerPath } from "./w1-scheduler.ts";
 import { chains } from "./w2-chain.ts";
 import { graphs } from "./w3-dag.ts";
+import { lockContention } from "./w4-lock.ts";
+import { channels } from "./w5-ping-pong.ts";
 import { contextForks } from "./w6-fork.ts";
 import { crashes } from "./w7-crash.ts";
 import type { Workload } from "./workload.ts";
@@ -15,6 +17,8 @@ export const workloads: readonly Workload[] = [
   ...pullPath,
   ...chains,
   ...graphs,
+  ...lockContention,
+  ...channels,
   ...contextForks,
   ...crashes,
 ];

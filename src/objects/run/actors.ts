@@ -7,7 +7,7 @@ import { type Actor, endActor, isLiveActor, openActor } from "../../scheduler/ac
 import { isRunEnded } from "../../scheduler/run-commands.ts";
 import type { Task } from "../../scheduler/task.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
-import { answersOf } from "./dispatch.ts";
+import { answerTo } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { answerView, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
@@ -19,8 +19,13 @@ const noActor: Reply<never> = {
   fault: { code: "not_found", detail: "This run has no such session; it may have ended." },
 };
 
+/** A session's renewals are stored in steps of this part of its ttl_ms. */
+const renewalParts = 4;
+
 export class Actors {
   readonly #shell: RunShell;
+  /** Until when storage knows that each session lasts. */
+  readonly #written = new Map<number, number>();
 
   constructor(shell: RunShell) {
     this.#shell = shell;
@@ -47,6 +52,7 @@ export class Actors {
       const actor = liveActor(run, id);
       if (!actor) return noActor;
       endActor(step, actor, "closed");
+      this.#written.delete(actor.n);
       return ok(null);
     });
   }
@@ -81,8 +87,8 @@ export class Actors {
       if (!actor) return noActor;
       if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
       this.#keep(run, actor, input.waitMs);
-      const known = answersOf(run, actor)[callId];
-      if (known && "text" in known) return ok(answerView(known));
+      const known = answerTo(run, actor, callId);
+      if (known) return ok(answerView(known));
       const caller = { task: actor, callId, base: () => step.state.header.snapshot, inTranscript: false };
       const done = runTool(step, run, caller, input.tool, input.arguments);
       if (done.kind === "waiting") waiting = true;
@@ -99,8 +105,8 @@ export class Actors {
       const run = this.#shell.load();
       const actor = run && liveActor(run, id);
       if (!run || !actor) return noActor;
-      const call = answersOf(run, actor)[callId];
-      return call && "text" in call ? ok(answerView(call)) : undefined;
+      const done = answerTo(run, actor, callId);
+      return done && ok(answerView(done));
     };
     if (input.waitMs > 0 && !answer()) await this.#shell.signals.wait(input.waitMs, () => answer() !== undefined);
     return answer() ?? ok({ pending: true, call_id: callId });
@@ -108,8 +114,13 @@ export class Actors {
 
   /** Until its own time after this call's long poll. */
   #keep(run: LoadedRun, actor: Actor, waitMs: number): void {
-    actor.phase.expiresAt = Math.max(actor.phase.expiresAt, this.#shell.now() + waitMs + actor.timeoutMs);
-    run.store.putRenewal(actor.n, actor.phase.fence, actor.phase.expiresAt);
+    const { phase, n, timeoutMs } = actor;
+    phase.expiresAt = Math.max(phase.expiresAt, this.#shell.now() + waitMs + timeoutMs);
+    // A row for each call would double what a busy session costs; a restart takes at most this part of its time.
+    const written = this.#written.get(n) ?? 0;
+    if (phase.expiresAt - written < timeoutMs / renewalParts) return;
+    this.#written.set(n, phase.expiresAt);
+    run.store.putRenewal(n, phase.fence, phase.expiresAt);
     this.#shell.arm();
   }
 }

@@ -156,6 +156,12 @@ export function answersOf(run: LoadedRun, task: Task): Record<string, Answer> {
   );
 }
 
+/** The recorded answer of one call; undefined while it waits, and for one that was never made. */
+export function answerTo(run: LoadedRun, task: Task, id: string): { text: string; isError: boolean } | undefined {
+  const call = task.calls.find((one) => one.id === id);
+  return call?.state === "done" ? answerOf(run, call.seq) : undefined;
+}
+
 const timedOut = {
   code: "timed_out",
   message: "The wait's timeout_ms passed before the tasks ended.",

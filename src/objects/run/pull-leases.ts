@@ -14,7 +14,7 @@ import type { Running, Task } from "../../scheduler/task.ts";
 import type { CompleteInput, FailInput, Idem, LeaseRef, Reply, ToolCallInput } from "../rpc.ts";
 import type { OpId } from "../variable-rpc.ts";
 import { errorOf } from "./bodies.ts";
-import { answersOf, leaseGrant, newestSnapshot } from "./dispatch.ts";
+import { answerTo, leaseGrant, newestSnapshot } from "./dispatch.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendTo } from "./outside-calls.ts";
@@ -106,8 +106,8 @@ export class PullLeases {
     // What comes after the commit can't be remembered in it: the variable remembers it.
     const remembered = isCarriedOutLater(input.tool) ? undefined : idem;
     const reply = await this.#withLease<ToolOutcome>(lease, input.tool, remembered, (step, run, task) => {
-      const known = input.callId === undefined ? undefined : answersOf(run, task)[callId];
-      if (known && "text" in known) return ok(answerView(known));
+      const known = answerTo(run, task, callId);
+      if (known) return ok(answerView(known));
       const newest = input.snapshot ?? newestSnapshot(run, task);
       const appended = appendTo(run, newest, input.messages ?? []);
       if (!appended.ok) return appended;
@@ -149,8 +149,8 @@ export class PullLeases {
       const run = this.#shell.load();
       const task = run && leased(run.state, lease.taskNumber, lease.fence);
       if (!run || !task) return leaseLost;
-      const call = answersOf(run, task)[callId];
-      return call && "text" in call ? ok(answerView(call)) : undefined;
+      const done = answerTo(run, task, callId);
+      return done && ok(answerView(done));
     };
     if (input.waitMs > 0) await this.#shell.signals.wait(input.waitMs, () => answer() !== undefined);
     return answer() ?? ok({ pending: true, call_id: callId });
