@@ -150,7 +150,7 @@ export function leaseGrant(
 }
 
 /** Recorded answers of the newest reply's calls. */
-export function answersOf(run: LoadedRun, task: Task): Record<string, Answer> {
+function answersOf(run: LoadedRun, task: Task): Record<string, Answer> {
   return Object.fromEntries(
     task.calls.map((call) => [call.id, call.state === "waiting" ? { waiting: true } : answerOf(run, call.seq)]),
   );

@@ -14,7 +14,7 @@ import { cancelTask, settle } from "../../scheduler/ending.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { isLive, type Task } from "../../scheduler/task.ts";
 import { beginAwait, waitIsOver } from "../../scheduler/waits.ts";
-import { type BlockingCall, looksOnly, type VariableCall } from "../../variables/ops.ts";
+import type { BlockingCall, VariableCall } from "../../variables/ops.ts";
 import { useBlocking } from "./blocking-calls.ts";
 import { createdEventOf } from "./bodies.ts";
 import { answerOf } from "./dispatch.ts";
@@ -22,7 +22,7 @@ import { forkAll } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { projectionOf } from "./projection.ts";
 import { awaitedView, cutResult } from "./results.ts";
-import { checkKinds, register, useVariable } from "./variable-calls.ts";
+import { checkNames, register, useVariable } from "./variable-calls.ts";
 import { budgetLeft, taskView } from "./views.ts";
 
 export interface ToolError {
@@ -87,9 +87,7 @@ export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string
 
 function block(step: Step, run: LoadedRun, caller: Caller, call: BlockingCall): ToolRun {
   const names = "names" in call.op ? call.op.names : [call.name];
-  // A semaphore comes to be with its create; who only looks or lets go makes nothing.
-  const makes = !looksOnly(call) && call.op.op !== "release" && (call.kind !== "semaphore" || call.op.op === "create");
-  const refusal = makes ? register(step, run, names, call.kind) : checkKinds(run, names, call.kind);
+  const refusal = checkNames(run, names, call.kind);
   if (refusal) return refusal;
   const members: number[] = [];
   for (const name of (call.kind === "barrier" && call.op.members) || []) {
@@ -97,7 +95,10 @@ function block(step: Step, run: LoadedRun, caller: Caller, call: BlockingCall): 
     if (!member) return toolError("unknown_task", `There is no task "${name}" that you could name.`);
     members.push(member.n);
   }
+  const { length } = step.decided;
   const done = useBlocking(step, run, { task: caller.task, call: caller.callId, members }, call);
+  // Who is refused, or only looks, makes no variable.
+  if (step.decided.length > length) register(step, run, names, call.kind);
   if (done === "waiting") return { kind: "waiting", targets: [], mode: "all" };
   if (done === "needs_actor") return toolError("needs_actor", needsActor(call));
   if (!("seq" in done)) return done;

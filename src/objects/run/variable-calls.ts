@@ -37,33 +37,27 @@ export type LaterRun = Extract<ToolRun, { kind: "variable" | "look" }>;
 
 export const isLater = (done: ToolRun): done is LaterRun => done.kind === "variable" || done.kind === "look";
 
-/** Refuses names that another kind has. */
-export function checkKinds(run: LoadedRun, names: readonly string[], kind: VariableKind): ToolRun | undefined {
+/** Refuses names that another kind has, and new ones beyond what a run may have. */
+export function checkNames(run: LoadedRun, names: readonly string[], kind: VariableKind): ToolRun | undefined {
+  const { variables } = run.store;
   for (const name of names) {
-    const known = run.store.variables.kindOf(name);
+    const known = variables.kindOf(name);
     if (known && known !== kind)
       return toolError("kind_mismatch", `"${name}" is a ${known}, since its first use, and no ${kind}.`, {
         kind: known,
       });
   }
+  if (variables.count + names.filter((name) => !variables.kindOf(name)).length > variablesPerRunMax)
+    return toolError("too_many_variables", `A run has at most ${variablesPerRunMax} variables.`);
   return undefined;
 }
 
-/** Registers variables at their first use: all, or none when a name is taken by another kind or there are too many. */
-export function register(
-  step: Step,
-  run: LoadedRun,
-  names: readonly string[],
-  kind: VariableKind,
-): ToolRun | undefined {
-  const refusal = checkKinds(run, names, kind);
-  if (refusal) return refusal;
+/** Registers variables at their first use; `checkNames` has let them through. */
+export function register(step: Step, run: LoadedRun, names: readonly string[], kind: VariableKind): void {
   const { variables } = run.store;
-  const fresh = names.filter((name) => !variables.kindOf(name));
-  if (variables.count + fresh.length > variablesPerRunMax)
-    return toolError("too_many_variables", `A run has at most ${variablesPerRunMax} variables.`);
-  for (const name of fresh) variables.add({ name, kind }, step.emit({ type: "variable_created", name, kind }));
-  return undefined;
+  for (const name of names) {
+    if (!variables.kindOf(name)) variables.add({ name, kind }, step.emit({ type: "variable_created", name, kind }));
+  }
 }
 
 /** Checks the op against the run. The caller has refused writes to an ended run. */
@@ -72,7 +66,10 @@ export function useVariable(step: Step, run: LoadedRun, call: VariableCall): Too
   if (isRunEnded(step.state) && !run.store.variables.kindOf(name)) {
     return toolRun(decide(initialHead(kind), nothing, call).answer);
   }
-  return staleFence(run, call) ?? register(step, run, [name], kind) ?? { kind: "variable", call };
+  const refusal = staleFence(run, call) ?? checkNames(run, [name], kind);
+  if (refusal) return refusal;
+  register(step, run, [name], kind);
+  return { kind: "variable", call };
 }
 
 /**

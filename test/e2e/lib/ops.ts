@@ -20,7 +20,6 @@ export const barrier = opOf("barrier");
 export const queue = opOf("message_queue");
 export const future = opOf("future");
 export const sharedMap = opOf("shared_map");
-export const sharedList = opOf("shared_list");
 export const sharedMemory = opOf("shared_memory");
 
 export const fromOutside = (server: LocalServer, run: string, op: Op): Promise<ToolOutcome> =>
