@@ -32,6 +32,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
   header.seq = seq;
   header.changedAt = at;
   if (header.stalledAt && endsStall.has(event.type)) header.stalledAt = 0;
+  if (header.exhaustedAt && (event.type === "task_started" || endsStall.has(event.type))) header.exhaustedAt = 0;
   switch (event.type) {
     case "run_created":
       header.limits = event.limits;
@@ -139,6 +140,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "finding":
       header.findings++;
       if (event.kind === "stall") header.stalledAt = at;
+      if (event.kind === "pool_exhausted") header.exhaustedAt = at;
       if (event.cycle !== undefined) countCycle(state, event.cycle);
       return;
     case "actor_opened":

@@ -9,6 +9,7 @@ import { closeCall, wake } from "./calls.ts";
 import { stallEndAt } from "./deadlock.ts";
 import { endTask, settle } from "./ending.ts";
 import { expireHolds } from "./locks.ts";
+import { exhaustionAt } from "./pool-exhaustion.ts";
 import { endIdleRun, idleEndAt } from "./run-commands.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -17,7 +18,9 @@ import { endWait } from "./waits.ts";
 
 /** The next time at which `runClock` has something to do; undefined: never. */
 export function nextClock(state: RunState): number | undefined {
-  const times = [state.nextDue()?.at, idleEndAt(state), stallEndAt(state)].filter((time) => time !== undefined);
+  const times = [state.nextDue()?.at, idleEndAt(state), stallEndAt(state), exhaustionAt(state)].filter(
+    (time) => time !== undefined,
+  );
   return times.length > 0 ? Math.min(...times) : undefined;
 }
 

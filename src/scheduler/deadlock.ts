@@ -11,15 +11,12 @@
 
 import { assert } from "../errors/assert.ts";
 import { cyclesReported, findingSubjectsMax } from "../limits.ts";
-import { breakBarrier } from "./barriers.ts";
-import { closeCall, wake } from "./calls.ts";
 import { waitersOf } from "./inheritance.ts";
 import { canSomebodyGoOn, type Doing, findStuck, type Wait, waitsOf } from "./liveness.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { type Call, joinsParent, type Task } from "./task.ts";
-
-type Waiting = Extract<Call, { state: "waiting" }>;
+import { joinsParent, type Task } from "./task.ts";
+import { endWaits, isRather, type Waiting } from "./victim.ts";
 
 interface Link {
   readonly task: Task;
@@ -126,30 +123,6 @@ function reportRepeated(step: Step, cycle: string, subjects: readonly number[], 
   step.emit({ type: "finding", kind: "deadlock_repeated", severity: "error", subjects, message }, undefined, [found]);
 }
 
-/** Fails these waits of the victim, and lets go of what it holds. */
-function endWaits(
-  step: Step,
-  task: Task,
-  calls: readonly Waiting[],
-  { cycle, order, stall }: { cycle: readonly number[]; order: readonly string[]; stall?: true },
-  found: number,
-): void {
-  const released = [...task.holds, ...task.permits].map((hold) => hold.name);
-  const outcome = { kind: "deadlock_victim", cycle, released, order, ...(stall && { stall }) } as const;
-  let cause = found;
-  for (const call of calls) {
-    cause = closeCall(step, task, call.id, "deadlock", outcome, [found]);
-    if (call.want?.kind === "barrier") breakBarrier(step, call.want.names[0], task.n, "deadlock", [cause]);
-  }
-  for (const { name, token } of task.holds) {
-    step.emit({ type: "lock_released", task: task.n, name, token, why: "victim" }, undefined, [cause]);
-  }
-  for (const { name, permits } of task.permits) {
-    step.emit({ type: "permits_released", task: task.n, name, permits, why: "victim" }, undefined, [cause]);
-  }
-  wake(step, task, cause);
-}
-
 /**
  * Where nobody can go on and somebody waits for whoever will: tells of it, and ends one task's waits when nobody can come any
  * more. Answers whether it did: then `handOver` and another look must follow.
@@ -201,11 +174,6 @@ export function breakStall(step: Step): boolean {
 export function stallEndAt({ header, outsideAt }: RunState): number | undefined {
   return header.stalledAt ? Math.max(header.stalledAt, outsideAt) + header.limits.stallMs : undefined;
 }
-
-const isRather = (a: Task, b: Task): boolean => {
-  const tokens = (task: Task) => task.inputTokens + task.outputTokens;
-  return (a.priority - b.priority || tokens(a) - tokens(b) || b.n - a.n) < 0;
-};
 
 const locksOf = ({ task, call }: Link): string[] => {
   const wanted = call?.want?.kind === "lock" ? call.want.names : [];

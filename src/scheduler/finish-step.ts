@@ -3,6 +3,7 @@
 import { endActorsOfEndedRun } from "./actors.ts";
 import { breakDeadlock, breakStall } from "./deadlock.ts";
 import { handOver } from "./hand-over.ts";
+import { reportExhaustion } from "./pool-exhaustion.ts";
 import type { Step } from "./step.ts";
 
 /**
@@ -22,4 +23,5 @@ export function finishStep(step: Step): void {
       handOver(step);
     }
   } while (breakStall(step));
+  reportExhaustion(step);
 }

@@ -47,6 +47,8 @@ export interface RunHeader {
   lastActor?: number;
   /** Since when nobody can go on unless somebody outside does something; absent or 0: somebody can. */
   stalledAt?: number;
+  /** Since when full pools are told of; absent or 0: they are not. */
+  exhaustedAt?: number;
   /** How often each cycle of waits was found. */
   cycles?: Record<string, number>;
 }

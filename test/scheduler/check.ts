@@ -5,6 +5,7 @@ import { expect } from "vitest";
 import { runIdleMs } from "../../src/limits.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import { stallEndAt } from "../../src/scheduler/deadlock.ts";
+import { exhaustionAt } from "../../src/scheduler/pool-exhaustion.ts";
 import { compareReady } from "../../src/scheduler/ready-queue.ts";
 import { noCounts, type RunState } from "../../src/scheduler/state.ts";
 import { type Call, isEnded, isLive, type Task } from "../../src/scheduler/task.ts";
@@ -253,7 +254,11 @@ function checkIndexes(state: RunState, tasks: readonly Task[], now: number): voi
   )
     throw new Error("budget queue");
   const sessions = Array.from(state.actors, (n) => state.task(n));
-  const due = Math.min(...[...tasks, ...sessions].map(dueOf), stallEndAt(state) ?? Number.POSITIVE_INFINITY);
+  const due = Math.min(
+    ...[...tasks, ...sessions].map(dueOf),
+    stallEndAt(state) ?? Number.POSITIVE_INFINITY,
+    exhaustionAt(state) ?? Number.POSITIVE_INFINITY,
+  );
   const { header } = state;
   const isIdle =
     tasks.every(isEnded) && header.root === 0 && (header.status === "active" || header.status === "paused");
