@@ -148,6 +148,9 @@ export interface Task {
   treeReserved: number;
 }
 
+/** One for all tasks that hold nothing: such lists are replaced, never changed. */
+const nothing: readonly never[] = [];
+
 /** A task as it begins; what is `given` belongs to it alone. */
 export const newTask = (
   given: Pick<Task, "n" | "createdSeq" | "createdAt" | "pool" | "priority" | "timeoutMs" | "base" | "phase"> &
@@ -171,8 +174,8 @@ export const newTask = (
   turns: 0,
   head: undefined,
   calls: [],
-  holds: [],
-  permits: [],
+  holds: nothing,
+  permits: nothing,
   chain: 1,
   effective: given.priority,
   dependents: [],
