@@ -239,16 +239,26 @@ test("[G1] [G2] [G3] any order of ops passes all of a generation or none, ends, 
   const names = ["open", "known", "pair"];
   const op = fc.record({
     task: fc.nat(3),
-    what: fc.constantFrom("come", "come", "come", "lock", "park", "end", "fail", "lose", "time"),
+    what: fc.constantFrom(
+      ...Array<"come">(8).fill("come"),
+      "lock",
+      "lock",
+      "park",
+      "park",
+      "end",
+      "fail",
+      "lose",
+      "time",
+    ),
     name: fc.constantFrom<"open" | "known" | "pair">("open", "known", "pair"),
     timed: fc.boolean(),
   });
   let tripped = 0;
   let broke = 0;
   fc.assert(
-    fc.property(fc.array(op, { minLength: 5, maxLength: 50 }), (ops) => {
+    fc.property(fc.array(op, { maxLength: 50 }), (ops) => {
       const run = new Run();
-      const tasks: readonly Task[] = started(run, 4);
+      const tasks: Task[] = started(run, 4);
       const kinds = {
         open: { parties: 2, members: [] },
         known: { parties: 3, members: tasks.slice(0, 3) },
@@ -296,7 +306,7 @@ test("[G1] [G2] [G3] any order of ops passes all of a generation or none, ends, 
     }),
     { numRuns: 250 },
   );
-  expect([tripped > 20, broke > 20]).toEqual([true, true]);
+  expect([tripped > 50, broke > 50]).toEqual([true, true]);
 });
 
 type Op = readonly ["come", string, number, boolean?] | readonly ["lock", string];

@@ -122,7 +122,7 @@ export function refusalWords(refusal: Refusal): Words {
     case "waits_for_itself":
       return error(
         "would_deadlock",
-        `You hold ${refusal.permits} permits of "${name}" yourself; so many more can never come free.`,
+        `You hold, or wait for, ${refusal.permits} permits of "${name}" yourself; so many more can never come free.`,
         { permits: refusal.permits },
         "Release some of what you hold first, or acquire all at once.",
       );
