@@ -1,6 +1,6 @@
 /** Semaphores, barriers, queues and futures through their three doors on a real server, and what they refuse. */
 
-import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
+import { beforeAll, describe, expect, it, test } from "vitest";
 import type { Lease } from "../../src/client/index.ts";
 import {
   answersOf,
@@ -16,16 +16,9 @@ import {
   untilWaiting,
 } from "./lib/ops.ts";
 import { result } from "./lib/outcome.ts";
-import { LocalServer } from "./lib/server.ts";
+import { sharedServer } from "./lib/shared.ts";
 
-let server: LocalServer;
-
-beforeAll(async () => {
-  server = await LocalServer.start();
-});
-afterAll(async () => {
-  await server?.stop();
-});
+const server = sharedServer();
 
 async function makeRun(limits: object = {}): Promise<string> {
   return (await server.heddle.createRun({ limits })).id;

@@ -24,6 +24,7 @@ type Answer = { [field: string]: unknown };
 type Check = Model<unknown, Op, Answer>;
 
 const callers = 4;
+const rounds = 8;
 
 /** The model of one kind: what an op makes of a state, and the answer that it must have. */
 const kind = <State>(
@@ -48,7 +49,8 @@ interface Entries {
 
 interface Kind {
   readonly tool: string;
-  readonly model: Check;
+  /** Undefined: what it does is no matter of one call after another. */
+  readonly model: Check | undefined;
   /** What a caller does, one after another; `n` counts its own. */
   readonly ops: (random: Random, n: number, by: number) => Args[];
 }
@@ -174,6 +176,11 @@ const kinds: readonly Kind[] = [
     },
   },
   {
+    tool: "barrier",
+    model: undefined,
+    ops: () => [{ op: "wait", parties: callers }],
+  },
+  {
     tool: "future",
     model: kind<string | null>(null, (state, { op, value }) => {
       if (op === "peek")
@@ -193,16 +200,27 @@ const kinds: readonly Kind[] = [
   },
 ];
 
+/** At a barrier nobody comes before another: all of a generation pass at one moment, which lies in each one's call. */
+function checkGenerations(history: readonly Call<Op, Answer>[]): void {
+  const generations = Map.groupBy(history, ({ answer }) => answer.generation as number);
+  expect([...generations.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: rounds }, (_, n) => n));
+  for (const calls of generations.values()) {
+    expect(calls.map(({ answer }) => answer.index as number).sort()).toEqual(
+      Array.from({ length: callers }, (_, n) => n),
+    );
+    expect(Math.max(...calls.map(({ from }) => from))).toBeLessThan(Math.min(...calls.map(({ to }) => to)));
+  }
+}
+
 test("histories of concurrent callers, with the server killed in the middle, are as if one call came after another", async () => {
   const { heddle } = server;
   const { id } = await heddle.createRun({});
   // A session is one flow of control: each caller of each kind has its own.
   const open = () => Promise.all(Array.from({ length: callers }, () => heddle.openActor(id, { ttl_ms: 600_000 })));
   const actors = await Promise.all(kinds.map(open));
-  const rounds = 8;
   const histories = new Map<string, Call<Op, Answer>[]>(kinds.map(({ tool }) => [tool, []]));
   let calls = 0;
-  const waits = new Set(["acquire", "push", "pop", "await"]);
+  const waits = new Set(["acquire", "push", "pop", "await", "wait"]);
 
   /** One call to its end, through long polls and restarts. */
   const make = async ({ tool }: Kind, by: number, actor: string, args: Args) => {
@@ -243,6 +261,10 @@ test("histories of concurrent callers, with the server killed in the middle, are
   for (const { tool, model } of kinds) {
     const history = histories.get(tool)!;
     expect(history.length, tool).toBeGreaterThanOrEqual(rounds * callers);
+    if (!model) {
+      checkGenerations(history);
+      continue;
+    }
     const order = linearize(history, model);
     expect(order, `${tool}: ${order ? "" : JSON.stringify(history)}`).toBeDefined();
   }
