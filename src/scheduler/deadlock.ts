@@ -5,8 +5,8 @@
  * X1. Only a task that can never act again, by the fixpoint of liveness.ts, is made a victim; so no false alarm.
  * X2. The victim is, among the tasks that wait in a tool call, the one of lowest priority, then of fewest tokens spent, then
  *     the youngest. Its task goes on: it is told the cycle, what it lost and an order that would have worked.
- * X3. A stall of a run with a root gets its victim at once. Without one, or while a session lives, somebody outside may still act: it is a finding at
- *     once, and gets a victim after `limits.stall_ms` without a call from outside.
+ * X3. A stall of a run with a root gets its victim at once. Without one, or while a session lives, somebody outside may
+ *     still act: it is a finding at once, and gets a victim after `limits.stall_ms` without a call from outside.
  */
 
 import { assert } from "../errors/assert.ts";
@@ -81,9 +81,9 @@ function cycleFrom(state: RunState, from: Task): readonly Link[] | undefined {
       return path.slice(place).filter(({ task, act }, i, all) => act || all[(i + 1) % all.length]!.task !== task);
     const task = state.task(doing.task);
     const wait = [...waitsOf(state, task, doing.act)].find((one) => isUnmet(one, isStuck));
-    assert(wait, "what is stuck waits for what is stuck");
-    const next = wait.of.find(isStuck);
-    assert(next, "nobody waits for what it has itself");
+    const next = wait?.of.find(isStuck);
+    // Never so: what is stuck waits for what is stuck. A cycle that is missed is better than a run that can't be loaded.
+    if (!wait || !next) return undefined;
     path.push({ task, call: waitingCall(task, wait.call), n: task.n, act: doing.act });
     doing = next;
   }
@@ -132,6 +132,8 @@ export function breakStall(step: Step): boolean {
   const { header } = state;
   if (state.blocking.anyoneWaits === 0 || (header.status !== "active" && header.status !== "paused")) return false;
   if (canSomebodyGoOn(state)) return false;
+  const isDue = (header.root > 0 && state.actors.size === 0) || (stallEndAt(state) ?? Number.POSITIVE_INFINITY) <= now;
+  if (!isDue && header.stalledAt) return false;
   const live = [...state.tasks.keys()].filter((n) => state.live(n));
   const stuck = findStuck(state, live, { still: true });
   const isStuck = ({ task, act }: Doing) => (act ? stuck.acting : stuck.ending).has(task);
@@ -150,9 +152,7 @@ export function breakStall(step: Step): boolean {
     .slice(0, findingSubjectsMax)
     .join(", ");
   const seqs = links.slice(0, findingSubjectsMax).map(({ call }) => call.seq);
-  const isDue = (header.root > 0 && state.actors.size === 0) || (stallEndAt(state) ?? Number.POSITIVE_INFINITY) <= now;
   if (!isDue) {
-    if (header.stalledAt) return false;
     const message = `${others.length + 1} tasks wait for ${names}, and no task is left that could act. A call from outside can; after limits.stall_ms without one, the wait of the first is ended.`;
     step.emit({ type: "finding", kind: "stall", severity: "warning", subjects, message }, undefined, seqs);
     return false;
