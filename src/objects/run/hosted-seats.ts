@@ -2,18 +2,17 @@
 
 import type { ToolCall } from "../../context/types.ts";
 import { seatLingerMs } from "../../limits.ts";
-import { leased } from "../../scheduler/attempts.ts";
+import { leased, nextReady } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
 import type { LeaseRef } from "../rpc.ts";
 import type { Answer, Leave, NextTask, SeatReply, SeatTicket, SeatTurn, SeatWork } from "../seat-rpc.ts";
-import { seatWork } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { ok } from "./replies.ts";
 import { answerCalls, answerText, endAttempt, type LaterCall, logTurn, usageDelta } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
-import { startTask } from "./start-task.ts";
+import { startHosted } from "./start-hosted.ts";
 import type { VariableCalls } from "./variable-calls.ts";
 
 const over: SeatReply = { kind: "over" };
@@ -111,7 +110,7 @@ export class HostedSeats {
       }
       const decided = task ? decide(step, run, task) : over;
       if (decided.kind === "go_on" || !next) return ok(decided);
-      const work = this.#start(step, run, next);
+      const work = startHosted(step, run, next, this.#boot);
       return ok(work ? { kind: "over", work } : over);
     });
     const decided = reply.ok ? reply.value : over;
@@ -122,28 +121,30 @@ export class HostedSeats {
 
   /** Starts the next hosted task; an idle seat lingers a moment while others are live, since work often follows work. */
   async #nextWork(next: NextTask): Promise<SeatWork | undefined> {
-    const until = this.#shell.now() + seatLingerMs;
-    for (;;) {
-      const reply = await this.#shell.together((step, run) => ok(this.#start(step, run, next)));
-      const state = this.#shell.load()?.state;
-      const left = until - this.#shell.now();
-      if (
-        !reply.ok ||
-        reply.value ||
-        !state ||
-        state.liveCount() === 0 ||
-        state.header.status !== "active" ||
-        left <= 0
-      ) {
-        if (!reply.ok || !reply.value) this.#shell.seats.close(next.nonce);
-        return reply.ok ? reply.value : undefined;
-      }
-      await this.#shell.seats.linger(left);
+    const { seats } = this.#shell;
+    try {
+      const run = this.#shell.load();
+      const work = run && ((await this.#askForTask(run, next)) ?? (await this.#lingerForTask(run, next)));
+      if (!work) seats.close(next.nonce);
+      return work;
+    } finally {
+      seats.answered(next.nonce);
     }
   }
 
-  #start(step: Step, run: LoadedRun, next: NextTask): SeatWork | undefined {
-    const starter = { pool: hostedPool, worker: next.nonce, boot: this.#boot };
-    return startTask(step, starter, (task) => seatWork(run, task, next));
+  async #askForTask({ state }: LoadedRun, next: NextTask): Promise<SeatWork | undefined> {
+    const { seats } = this.#shell;
+    if (!nextReady(state, hostedPool, this.#shell.now())) return undefined;
+    seats.asks(next.nonce);
+    const reply = await this.#shell.together((step, run) => {
+      seats.answered(next.nonce);
+      return ok(startHosted(step, run, next, this.#boot));
+    });
+    return reply.ok ? reply.value : undefined;
+  }
+
+  async #lingerForTask({ state }: LoadedRun, next: NextTask): Promise<SeatWork | undefined> {
+    if (state.liveCount() === 0 || state.header.status !== "active") return undefined;
+    return this.#shell.seats.linger(next, seatLingerMs);
   }
 }

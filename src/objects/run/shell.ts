@@ -21,8 +21,9 @@ import { type Env, gateStub } from "../env.ts";
 import type { Idem, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
 import { LoadedRun } from "./loaded-run.ts";
-import { Seats } from "./seats.ts";
+import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
+import { startHosted } from "./start-hosted.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** A gate or index that did not answer is told again after this. */
@@ -112,16 +113,27 @@ export class RunShell {
     const run = this.load();
     if (!run) return commands.map(() => notFound);
     const step = new Step(run.state, this.now());
-    const replies = this.transaction(() => {
+    const { replies, handed } = this.transaction(() => {
       run.store.log.stage(step.decided);
       runClock(step);
       finishStep(step);
       const answers = commands.map((command) => this.#answer(run, step, command));
+      const started = this.#handOut(run, step);
       this.append(run, step);
-      return answers;
+      return { replies: answers, handed: started };
     });
+    this.seats.deliver(handed);
     this.effects(run, step.ended);
     return replies;
+  }
+
+  /** Idle seats take what the step made ready. */
+  #handOut(run: LoadedRun, step: Step): Handed[] {
+    const { length } = step.decided;
+    const handed = this.seats.handOut((next) => startHosted(step, run, next, this.#env.HEDDLE_BOOT ?? ""));
+    // A task whose references can't be resolved ends here, and others may have waited for it.
+    if (step.decided.length > length) finishStep(step);
+    return handed;
   }
 
   #answer(run: LoadedRun, step: Step, { decide, names }: Command): Reply<unknown> {
