@@ -13,7 +13,17 @@ import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
 import { inherit, joinedChildren, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
-import { isEnded, isHeldBack, isLive, isUnstarted, joinsParent, newTask, type Task } from "./task.ts";
+import {
+  appended,
+  isEnded,
+  isHeldBack,
+  isLive,
+  isUnstarted,
+  joinsParent,
+  newTask,
+  nothing,
+  type Task,
+} from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 
@@ -202,14 +212,14 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
   }
   if (task.parent > 0) {
     const parent = state.task(task.parent);
-    parent.children.push(task.n);
+    parent.children = appended(parent.children, task.n);
     parent.childrenMade++;
     if (!task.detached) parent.liveChildren++;
     state.dirty.add(parent.n);
   }
   for (const n of after) {
     const dependency = state.task(n);
-    dependency.dependents.push(task.n);
+    dependency.dependents = appended(dependency.dependents, task.n);
     state.dirty.add(n);
     if (isLive(dependency)) {
       lengthen(state, dependency, task.chain + 1);
@@ -375,7 +385,7 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
     state.task(n).keyFreed = true;
     state.dirty.add(n);
   }
-  task.children = [];
+  task.children = nothing;
   state.keys.delete(task.n);
   task.clockAt = 0;
   task.endedAt = 0;

@@ -128,7 +128,7 @@ export class RunState {
     return this.keys.get(creator)?.get(key);
   }
 
-  setCalls(task: Task, calls: Call[]): void {
+  setCalls(task: Task, calls: readonly Call[]): void {
     if (isStopped(task)) this.stopped--;
     task.calls = calls;
     if (isStopped(task)) this.stopped++;
@@ -173,7 +173,7 @@ export class RunState {
     if (isActor(task)) return;
     if (isStopped(task)) this.stopped--;
     this.header.counts[phase.state]--;
-    if (phase.state === "ready") this.queueOf(task.pool).remove(task.n);
+    if (phase.state === "ready") this.queueOf(task.pool).remove(task.n, phase.seq);
     else if (phase.state === "running" && !phase.blocked) this.working--;
     else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.delete(task.n);
   }

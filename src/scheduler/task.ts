@@ -112,7 +112,7 @@ export interface Task {
   turns: number;
   /** The newest logged snapshot; undefined before the first turn. */
   head: string | undefined;
-  calls: Call[];
+  calls: readonly Call[];
   holds: readonly Hold[];
   permits: readonly Permits[];
 
@@ -148,8 +148,15 @@ export interface Task {
   treeReserved: number;
 }
 
-/** One for all tasks that hold nothing: such lists are replaced, never changed. */
-const nothing: readonly never[] = [];
+/** The one empty list: most tasks of a large run have no dependents, awaiters, children, calls or holds. */
+export const nothing: never[] = Object.freeze([]) as unknown as never[];
+
+/** The list with `n` at its end: in place, unless it was empty and may be the one that others have, too. */
+export function appended(list: number[], n: number): number[] {
+  if (list.length === 0) return [n];
+  list.push(n);
+  return list;
+}
 
 /** A task as it begins; what is `given` belongs to it alone. */
 export const newTask = (
@@ -160,7 +167,7 @@ export const newTask = (
   keyFreed: false,
   parent: 0,
   depth: 1,
-  after: [],
+  after: nothing,
   runOnFailure: false,
   detached: false,
   retryLimit: 0,
@@ -173,14 +180,14 @@ export const newTask = (
   failures: 0,
   turns: 0,
   head: undefined,
-  calls: [],
+  calls: nothing,
   holds: nothing,
   permits: nothing,
   chain: 1,
   effective: given.priority,
-  dependents: [],
-  awaiters: [],
-  children: [],
+  dependents: nothing,
+  awaiters: nothing,
+  children: nothing,
   childrenMade: 0,
   liveChildren: 0,
   childrenFailed: 0,
