@@ -175,7 +175,7 @@ function countCycle({ header }: RunState, cycle: string): void {
 }
 
 function createTask(state: RunState, event: Of<"task_created">, seq: number, at: number): void {
-  const after = event.after ?? [];
+  const after = event.after ?? nothing;
   const pending = unsettled(state, { after, runOnFailure: event.run_on_failure === true });
   const task = newTask({
     n: event.task,
@@ -194,7 +194,7 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     backoffMs: event.backoff_ms,
     maxTurns: event.max_turns,
     maxTokens: event.max_tokens ?? 0,
-    base: event.snapshot,
+    base: state.sameHash(event.snapshot),
     phase: pending > 0 ? { state: "waiting", pending, until: 0 } : { state: "ready", since: at, resumed: false, seq },
     readyAt: pending > 0 ? 0 : at,
   });

@@ -86,6 +86,7 @@ export class RunState {
   outsideAt = 0;
   readonly #timers = new IndexedHeap((a, b) => (this.#due.get(a)! - this.#due.get(b)! || a - b) < 0);
   readonly #due = new Map<number, number>();
+  #lastHash = "";
   readonly #cold: (n: number) => Task | undefined;
 
   constructor(header: RunHeader, cold: (n: number) => Task | undefined) {
@@ -141,6 +142,12 @@ export class RunState {
     task.phase = phase;
     this.indexTask(task);
     this.dirty.add(task.n);
+  }
+
+  /** `hash`, as the one string that its neighbours have: tasks of a batch fork the same snapshot. */
+  sameHash(hash: string): string {
+    if (this.#lastHash !== hash) this.#lastHash = hash;
+    return this.#lastHash;
   }
 
   /** Takes in a live task of a checkpoint, whose header has counted it. */

@@ -158,11 +158,16 @@ export function appended(list: number[], n: number): number[] {
   return list;
 }
 
-/** A task as it begins; what is `given` belongs to it alone. */
-export const newTask = (
-  given: Pick<Task, "n" | "createdSeq" | "createdAt" | "pool" | "priority" | "timeoutMs" | "base" | "phase"> &
-    Partial<Task>,
-): Task => ({
+/** Every field, so that all tasks are of one shape and no field lies outside of the object. */
+export const blankTask: Task = {
+  n: 0,
+  createdSeq: 0,
+  createdAt: 0,
+  pool: "",
+  priority: 0,
+  timeoutMs: 0,
+  base: "",
+  phase: { state: "waiting", pending: 0, until: 0 },
   key: undefined,
   keyFreed: false,
   parent: 0,
@@ -184,7 +189,7 @@ export const newTask = (
   holds: nothing,
   permits: nothing,
   chain: 1,
-  effective: given.priority,
+  effective: 0,
   dependents: nothing,
   awaiters: nothing,
   children: nothing,
@@ -203,8 +208,13 @@ export const newTask = (
   treeTokens: 0,
   reserved: 0,
   treeReserved: 0,
-  ...given,
-});
+};
+
+/** A task as it begins; what is `given` belongs to it alone. */
+export const newTask = (
+  given: Pick<Task, "n" | "createdSeq" | "createdAt" | "pool" | "priority" | "timeoutMs" | "base" | "phase"> &
+    Partial<Task>,
+): Task => ({ ...blankTask, effective: given.priority, ...given });
 
 export const isEnded = (task: Task): task is Task & { phase: Ended } => "because" in task.phase;
 export const isLive = (task: Task): boolean => !isEnded(task);

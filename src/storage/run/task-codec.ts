@@ -1,6 +1,6 @@
 /** Tasks as checkpoint rows hold them: fields at their usual value are left out, since most of an ended task's are. */
 
-import { nothing, type Task } from "../../scheduler/task.ts";
+import { blankTask, nothing, type Task } from "../../scheduler/task.ts";
 
 const usual = {
   key: undefined,
@@ -57,6 +57,7 @@ export function packTask(task: Task): Record<string, unknown> {
 /** The inverse. */
 export function unpackTask(packed: Record<string, unknown>): Task {
   return {
+    ...blankTask,
     ...usual,
     ...packed,
     ...(Array.isArray(packed.calls) && { calls: packed.calls.map(newCall) }),
