@@ -8,6 +8,7 @@
  *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
  */
 
+import { base32 } from "../../ids.ts";
 import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
@@ -26,6 +27,8 @@ import { Signals } from "./signals.ts";
 import { startHosted } from "./start-hosted.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
+/** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
+const seatNonce = () => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
 /** A gate or index that did not answer is told again after this. */
 const effectRetryMs = 5000;
 
@@ -206,7 +209,7 @@ export class RunShell {
     const ready = nextReady(state, hostedPool, now) === undefined ? 0 : (state.ready.get(hostedPool)?.size ?? 0);
     const shards = this.seats.wanted(Math.min(ready, state.header.limits.workers - state.working), now);
     if (shards.length === 0) return;
-    const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: crypto.randomUUID(), shard }));
+    const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
     for (const ticket of tickets) this.seats.sent(ticket, now);
     // Seats that were not sent are sent again when they have not opened in time.
     const failed = (error: unknown) => console.error("seats were not opened", { run: run.id, error: String(error) });

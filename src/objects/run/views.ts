@@ -5,7 +5,7 @@ import { freeTokens } from "../../scheduler/budget.ts";
 import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
 import { hostedPool, type Task } from "../../scheduler/task.ts";
 import { toolOf, type Want } from "../../scheduler/want.ts";
-import type { LoggedEvent } from "../../storage/run/log-store.ts";
+import type { LoggedEvent } from "../../storage/run/event-codec.ts";
 import { createdEventOf, errorOf, resultOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
