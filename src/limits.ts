@@ -124,7 +124,13 @@ export const seatRememberedMs = 10 * minute;
 export const seatLingerMs = 500;
 /** Seats of one queue batch: an invocation may have 6 connections that wait for headers. */
 export const seatsPerBatch = 6;
-export const seatShards = 4;
+/**
+ * Queues that seats are sent through. A batch of long tasks holds its queue up until Cloudflare adds a consumer, which it
+ * does only between batches: with so many, a busy tenant's seats leave most of them free.
+ */
+export const seatShards = 16;
+/** A late seat goes this many shards on: odd, so that all come in turn; far, since a busy run's seats stand side by side. */
+export const lateShardStep = 7;
 /** Commands that share one commit: enough to spread its cost, few enough that none waits long for the others. */
 export const commandsPerCommit = 8;
 /** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */

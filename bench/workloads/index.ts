@@ -1,5 +1,6 @@
 /** Every workload, in the order in which they run. */
 
+import { openings } from "./seats-open.ts";
 import { hostedPath } from "./w1-hosted.ts";
 import { pullPath } from "./w1-pull.ts";
 import { schedulerPath } from "./w1-scheduler.ts";
@@ -21,4 +22,5 @@ export const workloads: readonly Workload[] = [
   ...channels,
   ...contextForks,
   ...crashes,
+  ...openings,
 ];

@@ -9,10 +9,8 @@ export interface Env {
   readonly RUNS: DurableObjectNamespace;
   readonly GATES: DurableObjectNamespace;
   readonly VARIABLES: DurableObjectNamespace;
-  readonly SEATS_0: Queue<SeatTicket>;
-  readonly SEATS_1: Queue<SeatTicket>;
-  readonly SEATS_2: Queue<SeatTicket>;
-  readonly SEATS_3: Queue<SeatTicket>;
+  /** One for each of `seatShards`. */
+  readonly [shard: `SEATS_${number}`]: Queue<SeatTicket>;
   /** How seats are opened. */
   readonly SEATS?: "queue" | "direct";
   /** Signs lease tokens; 32 random bytes as hex. */

@@ -27,7 +27,7 @@ import type {
   WaitView,
 } from "../contract/shapes.ts";
 import type { TaskSpec } from "../contract/task-spec.ts";
-import { pageBytesMax, variablesAtOnce } from "../limits.ts";
+import { pageBytesMax, seatShards, variablesAtOnce } from "../limits.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
 import { cancelTask, settle } from "../scheduler/ending.ts";
@@ -97,7 +97,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
             (ticket) => this.#serveHere(ticket),
             (work) => ctx.waitUntil(work),
           )
-        : openThroughQueues({ shards: [env.SEATS_0, env.SEATS_1, env.SEATS_2, env.SEATS_3] });
+        : openThroughQueues({ shards: Array.from({ length: seatShards }, (_, shard) => env[`SEATS_${shard}`]!) });
     this.#shell = new RunShell(ctx, env, open);
     this.#variables = new VariableCalls(env);
     this.#actors = new Actors(this.#shell);

@@ -9,7 +9,7 @@
  * O4. A lingering seat gets its task in the very step that made the task ready, and hears of it when that is committed.
  */
 
-import { seatOpenMs, seatRememberedMs, seatShards } from "../../limits.ts";
+import { lateShardStep, seatOpenMs, seatRememberedMs, seatShards, seatsPerBatch } from "../../limits.ts";
 import type { NextTask, SeatTicket, SeatWork } from "../seat-rpc.ts";
 
 /** An idle seat that waits for work. */
@@ -31,8 +31,8 @@ export class Seats {
   /** Seats whose question for a task is on its way: it may wait for a commit to end. */
   readonly #asking = new Set<string>();
   readonly #lingering = new Set<Lingering>();
-  /** Seats go to the shards in turn, so that one slow batch holds up few of them; each run begins elsewhere. */
-  #spread = Math.floor(Math.random() * seatShards);
+  /** Seats fill a batch on one shard and then go to the next: a run blocks few of them. Each run begins elsewhere. */
+  #sent = seatsPerBatch * Math.floor(Math.random() * seatShards);
 
   get lingering(): number {
     return this.#lingering.size;
@@ -44,10 +44,10 @@ export class Seats {
     for (const [nonce, { sentAt, shard }] of this.#openings) {
       if (sentAt + seatOpenMs > now) continue;
       this.#openings.delete(nonce);
-      again.push((shard + 1) % seatShards);
+      again.push((shard + lateShardStep) % seatShards);
     }
     const count = Math.max(0, ready - this.#asking.size - this.#openings.size);
-    return Array.from({ length: count }, () => again.pop() ?? this.#spread++ % seatShards);
+    return Array.from({ length: count }, () => again.pop() ?? Math.floor(this.#sent++ / seatsPerBatch) % seatShards);
   }
 
   sent(ticket: SeatTicket, now: number): void {
