@@ -44,6 +44,7 @@ import {
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
 import { contextText } from "../storage/run/context-tree.ts";
+import { bootOf } from "./boot.ts";
 import { type Env, gateStub } from "./env.ts";
 import type {
   CompleteInput,
@@ -103,7 +104,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     this.#actors = new Actors(this.#shell);
     this.#outside = new Outside(this.#shell, this.#variables, this.#actors);
     this.#pulled = new PullLeases(this.#shell, this.#variables);
-    this.#hosted = new HostedSeats(this.#shell, this.#variables, env.HEDDLE_BOOT ?? "");
+    this.#hosted = new HostedSeats(this.#shell, this.#variables, bootOf(env));
   }
 
   #serveHere(ticket: SeatTicket): Promise<void> {

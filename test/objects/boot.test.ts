@@ -3,6 +3,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { leaseMs } from "../../src/limits.ts";
+import { bootOf } from "../../src/objects/boot.ts";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { bindings, TestClock, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
@@ -68,4 +69,10 @@ describe("an object that is loaded again", () => {
       await next.alarm();
       expect(await stateOf(next, "pulled")).toBe("ready");
     }));
+});
+
+it("is none in a deployment, and is more than the launcher's start", () => {
+  expect(bootOf({})).toBe("");
+  expect(bootOf({ HEDDLE_BOOT: "one" })).toMatch(/^one\/.+/);
+  expect(bootOf({ HEDDLE_BOOT: "one" })).toBe(bootOf({ HEDDLE_BOOT: "one" }));
 });

@@ -5,6 +5,20 @@ declare module "*/scripts/lib/ports.mjs" {
   export function becomesFree(port: number): Promise<boolean>;
 }
 
+declare module "*/scripts/lib/dev-server.mjs" {
+  export interface DevServer {
+    readonly url: string;
+    readonly key: string;
+    stop(): Promise<unknown>;
+  }
+  export function startDev(options: {
+    state: string;
+    environment: Record<string, string>;
+    config: string;
+    show: (text: string) => void;
+  }): Promise<DevServer>;
+}
+
 declare module "*/scripts/lib/processes.mjs" {
   interface Identity {
     readonly pid: number;
