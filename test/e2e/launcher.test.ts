@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startDev } from "../../scripts/lib/dev-server.mjs";
+import { isSame } from "../../scripts/lib/processes.mjs";
 import { Heddle } from "../../src/client/index.ts";
 import { leaseMs } from "../../src/limits.ts";
 import { until } from "./lib/log.ts";
-import { projectRoot } from "./lib/server.ts";
+import { LocalServer, projectRoot } from "./lib/server.ts";
 import { says } from "./lib/sim.ts";
 
 let folder: string;
@@ -18,7 +19,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** A server whose sources are a file in `folder`, which may be changed. */
-async function server() {
+async function reloadable() {
   const config = readFileSync(join(projectRoot, "wrangler.local.toml"), "utf8")
     .replace('main = "src/local/index.ts"', 'main = "entry.ts"')
     .replace('migrations_dir = "migrations"', `migrations_dir = ${JSON.stringify(join(projectRoot, "migrations"))}`);
@@ -40,7 +41,7 @@ function save(version: string): void {
 }
 
 it("A hot reload ends the attempts that it cut off, and their tasks go on at once", async () => {
-  const { dev, heddle } = await server();
+  const { dev, heddle } = await reloadable();
   try {
     const { id } = await heddle.createRun({});
     await heddle.createTasks(id, { tasks: [{ key: "slow", instructions: says("done", { latency_ms: 2 * leaseMs }) }] });
@@ -54,5 +55,25 @@ it("A hot reload ends the attempts that it cut off, and their tasks go on at onc
     expect(end).toMatchObject({ why: "restart" });
   } finally {
     await dev.stop();
+  }
+});
+
+it("Ctrl-C ends a busy server within two seconds, and nothing of it is left", async () => {
+  const server = await LocalServer.start();
+  try {
+    const { heddle } = server;
+    const { id } = await heddle.createRun({});
+    await heddle.createTasks(id, { tasks: [{ key: "slow", instructions: says("done", { latency_ms: 2 * leaseMs }) }] });
+    await until("it runs", leaseMs, async () => (await heddle.task(id, "slow")).state === "running");
+    const waiting = heddle.wait(id, { timeout_ms: leaseMs }, { retryMs: 0 }).catch(() => "cut off");
+    const processes = server.processes();
+    expect(processes.length).toBeGreaterThan(2);
+    const from = Date.now();
+    expect(await server.interrupt()).toBe(0);
+    expect(Date.now() - from).toBeLessThan(2000);
+    expect(processes.filter((process) => isSame(process))).toEqual([]);
+    expect(await waiting).toBe("cut off");
+  } finally {
+    await server.stop();
   }
 });

@@ -20,7 +20,7 @@ declare module "*/scripts/lib/dev-server.mjs" {
 }
 
 declare module "*/scripts/lib/processes.mjs" {
-  interface Identity {
+  export interface Identity {
     readonly pid: number;
     readonly start: string;
   }
