@@ -13,7 +13,7 @@ import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
 import { inherit, joinedChildren, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
-import { isEnded, isHeldBack, isLive, isUnstarted, joinsParent, newTask, type Task } from "./task.ts";
+import { isEnded, isHeldBack, isLive, isUnstarted, joinsParent, newTask, settles, type Task } from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 
@@ -49,6 +49,11 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "task_ready":
       makeReady(state, state.task(event.task), seq, at);
       return;
+    case "task_held": {
+      const task = state.task(event.task);
+      holdBack(state, task, task.after);
+      return;
+    }
     case "task_started":
       startTask(state, event, at);
       return;
@@ -219,10 +224,6 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
   state.indexTask(task);
 }
 
-/** Whether a dependency no longer holds its dependent back. */
-const settles = (dependency: Task | undefined, runOnFailure: boolean): boolean =>
-  dependency !== undefined && isEnded(dependency) && (dependency.phase.state === "succeeded" || runOnFailure);
-
 const unsettled = (state: RunState, { after, runOnFailure }: Pick<Task, "after" | "runOnFailure">): number =>
   after.filter((n) => !settles(state.find(n), runOnFailure)).length;
 
@@ -386,7 +387,7 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
   }
   for (const n of task.dependents) {
     const dependent = state.live(n);
-    if (dependent && (isHeldBack(dependent) || isUnstarted(dependent))) holdBack(state, dependent, task);
+    if (dependent && (isHeldBack(dependent) || isUnstarted(dependent))) holdBack(state, dependent, [task.n]);
   }
   inherit(state, task);
   for (const n of task.after) {
@@ -395,9 +396,12 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
   }
 }
 
-/** A dependent that has not begun with the old result waits for the new one. */
-function holdBack(state: RunState, dependent: Task, dependency: Task): void {
+/** A dependent that has not begun with the old results waits for the new ones. */
+function holdBack(state: RunState, dependent: Task, dependencies: readonly number[]): void {
   state.setPhase(dependent, { state: "waiting", pending: unsettled(state, dependent), until: 0 });
   for (const provider of providersOf(state, dependent)) raiseEffective(state, provider, dependent.effective);
-  lengthen(state, dependency, dependent.chain + 1);
+  for (const n of dependencies) {
+    const dependency = state.live(n);
+    if (dependency) lengthen(state, dependency, dependent.chain + 1);
+  }
 }

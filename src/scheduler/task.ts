@@ -206,6 +206,9 @@ export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, {
   task.phase.state === "waiting" && task.phase.until === 0;
 /** Ready, and nothing of its dependencies' results is in a transcript yet. */
 export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.turns === 0;
+/** Whether a dependency no longer holds its dependent back. */
+export const settles = (dependency: Task | undefined, runOnFailure: boolean): boolean =>
+  dependency !== undefined && isEnded(dependency) && (dependency.phase.state === "succeeded" || runOnFailure);
 /** Its creator ends only after it, and answers for its failure. */
 export const joinsParent = (task: Task): boolean => task.parent > 0 && !task.detached && !task.keyFreed;
 /** An actor session (actors.ts): no task of the run's, whoever asks for tasks. */
