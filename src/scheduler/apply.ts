@@ -272,6 +272,7 @@ function logTurn(state: RunState, event: Of<"turn">): void {
   task.turns = event.turn;
   task.head = event.snapshot;
   task.losses = 0;
+  variables.leaveUntold(state, task);
   dropCalls(state, task);
   spend(state, task, event.usage);
   reserve(state, task, 0);
@@ -306,7 +307,10 @@ function endAttempt(state: RunState, event: Of<"attempt_ended">, seq: number, at
   if (event.why === "lost") task.losses++;
   if (event.why === "transient") task.failures++;
   // A pull worker's waits are its own long polls: what comes free must not go to one that is gone.
-  if (task.phase.state === "running" && !task.phase.hosted) dropWants(state, task);
+  if (task.phase.state === "running" && !task.phase.hosted) {
+    variables.leaveUntold(state, task);
+    dropWants(state, task);
+  }
   if (event.until !== undefined && event.until > at) {
     state.setPhase(task, { state: "waiting", pending: 0, until: event.until });
   } else {
@@ -319,6 +323,7 @@ function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: numb
   assert(isLive(task), "a task ends once in a generation");
   spend(state, task, event.usage);
   dropCalls(state, task);
+  task.absences = [];
   reserve(state, task, 0);
   const because = event.error?.because ?? 0;
   state.setPhase(task, { state: event.state, seq: event.result_seq ?? seq, because });

@@ -77,6 +77,12 @@ export interface Permits {
   readonly since: number;
 }
 
+/** A barrier that a task had arrived at when its worker went away. */
+export interface Absence {
+  readonly name: string;
+  readonly generation: number;
+}
+
 export interface Task {
   readonly n: number;
   readonly key: string | undefined;
@@ -115,6 +121,8 @@ export interface Task {
   calls: Call[];
   holds: readonly Hold[];
   permits: readonly Permits[];
+  /** Where it is still expected back, while the generation lasts. */
+  absences: readonly Absence[];
 
   /** At least the longest chain of waiting dependents behind this task, itself included, up to `chainLengthMax`. */
   chain: number;
@@ -176,6 +184,7 @@ export const newTask = (
   calls: [],
   holds: nothing,
   permits: nothing,
+  absences: nothing,
   chain: 1,
   effective: given.priority,
   dependents: [],
