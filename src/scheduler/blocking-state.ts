@@ -27,7 +27,7 @@ export class BlockingState {
   readonly freed = new Set<string>();
   /** Tasks whose waits changed, and that `breakDeadlocks` has not looked at yet. */
   readonly fresh = new Set<number>();
-  /** Messages in all queues. */
+  /** Messages in all queues, and of pushes that wait for room in one. */
   queued = 0;
   /** Waits that need somebody, whoever it is. */
   anyoneWaits = 0;
@@ -80,6 +80,7 @@ export class BlockingState {
       (this.line(name, kindOf(want)) as { add(one: Waiter): void }).add(waiter);
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, 1);
     }
+    this.queued += messagesOfWait(want);
     if (waiter.task > 0 && needsAnyone(want, until)) this.anyoneWaits++;
     this.fresh.add(waiter.task);
   }
@@ -90,6 +91,7 @@ export class BlockingState {
       this.freed.add(name);
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, -1);
     }
+    this.queued -= messagesOfWait(want);
     if (task > 0 && needsAnyone(want, until)) this.anyoneWaits--;
   }
 
@@ -125,3 +127,5 @@ export const waiterOf = (
 
 const messagesOf = (facts: Facts | undefined): number =>
   facts?.kind === "message_queue" ? facts.pushed - facts.popped : 0;
+
+const messagesOfWait = (want: Want): number => (want.kind === "push" ? want.sizes.length : 0);
