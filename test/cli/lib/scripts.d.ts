@@ -73,6 +73,12 @@ declare module "*/scripts/demo/plan.mjs" {
   }): { tasks: PlannedTask[] };
 }
 
+declare module "*/scripts/demo/report.mjs" {
+  export function failureLines(
+    tasks: { id: string; title: string | null; state: string; error?: { code: string; message: string } }[],
+  ): string;
+}
+
 declare module "*/examples/analyse/analyse-file.mjs" {
   interface MeasuredFunction {
     readonly name: string;
