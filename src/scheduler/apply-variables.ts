@@ -17,6 +17,7 @@ type Waiting = Extract<Call, { state: "waiting" }>;
 export function enterLines(state: RunState, task: Task, call: Waiting): void {
   if (!call.want) return;
   state.blocking.enter(waiterOf(task, call, call.want), call.until);
+  state.blocking.raiseTops(task);
   if (call.want.kind === "barrier") task.absences = withoutAbsence(task, call.want.names[0]);
   for (const name of call.want.names) {
     for (const holder of state.blocking.holdersOf(name)) raiseEffective(state, state.task(holder), task.effective);

@@ -31,6 +31,8 @@ export class BlockingState {
   queued = 0;
   /** Waits that need somebody, whoever it is. */
   anyoneWaits = 0;
+  /** Tasks that more than one of their calls keeps waiting. */
+  readonly several = new Set<number>();
   readonly #lines = new Map<string, Line>();
   /** Barriers that would break with a task's end, and by how many waits. */
   readonly #memberOf = new Map<number, Map<string, number>>();
@@ -95,6 +97,25 @@ export class BlockingState {
     if (task > 0 && needsAnyone(want, until)) this.anyoneWaits--;
   }
 
+  /** After any change of a task's calls. */
+  countWaits({ n, calls }: Task): void {
+    let waits = 0;
+    for (const call of calls) if (call.state === "waiting") waits++;
+    if (waits > 1) this.several.add(n);
+    else this.several.delete(n);
+  }
+
+  /** A task's level rose, or it came to wait: nobody in its lines has a higher one than their `top`. */
+  raiseTops({ calls, effective }: Task): void {
+    for (const call of calls) {
+      if (call.state !== "waiting") continue;
+      for (const name of call.want?.names ?? []) {
+        const line = this.#lines.get(name);
+        if (line) line.top = Math.max(line.top, effective);
+      }
+    }
+  }
+
   /** The barriers that somebody waits at and that name the task as a member. */
   barriersOf(task: number): string[] {
     return [...(this.#memberOf.get(task)?.keys() ?? [])];
@@ -116,6 +137,8 @@ export class BlockingState {
     for (const call of task.calls) {
       if (call.state === "waiting" && call.want) this.enter(waiterOf(task, call, call.want), call.until);
     }
+    this.countWaits(task);
+    this.raiseTops(task);
   }
 }
 

@@ -39,6 +39,7 @@ export function breakDeadlock(step: Step, task: Task): void {
  * one is spared: a long line of tasks that hold nothing costs each newcomer next to nothing.
  */
 function mayClose(state: RunState, task: Task): boolean {
+  if (behind(state, task).next().done) return false;
   const providers = new Set<number>();
   for (const { of } of waitsOf(state, task, true)) for (const one of of) providers.add(one.task);
   const seen = new Set([task]);

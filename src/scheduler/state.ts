@@ -132,6 +132,7 @@ export class RunState {
     if (isStopped(task)) this.stopped--;
     task.calls = calls;
     if (isStopped(task)) this.stopped++;
+    this.blocking.countWaits(task);
     this.dirty.add(task.n);
   }
 
