@@ -12,7 +12,7 @@ import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
 import { inherit, joinedChildren, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
-import type { RunState } from "./state.ts";
+import { cyclesOf, type RunState } from "./state.ts";
 import { isEnded, isHeldBack, isLive, isUnstarted, joinsParent, newTask, settles, type Task } from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
@@ -163,10 +163,10 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
 }
 
 function countCycle({ header }: RunState, cycle: string): void {
-  const { [cycle]: count = 0, ...others } = header.cycles ?? {};
+  const count = cyclesOf(header, cycle);
   // The newest stand last; those that were not found again for long are forgotten.
-  const kept = Object.entries(others).slice(1 - cyclesRemembered);
-  header.cycles = { ...Object.fromEntries(kept), [cycle]: count + 1 };
+  const kept = Object.entries(header.cycles ?? {}).filter(([name]) => name !== cycle);
+  header.cycles = { ...Object.fromEntries(kept.slice(1 - cyclesRemembered)), [cycle]: count + 1 };
 }
 
 function createTask(state: RunState, event: Of<"task_created">, seq: number, at: number): void {
