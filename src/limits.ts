@@ -144,7 +144,7 @@ export const lockNamesMax = 16;
 /** Messages of a queue whose `create` nobody called (contract). */
 export const queueCapacityDefault = 10_000;
 export const queueCapacityMax = 100_000;
-/** Messages in all queues of a run: each costs the run's memory a few dozen bytes. */
+/** Messages in all queues of a run and of the pushes that wait for room in one: each costs the run's memory a few dozen bytes. */
 export const queuedMessagesMax = 200_000;
 /** Messages of one push, and of one pop. */
 export const messagesPerCallMax = 1000;

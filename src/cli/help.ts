@@ -52,6 +52,7 @@ command gets SIGTERM, and SIGKILL 5 s later. A server that restarts is waited fo
 A command that waits for other tasks gives its place to one more command.
 
 SIGINT or SIGTERM: no new tasks, running commands finish. A second one: they are stopped, and their tasks retried elsewhere.
+A worker that is killed leaves nothing behind: a process beside it ends its commands, and their tasks are retried after 30 s.
 Exit status: 0; 1 a task failed (with --once) or the server refused; 2 usage; 3 server not reached; 130 stopped by force.
 
 ${environment}

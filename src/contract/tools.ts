@@ -15,7 +15,7 @@ import type { VariableErrorCode } from "../errors/codes.ts";
 import * as limits from "../limits.ts";
 import type { BlockingCall, BlockingKind, DataKind, VariableCall, VariableKind } from "../variables/ops.ts";
 import { mismatchOf } from "./field-errors.ts";
-import { isTooDeep } from "./json-depth.ts";
+import { unfitJson } from "./json-bounds.ts";
 import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
 import { resultValue } from "./result-value.ts";
 import type { WaitMode } from "./shapes.ts";
@@ -247,7 +247,8 @@ export function parseToolArguments(name: string, argumentsText: string): ToolArg
   }
   if (typeof args !== "object" || args === null || Array.isArray(args))
     return bad("the arguments must be one JSON object");
-  if (isTooDeep(args)) return bad(`the arguments nest deeper than ${limits.jsonDepthMax} levels`);
+  const unfit = unfitJson(args);
+  if (unfit !== undefined) return bad(`the arguments: the JSON ${unfit}`);
   try {
     return { ok: true, call: tools[name].parse(args, text) };
   } catch (error) {

@@ -17,7 +17,7 @@ export interface Env {
   readonly HEDDLE_SECRET?: string;
   /** The operator's secret of /admin. */
   readonly HEDDLE_ADMIN_SECRET?: string;
-  /** Identity of a local runtime; absent in deployments, where attempts outlive isolates. */
+  /** One start of the local launcher (boot.ts); absent in deployments. */
   readonly HEDDLE_BOOT?: string;
   readonly ANTHROPIC_API_KEY?: string;
   readonly ANTHROPIC_BASE_URL?: string;

@@ -64,6 +64,10 @@ export const noCounts = (): Record<TaskState, number> => ({
   skipped: 0,
 });
 
+/** How often this cycle of waits was found. Its name may be any, also one that every object has. */
+export const cyclesOf = ({ cycles = {} }: RunHeader, cycle: string): number =>
+  Object.hasOwn(cycles, cycle) ? cycles[cycle]! : 0;
+
 export class RunState {
   readonly header: RunHeader;
   /** Every live task, and the ended ones that have not been evicted. */
@@ -133,6 +137,7 @@ export class RunState {
     if (isStopped(task)) this.stopped--;
     task.calls = calls;
     if (isStopped(task)) this.stopped++;
+    this.blocking.countWaits(task);
     this.dirty.add(task.n);
   }
 

@@ -77,6 +77,12 @@ export interface Permits {
   readonly since: number;
 }
 
+/** A barrier that a task had arrived at when its worker went away. */
+export interface Absence {
+  readonly name: string;
+  readonly generation: number;
+}
+
 export interface Task {
   readonly n: number;
   readonly key: string | undefined;
@@ -115,6 +121,8 @@ export interface Task {
   calls: readonly Call[];
   holds: readonly Hold[];
   permits: readonly Permits[];
+  /** Where it is still expected back, while the generation lasts. */
+  absences: readonly Absence[];
 
   /** At least the longest chain of waiting dependents behind this task, itself included, up to `chainLengthMax`. */
   chain: number;
@@ -188,6 +196,7 @@ export const blankTask: Task = {
   calls: nothing,
   holds: nothing,
   permits: nothing,
+  absences: nothing,
   chain: 1,
   effective: 0,
   dependents: nothing,
@@ -223,6 +232,9 @@ export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, {
   task.phase.state === "waiting" && task.phase.until === 0;
 /** Ready, and nothing of its dependencies' results is in a transcript yet. */
 export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.turns === 0;
+/** Whether a dependency no longer holds its dependent back. */
+export const settles = (dependency: Task | undefined, runOnFailure: boolean): boolean =>
+  dependency !== undefined && isEnded(dependency) && (dependency.phase.state === "succeeded" || runOnFailure);
 /** Its creator ends only after it, and answers for its failure. */
 export const joinsParent = (task: Task): boolean => task.parent > 0 && !task.detached && !task.keyFreed;
 /** An actor session (actors.ts): no task of the run's, whoever asks for tasks. */

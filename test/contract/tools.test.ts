@@ -108,7 +108,9 @@ test.each([
   ["finish", { result: 1, error: "x" }, "error: give `result` or `error`, not both"],
   ["finish", { result: "x".repeat(resultBytesMax) }, `result: at most ${resultBytesMax} bytes`],
   ["finish", [1], "the arguments must be one JSON object"],
-  ["finish", { result: JSON.parse(`${"[".repeat(200)}${"]".repeat(200)}`) }, "nest deeper than 64 levels"],
+  ["finish", { result: JSON.parse(`${"[".repeat(200)}${"]".repeat(200)}`) }, "nests deeper than 64 levels"],
+  ["shared_map", { op: "get", name: "m", key: "\ud800" }, "key: half of a surrogate pair stands alone"],
+  ["shared_memory", { op: "write", name: "m", text: "a\udc00" }, "text: half of a surrogate pair stands alone"],
 ])("%s %j says what is wrong", (tool, args, expected) => {
   expect(messageOf(tool, args)).toContain(expected);
 });

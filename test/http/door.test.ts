@@ -276,4 +276,11 @@ test("hosts, where they are named, are the only ones", async () => {
   const local = createApp({ hosts: ["127.0.0.1", "localhost"] });
   expect((await local.request("http://127.0.0.1:8787/")).status).toBe(200);
   expect((await local.request("http://evil.test:8787/")).status).toBe(403);
+  const from = async (origin: string) =>
+    (await local.request("http://127.0.0.1:8787/", { headers: { origin } })).status;
+  for (const own of ["http://127.0.0.1:8787", "http://localhost:3000"])
+    expect([own, await from(own)]).toEqual([own, 200]);
+  for (const other of ["http://evil.test:8787", "https://127.0.0.1.evil.test", "null", ""]) {
+    expect([other, await from(other)]).toEqual([other, 403]);
+  }
 });

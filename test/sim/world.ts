@@ -8,7 +8,7 @@
 
 import { leaseMs } from "../../src/limits.ts";
 import { endActor, openActor } from "../../src/scheduler/actors.ts";
-import { failAttempt, leased, nextReady, openLease } from "../../src/scheduler/attempts.ts";
+import { failAttempt, leased, nextToStart, openLease } from "../../src/scheduler/attempts.ts";
 import { freeTokens, needsReservation, reserveTokens, settleBudget, spentTokens } from "../../src/scheduler/budget.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../src/scheduler/clock.ts";
 import { createTasks } from "../../src/scheduler/create-tasks.ts";
@@ -261,7 +261,7 @@ export class World {
     this.#command((step) => {
       const { header } = this.#state;
       const { working } = this.#state;
-      const task = nextReady(this.#state, pool, this.#now);
+      const task = nextToStart(step, pool);
       if (!task) return;
       if (header.status !== "active" || working >= header.limits.workers) throw new Error("[O4] a lease too many");
       const hosted = pool === "hosted";

@@ -17,6 +17,7 @@ import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
 import { setRunStatus } from "../../storage/d1/run-index.ts";
 import { RunStore } from "../../storage/run/run-store.ts";
+import { bootOf } from "../boot.ts";
 import { Commits } from "../commits.ts";
 import { type Env, gateStub } from "../env.ts";
 import type { Idem, Reply } from "../rpc.ts";
@@ -83,7 +84,8 @@ export class RunShell {
   create(identity: { tenant: string; run: string }): LoadedRun {
     this.#run = new LoadedRun(RunStore.create(this.sql, identity));
     // Else the first load after an idle time would take itself for a restart, and give every lease a whole term again.
-    if (this.#env.HEDDLE_BOOT) this.#run.store.setMeta("boot", this.#env.HEDDLE_BOOT);
+    const boot = bootOf(this.#env);
+    if (boot !== "") this.#run.store.setMeta("boot", boot);
     return this.#run;
   }
 
@@ -180,7 +182,7 @@ export class RunShell {
    */
   #afterRestart(): void {
     const run = this.#run!;
-    const boot = this.#env.HEDDLE_BOOT ?? "";
+    const boot = bootOf(this.#env);
     const step = new Step(run.state, this.now());
     this.transaction(() => {
       endAttemptsOfOtherBoots(step, boot);

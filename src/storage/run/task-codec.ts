@@ -20,6 +20,7 @@ const usual = {
   calls: nothing,
   holds: nothing,
   permits: nothing,
+  absences: nothing,
   chain: 1,
   dependents: nothing,
   awaiters: nothing,
