@@ -1,13 +1,18 @@
+import type { Command } from "./command.ts";
 import { reach } from "./connection.ts";
 import { exitStatus } from "./exit-status.ts";
-import { readArguments, seeHelp, UsageError } from "./usage.ts";
 
-/** `heddle cancel RUN` */
-export async function cancel(argv: readonly string[]): Promise<number> {
-  const { flags, words } = readArguments("cancel", argv, { reason: { type: "string" } });
-  if (words.length !== 1) throw new UsageError(`Name one run.\n${seeHelp("cancel")}`);
-  const { reason } = flags;
-  const run = await (await reach()).cancelRun(words[0]!, typeof reason === "string" ? { reason } : {});
-  console.log(`${run.id} is ${run.status}.`);
-  return exitStatus.ok;
-}
+export const cancelCommand: Command = {
+  name: "cancel",
+  group: "Steer",
+  summary: "cancel a run and its tasks",
+  words: [{ name: "RUN", names: "run" }],
+  flags: { reason: { value: "TEXT", about: "for the record" } },
+  ask: "Name one run.",
+  about: "Cancels a run and all of its tasks.",
+  run: async ({ flags: { reason }, words: [run] }) => {
+    const cancelled = await (await reach()).cancelRun(run!, typeof reason === "string" ? { reason } : {});
+    console.log(`${cancelled.id} is ${cancelled.status}.`);
+    return exitStatus.ok;
+  },
+};

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { runCli } from "../../src/cli/cli.ts";
+import { commands } from "../../src/cli/commands.ts";
 import { type Ended, heddle as heddleProcess } from "./lib/heddle.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -93,9 +94,12 @@ describe("heddle", () => {
 
   it("prints help and version on stdout, with status 0", async () => {
     for (const args of [[], ["--help"], ["help"]]) expect((await heddle(args)).stdout).toMatch(/^heddle: .*\n\nUsage:/);
-    for (const command of ["run", "watch", "cancel", "work", "tool"]) {
+    for (const { name: command, flags = {}, hidden } of commands) {
       const { stdout, status } = await heddle(["help", command]);
-      expect(stdout).toMatch(new RegExp(`^heddle ${command} `));
+      expect(stdout).toMatch(new RegExp(`^heddle ${command}\\b`));
+      for (const flag of Object.keys(flags)) expect(stdout).toMatch(new RegExp(`^ .*--${flag}\\b`, "m"));
+      expect(Math.max(...stdout.split("\n").map((line) => line.length)), command).toBeLessThanOrEqual(130);
+      expect((await heddle([])).stdout.includes(`  heddle ${command} `)).toBe(!hidden);
       expect(stdout).toBe((await heddle([command, "--help"])).stdout);
       expect(status).toBe(0);
     }
