@@ -1,18 +1,18 @@
 import { HeddleProblem, HeddleUnreachable } from "../client/errors.ts";
+import { version } from "../version.ts";
 import { commandNamed, commands } from "./commands.ts";
 import { exitStatus } from "./exit-status.ts";
 import { helpOf, overview } from "./help.ts";
 import { problemText } from "./problem-text.ts";
 import { readCommandLine } from "./read-command-line.ts";
 import { UsageError } from "./usage.ts";
-import { version } from "./version.ts";
 
 /** Runs one command line and returns its exit status. What the user can act on is said in a line or two, without a stack. */
 export async function runCli(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   try {
     if (name === undefined || name === "--help" || name === "-h") return print(overview(commands));
-    if (name === "--version" || name === "-v") return print(`${version()}\n`);
+    if (name === "--version" || name === "-v") return print(`${version}\n`);
     if (name === "help") return print(helpFor(rest[0]));
     const command = commandNamed(name);
     if (command === undefined) throw new UsageError(`Unknown command "${name}". See: heddle --help`);
