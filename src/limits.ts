@@ -275,5 +275,8 @@ export const watchEveryMs = 200;
 export const watchIdleEveryMs = 5 * second;
 /** A command says that it can't reach the server after this: longer than a local server's restart, shorter than patience. */
 export const cliReachMs = 6 * second;
+/** Rows that `heddle runs` and `heddle show` list where nobody says how many: what a screen has room for, and some. */
+export const runsListedDefault = 20;
+export const tasksShownDefault = 50;
 /** Where its output is no terminal, progress is a line at most this often: it is read later, if at all. */
 export const plainProgressEveryMs = 2 * second;
