@@ -1,6 +1,8 @@
 /** The one table of commands: help, the reading of command lines and completion are made from it. One entry adds a command. */
 
 import type { Command } from "./command.ts";
+import { completeCommand, completionCommand } from "./completion/completion.ts";
+import { doctorCommand } from "./doctor/doctor.ts";
 import { contextCommand } from "./look/context.ts";
 import { findingsCommand } from "./look/findings.ts";
 import { logsCommand } from "./look/logs.ts";
@@ -35,6 +37,9 @@ export const commands: readonly Command[] = [
   deleteCommand,
   workCommand,
   toolCommand,
+  doctorCommand,
+  completionCommand,
+  completeCommand(() => commands),
 ];
 
 export const commandNamed = (name: string): Command | undefined => commands.find((command) => command.name === name);

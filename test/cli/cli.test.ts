@@ -77,13 +77,13 @@ describe("heddle", () => {
 
   it("prints help and version on stdout, with status 0", async () => {
     for (const args of [[], ["--help"], ["help"]]) expect((await heddle(args)).stdout).toMatch(/^heddle: .*\n\nUsage:/);
-    for (const { name: command, flags = {}, hidden } of commands) {
+    for (const { name: command, flags = {}, hidden, raw } of commands) {
       const { stdout, status } = await heddle(["help", command]);
       expect(stdout).toMatch(new RegExp(`^heddle ${command}\\b`));
       for (const flag of Object.keys(flags)) expect(stdout).toMatch(new RegExp(`^ .*--${flag}\\b`, "m"));
       expect(Math.max(...stdout.split("\n").map((line) => line.length)), command).toBeLessThanOrEqual(130);
       expect((await heddle([])).stdout.includes(`  heddle ${command} `)).toBe(!hidden);
-      expect(stdout).toBe((await heddle([command, "--help"])).stdout);
+      if (!raw) expect(stdout).toBe((await heddle([command, "--help"])).stdout);
       expect(status).toBe(0);
     }
     expect((await heddle(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
