@@ -22,6 +22,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   limits: { pure: true },
   ids: { imports: ["limits"], pure: true },
   lru: { pure: true },
+  version: { pure: true },
   errors: { imports: ["limits"], pure: true },
   // A hash that is not async exists in node:crypto alone.
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
@@ -37,7 +38,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   http: {
-    imports: [...ground, "context", "contract", "storage/d1"],
+    imports: [...ground, "version", "context", "contract", "storage/d1"],
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },
@@ -48,7 +49,11 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^cloudflare:workers$/, /^zod$/],
   },
   client: { imports: ["limits"], types: ["context", "contract"], packages: [/^node:crypto$/] },
-  cli: { imports: ["limits", "client", "context/json-position"], types: ["context", "contract"], packages: [/^node:/] },
+  cli: {
+    imports: ["limits", "version", "client", "context/json-position"],
+    types: ["context", "contract"],
+    packages: [/^node:/, /^yaml$/],
+  },
 };
 
 interface Import {
