@@ -23,6 +23,7 @@ import type {
   Snapshot,
   TasksPage,
   TaskView,
+  ToolCallLease,
   ToolOutcome,
   VariablesPage,
   VariableView,
@@ -32,6 +33,7 @@ import type {
   ActorRequest,
   AnthropicTool,
   CompleteRequest,
+  CompleteToolCallRequest,
   FailRequest,
   JsonSchemaTool,
   LeasesRequest,
@@ -39,10 +41,12 @@ import type {
   Message,
   OpenAiTool,
   PageQuery,
+  ProgressReport,
   RunSpec,
   TaskSpec,
   TasksQuery,
   ToolFormat,
+  ToolLeasesRequest,
   ToolRequest,
   WaitRequest,
 } from "./requests.ts";
@@ -216,6 +220,11 @@ export class Heddle {
     return this.#tool(`${at(run)}/tools/${encodeURIComponent(tool)}`, body, options, true);
   }
 
+  /** The key by which an endpoint checks that a call of its tool comes from Heddle (Standard Webhooks). */
+  signingSecret(options: CallOptions = {}): Promise<{ secret: string }> {
+    return this.#get("/v1/tools/signing-secret", {}, options);
+  }
+
   // ---- sessions --------------------------------------------------------------------------------------------------------
 
   /** A session that may hold locks and permits, and wait, from outside any task; it ends `ttl_ms` after its last call. */
@@ -242,8 +251,15 @@ export class Heddle {
 
   // ---- pools and leases: pull workers ----------------------------------------------------------------------------------
 
-  async lease(pool: string, body: LeasesRequest, options: CallOptions = {}): Promise<Lease[]> {
-    const reply = await this.#transport.json<{ leases: Lease[] }>({
+  lease(pool: string, body: LeasesRequest, options: CallOptions = {}): Promise<Lease[]> {
+    return this.#leases(pool, body, options);
+  }
+  /** Calls of remote tools that wait for a worker of the pool. */
+  leaseToolCalls(pool: string, body: ToolLeasesRequest, options: CallOptions = {}): Promise<ToolCallLease[]> {
+    return this.#leases(pool, { ...body, kinds: ["tool_call"] }, options);
+  }
+  async #leases<Kind>(pool: string, body: LeasesRequest & { kinds?: string[] }, options: CallOptions): Promise<Kind[]> {
+    const reply = await this.#transport.json<{ leases: Kind[] }>({
       ...options,
       method: "POST",
       path: `/v1/pools/${encodeURIComponent(pool)}/leases`,
@@ -255,6 +271,10 @@ export class Heddle {
   /** @throws HeddleProblem `lease_lost`, always, for a lease that is no longer valid; so do the other calls on a lease */
   renewLease(lease: string, options: CallOptions = {}): Promise<{ expires_at: number }> {
     return this.#onLease(lease, "renew", {}, options);
+  }
+  /** As `renewLease`, of a tool call's lease, and says how far the call is. */
+  reportProgress(lease: string, progress: ProgressReport, options: CallOptions = {}): Promise<{ expires_at: number }> {
+    return this.#onLease(lease, "renew", { progress }, options);
   }
   /** Logs a turn: the messages since the last one. */
   turn(
@@ -276,6 +296,14 @@ export class Heddle {
   complete(lease: string, body: CompleteRequest, options: CallOptions = {}): Promise<{ lease?: Lease }> {
     return this.#onLease(lease, "complete", body, options);
   }
+  completeToolCall(
+    lease: string,
+    body: CompleteToolCallRequest,
+    options: CallOptions = {},
+  ): Promise<{ lease?: ToolCallLease }> {
+    return this.#onLease(lease, "complete", body, options);
+  }
+  /** Of a task's attempt, or of a tool call's. */
   fail(lease: string, body: FailRequest, options: CallOptions = {}): Promise<Failed> {
     return this.#onLease(lease, "fail", body, options);
   }

@@ -9,6 +9,7 @@ import type {
   RunView,
   TaskState,
   TaskView,
+  ToolCallView,
   VariableView,
 } from "../contract/shapes.ts";
 import type { ContextSpec, Message } from "./requests.ts";
@@ -22,10 +23,12 @@ export type {
   FindingView,
   ModelSource,
   Projection,
+  RemoteToolView,
   RunStatus,
   RunView,
   TaskState,
   TaskView,
+  ToolCallView,
   ToolOutcome,
   VariableView,
   WaitMode,
@@ -51,6 +54,14 @@ export interface Lease {
   task: TaskView & { instructions: string; attempt: number };
   /** null: too large to travel along; read `snapshot` of `run`. */
   context: ContextView | null;
+}
+
+/** A lease of a remote tool's call. */
+export interface ToolCallLease {
+  /** The capability for this attempt: its calls need no key. */
+  id: string;
+  expires_at: number;
+  tool_call: ToolCallView;
 }
 
 /** A row of the list of runs: what the index knows without asking the run itself. */

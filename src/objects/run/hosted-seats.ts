@@ -2,17 +2,18 @@
 
 import type { ToolCall } from "../../context/types.ts";
 import { seatLingerMs } from "../../limits.ts";
-import { leased, nextReady } from "../../scheduler/attempts.ts";
+import { leased } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
+import { endCall, failCall, leasedCall } from "../../scheduler/remote-calls.ts";
 import type { Step } from "../../scheduler/step.ts";
-import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
+import type { Running, Task } from "../../scheduler/task.ts";
 import type { LeaseRef } from "../rpc.ts";
-import type { Answer, Leave, NextTask, SeatReply, SeatTicket, SeatTurn, SeatWork } from "../seat-rpc.ts";
+import type { Answer, Leave, NextTask, SeatJob, SeatReply, SeatTicket, SeatTurn, UrlOutcome } from "../seat-rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { ok } from "./replies.ts";
 import { answerCalls, answerText, endAttempt, type LaterCall, logTurn, usageDelta } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
-import { startHosted } from "./start-hosted.ts";
+import { hasHostedWork, startHosted } from "./start-hosted.ts";
 import type { VariableCalls } from "./variable-calls.ts";
 
 const over: SeatReply = { kind: "over" };
@@ -28,7 +29,7 @@ export class HostedSeats {
     this.#boot = boot;
   }
 
-  async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatWork | undefined> {
+  async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined> {
     if (!this.#shell.load() || !this.#shell.seats.open(ticket.nonce, this.#shell.now())) return undefined;
     return this.#nextWork(next);
   }
@@ -96,6 +97,24 @@ export class HostedSeats {
     });
   }
 
+  /** An attempt of a url is over: the call has its result, or is tried again. */
+  async endUrlCall(
+    lease: LeaseRef & { readonly call: number },
+    outcome: UrlOutcome,
+    next: NextTask | undefined,
+  ): Promise<SeatReply> {
+    const reply = await this.#shell.together<SeatReply>((step, run) => {
+      const found = leasedCall(run.state, lease.call, lease.fence);
+      if (found && outcome.kind === "result") endCall(step, found, outcome);
+      else if (found && outcome.kind === "error") failCall(step, found, outcome);
+      else if (run.state.find(lease.taskNumber))
+        step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op: "url_call" });
+      const work = next && startHosted(step, run, next, this.#boot);
+      return ok(work ? { kind: "over", work } : over);
+    });
+    return this.#orLinger(reply.ok ? reply.value : over, next);
+  }
+
   /** A seat's command; when its attempt is over, the next task is started in the same step if one is ready. */
   async #seatCommand(
     lease: LeaseRef,
@@ -113,14 +132,17 @@ export class HostedSeats {
       const work = startHosted(step, run, next, this.#boot);
       return ok(work ? { kind: "over", work } : over);
     });
-    const decided = reply.ok ? reply.value : over;
+    return this.#orLinger(reply.ok ? reply.value : over, next);
+  }
+
+  async #orLinger(decided: SeatReply, next: NextTask | undefined): Promise<SeatReply> {
     if (decided.kind === "go_on" || decided.work || !next) return decided;
     const work = await this.#nextWork(next);
     return work ? { kind: "over", work } : over;
   }
 
   /** Starts the next hosted task; an idle seat lingers a moment while others are live, since work often follows work. */
-  async #nextWork(next: NextTask): Promise<SeatWork | undefined> {
+  async #nextWork(next: NextTask): Promise<SeatJob | undefined> {
     const { seats } = this.#shell;
     try {
       const run = this.#shell.load();
@@ -132,9 +154,9 @@ export class HostedSeats {
     }
   }
 
-  async #askForTask({ state }: LoadedRun, next: NextTask): Promise<SeatWork | undefined> {
+  async #askForTask({ state }: LoadedRun, next: NextTask): Promise<SeatJob | undefined> {
     const { seats } = this.#shell;
-    if (!nextReady(state, hostedPool, this.#shell.now())) return undefined;
+    if (!hasHostedWork(state, this.#shell.now())) return undefined;
     seats.asks(next.nonce);
     const reply = await this.#shell.together((step, run) => {
       seats.answered(next.nonce);
@@ -143,7 +165,7 @@ export class HostedSeats {
     return reply.ok ? reply.value : undefined;
   }
 
-  async #lingerForTask({ state }: LoadedRun, next: NextTask): Promise<SeatWork | undefined> {
+  async #lingerForTask({ state }: LoadedRun, next: NextTask): Promise<SeatJob | undefined> {
     if (state.liveCount() === 0 || state.header.status !== "active") return undefined;
     return this.#shell.seats.linger(next, seatLingerMs);
   }
