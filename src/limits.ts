@@ -23,6 +23,11 @@ export const pageRowsMax = 1000;
 export const pageRowsDefault = 100;
 /** A page ends early at this size, so that 1,000 results of 1 MiB never meet in one answer. */
 export const pageBytesMax = 8 * MiB;
+/** Content of one message to a task: a picture fits, and a log row's chunks stay few. */
+export const messageBytesMax = 1 * MiB;
+/** Messages that wait for a task's next turn, and their bytes together: they travel with its context in one RPC. */
+export const inboxMessagesMax = 64;
+export const inboxBytesMax = 2 * MiB;
 /** Longest long poll of `/wait` and of a blocking tool call: below the shortest proxy timeout in common use (100 s). */
 export const waitMsMax = 60 * second;
 export const waitMsDefault = 30 * second;

@@ -88,6 +88,9 @@ class Attempt {
   /** Logged messages, and those that the next turn will log. */
   #logged: readonly MessageText[];
   #pending: MessageText[];
+  /** Messages to the task, for its next request; then how many of them that one shows. */
+  #inbox: readonly MessageText[];
+  #shown = 0;
   #answers: Record<string, Answer>;
   #turns: number;
   /** Tokens of a prefix that the vendor has counted, and how many messages it has. */
@@ -99,6 +102,7 @@ class Attempt {
     this.#lost = lost;
     this.#logged = logged;
     this.#pending = [...work.fork];
+    this.#inbox = work.messages;
     this.#answers = { ...work.answers };
     this.#turns = work.turns;
   }
@@ -116,6 +120,7 @@ class Attempt {
         const message = `It had not finished after ${this.#turns} turns.`;
         return this.#end({ kind: "error", error: { code: "max_turns", message }, transient: false });
       }
+      this.#showMessages();
       const over = await this.#takeTurn(provider);
       if (over) return over;
     }
@@ -133,6 +138,7 @@ class Attempt {
       const reply = await this.#ports.scheduler().seatCalls(this.#work, missing);
       if (reply.kind === "over") return this.#leave({ kind: "give_back" });
       Object.assign(this.#answers, reply.answers);
+      this.#inbox = reply.messages;
     }
     const results: ToolResult[] = [];
     for (const { id } of open) {
@@ -142,6 +148,13 @@ class Attempt {
     }
     this.#pending.push(...toolResultMessages(head.format, results));
     return undefined;
+  }
+
+  /** After the results of all calls: the vendors take nothing between the two. */
+  #showMessages(): void {
+    this.#pending.push(...this.#inbox);
+    this.#shown = this.#inbox.length;
+    this.#inbox = [];
   }
 
   /** One model call and what follows from its reply; undefined: go on. */
@@ -185,8 +198,10 @@ class Attempt {
     const turn = {
       messages,
       usage: reply.usage,
+      shown: this.#shown,
       calls: meaning.calls,
       ...(meaning.ending && { ending: meaning.ending }),
+      ...(meaning.isFinal && { isFinal: true }),
     };
     const answer = await this.#ports.scheduler().seatTurn(this.#work, turn, meaning.ending && this.#ports.next());
     if (answer.kind === "over") return meaning.ending ? answer : this.#leave({ kind: "give_back" });
@@ -194,6 +209,7 @@ class Attempt {
     this.#known = { tokens: reply.usage.input_tokens + reply.usage.output_tokens, messages: this.#logged.length };
     this.#pending = meaning.repair === undefined ? [] : [userMessage(head.format, meaning.repair)];
     this.#answers = { ...answer.answers };
+    this.#inbox = answer.messages;
     this.#turns++;
     if (answer.paused || (this.#ports.isOver() && meaning.repair === undefined)) return this.#giveBack();
     return undefined;

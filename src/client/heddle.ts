@@ -17,12 +17,14 @@ import type {
   Failed,
   FindingsPage,
   Lease,
+  Renewed,
   RunsPage,
   RunView,
   Snapshot,
   TasksPage,
   TaskView,
   ToolOutcome,
+  TurnLogged,
   VariablesPage,
   VariableView,
   WaitView,
@@ -155,6 +157,15 @@ export class Heddle {
   cancelTask(run: string, task: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<TaskView> {
     return this.#post(`${at(run, task)}/cancel`, body, options);
   }
+  /** A message that the task's next turn shows; `seq` is that of its event. @throws HeddleProblem `task_ended` */
+  sendMessage(
+    run: string,
+    task: string,
+    body: { content: string | object[] },
+    options: CallOptions = {},
+  ): Promise<{ seq: number }> {
+    return this.#post(`${at(run, task)}/messages`, body, options);
+  }
   /** Begins a new generation of an ended task. */
   retryTask(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {
     return this.#post(`${at(run, task)}/retry`, {}, options);
@@ -234,15 +245,15 @@ export class Heddle {
     return reply.leases;
   }
   /** @throws HeddleProblem `lease_lost`, always, for a lease that is no longer valid; so do the other calls on a lease */
-  renewLease(lease: string, options: CallOptions = {}): Promise<{ expires_at: number }> {
+  renewLease(lease: string, options: CallOptions = {}): Promise<Renewed> {
     return this.#onLease(lease, "renew", {}, options);
   }
-  /** Logs a turn: the messages since the last one. */
+  /** Logs a turn: the messages since the last one. What is answered as `messages` goes into the conversation, and is logged by Heddle. */
   turn(
     lease: string,
     body: { messages: Message[]; usage?: CompleteRequest["usage"] },
     options: CallOptions = {},
-  ): Promise<{ snapshot: string }> {
+  ): Promise<TurnLogged> {
     return this.#onLease(lease, "turn", body, options);
   }
   /** A tool call of the task itself. */

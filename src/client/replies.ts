@@ -47,8 +47,22 @@ export interface Lease {
   run: string;
   snapshot: string;
   task: TaskView & { instructions: string; attempt: number };
+  /** Messages to the task, which follow the context. */
+  messages?: Message[];
   /** null: too large to travel along; read `snapshot` of `run`. */
   context: ContextView | null;
+}
+
+export interface Renewed {
+  expires_at: number;
+  /** How many messages to the task the answer to the next turn brings. */
+  messages?: number;
+}
+
+export interface TurnLogged {
+  snapshot: string;
+  /** Messages to the task that are new to the worker. */
+  messages?: Message[];
 }
 
 /** A row of the list of runs: what the index knows without asking the run itself. */

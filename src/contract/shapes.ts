@@ -111,6 +111,8 @@ export interface TaskView {
   usage: Usage;
   timings: { created_at: number; ready_at: number | null; started_at: number | null; ended_at: number | null };
   waiting_on: WaitingOn;
+  /** Messages to it that its next turn shows. */
+  pending_messages: number;
   children_failed: number;
   fork: { snapshot: string; mode: string; reason?: string };
 }
@@ -172,6 +174,8 @@ export interface LeaseGrant {
   task: TaskView & { instructions: string; attempt: number };
   /** JSON text of `{format, model, system?, messages, tools?, params?}`; null when it is fetched by snapshot instead. */
   contextText: string | null;
+  /** Messages to the task that follow the context. */
+  messages: readonly MessageText[];
   snapshot: string;
 }
 

@@ -68,6 +68,11 @@ export const problems = {
     title: "The result is over 1 MiB",
     hint: "Store it elsewhere and return a reference.",
   },
+  message_too_large: {
+    status: 413,
+    title: "The message is over 1 MiB",
+    hint: "Send a link or a shorter text; a shared_memory takes long texts that the task can read in parts.",
+  },
   context_too_large: {
     status: 413,
     title: "The context would be over 14 MiB",
@@ -99,6 +104,11 @@ export const problems = {
     status: 409,
     title: "The task has not ended",
     hint: "Only an ended task can be retried; cancel it first.",
+  },
+  task_ended: {
+    status: 409,
+    title: "The task has ended, or its own work is done",
+    hint: "Read its result; retry it, or create a task for what is to be done now.",
   },
   below_spent: {
     status: 422,
@@ -166,6 +176,12 @@ export const problems = {
     hint: "Wait for `retry-after` seconds.",
     retryable: true,
   },
+  too_many_messages: {
+    status: 429,
+    title: "Too many messages wait for the task's next turn",
+    hint: "Wait until its `pending_messages` are fewer; many small ones can be sent as one.",
+    retryable: true,
+  },
   overloaded: {
     status: 503,
     title: "Overloaded",
@@ -225,6 +241,7 @@ const toolErrorHints = {
   not_descendant: "Only tasks that you created, and theirs, can be cancelled.",
   unknown_task: "Name a task by the id or key that create_task returned.",
   timed_out: "What you waited for did not happen in time: wait again, or do something that does not need it.",
+  new_messages: "The messages stand below: read them, do what they ask, and then finish again.",
   not_a_task: "finish ends the current task; here no task is running.",
 } as const;
 

@@ -90,6 +90,13 @@ export interface FailInput {
   readonly retryable: boolean;
 }
 
+/** What a pull worker is told about its turn. */
+export interface TurnAnswer {
+  readonly snapshot: string;
+  /** Messages to the task that have come since the last answer: for the worker's conversation, after the results of open calls. */
+  readonly messages?: readonly MessageText[];
+}
+
 /** Stub of a RunScheduler, named `tenant/run`. Every method answers `not_found` for a run that was never created or is deleted. */
 export interface RunSchedulerRpc {
   createRun(input: CreateRunInput, idem?: Idem): Promise<Reply<RunView>>;
@@ -114,6 +121,8 @@ export interface RunSchedulerRpc {
   task(id: string): Promise<Reply<TaskView>>;
   taskContext(id: string): Promise<Reply<SnapshotView>>;
   cancelTask(id: string, reason: string | undefined, idem?: Idem): Promise<Reply<TaskView>>;
+  /** `content`: JSON text of a user message's content. Its event's number; the task's next turn shows it. */
+  sendMessage(id: string, content: string, idem?: Idem): Promise<Reply<{ seq: number }>>;
   retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>>;
   wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>>;
   callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
@@ -141,12 +150,13 @@ export interface RunSchedulerRpc {
   leases(input: { pool: string; worker: string; max: number; contextBytes: number }): Promise<Reply<LeaseGrant[]>>;
   /** The grant again while it is open, for a repeated Idempotency-Key. */
   leaseAgain(lease: LeaseRef): Promise<Reply<LeaseGrant>>;
-  renew(lease: LeaseRef): Promise<Reply<{ expires_at: number }>>;
+  /** `messages`: how many wait for the worker's next turn. */
+  renew(lease: LeaseRef): Promise<Reply<{ expires_at: number; messages?: number }>>;
   turn(
     lease: LeaseRef,
     input: { messages: readonly MessageText[]; usage?: Partial<Usage> },
     idem?: Idem,
-  ): Promise<Reply<{ snapshot: string }>>;
+  ): Promise<Reply<TurnAnswer>>;
   leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
   complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: LeaseGrant }>>;
   fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>>;

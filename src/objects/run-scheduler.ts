@@ -54,6 +54,7 @@ import type {
   Reply,
   RunSchedulerRpc,
   ToolCallInput,
+  TurnAnswer,
 } from "./rpc.ts";
 import { Actors } from "./run/actors.ts";
 import { createRun } from "./run/create-run.ts";
@@ -67,6 +68,7 @@ import { projectionOf } from "./run/projection.ts";
 import { PullLeases } from "./run/pull-leases.ts";
 import { noTask, ok, refuse } from "./run/replies.ts";
 import { RunShell } from "./run/shell.ts";
+import { messageTo } from "./run/task-messages.ts";
 import { listVariables, VariableCalls } from "./run/variable-calls.ts";
 import { runView, seatTarget, taskView } from "./run/views.ts";
 import { openDirectly, openThroughQueues } from "./seat-port.ts";
@@ -284,6 +286,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     }, idem);
   }
 
+  async sendMessage(id: string, content: string, idem?: Idem): Promise<Reply<{ seq: number }>> {
+    return this.#shell.command((step, run) => {
+      const task = findTask(run, id);
+      return task ? messageTo(step, run, task, content) : noTask;
+    }, idem);
+  }
+
   async retryTask(id: string, _fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>> {
     return this.#shell.command((step, run) => {
       const task = findTask(run, id);
@@ -361,7 +370,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#pulled.leaseAgain(lease);
   }
 
-  async renew(lease: LeaseRef): Promise<Reply<{ expires_at: number }>> {
+  async renew(lease: LeaseRef): Promise<Reply<{ expires_at: number; messages?: number }>> {
     return this.#pulled.renew(lease);
   }
 
@@ -369,7 +378,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     lease: LeaseRef,
     input: { messages: readonly MessageText[]; usage?: Partial<Usage> },
     idem?: Idem,
-  ): Promise<Reply<{ snapshot: string }>> {
+  ): Promise<Reply<TurnAnswer>> {
     return this.#pulled.turn(lease, input, idem);
   }
 

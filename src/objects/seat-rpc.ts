@@ -32,6 +32,8 @@ export interface SeatWork extends LeaseRef {
   readonly snapshot: string;
   /** Not stored yet: the fork's own messages, logged with the first turn. Empty when the task is resumed. */
   readonly fork: readonly MessageText[];
+  /** Messages to the task that no turn shows yet: for its next request, after the results of open calls. */
+  readonly messages: readonly MessageText[];
   /** Absolute position of the fork point's cache mark in the whole transcript; undefined when there is none. */
   readonly mark: CacheMark | undefined;
   /** Messages of the forked base: what the task did not write itself. */
@@ -61,13 +63,17 @@ export type Ending =
     };
 
 export interface SeatTurn {
-  /** What follows the snapshot: fork or tool results, then the reply. */
+  /** What follows the snapshot: fork or tool results, messages to the task, then the reply. */
   readonly messages: readonly MessageText[];
+  /** How many of the messages to the task are among them; absent: none. */
+  readonly shown?: number;
   readonly usage: Usage;
   /** Calls of the reply that Heddle carries out. */
   readonly calls: readonly ToolCall[];
   /** The reply ends the task. */
   readonly ending?: Ending;
+  /** The ending is the model's own word, and so not its last while there are messages that it has not seen. */
+  readonly isFinal?: boolean;
 }
 
 /** How a seat asks for the next task in the same call; absent: it closes. */
@@ -83,6 +89,8 @@ export type SeatReply =
       readonly kind: "go_on";
       readonly snapshot: string;
       readonly answers: Readonly<Record<string, Answer>>;
+      /** As in SeatWork. */
+      readonly messages: readonly MessageText[];
       /** The run is paused: give the task back. */
       readonly paused: boolean;
     }

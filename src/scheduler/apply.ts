@@ -8,6 +8,7 @@ import { assert, unreachable } from "../errors/assert.ts";
 import { chainLengthMax, cyclesRemembered, leaseMs } from "../limits.ts";
 import { endActor, openActor } from "./apply-actors.ts";
 import { dropCalls, dropWants, endCall, waitInCall } from "./apply-calls.ts";
+import * as inbox from "./apply-inbox.ts";
 import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
@@ -57,6 +58,9 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       return;
     case "turn":
       logTurn(state, event);
+      return;
+    case "message_received":
+      inbox.receive(state, event, seq);
       return;
     case "call_waiting":
       waitInCall(state, event, seq);
@@ -254,6 +258,7 @@ function startTask(state: RunState, event: Of<"task_started">, at: number): void
   task.attempts = event.attempt;
   task.startedAt ||= at;
   task.clockAt ||= at;
+  inbox.give(task);
   state.header.lastFence = event.fence;
   state.setPhase(task, {
     state: "running",
@@ -271,6 +276,7 @@ function logTurn(state: RunState, event: Of<"turn">): void {
   task.turns = event.turn;
   task.head = event.snapshot;
   task.losses = 0;
+  inbox.show(task, event.messages?.length ?? 0);
   dropCalls(state, task);
   spend(state, task, event.usage);
   reserve(state, task, 0);
@@ -289,6 +295,7 @@ function park(state: RunState, event: Of<"task_parked">, seq: number): void {
   if (event.on === "children") {
     spend(state, task, event.usage);
     dropCalls(state, task);
+    inbox.empty(task);
     state.setPhase(task, { state: "parked", on: "children", seq });
     for (const child of joinedChildren(state, task)) raiseEffective(state, child, task.effective);
   } else if (event.on === "budget") {
@@ -318,6 +325,7 @@ function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: numb
   assert(isLive(task), "a task ends once in a generation");
   spend(state, task, event.usage);
   dropCalls(state, task);
+  inbox.empty(task);
   reserve(state, task, 0);
   const because = event.error?.because ?? 0;
   state.setPhase(task, { state: event.state, seq: event.result_seq ?? seq, because });

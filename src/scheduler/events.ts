@@ -89,7 +89,11 @@ export type SchedulerEvent =
       readonly turn: number;
       readonly snapshot: string;
       readonly usage: UsageDelta;
+      /** The messages from outside that its messages hold, by the `seq` of their arrival. */
+      readonly messages?: readonly number[];
     }
+  /** From outside, to a task; the message is its body. */
+  | { readonly type: "message_received"; readonly task: number; readonly bytes: number }
   | {
       readonly type: "call_waiting";
       readonly task: number;
@@ -125,6 +129,7 @@ export type SchedulerEvent =
       readonly fence: number;
       readonly on: "children";
       readonly usage?: UsageDelta;
+      readonly unread?: readonly number[];
     }
   | {
       readonly type: "attempt_ended";
@@ -143,6 +148,8 @@ export type SchedulerEvent =
       /** The result is the body of this earlier event (a task that waited for its children). */
       readonly result_seq?: number;
       readonly usage?: UsageDelta;
+      /** Messages that no turn of it has shown. */
+      readonly unread?: readonly number[];
     }
   | { readonly type: "task_observed"; readonly task: number }
   | {

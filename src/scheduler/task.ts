@@ -77,6 +77,13 @@ export interface Permits {
   readonly since: number;
 }
 
+/** A message from outside that no logged turn has shown yet. */
+export interface InboxMessage {
+  /** The event that carries it. */
+  readonly seq: number;
+  readonly bytes: number;
+}
+
 export interface Task {
   readonly n: number;
   readonly key: string | undefined;
@@ -113,6 +120,10 @@ export interface Task {
   /** The newest logged snapshot; undefined before the first turn. */
   head: string | undefined;
   calls: Call[];
+  /** In the order of their arrival. */
+  inbox: readonly InboxMessage[];
+  /** How many of `inbox` the open lease's worker has been given. */
+  given: number;
   holds: readonly Hold[];
   permits: readonly Permits[];
 
@@ -174,6 +185,8 @@ export const newTask = (
   turns: 0,
   head: undefined,
   calls: [],
+  inbox: nothing,
+  given: 0,
   holds: nothing,
   permits: nothing,
   chain: 1,

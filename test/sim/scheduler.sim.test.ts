@@ -48,6 +48,7 @@ const hard = [
   "lock_granted",
   "lock_released ended",
   "lock_released victim",
+  "message_received",
   "messages_popped",
   "messages_pushed",
   "permits_granted",

@@ -15,6 +15,7 @@ import { createdEventOf, type SpecBody, specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { outcomeWords } from "./outcome-words.ts";
 import { awaitedView, dispatchTexts } from "./results.ts";
+import { inboxTexts } from "./task-messages.ts";
 import { taskView } from "./views.ts";
 
 export type ForkOutcome =
@@ -106,6 +107,7 @@ export function seatWork(run: LoadedRun, task: Task & { phase: Running }, next: 
       steps,
       snapshot,
       fork: task.head === undefined ? fork.messages : [],
+      messages: inboxTexts(run, task),
       mark: fork.mark,
       baseCount: tree.node(task.base).messages,
       turns: task.turns,
@@ -143,6 +145,7 @@ export function leaseGrant(
       expires_at: task.phase.expiresAt,
       task: { ...taskView(run, task), instructions: fork.instructions, attempt: task.attempts },
       contextText: text,
+      messages: inboxTexts(run, task).slice(0, task.given),
       snapshot,
       bytes: text?.length ?? 0,
     },

@@ -4,6 +4,7 @@ import type { ToolCall } from "../../context/types.ts";
 import { seatLingerMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
+import { goesOn } from "../../scheduler/inbox.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
 import type { LeaseRef } from "../rpc.ts";
@@ -14,9 +15,24 @@ import { ok } from "./replies.ts";
 import { answerCalls, answerText, endAttempt, type LaterCall, logTurn, usageDelta } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
+import { inboxTexts } from "./task-messages.ts";
 import type { VariableCalls } from "./variable-calls.ts";
 
 const over: SeatReply = { kind: "over" };
+
+const goOn = (
+  step: Step,
+  run: LoadedRun,
+  task: Task,
+  snapshot: string,
+  answers: Readonly<Record<string, Answer>>,
+): SeatReply => ({
+  kind: "go_on",
+  snapshot,
+  answers,
+  messages: inboxTexts(run, task),
+  paused: step.state.header.status === "paused",
+});
 
 export class HostedSeats {
   readonly #shell: RunShell;
@@ -39,23 +55,20 @@ export class HostedSeats {
     const reply = await this.#seatCommand(lease, "turn", next, (step, run, task) => {
       const snapshot = logTurn(step, run, task, turn);
       const answers = answerCalls(step, run, task, turn.calls, laters);
-      if (turn.ending) {
+      if (turn.ending && !(turn.isFinal && goesOn(task))) {
         endAttempt(step, task, turn.ending);
         return over;
       }
-      return { kind: "go_on", snapshot, answers, paused: step.state.header.status === "paused" };
+      return goOn(step, run, task, snapshot, answers);
     });
     return this.#withLaters(reply, laters);
   }
 
   async seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply> {
     const laters: LaterCall[] = [];
-    const reply = await this.#seatCommand(lease, "call", undefined, (step, run, task) => ({
-      kind: "go_on",
-      snapshot: task.head ?? task.base,
-      answers: answerCalls(step, run, task, calls, laters),
-      paused: step.state.header.status === "paused",
-    }));
+    const reply = await this.#seatCommand(lease, "call", undefined, (step, run, task) =>
+      goOn(step, run, task, task.head ?? task.base, answerCalls(step, run, task, calls, laters)),
+    );
     return this.#withLaters(reply, laters);
   }
 
