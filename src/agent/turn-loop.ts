@@ -182,6 +182,7 @@ class Attempt {
         await new Promise((resolve) => setTimeout(resolve, simulatedAwayMs));
         return this.#leave({ kind: "give_back" });
       }
+      if (code === "context_too_long") return this.#leave({ kind: "too_long", error: { code, message } });
       const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
       return this.#end({ kind: "error", error: { code, message }, transient, ...wait });
     }

@@ -102,6 +102,8 @@ export type Leave =
   | { readonly kind: "wait" }
   /** The run is paused or the seat closes: another seat goes on. */
   | { readonly kind: "give_back" }
+  /** The provider refused the context as too long: the run makes it shorter, or ends the task with this error. */
+  | { readonly kind: "too_long"; readonly error: { readonly code: string; readonly message: string } }
   | { readonly kind: "end"; readonly ending: Ending; readonly usage?: Usage };
 
 export type SeatReservation =

@@ -4,6 +4,7 @@
  * there too, as further events.
  */
 
+import { sumOf } from "../context/compaction.ts";
 import { assert, unreachable } from "../errors/assert.ts";
 import { chainLengthMax, cyclesRemembered, leaseMs } from "../limits.ts";
 import { endActor, openActor } from "./apply-actors.ts";
@@ -58,6 +59,9 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       return;
     case "turn":
       logTurn(state, event);
+      return;
+    case "context_compacted":
+      compactContext(state, event);
       return;
     case "message_received":
       inbox.receive(state, event, seq);
@@ -250,7 +254,7 @@ function lengthen(state: RunState, task: Task, chain: number): void {
 function makeReady(state: RunState, task: Task, seq: number, at: number): void {
   task.readyAt = at;
   reserve(state, task, 0);
-  state.setPhase(task, { state: "ready", since: at, resumed: task.turns > 0, seq });
+  state.setPhase(task, { state: "ready", since: at, resumed: task.head !== undefined, seq });
 }
 
 function startTask(state: RunState, event: Of<"task_started">, at: number): void {
@@ -281,6 +285,13 @@ function logTurn(state: RunState, event: Of<"turn">): void {
   spend(state, task, event.usage);
   reserve(state, task, 0);
   state.dirty.add(task.n);
+}
+
+function compactContext(state: RunState, { task: n, to, last, own, ...now }: Of<"context_compacted">): void {
+  const task = state.task(n);
+  task.head = to;
+  task.window = { last, own, ...sumOf(task.window, now) };
+  state.dirty.add(n);
 }
 
 function block(state: RunState, event: Of<"call_blocked">): void {
@@ -376,6 +387,7 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
   task.failures = 0;
   task.turns = 0;
   task.head = undefined;
+  task.window = undefined;
   task.observed = false;
   task.childrenMade = 0;
   task.childrenFailed = 0;

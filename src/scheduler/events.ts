@@ -92,6 +92,21 @@ export type SchedulerEvent =
       /** The messages from outside that its messages hold, by the `seq` of their arrival. */
       readonly messages?: readonly number[];
     }
+  /** The context no longer fitted the model's window: the task goes on from `to`, which lacks `dropped` messages. */
+  | {
+      readonly type: "context_compacted";
+      readonly task: number;
+      readonly fence: number;
+      readonly from: string;
+      readonly to: string;
+      /** Turns that were kept at most. */
+      readonly last: number;
+      /** Where the task's own messages begin in `to`. */
+      readonly own: number;
+      readonly dropped: number;
+      /** Of them, replies of the task's own. */
+      readonly replies: number;
+    }
   /** From outside, to a task; the message is its body. */
   | { readonly type: "message_received"; readonly task: number; readonly bytes: number }
   | {

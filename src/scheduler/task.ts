@@ -84,6 +84,17 @@ export interface InboxMessage {
   readonly bytes: number;
 }
 
+/** How a compacted context differs from the whole one. */
+export interface Window {
+  /** Turns that were kept at most, the last time. */
+  readonly last: number;
+  /** Where the task's own messages begin. */
+  readonly own: number;
+  /** All that ever went. */
+  readonly dropped: number;
+  readonly replies: number;
+}
+
 export interface Task {
   readonly n: number;
   readonly key: string | undefined;
@@ -119,6 +130,8 @@ export interface Task {
   turns: number;
   /** The newest logged snapshot; undefined before the first turn. */
   head: string | undefined;
+  /** Of a context that was compacted. */
+  window: Window | undefined;
   calls: Call[];
   /** In the order of their arrival. */
   inbox: readonly InboxMessage[];
@@ -184,6 +197,7 @@ export const newTask = (
   failures: 0,
   turns: 0,
   head: undefined,
+  window: undefined,
   calls: [],
   inbox: nothing,
   given: 0,
@@ -218,7 +232,7 @@ export const isLive = (task: Task): boolean => !isEnded(task);
 export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, { state: "waiting" }> } =>
   task.phase.state === "waiting" && task.phase.until === 0;
 /** Ready, and nothing of its dependencies' results is in a transcript yet. */
-export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.turns === 0;
+export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.head === undefined;
 /** Its creator ends only after it, and answers for its failure. */
 export const joinsParent = (task: Task): boolean => task.parent > 0 && !task.detached && !task.keyFreed;
 /** An actor session (actors.ts): no task of the run's, whoever asks for tasks. */

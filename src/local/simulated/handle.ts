@@ -87,11 +87,12 @@ async function answer(request: Request, format: Format, wire: Wire, counter: Fai
   const due = await dueTurn(readMessages(format, messages), taskId, messages);
   const id = (await digest(`${due.key}:${messages.length}`)).slice(0, 24);
   const headers = { [wire.requestIdHeader]: `req_${id}` };
-  const failed = await scriptedFailure(due, wire, counter, headers);
-  if (failed) return failed;
-
   const scope = `${body.model} ${format === "openai" ? JSON.stringify(body.prompt_cache_key ?? null) : ""}`;
   const measured = cache.measure(format, promptOf(format, body), scope);
+  if (due.window !== undefined && measured.usage.input > due.window)
+    return json(400, wire.tooLong(measured.usage.input, due.window), headers);
+  const failed = await scriptedFailure(due, wire, counter, headers);
+  if (failed) return failed;
   const reply: SimulatedReply = {
     id,
     model: body.model,

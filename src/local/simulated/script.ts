@@ -17,7 +17,11 @@ const turn = z.strictObject({
   fail: z.strictObject({ status: z.int().min(400).max(599), times: count }).optional(),
 });
 
-const script = z.strictObject({ latency_ms: milliseconds.optional(), turns: z.array(turn) });
+const script = z.strictObject({
+  latency_ms: milliseconds.optional(),
+  window: z.int().min(1).optional(),
+  turns: z.array(turn),
+});
 
 export type Script = z.infer<typeof script>;
 export type ScriptTurn = z.infer<typeof turn>;

@@ -28,7 +28,7 @@ export type ForkOutcome =
   | { readonly ok: false; readonly missing: string };
 
 /** The messages by which a task's context goes on from its base. The same for every attempt of a generation. */
-function forkOf(run: LoadedRun, task: Task, spec: SpecBody): ForkOutcome {
+export function forkOf(run: LoadedRun, task: Task, spec: SpecBody): ForkOutcome {
   const texts = dispatchTexts(run, task, spec);
   if (!texts.ok) return texts;
   const { tree } = run.store;
@@ -108,8 +108,9 @@ export function seatWork(run: LoadedRun, task: Task & { phase: Running }, next: 
       snapshot,
       fork: task.head === undefined ? fork.messages : [],
       messages: inboxTexts(run, task),
-      mark: fork.mark,
-      baseCount: tree.node(task.base).messages,
+      // A compacted context begins another lineage of the vendor's cache: there is nothing up to the fork to mark.
+      mark: task.window ? undefined : fork.mark,
+      baseCount: task.window?.own ?? tree.node(task.base).messages,
       turns: task.turns,
       answers: answersOf(run, task),
       maxTurns: task.maxTurns,

@@ -9,6 +9,7 @@ import type { Step } from "../../scheduler/step.ts";
 import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
 import type { LeaseRef } from "../rpc.ts";
 import type { Answer, Leave, NextTask, SeatReply, SeatTicket, SeatTurn, SeatWork } from "../seat-rpc.ts";
+import { compactContext } from "./compaction.ts";
 import { seatWork } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { ok } from "./replies.ts";
@@ -101,8 +102,9 @@ export class HostedSeats {
   }
 
   async leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply> {
-    return this.#seatCommand(lease, leave.kind, next, (step, _run, task) => {
-      if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(leave.usage));
+    return this.#seatCommand(lease, leave.kind, next, (step, run, task) => {
+      if (leave.kind === "too_long") compactContext(step, run, task, leave.error);
+      else if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(leave.usage));
       else if (leave.kind === "wait" && task.calls.some((call) => call.state === "waiting")) {
         step.emit({ type: "task_parked", task: task.n, fence: task.phase.fence, on: "calls" });
       } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });

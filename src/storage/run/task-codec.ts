@@ -17,6 +17,7 @@ const usual = {
   failures: 0,
   turns: 0,
   head: undefined,
+  window: undefined,
   calls: [],
   inbox: [],
   given: 0,
