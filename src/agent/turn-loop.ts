@@ -16,6 +16,7 @@ import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { Answer, Ending, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
 import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
 import { repairsIn } from "./output-schema.ts";
+import { PartialText } from "./partial-text.ts";
 import { answerHere, meaningOf } from "./reply.ts";
 import type { SnapshotCache } from "./snapshot-cache.ts";
 
@@ -47,20 +48,23 @@ function toolsFor(format: Format): string {
 /** Runs one attempt; answers what the scheduler said when it was over (the next task, if any). */
 export async function runAttempt(work: SeatWork, ports: TurnLoopPorts): Promise<SeatReply> {
   const lost = new AbortController();
+  const partial = new PartialText(work.watched, (piece) => ports.scheduler().partialText(work, piece));
   const renewal = setInterval(async () => {
     const answer = await ports
       .scheduler()
       .renewSeat(work)
       .catch(() => undefined);
     if (answer && !answer.held) lost.abort(new Error("lease lost"));
+    if (answer) partial.watched = answer.watched;
   }, renewEveryMs);
   try {
-    return await new Attempt(work, ports, lost.signal, await materialise(work, ports)).run();
+    return await new Attempt(work, ports, lost.signal, partial, await materialise(work, ports)).run();
   } catch (error) {
     if (!lost.signal.aborted) throw error;
     return ports.scheduler().leaveSeat(work, { kind: "give_back" }, ports.next());
   } finally {
     clearInterval(renewal);
+    partial.end();
   }
 }
 
@@ -85,6 +89,7 @@ class Attempt {
   readonly #work: SeatWork;
   readonly #ports: TurnLoopPorts;
   readonly #lost: AbortSignal;
+  readonly #partial: PartialText;
   /** Logged messages, and those that the next turn will log. */
   #logged: readonly MessageText[];
   #pending: MessageText[];
@@ -96,10 +101,17 @@ class Attempt {
   /** Tokens of a prefix that the vendor has counted, and how many messages it has. */
   #known = { tokens: 0, messages: 0 };
 
-  constructor(work: SeatWork, ports: TurnLoopPorts, lost: AbortSignal, logged: readonly MessageText[]) {
+  constructor(
+    work: SeatWork,
+    ports: TurnLoopPorts,
+    lost: AbortSignal,
+    partial: PartialText,
+    logged: readonly MessageText[],
+  ) {
     this.#work = work;
     this.#ports = ports;
     this.#lost = lost;
+    this.#partial = partial;
     this.#logged = logged;
     this.#pending = [...work.fork];
     this.#inbox = work.messages;
@@ -173,7 +185,9 @@ class Attempt {
       if (reserved.kind !== "reserved") return this.#leave({ kind: "give_back" });
       outputTokens = reserved.outputTokens;
     }
+    this.#partial.begin(this.#turns + 1);
     const outcome = await this.#call(provider, outputTokens);
+    this.#partial.end();
     if (!outcome.ok) {
       const { code, message, transient, retryAfterMs } = outcome.fault;
       if (provider.name === "simulated" && code === "network") {
@@ -211,6 +225,7 @@ class Attempt {
     this.#pending = meaning.repair === undefined ? [] : [userMessage(head.format, meaning.repair)];
     this.#answers = { ...answer.answers };
     this.#inbox = answer.messages;
+    this.#partial.watched = answer.watched;
     this.#turns++;
     if (answer.paused || (this.#ports.isOver() && meaning.repair === undefined)) return this.#giveBack();
     return undefined;
@@ -240,6 +255,7 @@ class Attempt {
       marks,
       cacheKey: lineage,
       signal: this.#lost,
+      onText: (text) => this.#partial.add(text),
       taskId,
     });
   }

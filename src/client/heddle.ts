@@ -17,6 +17,8 @@ import type {
   Failed,
   FindingsPage,
   Lease,
+  PartialText,
+  PartialView,
   Renewed,
   RunsPage,
   RunView,
@@ -281,12 +283,24 @@ export class Heddle {
   /**
    * The run's events after `after`, live, each once and in order, until the run has ended and all of them were seen.
    * Resumes by itself when the stream is cut; @throws HeddleUnreachable when the server stays away.
+   * With `partial`, between them: texts that models are still writing (`isPartial` tells which). They come once, or again from
+   * the start, or not at all; what counts is the turn's event.
    */
+  followEvents(
+    run: string,
+    query: { after?: number; partial: true },
+    options?: CallOptions,
+  ): AsyncGenerator<EventView | PartialText>;
+  followEvents(
+    run: string,
+    query?: { after?: number; partial?: false },
+    options?: CallOptions,
+  ): AsyncGenerator<EventView>;
   async *followEvents(
     run: string,
-    query: { after?: number } = {},
+    query: { after?: number; partial?: boolean } = {},
     options: CallOptions = {},
-  ): AsyncGenerator<EventView> {
+  ): AsyncGenerator<EventView | PartialText> {
     let seen = query.after ?? 0;
     for (;;) {
       const before = seen;
@@ -295,13 +309,17 @@ export class Heddle {
           ...options,
           method: "GET",
           path: `${at(run)}/events`,
-          query: { after: seen },
+          query: { after: seen, ...(query.partial && { partial: "true" }) },
           accept: "text/event-stream",
           headers: { "last-event-id": String(seen) },
         });
         for await (const { id, event: name, data } of serverEvents(response.body!)) {
           if (id === undefined && name === "end") return;
           if (id === undefined && name === "problem") throw problemIn(data);
+          if (id === undefined && name === "partial") {
+            yield { type: "partial", ...(JSON.parse(data) as PartialView) };
+            continue;
+          }
           const event = JSON.parse(data) as EventView;
           if (typeof event.seq !== "number" || event.seq <= seen) continue;
           seen = event.seq;

@@ -5,6 +5,7 @@ import type {
   ErrorView,
   EventView,
   FindingView,
+  PartialView,
   RunStatus,
   RunView,
   TaskState,
@@ -19,6 +20,7 @@ export type {
   ErrorView,
   EventView,
   FindingView,
+  PartialView,
   Projection,
   RunStatus,
   RunView,
@@ -64,6 +66,14 @@ export interface TurnLogged {
   /** Messages to the task that are new to the worker. */
   messages?: Message[];
 }
+
+/** A part of a reply that is still being written; it is in no log, and has no `seq`. */
+export interface PartialText extends PartialView {
+  type: "partial";
+}
+
+export const isPartial = (event: EventView | PartialText): event is PartialText =>
+  event.type === "partial" && !("seq" in event);
 
 /** A row of the list of runs: what the index knows without asking the run itself. */
 export type RunRow = Pick<RunView, "id" | "name" | "created_at" | "ended_at"> & { status: RunStatus };

@@ -158,6 +158,14 @@ export interface EventView {
   [field: string]: unknown;
 }
 
+/** A part of a reply that a hosted task's model is still writing: `text` follows its first `offset` characters. */
+export interface PartialView {
+  task: string;
+  turn: number;
+  offset: number;
+  text: string;
+}
+
 export interface WaitView {
   done: boolean;
   tasks?: TaskView[];

@@ -16,6 +16,7 @@ import type {
   FindingView,
   LeaseGrant,
   Page,
+  PartialView,
   RunStatus,
   RunView,
   SnapshotView,
@@ -90,6 +91,22 @@ export interface FailInput {
   readonly retryable: boolean;
 }
 
+export interface EventsInput {
+  readonly after: number;
+  readonly limit: number;
+  readonly waitMs: number;
+  /** Partial texts too: those that came after an answer's `upTo` (0: all there are). */
+  readonly partials?: number;
+}
+
+export interface EventsAnswer {
+  readonly events: readonly EventView[];
+  /** The run has ended and no event follows. */
+  readonly done: boolean;
+  /** Follow the events; none while more of these are to be read. */
+  readonly partials?: { readonly upTo: number; readonly texts: readonly PartialView[] };
+}
+
 /** What a pull worker is told about its turn. */
 export interface TurnAnswer {
   readonly snapshot: string;
@@ -139,12 +156,8 @@ export interface RunSchedulerRpc {
   variables(input: { limit: number; cursor?: string }): Promise<Reply<Page<VariableView>>>;
   variable(name: string): Promise<Reply<VariableView>>;
 
-  /** Events with seq > after, oldest first; waits up to waitMs when there is none. `done`: the run has ended and no event follows. */
-  events(input: {
-    after: number;
-    limit: number;
-    waitMs: number;
-  }): Promise<Reply<{ events: EventView[]; done: boolean }>>;
+  /** Events with seq > after, oldest first; waits up to waitMs when there is nothing. */
+  events(input: EventsInput): Promise<Reply<EventsAnswer>>;
 
   /** Grants up to max ready tasks of a pool; never waits. */
   leases(input: { pool: string; worker: string; max: number; contextBytes: number }): Promise<Reply<LeaseGrant[]>>;

@@ -12,7 +12,6 @@ import type {
   ActorView,
   CreatedTasks,
   ErrorView,
-  EventView,
   FindingView,
   LeaseGrant,
   Page,
@@ -48,6 +47,8 @@ import { type Env, gateStub } from "./env.ts";
 import type {
   CompleteInput,
   CreateRunInput,
+  EventsAnswer,
+  EventsInput,
   FailInput,
   Idem,
   LeaseRef,
@@ -75,6 +76,7 @@ import { openDirectly, openThroughQueues } from "./seat-port.ts";
 import type {
   Leave,
   NextTask,
+  PartialPiece,
   SeatReply,
   SeatReservation,
   SeatRpc,
@@ -306,11 +308,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#outside.wait(input);
   }
 
-  async events(input: {
-    after: number;
-    limit: number;
-    waitMs: number;
-  }): Promise<Reply<{ events: EventView[]; done: boolean }>> {
+  async events(input: EventsInput): Promise<Reply<EventsAnswer>> {
     return this.#outside.events(input);
   }
 
@@ -400,8 +398,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#hosted.openSeat(ticket, next);
   }
 
-  async renewSeat(lease: LeaseRef): Promise<{ held: boolean }> {
-    return { held: (await this.#pulled.renew(lease)).ok };
+  async renewSeat(lease: LeaseRef): Promise<{ held: boolean; watched: boolean }> {
+    const { ok: held } = await this.#pulled.renew(lease);
+    return { held, watched: held && this.#shell.partials.isWatched(this.#shell.now()) };
+  }
+
+  async partialText(lease: LeaseRef, piece: PartialPiece): Promise<{ watched: boolean }> {
+    return this.#hosted.partialText(lease, piece);
   }
 
   async seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply> {

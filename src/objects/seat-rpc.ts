@@ -47,6 +47,8 @@ export interface SeatWork extends LeaseRef {
   readonly outputSchema: string | undefined;
   /** Model calls must reserve tokens first. */
   readonly reserves: boolean;
+  /** Somebody follows the run with partial texts. */
+  readonly watched: boolean;
   /** One per context lineage: OpenAI's prompt_cache_key. */
   readonly lineage: string;
   /** A relocated fork: reasoning blocks of the base are stripped. */
@@ -91,11 +93,19 @@ export type SeatReply =
       readonly answers: Readonly<Record<string, Answer>>;
       /** As in SeatWork. */
       readonly messages: readonly MessageText[];
+      readonly watched: boolean;
       /** The run is paused: give the task back. */
       readonly paused: boolean;
     }
   /** The attempt is over; `work` is the next task, if any. */
   | { readonly kind: "over"; readonly work?: SeatWork };
+
+/** What has come of a reply since its first `offset` characters. */
+export interface PartialPiece {
+  readonly turn: number;
+  readonly offset: number;
+  readonly text: string;
+}
 
 export type Leave =
   /** Calls of the newest reply wait: give the lease back until they are done. */
@@ -114,7 +124,9 @@ export interface SeatRpc {
   /** Opens a seat: its first task, or nothing when it is not needed (any more) or was opened already. */
   openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatWork | undefined>;
   /** False: the lease is lost, stop. `paused`: give the task back at the next turn. */
-  renewSeat(lease: LeaseRef): Promise<{ held: boolean }>;
+  renewSeat(lease: LeaseRef): Promise<{ held: boolean; watched: boolean }>;
+  /** Shows a part of the reply that is being streamed to those who follow; only while `watched`. */
+  partialText(lease: LeaseRef, piece: PartialPiece): Promise<{ watched: boolean }>;
   seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply>;
   /** Carries out calls of the newest reply that have no answer yet. */
   seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply>;

@@ -75,6 +75,28 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     expect(messages.find((message) => message.includes("new_messages"))).toBeDefined();
   });
 
+  it("a pull worker gets them with its lease and its turns, over kill -9 too; its transcript has them once", async () => {
+    const { heddle } = server;
+    const { id: run } = await heddle.createRun({ context: { format }, limits: { pools: ["hands"] } });
+    await heddle.createTasks(run, { tasks: [{ key: "t", pool: "hands", instructions: "pull" }] });
+    await heddle.sendMessage(run, "t", { content: "before" });
+    const [lease] = await heddle.lease("hands", { worker: "w", wait_ms: 5000 });
+    expect(lease!.messages).toEqual([{ role: "user", content: "before" }]);
+    await heddle.sendMessage(run, "t", { content: "meanwhile" });
+    expect(await heddle.renewLease(lease!.id)).toMatchObject({ messages: 1 });
+    await server.kill();
+    await server.start();
+    const turn = await heddle.turn(lease!.id, { messages: [{ role: "assistant", content: "one" }] });
+    expect(turn.messages).toEqual([{ role: "user", content: "meanwhile" }]);
+    expect(await heddle.renewLease(lease!.id)).not.toHaveProperty("messages");
+    expect(await heddle.turn(lease!.id, { messages: [{ role: "assistant", content: "two" }] })).not.toHaveProperty(
+      "messages",
+    );
+    await heddle.complete(lease!.id, { result: "done" });
+    const { messages } = await contextOf(server, run, "t");
+    expect(messages.slice(1).map(textOf)).toEqual(["before", "one", "meanwhile", "two"]);
+  });
+
   it("what was acknowledged outlives kill -9: shown once, by the turn that the restarted server takes", async () => {
     const { heddle } = server;
     const run = await newRun(format);

@@ -183,6 +183,9 @@ describe.each(formats)("in the %s format", (format) => {
     for (const content of ['[{"type":"tool_result","tool_use_id":"x","content":"r"}]', '[{"type":"nonsense"}]', "[]"]) {
       expect(codeOf(await run.rpc.sendMessage(task!, content))).toBe("validation_failed");
     }
+    expect(await run.rpc.sendMessage(task!, '[{"type":"text","text":"a"},{"type":"nonsense"}]')).toMatchObject({
+      fault: { errors: [{ path: "content[1]" }] },
+    });
     expect(codeOf(await run.rpc.sendMessage("nobody", '"hi"'))).toBe("not_found");
     const blocks = '[ {"type": "text", "text": "caf\\u00e9"} ]';
     value(await run.rpc.sendMessage(task!, blocks));

@@ -24,7 +24,7 @@ interface Block {
 /** Stands in for a message of which nothing could be kept: the vendor takes no empty one. */
 const cutOffText = "(cut off at the output limit)";
 
-export function anthropicFold(): Fold<RawMessageStreamEvent> {
+export function anthropicFold(onText: (text: string) => void = () => {}): Fold<RawMessageStreamEvent> {
   const blocks: Block[] = [];
   let started = false;
   let stopReason: string | undefined;
@@ -51,11 +51,13 @@ export function anthropicFold(): Fold<RawMessageStreamEvent> {
         case "content_block_start":
           if (event.index !== blocks.length) throw new MalformedStream("The provider's stream skips a content block.");
           blocks.push({ fields: { ...event.content_block }, input: "" });
+          if (event.content_block?.type === "text" && event.content_block.text) onText(event.content_block.text);
           return;
         case "content_block_delta": {
           const block = blocks[event.index];
           if (!block) throw new MalformedStream("The provider's stream continues a block that it has not started.");
           addDelta(block, event.delta);
+          if (event.delta?.type === "text_delta" && event.delta.text) onText(event.delta.text);
           return;
         }
         case "message_delta":

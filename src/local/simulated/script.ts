@@ -13,6 +13,7 @@ const turn = z.strictObject({
     .default([]),
   text: z.string().optional(),
   latency_ms: milliseconds.optional(),
+  stream_ms: milliseconds.optional(),
   usage: z.strictObject({ input: count.optional(), output: count.optional() }).optional(),
   fail: z.strictObject({ status: z.int().min(400).max(599), times: count }).optional(),
 });

@@ -84,7 +84,12 @@ export type Dispatch<Work> =
   | { readonly ok: false; readonly missing: string };
 
 /** Work for a hosted seat; sends only the snapshots that the seat lacks. */
-export function seatWork(run: LoadedRun, task: Task & { phase: Running }, next: NextTask): Dispatch<SeatWork> {
+export function seatWork(
+  run: LoadedRun,
+  task: Task & { phase: Running },
+  next: NextTask,
+  watched: boolean,
+): Dispatch<SeatWork> {
   const spec = specOf(run, task);
   const fork = forkOf(run, task, spec);
   if (!fork.ok) return fork;
@@ -116,6 +121,7 @@ export function seatWork(run: LoadedRun, task: Task & { phase: Running }, next: 
       maxTurns: task.maxTurns,
       model: spec.model,
       outputSchema: spec.output_schema && JSON.stringify(spec.output_schema),
+      watched,
       reserves: needsReservation(run.state, task),
       lineage: `${run.suffix}:${tree.node(snapshot).root.slice(0, 16)}`,
       relocated: spec.model !== undefined && head.model !== undefined && spec.model !== head.model,

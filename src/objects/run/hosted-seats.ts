@@ -8,7 +8,7 @@ import { goesOn } from "../../scheduler/inbox.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
 import type { LeaseRef } from "../rpc.ts";
-import type { Answer, Leave, NextTask, SeatReply, SeatTicket, SeatTurn, SeatWork } from "../seat-rpc.ts";
+import type { Answer, Leave, NextTask, PartialPiece, SeatReply, SeatTicket, SeatTurn, SeatWork } from "../seat-rpc.ts";
 import { compactContext } from "./compaction.ts";
 import { seatWork } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
@@ -20,20 +20,6 @@ import { inboxTexts } from "./task-messages.ts";
 import type { VariableCalls } from "./variable-calls.ts";
 
 const over: SeatReply = { kind: "over" };
-
-const goOn = (
-  step: Step,
-  run: LoadedRun,
-  task: Task,
-  snapshot: string,
-  answers: Readonly<Record<string, Answer>>,
-): SeatReply => ({
-  kind: "go_on",
-  snapshot,
-  answers,
-  messages: inboxTexts(run, task),
-  paused: step.state.header.status === "paused",
-});
 
 export class HostedSeats {
   readonly #shell: RunShell;
@@ -60,7 +46,7 @@ export class HostedSeats {
         endAttempt(step, task, turn.ending);
         return over;
       }
-      return goOn(step, run, task, snapshot, answers);
+      return this.#goOn(step, run, task, snapshot, answers);
     });
     return this.#withLaters(reply, laters);
   }
@@ -68,9 +54,36 @@ export class HostedSeats {
   async seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply> {
     const laters: LaterCall[] = [];
     const reply = await this.#seatCommand(lease, "call", undefined, (step, run, task) =>
-      goOn(step, run, task, task.head ?? task.base, answerCalls(step, run, task, calls, laters)),
+      this.#goOn(step, run, task, task.head ?? task.base, answerCalls(step, run, task, calls, laters)),
     );
     return this.#withLaters(reply, laters);
+  }
+
+  #goOn(
+    step: Step,
+    run: LoadedRun,
+    task: Task,
+    snapshot: string,
+    answers: Readonly<Record<string, Answer>>,
+  ): SeatReply {
+    return {
+      kind: "go_on",
+      snapshot,
+      answers,
+      messages: inboxTexts(run, task),
+      watched: this.#shell.partials.isWatched(step.now),
+      paused: step.state.header.status === "paused",
+    };
+  }
+
+  partialText(lease: LeaseRef, piece: PartialPiece): { watched: boolean } {
+    const { partials } = this.#shell;
+    const run = this.#shell.load();
+    const task = run && leased(run.state, lease.taskNumber, lease.fence);
+    const now = this.#shell.now();
+    // One that was overtaken by its turn tells nothing new.
+    if (task && piece.turn === task.turns + 1) partials.add(task.n, lease.fence, piece, now);
+    return { watched: task !== undefined && partials.isWatched(now) };
   }
 
   /** Adds the answers of variables. Ops on one variable are carried out in the order of the calls, others side by side. */
@@ -125,6 +138,7 @@ export class HostedSeats {
         step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
       }
       const decided = task ? decide(step, run, task) : over;
+      if (op !== "call") this.#shell.partials.end(lease.taskNumber);
       if (decided.kind === "go_on" || !next) return ok(decided);
       const work = this.#start(step, run, next);
       return ok(work ? { kind: "over", work } : over);
@@ -159,6 +173,6 @@ export class HostedSeats {
 
   #start(step: Step, run: LoadedRun, next: NextTask): SeatWork | undefined {
     const starter = { pool: hostedPool, worker: next.nonce, boot: this.#boot };
-    return startTask(step, starter, (task) => seatWork(run, task, next));
+    return startTask(step, starter, (task) => seatWork(run, task, next, this.#shell.partials.isWatched(step.now)));
   }
 }

@@ -21,6 +21,7 @@ import { type Env, gateStub } from "../env.ts";
 import type { Idem, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
 import { LoadedRun } from "./loaded-run.ts";
+import { Partials } from "./partials.ts";
 import { Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 
@@ -40,6 +41,7 @@ const named = (idems: readonly (Idem | undefined)[]): Idem[] => idems.filter((id
 export class RunShell {
   readonly signals = new Signals();
   readonly seats = new Seats();
+  readonly partials = new Partials(() => this.signals.committed([]));
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #openSeats: OpenSeats;

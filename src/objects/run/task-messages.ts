@@ -28,8 +28,9 @@ export function messageTo(step: Step, run: LoadedRun, task: Task, content: strin
 function refusedBy(format: Format, message: MessageText): FaultData | undefined {
   const [first] = checkMessages(format, [JSON.parse(message)]);
   if (first === undefined) return undefined;
-  const what = first.replace(/^messages\[0\](\.content)?[.:]?\s*/, "");
-  return { code: "validation_failed", detail: `content: ${what}`, errors: [{ path: "content", message: what }] };
+  const what = first.replace(/^messages\[0\]\S?\s*/, "");
+  const path = /^content(\[\d+\])?/.exec(what)?.[0] ?? "content";
+  return { code: "validation_failed", detail: what, errors: [{ path, message: what }] };
 }
 
 /** The messages that wait for the task's next turn, but for the first `from`. */

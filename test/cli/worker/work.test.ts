@@ -55,6 +55,13 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
+it("gives the command messages to its task at the end of the context", async () => {
+  server.add("t", "do", [{ role: "user", content: "and be quick" }]);
+  const read = "JSON.parse(require('fs').readFileSync(0)).context.messages.map(({ content }) => content)";
+  const outcomes = await outcomesOf(`console.log(JSON.stringify(${read}))`);
+  expect(outcomes).toEqual([{ task: "t", result: ["héllo", "and be quick"] }]);
+});
+
 describe("the command's answer", () => {
   it("is JSON when all of stdout is an object or array", async () => {
     const outcomes = await outcomesOf("console.log(JSON.stringify({ a: [1, 'é'] }, null, 2))", "t");

@@ -117,6 +117,19 @@ describe.each(formats)("%s, through the adapter", (format) => {
     );
   });
 
+  test("stream_ms spreads a reply over its time; its text is told as it comes, and calls are no text", async () => {
+    const script = { turns: [{ text: "so far so good", stream_ms: 300, calls: [{ tool: "now" }] }] };
+    const told: { text: string; at: number }[] = [];
+    const started = Date.now();
+    const onText = (text: string) => void told.push({ text, at: Date.now() - started });
+    const reply = replyOf(await ask(format, [task(sim(script))], { onText }));
+    expect(told.length).toBeGreaterThan(1);
+    expect(told.map(({ text }) => text).join("")).toBe("so far so good");
+    expect(reply.text).toBe("so far so good");
+    expect(Date.now() - started).toBeGreaterThanOrEqual(200);
+    expect(told.at(-1)!.at).toBeGreaterThan(told[0]!.at);
+  });
+
   test("a prompt beyond the window is refused in the vendor's words; a note of what was left out moves the script on", async () => {
     const script = sim({ window: 400, turns: [{ text: "one" }, { text: "two" }, { text: "three" }] });
     const [start, second] = [task(script), { role: "assistant", content: "one" }];
