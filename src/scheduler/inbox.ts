@@ -9,7 +9,9 @@
  */
 
 import { inboxBytesMax, inboxMessagesMax } from "../limits.ts";
+import { subtreeTokens } from "./budget.ts";
 import { isRunEnded, type Refusal } from "./run-commands.ts";
+import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { isEnded, isWorking, type Task } from "./task.ts";
 
@@ -33,5 +35,9 @@ const endWords = {
   skipped: "was skipped",
 } as const;
 
-/** Whether a task whose model has just given its final answer takes another turn: for messages that it has not seen. */
-export const goesOn = (task: Task): boolean => task.inbox.length > 0 && task.turns < task.maxTurns;
+/**
+ * Whether a task whose model has just given its final answer takes another turn: for messages that it has not seen. Its
+ * request has at least the tokens that this turn used: where `max_tokens` leaves fewer, it would only lose its answer.
+ */
+export const goesOn = (state: RunState, task: Task, turnTokens: number): boolean =>
+  task.inbox.length > 0 && task.turns < task.maxTurns && subtreeTokens(state, task).left > turnTokens;

@@ -112,11 +112,24 @@ describe("what becomes of them", () => {
     const [task] = run.post({ max_turns: 2 }) as [Task];
     run.start(task);
     run.turn(task);
-    expect(goesOn(task)).toBe(false);
+    expect(goesOn(run.state, task, 0)).toBe(false);
     send(run, task);
-    expect(goesOn(task)).toBe(true);
+    expect(goesOn(run.state, task, 1_000_000)).toBe(true);
     run.turn(task);
-    expect(goesOn(task)).toBe(false);
+    expect(goesOn(run.state, task, 0)).toBe(false);
+  });
+
+  test("[M4] nor does it go on where max_tokens, its own or an ancestor's, leaves too little to read it all again", () => {
+    const run = new Run();
+    const [parent] = run.post({ max_tokens: 100 }) as [Task];
+    run.start(parent);
+    const [child] = run.make(parent, {}) as [Task];
+    run.start(child);
+    run.turn(child, 40);
+    send(run, child);
+    expect(goesOn(run.state, child, 40)).toBe(true);
+    run.turn(child, 20);
+    expect(goesOn(run.state, child, 40)).toBe(false);
   });
 
   test("[M5] every end names what nobody has read: failed, cancelled, done with children, done", () => {

@@ -90,6 +90,7 @@ export class History {
         must(this.#take(event.task, event.messages ?? []), "[M2] the oldest messages are shown first, each once");
         this.#waiting.delete(event.task);
         return;
+      case "context_compacted":
       case "tokens_reserved":
       case "call_blocked":
         must(this.#open.get(event.task) === event.fence, "[L2] only the open lease acts");

@@ -42,6 +42,7 @@ const hard = [
   "barrier_broken ended",
   "barrier_broken timed_out",
   "barrier_tripped",
+  "context_compacted",
   "finding deadlock",
   "finding stall",
   "future_settled resolved",

@@ -483,7 +483,10 @@ export class World {
       const { fence } = task.phase;
       if (task.calls.some((call) => call.state === "waiting")) {
         step.emit({ type: "task_parked", task: task.n, fence, on: "calls" });
-      } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });
+      } else {
+        if (this.#chatter.chance(0.3)) this.#compact(step, task);
+        step.emit({ type: "task_ready", task: task.n, why: "given_back" });
+      }
       return "over";
     });
   }
@@ -546,6 +549,14 @@ export class World {
       } else if (what === "cancelRun") cancelRun(step, "by a person");
       else if (what === "finish") finishRun(step, random.chance(0.1));
     });
+  }
+
+  /** The provider said that the context is too long. */
+  #compact(step: Step, task: Leased): void {
+    const { fence } = task.phase;
+    const to = `c${step.state.header.seq}`;
+    const gone = { last: this.#chatter.int(1, 8), own: 2, dropped: this.#chatter.int(1, 9), replies: 1 };
+    step.emit({ type: "context_compacted", task: task.n, fence, from: task.head ?? task.base, to, ...gone });
   }
 
   /** Somebody tells a task something. */

@@ -42,7 +42,8 @@ export class HostedSeats {
     const reply = await this.#seatCommand(lease, "turn", next, (step, run, task) => {
       const snapshot = logTurn(step, run, task, turn);
       const answers = answerCalls(step, run, task, turn.calls, laters);
-      if (turn.ending && !(turn.isFinal && goesOn(task))) {
+      const used = turn.usage.input_tokens + turn.usage.output_tokens;
+      if (turn.ending && !(turn.isFinal && goesOn(step.state, task, used))) {
         endAttempt(step, task, turn.ending);
         return over;
       }
