@@ -1,7 +1,7 @@
 /**
- * A run's log as server-sent events: one frame an event (and, if asked for, one a partial text), a comment while nothing happens, a last frame `end` when the run
- * has ended. A stream also ends, without `end`, after a bounded number of calls: the client then resumes after the last id,
- * which every EventSource does by itself.
+ * A run's log as server-sent events: one frame an event (and, if asked for, one a partial text), a comment while nothing
+ * happens, a last frame `end` when the run has ended. A stream also ends, without `end`, after a bounded number of calls: the
+ * client then resumes after the last id, which every EventSource does by itself.
  */
 
 import type { EventView, PartialView } from "../contract/shapes.ts";

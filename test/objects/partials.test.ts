@@ -118,20 +118,25 @@ describe("a run's object", () => {
     const seen = await waiting;
     expect(seen.partials!.texts).toEqual([{ task, turn: 1, offset: 0, text: "Once" }]);
     expect(seen).toMatchObject({ events: [], done: false });
-    const next = follow(run, seq, seen.partials!.upTo, 10_000);
     // Another turn's, or another lease's, is none.
     await run.rpc.partialText(work, { turn: 2, offset: 0, text: "no" });
     expect(await run.rpc.partialText({ ...work, fence: 99 }, { turn: 1, offset: 4, text: "no" })).toEqual({
       watched: false,
     });
+    await run.rpc.leaveSeat({ ...work, fence: 99 }, { kind: "give_back" }, undefined);
     await run.rpc.partialText(work, { turn: 1, offset: 4, text: " upon" });
-    expect((await next).partials!.texts).toEqual([{ task, turn: 1, offset: 4, text: " upon" }]);
+    // What comes late has ended nothing: the poll has the rest, and a new follower all of it.
+    await vi.waitFor(async () => {
+      const [next, late] = await Promise.all([seen.partials!.upTo, 0].map((version) => follow(run, seq, version, 0)));
+      expect(next!.partials!.texts).toEqual([{ task, turn: 1, offset: 4, text: " upon" }]);
+      expect(late!.partials!.texts).toEqual([{ task, turn: 1, offset: 0, text: "Once upon" }]);
+    }, 5000);
 
     const message = JSON.stringify({ role: "assistant", content: "Once upon a time" });
     const reply = await run.rpc.seatTurn(work, { messages: [...work.fork, message], usage, calls: [] }, undefined);
     expect(reply).toMatchObject({ kind: "go_on", watched: true });
     const after = await follow(run, seq, 0, 0);
-    expect(after.events.map(({ type }) => type)).toEqual(["turn"]);
+    expect(after.events.map(({ type }) => type)).toEqual(["late_refused", "turn"]);
     expect(after.partials!.texts).toEqual([]);
     expect(await run.events()).toHaveLength(after.events.at(-1)!.seq);
   });

@@ -139,7 +139,7 @@ export class HostedSeats {
         step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
       }
       const decided = task ? decide(step, run, task) : over;
-      if (op !== "call") this.#shell.partials.end(lease.taskNumber);
+      if (task && op !== "call") this.#shell.partials.end(task.n);
       if (decided.kind === "go_on" || !next) return ok(decided);
       const work = this.#start(step, run, next);
       return ok(work ? { kind: "over", work } : over);

@@ -46,6 +46,7 @@ export class Partials {
     this.#watchedUntil = Math.max(this.#watchedUntil, until);
   }
 
+  /** False: then nothing is kept either (U1). */
   isWatched(now: number): boolean {
     if (this.#watchedUntil > now) return true;
     this.#clear();
