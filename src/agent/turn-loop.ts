@@ -200,6 +200,10 @@ class Attempt {
       const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
       return this.#end({ kind: "error", error: { code, message }, transient, ...wait });
     }
+    if (outcome.reply.stop === "window") {
+      const error = { code: "context_too_long", message: "The model's context window ended its reply in the middle." };
+      return this.#leave({ kind: "too_long", error, usage: outcome.reply.usage });
+    }
     return this.#log(outcome.reply, outputTokens < wanted);
   }
 

@@ -112,8 +112,13 @@ export type Leave =
   | { readonly kind: "wait" }
   /** The run is paused or the seat closes: another seat goes on. */
   | { readonly kind: "give_back" }
-  /** The provider refused the context as too long: the run makes it shorter, or ends the task with this error. */
-  | { readonly kind: "too_long"; readonly error: { readonly code: string; readonly message: string } }
+  /** The context is too long for the model's window: the run makes it shorter, or ends the task with this error. */
+  | {
+      readonly kind: "too_long";
+      readonly error: { readonly code: string; readonly message: string };
+      /** Of a reply that is lost by it. */
+      readonly usage?: Usage;
+    }
   | { readonly kind: "end"; readonly ending: Ending; readonly usage?: Usage };
 
 export type SeatReservation =

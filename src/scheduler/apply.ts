@@ -287,10 +287,12 @@ function logTurn(state: RunState, event: Of<"turn">): void {
   state.dirty.add(task.n);
 }
 
-function compactContext(state: RunState, { task: n, to, last, own, ...now }: Of<"context_compacted">): void {
+function compactContext(state: RunState, event: Of<"context_compacted">): void {
+  const { task: n, to, last, own } = event;
   const task = state.task(n);
+  spend(state, task, event.usage);
   task.head = to;
-  task.window = { last, own, ...sumOf(task.window, now) };
+  task.window = { last, own, ...sumOf(task.window, event) };
   state.dirty.add(n);
 }
 

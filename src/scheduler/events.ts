@@ -106,6 +106,8 @@ export type SchedulerEvent =
       readonly dropped: number;
       /** Of them, replies of the task's own. */
       readonly replies: number;
+      /** Of a reply that the window cut off. */
+      readonly usage?: UsageDelta;
     }
   /** From outside, to a task; the message is its body. */
   | { readonly type: "message_received"; readonly task: number; readonly bytes: number }

@@ -82,6 +82,18 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     expect((await context(run, format)).slice(0, base.length)).toEqual(base);
   });
 
+  it("counts what a reply has cost that the window cut off, whatever becomes of the task", async () => {
+    const run = await make();
+    await run.create({ key: "t", instructions: "do it", on_context_too_long: { last: 1 } });
+    const cutOff: Leave = { ...tooLong, usage };
+    await run.rpc.leaveSeat(await openSeat(run, "a"), cutOff, undefined);
+    expect(await run.task("t")).toMatchObject({ state: "ready", usage });
+    await run.evict();
+    await run.rpc.leaveSeat(await openSeat(run, "b"), cutOff, undefined);
+    expect(await run.task("t")).toMatchObject({ state: "failed", turns: 0, usage: { input_tokens: 2 } });
+    expect((await run.view()).usage.tokens).toBe(4);
+  });
+
   it("fails a task that was not told to go on", async () => {
     const run = await make();
     await run.create({ key: "t", instructions: "do it" }, { key: "u", instructions: "x", on_context_too_long: "fail" });

@@ -68,8 +68,8 @@ export function anthropicFold(onText: (text: string) => void = () => {}): Fold<R
     },
     reply() {
       if (stopReason === undefined) return undefined;
-      const cut =
-        stopReason === "max_tokens" || stopReason === "model_context_window_exceeded" || stopReason === "pause_turn";
+      const cutBy = stopReason === "model_context_window_exceeded" ? "window" : "output_limit";
+      const cut = stopReason === "max_tokens" || stopReason === "pause_turn" || cutBy === "window";
       const whole = blocks.filter((block) => keeps(block, cut));
       const calls = whole.flatMap(callOf);
       const text = whole.map(({ fields }) => (fields.type === "text" ? fields.text : "")).join("");
@@ -82,7 +82,7 @@ export function anthropicFold(onText: (text: string) => void = () => {}): Fold<R
         calls,
         usage: usageOf(counts),
         // A paused turn (the vendor's own tools took too long) is an unfinished reply, as one at the limit is.
-        stop: stopReason === "refusal" ? "refusal" : cut ? "output_limit" : calls.length > 0 ? "calls" : "end",
+        stop: stopReason === "refusal" ? "refusal" : cut ? cutBy : calls.length > 0 ? "calls" : "end",
       } satisfies ModelReply;
     },
   };

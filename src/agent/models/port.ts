@@ -40,7 +40,8 @@ export interface ModelReply {
   readonly text: string;
   readonly calls: readonly ToolCall[];
   readonly usage: Usage;
-  readonly stop: "end" | "calls" | "output_limit" | "refusal";
+  /** `window`: the model's context window ended it in the middle. */
+  readonly stop: "end" | "calls" | "output_limit" | "window" | "refusal";
 }
 
 export interface ModelFault {

@@ -117,7 +117,7 @@ export class HostedSeats {
 
   async leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply> {
     return this.#seatCommand(lease, leave.kind, next, (step, run, task) => {
-      if (leave.kind === "too_long") compactContext(step, run, task, leave.error);
+      if (leave.kind === "too_long") compactContext(step, run, task, leave);
       else if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(leave.usage));
       else if (leave.kind === "wait" && task.calls.some((call) => call.state === "waiting")) {
         step.emit({ type: "task_parked", task: task.n, fence: task.phase.fence, on: "calls" });
