@@ -23,6 +23,11 @@ export const pageRowsMax = 1000;
 export const pageRowsDefault = 100;
 /** A page ends early at this size, so that 1,000 results of 1 MiB never meet in one answer. */
 export const pageBytesMax = 8 * MiB;
+/** Content of one message to a task: a picture fits, and a log row's chunks stay few. */
+export const messageBytesMax = 1 * MiB;
+/** Messages that wait for a task's next turn, and their bytes together: they travel with its context in one RPC. */
+export const inboxMessagesMax = 64;
+export const inboxBytesMax = 2 * MiB;
 /** Longest long poll of `/wait` and of a blocking tool call: below the shortest proxy timeout in common use (100 s). */
 export const waitMsMax = 60 * second;
 export const waitMsDefault = 30 * second;
@@ -70,6 +75,14 @@ export const sseHeartbeatMs = 15 * second;
 export const sseWaitMs = 25 * second;
 /** Calls of one live event stream; then it ends and the client resumes. An invocation has 10,000 subrequests. */
 export const sseCallsMax = 2000;
+/** Partial texts of a task are sent, and shown, at most this often: fluent to read, and few calls of the run's object. */
+export const partialEveryMs = 500;
+/** Of one reply, in characters; what follows is seen with the turn. */
+export const partialCharsMax = 64 * KiB;
+/** Of all replies under way in a run: its object shares 128 MB with others. */
+export const partialsCharsMax = 4 * MiB;
+/** So long after a follower's last call has ended, seats still send partial texts: it is about to call again. */
+export const partialWatchMs = 5 * second;
 /** A deployment secret shorter than this can be guessed. */
 export const secretCharsMin = 32;
 

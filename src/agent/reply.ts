@@ -12,6 +12,8 @@ export interface Meaning {
   /** Calls that the scheduler carries out. */
   readonly calls: readonly ToolCall[];
   readonly ending?: Ending;
+  /** The ending is what the model wanted, and not what became of its reply. */
+  readonly isFinal?: boolean;
   /** Said to the model as a user message in the next turn. */
   readonly repair?: string;
 }
@@ -43,14 +45,15 @@ export function meaningOf(
   if (reply.calls.length > 0) {
     for (const call of reply.calls) {
       const finish = call.name === "finish" ? finishOf(call, schema, repairs) : undefined;
-      if (finish?.ending) return { calls, ending: finish.ending };
+      if (finish?.ending) return { calls, ending: finish.ending, isFinal: true };
     }
     return { calls };
   }
-  if (schema === undefined) return { calls, ending: { kind: "result", result: reply.text } };
+  if (schema === undefined) return { calls, ending: { kind: "result", result: reply.text }, isFinal: true };
   const parsed = parseJsonText(reply.text);
   const violation = parsed.ok ? schemaViolation(schema, parsed.value) : parsed.message;
-  if (parsed.ok && violation === undefined) return { calls, ending: { kind: "result", result: parsed.value } };
+  if (parsed.ok && violation === undefined)
+    return { calls, ending: { kind: "result", result: parsed.value }, isFinal: true };
   if (repairs >= outputRepairsMax) return { calls, ending: failed("output_invalid", violation ?? "") };
   return { calls, repair: repairText(violation ?? "") };
 }

@@ -18,6 +18,9 @@ import type {
   Failed,
   FindingsPage,
   Lease,
+  PartialText,
+  PartialView,
+  Renewed,
   RunsPage,
   RunView,
   Snapshot,
@@ -25,6 +28,7 @@ import type {
   TaskView,
   ToolCallLease,
   ToolOutcome,
+  TurnLogged,
   VariablesPage,
   VariableView,
   WaitView,
@@ -176,6 +180,15 @@ export class Heddle {
   cancelTask(run: string, task: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<TaskView> {
     return this.#post(`${at(run, task)}/cancel`, body, options);
   }
+  /** A message that the task's next turn shows; `seq` is that of its event. @throws HeddleProblem `task_ended` */
+  sendMessage(
+    run: string,
+    task: string,
+    body: { content: string | object[] },
+    options: CallOptions = {},
+  ): Promise<{ seq: number }> {
+    return this.#post(`${at(run, task)}/messages`, body, options);
+  }
   /** Begins a new generation of an ended task. */
   retryTask(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {
     return this.#post(`${at(run, task)}/retry`, {}, options);
@@ -269,19 +282,19 @@ export class Heddle {
     return reply.leases;
   }
   /** @throws HeddleProblem `lease_lost`, always, for a lease that is no longer valid; so do the other calls on a lease */
-  renewLease(lease: string, options: CallOptions = {}): Promise<{ expires_at: number }> {
+  renewLease(lease: string, options: CallOptions = {}): Promise<Renewed> {
     return this.#onLease(lease, "renew", {}, options);
   }
   /** As `renewLease`, of a tool call's lease, and says how far the call is. */
   reportProgress(lease: string, progress: ProgressReport, options: CallOptions = {}): Promise<{ expires_at: number }> {
     return this.#onLease(lease, "renew", { progress }, options);
   }
-  /** Logs a turn: the messages since the last one. */
+  /** Logs a turn: the messages since the last one. What is answered as `messages` goes into the conversation, and is logged by Heddle. */
   turn(
     lease: string,
     body: { messages: Message[]; usage?: CompleteRequest["usage"] },
     options: CallOptions = {},
-  ): Promise<{ snapshot: string }> {
+  ): Promise<TurnLogged> {
     return this.#onLease(lease, "turn", body, options);
   }
   /** A tool call of the task itself. */
@@ -317,12 +330,24 @@ export class Heddle {
   /**
    * The run's events after `after`, live, each once and in order, until the run has ended and all of them were seen.
    * Resumes by itself when the stream is cut; @throws HeddleUnreachable when the server stays away.
+   * With `partial`, between them: texts that models are still writing (`isPartial` tells which). They come once, or again from
+   * the start, or not at all; what counts is the turn's event.
    */
+  followEvents(
+    run: string,
+    query: { after?: number; partial: true },
+    options?: CallOptions,
+  ): AsyncGenerator<EventView | PartialText>;
+  followEvents(
+    run: string,
+    query?: { after?: number; partial?: false },
+    options?: CallOptions,
+  ): AsyncGenerator<EventView>;
   async *followEvents(
     run: string,
-    query: { after?: number } = {},
+    query: { after?: number; partial?: boolean } = {},
     options: CallOptions = {},
-  ): AsyncGenerator<EventView> {
+  ): AsyncGenerator<EventView | PartialText> {
     let seen = query.after ?? 0;
     for (;;) {
       const before = seen;
@@ -331,13 +356,17 @@ export class Heddle {
           ...options,
           method: "GET",
           path: `${at(run)}/events`,
-          query: { after: seen },
+          query: { after: seen, ...(query.partial && { partial: "true" }) },
           accept: "text/event-stream",
           headers: { "last-event-id": String(seen) },
         });
         for await (const { id, event: name, data } of serverEvents(response.body!)) {
           if (id === undefined && name === "end") return;
           if (id === undefined && name === "problem") throw problemIn(data);
+          if (id === undefined && name === "partial") {
+            yield { type: "partial", ...(JSON.parse(data) as PartialView) };
+            continue;
+          }
           const event = JSON.parse(data) as EventView;
           if (typeof event.seq !== "number" || event.seq <= seen) continue;
           seen = event.seq;

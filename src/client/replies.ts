@@ -5,6 +5,7 @@ import type {
   ErrorView,
   EventView,
   FindingView,
+  PartialView,
   RunStatus,
   RunView,
   TaskState,
@@ -22,6 +23,7 @@ export type {
   EventView,
   FindingView,
   ModelSource,
+  PartialView,
   Projection,
   RemoteToolView,
   RunStatus,
@@ -52,6 +54,8 @@ export interface Lease {
   run: string;
   snapshot: string;
   task: TaskView & { instructions: string; attempt: number };
+  /** Messages to the task, which follow the context. */
+  messages?: Message[];
   /** null: too large to travel along; read `snapshot` of `run`. */
   context: ContextView | null;
 }
@@ -63,6 +67,26 @@ export interface ToolCallLease {
   expires_at: number;
   tool_call: ToolCallView;
 }
+
+export interface Renewed {
+  expires_at: number;
+  /** How many messages to the task the answer to the next turn brings. */
+  messages?: number;
+}
+
+export interface TurnLogged {
+  snapshot: string;
+  /** Messages to the task that are new to the worker. */
+  messages?: Message[];
+}
+
+/** A part of a reply that is still being written; it is in no log, and has no `seq`. */
+export interface PartialText extends PartialView {
+  type: "partial";
+}
+
+export const isPartial = (event: EventView | PartialText): event is PartialText =>
+  event.type === "partial" && !("seq" in event);
 
 /** A row of the list of runs: what the index knows without asking the run itself. */
 export type RunRow = Pick<RunView, "id" | "name" | "created_at" | "ended_at"> & { status: RunStatus };

@@ -69,6 +69,8 @@ export interface TaskSpec {
   model?: string;
   max_turns?: number;
   max_tokens?: number;
+  /** When its conversation no longer fits the model's window: fail, or go on with the newest turns. */
+  on_context_too_long?: "fail" | { last: number };
   timeout_ms?: number;
   retries?: { limit?: number; backoff_ms?: number };
   output_schema?: Record<string, unknown>;

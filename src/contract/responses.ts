@@ -143,6 +143,7 @@ export const taskView = z
       ended_at: at.nullable(),
     }),
     waiting_on: waitingOn,
+    pending_messages: z.int().describe("Messages to it that its next turn shows."),
     children_failed: z.int(),
     fork: z.strictObject({ snapshot: z.string(), mode: z.string(), reason: z.string().exactOptional() }),
   })
@@ -202,6 +203,10 @@ const leaseView = z
     run: z.string(),
     snapshot: z.string(),
     task: taskView.extend({ instructions: z.string(), attempt: z.int() }),
+    messages: z
+      .array(z.looseObject({}))
+      .describe("Messages to the task: they follow the context, after the results of open calls.")
+      .exactOptional(),
     context: contextView.nullable().describe("null: too large to travel along; fetch `snapshot` of `run`."),
   })
   .meta({ id: "Lease" });
@@ -228,7 +233,19 @@ const toolCallLease = z
 const anyLease = z.union([leaseView, toolCallLease]);
 
 export const leasesView = z.strictObject({ leases: z.array(anyLease) });
-export const renewed = z.strictObject({ expires_at: at });
+export const renewed = z.strictObject({
+  expires_at: at,
+  messages: z.int().describe("Messages to the task that the answer to the next turn brings.").exactOptional(),
+});
+export const turnLogged = appended.extend({
+  messages: z
+    .array(z.looseObject({}))
+    .describe(
+      "Messages to the task, new to the worker: they go into its conversation, after the results of open calls.",
+    )
+    .exactOptional(),
+});
+export const messageSent = z.strictObject({ seq: z.int().describe("Of its event in the log.") });
 export const completed = z.strictObject({ lease: anyLease.exactOptional() });
 export const failed = z.strictObject({
   state: taskState.describe("A tool call's: waiting (to be tried again) or failed."),

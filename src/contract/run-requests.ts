@@ -87,4 +87,8 @@ export const snapshotQuery = z.strictObject({
 export const eventsQuery = z.strictObject({
   after: queryInt(0, Number.MAX_SAFE_INTEGER).default(0).describe("Only events with a greater seq."),
   limit: queryInt(1, limits.pageRowsMax).default(limits.pageRowsDefault).describe("Events of the page."),
+  partial: z
+    .stringbool({ truthy: ["true"], falsy: ["false"] })
+    .default(false)
+    .describe("Of a live stream: texts that models are still writing, too, as events `partial` without an id."),
 });

@@ -155,6 +155,8 @@ export interface TaskView {
   usage: Usage;
   timings: { created_at: number; ready_at: number | null; started_at: number | null; ended_at: number | null };
   waiting_on: WaitingOn;
+  /** Messages to it that its next turn shows. */
+  pending_messages: number;
   children_failed: number;
   fork: { snapshot: string; mode: string; reason?: string };
 }
@@ -200,6 +202,14 @@ export interface EventView {
   [field: string]: unknown;
 }
 
+/** A part of a reply that a hosted task's model is still writing: `text` follows its first `offset` characters. */
+export interface PartialView {
+  task: string;
+  turn: number;
+  offset: number;
+  text: string;
+}
+
 export interface WaitView {
   done: boolean;
   tasks?: TaskView[];
@@ -216,6 +226,8 @@ export interface LeaseGrant {
   task: TaskView & { instructions: string; attempt: number };
   /** JSON text of `{format, model, system?, messages, tools?, params?}`; null when it is fetched by snapshot instead. */
   contextText: string | null;
+  /** Messages to the task that follow the context. */
+  messages: readonly MessageText[];
   snapshot: string;
 }
 

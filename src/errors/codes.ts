@@ -68,6 +68,11 @@ export const problems = {
     title: "The result is over 1 MiB",
     hint: "Store it elsewhere and return a reference.",
   },
+  message_too_large: {
+    status: 413,
+    title: "The message is over 1 MiB",
+    hint: "Send a link or a shorter text; a shared_memory takes long texts that the task can read in parts.",
+  },
   context_too_large: {
     status: 413,
     title: "The context would be over 14 MiB",
@@ -109,6 +114,11 @@ export const problems = {
     status: 409,
     title: "The task has not ended",
     hint: "Only an ended task can be retried; cancel it first.",
+  },
+  task_ended: {
+    status: 409,
+    title: "The task has ended, or its own work is done",
+    hint: "Read its result; retry it, or create a task for what is to be done now.",
   },
   below_spent: {
     status: 422,
@@ -176,6 +186,12 @@ export const problems = {
     hint: "Wait for `retry-after` seconds.",
     retryable: true,
   },
+  too_many_messages: {
+    status: 429,
+    title: "Too many messages wait for the task's next turn",
+    hint: "Wait until its `pending_messages` are fewer; many small ones can be sent as one.",
+    retryable: true,
+  },
   overloaded: {
     status: 503,
     title: "Overloaded",
@@ -240,6 +256,7 @@ const toolErrorHints = {
   tool_error: "The tool was carried out and says that this is an error; `result` is what it said.",
   too_many_calls: "Wait for the calls that are open, then call again.",
   unknown_result: "Name a result as it was shown where it was cut.",
+  new_messages: "The messages stand below: read them, do what they ask, and then finish again.",
   not_a_task: "finish ends the current task; here no task is running.",
 } as const;
 

@@ -2,7 +2,7 @@
 
 import { RawJson } from "../context/json-text.ts";
 import { completeBody, failBody, leasesBody, renewBody, turnBody } from "../contract/lease-requests.ts";
-import { appended, completed, failed, leasesView, renewed, toolOutcome } from "../contract/responses.ts";
+import { completed, failed, leasesView, renewed, toolOutcome, turnLogged } from "../contract/responses.ts";
 import type { Grant } from "../contract/shapes.ts";
 import { leaseToolBody } from "../contract/task-requests.ts";
 import { poolName } from "../contract/task-spec.ts";
@@ -62,17 +62,14 @@ export const leaseRoutes = [
       path: "/v1/leases/:lease/turn",
       summary: "Log a turn: a resumed attempt goes on from it",
       body: turnBody,
-      answer: { status: 200, schema: appended },
+      answer: { status: 200, schema: turnLogged },
       problems: ["context_too_large", "lease_of_tool_call"],
     },
-    ({ holder, body, text, idem }) =>
-      holder.ask(
-        holder.object.turn(
-          holder.lease,
-          { messages: messageTexts(text, "messages"), ...(body.usage && { usage: body.usage }) },
-          idem,
-        ),
-      ),
+    async ({ holder, body, text, idem }) => {
+      const turn = { messages: messageTexts(text, "messages"), ...(body.usage && { usage: body.usage }) };
+      const { snapshot, messages } = await holder.ask(holder.object.turn(holder.lease, turn, idem));
+      return { snapshot, ...(messages && { messages: rawList(messages) }) };
+    },
   ),
 
   leaseRoute(
@@ -141,13 +138,16 @@ async function leaseOf(env: HttpEnv, tenant: string, grant: Grant): Promise<Reco
       tool_call: { id, tool, arguments: new RawJson(argumentsText), ...rest },
     };
   }
-  const { run, taskNumber, fence, expires_at, task, contextText, snapshot } = grant;
+  const { run, taskNumber, fence, expires_at, task, contextText, messages, snapshot } = grant;
   return {
     id: await signLease(deploymentSecret(env), { tenant, run, taskNumber, fence }),
     expires_at,
     run,
     snapshot,
     task,
+    ...(messages.length > 0 && { messages: rawList(messages) }),
     context: contextText === null ? null : new RawJson(contextText),
   };
 }
+
+const rawList = (messages: readonly string[]): RawJson => new RawJson(`[${messages.join(",")}]`);

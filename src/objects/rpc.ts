@@ -17,6 +17,7 @@ import type {
   FindingView,
   Grant,
   Page,
+  PartialView,
   RunStatus,
   RunView,
   SnapshotView,
@@ -104,6 +105,29 @@ export interface FailInput {
   readonly retryable: boolean;
 }
 
+export interface EventsInput {
+  readonly after: number;
+  readonly limit: number;
+  readonly waitMs: number;
+  /** Partial texts too: those that came after an answer's `upTo` (0: all there are). */
+  readonly partials?: number;
+}
+
+export interface EventsAnswer {
+  readonly events: readonly EventView[];
+  /** The run has ended and no event follows. */
+  readonly done: boolean;
+  /** Follow the events; none while more of these are to be read. */
+  readonly partials?: { readonly upTo: number; readonly texts: readonly PartialView[] };
+}
+
+/** What a pull worker is told about its turn. */
+export interface TurnAnswer {
+  readonly snapshot: string;
+  /** Messages to the task that have come since the last answer: for the worker's conversation, after the results of open calls. */
+  readonly messages?: readonly MessageText[];
+}
+
 /** Stub of a RunScheduler, named `tenant/run`. Every method answers `not_found` for a run that was never created or is deleted. */
 export interface RunSchedulerRpc {
   createRun(input: CreateRunInput, idem?: Idem): Promise<Reply<RunView>>;
@@ -128,6 +152,8 @@ export interface RunSchedulerRpc {
   task(id: string): Promise<Reply<TaskView>>;
   taskContext(id: string): Promise<Reply<SnapshotView>>;
   cancelTask(id: string, reason: string | undefined, idem?: Idem): Promise<Reply<TaskView>>;
+  /** `content`: JSON text of a user message's content. Its event's number; the task's next turn shows it. */
+  sendMessage(id: string, content: string, idem?: Idem): Promise<Reply<{ seq: number }>>;
   retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>>;
   wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>>;
   callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
@@ -144,12 +170,8 @@ export interface RunSchedulerRpc {
   variables(input: { limit: number; cursor?: string }): Promise<Reply<Page<VariableView>>>;
   variable(name: string): Promise<Reply<VariableView>>;
 
-  /** Events with seq > after, oldest first; waits up to waitMs when there is none. `done`: the run has ended and no event follows. */
-  events(input: {
-    after: number;
-    limit: number;
-    waitMs: number;
-  }): Promise<Reply<{ events: EventView[]; done: boolean }>>;
+  /** Events with seq > after, oldest first; waits up to waitMs when there is nothing. */
+  events(input: EventsInput): Promise<Reply<EventsAnswer>>;
 
   /** Grants up to max ready tasks of a pool, or calls of its tools; never waits. */
   leases(
@@ -157,13 +179,13 @@ export interface RunSchedulerRpc {
   ): Promise<Reply<Grant[]>>;
   /** The grant again while it is open, for a repeated Idempotency-Key. */
   leaseAgain(lease: LeaseRef): Promise<Reply<Grant>>;
-  /** `progress`: of a tool call. */
-  renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number }>>;
+  /** `progress`: of a tool call. `messages`: how many wait for the worker's next turn. */
+  renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number; messages?: number }>>;
   turn(
     lease: LeaseRef,
     input: { messages: readonly MessageText[]; usage?: Partial<Usage> },
     idem?: Idem,
-  ): Promise<Reply<{ snapshot: string }>>;
+  ): Promise<Reply<TurnAnswer>>;
   leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
   complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>>;
   fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>>;

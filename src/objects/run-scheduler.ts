@@ -12,7 +12,6 @@ import type {
   ActorView,
   CreatedTasks,
   ErrorView,
-  EventView,
   FindingView,
   Grant,
   Page,
@@ -44,11 +43,12 @@ import {
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
 import { contextText } from "../storage/run/context-tree.ts";
-import { bootOf } from "./boot.ts";
 import { type Env, gateStub } from "./env.ts";
 import type {
   CompleteInput,
   CreateRunInput,
+  EventsAnswer,
+  EventsInput,
   FailInput,
   Idem,
   LeaseRef,
@@ -56,6 +56,7 @@ import type {
   Reply,
   RunSchedulerRpc,
   ToolCallInput,
+  TurnAnswer,
 } from "./rpc.ts";
 import { Actors } from "./run/actors.ts";
 import { createRun } from "./run/create-run.ts";
@@ -69,12 +70,14 @@ import { projectionOf } from "./run/projection.ts";
 import { PullLeases } from "./run/pull-leases.ts";
 import { badCursor, noTask, ok, placeOf, refuse } from "./run/replies.ts";
 import { RunShell } from "./run/shell.ts";
+import { messageTo } from "./run/task-messages.ts";
 import { listVariables, VariableCalls } from "./run/variable-calls.ts";
 import { runView, seatTarget, taskView } from "./run/views.ts";
 import { openDirectly, openThroughQueues } from "./seat-port.ts";
 import type {
   Leave,
   NextTask,
+  PartialPiece,
   SeatJob,
   SeatReply,
   SeatReservation,
@@ -106,7 +109,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     this.#actors = new Actors(this.#shell);
     this.#outside = new Outside(this.#shell, this.#variables, this.#actors);
     this.#pulled = new PullLeases(this.#shell, this.#variables);
-    this.#hosted = new HostedSeats(this.#shell, this.#variables, bootOf(env));
+    this.#hosted = new HostedSeats(this.#shell, this.#variables);
   }
 
   #serveHere(ticket: SeatTicket): Promise<void> {
@@ -282,6 +285,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     }, idem);
   }
 
+  async sendMessage(id: string, content: string, idem?: Idem): Promise<Reply<{ seq: number }>> {
+    return this.#shell.command((step, run) => {
+      const task = findTask(run, id);
+      return task ? messageTo(step, run, task, content) : noTask;
+    }, idem);
+  }
+
   async retryTask(id: string, _fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>> {
     return this.#shell.command((step, run) => {
       const task = findTask(run, id);
@@ -295,11 +305,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#outside.wait(input);
   }
 
-  async events(input: {
-    after: number;
-    limit: number;
-    waitMs: number;
-  }): Promise<Reply<{ events: EventView[]; done: boolean }>> {
+  async events(input: EventsInput): Promise<Reply<EventsAnswer>> {
     return this.#outside.events(input);
   }
 
@@ -356,7 +362,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#pulled.leaseAgain(lease);
   }
 
-  async renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number }>> {
+  async renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number; messages?: number }>> {
     return this.#pulled.renew(lease, progress);
   }
 
@@ -364,7 +370,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     lease: LeaseRef,
     input: { messages: readonly MessageText[]; usage?: Partial<Usage> },
     idem?: Idem,
-  ): Promise<Reply<{ snapshot: string }>> {
+  ): Promise<Reply<TurnAnswer>> {
     return this.#pulled.turn(lease, input, idem);
   }
 
@@ -386,8 +392,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#hosted.openSeat(ticket, next);
   }
 
-  async renewSeat(lease: LeaseRef): Promise<{ held: boolean }> {
-    return { held: (await this.#pulled.renew(lease)).ok };
+  async renewSeat(lease: LeaseRef): Promise<{ held: boolean; watched: boolean }> {
+    const { ok: held } = await this.#pulled.renew(lease);
+    return { held, watched: held && this.#shell.partials.isWatched(this.#shell.now()) };
+  }
+
+  async partialText(lease: LeaseRef, piece: PartialPiece): Promise<{ watched: boolean }> {
+    return this.#hosted.partialText(lease, piece);
   }
 
   async seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply> {

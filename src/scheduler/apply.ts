@@ -4,10 +4,12 @@
  * there too, as further events.
  */
 
+import { sumOf } from "../context/compaction.ts";
 import { assert, unreachable } from "../errors/assert.ts";
 import { chainLengthMax, cyclesRemembered, leaseMs } from "../limits.ts";
 import { endActor, openActor } from "./apply-actors.ts";
 import { dropCalls, dropWants, endCall, waitInCall } from "./apply-calls.ts";
+import * as inbox from "./apply-inbox.ts";
 import * as remote from "./apply-remote-calls.ts";
 import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
@@ -74,6 +76,12 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       return;
     case "turn":
       logTurn(state, event);
+      return;
+    case "context_compacted":
+      compactContext(state, event);
+      return;
+    case "message_received":
+      inbox.receive(state, event, seq);
       return;
     case "call_waiting":
       waitInCall(state, event, seq);
@@ -271,7 +279,7 @@ function lengthen(state: RunState, task: Task, chain: number): void {
 function makeReady(state: RunState, task: Task, seq: number, at: number): void {
   task.readyAt = at;
   reserve(state, task, 0);
-  state.setPhase(task, { state: "ready", since: at, resumed: task.turns > 0, seq });
+  state.setPhase(task, { state: "ready", since: at, resumed: task.head !== undefined, seq });
 }
 
 function startTask(state: RunState, event: Of<"task_started">, at: number): void {
@@ -279,6 +287,7 @@ function startTask(state: RunState, event: Of<"task_started">, at: number): void
   task.attempts = event.attempt;
   task.startedAt ||= at;
   task.clockAt ||= at;
+  inbox.give(task);
   state.header.lastFence = event.fence;
   state.setPhase(task, {
     state: "running",
@@ -297,10 +306,20 @@ function logTurn(state: RunState, event: Of<"turn">): void {
   task.head = event.snapshot;
   task.losses = 0;
   variables.leaveUntold(state, task);
+  inbox.show(task, event.messages?.length ?? 0);
   dropCalls(state, task);
   spend(state, task, event.usage);
   reserve(state, task, 0);
   state.dirty.add(task.n);
+}
+
+function compactContext(state: RunState, event: Of<"context_compacted">): void {
+  const { task: n, to, last, own } = event;
+  const task = state.task(n);
+  spend(state, task, event.usage);
+  task.head = to;
+  task.window = { last, own, ...sumOf(task.window, event) };
+  state.dirty.add(n);
 }
 
 function block(state: RunState, event: Of<"call_blocked">): void {
@@ -315,6 +334,7 @@ function park(state: RunState, event: Of<"task_parked">, seq: number): void {
   if (event.on === "children") {
     spend(state, task, event.usage);
     dropCalls(state, task);
+    inbox.empty(task);
     state.setPhase(task, { state: "parked", on: "children", seq });
     for (const child of joinedChildren(state, task)) raiseEffective(state, child, task.effective);
   } else if (event.on === "budget") {
@@ -348,6 +368,7 @@ function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: numb
   spend(state, task, event.usage);
   dropCalls(state, task);
   task.absences = nothing;
+  inbox.empty(task);
   reserve(state, task, 0);
   const because = event.error?.because ?? 0;
   state.setPhase(task, { state: event.state, seq: event.result_seq ?? seq, because });
@@ -398,6 +419,7 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
   task.failures = 0;
   task.turns = 0;
   task.head = undefined;
+  task.window = undefined;
   task.observed = false;
   task.childrenMade = 0;
   task.childrenFailed = 0;

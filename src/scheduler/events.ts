@@ -91,7 +91,28 @@ export type SchedulerEvent =
       readonly turn: number;
       readonly snapshot: string;
       readonly usage: UsageDelta;
+      /** The messages from outside that its messages hold, by the `seq` of their arrival. */
+      readonly messages?: readonly number[];
     }
+  /** The context no longer fitted the model's window: the task goes on from `to`, which lacks `dropped` messages. */
+  | {
+      readonly type: "context_compacted";
+      readonly task: number;
+      readonly fence: number;
+      readonly from: string;
+      readonly to: string;
+      /** Turns that were kept at most. */
+      readonly last: number;
+      /** Where the task's own messages begin in `to`. */
+      readonly own: number;
+      readonly dropped: number;
+      /** Of them, replies of the task's own. */
+      readonly replies: number;
+      /** Of a reply that the window cut off. */
+      readonly usage?: UsageDelta;
+    }
+  /** From outside, to a task; the message is its body. */
+  | { readonly type: "message_received"; readonly task: number; readonly bytes: number }
   | {
       readonly type: "call_waiting";
       readonly task: number;
@@ -150,6 +171,7 @@ export type SchedulerEvent =
       readonly fence: number;
       readonly on: "children";
       readonly usage?: UsageDelta;
+      readonly unread?: readonly number[];
     }
   | {
       readonly type: "attempt_ended";
@@ -168,6 +190,8 @@ export type SchedulerEvent =
       /** The result is the body of this earlier event (a task that waited for its children). */
       readonly result_seq?: number;
       readonly usage?: UsageDelta;
+      /** Messages that no turn of it has shown. */
+      readonly unread?: readonly number[];
     }
   | { readonly type: "task_observed"; readonly task: number }
   | {

@@ -116,6 +116,24 @@ export interface Absence {
   readonly generation: number;
 }
 
+/** A message from outside that no logged turn has shown yet. */
+export interface InboxMessage {
+  /** The event that carries it. */
+  readonly seq: number;
+  readonly bytes: number;
+}
+
+/** How a compacted context differs from the whole one. */
+export interface Window {
+  /** Turns that were kept at most, the last time. */
+  readonly last: number;
+  /** Where the task's own messages begin. */
+  readonly own: number;
+  /** All that ever went. */
+  readonly dropped: number;
+  readonly replies: number;
+}
+
 export interface Task {
   readonly n: number;
   readonly key: string | undefined;
@@ -151,7 +169,13 @@ export interface Task {
   turns: number;
   /** The newest logged snapshot; undefined before the first turn. */
   head: string | undefined;
+  /** Of a context that was compacted. */
+  window: Window | undefined;
   calls: readonly Call[];
+  /** In the order of their arrival. */
+  inbox: readonly InboxMessage[];
+  /** How many of `inbox` the open lease's worker has been given. */
+  given: number;
   holds: readonly Hold[];
   permits: readonly Permits[];
   /** Where it is still expected back, while the generation lasts. */
@@ -226,7 +250,10 @@ export const blankTask: Task = {
   failures: 0,
   turns: 0,
   head: undefined,
+  window: undefined,
   calls: nothing,
+  inbox: nothing,
+  given: 0,
   holds: nothing,
   permits: nothing,
   absences: nothing,
@@ -264,7 +291,7 @@ export const isLive = (task: Task): boolean => !isEnded(task);
 export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, { state: "waiting" }> } =>
   task.phase.state === "waiting" && task.phase.until === 0;
 /** Ready, and nothing of its dependencies' results is in a transcript yet. */
-export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.turns === 0;
+export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.head === undefined;
 /** Whether a dependency no longer holds its dependent back. */
 export const settles = (dependency: Task | undefined, runOnFailure: boolean): boolean =>
   dependency !== undefined && isEnded(dependency) && (dependency.phase.state === "succeeded" || runOnFailure);

@@ -14,6 +14,7 @@ import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "..
 import { createTasks } from "../../src/scheduler/create-tasks.ts";
 import { cancelTask, completeTask, endTask, settle } from "../../src/scheduler/ending.ts";
 import { finishStep } from "../../src/scheduler/finish-step.ts";
+import { sendMessage } from "../../src/scheduler/inbox.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import {
   cancelRun,
@@ -63,6 +64,8 @@ type Reply = "go_on" | "over";
 
 export class World {
   readonly random: Random;
+  /** Chance of its own: messages move nothing, and a seed's story stays what it was before there were any. */
+  readonly #chatter: Random;
   readonly #store = new MemoryStore();
   readonly #history = new History();
   readonly #variables = new VariableHistory();
@@ -83,6 +86,7 @@ export class World {
 
   constructor(seed: number, { remoteTools = false } = {}) {
     this.random = new Random(seed);
+    this.#chatter = new Random(seed + 1_000_000);
     const { random } = this;
     this.#remote = remoteTools ? new RemoteWorkers(random, this.#remoteHistory) : undefined;
     this.#state = this.#store.load();
@@ -182,6 +186,7 @@ export class World {
     const step = group ?? new Step(this.#state, this.#now);
     if (!group) runClock(step);
     const answer = decide(step);
+    this.#message(step);
     finishStep(step);
     if (crash === "before") {
       this.#reload();
@@ -249,6 +254,8 @@ export class World {
     if (this.#state.openCalls.size !== this.#remoteHistory.size) throw new Error("[M7] open calls");
     if (header.limits.tokens > 0 && freeTokens(this.#state)! < 0) throw new Error("[B1] budget overdrawn");
     for (const task of tasks.values()) {
+      const inbox = task.inbox.map(({ seq }) => seq);
+      if (inbox.join() !== this.#history.inboxOf(task.n).join()) throw new Error(`[I1] inbox of task ${task.n}`);
       if (task.observed !== this.#history.seen.has(task.n)) throw new Error(`[T4] observed of task ${task.n}`);
       if (task.maxTokens > 0 && task.treeTokens + task.treeReserved > task.maxTokens)
         throw new Error("[B1] max_tokens overdrawn");
@@ -393,7 +400,17 @@ export class World {
     this.#send(attempt, "turn", (step, task) => {
       const turn = task.turns + 1;
       const usage = { in: used, out: 0, read: 0, write: 0 };
-      step.emit({ type: "turn", task: task.n, fence: task.phase.fence, turn, snapshot: `s${task.n}.${turn}`, usage });
+      const shown = task.inbox.slice(0, this.#chatter.chance(0.8) ? task.given : 0).map(({ seq }) => seq);
+      const snapshot = `s${task.n}.${turn}`;
+      step.emit({
+        type: "turn",
+        task: task.n,
+        fence: task.phase.fence,
+        turn,
+        snapshot,
+        usage,
+        ...(shown.length > 0 && { messages: shown }),
+      });
       settleBudget(step);
       for (let i = 0; i < calls; i++) this.#tool(step, task, `c${turn}.${i}`);
       return "go_on";
@@ -483,7 +500,10 @@ export class World {
       const { fence } = task.phase;
       if (task.calls.some((call) => call.state === "waiting")) {
         step.emit({ type: "task_parked", task: task.n, fence, on: "calls" });
-      } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });
+      } else {
+        if (this.#chatter.chance(0.3)) this.#compact(step, task);
+        step.emit({ type: "task_ready", task: task.n, why: "given_back" });
+      }
       return "over";
     });
   }
@@ -500,7 +520,7 @@ export class World {
   }
 
   #complete(step: Step, task: Leased): Reply {
-    completeTask(step, task, task.phase.fence, "done");
+    completeTask(step, task, task.phase.fence, "done", undefined, task.phase.hosted ? 0 : task.given);
     return this.#settle(step);
   }
 
@@ -546,6 +566,21 @@ export class World {
       } else if (what === "cancelRun") cancelRun(step, "by a person");
       else if (what === "finish") finishRun(step, random.chance(0.1));
     });
+  }
+
+  /** The provider said that the context is too long. */
+  #compact(step: Step, task: Leased): void {
+    const { fence } = task.phase;
+    const to = `c${step.state.header.seq}`;
+    const gone = { last: this.#chatter.int(1, 8), own: 2, dropped: this.#chatter.int(1, 9), replies: 1 };
+    step.emit({ type: "context_compacted", task: task.n, fence, from: task.head ?? task.base, to, ...gone });
+  }
+
+  /** Somebody tells a task something. */
+  #message(step: Step): void {
+    if (!this.#faults || !this.#chatter.chance(0.08)) return;
+    const task = step.state.find(this.#chatter.int(1, Math.max(1, step.state.header.taskCount)));
+    if (task) sendMessage(step, task, "{}", this.#chatter.int(1, 100));
   }
 
   /** An agent outside opens a session, uses one, or closes it; most are left to run out. */

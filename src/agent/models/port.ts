@@ -27,6 +27,8 @@ export interface ModelRequest {
   /** OpenAI prompt_cache_key: one per context lineage. Ignored by the Anthropic format. */
   readonly cacheKey: string;
   readonly signal: AbortSignal;
+  /** Gets the reply's visible text as it comes. */
+  readonly onText?: (text: string) => void;
   /** Sent as `x-heddle-task` to the simulated model only. */
   readonly taskId: string;
 }
@@ -38,7 +40,8 @@ export interface ModelReply {
   readonly text: string;
   readonly calls: readonly ToolCall[];
   readonly usage: Usage;
-  readonly stop: "end" | "calls" | "output_limit" | "refusal";
+  /** `window`: the model's context window ended it in the middle. */
+  readonly stop: "end" | "calls" | "output_limit" | "window" | "refusal";
 }
 
 export interface ModelFault {

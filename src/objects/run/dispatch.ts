@@ -17,6 +17,7 @@ import type { LoadedRun } from "./loaded-run.ts";
 import { outcomeWords } from "./outcome-words.ts";
 import { toolAnswer } from "./remote-calls.ts";
 import { awaitedView, dispatchTexts } from "./results.ts";
+import { inboxTexts } from "./task-messages.ts";
 import { taskView } from "./views.ts";
 
 export type ForkOutcome =
@@ -29,7 +30,7 @@ export type ForkOutcome =
   | { readonly ok: false; readonly missing: string };
 
 /** The messages by which a task's context goes on from its base. The same for every attempt of a generation. */
-function forkOf(run: LoadedRun, task: Task, spec: SpecBody): ForkOutcome {
+export function forkOf(run: LoadedRun, task: Task, spec: SpecBody): ForkOutcome {
   const texts = dispatchTexts(run, task, spec);
   if (!texts.ok) return texts;
   const { tree } = run.store;
@@ -85,7 +86,12 @@ export type Dispatch<Work> =
   | { readonly ok: false; readonly missing: string };
 
 /** Work for a hosted seat; sends only the snapshots that the seat lacks. */
-export function seatWork(run: LoadedRun, task: Task & { phase: Running }, next: NextTask): Dispatch<SeatWork> {
+export function seatWork(
+  run: LoadedRun,
+  task: Task & { phase: Running },
+  next: NextTask,
+  watched: boolean,
+): Dispatch<SeatWork> {
   const spec = specOf(run, task);
   const fork = forkOf(run, task, spec);
   if (!fork.ok && task.head === undefined) return fork;
@@ -109,13 +115,16 @@ export function seatWork(run: LoadedRun, task: Task & { phase: Running }, next: 
       snapshot,
       // One that has begun goes on with what it was given, whatever has become of its dependencies since (R4).
       fork: fork.ok && task.head === undefined ? fork.messages : [],
-      mark: fork.ok ? fork.mark : undefined,
-      baseCount: tree.node(task.base).messages,
+      messages: inboxTexts(run, task),
+      // A compacted context begins another lineage of the vendor's cache: there is nothing up to the fork to mark.
+      mark: fork.ok && !task.window ? fork.mark : undefined,
+      baseCount: task.window?.own ?? tree.node(task.base).messages,
       turns: task.turns,
       answers: answersOf(run, task),
       maxTurns: task.maxTurns,
       model: spec.model,
       outputSchema: spec.output_schema && JSON.stringify(spec.output_schema),
+      watched,
       reserves: needsReservation(run.state, task),
       lineage: `${run.suffix}:${tree.node(snapshot).root.slice(0, 16)}`,
       relocated: spec.model !== undefined && head.model !== undefined && spec.model !== head.model,
@@ -152,6 +161,7 @@ export function leaseGrant(
         attempt: task.attempts,
       },
       contextText: text,
+      messages: inboxTexts(run, task).slice(0, task.given),
       snapshot,
       bytes: text?.length ?? 0,
     },

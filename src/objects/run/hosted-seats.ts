@@ -4,16 +4,29 @@ import type { ToolCall } from "../../context/types.ts";
 import { seatLingerMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
+import { goesOn } from "../../scheduler/inbox.ts";
 import { endCall, failCall, leasedCall } from "../../scheduler/remote-calls.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { LeaseRef } from "../rpc.ts";
-import type { Answer, Leave, NextTask, SeatJob, SeatReply, SeatTicket, SeatTurn, UrlOutcome } from "../seat-rpc.ts";
+import type {
+  Answer,
+  Leave,
+  NextTask,
+  PartialPiece,
+  SeatJob,
+  SeatReply,
+  SeatTicket,
+  SeatTurn,
+  UrlOutcome,
+} from "../seat-rpc.ts";
+import { compactContext } from "./compaction.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { ok } from "./replies.ts";
 import { answerCalls, answerText, endAttempt, type LaterCall, logTurn, usageDelta } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
-import { hasHostedWork, startHosted } from "./start-hosted.ts";
+import { hasHostedWork } from "./start-hosted.ts";
+import { inboxTexts } from "./task-messages.ts";
 import type { VariableCalls } from "./variable-calls.ts";
 
 const over: SeatReply = { kind: "over" };
@@ -21,12 +34,10 @@ const over: SeatReply = { kind: "over" };
 export class HostedSeats {
   readonly #shell: RunShell;
   readonly #variables: VariableCalls;
-  readonly #boot: string;
 
-  constructor(shell: RunShell, variables: VariableCalls, boot: string) {
+  constructor(shell: RunShell, variables: VariableCalls) {
     this.#shell = shell;
     this.#variables = variables;
-    this.#boot = boot;
   }
 
   async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined> {
@@ -39,24 +50,49 @@ export class HostedSeats {
     const reply = await this.#seatCommand(lease, "turn", next, (step, run, task) => {
       const snapshot = logTurn(step, run, task, turn);
       const answers = answerCalls(step, run, task, turn.calls, laters);
-      if (turn.ending) {
+      const used = turn.usage.input_tokens + turn.usage.output_tokens;
+      if (turn.ending && !(turn.isFinal && goesOn(step.state, task, used))) {
         endAttempt(step, task, turn.ending);
         return over;
       }
-      return { kind: "go_on", snapshot, answers, paused: step.state.header.status === "paused" };
+      return this.#goOn(step, run, task, snapshot, answers);
     });
     return this.#withLaters(reply, laters);
   }
 
   async seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply> {
     const laters: LaterCall[] = [];
-    const reply = await this.#seatCommand(lease, "call", undefined, (step, run, task) => ({
-      kind: "go_on",
-      snapshot: task.head ?? task.base,
-      answers: answerCalls(step, run, task, calls, laters),
-      paused: step.state.header.status === "paused",
-    }));
+    const reply = await this.#seatCommand(lease, "call", undefined, (step, run, task) =>
+      this.#goOn(step, run, task, task.head ?? task.base, answerCalls(step, run, task, calls, laters)),
+    );
     return this.#withLaters(reply, laters);
+  }
+
+  #goOn(
+    step: Step,
+    run: LoadedRun,
+    task: Task,
+    snapshot: string,
+    answers: Readonly<Record<string, Answer>>,
+  ): SeatReply {
+    return {
+      kind: "go_on",
+      snapshot,
+      answers,
+      messages: inboxTexts(run, task),
+      watched: this.#shell.partials.isWatched(step.now),
+      paused: step.state.header.status === "paused",
+    };
+  }
+
+  partialText(lease: LeaseRef, piece: PartialPiece): { watched: boolean } {
+    const { partials } = this.#shell;
+    const run = this.#shell.load();
+    const task = run && leased(run.state, lease.taskNumber, lease.fence);
+    const now = this.#shell.now();
+    // One that was overtaken by its turn tells nothing new.
+    if (task && piece.turn === task.turns + 1) partials.add(task.n, lease.fence, piece, now);
+    return { watched: task !== undefined && partials.isWatched(now) };
   }
 
   /** Adds the answers of variables. Ops on one variable are carried out in the order of the calls, others side by side. */
@@ -88,8 +124,9 @@ export class HostedSeats {
   }
 
   async leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply> {
-    return this.#seatCommand(lease, leave.kind, next, (step, _run, task) => {
-      if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(leave.usage));
+    return this.#seatCommand(lease, leave.kind, next, (step, run, task) => {
+      if (leave.kind === "too_long") compactContext(step, run, task, leave);
+      else if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(leave.usage));
       else if (leave.kind === "wait" && task.calls.some((call) => call.state === "waiting")) {
         step.emit({ type: "task_parked", task: task.n, fence: task.phase.fence, on: "calls" });
       } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });
@@ -109,7 +146,7 @@ export class HostedSeats {
       else if (found && outcome.kind === "error") failCall(step, found, outcome);
       else if (run.state.find(lease.taskNumber))
         step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op: "url_call" });
-      const work = next && startHosted(step, run, next, this.#boot);
+      const work = next && this.#shell.startHosted(step, run, next);
       return ok(work ? { kind: "over", work } : over);
     });
     return this.#orLinger(reply.ok ? reply.value : over, next);
@@ -128,8 +165,9 @@ export class HostedSeats {
         step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
       }
       const decided = task ? decide(step, run, task) : over;
+      if (task && op !== "call") this.#shell.partials.end(task.n);
       if (decided.kind === "go_on" || !next) return ok(decided);
-      const work = startHosted(step, run, next, this.#boot);
+      const work = this.#shell.startHosted(step, run, next);
       return ok(work ? { kind: "over", work } : over);
     });
     return this.#orLinger(reply.ok ? reply.value : over, next);
@@ -160,7 +198,7 @@ export class HostedSeats {
     seats.asks(next.nonce);
     const reply = await this.#shell.together((step, run) => {
       seats.answered(next.nonce);
-      return ok(startHosted(step, run, next, this.#boot));
+      return ok(this.#shell.startHosted(step, run, next));
     });
     return reply.ok ? reply.value : undefined;
   }

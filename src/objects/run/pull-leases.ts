@@ -3,6 +3,7 @@
  * `lease_lost`, and changes nothing but the log.
  */
 
+import { placeOfMessages } from "../../context/message-place.ts";
 import type { MessageText, Usage } from "../../context/types.ts";
 import type { ErrorView, Grant, TaskState, ToolOutcome } from "../../contract/shapes.ts";
 import { isCarriedOutLater } from "../../contract/variable-tools.ts";
@@ -22,7 +23,16 @@ import {
 import { readyKeyOf } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
-import type { CompleteInput, FailInput, Idem, LeaseRef, LeaseWishes, Reply, ToolCallInput } from "../rpc.ts";
+import type {
+  CompleteInput,
+  FailInput,
+  Idem,
+  LeaseRef,
+  LeaseWishes,
+  Reply,
+  ToolCallInput,
+  TurnAnswer,
+} from "../rpc.ts";
 import type { OpId } from "../variable-rpc.ts";
 import { errorOf } from "./bodies.ts";
 import { answerTo, leaseGrant, newestSnapshot } from "./dispatch.ts";
@@ -34,6 +44,7 @@ import { answerView, leaseLost, noTool, ok, refuse, toolReply } from "./replies.
 import { endAttempt, opIdOf, usageDelta } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
+import { inboxTexts, shownMessages } from "./task-messages.ts";
 import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 
@@ -109,7 +120,7 @@ export class PullLeases {
     });
   }
 
-  async renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number }>> {
+  async renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number; messages?: number }>> {
     if (lease.call !== undefined) return this.#renewCall({ ...lease, call: lease.call }, progress);
     if (progress) return refuse({ code: "validation_failed", detail: "only a tool call's lease has progress" });
     const run = this.#shell.load();
@@ -118,7 +129,8 @@ export class PullLeases {
     task.phase.expiresAt = this.#shell.now() + leaseMs;
     run.store.putRenewal(task.n, task.phase.fence, task.phase.expiresAt);
     this.#shell.arm();
-    return ok({ expires_at: task.phase.expiresAt });
+    const news = task.inbox.length - task.given;
+    return ok({ expires_at: task.phase.expiresAt, ...(news > 0 && { messages: news }) });
   }
 
   async #renewCall(lease: CallRef, progress: object | undefined): Promise<Reply<{ expires_at: number }>> {
@@ -146,15 +158,31 @@ export class PullLeases {
     lease: LeaseRef,
     input: { messages: readonly MessageText[]; usage?: Partial<Usage> },
     idem?: Idem,
-  ): Promise<Reply<{ snapshot: string }>> {
-    return this.#withLease(lease, "turn", idem, (step, run, task) => {
-      const appended = appendTo(run, newestSnapshot(run, task), input.messages);
+  ): Promise<Reply<TurnAnswer>> {
+    return this.#withLease<TurnAnswer>(lease, "turn", idem, (step, run, task) => {
+      const { tree } = run.store;
+      const newest = newestSnapshot(run, task);
+      const { given } = task;
+      // Those that the worker was given stand where it has them: before what it said next.
+      const at =
+        given === 0 ? undefined : placeOfMessages(tree.head(newest).format, openCallsOf(tree, newest), input.messages);
+      const shown = at === undefined ? 0 : given;
+      const messages = input.messages.toSpliced(at ?? 0, 0, ...inboxTexts(run, task).slice(0, shown));
+      const appended = appendTo(run, newest, messages);
       if (!appended.ok) return appended;
       const { snapshot } = appended;
-      const usage = usageDelta(input.usage ?? {});
-      step.emit({ type: "turn", task: task.n, fence: task.phase.fence, turn: task.turns + 1, snapshot, usage });
+      step.emit({
+        type: "turn",
+        task: task.n,
+        fence: task.phase.fence,
+        turn: task.turns + 1,
+        snapshot,
+        usage: usageDelta(input.usage ?? {}),
+        ...shownMessages(task, shown),
+      });
       settleBudget(step);
-      return ok({ snapshot });
+      const news = inboxTexts(run, task, given - shown);
+      return ok({ snapshot, ...(news.length > 0 && { messages: news }) });
     });
   }
 
@@ -191,7 +219,7 @@ export class PullLeases {
         return ok({ pending: true, call_id: callId });
       }
       if (done.kind === "finish") {
-        endAttempt(step, task, endingOf(done.call));
+        endAttempt(step, task, endingOf(done.call), undefined, task.given);
         return ok({ result: { state: task.phase.state } });
       }
       const isError = done.kind === "error";
@@ -226,7 +254,8 @@ export class PullLeases {
     if (lease.call !== undefined) return this.#completeCall({ ...lease, call: lease.call }, input, idem);
     // The next lease is remembered by name: with its context it would be stored once more for every task.
     const reply = await this.#withLease<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, task) => {
-      endAttempt(step, task, { kind: "result", result: input.result }, input.usage && usageDelta(input.usage));
+      const usage = input.usage && usageDelta(input.usage);
+      endAttempt(step, task, { kind: "result", result: input.result }, usage, task.given);
       const since = this.#servedSince.get(input.worker) ?? step.now;
       if (!input.next || step.now - since > seatServesMs) return ok({});
       const grant = this.#grant(step, run, task.pool, input.worker, leaseContextBytesMax);

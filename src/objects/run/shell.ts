@@ -25,7 +25,9 @@ import { type Env, gateStub } from "../env.ts";
 import { laneOf } from "../lanes.ts";
 import type { Idem, LeaseWishes, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
+import type { NextTask, SeatJob } from "../seat-rpc.ts";
 import { LoadedRun } from "./loaded-run.ts";
+import { Partials } from "./partials.ts";
 import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 import { startHosted } from "./start-hosted.ts";
@@ -48,6 +50,7 @@ const named = (idems: readonly (Idem | undefined)[]): Idem[] => idems.filter((id
 export class RunShell {
   readonly signals = new Signals();
   readonly seats = new Seats();
+  readonly partials = new Partials(() => this.signals.committed([]));
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #openSeats: OpenSeats;
@@ -135,10 +138,16 @@ export class RunShell {
     return replies;
   }
 
+  /** The next hosted work for a seat, in the step under way. */
+  startHosted(step: Step, run: LoadedRun, next: NextTask): SeatJob | undefined {
+    const watched = this.partials.isWatched(step.now);
+    return startHosted(step, run, next, { boot: bootOf(this.#env), watched });
+  }
+
   /** Idle seats take what the step made ready. */
   #handOut(run: LoadedRun, step: Step): Handed[] {
     const { length } = step.decided;
-    const handed = this.seats.handOut((next) => startHosted(step, run, next, this.#env.HEDDLE_BOOT ?? ""));
+    const handed = this.seats.handOut((next) => this.startHosted(step, run, next));
     // A task whose references can't be resolved ends here, and others may have waited for it.
     if (step.decided.length > length) finishStep(step);
     return handed;

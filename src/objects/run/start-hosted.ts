@@ -16,16 +16,26 @@ import { startTask } from "./start-task.ts";
 export const hasHostedWork = (state: RunState, now: number): boolean =>
   (nextReady(state, hostedPool, now) ?? nextCall(state, urlPool, now)) !== undefined;
 
-/**
- * A task, or a call of a url, whichever goes first: one order for both. A call uses none of the run's workers.
- * `boot` names the runtime that the seat lives in; "" when seats outlive runtimes.
- */
-export function startHosted(step: Step, run: LoadedRun, next: NextTask, boot: string): SeatJob | undefined {
+/** What a seat's work begins with beside the run's state. */
+export interface SeatHost {
+  /** Names the runtime that the seat lives in; "" when seats outlive runtimes. */
+  readonly boot: string;
+  /** Somebody follows what models are still writing. */
+  readonly watched: boolean;
+}
+
+/** A task, or a call of a url, whichever goes first: one order for both. A call uses none of the run's workers. */
+export function startHosted(
+  step: Step,
+  run: LoadedRun,
+  next: NextTask,
+  { boot, watched }: SeatHost,
+): SeatJob | undefined {
   const { state, now } = step;
   const starter = { pool: hostedPool, worker: next.nonce, boot };
   const task = nextReady(state, hostedPool, now);
   const call = nextCall(state, urlPool, now);
   const callFirst = call && !(task && compareReady(readyKeyOf(task), call.key, now) < 0);
-  const begun = task && !callFirst ? startTask(step, starter, (one) => seatWork(run, one, next)) : undefined;
+  const begun = task && !callFirst ? startTask(step, starter, (one) => seatWork(run, one, next, watched)) : undefined;
   return begun ?? startUrlCall(step, run, starter);
 }

@@ -87,6 +87,7 @@ export function taskView(run: LoadedRun, task: Task): TaskView {
       ended_at: task.endedAt || null,
     },
     waiting_on: waitingOn(run, task),
+    pending_messages: task.inbox.length,
     children_failed: task.childrenFailed,
     fork: { snapshot: task.base, mode: created.fork },
   };
