@@ -13,6 +13,7 @@ import type { CacheMark, Format, MessageText, ToolResult, Usage } from "../conte
 import { toolDefinitions } from "../contract/tools.ts";
 import { outputTokensDefault, outputTokensSimulated, renewEveryMs, simulatedAwayMs } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
+import type { ModelUsed } from "../objects/run/models.ts";
 import type { Answer, Ending, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
 import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
 import { repairsIn } from "./output-schema.ts";
@@ -90,6 +91,8 @@ class Attempt {
   #pending: MessageText[];
   #answers: Record<string, Answer>;
   #turns: number;
+  /** Siblings are held for the first token of this attempt. */
+  #warms: boolean;
   /** Tokens of a prefix that the vendor has counted, and how many messages it has. */
   #known = { tokens: 0, messages: 0 };
 
@@ -101,6 +104,7 @@ class Attempt {
     this.#pending = [...work.fork];
     this.#answers = { ...work.answers };
     this.#turns = work.turns;
+    this.#warms = work.warms;
   }
 
   async run(): Promise<SeatReply> {
@@ -149,9 +153,15 @@ class Attempt {
     const wanted = this.#outputTokens(provider);
     let outputTokens = wanted;
     if (this.#work.reserves) {
-      const reserved = await this.#ports
-        .scheduler()
-        .reserve(this.#work, { inputTokens: this.#inputEstimate(), outputTokens: wanted });
+      const reserved = await this.#ports.scheduler().reserve(this.#work, {
+        inputTokens: this.#inputEstimate(),
+        outputTokens: wanted,
+        model: this.#modelUsed(provider),
+      });
+      if (reserved.kind === "unpriced") {
+        const message = `limits.usd is set, and nobody knows what "${this.#modelUsed(provider).model}" costs.`;
+        return this.#end({ kind: "error", error: { code: "no_price", message }, transient: false });
+      }
       if (reserved.kind === "exhausted") {
         const message = "max_tokens, its own or an ancestor's, leaves nothing to answer with.";
         return this.#end({ kind: "error", error: { code: "max_tokens", message }, transient: false });
@@ -172,11 +182,12 @@ class Attempt {
       const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
       return this.#end({ kind: "error", error: { code, message }, transient, ...wait });
     }
-    return this.#log(outcome.reply, outputTokens < wanted);
+    return this.#log(outcome.reply, this.#modelUsed(provider), outputTokens < wanted);
   }
 
   async #log(
     reply: Extract<ModelOutcome, { ok: true }>["reply"],
+    model: ModelUsed,
     outputWasCapped: boolean,
   ): Promise<SeatReply | undefined> {
     const { outputSchema, head } = this.#work;
@@ -185,6 +196,7 @@ class Attempt {
     const turn = {
       messages,
       usage: reply.usage,
+      model,
       calls: meaning.calls,
       ...(meaning.ending && { ending: meaning.ending }),
     };
@@ -206,7 +218,7 @@ class Attempt {
   }
 
   #call(provider: Provider, maxOutputTokens: number): Promise<ModelOutcome> {
-    const { head, model, lineage, mark, taskId, relocated, baseCount } = this.#work;
+    const { head, lineage, mark, taskId, relocated, baseCount } = this.#work;
     const whole = [...this.#logged, ...this.#pending];
     const messages = relocated
       ? whole.map((message, i) => (i < baseCount ? stripReasoning(head.format, message) : message))
@@ -217,14 +229,31 @@ class Attempt {
       provider,
       head,
       messages,
-      model: model ?? head.model ?? provider.defaultModel,
+      model: this.#modelUsed(provider).model,
       tools: head.tools ?? toolsFor(head.format),
       maxOutputTokens,
       marks,
       cacheKey: lineage,
       signal: this.#lost,
+      onBegin: () => this.#begun(),
       taskId,
     });
+  }
+
+  /** Nobody waits for the answer: where it is lost the turn, or the hold's end, lets the siblings go. */
+  #begun(): void {
+    if (!this.#warms) return;
+    this.#warms = false;
+    this.#ports
+      .scheduler()
+      .firstToken(this.#work)
+      .catch(() => undefined);
+  }
+
+  /** The task's own model, its context's, or its provider's. */
+  #modelUsed({ name, defaultModel }: Provider): ModelUsed {
+    const { model, head } = this.#work;
+    return { model: model ?? head.model ?? defaultModel, ...(name === "simulated" && { simulated: true }) };
   }
 
   /** The call's own maximum: what params say, else the default. */

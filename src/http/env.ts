@@ -16,6 +16,8 @@ export interface HttpEnv {
   readonly GATES: Objects<TenantGateRpc>;
   /** Signs leases; at least `secretCharsMin` characters. Changing it ends all open leases. */
   readonly HEDDLE_SECRET?: string;
+  /** The deployment's own prices, as JSON. */
+  readonly HEDDLE_PRICES?: string;
   /** The operator's; without it `/admin` refuses everything. */
   readonly HEDDLE_ADMIN_SECRET?: string;
 }

@@ -33,7 +33,14 @@ export const runRoutes = [
       summary: "Create a run",
       body: createRunBody,
       answer: { status: 201, schema: runView },
-      problems: ["instructions_too_large", "context_too_large", "not_available", "no_provider", "pool_not_allowed"],
+      problems: [
+        "instructions_too_large",
+        "context_too_large",
+        "not_available",
+        "no_provider",
+        "no_price",
+        "pool_not_allowed",
+      ],
     },
     async ({ env, tenant, body, text, idem }) => {
       const id = await newRunId(tenant, idem?.key);
@@ -42,7 +49,7 @@ export const runRoutes = [
         run: id,
         ...(body.name !== undefined && { name: body.name }),
         context: contextInput(body.context, rawAt(text, ["context"])),
-        limits: withoutUsd(body.limits ?? {}),
+        limits: body.limits ?? {},
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
       // The row comes first: an object without a row would never be swept. A row without an object is removed by the sweep.
@@ -160,16 +167,11 @@ export const runRoutes = [
     {
       method: "POST",
       path: "/v1/runs/:run/budget",
-      summary: "Set a new total of tokens",
+      summary: "Set new totals of tokens and dollars",
       body: budgetBody,
       answer: run,
-      problems: ["run_ended", "below_spent", "not_available"],
+      problems: ["run_ended", "below_spent", "no_price"],
     },
-    ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(withoutUsd(body), idem)),
+    ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(body, idem)),
   ),
 ];
-
-/** `usd` has been refused by the schema; its name is all that is left of it. */
-function withoutUsd<Limits extends { usd?: unknown }>({ usd: _, ...rest }: Limits): Omit<Limits, "usd"> {
-  return rest;
-}

@@ -5,6 +5,7 @@
 
 import type { CacheMark, ContextHead, MessageText, ToolCall, Usage } from "../context/types.ts";
 import type { LeaseRef } from "./rpc.ts";
+import type { ModelUsed } from "./run/models.ts";
 
 /** Names one seat of a run; a queue message or a direct call carries it. */
 export interface SeatTicket {
@@ -47,6 +48,8 @@ export interface SeatWork extends LeaseRef {
   readonly reserves: boolean;
   /** One per context lineage: OpenAI's prompt_cache_key. */
   readonly lineage: string;
+  /** Siblings are held until this attempt's first token: tell of it (`firstToken`). */
+  readonly warms: boolean;
   /** A relocated fork: reasoning blocks of the base are stripped. */
   readonly relocated: boolean;
 }
@@ -64,6 +67,8 @@ export interface SeatTurn {
   /** What follows the snapshot: fork or tool results, then the reply. */
   readonly messages: readonly MessageText[];
   readonly usage: Usage;
+  /** Whose usage it is. */
+  readonly model?: ModelUsed;
   /** Calls of the reply that Heddle carries out. */
   readonly calls: readonly ToolCall[];
   /** The reply ends the task. */
@@ -96,9 +101,15 @@ export type Leave =
   | { readonly kind: "give_back" }
   | { readonly kind: "end"; readonly ending: Ending; readonly usage?: Usage };
 
+export interface ReservationWanted {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly model?: ModelUsed;
+}
+
 export type SeatReservation =
   | { readonly kind: "reserved"; readonly outputTokens: number }
-  | { readonly kind: "parked" | "lost" | "exhausted" };
+  | { readonly kind: "parked" | "lost" | "exhausted" | "unpriced" };
 
 export interface SeatRpc {
   /** Opens a seat: its first task, or nothing when it is not needed (any more) or was opened already. */
@@ -108,6 +119,8 @@ export interface SeatRpc {
   seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply>;
   /** Carries out calls of the newest reply that have no answer yet. */
   seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply>;
-  reserve(lease: LeaseRef, want: { inputTokens: number; outputTokens: number }): Promise<SeatReservation>;
+  reserve(lease: LeaseRef, want: ReservationWanted): Promise<SeatReservation>;
+  /** The reply of an attempt that `warms` has begun: the vendor has the prefix. May be lost: the turn says it too. */
+  firstToken(lease: LeaseRef): Promise<void>;
   leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply>;
 }

@@ -8,6 +8,7 @@ import { assert, unreachable } from "../errors/assert.ts";
 import { chainLengthMax, cyclesRemembered, leaseMs } from "../limits.ts";
 import { endActor, openActor } from "./apply-actors.ts";
 import { dropCalls, dropWants, endCall, waitInCall } from "./apply-calls.ts";
+import * as lineages from "./apply-lineages.ts";
 import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
@@ -53,10 +54,10 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       startTask(state, event, at);
       return;
     case "tokens_reserved":
-      reserve(state, state.task(event.task), event.tokens);
+      reserve(state, state.task(event.task), event.tokens, event.nanos);
       return;
     case "turn":
-      logTurn(state, event);
+      logTurn(state, event, at);
       return;
     case "call_waiting":
       waitInCall(state, event, seq);
@@ -116,6 +117,15 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "task_retried":
       retryTask(state, event);
       return;
+    case "lineage_begun":
+      lineages.begin(state, event, at);
+      return;
+    case "cache_warming":
+      lineages.warm(state, event);
+      return;
+    case "cache_released":
+      lineages.release(state, event, at);
+      return;
     case "run_paused":
       header.status = "paused";
       header.reason = event.reason;
@@ -125,7 +135,11 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.reason = "";
       return;
     case "limits_changed":
-      header.limits = { ...header.limits, tokens: event.tokens };
+      header.limits = {
+        ...header.limits,
+        tokens: event.tokens,
+        ...(event.nanos !== undefined && { nanos: event.nanos }),
+      };
       return;
     case "run_ended":
       header.status = event.status;
@@ -184,6 +198,7 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     backoffMs: event.backoff_ms,
     maxTurns: event.max_turns,
     maxTokens: event.max_tokens ?? 0,
+    lineage: event.lineage ?? 0,
     base: event.snapshot,
     phase: pending > 0 ? { state: "waiting", pending, until: 0 } : { state: "ready", since: at, resumed: false, seq },
     readyAt: pending > 0 ? 0 : at,
@@ -266,13 +281,14 @@ function startTask(state: RunState, event: Of<"task_started">, at: number): void
   });
 }
 
-function logTurn(state: RunState, event: Of<"turn">): void {
+function logTurn(state: RunState, event: Of<"turn">, at: number): void {
   const task = state.task(event.task);
   task.turns = event.turn;
   task.head = event.snapshot;
   task.losses = 0;
   dropCalls(state, task);
   spend(state, task, event.usage);
+  lineages.meter(state, task, event.usage, at);
   reserve(state, task, 0);
   state.dirty.add(task.n);
 }
@@ -292,7 +308,8 @@ function park(state: RunState, event: Of<"task_parked">, seq: number): void {
     state.setPhase(task, { state: "parked", on: "children", seq });
     for (const child of joinedChildren(state, task)) raiseEffective(state, child, task.effective);
   } else if (event.on === "budget") {
-    state.setPhase(task, { state: "parked", on: "budget", need: event.need, seq });
+    const { need, nanos } = event;
+    state.setPhase(task, { state: "parked", on: "budget", need, ...(nanos !== undefined && { nanos }), seq });
   } else {
     state.setPhase(task, { state: "parked", on: "calls" });
   }

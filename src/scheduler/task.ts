@@ -20,7 +20,14 @@ export type Phase =
   /** Its own work is done; `seq` names the event with the result. */
   | { readonly state: "parked"; readonly on: "children"; readonly seq: number }
   /** The next model call could not reserve `need` tokens; whoever parked first (`seq`) is woken first. */
-  | { readonly state: "parked"; readonly on: "budget"; readonly need: number; readonly seq: number }
+  | {
+      readonly state: "parked";
+      readonly on: "budget";
+      readonly need: number;
+      /** … which may cost so much; 0 without a budget in money. */
+      readonly nanos?: number;
+      readonly seq: number;
+    }
   | Ended;
 
 export interface Running {
@@ -100,6 +107,8 @@ export interface Task {
   readonly maxTokens: number;
   /** The snapshot that it forks. */
   readonly base: string;
+  /** The lineage that it reads; 0: none that is followed. */
+  readonly lineage: number;
 
   phase: Phase;
   generation: number;
@@ -146,6 +155,14 @@ export interface Task {
   reserved: number;
   /** Reserved by the task and its descendants. */
   treeReserved: number;
+
+  /** What its tokens cost, in nanodollars. */
+  nanos: number;
+  reservedNanos: number;
+  /** Tokens of which nobody knows what they cost. */
+  unpricedTokens: number;
+  /** Some of the cost is the simulated model's. */
+  simulated: boolean;
 }
 
 /** One for all tasks that hold nothing: such lists are replaced, never changed. */
@@ -167,6 +184,7 @@ export const newTask = (
   backoffMs: 0,
   maxTurns: 0,
   maxTokens: 0,
+  lineage: 0,
   generation: 1,
   attempts: 0,
   losses: 0,
@@ -196,6 +214,10 @@ export const newTask = (
   treeTokens: 0,
   reserved: 0,
   treeReserved: 0,
+  nanos: 0,
+  reservedNanos: 0,
+  unpricedTokens: 0,
+  simulated: false,
   ...given,
 });
 

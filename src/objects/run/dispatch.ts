@@ -9,6 +9,7 @@ import { toolHints } from "../../errors/codes.ts";
 import { needsReservation } from "../../scheduler/budget.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { WaitOutcome } from "../../scheduler/wait-outcome.ts";
+import { isWarming } from "../../scheduler/warming.ts";
 import { contextText } from "../../storage/run/context-tree.ts";
 import type { Answer, NextTask, SeatWork } from "../seat-rpc.ts";
 import { createdEventOf, type SpecBody, specOf } from "./bodies.ts";
@@ -115,6 +116,7 @@ export function seatWork(run: LoadedRun, task: Task & { phase: Running }, next: 
       outputSchema: spec.output_schema && JSON.stringify(spec.output_schema),
       reserves: needsReservation(run.state, task),
       lineage: `${run.suffix}:${tree.node(snapshot).root.slice(0, 16)}`,
+      warms: isWarming(run.state, task),
       relocated: spec.model !== undefined && head.model !== undefined && spec.model !== head.model,
     },
   };

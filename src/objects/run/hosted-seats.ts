@@ -6,12 +6,24 @@ import { leased } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
+import { firstToken } from "../../scheduler/warming.ts";
 import type { LeaseRef } from "../rpc.ts";
-import type { Answer, Leave, NextTask, SeatReply, SeatTicket, SeatTurn, SeatWork } from "../seat-rpc.ts";
+import type {
+  Answer,
+  Leave,
+  NextTask,
+  ReservationWanted,
+  SeatReply,
+  SeatReservation,
+  SeatTicket,
+  SeatTurn,
+  SeatWork,
+} from "../seat-rpc.ts";
 import { seatWork } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { usageDelta } from "./money.ts";
 import { ok } from "./replies.ts";
-import { answerCalls, answerText, endAttempt, type LaterCall, logTurn, usageDelta } from "./seat-turns.ts";
+import { answerCalls, answerText, endAttempt, type LaterCall, logTurn } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
 import type { VariableCalls } from "./variable-calls.ts";
@@ -76,20 +88,26 @@ export class HostedSeats {
     return { ...reply, answers };
   }
 
-  async reserve(
-    lease: LeaseRef,
-    want: { inputTokens: number; outputTokens: number },
-  ): Promise<{ kind: "reserved"; outputTokens: number } | { kind: "parked" | "lost" | "exhausted" }> {
-    const reply = await this.#shell.together((step, run) => {
+  async firstToken(lease: LeaseRef): Promise<void> {
+    await this.#shell.together((step, run) => {
       const task = leased(run.state, lease.taskNumber, lease.fence);
-      return ok(task ? reserveTokens(step, task, want) : ({ kind: "lost" } as const));
+      if (task) firstToken(step, task);
+      return ok(null);
+    });
+  }
+
+  async reserve(lease: LeaseRef, { model, ...want }: ReservationWanted): Promise<SeatReservation> {
+    const reply = await this.#shell.together<SeatReservation>((step, run) => {
+      const task = leased(run.state, lease.taskNumber, lease.fence);
+      const price = model && run.models.priceOf(model)?.price;
+      return ok(task ? reserveTokens(step, task, want, price) : ({ kind: "lost" } as const));
     });
     return reply.ok ? reply.value : { kind: "lost" };
   }
 
   async leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply> {
-    return this.#seatCommand(lease, leave.kind, next, (step, _run, task) => {
-      if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(leave.usage));
+    return this.#seatCommand(lease, leave.kind, next, (step, run, task) => {
+      if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(run, leave.usage));
       else if (leave.kind === "wait" && task.calls.some((call) => call.state === "waiting")) {
         step.emit({ type: "task_parked", task: task.n, fence: task.phase.fence, on: "calls" });
       } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });

@@ -3,6 +3,7 @@
 import { actorIdOf, type RunId, runSuffix, taskIdOf, taskNumber } from "../../ids.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
+import type { Models } from "./models.ts";
 
 export class LoadedRun {
   readonly tenant: string;
@@ -10,13 +11,15 @@ export class LoadedRun {
   readonly suffix: string;
   readonly state: RunState;
   readonly store: RunStore;
+  readonly models: Models;
 
-  constructor(store: RunStore) {
+  constructor(store: RunStore, models: Models) {
     const { tenant, run } = store.identity();
     this.tenant = tenant;
     this.id = run as RunId;
     this.suffix = runSuffix(this.id);
     this.store = store;
+    this.models = models;
     this.state = store.load();
   }
 

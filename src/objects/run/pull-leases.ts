@@ -13,13 +13,15 @@ import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { CompleteInput, FailInput, Idem, LeaseRef, Reply, ToolCallInput } from "../rpc.ts";
 import type { OpId } from "../variable-rpc.ts";
-import { errorOf } from "./bodies.ts";
+import { errorOf, specOf } from "./bodies.ts";
 import { answerTo, leaseGrant, newestSnapshot } from "./dispatch.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import type { ModelUsed } from "./models.ts";
+import { usageDelta } from "./money.ts";
 import { appendTo } from "./outside-calls.ts";
 import { answerView, leaseLost, ok, refuse, toolReply } from "./replies.ts";
-import { endAttempt, opIdOf, usageDelta } from "./seat-turns.ts";
+import { endAttempt, opIdOf } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
 import { runTool, type ToolRun } from "./tool-calls.ts";
@@ -92,7 +94,7 @@ export class PullLeases {
       const appended = appendTo(run, newestSnapshot(run, task), input.messages);
       if (!appended.ok) return appended;
       const { snapshot } = appended;
-      const usage = usageDelta(input.usage ?? {});
+      const usage = usageDelta(run, input.usage ?? {}, modelOf(run, task));
       step.emit({ type: "turn", task: task.n, fence: task.phase.fence, turn: task.turns + 1, snapshot, usage });
       settleBudget(step);
       return ok({ snapshot });
@@ -164,7 +166,8 @@ export class PullLeases {
   async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: LeaseGrant }>> {
     // The next lease is remembered by name: with its context it would be stored once more for every task.
     const reply = await this.#withLease<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, task) => {
-      endAttempt(step, task, { kind: "result", result: input.result }, input.usage && usageDelta(input.usage));
+      const usage = input.usage && usageDelta(run, input.usage, modelOf(run, task));
+      endAttempt(step, task, { kind: "result", result: input.result }, usage);
       const since = this.#servedSince.get(input.worker) ?? step.now;
       if (!input.next || step.now - since > seatServesMs) return ok({});
       const grant = this.#grant(step, run, task.pool, input.worker, leaseContextBytesMax);
@@ -199,6 +202,12 @@ export class PullLeases {
     // A deleted run has no leases: the lease is gone like any other.
     return !reply.ok && reply.fault.code === "not_found" && !this.#shell.load() ? leaseLost : reply;
   }
+}
+
+/** The model that a pull worker was asked to use; what it used is its own affair, and its usage is taken for that model's. */
+function modelOf(run: LoadedRun, task: Task): ModelUsed | undefined {
+  const model = specOf(run, task).model ?? run.store.tree.head(task.base).model;
+  return model === undefined ? undefined : { model };
 }
 
 const endingOf = (call: Extract<ToolRun, { kind: "finish" }>["call"]) =>

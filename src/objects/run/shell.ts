@@ -21,6 +21,7 @@ import { type Env, gateStub } from "../env.ts";
 import type { Idem, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
 import { LoadedRun } from "./loaded-run.ts";
+import { Models } from "./models.ts";
 import { Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 
@@ -43,6 +44,7 @@ export class RunShell {
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #openSeats: OpenSeats;
+  readonly #models: Models;
   readonly #commits: Commits<Command, Reply<unknown>>;
   #run: LoadedRun | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
@@ -55,6 +57,7 @@ export class RunShell {
     this.#ctx = ctx;
     this.#env = env;
     this.#openSeats = openSeats;
+    this.#models = new Models(env);
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
       () => ctx.storage.sync(),
@@ -70,14 +73,14 @@ export class RunShell {
     if (this.#run) return this.#run;
     const store = RunStore.open(this.sql);
     if (!store) return undefined;
-    this.#run = new LoadedRun(store);
+    this.#run = new LoadedRun(store, this.#models);
     this.#afterRestart();
     return this.#run;
   }
 
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
   create(identity: { tenant: string; run: string }): LoadedRun {
-    this.#run = new LoadedRun(RunStore.create(this.sql, identity));
+    this.#run = new LoadedRun(RunStore.create(this.sql, identity), this.#models);
     // Else the first load after an idle time would take itself for a restart, and give every lease a whole term again.
     if (this.#env.HEDDLE_BOOT) this.#run.store.setMeta("boot", this.#env.HEDDLE_BOOT);
     return this.#run;
