@@ -1,5 +1,6 @@
 /** Every workload, in the order in which they run. */
 
+import { warmCaches } from "./cache-warm.ts";
 import { hostedPath } from "./w1-hosted.ts";
 import { pullPath } from "./w1-pull.ts";
 import { schedulerPath } from "./w1-scheduler.ts";
@@ -20,5 +21,6 @@ export const workloads: readonly Workload[] = [
   ...lockContention,
   ...channels,
   ...contextForks,
+  ...warmCaches,
   ...crashes,
 ];
