@@ -74,7 +74,7 @@ export const budgetBody = z
     usd: usd.describe("US dollars: the new total, not an addition.").exactOptional(),
   })
   .refine((body) => body.tokens !== undefined || body.usd !== undefined, {
-    error: "required",
+    error: "required, unless `usd` is given",
     path: ["tokens"],
     when: ({ issues }) => issues.length === 0,
   });

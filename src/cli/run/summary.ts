@@ -54,7 +54,9 @@ export function summaryText({ run, failed, result, succeeded }: Summary, url: st
 }
 
 function costText({ cost, unpriced_models, usage }: RunView): string {
-  if (cost === null) return `unknown: no price for ${unpriced_models.join(", ") || "some of the tokens"}`;
+  // A server from before there were prices names no models.
+  const unpriced = (unpriced_models ?? []).join(", ") || "some of the tokens";
+  if (cost === null) return `unknown: no price for ${unpriced}`;
   return `$${cost.toFixed(cost < 0.1 ? 4 : 2)}${usage.simulated ? " (simulated: nobody is billed)" : ""}`;
 }
 

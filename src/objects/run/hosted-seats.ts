@@ -1,12 +1,12 @@
 /** Hosted seats: one RPC a turn, and the next task in the same answer when an attempt is over. */
 
 import type { ToolCall } from "../../context/types.ts";
-import { seatLingerMs } from "../../limits.ts";
+import { seatLingerMs, seatServesMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
-import { firstToken } from "../../scheduler/warming.ts";
+import { firstToken, holdEndAt } from "../../scheduler/warming.ts";
 import type { LeaseRef } from "../rpc.ts";
 import type {
   Answer,
@@ -138,13 +138,18 @@ export class HostedSeats {
     return work ? { kind: "over", work } : over;
   }
 
-  /** Starts the next hosted task; an idle seat lingers a moment while others are live, since work often follows work. */
+  /**
+   * Starts the next hosted task; an idle seat lingers a moment while others are live, since work often follows work. While tasks
+   * are held it stays until they are let go: seats that had to be opened anew would make the hold longer.
+   */
   async #nextWork(next: NextTask): Promise<SeatWork | undefined> {
-    const until = this.#shell.now() + seatLingerMs;
+    const now = this.#shell.now();
+    const until = now + seatLingerMs;
     for (;;) {
       const reply = await this.#shell.together((step, run) => ok(this.#start(step, run, next)));
       const state = this.#shell.load()?.state;
-      const left = until - this.#shell.now();
+      const holdEnd = Math.min((state && holdEndAt(state)) ?? 0, now + seatServesMs);
+      const left = Math.max(until, holdEnd) - this.#shell.now();
       if (
         !reply.ok ||
         reply.value ||
@@ -156,7 +161,7 @@ export class HostedSeats {
         if (!reply.ok || !reply.value) this.#shell.seats.close(next.nonce);
         return reply.ok ? reply.value : undefined;
       }
-      await this.#shell.seats.linger(left);
+      await this.#shell.seats.linger(Math.min(left, seatLingerMs));
     }
   }
 

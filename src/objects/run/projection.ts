@@ -1,7 +1,7 @@
 /** What a batch will cost, before a token is spent. */
 
 import type { Projection } from "../../contract/shapes.ts";
-import { projectedOutputTokens } from "../../limits.ts";
+import { cacheableTokensDefault, projectedOutputTokens } from "../../limits.ts";
 import { costOf, usdOf } from "../../prices/price.ts";
 import { freeNanos, freeTokens } from "../../scheduler/budget.ts";
 import type { ForkedTask } from "./forks.ts";
@@ -18,7 +18,7 @@ export function projectionOf(run: LoadedRun, tasks: readonly ForkedTask[], criti
   let nanos: number | null = null;
   let unpriced = false;
   const warm = new Set<string>();
-  for (const { base, spec, model, prefix, cold } of tasks) {
+  for (const { base, spec, model, prefix, cold, lineage } of tasks) {
     const context =
       spec.context === undefined
         ? 0
@@ -28,13 +28,14 @@ export function projectionOf(run: LoadedRun, tasks: readonly ForkedTask[], criti
     const input = prefix + tokensOf(spec.instructions.length + context);
     const name = `${base} ${model?.model ?? ""}`;
     const price = model?.found?.price;
-    const caches = price === undefined || input >= price.cacheableFrom;
-    const read = caches ? (warm.has(name) ? prefix : prefix - cold) : 0;
+    // A hosted task without a lineage shares no prefix that its vendor caches.
+    const shares = !model || lineage !== undefined;
+    const read = shares ? (warm.has(name) ? prefix : prefix - cold) : 0;
     warm.add(name);
     sum.input += input;
     sum.cached += read;
     if (!model) continue;
-    const write = caches ? input - read : 0;
+    const write = input < (price?.cacheableFrom ?? cacheableTokensDefault) ? 0 : input - read;
     sum.written += write;
     sum.output += projectedOutputTokens;
     if (price) nanos = (nanos ?? 0) + costOf(price, { in: input, out: projectedOutputTokens, read, write });
