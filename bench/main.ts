@@ -44,7 +44,7 @@ process.once("unhandledRejection", (error) => {
 
 for (const workload of chosen) {
   // A server of its own for each: what one leaves behind is not another's load.
-  server = await Server.start();
+  server = await Server.start(workload.variables);
   try {
     await fanOut(server, 16, timers(50, 0));
     say(`${workload.name} …`);

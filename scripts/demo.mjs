@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync 
 import os, { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { planOf } from "./demo/plan.mjs";
-import { reportOf } from "./demo/report.mjs";
+import { failureLines, reportOf } from "./demo/report.mjs";
 import { sourceFiles } from "./demo/source-files.mjs";
 import { startWorkers } from "./demo/workers.mjs";
 import { startDev } from "./lib/dev-server.mjs";
@@ -21,6 +21,7 @@ const help = `npm run demo [-- FOLDER]
 Analyses the source files of FOLDER (default: this repository) as a parallel Heddle run and writes heddle-report.md to the
 current directory. With ANTHROPIC_API_KEY or OPENAI_API_KEY set, hosted agents write the folder summaries and the opening of
 the report; without, the simulated model stands in and says so. HEDDLE_URL (and HEDDLE_API_KEY) use a server that runs.
+Ends with status 1 when a task did not succeed, and says which.
 `;
 
 const interrupted = new AbortController();
@@ -86,7 +87,7 @@ async function demo(argv) {
   }
   const ended = await client.finishRun(run.id);
   abort = false;
-  const { text, summary } = await written(client, {
+  const { text, summary, failures } = await written(client, {
     run: ended,
     plan,
     root,
@@ -96,6 +97,9 @@ async function demo(argv) {
   });
   writeFileSync(reportPath, text);
   console.log(`${summary}\nReport: ${reportPath}`);
+  if (failures === "") return;
+  console.error(`These tasks did not succeed, so the report is not whole:\n${failures}`);
+  process.exitCode = 1;
 }
 
 async function written(client, { run, plan, root, found, provider, workers }) {
@@ -131,7 +135,7 @@ async function written(client, { run, plan, root, found, provider, workers }) {
     `${tasks.length} tasks${failed > 0 ? `, ${failed} of which did not succeed` : ""}, ${forks} forks, ${run.usage.tokens} tokens${provider ? "" : " (simulated)"}`,
     `${(wallMs / 1000).toFixed(1)} s wall time, ${(taskMs / 1000).toFixed(1)} s of work: speed-up ${speedUp.toFixed(1)}×`,
   ];
-  return { text, summary: summary.join("\n") };
+  return { text, summary: summary.join("\n"), failures: failureLines(tasks) };
 }
 
 const textOf = (task) =>

@@ -124,7 +124,13 @@ export const seatRememberedMs = 10 * minute;
 export const seatLingerMs = 500;
 /** Seats of one queue batch: an invocation may have 6 connections that wait for headers. */
 export const seatsPerBatch = 6;
-export const seatShards = 4;
+/**
+ * Queues that seats are sent through. A batch of long tasks holds its queue up until Cloudflare adds a consumer, which it
+ * does only between batches: with so many, a busy tenant's seats leave most of them free.
+ */
+export const seatShards = 16;
+/** A late seat goes this many shards on: odd, so that all come in turn; far, since a busy run's seats stand side by side. */
+export const lateShardStep = 7;
 /** Commands that share one commit: enough to spread its cost, few enough that none waits long for the others. */
 export const commandsPerCommit = 8;
 /** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */
@@ -138,7 +144,7 @@ export const lockNamesMax = 16;
 /** Messages of a queue whose `create` nobody called (contract). */
 export const queueCapacityDefault = 10_000;
 export const queueCapacityMax = 100_000;
-/** Messages in all queues of a run: each costs the run's memory a few dozen bytes. */
+/** Messages in all queues of a run and of the pushes that wait for room in one: each costs the run's memory a few dozen bytes. */
 export const queuedMessagesMax = 200_000;
 /** Messages of one push, and of one pop. */
 export const messagesPerCallMax = 1000;
@@ -321,5 +327,17 @@ export const watchEveryMs = 200;
 export const watchIdleEveryMs = 5 * second;
 /** A command says that it can't reach the server after this: longer than a local server's restart, shorter than patience. */
 export const cliReachMs = 6 * second;
+/** Rows that `heddle runs` and `heddle show` list where nobody says how many: what a screen has room for, and some. */
+export const runsListedDefault = 20;
+export const tasksShownDefault = 50;
+/** Who completes a word waits no longer for names that the server knows, and reads no more of them. */
+export const completionMs = 1500;
+export const completionNamesMax = 100;
+/** `heddle doctor` waits so long for one answer. */
+export const doctorAttemptMs = 5 * second;
+/** Clocks of machines that are set by the network differ by less. */
+export const clockSkewMs = 5 * second;
+/** The oldest Node that the command runs on; package.json's `engines` says the same. */
+export const nodeMajorMin = 18;
 /** Where its output is no terminal, progress is a line at most this often: it is read later, if at all. */
 export const plainProgressEveryMs = 2 * second;

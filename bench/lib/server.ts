@@ -8,20 +8,25 @@ import { Heddle } from "../../src/client/index.ts";
 import type { Counters } from "./counters.ts";
 import { liveHeapMb } from "./heap.ts";
 
+/** Local mode's own, which every local server has. */
+const localOperatorSecret = "hdl_local_admin";
 const config = join(import.meta.dirname, "../worker/wrangler.toml");
 
 export class Server {
   readonly #state: string;
+  readonly #variables: Record<string, string>;
   #dev: DevServer;
 
-  private constructor(dev: DevServer, state: string) {
+  private constructor(dev: DevServer, state: string, variables: Record<string, string>) {
     this.#dev = dev;
     this.#state = state;
+    this.#variables = variables;
   }
 
-  static async start(): Promise<Server> {
+  /** `variables` of the worker, over its configuration's. */
+  static async start(variables: Record<string, string> = {}): Promise<Server> {
     const state = mkdtempSync(join(tmpdir(), "heddle-bench-"));
-    return new Server(await boot(state), state);
+    return new Server(await boot(state, variables), state, variables);
   }
 
   get url(): string {
@@ -37,13 +42,26 @@ export class Server {
     const { port } = this.#dev;
     await this.#dev.kill();
     const startedAt = performance.now();
-    this.#dev = await boot(this.#state, port);
+    this.#dev = await boot(this.#state, this.#variables, port);
     return startedAt;
   }
 
   async stop(): Promise<void> {
     await this.#dev.stop();
     rmSync(this.#state, { recursive: true, force: true });
+  }
+
+  /** The client of a tenant made for this. */
+  async newTenant(name: string): Promise<Heddle> {
+    const post = async (path: string, body: object) => {
+      const headers = { authorization: `Bearer ${localOperatorSecret}`, "content-type": "application/json" };
+      const reply = await fetch(this.#dev.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+      if (!reply.ok) throw new Error(`${path}: ${reply.status} ${await reply.text()}`);
+      return (await reply.json()) as { id: string; key: string };
+    };
+    const { id } = await post("/admin/tenants", { name });
+    const { key } = await post(`/admin/tenants/${id}/keys`, { name });
+    return new Heddle({ url: this.#dev.url, key });
   }
 
   counters(run: string): Promise<Counters> {
@@ -121,4 +139,5 @@ export class Server {
 }
 
 /** The environment is left out: a developer's own provider keys must not be used up. */
-const boot = (state: string, port = 0): Promise<DevServer> => startDev({ state, port, config, environment: {} });
+const boot = (state: string, environment: Record<string, string>, port = 0): Promise<DevServer> =>
+  startDev({ state, port, config, environment });

@@ -1,6 +1,7 @@
 /** Every workload, in the order in which they run. */
 
 import { warmCaches } from "./cache-warm.ts";
+import { openings } from "./seats-open.ts";
 import { hostedPath } from "./w1-hosted.ts";
 import { pullPath } from "./w1-pull.ts";
 import { schedulerPath } from "./w1-scheduler.ts";
@@ -23,4 +24,5 @@ export const workloads: readonly Workload[] = [
   ...contextForks,
   ...warmCaches,
   ...crashes,
+  ...openings,
 ];

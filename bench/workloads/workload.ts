@@ -15,5 +15,7 @@ export interface Bench {
 export interface Workload {
   /** Names begin with the workload's of WORKLOADS.md: a filter `W1` takes all of it. */
   readonly name: string;
+  /** Variables of the worker for this workload. */
+  readonly variables?: Record<string, string>;
   readonly run: (bench: Bench) => Promise<Outcome[]>;
 }

@@ -23,7 +23,7 @@ export function planOf({ root, files, pool, format, simulated }) {
       key: `f${i + 1}`,
       title: path,
       pool,
-      instructions: `analyse file: ${path}\nCount and name what is in it.`,
+      instructions: `analyse file: ${literal(path)}\nCount and name what is in it.`,
     });
   }
   // Deepest first: a folder comes after its folders.
@@ -101,12 +101,12 @@ const combination = (key, title, verb, path, after, pool) => ({
   after,
   // One file that could not be analysed is a line in the report, not the end of it.
   on_dependency_failure: "run",
-  instructions: `${verb}: ${path}\nAdd up the results above.`,
+  instructions: `${verb}: ${literal(path)}\nAdd up the results above.`,
 });
 
 function summary(key, path, of, simulated) {
   const instructions = [
-    `Summarise the folder ${path}/ for somebody who is new to the project, in two to four sentences of plain text: what it is for, and what stands out in these measurements. Say only what they, the README or the file names support.`,
+    `Summarise the folder ${literal(path)}/ for somebody who is new to the project, in two to four sentences of plain text: what it is for, and what stands out in these measurements. Say only what they, the README or the file names support.`,
     `{{${of}.sentence}}\n{{${of}.languages}}\n{{${of}.most_complex}}`,
   ];
   if (simulated) instructions.push(script({ task: of, path: "sentence" }, "(simulated model) {{1.0.result}}"));
@@ -179,5 +179,8 @@ function readmeOf(root) {
   }
 }
 
-/** Text that stays under a size, cut at a line. Double braces would be references. */
+/** A name as instructions say it: double braces, as templates have them in the names of files, would be references. */
+const literal = (path) => path.replaceAll("{{", "{{{{");
+
+/** Text that stays under a size, cut at a line. */
 const cut = (text, max) => (text.length <= max ? text : `${text.slice(0, text.lastIndexOf("\n", max))}\n(and more)`);

@@ -1,5 +1,8 @@
 // The demo's report: Markdown from the results of its tasks.
 
+const failuresInReport = 50;
+const failuresOnScreen = 10;
+
 /** @param facts `{name, run, tasks, root, overview, summaries, skipped, simulated, wallMs, taskMs, workers}` */
 export function reportOf({ name, run, tasks, root, overview, summaries, skipped, model, timing }) {
   const parts = [
@@ -17,18 +20,34 @@ export function reportOf({ name, run, tasks, root, overview, summaries, skipped,
     );
   }
   parts.push("## How it was made", run_(run, tasks, timing), notes(skipped));
-  const failures = tasks.filter((task) => task.state !== "succeeded");
+  const failures = failuresOf(tasks);
   if (failures.length > 0) {
     parts.push(
       "## Failures",
       table(
         ["task", "state", "error"],
-        failures.slice(0, 50).map((task) => [cell(task.title ?? task.id), task.state, cell(errorOf(task))]),
+        failures
+          .slice(0, failuresInReport)
+          .map((task) => [cell(task.title ?? task.id), task.state, cell(errorOf(task))]),
       ),
+      failures.length > failuresInReport ? `And ${failures.length - failuresInReport} more.` : "",
     );
   }
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
+
+/** The tasks that did not succeed, for the screen: one line each, the first few; "" when all did. */
+export function failureLines(tasks) {
+  const failures = failuresOf(tasks);
+  const lines = failures.slice(0, failuresOnScreen).map((task) => {
+    const error = errorOf(task);
+    return line(`${task.title ?? task.id} ${task.state}${error === "" ? "" : `: ${error}`}`);
+  });
+  if (failures.length > failuresOnScreen) lines.push(`and ${failures.length - failuresOnScreen} more`);
+  return lines.map((text) => `  ${text}`).join("\n");
+}
+
+const failuresOf = (tasks) => tasks.filter((task) => task.state !== "succeeded");
 
 function measured(root) {
   const { lines, languages } = root;
@@ -149,4 +168,6 @@ const cell = (text) =>
     .replace(/[\r\n]+/g, " ")
     .replace(/([\\|<>`*_[\]])/g, "\\$1")
     .slice(0, 300);
+/** Names and errors come from files: one line, without control characters that a terminal would obey. */
+const line = (text) => text.replace(/\p{Cc}+/gu, " ").slice(0, 200);
 const errorOf = ({ error }) => (error ? `${error.code}: ${error.message}` : "");

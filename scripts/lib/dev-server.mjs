@@ -224,7 +224,7 @@ class Server {
     this.#refresh();
     if (!this.#over.signal.aborted) {
       signal(this.#child.pid, "SIGTERM");
-      await Promise.race([this.#end, sleep(stopMs)]);
+      await sleep(stopMs, this.#over.signal); // ends with it: a timer left behind would hold up our own end
       if (!this.#over.signal.aborted) for (const { pid } of this.#members) signal(pid, "SIGKILL");
     }
     return this.#end;

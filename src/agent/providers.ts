@@ -1,11 +1,19 @@
 /** Where a context's format is served, and with which key, from the deployment's secrets. */
 
 import type { Format } from "../context/types.ts";
+import type { ModelSource } from "../contract/shapes.ts";
 import { type ProviderSecrets, servedBy } from "../served-by.ts";
 import type { Provider } from "./models/port.ts";
 
 const anthropicUrl = "https://api.anthropic.com";
 const openaiUrl = "https://api.openai.com/v1";
+
+/** What answers tasks of the format, for whoever asks; names and addresses of providers stay inside. */
+export function modelSourceOf(format: Format, secrets: ProviderSecrets): ModelSource {
+  const provider = providerFor(format, secrets);
+  if (provider === undefined) return "none";
+  return provider.name === "simulated" ? "simulated" : "provider";
+}
 
 /** Undefined when nothing is configured for the format: the task fails with `no_provider`. */
 export function providerFor(format: Format, secrets: ProviderSecrets): Provider | undefined {

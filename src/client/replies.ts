@@ -14,11 +14,13 @@ import type {
 import type { ContextSpec, Message } from "./requests.ts";
 
 export type {
+  AboutView,
   ActorView,
   CreatedTasks,
   ErrorView,
   EventView,
   FindingView,
+  ModelSource,
   Projection,
   RunStatus,
   RunView,

@@ -45,6 +45,8 @@ const referenceOf = (match: RegExpMatchArray): Reference | undefined =>
 
 /** The references of a text in order, repeated ones too. */
 export function findReferences(text: string): Reference[] {
+  // Most texts have none, and to look for sim blocks costs more than all else of a task's creation.
+  if (!text.includes("{{")) return [];
   const found: Reference[] = [];
   walk(
     text,

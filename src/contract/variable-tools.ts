@@ -287,7 +287,7 @@ export function parseVariableCall(kind: VariableKind, args: object): VariableCal
   requireName(variableName);
   const { op, name, fence: guard, ...fields } = schema.parse(args) as { op: string; name: string; fence?: Fence };
   requireFields(op, ops[op]!, args);
-  requireSizes(fields);
+  requireStorable(fields);
   if (isBlockingKind(kind)) return blockingCall[kind](op, name, fields);
   return { kind, name, ...(guard && { fence: guard }), op: { op, ...fields } } as VariableCall;
 }
@@ -377,13 +377,19 @@ function requireFields(op: string, { required = [], optional = [] }: OpFields, a
 const fieldError = (field: string, message: string) =>
   new z.ZodError([{ code: "custom", path: [field], message, input: undefined }]);
 
-function requireSizes(fields: Readonly<Record<string, unknown>>): void {
+/** What storage takes as it is: text that UTF-8 can hold, and values within their bounds. */
+function requireStorable(fields: Readonly<Record<string, unknown>>): void {
   const values = [
     ...valued.filter((field) => fields[field] !== undefined).map((field) => [field, fields[field]] as const),
     ...(["items", "messages"] as const).flatMap((field) =>
       ((fields[field] as unknown[] | undefined) ?? []).map((item, i) => [`${field}[${i}]`, item] as const),
     ),
   ];
+  for (const field of ["key", "text", "old", "new"]) {
+    const text = fields[field];
+    if (typeof text === "string" && !text.isWellFormed())
+      throw fieldError(field, "half of a surrogate pair stands alone");
+  }
   for (const [field, value] of values) {
     if (!fitsUtf8(JSON.stringify(value), limits.valueBytesMax))
       throw new RefusedArguments("value_too_large", `${field}: at most ${limits.valueBytesMax} bytes as JSON`);

@@ -8,9 +8,9 @@
 import * as z from "zod";
 import { jsonErrorAt, placeText } from "../context/json-position.ts";
 import { mismatchOf } from "../contract/field-errors.ts";
-import { isTooDeep } from "../contract/json-depth.ts";
+import { unfitJson } from "../contract/json-bounds.ts";
 import { Fault } from "../errors/fault.ts";
-import { bodyBytesMax, jsonDepthMax } from "../limits.ts";
+import { bodyBytesMax } from "../limits.ts";
 
 export interface ReadBody<Body> {
   readonly value: Body;
@@ -45,7 +45,7 @@ async function readBytes(request: Request): Promise<Uint8Array<ArrayBuffer>> {
   let size = 0;
   const reader = (request.body as ReadableStream<Uint8Array> | null)?.getReader();
   while (reader) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(cutOff);
     if (done) break;
     size += value.length;
     if (size > bodyBytesMax) {
@@ -62,6 +62,11 @@ async function readBytes(request: Request): Promise<Uint8Array<ArrayBuffer>> {
   }
   return bytes;
 }
+
+/** The client's doing, and nothing to be logged as an error of ours. */
+const cutOff = (): never => {
+  throw new Fault("malformed_json", "the body broke off");
+};
 
 const jsonType = /^application\/(?:json|[\w.-]+\+json)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
@@ -98,8 +103,8 @@ function parse(text: string): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new Fault("validation_failed", "the body must be a JSON object", [{ path: "", message: "expected object" }]);
   }
-  if (isTooDeep(value)) {
-    const message = `nests deeper than ${jsonDepthMax} levels`;
+  const message = unfitJson(value);
+  if (message !== undefined) {
     throw new Fault("validation_failed", `the body ${message}`, [{ path: "", message }]);
   }
   return value;

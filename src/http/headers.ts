@@ -22,12 +22,19 @@ export const secureHeaders: MiddlewareHandler = async (c, next) => {
   for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
 };
 
-/** Refuses requests under other host names. */
+/**
+ * Refuses requests under other host names, and those of pages that were loaded under others: a development server may take
+ * the host's name from a header of the request, but no page can set its own `origin`.
+ */
 export const onlyHosts =
   (hosts: readonly string[]): MiddlewareHandler =>
   async (c, next) => {
-    if (hosts.includes(new URL(c.req.url).hostname)) return next();
+    const origin = c.req.header("origin");
+    const names = [hostOf(c.req.url), ...(origin === undefined ? [] : [hostOf(origin)])];
+    if (names.every((name) => name !== undefined && hosts.includes(name))) return next();
     return problemResponse(
-      new Fault("forbidden", `this server answers to ${hosts.join(", ")} only, not to other host names`),
+      new Fault("forbidden", `this server answers to ${hosts.join(", ")} only, not to other host names or their pages`),
     );
   };
+
+const hostOf = (url: string): string | undefined => (URL.canParse(url) ? new URL(url).hostname : undefined);

@@ -9,17 +9,15 @@ export interface Env {
   readonly RUNS: DurableObjectNamespace;
   readonly GATES: DurableObjectNamespace;
   readonly VARIABLES: DurableObjectNamespace;
-  readonly SEATS_0: Queue<SeatTicket>;
-  readonly SEATS_1: Queue<SeatTicket>;
-  readonly SEATS_2: Queue<SeatTicket>;
-  readonly SEATS_3: Queue<SeatTicket>;
+  /** One for each of `seatShards`. */
+  readonly [shard: `SEATS_${number}`]: Queue<SeatTicket>;
   /** How seats are opened. */
   readonly SEATS?: "queue" | "direct";
   /** Signs lease tokens; 32 random bytes as hex. */
   readonly HEDDLE_SECRET?: string;
   /** The operator's secret of /admin. */
   readonly HEDDLE_ADMIN_SECRET?: string;
-  /** Identity of a local runtime; absent in deployments, where attempts outlive isolates. */
+  /** One start of the local launcher (boot.ts); absent in deployments. */
   readonly HEDDLE_BOOT?: string;
   readonly ANTHROPIC_API_KEY?: string;
   readonly ANTHROPIC_BASE_URL?: string;

@@ -27,7 +27,7 @@ import type {
   WaitView,
 } from "../contract/shapes.ts";
 import type { TaskSpec } from "../contract/task-spec.ts";
-import { pageBytesMax, variablesAtOnce } from "../limits.ts";
+import { pageBytesMax, seatShards, variablesAtOnce } from "../limits.ts";
 import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
@@ -45,6 +45,7 @@ import {
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
 import { contextText } from "../storage/run/context-tree.ts";
+import { bootOf } from "./boot.ts";
 import { type Env, gateStub } from "./env.ts";
 import type {
   CompleteInput,
@@ -66,7 +67,7 @@ import { findTask, Outside } from "./run/outside.ts";
 import { appendOutside } from "./run/outside-calls.ts";
 import { projectionOf } from "./run/projection.ts";
 import { PullLeases } from "./run/pull-leases.ts";
-import { noTask, ok, refuse } from "./run/replies.ts";
+import { badCursor, noTask, ok, placeOf, refuse } from "./run/replies.ts";
 import { RunShell } from "./run/shell.ts";
 import { listVariables, VariableCalls } from "./run/variable-calls.ts";
 import { runView, seatTarget, taskView } from "./run/views.ts";
@@ -99,13 +100,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
             (ticket) => this.#serveHere(ticket),
             (work) => ctx.waitUntil(work),
           )
-        : openThroughQueues({ shards: [env.SEATS_0, env.SEATS_1, env.SEATS_2, env.SEATS_3] });
+        : openThroughQueues({ shards: Array.from({ length: seatShards }, (_, shard) => env[`SEATS_${shard}`]!) });
     this.#shell = new RunShell(ctx, env, open);
     this.#variables = new VariableCalls(env);
     this.#actors = new Actors(this.#shell);
     this.#outside = new Outside(this.#shell, this.#variables, this.#actors);
     this.#pulled = new PullLeases(this.#shell, this.#variables);
-    this.#hosted = new HostedSeats(this.#shell, this.#variables, env.HEDDLE_BOOT ?? "");
+    this.#hosted = new HostedSeats(this.#shell, this.#variables, bootOf(env));
   }
 
   #serveHere(ticket: SeatTicket): Promise<void> {
@@ -232,13 +233,8 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#shell.read((run) => {
       const rows: TaskView[] = [];
       let bytes = 0;
-      let n = Number(input.cursor ?? 0);
-      if (!Number.isSafeInteger(n) || n < 0) {
-        return {
-          ok: false,
-          fault: { code: "validation_failed", errors: [{ path: "cursor", message: "not a cursor of this list" }] },
-        };
-      }
+      let n = placeOf(input.cursor);
+      if (n === undefined) return badCursor;
       const { taskCount } = run.state.header;
       while (n < taskCount && rows.length < input.limit && bytes < pageBytesMax) {
         const task = run.state.peek(++n);

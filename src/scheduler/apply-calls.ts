@@ -5,14 +5,14 @@ import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
 import { lowerEffective, raiseEffective } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
-import { type Call, isActor, isLive, type Task } from "./task.ts";
+import { appended, type Call, isActor, isLive, nothing, type Task } from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 
 /** The results of the calls are in the transcript, or void. */
 export function dropCalls(state: RunState, task: Task): void {
   const { calls } = task;
-  state.setCalls(task, []);
+  state.setCalls(task, nothing);
   for (const call of calls) if (call.state === "waiting") stopWaiting(state, task, call);
   state.retime(task);
 }
@@ -33,7 +33,7 @@ export function waitInCall(state: RunState, event: Of<"call_waiting">, seq: numb
   state.setCalls(task, [...task.calls.filter((one) => one.id !== event.call), call]);
   for (const n of event.targets) {
     const target = state.task(n);
-    target.awaiters.push(task.n);
+    target.awaiters = appended(target.awaiters, task.n);
     state.dirty.add(n);
     if (isLive(target)) raiseEffective(state, target, task.effective);
   }

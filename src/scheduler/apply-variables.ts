@@ -1,13 +1,14 @@
 /** The part of `apply` that is about variables which block. */
 
 import { assert } from "../errors/assert.ts";
+import { generationOf } from "./barriers.ts";
 import { waiterOf } from "./blocking-state.ts";
 import type { SchedulerEvent } from "./events.ts";
 import type { Part, QueueFacts } from "./facts.ts";
 import { inherit, lowerEffective, raiseEffective } from "./inheritance.ts";
 import { emptyQueue } from "./message-queues.ts";
 import type { RunState } from "./state.ts";
-import type { Call, Task } from "./task.ts";
+import type { Absence, Call, Task } from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 type Waiting = Extract<Call, { state: "waiting" }>;
@@ -16,6 +17,8 @@ type Waiting = Extract<Call, { state: "waiting" }>;
 export function enterLines(state: RunState, task: Task, call: Waiting): void {
   if (!call.want) return;
   state.blocking.enter(waiterOf(task, call, call.want), call.until);
+  state.blocking.raiseTops(task);
+  if (call.want.kind === "barrier") task.absences = withoutAbsence(task, call.want.names[0]);
   for (const name of call.want.names) {
     for (const holder of state.blocking.holdersOf(name)) raiseEffective(state, state.task(holder), task.effective);
   }
@@ -28,6 +31,18 @@ export function leaveLines(state: RunState, task: Task, call: Waiting): void {
     for (const holder of state.blocking.holdersOf(name)) lowerEffective(state, state.task(holder));
   }
 }
+
+/** Its worker goes away, or goes on with something else, while the task waits at barriers: it is expected back there (G4). */
+export function leaveUntold(state: RunState, task: Task): void {
+  for (const call of task.calls) {
+    if (call.state !== "waiting" || call.want?.kind !== "barrier") continue;
+    const [name] = call.want.names;
+    task.absences = [...withoutAbsence(task, name), { name, generation: generationOf(state, name) }];
+  }
+}
+
+const withoutAbsence = ({ absences }: Task, name: string): readonly Absence[] =>
+  absences.some((one) => one.name === name) ? absences.filter((one) => one.name !== name) : absences;
 
 export function grantLock(state: RunState, event: Of<"lock_granted">, at: number): void {
   const { name, token, mode } = event;

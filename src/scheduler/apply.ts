@@ -13,8 +13,19 @@ import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
 import { inherit, joinedChildren, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
-import type { RunState } from "./state.ts";
-import { isEnded, isHeldBack, isLive, isUnstarted, joinsParent, newTask, type Task } from "./task.ts";
+import { cyclesOf, type RunState } from "./state.ts";
+import {
+  appended,
+  isEnded,
+  isHeldBack,
+  isLive,
+  isUnstarted,
+  joinsParent,
+  newTask,
+  nothing,
+  settles,
+  type Task,
+} from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 
@@ -50,6 +61,11 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "task_ready":
       makeReady(state, state.task(event.task), seq, at);
       return;
+    case "task_held": {
+      const task = state.task(event.task);
+      holdBack(state, task, task.after);
+      return;
+    }
     case "task_started":
       startTask(state, event, at);
       return;
@@ -172,14 +188,14 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
 }
 
 function countCycle({ header }: RunState, cycle: string): void {
-  const { [cycle]: count = 0, ...others } = header.cycles ?? {};
+  const count = cyclesOf(header, cycle);
   // The newest stand last; those that were not found again for long are forgotten.
-  const kept = Object.entries(others).slice(1 - cyclesRemembered);
-  header.cycles = { ...Object.fromEntries(kept), [cycle]: count + 1 };
+  const kept = Object.entries(header.cycles ?? {}).filter(([name]) => name !== cycle);
+  header.cycles = { ...Object.fromEntries(kept.slice(1 - cyclesRemembered)), [cycle]: count + 1 };
 }
 
 function createTask(state: RunState, event: Of<"task_created">, seq: number, at: number): void {
-  const after = event.after ?? [];
+  const after = event.after ?? nothing;
   const pending = unsettled(state, { after, runOnFailure: event.run_on_failure === true });
   const task = newTask({
     n: event.task,
@@ -199,7 +215,7 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     maxTurns: event.max_turns,
     maxTokens: event.max_tokens ?? 0,
     lineage: event.lineage ?? 0,
-    base: event.snapshot,
+    base: state.sameHash(event.snapshot),
     phase: pending > 0 ? { state: "waiting", pending, until: 0 } : { state: "ready", since: at, resumed: false, seq },
     readyAt: pending > 0 ? 0 : at,
   });
@@ -217,14 +233,14 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
   }
   if (task.parent > 0) {
     const parent = state.task(task.parent);
-    parent.children.push(task.n);
+    parent.children = appended(parent.children, task.n);
     parent.childrenMade++;
     if (!task.detached) parent.liveChildren++;
     state.dirty.add(parent.n);
   }
   for (const n of after) {
     const dependency = state.task(n);
-    dependency.dependents.push(task.n);
+    dependency.dependents = appended(dependency.dependents, task.n);
     state.dirty.add(n);
     if (isLive(dependency)) {
       lengthen(state, dependency, task.chain + 1);
@@ -233,10 +249,6 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
   }
   state.indexTask(task);
 }
-
-/** Whether a dependency no longer holds its dependent back. */
-const settles = (dependency: Task | undefined, runOnFailure: boolean): boolean =>
-  dependency !== undefined && isEnded(dependency) && (dependency.phase.state === "succeeded" || runOnFailure);
 
 const unsettled = (state: RunState, { after, runOnFailure }: Pick<Task, "after" | "runOnFailure">): number =>
   after.filter((n) => !settles(state.find(n), runOnFailure)).length;
@@ -286,6 +298,7 @@ function logTurn(state: RunState, event: Of<"turn">, at: number): void {
   task.turns = event.turn;
   task.head = event.snapshot;
   task.losses = 0;
+  variables.leaveUntold(state, task);
   dropCalls(state, task);
   spend(state, task, event.usage);
   lineages.meter(state, task, event.usage, at);
@@ -322,7 +335,10 @@ function endAttempt(state: RunState, event: Of<"attempt_ended">, seq: number, at
   if (event.why === "lost") task.losses++;
   if (event.why === "transient") task.failures++;
   // A pull worker's waits are its own long polls: what comes free must not go to one that is gone.
-  if (task.phase.state === "running" && !task.phase.hosted) dropWants(state, task);
+  if (task.phase.state === "running" && !task.phase.hosted) {
+    variables.leaveUntold(state, task);
+    dropWants(state, task);
+  }
   if (event.until !== undefined && event.until > at) {
     state.setPhase(task, { state: "waiting", pending: 0, until: event.until });
   } else {
@@ -335,6 +351,7 @@ function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: numb
   assert(isLive(task), "a task ends once in a generation");
   spend(state, task, event.usage);
   dropCalls(state, task);
+  task.absences = nothing;
   reserve(state, task, 0);
   const because = event.error?.because ?? 0;
   state.setPhase(task, { state: event.state, seq: event.result_seq ?? seq, because });
@@ -392,7 +409,7 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
     state.task(n).keyFreed = true;
     state.dirty.add(n);
   }
-  task.children = [];
+  task.children = nothing;
   state.keys.delete(task.n);
   task.clockAt = 0;
   task.endedAt = 0;
@@ -403,7 +420,7 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
   }
   for (const n of task.dependents) {
     const dependent = state.live(n);
-    if (dependent && (isHeldBack(dependent) || isUnstarted(dependent))) holdBack(state, dependent, task);
+    if (dependent && (isHeldBack(dependent) || isUnstarted(dependent))) holdBack(state, dependent, [task.n]);
   }
   inherit(state, task);
   for (const n of task.after) {
@@ -412,9 +429,12 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
   }
 }
 
-/** A dependent that has not begun with the old result waits for the new one. */
-function holdBack(state: RunState, dependent: Task, dependency: Task): void {
+/** A dependent that has not begun with the old results waits for the new ones. */
+function holdBack(state: RunState, dependent: Task, dependencies: readonly number[]): void {
   state.setPhase(dependent, { state: "waiting", pending: unsettled(state, dependent), until: 0 });
   for (const provider of providersOf(state, dependent)) raiseEffective(state, provider, dependent.effective);
-  lengthen(state, dependency, dependent.chain + 1);
+  for (const n of dependencies) {
+    const dependency = state.live(n);
+    if (dependency) lengthen(state, dependency, dependent.chain + 1);
+  }
 }

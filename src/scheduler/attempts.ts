@@ -3,7 +3,7 @@
  */
 
 import { backoffMsMax, longBackoffMs, poisonedLosses, retryAfterMsMax } from "../limits.ts";
-import { endTask } from "./ending.ts";
+import { endTask, holdBack } from "./ending.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -15,6 +15,16 @@ export function nextReady(state: RunState, pool: string, now: number): Task | un
   if (state.header.status !== "active" || state.working >= state.header.limits.workers) return undefined;
   const n = state.ready.get(pool)?.peek(now);
   return n === undefined ? undefined : state.task(n);
+}
+
+/** As `nextReady`, for a lease that is opened now: what was made ready in this very step may have to wait again (R4). */
+export function nextToStart(step: Step, pool: string): Task | undefined {
+  for (;;) {
+    const task = nextReady(step.state, pool, step.now);
+    if (!task) return undefined;
+    holdBack(step, task);
+    if (task.phase.state === "ready") return task;
+  }
 }
 
 /** Opens a lease; answers its fence, higher than every earlier one of the run. */

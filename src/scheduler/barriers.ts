@@ -4,9 +4,12 @@
  * G1. All of a generation pass, in the step in which the last one arrives, or none.
  * G2. When a task that has arrived ends or stops waiting, or a member ends, the generation breaks: every other one who waits
  *     is told by whom and why. The next one to arrive begins a new generation.
+ * G4. One whose worker is lost while it waits has not arrived, but is expected back: when it ends instead, its generation
+ *     breaks as if it had been there.
  */
 
 import { beginWait, closeCall, knownCall, wake } from "./calls.ts";
+import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { isWorking, type Task } from "./task.ts";
 import type { Begun, BrokenWhy } from "./wait-outcome.ts";
@@ -19,6 +22,9 @@ export interface Arrival {
   readonly until: number;
 }
 
+export const generationOf = (state: RunState, name: string): number =>
+  state.blocking.factsOf(name, "barrier")?.generation ?? 0;
+
 export function arrive(step: Step, task: Task, { call, name, parties, members, until }: Arrival): Begun {
   const known = knownCall(task, call);
   if (known) return known;
@@ -27,7 +33,7 @@ export function arrive(step: Step, task: Task, { call, name, parties, members, u
   const { first } = line;
   if (first && first.want.parties !== parties)
     return { kind: "parties_mismatch", name, parties: first.want.parties, arrived: line.waiters.length };
-  const generation = blocking.factsOf(name, "barrier")?.generation ?? 0;
+  const generation = generationOf(step.state, name);
   const gone = members.find((n) => !isWorking(step.state.task(n)));
   if (gone !== undefined) {
     breakBarrier(step, name, gone, "ended");
@@ -57,7 +63,7 @@ export function arrive(step: Step, task: Task, { call, name, parties, members, u
 export function breakBarrier(step: Step, name: string, by: number, why: BrokenWhy, causes?: readonly number[]): void {
   const { blocking } = step.state;
   const waiters = blocking.line(name, "barrier").waiters.filter(({ task }) => task !== by);
-  const generation = blocking.factsOf(name, "barrier")?.generation ?? 0;
+  const generation = generationOf(step.state, name);
   const broken = step.emit({ type: "barrier_broken", name, generation, by, why }, undefined, causes);
   for (const { task: n, call } of waiters) {
     const task = step.state.task(n);
@@ -70,6 +76,10 @@ export function leaveBarriers(step: Step, task: Task): void {
   const names = new Set(step.state.blocking.barriersOf(task.n));
   for (const call of task.calls) {
     if (call.state === "waiting" && call.want?.kind === "barrier") names.add(call.want.names[0]);
+  }
+  const { blocking } = step.state;
+  for (const { name, generation } of task.absences) {
+    if (generation === generationOf(step.state, name) && blocking.line(name, "barrier").first) names.add(name);
   }
   for (const name of names) breakBarrier(step, name, task.n, "ended");
 }

@@ -27,10 +27,12 @@ export class BlockingState {
   readonly freed = new Set<string>();
   /** Tasks whose waits changed, and that `breakDeadlocks` has not looked at yet. */
   readonly fresh = new Set<number>();
-  /** Messages in all queues. */
+  /** Messages in all queues, and of pushes that wait for room in one. */
   queued = 0;
   /** Waits that need somebody, whoever it is. */
   anyoneWaits = 0;
+  /** Tasks that more than one of their calls keeps waiting. */
+  readonly several = new Set<number>();
   readonly #lines = new Map<string, Line>();
   /** Barriers that would break with a task's end, and by how many waits. */
   readonly #memberOf = new Map<number, Map<string, number>>();
@@ -80,6 +82,7 @@ export class BlockingState {
       (this.line(name, kindOf(want)) as { add(one: Waiter): void }).add(waiter);
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, 1);
     }
+    this.queued += messagesOfWait(want);
     if (waiter.task > 0 && needsAnyone(want, until)) this.anyoneWaits++;
     this.fresh.add(waiter.task);
   }
@@ -90,7 +93,27 @@ export class BlockingState {
       this.freed.add(name);
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, -1);
     }
+    this.queued -= messagesOfWait(want);
     if (task > 0 && needsAnyone(want, until)) this.anyoneWaits--;
+  }
+
+  /** After any change of a task's calls. */
+  countWaits({ n, calls }: Task): void {
+    let waits = 0;
+    for (const call of calls) if (call.state === "waiting") waits++;
+    if (waits > 1) this.several.add(n);
+    else this.several.delete(n);
+  }
+
+  /** A task's level rose, or it came to wait: nobody in its lines has a higher one than their `top`. */
+  raiseTops({ calls, effective }: Task): void {
+    for (const call of calls) {
+      if (call.state !== "waiting") continue;
+      for (const name of call.want?.names ?? []) {
+        const line = this.#lines.get(name);
+        if (line) line.top = Math.max(line.top, effective);
+      }
+    }
   }
 
   /** The barriers that somebody waits at and that name the task as a member. */
@@ -114,6 +137,8 @@ export class BlockingState {
     for (const call of task.calls) {
       if (call.state === "waiting" && call.want) this.enter(waiterOf(task, call, call.want), call.until);
     }
+    this.countWaits(task);
+    this.raiseTops(task);
   }
 }
 
@@ -125,3 +150,5 @@ export const waiterOf = (
 
 const messagesOf = (facts: Facts | undefined): number =>
   facts?.kind === "message_queue" ? facts.pushed - facts.popped : 0;
+
+const messagesOfWait = (want: Want): number => (want.kind === "push" ? want.sizes.length : 0);

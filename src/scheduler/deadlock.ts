@@ -13,7 +13,7 @@ import { assert } from "../errors/assert.ts";
 import { cyclesReported, findingSubjectsMax } from "../limits.ts";
 import { waitersOf } from "./inheritance.ts";
 import { canSomebodyGoOn, type Doing, findStuck, type Wait, waitsOf } from "./liveness.ts";
-import type { RunState } from "./state.ts";
+import { cyclesOf, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { joinsParent, type Task } from "./task.ts";
 import { endWaits, isRather, type Waiting } from "./victim.ts";
@@ -39,6 +39,7 @@ export function breakDeadlock(step: Step, task: Task): void {
  * one is spared: a long line of tasks that hold nothing costs each newcomer next to nothing.
  */
 function mayClose(state: RunState, task: Task): boolean {
+  if (behind(state, task).next().done) return false;
   const providers = new Set<number>();
   for (const { of } of waitsOf(state, task, true)) for (const one of of) providers.add(one.task);
   const seen = new Set([task]);
@@ -117,7 +118,7 @@ function failCycle(step: Step, cycle: readonly Link[]): void {
 
 /** A cycle that comes again and again is the program's own fault, and worth more than one line each time. */
 function reportRepeated(step: Step, cycle: string, subjects: readonly number[], found: number): void {
-  const count = step.state.header.cycles?.[cycle] ?? 0;
+  const count = cyclesOf(step.state.header, cycle);
   if (count !== cyclesReported) return;
   const message = `The same deadlock was found and broken ${count} times (${cycle}). The tasks take the same things in different orders: let them take all at once with \`names\`, or in one order.`;
   step.emit({ type: "finding", kind: "deadlock_repeated", severity: "error", subjects, message }, undefined, [found]);

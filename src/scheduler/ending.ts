@@ -11,8 +11,9 @@ import { leaveBarriers } from "./barriers.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
 import { handOver } from "./hand-over.ts";
 import { joinedChildren } from "./inheritance.ts";
+import { findStuck } from "./liveness.ts";
 import type { Step } from "./step.ts";
-import { type EndState, isActor, isEnded, isLive, joinsParent, type Task } from "./task.ts";
+import { type EndState, isActor, isEnded, isLive, isUnstarted, joinsParent, settles, type Task } from "./task.ts";
 import { observe, settleCalls } from "./waits.ts";
 
 export interface End {
@@ -153,6 +154,28 @@ export function meetEndedDependencies(step: Step, task: Task): void {
     }
     observe(step, dependency);
   }
+}
+
+/**
+ * A ready task whose next attempt begins from the start, although a dependency was retried after an earlier one began: it
+ * waits for the new result (R4). Where that waits for the task itself it never comes, and the task is skipped.
+ */
+export function holdBack(step: Step, task: Task): void {
+  if (!isUnstarted(task) || task.after.every((n) => settles(step.state.find(n), task.runOnFailure))) return;
+  const { ending } = findStuck(step.state, task.after, { held: task.n });
+  const stuck = task.after.find((n) => ending.has(n));
+  if (stuck !== undefined) {
+    const error = {
+      code: "dependency_failed",
+      message: "It depends on a task that by now waits for it.",
+      because: stuck,
+    };
+    endTask(step, task, { state: "skipped", error });
+  } else {
+    step.emit({ type: "task_held", task: task.n });
+    meetEndedDependencies(step, task);
+  }
+  settle(step);
 }
 
 function skip(step: Step, task: Task, dependency: Task, causes: readonly number[]): void {

@@ -99,6 +99,8 @@ export type SchedulerEvent =
       readonly task: number;
       readonly why: "dependencies" | "backoff" | "wake" | "given_back" | "budget";
     }
+  /** It starts over, and a dependency was retried since its last attempt began: it waits for the new result. */
+  | { readonly type: "task_held"; readonly task: number }
   | {
       readonly type: "task_started";
       readonly task: number;

@@ -2,6 +2,7 @@
 
 import { endActorsOfEndedRun } from "./actors.ts";
 import { breakDeadlock, breakStall } from "./deadlock.ts";
+import { holdBack } from "./ending.ts";
 import { handOver } from "./hand-over.ts";
 import { reportExhaustion } from "./pool-exhaustion.ts";
 import type { Step } from "./step.ts";
@@ -14,6 +15,10 @@ import { releaseHolds } from "./warming.ts";
 export function finishStep(step: Step): void {
   const { state } = step;
   endActorsOfEndedRun(step);
+  for (const n of step.readied) {
+    step.readied.delete(n);
+    holdBack(step, state.task(n));
+  }
   do {
     handOver(step);
     for (const n of state.blocking.fresh) {

@@ -4,6 +4,7 @@
  * come to wait and cease to.
  */
 
+import type { Line } from "./lines.ts";
 import type { RunState } from "./state.ts";
 import { isHeldBack, joinsParent, type Task } from "./task.ts";
 
@@ -13,6 +14,7 @@ export function raiseEffective(state: RunState, task: Task, level: number): void
   for (let one = stack.pop(); one; one = stack.pop()) {
     if (one.effective >= level) continue;
     one.effective = level;
+    state.blocking.raiseTops(one);
     state.reorder(one);
     stack.push(...providersOf(state, one));
   }
@@ -38,15 +40,24 @@ export function lowerEffective(state: RunState, task: Task): void {
 /** Sets the level of a task that has just come back to life, and lends it on. */
 export function inherit(state: RunState, task: Task): void {
   task.effective = Math.max(task.priority, lentLevel(state, task));
+  state.blocking.raiseTops(task);
   state.reorder(task);
   for (const provider of providersOf(state, task)) raiseEffective(state, provider, task.effective);
 }
 
-const lentLevel = (state: RunState, task: Task): number => {
-  let level = 0;
-  for (const waiter of waitersOf(state, task)) level = Math.max(level, waiter.effective);
+/** The highest level that a waiter has, or one that is no higher than the task's own priority. */
+function lentLevel(state: RunState, task: Task): number {
+  let level = task.priority;
+  for (const waiter of directWaitersOf(state, task)) level = Math.max(level, waiter.effective);
+  for (const line of linesOf(state, task)) {
+    for (const { task: n } of line.waiters) {
+      // A long line of equals is not gone through for each of them that is served.
+      if (level >= line.top) break;
+      if (n !== task.n) level = Math.max(level, state.task(n).effective);
+    }
+  }
   return level;
-};
+}
 
 /** Whether a waiter's own priority alone justifies the task's level. */
 function hasLender(state: RunState, task: Task): boolean {
@@ -56,6 +67,22 @@ function hasLender(state: RunState, task: Task): boolean {
 
 /** The live tasks that wait for this one at present; those behind it in a line aside. */
 export function* waitersOf(state: RunState, task: Task): Generator<Task> {
+  yield* directWaitersOf(state, task);
+  for (const line of linesOf(state, task)) {
+    for (const { task: n } of line.waiters) if (n !== task.n) yield state.task(n);
+  }
+}
+
+/** The lines for what the task holds. */
+function* linesOf(state: RunState, { holds, permits }: Task): Generator<Line> {
+  for (const { name } of [...holds, ...permits]) {
+    const line = state.blocking.lineOf(name);
+    if (line) yield line;
+  }
+}
+
+/** Those that wait for the task itself, and not for what it holds. */
+function* directWaitersOf(state: RunState, task: Task): Generator<Task> {
   for (const n of task.dependents) {
     const dependent = state.live(n);
     if (dependent && isHeldBack(dependent)) yield dependent;
@@ -63,9 +90,6 @@ export function* waitersOf(state: RunState, task: Task): Generator<Task> {
   for (const n of task.awaiters) {
     const waiter = state.live(n);
     if (waiter) yield waiter;
-  }
-  for (const { name } of [...task.holds, ...task.permits]) {
-    for (const { task: n } of state.blocking.lineOf(name)?.waiters ?? []) if (n !== task.n) yield state.task(n);
   }
   if (joinsParent(task)) {
     const parent = state.live(task.parent);

@@ -202,17 +202,30 @@ function* permitsNeeded(state: RunState, task: Task, { seq, call, want }: Waiter
   const of = new Map(line.holders);
   of.delete(task.n);
   let missing = want.permits - free;
+  const { several } = state.blocking;
+  for (const before of keptBefore(state, [task.n, ...several], name, seq)) {
+    missing += before.want.permits;
+    if (before.task !== task.n) of.set(before.task, (of.get(before.task) ?? 0) + before.want.permits);
+  }
   let next: number | undefined;
   for (const before of line.before(seq)) {
-    const other = state.task(before.task);
-    if (other !== task && other.calls.filter((one) => one.state === "waiting").length === 1) {
-      next ??= other.n;
-      continue;
-    }
-    missing += before.want.permits;
-    if (other !== task) of.set(other.n, (of.get(other.n) ?? 0) + before.want.permits);
+    if (before.task === task.n || several.has(before.task)) continue;
+    next = before.task;
+    break;
   }
   const back = Array.from(of, ([n, weight]) => ({ task: n, act: true, weight }));
   if (missing > 0) yield { need: missing, of: back, anyone: false, call };
   if (next !== undefined) yield need([next], call);
+}
+
+/** The waits of these tasks that stand before `seq` in a semaphore's line, the nearest first. */
+function keptBefore(state: RunState, tasks: Iterable<number>, name: string, seq: number) {
+  const found: { readonly task: number; readonly seq: number; readonly want: SemaphoreWant }[] = [];
+  for (const n of new Set(tasks)) {
+    for (const call of state.task(n).calls) {
+      if (call.state !== "waiting" || call.want?.kind !== "semaphore") continue;
+      if (call.want.names[0] === name && call.seq < seq) found.push({ task: n, seq: call.seq, want: call.want });
+    }
+  }
+  return found.sort((one, other) => other.seq - one.seq);
 }

@@ -13,11 +13,14 @@ export type Refusal = { readonly code: ProblemCode; readonly detail?: string };
 export const isRunEnded = (state: RunState): boolean =>
   state.header.status !== "active" && state.header.status !== "paused";
 
-/** No new leases; running tasks go on to their next turn. Pausing a paused run changes nothing. */
+/**
+ * No new leases; running tasks go on to their next turn. Pausing a run that was paused by hand changes nothing; one that waits
+ * for tokens stays paused when it has them, until it is resumed by hand.
+ */
 export function pauseRun(step: Step): Refusal | undefined {
   const { header } = step.state;
   if (isRunEnded(step.state)) return { code: "run_ended" };
-  if (header.status === "active") step.emit({ type: "run_paused", reason: "asked" });
+  if (header.reason !== "asked") step.emit({ type: "run_paused", reason: "asked" });
   return undefined;
 }
 

@@ -76,6 +76,10 @@ export const noCounts = (): Record<TaskState, number> => ({
   skipped: 0,
 });
 
+/** How often this cycle of waits was found. Its name may be any, also one that every object has. */
+export const cyclesOf = ({ cycles = {} }: RunHeader, cycle: string): number =>
+  Object.hasOwn(cycles, cycle) ? cycles[cycle]! : 0;
+
 export class RunState {
   readonly header: RunHeader;
   /** Every live task, and the ended ones that have not been evicted. */
@@ -102,6 +106,7 @@ export class RunState {
   outsideAt = 0;
   readonly #timers = new IndexedHeap((a, b) => (this.#due.get(a)! - this.#due.get(b)! || a - b) < 0);
   readonly #due = new Map<number, number>();
+  #lastHash = "";
   readonly #cold: (n: number) => Task | undefined;
 
   constructor(header: RunHeader, cold: (n: number) => Task | undefined) {
@@ -145,10 +150,11 @@ export class RunState {
     return this.keys.get(creator)?.get(key);
   }
 
-  setCalls(task: Task, calls: Call[]): void {
+  setCalls(task: Task, calls: readonly Call[]): void {
     if (isStopped(task)) this.stopped--;
     task.calls = calls;
     if (isStopped(task)) this.stopped++;
+    this.blocking.countWaits(task);
     this.dirty.add(task.n);
   }
 
@@ -158,6 +164,12 @@ export class RunState {
     task.phase = phase;
     this.indexTask(task);
     this.dirty.add(task.n);
+  }
+
+  /** `hash`, as the one string that its neighbours have: tasks of a batch fork the same snapshot. */
+  sameHash(hash: string): string {
+    if (this.#lastHash !== hash) this.#lastHash = hash;
+    return this.#lastHash;
   }
 
   /** Takes in a live task of a checkpoint, whose header has counted it. */
@@ -191,7 +203,7 @@ export class RunState {
     if (isStopped(task)) this.stopped--;
     this.header.counts[phase.state]--;
     if (phase.state === "ready") {
-      this.queueOf(task.pool).remove(task.n);
+      this.queueOf(task.pool).remove(task.n, phase.seq);
       this.#siblings.get(task.lineage)?.delete(task.n);
     } else if (phase.state === "running" && !phase.blocked) this.working--;
     else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.delete(task.n);
@@ -219,8 +231,9 @@ export class RunState {
     else this.warming.delete(lineage);
     for (const n of this.#siblings.get(lineage) ?? []) {
       const task = this.task(n);
-      if (held) this.queueOf(task.pool).remove(n);
-      else this.queueOf(task.pool).put(n, readyKeyOf(task));
+      const key = readyKeyOf(task);
+      if (held) this.queueOf(task.pool).remove(n, key.seq);
+      else this.queueOf(task.pool).put(n, key);
     }
   }
 

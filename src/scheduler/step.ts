@@ -13,6 +13,8 @@ export class Step {
   readonly decided: Decided[] = [];
   /** Tasks that ended in this step, for long polls and for the caller's effects. */
   readonly ended: number[] = [];
+  /** Tasks that became ready in this step, for `finishStep`. */
+  readonly readied = new Set<number>();
   #settled = 0;
   readonly #endSeqs = new Map<number, number>();
 
@@ -26,6 +28,7 @@ export class Step {
     const seq = this.state.header.seq + 1;
     apply(this.state, event, seq, this.now);
     this.decided.push({ seq, event, causes, body });
+    if (event.type === "task_ready" || event.type === "attempt_ended") this.readied.add(event.task);
     if (event.type === "task_ended") {
       this.ended.push(event.task);
       this.#endSeqs.set(event.task, seq);

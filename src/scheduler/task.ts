@@ -84,6 +84,12 @@ export interface Permits {
   readonly since: number;
 }
 
+/** A barrier that a task had arrived at when its worker went away. */
+export interface Absence {
+  readonly name: string;
+  readonly generation: number;
+}
+
 export interface Task {
   readonly n: number;
   readonly key: string | undefined;
@@ -121,9 +127,11 @@ export interface Task {
   turns: number;
   /** The newest logged snapshot; undefined before the first turn. */
   head: string | undefined;
-  calls: Call[];
+  calls: readonly Call[];
   holds: readonly Hold[];
   permits: readonly Permits[];
+  /** Where it is still expected back, while the generation lasts. */
+  absences: readonly Absence[];
 
   /** At least the longest chain of waiting dependents behind this task, itself included, up to `chainLengthMax`. */
   chain: number;
@@ -165,19 +173,31 @@ export interface Task {
   simulated: boolean;
 }
 
-/** One for all tasks that hold nothing: such lists are replaced, never changed. */
-const nothing: readonly never[] = [];
+/** The one empty list: most tasks of a large run have no dependents, awaiters, children, calls or holds. */
+export const nothing: never[] = Object.freeze([]) as unknown as never[];
 
-/** A task as it begins; what is `given` belongs to it alone. */
-export const newTask = (
-  given: Pick<Task, "n" | "createdSeq" | "createdAt" | "pool" | "priority" | "timeoutMs" | "base" | "phase"> &
-    Partial<Task>,
-): Task => ({
+/** The list with `n` at its end: in place, unless it was empty and may be the one that others have, too. */
+export function appended(list: number[], n: number): number[] {
+  if (list.length === 0) return [n];
+  list.push(n);
+  return list;
+}
+
+/** Every field, so that all tasks are of one shape and no field lies outside of the object. */
+export const blankTask: Task = {
+  n: 0,
+  createdSeq: 0,
+  createdAt: 0,
+  pool: "",
+  priority: 0,
+  timeoutMs: 0,
+  base: "",
+  phase: { state: "waiting", pending: 0, until: 0 },
   key: undefined,
   keyFreed: false,
   parent: 0,
   depth: 1,
-  after: [],
+  after: nothing,
   runOnFailure: false,
   detached: false,
   retryLimit: 0,
@@ -191,14 +211,15 @@ export const newTask = (
   failures: 0,
   turns: 0,
   head: undefined,
-  calls: [],
+  calls: nothing,
   holds: nothing,
   permits: nothing,
+  absences: nothing,
   chain: 1,
-  effective: given.priority,
-  dependents: [],
-  awaiters: [],
-  children: [],
+  effective: 0,
+  dependents: nothing,
+  awaiters: nothing,
+  children: nothing,
   childrenMade: 0,
   liveChildren: 0,
   childrenFailed: 0,
@@ -218,8 +239,13 @@ export const newTask = (
   reservedNanos: 0,
   unpricedTokens: 0,
   simulated: false,
-  ...given,
-});
+};
+
+/** A task as it begins; what is `given` belongs to it alone. */
+export const newTask = (
+  given: Pick<Task, "n" | "createdSeq" | "createdAt" | "pool" | "priority" | "timeoutMs" | "base" | "phase"> &
+    Partial<Task>,
+): Task => ({ ...blankTask, effective: given.priority, ...given });
 
 export const isEnded = (task: Task): task is Task & { phase: Ended } => "because" in task.phase;
 export const isLive = (task: Task): boolean => !isEnded(task);
@@ -228,6 +254,9 @@ export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, {
   task.phase.state === "waiting" && task.phase.until === 0;
 /** Ready, and nothing of its dependencies' results is in a transcript yet. */
 export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.turns === 0;
+/** Whether a dependency no longer holds its dependent back. */
+export const settles = (dependency: Task | undefined, runOnFailure: boolean): boolean =>
+  dependency !== undefined && isEnded(dependency) && (dependency.phase.state === "succeeded" || runOnFailure);
 /** Its creator ends only after it, and answers for its failure. */
 export const joinsParent = (task: Task): boolean => task.parent > 0 && !task.detached && !task.keyFreed;
 /** An actor session (actors.ts): no task of the run's, whoever asks for tasks. */

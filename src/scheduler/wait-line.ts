@@ -5,6 +5,8 @@ import type { Waiter, Want } from "./want.ts";
 export class WaitLine<W extends Want> {
   /** In the order of `seq`. */
   readonly waiters: Waiter<W>[] = [];
+  /** No waiter's effective priority is higher. It may be too high: then only time is lost. */
+  top = 0;
 
   add(waiter: Waiter<W>): void {
     this.waiters.splice(this.#placeOf(waiter.seq), 0, waiter);
@@ -13,6 +15,7 @@ export class WaitLine<W extends Want> {
   remove(seq: number): void {
     const place = this.#placeOf(seq);
     if (this.waiters[place]?.seq === seq) this.waiters.splice(place, 1);
+    if (this.waiters.length === 0) this.top = 0;
   }
 
   get first(): Waiter<W> | undefined {

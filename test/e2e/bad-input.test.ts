@@ -1,6 +1,8 @@
 /** Whatever is malformed, oversized, unknown, foreign or forged gets a problem with its code, and changes nothing. */
 
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { beforeAll, describe, expect, it } from "vitest";
 import { batchTasksMax, bodyBytesMax, instructionsBytesMax, resultBytesMax } from "../../src/limits.ts";
 import { sharedServer } from "./lib/shared.ts";
@@ -33,6 +35,36 @@ const bad: Bad[] = [
     body: `{"a":${"[".repeat(1000)}${"]".repeat(1000)}}`,
     status: 422,
     code: "validation_failed",
+  },
+  {
+    does: "JSON that opens three million lists and closes none",
+    path: "/tasks",
+    body: "[".repeat(3e6),
+    status: 400,
+    code: "malformed_json",
+  },
+  {
+    does: "a number that no double holds",
+    path: "/tools/atomic",
+    body: '{"arguments": {"op": "set", "name": "n", "value": 1e400}}',
+    status: 422,
+    code: "validation_failed",
+  },
+  {
+    does: "fields by way of a prototype",
+    path: "/tasks",
+    body: '{"__proto__": {"tasks": [{"instructions": "x"}]}}',
+    status: 422,
+    code: "validation_failed",
+    at: "__proto__",
+  },
+  {
+    does: "a field that every object has",
+    path: "/tasks",
+    body: '{"tasks": [{"instructions": "x", "constructor": {"prototype": {}}}]}',
+    status: 422,
+    code: "validation_failed",
+    at: "tasks[0].constructor",
   },
   // types, fields, ranges
   {
@@ -138,6 +170,25 @@ const bad: Bad[] = [
     status: 422,
     code: "validation_failed",
   },
+  ...["tasks", "findings", "actors", "variables"].flatMap((list) =>
+    // Of another list, and numbers in forms that no list writes.
+    ["WzE3OTU2NjA5MDY3NjEsInJ1bl94Il0", "0x1", "1e3", "-1", "%205", "9007199254740993"].map((cursor) => ({
+      does: `the cursor ${cursor} for ${list}`,
+      method: "GET",
+      path: `/${list}?cursor=${cursor}`,
+      status: 422,
+      code: "validation_failed",
+      at: "cursor",
+    })),
+  ),
+  {
+    does: "a query by way of a prototype",
+    method: "GET",
+    path: "/tasks?__proto__=1",
+    status: 422,
+    code: "validation_failed",
+    at: "__proto__",
+  },
   { does: "an unknown query", method: "GET", path: "/tasks?colour=red", status: 422, code: "validation_failed" },
   {
     does: "an unknown state",
@@ -241,6 +292,14 @@ const bad: Bad[] = [
   { does: "a run of nobody", method: "GET", path: "/v1/runs/run_00000000000000000000", status: 404, code: "not_found" },
   { does: "a run in no form", method: "GET", path: "/v1/runs/..%2f..%2fadmin", status: 404, code: "not_found" },
   { does: "a tool of nobody", path: "/tools/fly", body: {}, status: 404, code: "not_found" },
+  ...["constructor", "__proto__", "toString"].map((name) => ({
+    does: `a tool called ${name}`,
+    path: `/tools/${name}`,
+    body: {},
+    status: 404,
+    code: "not_found",
+  })),
+  { does: "a path that is no UTF-8", method: "GET", path: "/v1/runs/%E0%A4%A", status: 404, code: "not_found" },
   // size
   {
     does: "a body over 16 MiB",
@@ -289,7 +348,13 @@ const bad: Bad[] = [
     status: 422,
     code: "not_available",
   },
-  { does: "tools in another format", method: "GET", path: "/v1/tools?format=mcp", status: 422, code: "not_available" },
+  {
+    does: "tools in an unknown format",
+    method: "GET",
+    path: "/v1/tools?format=gemini",
+    status: 422,
+    code: "validation_failed",
+  },
   // state
   { does: "resuming what runs", path: "/resume", status: 409, code: "run_not_paused" },
   { does: "finishing while tasks live", path: "/finish", body: {}, status: 409, code: "tasks_live" },
@@ -364,6 +429,37 @@ describe("a problem", () => {
     }
   });
 
+  it("answers pages of other origins, whose requests a browser sends under our own name", async () => {
+    const before = await seen();
+    const answer = await fetch(`${server.url}/v1/runs`, {
+      method: "POST",
+      headers: { authorization: "Bearer hdl_local", "content-type": "application/json", origin: "http://evil.test" },
+      body: "{}",
+    });
+    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([403, "forbidden"]);
+    expect(await seen()).toEqual(before);
+  });
+
+  it("answers others while two hundred bodies do not come to their end", async () => {
+    const before = await seen();
+    const { hostname, port } = new URL(server.url);
+    const head = `POST ${at("/tasks")} HTTP/1.1\r\nhost: ${hostname}:${port}\r\nauthorization: Bearer hdl_local\r\n`;
+    const sockets = Array.from({ length: 200 }, () => connect(Number(port), hostname));
+    try {
+      await Promise.all(
+        sockets.map(async (socket) => {
+          socket.on("error", () => undefined);
+          await once(socket, "connect");
+          socket.write(`${head}content-type: application/json\r\ncontent-length: 100\r\n\r\n{"tasks": [`);
+        }),
+      );
+      expect(await seen()).toEqual(before);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+    }
+    expect(await seen()).toEqual(before);
+  });
+
   it("answers a key that is missing, wrong, revoked or of too small a scope", async () => {
     const operator = "hdl_local_admin";
     const tenant = (await server.call("POST", "/admin/tenants", { name: "scoped" }, operator)).json.id;
@@ -385,6 +481,39 @@ describe("a problem", () => {
       expect([key, answer.status, answer.json.code]).toEqual([key, status, code]);
     }
     expect((await fetch(`${server.url}/v1/runs`)).status).toBe(401);
+  });
+});
+
+describe("names that every object has", () => {
+  it("are keys, variables, labels and map keys like any other", async () => {
+    const { id } = (await server.call("POST", "/v1/runs", { name: "odd names" })).json;
+    const path = (rest: string) => `/v1/runs/${id}${rest}`;
+    const use = async (tool: string, args: string) =>
+      (await server.call("POST", path(`/tools/${tool}`), `{"arguments": ${args}}`)).json;
+    const labels = { constructor: "c", toString: "t" };
+    const made = await server.call(
+      "POST",
+      path("/tasks"),
+      tasks(
+        { ...ok, key: "constructor", pool: "nobody-serves", labels },
+        { instructions: "see {{constructor}}", key: "valueof", pool: "nobody-serves" },
+      ),
+    );
+    expect([made.status, made.json.tasks[1].state]).toEqual([201, "waiting"]);
+    expect((await server.call("GET", path("/tasks/constructor"))).json).toMatchObject({ key: "constructor", labels });
+    for (const name of ["constructor", "__proto__", "toString"]) {
+      expect(await use("atomic", `{"op": "add", "name": "${name}", "delta": 2}`)).toMatchObject({
+        result: { value: 2 },
+      });
+      expect((await server.call("GET", path(`/variables/${name}`))).json).toMatchObject({ name, state: { value: 2 } });
+      expect(await use("shared_map", `{"op": "get", "name": "m", "key": "${name}"}`)).toEqual({
+        result: { value: null, version: 0 },
+      });
+      await use("shared_map", `{"op": "set", "name": "m", "key": "${name}", "value": {"__proto__": "${name}"}}`);
+    }
+    const { entries } = (await use("shared_map", '{"op": "entries", "name": "m"}')).result;
+    expect(entries.map(({ key }: { key: string }) => key)).toEqual(["__proto__", "constructor", "toString"]);
+    for (const { key, value } of entries) expect(Object.entries(value)).toEqual([["__proto__", key]]);
   });
 });
 

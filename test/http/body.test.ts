@@ -85,6 +85,14 @@ test("nesting is bounded, however deep it is", async () => {
   }
 });
 
+test.each([["1e400"], ["-1e309"], ["[[1, 1e999]]"]])(
+  "%s would be printed as another value, and is refused",
+  async (number) => {
+    const detail = "the body has a number beyond ±1.8e308";
+    expect(await faultOf(post(`{"a":${number}}`))).toMatchObject({ code: "validation_failed", detail });
+  },
+);
+
 test("the cap holds by content-length, and while a body of unknown length arrives", async () => {
   expect(
     await faultOf(post("{}", { "content-type": "application/json", "content-length": String(bodyBytesMax + 1) })),
@@ -101,6 +109,11 @@ test("the cap holds by content-length, and while a body of unknown length arrive
   });
   expect(await faultOf(post(endless))).toEqual({ code: "body_too_large" });
   expect(sent).toBeLessThan(bodyBytesMax + 4 * chunk.length);
+});
+
+test("a body that breaks off is the client's doing, and no error of ours", async () => {
+  const broken = new ReadableStream({ pull: (controller) => controller.error(new Error("Network connection lost.")) });
+  expect(await faultOf(post(broken))).toEqual({ code: "malformed_json", detail: "the body broke off" });
 });
 
 test("queries are strict, and a parameter counts once", () => {

@@ -29,6 +29,9 @@ interface More {
 
 const come = (run: Run, task: Task, parties: number, { name = "b", call = "c", members = [], until = 0 }: More = {}) =>
   run.step((step) => arrive(step, task, { call, name, parties, members: members.map(({ n }) => n), until }));
+/** Tasks that pull workers run. */
+const pulled = (run: Run, count: number): Leased[] =>
+  run.post(...Array.from({ length: count }, () => ({ pool: "box" }))).map((task) => run.start(task));
 const lock = (run: Run, task: Task, name: string) =>
   run.step((step) => acquire(step, task, { call: `l-${name}`, names: [name], mode: "exclusive", until: 0 }));
 const broken = (by: Task, why: string, generation = 0, name = "b") => ({
@@ -114,6 +117,55 @@ describe("barriers", () => {
     run.cancel(other);
     expect(waits(a)).toBe(true);
     expect(come(run, last, 2).kind).toBe("tripped");
+  });
+
+  test("[G4] one whose worker is lost has not arrived; its next attempt does, under another call", () => {
+    const run = new Run();
+    const [a] = pulled(run, 1) as [Leased];
+    const [b, c] = started(run, 2) as [Leased, Leased];
+    come(run, a, 3);
+    come(run, b, 3);
+    run.lose(a);
+    expect(run.state.blocking.line("b", "barrier").waiters.map(({ task }) => task)).toEqual([b.n]);
+    expect(come(run, c, 3).kind).toBe("waiting");
+    expectRebuilt(run, ["b"]);
+    expect(come(run, run.start(a), 3, { call: "again" })).toEqual({ kind: "tripped", generation: 0, index: 2 });
+    run.fail(a);
+    expect(run.events("barrier_broken")).toEqual([]);
+    checkState(run.state, run.now);
+  });
+
+  test("[G4] when it ends without having come back the others are told", () => {
+    for (const [why, leave] of [
+      ["lost", (run: Run, task: Leased) => run.lose(task)],
+      ["tried again", (run: Run, task: Leased) => run.failTransiently(task)],
+      ["with a turn", (run: Run, task: Leased) => run.turn(task)],
+    ] as const) {
+      const run = new Run();
+      const [a] = pulled(run, 1) as [Leased];
+      const [b] = started(run, 1) as [Leased];
+      come(run, a, 3);
+      come(run, b, 3);
+      leave(run, a);
+      expect([waits(b), run.events("barrier_broken").length], why).toEqual([true, 0]);
+      expectRebuilt(run, ["b"]);
+      run.cancel(a);
+      expect(answerOf(run, b), why).toEqual(broken(a, "ended"));
+      checkState(run.state, run.now);
+    }
+  });
+
+  test("[G4] it is expected in its own generation only, and not when somebody came in its place", () => {
+    const run = new Run();
+    const [a] = pulled(run, 1) as [Leased];
+    const [b, c, d] = started(run, 3) as [Leased, Leased, Leased];
+    come(run, a, 2);
+    run.lose(a);
+    come(run, b, 2);
+    expect(come(run, c, 2).kind).toBe("tripped");
+    come(run, d, 2);
+    run.cancel(a);
+    expect([waits(d), run.events("barrier_broken").length]).toEqual([true, 0]);
   });
 
   test("[G3] all who wait together gave the same `parties`", () => {

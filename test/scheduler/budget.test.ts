@@ -107,6 +107,32 @@ describe("a run's budget", () => {
     expect(states(b!)).toBe("ready");
   });
 
+  test("[N1] a pause by hand while the run waits for tokens outlasts them, until it is resumed", () => {
+    const run = new Run({ tokens: 100 });
+    const [a] = started(run, {});
+    reserve(run, a!, 90, 20);
+    expect(run.state.header.reason).toBe("budget");
+    expect(run.step((step) => pauseRun(step))).toBeUndefined();
+    expect(run.state.header).toMatchObject({ status: "paused", reason: "asked" });
+    run.step((step) => changeBudget(step, { tokens: 500 }));
+    expect([run.state.header.status, states(a!)]).toEqual(["paused", "parked"]);
+    run.step((step) => resumeRun(step));
+    expect([run.state.header.status, states(a!)]).toEqual(["active", "ready"]);
+    checkState(run.state, run.now);
+  });
+
+  test("[N1] tokens that end while the run is paused by hand are told at its resumption, and more of them end that", () => {
+    const run = new Run({ tokens: 100 });
+    const [a] = started(run, {});
+    run.step((step) => pauseRun(step));
+    reserve(run, a!, 90, 20);
+    expect(run.state.header.reason).toBe("asked");
+    run.step((step) => resumeRun(step));
+    expect(run.state.header).toMatchObject({ status: "paused", reason: "budget" });
+    run.step((step) => changeBudget(step, { tokens: 500 }));
+    expect([run.state.header.status, states(a!)]).toEqual(["active", "ready"]);
+  });
+
   test("[B2] a retry that cancels a child in mid-call sets its tokens free", () => {
     const run = new Run({ tokens: 100 });
     const [p, waiter] = started(run, {}, {});

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { popBytesMax, queueCapacityDefault } from "../../src/limits.ts";
+import { messagesPerCallMax, popBytesMax, queueCapacityDefault, queuedMessagesMax } from "../../src/limits.ts";
 import { closeQueue, createQueue, pop, push, queueOf, queueSize } from "../../src/scheduler/message-queues.ts";
 import { isEnded, type Task } from "../../src/scheduler/task.ts";
 import type { Begun, MessagesAt } from "../../src/scheduler/wait-outcome.ts";
@@ -151,6 +151,29 @@ describe("message queues", () => {
     run.clock(100);
     expect(answerOf(run, c)).toEqual({ kind: "timed_out", names: ["q"] });
     expect([got(run, take(run, b)), size(run)]).toEqual([[1], 0]);
+  });
+
+  test("[Q4] the messages of a run are bounded, those of pushes that wait included, until they are popped or given up", () => {
+    const run = new Run();
+    const [a, b, c] = started(run, 3) as [Leased, Leased, Leased];
+    const most = messagesPerCallMax;
+    create(run, most);
+    for (let i = 0; i * most < queuedMessagesMax; i++) {
+      const call = `p${i}`;
+      expect(send(run, i % 2 ? a : b, Array(most).fill(0), { call })?.kind).toBe(i === 0 ? "pushed" : "waiting");
+    }
+    expect([run.state.blocking.queued, size(run)]).toEqual([queuedMessagesMax, most]);
+    expect(send(run, c, [1])).toEqual({ kind: "queues_full", name: "q" });
+    expectRebuilt(run, ["q"]);
+    take(run, c, { max: 1 });
+    expect(send(run, c, [1], { call: "one" })?.kind).toBe("waiting");
+    expect(send(run, c, [1], { call: "two" })).toEqual({ kind: "queues_full", name: "q" });
+    run.cancel(a);
+    expect(send(run, c, [1], { call: "two" })?.kind).toBe("waiting");
+    run.cancel(b);
+    run.cancel(c);
+    expect(run.state.blocking.queued).toBe(size(run));
+    checkState(run.state, run.now);
   });
 
   test("[B1] a wait ends with its task, and with a pull worker's lease: nothing goes to one that is gone", () => {

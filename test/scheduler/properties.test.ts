@@ -38,7 +38,13 @@ describe("heap and queue", () => {
 
   const key = fc.record({ effective: fc.nat(9), resumed: fc.boolean(), chain: fc.integer({ min: 1, max: 3 }) });
   const act = fc.oneof(
-    fc.record({ kind: fc.constant("put" as const), n: fc.nat(12), key, ago: fc.nat(3 * agingStepMs) }),
+    fc.record({
+      kind: fc.constant("put" as const),
+      n: fc.nat(12),
+      key,
+      // Often the same: then tasks share a class.
+      ago: fc.oneof(fc.nat(3 * agingStepMs), fc.constant(0), fc.constant(agingStepMs)),
+    }),
     fc.record({ kind: fc.constant("change" as const), n: fc.nat(12), key }),
     fc.record({ kind: fc.constant("remove" as const), n: fc.nat(12) }),
     fc.record({
@@ -57,11 +63,12 @@ describe("heap and queue", () => {
         for (const one of acts) {
           if (one.kind === "wait") now += one.ms;
           else if (one.kind === "remove") {
-            queue.remove(one.n);
+            queue.remove(one.n, keys.get(one.n)?.seq ?? 0);
             keys.delete(one.n);
           } else {
             const old = keys.get(one.n);
             if (one.kind === "change" && !old) continue;
+            if (one.kind === "put" && old) queue.remove(one.n, old.seq);
             const since = one.kind === "put" ? now - one.ago : old!.since;
             keys.set(one.n, { ...one.key, since, seq: one.kind === "put" ? ++seq : old!.seq });
             queue.put(one.n, keys.get(one.n)!);
@@ -75,12 +82,33 @@ describe("heap and queue", () => {
         const taken: number[] = [];
         for (let n = queue.peek(now); n !== undefined; n = queue.peek(now)) {
           taken.push(n);
-          queue.remove(n);
+          queue.remove(n, keys.get(n)!.seq);
         }
         expect(taken).toEqual(sorted);
       }),
       { numRuns: 300 },
     );
+  });
+
+  test("[O1] a large batch stays in order as its tasks leave from anywhere and come back, by seq", () => {
+    const count = 5000;
+    const queue = new ReadyQueue();
+    const key = (seq: number): ReadyKey => ({ effective: 5, since: 0, resumed: false, chain: 1, seq });
+    const raised = (seq: number): ReadyKey => ({ ...key(seq), effective: 9 });
+    for (let n = 1; n <= count; n++) queue.put(n, key(n));
+    for (let n = count; n > 0; n -= 3) queue.put(n, raised(n));
+    for (let n = count; n > 0; n -= 6) queue.put(n, key(n));
+    for (let n = 1; n <= count; n += 5) queue.remove(n, n);
+    const left = Array.from({ length: count }, (_, i) => i + 1).filter((n) => n % 5 !== 1);
+    const isRaised = (n: number) => (count - n) % 3 === 0 && (count - n) % 6 !== 0;
+    const expected = [...left.filter(isRaised), ...left.filter((n) => !isRaised(n))];
+    const taken: number[] = [];
+    for (let n = queue.peek(0); n !== undefined; n = queue.peek(0)) {
+      taken.push(n);
+      queue.remove(n, n);
+    }
+    expect(taken).toEqual(expected);
+    expect(queue.size).toBe(0);
   });
 
   test("[O1] whatever arrives, a ready task is first after as many minutes as there are priorities", () => {

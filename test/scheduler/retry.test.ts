@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { reserveTokens } from "../../src/scheduler/budget.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
-import { cancelRun, finishRun, type Refusal } from "../../src/scheduler/run-commands.ts";
+import { cancelRun, changeBudget, finishRun, type Refusal } from "../../src/scheduler/run-commands.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import { checkState } from "./check.ts";
-import { Run, states, why } from "./run.ts";
+import { type Leased, Run, states, why } from "./run.ts";
 
 const retry = (run: Run, task: Task): Refusal | undefined => run.step((step) => retryTask(step, task));
 
@@ -170,6 +171,79 @@ describe("retry", () => {
     expect(a!.effective).toBe(9);
     run.succeed(a!);
     expect(states(fresh!)).toBe("ready");
+    checkState(run.state, run.now);
+  });
+
+  test.each<[string, (run: Run, task: Task) => void]>([
+    ["is lost", (run, task) => run.lose(task)],
+    ["is cut off by a restart", (run, task) => run.lose(task, "restart")],
+    ["is given back", (run, task) => run.giveBack(task)],
+    ["fails for now", (run, task) => run.failTransiently(task)],
+    [
+      "waits for tokens",
+      (run, task) =>
+        run.step((step) => {
+          reserveTokens(step, task as Leased, { inputTokens: 60, outputTokens: 60 });
+          changeBudget(step, { tokens: 1000 });
+        }),
+    ],
+  ])(
+    "[R4] one that runs keeps the old result until its attempt %s without a turn: then it waits for the new one",
+    (_, end) => {
+      const run = new Run({ tokens: 100 });
+      const [a, b] = run.post({ key: "a" }, { after: ["a"], priority: 9, retries: { limit: 1, backoff_ms: 1000 } });
+      run.succeed(a!);
+      run.start(b!);
+      retry(run, a!);
+      expect([states(a!, b!), a!.effective]).toEqual(["ready running", 5]);
+      end(run, b!);
+      run.clock(2000);
+      expect([states(a!, b!), a!.effective]).toEqual(["ready waiting", 9]);
+      expect(run.lease()?.n).toBe(a!.n);
+      checkState(run.state, run.now);
+      run.complete(a!);
+      expect(states(b!)).toBe("ready");
+      run.succeed(b!);
+    },
+  );
+
+  test("[R4] one in a backoff without a turn waits after it, one with a turn goes on with the old result", () => {
+    const run = new Run();
+    const [a, fresh, begun] = run.post({ key: "a" }, { after: ["a"] }, { after: ["a"] });
+    run.succeed(a!);
+    run.failTransiently(run.start(fresh!));
+    run.turn(run.start(begun!));
+    run.failTransiently(begun!);
+    retry(run, a!);
+    run.clock(10_000);
+    expect(states(a!, fresh!, begun!)).toBe("ready waiting ready");
+    checkState(run.state, run.now);
+  });
+
+  test("[R4] what the retried one came to meanwhile counts: its failure skips one that starts over", () => {
+    const run = new Run();
+    const [a, skips, runs] = run.post({ key: "a" }, { after: ["a"] }, { after: ["a"], on_dependency_failure: "run" });
+    run.succeed(a!);
+    run.start(skips!);
+    run.start(runs!);
+    retry(run, a!);
+    run.fail(a!);
+    run.lose(skips!);
+    run.lose(runs!);
+    expect([states(skips!, runs!), why(skips!)]).toEqual(["skipped ready", a!.n]);
+    checkState(run.state, run.now);
+  });
+
+  test("[R4] one for which the new generation waits by now is skipped, and that goes on", () => {
+    const run = new Run();
+    const [a, b] = run.post({ key: "a" }, { after: ["a"], on_dependency_failure: "run" });
+    run.succeed(a!);
+    run.start(b!);
+    retry(run, a!);
+    run.park(run.start(a!), [b!], "settled");
+    run.lose(b!);
+    expect([states(a!, b!), why(b!)]).toEqual(["ready skipped", a!.n]);
+    expect(run.endOf(b!)?.error).toMatchObject({ code: "dependency_failed" });
     checkState(run.state, run.now);
   });
 

@@ -2,7 +2,7 @@
 
 import type { WaitMode } from "../../src/contract/shapes.ts";
 import type { TaskSpec } from "../../src/contract/task-spec.ts";
-import { failAttempt, leased, loseLease, nextReady, openLease } from "../../src/scheduler/attempts.ts";
+import { failAttempt, leased, loseLease, nextToStart, openLease } from "../../src/scheduler/attempts.ts";
 import { settleBudget } from "../../src/scheduler/budget.ts";
 import { runClock } from "../../src/scheduler/clock.ts";
 import { type BatchOutcome, createTasks, type NewTask } from "../../src/scheduler/create-tasks.ts";
@@ -107,7 +107,7 @@ export class Run {
   /** Leases the next ready task of the pool. */
   lease(pool = "hosted", boot = ""): Leased | undefined {
     return this.step((step) => {
-      const task = nextReady(this.state, pool, this.now);
+      const task = nextToStart(step, pool);
       if (!task) return undefined;
       openLease(step, task, "w", boot);
       return task as Leased;

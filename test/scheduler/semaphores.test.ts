@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { acquire } from "../../src/scheduler/locks.ts";
 import { acquirePermits, createSemaphore, releasePermits } from "../../src/scheduler/semaphores.ts";
 import { isEnded, type Task } from "../../src/scheduler/task.ts";
@@ -218,6 +218,25 @@ describe("semaphores", () => {
     });
     take(run, behind, 1);
     expect(victims(run)).toEqual([behind.n]);
+  });
+
+  test("[S2] in a long line each newcomer and each grant costs about the same, whatever they hold", () => {
+    const looksIn = (length: number): number => {
+      const run = new Run({ workers: length + 1 });
+      create(run, "s", 1);
+      create(run, "other", length + 1);
+      const tasks = started(run, length + 1) as Leased[];
+      for (const [i, task] of tasks.entries()) {
+        take(run, task, 1, { name: "other" });
+        lock(run, task, `own-${i}`);
+      }
+      const looks = vi.spyOn(run.state, "task");
+      for (const task of tasks) take(run, task, 1);
+      for (const task of tasks) give(run, task, 1);
+      expect(run.events("permits_granted").filter(({ name }) => name === "s")).toHaveLength(length + 1);
+      return looks.mock.calls.length;
+    };
+    expect(looksIn(800) / looksIn(200)).toBeLessThan(5);
   });
 
   test("[O3] who waits lends its priority to those who hold", () => {

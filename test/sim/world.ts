@@ -9,7 +9,7 @@
 import { leaseMs } from "../../src/limits.ts";
 import { costOf, type Price } from "../../src/prices/price.ts";
 import { endActor, openActor } from "../../src/scheduler/actors.ts";
-import { failAttempt, leased, nextReady, openLease } from "../../src/scheduler/attempts.ts";
+import { failAttempt, leased, nextToStart, openLease } from "../../src/scheduler/attempts.ts";
 import {
   freeNanos,
   freeTokens,
@@ -283,7 +283,7 @@ export class World {
     this.#command((step) => {
       const { header } = this.#state;
       const { working } = this.#state;
-      const task = nextReady(this.#state, pool, this.#now);
+      const task = nextToStart(step, pool);
       if (!task) return;
       if (header.status !== "active" || working >= header.limits.workers) throw new Error("[O4] a lease too many");
       const hosted = pool === "hosted";

@@ -22,6 +22,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   limits: { pure: true },
   ids: { imports: ["limits"], pure: true },
   lru: { pure: true },
+  version: { pure: true },
   errors: { imports: ["limits"], pure: true },
   // What tokens cost: data, a look-up and sums.
   prices: { imports: ["limits"], pure: true },
@@ -41,18 +42,22 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   http: {
-    imports: [...ground, "context", "contract", "storage/d1"],
+    imports: [...ground, "version", "context", "contract", "storage/d1"],
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },
-  deployment: { imports: ["agent", "http", "objects"], packages: [/^cloudflare:workers$/] },
+  deployment: { imports: ["agent", "http", "objects", "served-by"], packages: [/^cloudflare:workers$/] },
   index: { imports: ["deployment", "objects"] },
   local: {
     imports: [...ground, "context", "contract", "deployment", "objects"],
     packages: [/^cloudflare:workers$/, /^zod$/],
   },
   client: { imports: ["limits"], types: ["context", "contract"], packages: [/^node:crypto$/] },
-  cli: { imports: ["limits", "client", "context/json-position"], types: ["context", "contract"], packages: [/^node:/] },
+  cli: {
+    imports: ["limits", "version", "client", "context/json-position"],
+    types: ["context", "contract"],
+    packages: [/^node:/, /^yaml$/],
+  },
 };
 
 interface Import {

@@ -11,9 +11,7 @@ test.each(["wrangler.toml", "wrangler.local.toml"])(
   "%s has a queue for each shard, with batches of a seat's size",
   (name) => {
     const text = config(name);
-    const consumers = [
-      ...text.matchAll(/\[\[queues\.consumers\]\]\nqueue = "(heddle-seats-\d)"\nmax_batch_size = (\d+)/g),
-    ];
+    const consumers = [...text.matchAll(/\{ queue = "(heddle-seats-\d+)", max_batch_size = (\d+)/g)];
     expect(consumers.map(([, queue]) => queue)).toEqual(
       Array.from({ length: seatShards }, (_, i) => `heddle-seats-${i}`),
     );

@@ -6,9 +6,9 @@
  * C3  What is kept of its output is bounded.
  */
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { sleep } from "../../client/sleep.ts";
+import { type ChildProcess, spawn } from "node:child_process";
 import { resultBytesMax, workKillMs, workStderrTailBytes } from "../../limits.ts";
+import { endGroup, isWindows, signalGroup } from "./process-group.ts";
 
 export interface CommandEnd {
   readonly status: number | null;
@@ -23,8 +23,6 @@ export interface CommandEnd {
 
 /** White space that JSON.parse drops may make the text longer than the result. */
 const stdoutBytesMax = 2 * resultBytesMax;
-const groupPollMs = 20;
-const isWindows = process.platform === "win32";
 
 export class Command {
   readonly ended: Promise<CommandEnd>;
@@ -44,7 +42,12 @@ export class Command {
 
   /** SIGKILL to all of the group at once. */
   kill(): void {
-    if (!this.#over) this.#signal("SIGKILL");
+    if (!this.#over && this.pid !== undefined) signalGroup(this.pid, "SIGKILL");
+  }
+
+  /** The leader of the command's group; undefined when it did not start. */
+  get pid(): number | undefined {
+    return this.#child.pid;
   }
 
   #follow(stdin: string): Promise<CommandEnd> {
@@ -85,26 +88,7 @@ export class Command {
     });
   }
 
-  /** Ends what is left of the group; resolves when nothing is. */
   async #endGroup(): Promise<void> {
-    if (!this.#signal("SIGTERM")) return;
-    for (const killAt = Date.now() + workKillMs; Date.now() < killAt; ) {
-      await sleep(groupPollMs);
-      if (!this.#signal(0)) return;
-    }
-    this.#signal("SIGKILL");
-  }
-
-  /** Whether there was anything to signal. The group's number stays ours as long as one of its members lives. */
-  #signal(name: NodeJS.Signals | 0): boolean {
-    const { pid } = this.#child;
-    if (pid === undefined) return false;
-    try {
-      if (!isWindows) return process.kill(-pid, name);
-      if (name !== 0) spawnSync("taskkill", ["/pid", String(pid), "/T", "/F"], { windowsHide: true });
-    } catch {
-      // The whole group has gone.
-    }
-    return false;
+    if (this.pid !== undefined) await endGroup(this.pid);
   }
 }

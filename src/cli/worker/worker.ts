@@ -9,6 +9,7 @@
  *     The server alone says that a lease is lost.
  * W3  At most `concurrency` commands are not blocked in a tool call, and at most four times as many run in all.
  * W4  After stop() nothing new is leased; after kill() no command runs, and its task is given back to be retried.
+ * W5  No command outlives the worker, whatever ended that (guard.ts).
  */
 
 import { randomUUID } from "node:crypto";
@@ -26,6 +27,7 @@ import {
   workPollMs,
 } from "../../limits.ts";
 import { Command } from "./command.ts";
+import { Guard } from "./guard.ts";
 import type { WorkReport } from "./report.ts";
 import type { TaskFolder } from "./task-files.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
@@ -54,6 +56,7 @@ export class Worker {
   readonly #client: Heddle;
   readonly #options: WorkerOptions;
   readonly #folder: TaskFolder;
+  readonly #guard: Guard;
   readonly #report: WorkReport;
   readonly #slots = new Set<Slot>();
   readonly #stopping = new AbortController();
@@ -73,6 +76,7 @@ export class Worker {
     this.#client = client;
     this.#options = options;
     this.#folder = folder;
+    this.#guard = new Guard(folder.path);
     this.#report = report;
   }
 
@@ -235,7 +239,10 @@ export class Worker {
         if (slot.lost || this.#killing.signal.aborted) return givenBack;
         const command = new Command(this.#options.command, this.#environment(lease, files), taskText);
         slot.command.current = command;
+        const { pid } = command;
+        if (pid !== undefined) this.#guard.watch(pid);
         const end = await command.ended;
+        if (pid !== undefined) this.#guard.forget(pid);
         return this.#killing.signal.aborted && end.status !== 0 ? givenBack : verdictOf(end);
       } finally {
         await files.remove();

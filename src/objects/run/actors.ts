@@ -9,7 +9,7 @@ import type { Task } from "../../scheduler/task.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
 import { answerTo } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { answerView, ok, refuse, toolReply } from "./replies.ts";
+import { answerView, badCursor, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { runTool } from "./tool-calls.ts";
 import { waitingOn } from "./views.ts";
@@ -65,11 +65,8 @@ export class Actors {
   }
 
   list({ limit, cursor }: { limit: number; cursor?: string }): Reply<Page<ActorView>> {
-    const after = Number(cursor ?? 0);
-    if (!Number.isSafeInteger(after) || after < 0) {
-      const errors = [{ path: "cursor", message: "not a cursor of this list" }];
-      return { ok: false, fault: { code: "validation_failed", errors } };
-    }
+    const after = placeOf(cursor);
+    if (after === undefined) return badCursor;
     return this.#shell.read((run) => {
       const later = [...run.state.actors].map((n) => -n).filter((n) => n > after);
       const numbers = later.sort((a, b) => a - b);

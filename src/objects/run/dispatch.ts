@@ -87,7 +87,7 @@ export type Dispatch<Work> =
 export function seatWork(run: LoadedRun, task: Task & { phase: Running }, next: NextTask): Dispatch<SeatWork> {
   const spec = specOf(run, task);
   const fork = forkOf(run, task, spec);
-  if (!fork.ok) return fork;
+  if (!fork.ok && task.head === undefined) return fork;
   const { tree } = run.store;
   const snapshot = task.head ?? task.base;
   const have = new Set(next.have);
@@ -106,8 +106,9 @@ export function seatWork(run: LoadedRun, task: Task & { phase: Running }, next: 
       from,
       steps,
       snapshot,
-      fork: task.head === undefined ? fork.messages : [],
-      mark: fork.mark,
+      // One that has begun goes on with what it was given, whatever has become of its dependencies since (R4).
+      fork: fork.ok && task.head === undefined ? fork.messages : [],
+      mark: fork.ok ? fork.mark : undefined,
       baseCount: tree.node(task.base).messages,
       turns: task.turns,
       answers: answersOf(run, task),
@@ -130,7 +131,7 @@ export function leaseGrant(
 ): Dispatch<LeaseGrant & { bytes: number }> {
   const spec = specOf(run, task);
   const fork = forkOf(run, task, spec);
-  if (!fork.ok) return fork;
+  if (!fork.ok && task.head === undefined) return fork;
   const { tree } = run.store;
   const size = tree.node(task.head ?? task.base).bytes;
   const fits = size < contextBytes;
@@ -143,7 +144,12 @@ export function leaseGrant(
       taskNumber: task.n,
       fence: task.phase.fence,
       expires_at: task.phase.expiresAt,
-      task: { ...taskView(run, task), instructions: fork.instructions, attempt: task.attempts },
+      // Its context has them with the results that it was given.
+      task: {
+        ...taskView(run, task),
+        instructions: fork.ok ? fork.instructions : spec.instructions,
+        attempt: task.attempts,
+      },
       contextText: text,
       snapshot,
       bytes: text?.length ?? 0,

@@ -3,17 +3,14 @@
 import type { FindingView, Page } from "../../contract/shapes.ts";
 import type { Reply } from "../rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { ok } from "./replies.ts";
+import { badCursor, ok, placeOf } from "./replies.ts";
 
 export function findingsPage(
   run: LoadedRun,
   { limit, cursor }: { limit: number; cursor?: string },
 ): Reply<Page<FindingView>> {
-  const after = Number(cursor ?? 0);
-  if (!Number.isSafeInteger(after) || after < 0) {
-    const errors = [{ path: "cursor", message: "not a cursor of this list" }];
-    return { ok: false, fault: { code: "validation_failed", errors } };
-  }
+  const after = placeOf(cursor);
+  if (after === undefined) return badCursor;
   const rows: FindingView[] = [];
   if (run.state.header.findings === 0) return ok({ rows, nextCursor: null });
   let last = after;

@@ -2,7 +2,7 @@
 
 import type { ToolCall } from "../../context/types.ts";
 import { seatLingerMs, seatServesMs } from "../../limits.ts";
-import { leased } from "../../scheduler/attempts.ts";
+import { leased, nextReady } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
@@ -19,13 +19,12 @@ import type {
   SeatTurn,
   SeatWork,
 } from "../seat-rpc.ts";
-import { seatWork } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { usageDelta } from "./money.ts";
 import { ok } from "./replies.ts";
 import { answerCalls, answerText, endAttempt, type LaterCall, logTurn } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
-import { startTask } from "./start-task.ts";
+import { startHosted } from "./start-hosted.ts";
 import type { VariableCalls } from "./variable-calls.ts";
 
 const over: SeatReply = { kind: "over" };
@@ -129,7 +128,7 @@ export class HostedSeats {
       }
       const decided = task ? decide(step, run, task) : over;
       if (decided.kind === "go_on" || !next) return ok(decided);
-      const work = this.#start(step, run, next);
+      const work = startHosted(step, run, next, this.#boot);
       return ok(work ? { kind: "over", work } : over);
     });
     const decided = reply.ok ? reply.value : over;
@@ -143,30 +142,32 @@ export class HostedSeats {
    * are held it stays until they are let go: seats that had to be opened anew would make the hold longer.
    */
   async #nextWork(next: NextTask): Promise<SeatWork | undefined> {
-    const now = this.#shell.now();
-    const until = now + seatLingerMs;
-    for (;;) {
-      const reply = await this.#shell.together((step, run) => ok(this.#start(step, run, next)));
-      const state = this.#shell.load()?.state;
-      const holdEnd = Math.min((state && holdEndAt(state)) ?? 0, now + seatServesMs);
-      const left = Math.max(until, holdEnd) - this.#shell.now();
-      if (
-        !reply.ok ||
-        reply.value ||
-        !state ||
-        state.liveCount() === 0 ||
-        state.header.status !== "active" ||
-        left <= 0
-      ) {
-        if (!reply.ok || !reply.value) this.#shell.seats.close(next.nonce);
-        return reply.ok ? reply.value : undefined;
-      }
-      await this.#shell.seats.linger(Math.min(left, seatLingerMs));
+    const { seats } = this.#shell;
+    try {
+      const run = this.#shell.load();
+      const work = run && ((await this.#askForTask(run, next)) ?? (await this.#lingerForTask(run, next)));
+      if (!work) seats.close(next.nonce);
+      return work;
+    } finally {
+      seats.answered(next.nonce);
     }
   }
 
-  #start(step: Step, run: LoadedRun, next: NextTask): SeatWork | undefined {
-    const starter = { pool: hostedPool, worker: next.nonce, boot: this.#boot };
-    return startTask(step, starter, (task) => seatWork(run, task, next));
+  async #askForTask({ state }: LoadedRun, next: NextTask): Promise<SeatWork | undefined> {
+    const { seats } = this.#shell;
+    if (!nextReady(state, hostedPool, this.#shell.now())) return undefined;
+    seats.asks(next.nonce);
+    const reply = await this.#shell.together((step, run) => {
+      seats.answered(next.nonce);
+      return ok(startHosted(step, run, next, this.#boot));
+    });
+    return reply.ok ? reply.value : undefined;
+  }
+
+  async #lingerForTask({ state }: LoadedRun, next: NextTask): Promise<SeatWork | undefined> {
+    if (state.liveCount() === 0 || state.header.status !== "active") return undefined;
+    const now = this.#shell.now();
+    const held = Math.min((holdEndAt(state) ?? now) - now, seatServesMs);
+    return this.#shell.seats.linger(next, Math.max(seatLingerMs, held));
   }
 }

@@ -133,7 +133,10 @@ export function refusalWords(refusal: Refusal): Words {
     case "queue_closed":
       return error("queue_closed", `"${name}" is closed.`);
     case "queues_full":
-      return error("queue_full", "The queues of this run hold as many messages as a run may have.");
+      return error(
+        "queue_full",
+        "The queues of this run, and the pushes that wait for room in them, have as many messages as a run may.",
+      );
     default:
       return error("already_settled", `"${name}" is ${refusal.state} already.`, { state: refusal.state });
   }

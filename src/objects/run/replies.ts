@@ -18,6 +18,17 @@ export const noTask: Reply<never> = {
   fault: { code: "not_found", detail: "There is no such task in this run." },
 };
 
+export const badCursor: Reply<never> = {
+  ok: false,
+  fault: { code: "validation_failed", errors: [{ path: "cursor", message: "not a cursor of this list" }] },
+};
+
+/** The place in a list that a cursor of ours names, 0 without one; undefined for a text that no list has given out. */
+export function placeOf(cursor: string | undefined): number | undefined {
+  if (cursor === undefined) return 0;
+  return /^\d{1,15}$/.test(cursor) ? Number(cursor) : undefined;
+}
+
 export function toolReply(done: ToolRun, callId: string): Reply<ToolOutcome> {
   if (done.kind === "result") return ok({ result: done.result });
   if (done.kind === "error") return ok({ error: done.error });

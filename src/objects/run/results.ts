@@ -25,6 +25,9 @@ export type DispatchTexts =
 
 /** Instructions and context with references replaced, and the results of `after` that no reference shows. */
 export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): DispatchTexts {
+  // It was retried: what it came to before is void, and there is nothing else yet.
+  const open = task.after.map((n) => run.state.task(n)).find((other) => !isEnded(other));
+  if (open) return { ok: false, missing: nameOf(run, open) };
   const shown = new Set<number>();
   let missing = "";
   const lookup = (key: string, path: readonly string[]) => {

@@ -2,41 +2,52 @@
  * The seat ledger of a run: which openings are under way, and which idle seats linger for work. Volatile: an object that
  * has lost it opens seats anew, and a seat that nobody needs closes at once.
  *
- * O1. Open seats + openings under way never exceed what ready tasks and the run's limit can use.
+ * O1. Openings under way and seats about to ask for a task never exceed what ready tasks and the run's limit can use: a seat
+ *     counts from its ticket until a command has decided what it gets.
  * O2. An opening that is not answered within `seatOpenMs` is sent again, on another shard, under a new nonce.
  * O3. A nonce opens at most once while the ledger remembers it; what it forgets is refused by there being no ready task.
+ * O4. A lingering seat gets its task in the very step that made the task ready, and hears of it when that is committed.
  */
 
-import { seatOpenMs, seatRememberedMs, seatShards } from "../../limits.ts";
-import type { SeatTicket } from "../seat-rpc.ts";
+import { lateShardStep, seatOpenMs, seatRememberedMs, seatShards, seatsPerBatch } from "../../limits.ts";
+import type { NextTask, SeatTicket, SeatWork } from "../seat-rpc.ts";
+
+/** An idle seat that waits for work. */
+export interface Lingering {
+  readonly next: NextTask;
+  readonly deliver: (work: SeatWork) => void;
+}
+
+/** A task that was started for a lingering seat in a step that is not committed yet. */
+export interface Handed {
+  readonly seat: Lingering;
+  readonly work: SeatWork;
+}
 
 export class Seats {
   readonly #openings = new Map<string, { readonly sentAt: number; readonly shard: number }>();
   /** Nonce → when it was opened. */
   readonly #opened = new Map<string, number>();
-  readonly #lingering: (() => void)[] = [];
-  /** Seats go to the shards in turn, so that one slow batch holds up few of them; each run begins elsewhere. */
-  #spread = Math.floor(Math.random() * seatShards);
+  /** Seats whose question for a task is on its way: it may wait for a commit to end. */
+  readonly #asking = new Set<string>();
+  readonly #lingering = new Set<Lingering>();
+  /** Seats fill a batch on one shard and then go to the next: a run blocks few of them. Each run begins elsewhere. */
+  #sent = seatsPerBatch * Math.floor(Math.random() * seatShards);
 
   get lingering(): number {
-    return this.#lingering.length;
+    return this.#lingering.size;
   }
 
-  /** The shards to open seats on now, for `ready` tasks that may start at once. Lingering seats are woken first. */
+  /** The shards to open seats on now, for `ready` tasks that may start at once. */
   wanted(ready: number, now: number): number[] {
     const again: number[] = [];
     for (const [nonce, { sentAt, shard }] of this.#openings) {
       if (sentAt + seatOpenMs > now) continue;
       this.#openings.delete(nonce);
-      again.push((shard + 1) % seatShards);
+      again.push((shard + lateShardStep) % seatShards);
     }
-    let left = ready;
-    while (left > 0 && this.#lingering.length > 0) {
-      this.#lingering.shift()!();
-      left--;
-    }
-    const count = Math.max(0, left - this.#openings.size);
-    return Array.from({ length: count }, () => again.pop() ?? this.#spread++ % seatShards);
+    const count = Math.max(0, ready - this.#asking.size - this.#openings.size);
+    return Array.from({ length: count }, () => again.pop() ?? Math.floor(this.#sent++ / seatsPerBatch) % seatShards);
   }
 
   sent(ticket: SeatTicket, now: number): void {
@@ -55,24 +66,56 @@ export class Seats {
     return true;
   }
 
+  /** The seat is about to ask for a task. */
+  asks(nonce: string): void {
+    this.#asking.add(nonce);
+  }
+
+  /** What the seat gets is decided: from here on its task counts, or nothing. */
+  answered(nonce: string): void {
+    this.#asking.delete(nonce);
+  }
+
   close(nonce: string): void {
+    this.#asking.delete(nonce);
     this.#opened.delete(nonce);
   }
 
-  /** Resolves true when work may have come, false after `waitMs`. */
-  linger(waitMs: number): Promise<boolean> {
+  /** Resolves with the task that was handed to the seat, or undefined after `waitMs`. */
+  linger(next: NextTask, waitMs: number): Promise<SeatWork | undefined> {
     return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        resolve(true);
+      const seat: Lingering = {
+        next,
+        deliver: (work) => {
+          clearTimeout(timer);
+          resolve(work);
+        },
       };
       const timer = setTimeout(() => {
-        const place = this.#lingering.indexOf(wake);
-        if (place >= 0) this.#lingering.splice(place, 1);
-        resolve(false);
+        this.#lingering.delete(seat);
+        resolve(undefined);
       }, waitMs);
-      this.#lingering.push(wake);
+      this.#lingering.add(seat);
     });
+  }
+
+  /** Starts tasks for lingering seats, longest first, while `start` finds any; nothing is told before `deliver` (O4). */
+  handOut(start: (next: NextTask) => SeatWork | undefined): Handed[] {
+    const handed: Handed[] = [];
+    for (const seat of this.#lingering) {
+      const work = start(seat.next);
+      if (!work) break;
+      handed.push({ seat, work });
+    }
+    return handed;
+  }
+
+  /** Call once the step is committed. */
+  deliver(handed: readonly Handed[]): void {
+    for (const { seat, work } of handed) {
+      this.#lingering.delete(seat);
+      seat.deliver(work);
+    }
   }
 
   /** When the oldest opening must be sent again; undefined when none is under way. */

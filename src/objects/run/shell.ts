@@ -8,6 +8,7 @@
  *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
  */
 
+import { base32 } from "../../ids.ts";
 import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
@@ -16,16 +17,20 @@ import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
 import { setRunStatus } from "../../storage/d1/run-index.ts";
 import { RunStore } from "../../storage/run/run-store.ts";
+import { bootOf } from "../boot.ts";
 import { Commits } from "../commits.ts";
 import { type Env, gateStub } from "../env.ts";
 import type { Idem, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { Models } from "./models.ts";
-import { Seats } from "./seats.ts";
+import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
+import { startHosted } from "./start-hosted.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
+/** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
+const seatNonce = () => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
 /** A gate or index that did not answer is told again after this. */
 const effectRetryMs = 5000;
 
@@ -82,7 +87,8 @@ export class RunShell {
   create(identity: { tenant: string; run: string }): LoadedRun {
     this.#run = new LoadedRun(RunStore.create(this.sql, identity), this.#models);
     // Else the first load after an idle time would take itself for a restart, and give every lease a whole term again.
-    if (this.#env.HEDDLE_BOOT) this.#run.store.setMeta("boot", this.#env.HEDDLE_BOOT);
+    const boot = bootOf(this.#env);
+    if (boot !== "") this.#run.store.setMeta("boot", boot);
     return this.#run;
   }
 
@@ -115,16 +121,27 @@ export class RunShell {
     const run = this.load();
     if (!run) return commands.map(() => notFound);
     const step = new Step(run.state, this.now());
-    const replies = this.transaction(() => {
+    const { replies, handed } = this.transaction(() => {
       run.store.log.stage(step.decided);
       runClock(step);
       finishStep(step);
       const answers = commands.map((command) => this.#answer(run, step, command));
+      const started = this.#handOut(run, step);
       this.append(run, step);
-      return answers;
+      return { replies: answers, handed: started };
     });
+    this.seats.deliver(handed);
     this.effects(run, step.ended);
     return replies;
+  }
+
+  /** Idle seats take what the step made ready. */
+  #handOut(run: LoadedRun, step: Step): Handed[] {
+    const { length } = step.decided;
+    const handed = this.seats.handOut((next) => startHosted(step, run, next, this.#env.HEDDLE_BOOT ?? ""));
+    // A task whose references can't be resolved ends here, and others may have waited for it.
+    if (step.decided.length > length) finishStep(step);
+    return handed;
   }
 
   #answer(run: LoadedRun, step: Step, { decide, names }: Command): Reply<unknown> {
@@ -168,7 +185,7 @@ export class RunShell {
    */
   #afterRestart(): void {
     const run = this.#run!;
-    const boot = this.#env.HEDDLE_BOOT ?? "";
+    const boot = bootOf(this.#env);
     const step = new Step(run.state, this.now());
     this.transaction(() => {
       endAttemptsOfOtherBoots(step, boot);
@@ -197,7 +214,7 @@ export class RunShell {
     const ready = nextReady(state, hostedPool, now) === undefined ? 0 : (state.ready.get(hostedPool)?.size ?? 0);
     const shards = this.seats.wanted(Math.min(ready, state.header.limits.workers - state.working), now);
     if (shards.length === 0) return;
-    const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: crypto.randomUUID(), shard }));
+    const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
     for (const ticket of tickets) this.seats.sent(ticket, now);
     // Seats that were not sent are sent again when they have not opened in time.
     const failed = (error: unknown) => console.error("seats were not opened", { run: run.id, error: String(error) });

@@ -1,6 +1,6 @@
 /** Starts the next ready task of a pool for a worker, with what the worker needs built in the same step. */
 
-import { nextReady, openLease } from "../../scheduler/attempts.ts";
+import { nextToStart, openLease } from "../../scheduler/attempts.ts";
 import { endTask, settle } from "../../scheduler/ending.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
@@ -19,7 +19,7 @@ export function startTask<Work>(
   { pool, worker, boot }: Starter,
   dispatch: (task: Task & { phase: Running }) => Dispatch<Work>,
 ): Work | undefined {
-  for (let task = nextReady(step.state, pool, step.now); task; task = nextReady(step.state, pool, step.now)) {
+  for (let task = nextToStart(step, pool); task; task = nextToStart(step, pool)) {
     openLease(step, task, worker, boot);
     const dispatched = dispatch(task as Task & { phase: Running });
     if (dispatched.ok) return dispatched.work;

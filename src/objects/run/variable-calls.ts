@@ -28,7 +28,7 @@ import type { Reply } from "../rpc.ts";
 import type { OpId, VariableLook } from "../variable-rpc.ts";
 import { blockingView } from "./blocking-view.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { ok } from "./replies.ts";
+import { badCursor, ok, placeOf } from "./replies.ts";
 import { cutResult } from "./results.ts";
 import { type ToolRun, toolError } from "./tool-calls.ts";
 
@@ -127,13 +127,8 @@ export async function listVariables(
   calls: VariableCalls,
   { limit, cursor }: { limit: number; cursor?: string },
 ): Promise<Reply<Page<VariableView>>> {
-  let after = Number(cursor ?? 0);
-  if (!Number.isSafeInteger(after) || after < 0) {
-    return {
-      ok: false,
-      fault: { code: "validation_failed", errors: [{ path: "cursor", message: "not a cursor of this list" }] },
-    };
-  }
+  let after = placeOf(cursor);
+  if (after === undefined) return badCursor;
   const rows: VariableView[] = [];
   let bytes = 0;
   for (;;) {

@@ -8,7 +8,7 @@ import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
 import { hostedPool, type Task } from "../../scheduler/task.ts";
 import { toolOf, type Want } from "../../scheduler/want.ts";
 import { heldFor } from "../../scheduler/warming.ts";
-import type { LoggedEvent } from "../../storage/run/log-store.ts";
+import type { LoggedEvent } from "../../storage/run/event-codec.ts";
 import { createdEventOf, errorOf, resultOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { cacheView, runUsage, taskUsage } from "./money.ts";

@@ -11,9 +11,8 @@ import { logCacheBytes, logRowBytes } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import type { Decided, SchedulerEvent } from "../../scheduler/events.ts";
 import { needsChunks } from "./chunks.ts";
+import { type LoggedEvent, packEvent, unpackEvents } from "./event-codec.ts";
 import type { Texts } from "./texts.ts";
-
-export type LoggedEvent = SchedulerEvent & { causes?: readonly number[] };
 
 export interface LoggedRow {
   readonly seq: number;
@@ -84,7 +83,7 @@ export class LogStore {
       withBody = false;
     };
     for (const { seq, event, causes, body } of decided) {
-      const eventText = JSON.stringify(causes.length > 0 ? { ...event, causes } : event);
+      const eventText = packEvent(event, causes);
       let bodyText = body === undefined ? "0" : JSON.stringify(body);
       if (needsChunks(bodyText)) {
         this.#texts.put(`body:${seq}`, bodyText);
@@ -141,7 +140,7 @@ export class LogStore {
           found.seq,
         )
         .one();
-      row = { seq: found.seq, events: JSON.parse(events) as LoggedEvent[], bodies: undefined };
+      row = { seq: found.seq, events: unpackEvents(events), bodies: undefined };
       this.#rows.set(found.seq, row, size * 2);
     }
     return row;
@@ -162,7 +161,7 @@ export class LogStore {
       start ?? 0,
       limit,
     );
-    for (const row of rows) yield { seq: row.seq, at: row.at, events: JSON.parse(row.events) as LoggedEvent[] };
+    for (const row of rows) yield { seq: row.seq, at: row.at, events: unpackEvents(row.events) };
   }
 
   /** Findings from after event `seq` on, in order; read lazily. Storage looks through the texts, so only rows with one are parsed. */
@@ -173,7 +172,7 @@ export class LogStore {
       seq,
     );
     for (const row of rows) {
-      for (const [i, { causes = [], ...event }] of (JSON.parse(row.events) as LoggedEvent[]).entries()) {
+      for (const [i, { causes = [], ...event }] of unpackEvents(row.events).entries()) {
         if (event.type === "finding" && row.seq + i > seq) yield { seq: row.seq + i, at: row.at, event, causes };
       }
     }

@@ -85,8 +85,7 @@ export class RunStore {
     const state = new RunState({ ...header, counts: { ...header.counts } }, (n) => this.#checkpoints.task(n));
     for (const task of this.#checkpoints.tasks()) {
       if (task.key !== undefined && !task.keyFreed) nameTask(state, task.parent, task.key, task.n);
-      if (!isLive(task)) continue;
-      state.adopt(task);
+      if (isLive(task)) state.adopt({ ...task, base: state.sameHash(task.base) });
     }
     // Those of an old header as if changed: the next checkpoint writes them where they belong now.
     for (const [name, facts] of this.#checkpoints.oldFacts()) state.blocking.put(name, facts);

@@ -1,13 +1,13 @@
 /** Tasks as checkpoint rows hold them: fields at their usual value are left out, since most of an ended task's are. */
 
-import type { Task } from "../../scheduler/task.ts";
+import { blankTask, nothing, type Task } from "../../scheduler/task.ts";
 
 const usual = {
   key: undefined,
   keyFreed: false,
   parent: 0,
   depth: 1,
-  after: [],
+  after: nothing,
   runOnFailure: false,
   detached: false,
   maxTokens: 0,
@@ -18,13 +18,14 @@ const usual = {
   failures: 0,
   turns: 0,
   head: undefined,
-  calls: [],
-  holds: [],
-  permits: [],
+  calls: nothing,
+  holds: nothing,
+  permits: nothing,
+  absences: nothing,
   chain: 1,
-  dependents: [],
-  awaiters: [],
-  children: [],
+  dependents: nothing,
+  awaiters: nothing,
+  children: nothing,
   childrenMade: 0,
   liveChildren: 0,
   childrenFailed: 0,
@@ -59,17 +60,11 @@ export function packTask(task: Task): Record<string, unknown> {
   return packed;
 }
 
-/** The inverse; lists are fresh, so that two tasks never share one. */
+/** The inverse. */
 export function unpackTask(packed: Record<string, unknown>): Task {
   return {
+    ...blankTask,
     ...usual,
-    after: [],
-    calls: [],
-    holds: [],
-    permits: [],
-    dependents: [],
-    awaiters: [],
-    children: [],
     ...packed,
     ...(Array.isArray(packed.calls) && { calls: packed.calls.map(newCall) }),
   } as unknown as Task;

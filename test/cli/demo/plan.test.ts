@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { planOf } from "../../../scripts/demo/plan.mjs";
 import { sourceFiles } from "../../../scripts/demo/source-files.mjs";
+import { substitute } from "../../../src/context/references.ts";
 import { taskSpecSchema } from "../../../src/contract/task-spec.ts";
 import { afterMax } from "../../../src/limits.ts";
 
@@ -24,6 +25,21 @@ const plan = (paths: string[], simulated = true) =>
   planOf({ root, files: paths.map((path) => ({ path, bytes: 1 })), pool: "p", format: "anthropic", simulated });
 
 describe("the plan", () => {
+  it("names files of templates as they are, and not as references", () => {
+    const { tasks } = plan(["{{app.name}}/{{{x}}}.ts"]);
+    const asked = tasks.filter(({ key }) => /^[fd]\d+/.test(key)).map(({ instructions }) => instructions);
+    expect(asked).toHaveLength(3);
+    for (const text of asked) {
+      const names: string[] = [];
+      const shown = substitute(outsideScripts(text), (name) => {
+        names.push(name);
+        return { ok: true, text: "" };
+      });
+      expect(names.filter((name) => !/^[fd]\d+/.test(name))).toEqual([]);
+      expect(shown).toMatchObject({ text: expect.stringContaining("{{app.name}}") });
+    }
+  });
+
   it.each([
     ["no file", []],
     ["one file", ["a.ts"]],

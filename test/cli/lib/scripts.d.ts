@@ -5,8 +5,22 @@ declare module "*/scripts/lib/ports.mjs" {
   export function becomesFree(port: number): Promise<boolean>;
 }
 
+declare module "*/scripts/lib/dev-server.mjs" {
+  export interface DevServer {
+    readonly url: string;
+    readonly key: string;
+    stop(): Promise<unknown>;
+  }
+  export function startDev(options: {
+    state: string;
+    environment: Record<string, string>;
+    config: string;
+    show: (text: string) => void;
+  }): Promise<DevServer>;
+}
+
 declare module "*/scripts/lib/processes.mjs" {
-  interface Identity {
+  export interface Identity {
     readonly pid: number;
     readonly start: string;
   }
@@ -57,6 +71,12 @@ declare module "*/scripts/demo/plan.mjs" {
     format: string;
     simulated: boolean;
   }): { tasks: PlannedTask[] };
+}
+
+declare module "*/scripts/demo/report.mjs" {
+  export function failureLines(
+    tasks: { id: string; title: string | null; state: string; error?: { code: string; message: string } }[],
+  ): string;
 }
 
 declare module "*/examples/analyse/analyse-file.mjs" {

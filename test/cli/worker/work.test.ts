@@ -1,15 +1,27 @@
 /** `heddle work` as a process: what commands get and answer, and what happens when a lease, the server or the user goes. */
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { thisProcess } from "../../../src/cli/worker/owner.ts";
 import { PoolServer } from "../lib/contract-server.ts";
 import { HeddleProcess, until } from "../lib/heddle.ts";
 
 /** Each test starts a few processes, on machines that may have more to do. */
 vi.setConfig({ testTimeout: 30_000 });
 
+const guardMain = join(import.meta.dirname, "../../../src/cli/worker/guard-main.ts");
 let server: PoolServer;
 let folder: string;
 const started: HeddleProcess[] = [];
@@ -54,6 +66,8 @@ const isAlive = (pid: number): boolean => {
     return false;
   }
 };
+
+const foldersLeft = (): string[] => readdirSync(folder).filter((name) => name.startsWith("heddle-work-"));
 
 describe("the command's answer", () => {
   it("is JSON when all of stdout is an object or array", async () => {
@@ -261,6 +275,52 @@ describe("stopping", () => {
     expect((await work(program, "--once").ended).status).toBe(0);
     expect((await work(program, "--once").ended).status).toBe(1);
     expect(server.outcomes).toHaveLength(2);
+  });
+});
+
+describe("a worker that is killed", () => {
+  it("leaves neither its command behind, not even one that does not care, nor its files", async () => {
+    server.add("t");
+    const worker = work(
+      `require("child_process").spawn(process.execPath, ["-e", ${JSON.stringify(slow)}, process.argv[1]]); setTimeout(() => {}, 60000)`,
+    );
+    const grandchild = await pidOf();
+    worker.child.kill("SIGKILL");
+    await until(() => !isAlive(grandchild));
+    await until(() => foldersLeft().length === 0);
+  });
+
+  it("is guarded for the commands that run: those that have ended are nobody's business", async () => {
+    const [forgotten, watched] = [0, 1].map(() =>
+      spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { detached: true, stdio: "ignore" }),
+    ) as [ChildProcess, ChildProcess];
+    const guard = spawn(process.execPath, [guardMain, join(folder, "heddle-work-x")], {
+      stdio: ["pipe", "inherit", "inherit"],
+    });
+    guard.stdin!.end(`+${forgotten.pid}\n+${watched.pid}\n-${forgotten.pid}\n`);
+    try {
+      expect(await new Promise((resolve) => guard.once("exit", resolve))).toBe(0);
+      expect([isAlive(forgotten.pid!), watched.signalCode ?? isAlive(watched.pid!)]).toEqual([true, "SIGTERM"]);
+    } finally {
+      for (const child of [forgotten, watched]) child.kill("SIGKILL");
+    }
+  });
+
+  it("together with its guard, is cleaned up after by the next one, which touches nobody else's folders", async () => {
+    const left = (name: string, owner: unknown) => {
+      mkdirSync(join(folder, `heddle-work-${name}`), { mode: 0o700 });
+      writeFileSync(join(folder, `heddle-work-${name}`, "owner.json"), JSON.stringify(owner));
+      writeFileSync(join(folder, `heddle-work-${name}`, "1-task.json"), "{}");
+    };
+    const self = thisProcess();
+    left("alive", self);
+    left("reused", { ...self, start: `${self.start}0` });
+    left("elsewhere", { ...self, start: `${self.start}0`, space: "another machine" });
+    left("unknown", null);
+    mkdirSync(join(folder, "heddle-work-new"));
+    await work("", "--until-idle", "0").ended;
+    const names = ["alive", "elsewhere", "new", "unknown"].map((name) => `heddle-work-${name}`);
+    expect(foldersLeft().sort()).toEqual(names);
   });
 });
 

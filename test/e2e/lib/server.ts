@@ -5,15 +5,16 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../../scripts/lib/ports.mjs";
+import type { Identity } from "../../../scripts/lib/processes.mjs";
 import { Heddle } from "../../../src/client/index.ts";
 
 export const projectRoot = join(import.meta.dirname, "../../..");
 const readyMs = 120_000;
 
 interface Recorded {
-  owner: { pid: number };
-  leader: { pid: number };
-  members: { pid: number }[];
+  owner: Identity;
+  leader: Identity;
+  members: Identity[];
 }
 
 export class LocalServer {
@@ -75,13 +76,22 @@ export class LocalServer {
 
   /** Asks it to stop, as Ctrl-C does, and forgets its state. */
   async stop(): Promise<void> {
-    const child = this.#launcher;
-    if (child && child.exitCode === null && child.signalCode === null) {
-      const gone = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGTERM");
-      await gone;
-    }
+    await this.interrupt();
     rmSync(this.state, { recursive: true, force: true });
+  }
+
+  /** Asks it to stop, as Ctrl-C does; its exit status, or null when it did not run. */
+  async interrupt(): Promise<number | null> {
+    const child = this.#launcher;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return null;
+    const gone = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    child.kill("SIGINT");
+    return gone;
+  }
+
+  /** Whoever serves now, as its own record has it. */
+  processes(): Identity[] {
+    return this.#recorded().members;
   }
 
   /** `kill -9` of every process of it, all at once. */

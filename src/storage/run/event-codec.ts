@@ -1,0 +1,44 @@
+/**
+ * Events as rows of the log hold them: fields at their usual value are left out, since those of most tasks are.
+ * What is usual is part of the stored form: an entry here never changes, and one is only added for a field that every
+ * event of its type has had from the first.
+ */
+
+import type { SchedulerEvent } from "../../scheduler/events.ts";
+
+export type LoggedEvent = SchedulerEvent & { causes?: readonly number[] };
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const usualOf: Partial<Record<SchedulerEvent["type"], Fields>> = {
+  task_created: {
+    parent: 0,
+    depth: 1,
+    pool: "hosted",
+    priority: 5,
+    timeout_ms: 86_400_000,
+    retry_limit: 2,
+    backoff_ms: 1000,
+    max_turns: 50,
+    fork: "full",
+  },
+  task_started: { attempt: 1 },
+  task_ended: { state: "succeeded" },
+};
+
+/** The event's JSON text. */
+export function packEvent(event: SchedulerEvent, causes: readonly number[]): string {
+  const usual = usualOf[event.type];
+  const stored: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(event)) if (!usual || value !== usual[name]) stored[name] = value;
+  if (causes.length > 0) stored.causes = causes;
+  return JSON.stringify(stored);
+}
+
+/** The events of a row's text. */
+export function unpackEvents(text: string): LoggedEvent[] {
+  return (JSON.parse(text) as LoggedEvent[]).map((stored) => {
+    const usual = usualOf[stored.type];
+    return usual ? ({ ...usual, ...stored } as LoggedEvent) : stored;
+  });
+}

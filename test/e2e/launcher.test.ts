@@ -1,0 +1,79 @@
+/** The launcher of the local server: what a hot reload does to a run, and how it stops. */
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { startDev } from "../../scripts/lib/dev-server.mjs";
+import { isSame } from "../../scripts/lib/processes.mjs";
+import { Heddle } from "../../src/client/index.ts";
+import { leaseMs } from "../../src/limits.ts";
+import { until } from "./lib/log.ts";
+import { LocalServer, projectRoot } from "./lib/server.ts";
+import { says } from "./lib/sim.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "heddle-e2e-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A server whose sources are a file in `folder`, which may be changed. */
+async function reloadable() {
+  const config = readFileSync(join(projectRoot, "wrangler.local.toml"), "utf8")
+    .replace('main = "src/local/index.ts"', 'main = "entry.ts"')
+    .replace('migrations_dir = "migrations"', `migrations_dir = ${JSON.stringify(join(projectRoot, "migrations"))}`);
+  writeFileSync(join(folder, "wrangler.toml"), config);
+  save("first");
+  const dev = await startDev({
+    state: join(folder, "state"),
+    config: join(folder, "wrangler.toml"),
+    environment: {},
+    show: () => undefined,
+  });
+  return { dev, heddle: new Heddle({ url: dev.url, key: dev.key }) };
+}
+
+function save(version: string): void {
+  const local = JSON.stringify(join(projectRoot, "src/local/index.ts"));
+  const text = `export * from ${local};\nexport { default } from ${local};\nconsole.warn("${version}");\n`;
+  writeFileSync(join(folder, "entry.ts"), text);
+}
+
+it("A hot reload ends the attempts that it cut off, and their tasks go on at once", async () => {
+  const { dev, heddle } = await reloadable();
+  try {
+    const { id } = await heddle.createRun({});
+    await heddle.createTasks(id, { tasks: [{ key: "slow", instructions: says("done", { latency_ms: 2 * leaseMs }) }] });
+    await until("it runs", leaseMs, async () => (await heddle.task(id, "slow")).state === "running");
+    save("second");
+    const again = await until("it runs again", 3 * leaseMs, async () => {
+      const { events } = await heddle.events(id);
+      return events.filter(({ type }) => type === "task_started").length === 2 && events;
+    });
+    const [end] = again.filter(({ type }) => type === "attempt_ended");
+    expect(end).toMatchObject({ why: "restart" });
+  } finally {
+    await dev.stop();
+  }
+});
+
+it("Ctrl-C ends a busy server within two seconds, and nothing of it is left", async () => {
+  const server = await LocalServer.start();
+  try {
+    const { heddle } = server;
+    const { id } = await heddle.createRun({});
+    await heddle.createTasks(id, { tasks: [{ key: "slow", instructions: says("done", { latency_ms: 2 * leaseMs }) }] });
+    await until("it runs", leaseMs, async () => (await heddle.task(id, "slow")).state === "running");
+    const waiting = heddle.wait(id, { timeout_ms: leaseMs }, { retryMs: 0 }).catch(() => "cut off");
+    const processes = server.processes();
+    expect(processes.length).toBeGreaterThan(2);
+    const from = Date.now();
+    expect(await server.interrupt()).toBe(0);
+    expect(Date.now() - from).toBeLessThan(2000);
+    expect(processes.filter((process) => isSame(process))).toEqual([]);
+    expect(await waiting).toBe("cut off");
+  } finally {
+    await server.stop();
+  }
+});

@@ -1,0 +1,78 @@
+/** Boots of a local runtime: what another one began is over at once, and what this one began goes on. */
+
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { leaseMs } from "../../src/limits.ts";
+import { bootOf } from "../../src/objects/boot.ts";
+import { RunScheduler } from "../../src/objects/run-scheduler.ts";
+import { bindings, TestClock, value } from "./lib/runs.ts";
+import { heldSeats, nextTask } from "./lib/seats.ts";
+
+heldSeats();
+
+let made = 0;
+
+/** A run whose object is loaded anew at each `load`, under the launcher's boot that it names. */
+async function withObject(
+  test: (load: (launcher: string) => RunScheduler, name: { tenant: string; run: string }) => Promise<void>,
+): Promise<void> {
+  const name = { tenant: "ten_boots", run: `run_boot${++made}` };
+  await runInDurableObject(bindings.RUNS.getByName(`${name.tenant}/${name.run}`), async (_, state) => {
+    const load = (launcher: string) => new RunScheduler(state, { ...bindings, HEDDLE_BOOT: launcher });
+    await test(load, name);
+    // A seat that opens after the test finds nothing to do.
+    value(await load("last").cancelRun(undefined));
+  });
+}
+
+/** Creates a run with one task that a pull worker leases and one that a hosted seat does. */
+async function begun(object: RunScheduler, name: { tenant: string; run: string }): Promise<void> {
+  value(
+    await object.createRun({ ...name, context: { format: "anthropic", messages: [] }, limits: { pools: ["box"] } }),
+  );
+  const tasks = [
+    { key: "pulled", pool: "box", instructions: "do it" },
+    { key: "hosted", instructions: "do it" },
+  ];
+  value(await object.createTasks({ tasks }));
+  expect(value(await object.leases({ pool: "box", worker: "w", max: 1, contextBytes: 1e6 }))).toHaveLength(1);
+  const ticket = { ...name, nonce: "seat", shard: 0 };
+  expect(await object.openSeat(ticket, nextTask("seat"))).toBeDefined();
+}
+
+const stateOf = async (object: RunScheduler, key: string) => value(await object.task(key)).state;
+
+describe("an object that is loaded again", () => {
+  it("in the boot that created its run gives no lease a second term", () =>
+    withObject(async (load, name) => {
+      using clock = new TestClock();
+      await begun(load("one"), name);
+      clock.forward(leaseMs - 1000);
+      const again = load("one");
+      expect([await stateOf(again, "hosted"), await stateOf(again, "pulled")]).toEqual(["running", "running"]);
+      clock.forward(1000);
+      await again.alarm();
+      expect(await stateOf(again, "pulled")).toBe("ready");
+    }));
+
+  it("in another boot ends what a seat ran, and gives pull workers a whole term", () =>
+    withObject(async (load, name) => {
+      using clock = new TestClock();
+      await begun(load("one"), name);
+      clock.forward(leaseMs - 1000);
+      const next = load("two");
+      expect([await stateOf(next, "hosted"), await stateOf(next, "pulled")]).toEqual(["ready", "running"]);
+      clock.forward(leaseMs - 1);
+      await next.alarm();
+      expect(await stateOf(next, "pulled")).toBe("running");
+      clock.forward(1);
+      await next.alarm();
+      expect(await stateOf(next, "pulled")).toBe("ready");
+    }));
+});
+
+it("is none in a deployment, and is more than the launcher's start", () => {
+  expect(bootOf({})).toBe("");
+  expect(bootOf({ HEDDLE_BOOT: "one" })).toMatch(/^one\/.+/);
+  expect(bootOf({ HEDDLE_BOOT: "one" })).toBe(bootOf({ HEDDLE_BOOT: "one" }));
+});

@@ -1,0 +1,84 @@
+/** Seats: as many are opened as can work, and an idle one gets its task in the step that makes it ready. */
+
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { lateShardStep, seatOpenMs } from "../../src/limits.ts";
+import { Seats } from "../../src/objects/run/seats.ts";
+import { bindings, makeRun, type TestRun } from "./lib/runs.ts";
+import { heldSeats, nextTask } from "./lib/seats.ts";
+
+const tickets = heldSeats();
+const ticket = (nonce: string) => ({ tenant: "t", run: "r", nonce, shard: 0 });
+
+describe("The ledger", () => {
+  it("counts a seat from its ticket until a command has decided what it gets (O1)", () => {
+    const seats = new Seats();
+    expect(seats.wanted(2, 0)).toHaveLength(2);
+    seats.sent(ticket("a"), 0);
+    seats.sent(ticket("b"), 0);
+    expect(seats.wanted(2, 0)).toEqual([]);
+    expect(seats.open("a", 1)).toBe(true);
+    seats.asks("a");
+    expect(seats.wanted(2, 1)).toEqual([]);
+    seats.answered("a");
+    // Its task is running by now; of two ready ones then one was left.
+    expect(seats.wanted(1, 2)).toEqual([]);
+    expect(seats.wanted(2, 2)).toHaveLength(1);
+  });
+
+  it("forgets a seat that closed without an answer", () => {
+    const seats = new Seats();
+    seats.open("a", 0);
+    seats.asks("a");
+    seats.close("a");
+    expect(seats.wanted(1, 1)).toHaveLength(1);
+  });
+
+  it("sends a late opening again on another shard (O2), and opens a nonce once (O3)", () => {
+    const seats = new Seats();
+    seats.sent({ ...ticket("a"), shard: 2 }, 0);
+    expect(seats.wanted(1, seatOpenMs - 1)).toEqual([]);
+    expect(seats.wanted(1, seatOpenMs)).toEqual([2 + lateShardStep]);
+    expect(seats.open("a", seatOpenMs)).toBe(true);
+    expect(seats.open("a", seatOpenMs)).toBe(false);
+  });
+});
+
+describe("A lingering seat", () => {
+  it("gets the next task in the commit that made it ready (O4)", async () => {
+    const run = await makeRun();
+    const [a, b, c] = await run.create(
+      { key: "a", instructions: "first" },
+      { instructions: "second", after: ["a"] },
+      { instructions: "third", after: ["a"] },
+    );
+    const first = (await run.rpc.openSeat(run.ticket("busy"), nextTask("busy")))!;
+    expect(first.taskId).toBe(a);
+    // Nothing is ready for this one yet; the call after it shows that it lingers.
+    const idle = run.rpc.openSeat(run.ticket("idle"), nextTask("idle"));
+    await run.view();
+    const { length } = tickets;
+    const before = await rowsOfLog(run);
+    const leave = { kind: "end", ending: { kind: "result", result: 1 } } as const;
+    const ended = await run.rpc.leaveSeat(first, leave, nextTask("busy"));
+    expect(ended).toMatchObject({ kind: "over", work: { taskId: b } });
+    expect((await idle)?.taskId).toBe(c);
+    expect(await rowsOfLog(run)).toBe(before + 1);
+    expect(tickets).toHaveLength(length);
+  });
+
+  it("closes when nothing came, and holds nobody up", async () => {
+    const run = await makeRun();
+    await run.create({ instructions: "first" });
+    const first = (await run.rpc.openSeat(run.ticket("busy"), nextTask("busy")))!;
+    expect(await run.rpc.openSeat(run.ticket("idle"), nextTask("idle"))).toBeUndefined();
+    const [later] = await run.create({ instructions: "second" });
+    const leave = { kind: "end", ending: { kind: "result", result: 1 } } as const;
+    expect(await run.rpc.leaveSeat(first, leave, nextTask("busy"))).toMatchObject({ work: { taskId: later } });
+  });
+});
+
+const rowsOfLog = (run: TestRun): Promise<number> =>
+  runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), (_, { storage }) =>
+    Number(storage.sql.exec("SELECT count(*) AS n FROM log").one().n),
+  );
