@@ -23,6 +23,11 @@ export const pageRowsMax = 1000;
 export const pageRowsDefault = 100;
 /** A page ends early at this size, so that 1,000 results of 1 MiB never meet in one answer. */
 export const pageBytesMax = 8 * MiB;
+/** Content of one message to a task: a picture fits, and a log row's chunks stay few. */
+export const messageBytesMax = 1 * MiB;
+/** Messages that wait for a task's next turn, and their bytes together: they travel with its context in one RPC. */
+export const inboxMessagesMax = 64;
+export const inboxBytesMax = 2 * MiB;
 /** Longest long poll of `/wait` and of a blocking tool call: below the shortest proxy timeout in common use (100 s). */
 export const waitMsMax = 60 * second;
 export const waitMsDefault = 30 * second;
@@ -70,6 +75,14 @@ export const sseHeartbeatMs = 15 * second;
 export const sseWaitMs = 25 * second;
 /** Calls of one live event stream; then it ends and the client resumes. An invocation has 10,000 subrequests. */
 export const sseCallsMax = 2000;
+/** Partial texts of a task are sent, and shown, at most this often: fluent to read, and few calls of the run's object. */
+export const partialEveryMs = 500;
+/** Of one reply, in characters; what follows is seen with the turn. */
+export const partialCharsMax = 64 * KiB;
+/** Of all replies under way in a run: its object shares 128 MB with others. */
+export const partialsCharsMax = 4 * MiB;
+/** So long after a follower's last call has ended, seats still send partial texts: it is about to call again. */
+export const partialWatchMs = 5 * second;
 /** A deployment secret shorter than this can be guessed. */
 export const secretCharsMin = 32;
 
@@ -188,6 +201,32 @@ export const mapKeyCharsMax = 1024;
 /** A variable whose object was away is asked this often, waiting a step longer each time. */
 export const variableTries = 4;
 export const variableRetryMs = 100;
+
+// ---- remote tools ----------------------------------------------------------------------------------------------------
+/** Tools of one run: more than any model tells apart. */
+export const remoteToolsMax = 64;
+export const toolDescriptionCharsMax = 16 * KiB;
+/** All of a run's tools together, as JSON: they are a part of each model request. */
+export const remoteToolsBytesMax = 256 * KiB;
+export const toolUrlCharsMax = 2048;
+/** From a call to its result, waiting for a worker included. */
+export const toolTimeoutMsDefault = 5 * minute;
+export const toolTimeoutMsMax = 1 * hour;
+/** Arguments of one call: more than a model writes in a reply; they travel with a lease. */
+export const toolArgumentsBytesMax = 1 * MiB;
+/** Calls of a run that have no result yet: each costs the run's memory some 300 bytes. */
+export const openToolCallsMax = 10_000;
+/** A worker's reports of one call's progress are told of this often: each is an event of the log. */
+export const toolProgressEveryMs = 1 * second;
+export const toolProgressCharsMax = 1000;
+/** Seats of one run that carry out calls of urls at once: beside `limits.workers`, since the callers are parked. */
+export const urlCallsAtOnce = 64;
+/** One attempt of a url: below what a queue consumer may last at all (15 minutes). */
+export const urlAttemptMsMax = 10 * minute;
+/** Whether a call has timed out is its run's to say: a seat waits so much longer, so that there is one answer. */
+export const urlGraceMs = 1 * second;
+/** The answer of a url: a result and its envelope. What is over it is not read. */
+export const urlAnswerBytesMax = resultBytesMax + 64 * KiB;
 
 // ---- contexts ------------------------------------------------------------------------------------------------------
 /** A results block in a context or tool result (contract). */

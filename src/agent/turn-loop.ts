@@ -17,6 +17,7 @@ import type { ModelUsed } from "../objects/run/models.ts";
 import type { Answer, Ending, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
 import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
 import { repairsIn } from "./output-schema.ts";
+import { PartialText } from "./partial-text.ts";
 import { answerHere, meaningOf } from "./reply.ts";
 import type { SnapshotCache } from "./snapshot-cache.ts";
 
@@ -48,20 +49,23 @@ function toolsFor(format: Format): string {
 /** Runs one attempt; answers what the scheduler said when it was over (the next task, if any). */
 export async function runAttempt(work: SeatWork, ports: TurnLoopPorts): Promise<SeatReply> {
   const lost = new AbortController();
+  const partial = new PartialText(work.watched, (piece) => ports.scheduler().partialText(work, piece));
   const renewal = setInterval(async () => {
     const answer = await ports
       .scheduler()
       .renewSeat(work)
       .catch(() => undefined);
     if (answer && !answer.held) lost.abort(new Error("lease lost"));
+    if (answer) partial.watched = answer.watched;
   }, renewEveryMs);
   try {
-    return await new Attempt(work, ports, lost.signal, await materialise(work, ports)).run();
+    return await new Attempt(work, ports, lost.signal, partial, await materialise(work, ports)).run();
   } catch (error) {
     if (!lost.signal.aborted) throw error;
     return ports.scheduler().leaveSeat(work, { kind: "give_back" }, ports.next());
   } finally {
     clearInterval(renewal);
+    partial.end();
   }
 }
 
@@ -86,9 +90,13 @@ class Attempt {
   readonly #work: SeatWork;
   readonly #ports: TurnLoopPorts;
   readonly #lost: AbortSignal;
+  readonly #partial: PartialText;
   /** Logged messages, and those that the next turn will log. */
   #logged: readonly MessageText[];
   #pending: MessageText[];
+  /** Messages to the task, for its next request; then how many of them that one shows. */
+  #inbox: readonly MessageText[];
+  #shown = 0;
   #answers: Record<string, Answer>;
   #turns: number;
   /** Siblings are held for the first token of this attempt. */
@@ -96,12 +104,20 @@ class Attempt {
   /** Tokens of a prefix that the vendor has counted, and how many messages it has. */
   #known = { tokens: 0, messages: 0 };
 
-  constructor(work: SeatWork, ports: TurnLoopPorts, lost: AbortSignal, logged: readonly MessageText[]) {
+  constructor(
+    work: SeatWork,
+    ports: TurnLoopPorts,
+    lost: AbortSignal,
+    partial: PartialText,
+    logged: readonly MessageText[],
+  ) {
     this.#work = work;
     this.#ports = ports;
     this.#lost = lost;
+    this.#partial = partial;
     this.#logged = logged;
     this.#pending = [...work.fork];
+    this.#inbox = work.messages;
     this.#answers = { ...work.answers };
     this.#turns = work.turns;
     this.#warms = work.warms;
@@ -120,6 +136,7 @@ class Attempt {
         const message = `It had not finished after ${this.#turns} turns.`;
         return this.#end({ kind: "error", error: { code: "max_turns", message }, transient: false });
       }
+      this.#showMessages();
       const over = await this.#takeTurn(provider);
       if (over) return over;
     }
@@ -127,16 +144,17 @@ class Attempt {
 
   /** Answers the calls that the transcript ends in; a reply means that the attempt is over (a call waits, or all is lost). */
   async #answerCalls(): Promise<SeatReply | undefined> {
-    const { head, outputSchema } = this.#work;
+    const { head, outputSchema, remoteTools } = this.#work;
     const open = openCalls(head.format, [...this.#logged, ...this.#pending]);
     if (open.length === 0) return undefined;
     const repairs = repairsIn(this.#own());
-    const here = new Map(open.map((call) => [call.id, answerHere(call, outputSchema, repairs)]));
+    const here = new Map(open.map((call) => [call.id, answerHere(call, outputSchema, repairs, remoteTools)]));
     const missing = open.filter((call) => !this.#answers[call.id] && !here.get(call.id));
     if (missing.length > 0) {
       const reply = await this.#ports.scheduler().seatCalls(this.#work, missing);
       if (reply.kind === "over") return this.#leave({ kind: "give_back" });
       Object.assign(this.#answers, reply.answers);
+      this.#inbox = reply.messages;
     }
     const results: ToolResult[] = [];
     for (const { id } of open) {
@@ -146,6 +164,13 @@ class Attempt {
     }
     this.#pending.push(...toolResultMessages(head.format, results));
     return undefined;
+  }
+
+  /** After the results of all calls: the vendors take nothing between the two. */
+  #showMessages(): void {
+    this.#pending.push(...this.#inbox);
+    this.#shown = this.#inbox.length;
+    this.#inbox = [];
   }
 
   /** One model call and what follows from its reply; undefined: go on. */
@@ -170,7 +195,9 @@ class Attempt {
       if (reserved.kind !== "reserved") return this.#leave({ kind: "give_back" });
       outputTokens = reserved.outputTokens;
     }
+    this.#partial.begin(this.#turns + 1);
     const outcome = await this.#call(provider, outputTokens);
+    this.#partial.end();
     if (!outcome.ok) {
       const { code, message, transient, retryAfterMs } = outcome.fault;
       if (provider.name === "simulated" && code === "network") {
@@ -179,10 +206,16 @@ class Attempt {
         await new Promise((resolve) => setTimeout(resolve, simulatedAwayMs));
         return this.#leave({ kind: "give_back" });
       }
+      if (code === "context_too_long") return this.#leave({ kind: "too_long", error: { code, message } });
       const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
       return this.#end({ kind: "error", error: { code, message }, transient, ...wait });
     }
-    return this.#log(outcome.reply, this.#modelUsed(provider), outputTokens < wanted);
+    const model = this.#modelUsed(provider);
+    if (outcome.reply.stop === "window") {
+      const error = { code: "context_too_long", message: "The model's context window ended its reply in the middle." };
+      return this.#leave({ kind: "too_long", error, usage: outcome.reply.usage, model });
+    }
+    return this.#log(outcome.reply, model, outputTokens < wanted);
   }
 
   async #log(
@@ -190,15 +223,17 @@ class Attempt {
     model: ModelUsed,
     outputWasCapped: boolean,
   ): Promise<SeatReply | undefined> {
-    const { outputSchema, head } = this.#work;
-    const meaning = meaningOf(reply, outputSchema, repairsIn(this.#own()), outputWasCapped);
+    const { outputSchema, head, remoteTools } = this.#work;
+    const meaning = meaningOf(reply, outputSchema, repairsIn(this.#own()), outputWasCapped, remoteTools);
     const messages = [...this.#pending, reply.message];
     const turn = {
       messages,
       usage: reply.usage,
       model,
+      shown: this.#shown,
       calls: meaning.calls,
       ...(meaning.ending && { ending: meaning.ending }),
+      ...(meaning.isFinal && { isFinal: true }),
     };
     const answer = await this.#ports.scheduler().seatTurn(this.#work, turn, meaning.ending && this.#ports.next());
     if (answer.kind === "over") return meaning.ending ? answer : this.#leave({ kind: "give_back" });
@@ -206,6 +241,8 @@ class Attempt {
     this.#known = { tokens: reply.usage.input_tokens + reply.usage.output_tokens, messages: this.#logged.length };
     this.#pending = meaning.repair === undefined ? [] : [userMessage(head.format, meaning.repair)];
     this.#answers = { ...answer.answers };
+    this.#inbox = answer.messages;
+    this.#partial.watched = answer.watched;
     this.#turns++;
     if (answer.paused || (this.#ports.isOver() && meaning.repair === undefined)) return this.#giveBack();
     return undefined;
@@ -236,6 +273,7 @@ class Attempt {
       cacheKey: lineage,
       signal: this.#lost,
       onBegin: () => this.#begun(),
+      onText: (text) => this.#partial.add(text),
       taskId,
     });
   }

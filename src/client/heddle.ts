@@ -18,12 +18,17 @@ import type {
   Failed,
   FindingsPage,
   Lease,
+  PartialText,
+  PartialView,
+  Renewed,
   RunsPage,
   RunView,
   Snapshot,
   TasksPage,
   TaskView,
+  ToolCallLease,
   ToolOutcome,
+  TurnLogged,
   VariablesPage,
   VariableView,
   WaitView,
@@ -32,6 +37,7 @@ import type {
   ActorRequest,
   AnthropicTool,
   CompleteRequest,
+  CompleteToolCallRequest,
   FailRequest,
   JsonSchemaTool,
   LeasesRequest,
@@ -39,10 +45,12 @@ import type {
   Message,
   OpenAiTool,
   PageQuery,
+  ProgressReport,
   RunSpec,
   TaskSpec,
   TasksQuery,
   ToolFormat,
+  ToolLeasesRequest,
   ToolRequest,
   WaitRequest,
 } from "./requests.ts";
@@ -173,6 +181,15 @@ export class Heddle {
   cancelTask(run: string, task: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<TaskView> {
     return this.#post(`${at(run, task)}/cancel`, body, options);
   }
+  /** A message that the task's next turn shows; `seq` is that of its event. @throws HeddleProblem `task_ended` */
+  sendMessage(
+    run: string,
+    task: string,
+    body: { content: string | object[] },
+    options: CallOptions = {},
+  ): Promise<{ seq: number }> {
+    return this.#post(`${at(run, task)}/messages`, body, options);
+  }
   /** Begins a new generation of an ended task. */
   retryTask(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {
     return this.#post(`${at(run, task)}/retry`, {}, options);
@@ -217,6 +234,11 @@ export class Heddle {
     return this.#tool(`${at(run)}/tools/${encodeURIComponent(tool)}`, body, options, true);
   }
 
+  /** The key by which an endpoint checks that a call of its tool comes from Heddle (Standard Webhooks). */
+  signingSecret(options: CallOptions = {}): Promise<{ secret: string }> {
+    return this.#get("/v1/tools/signing-secret", {}, options);
+  }
+
   // ---- sessions --------------------------------------------------------------------------------------------------------
 
   /** A session that may hold locks and permits, and wait, from outside any task; it ends `ttl_ms` after its last call. */
@@ -243,8 +265,15 @@ export class Heddle {
 
   // ---- pools and leases: pull workers ----------------------------------------------------------------------------------
 
-  async lease(pool: string, body: LeasesRequest, options: CallOptions = {}): Promise<Lease[]> {
-    const reply = await this.#transport.json<{ leases: Lease[] }>({
+  lease(pool: string, body: LeasesRequest, options: CallOptions = {}): Promise<Lease[]> {
+    return this.#leases(pool, body, options);
+  }
+  /** Calls of remote tools that wait for a worker of the pool. */
+  leaseToolCalls(pool: string, body: ToolLeasesRequest, options: CallOptions = {}): Promise<ToolCallLease[]> {
+    return this.#leases(pool, { ...body, kinds: ["tool_call"] }, options);
+  }
+  async #leases<Kind>(pool: string, body: LeasesRequest & { kinds?: string[] }, options: CallOptions): Promise<Kind[]> {
+    const reply = await this.#transport.json<{ leases: Kind[] }>({
       ...options,
       method: "POST",
       path: `/v1/pools/${encodeURIComponent(pool)}/leases`,
@@ -254,15 +283,19 @@ export class Heddle {
     return reply.leases;
   }
   /** @throws HeddleProblem `lease_lost`, always, for a lease that is no longer valid; so do the other calls on a lease */
-  renewLease(lease: string, options: CallOptions = {}): Promise<{ expires_at: number }> {
+  renewLease(lease: string, options: CallOptions = {}): Promise<Renewed> {
     return this.#onLease(lease, "renew", {}, options);
   }
-  /** Logs a turn: the messages since the last one. */
+  /** As `renewLease`, of a tool call's lease, and says how far the call is. */
+  reportProgress(lease: string, progress: ProgressReport, options: CallOptions = {}): Promise<{ expires_at: number }> {
+    return this.#onLease(lease, "renew", { progress }, options);
+  }
+  /** Logs a turn: the messages since the last one. What is answered as `messages` goes into the conversation, and is logged by Heddle. */
   turn(
     lease: string,
     body: { messages: Message[]; usage?: CompleteRequest["usage"] },
     options: CallOptions = {},
-  ): Promise<{ snapshot: string }> {
+  ): Promise<TurnLogged> {
     return this.#onLease(lease, "turn", body, options);
   }
   /** A tool call of the task itself. */
@@ -277,6 +310,14 @@ export class Heddle {
   complete(lease: string, body: CompleteRequest, options: CallOptions = {}): Promise<{ lease?: Lease }> {
     return this.#onLease(lease, "complete", body, options);
   }
+  completeToolCall(
+    lease: string,
+    body: CompleteToolCallRequest,
+    options: CallOptions = {},
+  ): Promise<{ lease?: ToolCallLease }> {
+    return this.#onLease(lease, "complete", body, options);
+  }
+  /** Of a task's attempt, or of a tool call's. */
   fail(lease: string, body: FailRequest, options: CallOptions = {}): Promise<Failed> {
     return this.#onLease(lease, "fail", body, options);
   }
@@ -290,12 +331,24 @@ export class Heddle {
   /**
    * The run's events after `after`, live, each once and in order, until the run has ended and all of them were seen.
    * Resumes by itself when the stream is cut; @throws HeddleUnreachable when the server stays away.
+   * With `partial`, between them: texts that models are still writing (`isPartial` tells which). They come once, or again from
+   * the start, or not at all; what counts is the turn's event.
    */
+  followEvents(
+    run: string,
+    query: { after?: number; partial: true },
+    options?: CallOptions,
+  ): AsyncGenerator<EventView | PartialText>;
+  followEvents(
+    run: string,
+    query?: { after?: number; partial?: false },
+    options?: CallOptions,
+  ): AsyncGenerator<EventView>;
   async *followEvents(
     run: string,
-    query: { after?: number } = {},
+    query: { after?: number; partial?: boolean } = {},
     options: CallOptions = {},
-  ): AsyncGenerator<EventView> {
+  ): AsyncGenerator<EventView | PartialText> {
     let seen = query.after ?? 0;
     for (;;) {
       const before = seen;
@@ -304,13 +357,17 @@ export class Heddle {
           ...options,
           method: "GET",
           path: `${at(run)}/events`,
-          query: { after: seen },
+          query: { after: seen, ...(query.partial && { partial: "true" }) },
           accept: "text/event-stream",
           headers: { "last-event-id": String(seen) },
         });
         for await (const { id, event: name, data } of serverEvents(response.body!)) {
           if (id === undefined && name === "end") return;
           if (id === undefined && name === "problem") throw problemIn(data);
+          if (id === undefined && name === "partial") {
+            yield { type: "partial", ...(JSON.parse(data) as PartialView) };
+            continue;
+          }
           const event = JSON.parse(data) as EventView;
           if (typeof event.seq !== "number" || event.seq <= seen) continue;
           seen = event.seq;

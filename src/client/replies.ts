@@ -5,10 +5,12 @@ import type {
   ErrorView,
   EventView,
   FindingView,
+  PartialView,
   RunStatus,
   RunView,
   TaskState,
   TaskView,
+  ToolCallView,
   VariableView,
 } from "../contract/shapes.ts";
 import type { ContextSpec, Message } from "./requests.ts";
@@ -21,11 +23,14 @@ export type {
   EventView,
   FindingView,
   ModelSource,
+  PartialView,
   Projection,
+  RemoteToolView,
   RunStatus,
   RunView,
   TaskState,
   TaskView,
+  ToolCallView,
   ToolOutcome,
   VariableView,
   WaitMode,
@@ -49,9 +54,39 @@ export interface Lease {
   run: string;
   snapshot: string;
   task: TaskView & { instructions: string; attempt: number };
+  /** Messages to the task, which follow the context. */
+  messages?: Message[];
   /** null: too large to travel along; read `snapshot` of `run`. */
   context: ContextView | null;
 }
+
+/** A lease of a remote tool's call. */
+export interface ToolCallLease {
+  /** The capability for this attempt: its calls need no key. */
+  id: string;
+  expires_at: number;
+  tool_call: ToolCallView;
+}
+
+export interface Renewed {
+  expires_at: number;
+  /** How many messages to the task the answer to the next turn brings. */
+  messages?: number;
+}
+
+export interface TurnLogged {
+  snapshot: string;
+  /** Messages to the task that are new to the worker. */
+  messages?: Message[];
+}
+
+/** A part of a reply that is still being written; it is in no log, and has no `seq`. */
+export interface PartialText extends PartialView {
+  type: "partial";
+}
+
+export const isPartial = (event: EventView | PartialText): event is PartialText =>
+  event.type === "partial" && !("seq" in event);
 
 /** A row of the list of runs: what the index knows without asking the run itself. */
 export type RunRow = Pick<RunView, "id" | "name" | "created_at" | "ended_at"> & { status: RunStatus };

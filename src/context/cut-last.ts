@@ -16,17 +16,26 @@ import type { Format, MessageText } from "./types.ts";
 /** The messages of the last `n` ≥ 1 turns with the head; all of them when there are no more than n turns. */
 export function cutLast(format: Format, messages: readonly MessageText[], n: number): MessageText[] {
   assert(Number.isSafeInteger(n) && n >= 1, "a window holds at least one turn");
-  const roles = messages.map(roleOf);
-  const turnEnds: number[] = [];
-  roles.forEach((role, i) => {
-    if (role !== "assistant") return;
-    let end = i + 1;
-    while (end < messages.length && answeredIds(format, messages[end]!).length > 0) end++;
-    turnEnds.push(end);
-  });
+  const turnEnds = turnEndsOf(format, messages);
   if (turnEnds.length <= n) return [...messages];
   const from = turnEnds[turnEnds.length - n - 1]!;
-  const systemEnd = format === "openai" ? roles.findIndex((role) => role !== "system" && role !== "developer") : 0;
-  const firstUser = roles.indexOf("user");
+  const systemEnd = format === "openai" ? systemEndOf(messages) : 0;
+  const firstUser = messages.findIndex((message) => roleOf(message) === "user");
   return messages.filter((_, i) => i >= from || i < systemEnd || i === firstUser);
 }
+
+/** Of each turn, the index after its last message. */
+export function turnEndsOf(format: Format, messages: readonly MessageText[]): number[] {
+  const ends: number[] = [];
+  for (const [i, message] of messages.entries()) {
+    if (roleOf(message) !== "assistant") continue;
+    let end = i + 1;
+    while (end < messages.length && answeredIds(format, messages[end]!).length > 0) end++;
+    ends.push(end);
+  }
+  return ends;
+}
+
+/** The index after the leading system and developer messages; -1 when there are no others. */
+export const systemEndOf = (messages: readonly MessageText[]): number =>
+  messages.findIndex((message) => !["system", "developer"].includes(roleOf(message) ?? ""));

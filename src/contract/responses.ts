@@ -56,6 +56,18 @@ const limitsView = z.strictObject({
   pools: z.array(z.string()),
 });
 
+const remoteTool = z
+  .strictObject({
+    name: z.string(),
+    description: z.string(),
+    input_schema: z.record(z.string(), z.unknown()),
+    pool: z.string().exactOptional(),
+    url: z.string().exactOptional(),
+    timeout_ms: z.int(),
+    retries: z.strictObject({ limit: z.int() }),
+  })
+  .meta({ id: "RemoteToolView" });
+
 export const runView = z
   .strictObject({
     id: z.string(),
@@ -69,6 +81,7 @@ export const runView = z
     counts,
     seats: z.strictObject({ open: z.int(), target: z.int() }),
     limits: limitsView,
+    tools: z.array(remoteTool).describe("Those that the run declares."),
     usage: usage.extend({ tokens: z.int().describe("Billable: input and output.") }),
     cost: z.number().nullable().describe("As usage.cost_usd."),
     unpriced_models: z.array(z.string()).describe("Models without a price that were called, some of them."),
@@ -90,6 +103,20 @@ const runRow = z
   })
   .meta({ id: "RunRow" });
 
+const toolWait = z.strictObject({
+  id: z.string(),
+  tool: z.string(),
+  call: z.string().describe("The call's id in the reply."),
+  state: z.enum(["ready", "running", "waiting"]).describe("waiting: to be tried again."),
+  since: at,
+  until: at.describe("When it times out."),
+  attempts: z.int(),
+  worker: z.string().exactOptional(),
+  progress: z
+    .strictObject({ at, message: z.string().exactOptional(), fraction: z.number().exactOptional() })
+    .exactOptional(),
+});
+
 const waitingOn = z
   .union([
     z.strictObject({ tasks: z.array(z.string()), mode: waitMode.exactOptional(), until: at.exactOptional() }),
@@ -99,6 +126,7 @@ const waitingOn = z
       since: at,
       until: at.exactOptional(),
     }),
+    z.strictObject({ tools: z.array(toolWait) }),
     z.strictObject({ backoff_until: at }),
     z.strictObject({ children: z.int() }),
     z.strictObject({ budget: z.literal(true) }),
@@ -143,6 +171,7 @@ export const taskView = z
       ended_at: at.nullable(),
     }),
     waiting_on: waitingOn,
+    pending_messages: z.int().describe("Messages to it that its next turn shows."),
     children_failed: z.int(),
     fork: z.strictObject({ snapshot: z.string(), mode: z.string(), reason: z.string().exactOptional() }),
   })
@@ -206,14 +235,57 @@ const leaseView = z
     run: z.string(),
     snapshot: z.string(),
     task: taskView.extend({ instructions: z.string(), attempt: z.int() }),
+    messages: z
+      .array(z.looseObject({}))
+      .describe("Messages to the task: they follow the context, after the results of open calls.")
+      .exactOptional(),
     context: contextView.nullable().describe("null: too large to travel along; fetch `snapshot` of `run`."),
   })
   .meta({ id: "Lease" });
 
-export const leasesView = z.strictObject({ leases: z.array(leaseView) });
-export const renewed = z.strictObject({ expires_at: at });
-export const completed = z.strictObject({ lease: leaseView.exactOptional() });
-export const failed = z.strictObject({ state: taskState, error: errorView });
+const toolCallView = z.strictObject({
+  id: z.string(),
+  tool: z.string(),
+  arguments: z.record(z.string(), z.unknown()),
+  idempotency_key: z.string().describe("The same for every attempt of the call."),
+  attempt: z.int(),
+  timeout_at: at,
+  run: z.string(),
+  task: z.strictObject({ id: z.string(), key: z.string().nullable(), title: z.string().nullable() }),
+});
+
+const toolCallLease = z
+  .strictObject({
+    id: z.string().describe("The capability for this attempt: its calls need no key."),
+    expires_at: at,
+    tool_call: toolCallView,
+  })
+  .meta({ id: "ToolCallLease" });
+
+const anyLease = z.union([leaseView, toolCallLease]);
+
+export const leasesView = z.strictObject({ leases: z.array(anyLease) });
+export const renewed = z.strictObject({
+  expires_at: at,
+  messages: z.int().describe("Messages to the task that the answer to the next turn brings.").exactOptional(),
+});
+export const turnLogged = appended.extend({
+  messages: z
+    .array(z.looseObject({}))
+    .describe(
+      "Messages to the task, new to the worker: they go into its conversation, after the results of open calls.",
+    )
+    .exactOptional(),
+});
+export const messageSent = z.strictObject({ seq: z.int().describe("Of its event in the log.") });
+export const completed = z.strictObject({ lease: anyLease.exactOptional() });
+export const failed = z.strictObject({
+  state: taskState.describe("A tool call's: waiting (to be tried again) or failed."),
+  error: errorView,
+});
+export const signingSecret = z.strictObject({
+  secret: z.string().describe("`whsec_` and base64: the key of the signatures that calls of urls carry."),
+});
 
 export const toolOutcome = z
   .union([
@@ -337,5 +409,7 @@ true satisfies AllTrue<
     Twins<z.infer<typeof waitView>, shapes.WaitView>,
     Twins<z.infer<typeof toolOutcome>, shapes.ToolOutcome>,
     Twins<z.infer<typeof leaseView>["task"], shapes.LeaseGrant["task"]>,
+    Twins<z.infer<typeof toolCallView>, shapes.ToolCallView>,
+    Twins<z.infer<typeof remoteTool>, shapes.RemoteToolView>,
   ]
 >;

@@ -4,6 +4,7 @@ import * as z from "zod";
 import * as limits from "../limits.ts";
 import { messagesSchema } from "./message.ts";
 import { queryInt } from "./paging.ts";
+import { remoteToolsSchema } from "./remote-tools.ts";
 import { poolName, snapshotHash, taskSpecSchema } from "./task-spec.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -60,7 +61,9 @@ export const createRunBody = z.strictObject({
     .exactOptional(),
   rules: unavailable,
   oversight: unavailable,
-  tools: unavailable,
+  tools: remoteToolsSchema
+    .describe("Tools that agents of the run may call, and that workers or endpoints of yours carry out.")
+    .exactOptional(),
   webhook: unavailable,
 });
 
@@ -94,4 +97,8 @@ export const snapshotQuery = z.strictObject({
 export const eventsQuery = z.strictObject({
   after: queryInt(0, Number.MAX_SAFE_INTEGER).default(0).describe("Only events with a greater seq."),
   limit: queryInt(1, limits.pageRowsMax).default(limits.pageRowsDefault).describe("Events of the page."),
+  partial: z
+    .stringbool({ truthy: ["true"], falsy: ["false"] })
+    .default(false)
+    .describe("Of a live stream: texts that models are still writing, too, as events `partial` without an id."),
 });

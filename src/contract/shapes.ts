@@ -57,6 +57,17 @@ export interface CacheView {
   lineages: LineageView[];
 }
 
+/** A tool that the run declares; it has a `pool` or a `url`. */
+export interface RemoteToolView {
+  name: string;
+  description: string;
+  input_schema: Record<string, unknown>;
+  pool?: string;
+  url?: string;
+  timeout_ms: number;
+  retries: { limit: number };
+}
+
 export interface RunView {
   id: string;
   name: string | null;
@@ -72,6 +83,7 @@ export interface RunView {
   counts: Record<TaskState, number>;
   seats: { open: number; target: number };
   limits: LimitsView;
+  tools: RemoteToolView[];
   usage: UsageView & { tokens: number };
   /** As `usage.cost_usd`. */
   cost: number | null;
@@ -125,10 +137,28 @@ export interface FindingView {
   message: string;
 }
 
+/** A call of a remote tool that has no result yet. */
+export interface ToolWait {
+  /** As its lease names it. */
+  id: string;
+  tool: string;
+  /** The call's id in the reply. */
+  call: string;
+  /** `ready` for a worker, `running`, or `waiting` to be tried again. */
+  state: "ready" | "running" | "waiting";
+  since: number;
+  /** When it times out. */
+  until: number;
+  attempts: number;
+  worker?: string;
+  progress?: { at: number; message?: string; fraction?: number };
+}
+
 /** What a task that does not run waits for; null otherwise. */
 export type WaitingOn =
   | { tasks: string[]; mode?: WaitMode; until?: number }
   | { variables: string[]; op: string; since: number; until?: number }
+  | { tools: ToolWait[] }
   | { backoff_until: number }
   | { children: number }
   | { budget: true }
@@ -164,6 +194,8 @@ export interface TaskView {
   usage: UsageView;
   timings: { created_at: number; ready_at: number | null; started_at: number | null; ended_at: number | null };
   waiting_on: WaitingOn;
+  /** Messages to it that its next turn shows. */
+  pending_messages: number;
   children_failed: number;
   fork: { snapshot: string; mode: string; reason?: string };
 }
@@ -214,6 +246,14 @@ export interface EventView {
   [field: string]: unknown;
 }
 
+/** A part of a reply that a hosted task's model is still writing: `text` follows its first `offset` characters. */
+export interface PartialView {
+  task: string;
+  turn: number;
+  offset: number;
+  text: string;
+}
+
 export interface WaitView {
   done: boolean;
   tasks?: TaskView[];
@@ -230,6 +270,8 @@ export interface LeaseGrant {
   task: TaskView & { instructions: string; attempt: number };
   /** JSON text of `{format, model, system?, messages, tools?, params?}`; null when it is fetched by snapshot instead. */
   contextText: string | null;
+  /** Messages to the task that follow the context. */
+  messages: readonly MessageText[];
   snapshot: string;
 }
 
@@ -242,6 +284,33 @@ export interface ToolAnnotations {
   idempotentHint?: boolean;
   openWorldHint?: boolean;
 }
+
+/** A lease of a remote tool's call, as an object grants it; the HTTP door signs it as it does a task's. */
+export interface ToolCallGrant {
+  run: string;
+  /** The calling task's, or session's. */
+  taskNumber: number;
+  call: number;
+  fence: number;
+  expires_at: number;
+  toolCall: Omit<ToolCallView, "arguments">;
+  /** JSON text of an object. */
+  argumentsText: string;
+}
+
+export interface ToolCallView {
+  id: string;
+  tool: string;
+  arguments: Record<string, unknown>;
+  /** The same for every attempt of the call. */
+  idempotency_key: string;
+  attempt: number;
+  timeout_at: number;
+  run: string;
+  task: { id: string; key: string | null; title: string | null };
+}
+
+export type Grant = LeaseGrant | ToolCallGrant;
 
 /** A tool call's answer: exactly one of result, error, pending. */
 export type ToolOutcome =

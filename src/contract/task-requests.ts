@@ -26,6 +26,12 @@ export const createTasksBody = z.strictObject({
 
 export const tasksQuery = pageQuery.extend({ state: z.enum(taskStates).exactOptional() });
 
+export const messageBody = z.strictObject({
+  content: z
+    .union([z.string().min(1), z.array(z.looseObject({ type: z.string() })).min(1)], "expected text or content blocks")
+    .describe("What a user message of the run's format has: text, or the vendor's content blocks."),
+});
+
 export const retryBody = z.strictObject({ from_turn: unavailable });
 
 export const waitBody = z.strictObject({

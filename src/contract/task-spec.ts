@@ -72,6 +72,15 @@ export const taskSpecSchema = z.strictObject({
     .optional(),
   max_turns: z.int().min(1).max(limits.maxTurnsMax).describe("Model requests that the task may make.").optional(),
   max_tokens: z.int().min(1).describe("Tokens that the task and all tasks under it may spend.").optional(),
+  on_context_too_long: z
+    .union(
+      [z.enum(["fail"]), z.strictObject({ last: z.int().min(1).max(limits.lastTurnsMax) })],
+      'expected "fail" or {"last": n}',
+    )
+    .describe(
+      'When its conversation no longer fits the model: "fail" (default), or {"last": n}: go on with its instructions and the newest n turns.',
+    )
+    .optional(),
   timeout_ms: z
     .int()
     .min(1)

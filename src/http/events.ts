@@ -21,24 +21,25 @@ export const eventRoutes = [
       query: eventsQuery,
       answer: { status: 200, schema: eventsPage, stream: true },
     },
-    async ({ request, env, tenant, params, query: { after, limit } }) => {
+    async ({ request, env, tenant, params, query: { after, limit, partial } }) => {
       const object = runObject(env, tenant, params.run);
-      const read = (from: number, rows: number, waitMs: number) =>
-        ask(object.events({ after: from, limit: rows, waitMs }));
+      const read = (from: number, rows: number) => ask(object.events({ after: from, limit: rows, waitMs: 0 }));
 
       if (request.headers.get("accept")?.includes("text/event-stream")) {
         const resumed = request.headers.get("last-event-id");
         const from = resumed ? validate(seq, resumed) : after;
         // The first page is read before the answer begins, so that what is wrong can still be a problem.
-        const first = await read(from, limit, 0);
-        const frames = liveEvents(from, first, (last) => read(last, limit, limits.sseWaitMs));
+        const follow = (last: number, partials: number, waitMs: number) =>
+          ask(object.events({ after: last, limit, waitMs, ...(partial && { partials }) }));
+        const first = await follow(from, 0, 0);
+        const frames = liveEvents(from, first, (last, partials) => follow(last, partials, limits.sseWaitMs));
         return new Response(streamOf(frames), { headers: { "content-type": "text/event-stream; charset=utf-8" } });
       }
 
-      const { events } = await read(after, limit, 0);
+      const { events } = await read(after, limit);
       const last = events.at(-1)?.seq;
       // A page may end early for its size, so only asking tells whether more follows.
-      const more = last !== undefined && (await read(last, 1, 0)).events.length > 0;
+      const more = last !== undefined && (await read(last, 1)).events.length > 0;
       return { events, next_cursor: more ? String(last) : null };
     },
   ),

@@ -1,9 +1,9 @@
 /** The pull protocol: workers lease tasks, and report about them with the lease as their only authority. */
 
 import { RawJson } from "../context/json-text.ts";
-import { completeBody, failBody, leasesBody, turnBody } from "../contract/lease-requests.ts";
-import { appended, completed, failed, leasesView, renewed, toolOutcome } from "../contract/responses.ts";
-import type { LeaseGrant } from "../contract/shapes.ts";
+import { completeBody, failBody, leasesBody, renewBody, turnBody } from "../contract/lease-requests.ts";
+import { completed, failed, leasesView, renewed, toolOutcome, turnLogged } from "../contract/responses.ts";
+import type { Grant } from "../contract/shapes.ts";
 import { leaseToolBody } from "../contract/task-requests.ts";
 import { poolName } from "../contract/task-spec.ts";
 import { messageTexts } from "../contract/task-texts.ts";
@@ -25,7 +25,7 @@ export const leaseRoutes = [
     {
       method: "POST",
       path: "/v1/pools/:pool/leases",
-      summary: "Lease ready tasks of a pool",
+      summary: "Lease ready tasks of a pool, or calls of tools that its workers carry out",
       body: leasesBody,
       answer: { status: 200, schema: leasesView },
       problems: ["pool_not_allowed"],
@@ -35,7 +35,8 @@ export const leaseRoutes = [
       // No key could do it, so it is not a matter of authority (403) but of the request (422).
       if (pool === hostedPool)
         throw new Fault("pool_not_allowed", "the pool hosted is served by Heddle's own worker agents");
-      const input = { tenant, pool, worker: body.worker, max: body.max, waitMs: body.wait_ms };
+      const { worker, max, wait_ms: waitMs, kinds, tools } = body;
+      const input = { tenant, pool, worker, max, waitMs, kinds, ...(tools && { tools }) };
       const grants = await ask(gateObject(env, tenant).lease(input, idem));
       return { leases: await Promise.all(grants.map((grant) => leaseOf(env, tenant, grant))) };
     },
@@ -45,10 +46,14 @@ export const leaseRoutes = [
     {
       method: "POST",
       path: "/v1/leases/:lease/renew",
-      summary: "Keep a lease",
+      summary: "Keep a lease; of a tool call, say how far it is",
+      body: renewBody,
       answer: { status: 200, schema: renewed },
     },
-    ({ holder }) => holder.ask(holder.object.renew(holder.lease)),
+    ({ holder, body: { progress } }) => {
+      if (progress && holder.lease.call === undefined) throw onlyOfCalls("progress");
+      return holder.ask(holder.object.renew(holder.lease, progress));
+    },
   ),
 
   leaseRoute(
@@ -57,17 +62,14 @@ export const leaseRoutes = [
       path: "/v1/leases/:lease/turn",
       summary: "Log a turn: a resumed attempt goes on from it",
       body: turnBody,
-      answer: { status: 200, schema: appended },
-      problems: ["context_too_large"],
+      answer: { status: 200, schema: turnLogged },
+      problems: ["context_too_large", "lease_of_tool_call"],
     },
-    ({ holder, body, text, idem }) =>
-      holder.ask(
-        holder.object.turn(
-          holder.lease,
-          { messages: messageTexts(text, "messages"), ...(body.usage && { usage: body.usage }) },
-          idem,
-        ),
-      ),
+    async ({ holder, body, text, idem }) => {
+      const turn = { messages: messageTexts(text, "messages"), ...(body.usage && { usage: body.usage }) };
+      const { snapshot, messages } = await holder.ask(holder.object.turn(holder.lease, turn, idem));
+      return { snapshot, ...(messages && { messages: rawList(messages) }) };
+    },
   ),
 
   leaseRoute(
@@ -77,11 +79,19 @@ export const leaseRoutes = [
       summary: "Carry out a tool call of the leased task",
       body: leaseToolBody,
       answer: { status: 200, schema: toolOutcome },
-      problems: ["not_found", "open_calls", "unknown_snapshot", "not_available", "context_too_large"],
+      problems: [
+        "not_found",
+        "open_calls",
+        "unknown_snapshot",
+        "not_available",
+        "context_too_large",
+        "lease_of_tool_call",
+      ],
     },
     ({ holder, params, body, text, idem }) => {
       requireTool(params.tool);
-      return holder.ask(holder.object.leaseTool(holder.lease, toolCallInput(params.tool, body, text), idem));
+      // What is not found here is the tool: a run that is gone answers `lease_lost` itself.
+      return ask(holder.object.leaseTool(holder.lease, toolCallInput(params.tool, body, text), idem));
     },
   ),
 
@@ -89,13 +99,14 @@ export const leaseRoutes = [
     {
       method: "POST",
       path: "/v1/leases/:lease/complete",
-      summary: "The task succeeded; with `next`, lease another in the same call",
+      summary: "The task succeeded, or the tool call has its result; with `next`, lease another in the same call",
       body: completeBody,
       answer: { status: 200, schema: completed },
       problems: ["result_too_large"],
     },
-    async ({ env, holder, body: { result, usage, next, worker = "" }, idem }) => {
-      const input = { result, ...(usage && { usage }), next, worker };
+    async ({ env, holder, body: { result, is_error: isError, usage, next, worker = "" }, idem }) => {
+      if (isError !== undefined && holder.lease.call === undefined) throw onlyOfCalls("is_error");
+      const input = { result, ...(isError !== undefined && { isError }), ...(usage && { usage }), next, worker };
       const { lease } = await holder.ask(holder.object.complete(holder.lease, input, idem));
       return lease ? { lease: await leaseOf(env, holder.claim.tenant, lease) } : {};
     },
@@ -105,7 +116,7 @@ export const leaseRoutes = [
     {
       method: "POST",
       path: "/v1/leases/:lease/fail",
-      summary: "The attempt failed",
+      summary: "The attempt of a task, or of a tool call, failed",
       body: failBody,
       answer: { status: 200, schema: failed },
     },
@@ -113,15 +124,30 @@ export const leaseRoutes = [
   ),
 ];
 
-/** A grant as workers see it: named by its signed capability, with its context's text untouched. */
-async function leaseOf(env: HttpEnv, tenant: string, grant: LeaseGrant): Promise<Record<string, unknown>> {
-  const { run, taskNumber, fence, expires_at, task, contextText, snapshot } = grant;
+const onlyOfCalls = (path: string): Fault =>
+  new Fault("validation_failed", "the lease is a task's", [{ path, message: "only a tool call's lease has it" }]);
+
+/** A grant as workers see it: named by its signed capability, with its context's or arguments' text untouched. */
+async function leaseOf(env: HttpEnv, tenant: string, grant: Grant): Promise<Record<string, unknown>> {
+  if ("call" in grant) {
+    const { run, taskNumber, fence, call, expires_at, toolCall, argumentsText } = grant;
+    const { id, tool, ...rest } = toolCall;
+    return {
+      id: await signLease(deploymentSecret(env), { tenant, run, taskNumber, fence, call }),
+      expires_at,
+      tool_call: { id, tool, arguments: new RawJson(argumentsText), ...rest },
+    };
+  }
+  const { run, taskNumber, fence, expires_at, task, contextText, messages, snapshot } = grant;
   return {
     id: await signLease(deploymentSecret(env), { tenant, run, taskNumber, fence }),
     expires_at,
     run,
     snapshot,
     task,
+    ...(messages.length > 0 && { messages: rawList(messages) }),
     context: contextText === null ? null : new RawJson(contextText),
   };
 }
+
+const rawList = (messages: readonly string[]): RawJson => new RawJson(`[${messages.join(",")}]`);

@@ -1,10 +1,10 @@
 /**
- * A run's log as server-sent events: one frame an event, a comment while nothing happens, a last frame `end` when the run
- * has ended. A stream also ends, without `end`, after a bounded number of calls: the client then resumes after the last id,
- * which every EventSource does by itself.
+ * A run's log as server-sent events: one frame an event (and, if asked for, one a partial text), a comment while nothing
+ * happens, a last frame `end` when the run has ended. A stream also ends, without `end`, after a bounded number of calls: the
+ * client then resumes after the last id, which every EventSource does by itself.
  */
 
-import type { EventView } from "../contract/shapes.ts";
+import type { EventView, PartialView } from "../contract/shapes.ts";
 import { Fault } from "../errors/fault.ts";
 import { sseCallsMax, sseHeartbeatMs } from "../limits.ts";
 import { problemOf } from "./problem.ts";
@@ -13,27 +13,37 @@ export interface EventsRead {
   readonly events: readonly EventView[];
   /** The run has ended and no event follows these. */
   readonly done: boolean;
+  /** What models are still writing, and up to where that is now seen. */
+  readonly partials?: { readonly upTo: number; readonly texts: readonly PartialView[] };
 }
 
-/** The frames after event `after`; `more` waits for events that follow a seq. */
+/**
+ * The frames after event `after`; `more` waits for events that follow a seq, or partial texts beyond what was seen. These have
+ * no id: they are in no log, and nobody resumes after one.
+ */
 export async function* liveEvents(
   after: number,
   first: EventsRead,
-  more: (after: number) => Promise<EventsRead>,
+  more: (after: number, partials: number) => Promise<EventsRead>,
 ): AsyncGenerator<string, void, void> {
   yield "retry: 1000\n\n";
   let last = after;
   let page = first;
+  let partials = 0;
   for (let calls = 0; calls < sseCallsMax; calls++) {
     if (page.events.length > 0) {
       last = page.events.at(-1)!.seq;
       yield page.events.map((event) => frame(event.type, event, event.seq)).join("");
     }
+    if (page.partials) {
+      partials = page.partials.upTo;
+      if (page.partials.texts.length > 0) yield page.partials.texts.map((text) => frame("partial", text)).join("");
+    }
     if (page.done) {
       yield frame("end", { last_seq: last });
       return;
     }
-    const next = more(last);
+    const next = more(last, partials);
     try {
       while (!(await settlesWithin(next, sseHeartbeatMs))) yield ": live\n\n";
       page = await next;

@@ -6,7 +6,12 @@ import { type ProblemCode, problems } from "../errors/codes.ts";
 import { Fault, type FaultData } from "../errors/fault.ts";
 
 /** Seconds after which a problem of a busy or unready server is worth a repetition, where the fault doesn't say. */
-const retryAfterS: Partial<Record<ProblemCode, number>> = { too_many_requests: 1, overloaded: 1, not_ready: 5 };
+const retryAfterS: Partial<Record<ProblemCode, number>> = {
+  too_many_requests: 1,
+  too_many_messages: 1,
+  overloaded: 1,
+  not_ready: 5,
+};
 
 /**
  * The document of a fault. `type` is a reference to this server's own page about the code; `instance` names the

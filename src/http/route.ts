@@ -37,7 +37,7 @@ interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodT
 }
 
 interface Answer {
-  readonly status: 200 | 201 | 204;
+  readonly status: 200 | 201 | 202 | 204;
   /** Absent: no body, or not JSON. */
   readonly schema?: z.ZodType;
   readonly contentType?: string;

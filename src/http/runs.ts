@@ -2,14 +2,17 @@
 
 import { rawAt } from "../context/json-text.ts";
 import { pageQuery } from "../contract/paging.ts";
+import { type RemoteTool, toolsWithTexts } from "../contract/remote-tools.ts";
 import { runsPage, runView } from "../contract/responses.ts";
 import { budgetBody, cancelBody, createRunBody, finishRunBody } from "../contract/run-requests.ts";
 import { taskWithTexts } from "../contract/task-texts.ts";
+import { refusedAddress } from "../contract/tool-address.ts";
 import { Fault } from "../errors/fault.ts";
 import { type RunId, runIdOf } from "../ids.ts";
 import type { CreateRunInput } from "../objects/rpc.ts";
 import { deleteRun, insertRun, listRuns } from "../storage/d1/run-index.ts";
 import { pageOf, positionOf } from "./cursor.ts";
+import type { HttpEnv } from "./env.ts";
 import { ask, gateObject, runObject } from "./objects.ts";
 import { contextInput } from "./raw-parts.ts";
 import { keyRoute } from "./route.ts";
@@ -36,6 +39,7 @@ export const runRoutes = [
       problems: [
         "instructions_too_large",
         "context_too_large",
+        "tools_too_large",
         "not_available",
         "no_provider",
         "no_price",
@@ -43,6 +47,8 @@ export const runRoutes = [
       ],
     },
     async ({ env, tenant, body, text, idem }) => {
+      const tools = body.tools && toolsWithTexts(body.tools, rawAt(text, ["tools"])!);
+      requireCallable(tools ?? [], env);
       const id = await newRunId(tenant, idem?.key);
       const input: CreateRunInput = {
         tenant,
@@ -50,6 +56,7 @@ export const runRoutes = [
         ...(body.name !== undefined && { name: body.name }),
         context: contextInput(body.context, rawAt(text, ["context"])),
         limits: body.limits ?? {},
+        ...(tools && { tools }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
       // The row comes first: an object without a row would never be swept. A row without an object is removed by the sweep.
@@ -175,3 +182,12 @@ export const runRoutes = [
     ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(body, idem)),
   ),
 ];
+
+/** @throws Fault validation_failed for urls that this deployment does not call */
+function requireCallable(tools: readonly RemoteTool[], { HEDDLE_BOOT }: HttpEnv): void {
+  const errors = tools.flatMap(({ url }, i) => {
+    const message = url === undefined ? undefined : refusedAddress(url, { local: HEDDLE_BOOT !== undefined });
+    return message === undefined ? [] : [{ path: `tools[${i}].url`, message }];
+  });
+  if (errors.length > 0) throw new Fault("validation_failed", undefined, errors);
+}

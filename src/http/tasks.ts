@@ -1,10 +1,13 @@
 /** Tasks of a run, and waiting for them. */
 
-import { RawJson } from "../context/json-text.ts";
-import { contextView, createdTasks, tasksPage, taskView, waitView } from "../contract/responses.ts";
+import { RawJson, rawAt } from "../context/json-text.ts";
+import { contextView, createdTasks, messageSent, tasksPage, taskView, waitView } from "../contract/responses.ts";
 import { cancelBody } from "../contract/run-requests.ts";
-import { createTasksBody, retryBody, tasksQuery, waitBody } from "../contract/task-requests.ts";
+import { createTasksBody, messageBody, retryBody, tasksQuery, waitBody } from "../contract/task-requests.ts";
 import { tasksWithTexts } from "../contract/task-texts.ts";
+import { fitsUtf8 } from "../contract/utf8.ts";
+import { Fault } from "../errors/fault.ts";
+import { messageBytesMax } from "../limits.ts";
 import { ask, runObject } from "./objects.ts";
 import { keyRoute } from "./route.ts";
 
@@ -88,6 +91,26 @@ export const taskRoutes = [
     },
     ({ env, tenant, params, body, idem }) =>
       ask(runObject(env, tenant, params.run).cancelTask(params.task, body.reason, idem)),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/tasks/:task/messages",
+      summary: "Send a message to a task: its next turn shows it",
+      body: messageBody,
+      answer: { status: 202, schema: messageSent },
+      problems: ["task_ended", "run_ended", "message_too_large", "context_too_large", "too_many_messages"],
+    },
+    ({ env, tenant, params, text, idem }) => {
+      const content = rawAt(text, ["content"])!;
+      if (!fitsUtf8(content, messageBytesMax))
+        throw new Fault("message_too_large", undefined, [
+          { path: "content", message: `at most ${messageBytesMax} bytes` },
+        ]);
+      return ask(runObject(env, tenant, params.run).sendMessage(params.task, content, idem));
+    },
   ),
 
   keyRoute(

@@ -1,5 +1,6 @@
 /** Whose life a hosted attempt shares, where seats are opened directly. */
 
+import { base32 } from "../ids.ts";
 import type { Env } from "./env.ts";
 
 let isolate: string | undefined;
@@ -12,6 +13,6 @@ let isolate: string | undefined;
 export function bootOf({ HEDDLE_BOOT: launcher }: Pick<Env, "HEDDLE_BOOT">): string {
   if (!launcher) return "";
   // Not at the module's top: the platform has no chance there.
-  isolate ??= crypto.randomUUID();
+  isolate ??= base32(crypto.getRandomValues(new Uint8Array(8)), 8);
   return `${launcher}/${isolate}`;
 }

@@ -7,6 +7,7 @@
  */
 
 import type { MessageText, Usage } from "../context/types.ts";
+import type { RemoteTool } from "../contract/remote-tools.ts";
 import type {
   ActorView,
   ContextInput,
@@ -14,8 +15,9 @@ import type {
   ErrorView,
   EventView,
   FindingView,
-  LeaseGrant,
+  Grant,
   Page,
+  PartialView,
   RunStatus,
   RunView,
   SnapshotView,
@@ -57,6 +59,7 @@ export interface CreateRunInput {
   name?: string;
   context: ContextInput;
   limits: LimitsInput;
+  tools?: readonly RemoteTool[];
   root?: TaskSpec;
 }
 
@@ -64,6 +67,16 @@ export interface CreateRunInput {
 export interface LeaseRef {
   readonly taskNumber: number;
   readonly fence: number;
+  /** Of a remote tool's call of that task: the number of the event that began it. */
+  readonly call?: number;
+}
+
+/** What a worker takes. */
+export interface LeaseWishes {
+  /** Default: tasks. */
+  readonly kinds?: readonly ("task" | "tool_call")[];
+  /** Only calls of these; default: of any tool. */
+  readonly tools?: readonly string[];
 }
 
 export interface ToolCallInput {
@@ -81,6 +94,8 @@ export interface ToolCallInput {
 
 export interface CompleteInput {
   readonly result: unknown;
+  /** Of a tool call. */
+  readonly isError?: boolean;
   readonly usage?: Partial<Usage>;
   /** Ask for the next task of the same pool in the same call. */
   readonly next: boolean;
@@ -90,6 +105,29 @@ export interface CompleteInput {
 export interface FailInput {
   readonly error: { code: string; message: string };
   readonly retryable: boolean;
+}
+
+export interface EventsInput {
+  readonly after: number;
+  readonly limit: number;
+  readonly waitMs: number;
+  /** Partial texts too: those that came after an answer's `upTo` (0: all there are). */
+  readonly partials?: number;
+}
+
+export interface EventsAnswer {
+  readonly events: readonly EventView[];
+  /** The run has ended and no event follows. */
+  readonly done: boolean;
+  /** Follow the events; none while more of these are to be read. */
+  readonly partials?: { readonly upTo: number; readonly texts: readonly PartialView[] };
+}
+
+/** What a pull worker is told about its turn. */
+export interface TurnAnswer {
+  readonly snapshot: string;
+  /** Messages to the task that have come since the last answer: for the worker's conversation, after the results of open calls. */
+  readonly messages?: readonly MessageText[];
 }
 
 /** Stub of a RunScheduler, named `tenant/run`. Every method answers `not_found` for a run that was never created or is deleted. */
@@ -116,6 +154,8 @@ export interface RunSchedulerRpc {
   task(id: string): Promise<Reply<TaskView>>;
   taskContext(id: string): Promise<Reply<SnapshotView>>;
   cancelTask(id: string, reason: string | undefined, idem?: Idem): Promise<Reply<TaskView>>;
+  /** `content`: JSON text of a user message's content. Its event's number; the task's next turn shows it. */
+  sendMessage(id: string, content: string, idem?: Idem): Promise<Reply<{ seq: number }>>;
   retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>>;
   wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>>;
   callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
@@ -132,37 +172,37 @@ export interface RunSchedulerRpc {
   variables(input: { limit: number; cursor?: string }): Promise<Reply<Page<VariableView>>>;
   variable(name: string): Promise<Reply<VariableView>>;
 
-  /** Events with seq > after, oldest first; waits up to waitMs when there is none. `done`: the run has ended and no event follows. */
-  events(input: {
-    after: number;
-    limit: number;
-    waitMs: number;
-  }): Promise<Reply<{ events: EventView[]; done: boolean }>>;
+  /** Events with seq > after, oldest first; waits up to waitMs when there is nothing. */
+  events(input: EventsInput): Promise<Reply<EventsAnswer>>;
 
-  /** Grants up to max ready tasks of a pool; never waits. */
-  leases(input: { pool: string; worker: string; max: number; contextBytes: number }): Promise<Reply<LeaseGrant[]>>;
+  /** Grants up to max ready tasks of a pool, or calls of its tools; never waits. */
+  leases(
+    input: { pool: string; worker: string; max: number; contextBytes: number } & LeaseWishes,
+  ): Promise<Reply<Grant[]>>;
   /** The grant again while it is open, for a repeated Idempotency-Key. */
-  leaseAgain(lease: LeaseRef): Promise<Reply<LeaseGrant>>;
-  renew(lease: LeaseRef): Promise<Reply<{ expires_at: number }>>;
+  leaseAgain(lease: LeaseRef): Promise<Reply<Grant>>;
+  /** `progress`: of a tool call. `messages`: how many wait for the worker's next turn. */
+  renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number; messages?: number }>>;
   turn(
     lease: LeaseRef,
     input: { messages: readonly MessageText[]; usage?: Partial<Usage> },
     idem?: Idem,
-  ): Promise<Reply<{ snapshot: string }>>;
+  ): Promise<Reply<TurnAnswer>>;
   leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
-  complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: LeaseGrant }>>;
+  complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>>;
   fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>>;
 
   /** Cron's last net: loads the object, expires what is due, re-arms the alarm. Answers the status for the run index. */
   sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>>;
 }
 
-/** Stub of a TenantGate, named by the tenant: which runs have ready tasks for a pool, served round robin. */
+/** Stub of a TenantGate, named by the tenant: which runs have ready work for a pool, served round robin. */
 export interface TenantGateRpc {
-  announce(input: { run: string; pool: string; ready: boolean }): Promise<void>;
+  /** `tool`: calls of that tool, and not tasks. */
+  announce(input: { run: string; pool: string; tool?: string; ready: boolean }): Promise<void>;
   lease(
-    input: { tenant: string; pool: string; worker: string; max: number; waitMs: number },
+    input: { tenant: string; pool: string; worker: string; max: number; waitMs: number } & LeaseWishes,
     idem?: Idem,
-  ): Promise<Reply<LeaseGrant[]>>;
+  ): Promise<Reply<Grant[]>>;
   forget(run: string): Promise<void>;
 }

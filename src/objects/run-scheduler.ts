@@ -12,9 +12,8 @@ import type {
   ActorView,
   CreatedTasks,
   ErrorView,
-  EventView,
   FindingView,
-  LeaseGrant,
+  Grant,
   Page,
   RunStatus,
   RunView,
@@ -45,17 +44,20 @@ import {
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
 import { contextText } from "../storage/run/context-tree.ts";
-import { bootOf } from "./boot.ts";
 import { type Env, gateStub } from "./env.ts";
 import type {
   CompleteInput,
   CreateRunInput,
+  EventsAnswer,
+  EventsInput,
   FailInput,
   Idem,
   LeaseRef,
+  LeaseWishes,
   Reply,
   RunSchedulerRpc,
   ToolCallInput,
+  TurnAnswer,
 } from "./rpc.ts";
 import { Actors } from "./run/actors.ts";
 import { createRun } from "./run/create-run.ts";
@@ -69,19 +71,22 @@ import { projectionOf } from "./run/projection.ts";
 import { PullLeases } from "./run/pull-leases.ts";
 import { badCursor, noTask, ok, placeOf, refuse } from "./run/replies.ts";
 import { RunShell } from "./run/shell.ts";
+import { messageTo } from "./run/task-messages.ts";
 import { listVariables, VariableCalls } from "./run/variable-calls.ts";
 import { runView, seatTarget, taskView } from "./run/views.ts";
 import { openDirectly, openThroughQueues } from "./seat-port.ts";
 import type {
   Leave,
   NextTask,
+  PartialPiece,
   ReservationWanted,
+  SeatJob,
   SeatReply,
   SeatReservation,
   SeatRpc,
   SeatTicket,
   SeatTurn,
-  SeatWork,
+  UrlOutcome,
 } from "./seat-rpc.ts";
 
 export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc, SeatRpc {
@@ -106,7 +111,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     this.#actors = new Actors(this.#shell);
     this.#outside = new Outside(this.#shell, this.#variables, this.#actors);
     this.#pulled = new PullLeases(this.#shell, this.#variables);
-    this.#hosted = new HostedSeats(this.#shell, this.#variables, bootOf(env));
+    this.#hosted = new HostedSeats(this.#shell, this.#variables);
   }
 
   #serveHere(ticket: SeatTicket): Promise<void> {
@@ -281,6 +286,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     }, idem);
   }
 
+  async sendMessage(id: string, content: string, idem?: Idem): Promise<Reply<{ seq: number }>> {
+    return this.#shell.command((step, run) => {
+      const task = findTask(run, id);
+      return task ? messageTo(step, run, task, content) : noTask;
+    }, idem);
+  }
+
   async retryTask(id: string, _fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>> {
     return this.#shell.command((step, run) => {
       const task = findTask(run, id);
@@ -294,11 +306,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#outside.wait(input);
   }
 
-  async events(input: {
-    after: number;
-    limit: number;
-    waitMs: number;
-  }): Promise<Reply<{ events: EventView[]; done: boolean }>> {
+  async events(input: EventsInput): Promise<Reply<EventsAnswer>> {
     return this.#outside.events(input);
   }
 
@@ -345,28 +353,25 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   // ---- leases of pull workers ------------------------------------------------------------------------------------------
 
-  async leases(input: {
-    pool: string;
-    worker: string;
-    max: number;
-    contextBytes: number;
-  }): Promise<Reply<LeaseGrant[]>> {
+  async leases(
+    input: { pool: string; worker: string; max: number; contextBytes: number } & LeaseWishes,
+  ): Promise<Reply<Grant[]>> {
     return this.#pulled.leases(input);
   }
 
-  async leaseAgain(lease: LeaseRef): Promise<Reply<LeaseGrant>> {
+  async leaseAgain(lease: LeaseRef): Promise<Reply<Grant>> {
     return this.#pulled.leaseAgain(lease);
   }
 
-  async renew(lease: LeaseRef): Promise<Reply<{ expires_at: number }>> {
-    return this.#pulled.renew(lease);
+  async renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number; messages?: number }>> {
+    return this.#pulled.renew(lease, progress);
   }
 
   async turn(
     lease: LeaseRef,
     input: { messages: readonly MessageText[]; usage?: Partial<Usage> },
     idem?: Idem,
-  ): Promise<Reply<{ snapshot: string }>> {
+  ): Promise<Reply<TurnAnswer>> {
     return this.#pulled.turn(lease, input, idem);
   }
 
@@ -374,7 +379,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#pulled.leaseTool(lease, input, idem);
   }
 
-  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: LeaseGrant }>> {
+  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {
     return this.#pulled.complete(lease, input, idem);
   }
 
@@ -384,12 +389,17 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   // ---- hosted seats ----------------------------------------------------------------------------------------------------
 
-  async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatWork | undefined> {
+  async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined> {
     return this.#hosted.openSeat(ticket, next);
   }
 
-  async renewSeat(lease: LeaseRef): Promise<{ held: boolean }> {
-    return { held: (await this.#pulled.renew(lease)).ok };
+  async renewSeat(lease: LeaseRef): Promise<{ held: boolean; watched: boolean }> {
+    const { ok: held } = await this.#pulled.renew(lease);
+    return { held, watched: held && this.#shell.partials.isWatched(this.#shell.now()) };
+  }
+
+  async partialText(lease: LeaseRef, piece: PartialPiece): Promise<{ watched: boolean }> {
+    return this.#hosted.partialText(lease, piece);
   }
 
   async seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply> {
@@ -410,5 +420,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply> {
     return this.#hosted.leaveSeat(lease, leave, next);
+  }
+
+  async endUrlCall(
+    lease: LeaseRef & { readonly call: number },
+    outcome: UrlOutcome,
+    next: NextTask | undefined,
+  ): Promise<SeatReply> {
+    return this.#hosted.endUrlCall(lease, outcome, next);
   }
 }

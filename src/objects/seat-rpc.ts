@@ -33,6 +33,8 @@ export interface SeatWork extends LeaseRef {
   readonly snapshot: string;
   /** Not stored yet: the fork's own messages, logged with the first turn. Empty when the task is resumed. */
   readonly fork: readonly MessageText[];
+  /** Messages to the task that no turn shows yet: for its next request, after the results of open calls. */
+  readonly messages: readonly MessageText[];
   /** Absolute position of the fork point's cache mark in the whole transcript; undefined when there is none. */
   readonly mark: CacheMark | undefined;
   /** Messages of the forked base: what the task did not write itself. */
@@ -46,13 +48,35 @@ export interface SeatWork extends LeaseRef {
   readonly outputSchema: string | undefined;
   /** Model calls must reserve tokens first. */
   readonly reserves: boolean;
+  /** Somebody follows the run with partial texts. */
+  readonly watched: boolean;
   /** One per context lineage: OpenAI's prompt_cache_key. */
   readonly lineage: string;
   /** Siblings are held until this attempt's first token: tell of it (`firstToken`). */
   readonly warms: boolean;
   /** A relocated fork: reasoning blocks of the base are stripped. */
   readonly relocated: boolean;
+  /** Names of the tools that the run declares. */
+  readonly remoteTools: readonly string[];
 }
+
+/** A call of a tool that an HTTP endpoint carries out, for a seat to make. */
+export interface UrlCall extends LeaseRef {
+  readonly call: number;
+  readonly url: string;
+  /** JSON text. */
+  readonly payload: string;
+  readonly idempotencyKey: string;
+  readonly timeoutAt: number;
+}
+
+/** What a seat does next. */
+export type SeatJob = SeatWork | UrlCall;
+
+/** What an attempt of a url came to. */
+export type UrlOutcome =
+  | { readonly kind: "result"; readonly result: unknown; readonly isError: boolean }
+  | Extract<Ending, { kind: "error" }>;
 
 export type Ending =
   | { readonly kind: "result"; readonly result: unknown }
@@ -64,8 +88,10 @@ export type Ending =
     };
 
 export interface SeatTurn {
-  /** What follows the snapshot: fork or tool results, then the reply. */
+  /** What follows the snapshot: fork or tool results, messages to the task, then the reply. */
   readonly messages: readonly MessageText[];
+  /** How many of the messages to the task are among them; absent: none. */
+  readonly shown?: number;
   readonly usage: Usage;
   /** Whose usage it is. */
   readonly model?: ModelUsed;
@@ -73,6 +99,8 @@ export interface SeatTurn {
   readonly calls: readonly ToolCall[];
   /** The reply ends the task. */
   readonly ending?: Ending;
+  /** The ending is the model's own word, and so not its last while there are messages that it has not seen. */
+  readonly isFinal?: boolean;
 }
 
 /** How a seat asks for the next task in the same call; absent: it closes. */
@@ -88,17 +116,35 @@ export type SeatReply =
       readonly kind: "go_on";
       readonly snapshot: string;
       readonly answers: Readonly<Record<string, Answer>>;
+      /** As in SeatWork. */
+      readonly messages: readonly MessageText[];
+      readonly watched: boolean;
       /** The run is paused: give the task back. */
       readonly paused: boolean;
     }
   /** The attempt is over; `work` is the next task, if any. */
-  | { readonly kind: "over"; readonly work?: SeatWork };
+  | { readonly kind: "over"; readonly work?: SeatJob };
+
+/** What has come of a reply since its first `offset` characters. */
+export interface PartialPiece {
+  readonly turn: number;
+  readonly offset: number;
+  readonly text: string;
+}
 
 export type Leave =
   /** Calls of the newest reply wait: give the lease back until they are done. */
   | { readonly kind: "wait" }
   /** The run is paused or the seat closes: another seat goes on. */
   | { readonly kind: "give_back" }
+  /** The context is too long for the model's window: the run makes it shorter, or ends the task with this error. */
+  | {
+      readonly kind: "too_long";
+      readonly error: { readonly code: string; readonly message: string };
+      /** Of a reply that is lost by it, and whose it is. */
+      readonly usage?: Usage;
+      readonly model?: ModelUsed;
+    }
   | { readonly kind: "end"; readonly ending: Ending; readonly usage?: Usage };
 
 export interface ReservationWanted {
@@ -113,9 +159,11 @@ export type SeatReservation =
 
 export interface SeatRpc {
   /** Opens a seat: its first task, or nothing when it is not needed (any more) or was opened already. */
-  openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatWork | undefined>;
+  openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined>;
   /** False: the lease is lost, stop. `paused`: give the task back at the next turn. */
-  renewSeat(lease: LeaseRef): Promise<{ held: boolean }>;
+  renewSeat(lease: LeaseRef): Promise<{ held: boolean; watched: boolean }>;
+  /** Shows a part of the reply that is being streamed to those who follow; only while `watched`. */
+  partialText(lease: LeaseRef, piece: PartialPiece): Promise<{ watched: boolean }>;
   seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply>;
   /** Carries out calls of the newest reply that have no answer yet. */
   seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply>;
@@ -123,4 +171,10 @@ export interface SeatRpc {
   /** The reply of an attempt that `warms` has begun: the vendor has the prefix. May be lost: the turn says it too. */
   firstToken(lease: LeaseRef): Promise<void>;
   leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply>;
+  /** A url's attempt is over. */
+  endUrlCall(
+    lease: LeaseRef & { readonly call: number },
+    outcome: UrlOutcome,
+    next: NextTask | undefined,
+  ): Promise<SeatReply>;
 }

@@ -4,11 +4,14 @@
  * there too, as further events.
  */
 
+import { sumOf } from "../context/compaction.ts";
 import { assert, unreachable } from "../errors/assert.ts";
 import { chainLengthMax, cyclesRemembered, leaseMs } from "../limits.ts";
 import { endActor, openActor } from "./apply-actors.ts";
 import { dropCalls, dropWants, endCall, waitInCall } from "./apply-calls.ts";
+import * as inbox from "./apply-inbox.ts";
 import * as lineages from "./apply-lineages.ts";
+import * as remote from "./apply-remote-calls.ts";
 import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
@@ -75,8 +78,26 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "turn":
       logTurn(state, event, at);
       return;
+    case "context_compacted":
+      compactContext(state, event);
+      return;
+    case "message_received":
+      inbox.receive(state, event, seq);
+      return;
     case "call_waiting":
       waitInCall(state, event, seq);
+      return;
+    case "tool_call_started":
+      remote.startCall(state, event, at);
+      return;
+    case "tool_call_attempt_ended":
+      remote.endCallAttempt(state, event, seq, at);
+      return;
+    case "tool_call_ready":
+      remote.readyCall(state, event, seq, at);
+      return;
+    case "tool_call_progress":
+      remote.noteProgress(state, event, seq, at);
       return;
     case "lock_granted":
       variables.grantLock(state, event, at);
@@ -273,7 +294,7 @@ function lengthen(state: RunState, task: Task, chain: number): void {
 function makeReady(state: RunState, task: Task, seq: number, at: number): void {
   task.readyAt = at;
   reserve(state, task, 0);
-  state.setPhase(task, { state: "ready", since: at, resumed: task.turns > 0, seq });
+  state.setPhase(task, { state: "ready", since: at, resumed: task.head !== undefined, seq });
 }
 
 function startTask(state: RunState, event: Of<"task_started">, at: number): void {
@@ -281,6 +302,7 @@ function startTask(state: RunState, event: Of<"task_started">, at: number): void
   task.attempts = event.attempt;
   task.startedAt ||= at;
   task.clockAt ||= at;
+  inbox.give(task);
   state.header.lastFence = event.fence;
   state.setPhase(task, {
     state: "running",
@@ -299,11 +321,21 @@ function logTurn(state: RunState, event: Of<"turn">, at: number): void {
   task.head = event.snapshot;
   task.losses = 0;
   variables.leaveUntold(state, task);
+  inbox.show(task, event.messages?.length ?? 0);
   dropCalls(state, task);
   spend(state, task, event.usage);
   lineages.meter(state, task, event.usage, at);
   reserve(state, task, 0);
   state.dirty.add(task.n);
+}
+
+function compactContext(state: RunState, event: Of<"context_compacted">): void {
+  const { task: n, to, last, own } = event;
+  const task = state.task(n);
+  spend(state, task, event.usage);
+  task.head = to;
+  task.window = { last, own, ...sumOf(task.window, event) };
+  state.dirty.add(n);
 }
 
 function block(state: RunState, event: Of<"call_blocked">): void {
@@ -318,6 +350,7 @@ function park(state: RunState, event: Of<"task_parked">, seq: number): void {
   if (event.on === "children") {
     spend(state, task, event.usage);
     dropCalls(state, task);
+    inbox.empty(task);
     state.setPhase(task, { state: "parked", on: "children", seq });
     for (const child of joinedChildren(state, task)) raiseEffective(state, child, task.effective);
   } else if (event.on === "budget") {
@@ -352,6 +385,7 @@ function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: numb
   spend(state, task, event.usage);
   dropCalls(state, task);
   task.absences = nothing;
+  inbox.empty(task);
   reserve(state, task, 0);
   const because = event.error?.because ?? 0;
   state.setPhase(task, { state: event.state, seq: event.result_seq ?? seq, because });
@@ -402,6 +436,7 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
   task.failures = 0;
   task.turns = 0;
   task.head = undefined;
+  task.window = undefined;
   task.observed = false;
   task.childrenMade = 0;
   task.childrenFailed = 0;

@@ -75,7 +75,7 @@ export function reserveTokens(
 }
 
 /** What the tightest `max_tokens` of the task and its ancestors leaves: unspent, and not reserved by other tasks either. */
-function subtreeTokens(state: RunState, task: Task): { left: number; unreserved: number } {
+export function subtreeTokens(state: RunState, task: Task): { left: number; unreserved: number } {
   let left = Number.POSITIVE_INFINITY;
   let unreserved = Number.POSITIVE_INFINITY;
   for (let one: Task | undefined = task; one; one = state.find(one.parent)) {

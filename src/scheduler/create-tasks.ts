@@ -134,6 +134,7 @@ function emitTask(
       ...(spec.context !== undefined && { context: spec.context }),
       ...(spec.output_schema && { output_schema: spec.output_schema }),
       ...(spec.model !== undefined && { model: spec.model }),
+      ...(typeof spec.on_context_too_long === "object" && { on_context_too_long: spec.on_context_too_long }),
     },
   );
 }

@@ -23,13 +23,15 @@ export interface End {
   /** The event that already carries the result. */
   readonly resultSeq?: number;
   readonly usage?: UsageDelta;
+  /** How many of the messages to it its worker has seen, though no turn shows them. */
+  readonly seen?: number;
   /** The events that this end follows from. */
   readonly causes?: readonly number[];
 }
 
 /** Ends a live task; `settle` must follow before the step is over. */
 export function endTask(step: Step, task: Task, end: End): void {
-  const { state, error, result, resultSeq, usage, causes } = end;
+  const { state, error, result, resultSeq, usage, causes, seen } = end;
   letGo(step, task, causes);
   step.emit(
     {
@@ -39,6 +41,7 @@ export function endTask(step: Step, task: Task, end: End): void {
       ...(error && { error }),
       ...(resultSeq !== undefined && { result_seq: resultSeq }),
       ...(usage && { usage }),
+      ...unread(task, seen),
     },
     result === undefined ? undefined : { result },
     causes,
@@ -46,13 +49,27 @@ export function endTask(step: Step, task: Task, end: End): void {
 }
 
 /** The task's own work is done: it ends, or waits for its live children with the result recorded. */
-export function completeTask(step: Step, task: Task, fence: number, result: unknown, usage?: UsageDelta): void {
+export function completeTask(
+  step: Step,
+  task: Task,
+  fence: number,
+  result: unknown,
+  usage?: UsageDelta,
+  seen = 0,
+): void {
   if (task.liveChildren > 0) {
     letGo(step, task);
-    step.emit({ type: "task_parked", task: task.n, fence, on: "children", ...(usage && { usage }) }, { result });
+    const more = { ...(usage && { usage }), ...unread(task, seen) };
+    step.emit({ type: "task_parked", task: task.n, fence, on: "children", ...more }, { result });
   } else {
-    endTask(step, task, { state: "succeeded", result, ...(usage && { usage }) });
+    endTask(step, task, { state: "succeeded", result, seen, ...(usage && { usage }) });
   }
+}
+
+/** Messages that come to an end with the task's work, so that the log tells what became of each. */
+function unread({ inbox }: Task, seen = 0): { unread?: number[] } {
+  const left = inbox.slice(seen).map(({ seq }) => seq);
+  return left.length === 0 ? {} : { unread: left };
 }
 
 /** A task whose work is done holds nothing and arrives nowhere; `handOver` hands on what it had. */

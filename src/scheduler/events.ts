@@ -125,7 +125,28 @@ export type SchedulerEvent =
       readonly turn: number;
       readonly snapshot: string;
       readonly usage: UsageDelta;
+      /** The messages from outside that its messages hold, by the `seq` of their arrival. */
+      readonly messages?: readonly number[];
     }
+  /** The context no longer fitted the model's window: the task goes on from `to`, which lacks `dropped` messages. */
+  | {
+      readonly type: "context_compacted";
+      readonly task: number;
+      readonly fence: number;
+      readonly from: string;
+      readonly to: string;
+      /** Turns that were kept at most. */
+      readonly last: number;
+      /** Where the task's own messages begin in `to`. */
+      readonly own: number;
+      readonly dropped: number;
+      /** Of them, replies of the task's own. */
+      readonly replies: number;
+      /** Of a reply that the window cut off. */
+      readonly usage?: UsageDelta;
+    }
+  /** From outside, to a task; the message is its body. */
+  | { readonly type: "message_received"; readonly task: number; readonly bytes: number }
   | {
       readonly type: "call_waiting";
       readonly task: number;
@@ -137,7 +158,30 @@ export type SchedulerEvent =
       readonly want?: Want;
       /** The locks of a `want`, as logs from before the other kinds have it. */
       readonly lock?: { readonly names: readonly string[]; readonly mode: LockMode };
+      /** In place of targets: a tool that is carried out elsewhere, in a pool or, for "", by its url. The body has its arguments. */
+      readonly remote?: { readonly tool: string; readonly pool: string; readonly retries: number };
     }
+  | {
+      readonly type: "tool_call_started";
+      readonly task: number;
+      readonly call: string;
+      readonly fence: number;
+      readonly attempt: number;
+      readonly worker: string;
+      readonly boot?: string;
+    }
+  | {
+      readonly type: "tool_call_attempt_ended";
+      readonly task: number;
+      readonly call: string;
+      readonly fence: number;
+      readonly why: "lost" | "restart" | "transient";
+      readonly error?: ErrorData;
+      readonly until?: number;
+    }
+  | { readonly type: "tool_call_ready"; readonly task: number; readonly call: string; readonly why: "backoff" }
+  /** How far it is, as its body says. */
+  | { readonly type: "tool_call_progress"; readonly task: number; readonly call: string; readonly fence: number }
   | {
       readonly type: "call_done";
       readonly task: number;
@@ -162,6 +206,7 @@ export type SchedulerEvent =
       readonly fence: number;
       readonly on: "children";
       readonly usage?: UsageDelta;
+      readonly unread?: readonly number[];
     }
   | {
       readonly type: "attempt_ended";
@@ -180,6 +225,8 @@ export type SchedulerEvent =
       /** The result is the body of this earlier event (a task that waited for its children). */
       readonly result_seq?: number;
       readonly usage?: UsageDelta;
+      /** Messages that no turn of it has shown. */
+      readonly unread?: readonly number[];
     }
   | { readonly type: "task_observed"; readonly task: number }
   | {

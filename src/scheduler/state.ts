@@ -15,7 +15,8 @@ import { BlockingState } from "./blocking-state.ts";
 import type { Limits } from "./events.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
 import type { Lineage } from "./lineage.ts";
-import { ReadyQueue } from "./ready-queue.ts";
+import { isOpenCall, OpenCalls } from "./open-calls.ts";
+import { type ReadyKey, ReadyQueue } from "./ready-queue.ts";
 import { type Call, isActor, isEnded, isLive, isStopped, type Phase, type Task } from "./task.ts";
 
 /** What a run is apart from its tasks: plain data, written with each checkpoint. */
@@ -100,6 +101,8 @@ export class RunState {
   /** Running tasks with a call that waits. */
   stopped = 0;
   readonly blocking = new BlockingState();
+  /** Calls of remote tools. */
+  readonly openCalls = new OpenCalls();
   /** Live sessions, by their negative numbers. */
   readonly actors = new Set<number>();
   /** The last call from outside; volatile. */
@@ -178,6 +181,7 @@ export class RunState {
     if (!isActor(task)) this.header.counts[task.phase.state]--;
     this.indexTask(task);
     this.blocking.index(task);
+    this.openCalls.index(task);
   }
 
   /** Puts a task into the indexes that its phase belongs to. */
@@ -212,6 +216,7 @@ export class RunState {
   /** After a change of `effective` or `chain` of a task. */
   reorder(task: Task): void {
     if (task.phase.state === "ready") this.#enqueue(task);
+    for (const call of task.calls) if (isOpenCall(call)) this.openCalls.put(task, call);
     this.dirty.add(task.n);
   }
 
@@ -283,7 +288,7 @@ export class RunState {
   }
 }
 
-const readyKeyOf = (task: Task) => {
+export const readyKeyOf = (task: Task): ReadyKey => {
   const { phase } = task;
   assert(phase.state === "ready", "a queued task is ready");
   return { effective: task.effective, since: phase.since, resumed: phase.resumed, chain: task.chain, seq: phase.seq };
@@ -297,6 +302,12 @@ function dueAt(task: Task): number {
   if (phase.state === "running") due = Math.min(due, phase.expiresAt);
   if (phase.state === "waiting" && phase.until > 0) due = Math.min(due, phase.until);
   for (const { until } of task.holds) if (until > 0) due = Math.min(due, until);
-  for (const call of task.calls) if (call.state === "waiting" && call.until > 0) due = Math.min(due, call.until);
+  for (const call of task.calls) {
+    if (call.state !== "waiting") continue;
+    if (call.until > 0) due = Math.min(due, call.until);
+    const at = call.remote?.phase;
+    if (at?.state === "running") due = Math.min(due, at.expiresAt);
+    else if (at?.state === "waiting") due = Math.min(due, at.until);
+  }
   return due;
 }

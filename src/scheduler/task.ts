@@ -64,7 +64,40 @@ export type Call =
       readonly since: number;
       /** In place of targets. */
       readonly want?: Want;
+      /** In place of targets: the call is carried out elsewhere (remote-calls.ts). */
+      readonly remote?: RemoteCall;
     };
+
+/** What becomes of a call of a remote tool. */
+export interface RemoteCall {
+  readonly tool: string;
+  /** Whose workers carry it out; "": Heddle's seats, by the tool's url. */
+  readonly pool: string;
+  readonly retryLimit: number;
+  /** Leases ever opened. */
+  readonly attempts: number;
+  /** Leases lost since the last failure that was told. */
+  readonly losses: number;
+  /** Transient failures, lost leases not counted. */
+  readonly failures: number;
+  readonly phase:
+    | { readonly state: "ready"; readonly since: number; readonly seq: number }
+    | RemoteRunning
+    /** Until the end of its backoff. */
+    | { readonly state: "waiting"; readonly until: number };
+  /** The event that told of progress last, and its time; 0: none. */
+  readonly progress: number;
+  readonly progressAt: number;
+}
+
+export interface RemoteRunning {
+  readonly state: "running";
+  readonly fence: number;
+  readonly worker: string;
+  /** As an attempt's. */
+  readonly boot: string;
+  expiresAt: number;
+}
 
 /** A lock that a task has. */
 export interface Hold {
@@ -88,6 +121,24 @@ export interface Permits {
 export interface Absence {
   readonly name: string;
   readonly generation: number;
+}
+
+/** A message from outside that no logged turn has shown yet. */
+export interface InboxMessage {
+  /** The event that carries it. */
+  readonly seq: number;
+  readonly bytes: number;
+}
+
+/** How a compacted context differs from the whole one. */
+export interface Window {
+  /** Turns that were kept at most, the last time. */
+  readonly last: number;
+  /** Where the task's own messages begin. */
+  readonly own: number;
+  /** All that ever went. */
+  readonly dropped: number;
+  readonly replies: number;
 }
 
 export interface Task {
@@ -127,7 +178,13 @@ export interface Task {
   turns: number;
   /** The newest logged snapshot; undefined before the first turn. */
   head: string | undefined;
+  /** Of a context that was compacted. */
+  window: Window | undefined;
   calls: readonly Call[];
+  /** In the order of their arrival. */
+  inbox: readonly InboxMessage[];
+  /** How many of `inbox` the open lease's worker has been given. */
+  given: number;
   holds: readonly Hold[];
   permits: readonly Permits[];
   /** Where it is still expected back, while the generation lasts. */
@@ -211,7 +268,10 @@ export const blankTask: Task = {
   failures: 0,
   turns: 0,
   head: undefined,
+  window: undefined,
   calls: nothing,
+  inbox: nothing,
+  given: 0,
   holds: nothing,
   permits: nothing,
   absences: nothing,
@@ -253,7 +313,7 @@ export const isLive = (task: Task): boolean => !isEnded(task);
 export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, { state: "waiting" }> } =>
   task.phase.state === "waiting" && task.phase.until === 0;
 /** Ready, and nothing of its dependencies' results is in a transcript yet. */
-export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.turns === 0;
+export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.head === undefined;
 /** Whether a dependency no longer holds its dependent back. */
 export const settles = (dependency: Task | undefined, runOnFailure: boolean): boolean =>
   dependency !== undefined && isEnded(dependency) && (dependency.phase.state === "succeeded" || runOnFailure);

@@ -4,9 +4,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, it } f
 import type * as z from "zod";
 import {
   type ContextSpec,
+  type EventView,
   Heddle,
   HeddleProblem,
   HeddleUnreachable,
+  isPartial,
   isProblem,
   type RunSpec,
   type TaskSpec,
@@ -169,6 +171,19 @@ describe("followEvents", () => {
       ["/v1/runs/r/events?after=2", "2"],
       ["/v1/runs/r/events?after=3", "3"],
     ]);
+  });
+
+  it("gives partial texts as their own kind, and only when asked for", async () => {
+    const partial = { task: "T1-aaaaaa", turn: 1, offset: 0, text: "so f" };
+    const frames = `${frame(1)}event: partial\ndata: ${JSON.stringify(partial)}\n\n${frame(2)}event: end\ndata: {}\n\n`;
+    server.handler = () => stream(frames);
+    const seen: unknown[] = [];
+    for await (const event of client.followEvents("r", { partial: true }))
+      seen.push(isPartial(event) ? event.text : event.seq);
+    expect(seen).toEqual([1, "so f", 2]);
+    for await (const event of client.followEvents("r")) expectTypeOf(event).toEqualTypeOf<EventView>();
+    const asked = server.of("GET", /events/).map(({ path }) => path);
+    expect(asked).toEqual(["/v1/runs/r/events?after=0&partial=true", "/v1/runs/r/events?after=0"]);
   });
 
   it("throws a problem that the stream tells", async () => {

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../../scripts/lib/ports.mjs";
 import { projectRoot } from "./lib/server.ts";
 import { sharedServer } from "./lib/shared.ts";
 
@@ -114,6 +115,17 @@ describe("the page on costs", () => {
     expect(output).toContain('fork \\"auto\\" took full');
     expect(output).toMatch(/"cache":\{"read":[1-9]\d{4}/);
     expect(output).toMatch(/"usd":5$/m);
+  });
+});
+
+describe("the guide to remote tools", () => {
+  it("has commands that work in order, in one shell, an endpoint of its own among them", async () => {
+    const port = String(await freePort());
+    const blocks = shellBlocks("docs/remote-tools.md", () => true);
+    const output = await runBlocks(blocks.map((block) => block.replaceAll("4000", port)));
+    expect(output).toContain('"result":"It is called heddle."');
+    expect(output).toContain('"message":"opening"');
+    expect(output).toContain('"result":"4 words"');
   });
 });
 

@@ -128,6 +128,8 @@ test("a scope opens its own routes only, and no key is an operator's", async () 
   expect(await problem("/v1/tools", { key: "operate" })).toMatchObject({ code: "unauthorized" });
 });
 
+const remote = { name: "t", description: "d", input_schema: { type: "object" } };
+
 test.each([
   ["/v1/runs", { nme: "x" }, "validation_failed", "nme"],
   ["/v1/runs", { name: 7 }, "validation_failed", "name"],
@@ -139,7 +141,9 @@ test.each([
   ["/v1/runs", { limits: { warm_ms: -1 } }, "validation_failed", "limits.warm_ms"],
   ["/v1/runs", { rules: "# R" }, "not_available", "rules"],
   ["/v1/runs", { oversight: "" }, "not_available", "oversight"],
-  ["/v1/runs", { tools: [] }, "not_available", "tools"],
+  ["/v1/runs", { tools: [{ ...remote, url: "http://tools.example/" }] }, "validation_failed", "tools[0].url"],
+  ["/v1/runs", { tools: [{ ...remote, url: "https://127.0.0.1/" }] }, "validation_failed", "tools[0].url"],
+  ["/v1/runs", { tools: [remote] }, "validation_failed", "tools[0].pool"],
   ["/v1/runs", { webhook: { url: "https://a.test" } }, "not_available", "webhook"],
   ["/v1/runs", { root: { instructions: "x", fork: "automatic" } }, "validation_failed", "root.fork"],
   ["/v1/runs", { root: {} }, "validation_failed", "root.instructions"],
@@ -170,6 +174,10 @@ test.each([
     "tasks[1].instructions",
   ],
   [`/v1/runs/${run}/tasks/T1-012345/retry`, { from_turn: 2 }, "not_available", "from_turn"],
+  [`/v1/runs/${run}/tasks/T1-012345/messages`, {}, "validation_failed", "content"],
+  [`/v1/runs/${run}/tasks/T1-012345/messages`, { content: "" }, "validation_failed", "content"],
+  [`/v1/runs/${run}/tasks/T1-012345/messages`, { content: [] }, "validation_failed", "content"],
+  [`/v1/runs/${run}/tasks/T1-012345/messages`, { content: "x".repeat(1_048_575) }, "message_too_large", "content"],
   [`/v1/runs/${run}/wait`, { timeout_ms: 60_001 }, "validation_failed", "timeout_ms"],
   [`/v1/runs/${run}/wait`, { mode: "some" }, "validation_failed", "mode"],
   [`/v1/runs/${run}/budget`, {}, "validation_failed", "tokens"],
@@ -235,7 +243,7 @@ test("tools: definitions, and unknown ones", async () => {
   const plain = (await (await send("/v1/tools?format=json-schema")).json()) as { tools: { schema: object }[] };
   expect(plain.tools.map(({ schema }) => schema)).toEqual(listed.tools.map(({ inputSchema }) => inputSchema));
   expect(await problem("/v1/tools?format=gemini")).toMatchObject({ code: "validation_failed" });
-  expect(await problem(`/v1/runs/${run}/tools/toString`, { json: {} })).toMatchObject({ code: "not_found" });
+  expect(await problem(`/v1/runs/${run}/tools/to.String`, { json: {} })).toMatchObject({ code: "not_found" });
 });
 
 test("about: what the key may do, with any scope, and which models answer", async () => {

@@ -33,6 +33,30 @@ test("frames carry seq, type and event, then the end", async () => {
   ]);
 });
 
+test("partial texts follow the events, without an id; what was seen of them is asked for no more", async () => {
+  const text = (offset: number) => ({ task: "T1-aaaaaa", turn: 2, offset, text: "so" });
+  const asked: number[][] = [];
+  const pages = [
+    { ...pageOf(false), partials: { upTo: 7, texts: [text(0)] } },
+    { ...pageOf(false, 5), partials: { upTo: 9, texts: [text(2)] } },
+    { ...pageOf(true, 6), partials: { upTo: 9, texts: [] } },
+  ];
+  const frames = await all(
+    liveEvents(4, pageOf(false), async (...seen) => {
+      asked.push(seen);
+      return pages.shift()!;
+    }),
+  );
+  expect(asked).toEqual([
+    [4, 0],
+    [4, 7],
+    [5, 9],
+  ]);
+  const lines = frames.map((one) => one.split("\n")[0]);
+  expect(lines).toEqual(["retry: 1000", "event: partial", "id: 5", "event: partial", "id: 6", "event: end"]);
+  expect(frames[1]).toBe(`event: partial\ndata: ${JSON.stringify(text(0))}\n\n`);
+});
+
 test("an ended run with nothing left ends at once", async () => {
   expect(await all(liveEvents(9, pageOf(true), () => Promise.reject(new Error("asked"))))).toEqual([
     "retry: 1000\n\n",

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import type { Usage } from "../../src/context/types.ts";
+import type { SeatWork } from "../../src/objects/seat-rpc.ts";
 import { holdMs } from "../../src/scheduler/warming.ts";
 import { codeOf, makeRun, TestClock, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
@@ -103,7 +104,7 @@ describe("what was used", () => {
   it("costs what the price list says of its model, and is unknown where nobody named one", async () => {
     const run = await makeRun({ context: { ...context, model: "claude-sonnet-4-5" } });
     const [hosted, pulled] = await run.create({ instructions: "1" }, { instructions: "2", pool: "box" });
-    const work = (await open(run, "a"))!;
+    const work = (await open(run, "a")) as SeatWork;
     const tokens = usage({
       input_tokens: 13_000,
       output_tokens: 100,

@@ -106,7 +106,7 @@ describe("a stale lease", () => {
       ]) {
         expect(codeOf(reply)).toBe("lease_lost");
       }
-      expect(await run.rpc.renewSeat(lease)).toEqual({ held: false });
+      expect(await run.rpc.renewSeat(lease)).toEqual({ held: false, watched: false });
       expect(await run.rpc.leaveSeat(lease, { kind: "give_back" }, undefined)).toEqual({ kind: "over" });
       expect(await run.rpc.reserve(lease, { inputTokens: 1, outputTokens: 1 })).toEqual({ kind: "lost" });
     }

@@ -53,7 +53,7 @@ describe("A lingering seat", () => {
       { instructions: "third", after: ["a"] },
     );
     const first = (await run.rpc.openSeat(run.ticket("busy"), nextTask("busy")))!;
-    expect(first.taskId).toBe(a);
+    expect(first).toMatchObject({ taskId: a });
     // Nothing is ready for this one yet; the call after it shows that it lingers.
     const idle = run.rpc.openSeat(run.ticket("idle"), nextTask("idle"));
     await run.view();
@@ -62,7 +62,7 @@ describe("A lingering seat", () => {
     const leave = { kind: "end", ending: { kind: "result", result: 1 } } as const;
     const ended = await run.rpc.leaveSeat(first, leave, nextTask("busy"));
     expect(ended).toMatchObject({ kind: "over", work: { taskId: b } });
-    expect((await idle)?.taskId).toBe(c);
+    expect(await idle).toMatchObject({ taskId: c });
     expect(await rowsOfLog(run)).toBe(before + 1);
     expect(tickets).toHaveLength(length);
   });

@@ -12,6 +12,8 @@ export class History {
   /** Tasks whose failure, in their present generation, somebody has seen. */
   readonly seen = new Set<number>();
   readonly #pools = new Map<number, string>();
+  /** Messages to each task that nothing has become of. */
+  readonly #inboxes = new Map<number, number[]>();
   #lastFence = 0;
   #lastSeq = 0;
 
@@ -31,6 +33,23 @@ export class History {
 
   poolOf(task: number): string | undefined {
     return this.#pools.get(task);
+  }
+
+  inboxOf(task: number): readonly number[] {
+    return this.#inboxes.get(task) ?? [];
+  }
+
+  #take(task: number, shown: readonly number[]): boolean {
+    const inbox = this.inboxOf(task);
+    this.#inboxes.set(task, inbox.slice(shown.length));
+    return shown.every((seq, i) => seq === inbox[i]);
+  }
+
+  /** Its worker may have seen the oldest without a turn that shows them. */
+  #end(task: number, unread: readonly number[]): boolean {
+    const inbox = this.inboxOf(task);
+    this.#inboxes.delete(task);
+    return unread.every((seq, i) => seq === inbox[inbox.length - unread.length + i]);
   }
 
   add({ seq, event, causes }: Decided): void {
@@ -60,13 +79,18 @@ export class History {
       case "call_done":
         this.#waiting.get(event.task)?.delete(event.call);
         return;
+      case "message_received":
+        this.#inboxes.set(event.task, [...this.inboxOf(event.task), seq]);
+        return;
       case "task_observed":
         this.seen.add(event.task);
         return;
       case "turn":
         must(this.#open.get(event.task) === event.fence, "[L2] only the open lease acts");
+        must(this.#take(event.task, event.messages ?? []), "[I2] the oldest messages are shown first, each once");
         this.#waiting.delete(event.task);
         return;
+      case "context_compacted":
       case "tokens_reserved":
       case "call_blocked":
         must(this.#open.get(event.task) === event.fence, "[L2] only the open lease acts");
@@ -75,7 +99,10 @@ export class History {
       case "attempt_ended":
         must(this.#open.get(event.task) === event.fence, "[L2] only the open lease ends");
         this.#open.delete(event.task);
-        if (event.type === "task_parked" && event.on === "children") this.#waiting.delete(event.task);
+        if (event.type === "task_parked" && event.on === "children") {
+          this.#waiting.delete(event.task);
+          must(this.#end(event.task, event.unread ?? []), "[I5] a task that is done names its unread messages");
+        }
         // The waits of a pull worker for variables end with its attempt.
         if (event.type === "attempt_ended" && this.poolOf(event.task) !== "hosted") {
           for (const call of this.#wants.get(event.task) ?? []) this.#waiting.get(event.task)?.delete(call);
@@ -89,6 +116,7 @@ export class History {
         const generation = this.#generation.get(event.task) ?? 1;
         must((this.#endedIn.get(event.task) ?? 0) < generation, "[G3] a task ends once in a generation");
         this.#endedIn.set(event.task, generation);
+        must(this.#end(event.task, event.unread ?? []), "[I5] an ended task names its unread messages");
         this.#open.delete(event.task);
         this.#waiting.delete(event.task);
         return;

@@ -22,6 +22,7 @@ import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "..
 import { createTasks, type NewTask } from "../../src/scheduler/create-tasks.ts";
 import { cancelTask, completeTask, endTask, settle } from "../../src/scheduler/ending.ts";
 import { finishStep } from "../../src/scheduler/finish-step.ts";
+import { sendMessage } from "../../src/scheduler/inbox.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import {
   cancelRun,
@@ -41,6 +42,7 @@ import { type Leased, numberOf, type Spec, usualLimits } from "../scheduler/run.
 import { History } from "./history.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { Random } from "./random.ts";
+import { beginCall, RemoteHistory, RemoteWorkers } from "./remote-workers.ts";
 import { VariableHistory } from "./variable-history.ts";
 import { checkWaits, useVariable } from "./variable-ops.ts";
 
@@ -74,6 +76,8 @@ type Reply = "go_on" | "over";
 
 export class World {
   readonly random: Random;
+  /** Chance of its own: messages move nothing, and a seed's story stays what it was before there were any. */
+  readonly #chatter: Random;
   readonly #store = new MemoryStore();
   readonly #history = new History();
   readonly #variables = new VariableHistory();
@@ -90,12 +94,17 @@ export class World {
   #posted = 0;
   /** Chance for what came later: worlds with odd seeds have neither prices nor large prefixes, and stay as they were. */
   readonly #later: Random | undefined;
+  /** Who carries out remote tools, in worlds that have any. */
+  readonly #remote: RemoteWorkers | undefined;
+  readonly #remoteHistory = new RemoteHistory();
 
-  constructor(seed: number) {
+  constructor(seed: number, { remoteTools = false } = {}) {
     this.random = new Random(seed);
+    this.#chatter = new Random(seed + 1_000_000);
     const { random } = this;
     const later = seed % 2 === 0 ? new Random(seed + 1_000_000) : undefined;
     this.#later = later;
+    this.#remote = remoteTools ? new RemoteWorkers(random, this.#remoteHistory) : undefined;
     this.#state = this.#store.load();
     // A pull worker's waits end with its attempt; the phase is that of before the event is told of.
     this.#variables.lost = (task, forget) => {
@@ -143,8 +152,11 @@ export class World {
       jump: 0.5,
       people: 4,
       restart: 0.4,
+      // Last, and without weight where there are none: the seeds of such worlds stay what they were.
+      remote: this.#remote ? 40 : 0,
     });
-    if (what === "lease") this.#lease(random.pick(pools)!);
+    if (what === "remote") this.#remote?.act((decide) => this.#command(decide), String(this.#boot));
+    else if (what === "lease") this.#lease(random.pick(pools)!);
     else if (what === "work") this.#work();
     else if (what === "late") this.#deliverLate();
     else if (what === "post") this.#post();
@@ -167,6 +179,7 @@ export class World {
       const before = this.#state.header.seq;
       for (const pool of pools) while (this.#lease(pool)) {}
       for (const attempt of [...this.#attempts]) this.#doBest(attempt);
+      if (this.#remote?.serve((decide) => this.#command(decide), String(this.#boot))) continue;
       if (this.#state.header.seq !== before) continue;
       this.#toNextClock(24 * 60 * minute);
       if (this.#now > patience) throw new Error(`stuck: ${JSON.stringify(this.#stuck())}`);
@@ -192,6 +205,7 @@ export class World {
     const step = group ?? new Step(this.#state, this.#now);
     if (!group) runClock(step);
     const answer = decide(step);
+    this.#message(step);
     finishStep(step);
     if (crash === "before") {
       this.#reload();
@@ -239,6 +253,7 @@ export class World {
       if (one.seq <= this.#history.lastSeq) continue;
       this.#history.add(one);
       this.#variables.add(one);
+      this.#remoteHistory.add(one);
     }
   }
 
@@ -257,8 +272,11 @@ export class World {
       .filter((task) => task.phase.state === "running" && task.n > 0)
       .map((task) => task.n);
     if (!setsEqual(new Set(running), this.#history.open)) throw new Error("[L1] running means an open lease");
+    if (this.#state.openCalls.size !== this.#remoteHistory.size) throw new Error("[M7] open calls");
     if (header.limits.tokens > 0 && freeTokens(this.#state)! < 0) throw new Error("[B1] budget overdrawn");
     for (const task of tasks.values()) {
+      const inbox = task.inbox.map(({ seq }) => seq);
+      if (inbox.join() !== this.#history.inboxOf(task.n).join()) throw new Error(`[I1] inbox of task ${task.n}`);
       if (task.observed !== this.#history.seen.has(task.n)) throw new Error(`[T4] observed of task ${task.n}`);
       if (task.maxTokens > 0 && task.treeTokens + task.treeReserved > task.maxTokens)
         throw new Error("[B1] max_tokens overdrawn");
@@ -273,6 +291,7 @@ export class World {
     this.#reload();
     this.#boot++;
     this.#attempts = this.#attempts.filter((attempt) => !attempt.hosted || this.random.chance(0.2));
+    this.#remote?.restart();
     this.#command((step) => endAttemptsOfOtherBoots(step, String(this.#boot)));
   }
 
@@ -414,7 +433,17 @@ export class World {
       const turn = task.turns + 1;
       const tokens = { in: used, out: 0, read: 0, write };
       const usage = later ? { ...tokens, model: "m", nanos: costOf(price, tokens) } : tokens;
-      step.emit({ type: "turn", task: task.n, fence: task.phase.fence, turn, snapshot: `s${task.n}.${turn}`, usage });
+      const shown = task.inbox.slice(0, this.#chatter.chance(0.8) ? task.given : 0).map(({ seq }) => seq);
+      const snapshot = `s${task.n}.${turn}`;
+      step.emit({
+        type: "turn",
+        task: task.n,
+        fence: task.phase.fence,
+        turn,
+        snapshot,
+        usage,
+        ...(shown.length > 0 && { messages: shown }),
+      });
       settleBudget(step);
       for (let i = 0; i < calls; i++) this.#tool(step, task, `c${turn}.${i}`);
       return "go_on";
@@ -428,7 +457,12 @@ export class World {
 
   #tool(step: Step, task: Leased, id: string): Reply {
     const { random } = this;
-    const what = random.weighted({ create: 4, await: 5, variable: 5, cancel: 0.5, answer: 2 });
+    const remote = this.#remote ? 8 : 0;
+    const what = random.weighted({ create: 4, await: 5, variable: 5, cancel: 0.5, answer: 2, remote });
+    if (what === "remote") {
+      const waits = beginCall(step, random, task, id).kind === "waiting";
+      return waits && !task.phase.hosted ? block(step, task) : "go_on";
+    }
     if (what === "await") return this.#await(step, task, id);
     if (what === "variable") {
       const waits = useVariable(step, random, task, id, this.#now)?.kind === "waiting";
@@ -511,7 +545,10 @@ export class World {
       const { fence } = task.phase;
       if (task.calls.some((call) => call.state === "waiting")) {
         step.emit({ type: "task_parked", task: task.n, fence, on: "calls" });
-      } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });
+      } else {
+        if (this.#chatter.chance(0.3)) this.#compact(step, task);
+        step.emit({ type: "task_ready", task: task.n, why: "given_back" });
+      }
       return "over";
     });
   }
@@ -528,7 +565,7 @@ export class World {
   }
 
   #complete(step: Step, task: Leased): Reply {
-    completeTask(step, task, task.phase.fence, "done");
+    completeTask(step, task, task.phase.fence, "done", undefined, task.phase.hosted ? 0 : task.given);
     return this.#settle(step);
   }
 
@@ -580,6 +617,21 @@ export class World {
     });
   }
 
+  /** The provider said that the context is too long. */
+  #compact(step: Step, task: Leased): void {
+    const { fence } = task.phase;
+    const to = `c${step.state.header.seq}`;
+    const gone = { last: this.#chatter.int(1, 8), own: 2, dropped: this.#chatter.int(1, 9), replies: 1 };
+    step.emit({ type: "context_compacted", task: task.n, fence, from: task.head ?? task.base, to, ...gone });
+  }
+
+  /** Somebody tells a task something. */
+  #message(step: Step): void {
+    if (!this.#faults || !this.#chatter.chance(0.08)) return;
+    const task = step.state.find(this.#chatter.int(1, Math.max(1, step.state.header.taskCount)));
+    if (task) sendMessage(step, task, "{}", this.#chatter.int(1, 100));
+  }
+
   /** An agent outside opens a session, uses one, or closes it; most are left to run out. */
   #session(step: Step): void {
     const { random } = this;
@@ -588,6 +640,8 @@ export class World {
     const actor = random.pick([...step.state.actors]);
     if (actor === undefined || random.chance(0.2)) openActor(step, random.int(1, 300) * second, "somebody");
     else if (random.chance(0.1)) endActor(step, step.state.task(actor), "closed");
+    else if (this.#remote && random.chance(0.5))
+      beginCall(step, random, step.state.task(actor), `s${step.state.header.seq}`);
     else useVariable(step, random, step.state.task(actor), `s${step.state.header.seq}`, this.#now);
   }
 
@@ -604,6 +658,7 @@ export class World {
       const task = leased(this.#state, attempt.task, attempt.fence);
       if (task) task.phase.expiresAt = Math.max(task.phase.expiresAt, this.#now + leaseMs);
     }
+    this.#remote?.renewAll(this.#state, this.#now, this.#faults);
     this.#command(() => undefined);
   }
 }

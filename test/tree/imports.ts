@@ -23,6 +23,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   ids: { imports: ["limits"], pure: true },
   lru: { pure: true },
   version: { pure: true },
+  // Async, as WebCrypto is.
+  signing: {},
   errors: { imports: ["limits"], pure: true },
   // What tokens cost: data, a look-up and sums.
   prices: { imports: ["limits"], pure: true },
@@ -37,12 +39,12 @@ export const layers: Readonly<Record<string, Layer>> = {
   storage: { imports: domain, types: ["contract", "objects"] },
   objects: { imports: [...domain, "contract", "prices", "served-by", "storage"], packages: [/^cloudflare:workers$/] },
   agent: {
-    imports: [...ground, "context", "contract", "served-by"],
+    imports: [...ground, "signing", "context", "contract", "served-by"],
     types: ["objects"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   http: {
-    imports: [...ground, "version", "context", "contract", "storage/d1"],
+    imports: [...ground, "version", "signing", "context", "contract", "storage/d1"],
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },

@@ -24,7 +24,7 @@ interface Block {
 /** Stands in for a message of which nothing could be kept: the vendor takes no empty one. */
 const cutOffText = "(cut off at the output limit)";
 
-export function anthropicFold(): Fold<RawMessageStreamEvent> {
+export function anthropicFold(onText: (text: string) => void = () => {}): Fold<RawMessageStreamEvent> {
   const blocks: Block[] = [];
   let started = false;
   let stopReason: string | undefined;
@@ -51,11 +51,13 @@ export function anthropicFold(): Fold<RawMessageStreamEvent> {
         case "content_block_start":
           if (event.index !== blocks.length) throw new MalformedStream("The provider's stream skips a content block.");
           blocks.push({ fields: { ...event.content_block }, input: "" });
+          if (event.content_block?.type === "text" && event.content_block.text) onText(event.content_block.text);
           return;
         case "content_block_delta": {
           const block = blocks[event.index];
           if (!block) throw new MalformedStream("The provider's stream continues a block that it has not started.");
           addDelta(block, event.delta);
+          if (event.delta?.type === "text_delta" && event.delta.text) onText(event.delta.text);
           return;
         }
         case "message_delta":
@@ -66,8 +68,8 @@ export function anthropicFold(): Fold<RawMessageStreamEvent> {
     },
     reply() {
       if (stopReason === undefined) return undefined;
-      const cut =
-        stopReason === "max_tokens" || stopReason === "model_context_window_exceeded" || stopReason === "pause_turn";
+      const cutBy = stopReason === "model_context_window_exceeded" ? "window" : "output_limit";
+      const cut = stopReason === "max_tokens" || stopReason === "pause_turn" || cutBy === "window";
       const whole = blocks.filter((block) => keeps(block, cut));
       const calls = whole.flatMap(callOf);
       const text = whole.map(({ fields }) => (fields.type === "text" ? fields.text : "")).join("");
@@ -80,7 +82,7 @@ export function anthropicFold(): Fold<RawMessageStreamEvent> {
         calls,
         usage: usageOf(counts),
         // A paused turn (the vendor's own tools took too long) is an unfinished reply, as one at the limit is.
-        stop: stopReason === "refusal" ? "refusal" : cut ? "output_limit" : calls.length > 0 ? "calls" : "end",
+        stop: stopReason === "refusal" ? "refusal" : cut ? cutBy : calls.length > 0 ? "calls" : "end",
       } satisfies ModelReply;
     },
   };

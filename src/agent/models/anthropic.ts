@@ -36,6 +36,6 @@ export function callAnthropic(request: ModelRequest, idleMs: number = modelIdleM
         headers: { "content-type": "application/json", ...headers, ...task },
       });
     },
-    anthropicFold(),
+    anthropicFold(request.onText),
   );
 }

@@ -30,7 +30,7 @@ interface Call {
 const replyOnly = new Set(["role", "content", "refusal", "tool_calls", "function_call", "annotations", "audio"]);
 
 /** `promptChars` stands in for the usage of servers that report none (÷ 4, as is usual): never nothing. */
-export function openaiFold(promptChars: number): Fold<ChatCompletionChunk> {
+export function openaiFold(promptChars: number, onText: (text: string) => void = () => {}): Fold<ChatCompletionChunk> {
   let content = "";
   let refusal = "";
   const others: Fields = {};
@@ -47,7 +47,10 @@ export function openaiFold(promptChars: number): Fold<ChatCompletionChunk> {
       if (!choice) return;
       if (typeof choice.finish_reason === "string") finish = choice.finish_reason;
       const delta = fieldsOf(choice.delta);
-      if (typeof delta.content === "string") content += delta.content;
+      if (typeof delta.content === "string" && delta.content !== "") {
+        content += delta.content;
+        onText(delta.content);
+      }
       if (typeof delta.refusal === "string") refusal += delta.refusal;
       if (Array.isArray(delta.tool_calls)) for (const call of delta.tool_calls) addCall(calls, fieldsOf(call));
       for (const [key, value] of Object.entries(delta)) if (!replyOnly.has(key)) addField(others, key, value);

@@ -43,6 +43,6 @@ export function callOpenai(request: ModelRequest, idleMs: number = modelIdleMs):
         headers: { "content-type": "application/json", ...headers, ...task },
       });
     },
-    openaiFold(promptChars),
+    openaiFold(promptChars, request.onText),
   );
 }

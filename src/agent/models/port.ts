@@ -29,6 +29,8 @@ export interface ModelRequest {
   readonly signal: AbortSignal;
   /** Called once when the reply begins to come: the vendor has then cached the prompt. */
   readonly onBegin?: () => void;
+  /** Gets the reply's visible text as it comes. */
+  readonly onText?: (text: string) => void;
   /** Sent as `x-heddle-task` to the simulated model only. */
   readonly taskId: string;
 }
@@ -40,7 +42,8 @@ export interface ModelReply {
   readonly text: string;
   readonly calls: readonly ToolCall[];
   readonly usage: Usage;
-  readonly stop: "end" | "calls" | "output_limit" | "refusal";
+  /** `window`: the model's context window ended it in the middle. */
+  readonly stop: "end" | "calls" | "output_limit" | "window" | "refusal";
 }
 
 export interface ModelFault {

@@ -32,6 +32,7 @@ FILE is JSON, YAML (.yaml, .yml) with the same fields, or Markdown (.md). In JSO
     "name":    "my job",
     "context": {"format": "anthropic", "messages": [{"role": "user", "content": "what every task knows"}]},
     "limits":  {"workers": 16},
+    "tools":   [{"name": "shell", "description": "…", "input_schema": {"type": "object"}, "pool": "NAME of your workers"}],
     "tasks":   [{"key": "a", "instructions": "…"}, {"instructions": "compare with {{a}}", "after": ["a"]}],
     "defaults": {"priority": 7},
     "root":    {"instructions": "instead of tasks, or with them: a main agent that Heddle hosts"}

@@ -231,7 +231,8 @@ export class Worker {
   async #execute(slot: Slot): Promise<Verdict> {
     const { lease } = slot;
     try {
-      const context = lease.context ?? (await this.#fetchContext(lease));
+      const stored = lease.context ?? (await this.#fetchContext(lease));
+      const context = { ...stored, messages: [...stored.messages, ...(lease.messages ?? [])] };
       const contextText = JSON.stringify(context);
       const taskText = `${JSON.stringify(lease.task).slice(0, -1)},"context":${contextText}}`;
       const files = await this.#folder.write(taskText, contextText);

@@ -105,6 +105,10 @@ export const anthropicWire: Wire = {
     return { type: "error", error: { type, message } };
   },
 
+  tooLong(tokens, window) {
+    return anthropicWire.error(400, `prompt is too long: ${tokens} tokens > ${window} maximum`);
+  },
+
   models(ids) {
     const data = ids.map((id) => ({ type: "model", id, display_name: id, created_at: "1970-01-01T00:00:00Z" }));
     return { data, has_more: false, first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null };

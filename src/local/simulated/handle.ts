@@ -87,11 +87,12 @@ async function answer(request: Request, format: Format, wire: Wire, counter: Fai
   const due = await dueTurn(readMessages(format, messages), taskId, messages);
   const id = (await digest(`${due.key}:${messages.length}`)).slice(0, 24);
   const headers = { [wire.requestIdHeader]: `req_${id}` };
-  const failed = await scriptedFailure(due, wire, counter, headers);
-  if (failed) return failed;
-
   const scope = `${body.model} ${format === "openai" ? JSON.stringify(body.prompt_cache_key ?? null) : ""}`;
   const measured = cache.measure(format, promptOf(format, body), scope);
+  if (due.window !== undefined && measured.usage.input > due.window)
+    return json(400, wire.tooLong(measured.usage.input, due.window), headers);
+  const failed = await scriptedFailure(due, wire, counter, headers);
+  if (failed) return failed;
   const reply: SimulatedReply = {
     id,
     model: body.model,
@@ -103,13 +104,13 @@ async function answer(request: Request, format: Format, wire: Wire, counter: Fai
   if (body.stream === true) {
     const events = wire.events(reply, body);
     const stream = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", ...headers };
-    if (latencyMs > simulatedPingMs) {
-      return new Response(eventStream(events, wire.ping, latencyMs, request.signal, measured.begin), {
-        headers: stream,
-      });
-    }
-    await wait(latencyMs, request.signal);
-    return new Response(eventStream(events, wire.ping, 0, request.signal, measured.begin), { headers: stream });
+    const eventMs = Math.min((due.turn?.stream_ms ?? 0) / events.length, simulatedPingMs);
+    const waits = latencyMs > simulatedPingMs;
+    if (!waits) await wait(latencyMs, request.signal);
+    const beforeMs = waits ? latencyMs : 0;
+    return new Response(eventStream(events, wire.ping, { beforeMs, eventMs }, request.signal, measured.begin), {
+      headers: stream,
+    });
   }
   await wait(latencyMs, request.signal);
   measured.begin();
@@ -152,16 +153,16 @@ function given(usage: { input: number; read: number; written: number }, input: n
   return { input, read, written: Math.min(usage.written, input - read) };
 }
 
-/** One event a pull, after the wait; a long wait is filled with pings, or what watches for silence would end it. */
+/** One event a pull, each after its share of `stream_ms`, all after the wait; a long wait is filled with pings, or what watches for silence would end it. */
 function eventStream(
   events: readonly string[],
   ping: string,
-  latencyMs: number,
+  { beforeMs, eventMs }: { beforeMs: number; eventMs: number },
   signal: AbortSignal,
   begin: () => void,
 ) {
   const encoder = new TextEncoder();
-  let left = latencyMs;
+  let left = beforeMs;
   let next = 0;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -176,6 +177,7 @@ function eventStream(
           }
         }
         if (next === 0) begin();
+        else await wait(eventMs, signal);
         controller.enqueue(encoder.encode(events[next++]));
         if (next === events.length) controller.close();
       } catch (error) {

@@ -80,6 +80,12 @@ export const openaiWire: Wire = {
     return { error: { message, type, param: null, code: status === 429 ? "rate_limit_exceeded" : null } };
   },
 
+  tooLong(tokens, window) {
+    const message = `This model's maximum context length is ${window} tokens. However, your messages resulted in ${tokens} tokens. Please reduce the length of the messages.`;
+    const error = { message, type: "invalid_request_error", param: "messages", code: "context_length_exceeded" };
+    return { error };
+  },
+
   models(ids) {
     return { object: "list", data: ids.map((id) => ({ id, object: "model", created: 0, owned_by: "heddle" })) };
   },

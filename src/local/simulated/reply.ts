@@ -1,5 +1,6 @@
 /** What the simulated model says to a request: the turn of the script that is due, or that there is none. */
 
+import { findNote } from "../../context/compaction.ts";
 import type { Said } from "./conversation.ts";
 import { findBlock } from "./find-block.ts";
 import { tokensOf } from "./prompt-cache.ts";
@@ -29,6 +30,8 @@ export interface DueTurn {
   readonly number: number;
   readonly turn: ScriptTurn | undefined;
   readonly latencyMs: number;
+  /** Tokens that a prompt may have; undefined: any. */
+  readonly window: number | undefined;
   readonly text: string;
   readonly calls: readonly SimulatedCall[];
   readonly output: number;
@@ -46,10 +49,13 @@ export async function dueTurn(
   const start = block?.message ?? -1;
   const task = taskId ?? (await digest(JSON.stringify(messages.slice(0, start + 1))));
   const replies = said.slice(start + 1);
-  const number = replies.filter(({ role }) => role === "assistant").length + 1;
+  // A context that was made shorter says how many replies it lacks: the script goes on where it was.
+  const notes = replies.flatMap(({ texts }) => texts.map(findNote)).filter((note) => note !== undefined);
+  const gone = notes.at(-1)?.replies ?? 0;
+  const number = gone + replies.filter(({ role }) => role === "assistant").length + 1;
   const turn = script.turns[number - 1];
   const key = `${task}:${await digest(block?.body ?? "")}:${number}`;
-  const lookup = lookupIn(replies);
+  const lookup = lookupIn(replies, gone);
   const wanted = turn?.calls ?? [];
   const ids = await digest(`${key}:${start}`);
   const calls = wanted.map(({ tool, arguments: given }, i) => ({
@@ -69,6 +75,7 @@ export async function dueTurn(
     key,
     number,
     turn,
+    window: script.window,
     latencyMs: turn?.latency_ms ?? script.latency_ms ?? 0,
     text,
     calls,

@@ -13,11 +13,16 @@ const turn = z.strictObject({
     .default([]),
   text: z.string().optional(),
   latency_ms: milliseconds.optional(),
+  stream_ms: milliseconds.optional(),
   usage: z.strictObject({ input: count.optional(), output: count.optional() }).optional(),
   fail: z.strictObject({ status: z.int().min(400).max(599), times: count }).optional(),
 });
 
-const script = z.strictObject({ latency_ms: milliseconds.optional(), turns: z.array(turn) });
+const script = z.strictObject({
+  latency_ms: milliseconds.optional(),
+  window: z.int().min(1).optional(),
+  turns: z.array(turn),
+});
 
 export type Script = z.infer<typeof script>;
 export type ScriptTurn = z.infer<typeof turn>;

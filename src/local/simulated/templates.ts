@@ -16,12 +16,12 @@ type Lookup = (turn: number, call: number) => { readonly value: unknown } | unde
 const template = /\{\{([1-9]\d{0,5})\.(\d{1,5})((?:\.[^{}.]+)*)\}\}/g;
 const wholeTemplate = new RegExp(`^${template.source}$`);
 
-/** `replies` are the messages after the block's; calls and results are matched by id. */
-export function lookupIn(replies: readonly Said[]): Lookup {
+/** `replies` are the messages after the block's, but for the first `gone` turns; calls and results are matched by id. */
+export function lookupIn(replies: readonly Said[], gone = 0): Lookup {
   const turns = replies.filter(({ role }) => role === "assistant");
   const results = new Map(replies.flatMap((message) => message.results.map(({ id, text }) => [id, text] as const)));
   return (turn, call) => {
-    const text = results.get(turns[turn - 1]?.calls[call] ?? "");
+    const text = results.get(turns[turn - 1 - gone]?.calls[call] ?? "");
     return text === undefined ? undefined : { value: parsed(text) };
   };
 }

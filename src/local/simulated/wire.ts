@@ -10,6 +10,8 @@ export interface Wire {
   /** What keeps a stream alive and says nothing. */
   readonly ping: string;
   error(status: number, message: string): unknown;
+  /** The vendor's words, with status 400, for a prompt of so many tokens. */
+  tooLong(tokens: number, window: number): unknown;
   models(ids: readonly string[]): unknown;
   /** The name of the header with the request's id. */
   readonly requestIdHeader: string;

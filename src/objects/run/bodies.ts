@@ -13,6 +13,7 @@ export interface SpecBody {
   readonly context?: TaskSpec["context"];
   readonly output_schema?: Record<string, unknown>;
   readonly model?: string;
+  readonly on_context_too_long?: { readonly last: number };
 }
 
 export type CreatedEvent = Extract<SchedulerEvent, { type: "task_created" }>;

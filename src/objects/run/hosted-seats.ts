@@ -2,29 +2,35 @@
 
 import type { ToolCall } from "../../context/types.ts";
 import { seatLingerMs, seatServesMs } from "../../limits.ts";
-import { leased, nextReady } from "../../scheduler/attempts.ts";
+import { leased } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
+import { goesOn } from "../../scheduler/inbox.ts";
+import { endCall, failCall, leasedCall } from "../../scheduler/remote-calls.ts";
 import type { Step } from "../../scheduler/step.ts";
-import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
+import type { Running, Task } from "../../scheduler/task.ts";
 import { firstToken, holdEndAt } from "../../scheduler/warming.ts";
 import type { LeaseRef } from "../rpc.ts";
 import type {
   Answer,
   Leave,
   NextTask,
+  PartialPiece,
   ReservationWanted,
+  SeatJob,
   SeatReply,
   SeatReservation,
   SeatTicket,
   SeatTurn,
-  SeatWork,
+  UrlOutcome,
 } from "../seat-rpc.ts";
+import { compactContext } from "./compaction.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { usageDelta } from "./money.ts";
 import { ok } from "./replies.ts";
 import { answerCalls, answerText, endAttempt, type LaterCall, logTurn } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
-import { startHosted } from "./start-hosted.ts";
+import { hasHostedWork } from "./start-hosted.ts";
+import { inboxTexts } from "./task-messages.ts";
 import type { VariableCalls } from "./variable-calls.ts";
 
 const over: SeatReply = { kind: "over" };
@@ -32,15 +38,13 @@ const over: SeatReply = { kind: "over" };
 export class HostedSeats {
   readonly #shell: RunShell;
   readonly #variables: VariableCalls;
-  readonly #boot: string;
 
-  constructor(shell: RunShell, variables: VariableCalls, boot: string) {
+  constructor(shell: RunShell, variables: VariableCalls) {
     this.#shell = shell;
     this.#variables = variables;
-    this.#boot = boot;
   }
 
-  async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatWork | undefined> {
+  async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined> {
     if (!this.#shell.load() || !this.#shell.seats.open(ticket.nonce, this.#shell.now())) return undefined;
     return this.#nextWork(next);
   }
@@ -50,24 +54,49 @@ export class HostedSeats {
     const reply = await this.#seatCommand(lease, "turn", next, (step, run, task) => {
       const snapshot = logTurn(step, run, task, turn);
       const answers = answerCalls(step, run, task, turn.calls, laters);
-      if (turn.ending) {
+      const used = turn.usage.input_tokens + turn.usage.output_tokens;
+      if (turn.ending && !(turn.isFinal && goesOn(step.state, task, used))) {
         endAttempt(step, task, turn.ending);
         return over;
       }
-      return { kind: "go_on", snapshot, answers, paused: step.state.header.status === "paused" };
+      return this.#goOn(step, run, task, snapshot, answers);
     });
     return this.#withLaters(reply, laters);
   }
 
   async seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply> {
     const laters: LaterCall[] = [];
-    const reply = await this.#seatCommand(lease, "call", undefined, (step, run, task) => ({
-      kind: "go_on",
-      snapshot: task.head ?? task.base,
-      answers: answerCalls(step, run, task, calls, laters),
-      paused: step.state.header.status === "paused",
-    }));
+    const reply = await this.#seatCommand(lease, "call", undefined, (step, run, task) =>
+      this.#goOn(step, run, task, task.head ?? task.base, answerCalls(step, run, task, calls, laters)),
+    );
     return this.#withLaters(reply, laters);
+  }
+
+  #goOn(
+    step: Step,
+    run: LoadedRun,
+    task: Task,
+    snapshot: string,
+    answers: Readonly<Record<string, Answer>>,
+  ): SeatReply {
+    return {
+      kind: "go_on",
+      snapshot,
+      answers,
+      messages: inboxTexts(run, task),
+      watched: this.#shell.partials.isWatched(step.now),
+      paused: step.state.header.status === "paused",
+    };
+  }
+
+  partialText(lease: LeaseRef, piece: PartialPiece): { watched: boolean } {
+    const { partials } = this.#shell;
+    const run = this.#shell.load();
+    const task = run && leased(run.state, lease.taskNumber, lease.fence);
+    const now = this.#shell.now();
+    // One that was overtaken by its turn tells nothing new.
+    if (task && piece.turn === task.turns + 1) partials.add(task.n, lease.fence, piece, now);
+    return { watched: task !== undefined && partials.isWatched(now) };
   }
 
   /** Adds the answers of variables. Ops on one variable are carried out in the order of the calls, others side by side. */
@@ -106,12 +135,31 @@ export class HostedSeats {
 
   async leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply> {
     return this.#seatCommand(lease, leave.kind, next, (step, run, task) => {
-      if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(run, leave.usage));
+      if (leave.kind === "too_long") compactContext(step, run, task, leave);
+      else if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(run, leave.usage));
       else if (leave.kind === "wait" && task.calls.some((call) => call.state === "waiting")) {
         step.emit({ type: "task_parked", task: task.n, fence: task.phase.fence, on: "calls" });
       } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });
       return over;
     });
+  }
+
+  /** An attempt of a url is over: the call has its result, or is tried again. */
+  async endUrlCall(
+    lease: LeaseRef & { readonly call: number },
+    outcome: UrlOutcome,
+    next: NextTask | undefined,
+  ): Promise<SeatReply> {
+    const reply = await this.#shell.together<SeatReply>((step, run) => {
+      const found = leasedCall(run.state, lease.call, lease.fence);
+      if (found && outcome.kind === "result") endCall(step, found, outcome);
+      else if (found && outcome.kind === "error") failCall(step, found, outcome);
+      else if (run.state.find(lease.taskNumber))
+        step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op: "url_call" });
+      const work = next && this.#shell.startHosted(step, run, next);
+      return ok(work ? { kind: "over", work } : over);
+    });
+    return this.#orLinger(reply.ok ? reply.value : over, next);
   }
 
   /** A seat's command; when its attempt is over, the next task is started in the same step if one is ready. */
@@ -127,11 +175,15 @@ export class HostedSeats {
         step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
       }
       const decided = task ? decide(step, run, task) : over;
+      if (task && op !== "call") this.#shell.partials.end(task.n);
       if (decided.kind === "go_on" || !next) return ok(decided);
-      const work = startHosted(step, run, next, this.#boot);
+      const work = this.#shell.startHosted(step, run, next);
       return ok(work ? { kind: "over", work } : over);
     });
-    const decided = reply.ok ? reply.value : over;
+    return this.#orLinger(reply.ok ? reply.value : over, next);
+  }
+
+  async #orLinger(decided: SeatReply, next: NextTask | undefined): Promise<SeatReply> {
     if (decided.kind === "go_on" || decided.work || !next) return decided;
     const work = await this.#nextWork(next);
     return work ? { kind: "over", work } : over;
@@ -141,7 +193,7 @@ export class HostedSeats {
    * Starts the next hosted task; an idle seat lingers a moment while others are live, since work often follows work. While tasks
    * are held it stays until they are let go: seats that had to be opened anew would make the hold longer.
    */
-  async #nextWork(next: NextTask): Promise<SeatWork | undefined> {
+  async #nextWork(next: NextTask): Promise<SeatJob | undefined> {
     const { seats } = this.#shell;
     try {
       const run = this.#shell.load();
@@ -153,18 +205,18 @@ export class HostedSeats {
     }
   }
 
-  async #askForTask({ state }: LoadedRun, next: NextTask): Promise<SeatWork | undefined> {
+  async #askForTask({ state }: LoadedRun, next: NextTask): Promise<SeatJob | undefined> {
     const { seats } = this.#shell;
-    if (!nextReady(state, hostedPool, this.#shell.now())) return undefined;
+    if (!hasHostedWork(state, this.#shell.now())) return undefined;
     seats.asks(next.nonce);
     const reply = await this.#shell.together((step, run) => {
       seats.answered(next.nonce);
-      return ok(startHosted(step, run, next, this.#boot));
+      return ok(this.#shell.startHosted(step, run, next));
     });
     return reply.ok ? reply.value : undefined;
   }
 
-  async #lingerForTask({ state }: LoadedRun, next: NextTask): Promise<SeatWork | undefined> {
+  async #lingerForTask({ state }: LoadedRun, next: NextTask): Promise<SeatJob | undefined> {
     if (state.liveCount() === 0 || state.header.status !== "active") return undefined;
     const now = this.#shell.now();
     const held = Math.min((holdEndAt(state) ?? now) - now, seatServesMs);

@@ -5,21 +5,22 @@ import type { EventView, ToolOutcome, WaitMode, WaitView } from "../../contract/
 import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import type { SnapshotHash } from "../../ids.ts";
-import { failedIdsMax } from "../../limits.ts";
+import { failedIdsMax, partialWatchMs } from "../../limits.ts";
+import { leased } from "../../scheduler/attempts.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
 import { isRunEnded } from "../../scheduler/run-commands.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { waitIsOver } from "../../scheduler/waits.ts";
 import { isRead as readsOnly } from "../../variables/index.ts";
 import { looksOnly } from "../../variables/ops.ts";
-import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
+import type { EventsAnswer, EventsInput, Idem, Reply, ToolCallInput } from "../rpc.ts";
 import type { Actors } from "./actors.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, baseOfCalls } from "./outside-calls.ts";
-import { ok, refuse, toolReply } from "./replies.ts";
+import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
-import { runTool, type ToolRun } from "./tool-calls.ts";
+import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { eventView, taskView } from "./views.ts";
 
@@ -96,12 +97,12 @@ export class Outside {
     return failed;
   }
 
-  async events(input: {
-    after: number;
-    limit: number;
-    waitMs: number;
-  }): Promise<Reply<{ events: EventView[]; done: boolean }>> {
-    const fresh = () => (this.#shell.load()?.state.header.seq ?? 0) > input.after;
+  async events(input: EventsInput): Promise<Reply<EventsAnswer>> {
+    const { partials } = this.#shell;
+    const seen = input.partials;
+    if (seen !== undefined) partials.watch(this.#shell.now() + input.waitMs + partialWatchMs);
+    const fresh = () =>
+      (this.#shell.load()?.state.header.seq ?? 0) > input.after || (seen !== undefined && partials.hasNews(seen));
     const ended = () => {
       const run = this.#shell.load();
       return !run || isRunEnded(run.state);
@@ -117,17 +118,30 @@ export class Outside {
         if (events.length >= input.limit) break;
       }
       const last = events.at(-1)?.seq ?? input.after;
-      return ok({ events, done: ended() && last >= run.state.header.seq });
+      const isAll = last >= run.state.header.seq;
+      return ok({
+        events,
+        done: ended() && isAll,
+        ...(seen !== undefined && { partials: isAll ? this.#partialsSince(run, seen) : { upTo: seen, texts: [] } }),
+      });
     });
+  }
+
+  #partialsSince(run: LoadedRun, version: number): NonNullable<EventsAnswer["partials"]> {
+    const isOpen = (n: number, fence: number) => leased(run.state, n, fence) !== undefined;
+    const { upTo, texts } = this.#shell.partials.since(version, isOpen);
+    return { upTo, texts: texts.map((one) => ({ ...one, task: run.taskId(one.task) })) };
   }
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     const run = this.#shell.load();
+    if (run && !hasTool(run, input.tool)) return noTool;
     if (run) run.state.outsideAt = this.#shell.now();
     if (input.actor !== undefined) {
       const actor = this.#actors.one(input.actor);
       if (!actor.ok) return actor;
-      if (isBlockingKind(input.tool) && !isRead(input)) return this.#actors.callTool(input.actor, input, idem);
+      const waits = run?.tools.has(input.tool) || (isBlockingKind(input.tool) && !isRead(input));
+      if (waits) return this.#actors.callTool(input.actor, input, idem);
     }
     const call = await this.#outsideCall(input);
     const isBlocking = isBlockingKind(input.tool) && !isRead(input);

@@ -11,7 +11,8 @@ import type { Answer, Ending, SeatTurn } from "../seat-rpc.ts";
 import type { OpId } from "../variable-rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { usageDelta } from "./money.ts";
-import { runTool, type ToolRun } from "./tool-calls.ts";
+import { shownMessages } from "./task-messages.ts";
+import { runTool, type ToolRun, toolError } from "./tool-calls.ts";
 import { isLater, type LaterRun } from "./variable-calls.ts";
 
 type Leased = Task & { phase: Running };
@@ -26,6 +27,7 @@ export function logTurn(step: Step, run: LoadedRun, task: Leased, turn: SeatTurn
     turn: task.turns + 1,
     snapshot,
     usage: usageDelta(run, turn.usage, turn.model),
+    ...shownMessages(task, turn.shown ?? 0),
   });
   settleBudget(step);
   return snapshot;
@@ -65,14 +67,16 @@ export function answerCalls(
       answers[call.id] = { waiting: true };
       continue;
     }
-    // `finish` ends the task through `ending`: the seat never sends it here.
-    const answer = answerText(done);
+    // `finish` ends the task through `ending`: it comes here when the task had to go on instead.
+    const answer = answerText(done.kind === "finish" && task.inbox.length > 0 ? crossed : done);
     answers[call.id] = answer;
     if (task.calls.some((one) => one.id === call.id)) continue;
     step.emit({ type: "call_done", task: task.n, call: call.id, tool: call.name, why: "answered" }, answer);
   }
   return answers;
 }
+
+const crossed = toolError("new_messages", "The task goes on: while you finished it, messages came for you.");
 
 /** What the model reads. */
 export function answerText(done: ToolRun): { text: string; isError: boolean } {
@@ -89,10 +93,10 @@ export const opIdOf = (task: Task, call: string): OpId => ({
   names: [],
 });
 
-/** Ends the attempt as the seat or the worker says. */
-export function endAttempt(step: Step, task: Leased, ending: Ending, usage?: UsageDelta): void {
+/** Ends the attempt as the seat or the worker says. `seen`: messages to the task that its worker has, logged or not. */
+export function endAttempt(step: Step, task: Leased, ending: Ending, usage?: UsageDelta, seen = 0): void {
   if (ending.kind === "result") {
-    completeTask(step, task, task.phase.fence, ending.result, usage);
+    completeTask(step, task, task.phase.fence, ending.result, usage, seen);
   } else {
     failAttempt(step, task, {
       error: ending.error,

@@ -10,18 +10,18 @@
  */
 
 import { lateShardStep, seatOpenMs, seatRememberedMs, seatShards, seatsPerBatch } from "../../limits.ts";
-import type { NextTask, SeatTicket, SeatWork } from "../seat-rpc.ts";
+import type { NextTask, SeatJob, SeatTicket } from "../seat-rpc.ts";
 
 /** An idle seat that waits for work. */
 export interface Lingering {
   readonly next: NextTask;
-  readonly deliver: (work: SeatWork) => void;
+  readonly deliver: (work: SeatJob) => void;
 }
 
 /** A task that was started for a lingering seat in a step that is not committed yet. */
 export interface Handed {
   readonly seat: Lingering;
-  readonly work: SeatWork;
+  readonly work: SeatJob;
 }
 
 export class Seats {
@@ -82,7 +82,7 @@ export class Seats {
   }
 
   /** Resolves with the task that was handed to the seat, or undefined after `waitMs`. */
-  linger(next: NextTask, waitMs: number): Promise<SeatWork | undefined> {
+  linger(next: NextTask, waitMs: number): Promise<SeatJob | undefined> {
     return new Promise((resolve) => {
       const seat: Lingering = {
         next,
@@ -100,7 +100,7 @@ export class Seats {
   }
 
   /** Starts tasks for lingering seats, longest first, while `start` finds any; nothing is told before `deliver` (O4). */
-  handOut(start: (next: NextTask) => SeatWork | undefined): Handed[] {
+  handOut(start: (next: NextTask) => SeatJob | undefined): Handed[] {
     const handed: Handed[] = [];
     for (const seat of this.#lingering) {
       const work = start(seat.next);

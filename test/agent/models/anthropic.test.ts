@@ -103,7 +103,7 @@ describe("the reply", () => {
     ["end_turn", "end"],
     ["stop_sequence", "end"],
     ["max_tokens", "output_limit"],
-    ["model_context_window_exceeded", "output_limit"],
+    ["model_context_window_exceeded", "window"],
     ["pause_turn", "output_limit"],
     ["refusal", "refusal"],
   ])("stop reason %s is %s", async (reason, expected) => {

@@ -93,6 +93,7 @@ export class TestServer {
 interface PoolTask {
   readonly id: string;
   readonly instructions: string;
+  readonly messages: readonly object[];
 }
 
 /** One pool with its tasks, as the pull protocol shows them. */
@@ -114,8 +115,8 @@ export class PoolServer extends TestServer {
     super((call) => this.#handle(call));
   }
 
-  add(id: string, instructions = "do"): void {
-    this.queue.push({ id, instructions });
+  add(id: string, instructions = "do", messages: readonly object[] = []): void {
+    this.queue.push({ id, instructions, messages });
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
@@ -162,12 +163,13 @@ export class PoolServer extends TestServer {
         });
       });
     }
-    return this.queue.splice(0, max).map(({ id, instructions }) => ({
+    return this.queue.splice(0, max).map(({ id, instructions, messages }) => ({
       id: `lease-${id}`,
       expires_at: Date.now() + 30_000,
       run: "run_1",
       snapshot: "s",
       task: { id, key: id, title: null, instructions, generation: 1, attempt: 1 },
+      ...(messages.length > 0 && { messages }),
       context: { format: "anthropic", messages: [{ role: "user", content: "héllo" }] },
     }));
   }

@@ -68,6 +68,12 @@ const isAlive = (pid: number): boolean => {
 };
 
 const foldersLeft = (): string[] => readdirSync(folder).filter((name) => name.startsWith("heddle-work-"));
+it("gives the command messages to its task at the end of the context", async () => {
+  server.add("t", "do", [{ role: "user", content: "and be quick" }]);
+  const read = "JSON.parse(require('fs').readFileSync(0)).context.messages.map(({ content }) => content)";
+  const outcomes = await outcomesOf(`console.log(JSON.stringify(${read}))`);
+  expect(outcomes).toEqual([{ task: "t", result: ["héllo", "and be quick"] }]);
+});
 
 describe("the command's answer", () => {
   it("is JSON when all of stdout is an object or array", async () => {

@@ -4,6 +4,7 @@ export interface SimTurn {
   calls?: { tool: string; arguments?: Record<string, unknown> }[];
   text?: string;
   latency_ms?: number;
+  stream_ms?: number;
   usage?: { input?: number; output?: number };
   fail?: { status: number; times: number };
 }

@@ -2,6 +2,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { callModel } from "../../../src/agent/models/index.ts";
+import { compact } from "../../../src/context/compaction.ts";
 import { forkByCall, forkText } from "../../../src/context/fork.ts";
 import type { Format } from "../../../src/context/types.ts";
 import { simulatedRetryAfterS } from "../../../src/limits.ts";
@@ -114,6 +115,44 @@ describe.each(formats)("%s, through the adapter", (format) => {
     expect(second.usage.cache_read_tokens + second.usage.cache_write_tokens).toBeLessThanOrEqual(
       second.usage.input_tokens,
     );
+  });
+
+  test("stream_ms spreads a reply over its time; its text is told as it comes, and calls are no text", async () => {
+    const script = { turns: [{ text: "so far so good", stream_ms: 300, calls: [{ tool: "now" }] }] };
+    const told: { text: string; at: number }[] = [];
+    const started = Date.now();
+    const onText = (text: string) => void told.push({ text, at: Date.now() - started });
+    const reply = replyOf(await ask(format, [task(sim(script))], { onText }));
+    expect(told.length).toBeGreaterThan(1);
+    expect(told.map(({ text }) => text).join("")).toBe("so far so good");
+    expect(reply.text).toBe("so far so good");
+    expect(Date.now() - started).toBeGreaterThanOrEqual(200);
+    expect(told.at(-1)!.at).toBeGreaterThan(told[0]!.at);
+  });
+
+  test("a prompt beyond the window is refused in the vendor's words; a note of what was left out moves the script on", async () => {
+    const script = sim({ window: 400, turns: [{ text: "one" }, { text: "two" }, { text: "three" }] });
+    const [start, second] = [task(script), { role: "assistant", content: "one" }];
+    expect(replyOf(await ask(format, [start])).text).toBe("one");
+    const long = await ask(format, [start, second, user("and ".repeat(400))]);
+    expect(faultOf(long)).toMatchObject({ code: "context_too_long", transient: false });
+    expect(faultOf(long).message).toMatch(
+      format === "anthropic" ? /prompt is too long: \d+ tokens > 400/ : /400 tokens/,
+    );
+    const fork = { own: 0, forkCount: 1, viaCall: false, gone: undefined };
+    const messages = [start, second, user("q"), { role: "assistant", content: "two" }, user("q")].map((one) =>
+      JSON.stringify(one),
+    );
+    const shorter = compact(format, { messages, ...fork }, 1)!;
+    expect(shorter.gone).toEqual({ dropped: 1, replies: 1 });
+    expect(
+      replyOf(
+        await ask(
+          format,
+          shorter.messages.map((one) => JSON.parse(one)),
+        ),
+      ).text,
+    ).toBe("three");
   });
 
   test("fail answers its status the first times, over restarts, for each turn and task apart", async () => {

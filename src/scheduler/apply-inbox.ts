@@ -1,0 +1,32 @@
+/** The part of `apply` that is about messages to a task from outside. */
+
+import type { SchedulerEvent } from "./events.ts";
+import type { RunState } from "./state.ts";
+import type { Task } from "./task.ts";
+
+export function receive(
+  state: RunState,
+  event: Extract<SchedulerEvent, { type: "message_received" }>,
+  seq: number,
+): void {
+  const task = state.task(event.task);
+  task.inbox = [...task.inbox, { seq, bytes: event.bytes }];
+  state.dirty.add(task.n);
+}
+
+/** An attempt begins with all that waits. */
+export function give(task: Task): void {
+  task.given = task.inbox.length;
+}
+
+/** The oldest `count` stand in the transcript; the worker is given the others with the answer to its turn. */
+export function show(task: Task, count: number): void {
+  if (count > 0) task.inbox = task.inbox.slice(count);
+  give(task);
+}
+
+/** The task's work is done: nothing shows them any more. */
+export function empty(task: Task): void {
+  if (task.inbox.length > 0) task.inbox = [];
+  task.given = 0;
+}
