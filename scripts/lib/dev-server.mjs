@@ -67,7 +67,7 @@ export async function startDev({
   const log = new LogFile(folder.file("server.log"));
   const { ended } = await folder.take(url);
   try {
-    log.append(`\n${startMark}${new Date().toISOString()} at ${url}\n`);
+    begin(log, url);
     if (ended > 0) log.append(`ended ${ended} processes of a killed server\n`);
     if (!(await becomesFree(port))) {
       throw new StopError(
@@ -101,6 +101,14 @@ export async function startDev({
   } catch (error) {
     folder.release();
     throw error;
+  }
+}
+
+function begin(log, url) {
+  try {
+    log.append(`\n${startMark}${new Date().toISOString()} at ${url}\n`);
+  } catch (error) {
+    throw new StopError(`The log ${log.path} can't be written (${error.code}). Move it away, or set HEDDLE_STATE.`);
   }
 }
 

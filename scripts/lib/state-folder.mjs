@@ -4,19 +4,21 @@
 // S2  Processes of a dead owner are ended before its record is replaced.
 
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { endFamily, identify, isSame } from "./processes.mjs";
 import { StopError } from "./stop-error.mjs";
 
 export class StateFolder {
+  /** @type {string} */
+  path;
   #record;
 
   /** @throws StopError when there can be no such folder */
   constructor(path) {
     this.path = resolve(path);
     try {
-      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      makeFolder(this.path);
     } catch (error) {
       throw new StopError(
         `The state folder ${this.path} can't be made (${error.code}). Set HEDDLE_STATE to a folder that you may write to.`,
@@ -91,5 +93,17 @@ export class StateFolder {
       if (error.code === "EEXIST") return false;
       throw error;
     }
+  }
+}
+
+/** Makes a folder and those above it. Node's own recursive way never comes back where the system refuses with ENOENT, as /proc does. */
+function makeFolder(path) {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (error.code === "EEXIST" && statSync(path).isDirectory()) return;
+    if (error.code !== "ENOENT" || dirname(path) === path) throw error;
+    makeFolder(dirname(path));
+    mkdirSync(path, { mode: 0o700 });
   }
 }

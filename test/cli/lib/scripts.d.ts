@@ -32,6 +32,7 @@ declare module "*/scripts/lib/processes.mjs" {
 
 declare module "*/scripts/lib/state-folder.mjs" {
   export class StateFolder {
+    readonly path: string;
     constructor(path: string);
     take(url: string): Promise<{ ended: number }>;
     release(): void;
