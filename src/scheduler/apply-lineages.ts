@@ -4,7 +4,7 @@ import { cacheTtlMs, lineagesMax } from "../limits.ts";
 import type { LineageTerms, SchedulerEvent, UsageDelta } from "./events.ts";
 import { findLineage, type Lineage } from "./lineage.ts";
 import type { RunState } from "./state.ts";
-import type { Task } from "./task.ts";
+import { lineageOf, type Task } from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 
@@ -43,7 +43,7 @@ export function release(state: RunState, { lineage, why }: Of<"cache_released">,
 
 /** A turn's tokens; the prefix is cached from then on where the vendor says that it is, or need not say. */
 export function meter(state: RunState, task: Task, usage: UsageDelta, at: number): void {
-  const lineage = findLineage(state, task.lineage);
+  const lineage = findLineage(state, lineageOf(task));
   if (!lineage) return;
   const { in: input, read, write } = usage;
   // Half of it: what is known of the prefix is an estimate, and a small part of it (tools, say) is not the prefix.

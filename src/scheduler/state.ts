@@ -17,7 +17,7 @@ import { IndexedHeap } from "./indexed-heap.ts";
 import type { Lineage } from "./lineage.ts";
 import { isOpenCall, OpenCalls } from "./open-calls.ts";
 import { type ReadyKey, ReadyQueue } from "./ready-queue.ts";
-import { type Call, isActor, isEnded, isLive, isStopped, type Phase, type Task } from "./task.ts";
+import { type Call, isActor, isEnded, isLive, isStopped, lineageOf, type Phase, type Task } from "./task.ts";
 
 /** What a run is apart from its tasks: plain data, written with each checkpoint. */
 export interface RunHeader {
@@ -208,7 +208,7 @@ export class RunState {
     this.header.counts[phase.state]--;
     if (phase.state === "ready") {
       this.queueOf(task.pool).remove(task.n, phase.seq);
-      this.#siblings.get(task.lineage)?.delete(task.n);
+      this.#siblings.get(lineageOf(task))?.delete(task.n);
     } else if (phase.state === "running" && !phase.blocked) this.working--;
     else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.delete(task.n);
   }
@@ -222,7 +222,8 @@ export class RunState {
 
   /** Into the pool's queue, unless the task is held: then its siblings know of it. */
   #enqueue(task: Task): void {
-    const { n, lineage } = task;
+    const { n } = task;
+    const lineage = lineageOf(task);
     if (lineage > 0) {
       const siblings = this.#siblings.get(lineage) ?? new Set();
       this.#siblings.set(lineage, siblings.add(n));
@@ -243,7 +244,7 @@ export class RunState {
   }
 
   isHeld(task: Task): boolean {
-    return task.phase.state === "ready" && this.warming.has(task.lineage);
+    return task.phase.state === "ready" && this.warming.has(lineageOf(task));
   }
 
   readySiblings(lineage: number): number {

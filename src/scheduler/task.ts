@@ -308,6 +308,8 @@ export const newTask = (
 ): Task => ({ ...blankTask, effective: given.priority, ...given });
 
 export const isEnded = (task: Task): task is Task & { phase: Ended } => "because" in task.phase;
+/** The lineage whose prefix its next call begins with; 0: none. A context that was cut begins with nobody else's. */
+export const lineageOf = (task: Task): number => (task.window ? 0 : task.lineage);
 export const isLive = (task: Task): boolean => !isEnded(task);
 /** Held back by dependencies (and not by a backoff). */
 export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, { state: "waiting" }> } =>

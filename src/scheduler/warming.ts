@@ -22,7 +22,7 @@ import {
 import { coldTokens, findLineage, type Lineage } from "./lineage.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { hostedPool, type Running, type Task } from "./task.ts";
+import { hostedPool, lineageOf, type Running, type Task } from "./task.ts";
 
 const picosPerNano = 1000;
 
@@ -43,7 +43,7 @@ export const holdMs = (tokens: number, warmMs: number): number =>
 /** Call when a hosted lease was opened: its attempt becomes the first reader where that pays. */
 export function beginWarming(step: Step, task: Task & { phase: Running }): void {
   const { state, now } = step;
-  const lineage = task.pool === hostedPool ? findLineage(state, task.lineage) : undefined;
+  const lineage = task.pool === hostedPool ? findLineage(state, lineageOf(task)) : undefined;
   if (!lineage || lineage.warmer > 0 || lineage.openUntil > now) return;
   const tokens = coldTokens(lineage, now);
   const { workers, warmMs = runWarmMsDefault } = state.header.limits;
@@ -60,7 +60,7 @@ export function beginWarming(step: Step, task: Task & { phase: Running }): void 
 /** The first reader's reply has begun: the vendor has the prefix. Of another attempt it says nothing. */
 export function firstToken(step: Step, task: Task & { phase: Running }): void {
   if (isWarming(step.state, task)) {
-    step.emit({ type: "cache_released", lineage: task.lineage, why: "first_token" });
+    step.emit({ type: "cache_released", lineage: lineageOf(task), why: "first_token" });
   }
 }
 
@@ -81,15 +81,15 @@ function endOf({ state, now }: Step, { warmer, warmerFence, openUntil, holdUntil
 }
 
 /** Whether this attempt is the one that its siblings are held for. */
-export function isWarming(state: RunState, { n, lineage, phase }: Task & { phase: Running }): boolean {
-  const known = findLineage(state, lineage);
-  return known?.warmer === n && known.warmerFence === phase.fence;
+export function isWarming(state: RunState, task: Task & { phase: Running }): boolean {
+  const known = findLineage(state, lineageOf(task));
+  return known?.warmer === task.n && known.warmerFence === task.phase.fence;
 }
 
 /** What a ready task is held for; undefined when it is not. */
 export function heldFor(state: RunState, task: Task): { warmer: number; until: number } | undefined {
   if (!state.isHeld(task)) return undefined;
-  const { warmer, holdUntil } = findLineage(state, task.lineage)!;
+  const { warmer, holdUntil } = findLineage(state, lineageOf(task))!;
   return { warmer, until: holdUntil };
 }
 

@@ -271,7 +271,7 @@ function checkOpenCalls(state: RunState, parties: readonly Task[], now: number):
 /** [H1] from the lineages alone. */
 function isHeld({ header }: RunState, task: Task): boolean {
   const lineage = header.lineages?.find(({ n }) => n === task.lineage);
-  return task.pool === "hosted" && lineage !== undefined && lineage.warmer > 0;
+  return task.pool === "hosted" && !task.window && lineage !== undefined && lineage.warmer > 0;
 }
 
 /** [H1] [H2] */

@@ -241,6 +241,24 @@ describe("of ready siblings", () => {
     expect(run.events("lineage_begun")).toEqual([]);
   });
 
+  test("[H7] a task whose context was cut shares no prefix any more: it neither reads for others nor is held", () => {
+    const run = new Run();
+    const [cut, b, c] = siblings(run, 3, {}, { priority: 9 });
+    const lease = run.lease()!;
+    expect(heldOf(run, [b!, c!])).toHaveLength(2);
+    run.step((step) => {
+      const { fence } = lease.phase;
+      const gone = { own: 1, dropped: 2, replies: 1 };
+      step.emit({ type: "context_compacted", task: cut!.n, fence, from: "s0", to: "s9", last: 1, ...gone });
+      step.emit({ type: "task_ready", task: cut!.n, why: "given_back" });
+    });
+    checkState(run.state, run.now);
+    expect(heldOf(run, [b!, c!])).toEqual([]);
+    expect([run.lease()?.n, run.lease()?.n, run.lease()?.n]).toEqual([cut!.n, b!.n, undefined]);
+    expect(heldOf(run, [cut!, c!])).toEqual([c!.n]);
+    checkState(run.state, run.now);
+  });
+
   test("[H7] prefixes of two snapshots, or of two models, do not hold each other's tasks", () => {
     const run = new Run();
     siblings(run, 2);
