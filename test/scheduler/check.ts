@@ -211,7 +211,10 @@ export function checkState(state: RunState, now: number): void {
     );
     const { phase } = task;
     const unmet = task.after.filter((n) => !accepts(task, at(n)));
-    must(phase.state !== "ready" || task.turns > 0 || unmet.length === 0, named("[R4] nothing starts over too early"));
+    must(
+      phase.state !== "ready" || task.head !== undefined || unmet.length === 0,
+      named("[R4] nothing starts over too early"),
+    );
     if (phase.state === "waiting" && phase.until === 0) {
       must(
         phase.pending === unmet.length && unmet.length > 0,
