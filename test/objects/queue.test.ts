@@ -73,7 +73,7 @@ describe("the queues", () => {
     expect((await run.view()).counts).toMatchObject({ succeeded: 1, running: 0 });
   });
 
-  it("lose a seat: it is sent again under a new name, on the next queue", async () => {
+  it("lose a seat: it is sent again under a new name, on another queue", async () => {
     const tickets: SeatTicket[] = [];
     const spy = vi.spyOn(worker, "queue").mockImplementation(async (batch) => {
       for (const { body } of batch.messages) tickets.push(body as SeatTicket);

@@ -387,7 +387,7 @@ describe("a call of a url", () => {
     });
     expect(await open(run, "t")).toBeUndefined();
     await run.evict();
-    expect(await run.rpc.renewSeat(work)).toEqual({ held: true });
+    expect(await run.rpc.renewSeat(work)).toMatchObject({ held: true });
     value(await run.rpc.cancelTask("busy", undefined));
     const over = await run.rpc.endUrlCall(work, { kind: "result", result: "ok", isError: false }, next);
     expect(over).toMatchObject({
@@ -413,7 +413,7 @@ describe("a call of a url", () => {
     expect(again).toEqual({ ...work, fence: again.fence });
     expect(again.fence).toBeGreaterThan(work.fence);
     await run.rpc.endUrlCall(work, { kind: "result", result: "late", isError: false }, undefined);
-    expect(await run.rpc.renewSeat(work)).toEqual({ held: false });
+    expect(await run.rpc.renewSeat(work)).toMatchObject({ held: false });
     await run.rpc.endUrlCall(again, { kind: "result", result: "in time", isError: false }, undefined);
     expect(await answers(run)).toMatchObject({ c1: { text: "in time" } });
   });
