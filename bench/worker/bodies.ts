@@ -5,6 +5,7 @@
  *   sum ID              reads the whole context, sums every 64th character, appends 500 bytes in one turn
  */
 
+import { leaseOf } from "../../src/agent/lease.ts";
 import type { RunAttempt } from "../../src/agent/seat.ts";
 import { materialise, runAttempt } from "../../src/agent/turn-loop.ts";
 import { findForkText } from "../../src/context/fork-text.ts";
@@ -39,7 +40,7 @@ async function timer(
   await lasts(Number(ms), t0);
   if (url !== undefined) await (await fetch(`${url}?id=${id}`, { method: "POST" })).arrayBuffer();
   const result = filledResult(Number(id), t0, Date.now());
-  return ports.scheduler().leaveSeat(work, { kind: "end", ending: { kind: "result", result } }, ports.next());
+  return ports.scheduler().leaveSeat(leaseOf(work), { kind: "end", ending: { kind: "result", result } }, ports.next());
 }
 
 async function sum(work: SeatWork, ports: Parameters<RunAttempt>[1]): Promise<SeatReply> {
@@ -50,5 +51,5 @@ async function sum(work: SeatWork, ports: Parameters<RunAttempt>[1]): Promise<Se
     calls: [],
     ending: { kind: "result", result: { sum: sampleSum(messages.slice(0, work.baseCount)) } },
   } as const;
-  return ports.scheduler().seatTurn(work, turn, ports.next());
+  return ports.scheduler().seatTurn(leaseOf(work), turn, ports.next());
 }

@@ -12,9 +12,10 @@ import { rawAt, rawElements } from "../context/json-text.ts";
 import type { CacheMark, Format, MessageText, ToolResult, Usage } from "../context/types.ts";
 import { toolDefinitions } from "../contract/tools.ts";
 import { outputTokensDefault, outputTokensSimulated, renewEveryMs, simulatedAwayMs } from "../limits.ts";
-import type { RunSchedulerRpc } from "../objects/rpc.ts";
+import type { LeaseRef, RunSchedulerRpc } from "../objects/rpc.ts";
 import type { ModelUsed } from "../objects/run/models.ts";
 import type { Answer, Ending, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
+import { leaseOf } from "./lease.ts";
 import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
 import { repairsIn } from "./output-schema.ts";
 import { PartialText } from "./partial-text.ts";
@@ -49,11 +50,12 @@ function toolsFor(format: Format): string {
 /** Runs one attempt; answers what the scheduler said when it was over (the next task, if any). */
 export async function runAttempt(work: SeatWork, ports: TurnLoopPorts): Promise<SeatReply> {
   const lost = new AbortController();
-  const partial = new PartialText(work.watched, (piece) => ports.scheduler().partialText(work, piece));
+  const lease = leaseOf(work);
+  const partial = new PartialText(work.watched, (piece) => ports.scheduler().partialText(lease, piece));
   const renewal = setInterval(async () => {
     const answer = await ports
       .scheduler()
-      .renewSeat(work)
+      .renewSeat(lease)
       .catch(() => undefined);
     if (answer && !answer.held) lost.abort(new Error("lease lost"));
     if (answer) partial.watched = answer.watched;
@@ -62,7 +64,7 @@ export async function runAttempt(work: SeatWork, ports: TurnLoopPorts): Promise<
     return await new Attempt(work, ports, lost.signal, partial, await materialise(work, ports)).run();
   } catch (error) {
     if (!lost.signal.aborted) throw error;
-    return ports.scheduler().leaveSeat(work, { kind: "give_back" }, ports.next());
+    return ports.scheduler().leaveSeat(lease, { kind: "give_back" }, ports.next());
   } finally {
     clearInterval(renewal);
     partial.end();
@@ -88,6 +90,7 @@ export async function materialise(
 
 class Attempt {
   readonly #work: SeatWork;
+  readonly #lease: LeaseRef;
   readonly #ports: TurnLoopPorts;
   readonly #lost: AbortSignal;
   readonly #partial: PartialText;
@@ -112,6 +115,7 @@ class Attempt {
     logged: readonly MessageText[],
   ) {
     this.#work = work;
+    this.#lease = leaseOf(work);
     this.#ports = ports;
     this.#lost = lost;
     this.#partial = partial;
@@ -151,7 +155,7 @@ class Attempt {
     const here = new Map(open.map((call) => [call.id, answerHere(call, outputSchema, repairs, remoteTools)]));
     const missing = open.filter((call) => !this.#answers[call.id] && !here.get(call.id));
     if (missing.length > 0) {
-      const reply = await this.#ports.scheduler().seatCalls(this.#work, missing);
+      const reply = await this.#ports.scheduler().seatCalls(this.#lease, missing);
       if (reply.kind === "over") return this.#leave({ kind: "give_back" });
       Object.assign(this.#answers, reply.answers);
       this.#inbox = reply.messages;
@@ -178,7 +182,7 @@ class Attempt {
     const wanted = this.#outputTokens(provider);
     let outputTokens = wanted;
     if (this.#work.reserves) {
-      const reserved = await this.#ports.scheduler().reserve(this.#work, {
+      const reserved = await this.#ports.scheduler().reserve(this.#lease, {
         inputTokens: this.#inputEstimate(),
         outputTokens: wanted,
         model: this.#modelUsed(provider),
@@ -235,7 +239,7 @@ class Attempt {
       ...(meaning.ending && { ending: meaning.ending }),
       ...(meaning.isFinal && { isFinal: true }),
     };
-    const answer = await this.#ports.scheduler().seatTurn(this.#work, turn, meaning.ending && this.#ports.next());
+    const answer = await this.#ports.scheduler().seatTurn(this.#lease, turn, meaning.ending && this.#ports.next());
     if (answer.kind === "over") return meaning.ending ? answer : this.#leave({ kind: "give_back" });
     this.#logged = this.#ports.cache.add(this.#ports.run, answer.snapshot, this.#logged, messages);
     this.#known = { tokens: reply.usage.input_tokens + reply.usage.output_tokens, messages: this.#logged.length };
@@ -284,7 +288,7 @@ class Attempt {
     this.#warms = false;
     this.#ports
       .scheduler()
-      .firstToken(this.#work)
+      .firstToken(this.#lease)
       .catch(() => undefined);
   }
 
@@ -322,6 +326,6 @@ class Attempt {
   }
 
   #leave(leave: Leave): Promise<SeatReply> {
-    return this.#ports.scheduler().leaveSeat(this.#work, leave, this.#ports.next());
+    return this.#ports.scheduler().leaveSeat(this.#lease, leave, this.#ports.next());
   }
 }
