@@ -145,9 +145,9 @@ export const seatShards = 16;
 /** A late seat goes this many shards on: odd, so that all come in turn; far, since a busy run's seats stand side by side. */
 export const lateShardStep = 7;
 /** Commands that share one commit: enough to spread its cost, few enough that none waits long for the others. */
-export const commandsPerCommit = 8;
+export const commandsPerCommit = 16;
 /** Commits after which a busy run lets the runtime look for new requests: some 20 ms, against a millisecond's pause. */
-export const commitsInARow = 16;
+export const commitsInARow = 8;
 /** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */
 export const queueBatchMax = 100;
 
