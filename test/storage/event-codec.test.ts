@@ -26,6 +26,8 @@ describe("stored events", () => {
       { type: "task_started", task: 7, fence: 2, attempt: 2, worker: "w" },
       { type: "task_ended", task: 7, state: "succeeded" },
       { type: "task_ended", task: 8, state: "failed", error: { code: "max_turns", message: "m" } },
+      { type: "turn", task: 7, fence: 1, turn: 1, snapshot: "s", usage: { in: 0, out: 0, read: 0, write: 0 } },
+      { type: "turn", task: 7, fence: 1, turn: 2, snapshot: "s", usage: { in: 9, out: 1, read: 0, write: 8 } },
       { type: "run_resumed" },
     ];
     const text = `[${events.map((event, i) => packEvent(event, i % 2 ? [i] : [])).join(",")}]`;

@@ -24,21 +24,30 @@ const usualOf: Partial<Record<SchedulerEvent["type"], Fields>> = {
   },
   task_started: { attempt: 1 },
   task_ended: { state: "succeeded" },
+  turn: { turn: 1 },
 };
+const usualUsage = { in: 0, out: 0, read: 0, write: 0 };
 
 /** The event's JSON text. */
 export function packEvent(event: SchedulerEvent, causes: readonly number[]): string {
-  const usual = usualOf[event.type];
-  const stored: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(event)) if (!usual || value !== usual[name]) stored[name] = value;
+  const stored = without(event, usualOf[event.type] ?? {});
+  if (event.type === "turn") stored.usage = without(event.usage, usualUsage);
   if (causes.length > 0) stored.causes = causes;
   return JSON.stringify(stored);
+}
+
+function without(fields: object, usual: Fields): Record<string, unknown> {
+  const stored: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields))
+    if (!Object.hasOwn(usual, name) || value !== usual[name]) stored[name] = value;
+  return stored;
 }
 
 /** The events of a row's text. */
 export function unpackEvents(text: string): LoggedEvent[] {
   return (JSON.parse(text) as LoggedEvent[]).map((stored) => {
     const usual = usualOf[stored.type];
-    return usual ? ({ ...usual, ...stored } as LoggedEvent) : stored;
+    const event = usual ? ({ ...usual, ...stored } as LoggedEvent) : stored;
+    return event.type === "turn" ? { ...event, usage: { ...usualUsage, ...event.usage } } : event;
   });
 }
