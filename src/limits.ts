@@ -30,6 +30,9 @@ export const waitMsDefault = 30 * second;
 export const leaseWaitMsMax = 30 * second;
 /** Leases of one call: the contexts' size bounds it sooner. */
 export const leasesPerCallMax = 64;
+/** Workers of one pool that are remembered with their load, and for how long after they asked last. */
+export const poolWorkersMax = 1000;
+export const poolWorkerSeenMs = 10 * minute;
 /**
  * Contexts sent with leases, all together; beyond it they are fetched by snapshot (the contract allows 24 MiB). Counted in
  * UTF-16 units: one character beyond Latin-1 makes an RPC send two bytes for each, and an RPC takes 32 MiB.

@@ -17,11 +17,13 @@ import type {
   Failed,
   FindingsPage,
   Lease,
+  PoolPage,
   RunsPage,
   RunView,
   Snapshot,
   TasksPage,
   TaskView,
+  ToolCallLease,
   ToolOutcome,
   VariablesPage,
   VariableView,
@@ -31,14 +33,17 @@ import type {
   ActorRequest,
   AnthropicTool,
   CompleteRequest,
+  CompleteToolCallRequest,
   FailRequest,
   LeasesRequest,
   Message,
   OpenAiTool,
   PageQuery,
+  ProgressReport,
   RunSpec,
   TaskSpec,
   TasksQuery,
+  ToolLeasesRequest,
   ToolRequest,
   WaitRequest,
 } from "./requests.ts";
@@ -197,6 +202,11 @@ export class Heddle {
     return this.#tool(`${at(run)}/tools/${encodeURIComponent(tool)}`, body, options, true);
   }
 
+  /** The key by which an endpoint checks that a call of its tool comes from Heddle (Standard Webhooks). */
+  signingSecret(options: CallOptions = {}): Promise<{ secret: string }> {
+    return this.#get("/v1/tools/signing-secret", {}, options);
+  }
+
   // ---- sessions --------------------------------------------------------------------------------------------------------
 
   /** A session that may hold locks and permits, and wait, from outside any task; it ends `ttl_ms` after its last call. */
@@ -223,8 +233,19 @@ export class Heddle {
 
   // ---- pools and leases: pull workers ----------------------------------------------------------------------------------
 
-  async lease(pool: string, body: LeasesRequest, options: CallOptions = {}): Promise<Lease[]> {
-    const reply = await this.#transport.json<{ leases: Lease[] }>({
+  /** The pool's workers that asked for work lately, with their load. */
+  pool(pool: string, query: PageQuery = {}, options: CallOptions = {}): Promise<PoolPage> {
+    return this.#get(`/v1/pools/${encodeURIComponent(pool)}`, { ...query }, options);
+  }
+  lease(pool: string, body: LeasesRequest, options: CallOptions = {}): Promise<Lease[]> {
+    return this.#leases(pool, body, options);
+  }
+  /** Calls of remote tools that wait for a worker of the pool. */
+  leaseToolCalls(pool: string, body: ToolLeasesRequest, options: CallOptions = {}): Promise<ToolCallLease[]> {
+    return this.#leases(pool, { ...body, kinds: ["tool_call"] }, options);
+  }
+  async #leases<Kind>(pool: string, body: LeasesRequest & { kinds?: string[] }, options: CallOptions): Promise<Kind[]> {
+    const reply = await this.#transport.json<{ leases: Kind[] }>({
       ...options,
       method: "POST",
       path: `/v1/pools/${encodeURIComponent(pool)}/leases`,
@@ -236,6 +257,10 @@ export class Heddle {
   /** @throws HeddleProblem `lease_lost`, always, for a lease that is no longer valid; so do the other calls on a lease */
   renewLease(lease: string, options: CallOptions = {}): Promise<{ expires_at: number }> {
     return this.#onLease(lease, "renew", {}, options);
+  }
+  /** As `renewLease`, of a tool call's lease, and says how far the call is. */
+  reportProgress(lease: string, progress: ProgressReport, options: CallOptions = {}): Promise<{ expires_at: number }> {
+    return this.#onLease(lease, "renew", { progress }, options);
   }
   /** Logs a turn: the messages since the last one. */
   turn(
@@ -257,6 +282,14 @@ export class Heddle {
   complete(lease: string, body: CompleteRequest, options: CallOptions = {}): Promise<{ lease?: Lease }> {
     return this.#onLease(lease, "complete", body, options);
   }
+  completeToolCall(
+    lease: string,
+    body: CompleteToolCallRequest,
+    options: CallOptions = {},
+  ): Promise<{ lease?: ToolCallLease }> {
+    return this.#onLease(lease, "complete", body, options);
+  }
+  /** Of a task's attempt, or of a tool call's. */
   fail(lease: string, body: FailRequest, options: CallOptions = {}): Promise<Failed> {
     return this.#onLease(lease, "fail", body, options);
   }

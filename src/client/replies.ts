@@ -5,10 +5,12 @@ import type {
   ErrorView,
   EventView,
   FindingView,
+  PoolWorkerView,
   RunStatus,
   RunView,
   TaskState,
   TaskView,
+  ToolCallView,
   VariableView,
 } from "../contract/shapes.ts";
 import type { ContextSpec, Message } from "./requests.ts";
@@ -19,11 +21,15 @@ export type {
   ErrorView,
   EventView,
   FindingView,
+  LoadView,
+  PoolWorkerView,
   Projection,
+  RemoteToolView,
   RunStatus,
   RunView,
   TaskState,
   TaskView,
+  ToolCallView,
   ToolOutcome,
   VariableView,
   WaitMode,
@@ -51,6 +57,14 @@ export interface Lease {
   context: ContextView | null;
 }
 
+/** A lease of a remote tool's call. */
+export interface ToolCallLease {
+  /** The capability for this attempt: its calls need no key. */
+  id: string;
+  expires_at: number;
+  tool_call: ToolCallView;
+}
+
 /** A row of the list of runs: what the index knows without asking the run itself. */
 export type RunRow = Pick<RunView, "id" | "name" | "created_at" | "ended_at"> & { status: RunStatus };
 
@@ -72,6 +86,13 @@ export interface ActorsPage {
 }
 export interface VariablesPage {
   variables: VariableView[];
+  next_cursor: string | null;
+}
+export interface PoolPage {
+  pool: string;
+  workers: PoolWorkerView[];
+  /** Requests of workers that wait for work at this moment. */
+  waiting: number;
   next_cursor: string | null;
 }
 export interface EventsPage {

@@ -30,7 +30,7 @@ export interface ContextSpec {
   model?: string;
   system?: string | Record<string, unknown>[];
   messages?: Message[];
-  /** Kept exactly; it must contain Heddle's own tools if forks are to call them. Left out: Heddle's own. */
+  /** Kept exactly; it must contain Heddle's own tools if forks are to call them. Left out: Heddle's own and the run's. */
   tools?: object[];
   params?: Record<string, unknown>;
 }
@@ -71,10 +71,23 @@ export interface RunLimits {
   pools?: string[];
 }
 
+/** A tool that agents of the run may call, and that workers of `pool`, or the endpoint `url`, carry out. */
+export interface RemoteTool {
+  name: string;
+  description: string;
+  /** JSON Schema of an object. */
+  input_schema: Record<string, unknown>;
+  pool?: string;
+  url?: string;
+  timeout_ms?: number;
+  retries?: { limit?: number };
+}
+
 export interface RunSpec {
   name?: string;
   context?: ContextSpec;
   limits?: RunLimits;
+  tools?: RemoteTool[];
   root?: TaskSpec;
 }
 
@@ -114,8 +127,32 @@ export interface ActorRequest {
 export interface LeasesRequest {
   /** The worker's own name; shown in the log. */
   worker: string;
+  /** 0: lease nothing, only say that the worker is there, and its load. */
   max?: number;
   wait_ms?: number;
+  /** How busy its machine is: shares from 0 to 1. */
+  load?: { cpu: number; memory?: number };
+}
+
+export interface ToolLeasesRequest extends LeasesRequest {
+  /** Only calls of these tools; left out: of any that the pool has. */
+  tools?: string[];
+}
+
+export interface ProgressReport {
+  message?: string;
+  /** 0 to 1. */
+  fraction?: number;
+}
+
+export interface CompleteToolCallRequest {
+  /** Text or any JSON, at most 1 MiB. */
+  result: unknown;
+  /** The tool was carried out, and the result is an error that it found. */
+  is_error?: boolean;
+  /** Lease the next call of the same tool in the same call. */
+  next?: boolean;
+  worker?: string;
 }
 
 export interface CompleteRequest {

@@ -183,6 +183,21 @@ export const renewed = z.strictObject({ expires_at: at });
 export const completed = z.strictObject({ lease: leaseView.exactOptional() });
 export const failed = z.strictObject({ state: taskState, error: errorView });
 
+const loadView = z.strictObject({ cpu: z.number(), memory: z.number().exactOptional() });
+const poolWorkerView = z.strictObject({
+  worker: z.string(),
+  load: loadView.nullable().describe("As the worker reported it last, shares from 0 to 1; null when it did not."),
+  seen_at: at,
+});
+export const poolView = z
+  .strictObject({
+    pool: z.string(),
+    workers: z.array(poolWorkerView),
+    waiting: z.int().describe("Requests of workers that wait for work at this moment."),
+    next_cursor: cursor,
+  })
+  .meta({ id: "Pool" });
+
 export const toolOutcome = z
   .union([
     z.strictObject({ result: z.unknown() }),
@@ -290,6 +305,7 @@ true satisfies AllTrue<
     Twins<z.infer<typeof eventView>, shapes.EventView>,
     Twins<z.infer<typeof waitView>, shapes.WaitView>,
     Twins<z.infer<typeof toolOutcome>, shapes.ToolOutcome>,
+    Twins<z.infer<typeof poolWorkerView>, shapes.PoolWorkerView>,
     Twins<z.infer<typeof leaseView>["task"], shapes.LeaseGrant["task"]>,
   ]
 >;

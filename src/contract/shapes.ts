@@ -22,6 +22,17 @@ export interface LimitsView {
   pools: string[];
 }
 
+/** A tool that the run declares; it has a `pool` or a `url`. */
+export interface RemoteToolView {
+  name: string;
+  description: string;
+  input_schema: Record<string, unknown>;
+  pool?: string;
+  url?: string;
+  timeout_ms: number;
+  retries: { limit: number };
+}
+
 export interface RunView {
   id: string;
   name: string | null;
@@ -115,6 +126,21 @@ export interface TaskView {
   fork: { snapshot: string; mode: string; reason?: string };
 }
 
+/** How busy a pull worker's machine is: shares from 0 to 1. */
+export interface LoadView {
+  cpu: number;
+  /** Absent where the system does not tell what is available. */
+  memory?: number;
+}
+
+/** A pull worker as its pool saw it last. */
+export interface PoolWorkerView {
+  worker: string;
+  /** As the worker reported it; null when it did not. */
+  load: LoadView | null;
+  seen_at: number;
+}
+
 /** A session of an agent outside. */
 export interface ActorView {
   id: string;
@@ -173,6 +199,18 @@ export interface LeaseGrant {
   /** JSON text of `{format, model, system?, messages, tools?, params?}`; null when it is fetched by snapshot instead. */
   contextText: string | null;
   snapshot: string;
+}
+
+export interface ToolCallView {
+  id: string;
+  tool: string;
+  arguments: Record<string, unknown>;
+  /** The same for every attempt of the call. */
+  idempotency_key: string;
+  attempt: number;
+  timeout_at: number;
+  run: string;
+  task: { id: string; key: string | null; title: string | null };
 }
 
 /** A tool call's answer: exactly one of result, error, pending. */

@@ -5,19 +5,15 @@ import { completeBody, failBody, leasesBody, turnBody } from "../contract/lease-
 import { appended, completed, failed, leasesView, renewed, toolOutcome } from "../contract/responses.ts";
 import type { LeaseGrant } from "../contract/shapes.ts";
 import { leaseToolBody } from "../contract/task-requests.ts";
-import { poolName } from "../contract/task-spec.ts";
 import { messageTexts } from "../contract/task-texts.ts";
-import { Fault } from "../errors/fault.ts";
-import { validate } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { signLease } from "./lease-token.ts";
 import { ask, gateObject } from "./objects.ts";
+import { pullPool } from "./pools.ts";
 import { toolCallInput } from "./raw-parts.ts";
 import { keyRoute, leaseRoute } from "./route.ts";
 import { deploymentSecret } from "./secrets.ts";
 import { requireTool } from "./tool-calls.ts";
-
-const hostedPool = "hosted";
 
 export const leaseRoutes = [
   keyRoute(
@@ -31,11 +27,9 @@ export const leaseRoutes = [
       problems: ["pool_not_allowed"],
     },
     async ({ env, tenant, params, body, idem }) => {
-      const pool = validate(poolName, params.pool);
-      // No key could do it, so it is not a matter of authority (403) but of the request (422).
-      if (pool === hostedPool)
-        throw new Fault("pool_not_allowed", "the pool hosted is served by Heddle's own worker agents");
-      const input = { tenant, pool, worker: body.worker, max: body.max, waitMs: body.wait_ms };
+      const pool = pullPool(params.pool);
+      const { worker, max, wait_ms: waitMs, load } = body;
+      const input = { tenant, pool, worker, max, waitMs, ...(load && { load }) };
       const grants = await ask(gateObject(env, tenant).lease(input, idem));
       return { leases: await Promise.all(grants.map((grant) => leaseOf(env, tenant, grant))) };
     },

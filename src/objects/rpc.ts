@@ -15,7 +15,9 @@ import type {
   EventView,
   FindingView,
   LeaseGrant,
+  LoadView,
   Page,
+  PoolWorkerView,
   RunStatus,
   RunView,
   SnapshotView,
@@ -159,8 +161,14 @@ export interface RunSchedulerRpc {
 export interface TenantGateRpc {
   announce(input: { run: string; pool: string; ready: boolean }): Promise<void>;
   lease(
-    input: { tenant: string; pool: string; worker: string; max: number; waitMs: number },
+    input: { tenant: string; pool: string; worker: string; max: number; waitMs: number; load?: LoadView },
     idem?: Idem,
   ): Promise<Reply<LeaseGrant[]>>;
+  /** Workers seen lately, and how many of their requests wait. */
+  pool(input: {
+    pool: string;
+    limit: number;
+    cursor?: string;
+  }): Promise<Reply<{ workers: PoolWorkerView[]; waiting: number; nextCursor: string | null }>>;
   forget(run: string): Promise<void>;
 }

@@ -8,9 +8,10 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
-import type { LeaseGrant } from "../contract/shapes.ts";
+import type { LeaseGrant, LoadView, PoolWorkerView } from "../contract/shapes.ts";
 import { idempotencyMs, leaseContextBytesMax } from "../limits.ts";
 import { type Env, runStub } from "./env.ts";
+import { PoolWorkers } from "./pool-workers.ts";
 import type { Idem, Reply, TenantGateRpc } from "./rpc.ts";
 import { Signals } from "./run/signals.ts";
 
@@ -25,6 +26,9 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   /** Runs with ready tasks, by pool, in the order in which they are served next. */
   readonly #pools = new Map<string, Map<string, number>>();
   #announcements = 0;
+  readonly #workers = new PoolWorkers();
+  /** Lease requests that wait, by pool. */
+  readonly #waiting = new Map<string, number>();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -50,9 +54,11 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   }
 
   async lease(
-    input: { tenant: string; pool: string; worker: string; max: number; waitMs: number },
+    input: { tenant: string; pool: string; worker: string; max: number; waitMs: number; load?: LoadView },
     idem?: Idem,
   ): Promise<Reply<LeaseGrant[]>> {
+    this.#workers.seen(input.pool, input.worker, input.load, Date.now());
+    if (input.max === 0) return { ok: true, value: [] };
     const first = idem && (await this.#again(input.tenant, idem));
     if (first) return first;
     const until = Date.now() + input.waitMs;
@@ -64,8 +70,34 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
         return { ok: true, value: grants };
       }
       const seen = this.#announcements;
+      this.#countWaiting(input.pool, 1);
       await this.#signals.wait(left, () => this.#announcements > seen && this.#poolOf(input.pool).size > 0);
+      this.#countWaiting(input.pool, -1);
     }
+  }
+
+  async pool({
+    pool,
+    limit,
+    cursor,
+  }: {
+    pool: string;
+    limit: number;
+    cursor?: string;
+  }): Promise<Reply<{ workers: PoolWorkerView[]; waiting: number; nextCursor: string | null }>> {
+    const after = Number(cursor ?? 0);
+    if (!Number.isSafeInteger(after) || after < 0) {
+      const errors = [{ path: "cursor", message: "not a cursor of this list" }];
+      return { ok: false, fault: { code: "validation_failed", detail: "cursor: not a cursor of this list", errors } };
+    }
+    const { rows, nextCursor } = this.#workers.page(pool, { limit, after }, Date.now());
+    return { ok: true, value: { workers: rows, waiting: this.#waiting.get(pool) ?? 0, nextCursor } };
+  }
+
+  #countWaiting(pool: string, change: 1 | -1): void {
+    const count = (this.#waiting.get(pool) ?? 0) + change;
+    if (count === 0) this.#waiting.delete(pool);
+    else this.#waiting.set(pool, count);
   }
 
   /** One round over the pool's runs, each asked at most once; the one served goes to the end. */
