@@ -186,6 +186,13 @@ export const mapKeyCharsMax = 1024;
 export const variableTries = 4;
 export const variableRetryMs = 100;
 
+// ---- remote tools ----------------------------------------------------------------------------------------------------
+/** Tools of one run: more than any model tells apart. */
+export const remoteToolsMax = 64;
+/** A worker's reports of one call's progress are told of this often: each is an event of the log. */
+export const toolProgressEveryMs = 1 * second;
+export const toolProgressCharsMax = 1000;
+
 // ---- contexts ------------------------------------------------------------------------------------------------------
 /** A results block in a context or tool result (contract). */
 export const inlineResultBytesMax = 32 * KiB;
@@ -260,6 +267,26 @@ export const workConcurrencyMax = 256;
 export const workPollMs = 10 * second;
 /** While all places are taken: how often a worker asks which of its tasks are blocked. */
 export const workBlockedCheckMs = 1 * second;
+/** A worker measures its machine this often, and its use of processors over so many samples: a burst is no load. */
+export const loadSampleMs = 1 * second;
+export const loadWindowSamples = 4;
+/** Above this share of its machine a worker leases nothing more while it runs something (`--max-load`, in percent). */
+export const maxLoadPercentDefault = 90;
+/** It leases again when the load has fallen this far below. */
+export const loadHysteresis = 0.1;
+/** A worker that asks for no work says so often that it is there, and its load. */
+export const loadReportEveryMs = 10 * second;
+/** Where output is no terminal, that the machine is busy is said at most this often. */
+export const busyNoteEveryMs = 1 * minute;
+/** As much of the end of a command's report file is read. */
+export const reportFileBytesMax = 16 * KiB;
+/** A tool process that died is started again after this, each time after twice as long; one that lived longer begins anew. */
+export const toolRestartMsMin = 500;
+export const toolRestartMsMax = 30 * second;
+/** A line of a tool process: a result and its envelope, which may be written with white space. */
+export const toolLineBytesMax = 2 * resultBytesMax + 64 * KiB;
+/** Calls that a tool process was told to drop, whose late answers are passed over. */
+export const droppedCallsMax = 1000;
 /** What a worker that is told twice to stop still spends on handing a task over. */
 export const workLastCallMs = 3 * second;
 /** A blocked tool call of a command gives its place to another, up to this many times the concurrency (contract). */

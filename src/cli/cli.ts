@@ -5,11 +5,19 @@ import { commandHelp, overview } from "./help.ts";
 import { problemText } from "./problem-text.ts";
 import { run, watch } from "./run/run.ts";
 import { tool } from "./tool.ts";
+import { tools } from "./tools/tools.ts";
 import { UsageError } from "./usage.ts";
 import { version } from "./version.ts";
 import { work } from "./worker/work.ts";
 
-const commands: Record<string, (argv: readonly string[]) => Promise<number>> = { run, watch, cancel, work, tool };
+const commands: Record<string, (argv: readonly string[]) => Promise<number>> = {
+  run,
+  watch,
+  cancel,
+  work,
+  tools,
+  tool,
+};
 
 /** Runs one command line and returns its exit status. What the user can act on is said in a line or two, without a stack. */
 export async function runCli(argv: readonly string[]): Promise<number> {

@@ -53,6 +53,12 @@ describe("heddle", () => {
     [["work", "--pool", "p", "--concurrency", "0", "--", "ls"], /--concurrency is "0"/],
     [["work", "--pool", "p", "--", "no-such-command-here"], /There is no command "no-such-command-here" on the PATH/],
     [["work", "--pool", "p", "--", "./package.json"], /is not executable/],
+    [["work", "--pool", "p", "--max-load", "0", "--", "ls"], /--max-load is "0"/],
+    [["tools"], /--pool is missing/],
+    [["tools", "--pool", "p"], /The command is missing/],
+    [["tools", "--pool", "p", "ls"], /The command stands after "--"/],
+    [["tools", "--pool", "p", "--tool", "a b", "--", "ls"], /--tool is "a b"; a tool's name/],
+    [["tools", "--pool", "p", "--", "no-such-command-here"], /There is no command "no-such-command-here" on the PATH/],
     [["tool"], /Give a tool's name/],
     [["tool", "inspect"], /HEDDLE_LEASE is not set/],
     [["watch"], /Name one run/],
@@ -93,7 +99,7 @@ describe("heddle", () => {
 
   it("prints help and version on stdout, with status 0", async () => {
     for (const args of [[], ["--help"], ["help"]]) expect((await heddle(args)).stdout).toMatch(/^heddle: .*\n\nUsage:/);
-    for (const command of ["run", "watch", "cancel", "work", "tool"]) {
+    for (const command of ["run", "watch", "cancel", "work", "tools", "tool"]) {
       const { stdout, status } = await heddle(["help", command]);
       expect(stdout).toMatch(new RegExp(`^heddle ${command} `));
       expect(stdout).toBe((await heddle([command, "--help"])).stdout);

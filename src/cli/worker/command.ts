@@ -6,9 +6,9 @@
  * C3  What is kept of its output is bounded.
  */
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { sleep } from "../../client/sleep.ts";
+import { type ChildProcess, spawn } from "node:child_process";
 import { resultBytesMax, workKillMs, workStderrTailBytes } from "../../limits.ts";
+import { isWindows, ProcessGroup } from "./process-group.ts";
 
 export interface CommandEnd {
   readonly status: number | null;
@@ -23,28 +23,28 @@ export interface CommandEnd {
 
 /** White space that JSON.parse drops may make the text longer than the result. */
 const stdoutBytesMax = 2 * resultBytesMax;
-const groupPollMs = 20;
-const isWindows = process.platform === "win32";
 
 export class Command {
   readonly ended: Promise<CommandEnd>;
   readonly #child: ChildProcess;
+  readonly #group: ProcessGroup;
   #over = false;
 
   constructor(command: readonly string[], env: NodeJS.ProcessEnv, stdin: string) {
     const [file, ...args] = command;
     this.#child = spawn(file!, args, { env, stdio: ["pipe", "pipe", "pipe"], detached: !isWindows, windowsHide: true });
+    this.#group = new ProcessGroup(this.#child);
     this.ended = this.#follow(stdin);
   }
 
   /** SIGTERM to the command and its children, SIGKILL after a bound. Does nothing once it has ended. */
   stop(): void {
-    if (!this.#over) void this.#endGroup();
+    if (!this.#over) void this.#group.end();
   }
 
   /** SIGKILL to all of the group at once. */
   kill(): void {
-    if (!this.#over) this.#signal("SIGKILL");
+    if (!this.#over) this.#group.signal("SIGKILL");
   }
 
   #follow(stdin: string): Promise<CommandEnd> {
@@ -64,7 +64,7 @@ export class Command {
     child.stdin!.end(stdin);
     return new Promise((resolve) => {
       const end = async (status: number | null, signal: NodeJS.Signals | null, startError?: Error) => {
-        await this.#endGroup();
+        await this.#group.end();
         this.#over = true;
         resolve({
           status,
@@ -79,32 +79,9 @@ export class Command {
       child.once("close", end);
       child.once("exit", () => {
         // What still writes to our pipe may be part of the answer, as in `cmd > >(tee file)`; but not for ever.
-        const timer = setTimeout(() => void this.#endGroup(), workKillMs);
+        const timer = setTimeout(() => void this.#group.end(), workKillMs);
         child.once("close", () => clearTimeout(timer));
       });
     });
-  }
-
-  /** Ends what is left of the group; resolves when nothing is. */
-  async #endGroup(): Promise<void> {
-    if (!this.#signal("SIGTERM")) return;
-    for (const killAt = Date.now() + workKillMs; Date.now() < killAt; ) {
-      await sleep(groupPollMs);
-      if (!this.#signal(0)) return;
-    }
-    this.#signal("SIGKILL");
-  }
-
-  /** Whether there was anything to signal. The group's number stays ours as long as one of its members lives. */
-  #signal(name: NodeJS.Signals | 0): boolean {
-    const { pid } = this.#child;
-    if (pid === undefined) return false;
-    try {
-      if (!isWindows) return process.kill(-pid, name);
-      if (name !== 0) spawnSync("taskkill", ["/pid", String(pid), "/T", "/F"], { windowsHide: true });
-    } catch {
-      // The whole group has gone.
-    }
-    return false;
   }
 }
