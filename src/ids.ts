@@ -18,6 +18,7 @@ const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"; // Crockford's base 32: not
 const runPattern = /^run_[0-9a-hjkmnp-tv-z]{20}$/;
 const taskPattern = /^T([1-9][0-9]{0,8})-([0-9a-hjkmnp-tv-z]{6})$/;
 const actorPattern = /^A([1-9][0-9]{0,8})-([0-9a-hjkmnp-tv-z]{6})$/;
+const resultPattern = /^R([1-9][0-9]{0,14})-([0-9a-hjkmnp-tv-z]{6})$/;
 export const keyPattern = /^[a-z][a-z0-9_-]{0,63}$/;
 const snapshotPattern = /^[0-9a-f]{32}$/;
 
@@ -48,6 +49,18 @@ export const actorIdOf = (run: RunId, n: number): string => `A${n}-${runSuffix(r
 /** The session's number in `run`; undefined when the text is no id of one, or of another run's. */
 export function actorNumber(run: RunId, id: string): number | undefined {
   const match = actorPattern.exec(id);
+  return match && match[2] === runSuffix(run) ? Number(match[1]) : undefined;
+}
+
+/** A remote tool call's id, by the number of the event that began it. */
+export const toolCallIdOf = (run: RunId, seq: number): string => `C${seq}-${runSuffix(run)}`;
+
+/** Names the result of a tool call, by the number of the event that has it. */
+export const resultIdOf = (run: RunId, seq: number): string => `R${seq}-${runSuffix(run)}`;
+
+/** The event's number; undefined when the text names no result of `run`. */
+export function resultNumber(run: RunId, id: string): number | undefined {
+  const match = resultPattern.exec(id);
   return match && match[2] === runSuffix(run) ? Number(match[1]) : undefined;
 }
 

@@ -189,9 +189,26 @@ export const variableRetryMs = 100;
 // ---- remote tools ----------------------------------------------------------------------------------------------------
 /** Tools of one run: more than any model tells apart. */
 export const remoteToolsMax = 64;
+export const toolDescriptionCharsMax = 16 * KiB;
+/** All of a run's tools together, as JSON: they are a part of each model request. */
+export const remoteToolsBytesMax = 256 * KiB;
+export const toolUrlCharsMax = 2048;
+/** From a call to its result, waiting for a worker included. */
+export const toolTimeoutMsDefault = 5 * minute;
+export const toolTimeoutMsMax = 1 * hour;
+/** Arguments of one call: more than a model writes in a reply; they travel with a lease. */
+export const toolArgumentsBytesMax = 1 * MiB;
+/** Calls of a run that have no result yet: each costs the run's memory some 300 bytes. */
+export const openToolCallsMax = 10_000;
 /** A worker's reports of one call's progress are told of this often: each is an event of the log. */
 export const toolProgressEveryMs = 1 * second;
 export const toolProgressCharsMax = 1000;
+/** Seats of one run that carry out calls of urls at once: beside `limits.workers`, since the callers are parked. */
+export const urlCallsAtOnce = 64;
+/** One attempt of a url: below what a queue consumer may last at all (15 minutes). */
+export const urlAttemptMsMax = 10 * minute;
+/** The answer of a url: a result and its envelope. What is over it is not read. */
+export const urlAnswerBytesMax = resultBytesMax + 64 * KiB;
 
 // ---- contexts ------------------------------------------------------------------------------------------------------
 /** A results block in a context or tool result (contract). */

@@ -1,7 +1,7 @@
 /** What a model's reply means for its task: which calls Heddle carries out, which the seat answers, and whether it ends. */
 
 import type { ToolCall, ToolResult } from "../context/types.ts";
-import { isToolName, parseToolArguments } from "../contract/tools.ts";
+import { isToolName, parseToolArguments, toolNames } from "../contract/tools.ts";
 import { toolHints } from "../errors/codes.ts";
 import { outputRepairsMax } from "../limits.ts";
 import type { Ending } from "../objects/seat-rpc.ts";
@@ -22,12 +22,13 @@ const failed = (code: string, message: string): Ending => ({
   transient: false,
 });
 
-/** `repairs`: how often the model was shown what is wrong with its output. */
+/** `repairs`: how often the model was shown what is wrong with its output. `remote`: the tools that the run declares. */
 export function meaningOf(
   reply: ModelReply,
   schema: string | undefined,
   repairs: number,
   outputWasCapped: boolean,
+  remote: readonly string[],
 ): Meaning {
   if (reply.stop === "refusal") return { calls: [], ending: failed("refusal", reply.text || "The model refused.") };
   if (reply.stop === "output_limit") {
@@ -38,7 +39,7 @@ export function meaningOf(
         : failed("output_truncated", "The reply was cut at the model's output limit; raise max_tokens in params."),
     };
   }
-  const calls = reply.calls.filter((call) => isToolName(call.name) && call.name !== "finish");
+  const calls = reply.calls.filter(({ name }) => (isToolName(name) && name !== "finish") || remote.includes(name));
   if (reply.calls.length > 0) {
     for (const call of reply.calls) {
       const finish = call.name === "finish" ? finishOf(call, schema, repairs) : undefined;
@@ -75,15 +76,20 @@ function finishOf(call: ToolCall, schema: string | undefined, repairs: number): 
   return { error: JSON.stringify({ error }) };
 }
 
-/** Calls that no scheduler needs to see: tools that Heddle does not have, and a `finish` that is not acceptable. */
-export function answerHere(call: ToolCall, schema: string | undefined, repairs: number): ToolResult | undefined {
+/** Calls that no scheduler needs to see: tools that nobody has, and a `finish` that is not acceptable. */
+export function answerHere(
+  call: ToolCall,
+  schema: string | undefined,
+  repairs: number,
+  remote: readonly string[],
+): ToolResult | undefined {
   if (call.name === "finish") {
     const { error } = finishOf(call, schema, repairs);
     return error === undefined ? undefined : { id: call.id, text: error, isError: true };
   }
-  if (isToolName(call.name)) return undefined;
-  const parsed = parseToolArguments(call.name, call.arguments);
-  const message = parsed.ok ? `There is no tool "${call.name}" here.` : parsed.message;
+  if (isToolName(call.name) || remote.includes(call.name)) return undefined;
+  const name = JSON.stringify(call.name.slice(0, 64));
+  const message = `there is no tool ${name} here; there are ${[...toolNames, ...remote].join(", ")}`;
   const error = { code: "unknown_tool", message, hint: toolHints.unknown_tool };
   return { id: call.id, text: JSON.stringify({ error }), isError: true };
 }

@@ -10,6 +10,12 @@ import { callModel } from "./models/index.ts";
 import { type ProviderSecrets, providerFor } from "./providers.ts";
 import { SnapshotCache } from "./snapshot-cache.ts";
 import { runAttempt, type TurnLoopPorts } from "./turn-loop.ts";
+import { carryOutUrlCall } from "./url-call.ts";
+
+export interface SeatSecrets extends ProviderSecrets {
+  readonly HEDDLE_SECRET?: string;
+  readonly HEDDLE_BOOT?: string;
+}
 
 /** Shared by all seats of an isolate: contexts travel once. */
 const cache = new SnapshotCache();
@@ -21,7 +27,7 @@ export type RunAttempt = (work: SeatWork, ports: TurnLoopPorts) => Promise<SeatR
 export async function serveSeat(
   ticket: SeatTicket,
   scheduler: () => RunSchedulerRpc & SeatRpc,
-  secrets: ProviderSecrets,
+  secrets: SeatSecrets,
   attempt: RunAttempt = runAttempt,
 ): Promise<void> {
   const endsAt = Date.now() + seatServesMs;
@@ -38,7 +44,16 @@ export async function serveSeat(
   };
   let work = await scheduler().openSeat(ticket, nextTask());
   while (work) {
-    const reply: SeatReply = await attempt(work, ports);
+    const reply: SeatReply =
+      "url" in work
+        ? await carryOutUrlCall(work, {
+            scheduler,
+            tenant: ticket.tenant,
+            secret: secrets.HEDDLE_SECRET,
+            local: secrets.HEDDLE_BOOT !== undefined,
+            next: ports.next,
+          })
+        : await attempt(work, ports);
     work = reply.kind === "over" ? reply.work : undefined;
   }
 }

@@ -123,11 +123,11 @@ class Attempt {
 
   /** Answers the calls that the transcript ends in; a reply means that the attempt is over (a call waits, or all is lost). */
   async #answerCalls(): Promise<SeatReply | undefined> {
-    const { head, outputSchema } = this.#work;
+    const { head, outputSchema, remoteTools } = this.#work;
     const open = openCalls(head.format, [...this.#logged, ...this.#pending]);
     if (open.length === 0) return undefined;
     const repairs = repairsIn(this.#own());
-    const here = new Map(open.map((call) => [call.id, answerHere(call, outputSchema, repairs)]));
+    const here = new Map(open.map((call) => [call.id, answerHere(call, outputSchema, repairs, remoteTools)]));
     const missing = open.filter((call) => !this.#answers[call.id] && !here.get(call.id));
     if (missing.length > 0) {
       const reply = await this.#ports.scheduler().seatCalls(this.#work, missing);
@@ -179,8 +179,8 @@ class Attempt {
     reply: Extract<ModelOutcome, { ok: true }>["reply"],
     outputWasCapped: boolean,
   ): Promise<SeatReply | undefined> {
-    const { outputSchema, head } = this.#work;
-    const meaning = meaningOf(reply, outputSchema, repairsIn(this.#own()), outputWasCapped);
+    const { outputSchema, head, remoteTools } = this.#work;
+    const meaning = meaningOf(reply, outputSchema, repairsIn(this.#own()), outputWasCapped, remoteTools);
     const messages = [...this.#pending, reply.message];
     const turn = {
       messages,

@@ -3,6 +3,7 @@
 import * as z from "zod";
 import * as limits from "../limits.ts";
 import { messagesSchema } from "./message.ts";
+import { remoteToolName } from "./remote-tools.ts";
 import { resultValue } from "./result-value.ts";
 
 const count = z.int().min(0).exactOptional();
@@ -18,16 +19,44 @@ const load = z
   .describe("How busy the worker's machine is: shares in use. Shown by GET /v1/pools/:pool.")
   .exactOptional();
 
-export const leasesBody = z.strictObject({
-  worker,
-  max: z
-    .int()
-    .min(0)
-    .max(limits.leasesPerCallMax)
-    .describe("0: lease nothing and answer at once; the worker only says that it is there, and its load.")
-    .default(1),
-  wait_ms: z.int().min(0).max(limits.leaseWaitMsMax).default(0),
-  load,
+export const leasesBody = z
+  .strictObject({
+    worker,
+    max: z
+      .int()
+      .min(0)
+      .max(limits.leasesPerCallMax)
+      .describe("0: lease nothing and answer at once; the worker only says that it is there, and its load.")
+      .default(1),
+    wait_ms: z.int().min(0).max(limits.leaseWaitMsMax).default(0),
+    load,
+    kinds: z
+      .array(z.enum(["task", "tool_call"]))
+      .min(1)
+      .max(2)
+      .describe("What the worker takes: tasks (default), calls of the run's own tools, or both.")
+      .default(["task"]),
+    tools: z
+      .array(remoteToolName)
+      .min(1)
+      .max(limits.remoteToolsMax)
+      .describe("Only calls of these tools; default: of any that the pool has.")
+      .exactOptional(),
+  })
+  .refine(({ kinds, tools }) => tools === undefined || kinds.includes("tool_call"), {
+    error: 'only with kinds that name "tool_call"',
+    path: ["tools"],
+    when: ({ issues }) => issues.length === 0,
+  });
+
+export const renewBody = z.strictObject({
+  progress: z
+    .strictObject({
+      message: z.string().max(limits.toolProgressCharsMax).exactOptional(),
+      fraction: z.number().min(0).max(1).exactOptional(),
+    })
+    .describe("Of a tool call: how far it is. Logged at most once a second.")
+    .exactOptional(),
 });
 
 export const turnBody = z.strictObject({ messages: messagesSchema.min(1), usage });
@@ -35,7 +64,14 @@ export const turnBody = z.strictObject({ messages: messagesSchema.min(1), usage 
 export const completeBody = z.strictObject({
   result: resultValue.describe("Text or any JSON; null is a result."),
   usage,
-  next: z.boolean().describe("Lease the next task of the same pool in the same call.").default(false),
+  is_error: z
+    .boolean()
+    .describe("Of a tool call: the tool was carried out, and the result is an error that it found.")
+    .exactOptional(),
+  next: z
+    .boolean()
+    .describe("Lease the next task of the same pool, or the next call of the same tool, in the same call.")
+    .default(false),
   worker: worker.exactOptional(),
 });
 

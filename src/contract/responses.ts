@@ -31,6 +31,18 @@ const limitsView = z.strictObject({
   pools: z.array(z.string()),
 });
 
+const remoteTool = z
+  .strictObject({
+    name: z.string(),
+    description: z.string(),
+    input_schema: z.record(z.string(), z.unknown()),
+    pool: z.string().exactOptional(),
+    url: z.string().exactOptional(),
+    timeout_ms: z.int(),
+    retries: z.strictObject({ limit: z.int() }),
+  })
+  .meta({ id: "RemoteToolView" });
+
 export const runView = z
   .strictObject({
     id: z.string(),
@@ -44,6 +56,7 @@ export const runView = z
     counts,
     seats: z.strictObject({ open: z.int(), target: z.int() }),
     limits: limitsView,
+    tools: z.array(remoteTool).describe("Those that the run declares."),
     usage: usage.extend({ tokens: z.int().describe("Billable: input and output.") }),
     cost: z.null(),
     findings: z.int(),
@@ -63,6 +76,20 @@ const runRow = z
   })
   .meta({ id: "RunRow" });
 
+const toolWait = z.strictObject({
+  id: z.string(),
+  tool: z.string(),
+  call: z.string().describe("The call's id in the reply."),
+  state: z.enum(["ready", "running", "waiting"]).describe("waiting: to be tried again."),
+  since: at,
+  until: at.describe("When it times out."),
+  attempts: z.int(),
+  worker: z.string().exactOptional(),
+  progress: z
+    .strictObject({ at, message: z.string().exactOptional(), fraction: z.number().exactOptional() })
+    .exactOptional(),
+});
+
 const waitingOn = z
   .union([
     z.strictObject({ tasks: z.array(z.string()), mode: waitMode.exactOptional(), until: at.exactOptional() }),
@@ -72,6 +99,7 @@ const waitingOn = z
       since: at,
       until: at.exactOptional(),
     }),
+    z.strictObject({ tools: z.array(toolWait) }),
     z.strictObject({ backoff_until: at }),
     z.strictObject({ children: z.int() }),
     z.strictObject({ budget: z.literal(true) }),
@@ -178,10 +206,37 @@ const leaseView = z
   })
   .meta({ id: "Lease" });
 
-export const leasesView = z.strictObject({ leases: z.array(leaseView) });
+const toolCallView = z.strictObject({
+  id: z.string(),
+  tool: z.string(),
+  arguments: z.record(z.string(), z.unknown()),
+  idempotency_key: z.string().describe("The same for every attempt of the call."),
+  attempt: z.int(),
+  timeout_at: at,
+  run: z.string(),
+  task: z.strictObject({ id: z.string(), key: z.string().nullable(), title: z.string().nullable() }),
+});
+
+const toolCallLease = z
+  .strictObject({
+    id: z.string().describe("The capability for this attempt: its calls need no key."),
+    expires_at: at,
+    tool_call: toolCallView,
+  })
+  .meta({ id: "ToolCallLease" });
+
+const anyLease = z.union([leaseView, toolCallLease]);
+
+export const leasesView = z.strictObject({ leases: z.array(anyLease) });
 export const renewed = z.strictObject({ expires_at: at });
-export const completed = z.strictObject({ lease: leaseView.exactOptional() });
-export const failed = z.strictObject({ state: taskState, error: errorView });
+export const completed = z.strictObject({ lease: anyLease.exactOptional() });
+export const failed = z.strictObject({
+  state: taskState.describe("A tool call's: waiting (to be tried again) or failed."),
+  error: errorView,
+});
+export const signingSecret = z.strictObject({
+  secret: z.string().describe("`whsec_` and base64: the key of the signatures that calls of urls carry."),
+});
 
 const loadView = z.strictObject({ cpu: z.number(), memory: z.number().exactOptional() });
 const poolWorkerView = z.strictObject({
@@ -307,5 +362,7 @@ true satisfies AllTrue<
     Twins<z.infer<typeof toolOutcome>, shapes.ToolOutcome>,
     Twins<z.infer<typeof poolWorkerView>, shapes.PoolWorkerView>,
     Twins<z.infer<typeof leaseView>["task"], shapes.LeaseGrant["task"]>,
+    Twins<z.infer<typeof toolCallView>, shapes.ToolCallView>,
+    Twins<z.infer<typeof remoteTool>, shapes.RemoteToolView>,
   ]
 >;

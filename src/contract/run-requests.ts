@@ -4,6 +4,7 @@ import * as z from "zod";
 import * as limits from "../limits.ts";
 import { messagesSchema } from "./message.ts";
 import { queryInt } from "./paging.ts";
+import { remoteToolsSchema } from "./remote-tools.ts";
 import { poolName, snapshotHash, taskSpecSchema } from "./task-spec.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -50,7 +51,9 @@ export const createRunBody = z.strictObject({
     .exactOptional(),
   rules: unavailable,
   oversight: unavailable,
-  tools: unavailable,
+  tools: remoteToolsSchema
+    .describe("Tools that agents of the run may call, and that workers or endpoints of yours carry out.")
+    .exactOptional(),
   webhook: unavailable,
 });
 

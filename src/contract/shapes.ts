@@ -48,6 +48,7 @@ export interface RunView {
   counts: Record<TaskState, number>;
   seats: { open: number; target: number };
   limits: LimitsView;
+  tools: RemoteToolView[];
   usage: Usage & { tokens: number };
   cost: null;
   findings: number;
@@ -84,10 +85,28 @@ export interface FindingView {
   message: string;
 }
 
+/** A call of a remote tool that has no result yet. */
+export interface ToolWait {
+  /** As its lease names it. */
+  id: string;
+  tool: string;
+  /** The call's id in the reply. */
+  call: string;
+  /** `ready` for a worker, `running`, or `waiting` to be tried again. */
+  state: "ready" | "running" | "waiting";
+  since: number;
+  /** When it times out. */
+  until: number;
+  attempts: number;
+  worker?: string;
+  progress?: { at: number; message?: string; fraction?: number };
+}
+
 /** What a task that does not run waits for; null otherwise. */
 export type WaitingOn =
   | { tasks: string[]; mode?: WaitMode; until?: number }
   | { variables: string[]; op: string; since: number; until?: number }
+  | { tools: ToolWait[] }
   | { backoff_until: number }
   | { children: number }
   | { budget: true }
@@ -201,6 +220,19 @@ export interface LeaseGrant {
   snapshot: string;
 }
 
+/** A lease of a remote tool's call, as an object grants it; the HTTP door signs it as it does a task's. */
+export interface ToolCallGrant {
+  run: string;
+  /** The calling task's, or session's. */
+  taskNumber: number;
+  call: number;
+  fence: number;
+  expires_at: number;
+  toolCall: Omit<ToolCallView, "arguments">;
+  /** JSON text of an object. */
+  argumentsText: string;
+}
+
 export interface ToolCallView {
   id: string;
   tool: string;
@@ -212,6 +244,8 @@ export interface ToolCallView {
   run: string;
   task: { id: string; key: string | null; title: string | null };
 }
+
+export type Grant = LeaseGrant | ToolCallGrant;
 
 /** A tool call's answer: exactly one of result, error, pending. */
 export type ToolOutcome =

@@ -23,7 +23,11 @@ import { type TaskSpec, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { tasksWithTexts, taskWithTexts } from "./task-texts.ts";
 import { parseVariableCall, RefusedArguments, variableKinds, variableTools } from "./variable-tools.ts";
 
-type InspectTarget = { task: string; path?: string; offset?: number } | { variable: string } | { run: true };
+type InspectTarget =
+  | { task: string; path?: string; offset?: number }
+  | { result: string; path?: string; offset?: number }
+  | { variable: string }
+  | { run: true };
 
 export type ToolCallParsed =
   | { tool: "create_task"; tasks: TaskSpec[] }
@@ -129,37 +133,41 @@ const tools: Record<ToolName, Tool> = {
   ),
 
   inspect: tool(
-    "Look, without waiting. With task: its state, what it waits for, its result or error. Without arguments: the run's state, the number of its tasks in each state, and the budget left.",
+    "Look, without waiting. With task: its state, what it waits for, its result or error. With result: the rest of a tool's result that was cut. Without arguments: the run's state, the number of its tasks in each state, and the budget left.",
     z
       .strictObject({
         task: taskReference.optional(),
         path: z
           .string()
           .max(limits.resultPathCharsMax)
-          .describe("With task: a part of its result, as in items.0.name.")
+          .describe("With task or result: a part of it, as in items.0.name.")
           .optional(),
         offset: z
           .int()
           .min(0)
-          .describe("With task: read its result from this character on, where a long one was cut.")
+          .describe("With task or result: read it from this character on, where a long one was cut.")
           .optional(),
+        result: z.string().min(1).max(64).describe("A tool's long result, as named where it was cut.").optional(),
         variable: z.string().min(1).max(limits.nameCharsMax).describe("A shared variable's name.").optional(),
       })
       .refine((args) => args.task === undefined || args.variable === undefined, {
         error: "give `task` or `variable`, not both",
         path: ["variable"],
       })
-      .refine((args) => args.task !== undefined || (args.path === undefined && args.offset === undefined), {
+      .refine((args) => args.result === undefined || (args.task === undefined && args.variable === undefined), {
+        error: "give `result` or another, not both",
+        path: ["result"],
+      })
+      .refine((args) => (args.task ?? args.result) !== undefined || (args.path ?? args.offset) === undefined, {
         error: "required with `path` or `offset`",
         path: ["task"],
       }),
-    ({ task, path, offset, variable }) => {
+    ({ task, path, offset, variable, result }) => {
+      const part = { ...(path !== undefined && { path }), ...(offset !== undefined && { offset }) };
       if (variable !== undefined) return { tool: "inspect", target: { variable } };
+      if (result !== undefined) return { tool: "inspect", target: { result, ...part } };
       if (task === undefined) return { tool: "inspect", target: { run: true } };
-      return {
-        tool: "inspect",
-        target: { task, ...(path !== undefined && { path }), ...(offset !== undefined && { offset }) },
-      };
+      return { tool: "inspect", target: { task, ...part } };
     },
   ),
 
@@ -237,6 +245,24 @@ export function parseToolArguments(name: string, argumentsText: string): ToolArg
     code: "bad_arguments",
     message: `${name}: ${message}`,
   });
+  const parsed = argumentsObject(argumentsText);
+  if (!parsed.ok) return bad(parsed.message);
+  const { args, text } = parsed;
+  try {
+    return { ok: true, call: tools[name].parse(args, text) };
+  } catch (error) {
+    if (error instanceof RefusedArguments) return { ok: false, code: error.code, message: `${name}: ${error.message}` };
+    if (!(error instanceof z.ZodError)) throw error;
+    const { errors } = mismatchOf(error);
+    return bad(errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; "));
+  }
+}
+
+/** The arguments of any tool, as what they have to be: one JSON object, whose `text` is valid. */
+export function argumentsObject(
+  argumentsText: string,
+): { ok: true; args: object; text: string } | { ok: false; message: string } {
+  const bad = (message: string) => ({ ok: false as const, message });
   // A call without arguments comes as an empty text from some providers.
   const text = argumentsText.trim() === "" ? "{}" : argumentsText;
   let args: unknown;
@@ -248,14 +274,7 @@ export function parseToolArguments(name: string, argumentsText: string): ToolArg
   if (typeof args !== "object" || args === null || Array.isArray(args))
     return bad("the arguments must be one JSON object");
   if (isTooDeep(args)) return bad(`the arguments nest deeper than ${limits.jsonDepthMax} levels`);
-  try {
-    return { ok: true, call: tools[name].parse(args, text) };
-  } catch (error) {
-    if (error instanceof RefusedArguments) return { ok: false, code: error.code, message: `${name}: ${error.message}` };
-    if (!(error instanceof z.ZodError)) throw error;
-    const { errors } = mismatchOf(error);
-    return bad(errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; "));
-  }
+  return { ok: true, args, text };
 }
 
 /** The flat form of create_task: `tasks`, or one task's fields beside it; those are explained once, under `tasks`. */

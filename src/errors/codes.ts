@@ -73,6 +73,11 @@ export const problems = {
     title: "The context would be over 14 MiB",
     hint: "Fork with {last: n} or from an earlier snapshot.",
   },
+  tools_too_large: {
+    status: 413,
+    title: "The run's tools are over 256 KiB",
+    hint: "They are sent with each model request: shorten descriptions and schemas.",
+  },
   open_calls: {
     status: 409,
     title: "The snapshot ends in tool calls that nobody has answered",
@@ -82,6 +87,11 @@ export const problems = {
     status: 409,
     title: "The lease is not, or no longer, valid",
     hint: "Stop working on the task: it was finished, cancelled or given to another worker. Lease again.",
+  },
+  lease_of_tool_call: {
+    status: 422,
+    title: "The lease is a tool call's, not a task's",
+    hint: "A tool call's lease takes renew, complete and fail; it has no turns and calls no tools.",
   },
   run_ended: {
     status: 409,
@@ -225,6 +235,12 @@ const toolErrorHints = {
   not_descendant: "Only tasks that you created, and theirs, can be cancelled.",
   unknown_task: "Name a task by the id or key that create_task returned.",
   timed_out: "What you waited for did not happen in time: wait again, or do something that does not need it.",
+  tool_failed:
+    "The tool could not be carried out, and trying again did not help: do without it, or call it with other arguments.",
+  tool_timed_out: "Nobody carried it out in time: go on without it, or call it again if it can wait.",
+  tool_error: "The tool was carried out and says that this is an error; `result` is what it said.",
+  too_many_calls: "Wait for the calls that are open, then call again.",
+  unknown_result: "Name a result as it was shown where it was cut.",
   not_a_task: "finish ends the current task; here no task is running.",
 } as const;
 

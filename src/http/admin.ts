@@ -7,13 +7,14 @@ import { Fault } from "../errors/fault.ts";
 import { base32 } from "../ids.ts";
 import { keysPerTenantMax } from "../limits.ts";
 import type { Idem } from "../objects/rpc.ts";
+import { deriveKey, hmac } from "../signing.ts";
 import { countLiveKeys, insertKey, type KeyRow, listKeys, revokeKey } from "../storage/d1/api-keys.ts";
 import { applyOnce, recall } from "../storage/d1/idempotency.ts";
 import { findTenant, insertTenant, listTenants, type TenantRow } from "../storage/d1/tenants.ts";
 import { pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { operatorRoute } from "./route.ts";
-import { deploymentSecret, deriveKey, hex, hmac, sha256 } from "./secrets.ts";
+import { deploymentSecret, hex, sha256 } from "./secrets.ts";
 
 const idOf = (prefix: string): string => `${prefix}_${base32(crypto.getRandomValues(new Uint8Array(16)), 16)}`;
 

@@ -16,6 +16,8 @@ export interface HttpEnv {
   readonly GATES: Objects<TenantGateRpc>;
   /** Signs leases; at least `secretCharsMin` characters. Changing it ends all open leases. */
   readonly HEDDLE_SECRET?: string;
+  /** Identity of a local runtime; absent in deployments. Where there is one, tools' urls may lead to this machine. */
+  readonly HEDDLE_BOOT?: string;
   /** The operator's; without it `/admin` refuses everything. */
   readonly HEDDLE_ADMIN_SECRET?: string;
 }

@@ -20,7 +20,8 @@ export interface LeaseHolder {
 /** @throws Fault lease_lost for a token that this deployment has not signed */
 export async function heldLease(env: HttpEnv, token: string): Promise<LeaseHolder> {
   const claim = await verifyLease(deploymentSecret(env), token);
-  const lease: LeaseRef = { taskNumber: claim.taskNumber, fence: claim.fence };
+  const { taskNumber, fence, call } = claim;
+  const lease: LeaseRef = { taskNumber, fence, ...(call !== undefined && { call }) };
   const object = runObject(env, claim.tenant, claim.run);
   const askHere = async <T>(call: Promise<Reply<T>>): Promise<T> => {
     try {

@@ -5,14 +5,16 @@
 
 import { Fault } from "../errors/fault.ts";
 import { isRunId, type RunId } from "../ids.ts";
+import { deriveKey, hmac, hmacMatches } from "../signing.ts";
 import { fromBase64url, toBase64url } from "./base64url.ts";
-import { deriveKey, hmac, hmacMatches } from "./secrets.ts";
 
 export interface LeaseClaim {
   readonly tenant: string;
   readonly run: string;
   readonly taskNumber: number;
   readonly fence: number;
+  /** Of a remote tool's call. */
+  readonly call?: number;
 }
 
 const prefix = "lse_";
@@ -21,8 +23,9 @@ const purpose = "heddle lease token 1";
 const tokenCharsMax = 512;
 const utf8 = new TextEncoder();
 
-export async function signLease(secret: string, { tenant, run, taskNumber, fence }: LeaseClaim): Promise<string> {
-  const payload = toBase64url(utf8.encode(JSON.stringify([tenant, run, taskNumber, fence])));
+export async function signLease(secret: string, { tenant, run, taskNumber, fence, call }: LeaseClaim): Promise<string> {
+  const claim = [tenant, run, taskNumber, fence, ...(call === undefined ? [] : [call])];
+  const payload = toBase64url(utf8.encode(JSON.stringify(claim)));
   const signature = await hmac(await deriveKey(secret, purpose), payload);
   return `${prefix}${payload}.${toBase64url(signature)}`;
 }
@@ -36,12 +39,13 @@ export async function verifyLease(secret: string, token: string): Promise<LeaseC
   const claim = fromBase64url(payload);
   if (!signature || !claim || more.length > 0) throw lost;
   if (!(await hmacMatches(await deriveKey(secret, purpose), signature, payload))) throw lost;
-  const [tenant, run, taskNumber, fence] = JSON.parse(new TextDecoder().decode(claim)) as [
+  const [tenant, run, taskNumber, fence, call] = JSON.parse(new TextDecoder().decode(claim)) as [
     string,
     string,
     number,
     number,
+    number | undefined,
   ];
   if (!isRunId(run)) throw lost;
-  return { tenant, run, taskNumber, fence };
+  return { tenant, run, taskNumber, fence, ...(call !== undefined && { call }) };
 }

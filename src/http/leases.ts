@@ -1,11 +1,12 @@
 /** The pull protocol: workers lease tasks, and report about them with the lease as their only authority. */
 
 import { RawJson } from "../context/json-text.ts";
-import { completeBody, failBody, leasesBody, turnBody } from "../contract/lease-requests.ts";
+import { completeBody, failBody, leasesBody, renewBody, turnBody } from "../contract/lease-requests.ts";
 import { appended, completed, failed, leasesView, renewed, toolOutcome } from "../contract/responses.ts";
-import type { LeaseGrant } from "../contract/shapes.ts";
+import type { Grant } from "../contract/shapes.ts";
 import { leaseToolBody } from "../contract/task-requests.ts";
 import { messageTexts } from "../contract/task-texts.ts";
+import { Fault } from "../errors/fault.ts";
 import type { HttpEnv } from "./env.ts";
 import { signLease } from "./lease-token.ts";
 import { ask, gateObject } from "./objects.ts";
@@ -21,15 +22,15 @@ export const leaseRoutes = [
     {
       method: "POST",
       path: "/v1/pools/:pool/leases",
-      summary: "Lease ready tasks of a pool",
+      summary: "Lease ready tasks of a pool, or calls of tools that its workers carry out",
       body: leasesBody,
       answer: { status: 200, schema: leasesView },
       problems: ["pool_not_allowed"],
     },
     async ({ env, tenant, params, body, idem }) => {
       const pool = pullPool(params.pool);
-      const { worker, max, wait_ms: waitMs, load } = body;
-      const input = { tenant, pool, worker, max, waitMs, ...(load && { load }) };
+      const { worker, max, wait_ms: waitMs, load, kinds, tools } = body;
+      const input = { tenant, pool, worker, max, waitMs, kinds, ...(load && { load }), ...(tools && { tools }) };
       const grants = await ask(gateObject(env, tenant).lease(input, idem));
       return { leases: await Promise.all(grants.map((grant) => leaseOf(env, tenant, grant))) };
     },
@@ -39,10 +40,14 @@ export const leaseRoutes = [
     {
       method: "POST",
       path: "/v1/leases/:lease/renew",
-      summary: "Keep a lease",
+      summary: "Keep a lease; of a tool call, say how far it is",
+      body: renewBody,
       answer: { status: 200, schema: renewed },
     },
-    ({ holder }) => holder.ask(holder.object.renew(holder.lease)),
+    ({ holder, body: { progress } }) => {
+      if (progress && holder.lease.call === undefined) throw onlyOfCalls("progress");
+      return holder.ask(holder.object.renew(holder.lease, progress));
+    },
   ),
 
   leaseRoute(
@@ -52,7 +57,7 @@ export const leaseRoutes = [
       summary: "Log a turn: a resumed attempt goes on from it",
       body: turnBody,
       answer: { status: 200, schema: appended },
-      problems: ["context_too_large"],
+      problems: ["context_too_large", "lease_of_tool_call"],
     },
     ({ holder, body, text, idem }) =>
       holder.ask(
@@ -71,7 +76,14 @@ export const leaseRoutes = [
       summary: "Carry out a tool call of the leased task",
       body: leaseToolBody,
       answer: { status: 200, schema: toolOutcome },
-      problems: ["not_found", "open_calls", "unknown_snapshot", "not_available", "context_too_large"],
+      problems: [
+        "not_found",
+        "open_calls",
+        "unknown_snapshot",
+        "not_available",
+        "context_too_large",
+        "lease_of_tool_call",
+      ],
     },
     ({ holder, params, body, text, idem }) => {
       requireTool(params.tool);
@@ -83,13 +95,14 @@ export const leaseRoutes = [
     {
       method: "POST",
       path: "/v1/leases/:lease/complete",
-      summary: "The task succeeded; with `next`, lease another in the same call",
+      summary: "The task succeeded, or the tool call has its result; with `next`, lease another in the same call",
       body: completeBody,
       answer: { status: 200, schema: completed },
       problems: ["result_too_large"],
     },
-    async ({ env, holder, body: { result, usage, next, worker = "" }, idem }) => {
-      const input = { result, ...(usage && { usage }), next, worker };
+    async ({ env, holder, body: { result, is_error: isError, usage, next, worker = "" }, idem }) => {
+      if (isError !== undefined && holder.lease.call === undefined) throw onlyOfCalls("is_error");
+      const input = { result, ...(isError !== undefined && { isError }), ...(usage && { usage }), next, worker };
       const { lease } = await holder.ask(holder.object.complete(holder.lease, input, idem));
       return lease ? { lease: await leaseOf(env, holder.claim.tenant, lease) } : {};
     },
@@ -99,7 +112,7 @@ export const leaseRoutes = [
     {
       method: "POST",
       path: "/v1/leases/:lease/fail",
-      summary: "The attempt failed",
+      summary: "The attempt of a task, or of a tool call, failed",
       body: failBody,
       answer: { status: 200, schema: failed },
     },
@@ -107,8 +120,20 @@ export const leaseRoutes = [
   ),
 ];
 
-/** A grant as workers see it: named by its signed capability, with its context's text untouched. */
-async function leaseOf(env: HttpEnv, tenant: string, grant: LeaseGrant): Promise<Record<string, unknown>> {
+const onlyOfCalls = (path: string): Fault =>
+  new Fault("validation_failed", "the lease is a task's", [{ path, message: "only a tool call's lease has it" }]);
+
+/** A grant as workers see it: named by its signed capability, with its context's or arguments' text untouched. */
+async function leaseOf(env: HttpEnv, tenant: string, grant: Grant): Promise<Record<string, unknown>> {
+  if ("call" in grant) {
+    const { run, taskNumber, fence, call, expires_at, toolCall, argumentsText } = grant;
+    const { id, tool, ...rest } = toolCall;
+    return {
+      id: await signLease(deploymentSecret(env), { tenant, run, taskNumber, fence, call }),
+      expires_at,
+      tool_call: { id, tool, arguments: new RawJson(argumentsText), ...rest },
+    };
+  }
   const { run, taskNumber, fence, expires_at, task, contextText, snapshot } = grant;
   return {
     id: await signLease(deploymentSecret(env), { tenant, run, taskNumber, fence }),

@@ -2,14 +2,17 @@
 
 import { rawAt } from "../context/json-text.ts";
 import { pageQuery } from "../contract/paging.ts";
+import { type RemoteTool, toolsWithTexts } from "../contract/remote-tools.ts";
 import { runsPage, runView } from "../contract/responses.ts";
 import { budgetBody, cancelBody, createRunBody, finishRunBody } from "../contract/run-requests.ts";
 import { taskWithTexts } from "../contract/task-texts.ts";
+import { refusedAddress } from "../contract/tool-address.ts";
 import { Fault } from "../errors/fault.ts";
 import { type RunId, runIdOf } from "../ids.ts";
 import type { CreateRunInput } from "../objects/rpc.ts";
 import { deleteRun, insertRun, listRuns } from "../storage/d1/run-index.ts";
 import { pageOf, positionOf } from "./cursor.ts";
+import type { HttpEnv } from "./env.ts";
 import { ask, gateObject, runObject } from "./objects.ts";
 import { contextInput } from "./raw-parts.ts";
 import { keyRoute } from "./route.ts";
@@ -33,9 +36,18 @@ export const runRoutes = [
       summary: "Create a run",
       body: createRunBody,
       answer: { status: 201, schema: runView },
-      problems: ["instructions_too_large", "context_too_large", "not_available", "no_provider", "pool_not_allowed"],
+      problems: [
+        "instructions_too_large",
+        "context_too_large",
+        "tools_too_large",
+        "not_available",
+        "no_provider",
+        "pool_not_allowed",
+      ],
     },
     async ({ env, tenant, body, text, idem }) => {
+      const tools = body.tools && toolsWithTexts(body.tools, rawAt(text, ["tools"])!);
+      requireCallable(tools ?? [], env);
       const id = await newRunId(tenant, idem?.key);
       const input: CreateRunInput = {
         tenant,
@@ -43,6 +55,7 @@ export const runRoutes = [
         ...(body.name !== undefined && { name: body.name }),
         context: contextInput(body.context, rawAt(text, ["context"])),
         limits: withoutUsd(body.limits ?? {}),
+        ...(tools && { tools }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
       // The row comes first: an object without a row would never be swept. A row without an object is removed by the sweep.
@@ -168,6 +181,15 @@ export const runRoutes = [
     ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(withoutUsd(body), idem)),
   ),
 ];
+
+/** @throws Fault validation_failed for urls that this deployment does not call */
+function requireCallable(tools: readonly RemoteTool[], { HEDDLE_BOOT }: HttpEnv): void {
+  const errors = tools.flatMap(({ url }, i) => {
+    const message = url === undefined ? undefined : refusedAddress(url, { local: HEDDLE_BOOT !== undefined });
+    return message === undefined ? [] : [{ path: `tools[${i}].url`, message }];
+  });
+  if (errors.length > 0) throw new Fault("validation_failed", undefined, errors);
+}
 
 /** `usd` has been refused by the schema; its name is all that is left of it. */
 function withoutUsd<Limits extends { usd?: unknown }>({ usd: _, ...rest }: Limits): Omit<Limits, "usd"> {

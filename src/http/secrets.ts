@@ -20,21 +20,6 @@ export async function sameSecret(given: string, expected: string): Promise<boole
   return difference === 0;
 }
 
-/** A key for HMAC-SHA-256 that is good for `purpose` only. */
-export async function deriveKey(secret: string, purpose: string): Promise<CryptoKey> {
-  const root = await hmacKey(utf8.encode(secret));
-  return hmacKey(await crypto.subtle.sign("HMAC", root, utf8.encode(purpose)));
-}
-
-const hmacKey = (raw: BufferSource): Promise<CryptoKey> =>
-  crypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
-
-export const hmac = async (key: CryptoKey, text: string): Promise<Uint8Array> =>
-  new Uint8Array(await crypto.subtle.sign("HMAC", key, utf8.encode(text)));
-
-export const hmacMatches = (key: CryptoKey, signature: Uint8Array<ArrayBuffer>, text: string): Promise<boolean> =>
-  crypto.subtle.verify("HMAC", key, signature, utf8.encode(text));
-
 /** @throws Fault not_ready while the deployment has no proper secret */
 export function deploymentSecret(env: HttpEnv): string {
   const secret = env.HEDDLE_SECRET ?? "";

@@ -1,13 +1,16 @@
 /** The agent tools: their definitions, and calls from an agent outside. */
 
 import { scopes as allScopes } from "../contract/admin-requests.ts";
-import { toolDefinitionsView, toolOutcome } from "../contract/responses.ts";
+import { remoteToolName } from "../contract/remote-tools.ts";
+import { signingSecret, toolDefinitionsView, toolOutcome } from "../contract/responses.ts";
 import { callToolBody, toolsQuery } from "../contract/task-requests.ts";
 import { isToolName, toolDefinitions } from "../contract/tools.ts";
 import { Fault } from "../errors/fault.ts";
+import { toolsSecret } from "../signing.ts";
 import { ask, runObject } from "./objects.ts";
 import { toolCallInput } from "./raw-parts.ts";
 import { keyRoute } from "./route.ts";
+import { deploymentSecret } from "./secrets.ts";
 
 export const toolRoutes = [
   keyRoute(
@@ -31,6 +34,17 @@ export const toolRoutes = [
   keyRoute(
     ["runs"],
     {
+      method: "GET",
+      path: "/v1/tools/signing-secret",
+      summary: "The key of the signatures that calls of tools with a url carry",
+      answer: { status: 200, schema: signingSecret },
+    },
+    async ({ env, tenant }) => ({ secret: await toolsSecret(deploymentSecret(env), tenant) }),
+  ),
+
+  keyRoute(
+    ["runs"],
+    {
       method: "POST",
       path: "/v1/runs/:run/tools/:tool",
       summary: "Carry out a tool call of an agent outside",
@@ -45,7 +59,8 @@ export const toolRoutes = [
   ),
 ];
 
-/** @throws Fault not_found for no tool of Heddle's */
+/** @throws Fault not_found for what is no tool's name; whether the run declares one of this name is its object's to say */
 export function requireTool(name: string): void {
-  if (!isToolName(name)) throw new Fault("not_found", "there is no such tool");
+  if (!isToolName(name) && !remoteToolName.safeParse(name).success)
+    throw new Fault("not_found", "there is no such tool");
 }

@@ -15,7 +15,7 @@ export interface Env {
   readonly SEATS_3: Queue<SeatTicket>;
   /** How seats are opened. */
   readonly SEATS?: "queue" | "direct";
-  /** Signs lease tokens; 32 random bytes as hex. */
+  /** Signs lease tokens and calls of tools' urls; 32 random bytes as hex. */
   readonly HEDDLE_SECRET?: string;
   /** The operator's secret of /admin. */
   readonly HEDDLE_ADMIN_SECRET?: string;

@@ -7,6 +7,7 @@
  */
 
 import type { MessageText, Usage } from "../context/types.ts";
+import type { RemoteTool } from "../contract/remote-tools.ts";
 import type {
   ActorView,
   ContextInput,
@@ -14,7 +15,7 @@ import type {
   ErrorView,
   EventView,
   FindingView,
-  LeaseGrant,
+  Grant,
   LoadView,
   Page,
   PoolWorkerView,
@@ -57,6 +58,7 @@ export interface CreateRunInput {
   name?: string;
   context: ContextInput;
   limits: LimitsInput;
+  tools?: readonly RemoteTool[];
   root?: TaskSpec;
 }
 
@@ -64,6 +66,16 @@ export interface CreateRunInput {
 export interface LeaseRef {
   readonly taskNumber: number;
   readonly fence: number;
+  /** Of a remote tool's call of that task: the number of the event that began it. */
+  readonly call?: number;
+}
+
+/** What a worker takes. */
+export interface LeaseWishes {
+  /** Default: tasks. */
+  readonly kinds?: readonly ("task" | "tool_call")[];
+  /** Only calls of these; default: of any tool. */
+  readonly tools?: readonly string[];
 }
 
 export interface ToolCallInput {
@@ -81,6 +93,8 @@ export interface ToolCallInput {
 
 export interface CompleteInput {
   readonly result: unknown;
+  /** Of a tool call. */
+  readonly isError?: boolean;
   readonly usage?: Partial<Usage>;
   /** Ask for the next task of the same pool in the same call. */
   readonly next: boolean;
@@ -139,31 +153,42 @@ export interface RunSchedulerRpc {
     waitMs: number;
   }): Promise<Reply<{ events: EventView[]; done: boolean }>>;
 
-  /** Grants up to max ready tasks of a pool; never waits. */
-  leases(input: { pool: string; worker: string; max: number; contextBytes: number }): Promise<Reply<LeaseGrant[]>>;
+  /** Grants up to max ready tasks of a pool, or calls of its tools; never waits. */
+  leases(
+    input: { pool: string; worker: string; max: number; contextBytes: number } & LeaseWishes,
+  ): Promise<Reply<Grant[]>>;
   /** The grant again while it is open, for a repeated Idempotency-Key. */
-  leaseAgain(lease: LeaseRef): Promise<Reply<LeaseGrant>>;
-  renew(lease: LeaseRef): Promise<Reply<{ expires_at: number }>>;
+  leaseAgain(lease: LeaseRef): Promise<Reply<Grant>>;
+  /** `progress`: of a tool call. */
+  renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number }>>;
   turn(
     lease: LeaseRef,
     input: { messages: readonly MessageText[]; usage?: Partial<Usage> },
     idem?: Idem,
   ): Promise<Reply<{ snapshot: string }>>;
   leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
-  complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: LeaseGrant }>>;
+  complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>>;
   fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>>;
 
   /** Cron's last net: loads the object, expires what is due, re-arms the alarm. Answers the status for the run index. */
   sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>>;
 }
 
-/** Stub of a TenantGate, named by the tenant: which runs have ready tasks for a pool, served round robin. */
+/** Stub of a TenantGate, named by the tenant: which runs have ready work for a pool, served round robin. */
 export interface TenantGateRpc {
-  announce(input: { run: string; pool: string; ready: boolean }): Promise<void>;
+  /** `tool`: calls of that tool, and not tasks. */
+  announce(input: { run: string; pool: string; tool?: string; ready: boolean }): Promise<void>;
   lease(
-    input: { tenant: string; pool: string; worker: string; max: number; waitMs: number; load?: LoadView },
+    input: {
+      tenant: string;
+      pool: string;
+      worker: string;
+      max: number;
+      waitMs: number;
+      load?: LoadView;
+    } & LeaseWishes,
     idem?: Idem,
-  ): Promise<Reply<LeaseGrant[]>>;
+  ): Promise<Reply<Grant[]>>;
   /** Workers seen lately, and how many of their requests wait. */
   pool(input: {
     pool: string;

@@ -14,7 +14,7 @@ import type {
   ErrorView,
   EventView,
   FindingView,
-  LeaseGrant,
+  Grant,
   Page,
   RunStatus,
   RunView,
@@ -51,6 +51,7 @@ import type {
   FailInput,
   Idem,
   LeaseRef,
+  LeaseWishes,
   Reply,
   RunSchedulerRpc,
   ToolCallInput,
@@ -73,12 +74,13 @@ import { openDirectly, openThroughQueues } from "./seat-port.ts";
 import type {
   Leave,
   NextTask,
+  SeatJob,
   SeatReply,
   SeatReservation,
   SeatRpc,
   SeatTicket,
   SeatTurn,
-  SeatWork,
+  UrlOutcome,
 } from "./seat-rpc.ts";
 
 export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc, SeatRpc {
@@ -348,21 +350,18 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   // ---- leases of pull workers ------------------------------------------------------------------------------------------
 
-  async leases(input: {
-    pool: string;
-    worker: string;
-    max: number;
-    contextBytes: number;
-  }): Promise<Reply<LeaseGrant[]>> {
+  async leases(
+    input: { pool: string; worker: string; max: number; contextBytes: number } & LeaseWishes,
+  ): Promise<Reply<Grant[]>> {
     return this.#pulled.leases(input);
   }
 
-  async leaseAgain(lease: LeaseRef): Promise<Reply<LeaseGrant>> {
+  async leaseAgain(lease: LeaseRef): Promise<Reply<Grant>> {
     return this.#pulled.leaseAgain(lease);
   }
 
-  async renew(lease: LeaseRef): Promise<Reply<{ expires_at: number }>> {
-    return this.#pulled.renew(lease);
+  async renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number }>> {
+    return this.#pulled.renew(lease, progress);
   }
 
   async turn(
@@ -377,7 +376,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#pulled.leaseTool(lease, input, idem);
   }
 
-  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: LeaseGrant }>> {
+  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {
     return this.#pulled.complete(lease, input, idem);
   }
 
@@ -387,7 +386,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   // ---- hosted seats ----------------------------------------------------------------------------------------------------
 
-  async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatWork | undefined> {
+  async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined> {
     return this.#hosted.openSeat(ticket, next);
   }
 
@@ -409,5 +408,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply> {
     return this.#hosted.leaveSeat(lease, leave, next);
+  }
+
+  async endUrlCall(
+    lease: LeaseRef & { readonly call: number },
+    outcome: UrlOutcome,
+    next: NextTask | undefined,
+  ): Promise<SeatReply> {
+    return this.#hosted.endUrlCall(lease, outcome, next);
   }
 }

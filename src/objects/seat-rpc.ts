@@ -49,7 +49,27 @@ export interface SeatWork extends LeaseRef {
   readonly lineage: string;
   /** A relocated fork: reasoning blocks of the base are stripped. */
   readonly relocated: boolean;
+  /** Names of the tools that the run declares. */
+  readonly remoteTools: readonly string[];
 }
+
+/** A call of a tool that an HTTP endpoint carries out, for a seat to make. */
+export interface UrlCall extends LeaseRef {
+  readonly call: number;
+  readonly url: string;
+  /** JSON text. */
+  readonly payload: string;
+  readonly idempotencyKey: string;
+  readonly timeoutAt: number;
+}
+
+/** What a seat does next. */
+export type SeatJob = SeatWork | UrlCall;
+
+/** What an attempt of a url came to. */
+export type UrlOutcome =
+  | { readonly kind: "result"; readonly result: unknown; readonly isError: boolean }
+  | Extract<Ending, { kind: "error" }>;
 
 export type Ending =
   | { readonly kind: "result"; readonly result: unknown }
@@ -87,7 +107,7 @@ export type SeatReply =
       readonly paused: boolean;
     }
   /** The attempt is over; `work` is the next task, if any. */
-  | { readonly kind: "over"; readonly work?: SeatWork };
+  | { readonly kind: "over"; readonly work?: SeatJob };
 
 export type Leave =
   /** Calls of the newest reply wait: give the lease back until they are done. */
@@ -102,7 +122,7 @@ export type SeatReservation =
 
 export interface SeatRpc {
   /** Opens a seat: its first task, or nothing when it is not needed (any more) or was opened already. */
-  openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatWork | undefined>;
+  openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined>;
   /** False: the lease is lost, stop. `paused`: give the task back at the next turn. */
   renewSeat(lease: LeaseRef): Promise<{ held: boolean }>;
   seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply>;
@@ -110,4 +130,10 @@ export interface SeatRpc {
   seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply>;
   reserve(lease: LeaseRef, want: { inputTokens: number; outputTokens: number }): Promise<SeatReservation>;
   leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply>;
+  /** A url's attempt is over. */
+  endUrlCall(
+    lease: LeaseRef & { readonly call: number },
+    outcome: UrlOutcome,
+    next: NextTask | undefined,
+  ): Promise<SeatReply>;
 }

@@ -1,30 +1,39 @@
 /**
- * TenantGate: the Durable Object of one tenant, which knows which runs have ready tasks for a pool of pull workers, and
- * serves them round robin. It is not on the hot path: a worker that goes on in its run never asks it.
+ * TenantGate: the Durable Object of one tenant, which knows which runs have ready work for a pool of pull workers (tasks,
+ * and calls of each tool: a lane each), and serves them round robin. It is not on the hot path: a worker that goes on in its run never asks it.
  *
- * G1. A run is asked only while it says that it has something; an empty answer takes it off the list, unless it has
- *     announced itself again meanwhile.
+ * G1. A run is asked only while it says that it has something; an empty answer takes it off the lanes that were asked for,
+ *     unless it has announced itself again meanwhile.
  * G2. What is announced is stored: a worker that waits is served after a restart, too.
  */
 
 import { DurableObject } from "cloudflare:workers";
-import type { LeaseGrant, LoadView, PoolWorkerView } from "../contract/shapes.ts";
+import type { Grant, LoadView, PoolWorkerView } from "../contract/shapes.ts";
 import { idempotencyMs, leaseContextBytesMax } from "../limits.ts";
 import { type Env, runStub } from "./env.ts";
+import { laneOf, takes } from "./lanes.ts";
 import { PoolWorkers } from "./pool-workers.ts";
-import type { Idem, Reply, TenantGateRpc } from "./rpc.ts";
+import type { Idem, LeaseRef, LeaseWishes, Reply, TenantGateRpc } from "./rpc.ts";
 import { Signals } from "./run/signals.ts";
 
-interface Given {
+interface Given extends LeaseRef {
   readonly run: string;
-  readonly taskNumber: number;
-  readonly fence: number;
 }
+
+/** What a worker asks for. */
+type Ask = {
+  readonly tenant: string;
+  readonly pool: string;
+  readonly worker: string;
+  readonly max: number;
+} & LeaseWishes;
 
 export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   readonly #signals = new Signals();
-  /** Runs with ready tasks, by pool, in the order in which they are served next. */
-  readonly #pools = new Map<string, Map<string, number>>();
+  /** Runs with ready work, by lane, and when each announced it. */
+  readonly #lanes = new Map<string, Map<string, number>>();
+  /** When each run of a lane was served last, or came: the least goes first. */
+  readonly #turns = new Map<string, number>();
   #announcements = 0;
   readonly #workers = new PoolWorkers();
   /** Lease requests that wait, by pool. */
@@ -37,26 +46,39 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       CREATE TABLE IF NOT EXISTS outcomes(name TEXT PRIMARY KEY, at INTEGER NOT NULL, fingerprint TEXT NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
     `);
     for (const { pool, run } of ctx.storage.sql.exec<{ pool: string; run: string }>("SELECT pool, run FROM ready")) {
-      this.#poolOf(pool).set(run, 0);
+      this.#laneOf(pool).set(run, 0);
+      this.#turns.set(run, 0);
     }
   }
 
-  async announce({ run, pool, ready }: { run: string; pool: string; ready: boolean }): Promise<void> {
-    const runs = this.#poolOf(pool);
-    if (!ready) return this.#remove(pool, run);
-    if (!runs.has(run)) this.ctx.storage.sql.exec("INSERT OR IGNORE INTO ready(pool, run) VALUES(?, ?)", pool, run);
+  async announce({
+    run,
+    pool,
+    tool,
+    ready,
+  }: {
+    run: string;
+    pool: string;
+    tool?: string;
+    ready: boolean;
+  }): Promise<void> {
+    const lane = laneOf(pool, tool);
+    if (!ready) return this.#remove(lane, run);
+    const runs = this.#laneOf(lane);
+    if (!runs.has(run)) this.ctx.storage.sql.exec("INSERT OR IGNORE INTO ready(pool, run) VALUES(?, ?)", lane, run);
     runs.set(run, ++this.#announcements);
+    if (!this.#turns.has(run)) this.#turns.set(run, this.#announcements);
     this.#signals.committed([]);
   }
 
   async forget(run: string): Promise<void> {
-    for (const pool of this.#pools.keys()) this.#remove(pool, run);
+    for (const lane of this.#lanes.keys()) this.#remove(lane, run);
   }
 
   async lease(
-    input: { tenant: string; pool: string; worker: string; max: number; waitMs: number; load?: LoadView },
+    input: Ask & { readonly waitMs: number; readonly load?: LoadView },
     idem?: Idem,
-  ): Promise<Reply<LeaseGrant[]>> {
+  ): Promise<Reply<Grant[]>> {
     this.#workers.seen(input.pool, input.worker, input.load, Date.now());
     if (input.max === 0) return { ok: true, value: [] };
     const first = idem && (await this.#again(input.tenant, idem));
@@ -71,7 +93,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       }
       const seen = this.#announcements;
       this.#countWaiting(input.pool, 1);
-      await this.#signals.wait(left, () => this.#announcements > seen && this.#poolOf(input.pool).size > 0);
+      await this.#signals.wait(left, () => this.#announcements > seen && this.#lanesFor(input).length > 0);
       this.#countWaiting(input.pool, -1);
     }
   }
@@ -100,44 +122,62 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     else this.#waiting.set(pool, count);
   }
 
-  /** One round over the pool's runs, each asked at most once; the one served goes to the end. */
-  async #serve(input: { tenant: string; pool: string; worker: string; max: number }): Promise<LeaseGrant[]> {
-    const grants: LeaseGrant[] = [];
-    const runs = this.#poolOf(input.pool);
+  /** One round over the runs that have what is asked for, each asked at most once; the one served goes to the end. */
+  async #serve(input: Ask): Promise<Grant[]> {
+    const { pool, worker, kinds, tools } = input;
+    const wishes: LeaseWishes = { ...(kinds && { kinds }), ...(tools && { tools }) };
+    const grants: Grant[] = [];
+    const runs = new Set(this.#lanesFor(input).flatMap((lane) => [...this.#laneOf(lane).keys()]));
+    const turn = (run: string) => this.#turns.get(run) ?? 0;
     let room = leaseContextBytesMax;
-    for (const [run, announced] of [...runs]) {
+    for (const run of [...runs].sort((a, b) => turn(a) - turn(b))) {
       if (grants.length >= input.max || room <= 0) break;
-      if (!runs.has(run)) continue;
-      runs.delete(run);
-      runs.set(run, announced);
-      const ask = { pool: input.pool, worker: input.worker, max: input.max - grants.length, contextBytes: room };
+      const announced = this.#lanesFor(input).map((lane) => [lane, this.#laneOf(lane).get(run)] as const);
+      if (announced.every(([, at]) => at === undefined)) continue;
+      this.#turns.set(run, ++this.#announcements);
+      const ask = { pool, worker, max: input.max - grants.length, contextBytes: room, ...wishes };
       const reply = await runStub(this.env, input.tenant, run).leases(ask);
       const given = reply.ok ? reply.value : [];
-      for (const grant of given) room -= grant.contextText?.length ?? 0;
+      for (const grant of given) room -= sizeOf(grant);
       grants.push(...given);
-      if (given.length === 0 && runs.get(run) === announced) this.#remove(input.pool, run);
+      if (given.length > 0) continue;
+      for (const [lane, at] of announced)
+        if (at !== undefined && this.#laneOf(lane).get(run) === at) this.#remove(lane, run);
     }
     return grants;
   }
 
-  #poolOf(pool: string): Map<string, number> {
-    let runs = this.#pools.get(pool);
+  /** The lanes with runs in them that a worker takes from. */
+  #lanesFor(input: { readonly pool: string } & LeaseWishes): string[] {
+    return [...this.#lanes].filter(([lane, runs]) => runs.size > 0 && takes(lane, input)).map(([lane]) => lane);
+  }
+
+  #laneOf(lane: string): Map<string, number> {
+    let runs = this.#lanes.get(lane);
     if (!runs) {
       runs = new Map();
-      this.#pools.set(pool, runs);
+      this.#lanes.set(lane, runs);
     }
     return runs;
   }
 
-  #remove(pool: string, run: string): void {
-    if (this.#poolOf(pool).delete(run))
-      this.ctx.storage.sql.exec("DELETE FROM ready WHERE pool = ? AND run = ?", pool, run);
+  #remove(lane: string, run: string): void {
+    const runs = this.#lanes.get(lane);
+    if (!runs?.delete(run)) return;
+    this.ctx.storage.sql.exec("DELETE FROM ready WHERE pool = ? AND run = ?", lane, run);
+    if (runs.size === 0) this.#lanes.delete(lane);
+    if (![...this.#lanes.values()].some((others) => others.has(run))) this.#turns.delete(run);
   }
 
   /** Which leases a key was answered with; they are asked for again, since contexts are not kept twice. */
-  #remember(idem: Idem, grants: readonly LeaseGrant[]): void {
+  #remember(idem: Idem, grants: readonly Grant[]): void {
     const { sql } = this.ctx.storage;
-    const given: Given[] = grants.map(({ run, taskNumber, fence }) => ({ run, taskNumber, fence }));
+    const given: Given[] = grants.map((grant) => ({
+      run: grant.run,
+      taskNumber: grant.taskNumber,
+      fence: grant.fence,
+      ...("call" in grant && { call: grant.call }),
+    }));
     sql.exec("DELETE FROM outcomes WHERE at < ?", Date.now() - idempotencyMs);
     sql.exec(
       "INSERT OR IGNORE INTO outcomes(name, at, fingerprint, value) VALUES(?, ?, ?, ?)",
@@ -148,17 +188,21 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     );
   }
 
-  async #again(tenant: string, idem: Idem): Promise<Reply<LeaseGrant[]> | undefined> {
+  async #again(tenant: string, idem: Idem): Promise<Reply<Grant[]> | undefined> {
     const row = this.ctx.storage.sql
       .exec<{ fingerprint: string; value: string }>("SELECT fingerprint, value FROM outcomes WHERE name = ?", idem.key)
       .toArray()[0];
     if (!row) return undefined;
     if (row.fingerprint !== idem.fingerprint) return { ok: false, fault: { code: "idempotency_mismatch" } };
-    const grants: LeaseGrant[] = [];
-    for (const { run, taskNumber, fence } of JSON.parse(row.value) as Given[]) {
-      const reply = await runStub(this.env, tenant, run).leaseAgain({ taskNumber, fence });
+    const grants: Grant[] = [];
+    for (const { run, ...lease } of JSON.parse(row.value) as Given[]) {
+      const reply = await runStub(this.env, tenant, run).leaseAgain(lease);
       if (reply.ok) grants.push(reply.value);
     }
     return { ok: true, value: grants };
   }
 }
+
+/** What a grant's texts take of an answer. */
+const sizeOf = (grant: Grant): number =>
+  "call" in grant ? grant.argumentsText.length : (grant.contextText?.length ?? 0);

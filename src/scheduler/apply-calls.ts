@@ -1,9 +1,11 @@
 /** The part of `apply` that is about tool calls: their waits, and what they have come to. */
 
 import { actorCallsMax } from "../limits.ts";
+import { newRemoteCall } from "./apply-remote-calls.ts";
 import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
 import { lowerEffective, raiseEffective } from "./inheritance.ts";
+import { isOpenCall } from "./open-calls.ts";
 import type { RunState } from "./state.ts";
 import { type Call, isActor, isLive, type Task } from "./task.ts";
 
@@ -29,6 +31,7 @@ export function waitInCall(state: RunState, event: Of<"call_waiting">, seq: numb
     since: state.header.changedAt,
     ...(event.want && { want: event.want }),
     ...(event.lock && { want: { kind: "lock", ...event.lock } }),
+    ...(event.remote && { remote: newRemoteCall(event.remote, seq, state.header.changedAt) }),
   };
   state.setCalls(task, [...task.calls.filter((one) => one.id !== event.call), call]);
   for (const n of event.targets) {
@@ -37,7 +40,8 @@ export function waitInCall(state: RunState, event: Of<"call_waiting">, seq: numb
     state.dirty.add(n);
     if (isLive(target)) raiseEffective(state, target, task.effective);
   }
-  variables.enterLines(state, task, call);
+  if (isOpenCall(call)) state.openCalls.put(task, call);
+  else variables.enterLines(state, task, call);
   state.retime(task);
 }
 
@@ -67,6 +71,7 @@ function newest(calls: readonly Call[]): Call[] {
 }
 
 function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "waiting" }>): void {
+  state.openCalls.remove(call.seq);
   for (const n of call.targets) {
     const target = state.find(n);
     if (!target) continue;

@@ -8,6 +8,7 @@ import { assert, unreachable } from "../errors/assert.ts";
 import { chainLengthMax, cyclesRemembered, leaseMs } from "../limits.ts";
 import { endActor, openActor } from "./apply-actors.ts";
 import { dropCalls, dropWants, endCall, waitInCall } from "./apply-calls.ts";
+import * as remote from "./apply-remote-calls.ts";
 import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
@@ -60,6 +61,18 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       return;
     case "call_waiting":
       waitInCall(state, event, seq);
+      return;
+    case "tool_call_started":
+      remote.startCall(state, event, at);
+      return;
+    case "tool_call_attempt_ended":
+      remote.endCallAttempt(state, event, seq, at);
+      return;
+    case "tool_call_ready":
+      remote.readyCall(state, event, seq, at);
+      return;
+    case "tool_call_progress":
+      remote.noteProgress(state, event, seq, at);
       return;
     case "lock_granted":
       variables.grantLock(state, event, at);

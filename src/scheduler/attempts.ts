@@ -71,7 +71,11 @@ export function failAttempt(step: Step, task: Task & { phase: Running }, failure
     endTask(step, task, { state: "failed", error, ...(usage && { usage }) });
     return;
   }
-  const wait = Math.max(backoffMs(task), Math.min(failure.retryAfterMs ?? 0, retryAfterMsMax));
+  const { n: seed, failures } = task;
+  const wait = Math.max(
+    backoffMs({ seed, failures, backoffMs: task.backoffMs }),
+    Math.min(failure.retryAfterMs ?? 0, retryAfterMsMax),
+  );
   if (wait > longBackoffMs) warnOfHolds(step, task, wait);
   step.emit({
     type: "attempt_ended",
@@ -93,8 +97,12 @@ function warnOfHolds(step: Step, task: Task, waitMs: number): void {
 }
 
 /** Doubles per failure; spread by ±20 % (a hash, not chance: the core replays) so that a burst does not come back as one. */
-function backoffMs(task: Task): number {
-  const doubled = Math.min(task.backoffMs * 2 ** task.failures, backoffMsMax);
-  const spread = (Math.imul(task.n * 31 + task.failures, 2654435761) >>> 0) / 2 ** 32;
+export function backoffMs(of: {
+  readonly seed: number;
+  readonly failures: number;
+  readonly backoffMs: number;
+}): number {
+  const doubled = Math.min(of.backoffMs * 2 ** of.failures, backoffMsMax);
+  const spread = (Math.imul(of.seed * 31 + of.failures, 2654435761) >>> 0) / 2 ** 32;
   return Math.round(doubled * (0.8 + 0.4 * spread));
 }

@@ -9,7 +9,9 @@ import { closeCall, wake } from "./calls.ts";
 import { stallEndAt } from "./deadlock.ts";
 import { endTask, settle } from "./ending.ts";
 import { expireHolds } from "./locks.ts";
+import { isOpenCall } from "./open-calls.ts";
 import { exhaustionAt } from "./pool-exhaustion.ts";
+import { type Leased, loseCall, ringCall, timeOutCall } from "./remote-calls.ts";
 import { endIdleRun, idleEndAt } from "./run-commands.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -52,11 +54,17 @@ function ring(step: Step, task: Task): void {
     expireHolds(step, task);
     for (const call of task.calls) {
       if (call.state === "waiting" && call.until > 0 && call.until <= now) timeOut(step, task, call);
+      else if (isOpenCall(call)) ringCall(step, { task, call });
     }
   }
 }
 
-function timeOut(step: Step, task: Task, { id, want }: Extract<Call, { state: "waiting" }>): void {
+function timeOut(step: Step, task: Task, call: Extract<Call, { state: "waiting" }>): void {
+  const { id, want } = call;
+  if (isOpenCall(call)) {
+    timeOutCall(step, { task, call });
+    return;
+  }
   if (!want) {
     endWait(step, task, id, "timed_out");
     return;
@@ -74,12 +82,21 @@ export function renewAllLeases(state: RunState, now: number): void {
   for (const task of state.tasks.values()) {
     const { phase } = task;
     if (phase.state === "running") phase.expiresAt = Math.max(phase.expiresAt, now + leaseMs);
+    for (const call of task.calls) {
+      const lease = isOpenCall(call) ? call.remote.phase : undefined;
+      if (lease?.state === "running") lease.expiresAt = Math.max(lease.expiresAt, now + leaseMs);
+    }
   }
 }
 
 /** Hosted attempts of a runtime that is gone are over at once: nobody can renew them. Does not count as a lost lease. */
 export function endAttemptsOfOtherBoots(step: Step, boot: string): void {
   for (const task of [...step.state.tasks.values()]) {
+    for (const call of task.calls) {
+      const lease = isOpenCall(call) ? call.remote.phase : undefined;
+      if (lease?.state !== "running" || lease.boot === "" || lease.boot === boot) continue;
+      loseCall(step, { task, call } as Leased, "restart");
+    }
     const { phase } = task;
     if (phase.state !== "running" || phase.boot === "" || phase.boot === boot) continue;
     loseLease(step, task as Task & { phase: Running }, "restart");

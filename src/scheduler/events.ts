@@ -101,7 +101,30 @@ export type SchedulerEvent =
       readonly want?: Want;
       /** The locks of a `want`, as logs from before the other kinds have it. */
       readonly lock?: { readonly names: readonly string[]; readonly mode: LockMode };
+      /** In place of targets: a tool that is carried out elsewhere, in a pool or, for "", by its url. The body has its arguments. */
+      readonly remote?: { readonly tool: string; readonly pool: string; readonly retries: number };
     }
+  | {
+      readonly type: "tool_call_started";
+      readonly task: number;
+      readonly call: string;
+      readonly fence: number;
+      readonly attempt: number;
+      readonly worker: string;
+      readonly boot?: string;
+    }
+  | {
+      readonly type: "tool_call_attempt_ended";
+      readonly task: number;
+      readonly call: string;
+      readonly fence: number;
+      readonly why: "lost" | "restart" | "transient";
+      readonly error?: ErrorData;
+      readonly until?: number;
+    }
+  | { readonly type: "tool_call_ready"; readonly task: number; readonly call: string; readonly why: "backoff" }
+  /** How far it is, as its body says. */
+  | { readonly type: "tool_call_progress"; readonly task: number; readonly call: string; readonly fence: number }
   | {
       readonly type: "call_done";
       readonly task: number;

@@ -13,6 +13,8 @@ import type { Waiting } from "./victim.ts";
 /** The blocked tasks of full pools whose waits somebody could end; none while anything else can go on. */
 function heldUp(state: RunState): Task[] {
   const { counts, status } = state.header;
+  // The result of a remote tool comes, or its timeout: its caller goes on.
+  if (state.openCalls.size > 0) return [];
   if (status !== "active" || counts.ready === 0 || counts.running === 0 || state.stopped < counts.running) return [];
   const pools = new Set([...state.ready].filter(([, queue]) => queue.size > 0).map(([pool]) => pool));
   if (pools.has(hostedPool)) return [];

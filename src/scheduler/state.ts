@@ -14,7 +14,8 @@ import { assert } from "../errors/assert.ts";
 import { BlockingState } from "./blocking-state.ts";
 import type { Limits } from "./events.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
-import { ReadyQueue } from "./ready-queue.ts";
+import { isOpenCall, OpenCalls } from "./open-calls.ts";
+import { type ReadyKey, ReadyQueue } from "./ready-queue.ts";
 import { type Call, isActor, isEnded, isLive, isStopped, type Phase, type Task } from "./task.ts";
 
 /** What a run is apart from its tasks: plain data, written with each checkpoint. */
@@ -80,6 +81,8 @@ export class RunState {
   /** Running tasks with a call that waits. */
   stopped = 0;
   readonly blocking = new BlockingState();
+  /** Calls of remote tools. */
+  readonly openCalls = new OpenCalls();
   /** Live sessions, by their negative numbers. */
   readonly actors = new Set<number>();
   /** The last call from outside; volatile. */
@@ -149,6 +152,7 @@ export class RunState {
     if (!isActor(task)) this.header.counts[task.phase.state]--;
     this.indexTask(task);
     this.blocking.index(task);
+    this.openCalls.index(task);
   }
 
   /** Puts a task into the indexes that its phase belongs to. */
@@ -181,6 +185,7 @@ export class RunState {
   /** After a change of `effective` or `chain` of a task. */
   reorder(task: Task): void {
     if (task.phase.state === "ready") this.queueOf(task.pool).put(task.n, readyKeyOf(task));
+    for (const call of task.calls) if (isOpenCall(call)) this.openCalls.put(task, call);
     this.dirty.add(task.n);
   }
 
@@ -222,7 +227,7 @@ export class RunState {
   }
 }
 
-const readyKeyOf = (task: Task) => {
+export const readyKeyOf = (task: Task): ReadyKey => {
   const { phase } = task;
   assert(phase.state === "ready", "a queued task is ready");
   return { effective: task.effective, since: phase.since, resumed: phase.resumed, chain: task.chain, seq: phase.seq };
@@ -236,6 +241,12 @@ function dueAt(task: Task): number {
   if (phase.state === "running") due = Math.min(due, phase.expiresAt);
   if (phase.state === "waiting" && phase.until > 0) due = Math.min(due, phase.until);
   for (const { until } of task.holds) if (until > 0) due = Math.min(due, until);
-  for (const call of task.calls) if (call.state === "waiting" && call.until > 0) due = Math.min(due, call.until);
+  for (const call of task.calls) {
+    if (call.state !== "waiting") continue;
+    if (call.until > 0) due = Math.min(due, call.until);
+    const at = call.remote?.phase;
+    if (at?.state === "running") due = Math.min(due, at.expiresAt);
+    else if (at?.state === "waiting") due = Math.min(due, at.until);
+  }
   return due;
 }

@@ -57,7 +57,40 @@ export type Call =
       readonly since: number;
       /** In place of targets. */
       readonly want?: Want;
+      /** In place of targets: the call is carried out elsewhere (remote-calls.ts). */
+      readonly remote?: RemoteCall;
     };
+
+/** What becomes of a call of a remote tool. */
+export interface RemoteCall {
+  readonly tool: string;
+  /** Whose workers carry it out; "": Heddle's seats, by the tool's url. */
+  readonly pool: string;
+  readonly retryLimit: number;
+  /** Leases ever opened. */
+  readonly attempts: number;
+  /** Leases lost since the last failure that was told. */
+  readonly losses: number;
+  /** Transient failures, lost leases not counted. */
+  readonly failures: number;
+  readonly phase:
+    | { readonly state: "ready"; readonly since: number; readonly seq: number }
+    | RemoteRunning
+    /** Until the end of its backoff. */
+    | { readonly state: "waiting"; readonly until: number };
+  /** The event that told of progress last, and its time; 0: none. */
+  readonly progress: number;
+  readonly progressAt: number;
+}
+
+export interface RemoteRunning {
+  readonly state: "running";
+  readonly fence: number;
+  readonly worker: string;
+  /** As an attempt's. */
+  readonly boot: string;
+  expiresAt: number;
+}
 
 /** A lock that a task has. */
 export interface Hold {

@@ -256,6 +256,32 @@ const bad: Bad[] = [
     status: 413,
     code: "instructions_too_large",
   },
+  {
+    does: "a remote tool that nobody carries out",
+    path: "/v1/runs",
+    body: { tools: [{ name: "shell", description: "d", input_schema: { type: "object" } }] },
+    status: 422,
+    code: "validation_failed",
+    at: "tools[0].pool",
+  },
+  {
+    does: "a remote tool of one of Heddle's names",
+    path: "/v1/runs",
+    body: { tools: [{ name: "finish", description: "d", input_schema: { type: "object" }, pool: "box" }] },
+    status: 422,
+    code: "validation_failed",
+    at: "tools[0].name",
+  },
+  {
+    does: "a remote tool at a private address",
+    path: "/v1/runs",
+    body: {
+      tools: [{ name: "t", description: "d", input_schema: { type: "object" }, url: "http://169.254.169.254/" }],
+    },
+    status: 422,
+    code: "validation_failed",
+    at: "tools[0].url",
+  },
   // not there yet
   ...["rules", "oversight"].map((field) => ({
     does: `\`${field}\``,
@@ -265,7 +291,6 @@ const bad: Bad[] = [
     code: "not_available",
     at: field,
   })),
-  { does: "`tools` of a run", path: "/v1/runs", body: { tools: [] }, status: 422, code: "not_available", at: "tools" },
   {
     does: "`webhook`",
     path: "/v1/runs",

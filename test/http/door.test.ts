@@ -133,7 +133,6 @@ test.each([
   ["/v1/runs", { limits: { usd: 5 } }, "not_available", "limits.usd"],
   ["/v1/runs", { rules: "# R" }, "not_available", "rules"],
   ["/v1/runs", { oversight: "" }, "not_available", "oversight"],
-  ["/v1/runs", { tools: [] }, "not_available", "tools"],
   ["/v1/runs", { webhook: { url: "https://a.test" } }, "not_available", "webhook"],
   ["/v1/runs", { root: { instructions: "x", fork: "auto" } }, "not_available", "root.fork"],
   ["/v1/runs", { root: {} }, "validation_failed", "root.instructions"],
@@ -226,7 +225,7 @@ test("tools: definitions, unknown ones, and those to come", async () => {
   expect(tools.map(({ type }) => type)).toEqual(Array(14).fill("function"));
   expect(await problem("/v1/tools?format=mcp")).toMatchObject({ code: "not_available" });
   expect(await problem("/v1/tools?format=gemini")).toMatchObject({ code: "validation_failed" });
-  expect(await problem(`/v1/runs/${run}/tools/toString`, { json: {} })).toMatchObject({ code: "not_found" });
+  expect(await problem(`/v1/runs/${run}/tools/to.String`, { json: {} })).toMatchObject({ code: "not_found" });
 });
 
 test("routes of the contract that have not landed say so, after the key", async () => {

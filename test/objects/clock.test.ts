@@ -3,7 +3,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { leaseMs, runIdleMs } from "../../src/limits.ts";
 import { codeOf, makeRun, TestClock, value } from "./lib/runs.ts";
-import { heldSeats, nextTask } from "./lib/seats.ts";
+import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
 
@@ -103,7 +103,7 @@ describe("a task", () => {
     using clock = new TestClock();
     const run = await makeRun();
     await run.create({ key: "h", instructions: "do h", timeout_ms: 60_000 });
-    const work = (await run.rpc.openSeat({ tenant: run.tenant, run: run.id, nonce: "s", shard: 0 }, nextTask("s")))!;
+    const work = (await run.seat("s"))!;
     const call = (id: string, name: string, input: unknown) => ({ id, name, arguments: JSON.stringify(input) });
     const calls = [
       call("t1", "create_task", { key: "slow", pool: "box", instructions: "slow" }),

@@ -83,8 +83,7 @@ const steps: Record<string, (story: Story) => Promise<unknown>> = {
   },
   "complete b": ({ run, leases }) => run.rpc.complete(leases.b!, { result: "b's result", next: false, worker: "w1" }),
   "open a seat": async (story) => {
-    const ticket = { tenant: story.run.tenant, run: story.run.id, nonce: "seat-1", shard: 0 };
-    story.work = await story.run.rpc.openSeat(ticket, nextTask("seat-1"));
+    story.work = await story.run.seat("seat-1");
     return story.work;
   },
   reserve: ({ run, work }) => run.rpc.reserve(work!, { inputTokens: 100, outputTokens: 50 }),
@@ -109,7 +108,7 @@ const steps: Record<string, (story: Story) => Promise<unknown>> = {
     ),
   "park, and take what it waits for": async (story) => {
     const over = await story.run.rpc.leaveSeat(story.work!, { kind: "wait" }, nextTask("seat-1"));
-    story.work = over.kind === "over" ? over.work : undefined;
+    story.work = over.kind === "over" ? (over.work as SeatWork | undefined) : undefined;
     return over;
   },
   "end that, and take the parked one": async (story) => {
@@ -121,13 +120,12 @@ const steps: Record<string, (story: Story) => Promise<unknown>> = {
       ending: { kind: "result", result: "d is done" } as const,
     };
     const over = await story.run.rpc.seatTurn(work!, turn, nextTask("seat-1"));
-    story.work = over.kind === "over" ? over.work : undefined;
+    story.work = over.kind === "over" ? (over.work as SeatWork | undefined) : undefined;
     return over;
   },
   "give it back": ({ run, work }) => run.rpc.leaveSeat(work!, { kind: "give_back" }, undefined),
   "open another seat": async (story) => {
-    const ticket = { tenant: story.run.tenant, run: story.run.id, nonce: "seat-2", shard: 0 };
-    story.work = await story.run.rpc.openSeat(ticket, nextTask("seat-2"));
+    story.work = await story.run.seat("seat-2");
     return story.work;
   },
   "end h": ({ run, work }) =>

@@ -1,7 +1,7 @@
 /** TenantGate: pull workers are served from all runs of their tenant, in turn. */
 
 import { describe, expect, it, vi } from "vitest";
-import type { LeaseGrant } from "../../src/contract/shapes.ts";
+import type { Grant, LeaseGrant } from "../../src/contract/shapes.ts";
 import { poolWorkerSeenMs } from "../../src/limits.ts";
 import { codeOf, evictGate, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
@@ -17,10 +17,9 @@ const asking = (tenant: string, worker: string) => ({ tenant, pool: "box", worke
 
 /** Announcements come after the run's commit: asked until one has arrived. */
 const leased = async (tenant: string, max = 1): Promise<LeaseGrant[]> =>
-  value(await ask(tenant, { max, waitMs: 5_000 }));
+  value(await ask(tenant, { max, waitMs: 5_000 })) as LeaseGrant[];
 
-const complete = (run: TestRun, lease: LeaseGrant) =>
-  run.rpc.complete(lease, { result: "ok", next: false, worker: "w" });
+const complete = (run: TestRun, lease: Grant) => run.rpc.complete(lease, { result: "ok", next: false, worker: "w" });
 
 async function twoRuns(tenant: string): Promise<[TestRun, TestRun]> {
   const runs = [await makeRun({ tenant }), await makeRun({ tenant })] as [TestRun, TestRun];

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { rawAt, rawElements } from "../../src/context/json-text.ts";
 import { batchTasksMax, checkpointTailRows } from "../../src/limits.ts";
 import { bindings, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
-import { heldSeats, nextTask } from "./lib/seats.ts";
+import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
 
@@ -117,7 +117,7 @@ describe("a context of 8 MB", () => {
     expect(own).toHaveLength(4);
 
     // It travels to a seat once; the next task of the seat gets its own messages only.
-    const first = (await run.rpc.openSeat({ tenant: run.tenant, run: run.id, nonce: "s", shard: 0 }, nextTask("s")))!;
+    const first = (await run.seat("s"))!;
     expect(first.steps.flatMap((step) => step.messages)).toEqual(messages);
     const over = await run.rpc.leaveSeat(
       first,

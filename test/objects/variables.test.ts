@@ -6,7 +6,7 @@ import type { ToolOutcome } from "../../src/contract/shapes.ts";
 import type { Idem } from "../../src/objects/rpc.ts";
 import type { SeatReply } from "../../src/objects/seat-rpc.ts";
 import { bindings, codeOf, makeRun, type TestRun, value } from "./lib/runs.ts";
-import { heldSeats, nextTask } from "./lib/seats.ts";
+import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
 
@@ -184,7 +184,7 @@ describe("an op of a task", () => {
   it("is done once for every attempt of its turn, and anew in the next turn (V3)", async () => {
     const run = await makeRun();
     await run.create(hosted);
-    const work = (await run.rpc.openSeat(run.ticket("s"), nextTask("s")))!;
+    const work = (await run.seat("s"))!;
     const first = await run.rpc.seatTurn(work, turnOf(adding("a"), adding("b"), adding("c", "m")), undefined);
     expect([counted(first, "a"), counted(first, "b"), counted(first, "c")]).toEqual([1, 2, 1]);
     // The seat never got that answer: it, or the one that resumes, asks again.

@@ -5,8 +5,10 @@ import { expect } from "vitest";
 import { runIdleMs } from "../../src/limits.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import { stallEndAt } from "../../src/scheduler/deadlock.ts";
+import { isOpenCall, readyKeyOfCall } from "../../src/scheduler/open-calls.ts";
 import { exhaustionAt } from "../../src/scheduler/pool-exhaustion.ts";
 import { compareReady } from "../../src/scheduler/ready-queue.ts";
+import { findCall } from "../../src/scheduler/remote-calls.ts";
 import { noCounts, type RunState } from "../../src/scheduler/state.ts";
 import { type Call, isEnded, isLive, type Task } from "../../src/scheduler/task.ts";
 
@@ -107,7 +109,13 @@ function dueOf(task: Task): number {
   if (task.clockAt > 0) dues.push(task.clockAt + task.timeoutMs);
   if (phase.state === "running") dues.push(phase.expiresAt);
   if (phase.state === "waiting" && phase.until > 0) dues.push(phase.until);
-  for (const call of task.calls) if (call.state === "waiting" && call.until > 0) dues.push(call.until);
+  for (const call of task.calls) {
+    if (call.state !== "waiting") continue;
+    if (call.until > 0) dues.push(call.until);
+    const remote = call.remote?.phase;
+    if (remote?.state === "running") dues.push(remote.expiresAt);
+    if (remote?.state === "waiting") dues.push(remote.until);
+  }
   return Math.min(...dues);
 }
 
@@ -219,6 +227,33 @@ export function checkState(state: RunState, now: number): void {
   }
   must(isAcyclic(parties, families), "[C4] no cycle of waits");
   checkIndexes(state, tasks, now);
+  checkOpenCalls(state, parties, now);
+}
+
+/** [M1] [M3] The index of open calls against the calls themselves. */
+function checkOpenCalls(state: RunState, parties: readonly Task[], now: number): void {
+  const must = (fine: boolean, what: string) => {
+    if (!fine) throw new Error(`does not hold: ${what}`);
+  };
+  const open = parties.flatMap((task) => task.calls.filter(isOpenCall).map((call) => ({ task, call })));
+  must(state.openCalls.size === open.length, `[M1] ${state.openCalls.size} open calls are ${open.length}`);
+  must(
+    open.every(({ task, call }) => isLive(task) && call.until > 0 && findCall(state, call.seq)?.call === call),
+    "[M1] each open call is found",
+  );
+  const fences = open.flatMap(({ call: { remote } }) => (remote.phase.state === "running" ? [remote.phase.fence] : []));
+  must(new Set(fences).size === fences.length && Math.max(0, ...fences) <= state.header.lastFence, "[M3] fences");
+  const urls = open.filter(({ call: { remote } }) => remote.pool === "" && remote.phase.state === "running");
+  must(state.openCalls.urlsRunning === urls.length, "running urls");
+  for (const pool of new Set(open.map(({ call }) => call.remote.pool))) {
+    const ready = open.flatMap(({ task, call }) => {
+      const key = call.remote.pool === pool ? readyKeyOfCall(task, call) : undefined;
+      return key ? [{ seq: call.seq, key }] : [];
+    });
+    ready.sort((a, b) => compareReady(a.key, b.key, now));
+    must(state.openCalls.readyIn(pool) === ready.length, `ready calls of ${pool}`);
+    must(state.openCalls.first(pool, now)?.seq === ready[0]?.seq, `[M2] first call of ${pool}`);
+  }
 }
 
 function checkIndexes(state: RunState, tasks: readonly Task[], now: number): void {
@@ -271,7 +306,12 @@ function checkIndexes(state: RunState, tasks: readonly Task[], now: number): voi
 function plain(state: RunState): unknown {
   const tasks = allTasks(state).map((task) => {
     const { phase } = task;
-    return phase.state === "running" ? { ...task, phase: { ...phase, expiresAt: 0 } } : task;
+    const calls = task.calls.map((call) =>
+      isOpenCall(call) && call.remote.phase.state === "running"
+        ? { ...call, remote: { ...call.remote, phase: { ...call.remote.phase, expiresAt: 0 } } }
+        : call,
+    );
+    return { ...task, calls, ...(phase.state === "running" && { phase: { ...phase, expiresAt: 0 } }) };
   });
   const keys = [...state.keys]
     .map(([creator, names]) => [creator, [...names].sort()] as const)

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { pop } from "../../src/scheduler/message-queues.ts";
+import { beginRemoteCall } from "../../src/scheduler/remote-calls.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import { findings, mayAct, started } from "./blocking.ts";
 import { checkState } from "./check.ts";
@@ -11,6 +12,13 @@ const take = (run: Run, task: Task, { until = 0, external = false } = {}) =>
     pop(step, { task, call: "pop", until }, "q", { max: 1, external });
     const { fence } = (task as Leased).phase;
     step.emit({ type: "call_blocked", task: task.n, fence, blocked: true });
+  });
+/** A task in the same place that has called a remote tool. */
+const ask = (run: Run, task: Leased) =>
+  run.step((step) => {
+    const call = { id: "c", tool: "shell", pool: "box", timeoutMs: 20_000, retryLimit: 0, arguments: "{}" };
+    beginRemoteCall(step, task, call);
+    step.emit({ type: "call_blocked", task: task.n, fence: task.phase.fence, blocked: true });
   });
 const newRun = () => new Run({ pools: ["desk"], stallMs: 1000 });
 
@@ -38,6 +46,14 @@ test("a pool whose leases all wait while its ready tasks find no worker is told 
 test.each<[string, (run: Run) => void]>([
   ["a wait that is declared external", (run) => take(run, started(run, 1, desk)[0]!, { external: true })],
   ["a wait that ends by itself", (run) => take(run, started(run, 1, desk)[0]!, { until: run.now + 20_000 })],
+  [
+    "a call of a remote tool that is open ([M9])",
+    (run) => {
+      const [a, b] = started(run, 2, desk) as [Leased, Leased];
+      take(run, a);
+      ask(run, b);
+    },
+  ],
   ["no lease at all: a pool that nobody serves", () => undefined],
   ["somebody who goes on", (run) => [take(run, started(run, 1, desk)[0]!), started(run, 1, desk)]],
   ["a hosted task that is ready", (run) => [take(run, started(run, 1, desk)[0]!), run.post({})]],

@@ -14,7 +14,7 @@ import { newHeader, newState } from "../scheduler/run.ts";
 const clone = (task: Task): Task => ({
   ...task,
   phase: { ...task.phase },
-  calls: [...task.calls],
+  calls: structuredClone(task.calls),
   dependents: [...task.dependents],
   awaiters: [...task.awaiters],
   children: [...task.children],

@@ -13,8 +13,8 @@ const pinned: Record<string, number> = {
 };
 
 /** Runs one world to its end; a failure names the seed, the step and the last events. */
-function run(seed: number): World {
-  const world = new World(seed);
+function run(seed: number, options: { remoteTools?: boolean } = {}): World {
+  const world = new World(seed, options);
   let step = 0;
   try {
     for (; step < steps; step++) world.step();
@@ -74,6 +74,21 @@ const hard = [
   "task_retried dependency_retried",
 ];
 
+/** What worlds with remote tools reach beside. */
+const hardRemote = [
+  "call_done answered",
+  "call_done timed_out",
+  "late_refused tool_call",
+  "tool_call_attempt_ended lost",
+  "tool_call_attempt_ended restart",
+  "tool_call_attempt_ended transient",
+  "tool_call_progress",
+  "tool_call_ready backoff",
+  "tool_call_started",
+  "task_ready wake",
+  "actor_ended expired",
+];
+
 /** The event's type, and what tells its cases apart. */
 function kindOf(event: SchedulerEvent): string {
   const fields = event as { why?: string; on?: string; state?: string; status?: string; kind?: string; op?: string };
@@ -96,5 +111,11 @@ describe("the scheduler in a world of faults", () => {
     for (const seed of seeds) for (const { event } of run(seed).log) seen.add(kindOf(event));
     // The worlds are worth their time only while they reach what is hard.
     if (seeds.length >= 200) expect(hard.filter((kind) => !seen.has(kind))).toEqual([]);
+  });
+
+  test(`keeps them with remote tools in ${seeds.length} worlds`, { timeout: 60_000 + seeds.length * 500 }, () => {
+    const seen = new Set<string>();
+    for (const seed of seeds) for (const { event } of run(seed, { remoteTools: true }).log) seen.add(kindOf(event));
+    if (seeds.length >= 200) expect(hardRemote.filter((kind) => !seen.has(kind))).toEqual([]);
   });
 });

@@ -32,6 +32,7 @@ import { type Leased, numberOf, type Spec, usualLimits } from "../scheduler/run.
 import { History } from "./history.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { Random } from "./random.ts";
+import { beginCall, RemoteHistory, RemoteWorkers } from "./remote-workers.ts";
 import { VariableHistory } from "./variable-history.ts";
 import { checkWaits, useVariable } from "./variable-ops.ts";
 
@@ -76,10 +77,14 @@ export class World {
   /** The step of a commit that several commands share. */
   #group: Step | undefined;
   #posted = 0;
+  /** Who carries out remote tools, in worlds that have any. */
+  readonly #remote: RemoteWorkers | undefined;
+  readonly #remoteHistory = new RemoteHistory();
 
-  constructor(seed: number) {
+  constructor(seed: number, { remoteTools = false } = {}) {
     this.random = new Random(seed);
     const { random } = this;
+    this.#remote = remoteTools ? new RemoteWorkers(random) : undefined;
     this.#state = this.#store.load();
     // A pull worker's waits end with its attempt; the phase is that of before the event is told of.
     this.#variables.lost = (task, forget) => {
@@ -125,8 +130,11 @@ export class World {
       jump: 0.5,
       people: 4,
       restart: 0.4,
+      // Last, and without weight where there are none: the seeds of such worlds stay what they were.
+      remote: this.#remote ? 40 : 0,
     });
-    if (what === "lease") this.#lease(random.pick(pools)!);
+    if (what === "remote") this.#remote?.act((decide) => this.#command(decide), String(this.#boot));
+    else if (what === "lease") this.#lease(random.pick(pools)!);
     else if (what === "work") this.#work();
     else if (what === "late") this.#deliverLate();
     else if (what === "post") this.#post();
@@ -148,6 +156,7 @@ export class World {
       const before = this.#state.header.seq;
       for (const pool of pools) while (this.#lease(pool)) {}
       for (const attempt of [...this.#attempts]) this.#doBest(attempt);
+      if (this.#remote?.serve((decide) => this.#command(decide), String(this.#boot))) continue;
       if (this.#state.header.seq !== before) continue;
       this.#toNextClock(24 * 60 * minute);
       if (this.#now > patience) throw new Error(`stuck: ${JSON.stringify(this.#stuck())}`);
@@ -218,6 +227,7 @@ export class World {
       if (one.seq <= this.#history.lastSeq) continue;
       this.#history.add(one);
       this.#variables.add(one);
+      this.#remoteHistory.add(one);
     }
   }
 
@@ -236,6 +246,7 @@ export class World {
       .filter((task) => task.phase.state === "running" && task.n > 0)
       .map((task) => task.n);
     if (!setsEqual(new Set(running), this.#history.open)) throw new Error("[L1] running means an open lease");
+    if (this.#state.openCalls.size !== this.#remoteHistory.size) throw new Error("[M7] open calls");
     if (header.limits.tokens > 0 && freeTokens(this.#state)! < 0) throw new Error("[B1] budget overdrawn");
     for (const task of tasks.values()) {
       if (task.observed !== this.#history.seen.has(task.n)) throw new Error(`[T4] observed of task ${task.n}`);
@@ -251,6 +262,7 @@ export class World {
     this.#reload();
     this.#boot++;
     this.#attempts = this.#attempts.filter((attempt) => !attempt.hosted || this.random.chance(0.2));
+    this.#remote?.restart();
     this.#command((step) => endAttemptsOfOtherBoots(step, String(this.#boot)));
   }
 
@@ -395,7 +407,12 @@ export class World {
 
   #tool(step: Step, task: Leased, id: string): Reply {
     const { random } = this;
-    const what = random.weighted({ create: 4, await: 5, variable: 5, cancel: 0.5, answer: 2 });
+    const remote = this.#remote ? 8 : 0;
+    const what = random.weighted({ create: 4, await: 5, variable: 5, cancel: 0.5, answer: 2, remote });
+    if (what === "remote") {
+      const waits = beginCall(step, random, task, id).kind === "waiting";
+      return waits && !task.phase.hosted ? block(step, task) : "go_on";
+    }
     if (what === "await") return this.#await(step, task, id);
     if (what === "variable") {
       const waits = useVariable(step, random, task, id, this.#now)?.kind === "waiting";
@@ -539,6 +556,8 @@ export class World {
     const actor = random.pick([...step.state.actors]);
     if (actor === undefined || random.chance(0.2)) openActor(step, random.int(1, 300) * second, "somebody");
     else if (random.chance(0.1)) endActor(step, step.state.task(actor), "closed");
+    else if (this.#remote && random.chance(0.5))
+      beginCall(step, random, step.state.task(actor), `s${step.state.header.seq}`);
     else useVariable(step, random, step.state.task(actor), `s${step.state.header.seq}`, this.#now);
   }
 
@@ -555,6 +574,7 @@ export class World {
       const task = leased(this.#state, attempt.task, attempt.fence);
       if (task) task.phase.expiresAt = Math.max(task.phase.expiresAt, this.#now + leaseMs);
     }
+    this.#remote?.renewAll(this.#state, this.#now, this.#faults);
     this.#command(() => undefined);
   }
 }

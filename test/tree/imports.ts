@@ -22,6 +22,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   limits: { pure: true },
   ids: { imports: ["limits"], pure: true },
   lru: { pure: true },
+  // Async, as WebCrypto is.
+  signing: {},
   errors: { imports: ["limits"], pure: true },
   // A hash that is not async exists in node:crypto alone.
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
@@ -32,12 +34,12 @@ export const layers: Readonly<Record<string, Layer>> = {
   storage: { imports: domain, types: ["contract", "objects"] },
   objects: { imports: [...domain, "contract", "storage"], packages: [/^cloudflare:workers$/] },
   agent: {
-    imports: [...ground, "context", "contract"],
+    imports: [...ground, "signing", "context", "contract"],
     types: ["objects"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   http: {
-    imports: [...ground, "context", "contract", "storage/d1"],
+    imports: [...ground, "signing", "context", "contract", "storage/d1"],
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },

@@ -9,9 +9,9 @@ export interface Job {
   readonly tasks: readonly TaskSpec[];
 }
 
-const runFields = ["name", "context", "limits", "root"];
+const runFields = ["name", "context", "limits", "tools", "root"];
 /** Fields of a run that a later Heddle has: which of them this one takes, its server says. */
-const laterFields = ["rules", "oversight", "tools", "webhook"];
+const laterFields = ["rules", "oversight", "webhook"];
 
 /** @throws UsageError that names the file and the field */
 export function readJob(path: string): Job {

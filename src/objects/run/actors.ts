@@ -9,9 +9,9 @@ import type { Task } from "../../scheduler/task.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
 import { answerTo } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { answerView, ok, refuse, toolReply } from "./replies.ts";
+import { answerView, noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
-import { runTool } from "./tool-calls.ts";
+import { hasTool, runTool } from "./tool-calls.ts";
 import { waitingOn } from "./views.ts";
 
 const noActor: Reply<never> = {
@@ -86,6 +86,7 @@ export class Actors {
       const actor = liveActor(run, id);
       if (!actor) return noActor;
       if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
+      if (!hasTool(run, input.tool)) return noTool;
       this.#keep(run, actor, input.waitMs);
       const known = answerTo(run, actor, callId);
       if (known) return ok(answerView(known));

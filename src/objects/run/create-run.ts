@@ -1,5 +1,6 @@
 /** The first command of a run: tables, head of its context, limits, and the hosted main agent if there is one. */
 
+import { toolsText } from "../../contract/remote-tools.ts";
 import type { RunView } from "../../contract/shapes.ts";
 import { Fault } from "../../errors/fault.ts";
 import * as limits from "../../limits.ts";
@@ -42,14 +43,21 @@ export function createRun(shell: RunShell, input: CreateRunInput, idem: Idem | u
 
 function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
   const run = shell.create({ tenant: input.tenant, run: input.run });
-  const { messages, ...head } = input.context;
+  const { messages, ...given } = input.context;
+  const { tools = [] } = input;
+  // Written out once: what later versions of Heddle call their tools must not change the prefix of this run's requests.
+  const head =
+    given.tools === undefined && tools.length > 0 ? { ...given, tools: toolsText(given.format, tools) } : given;
   const units = messages.reduce((sum, message) => sum + message.length, JSON.stringify(head).length);
   if (units > limits.contextBytesMax) throw new Fault("context_too_large");
   const root = run.store.tree.putHead(head);
   const snapshot = run.store.tree.append(root, messages);
   const step = new Step(run.state, shell.now());
   run.store.log.stage(step.decided);
-  step.emit({ type: "run_created", limits: limitsOf(input.limits), snapshot, ...(input.name && { name: input.name }) });
+  step.emit(
+    { type: "run_created", limits: limitsOf(input.limits), snapshot, ...(input.name && { name: input.name }) },
+    tools.length > 0 ? { tools } : undefined,
+  );
   if (input.root) {
     // A refusal must leave no run behind: the fault rolls the transaction back.
     const forked = forkAll(run.store.tree, snapshot, undefined, [input.root]);

@@ -3,10 +3,11 @@
 import { userMessage } from "../../context/calls.ts";
 import { forkByCall, forkByMessage, forkText } from "../../context/fork.ts";
 import type { CacheMark, MessageText } from "../../context/types.ts";
-import type { LeaseGrant } from "../../contract/shapes.ts";
+import type { LeaseGrant, ToolOutcome } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
 import { toolHints } from "../../errors/codes.ts";
 import { needsReservation } from "../../scheduler/budget.ts";
+import type { ToolEnd } from "../../scheduler/remote-calls.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { WaitOutcome } from "../../scheduler/wait-outcome.ts";
 import { contextText } from "../../storage/run/context-tree.ts";
@@ -14,6 +15,7 @@ import type { Answer, NextTask, SeatWork } from "../seat-rpc.ts";
 import { createdEventOf, type SpecBody, specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { outcomeWords } from "./outcome-words.ts";
+import { toolAnswer } from "./remote-calls.ts";
 import { awaitedView, dispatchTexts } from "./results.ts";
 import { taskView } from "./views.ts";
 
@@ -116,6 +118,7 @@ export function seatWork(run: LoadedRun, task: Task & { phase: Running }, next: 
       reserves: needsReservation(run.state, task),
       lineage: `${run.suffix}:${tree.node(snapshot).root.slice(0, 16)}`,
       relocated: spec.model !== undefined && head.model !== undefined && spec.model !== head.model,
+      remoteTools: [...run.tools.keys()],
     },
   };
 }
@@ -151,13 +154,26 @@ export function leaseGrant(
 
 /** Recorded answers of the newest reply's calls. */
 function answersOf(run: LoadedRun, task: Task): Record<string, Answer> {
-  return Object.fromEntries(
-    task.calls.map((call) => [call.id, call.state === "waiting" ? { waiting: true } : answerOf(run, call.seq)]),
-  );
+  const answers: Record<string, Answer> = {};
+  for (const call of task.calls) {
+    if (call.state === "waiting") answers[call.id] = { waiting: true };
+    else {
+      const { text, isError } = answerOf(run, call.seq);
+      answers[call.id] = { text, isError };
+    }
+  }
+  return answers;
+}
+
+/** What a model reads, and what a program gets where that is not the same as JSON. */
+export interface Recorded {
+  readonly text: string;
+  readonly isError: boolean;
+  readonly outcome?: ToolOutcome;
 }
 
 /** The recorded answer of one call; undefined while it waits, and for one that was never made. */
-export function answerTo(run: LoadedRun, task: Task, id: string): { text: string; isError: boolean } | undefined {
+export function answerTo(run: LoadedRun, task: Task, id: string): Recorded | undefined {
   const call = task.calls.find((one) => one.id === id);
   return call?.state === "done" ? answerOf(run, call.seq) : undefined;
 }
@@ -175,16 +191,18 @@ const deadlockVictim = {
 };
 
 /** The answer that event `seq` (a `call_done`) records: as it was given, or what the awaited tasks came to. */
-export function answerOf(run: LoadedRun, seq: number): { text: string; isError: boolean } {
+export function answerOf(run: LoadedRun, seq: number): Recorded {
   const event = run.store.log.event(seq);
   assert(event?.type === "call_done", "a done call names its end");
   const body = run.store.log.body(seq) as
     | { text: string; isError: boolean }
     | { targets: readonly number[] }
     | { wait: WaitOutcome }
+    | { tool: ToolEnd }
     /** As logs from before the other kinds have it. */
     | { lock: WaitOutcome };
   if ("text" in body) return body;
+  if ("tool" in body) return toolAnswer(run, seq, event.tool, body.tool);
   if ("wait" in body || "lock" in body) {
     const words = outcomeWords(run, "wait" in body ? body.wait : body.lock);
     const isError = words.kind === "error";

@@ -2,14 +2,28 @@
 
 import type { ToolCall } from "../../context/types.ts";
 import { seatLingerMs } from "../../limits.ts";
-import { leased } from "../../scheduler/attempts.ts";
+import { leased, nextReady } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
+import { compareReady } from "../../scheduler/ready-queue.ts";
+import { endCall, failCall, leasedCall, nextCall, urlPool } from "../../scheduler/remote-calls.ts";
+import { readyKeyOf } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { hostedPool, type Running, type Task } from "../../scheduler/task.ts";
 import type { LeaseRef } from "../rpc.ts";
-import type { Answer, Leave, NextTask, SeatReply, SeatTicket, SeatTurn, SeatWork } from "../seat-rpc.ts";
+import type {
+  Answer,
+  Leave,
+  NextTask,
+  SeatJob,
+  SeatReply,
+  SeatTicket,
+  SeatTurn,
+  SeatWork,
+  UrlOutcome,
+} from "../seat-rpc.ts";
 import { seatWork } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { startUrlCall } from "./remote-calls.ts";
 import { ok } from "./replies.ts";
 import { answerCalls, answerText, endAttempt, type LaterCall, logTurn, usageDelta } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
@@ -29,7 +43,7 @@ export class HostedSeats {
     this.#boot = boot;
   }
 
-  async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatWork | undefined> {
+  async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined> {
     if (!this.#shell.load() || !this.#shell.seats.open(ticket.nonce, this.#shell.now())) return undefined;
     return this.#nextWork(next);
   }
@@ -97,6 +111,24 @@ export class HostedSeats {
     });
   }
 
+  /** An attempt of a url is over: the call has its result, or is tried again. */
+  async endUrlCall(
+    lease: LeaseRef & { readonly call: number },
+    outcome: UrlOutcome,
+    next: NextTask | undefined,
+  ): Promise<SeatReply> {
+    const reply = await this.#shell.together<SeatReply>((step, run) => {
+      const found = leasedCall(run.state, lease.call, lease.fence);
+      if (found && outcome.kind === "result") endCall(step, found, outcome);
+      else if (found && outcome.kind === "error") failCall(step, found, outcome);
+      else if (run.state.find(lease.taskNumber))
+        step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op: "url_call" });
+      const work = next && this.#start(step, run, next);
+      return ok(work ? { kind: "over", work } : over);
+    });
+    return this.#orLinger(reply.ok ? reply.value : over, next);
+  }
+
   /** A seat's command; when its attempt is over, the next task is started in the same step if one is ready. */
   async #seatCommand(
     lease: LeaseRef,
@@ -114,14 +146,17 @@ export class HostedSeats {
       const work = this.#start(step, run, next);
       return ok(work ? { kind: "over", work } : over);
     });
-    const decided = reply.ok ? reply.value : over;
+    return this.#orLinger(reply.ok ? reply.value : over, next);
+  }
+
+  async #orLinger(decided: SeatReply, next: NextTask | undefined): Promise<SeatReply> {
     if (decided.kind === "go_on" || decided.work || !next) return decided;
     const work = await this.#nextWork(next);
     return work ? { kind: "over", work } : over;
   }
 
   /** Starts the next hosted task; an idle seat lingers a moment while others are live, since work often follows work. */
-  async #nextWork(next: NextTask): Promise<SeatWork | undefined> {
+  async #nextWork(next: NextTask): Promise<SeatJob | undefined> {
     const until = this.#shell.now() + seatLingerMs;
     for (;;) {
       const reply = await this.#shell.together((step, run) => ok(this.#start(step, run, next)));
@@ -142,8 +177,15 @@ export class HostedSeats {
     }
   }
 
-  #start(step: Step, run: LoadedRun, next: NextTask): SeatWork | undefined {
+  /** A task, or a call of a url, whichever goes first: one order for both. A call uses none of the run's workers. */
+  #start(step: Step, run: LoadedRun, next: NextTask): SeatJob | undefined {
+    const { state, now } = step;
     const starter = { pool: hostedPool, worker: next.nonce, boot: this.#boot };
-    return startTask(step, starter, (task) => seatWork(run, task, next));
+    const task = nextReady(state, hostedPool, now);
+    const call = nextCall(state, urlPool, now);
+    const callFirst = call && !(task && compareReady(readyKeyOf(task), call.key, now) < 0);
+    const begun: SeatWork | undefined =
+      task && !callFirst ? startTask(step, starter, (one) => seatWork(run, one, next)) : undefined;
+    return begun ?? startUrlCall(step, run, starter);
   }
 }

@@ -1,5 +1,6 @@
 /** A run in memory: what every part of the RunScheduler works on. */
 
+import type { RemoteTool } from "../../contract/remote-tools.ts";
 import { actorIdOf, type RunId, runSuffix, taskIdOf, taskNumber } from "../../ids.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
@@ -10,6 +11,7 @@ export class LoadedRun {
   readonly suffix: string;
   readonly state: RunState;
   readonly store: RunStore;
+  #tools: ReadonlyMap<string, RemoteTool> | undefined;
 
   constructor(store: RunStore) {
     const { tenant, run } = store.identity();
@@ -18,6 +20,15 @@ export class LoadedRun {
     this.suffix = runSuffix(this.id);
     this.store = store;
     this.state = store.load();
+  }
+
+  /** The tools that the run declares, by name: the body of its first event. */
+  get tools(): ReadonlyMap<string, RemoteTool> {
+    if (!this.#tools) {
+      const body = this.store.log.body(1) as { readonly tools?: readonly RemoteTool[] } | undefined;
+      this.#tools = new Map(body?.tools?.map((tool) => [tool.name, tool]));
+    }
+    return this.#tools;
   }
 
   /** A task's id, or a session's for its negative number. */

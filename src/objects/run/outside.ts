@@ -17,9 +17,9 @@ import type { Actors } from "./actors.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, baseOfCalls } from "./outside-calls.ts";
-import { ok, refuse, toolReply } from "./replies.ts";
+import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
-import { runTool, type ToolRun } from "./tool-calls.ts";
+import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { eventView, taskView } from "./views.ts";
 
@@ -123,11 +123,13 @@ export class Outside {
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     const run = this.#shell.load();
+    if (run && !hasTool(run, input.tool)) return noTool;
     if (run) run.state.outsideAt = this.#shell.now();
     if (input.actor !== undefined) {
       const actor = this.#actors.one(input.actor);
       if (!actor.ok) return actor;
-      if (isBlockingKind(input.tool) && !isRead(input)) return this.#actors.callTool(input.actor, input, idem);
+      const waits = run?.tools.has(input.tool) || (isBlockingKind(input.tool) && !isRead(input));
+      if (waits) return this.#actors.callTool(input.actor, input, idem);
     }
     const call = await this.#outsideCall(input);
     const isBlocking = isBlockingKind(input.tool) && !isRead(input);

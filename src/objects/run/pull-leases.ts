@@ -4,25 +4,37 @@
  */
 
 import type { MessageText, Usage } from "../../context/types.ts";
-import type { ErrorView, LeaseGrant, TaskState, ToolOutcome } from "../../contract/shapes.ts";
+import type { ErrorView, Grant, TaskState, ToolOutcome } from "../../contract/shapes.ts";
 import { isCarriedOutLater } from "../../contract/variable-tools.ts";
 import { leaseContextBytesMax, leaseMs, seatServesMs } from "../../limits.ts";
-import { leased } from "../../scheduler/attempts.ts";
+import { leased, nextReady } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
+import { compareReady } from "../../scheduler/ready-queue.ts";
+import {
+  endCall,
+  failCall,
+  findCall,
+  type Leased,
+  leasedCall,
+  nextCall,
+  reportProgress,
+} from "../../scheduler/remote-calls.ts";
+import { readyKeyOf } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
-import type { CompleteInput, FailInput, Idem, LeaseRef, Reply, ToolCallInput } from "../rpc.ts";
+import type { CompleteInput, FailInput, Idem, LeaseRef, LeaseWishes, Reply, ToolCallInput } from "../rpc.ts";
 import type { OpId } from "../variable-rpc.ts";
 import { errorOf } from "./bodies.ts";
 import { answerTo, leaseGrant, newestSnapshot } from "./dispatch.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendTo } from "./outside-calls.ts";
-import { answerView, leaseLost, ok, refuse, toolReply } from "./replies.ts";
+import { startToolCall, toolCallGrant } from "./remote-calls.ts";
+import { answerView, leaseLost, noTool, ok, refuse, toolReply } from "./replies.ts";
 import { endAttempt, opIdOf, usageDelta } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
-import { runTool, type ToolRun } from "./tool-calls.ts";
+import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 
 export class PullLeases {
@@ -37,34 +49,58 @@ export class PullLeases {
     this.#variables = variables;
   }
 
-  async leases(input: {
-    pool: string;
-    worker: string;
-    max: number;
-    contextBytes: number;
-  }): Promise<Reply<LeaseGrant[]>> {
+  async leases(
+    input: { pool: string; worker: string; max: number; contextBytes: number } & LeaseWishes,
+  ): Promise<Reply<Grant[]>> {
     return this.#shell.together((step, run) => {
-      const grants: LeaseGrant[] = [];
+      const grants: Grant[] = [];
       let room = input.contextBytes;
       while (grants.length < input.max && (grants.length === 0 || room > 0)) {
-        const grant = this.#grant(step, run, input.pool, input.worker, room);
+        const grant = this.#next(step, run, input, room);
         if (!grant) break;
-        const { bytes, ...lease } = grant;
-        room -= bytes;
-        grants.push(lease);
+        room -= grant.bytes;
+        grants.push(grant.grant);
       }
       if (grants.length > 0) this.#servedSince.set(input.worker, step.now);
-      else this.#shell.announcedEmpty(input.pool);
+      else this.#shell.announcedEmpty(input);
       return ok(grants);
     });
+  }
+
+  /** What goes first of that which the worker takes: one order for tasks and calls. */
+  #next(
+    step: Step,
+    run: LoadedRun,
+    { pool, worker, kinds = ["task"], tools }: { pool: string; worker: string } & LeaseWishes,
+    room: number,
+  ): { grant: Grant; bytes: number } | undefined {
+    const takeTask = () => {
+      const given = kinds.includes("task") ? this.#grant(step, run, pool, worker, room) : undefined;
+      if (!given) return undefined;
+      const { bytes, ...grant } = given;
+      return { grant, bytes };
+    };
+    const { state, now } = step;
+    const task = kinds.includes("task") ? nextReady(state, pool, now) : undefined;
+    const call = kinds.includes("tool_call") ? nextCall(state, pool, now, tools) : undefined;
+    const taskFirst = task && (!call || compareReady(readyKeyOf(task), call.key, now) < 0);
+    const first = taskFirst ? takeTask() : undefined;
+    if (first) return first;
+    const grant = kinds.includes("tool_call") && startToolCall(step, run, { pool, worker, ...(tools && { tools }) });
+    // A task that could not be begun may have been the first.
+    return grant ? { grant, bytes: grant.argumentsText.length } : takeTask();
   }
 
   #grant(step: Step, run: LoadedRun, pool: string, worker: string, room: number) {
     return startTask(step, { pool, worker, boot: "" }, (task) => leaseGrant(run, task, room));
   }
 
-  async leaseAgain(lease: LeaseRef): Promise<Reply<LeaseGrant>> {
-    return this.#shell.read((run) => {
+  async leaseAgain(lease: LeaseRef): Promise<Reply<Grant>> {
+    return this.#shell.read<Grant>((run) => {
+      if (lease.call !== undefined) {
+        const call = leasedCall(run.state, lease.call, lease.fence);
+        return call ? ok(toolCallGrant(run, call)) : leaseLost;
+      }
       const task = leased(run.state, lease.taskNumber, lease.fence);
       const grant = task && leaseGrant(run, task, leaseContextBytesMax);
       if (!grant?.ok) return leaseLost;
@@ -73,7 +109,9 @@ export class PullLeases {
     });
   }
 
-  async renew(lease: LeaseRef): Promise<Reply<{ expires_at: number }>> {
+  async renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number }>> {
+    if (lease.call !== undefined) return this.#renewCall({ ...lease, call: lease.call }, progress);
+    if (progress) return refuse({ code: "validation_failed", detail: "only a tool call's lease has progress" });
     const run = this.#shell.load();
     const task = run && leased(run.state, lease.taskNumber, lease.fence);
     if (!run || !task) return leaseLost;
@@ -81,6 +119,27 @@ export class PullLeases {
     run.store.putRenewal(task.n, task.phase.fence, task.phase.expiresAt);
     this.#shell.arm();
     return ok({ expires_at: task.phase.expiresAt });
+  }
+
+  async #renewCall(lease: CallRef, progress: object | undefined): Promise<Reply<{ expires_at: number }>> {
+    const renewed = (run: LoadedRun, { call }: Leased) => {
+      const { phase } = call.remote;
+      phase.expiresAt = this.#shell.now() + leaseMs;
+      run.store.putCallRenewal(call.seq, phase.fence, phase.expiresAt);
+      return ok({ expires_at: phase.expiresAt });
+    };
+    if (progress) {
+      return this.#withCall(lease, "renew", undefined, (step, run, leasedNow) => {
+        reportProgress(step, leasedNow, progress);
+        return renewed(run, leasedCall(step.state, lease.call, lease.fence)!);
+      });
+    }
+    const run = this.#shell.load();
+    const call = run && leasedCall(run.state, lease.call, lease.fence);
+    if (!run || !call) return leaseLost;
+    const reply = renewed(run, call);
+    this.#shell.arm();
+    return reply;
   }
 
   async turn(
@@ -105,6 +164,8 @@ export class PullLeases {
     let later: { run: LoadedRun; what: LaterRun; id: OpId } | undefined;
     // What comes after the commit can't be remembered in it: the variable remembers it.
     const remembered = isCarriedOutLater(input.tool) ? undefined : idem;
+    const loaded = this.#shell.load();
+    if (loaded && leased(loaded.state, lease.taskNumber, lease.fence) && !hasTool(loaded, input.tool)) return noTool;
     const reply = await this.#withLease<ToolOutcome>(lease, input.tool, remembered, (step, run, task) => {
       const known = answerTo(run, task, callId);
       if (known) return ok(answerView(known));
@@ -161,7 +222,8 @@ export class PullLeases {
     return done.ok ? toolReply(done.value, callId) : done;
   }
 
-  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: LeaseGrant }>> {
+  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {
+    if (lease.call !== undefined) return this.#completeCall({ ...lease, call: lease.call }, input, idem);
     // The next lease is remembered by name: with its context it would be stored once more for every task.
     const reply = await this.#withLease<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, task) => {
       endAttempt(step, task, { kind: "result", result: input.result }, input.usage && usageDelta(input.usage));
@@ -170,12 +232,37 @@ export class PullLeases {
       const grant = this.#grant(step, run, task.pool, input.worker, leaseContextBytesMax);
       return ok(grant ? { next: { taskNumber: grant.taskNumber, fence: grant.fence } } : {});
     });
+    return this.#withNext(reply);
+  }
+
+  async #completeCall(lease: CallRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {
+    const { result, isError = false, worker } = input;
+    const reply = await this.#withCall<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, found) => {
+      const { pool, tool } = found.call.remote;
+      endCall(step, found, { kind: "result", result, isError });
+      const since = this.#servedSince.get(worker) ?? step.now;
+      if (!input.next || step.now - since > seatServesMs) return ok({});
+      const grant = startToolCall(step, run, { pool, worker, tools: [tool] });
+      if (!grant) return ok({});
+      const { taskNumber, call, fence } = grant;
+      return ok({ next: { taskNumber, call, fence } });
+    });
+    return this.#withNext(reply);
+  }
+
+  async #withNext(reply: Reply<{ next?: LeaseRef }>): Promise<Reply<{ lease?: Grant }>> {
     if (!reply.ok) return reply;
     const next = reply.value.next && (await this.leaseAgain(reply.value.next));
     return ok(next?.ok ? { lease: next.value } : {});
   }
 
   async fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>> {
+    if (lease.call !== undefined) {
+      return this.#withCall({ ...lease, call: lease.call }, "fail", idem, (step, run, found) => {
+        failCall(step, found, { error: input.error, transient: input.retryable });
+        return ok({ state: findCall(run.state, found.call.seq) ? "waiting" : "failed", error: input.error });
+      });
+    }
     return this.#withLease<{ state: TaskState; error: ErrorView }>(lease, "fail", idem, (step, run, task) => {
       endAttempt(step, task, { kind: "error", error: input.error, transient: input.retryable });
       return ok({ state: task.phase.state, error: errorOf(run, task) ?? input.error });
@@ -189,6 +276,10 @@ export class PullLeases {
     idem: Idem | undefined,
     decide: (step: Step, run: LoadedRun, task: Task & { phase: Running }) => Reply<T>,
   ): Promise<Reply<T>> {
+    if (lease.call !== undefined) {
+      const held = await this.leaseAgain(lease);
+      return held.ok ? refuse({ code: "lease_of_tool_call", detail: `It takes no ${op}.` }) : held;
+    }
     const reply = await this.#shell.together<T>((step, run) => {
       const task = leased(run.state, lease.taskNumber, lease.fence);
       if (task) return decide(step, run, task);
@@ -196,10 +287,34 @@ export class PullLeases {
         step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
       return leaseLost;
     }, idem);
-    // A deleted run has no leases: the lease is gone like any other.
+    return this.#lostWithRun(reply);
+  }
+
+  /** The same of a tool call's lease. */
+  async #withCall<T>(
+    lease: CallRef,
+    op: string,
+    idem: Idem | undefined,
+    decide: (step: Step, run: LoadedRun, found: Leased) => Reply<T>,
+  ): Promise<Reply<T>> {
+    const reply = await this.#shell.together<T>((step, run) => {
+      const found = leasedCall(run.state, lease.call, lease.fence);
+      if (found) return decide(step, run, found);
+      if (run.state.find(lease.taskNumber))
+        step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
+      return leaseLost;
+    }, idem);
+    return this.#lostWithRun(reply);
+  }
+
+  /** A deleted run has no leases: the lease is gone like any other. */
+  #lostWithRun<T>(reply: Reply<T>): Reply<T> {
     return !reply.ok && reply.fault.code === "not_found" && !this.#shell.load() ? leaseLost : reply;
   }
 }
+
+/** A lease of a remote tool's call. */
+type CallRef = LeaseRef & { readonly call: number };
 
 const endingOf = (call: Extract<ToolRun, { kind: "finish" }>["call"]) =>
   "error" in call

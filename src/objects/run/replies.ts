@@ -3,6 +3,7 @@
 import type { ToolOutcome } from "../../contract/shapes.ts";
 import type { Refusal } from "../../scheduler/run-commands.ts";
 import type { Reply } from "../rpc.ts";
+import type { Recorded } from "./dispatch.ts";
 import type { ToolRun } from "./tool-calls.ts";
 
 export const ok = <T>(value: T): Reply<T> => ({ ok: true, value });
@@ -11,6 +12,9 @@ export const refuse = ({ code, detail }: Refusal): Reply<never> => ({
   ok: false,
   fault: { code, ...(detail && { detail }) },
 });
+
+/** A name that is neither a tool of Heddle's nor one that the run declares. */
+export const noTool: Reply<never> = { ok: false, fault: { code: "not_found", detail: "There is no such tool here." } };
 
 export const leaseLost: Reply<never> = { ok: false, fault: { code: "lease_lost" } };
 export const noTask: Reply<never> = {
@@ -25,7 +29,8 @@ export function toolReply(done: ToolRun, callId: string): Reply<ToolOutcome> {
 }
 
 /** An answer that was given, or came, before. */
-export const answerView = (answer: { text: string; isError: boolean }): ToolOutcome => {
+export const answerView = (answer: Recorded): ToolOutcome => {
+  if (answer.outcome) return answer.outcome;
   const value = JSON.parse(answer.text) as { error?: never };
   return answer.isError ? { error: value.error! } : { result: value };
 };

@@ -8,17 +8,20 @@
  *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
  */
 
-import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs } from "../../limits.ts";
+import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
+import { nextCall, urlPool } from "../../scheduler/remote-calls.ts";
+import type { RunState } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
 import { setRunStatus } from "../../storage/d1/run-index.ts";
 import { RunStore } from "../../storage/run/run-store.ts";
 import { Commits } from "../commits.ts";
 import { type Env, gateStub } from "../env.ts";
-import type { Idem, Reply } from "../rpc.ts";
+import { laneOf } from "../lanes.ts";
+import type { Idem, LeaseWishes, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { Seats } from "./seats.ts";
@@ -192,7 +195,8 @@ export class RunShell {
     const { state } = run;
     const now = this.now();
     const ready = nextReady(state, hostedPool, now) === undefined ? 0 : (state.ready.get(hostedPool)?.size ?? 0);
-    const shards = this.seats.wanted(Math.min(ready, state.header.limits.workers - state.working), now);
+    const tasks = Math.min(ready, state.header.limits.workers - state.working);
+    const shards = this.seats.wanted(tasks + urlCallsWanted(state, now), now);
     if (shards.length === 0) return;
     const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: crypto.randomUUID(), shard }));
     for (const ticket of tickets) this.seats.sent(ticket, now);
@@ -204,19 +208,30 @@ export class RunShell {
   /** Tells the tenant's gate which pools of pull workers have something to lease here, when that changed. */
   #announce(run: LoadedRun): void {
     for (const pool of run.state.ready.keys()) {
-      if (pool === hostedPool) continue;
-      const ready = nextReady(run.state, pool, this.now()) !== undefined;
-      if ((this.#announced.get(pool) ?? false) === ready) continue;
-      this.#announced.set(pool, ready);
-      this.#repeatable(gateStub(this.#env, run.tenant).announce({ run: run.id, pool, ready }), () =>
-        this.#announced.delete(pool),
-      );
+      if (pool !== hostedPool) this.#tell(run, { pool }, nextReady(run.state, pool, this.now()) !== undefined);
+    }
+    const isActive = run.state.header.status === "active";
+    for (const { pool, tool, ready } of run.state.openCalls.lanes()) {
+      if (pool !== urlPool) this.#tell(run, { pool, tool }, isActive && ready > 0);
     }
   }
 
-  /** The gate was told by an empty answer that nothing is ready: the next ready task must be announced again. */
-  announcedEmpty(pool: string): void {
-    this.#announced.set(pool, false);
+  #tell(run: LoadedRun, { pool, tool }: { pool: string; tool?: string }, ready: boolean): void {
+    const lane = laneOf(pool, tool);
+    if ((this.#announced.get(lane) ?? false) === ready) return;
+    this.#announced.set(lane, ready);
+    const told = gateStub(this.#env, run.tenant).announce({ run: run.id, pool, ...(tool && { tool }), ready });
+    this.#repeatable(told, () => this.#announced.delete(lane));
+  }
+
+  /** The gate was told by an empty answer that nothing of this is ready: the next that is must be announced again. */
+  announcedEmpty({ pool, kinds = ["task"], tools }: { readonly pool: string } & LeaseWishes): void {
+    if (kinds.includes("task")) this.#announced.set(pool, false);
+    if (!kinds.includes("tool_call")) return;
+    for (const lane of this.#run?.state.openCalls.lanes() ?? []) {
+      if (lane.pool === pool && (!tools || tools.includes(lane.tool)))
+        this.#announced.set(laneOf(pool, lane.tool), false);
+    }
   }
 
   #index(run: LoadedRun): void {
@@ -290,3 +305,9 @@ export class RunShell {
     this.#indexed = "";
   }
 }
+
+/** Calls of urls that seats can begin now. */
+const urlCallsWanted = (state: RunState, now: number): number =>
+  nextCall(state, urlPool, now)
+    ? Math.min(state.openCalls.readyIn(urlPool), urlCallsAtOnce - state.openCalls.urlsRunning)
+    : 0;

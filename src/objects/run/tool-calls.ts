@@ -4,13 +4,16 @@
  */
 
 import { valueAt } from "../../context/references.ts";
-import { parseToolArguments, type ToolCallParsed } from "../../contract/tools.ts";
-import { unreachable } from "../../errors/assert.ts";
+import type { RemoteTool } from "../../contract/remote-tools.ts";
+import { argumentsObject, isToolName, parseToolArguments, type ToolCallParsed } from "../../contract/tools.ts";
+import { fitsUtf8 } from "../../contract/utf8.ts";
+import { assert, unreachable } from "../../errors/assert.ts";
 import { type ProblemCode, problems, type ToolErrorCode, toolHints } from "../../errors/codes.ts";
-import { inlineResultBytesMax } from "../../limits.ts";
+import { inlineResultBytesMax, openToolCallsMax, toolArgumentsBytesMax } from "../../limits.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import { createTasks, findByKey } from "../../scheduler/create-tasks.ts";
 import { cancelTask, settle } from "../../scheduler/ending.ts";
+import { beginRemoteCall, urlPool } from "../../scheduler/remote-calls.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { isLive, type Task } from "../../scheduler/task.ts";
 import { beginAwait, waitIsOver } from "../../scheduler/waits.ts";
@@ -21,6 +24,7 @@ import { answerOf } from "./dispatch.ts";
 import { forkAll } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { projectionOf } from "./projection.ts";
+import { toolResultOf } from "./remote-calls.ts";
 import { awaitedView, cutResult } from "./results.ts";
 import { checkNames, register, useVariable } from "./variable-calls.ts";
 import { budgetLeft, taskView } from "./views.ts";
@@ -63,7 +67,12 @@ const refused = (code: ProblemCode, message: string): ToolRun => ({
   error: { code, message, hint: problems[code].hint },
 });
 
+/** Whether a call of this name means anything in the run. */
+export const hasTool = (run: LoadedRun, name: string): boolean => isToolName(name) || run.tools.has(name);
+
 export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string, argumentsText: string): ToolRun {
+  const declared = run.tools.get(name);
+  if (declared) return callRemote(step, run, caller, declared, argumentsText);
   const parsed = parseToolArguments(name, argumentsText);
   if (!parsed.ok) return toolError(parsed.code, parsed.message);
   const { call } = parsed;
@@ -111,6 +120,23 @@ const needsActor = ({ op, name }: BlockingCall): string =>
   op.op === "push" || op.op === "pop" || op.op === "await"
     ? `"${name}" is not ready for it now, and only a task or a session can wait.`
     : `Only a task or a session can hold "${name}" or wait there.`;
+
+/** The call waits, for whoever carries the tool out. */
+function callRemote(step: Step, run: LoadedRun, caller: Caller, tool: RemoteTool, argumentsText: string): ToolRun {
+  const { name, pool = urlPool, timeout_ms: timeoutMs, retries } = tool;
+  const args = argumentsObject(argumentsText);
+  if (!args.ok) return toolError("bad_arguments", `${name}: ${args.message}`);
+  if (!fitsUtf8(args.text, toolArgumentsBytesMax))
+    return toolError("bad_arguments", `${name}: the arguments are over ${toolArgumentsBytesMax} bytes`);
+  if (!caller.task)
+    return toolError("needs_actor", `"${name}" is carried out elsewhere: only a task or a session waits.`);
+  if (run.state.openCalls.size >= openToolCallsMax)
+    return toolError("too_many_calls", `The run has ${openToolCallsMax} calls of its tools that wait for a result.`);
+  const call = { id: caller.callId, tool: name, pool, timeoutMs, retryLimit: retries.limit, arguments: args.text };
+  const begun = beginRemoteCall(step, caller.task, call);
+  assert(begun.kind === "waiting", "a call that has its answer is answered before");
+  return { kind: "waiting", targets: [], mode: "all" };
+}
 
 function createFromCall(
   step: Step,
@@ -190,9 +216,19 @@ function inspect(
     if (run.store.variables.kindOf(target.variable)) return { kind: "look", variable: target.variable };
     return toolError("unknown_variable", `Nothing was ever done with a variable "${target.variable}".`);
   }
+  if ("result" in target) {
+    const whole = toolResultOf(run, target.result);
+    if (!whole) return toolError("unknown_result", `This run has no result "${target.result}".`);
+    return partOf(whole.result, { tool: whole.tool }, target);
+  }
   const task = named(run, caller, target.task);
   if (!task) return toolError("unknown_task", `There is no task "${target.task}" that you could name.`);
   const { result, ...view } = taskView(run, task);
+  return partOf(result, view, target);
+}
+
+/** As much of a result as a context may carry, from where it is asked for; `view` is shown beside it. */
+function partOf(result: unknown, view: object, target: { readonly path?: string; readonly offset?: number }): ToolRun {
   const part = target.path === undefined ? result : valueAt(result, target.path.split("."));
   if (part === undefined) return toolError("bad_arguments", `path: the result has no "${target.path}".`);
   const text = typeof part === "string" ? part : JSON.stringify(part);

@@ -1,8 +1,11 @@
 /** The wire's picture of a run, its tasks and events. Reads only. */
 
-import type { EventView, LimitsView, RunView, TaskView, WaitingOn } from "../../contract/shapes.ts";
+import { remoteToolView } from "../../contract/remote-tools.ts";
+import type { EventView, LimitsView, RunView, TaskView, ToolWait, WaitingOn } from "../../contract/shapes.ts";
+import { toolCallIdOf } from "../../ids.ts";
 import { freeTokens } from "../../scheduler/budget.ts";
 import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
+import { isOpenCall, type OpenCall } from "../../scheduler/open-calls.ts";
 import { hostedPool, type Task } from "../../scheduler/task.ts";
 import { toolOf, type Want } from "../../scheduler/want.ts";
 import type { LoggedEvent } from "../../storage/run/log-store.ts";
@@ -36,6 +39,7 @@ export function runView(run: LoadedRun, seatTarget: number): RunView {
     counts: { ...header.counts },
     seats: { open: run.state.working, target: seatTarget },
     limits: limitsView(header.limits),
+    tools: Array.from(run.tools.values(), remoteToolView),
     usage: {
       input_tokens: header.inputTokens,
       output_tokens: header.outputTokens,
@@ -101,6 +105,8 @@ export function waitingOn(run: LoadedRun, task: Task): WaitingOn {
   }
   if (phase.state === "parked" && phase.on === "children") return { children: task.liveChildren };
   if (phase.state === "parked" && phase.on === "budget") return { budget: true };
+  const open = task.calls.filter(isOpenCall);
+  if (open.length > 0) return { tools: open.map((call) => toolWait(run, call)) };
   const call = task.calls.find((one) => one.state === "waiting");
   if (call?.state !== "waiting") return null;
   if (call.want) {
@@ -111,6 +117,22 @@ export function waitingOn(run: LoadedRun, task: Task): WaitingOn {
     tasks: call.targets.filter((n) => run.state.live(n)).map((n) => run.taskId(n)),
     mode: call.mode,
     ...(call.until > 0 && { until: call.until }),
+  };
+}
+
+function toolWait(run: LoadedRun, { id, seq, since, until, remote }: OpenCall): ToolWait {
+  const { tool, phase, attempts, progress, progressAt } = remote;
+  const report = progress > 0 ? (run.store.log.body(progress) as { progress: object }).progress : undefined;
+  return {
+    id: toolCallIdOf(run.id, seq),
+    tool,
+    call: id,
+    state: phase.state,
+    since,
+    until,
+    attempts,
+    ...(phase.state === "running" && { worker: phase.worker }),
+    ...(report && { progress: { at: progressAt, ...report } }),
   };
 }
 

@@ -4,6 +4,7 @@ import { checkpointTailBytes, checkpointTailRows, idempotencyMs } from "../../li
 import type { Idem } from "../../objects/rpc.ts";
 import { apply } from "../../scheduler/apply.ts";
 import type { Decided } from "../../scheduler/events.ts";
+import { leasedCall } from "../../scheduler/remote-calls.ts";
 import { noCounts, type RunHeader, RunState } from "../../scheduler/state.ts";
 import { isLive } from "../../scheduler/task.ts";
 import { Checkpoints } from "./checkpoints.ts";
@@ -108,12 +109,27 @@ export class RunStore {
     this.#sql.exec("INSERT OR REPLACE INTO renewals(task, fence, expires_at) VALUES(?, ?, ?)", task, fence, expiresAt);
   }
 
+  /** The same, of a call of a remote tool. */
+  putCallRenewal(call: number, fence: number, expiresAt: number): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO call_renewals(call, fence, expires_at) VALUES(?, ?, ?)",
+      call,
+      fence,
+      expiresAt,
+    );
+  }
+
   #applyRenewals(state: RunState): void {
     const rows = this.#sql.exec<{ task: number; fence: number; expires_at: number }>("SELECT * FROM renewals");
     for (const { task, fence, expires_at } of rows) {
       const phase = state.tasks.get(task)?.phase;
       if (phase?.state !== "running" || phase.fence !== fence) continue;
       phase.expiresAt = Math.max(phase.expiresAt, expires_at);
+    }
+    const calls = this.#sql.exec<{ call: number; fence: number; expires_at: number }>("SELECT * FROM call_renewals");
+    for (const { call, fence, expires_at } of calls) {
+      const phase = leasedCall(state, call, fence)?.call.remote.phase;
+      if (phase) phase.expiresAt = Math.max(phase.expiresAt, expires_at);
     }
   }
 
@@ -130,6 +146,7 @@ export class RunStore {
     this.#checkpoints.write(state);
     // Those of leases that are over.
     this.#sql.exec("DELETE FROM renewals WHERE expires_at < ?", state.header.changedAt);
+    this.#sql.exec("DELETE FROM call_renewals WHERE expires_at < ?", state.header.changedAt);
     this.#tailRows = 0;
     this.#tailBytes = 0;
     state.dirty.clear();

@@ -8,11 +8,12 @@
  * outcomes   first answers, by Idempotency-Key and by outside call
  * chunks     parts of texts over a row's size, by owner
  * renewals   until when a lease that was renewed lasts: not in the log, which would grow with nothing to tell
+ * call_renewals  the same, of calls of remote tools
  * variables  names that are taken, in the order of their first use (`seq`: the event that tells of it)
  * facts      checkpoints of the variables that block: a row each, or NULL when it lies in `chunks`
  * meta       the checkpoint's header, the schema's version, the local runtime's identity
  */
-const schemaVersion = 3;
+const schemaVersion = 4;
 
 /** Creates what is not there yet: all of it for a new run, what has come since for one of an older version. */
 export function applySchema(sql: SqlStorage): void {
@@ -28,6 +29,7 @@ export function applySchema(sql: SqlStorage): void {
     CREATE TABLE IF NOT EXISTS variables(seq INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS renewals(task INTEGER PRIMARY KEY, fence INTEGER NOT NULL, expires_at INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS call_renewals(call INTEGER PRIMARY KEY, fence INTEGER NOT NULL, expires_at INTEGER NOT NULL);
   `);
   sql.exec("INSERT OR REPLACE INTO meta(name, value) VALUES('schema', ?)", String(schemaVersion));
 }

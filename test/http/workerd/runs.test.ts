@@ -216,6 +216,7 @@ test("a pull worker: lease, renew, log a turn, complete with the next, fail", as
     { run: id, task: { key: "a", state: "running", instructions: "do a", attempt: 1, generation: 1 } },
   ]);
   const lease = leases[0]!;
+  if (!("context" in lease)) throw new Error("the lease is a task's");
   expect(lease.context!.messages.length).toBeGreaterThan(0);
   const at = `/v1/leases/${lease.id}`;
 

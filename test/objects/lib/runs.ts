@@ -3,12 +3,12 @@
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
-import type { EventView, RunView, TaskView } from "../../../src/contract/shapes.ts";
+import type { EventView, LeaseGrant, RunView, TaskView } from "../../../src/contract/shapes.ts";
 import type { TaskSpec } from "../../../src/contract/task-spec.ts";
 import { runIdOf } from "../../../src/ids.ts";
 import { type Env, runStub } from "../../../src/objects/env.ts";
 import type { CreateRunInput, Idem, Reply, RunSchedulerRpc, TenantGateRpc } from "../../../src/objects/rpc.ts";
-import type { SeatRpc, SeatTicket } from "../../../src/objects/seat-rpc.ts";
+import type { SeatRpc, SeatTicket, SeatWork } from "../../../src/objects/seat-rpc.ts";
 
 export const bindings = env as unknown as Env;
 
@@ -79,7 +79,12 @@ export class TestRun {
   /** The next ready task of the pool, leased to `worker`. */
   async lease(worker = "w", pool = "box") {
     const [grant] = value(await this.rpc.leases({ pool, worker, max: 1, contextBytes: 1e6 }));
-    return grant;
+    return grant as LeaseGrant | undefined;
+  }
+
+  /** The first hosted task, taken by a seat of this name. */
+  async seat(nonce: string) {
+    return (await this.rpc.openSeat(this.ticket(nonce), { nonce, have: [] })) as SeatWork | undefined;
   }
 }
 

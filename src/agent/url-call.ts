@@ -1,0 +1,132 @@
+/**
+ * One attempt of a call whose tool has a url: a signed POST, and what its answer means. Made in a seat, where waiting is free.
+ *
+ * U1. Nothing is sent to an address that may not be called, whatever was accepted once (`refusedAddress`), and no redirect is
+ *     followed.
+ * U2. Every attempt of a call carries the same `webhook-id` and body; only time and signature differ.
+ * U3. Transient is what the same request may survive: 408, 425, 429, 5xx, a connection that fails, no answer in time.
+ * U4. An answer over its bound is not read on. What an endpoint says of an error is shown cut, on one line.
+ */
+
+import { isTooDeep } from "../contract/json-depth.ts";
+import { refusedAddress } from "../contract/tool-address.ts";
+import { fitsUtf8 } from "../contract/utf8.ts";
+import { renewEveryMs, resultBytesMax, urlAnswerBytesMax, urlAttemptMsMax } from "../limits.ts";
+import type { RunSchedulerRpc } from "../objects/rpc.ts";
+import type { NextTask, SeatReply, SeatRpc, UrlCall, UrlOutcome } from "../objects/seat-rpc.ts";
+import { signedHeaders } from "../signing.ts";
+import { retryAfterMs, safeText } from "./models/faults.ts";
+
+export interface UrlCallPorts {
+  readonly scheduler: () => RunSchedulerRpc & SeatRpc;
+  readonly tenant: string;
+  /** The deployment's, of which the tenant's signing key is made. */
+  readonly secret: string | undefined;
+  /** On one's own machine. */
+  readonly local: boolean;
+  readonly next: () => NextTask | undefined;
+}
+
+/** Makes the call and reports it; answers what the scheduler said (the next work, if any). */
+export async function carryOutUrlCall(work: UrlCall, ports: UrlCallPorts): Promise<SeatReply> {
+  const { taskNumber, fence, call } = work;
+  const lease = { taskNumber, fence, call };
+  const lost = new AbortController();
+  const renewal = setInterval(async () => {
+    const answer = await ports
+      .scheduler()
+      .renewSeat(lease)
+      .catch(() => undefined);
+    if (answer && !answer.held) lost.abort(new Error("lease lost"));
+  }, renewEveryMs);
+  try {
+    const outcome = await attempt(work, ports, lost.signal);
+    return await ports.scheduler().endUrlCall(lease, outcome, ports.next());
+  } finally {
+    clearInterval(renewal);
+  }
+}
+
+const failed = (code: string, message: string): UrlOutcome => ({
+  kind: "error",
+  error: { code, message: safeText(message, []) },
+  transient: false,
+});
+
+async function attempt(work: UrlCall, ports: UrlCallPorts, lost: AbortSignal): Promise<UrlOutcome> {
+  const { url, payload, idempotencyKey, timeoutAt } = work;
+  const refused = refusedAddress(url, ports);
+  if (refused !== undefined) return failed("address_refused", refused);
+  if (!ports.secret) return failed("not_ready", "the deployment has no secret to sign with");
+  const atMs = Date.now();
+  const signed = await signedHeaders(ports.secret, ports.tenant, { id: idempotencyKey, atMs, body: payload });
+  const inTime = AbortSignal.timeout(Math.max(1, Math.min(urlAttemptMsMax, timeoutAt - atMs)));
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json", "user-agent": "heddle", ...signed },
+      body: payload,
+      redirect: "manual",
+      signal: AbortSignal.any([lost, inTime]),
+    });
+    return meaningOf(response, await readCapped(response));
+  } catch (error) {
+    const message = inTime.aborted ? "it did not answer in time" : `it could not be reached: ${String(error)}`;
+    return { kind: "error", error: { code: "network", message: safeText(message, []) }, transient: true };
+  }
+}
+
+/** The body's text; undefined when it is over the bound. */
+async function readCapped(response: Response): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  const reader = response.body?.getReader();
+  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    bytes += part.value.byteLength;
+    if (bytes > urlAnswerBytesMax) {
+      await reader?.cancel();
+      return undefined;
+    }
+    chunks.push(part.value);
+  }
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return new TextDecoder().decode(whole);
+}
+
+const transientStatuses = new Set([408, 425, 429]);
+
+/** What an endpoint's answer means; exported for its table of cases. */
+export function meaningOf(
+  { status, headers }: Pick<Response, "status" | "headers">,
+  text: string | undefined,
+): UrlOutcome {
+  if (status >= 200 && status < 300) return resultIn(text);
+  if (status >= 300 && status < 400)
+    return failed("http_status", `it answered ${status}, and redirects are not followed`);
+  const outcome = failed("http_status", `it answered ${status}${text ? `: ${text}` : ""}`);
+  if (outcome.kind !== "error" || !(status >= 500 || transientStatuses.has(status))) return outcome;
+  const wait = retryAfterMs(headers, Date.now());
+  return { ...outcome, transient: true, ...(wait !== undefined && { retryAfterMs: wait }) };
+}
+
+function resultIn(text: string | undefined): UrlOutcome {
+  if (text === undefined) return failed("bad_answer", `its answer is over ${urlAnswerBytesMax} bytes`);
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    return failed("bad_answer", 'its answer is not JSON; expected {"result": …}');
+  }
+  if (typeof answer !== "object" || answer === null || !("result" in answer))
+    return failed("bad_answer", 'its answer has no result; expected {"result": …, "is_error"?: boolean}');
+  const { result, is_error: isError = false } = answer as { result: unknown; is_error?: unknown };
+  if (typeof isError !== "boolean") return failed("bad_answer", "is_error in its answer is no boolean");
+  if (isTooDeep(result) || !fitsUtf8(JSON.stringify(result), resultBytesMax))
+    return failed("bad_answer", `its result is over ${resultBytesMax} bytes, or nests too deep`);
+  return { kind: "result", result, isError };
+}
