@@ -312,6 +312,32 @@ export const workBlockedFactor = 4;
 export const workKillMs = 5 * second;
 /** The end of a failed command's stderr, as shown in its task's error. */
 export const workStderrTailBytes = 4 * KiB;
+/** A path that a workspace tool takes: what Linux takes. */
+export const pathCharsMax = 4096;
+/** Files that workspace tools read, write and search; what is larger is data, not text for a model. */
+export const workspaceFileBytesMax = 8 * MiB;
+/** One read of a file, as JSON: below `inlineResultBytesMax` with its envelope, so that the model sees all of it. */
+export const workspaceReadBytesMax = 28 * KiB;
+/** A line as a search shows it. */
+export const workspaceLineCharsMax = 300;
+/** Rows of list_files and search. */
+export const listFilesMax = 2000;
+export const listFilesDefault = 500;
+export const searchMatchesMax = 500;
+export const searchMatchesDefault = 100;
+/** Looking through files ends after this, with what was found by then; it runs apart, within this much memory. */
+export const lookMsMax = 10 * second;
+export const lookHeapMiBMax = 256;
+export const globAlternativesMax = 64;
+/** What is kept of the beginning and of the end of a command's output; together, a model is shown all of it. */
+export const commandHeadBytes = 8 * KiB;
+export const commandTailBytes = 16 * KiB;
+export const commandTimeoutMsDefault = 2 * minute;
+export const commandTimeoutMsMax = 10 * minute;
+/** A command is stopped so long before its call times out: what it wrote until then is still delivered. */
+export const commandSpareMs = 5 * second;
+/** Answers of calls that change something, kept for a call that is tried again after its answer was lost. */
+export const callAnswersMax = 256;
 /** The cron sweep reads the run index by pages and loads a few runs at a time: an invocation has 6 connections. */
 export const sweepPageRuns = 200;
 export const sweepRunsAtOnce = 6;

@@ -66,7 +66,7 @@ Example:
 `,
   tools: `heddle tools --pool NAME [flags] -- COMMAND [ARGUMENT…]
 heddle tools --pool NAME [flags] --workspace DIR [--allow-commands] [--read-only]
-heddle tools --pool NAME --workspace DIR --print-tools
+heddle tools [--pool NAME] --workspace DIR [--allow-commands] [--read-only] --print-tools
 
 Carries out calls of tools that runs declare with this pool: a task that Heddle hosts calls one, and waits without a worker
 until the result is there. By a command of yours, or by ready-made tools on a folder.
@@ -103,7 +103,7 @@ A line {"id", "cancel": true} says that a call is not wanted any more. When the 
 and it is started anew. What it writes to stderr is shown.
 
 With --workspace the tools are read_file, write_file, edit_file, list_files, search and run_command, on the files below DIR:
-  --print-tools         print their declarations as JSON, for the "tools" of a run, and exit
+  --print-tools         print their declarations as JSON, for the "tools" of a run, and exit (--pool: default workspace)
   --read-only           no write_file, edit_file and run_command
   --allow-commands      run_command runs whatever the model asks for, in a shell, as you. Only in a container or a
                         machine that you can lose

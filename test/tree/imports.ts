@@ -50,7 +50,12 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^cloudflare:workers$/, /^zod$/],
   },
   client: { imports: ["limits"], types: ["context", "contract"], packages: [/^node:crypto$/] },
-  cli: { imports: ["limits", "client", "context/json-position"], types: ["context", "contract"], packages: [/^node:/] },
+  // Of the errors it needs the table of what its workspace tools answer.
+  cli: {
+    imports: ["limits", "client", "context/json-position", "errors/codes"],
+    types: ["context", "contract"],
+    packages: [/^node:/],
+  },
 };
 
 interface Import {

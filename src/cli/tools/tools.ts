@@ -16,11 +16,16 @@ import type { Carrier } from "./carrier.ts";
 import { bareEnvironment } from "./environment.ts";
 import { ToolProcess } from "./tool-process.ts";
 import { ToolWork } from "./tool-work.ts";
+import { declarationsOf } from "./workspace/declarations.ts";
+import { workspaceTools } from "./workspace/workspace.ts";
+import { openWorkspace, rightsText, type WorkspaceFlags, workspaceFlags, workspaceOf } from "./workspace-flags.ts";
 
 const toolFlags = {
   ...workerFlags,
   tool: { type: "string", multiple: true },
   "json-lines": { type: "boolean" },
+  ...workspaceFlags,
+  "print-tools": { type: "boolean" },
 } as const;
 
 /** What carries out the calls while the worker works. */
@@ -46,9 +51,14 @@ export async function tools(argv: readonly string[]): Promise<number> {
     throw new UsageError(
       `The command stands after "--": heddle tools --pool NAME -- ${words.join(" ")}\n${seeHelp("tools")}`,
     );
-  const pool = poolOf("tools", flags);
-  const serviceOf = commandService(flags, command ?? [], pool);
+  const workspace = workspaceOf(flags);
+  const isPrinting = flags["print-tools"] === true;
+  const pool = poolOf("tools", isPrinting ? { pool: "workspace", ...flags } : flags);
+  if (isPrinting) return printTools(pool, workspace);
   const options = workerOptionsOf(flags);
+  const serviceOf = workspace
+    ? workspaceService(workspace, flags, command)
+    : commandService(flags, command ?? [], pool);
 
   const client = await reach();
   const report = workReport(flags.json === true, "calls");
@@ -87,6 +97,30 @@ function commandService(flags: Read["flags"], command: readonly string[], pool: 
     const carrier = new CallCommand(command, folder, client.url);
     return { carrier, tools: names, what, close: async () => folder.remove(), kill: () => folder.remove() };
   };
+}
+
+/** Calls are carried out by the ready-made tools. */
+function workspaceService(
+  workspace: WorkspaceFlags,
+  flags: Read["flags"],
+  command: readonly string[] | undefined,
+): ServiceOf {
+  if (command !== undefined || flags["json-lines"] !== undefined)
+    throw new UsageError(`--workspace has tools of its own, and takes no command.\n${seeHelp("tools")}`);
+  const names = toolNames(flags) ?? [...workspaceTools];
+  for (const name of names)
+    if (!(workspaceTools as readonly string[]).includes(name))
+      throw new UsageError(`--tool is "${name}"; a workspace has ${workspaceTools.join(", ")}.`);
+  const carrier = openWorkspace(workspace);
+  const what = `the files below ${carrier.root} (${rightsText(workspace.rights)})`;
+  return () => ({ carrier, tools: names, what, close: async () => {}, kill: () => carrier.kill() });
+}
+
+function printTools(pool: string, workspace: WorkspaceFlags | undefined): number {
+  if (!workspace)
+    throw new UsageError("--print-tools prints the tools of a workspace: heddle tools --workspace DIR --print-tools");
+  process.stdout.write(`${JSON.stringify(declarationsOf(pool, workspace.rights), null, 2)}\n`);
+  return exitStatus.ok;
 }
 
 function toolNames(flags: Read["flags"]): string[] | undefined {

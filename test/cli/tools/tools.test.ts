@@ -272,3 +272,40 @@ describe("one process for all calls", () => {
     expect(readdirSync(folder)).toEqual(["lives"]);
   });
 });
+
+describe("a workspace", () => {
+  const workspace = (...flags: string[]): HeddleProcess => {
+    const args = ["tools", "--pool", "p", "--max-load", "100", "--workspace", folder, ...flags];
+    const worker = new HeddleProcess(args, { env: { HEDDLE_URL: server.url } });
+    started.push(worker);
+    return worker;
+  };
+
+  it("has ready-made tools, and takes calls of no others", async () => {
+    server.addCall("other", "other");
+    server.addCall("write", "write_file", { path: "a/b.txt", content: "hi" });
+    server.addCall("out", "read_file", { path: "../x" });
+    server.addCall("run", "run_command", { command: "echo yes" });
+    const { status, stderr } = await workspace("--until-idle", "0", "--allow-command", "echo").ended;
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+    const of = (id: string) => server.outcomes.find(({ task }) => task === id);
+    expect(of("write")).toMatchObject({ result: { path: "a/b.txt", created: true } });
+    expect(readFileSync(join(folder, "a/b.txt"), "utf8")).toBe("hi");
+    expect(of("out")).toMatchObject({ is_error: true, result: { error: { code: "outside_workspace" } } });
+    expect(of("run")).toMatchObject({ result: { exit_code: 0, output: "yes\n" } });
+    expect(of("other")).toBeUndefined();
+    expect(stderr).toMatch(/reading, writing, and commands that begin with: echo\), 1 at once/);
+  });
+
+  it("leaves no command behind at the third signal", async () => {
+    server.addCall("run", "run_command", { command: "trap '' TERM; echo $$ > pid; while :; do sleep 1; done" });
+    const worker = workspace("--allow-commands");
+    const pid = await pidIn("pid");
+    worker.child.kill("SIGINT");
+    await until(() => /Stopping/.test(worker.stderr));
+    const killing = setInterval(() => worker.child.kill("SIGINT"), 100);
+    expect((await worker.ended).status).toBe(130);
+    clearInterval(killing);
+    await until(() => !isAlive(pid));
+  });
+});
