@@ -207,6 +207,8 @@ export const toolProgressCharsMax = 1000;
 export const urlCallsAtOnce = 64;
 /** One attempt of a url: below what a queue consumer may last at all (15 minutes). */
 export const urlAttemptMsMax = 10 * minute;
+/** Whether a call has timed out is its run's to say: a seat waits so much longer, so that there is one answer. */
+export const urlGraceMs = 1 * second;
 /** The answer of a url: a result and its envelope. What is over it is not read. */
 export const urlAnswerBytesMax = resultBytesMax + 64 * KiB;
 

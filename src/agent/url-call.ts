@@ -11,7 +11,7 @@
 import { isTooDeep } from "../contract/json-depth.ts";
 import { refusedAddress } from "../contract/tool-address.ts";
 import { fitsUtf8 } from "../contract/utf8.ts";
-import { renewEveryMs, resultBytesMax, urlAnswerBytesMax, urlAttemptMsMax } from "../limits.ts";
+import { renewEveryMs, resultBytesMax, urlAnswerBytesMax, urlAttemptMsMax, urlGraceMs } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { NextTask, SeatReply, SeatRpc, UrlCall, UrlOutcome } from "../objects/seat-rpc.ts";
 import { signedHeaders } from "../signing.ts";
@@ -60,7 +60,7 @@ async function attempt(work: UrlCall, ports: UrlCallPorts, lost: AbortSignal): P
   if (!ports.secret) return failed("not_ready", "the deployment has no secret to sign with");
   const atMs = Date.now();
   const signed = await signedHeaders(ports.secret, ports.tenant, { id: idempotencyKey, atMs, body: payload });
-  const inTime = AbortSignal.timeout(Math.max(1, Math.min(urlAttemptMsMax, timeoutAt - atMs)));
+  const inTime = AbortSignal.timeout(Math.max(1, Math.min(urlAttemptMsMax, timeoutAt - atMs + urlGraceMs)));
   try {
     const response = await fetch(url, {
       method: "POST",

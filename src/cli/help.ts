@@ -131,6 +131,7 @@ FILE is JSON:
     "name":    "my job",
     "context": {"format": "anthropic", "messages": [{"role": "user", "content": "what every task knows"}]},
     "limits":  {"workers": 16},
+    "tools":   [{"name": "shell", "description": "…", "input_schema": {"type": "object"}, "pool": "NAME of your workers"}],
     "tasks":   [{"key": "a", "instructions": "…"}, {"instructions": "compare with {{a}}", "after": ["a"]}],
     "root":    {"instructions": "instead of tasks, or with them: a main agent that Heddle hosts"}
   }

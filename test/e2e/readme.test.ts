@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../../scripts/lib/ports.mjs";
 import { projectRoot } from "./lib/server.ts";
 import { sharedServer } from "./lib/shared.ts";
 
@@ -104,6 +105,17 @@ describe("the guide to the API", () => {
   it("has commands that work in order, in one shell", async () => {
     const output = await runBlocks(shellBlocks("docs/http-api.md", () => true));
     expect(output).not.toMatch(/"status":\s*5\d\d/);
+  });
+});
+
+describe("the guide to remote tools", () => {
+  it("has commands that work in order, in one shell, an endpoint of its own among them", async () => {
+    const port = String(await freePort());
+    const blocks = shellBlocks("docs/remote-tools.md", () => true);
+    const output = await runBlocks(blocks.map((block) => block.replaceAll("4000", port)));
+    expect(output).toContain('"result":"It is called heddle."');
+    expect(output).toContain('"message":"opening"');
+    expect(output).toContain('"result":"4 words"');
   });
 });
 

@@ -124,6 +124,8 @@ test("a scope opens its own routes only, and no key is an operator's", async () 
   expect(await problem("/v1/tools", { key: "operate" })).toMatchObject({ code: "unauthorized" });
 });
 
+const remote = { name: "t", description: "d", input_schema: { type: "object" } };
+
 test.each([
   ["/v1/runs", { nme: "x" }, "validation_failed", "nme"],
   ["/v1/runs", { name: 7 }, "validation_failed", "name"],
@@ -133,6 +135,9 @@ test.each([
   ["/v1/runs", { limits: { usd: 5 } }, "not_available", "limits.usd"],
   ["/v1/runs", { rules: "# R" }, "not_available", "rules"],
   ["/v1/runs", { oversight: "" }, "not_available", "oversight"],
+  ["/v1/runs", { tools: [{ ...remote, url: "http://tools.example/" }] }, "validation_failed", "tools[0].url"],
+  ["/v1/runs", { tools: [{ ...remote, url: "https://127.0.0.1/" }] }, "validation_failed", "tools[0].url"],
+  ["/v1/runs", { tools: [remote] }, "validation_failed", "tools[0].pool"],
   ["/v1/runs", { webhook: { url: "https://a.test" } }, "not_available", "webhook"],
   ["/v1/runs", { root: { instructions: "x", fork: "auto" } }, "not_available", "root.fork"],
   ["/v1/runs", { root: {} }, "validation_failed", "root.instructions"],

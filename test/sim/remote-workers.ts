@@ -52,9 +52,11 @@ export function beginCall(step: Step, random: Random, task: Task, id: string) {
 export class RemoteWorkers {
   #held: Held[] = [];
   readonly #random: Random;
+  readonly #history: RemoteHistory;
 
-  constructor(random: Random) {
+  constructor(random: Random, history: RemoteHistory) {
     this.#random = random;
+    this.#history = history;
   }
 
   /** One thing that a worker does. */
@@ -70,17 +72,17 @@ export class RemoteWorkers {
     if (what === "die") this.#drop(held);
     else if (what === "renew") command((step) => renew(step.state, held, step.now));
     else if (what === "progress") {
-      command((step) => by(step, held, (found) => reportProgress(step, found, { fraction: 0.5 })));
+      command((step) => this.#by(step, held, (found) => reportProgress(step, found, { fraction: 0.5 })));
     } else if (what === "fail") {
       const failure = { transient: random.chance(0.7), retryAfterMs: random.int(0, 60) * second };
       command((step) =>
-        by(step, held, (found) => failCall(step, found, { error: { code: "busy", message: "" }, ...failure })),
+        this.#by(step, held, (found) => failCall(step, found, { error: { code: "busy", message: "" }, ...failure })),
       );
       this.#drop(held);
     } else {
-      complete(command, held);
+      this.#complete(command, held);
       // A network that says it twice, or a worker that has not heard the answer.
-      if (what === "twice") complete(command, held);
+      if (what === "twice") this.#complete(command, held);
       if (!random.chance(0.1)) this.#drop(held);
     }
   }
@@ -90,12 +92,12 @@ export class RemoteWorkers {
     let served = false;
     for (const pool of pools) {
       for (let held = this.lease(command, pool, boot); held; held = this.lease(command, pool, boot)) {
-        complete(command, held);
+        this.#complete(command, held);
         this.#drop(held);
         served = true;
       }
     }
-    for (const held of this.#held.splice(0)) complete(command, held);
+    for (const held of this.#held.splice(0)) this.#complete(command, held);
     return served;
   }
 
@@ -124,20 +126,23 @@ export class RemoteWorkers {
     for (const held of this.#held) if (!faults || this.#random.chance(0.7)) renew(state, held, now);
   }
 
+  #complete(command: Command, held: Held): void {
+    command((step) =>
+      this.#by(step, held, (found) => endCall(step, found, { kind: "result", result: held.fence, isError: false })),
+    );
+  }
+
+  #by(step: Step, { seq, fence, task }: Held, act: (found: Leased) => void): void {
+    const found = leasedCall(step.state, seq, fence);
+    if (found && this.#history.fenceOf(task, found.call.id) !== fence)
+      throw new Error(`[M3] a late worker acts, fence ${fence}`);
+    if (found) act(found);
+    else step.emit({ type: "late_refused", task, fence, op: "tool_call" });
+  }
+
   #drop(held: Held): void {
     this.#held = this.#held.filter((one) => one !== held);
   }
-}
-
-const complete = (command: Command, held: Held): void =>
-  void command((step) =>
-    by(step, held, (found) => endCall(step, found, { kind: "result", result: held.fence, isError: false })),
-  );
-
-function by(step: Step, { seq, fence, task }: Held, act: (found: Leased) => void): void {
-  const found = leasedCall(step.state, seq, fence);
-  if (found) act(found);
-  else step.emit({ type: "late_refused", task, fence, op: "tool_call" });
 }
 
 function renew(state: RunState, { seq, fence }: Held, now: number): void {
@@ -153,6 +158,11 @@ export class RemoteHistory {
 
   get size(): number {
     return [...this.#open.values()].reduce((sum, calls) => sum + calls.size, 0);
+  }
+
+  /** The open lease of a call, by its fence. */
+  fenceOf(task: number, call: string): number | undefined {
+    return this.#open.get(task)?.get(call);
   }
 
   add({ seq, event }: Decided): void {

@@ -84,7 +84,7 @@ export class World {
   constructor(seed: number, { remoteTools = false } = {}) {
     this.random = new Random(seed);
     const { random } = this;
-    this.#remote = remoteTools ? new RemoteWorkers(random) : undefined;
+    this.#remote = remoteTools ? new RemoteWorkers(random, this.#remoteHistory) : undefined;
     this.#state = this.#store.load();
     // A pull worker's waits end with its attempt; the phase is that of before the event is told of.
     this.#variables.lost = (task, forget) => {
