@@ -30,7 +30,7 @@ export const waitMsDefault = 30 * second;
 export const leaseWaitMsMax = 30 * second;
 /** Leases of one call: the contexts' size bounds it sooner. */
 export const leasesPerCallMax = 64;
-/** Workers of one pool that are remembered with their load, and for how long after they asked last. */
+/** Pull workers of one tenant that are remembered with their load, and for how long after they asked last. */
 export const poolWorkersMax = 1000;
 export const poolWorkerSeenMs = 10 * minute;
 /**

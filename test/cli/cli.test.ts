@@ -59,6 +59,7 @@ describe("heddle", () => {
     [["tools", "--pool", "p", "--read-only", "--", "ls"], /--read-only goes with --workspace DIR only/],
     [["tools", "--pool", "p", "--workspace", "/no/such"], /--workspace is "\/no\/such": there is no such folder/],
     [["tools", "--pool", "p", "--workspace", "package.json"], /is no folder/],
+    [["tools", "--pool", "p", "--workspace", ""], /--workspace is empty/],
     [["tools", "--pool", "p", "--workspace", ".", "--", "ls"], /takes no command/],
     [["tools", "--pool", "p", "--workspace", ".", "--tool", "rm"], /a workspace has read_file, /],
     [["tools", "--pool", "p", "--workspace", ".", "--read-only", "--allow-commands"], /a command can write/],

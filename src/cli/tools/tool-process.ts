@@ -40,6 +40,8 @@ export class ToolProcess implements Carrier {
   readonly #say: (text: string) => void;
   readonly #open = new Map<string, OpenCall>();
   readonly #dropped = new Set<string>();
+  /** Lines of calls that came while there was no process. */
+  readonly #unsent = new Map<string, object>();
   #running: { child: ChildProcess; group: ProcessGroup; ended: Promise<void> } | undefined;
   readonly #closing = new AbortController();
   readonly #living: Promise<void>;
@@ -64,11 +66,12 @@ export class ToolProcess implements Carrier {
     const verdict = new Promise<Verdict>((resolve) => {
       answer = resolve;
     });
-    if (this.#running) {
-      this.#open.set(id, { telling, answer });
-      const { tool, arguments: args, idempotency_key, attempt, timeout_at, run, task } = call;
-      this.#write({ id, tool, arguments: args, idempotency_key, attempt, timeout_at, run, task });
-    } else answer(gone("it is being started again"));
+    this.#open.set(id, { telling, answer });
+    const { tool, arguments: args, idempotency_key, attempt, timeout_at, run, task } = call;
+    const line = { id, tool, arguments: args, idempotency_key, attempt, timeout_at, run, task };
+    // A poll may still have been open when the process died; the next one gets what came with it.
+    if (this.#running) this.#write(line);
+    else this.#unsent.set(id, line);
     const drop = () => this.#drop(id);
     return { verdict, stop: drop, kill: drop };
   }
@@ -125,6 +128,8 @@ export class ToolProcess implements Carrier {
       child.once("exit", (status, signal) => resolve(howEnded({ status, signal })));
     });
     this.#running = { child, group, ended: exited.then(() => undefined) };
+    for (const line of this.#unsent.values()) this.#write(line);
+    this.#unsent.clear();
     const how = await exited;
     this.#running = undefined;
     await group.end();
@@ -135,7 +140,7 @@ export class ToolProcess implements Carrier {
     const said = stderrTail.trimEnd();
     const end = said === "" ? how : `${how}\n${said}`;
     this.#dropped.clear();
-    for (const id of [...this.#open.keys()]) this.#settle(id, gone(end));
+    for (const id of [...this.#open.keys()]) if (!this.#unsent.has(id)) this.#settle(id, gone(end));
     return end;
   }
 
@@ -180,6 +185,7 @@ export class ToolProcess implements Carrier {
   #drop(id: string): void {
     if (!this.#open.has(id)) return;
     this.#settle(id, givenBack);
+    if (this.#unsent.delete(id)) return;
     this.#dropped.add(id);
     const [oldest] = this.#dropped;
     if (this.#dropped.size > droppedCallsMax) this.#dropped.delete(oldest!);

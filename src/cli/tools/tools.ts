@@ -124,7 +124,8 @@ function printTools(pool: string, workspace: WorkspaceFlags | undefined): number
 }
 
 function toolNames(flags: Read["flags"]): string[] | undefined {
-  const names = flags.tool as string[] | undefined;
+  const named = flags.tool as string[] | undefined;
+  const names = named && [...new Set(named)];
   for (const name of names ?? [])
     if (!/^[a-zA-Z0-9_-]{1,64}$/.test(name))
       throw new UsageError(`--tool is "${name}"; a tool's name is 1 to 64 of a–z, A–Z, 0–9, _ and -.`);

@@ -46,6 +46,7 @@ export function workspaceOf(flags: Read["flags"]): WorkspaceFlags | undefined {
 
 /** @throws UsageError when the folder is none */
 export function openWorkspace({ folder, rights }: WorkspaceFlags): Workspace {
+  if (folder === "") throw new UsageError("--workspace is empty; the current folder is --workspace .");
   try {
     return new Workspace(folder, rights);
   } catch (error) {

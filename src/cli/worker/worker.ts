@@ -152,8 +152,7 @@ export class Worker<Lease extends { readonly id: string }> {
 
   #free(): number {
     const { concurrency, tasksMax = Number.POSITIVE_INFINITY } = this.#options;
-    const unblocked = this.#slots.size - this.#blockedCount();
-    const places = Math.min(concurrency - unblocked, workBlockedFactor * concurrency - this.#slots.size);
+    const places = Math.min(concurrency - this.#unblocked(), workBlockedFactor * concurrency - this.#slots.size);
     return Math.max(0, Math.min(places, leasesPerCallMax, tasksMax - this.#started));
   }
 
@@ -163,10 +162,14 @@ export class Worker<Lease extends { readonly id: string }> {
     return count;
   }
 
+  #unblocked(): number {
+    return this.#slots.size - this.#blockedCount();
+  }
+
   /** How many of the free places may be filled now (W5). */
   #room(): number {
     if (this.#kind.isReady?.() === false) return 0;
-    return this.#load.room(this.#free(), this.#slots.size - this.#blockedCount());
+    return this.#load.room(this.#free(), this.#unblocked());
   }
 
   /** At most `max` leases; none when the poll ended without, or leasing has to stop. */
@@ -193,12 +196,12 @@ export class Worker<Lease extends { readonly id: string }> {
 
   /** After each measurement: what is held back may go on, and it is told how busy the machine is. */
   #measured(): void {
-    const holding = this.#free() > 0 && this.#load.room(1, this.#slots.size) === 0 ? this.#load.holding : undefined;
-    this.#report.load(this.#load.load, holding);
+    if (this.#stopping.signal.aborted) return;
+    const isHeld = this.#free() > 0 && this.#load.room(this.#free(), this.#unblocked()) === 0;
+    this.#report.load(this.#load.load, isHeld ? this.#load.holding : undefined);
     this.#changed();
     const load = this.#load.reported;
-    if (!load || this.#asking || Date.now() - this.#askedAt < loadReportEveryMs || this.#stopping.signal.aborted)
-      return;
+    if (!load || this.#asking || Date.now() - this.#askedAt < loadReportEveryMs) return;
     this.#askedAt = Date.now();
     const options = { signal: this.#stopping.signal, retryMs: 0 };
     // Nobody waits for it: when it does not arrive, the next one will.
@@ -301,8 +304,7 @@ export class Worker<Lease extends { readonly id: string }> {
   #hasRoomForNext(): boolean {
     const { concurrency, tasksMax } = this.#options;
     if (this.#stopping.signal.aborted || tasksMax !== undefined || this.#kind.isReady?.() === false) return false;
-    const unblocked = this.#slots.size - this.#blockedCount();
-    return unblocked <= concurrency && this.#load.room(1, unblocked - 1) > 0;
+    return this.#unblocked() <= concurrency && this.#load.room(1, this.#unblocked() - 1) > 0;
   }
 
   async #renew(slot: Slot<Lease>, signal: AbortSignal): Promise<void> {

@@ -69,7 +69,9 @@ export async function look(request: LookRequest, signal: AbortSignal): Promise<L
         else if ("refused" in message) resolve({ found, skipped: 0, refused: message.refused });
         else resolve({ found, skipped: message.done.skipped, ...(message.done.cut && { cut: "limit" }) });
       });
-      thread.once("error", reject);
+      thread.once("error", (error: NodeJS.ErrnoException) =>
+        error.code === "ERR_WORKER_OUT_OF_MEMORY" ? outOfTime() : reject(error),
+      );
       thread.once("exit", () => resolve({ found, cut: "time", skipped: 0 }));
     });
   } finally {

@@ -57,7 +57,8 @@ export class Workspace implements Carrier {
   readonly #rights: WorkspaceRights;
   /** The newest change of each file that is being changed. */
   readonly #changes = new Map<string, Promise<unknown>>();
-  readonly #answered = new Map<string, Verdict>();
+  /** Of calls that change something: the newest, those under way among them. */
+  readonly #answers = new Map<string, Promise<Verdict>>();
   /** Executions that a process which ends now has to kill. */
   readonly #killing = new Set<AbortController>();
 
@@ -91,11 +92,15 @@ export class Workspace implements Carrier {
 
   async #carryOut(running: Running): Promise<Verdict> {
     const { call, stop } = running;
-    const before = this.#answered.get(call.idempotency_key);
+    const before = this.#answers.get(call.idempotency_key);
     if (before) return before;
-    const verdict = await this.#verdict(running);
+    const answer = this.#verdict(running);
+    // A file's change is not stopped half-way, so who asks again meanwhile waits for it; a stopped command is run again.
+    if (call.tool === "write_file" || call.tool === "edit_file") this.#remember(call.idempotency_key, answer);
+    const verdict = await answer;
+    if (!verdict.ok) this.#answers.delete(call.idempotency_key);
     if (stop.aborted) return givenBack;
-    if (changing.has(call.tool)) this.#remember(call.idempotency_key, verdict);
+    if (call.tool === "run_command") this.#remember(call.idempotency_key, answer);
     return verdict;
   }
 
@@ -112,10 +117,10 @@ export class Workspace implements Carrier {
     }
   }
 
-  #remember(key: string, verdict: Verdict): void {
-    this.#answered.set(key, verdict);
-    const [oldest] = this.#answered.keys();
-    if (this.#answered.size > callAnswersMax) this.#answered.delete(oldest!);
+  #remember(key: string, answer: Promise<Verdict>): void {
+    this.#answers.set(key, answer);
+    const [oldest] = this.#answers.keys();
+    if (this.#answers.size > callAnswersMax) this.#answers.delete(oldest!);
   }
 
   #result(running: Running): Promise<unknown> {

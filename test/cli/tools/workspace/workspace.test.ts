@@ -205,6 +205,14 @@ describe("writing", () => {
     const first = await answer("edit_file", args, { key: "same" });
     expect(await answer("edit_file", args, { key: "same" })).toEqual(first);
     expect(text("a.txt")).toBe("xy");
+    // Also when its lease was lost while it was under way, and it comes again at once.
+    const lost = start("edit_file", { path: "a.txt", old: "y", new: "yz" }, { key: "lost" });
+    lost.stop();
+    expect(await answer("edit_file", { path: "a.txt", old: "y", new: "yz" }, { key: "lost" })).toMatchObject({
+      line: 1,
+    });
+    expect(await lost.verdict).toMatchObject({ error: { code: "worker_stopped" } });
+    expect(text("a.txt")).toBe("xyz");
   });
 });
 
