@@ -235,8 +235,7 @@ const toolErrorHints = {
   not_descendant: "Only tasks that you created, and theirs, can be cancelled.",
   unknown_task: "Name a task by the id or key that create_task returned.",
   timed_out: "What you waited for did not happen in time: wait again, or do something that does not need it.",
-  tool_failed:
-    "The tool could not be carried out, and trying again did not help: do without it, or call it with other arguments.",
+  tool_failed: "The tool could not be carried out: do without it, or call it with other arguments.",
   tool_timed_out: "Nobody carried it out in time: go on without it, or call it again if it can wait.",
   tool_error: "The tool was carried out and says that this is an error; `result` is what it said.",
   too_many_calls: "Wait for the calls that are open, then call again.",

@@ -87,7 +87,8 @@ export const leaseRoutes = [
     },
     ({ holder, params, body, text, idem }) => {
       requireTool(params.tool);
-      return holder.ask(holder.object.leaseTool(holder.lease, toolCallInput(params.tool, body, text), idem));
+      // What is not found here is the tool: a run that is gone answers `lease_lost` itself.
+      return ask(holder.object.leaseTool(holder.lease, toolCallInput(params.tool, body, text), idem));
     },
   ),
 

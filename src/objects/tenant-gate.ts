@@ -1,6 +1,7 @@
 /**
- * TenantGate: the Durable Object of one tenant, which knows which runs have ready work for a pool of pull workers (tasks,
- * and calls of each tool: a lane each), and serves them round robin. It is not on the hot path: a worker that goes on in its run never asks it.
+ * TenantGate: the Durable Object of one tenant, which knows which runs have ready work for a pool of pull workers (its tasks,
+ * and the calls of each tool: a lane each), and serves them round robin. It is not on the hot path: a worker that goes on in
+ * its run never asks it.
  *
  * G1. A run is asked only while it says that it has something; an empty answer takes it off the lanes that were asked for,
  *     unless it has announced itself again meanwhile.
@@ -35,6 +36,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   /** When each run of a lane was served last, or came: the least goes first. */
   readonly #turns = new Map<string, number>();
   #announcements = 0;
+  #turn = 0;
   readonly #workers = new PoolWorkers();
   /** Lease requests that wait, by pool. */
   readonly #waiting = new Map<string, number>();
@@ -67,7 +69,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     const runs = this.#laneOf(lane);
     if (!runs.has(run)) this.ctx.storage.sql.exec("INSERT OR IGNORE INTO ready(pool, run) VALUES(?, ?)", lane, run);
     runs.set(run, ++this.#announcements);
-    if (!this.#turns.has(run)) this.#turns.set(run, this.#announcements);
+    if (!this.#turns.has(run)) this.#turns.set(run, ++this.#turn);
     this.#signals.committed([]);
   }
 
@@ -85,15 +87,18 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     if (first) return first;
     const until = Date.now() + input.waitMs;
     for (;;) {
+      const seen = this.#announcements;
+      const isNew = () => this.#announcements > seen && this.#lanesFor(input).length > 0;
       const grants = await this.#serve(input);
       const left = until - Date.now();
       if (grants.length > 0 || left <= 0) {
         if (idem) this.#remember(idem, grants);
         return { ok: true, value: grants };
       }
-      const seen = this.#announcements;
+      // One that came while others were asked is served at once.
+      if (isNew()) continue;
       this.#countWaiting(input.pool, 1);
-      await this.#signals.wait(left, () => this.#announcements > seen && this.#lanesFor(input).length > 0);
+      await this.#signals.wait(left, isNew);
       this.#countWaiting(input.pool, -1);
     }
   }
@@ -132,9 +137,9 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     let room = leaseContextBytesMax;
     for (const run of [...runs].sort((a, b) => turn(a) - turn(b))) {
       if (grants.length >= input.max || room <= 0) break;
-      const announced = this.#lanesFor(input).map((lane) => [lane, this.#laneOf(lane).get(run)] as const);
+      const announced = this.#lanesFor(input).map((lane) => [lane, this.#lanes.get(lane)?.get(run)] as const);
       if (announced.every(([, at]) => at === undefined)) continue;
-      this.#turns.set(run, ++this.#announcements);
+      this.#turns.set(run, ++this.#turn);
       const ask = { pool, worker, max: input.max - grants.length, contextBytes: room, ...wishes };
       const reply = await runStub(this.env, input.tenant, run).leases(ask);
       const given = reply.ok ? reply.value : [];
@@ -142,7 +147,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       grants.push(...given);
       if (given.length > 0) continue;
       for (const [lane, at] of announced)
-        if (at !== undefined && this.#laneOf(lane).get(run) === at) this.#remove(lane, run);
+        if (at !== undefined && this.#lanes.get(lane)?.get(run) === at) this.#remove(lane, run);
     }
     return grants;
   }

@@ -79,6 +79,10 @@ export function leasedCall(state: RunState, seq: number, fence: number): Leased 
   return phase?.state === "running" && phase.fence === fence ? (found as Leased) : undefined;
 }
 
+/** A run that waits for tokens lets its calls go on: they spend none. One that was paused by hand does not. */
+export const mayStartCalls = ({ header }: RunState): boolean =>
+  header.status === "active" || (header.status === "paused" && header.reason === "budget");
+
 /** The call that starts next in a pool, and its place in the order; undefined when none may. */
 export function nextCall(
   state: RunState,
@@ -86,7 +90,7 @@ export function nextCall(
   now: number,
   tools?: readonly string[],
 ): (Found & { readonly key: ReadyKey }) | undefined {
-  if (state.header.status !== "active") return undefined;
+  if (!mayStartCalls(state)) return undefined;
   if (pool === urlPool && state.openCalls.urlsRunning >= urlCallsAtOnce) return undefined;
   const first = state.openCalls.first(pool, now, tools);
   const found = first && findCall(state, first.seq);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { agingStepMs, leaseMs, poisonedLosses, toolProgressEveryMs, urlCallsAtOnce } from "../../src/limits.ts";
 import { endActor, openActor } from "../../src/scheduler/actors.ts";
 import { nextReady } from "../../src/scheduler/attempts.ts";
+import { reserveTokens } from "../../src/scheduler/budget.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases } from "../../src/scheduler/clock.ts";
 import { acquire } from "../../src/scheduler/locks.ts";
 import { pop } from "../../src/scheduler/message-queues.ts";
@@ -155,6 +156,16 @@ test("[M2] a run with one worker carries out its calls while others run, none wh
   expect(run.state.working).toBe(1);
   finish(run, lease);
   expect(states(task, other)).toBe("ready running");
+});
+
+test("[M2] a run that waits for tokens lets its calls go on", () => {
+  const run = new Run({ tokens: 10 });
+  const task = caller(run);
+  const hungry = run.start(run.post({})[0]!);
+  run.step((step) => reserveTokens(step, hungry, { inputTokens: 50, outputTokens: 50 }));
+  expect(run.state.header).toMatchObject({ status: "paused", reason: "budget" });
+  finish(run, take(run)!);
+  expect(states(task)).toBe("ready");
 });
 
 test("[M2] so many urls are called at once and no more", () => {

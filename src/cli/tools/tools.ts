@@ -68,13 +68,12 @@ export async function tools(argv: readonly string[]): Promise<number> {
   report.say(
     `Serving tool calls${which} of pool ${pool} of ${client.url} with: ${service.what}, ${options.concurrency} at once. Arguments are untrusted input (see: heddle help tools).`,
   );
-  try {
-    const onForce = "its calls are tried again elsewhere";
-    const { forced } = await serve(worker, report, { onForce, onExit: () => service.kill() });
-    return forced ? exitStatus.interrupted : exitStatus.ok;
-  } finally {
-    await service.close();
-  }
+  const { forced } = await serve(worker, report, {
+    onForce: "its calls are tried again elsewhere",
+    close: () => service.close(),
+    onExit: () => service.kill(),
+  });
+  return forced ? exitStatus.interrupted : exitStatus.ok;
 }
 
 /** Calls are carried out by a command of the user's. */

@@ -7,6 +7,8 @@ import type { Worker } from "./worker.ts";
 interface Served {
   /** What a second signal does with what runs, as in "its tasks are retried". */
   readonly onForce: string;
+  /** What is ended in good order once the worker is done; a signal meanwhile still counts. */
+  readonly close?: () => Promise<void>;
   /** For a process that ends now, without a further turn of its loop. */
   readonly onExit: () => void;
 }
@@ -17,7 +19,7 @@ const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export async function serve(
   worker: Pick<Worker<{ id: string }>, "work" | "stop" | "kill" | "abandon" | "running">,
   report: WorkReport,
-  { onForce, onExit }: Served,
+  { onForce, close, onExit }: Served,
 ): Promise<{ failed: number; forced: boolean }> {
   let signals = 0;
   const onSignal = () => {
@@ -41,6 +43,7 @@ export async function serve(
     const { failed } = await worker.work();
     return { failed, forced: signals > 1 };
   } finally {
+    await close?.();
     report.close();
     process.off("exit", onExit);
     for (const name of names) process.off(name, onSignal);

@@ -12,7 +12,7 @@ import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } fro
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
-import { nextCall, urlPool } from "../../scheduler/remote-calls.ts";
+import { mayStartCalls, nextCall, urlPool } from "../../scheduler/remote-calls.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
@@ -210,9 +210,9 @@ export class RunShell {
     for (const pool of run.state.ready.keys()) {
       if (pool !== hostedPool) this.#tell(run, { pool }, nextReady(run.state, pool, this.now()) !== undefined);
     }
-    const isActive = run.state.header.status === "active";
+    const mayStart = mayStartCalls(run.state);
     for (const { pool, tool, ready } of run.state.openCalls.lanes()) {
-      if (pool !== urlPool) this.#tell(run, { pool, tool }, isActive && ready > 0);
+      if (pool !== urlPool) this.#tell(run, { pool, tool }, mayStart && ready > 0);
     }
   }
 

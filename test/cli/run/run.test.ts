@@ -41,6 +41,18 @@ it("ends with what became of the tasks, a small run's results, and a command tha
   expect(stdout).toMatch(/Bearer \$\{HEDDLE_API_KEY:-hdl_local\}/);
 });
 
+it("passes a run's own tools on as the file has them", async () => {
+  const created: unknown[] = [];
+  server.handler = (call) => {
+    if (call.path === "/v1/runs") created.push(call.body);
+    return finished(call);
+  };
+  const tools = [{ name: "shell", description: "d", input_schema: { type: "object" }, pool: "box" }];
+  const input = JSON.stringify({ name: "j", tools, tasks: [{ key: "a", instructions: "x" }] });
+  const { status } = await heddle(["run", "-"], { env: { HEDDLE_URL: server.url }, input });
+  expect([status, created]).toEqual([0, [{ name: "j", tools }]]);
+});
+
 it("--json begins with the run's id and ends with the run as it ended", async () => {
   server.handler = finished;
   const { stdout } = await run("--json");

@@ -333,3 +333,45 @@ test("the log: in pages, and live until the run ends", async () => {
     code: "validation_failed",
   });
 });
+
+test("a remote tool: declared, called by a pull worker's task, leased, reported on, answered; its key", async () => {
+  const input_schema = { type: "object", properties: { path: { type: "string" } } };
+  const tools = [{ name: "read", description: "Reads.", input_schema, pool: "hands" }];
+  const run = await get(responses.runView, 201, "POST", "/v1/runs", { json: { tools } });
+  expect(run.tools).toEqual([{ ...tools[0], timeout_ms: 300_000, retries: { limit: 2 } }]);
+  const { id } = run;
+  const posted = { json: { tasks: [{ key: "p", title: "Pull", pool: "desk", instructions: "x" }] } };
+  await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, posted);
+  const asked = { json: { worker: "w", wait_ms: 5000 } };
+  const [task] = (await get(responses.leasesView, 200, "POST", "/v1/pools/desk/leases", asked)).leases;
+  // Its own names are in the context that travels with the lease.
+  if (!task || !("context" in task)) throw new Error("the lease is a task's");
+  expect(JSON.stringify(task.context!.tools)).toContain('"read"');
+
+  const call = { json: { call_id: "c", arguments: { path: "a" }, wait_ms: 0 }, key: null };
+  const calling = () => get(responses.toolOutcome, 200, "POST", `/v1/leases/${task.id}/tools/read`, call);
+  expect(await calling()).toEqual({ pending: true, call_id: "c" });
+  const wanted = { json: { worker: "w", kinds: ["tool_call"], tools: ["read"], wait_ms: 5000 } };
+  const [lease] = (await get(responses.leasesView, 200, "POST", "/v1/pools/hands/leases", wanted)).leases;
+  if (!lease || !("tool_call" in lease)) throw new Error("the lease is a tool call's");
+  expect(Object.keys(lease).sort()).toEqual(["expires_at", "id", "tool_call"]);
+  expect(lease.tool_call).toMatchObject({ tool: "read", arguments: { path: "a" }, task: { key: "p", title: "Pull" } });
+  const progress = { json: { progress: { message: "half" } }, key: null };
+  await get(responses.renewed, 200, "POST", `/v1/leases/${lease.id}/renew`, progress);
+  const seen = await get(responses.taskView, 200, "GET", `/v1/runs/${id}/tasks/p`);
+  expect(seen.waiting_on).toMatchObject({ tools: [{ tool: "read", call: "c", progress: { message: "half" } }] });
+  const done = { json: { result: ["x"], next: true, worker: "w" }, key: null };
+  expect(await get(responses.completed, 200, "POST", `/v1/leases/${lease.id}/complete`, done)).toEqual({});
+  expect(await calling()).toEqual({ result: ["x"] });
+
+  for (const action of ["renew", "complete", "fail", "turn", "tools/inspect"]) {
+    const late = await refused("POST", `/v1/leases/${lease.id}/${action}`, { json: {}, key: null });
+    expect(late).toMatchObject({ status: 409, code: "lease_lost" });
+  }
+  const unknown = { json: { arguments: {} }, key: null };
+  expect(await refused("POST", `/v1/leases/${task.id}/tools/write`, unknown)).toMatchObject({ code: "not_found" });
+  expect(await refused("POST", `/v1/runs/${id}/tools/write`, { json: {} })).toMatchObject({ code: "not_found" });
+  const { secret } = await get(responses.signingSecret, 200, "GET", "/v1/tools/signing-secret");
+  const other = await get(responses.signingSecret, 200, "GET", "/v1/tools/signing-secret", { key: "hdl_b" });
+  expect(other.secret).not.toBe(secret);
+});
