@@ -1,6 +1,7 @@
 /** What every entry module is made of: the HTTP door, the queue consumer, the cron sweep and the seat's direct door. */
 
 import { WorkerEntrypoint } from "cloudflare:workers";
+import { modelSourceOf, type ProviderSecrets } from "./agent/providers.ts";
 import { serveSeat } from "./agent/seat.ts";
 import { createApp } from "./http/app.ts";
 import type { AppOptions, HttpEnv } from "./http/env.ts";
@@ -31,7 +32,13 @@ async function consume(batch: MessageBatch<SeatTicket>, env: Env): Promise<void>
 }
 
 export function deployment(options: AppOptions = {}) {
-  const app = createApp(options);
+  const app = createApp({
+    ...options,
+    models: (env) => {
+      const secrets = env as ProviderSecrets;
+      return { anthropic: modelSourceOf("anthropic", secrets), openai: modelSourceOf("openai", secrets) };
+    },
+  });
   return {
     fetch: (request, env, ctx) => app.fetch(request, env as unknown as HttpEnv, ctx),
     queue: (batch, env) => consume(batch as MessageBatch<SeatTicket>, env),

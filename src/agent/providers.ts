@@ -1,6 +1,7 @@
 /** Which provider serves a context's format, from the deployment's secrets. */
 
 import type { Format } from "../context/types.ts";
+import type { ModelSource } from "../contract/shapes.ts";
 import type { Provider } from "./models/port.ts";
 
 export interface ProviderSecrets {
@@ -18,6 +19,13 @@ const openaiUrl = "https://api.openai.com/v1";
 /** Used where neither the task, nor the context, nor the deployment names a model. */
 const anthropicModel = "claude-sonnet-4-5";
 const openaiModel = "gpt-5";
+
+/** What answers tasks of the format, for whoever asks; names and addresses of providers stay inside. */
+export function modelSourceOf(format: Format, secrets: ProviderSecrets): ModelSource {
+  const provider = providerFor(format, secrets);
+  if (provider === undefined) return "none";
+  return provider.name === "simulated" ? "simulated" : "provider";
+}
 
 /** Undefined when nothing is configured for the format: the task fails with `no_provider`. */
 export function providerFor(format: Format, secrets: ProviderSecrets): Provider | undefined {

@@ -1,36 +1,24 @@
 import { HeddleProblem, HeddleUnreachable } from "../client/errors.ts";
-import { cancel } from "./cancel.ts";
+import { version } from "../version.ts";
+import { commandNamed, commands } from "./commands.ts";
 import { exitStatus } from "./exit-status.ts";
-import { commandHelp, overview } from "./help.ts";
+import { helpOf, overview } from "./help.ts";
 import { problemText } from "./problem-text.ts";
-import { run, watch } from "./run/run.ts";
-import { tool } from "./tool.ts";
-import { tools } from "./tools/tools.ts";
+import { readCommandLine } from "./read-command-line.ts";
 import { UsageError } from "./usage.ts";
-import { version } from "./version.ts";
-import { work } from "./worker/work.ts";
-
-const commands: Record<string, (argv: readonly string[]) => Promise<number>> = {
-  run,
-  watch,
-  cancel,
-  work,
-  tools,
-  tool,
-};
 
 /** Runs one command line and returns its exit status. What the user can act on is said in a line or two, without a stack. */
 export async function runCli(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   try {
-    if (name === undefined || name === "--help" || name === "-h") return print(overview);
-    if (name === "--version" || name === "-v") return print(`${version()}\n`);
+    if (name === undefined || name === "--help" || name === "-h") return print(overview(commands));
+    if (name === "--version" || name === "-v") return print(`${version}\n`);
     if (name === "help") return print(helpFor(rest[0]));
-    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    const command = commandNamed(name);
     if (command === undefined) throw new UsageError(`Unknown command "${name}". See: heddle --help`);
     const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
-    if (own.includes("--help") || own.includes("-h")) return print(helpFor(name));
-    return await command(rest);
+    if (!command.raw && (own.includes("--help") || own.includes("-h"))) return print(helpOf(command));
+    return await command.run(readCommandLine(command, rest));
   } catch (error) {
     if (error instanceof UsageError) return complain(error.message, exitStatus.usage);
     if (error instanceof HeddleUnreachable) {
@@ -45,8 +33,9 @@ export async function runCli(argv: readonly string[]): Promise<number> {
 }
 
 function helpFor(name: string | undefined): string {
-  if (name === undefined) return overview;
-  if (Object.hasOwn(commandHelp, name)) return commandHelp[name]!;
+  if (name === undefined) return overview(commands);
+  const command = commandNamed(name);
+  if (command) return helpOf(command);
   throw new UsageError(`There is no command "${name}". See: heddle --help`);
 }
 

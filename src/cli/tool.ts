@@ -5,17 +5,34 @@ import { isProblem } from "../client/errors.ts";
 import { Heddle } from "../client/heddle.ts";
 import type { ToolOutcome } from "../client/replies.ts";
 import { waitMsMax } from "../limits.ts";
+import type { Command, Given } from "./command.ts";
 import { serverUrl } from "./connection.ts";
 import { exitStatus } from "./exit-status.ts";
 import { parseInput, readInput } from "./json-input.ts";
 import { problemText } from "./problem-text.ts";
-import { readArguments, seeHelp, UsageError } from "./usage.ts";
+import { seeHelp, UsageError } from "./usage.ts";
 
-export async function tool(argv: readonly string[]): Promise<number> {
-  const { words } = readArguments("tool", argv, {});
-  const [name, json = "{}", ...more] = words;
-  if (name === undefined || more.length > 0)
-    throw new UsageError(`Give a tool's name and its arguments as one JSON text.\n${seeHelp("tool")}`);
+export const toolCommand: Command = {
+  name: "tool",
+  group: "Work",
+  summary: "inside such a command: call a tool as the task",
+  words: [{ name: "NAME" }, { name: "JSON", optional: true }],
+  flags: { json: { about: "taken for the sake of sameness: what it prints is always JSON" } },
+  ask: "Give a tool's name and its arguments as one JSON text.",
+  about: `Calls one of Heddle's tools as the task that is being run, in a command that \`heddle work\` started (it sets HEDDLE_LEASE and
+HEDDLE_URL). JSON is the tool's arguments ("-" for stdin; default {}). Waits as long as the call blocks.
+Prints the result as JSON.`,
+  more: `Exit status: 0 a result; 1 an error that the tool answered, printed as {"error": …};
+2 usage; 3 server not reached; 4 the lease is lost: stop working on the task.
+
+Examples:
+  heddle tool create_task '{"tasks": [{"key": "a", "instructions": "…"}]}'
+  heddle tool await_tasks '{"tasks": ["a"]}'`,
+  run: tool,
+};
+
+async function tool({ words }: Given): Promise<number> {
+  const [name, json = "{}"] = words as [string, string?];
   const lease = process.env.HEDDLE_LEASE;
   if (!lease)
     throw new UsageError(

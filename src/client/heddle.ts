@@ -8,6 +8,7 @@
 import { waitMsMax } from "../limits.ts";
 import { HeddleProblem, isProblem } from "./errors.ts";
 import type {
+  AboutView,
   ActorsPage,
   ActorView,
   ContextView,
@@ -35,7 +36,9 @@ import type {
   CompleteRequest,
   CompleteToolCallRequest,
   FailRequest,
+  JsonSchemaTool,
   LeasesRequest,
+  McpTool,
   Message,
   OpenAiTool,
   PageQuery,
@@ -43,6 +46,7 @@ import type {
   RunSpec,
   TaskSpec,
   TasksQuery,
+  ToolFormat,
   ToolLeasesRequest,
   ToolRequest,
   WaitRequest,
@@ -68,6 +72,11 @@ export class Heddle {
   /** Resolves when the server is ready to serve. @throws HeddleProblem `not_ready`, HeddleUnreachable */
   async health(options: CallOptions = {}): Promise<void> {
     await this.#transport.json({ ...options, method: "GET", path: "/health", withKey: false });
+  }
+
+  /** What the key may do, and what is behind it. */
+  about(options: CallOptions = {}): Promise<AboutView> {
+    return this.#get("/v1/about", {}, options);
   }
 
   // ---- runs ----------------------------------------------------------------------------------------------------------
@@ -153,9 +162,17 @@ export class Heddle {
   variable(run: string, name: string, options: CallOptions = {}): Promise<VariableView> {
     return this.#get(`${at(run)}/variables/${encodeURIComponent(name)}`, {}, options);
   }
+  /** As `snapshot`, the text as stored: parsing and printing it would change bytes. */
+  snapshotText(run: string, hash: string, options: CallOptions = {}): Promise<string> {
+    return this.#text(`${at(run)}/snapshots/${encodeURIComponent(hash)}`, options);
+  }
   /** The task's whole transcript. */
   taskContext(run: string, task: string, options: CallOptions = {}): Promise<ContextView> {
     return this.#get(`${at(run, task)}/context`, {}, options);
+  }
+  /** As `taskContext`, the text as stored. */
+  taskContextText(run: string, task: string, options: CallOptions = {}): Promise<string> {
+    return this.#text(`${at(run, task)}/context`, options);
   }
   cancelTask(run: string, task: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<TaskView> {
     return this.#post(`${at(run, task)}/cancel`, body, options);
@@ -189,10 +206,12 @@ export class Heddle {
 
   // ---- tools ---------------------------------------------------------------------------------------------------------
 
-  /** Heddle's tools, ready to paste into a request of that vendor. */
+  /** Heddle's tools, ready to paste into a request of that vendor, or as an MCP server lists them, or as plain schemas. */
   toolDefinitions(format: "anthropic", options?: CallOptions): Promise<AnthropicTool[]>;
   toolDefinitions(format: "openai", options?: CallOptions): Promise<OpenAiTool[]>;
-  async toolDefinitions(format: "anthropic" | "openai", options: CallOptions = {}): Promise<object[]> {
+  toolDefinitions(format: "mcp", options?: CallOptions): Promise<McpTool[]>;
+  toolDefinitions(format: "json-schema", options?: CallOptions): Promise<JsonSchemaTool[]>;
+  async toolDefinitions(format: ToolFormat, options: CallOptions = {}): Promise<object[]> {
     const reply = await this.#get<{ tools: object[] }>("/v1/tools", { format }, options);
     return reply.tools;
   }
@@ -342,6 +361,9 @@ export class Heddle {
 
   #get<Reply>(path: string, query: Record<string, string | number | undefined>, options: CallOptions): Promise<Reply> {
     return this.#transport.json({ ...options, method: "GET", path, query });
+  }
+  async #text(path: string, options: CallOptions): Promise<string> {
+    return (await this.#transport.stream({ ...options, method: "GET", path })).text();
   }
   #post<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {
     return this.#transport.json({ ...options, method: "POST", path, body });

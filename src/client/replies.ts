@@ -16,12 +16,14 @@ import type {
 import type { ContextSpec, Message } from "./requests.ts";
 
 export type {
+  AboutView,
   ActorView,
   CreatedTasks,
   ErrorView,
   EventView,
   FindingView,
   LoadView,
+  ModelSource,
   PoolWorkerView,
   Projection,
   RemoteToolView,

@@ -1,7 +1,9 @@
 /** What callers send (snake_case, as on the wire). Replies are in contract/shapes.ts. */
 
 import type { Usage } from "../context/types.ts";
-import type { TaskState, WaitMode } from "../contract/shapes.ts";
+import type { TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
+
+export type { ToolAnnotations, ToolFormat };
 
 /** A provider-native message, passed on as it is: the vendors' own message types fit, whatever else they hold. */
 export type Message = {
@@ -23,6 +25,21 @@ export interface AnthropicTool {
 export interface OpenAiTool {
   type: "function";
   function: { name: string; description: string; parameters: { [keyword: string]: unknown } };
+}
+
+/** As `tools/list` of the Model Context Protocol has it. */
+export interface McpTool {
+  name: string;
+  description: string;
+  inputSchema: { type: "object"; [keyword: string]: unknown };
+  annotations?: ToolAnnotations;
+}
+
+/** Nobody's format: for whatever takes a JSON Schema. */
+export interface JsonSchemaTool {
+  name: string;
+  description: string;
+  schema: { type: "object"; [keyword: string]: unknown };
 }
 
 export interface ContextSpec {

@@ -326,6 +326,19 @@ export const createdKey = keyView.extend({ key: z.string().describe("Shown this 
 export const tenantsPage = z.strictObject({ tenants: z.array(tenantView), next_cursor: cursor });
 export const keysPage = z.strictObject({ keys: z.array(keyView), next_cursor: cursor });
 
+const modelSource = z.enum(["provider", "simulated", "none"]);
+export const aboutView = z
+  .strictObject({
+    version: z.string(),
+    at: at.describe("The server's clock."),
+    tenant: z.string(),
+    scopes: z.array(z.enum(scopes)),
+    models: z
+      .strictObject({ anthropic: modelSource, openai: modelSource })
+      .describe("What answers hosted tasks, by their context's format; none: they fail with no_provider."),
+  })
+  .meta({ id: "About" });
+
 export const healthView = z.strictObject({ status: z.literal("ready") });
 
 export const problemView = z
@@ -356,6 +369,7 @@ true satisfies AllTrue<
     Twins<z.infer<typeof actorView>, shapes.ActorView>,
     Twins<z.infer<typeof variableView>, shapes.VariableView>,
     Twins<z.infer<typeof findingView>, shapes.FindingView>,
+    Twins<z.infer<typeof aboutView>, shapes.AboutView>,
     Twins<z.infer<typeof createdTasks>, shapes.CreatedTasks>,
     Twins<z.infer<typeof eventView>, shapes.EventView>,
     Twins<z.infer<typeof waitView>, shapes.WaitView>,

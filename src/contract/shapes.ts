@@ -4,6 +4,7 @@
  */
 
 import type { Format, MessageText, Usage } from "../context/types.ts";
+import type { Scope } from "./admin-requests.ts";
 
 export type RunStatus = "active" | "paused" | "succeeded" | "failed" | "cancelled";
 export type TaskState = "waiting" | "ready" | "running" | "parked" | "succeeded" | "failed" | "cancelled" | "skipped";
@@ -55,6 +56,19 @@ export interface RunView {
   last_seq: number;
   created_at: number;
   ended_at: number | null;
+}
+
+/** What answers the hosted tasks of a context's format: a provider, local mode's simulated model, or nothing. */
+export type ModelSource = "provider" | "simulated" | "none";
+
+/** What a key may do, and what is behind it. */
+export interface AboutView {
+  version: string;
+  /** The server's clock. */
+  at: number;
+  tenant: string;
+  scopes: Scope[];
+  models: Record<Format, ModelSource>;
 }
 
 /** A shared variable, as it explains itself. */
@@ -246,6 +260,16 @@ export interface ToolCallView {
 }
 
 export type Grant = LeaseGrant | ToolCallGrant;
+
+export type ToolFormat = "anthropic" | "openai" | "mcp" | "json-schema";
+
+/** MCP's hints about a tool; what is left out is the protocol's default. */
+export interface ToolAnnotations {
+  readOnlyHint?: boolean;
+  destructiveHint?: boolean;
+  idempotentHint?: boolean;
+  openWorldHint?: boolean;
+}
 
 /** A tool call's answer: exactly one of result, error, pending. */
 export type ToolOutcome =

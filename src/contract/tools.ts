@@ -10,7 +10,7 @@
  */
 
 import * as z from "zod";
-import type { Format } from "../context/types.ts";
+import { unreachable } from "../errors/assert.ts";
 import type { VariableErrorCode } from "../errors/codes.ts";
 import * as limits from "../limits.ts";
 import type { BlockingCall, BlockingKind, DataKind, VariableCall, VariableKind } from "../variables/ops.ts";
@@ -18,7 +18,7 @@ import { mismatchOf } from "./field-errors.ts";
 import { isTooDeep } from "./json-depth.ts";
 import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
 import { resultValue } from "./result-value.ts";
-import type { WaitMode } from "./shapes.ts";
+import type { ToolAnnotations, ToolFormat, WaitMode } from "./shapes.ts";
 import { type TaskSpec, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { tasksWithTexts, taskWithTexts } from "./task-texts.ts";
 import { parseVariableCall, RefusedArguments, variableKinds, variableTools } from "./variable-tools.ts";
@@ -221,13 +221,33 @@ export const toolNames = Object.keys(tools) as ToolName[];
 
 export const isToolName = (name: string): name is ToolName => Object.hasOwn(tools, name);
 
-/** The tools in a vendor's own format, ready to be put into a request; the same bytes each time. */
-export function toolDefinitions(format: Format): unknown[] {
+/** Where MCP's defaults (writes, destroys, reaches out) say too much. */
+const annotations: Partial<Record<ToolName, ToolAnnotations>> = {
+  create_task: { destructiveHint: false },
+  await_tasks: { readOnlyHint: true, openWorldHint: false },
+  inspect: { readOnlyHint: true, openWorldHint: false },
+  cancel_task: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  finish: { destructiveHint: false, openWorldHint: false },
+  ...Object.fromEntries(variableKinds.map((kind) => [kind, { openWorldHint: false }])),
+};
+
+/** The tools in a vendor's own format, ready to be put into a request, or in nobody's; the same bytes each time. */
+export function toolDefinitions(format: ToolFormat): unknown[] {
   return toolNames.map((name) => {
-    const { description, parameters } = tools[name];
-    return format === "anthropic"
-      ? { name, description, input_schema: parameters() }
-      : { type: "function", function: { name, description, parameters: parameters() } };
+    const { description } = tools[name];
+    const schema = tools[name].parameters();
+    switch (format) {
+      case "anthropic":
+        return { name, description, input_schema: schema };
+      case "openai":
+        return { type: "function", function: { name, description, parameters: schema } };
+      case "mcp":
+        return { name, description, inputSchema: schema, annotations: annotations[name] };
+      case "json-schema":
+        return { name, description, schema };
+      default:
+        return unreachable(format);
+    }
   });
 }
 

@@ -20,6 +20,16 @@ export async function tenantOf(
   options: AppOptions,
   scopes: readonly Scope[],
 ): Promise<string> {
+  return (await holderOf(request, env, options, scopes)).tenant;
+}
+
+/** As `tenantOf`, with all of the key's scopes. */
+export async function holderOf(
+  request: Request,
+  env: HttpEnv,
+  options: AppOptions,
+  scopes: readonly Scope[],
+): Promise<{ readonly tenant: string; readonly scopes: readonly Scope[] }> {
   const key = bearer(request);
   if (!keyPattern.test(key)) throw new Fault("unauthorized", "the key is not one of Heddle's");
   const holder =
@@ -28,7 +38,7 @@ export async function tenantOf(
   if (!scopes.some((scope) => holder.scopes.includes(scope))) {
     throw new Fault("forbidden", `this needs the scope ${scopes.join(" or ")}`);
   }
-  return holder.tenant;
+  return holder;
 }
 
 /** @throws Fault unauthorized */

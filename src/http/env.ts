@@ -1,6 +1,8 @@
 /** What the HTTP door needs from the deployment. */
 
+import type { Format } from "../context/types.ts";
 import type { Scope } from "../contract/admin-requests.ts";
+import type { ModelSource } from "../contract/shapes.ts";
 import type { RunSchedulerRpc, TenantGateRpc } from "../objects/rpc.ts";
 
 /** The one method of a Durable Object namespace that is used here. */
@@ -33,4 +35,6 @@ export interface AppOptions {
    * else a web page could reach it under a name that its author points at this machine.
    */
   readonly hosts?: readonly string[];
+  /** Which models answer hosted tasks. */
+  readonly models?: (env: HttpEnv) => Readonly<Record<Format, ModelSource>>;
 }

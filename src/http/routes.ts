@@ -1,5 +1,6 @@
 /** Every route, in the order of /openapi.json. */
 
+import { aboutRoute } from "./about.ts";
 import { actorRoutes } from "./actors.ts";
 import { adminRoutes } from "./admin.ts";
 import { contextRoutes } from "./contexts.ts";
@@ -29,6 +30,7 @@ export const routes: readonly Route[] = [
   ...poolRoutes,
   ...leaseRoutes,
   ...adminRoutes,
+  aboutRoute,
   healthRoute,
   publicRoute(
     {

@@ -18,17 +18,11 @@ export const toolRoutes = [
     {
       method: "GET",
       path: "/v1/tools",
-      summary: "The agent tools in a vendor's format, ready to paste into a request",
+      summary: "The agent tools: in a vendor's format, as MCP lists them, or as plain JSON Schemas",
       query: toolsQuery,
       answer: { status: 200, schema: toolDefinitionsView },
-      problems: ["not_available"],
     },
-    ({ query: { format } }) => {
-      if (format === "anthropic" || format === "openai") return { tools: toolDefinitions(format) };
-      throw new Fault("not_available", `format: ${format} is not available yet`, [
-        { path: "format", message: "not available yet" },
-      ]);
-    },
+    ({ query: { format } }) => ({ tools: toolDefinitions(format) }),
   ),
 
   keyRoute(

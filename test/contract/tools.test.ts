@@ -27,6 +27,20 @@ test("what models read about the tools", () => {
   expect(toolDefinitions("anthropic")).toMatchSnapshot();
 });
 
+test.each(["mcp", "json-schema"] as const)("the tools as %s have the vendors' schemas", (format) => {
+  const anthropic = toolDefinitions("anthropic") as { description: string; input_schema: object }[];
+  const listed = toolDefinitions(format) as Record<string, unknown>[];
+  expect(listed.map((tool) => tool.inputSchema ?? tool.schema)).toEqual(anthropic.map((tool) => tool.input_schema));
+  expect(listed.map((tool) => tool.description)).toEqual(anthropic.map((tool) => tool.description));
+  // The rest, without what the snapshot above has already.
+  expect(
+    listed.map(({ description: _, inputSchema, schema, ...rest }) => ({
+      ...rest,
+      keys: Object.keys((inputSchema ?? schema) as object),
+    })),
+  ).toMatchSnapshot();
+});
+
 test("create_task takes a batch, or one task's fields", () => {
   expect(
     parse("create_task", { tasks: [{ instructions: "a" }, { key: "b", instructions: "{{a}}", after: ["a"] }] }),

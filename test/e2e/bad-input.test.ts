@@ -314,7 +314,13 @@ const bad: Bad[] = [
     status: 422,
     code: "not_available",
   },
-  { does: "tools in another format", method: "GET", path: "/v1/tools?format=mcp", status: 422, code: "not_available" },
+  {
+    does: "tools in an unknown format",
+    method: "GET",
+    path: "/v1/tools?format=gemini",
+    status: 422,
+    code: "validation_failed",
+  },
   // state
   { does: "resuming what runs", path: "/resume", status: 409, code: "run_not_paused" },
   { does: "finishing while tasks live", path: "/finish", body: {}, status: 409, code: "tasks_live" },

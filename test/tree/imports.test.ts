@@ -3,6 +3,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { nodeMajorMin } from "../../src/limits.ts";
+import { version } from "../../src/version.ts";
 import { importsOf, layers, violations } from "./imports.ts";
 
 const src = join(import.meta.dirname, "../../src");
@@ -63,6 +65,18 @@ describe("the tree", () => {
       { from: "c", typeOnly: true },
       { from: "d", typeOnly: false },
     ]);
+  });
+});
+
+describe("the version", () => {
+  it("is the package's", () => {
+    const { version: published } = JSON.parse(readFileSync(join(src, "../package.json"), "utf8"));
+    expect(version).toBe(published);
+  });
+
+  it("of Node that it needs at least is what `heddle doctor` asks for", () => {
+    const { engines } = JSON.parse(readFileSync(join(src, "../package.json"), "utf8"));
+    expect(engines.node).toBe(`>=${nodeMajorMin}`);
   });
 });
 

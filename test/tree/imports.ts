@@ -24,6 +24,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   lru: { pure: true },
   // Async, as WebCrypto is.
   signing: {},
+  version: { pure: true },
   errors: { imports: ["limits"], pure: true },
   // A hash that is not async exists in node:crypto alone.
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
@@ -39,7 +40,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   http: {
-    imports: [...ground, "signing", "context", "contract", "storage/d1"],
+    imports: [...ground, "signing", "version", "context", "contract", "storage/d1"],
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },
@@ -50,11 +51,11 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^cloudflare:workers$/, /^zod$/],
   },
   client: { imports: ["limits"], types: ["context", "contract"], packages: [/^node:crypto$/] },
-  // Of the errors it needs the table of what its workspace tools answer.
   cli: {
-    imports: ["limits", "client", "context/json-position", "errors/codes"],
+    // Of the errors it needs the table of what its workspace tools answer.
+    imports: ["limits", "version", "client", "context/json-position", "errors/codes"],
     types: ["context", "contract"],
-    packages: [/^node:/],
+    packages: [/^node:/, /^yaml$/],
   },
 };
 

@@ -4,22 +4,20 @@ import { isProblem } from "../../client/errors.ts";
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView } from "../../client/replies.ts";
 import { runTimeoutMsMax } from "../../limits.ts";
+import type { Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { readArguments, seeHelp, UsageError, wholeNumber } from "../usage.ts";
-import { type Job, readJob } from "./job-file.ts";
+import { onSignals } from "../signals.ts";
+import { wholeNumber } from "../usage.ts";
+import { type Job, type JobFormat, readJob } from "./job-file.ts";
 import { progressOf } from "./progress.ts";
 import { startJob } from "./start.ts";
 import { summaryOf, summaryText } from "./summary.ts";
 import { watchRun } from "./watch.ts";
 
-const watchFlags = { json: { type: "boolean" }, "wait-ms": { type: "string" } } as const;
-
-export async function run(argv: readonly string[]): Promise<number> {
-  const { flags, words } = readArguments("run", argv, { ...watchFlags, detach: { type: "boolean" } });
-  if (words.length !== 1) throw new UsageError(`Name one file, or "-" for stdin.\n${seeHelp("run")}`);
+export async function run({ flags, words: [file] }: Given): Promise<number> {
   const waitMs = wholeNumber(flags, "wait-ms", { min: 0, max: runTimeoutMsMax });
-  const job = readJob(words[0]!);
+  const job = await readJob(file!, flags.format as JobFormat | undefined);
   const client = await reach();
   const json = flags.json === true;
   const created = await started(client, job);
@@ -32,11 +30,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   return watched(client, created.id, { json, waitMs, finish: true });
 }
 
-export async function watch(argv: readonly string[]): Promise<number> {
-  const { flags, words } = readArguments("watch", argv, watchFlags);
-  if (words.length !== 1) throw new UsageError(`Name one run.\n${seeHelp("watch")}`);
+export async function watch({ flags, words: [run] }: Given): Promise<number> {
   const waitMs = wholeNumber(flags, "wait-ms", { min: 0, max: runTimeoutMsMax });
-  return watched(await reach(), words[0]!, { json: flags.json === true, waitMs, finish: false });
+  return watched(await reach(), run!, { json: flags.json === true, waitMs, finish: false });
 }
 
 /** The run with its tasks; undefined when a signal came first, and nothing of it goes on. */
@@ -109,15 +105,6 @@ async function finishedRun(client: Heddle, id: string): Promise<RunView | undefi
     if (isProblem(error, "run_ended")) return await client.run(id);
     throw error;
   }
-}
-
-/** Calls `then` at each signal to end; the answer stops that. */
-function onSignals(then: () => void): () => void {
-  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const name of names) process.on(name, then);
-  return () => {
-    for (const name of names) process.off(name, then);
-  };
 }
 
 const jsonLine = (event: string, fields: object): boolean =>

@@ -1,0 +1,67 @@
+/** Reads a command line by the declaration of its command. */
+
+import type { ParseArgsConfig } from "node:util";
+import type { Command, Given } from "./command.ts";
+import { readArguments, seeHelp, UsageError } from "./usage.ts";
+
+/** @throws UsageError for unknown flags, values that are none of the choices, and words too few or too many */
+export function readCommandLine(command: Command, argv: readonly string[]): Given {
+  if (command.raw) return { flags: {}, words: argv, rest: undefined, argv };
+  const split = command.rest === undefined ? -1 : argv.indexOf("--");
+  const own = split < 0 ? argv : argv.slice(0, split);
+  const { flags, words } = readArguments(command.name, own, optionsOf(command));
+  requireChoices(command, flags);
+  requireWords(command, words);
+  return { flags, words, rest: split < 0 ? undefined : argv.slice(split + 1), argv };
+}
+
+const optionsOf = ({ flags = {} }: Command): NonNullable<ParseArgsConfig["options"]> =>
+  Object.fromEntries(
+    Object.entries(flags).map(([name, { value, short, many }]) => [
+      name,
+      {
+        type: value === undefined ? ("boolean" as const) : ("string" as const),
+        ...(short !== undefined && { short }),
+        ...(many && { multiple: true }),
+      },
+    ]),
+  );
+
+function requireChoices(command: Command, values: Given["flags"]): void {
+  for (const [name, { choices }] of Object.entries(command.flags ?? {})) {
+    const value = values[name];
+    if (choices === undefined || typeof value !== "string" || choices.includes(value)) continue;
+    throw new UsageError(`--${name} is "${value}"; it must be one of ${choices.join(", ")}.\n${seeHelp(command.name)}`);
+  }
+}
+
+function requireWords(command: Command, words: readonly string[]): void {
+  const declared = command.words ?? [];
+  if (command.rest !== undefined && words.length > declared.length)
+    throw new UsageError(
+      `The command stands after "--": heddle ${command.name} … -- ${words.slice(declared.length).join(" ")}\n${seeHelp(command.name)}`,
+    );
+  const least = declared.filter((word) => !word.optional).length;
+  const most = declared.some((word) => word.many) ? Number.POSITIVE_INFINITY : declared.length;
+  if (words.length >= least && words.length <= most) {
+    for (const [i, { name, choices }] of declared.entries()) {
+      const word = words[i];
+      if (word !== undefined && choices && !choices.includes(word))
+        throw new UsageError(
+          `${name} is "${word}"; it must be one of ${choices.join(", ")}.\n${seeHelp(command.name)}`,
+        );
+    }
+    return;
+  }
+  const ask = command.ask ?? (most === 0 ? "It takes no words, only flags." : `Give ${wordsText(command)}.`);
+  throw new UsageError(`${ask}\n${seeHelp(command.name)}`);
+}
+
+/** `RUN [TASK…]` */
+export const wordsText = ({ words = [] }: Command): string =>
+  words
+    .map(({ name, optional, many }) => {
+      const text = many ? `${name}…` : name;
+      return optional ? `[${text}]` : text;
+    })
+    .join(" ");

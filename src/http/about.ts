@@ -1,0 +1,27 @@
+/** What a key may do, and what answers behind it: for whoever sets up a client (`heddle doctor`). */
+
+import { scopes } from "../contract/admin-requests.ts";
+import { aboutView } from "../contract/responses.ts";
+import type { AboutView } from "../contract/shapes.ts";
+import { version } from "../version.ts";
+import { holderOf } from "./access.ts";
+import type { Route } from "./route.ts";
+
+export const aboutRoute: Route = {
+  method: "GET",
+  path: "/v1/about",
+  summary: "The key's scopes, the server's version and clock, and which models answer",
+  access: { kind: "key", scopes },
+  answer: { status: 200, schema: aboutView },
+  run: async ({ request, env, options }) => {
+    const holder = await holderOf(request, env, options, scopes);
+    const about: AboutView = {
+      version,
+      at: Date.now(),
+      tenant: holder.tenant,
+      scopes: [...holder.scopes],
+      models: options.models?.(env) ?? { anthropic: "none", openai: "none" },
+    };
+    return Response.json(about);
+  },
+};
