@@ -85,6 +85,14 @@ describe("README", () => {
     expect(output).toContain('"status":"succeeded"');
   });
 
+  it("has a command line that works", async () => {
+    const output = await runBlocks(shellBlocks("README.md", (heading) => heading === "The command line"));
+    expect(output).toMatch(/^3 succeeded$/m);
+    expect(output).toMatch(/^T3-\S+ {2}advert .* Alp, 1\.7 litres\. Hot water, no waiting\.$/m);
+    expect(output).toMatch(/ task_ended +An advert for the largest one \(T3-\S+\) {2}state succeeded$/m);
+    expect(output).toMatch(/^── assistant\nAlp, 1\.7 litres/m);
+  });
+
   it("has agent loops that work, in both formats", async () => {
     await runBlocks(shellBlocks("README.md", (heading) => heading === "In your own agent loop"));
   });
@@ -92,6 +100,13 @@ describe("README", () => {
   it("has a worker of one's own that works", async () => {
     const output = await runBlocks(shellBlocks("README.md", (heading) => heading === "Your own machines as workers"));
     expect(output).toMatch(/files/);
+  });
+
+  it("has tools for a folder that it prints", async () => {
+    const output = await runBlocks(
+      shellBlocks("README.md", (heading) => heading === "Files and commands for hosted agents"),
+    );
+    expect(JSON.parse(output)[0]).toMatchObject({ name: "read_file", pool: "files" });
   });
 
   it("names a command for a run from a file", async () => {
@@ -116,6 +131,18 @@ describe("the guide to remote tools", () => {
     expect(output).toContain('"result":"It is called heddle."');
     expect(output).toContain('"message":"opening"');
     expect(output).toContain('"result":"4 words"');
+  });
+});
+
+describe("the guides to the workers", () => {
+  it("have commands that work in order, in one shell", async () => {
+    const work = await runBlocks(shellBlocks("docs/commands/work.md", () => true));
+    expect(work).toMatch(/files succeeded in /);
+    expect(work).toContain('"pool":"shell"');
+    const tools = await runBlocks(shellBlocks("docs/commands/tools.md", () => true));
+    expect(tools.match(/result .*4 words/g)).toHaveLength(2);
+    expect(tools).toMatch(/result .*Corrected answer\.js\./);
+    expect(tools).toContain("export const answer = 42;");
   });
 });
 

@@ -30,7 +30,7 @@ A run that still works is ended by that, without a trace.`,
       throw new UsageError(`There is no terminal to ask on; --yes says that you mean it.\n${seeHelp("delete")}`);
     const client = await reach();
     const run = await client.run(id!);
-    if (flags.yes !== true && !(await agreed(run))) {
+    if (flags.yes !== true && !(await agreed(run, { input: process.stdin, output: process.stderr }))) {
       process.stderr.write("Nothing was deleted.\n");
       return exitStatus.failed;
     }
@@ -41,17 +41,19 @@ A run that still works is ended by that, without a trace.`,
   },
 };
 
-async function agreed(run: RunView): Promise<boolean> {
+/** Whether somebody says yes; the end of the input is no answer. */
+export async function agreed(
+  run: Pick<RunView, "id" | "name" | "status" | "counts">,
+  { input, output }: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream },
+): Promise<boolean> {
   const name = run.name === null ? "" : ` "${oneLine(run.name)}"`;
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const terminal = createInterface({ input, output });
   try {
-    // The end of the input is no answer.
     const closed = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));
     const question = `Delete ${run.id}${name} (${run.status}; ${countsText(run.counts)}) for good? [y/N] `;
-    return isYes(await Promise.race([terminal.question(question), closed]));
+    const answer = await Promise.race([terminal.question(question), closed]);
+    return /^\s*y(es)?\s*$/i.test(answer);
   } finally {
     terminal.close();
   }
 }
-
-export const isYes = (answer: string): boolean => /^\s*y(es)?\s*$/i.test(answer);

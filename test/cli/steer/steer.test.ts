@@ -1,7 +1,8 @@
 /** The commands that change a run, or wait for it. */
 
+import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { isYes } from "../../../src/cli/steer/delete.ts";
+import { agreed } from "../../../src/cli/steer/delete.ts";
 import { isAsAsked } from "../../../src/cli/steer/wait.ts";
 import type { WaitMode, WaitView } from "../../../src/client/index.ts";
 import { RunServer, taskView } from "../lib/contract-server.ts";
@@ -69,12 +70,20 @@ describe("heddle delete", () => {
   });
 
   it.each([
-    ["y", true],
-    ["Yes ", true],
+    ["y\n", true],
+    ["Yes \n", true],
+    ["\n", false],
+    ["n\n", false],
+    ["yesterday\n", false],
     ["", false],
-    ["n", false],
-    ["yesterday", false],
-  ])("takes the answer %j for yes: %s", (answer, yes) => expect(isYes(answer)).toBe(yes));
+  ])("asks, and takes the answer %j for yes: %s", async (answer, yes) => {
+    const input = new PassThrough();
+    const output = new PassThrough();
+    const asked = agreed({ ...server.run, status: "active" }, { input, output });
+    input.end(answer);
+    expect(await asked).toBe(yes);
+    expect(String(output.read())).toBe('Delete run_1 "kettles" (active; 2 succeeded, 1 failed) for good? [y/N] ');
+  });
 });
 
 describe("heddle wait", () => {
