@@ -1,13 +1,14 @@
 /** What every entry module is made of: the HTTP door, the queue consumer, the cron sweep and the seat's direct door. */
 
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { modelSourceOf, type ProviderSecrets } from "./agent/providers.ts";
+import { modelSourceOf } from "./agent/providers.ts";
 import { serveSeat } from "./agent/seat.ts";
 import { createApp } from "./http/app.ts";
 import type { AppOptions, HttpEnv } from "./http/env.ts";
 import { type Env, runStub } from "./objects/env.ts";
 import type { SeatTicket } from "./objects/seat-rpc.ts";
 import { sweepRuns } from "./objects/sweep.ts";
+import type { ProviderSecrets } from "./served-by.ts";
 
 /** Serves a seat that a run opens by a direct call; see objects/seat-port.ts. */
 export class SeatRunner extends WorkerEntrypoint<Env> {

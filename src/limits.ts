@@ -149,6 +149,8 @@ export const seatShards = 16;
 export const lateShardStep = 7;
 /** Commands that share one commit: enough to spread its cost, few enough that none waits long for the others. */
 export const commandsPerCommit = 8;
+/** Commits after which a busy run lets the runtime look for new requests: some 20 ms, against a millisecond's pause. */
+export const commitsInARow = 16;
 /** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */
 export const queueBatchMax = 100;
 
@@ -268,6 +270,52 @@ export const modelReplyBytesMax = 64 * MiB;
 export const faultMessageCharsMax = 500;
 /** Anthropic refuses a request with more `cache_control` marks than this. */
 export const anthropicCacheMarksMax = 4;
+
+// ---- money and prompt caches ------------------------------------------------------------------------------------------
+/** Dollars per million tokens that a price list may name: far above any. */
+export const priceUsdMax = 100_000;
+/** `HEDDLE_PRICES`: a variable of the platform holds 5 KB, a secret a little more; locally an environment's. */
+export const pricesTextCharsMax = 64 * KiB;
+/** Dollars of one run: in nanodollars a safe integer, with room. */
+export const runUsdMax = 1_000_000;
+/** Vendors cache no prefix shorter than this; some models begin later (src/prices/table.ts). */
+export const cacheableTokensDefault = 1024;
+/** Models without a price that a run names. */
+export const unpricedModelsMax = 16;
+/** Output that a projection assumes for each task's first call: a paragraph or a few tool calls. */
+export const projectedOutputTokens = 500;
+/** How long a vendor keeps a prefix after its last use: Anthropic's five minutes, the least of what OpenAI says. */
+export const cacheTtlMs = 5 * minute;
+/** Lineages whose caches a run follows; the one that was used least recently is forgotten first. */
+export const lineagesMax = 128;
+/** Lineages that a run shows, those with the most tokens. */
+export const lineagesShown = 16;
+/** Longest time for which siblings of a cold prefix are held, where `limits.warm_ms` does not say. */
+export const runWarmMsDefault = 30 * second;
+export const runWarmMsMax = 10 * minute;
+/** What a run's delay is worth: $36 an hour, as somebody who waits for it is. */
+export const delayNanosPerMs = 10_000;
+/** When a cold prompt's first token is expected: a constant, and reading 20,000 tokens a second. */
+export const firstTokenMs = 500;
+export const firstTokenMsPerToken = 0.05;
+/** A hold lasts at most so many times what was expected. */
+export const warmPatience = 4;
+
+// ---- fork: "auto" ------------------------------------------------------------------------------------------------------
+/** A context of so many tokens is forked whole: to leave anything out saves less than a cent or two. */
+export const forkAutoSmallTokens = 16_000;
+/** A larger one leaves too little room to work in the smallest window in common use, 200,000 tokens. */
+export const forkAutoRoomTokens = 150_000;
+/** What is kept of a context that is cut. */
+export const forkAutoTailTokens = 16_000;
+/** What the whole context may cost more than what is left of it, for each task: five cents. */
+export const forkAutoExtraNanos = 50_000_000;
+/** Without a price: the share of the context that may be cold. */
+export const forkAutoColdShare = 0.1;
+/** Instructions that need no more than themselves. */
+export const forkAutoOwnTokens = 1000;
+/** Tasks that a note names before it only counts. */
+export const noteNamesMax = 8;
 
 // ---- the simulated model (local mode only) -------------------------------------------------------------------------
 /** Anthropic takes request bodies of 32 MB; a context (24 MiB) with its tools fits. */

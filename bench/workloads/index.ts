@@ -1,5 +1,6 @@
 /** Every workload, in the order in which they run. */
 
+import { warmCaches } from "./cache-warm.ts";
 import { openings } from "./seats-open.ts";
 import { hostedPath } from "./w1-hosted.ts";
 import { pullPath } from "./w1-pull.ts";
@@ -21,6 +22,7 @@ export const workloads: readonly Workload[] = [
   ...lockContention,
   ...channels,
   ...contextForks,
+  ...warmCaches,
   ...crashes,
   ...openings,
 ];

@@ -39,7 +39,7 @@ const silentMs = 30_000;
 
 /** Variables of the caller's environment that the worker gets. */
 const passedOn =
-  /^(ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|ANTHROPIC_MODEL|OPENAI_API_KEY|OPENAI_BASE_URL|OPENAI_MODEL|HEDDLE_MODEL\w*|SEATS)$/;
+  /^(ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|ANTHROPIC_MODEL|OPENAI_API_KEY|OPENAI_BASE_URL|OPENAI_MODEL|HEDDLE_PRICES|HEDDLE_MODEL\w*|SEATS)$/;
 
 /**
  * Starts a server and resolves when `GET /health` answers 200.
@@ -169,6 +169,11 @@ class Server {
         this.#sweep();
         return;
       }
+      // What waiting can't mend is said at once.
+      if (health?.text.includes("HEDDLE_PRICES")) {
+        await this.#stop();
+        throw new StopError(JSON.parse(health.text).detail);
+      }
       await sleep(100, this.#over.signal);
     }
     if (abort?.aborted) {
@@ -260,14 +265,13 @@ class Server {
     }
   }
 
-  /** The reply's status, its body read and dropped; undefined when nothing answers in time. */
+  /** The reply's status and text; undefined when nothing answers in time. */
   async #get(path, timeoutMs) {
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), timeoutMs);
     try {
       const reply = await fetch(this.#url + path, { signal: timeout.signal });
-      await reply.arrayBuffer();
-      return { status: reply.status };
+      return { status: reply.status, text: await reply.text() };
     } catch {
       return undefined;
     } finally {

@@ -6,8 +6,9 @@
 import { seatServesMs } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { NextTask, SeatReply, SeatRpc, SeatTicket, SeatWork } from "../objects/seat-rpc.ts";
+import type { ProviderSecrets } from "../served-by.ts";
 import { callModel } from "./models/index.ts";
-import { type ProviderSecrets, providerFor } from "./providers.ts";
+import { providerFor } from "./providers.ts";
 import { SnapshotCache } from "./snapshot-cache.ts";
 import { runAttempt, type TurnLoopPorts } from "./turn-loop.ts";
 import { carryOutUrlCall } from "./url-call.ts";

@@ -13,6 +13,7 @@ import type { CacheMark, Format, MessageText, ToolResult, Usage } from "../conte
 import { toolDefinitions } from "../contract/tools.ts";
 import { outputTokensDefault, outputTokensSimulated, renewEveryMs, simulatedAwayMs } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
+import type { ModelUsed } from "../objects/run/models.ts";
 import type { Answer, Ending, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
 import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
 import { repairsIn } from "./output-schema.ts";
@@ -98,6 +99,8 @@ class Attempt {
   #shown = 0;
   #answers: Record<string, Answer>;
   #turns: number;
+  /** Siblings are held for the first token of this attempt. */
+  #warms: boolean;
   /** Tokens of a prefix that the vendor has counted, and how many messages it has. */
   #known = { tokens: 0, messages: 0 };
 
@@ -117,6 +120,7 @@ class Attempt {
     this.#inbox = work.messages;
     this.#answers = { ...work.answers };
     this.#turns = work.turns;
+    this.#warms = work.warms;
   }
 
   async run(): Promise<SeatReply> {
@@ -174,9 +178,15 @@ class Attempt {
     const wanted = this.#outputTokens(provider);
     let outputTokens = wanted;
     if (this.#work.reserves) {
-      const reserved = await this.#ports
-        .scheduler()
-        .reserve(this.#work, { inputTokens: this.#inputEstimate(), outputTokens: wanted });
+      const reserved = await this.#ports.scheduler().reserve(this.#work, {
+        inputTokens: this.#inputEstimate(),
+        outputTokens: wanted,
+        model: this.#modelUsed(provider),
+      });
+      if (reserved.kind === "unpriced") {
+        const message = `limits.usd is set, and nobody knows what "${this.#modelUsed(provider).model}" costs.`;
+        return this.#end({ kind: "error", error: { code: "no_price", message }, transient: false });
+      }
       if (reserved.kind === "exhausted") {
         const message = "max_tokens, its own or an ancestor's, leaves nothing to answer with.";
         return this.#end({ kind: "error", error: { code: "max_tokens", message }, transient: false });
@@ -200,15 +210,17 @@ class Attempt {
       const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
       return this.#end({ kind: "error", error: { code, message }, transient, ...wait });
     }
+    const model = this.#modelUsed(provider);
     if (outcome.reply.stop === "window") {
       const error = { code: "context_too_long", message: "The model's context window ended its reply in the middle." };
-      return this.#leave({ kind: "too_long", error, usage: outcome.reply.usage });
+      return this.#leave({ kind: "too_long", error, usage: outcome.reply.usage, model });
     }
-    return this.#log(outcome.reply, outputTokens < wanted);
+    return this.#log(outcome.reply, model, outputTokens < wanted);
   }
 
   async #log(
     reply: Extract<ModelOutcome, { ok: true }>["reply"],
+    model: ModelUsed,
     outputWasCapped: boolean,
   ): Promise<SeatReply | undefined> {
     const { outputSchema, head, remoteTools } = this.#work;
@@ -217,6 +229,7 @@ class Attempt {
     const turn = {
       messages,
       usage: reply.usage,
+      model,
       shown: this.#shown,
       calls: meaning.calls,
       ...(meaning.ending && { ending: meaning.ending }),
@@ -242,7 +255,7 @@ class Attempt {
   }
 
   #call(provider: Provider, maxOutputTokens: number): Promise<ModelOutcome> {
-    const { head, model, lineage, mark, taskId, relocated, baseCount } = this.#work;
+    const { head, lineage, mark, taskId, relocated, baseCount } = this.#work;
     const whole = [...this.#logged, ...this.#pending];
     const messages = relocated
       ? whole.map((message, i) => (i < baseCount ? stripReasoning(head.format, message) : message))
@@ -253,15 +266,32 @@ class Attempt {
       provider,
       head,
       messages,
-      model: model ?? head.model ?? provider.defaultModel,
+      model: this.#modelUsed(provider).model,
       tools: head.tools ?? toolsFor(head.format),
       maxOutputTokens,
       marks,
       cacheKey: lineage,
       signal: this.#lost,
+      onBegin: () => this.#begun(),
       onText: (text) => this.#partial.add(text),
       taskId,
     });
+  }
+
+  /** Nobody waits for the answer: where it is lost the turn, or the hold's end, lets the siblings go. */
+  #begun(): void {
+    if (!this.#warms) return;
+    this.#warms = false;
+    this.#ports
+      .scheduler()
+      .firstToken(this.#work)
+      .catch(() => undefined);
+  }
+
+  /** The task's own model, its context's, or its provider's. */
+  #modelUsed({ name, defaultModel }: Provider): ModelUsed {
+    const { model, head } = this.#work;
+    return { model: model ?? head.model ?? defaultModel, ...(name === "simulated" && { simulated: true }) };
   }
 
   /** The call's own maximum: what params say, else the default. */

@@ -110,7 +110,8 @@ export class Heddle {
   finishRun(run: string, body: { cancel?: boolean } = {}, options: CallOptions = {}): Promise<RunView> {
     return this.#post(`${at(run)}/finish`, body, options);
   }
-  setBudget(run: string, body: { tokens: number }, options: CallOptions = {}): Promise<RunView> {
+  /** New totals, of tokens, of dollars or of both. @throws HeddleProblem `below_spent` */
+  setBudget(run: string, body: { tokens?: number; usd?: number }, options: CallOptions = {}): Promise<RunView> {
     return this.#post(`${at(run)}/budget`, body, options);
   }
 

@@ -52,7 +52,7 @@ export interface ContextSpec {
   params?: Record<string, unknown>;
 }
 
-export type Fork = "full" | "none" | { snapshot: string } | { last: number };
+export type Fork = "full" | "auto" | "none" | { snapshot: string } | { last: number };
 
 export interface TaskSpec {
   key?: string;
@@ -84,9 +84,13 @@ export interface RunLimits {
   depth?: number;
   children?: number;
   tokens?: number;
+  /** US dollars. */
+  usd?: number;
   timeout_ms?: number;
   hold_ms?: number;
   stall_ms?: number;
+  /** How long siblings of a cold prefix are held at most; 0: never. */
+  warm_ms?: number;
   pools?: string[];
 }
 

@@ -12,6 +12,30 @@ const usage = z.strictObject({
   output_tokens: z.int(),
   cache_read_tokens: z.int(),
   cache_write_tokens: z.int(),
+  cost_usd: z.number().nullable().describe("null where some of the tokens were of a model without a price."),
+  simulated: z.boolean().describe("Some of the cost is the simulated model's, which nobody is billed for."),
+});
+const hitRatio = z.number().nullable().describe("Of the input; null without any.");
+const cacheView = z.strictObject({
+  read: z.int(),
+  write: z.int(),
+  uncached: z.int(),
+  hit_ratio: hitRatio,
+  lineages: z
+    .array(
+      z.strictObject({
+        snapshot: z.string(),
+        model: z.string(),
+        tokens: z.int().describe("Of the shared prefix, as estimated."),
+        read: z.int(),
+        write: z.int(),
+        uncached: z.int(),
+        hit_ratio: hitRatio,
+        warm_until: at.nullable().describe("Until when the vendor is taken to keep the prefix."),
+        warming: z.boolean().describe("One task reads the prefix now, and ready siblings are held for it."),
+      }),
+    )
+    .describe("Prefixes that tasks share, those with the most tokens."),
 });
 const runStatus = z.enum(["active", "paused", "succeeded", "failed", "cancelled"]);
 const taskState = z.enum(taskStates);
@@ -24,10 +48,11 @@ const limitsView = z.strictObject({
   depth: z.int(),
   children: z.int(),
   tokens: z.int().nullable(),
-  usd: z.null(),
+  usd: z.number().nullable(),
   timeout_ms: z.int(),
   hold_ms: z.int().nullable(),
   stall_ms: z.int(),
+  warm_ms: z.int(),
   pools: z.array(z.string()),
 });
 
@@ -58,7 +83,9 @@ export const runView = z
     limits: limitsView,
     tools: z.array(remoteTool).describe("Those that the run declares."),
     usage: usage.extend({ tokens: z.int().describe("Billable: input and output.") }),
-    cost: z.null(),
+    cost: z.number().nullable().describe("As usage.cost_usd."),
+    unpriced_models: z.array(z.string()).describe("Models without a price that were called, some of them."),
+    cache: cacheView,
     findings: z.int(),
     last_seq: z.int(),
     created_at: at,
@@ -103,6 +130,7 @@ const waitingOn = z
     z.strictObject({ backoff_until: at }),
     z.strictObject({ children: z.int() }),
     z.strictObject({ budget: z.literal(true) }),
+    z.strictObject({ cache_warming: z.string().describe("The task that reads the shared prefix first."), until: at }),
   ])
   .nullable();
 
@@ -162,8 +190,12 @@ export const createdTasks = z.strictObject({
   projection: z.strictObject({
     input_tokens: z.number(),
     cached_tokens: z.number(),
-    cost: z.number().nullable(),
-    budget_left: z.number().nullable(),
+    cache_write_tokens: z.number(),
+    output_tokens: z.number().describe("What the cost assumes: 500 for each hosted task's first call."),
+    cost: z.number().nullable().describe("US dollars of each hosted task's first call; null without a price."),
+    simulated: z.boolean(),
+    budget_left: z.number().nullable().describe("Tokens."),
+    budget_left_usd: z.number().nullable(),
     critical_path_tasks: z.int(),
   }),
   notes: z.array(z.string()).exactOptional(),

@@ -27,6 +27,8 @@ export const contextSchema = z
   })
   .meta({ id: "Context" });
 
+const usd = z.number().min(0.000001).max(limits.runUsdMax);
+
 const limitsSchema = z
   .strictObject({
     workers: z.int().min(1).max(limits.runWorkersMax).exactOptional(),
@@ -34,10 +36,18 @@ const limitsSchema = z
     depth: z.int().min(1).max(limits.runDepthMax).exactOptional(),
     children: z.int().min(0).max(limits.runTasksMax).exactOptional(),
     tokens: z.int().min(1).exactOptional(),
-    usd: unavailable,
+    usd: usd
+      .describe("US dollars that hosted tasks may cost; each must run on a model with a known price.")
+      .exactOptional(),
     timeout_ms: z.int().min(1).max(limits.runTimeoutMsMax).exactOptional(),
     hold_ms: z.int().min(1).max(limits.runTimeoutMsMax).exactOptional(),
     stall_ms: z.int().min(0).max(limits.runTimeoutMsMax).exactOptional(),
+    warm_ms: z
+      .int()
+      .min(0)
+      .max(limits.runWarmMsMax)
+      .describe("How long siblings of a cold prefix are held at most while one of them reads it; 0: never.")
+      .exactOptional(),
     pools: z.array(poolName).max(limits.poolsPerRunMax).exactOptional(),
   })
   .meta({ id: "Limits" });
@@ -64,10 +74,10 @@ export const finishRunBody = z.strictObject({
 export const budgetBody = z
   .strictObject({
     tokens: z.int().min(1).describe("The new total, not an addition.").exactOptional(),
-    usd: unavailable,
+    usd: usd.describe("US dollars: the new total, not an addition.").exactOptional(),
   })
-  .refine((body) => body.tokens !== undefined, {
-    error: "required",
+  .refine((body) => body.tokens !== undefined || body.usd !== undefined, {
+    error: "required, unless `usd` is given",
     path: ["tokens"],
     when: ({ issues }) => issues.length === 0,
   });

@@ -16,11 +16,45 @@ export interface LimitsView {
   depth: number;
   children: number;
   tokens: number | null;
-  usd: null;
+  usd: number | null;
   timeout_ms: number;
   hold_ms: number | null;
   stall_ms: number;
+  /** How long siblings of a cold prefix are held at most; 0: not at all. */
+  warm_ms: number;
   pools: string[];
+}
+
+/** Metered tokens, and what they cost. */
+export interface UsageView extends Usage {
+  /** Null where some of the tokens were of a model without a price. */
+  cost_usd: number | null;
+  /** Some of the cost is the simulated model's, which nobody is billed for. */
+  simulated: boolean;
+}
+
+/** How much of the input came from prompt caches: tokens, and the share of it that was read. */
+export interface LineageView {
+  snapshot: string;
+  model: string;
+  /** Of the shared prefix, as estimated. */
+  tokens: number;
+  read: number;
+  write: number;
+  uncached: number;
+  hit_ratio: number | null;
+  warm_until: number | null;
+  /** One task reads the prefix now, and ready siblings are held for it. */
+  warming: boolean;
+}
+
+export interface CacheView {
+  read: number;
+  write: number;
+  uncached: number;
+  hit_ratio: number | null;
+  /** Those with the most tokens. */
+  lineages: LineageView[];
 }
 
 /** A tool that the run declares; it has a `pool` or a `url`. */
@@ -50,8 +84,12 @@ export interface RunView {
   seats: { open: number; target: number };
   limits: LimitsView;
   tools: RemoteToolView[];
-  usage: Usage & { tokens: number };
-  cost: null;
+  usage: UsageView & { tokens: number };
+  /** As `usage.cost_usd`. */
+  cost: number | null;
+  /** Models without a price that were called, some of them. */
+  unpriced_models: string[];
+  cache: CacheView;
   findings: number;
   last_seq: number;
   created_at: number;
@@ -124,6 +162,7 @@ export type WaitingOn =
   | { backoff_until: number }
   | { children: number }
   | { budget: true }
+  | { cache_warming: string; until: number }
   | null;
 
 export interface ErrorView {
@@ -152,7 +191,7 @@ export interface TaskView {
   labels: Record<string, string>;
   result: unknown;
   error: ErrorView | null;
-  usage: Usage;
+  usage: UsageView;
   timings: { created_at: number; ready_at: number | null; started_at: number | null; ended_at: number | null };
   waiting_on: WaitingOn;
   /** Messages to it that its next turn shows. */
@@ -203,8 +242,13 @@ export interface CreatedTasks {
 export interface Projection {
   input_tokens: number;
   cached_tokens: number;
+  cache_write_tokens: number;
+  /** What the cost assumes of each hosted task's first call. */
+  output_tokens: number;
   cost: number | null;
+  simulated: boolean;
   budget_left: number | null;
+  budget_left_usd: number | null;
   critical_path_tasks: number;
 }
 

@@ -16,19 +16,14 @@ export const snapshotHash = z.string().refine(isSnapshotHash, "a snapshot is 32 
 const forkSchema = z
   .union(
     [
-      z
-        .enum(["full", "auto", "none"])
-        .refine(
-          (mode) => mode !== "auto",
-          withProblem("not_available", 'fork "auto" is not available yet; use "full", {"last": n} or "none"'),
-        ),
+      z.enum(["full", "auto", "none"]),
       z.strictObject({ snapshot: snapshotHash }),
       z.strictObject({ last: z.int().min(1).max(limits.lastTurnsMax) }),
     ],
-    'expected "full", "none", {"snapshot": hash} or {"last": n}',
+    'expected "full", "auto", "none", {"snapshot": hash} or {"last": n}',
   )
   .describe(
-    'Which part of the context the task gets: "full" (default), {"snapshot"}, {"last": n} turns, or "none". "auto" is not available yet.',
+    'Which part of the context the task gets: "full" (default), {"snapshot"}, {"last": n} turns, "none", or "auto": one of these by size, price and task, with the reason in `notes`.',
   );
 
 const labelsSchema = z

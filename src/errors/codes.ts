@@ -123,7 +123,12 @@ export const problems = {
   below_spent: {
     status: 422,
     title: "The budget is below what is spent",
-    hint: "Give a total of at least `usage.tokens`.",
+    hint: "Give a total of at least `usage.tokens`, or `usage.cost_usd`.",
+  },
+  no_price: {
+    status: 422,
+    title: "Under a budget in money, a model without a price",
+    hint: "Name a model that has one, add its price to HEDDLE_PRICES, or leave limits.usd out (docs/costs.md).",
   },
   unknown_task: {
     status: 422,
@@ -224,6 +229,7 @@ export const taskErrors = {
   timeout: "The task's timeout_ms passed.",
   max_turns: "The task used all of its turns.",
   max_tokens: "The task used all of its tokens.",
+  no_price: "The run has a budget in money, and nobody knows what the task's model costs.",
   output_invalid: "The output does not match output_schema.",
   output_truncated: "The model's output limit cut its reply off.",
   agent_error: "The agent ended the task with an error.",

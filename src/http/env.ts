@@ -18,6 +18,8 @@ export interface HttpEnv {
   readonly GATES: Objects<TenantGateRpc>;
   /** Signs leases; at least `secretCharsMin` characters. Changing it ends all open leases. */
   readonly HEDDLE_SECRET?: string;
+  /** The deployment's own prices, as JSON. */
+  readonly HEDDLE_PRICES?: string;
   /** Identity of a local runtime; absent in deployments. Where there is one, tools' urls may lead to this machine. */
   readonly HEDDLE_BOOT?: string;
   /** The operator's; without it `/admin` refuses everything. */

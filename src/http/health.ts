@@ -1,5 +1,6 @@
 /** Readiness: 200 only when a run could be created now. */
 
+import { parsePriceList } from "../contract/price-list.ts";
 import { healthView } from "../contract/responses.ts";
 import { Fault } from "../errors/fault.ts";
 import { secretCharsMin } from "../limits.ts";
@@ -19,6 +20,8 @@ export const healthRoute = publicRoute(
   async ({ env }) => {
     const missing = [...(await missingFromDatabase(env)), ...missingSecrets(env)];
     if (missing.length > 0) throw new Fault("not_ready", `missing: ${missing.join("; ")}`);
+    const prices = parsePriceList(env.HEDDLE_PRICES);
+    if (!prices.ok) throw new Fault("not_ready", `HEDDLE_PRICES can't be read: ${prices.message}`);
     return { status: "ready" };
   },
 );

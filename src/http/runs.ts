@@ -42,6 +42,7 @@ export const runRoutes = [
         "tools_too_large",
         "not_available",
         "no_provider",
+        "no_price",
         "pool_not_allowed",
       ],
     },
@@ -54,7 +55,7 @@ export const runRoutes = [
         run: id,
         ...(body.name !== undefined && { name: body.name }),
         context: contextInput(body.context, rawAt(text, ["context"])),
-        limits: withoutUsd(body.limits ?? {}),
+        limits: body.limits ?? {},
         ...(tools && { tools }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
@@ -173,12 +174,12 @@ export const runRoutes = [
     {
       method: "POST",
       path: "/v1/runs/:run/budget",
-      summary: "Set a new total of tokens",
+      summary: "Set new totals of tokens and dollars",
       body: budgetBody,
       answer: run,
-      problems: ["run_ended", "below_spent", "not_available"],
+      problems: ["run_ended", "below_spent", "no_price"],
     },
-    ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(withoutUsd(body), idem)),
+    ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(body, idem)),
   ),
 ];
 
@@ -189,9 +190,4 @@ function requireCallable(tools: readonly RemoteTool[], { HEDDLE_BOOT }: HttpEnv)
     return message === undefined ? [] : [{ path: `tools[${i}].url`, message }];
   });
   if (errors.length > 0) throw new Fault("validation_failed", undefined, errors);
-}
-
-/** `usd` has been refused by the schema; its name is all that is left of it. */
-function withoutUsd<Limits extends { usd?: unknown }>({ usd: _, ...rest }: Limits): Omit<Limits, "usd"> {
-  return rest;
 }

@@ -26,7 +26,7 @@ export const taskRoutes = [
       problems: [
         "instructions_too_large",
         "context_too_large",
-        "not_available",
+        "no_price",
         "unknown_task",
         "unknown_snapshot",
         "duplicate_key",

@@ -25,6 +25,8 @@ export interface Env {
   readonly OPENAI_API_KEY?: string;
   readonly OPENAI_BASE_URL?: string;
   readonly OPENAI_MODEL?: string;
+  /** The deployment's own prices, as JSON (docs/costs.md). */
+  readonly HEDDLE_PRICES?: string;
   /** Local mode only: where the simulated model listens. */
   readonly SIMULATED_URL?: string;
 }

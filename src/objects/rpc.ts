@@ -47,9 +47,11 @@ export interface LimitsInput {
   depth?: number;
   children?: number;
   tokens?: number;
+  usd?: number;
   timeout_ms?: number;
   hold_ms?: number;
   stall_ms?: number;
+  warm_ms?: number;
   pools?: string[];
 }
 
@@ -138,7 +140,7 @@ export interface RunSchedulerRpc {
   resume(idem?: Idem): Promise<Reply<RunView>>;
   cancelRun(reason: string | undefined, idem?: Idem): Promise<Reply<RunView>>;
   finishRun(input: { cancel: boolean }, idem?: Idem): Promise<Reply<RunView>>;
-  budget(input: { tokens?: number }, idem?: Idem): Promise<Reply<RunView>>;
+  budget(input: { tokens?: number; usd?: number }, idem?: Idem): Promise<Reply<RunView>>;
   /** Deletes everything; live tasks are cancelled by it. The D1 row is the caller's. */
   deleteRun(): Promise<Reply<null>>;
 

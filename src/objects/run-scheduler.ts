@@ -27,6 +27,7 @@ import type {
 } from "../contract/shapes.ts";
 import type { TaskSpec } from "../contract/task-spec.ts";
 import { pageBytesMax, seatShards, variablesAtOnce } from "../limits.ts";
+import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
 import { cancelTask, settle } from "../scheduler/ending.ts";
@@ -78,6 +79,7 @@ import type {
   Leave,
   NextTask,
   PartialPiece,
+  ReservationWanted,
   SeatJob,
   SeatReply,
   SeatReservation,
@@ -135,7 +137,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   async run(): Promise<Reply<RunView>> {
-    return this.#shell.read((run) => ok(runView(run, seatTarget(run))));
+    return this.#shell.read((run) => ok(runView(run, seatTarget(run), this.#shell.now())));
   }
 
   async pause(idem?: Idem): Promise<Reply<RunView>> {
@@ -154,11 +156,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#runCommand((step) => finishRun(step, input.cancel), idem);
   }
 
-  async budget(input: { tokens?: number }, idem?: Idem): Promise<Reply<RunView>> {
-    return this.#runCommand(
-      (step) => (input.tokens === undefined ? undefined : changeBudget(step, input.tokens)),
-      idem,
-    );
+  async budget(input: { tokens?: number; usd?: number }, idem?: Idem): Promise<Reply<RunView>> {
+    const { tokens, usd } = input;
+    const budget = { ...(tokens !== undefined && { tokens }), ...(usd !== undefined && { nanos: nanosOf(usd) }) };
+    return this.#runCommand((step) => changeBudget(step, budget), idem);
   }
 
   async deleteRun(): Promise<Reply<null>> {
@@ -177,7 +178,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   #runCommand(decide: (step: Step) => Refusal | undefined, idem?: Idem): Reply<RunView> {
     return this.#shell.command((step, run) => {
       const refusal = decide(step);
-      return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run)));
+      return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run), step.now));
     }, idem);
   }
 
@@ -215,7 +216,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
         return { ok: false, fault };
       }
       if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
-      const forked = forkAll(run.store.tree, base, undefined, input.tasks);
+      const forked = forkAll(run, { base, callId: undefined, creator: undefined }, input.tasks);
       if (!forked.ok) return forked;
       const outcome = createTasks(step, undefined, forked.tasks, run.numberOf);
       if (!outcome.ok) return { ok: false, fault: outcome.refusal };
@@ -409,7 +410,11 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#hosted.seatCalls(lease, calls);
   }
 
-  async reserve(lease: LeaseRef, want: { inputTokens: number; outputTokens: number }): Promise<SeatReservation> {
+  async firstToken(lease: LeaseRef): Promise<void> {
+    return this.#hosted.firstToken(lease);
+  }
+
+  async reserve(lease: LeaseRef, want: ReservationWanted): Promise<SeatReservation> {
     return this.#hosted.reserve(lease, want);
   }
 

@@ -5,6 +5,7 @@
 
 import type { CacheMark, ContextHead, MessageText, ToolCall, Usage } from "../context/types.ts";
 import type { LeaseRef } from "./rpc.ts";
+import type { ModelUsed } from "./run/models.ts";
 
 /** Names one seat of a run; a queue message or a direct call carries it. */
 export interface SeatTicket {
@@ -51,6 +52,8 @@ export interface SeatWork extends LeaseRef {
   readonly watched: boolean;
   /** One per context lineage: OpenAI's prompt_cache_key. */
   readonly lineage: string;
+  /** Siblings are held until this attempt's first token: tell of it (`firstToken`). */
+  readonly warms: boolean;
   /** A relocated fork: reasoning blocks of the base are stripped. */
   readonly relocated: boolean;
   /** Names of the tools that the run declares. */
@@ -90,6 +93,8 @@ export interface SeatTurn {
   /** How many of the messages to the task are among them; absent: none. */
   readonly shown?: number;
   readonly usage: Usage;
+  /** Whose usage it is. */
+  readonly model?: ModelUsed;
   /** Calls of the reply that Heddle carries out. */
   readonly calls: readonly ToolCall[];
   /** The reply ends the task. */
@@ -136,14 +141,21 @@ export type Leave =
   | {
       readonly kind: "too_long";
       readonly error: { readonly code: string; readonly message: string };
-      /** Of a reply that is lost by it. */
+      /** Of a reply that is lost by it, and whose it is. */
       readonly usage?: Usage;
+      readonly model?: ModelUsed;
     }
   | { readonly kind: "end"; readonly ending: Ending; readonly usage?: Usage };
 
+export interface ReservationWanted {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly model?: ModelUsed;
+}
+
 export type SeatReservation =
   | { readonly kind: "reserved"; readonly outputTokens: number }
-  | { readonly kind: "parked" | "lost" | "exhausted" };
+  | { readonly kind: "parked" | "lost" | "exhausted" | "unpriced" };
 
 export interface SeatRpc {
   /** Opens a seat: its first task, or nothing when it is not needed (any more) or was opened already. */
@@ -155,7 +167,9 @@ export interface SeatRpc {
   seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply>;
   /** Carries out calls of the newest reply that have no answer yet. */
   seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply>;
-  reserve(lease: LeaseRef, want: { inputTokens: number; outputTokens: number }): Promise<SeatReservation>;
+  reserve(lease: LeaseRef, want: ReservationWanted): Promise<SeatReservation>;
+  /** The reply of an attempt that `warms` has begun: the vendor has the prefix. May be lost: the turn says it too. */
+  firstToken(lease: LeaseRef): Promise<void>;
   leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply>;
   /** A url's attempt is over. */
   endUrlCall(

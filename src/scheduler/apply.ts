@@ -10,6 +10,7 @@ import { chainLengthMax, cyclesRemembered, leaseMs } from "../limits.ts";
 import { endActor, openActor } from "./apply-actors.ts";
 import { dropCalls, dropWants, endCall, waitInCall } from "./apply-calls.ts";
 import * as inbox from "./apply-inbox.ts";
+import * as lineages from "./apply-lineages.ts";
 import * as remote from "./apply-remote-calls.ts";
 import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
@@ -72,10 +73,10 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       startTask(state, event, at);
       return;
     case "tokens_reserved":
-      reserve(state, state.task(event.task), event.tokens);
+      reserve(state, state.task(event.task), event.tokens, event.nanos);
       return;
     case "turn":
-      logTurn(state, event);
+      logTurn(state, event, at);
       return;
     case "context_compacted":
       compactContext(state, event);
@@ -153,6 +154,15 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "task_retried":
       retryTask(state, event);
       return;
+    case "lineage_begun":
+      lineages.begin(state, event, at);
+      return;
+    case "cache_warming":
+      lineages.warm(state, event);
+      return;
+    case "cache_released":
+      lineages.release(state, event, at);
+      return;
     case "run_paused":
       header.status = "paused";
       header.reason = event.reason;
@@ -162,7 +172,11 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.reason = "";
       return;
     case "limits_changed":
-      header.limits = { ...header.limits, tokens: event.tokens };
+      header.limits = {
+        ...header.limits,
+        tokens: event.tokens,
+        ...(event.nanos !== undefined && { nanos: event.nanos }),
+      };
       return;
     case "run_ended":
       header.status = event.status;
@@ -221,6 +235,7 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     backoffMs: event.backoff_ms,
     maxTurns: event.max_turns,
     maxTokens: event.max_tokens ?? 0,
+    lineage: event.lineage ?? 0,
     base: state.sameHash(event.snapshot),
     phase: pending > 0 ? { state: "waiting", pending, until: 0 } : { state: "ready", since: at, resumed: false, seq },
     readyAt: pending > 0 ? 0 : at,
@@ -300,7 +315,7 @@ function startTask(state: RunState, event: Of<"task_started">, at: number): void
   });
 }
 
-function logTurn(state: RunState, event: Of<"turn">): void {
+function logTurn(state: RunState, event: Of<"turn">, at: number): void {
   const task = state.task(event.task);
   task.turns = event.turn;
   task.head = event.snapshot;
@@ -309,6 +324,7 @@ function logTurn(state: RunState, event: Of<"turn">): void {
   inbox.show(task, event.messages?.length ?? 0);
   dropCalls(state, task);
   spend(state, task, event.usage);
+  lineages.meter(state, task, event.usage, at);
   reserve(state, task, 0);
   state.dirty.add(task.n);
 }
@@ -338,7 +354,8 @@ function park(state: RunState, event: Of<"task_parked">, seq: number): void {
     state.setPhase(task, { state: "parked", on: "children", seq });
     for (const child of joinedChildren(state, task)) raiseEffective(state, child, task.effective);
   } else if (event.on === "budget") {
-    state.setPhase(task, { state: "parked", on: "budget", need: event.need, seq });
+    const { need, nanos } = event;
+    state.setPhase(task, { state: "parked", on: "budget", need, ...(nanos !== undefined && { nanos }), seq });
   } else {
     state.setPhase(task, { state: "parked", on: "calls" });
   }

@@ -8,6 +8,7 @@ import type { ErrorData, UsageDelta } from "./events.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { hostedPool, type Running, type Task } from "./task.ts";
+import { beginWarming } from "./warming.ts";
 
 /** The task that starts next in a pool; undefined when none may: paused, no seat left, nothing ready. */
 export function nextReady(state: RunState, pool: string, now: number): Task | undefined {
@@ -43,6 +44,7 @@ export function openLease(step: Step, task: Task, worker: string, boot: string):
     undefined,
     readySeq,
   );
+  beginWarming(step, task as Task & { phase: Running });
   return fence;
 }
 

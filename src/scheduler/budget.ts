@@ -1,11 +1,13 @@
 /**
- * Token budgets (DESIGN §6): reserved before a model call, settled after it.
+ * Budgets in tokens and in money (DESIGN §6): reserved before a model call, settled after it.
  *
  * B1. spent + reserved never passes `limits.tokens`, nor a task's `max_tokens` over it and its descendants.
+ * B4. Nor `limits.usd`: a call reserves the most that it can cost.
  * B2. A call that can't reserve waits for settlements; when none is outstanding the run pauses and nothing fails.
  * B3. Parked tasks reserve nothing.
  */
 
+import { type Price, worstCost } from "../prices/price.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import type { Running, Task } from "./task.ts";
@@ -15,7 +17,9 @@ export type Reservation =
   /** The task was parked until tokens are settled or the budget is raised. */
   | { readonly kind: "parked" }
   /** Its own max_tokens, or an ancestor's, leaves nothing to answer with. */
-  | { readonly kind: "exhausted" };
+  | { readonly kind: "exhausted" }
+  /** There is a budget in money, and nobody knows what the call's model costs. */
+  | { readonly kind: "unpriced" };
 
 export const spentTokens = (state: RunState): number => state.header.inputTokens + state.header.outputTokens;
 
@@ -25,33 +29,48 @@ export function freeTokens(state: RunState): number | undefined {
   return tokens === 0 ? undefined : tokens - spentTokens(state) - state.header.reservedTokens;
 }
 
+/** Nanodollars that nobody has spent or reserved; undefined without a budget in money. */
+export function freeNanos({ header }: RunState): number | undefined {
+  const { nanos = 0 } = header.limits;
+  return nanos === 0 ? undefined : nanos - (header.nanos ?? 0) - (header.reservedNanos ?? 0);
+}
+
 /** Whether model calls of this task must reserve at all; without budgets the seat saves the round trip. */
 export function needsReservation(state: RunState, task: Task): boolean {
-  if (state.header.limits.tokens > 0) return true;
+  const { tokens, nanos = 0 } = state.header.limits;
+  if (tokens > 0 || nanos > 0) return true;
   for (let one: Task | undefined = task; one; one = state.find(one.parent)) if (one.maxTokens > 0) return true;
   return false;
 }
 
-/** Reserves the next model call of a running task. `inputTokens` is an estimate, `outputTokens` the call's own maximum. */
+/**
+ * Reserves the next model call of a running task. `inputTokens` is an estimate, `outputTokens` the call's own maximum;
+ * `price` is needed only where the run has a budget in money.
+ */
 export function reserveTokens(
   step: Step,
   task: Task & { phase: Running },
   want: { inputTokens: number; outputTokens: number },
+  price?: Price,
 ): Reservation {
   const { state } = step;
   const { fence } = task.phase;
+  const money = freeNanos(state);
+  if (money !== undefined && !price) return { kind: "unpriced" };
   const { left, unreserved } = subtreeTokens(state, task);
   if (left <= want.inputTokens) return { kind: "exhausted" };
   const output = Math.min(want.outputTokens, unreserved - want.inputTokens);
   const need = want.inputTokens + Math.max(output, 1);
   // A repeated call replaces its own reservation.
   const free = (freeTokens(state) ?? Number.POSITIVE_INFINITY) + task.reserved;
-  if (output < 1 || need > free) {
-    step.emit({ type: "task_parked", task: task.n, fence, on: "budget", need });
+  const nanos = money === undefined ? 0 : worstCost(price!, want.inputTokens, Math.max(output, 1));
+  const cost = nanos > 0 && { nanos };
+  if (output < 1 || need > free || nanos > (money ?? 0) + task.reservedNanos) {
+    step.emit({ type: "task_parked", task: task.n, fence, on: "budget", need, ...cost });
     settleBudget(step);
     return { kind: "parked" };
   }
-  step.emit({ type: "tokens_reserved", task: task.n, fence, tokens: need });
+  step.emit({ type: "tokens_reserved", task: task.n, fence, tokens: need, ...cost });
   return { kind: "reserved", outputTokens: output };
 }
 
@@ -73,26 +92,38 @@ export function settleBudget(step: Step): void {
   const { header } = state;
   if (state.budgetQueue.size === 0 || header.status !== "active") return;
   const whole = freeTokens(state) ?? Number.POSITIVE_INFINITY;
+  const wholeMoney = freeNanos(state) ?? Number.POSITIVE_INFINITY;
   let free = whole;
-  for (const { n, need } of parkedForTokens(state)) {
+  let money = wholeMoney;
+  for (const { n, need, nanos } of parkedForTokens(state)) {
     const { left, unreserved } = subtreeTokens(state, state.task(n));
     // Where its subtree can never have that much, it is woken to ask for less, or to fail.
     if (left >= need && unreserved < need) continue;
-    if (need > free) {
-      if (header.reservedTokens === 0 && free === whole) step.emit({ type: "run_paused", reason: "budget" });
+    if (need > free || nanos > money) {
+      const nothingElse = header.reservedTokens === 0 && free === whole && money === wholeMoney;
+      if (nothingElse) step.emit({ type: "run_paused", reason: "budget" });
       return;
     }
     // Tasks that already wait for a lease will reserve when they get it: they are not counted twice here.
     free -= need;
+    money -= nanos;
     step.emit({ type: "task_ready", task: n, why: "budget" });
   }
 }
 
-function parkedForTokens(state: RunState): { n: number; need: number; seq: number }[] {
-  const parked: { n: number; need: number; seq: number }[] = [];
+interface Parked {
+  readonly n: number;
+  readonly need: number;
+  readonly nanos: number;
+  readonly seq: number;
+}
+
+function parkedForTokens(state: RunState): Parked[] {
+  const parked: Parked[] = [];
   for (const n of state.budgetQueue) {
     const { phase } = state.task(n);
-    if (phase.state === "parked" && phase.on === "budget") parked.push({ n, need: phase.need, seq: phase.seq });
+    if (phase.state === "parked" && phase.on === "budget")
+      parked.push({ n, need: phase.need, nanos: phase.nanos ?? 0, seq: phase.seq });
   }
   return parked.sort((a, b) => a.seq - b.seq);
 }

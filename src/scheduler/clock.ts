@@ -17,12 +17,12 @@ import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { type Call, isActor, type Running, type Task } from "./task.ts";
 import { endWait } from "./waits.ts";
+import { holdEndAt } from "./warming.ts";
 
 /** The next time at which `runClock` has something to do; undefined: never. */
 export function nextClock(state: RunState): number | undefined {
-  const times = [state.nextDue()?.at, idleEndAt(state), stallEndAt(state), exhaustionAt(state)].filter(
-    (time) => time !== undefined,
-  );
+  const clocks = [state.nextDue()?.at, idleEndAt(state), stallEndAt(state), exhaustionAt(state), holdEndAt(state)];
+  const times = clocks.filter((time) => time !== undefined);
   return times.length > 0 ? Math.min(...times) : undefined;
 }
 

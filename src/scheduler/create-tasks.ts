@@ -13,6 +13,7 @@ import type { ProblemCode } from "../errors/codes.ts";
 import type { FieldError } from "../errors/fault.ts";
 import * as limits from "../limits.ts";
 import { meetEndedDependencies, settle } from "./ending.ts";
+import type { LineageTerms } from "./events.ts";
 import { joinedChildren, providersOf } from "./inheritance.ts";
 import { isRunEnded } from "./run-commands.ts";
 import type { RunState } from "./state.ts";
@@ -26,8 +27,14 @@ export interface NewTask {
   readonly fork: string;
   /** The tool call of the base's last message that made it. */
   readonly call?: string;
+  /** Why `fork: "auto"` took that fork. */
+  readonly forkWhy?: string;
   /** The run's hosted main agent. */
   readonly root?: true;
+  /** A prefix that is worth following, which it shares with others of the same snapshot and model. */
+  readonly lineage?: LineageTerms;
+  /** The model that will be called for it, where nobody knows what that costs. */
+  readonly unpriced?: string;
 }
 
 export interface BatchRefusal {
@@ -83,7 +90,7 @@ export function createTasks(
 function emitTask(
   step: Step,
   creator: Task | undefined,
-  { spec, base, fork, call, root }: NewTask,
+  { spec, base, fork, forkWhy, call, root, lineage: terms }: NewTask,
   n: number,
   after: readonly number[],
 ): void {
@@ -91,6 +98,7 @@ function emitTask(
   const wanted = spec.priority ?? (root ? limits.priorityRootDefault : limits.priorityDefault);
   const maxTokens =
     spec.max_tokens && creator?.maxTokens ? Math.min(spec.max_tokens, creator.maxTokens) : spec.max_tokens;
+  const lineage = terms && lineageOf(step, terms);
   step.emit(
     {
       type: "task_created",
@@ -117,6 +125,8 @@ function emitTask(
       snapshot: base,
       ...(call !== undefined && { call }),
       fork,
+      ...(forkWhy !== undefined && { fork_why: forkWhy }),
+      ...(lineage !== undefined && { lineage }),
       ...(spec.labels && { labels: spec.labels }),
     },
     {
@@ -129,6 +139,17 @@ function emitTask(
   );
 }
 
+/** The lineage of these terms, begun when none is followed yet. */
+function lineageOf(step: Step, terms: LineageTerms): number {
+  const { header } = step.state;
+  const { snapshot, model } = terms;
+  const known = header.lineages?.find((one) => one.snapshot === snapshot && one.model === model);
+  if (known) return known.n;
+  const lineage = (header.lineageCount ?? 0) + 1;
+  step.emit({ type: "lineage_begun", lineage, ...terms });
+  return lineage;
+}
+
 function checkLimits(state: RunState, creator: Task | undefined, batch: readonly NewTask[]): BatchRefusal | undefined {
   const { header } = state;
   const run = header.limits;
@@ -138,6 +159,11 @@ function checkLimits(state: RunState, creator: Task | undefined, batch: readonly
       code: "limit_tasks",
       detail: `The run has ${header.taskCount} of ${run.tasks} tasks; ${batch.length} more do not fit.`,
     };
+  }
+  for (const [i, { unpriced }] of run.nanos ? batch.entries() : []) {
+    if (unpriced === undefined) continue;
+    const errors = [{ path: `tasks[${i}].model`, message: "no price" }];
+    return { code: "no_price", detail: `limits.usd is set, and nobody knows what "${unpriced}" costs.`, errors };
   }
   if (!creator) return undefined;
   if (creator.depth + 1 > run.depth) {

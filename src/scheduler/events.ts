@@ -23,6 +23,10 @@ export interface Limits {
   /** 0: none. */
   readonly holdMs: number;
   readonly stallMs: number;
+  /** Nanodollars; absent: none. */
+  readonly nanos?: number;
+  /** How long siblings of a cold prefix are held at most; 0: not at all. Absent: the default. */
+  readonly warmMs?: number;
   readonly pools: readonly string[];
 }
 
@@ -31,6 +35,26 @@ export interface UsageDelta {
   readonly out: number;
   readonly read: number;
   readonly write: number;
+  /** Which model used them; absent where nobody said. */
+  readonly model?: string;
+  /** What they cost, at the prices of the day on which it was logged, in nanodollars; absent: nobody knows. */
+  readonly nanos?: number;
+  /** It was the simulated model. */
+  readonly simulated?: true;
+}
+
+/** A prefix that tasks share, and what its cache is worth, as the creating command has it from the price list. */
+export interface LineageTerms {
+  readonly snapshot: string;
+  readonly model: string;
+  /** Of the whole prefix, as estimated. */
+  readonly tokens: number;
+  /** What its creator's own calls had not cached when it began. */
+  readonly cold: number;
+  /** Picodollars a token between writing the cache, or reading without, and reading from it. */
+  readonly gain: number;
+  /** The vendor caches by itself and may not tell of writes. */
+  readonly automatic?: true;
 }
 
 export interface ErrorData {
@@ -64,6 +88,10 @@ export type SchedulerEvent =
       readonly snapshot: string;
       readonly call?: string;
       readonly fork: string;
+      /** Why `fork: "auto"` took it. */
+      readonly fork_why?: string;
+      /** The lineage that it belongs to, by its number. */
+      readonly lineage?: number;
       readonly labels?: Readonly<Record<string, string>>;
     }
   | {
@@ -82,8 +110,14 @@ export type SchedulerEvent =
       readonly hosted?: true;
       readonly boot?: string;
     }
-  /** The next model call may use up to `tokens`. */
-  | { readonly type: "tokens_reserved"; readonly task: number; readonly fence: number; readonly tokens: number }
+  /** The next model call may use up to `tokens`, which may cost up to `nanos`. */
+  | {
+      readonly type: "tokens_reserved";
+      readonly task: number;
+      readonly fence: number;
+      readonly tokens: number;
+      readonly nanos?: number;
+    }
   | {
       readonly type: "turn";
       readonly task: number;
@@ -164,6 +198,7 @@ export type SchedulerEvent =
       readonly fence: number;
       readonly on: "budget";
       readonly need: number;
+      readonly nanos?: number;
     }
   | {
       readonly type: "task_parked";
@@ -200,9 +235,24 @@ export type SchedulerEvent =
       readonly generation: number;
       readonly why: "asked" | "dependency_retried";
     }
+  /** Tasks of a snapshot and a model that come from now on share a prefix of `tokens`. */
+  | ({ readonly type: "lineage_begun"; readonly lineage: number } & LineageTerms)
+  /** This attempt reads the prefix first; ready siblings are held until `until` at the latest. */
+  | {
+      readonly type: "cache_warming";
+      readonly task: number;
+      readonly fence: number;
+      readonly lineage: number;
+      readonly until: number;
+    }
+  | {
+      readonly type: "cache_released";
+      readonly lineage: number;
+      readonly why: "first_token" | "turn" | "gone" | "bound";
+    }
   | { readonly type: "run_paused"; readonly reason: string }
   | { readonly type: "run_resumed" }
-  | { readonly type: "limits_changed"; readonly tokens: number }
+  | { readonly type: "limits_changed"; readonly tokens: number; readonly nanos?: number }
   | {
       readonly type: "run_ended";
       readonly status: Extract<RunStatus, "succeeded" | "failed" | "cancelled">;

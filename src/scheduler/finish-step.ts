@@ -1,4 +1,4 @@
-/** What every command ends with: what came free is handed on, and waits that could never end are ended. */
+/** What every command ends with: what came free is handed on, waits that could never end are ended, held tasks let go. */
 
 import { endActorsOfEndedRun } from "./actors.ts";
 import { breakDeadlock, breakStall } from "./deadlock.ts";
@@ -6,6 +6,7 @@ import { holdBack } from "./ending.ts";
 import { handOver } from "./hand-over.ts";
 import { reportExhaustion } from "./pool-exhaustion.ts";
 import type { Step } from "./step.ts";
+import { releaseHolds } from "./warming.ts";
 
 /**
  * Call after a command, when all of its effects are decided: a wait that the same reply's next call ends is no deadlock.
@@ -28,5 +29,6 @@ export function finishStep(step: Step): void {
       handOver(step);
     }
   } while (breakStall(step));
+  releaseHolds(step);
   reportExhaustion(step);
 }

@@ -17,7 +17,7 @@ function heldUp(state: RunState): Task[] {
   if (state.openCalls.size > 0) return [];
   if (status !== "active" || counts.ready === 0 || counts.running === 0 || state.stopped < counts.running) return [];
   const pools = new Set([...state.ready].filter(([, queue]) => queue.size > 0).map(([pool]) => pool));
-  if (pools.has(hostedPool)) return [];
+  if (pools.has(hostedPool) || state.warming.size > 0) return [];
   const blocked = [...state.tasks.values()].filter((task) => isStopped(task) && pools.has(task.pool));
   // Where no lease is open there is no worker: that is no deadlock, and nobody's wait is to blame.
   if ([...pools].some((pool) => !blocked.some((task) => task.pool === pool))) return [];

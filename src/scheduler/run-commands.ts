@@ -2,6 +2,7 @@
 
 import type { ProblemCode } from "../errors/codes.ts";
 import { runIdleMs } from "../limits.ts";
+import { usdOf } from "../prices/price.ts";
 import { settleBudget, spentTokens } from "./budget.ts";
 import { cancelAll, settle } from "./ending.ts";
 import type { RunState } from "./state.ts";
@@ -60,13 +61,26 @@ function endByTasks(step: Step, reason: string): void {
   else step.emit({ type: "run_ended", status: "succeeded", reason });
 }
 
-/** Sets the run's total of tokens; resumes a run that paused for it. */
-export function changeBudget(step: Step, tokens: number): Refusal | undefined {
+/**
+ * Sets the run's totals of tokens and nanodollars, those that are given; resumes a run that paused for its budget. Money is
+ * refused where some of what is spent has no known price: nobody could say what is left.
+ */
+export function changeBudget(step: Step, budget: { tokens?: number; nanos?: number }): Refusal | undefined {
   if (isRunEnded(step.state)) return { code: "run_ended" };
-  const spent = spentTokens(step.state);
-  if (tokens < spent) return { code: "below_spent", detail: `${spent} tokens are spent.` };
   const { header } = step.state;
-  step.emit({ type: "limits_changed", tokens });
+  const { tokens = header.limits.tokens, nanos } = budget;
+  const spent = spentTokens(step.state);
+  if (budget.tokens !== undefined && tokens < spent)
+    return { code: "below_spent", detail: `${spent} tokens are spent.` };
+  if (nanos !== undefined) {
+    const paid = header.nanos ?? 0;
+    if (nanos < paid) return { code: "below_spent", detail: `$${usdOf(paid)} is spent.` };
+    if (header.unpricedTokens) {
+      const models = (header.unpricedModels ?? []).join(", ") || "models that nobody named";
+      return { code: "no_price", detail: `${header.unpricedTokens} tokens of ${models} are spent.` };
+    }
+  }
+  step.emit({ type: "limits_changed", tokens, ...(nanos !== undefined && { nanos }) });
   if (header.status === "paused" && header.reason === "budget") step.emit({ type: "run_resumed" });
   settleBudget(step);
   return undefined;

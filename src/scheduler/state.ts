@@ -14,6 +14,7 @@ import { assert } from "../errors/assert.ts";
 import { BlockingState } from "./blocking-state.ts";
 import type { Limits } from "./events.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
+import type { Lineage } from "./lineage.ts";
 import { isOpenCall, OpenCalls } from "./open-calls.ts";
 import { type ReadyKey, ReadyQueue } from "./ready-queue.ts";
 import { type Call, isActor, isEnded, isLive, isStopped, type Phase, type Task } from "./task.ts";
@@ -50,6 +51,17 @@ export interface RunHeader {
   stalledAt?: number;
   /** Since when full pools are told of; absent or 0: they are not. */
   exhaustedAt?: number;
+  /** Nanodollars; as the next six, absent: none. */
+  nanos?: number;
+  reservedNanos?: number;
+  /** Tokens of models without a price, and the names of some of them. */
+  unpricedTokens?: number;
+  unpricedModels?: readonly string[];
+  /** Some of the cost is the simulated model's. */
+  simulated?: boolean;
+  /** Least recently used first. */
+  lineages?: readonly Lineage[];
+  lineageCount?: number;
   /** How often each cycle of waits was found. */
   cycles?: Record<string, number>;
 }
@@ -80,6 +92,10 @@ export class RunState {
   working = 0;
   /** Tasks parked for tokens; their phases' `seq` is the order. */
   readonly budgetQueue = new Set<number>();
+  /** Ready tasks of each lineage, held or not. */
+  readonly #siblings = new Map<number, Set<number>>();
+  /** Lineages whose ready tasks are held. */
+  readonly warming = new Set<number>();
   /** Tasks changed since the last checkpoint. */
   readonly dirty = new Set<number>();
   /** Running tasks with a call that waits. */
@@ -99,6 +115,7 @@ export class RunState {
   constructor(header: RunHeader, cold: (n: number) => Task | undefined) {
     this.header = header;
     this.#cold = cold;
+    for (const { n, warmer } of header.lineages ?? []) if (warmer > 0) this.warming.add(n);
   }
 
   /** The task, paged in when it has left memory. */
@@ -177,7 +194,7 @@ export class RunState {
       return;
     }
     this.header.counts[phase.state]++;
-    if (phase.state === "ready") this.queueOf(task.pool).put(task.n, readyKeyOf(task));
+    if (phase.state === "ready") this.#enqueue(task);
     else if (phase.state === "running" && !phase.blocked) this.working++;
     else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.add(task.n);
     if (isStopped(task)) this.stopped++;
@@ -189,16 +206,48 @@ export class RunState {
     if (isActor(task)) return;
     if (isStopped(task)) this.stopped--;
     this.header.counts[phase.state]--;
-    if (phase.state === "ready") this.queueOf(task.pool).remove(task.n, phase.seq);
-    else if (phase.state === "running" && !phase.blocked) this.working--;
+    if (phase.state === "ready") {
+      this.queueOf(task.pool).remove(task.n, phase.seq);
+      this.#siblings.get(task.lineage)?.delete(task.n);
+    } else if (phase.state === "running" && !phase.blocked) this.working--;
     else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.delete(task.n);
   }
 
   /** After a change of `effective` or `chain` of a task. */
   reorder(task: Task): void {
-    if (task.phase.state === "ready") this.queueOf(task.pool).put(task.n, readyKeyOf(task));
+    if (task.phase.state === "ready") this.#enqueue(task);
     for (const call of task.calls) if (isOpenCall(call)) this.openCalls.put(task, call);
     this.dirty.add(task.n);
+  }
+
+  /** Into the pool's queue, unless the task is held: then its siblings know of it. */
+  #enqueue(task: Task): void {
+    const { n, lineage } = task;
+    if (lineage > 0) {
+      const siblings = this.#siblings.get(lineage) ?? new Set();
+      this.#siblings.set(lineage, siblings.add(n));
+    }
+    if (!this.warming.has(lineage)) this.queueOf(task.pool).put(n, readyKeyOf(task));
+  }
+
+  /** Takes the ready tasks of a lineage out of their queue, or puts them back where they belong in it. */
+  hold(lineage: number, held: boolean): void {
+    if (held) this.warming.add(lineage);
+    else this.warming.delete(lineage);
+    for (const n of this.#siblings.get(lineage) ?? []) {
+      const task = this.task(n);
+      const key = readyKeyOf(task);
+      if (held) this.queueOf(task.pool).remove(n, key.seq);
+      else this.queueOf(task.pool).put(n, key);
+    }
+  }
+
+  isHeld(task: Task): boolean {
+    return task.phase.state === "ready" && this.warming.has(task.lineage);
+  }
+
+  readySiblings(lineage: number): number {
+    return this.#siblings.get(lineage)?.size ?? 0;
   }
 
   queueOf(pool: string): ReadyQueue {

@@ -20,7 +20,14 @@ export type Phase =
   /** Its own work is done; `seq` names the event with the result. */
   | { readonly state: "parked"; readonly on: "children"; readonly seq: number }
   /** The next model call could not reserve `need` tokens; whoever parked first (`seq`) is woken first. */
-  | { readonly state: "parked"; readonly on: "budget"; readonly need: number; readonly seq: number }
+  | {
+      readonly state: "parked";
+      readonly on: "budget";
+      readonly need: number;
+      /** … which may cost so much; 0 without a budget in money. */
+      readonly nanos?: number;
+      readonly seq: number;
+    }
   | Ended;
 
 export interface Running {
@@ -157,6 +164,8 @@ export interface Task {
   readonly maxTokens: number;
   /** The snapshot that it forks. */
   readonly base: string;
+  /** The lineage that it reads; 0: none that is followed. */
+  readonly lineage: number;
 
   phase: Phase;
   generation: number;
@@ -211,6 +220,14 @@ export interface Task {
   reserved: number;
   /** Reserved by the task and its descendants. */
   treeReserved: number;
+
+  /** What its tokens cost, in nanodollars. */
+  nanos: number;
+  reservedNanos: number;
+  /** Tokens of which nobody knows what they cost. */
+  unpricedTokens: number;
+  /** Some of the cost is the simulated model's. */
+  simulated: boolean;
 }
 
 /** The one empty list: most tasks of a large run have no dependents, awaiters, children, calls or holds. */
@@ -244,6 +261,7 @@ export const blankTask: Task = {
   backoffMs: 0,
   maxTurns: 0,
   maxTokens: 0,
+  lineage: 0,
   generation: 1,
   attempts: 0,
   losses: 0,
@@ -277,6 +295,10 @@ export const blankTask: Task = {
   treeTokens: 0,
   reserved: 0,
   treeReserved: 0,
+  nanos: 0,
+  reservedNanos: 0,
+  unpricedTokens: 0,
+  simulated: false,
 };
 
 /** A task as it begins; what is `given` belongs to it alone. */

@@ -98,10 +98,9 @@ test.each([
   [
     "create_task",
     { instructions: "a", fork: "half" },
-    'fork: expected "full", "none", {"snapshot": hash} or {"last": n}',
+    'fork: expected "full", "auto", "none", {"snapshot": hash} or {"last": n}',
   ],
   ["create_task", { instructions: "a", fork: { last: 0 } }, "fork.last: Too small"],
-  ["create_task", { instructions: "a", fork: "auto" }, 'fork: fork "auto" is not available yet'],
   ["create_task", { instructions: "a", key: "A b" }, "key: a key is [a-z][a-z0-9_-]{0,63}"],
   [
     "create_task",

@@ -359,13 +359,13 @@ const bad: Bad[] = [
     at: "webhook",
   },
   {
-    does: "a fork as Heddle pleases",
+    does: "a fork of its own name",
     path: "/tasks",
-    body: tasks({ ...ok, fork: "auto" }),
+    body: tasks({ ...ok, fork: "half" }),
     status: 422,
-    code: "not_available",
+    code: "validation_failed",
   },
-  { does: "a budget in dollars", path: "/budget", body: { usd: 5 }, status: 422, code: "not_available" },
+  { does: "a budget of no dollars", path: "/budget", body: { usd: 0 }, status: 422, code: "validation_failed" },
   {
     does: "a retry in the middle",
     path: "/tasks/taken/retry",

@@ -123,6 +123,16 @@ describe("the guide to the API", () => {
   });
 });
 
+describe("the page on costs", () => {
+  it("has commands that work in order, in one shell, and show what it says", async () => {
+    const output = await runBlocks(shellBlocks("docs/costs.md", () => true));
+    expect(output).toMatch(/"cost":0\.\d+,"simulated":true/);
+    expect(output).toContain('fork \\"auto\\" took full');
+    expect(output).toMatch(/"cache":\{"read":[1-9]\d{4}/);
+    expect(output).toMatch(/"usd":5$/m);
+  });
+});
+
 describe("the guide to remote tools", () => {
   it("has commands that work in order, in one shell, an endpoint of its own among them", async () => {
     const port = String(await freePort());

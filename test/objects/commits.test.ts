@@ -2,7 +2,7 @@
 
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { commandsPerCommit } from "../../src/limits.ts";
+import { commandsPerCommit, commitsInARow } from "../../src/limits.ts";
 import { Commits } from "../../src/objects/commits.ts";
 import type { Idem } from "../../src/objects/rpc.ts";
 import { bindings, makeRun, type TestRun, value } from "./lib/runs.ts";
@@ -54,7 +54,23 @@ describe("Commits", () => {
     expect(await all).toEqual(upTo(0, 2 * commandsPerCommit + 1).map((n) => n * 10));
   });
 
-  it("rejects only the command that breaks; the others of its group are run without it (G3)", async () => {
+  it("lets others in after so many commits in a row (G3)", async () => {
+    const seen: string[] = [];
+    const commits = new Commits<number, number>(
+      (commands) => {
+        seen.push("commit");
+        return tenfold(commands);
+      },
+      () => Promise.resolve(),
+    );
+    const outside = settled().then(() => seen.push("outside"));
+    const all = upTo(1, 3 * commitsInARow * commandsPerCommit).map((n) => commits.submit(n));
+    await Promise.all([...all, outside]);
+    expect(seen.indexOf("outside")).toBeLessThanOrEqual(commitsInARow);
+    expect(seen).toHaveLength(3 * commitsInARow + 2);
+  });
+
+  it("rejects only the command that breaks; the others of its group are run without it (G4)", async () => {
     const done: number[] = [];
     const { commits, flush } = underTest((commands) => {
       if (commands.includes(3)) throw new Error("a bug");

@@ -1,11 +1,14 @@
 import { describe, expect, test } from "vitest";
+import type { Price } from "../../src/prices/price.ts";
 import {
+  freeNanos,
   freeTokens,
   needsReservation,
   type Reservation,
   reserveTokens,
   settleBudget,
 } from "../../src/scheduler/budget.ts";
+import type { UsageDelta } from "../../src/scheduler/events.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import { changeBudget, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
 import type { Task } from "../../src/scheduler/task.ts";
@@ -82,9 +85,9 @@ describe("a run's budget", () => {
     expect(run.state.header).toMatchObject({ status: "paused", reason: "budget" });
     expect(run.step((step) => resumeRun(step))).toBeUndefined();
     expect(run.state.header.status).toBe("paused");
-    expect(run.step((step) => changeBudget(step, 105))).toBeUndefined();
+    expect(run.step((step) => changeBudget(step, { tokens: 105 }))).toBeUndefined();
     expect([run.state.header.status, states(a!)]).toEqual(["paused", "parked"]);
-    run.step((step) => changeBudget(step, 110));
+    run.step((step) => changeBudget(step, { tokens: 110 }));
     expect([run.state.header.status, states(a!)]).toEqual(["active", "ready"]);
     expect(run.events("task_ended")).toEqual([]);
     checkState(run.state, run.now);
@@ -97,8 +100,8 @@ describe("a run's budget", () => {
     reserve(run, b!, 50, 50);
     run.step((step) => pauseRun(step));
     run.turn(a!, 80);
-    expect(run.step((step) => changeBudget(step, 79))?.code).toBe("below_spent");
-    run.step((step) => changeBudget(step, 500));
+    expect(run.step((step) => changeBudget(step, { tokens: 79 }))?.code).toBe("below_spent");
+    run.step((step) => changeBudget(step, { tokens: 500 }));
     expect([run.state.header.reason, states(b!)]).toEqual(["asked", "parked"]);
     run.step((step) => resumeRun(step));
     expect(states(b!)).toBe("ready");
@@ -111,7 +114,7 @@ describe("a run's budget", () => {
     expect(run.state.header.reason).toBe("budget");
     expect(run.step((step) => pauseRun(step))).toBeUndefined();
     expect(run.state.header).toMatchObject({ status: "paused", reason: "asked" });
-    run.step((step) => changeBudget(step, 500));
+    run.step((step) => changeBudget(step, { tokens: 500 }));
     expect([run.state.header.status, states(a!)]).toEqual(["paused", "parked"]);
     run.step((step) => resumeRun(step));
     expect([run.state.header.status, states(a!)]).toEqual(["active", "ready"]);
@@ -126,7 +129,7 @@ describe("a run's budget", () => {
     expect(run.state.header.reason).toBe("asked");
     run.step((step) => resumeRun(step));
     expect(run.state.header).toMatchObject({ status: "paused", reason: "budget" });
-    run.step((step) => changeBudget(step, 500));
+    run.step((step) => changeBudget(step, { tokens: 500 }));
     expect([run.state.header.status, states(a!)]).toEqual(["active", "ready"]);
   });
 
@@ -213,5 +216,102 @@ describe("max_tokens of a subtree", () => {
     run.turn(a!, 100);
     expect(states(b!)).toBe("ready");
     expect(reserve(run, run.start(b!), 20, 20)).toEqual({ kind: "exhausted" });
+  });
+});
+
+describe("a budget in money", () => {
+  const cent = 10_000_000;
+  /** A dollar, and five for output, a million tokens; written input is a quarter dearer. */
+  const price: Price = { input: 1_000_000, write: 1_250_000, read: 100_000, output: 5_000_000, cacheableFrom: 1024 };
+  const ask = (run: Run, task: Task, inputTokens: number, outputTokens: number, at: Price | undefined = price) =>
+    run.step((step) => reserveTokens(step, task as Leased, { inputTokens, outputTokens }, at));
+  const spend = (run: Run, task: Task, usage: Partial<UsageDelta>) =>
+    run.step((step) => {
+      const { fence } = (task as Leased).phase;
+      const whole = { in: 0, out: 0, read: 0, write: 0, ...usage };
+      step.emit({ type: "turn", task: task.n, fence, turn: task.turns + 1, snapshot: "t", usage: whole });
+      settleBudget(step);
+    });
+
+  test("[B4] the worst price of a call is reserved, and settled with what it cost", () => {
+    const run = new Run({ nanos: cent });
+    const [a] = started(run, {});
+    expect(needsReservation(run.state, a!)).toBe(true);
+    // 4,000 × 1.25 + 1,000 × 5 dollars a million: a whole cent.
+    expect(ask(run, a!, 4000, 1000)).toEqual({ kind: "reserved", outputTokens: 1000 });
+    expect(freeNanos(run.state)).toBe(0);
+    checkState(run.state, run.now);
+    spend(run, a!, { in: 4000, out: 100, model: "m", nanos: 4_500_000 });
+    expect(freeNanos(run.state)).toBe(cent - 4_500_000);
+    expect([a!.nanos, run.state.header.nanos]).toEqual([4_500_000, 4_500_000]);
+    checkState(run.state, run.now);
+  });
+
+  test("[B4] a call that could pass it is parked, and woken oldest first as money is settled", () => {
+    const run = new Run({ nanos: cent });
+    const [a, b, c] = started(run, {}, {}, {});
+    ask(run, a!, 4000, 800);
+    expect(ask(run, c!, 4000, 600)).toEqual({ kind: "parked" });
+    expect(ask(run, b!, 400, 600)).toEqual({ kind: "parked" });
+    spend(run, a!, { in: 100, nanos: 100_000 });
+    expect(states(b!, c!)).toBe("parked ready");
+    ask(run, run.start(c!), 4000, 600);
+    spend(run, c!, { in: 100, nanos: 100_000 });
+    expect(states(b!)).toBe("ready");
+    checkState(run.state, run.now);
+  });
+
+  test("[B4] nothing outstanding and too little: the run pauses, and more dollars resume it", () => {
+    const run = new Run({ nanos: cent });
+    const [a] = started(run, {});
+    spend(run, a!, { in: 9000, nanos: 9_000_000 });
+    expect(ask(run, a!, 4000, 1000)).toEqual({ kind: "parked" });
+    expect(run.state.header).toMatchObject({ status: "paused", reason: "budget" });
+    expect(run.step((step) => changeBudget(step, { nanos: 8_999_999 }))).toMatchObject({
+      code: "below_spent",
+      detail: "$0.009 is spent.",
+    });
+    expect(run.step((step) => changeBudget(step, { nanos: 2 * cent }))).toBeUndefined();
+    expect([run.state.header.status, states(a!)]).toEqual(["active", "ready"]);
+    expect(run.state.header.limits).toMatchObject({ tokens: 0, nanos: 2 * cent });
+    expect(run.events("task_ended")).toEqual([]);
+  });
+
+  test("[B4] both budgets hold at once; a repeated reservation replaces the first", () => {
+    const run = new Run({ tokens: 1000, nanos: cent });
+    const [a, b] = started(run, {}, {});
+    expect(ask(run, a!, 500, 400)).toMatchObject({ kind: "reserved" });
+    expect(ask(run, a!, 500, 400)).toMatchObject({ kind: "reserved" });
+    expect(ask(run, b!, 100, 100)).toEqual({ kind: "parked" });
+    run.step((step) => changeBudget(step, { tokens: 100_000 }));
+    expect(states(b!)).toBe("ready");
+    expect(ask(run, run.start(b!), 2000, 1000)).toEqual({ kind: "parked" });
+    checkState(run.state, run.now);
+  });
+
+  test("[B5] tokens without a price are counted apart, and never as nothing", () => {
+    const run = new Run();
+    const [a] = started(run, {});
+    spend(run, a!, { in: 10, out: 5, model: "who" });
+    spend(run, a!, { in: 7, nanos: 70, simulated: true });
+    spend(run, a!, {});
+    expect(run.state.header).toMatchObject({ unpricedTokens: 15, unpricedModels: ["who"], nanos: 70, simulated: true });
+    expect(a).toMatchObject({ unpricedTokens: 15, nanos: 70, simulated: true });
+    checkState(run.state, run.now);
+    // Nobody can say what is left of a budget then.
+    expect(run.step((step) => changeBudget(step, { nanos: cent }))).toMatchObject({ code: "no_price" });
+    expect(run.step((step) => changeBudget(step, { tokens: 1000 }))).toBeUndefined();
+  });
+
+  test("[B6] a model without a price is refused where tasks are created, and at its call", () => {
+    const run = new Run({ nanos: cent });
+    const made = run.batch(undefined, [{}, {}], { unpriced: "who" });
+    expect(made).toMatchObject({ ok: false, refusal: { code: "no_price", errors: [{ path: "tasks[0].model" }] } });
+    expect(run.state.header.taskCount).toBe(0);
+    expect(new Run().batch(undefined, [{}], { unpriced: "who" }).ok).toBe(true);
+    const [a] = started(run, {});
+    expect(run.step((step) => reserveTokens(step, a as Leased, { inputTokens: 1, outputTokens: 1 }))).toEqual({
+      kind: "unpriced",
+    });
   });
 });

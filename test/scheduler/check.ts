@@ -147,6 +147,14 @@ export function checkState(state: RunState, now: number): void {
     tasks.every((task) => task.reserved === 0 || task.phase.state === "running"),
     "[B3] only running tasks reserve",
   );
+  const sumOf = (of: (task: Task) => number) => tasks.reduce((sum, task) => sum + of(task), 0);
+  must((header.reservedNanos ?? 0) === sumOf((task) => task.reservedNanos), "[B4] reserved money");
+  must(
+    tasks.every((task) => task.reservedNanos === 0 || task.phase.state === "running"),
+    "[B4] only running tasks reserve money",
+  );
+  must((header.nanos ?? 0) === sumOf((task) => task.nanos), "[B5] money");
+  must((header.unpricedTokens ?? 0) === sumOf((task) => task.unpricedTokens), "[B5] tokens without a price");
   must(
     header.inputTokens + header.outputTokens ===
       tasks.reduce((sum, one) => sum + one.inputTokens + one.outputTokens, 0),
@@ -203,7 +211,10 @@ export function checkState(state: RunState, now: number): void {
     );
     const { phase } = task;
     const unmet = task.after.filter((n) => !accepts(task, at(n)));
-    must(phase.state !== "ready" || task.turns > 0 || unmet.length === 0, named("[R4] nothing starts over too early"));
+    must(
+      phase.state !== "ready" || task.head !== undefined || unmet.length === 0,
+      named("[R4] nothing starts over too early"),
+    );
     if (phase.state === "waiting" && phase.until === 0) {
       must(
         phase.pending === unmet.length && unmet.length > 0,
@@ -257,10 +268,34 @@ function checkOpenCalls(state: RunState, parties: readonly Task[], now: number):
   }
 }
 
+/** [H1] from the lineages alone. */
+function isHeld({ header }: RunState, task: Task): boolean {
+  const lineage = header.lineages?.find(({ n }) => n === task.lineage);
+  return task.pool === "hosted" && lineage !== undefined && lineage.warmer > 0;
+}
+
+/** [H1] [H2] */
+function checkHolds(state: RunState, tasks: readonly Task[]): number {
+  let until = Number.POSITIVE_INFINITY;
+  const warming = (state.header.lineages ?? []).filter(({ warmer }) => warmer > 0);
+  if (!isDeepStrictEqual(new Set(warming.map(({ n }) => n)), state.warming))
+    throw new Error("[H1] lineages whose tasks are held");
+  for (const { warmer, warmerFence, holdUntil, n } of warming) {
+    const { phase } = tasks[warmer - 1]!;
+    if (phase.state !== "running" || phase.fence !== warmerFence) throw new Error(`[H4] held for task ${warmer}`);
+    if (tasks[warmer - 1]!.lineage !== n) throw new Error("[H1] a first reader of another lineage");
+    until = Math.min(until, holdUntil);
+  }
+  for (const task of tasks)
+    if (state.isHeld(task) !== (task.phase.state === "ready" && isHeld(state, task)))
+      throw new Error(`[H1] task ${task.n} held`);
+  return until;
+}
+
 function checkIndexes(state: RunState, tasks: readonly Task[], now: number): void {
   const pools = new Set([...state.ready.keys(), ...tasks.map((task) => task.pool)]);
   for (const pool of pools) {
-    const ready = tasks.filter((task) => task.pool === pool && task.phase.state === "ready");
+    const ready = tasks.filter((task) => task.pool === pool && task.phase.state === "ready" && !isHeld(state, task));
     const keys = ready.map((task) => {
       const { phase } = task;
       if (phase.state !== "ready") throw new Error("unreachable");
@@ -294,6 +329,7 @@ function checkIndexes(state: RunState, tasks: readonly Task[], now: number): voi
     ...[...tasks, ...sessions].map(dueOf),
     stallEndAt(state) ?? Number.POSITIVE_INFINITY,
     exhaustionAt(state) ?? Number.POSITIVE_INFINITY,
+    checkHolds(state, tasks),
   );
   const { header } = state;
   const isIdle =

@@ -2,11 +2,13 @@ import { describe, expect, test } from "vitest";
 import { reserveTokens } from "../../src/scheduler/budget.ts";
 import { runClock } from "../../src/scheduler/clock.ts";
 import { cancelTask, settle } from "../../src/scheduler/ending.ts";
+import type { SchedulerEvent } from "../../src/scheduler/events.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
+import { RunState } from "../../src/scheduler/state.ts";
 import { Step } from "../../src/scheduler/step.ts";
 import { MemoryStore } from "../sim/memory-store.ts";
 import { checkState, expectSame } from "./check.ts";
-import { Run, states } from "./run.ts";
+import { newState, Run, states, usualLimits } from "./run.ts";
 
 /** A run whose ended tasks leave memory at each checkpoint. */
 function stored(): { run: Run; store: MemoryStore; checkpoint: () => void } {
@@ -98,6 +100,43 @@ describe("the log", () => {
     settle(step);
     settle(step);
     expect(step.decided.filter(({ event }) => event.type === "finding")).toHaveLength(1);
+  });
+
+  test("[G1] a log from before money and lineages replays: its tokens have no known price, and nothing is held", () => {
+    const { nanos: _, warmMs: __, ...limits } = usualLimits;
+    const usage = { in: 90_000, out: 10, read: 0, write: 90_000 };
+    const task = (n: number): SchedulerEvent => ({
+      type: "task_created",
+      ...{
+        task: n,
+        parent: 0,
+        depth: 1,
+        pool: "hosted",
+        priority: 5,
+        timeout_ms: 1e6,
+        retry_limit: 2,
+        backoff_ms: 1000,
+      },
+      ...{ max_turns: 50, snapshot: "s0", fork: "full" },
+    });
+    const old: SchedulerEvent[] = [
+      { type: "run_created", limits, snapshot: "s0" },
+      ...[1, 2, 3].map(task),
+      { type: "task_started", task: 1, fence: 1, attempt: 1, worker: "w", hosted: true },
+      { type: "tokens_reserved", task: 1, fence: 1, tokens: 100_000 },
+      { type: "turn", task: 1, fence: 1, turn: 1, snapshot: "s1", usage },
+      { type: "limits_changed", tokens: 500_000 },
+    ];
+    const run = new Run();
+    run.state = newState();
+    run.step((step) => {
+      for (const event of old) step.emit(event);
+    });
+    checkState(run.state, run.now);
+    expect(run.state.header).toMatchObject({ unpricedTokens: 90_010, reservedTokens: 0, limits: { tokens: 500_000 } });
+    expect([run.lease()?.n, run.lease()?.n]).toEqual([2, 3]);
+    const again = structuredClone(run.state.header);
+    expect(new RunState(again, () => undefined).warming.size).toBe(0);
   });
 
   test("[G2] work is near linear: twice the tasks take about twice the lookups", { timeout: 30_000 }, () => {

@@ -184,7 +184,7 @@ describe("retry", () => {
       (run, task) =>
         run.step((step) => {
           reserveTokens(step, task as Leased, { inputTokens: 60, outputTokens: 60 });
-          changeBudget(step, 1000);
+          changeBudget(step, { tokens: 1000 });
         }),
     ],
   ])(

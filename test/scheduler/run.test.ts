@@ -56,7 +56,7 @@ describe("a run", () => {
     const refusals = run.step((step) => [
       pauseRun(step),
       resumeRun(step),
-      changeBudget(step, 5),
+      changeBudget(step, { tokens: 5 }),
       finishRun(step, true),
       cancelRun(step, ""),
     ]);

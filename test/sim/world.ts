@@ -7,11 +7,19 @@
  */
 
 import { leaseMs } from "../../src/limits.ts";
+import { costOf, type Price } from "../../src/prices/price.ts";
 import { endActor, openActor } from "../../src/scheduler/actors.ts";
 import { failAttempt, leased, nextToStart, openLease } from "../../src/scheduler/attempts.ts";
-import { freeTokens, needsReservation, reserveTokens, settleBudget, spentTokens } from "../../src/scheduler/budget.ts";
+import {
+  freeNanos,
+  freeTokens,
+  needsReservation,
+  reserveTokens,
+  settleBudget,
+  spentTokens,
+} from "../../src/scheduler/budget.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../src/scheduler/clock.ts";
-import { createTasks } from "../../src/scheduler/create-tasks.ts";
+import { createTasks, type NewTask } from "../../src/scheduler/create-tasks.ts";
 import { cancelTask, completeTask, endTask, settle } from "../../src/scheduler/ending.ts";
 import { finishStep } from "../../src/scheduler/finish-step.ts";
 import { sendMessage } from "../../src/scheduler/inbox.ts";
@@ -26,8 +34,9 @@ import {
 } from "../../src/scheduler/run-commands.ts";
 import type { RunState } from "../../src/scheduler/state.ts";
 import { Step } from "../../src/scheduler/step.ts";
-import { isEnded, isLive } from "../../src/scheduler/task.ts";
+import { isEnded, isLive, type Task } from "../../src/scheduler/task.ts";
 import { beginAwait } from "../../src/scheduler/waits.ts";
+import { firstToken, isWarming } from "../../src/scheduler/warming.ts";
 import { checkState, expectSame } from "../scheduler/check.ts";
 import { type Leased, numberOf, type Spec, usualLimits } from "../scheduler/run.ts";
 import { History } from "./history.ts";
@@ -40,6 +49,9 @@ import { checkWaits, useVariable } from "./variable-ops.ts";
 const pools = ["hosted", "laptop"] as const;
 const second = 1000;
 const minute = 60 * second;
+
+/** A dollar, and five for output, a million tokens. */
+const price: Price = { input: 1_000_000, write: 1_250_000, read: 100_000, output: 5_000_000, cacheableFrom: 1024 };
 
 /** A worker's hold on a task, as far as the worker knows. */
 interface Attempt {
@@ -80,6 +92,8 @@ export class World {
   /** The step of a commit that several commands share. */
   #group: Step | undefined;
   #posted = 0;
+  /** Chance for what came later: worlds with odd seeds have neither prices nor large prefixes, and stay as they were. */
+  readonly #later: Random | undefined;
   /** Who carries out remote tools, in worlds that have any. */
   readonly #remote: RemoteWorkers | undefined;
   readonly #remoteHistory = new RemoteHistory();
@@ -88,6 +102,8 @@ export class World {
     this.random = new Random(seed);
     this.#chatter = new Random(seed + 1_000_000);
     const { random } = this;
+    const later = seed % 2 === 0 ? new Random(seed + 1_000_000) : undefined;
+    this.#later = later;
     this.#remote = remoteTools ? new RemoteWorkers(random, this.#remoteHistory) : undefined;
     this.#state = this.#store.load();
     // A pull worker's waits end with its attempt; the phase is that of before the event is told of.
@@ -102,6 +118,8 @@ export class World {
       children: random.int(2, 12),
       tokens: random.chance(0.5) ? random.int(200, 1500) : 0,
       pools: ["hosted", "laptop"],
+      ...(later?.chance(0.5) && { nanos: later.int(200_000, 1_500_000) }),
+      ...(later && { warmMs: later.pick([0, 2000, 30_000])! }),
     };
     const step = new Step(this.#state, this.#now);
     step.emit({ type: "run_created", limits, snapshot: "s0" });
@@ -109,7 +127,7 @@ export class World {
       createTasks(
         step,
         undefined,
-        [{ spec: { instructions: "lead", key: "root" }, base: "s0", fork: "full", root: true }],
+        [{ ...this.#forked(undefined, { instructions: "lead", key: "root" }), root: true }],
         numberOf,
       );
     }
@@ -153,7 +171,8 @@ export class World {
     this.#faults = false;
     this.#late = [];
     if (isRunEnded(this.#state)) return;
-    if (this.#state.header.limits.tokens > 0) this.#command((step) => changeBudget(step, 1_000_000_000));
+    if (this.#state.header.limits.tokens > 0) this.#command((step) => changeBudget(step, { tokens: 1_000_000_000 }));
+    if (this.#state.header.limits.nanos) this.#command((step) => changeBudget(step, { nanos: 1e15 }));
     if (this.#state.header.status === "paused") this.#command((step) => resumeRun(step));
     const patience = this.#now + 6 * 60 * minute;
     while (this.#state.liveCount() > 0) {
@@ -200,6 +219,8 @@ export class World {
     if (this.#faults && random.chance(0.2)) this.#shareCommit(step);
     this.#log(step);
     this.#check();
+    for (const { warmer, holdUntil } of this.#state.header.lineages ?? [])
+      if (warmer > 0 && holdUntil <= this.#now) throw new Error("[H2] a hold outlasts its bound");
     if (random.chance(0.05)) this.#store.checkpoint(this.#state);
     if (crash === "after") {
       const lost = this.#state;
@@ -260,6 +281,7 @@ export class World {
       if (task.maxTokens > 0 && task.treeTokens + task.treeReserved > task.maxTokens)
         throw new Error("[B1] max_tokens overdrawn");
     }
+    if ((freeNanos(this.#state) ?? 0) < 0) throw new Error("[B4] money overdrawn");
     if (this.random.chance(0.06)) expectSame(this.#state, this.#store.load());
     if (this.random.chance(0.01)) expectSame(this.#state, this.#store.replay());
   }
@@ -308,6 +330,14 @@ export class World {
       return;
     }
     if (waits && random.chance(0.9)) return;
+    const one = leased(this.#state, attempt.task, attempt.fence);
+    if (one && isWarming(this.#state, one) && this.#later?.chance(0.2)) {
+      this.#send(attempt, "first_token", (step, reader) => {
+        firstToken(step, reader);
+        return "go_on";
+      });
+      return;
+    }
     const isRoot = attempt.task === this.#state.header.root;
     const { hosted } = attempt;
     const what = random.weighted({ turn: 45, end: isRoot ? 1 : 22, tool: hosted ? 0 : 20, leave: hosted ? 4 : 0 });
@@ -386,7 +416,7 @@ export class World {
     if (attempt.hosted && needsReservation(this.#state, this.#state.task(attempt.task)) && attempt.reserved === 0) {
       const want = { inputTokens: random.int(1, 60), outputTokens: random.int(1, 100) };
       this.#send(attempt, "reserve", (step, task) => {
-        const reservation = reserveTokens(step, task, want);
+        const reservation = reserveTokens(step, task, want, price);
         attempt.reserved = reservation.kind === "reserved" ? want.inputTokens + reservation.outputTokens : 0;
         if (reservation.kind !== "exhausted") return reservation.kind === "reserved" ? "go_on" : "over";
         endTask(step, task, { state: "failed", error: { code: "max_tokens", message: "" } });
@@ -397,9 +427,12 @@ export class World {
     const used = attempt.reserved > 0 ? random.int(1, attempt.reserved) : this.#isFree(attempt) ? random.int(0, 50) : 0;
     attempt.reserved = 0;
     const calls = random.int(0, 3);
+    const later = this.#later;
+    const write = later?.chance(0.7) ? used : 0;
     this.#send(attempt, "turn", (step, task) => {
       const turn = task.turns + 1;
-      const usage = { in: used, out: 0, read: 0, write: 0 };
+      const tokens = { in: used, out: 0, read: 0, write };
+      const usage = later ? { ...tokens, model: "m", nanos: costOf(price, tokens) } : tokens;
       const shown = task.inbox.slice(0, this.#chatter.chance(0.8) ? task.given : 0).map(({ seq }) => seq);
       const snapshot = `s${task.n}.${turn}`;
       step.emit({
@@ -437,7 +470,7 @@ export class World {
       if (waits) return "go_on";
     }
     if (what === "create") {
-      const batch = this.#batch().map((spec) => ({ spec, base: "s0", fork: "full" }));
+      const batch = this.#batch().map((spec) => this.#forked(task, spec));
       createTasks(step, task, batch, numberOf);
     }
     if (what === "cancel") {
@@ -464,6 +497,18 @@ export class World {
     const outcome = beginAwait(step, task, { id, targets: [...targets], mode, until });
     if (outcome.kind === "waiting" && !task.phase.hosted) return block(step, task);
     return "go_on";
+  }
+
+  /** Hosted tasks of some worlds share one of a few prefixes, large and small, cached and not. */
+  #forked(creator: Task | undefined, spec: Spec & { instructions: string }): NewTask {
+    const forked = { spec, base: "s0", fork: "full" };
+    const later = this.#later;
+    if (!later || (spec.pool ?? creator?.pool ?? "hosted") !== "hosted" || later.chance(0.2)) return forked;
+    // What these tasks use is little, so a turn counts as reading the whole prefix.
+    const tokens = later.pick([10, 60])!;
+    const gain = later.pick([0, 1_000_000_000])!;
+    const lineage = { snapshot: `p${tokens}.${gain}`, model: "m", tokens, cold: tokens, gain };
+    return { ...forked, lineage };
   }
 
   #batch(): (Spec & { instructions: string })[] {
@@ -535,7 +580,7 @@ export class World {
   #post(): void {
     if (isRunEnded(this.#state) || this.#posted > 20) return;
     this.#posted++;
-    const batch = this.#batch().map((spec) => ({ spec, base: "s0", fork: "full" }));
+    const batch = this.#batch().map((spec) => this.#forked(undefined, spec));
     this.#command((step) => createTasks(step, undefined, batch, numberOf));
   }
 
@@ -562,7 +607,11 @@ export class World {
       else if (what === "pause") pauseRun(step);
       else if (what === "resume") resumeRun(step);
       else if (what === "budget" && this.#state.header.limits.tokens > 0) {
-        changeBudget(step, spentTokens(this.#state) + this.#state.header.reservedTokens + random.int(0, 500));
+        const used = spentTokens(this.#state) + this.#state.header.reservedTokens;
+        changeBudget(step, { tokens: used + random.int(0, 500) });
+      } else if (what === "budget" && this.#state.header.limits.nanos) {
+        const { nanos = 0, reservedNanos = 0 } = this.#state.header;
+        changeBudget(step, { nanos: nanos + reservedNanos + random.int(1, 500_000) });
       } else if (what === "cancelRun") cancelRun(step, "by a person");
       else if (what === "finish") finishRun(step, random.chance(0.1));
     });

@@ -26,16 +26,20 @@ export const layers: Readonly<Record<string, Layer>> = {
   // Async, as WebCrypto is.
   signing: {},
   errors: { imports: ["limits"], pure: true },
+  // What tokens cost: data, a look-up and sums.
+  prices: { imports: ["limits"], pure: true },
+  // Known to whoever calls a model and to whoever reckons with it.
+  "served-by": { types: ["context"], pure: true },
   // A hash that is not async exists in node:crypto alone.
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
   variables: { imports: ground, pure: true },
-  contract: { imports: [...ground, "context"], types: ["variables"], packages: [/^zod$/], pure: true },
-  scheduler: { imports: [...ground, "context"], types: ["contract", "variables"], pure: true },
+  contract: { imports: [...ground, "context"], types: ["prices", "variables"], packages: [/^zod$/], pure: true },
+  scheduler: { imports: [...ground, "context", "prices"], types: ["contract", "variables"], pure: true },
   // Below the objects and the door, which both read and write through it.
   storage: { imports: domain, types: ["contract", "objects"] },
-  objects: { imports: [...domain, "contract", "storage"], packages: [/^cloudflare:workers$/] },
+  objects: { imports: [...domain, "contract", "prices", "served-by", "storage"], packages: [/^cloudflare:workers$/] },
   agent: {
-    imports: [...ground, "signing", "context", "contract"],
+    imports: [...ground, "signing", "context", "contract", "served-by"],
     types: ["objects"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
@@ -44,7 +48,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },
-  deployment: { imports: ["agent", "http", "objects"], packages: [/^cloudflare:workers$/] },
+  deployment: { imports: ["agent", "http", "objects", "served-by"], packages: [/^cloudflare:workers$/] },
   index: { imports: ["deployment", "objects"] },
   local: {
     imports: [...ground, "context", "contract", "deployment", "objects"],

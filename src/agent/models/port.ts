@@ -27,6 +27,8 @@ export interface ModelRequest {
   /** OpenAI prompt_cache_key: one per context lineage. Ignored by the Anthropic format. */
   readonly cacheKey: string;
   readonly signal: AbortSignal;
+  /** Called once when the reply begins to come: the vendor has then cached the prompt. */
+  readonly onBegin?: () => void;
   /** Gets the reply's visible text as it comes. */
   readonly onText?: (text: string) => void;
   /** Sent as `x-heddle-task` to the simulated model only. */

@@ -29,7 +29,7 @@ interface Wire {
 }
 
 export async function streamedCall<Event>(
-  request: Pick<ModelRequest, "signal" | "provider">,
+  request: Pick<ModelRequest, "signal" | "provider" | "onBegin">,
   idleMs: number,
   open: (wire: Wire) => Promise<AsyncIterable<Event>>,
   fold: Fold<Event>,
@@ -45,9 +45,11 @@ export async function streamedCall<Event>(
   try {
     const events = await open({ fetch: watchedFetch(silence.touch), signal: controller.signal });
     const iterator = events[Symbol.asyncIterator]();
-    for (;;) {
+    for (let begun = false; ; ) {
       const step = await iterator.next();
       if (step.done) break;
+      if (!begun) request.onBegin?.();
+      begun = true;
       fold.add(step.value);
     }
     if (!controller.signal.aborted) {

@@ -2,6 +2,7 @@
 
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskView } from "../../client/replies.ts";
+import { errorLine } from "../look/task-text.ts";
 import { duration, oneLine } from "../plain-text.ts";
 import { countsText, totalOf } from "./counts.ts";
 import { named } from "./progress.ts";
@@ -10,6 +11,7 @@ const failedShown = 20;
 /** Runs of up to so many tasks show what each of them answered. */
 const resultsShown = 10;
 const resultCharsShown = 2000;
+const errorCharsShown = 300;
 
 export interface Summary {
   readonly run: RunView;
@@ -42,7 +44,9 @@ export function summaryText({ run, failed, result, succeeded }: Summary, url: st
     `  time     ${duration(wallMs)}`,
     `  tokens   ${tokens}${tokens > 0 ? ` (${input_tokens} in, ${output_tokens} out, ${cache_read_tokens} of the input read from caches)` : ""}`,
   ];
-  for (const task of failed) lines.push(`  failed   ${named(task)}: ${errorText(task)}`);
+  if (tokens > 0) lines.push(`  cost     ${costText(run)}`);
+  for (const task of failed)
+    lines.push(`  failed   ${named(task)}: ${errorLine(task.error, errorCharsShown) || "no error recorded"}`);
   if (run.counts.failed > failed.length) lines.push(`  failed   and ${run.counts.failed - failed.length} more`);
   for (const task of succeeded)
     lines.push(`  result   ${oneLine(task.title ?? task.key ?? task.id).slice(0, 70)}: ${resultText(task.result)}`);
@@ -52,14 +56,12 @@ export function summaryText({ run, failed, result, succeeded }: Summary, url: st
   return `${lines.join("\n")}\n`;
 }
 
+function costText({ cost, unpriced_models, usage }: RunView): string {
+  // A server from before there were prices names no models.
+  const unpriced = (unpriced_models ?? []).join(", ") || "some of the tokens";
+  if (cost === null) return `unknown: no price for ${unpriced}`;
+  return `$${cost.toFixed(cost < 0.1 ? 4 : 2)}${usage.simulated ? " (simulated: nobody is billed)" : ""}`;
+}
+
 const resultText = (result: unknown): string =>
   (typeof result === "string" ? oneLine(result) : JSON.stringify(result)).slice(0, resultCharsShown);
-
-/** The error, down its causes. */
-function errorText(task: TaskView): string {
-  const parts: string[] = [];
-  for (let error = task.error; error && parts.length < 5; error = error.cause?.error ?? null) {
-    parts.push(`${error.code}: ${oneLine(error.message).slice(0, 300)}`);
-  }
-  return parts.join(" < ") || "no error recorded";
-}

@@ -4,14 +4,14 @@
  */
 
 import type { TaskSpec } from "../../client/requests.ts";
-import { type Line, type Section, textOf } from "./markdown-sections.ts";
+import { bodyOf, type Line, type Section, textOf } from "./markdown-sections.ts";
 import { atLine } from "./places.ts";
 import { parseYaml } from "./yaml-text.ts";
 
 /** What a task may set beside its text (the contract's TaskSpec). */
 const taskFields = [
-  ...["after", "context", "detached", "fork", "labels", "max_tokens", "max_turns", "model", "on_dependency_failure"],
-  ...["output_schema", "pool", "priority", "retries", "timeout_ms"],
+  ...["after", "context", "detached", "fork", "labels", "max_tokens", "max_turns", "model"],
+  ...["on_context_too_long", "on_dependency_failure", "output_schema", "pool", "priority", "retries", "timeout_ms"],
 ] as const;
 
 const keyText = /^[a-z][a-z0-9_-]{0,63}$/;
@@ -21,7 +21,7 @@ const yamlFence = /^ {0,3}(`{3,}|~{3,})[ \t]*ya?ml[ \t]*$/;
 /** `number`: which section it is, from 1. @throws UsageError */
 export async function taskOf(section: Section, number: number, from: string): Promise<TaskSpec & { key: string }> {
   const { settings, rest } = await settingsOf(section, from);
-  const instructions = textOf(rest).trim();
+  const instructions = bodyOf(rest);
   const name = nameOf(section, number, from);
   if (instructions === "")
     throw atLine(from, section.line, `the task "${name.key}" has no instructions; write them below its heading.`);

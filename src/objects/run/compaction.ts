@@ -9,7 +9,9 @@ import type { Running, Task } from "../../scheduler/task.ts";
 import { createdEventOf, specOf } from "./bodies.ts";
 import { forkOf, transcriptOf } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { endAttempt, usageDelta } from "./seat-turns.ts";
+import type { ModelUsed } from "./models.ts";
+import { usageDelta } from "./money.ts";
+import { endAttempt } from "./seat-turns.ts";
 
 type Leased = Task & { phase: Running };
 
@@ -18,9 +20,9 @@ export function compactContext(
   step: Step,
   run: LoadedRun,
   task: Leased,
-  { error, usage }: { readonly error: ErrorData; readonly usage?: Usage },
+  { error, usage, model }: { readonly error: ErrorData; readonly usage?: Usage; readonly model?: ModelUsed },
 ): void {
-  const used = usage && usageDelta(usage);
+  const used = usage && usageDelta(run, usage, model);
   const { on_context_too_long: choice } = specOf(run, task);
   const shorter = choice && shorten(run, task, choice.last);
   if (!shorter) {

@@ -4,6 +4,7 @@ import { toolsText } from "../../contract/remote-tools.ts";
 import type { RunView } from "../../contract/shapes.ts";
 import { Fault } from "../../errors/fault.ts";
 import * as limits from "../../limits.ts";
+import { nanosOf } from "../../prices/price.ts";
 import { createTasks } from "../../scheduler/create-tasks.ts";
 import type { Limits } from "../../scheduler/events.ts";
 import { Step } from "../../scheduler/step.ts";
@@ -21,6 +22,8 @@ const limitsOf = (input: LimitsInput): Limits => ({
   timeoutMs: input.timeout_ms ?? limits.runTimeoutMsDefault,
   holdMs: input.hold_ms ?? 0,
   stallMs: input.stall_ms ?? limits.runStallMsDefault,
+  ...(input.usd !== undefined && { nanos: nanosOf(input.usd) }),
+  ...(input.warm_ms !== undefined && { warmMs: input.warm_ms }),
   pools: input.pools ?? [],
 });
 
@@ -60,13 +63,13 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
   );
   if (input.root) {
     // A refusal must leave no run behind: the fault rolls the transaction back.
-    const forked = forkAll(run.store.tree, snapshot, undefined, [input.root]);
+    const forked = forkAll(run, { base: snapshot, callId: undefined, creator: undefined }, [input.root]);
     if (!forked.ok) throw Fault.of(forked.fault);
     const outcome = createTasks(step, undefined, [{ ...forked.tasks[0]!, root: true }], run.numberOf);
     if (!outcome.ok) throw Fault.of(outcome.refusal);
   }
   shell.append(run, step);
-  const reply: Reply<RunView> = { ok: true, value: runView(run, seatTarget(run)) };
+  const reply: Reply<RunView> = { ok: true, value: runView(run, seatTarget(run), step.now) };
   if (idem) run.store.putOutcome(idem, JSON.stringify(reply.value), step.now);
   return { run, reply, ended: step.ended };
 }

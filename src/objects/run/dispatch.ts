@@ -10,6 +10,7 @@ import { needsReservation } from "../../scheduler/budget.ts";
 import type { ToolEnd } from "../../scheduler/remote-calls.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { WaitOutcome } from "../../scheduler/wait-outcome.ts";
+import { isWarming } from "../../scheduler/warming.ts";
 import { contextText } from "../../storage/run/context-tree.ts";
 import type { Answer, NextTask, SeatWork } from "../seat-rpc.ts";
 import { createdEventOf, type SpecBody, specOf } from "./bodies.ts";
@@ -127,6 +128,7 @@ export function seatWork(
       watched,
       reserves: needsReservation(run.state, task),
       lineage: `${run.suffix}:${tree.node(snapshot).root.slice(0, 16)}`,
+      warms: isWarming(run.state, task),
       relocated: spec.model !== undefined && head.model !== undefined && spec.model !== head.model,
       remoteTools: [...run.tools.keys()],
     },

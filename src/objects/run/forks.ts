@@ -1,12 +1,19 @@
-/** Which snapshot a new task forks, and through which call (DESIGN §4 `fork`, §5 fork returns twice). */
+/** Which snapshot a new task forks, and through which call (DESIGN §4 `fork`, §5 fork returns twice), on which model. */
 
 import { openCalls, roleOf } from "../../context/calls.ts";
 import { cutLast } from "../../context/fork.ts";
 import type { MessageText, ToolCall } from "../../context/types.ts";
 import type { TaskSpec } from "../../contract/task-spec.ts";
 import type { FaultData } from "../../errors/fault.ts";
+import { noteNamesMax } from "../../limits.ts";
 import type { NewTask } from "../../scheduler/create-tasks.ts";
+import { hostedPool, type Task } from "../../scheduler/task.ts";
 import type { ContextTree } from "../../storage/run/context-tree.ts";
+import { AutoForks } from "./auto-forks.ts";
+import { specOf } from "./bodies.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import type { TaskModel } from "./models.ts";
+import { lineageTerms, prefixTokens, tokensOf } from "./prefixes.ts";
 
 /** The unanswered calls that the transcript of a snapshot ends in. Reads only the end of the path. */
 export function openCallsOf(tree: ContextTree, hash: string): readonly ToolCall[] {
@@ -18,40 +25,93 @@ export function openCallsOf(tree: ContextTree, hash: string): readonly ToolCall[
   return openCalls(tree.head(hash).format, tail);
 }
 
+/** A new task with what its first call is expected to be. */
+export interface ForkedTask extends NewTask {
+  /** The model that Heddle will call; undefined for tasks of pull workers, and where no provider is configured. */
+  readonly model: TaskModel | undefined;
+  /** Tokens of the forked context, and those of them that no cache has. */
+  readonly prefix: number;
+  readonly cold: number;
+}
+
 export type ForkedTasks =
-  | { readonly ok: true; readonly tasks: NewTask[]; readonly notes: string[] }
+  | { readonly ok: true; readonly tasks: ForkedTask[]; readonly notes: string[] }
   | { readonly ok: false; readonly fault: FaultData };
 
-/** Points each spec at its snapshot. `callId` is the tool call of `base` that creates them, if one does. */
-export function forkAll(
-  tree: ContextTree,
-  base: string,
-  callId: string | undefined,
-  specs: readonly TaskSpec[],
-): ForkedTasks {
-  const tasks: NewTask[] = [];
+export interface Forker {
+  /** What is forked unless a task says otherwise. */
+  readonly base: string;
+  /** The tool call of `base` that creates the tasks, if one does. */
+  readonly callId: string | undefined;
+  readonly creator: Task | undefined;
+}
+
+/** Points each spec at its snapshot. */
+export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec[]): ForkedTasks {
+  const tasks: ForkedTask[] = [];
   const notes = new Set<string>();
+  const { tree } = run.store;
+  const { model } = tree.head(forker.base);
+  const auto = new AutoForks(tree, forker.base, specs.filter(({ fork }) => fork === "auto").length);
+  const unpriced = new Set<string>();
   for (const [i, spec] of specs.entries()) {
-    const forked = forkOne(tree, base, callId, spec, `tasks[${i}].fork`);
+    const used = modelOf(run, forker, spec);
+    const warm = warmPrefix(run, forker, used);
+    const asked = spec.fork === "auto" ? auto.choose(spec, used, warm) : { spec };
+    const forked = forkOne(tree, forker, asked.spec, `tasks[${i}].fork`);
     if ("code" in forked) return { ok: false, fault: forked };
-    const model = tree.head(base).model;
     if (spec.model !== undefined && model !== undefined && spec.model !== model) {
       notes.add(
         `A task with model "${spec.model}" is a relocated fork: reasoning blocks are left out and the cache is cold.`,
       );
     }
-    tasks.push(forked);
+    const { base } = forked;
+    const prefix = prefixTokens(tree, base);
+    const cold = base === forker.base ? Math.min(prefix, warm ?? prefix) : prefix;
+    const lineage = used && lineageTerms(tree, base, used, { tokens: prefix, cold });
+    if (used && !used.found) unpriced.add(used.model);
+    tasks.push({
+      ...forked,
+      spec,
+      ...("why" in asked && { forkWhy: asked.why }),
+      ...(lineage && { lineage }),
+      ...(used && !used.found && { unpriced: used.model }),
+      model: used,
+      prefix,
+      cold,
+    });
   }
-  return { ok: true, tasks, notes: [...notes] };
+  if (unpriced.size > 0) {
+    const names = [...unpriced].slice(0, noteNamesMax).map((name) => `"${name}"`);
+    notes.add(`Nobody knows what ${names.join(", ")} costs: costs are null. HEDDLE_PRICES can say it.`);
+  }
+  return { ok: true, tasks, notes: [...notes, ...auto.notes()] };
 }
 
-function forkOne(
-  tree: ContextTree,
-  base: string,
-  callId: string | undefined,
-  spec: TaskSpec,
-  path: string,
-): NewTask | FaultData {
+/** The model that a hosted task's seat will call. */
+function modelOf(run: LoadedRun, { base, creator }: Forker, spec: TaskSpec): TaskModel | undefined {
+  if ((spec.pool ?? creator?.pool ?? hostedPool) !== hostedPool) return undefined;
+  const { format, model } = run.store.tree.head(base);
+  return run.models.hosted(format, spec.model, model);
+}
+
+/**
+ * Tokens of `base` that are still to be cached where a hosted task forks itself: its own request has just cached all but
+ * the reply. Undefined: all are, for nobody knows what an agent outside has cached.
+ */
+function warmPrefix(
+  run: LoadedRun,
+  { base, callId, creator }: Forker,
+  used: TaskModel | undefined,
+): number | undefined {
+  if (!used || callId === undefined || creator?.pool !== hostedPool) return undefined;
+  const { tree } = run.store;
+  const { format, model } = tree.head(base);
+  const own = run.models.hosted(format, specOf(run, creator).model, model);
+  return own?.model === used.model ? tokensOf(tree.last(base)?.length ?? 0) : undefined;
+}
+
+function forkOne(tree: ContextTree, { base, callId }: Forker, spec: TaskSpec, path: string): NewTask | FaultData {
   const { fork = "full" } = spec;
   if (fork === "none") return { spec, base: tree.node(base).root, fork: "none" };
   let from = base;

@@ -1,29 +1,33 @@
 /** Hosted seats: one RPC a turn, and the next task in the same answer when an attempt is over. */
 
 import type { ToolCall } from "../../context/types.ts";
-import { seatLingerMs } from "../../limits.ts";
+import { seatLingerMs, seatServesMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
 import { goesOn } from "../../scheduler/inbox.ts";
 import { endCall, failCall, leasedCall } from "../../scheduler/remote-calls.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
+import { firstToken, holdEndAt } from "../../scheduler/warming.ts";
 import type { LeaseRef } from "../rpc.ts";
 import type {
   Answer,
   Leave,
   NextTask,
   PartialPiece,
+  ReservationWanted,
   SeatJob,
   SeatReply,
+  SeatReservation,
   SeatTicket,
   SeatTurn,
   UrlOutcome,
 } from "../seat-rpc.ts";
 import { compactContext } from "./compaction.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { usageDelta } from "./money.ts";
 import { ok } from "./replies.ts";
-import { answerCalls, answerText, endAttempt, type LaterCall, logTurn, usageDelta } from "./seat-turns.ts";
+import { answerCalls, answerText, endAttempt, type LaterCall, logTurn } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { hasHostedWork } from "./start-hosted.ts";
 import { inboxTexts } from "./task-messages.ts";
@@ -112,13 +116,19 @@ export class HostedSeats {
     return { ...reply, answers };
   }
 
-  async reserve(
-    lease: LeaseRef,
-    want: { inputTokens: number; outputTokens: number },
-  ): Promise<{ kind: "reserved"; outputTokens: number } | { kind: "parked" | "lost" | "exhausted" }> {
-    const reply = await this.#shell.together((step, run) => {
+  async firstToken(lease: LeaseRef): Promise<void> {
+    await this.#shell.together((step, run) => {
       const task = leased(run.state, lease.taskNumber, lease.fence);
-      return ok(task ? reserveTokens(step, task, want) : ({ kind: "lost" } as const));
+      if (task) firstToken(step, task);
+      return ok(null);
+    });
+  }
+
+  async reserve(lease: LeaseRef, { model, ...want }: ReservationWanted): Promise<SeatReservation> {
+    const reply = await this.#shell.together<SeatReservation>((step, run) => {
+      const task = leased(run.state, lease.taskNumber, lease.fence);
+      const price = model && run.models.priceOf(model)?.price;
+      return ok(task ? reserveTokens(step, task, want, price) : ({ kind: "lost" } as const));
     });
     return reply.ok ? reply.value : { kind: "lost" };
   }
@@ -126,7 +136,7 @@ export class HostedSeats {
   async leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply> {
     return this.#seatCommand(lease, leave.kind, next, (step, run, task) => {
       if (leave.kind === "too_long") compactContext(step, run, task, leave);
-      else if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(leave.usage));
+      else if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(run, leave.usage));
       else if (leave.kind === "wait" && task.calls.some((call) => call.state === "waiting")) {
         step.emit({ type: "task_parked", task: task.n, fence: task.phase.fence, on: "calls" });
       } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });
@@ -179,7 +189,10 @@ export class HostedSeats {
     return work ? { kind: "over", work } : over;
   }
 
-  /** Starts the next hosted task; an idle seat lingers a moment while others are live, since work often follows work. */
+  /**
+   * Starts the next hosted task; an idle seat lingers a moment while others are live, since work often follows work. While tasks
+   * are held it stays until they are let go: seats that had to be opened anew would make the hold longer.
+   */
   async #nextWork(next: NextTask): Promise<SeatJob | undefined> {
     const { seats } = this.#shell;
     try {
@@ -205,6 +218,8 @@ export class HostedSeats {
 
   async #lingerForTask({ state }: LoadedRun, next: NextTask): Promise<SeatJob | undefined> {
     if (state.liveCount() === 0 || state.header.status !== "active") return undefined;
-    return this.#shell.seats.linger(next, seatLingerMs);
+    const now = this.#shell.now();
+    const held = Math.min((holdEndAt(state) ?? now) - now, seatServesMs);
+    return this.#shell.seats.linger(next, Math.max(seatLingerMs, held));
   }
 }

@@ -4,6 +4,7 @@ import type { RemoteTool } from "../../contract/remote-tools.ts";
 import { actorIdOf, type RunId, runSuffix, taskIdOf, taskNumber } from "../../ids.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
+import type { Models } from "./models.ts";
 
 export class LoadedRun {
   readonly tenant: string;
@@ -11,14 +12,16 @@ export class LoadedRun {
   readonly suffix: string;
   readonly state: RunState;
   readonly store: RunStore;
+  readonly models: Models;
   #tools: ReadonlyMap<string, RemoteTool> | undefined;
 
-  constructor(store: RunStore) {
+  constructor(store: RunStore, models: Models) {
     const { tenant, run } = store.identity();
     this.tenant = tenant;
     this.id = run as RunId;
     this.suffix = runSuffix(this.id);
     this.store = store;
+    this.models = models;
     this.state = store.load();
   }
 

@@ -34,14 +34,16 @@ import type {
   TurnAnswer,
 } from "../rpc.ts";
 import type { OpId } from "../variable-rpc.ts";
-import { errorOf } from "./bodies.ts";
+import { errorOf, specOf } from "./bodies.ts";
 import { answerTo, leaseGrant, newestSnapshot } from "./dispatch.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import type { ModelUsed } from "./models.ts";
+import { usageDelta } from "./money.ts";
 import { appendTo } from "./outside-calls.ts";
 import { startToolCall, toolCallGrant } from "./remote-calls.ts";
 import { answerView, leaseLost, noTool, ok, refuse, toolReply } from "./replies.ts";
-import { endAttempt, opIdOf, usageDelta } from "./seat-turns.ts";
+import { endAttempt, opIdOf } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
 import { inboxTexts, shownMessages } from "./task-messages.ts";
@@ -177,7 +179,7 @@ export class PullLeases {
         fence: task.phase.fence,
         turn: task.turns + 1,
         snapshot,
-        usage: usageDelta(input.usage ?? {}),
+        usage: usageDelta(run, input.usage ?? {}, modelOf(run, task)),
         ...shownMessages(task, shown),
       });
       settleBudget(step);
@@ -254,7 +256,7 @@ export class PullLeases {
     if (lease.call !== undefined) return this.#completeCall({ ...lease, call: lease.call }, input, idem);
     // The next lease is remembered by name: with its context it would be stored once more for every task.
     const reply = await this.#withLease<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, task) => {
-      const usage = input.usage && usageDelta(input.usage);
+      const usage = input.usage && usageDelta(run, input.usage, modelOf(run, task));
       endAttempt(step, task, { kind: "result", result: input.result }, usage, task.given);
       const since = this.#servedSince.get(input.worker) ?? step.now;
       if (!input.next || step.now - since > seatServesMs) return ok({});
@@ -340,6 +342,12 @@ export class PullLeases {
   #lostWithRun<T>(reply: Reply<T>): Reply<T> {
     return !reply.ok && reply.fault.code === "not_found" && !this.#shell.load() ? leaseLost : reply;
   }
+}
+
+/** The model that a pull worker was asked to use; what it used is its own affair, and its usage is taken for that model's. */
+function modelOf(run: LoadedRun, task: Task): ModelUsed | undefined {
+  const model = specOf(run, task).model ?? run.store.tree.head(task.base).model;
+  return model === undefined ? undefined : { model };
 }
 
 /** A lease of a remote tool's call. */

@@ -1,6 +1,6 @@
 /** One turn of a hosted task, in one step: the reply is logged, its calls are carried out, an ending ends it. */
 
-import type { ToolCall, Usage } from "../../context/types.ts";
+import type { ToolCall } from "../../context/types.ts";
 import { failAttempt } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import { completeTask, settle } from "../../scheduler/ending.ts";
@@ -10,6 +10,7 @@ import type { Running, Task } from "../../scheduler/task.ts";
 import type { Answer, Ending, SeatTurn } from "../seat-rpc.ts";
 import type { OpId } from "../variable-rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { usageDelta } from "./money.ts";
 import { shownMessages } from "./task-messages.ts";
 import { runTool, type ToolRun, toolError } from "./tool-calls.ts";
 import { isLater, type LaterRun } from "./variable-calls.ts";
@@ -25,7 +26,7 @@ export function logTurn(step: Step, run: LoadedRun, task: Leased, turn: SeatTurn
     fence: task.phase.fence,
     turn: task.turns + 1,
     snapshot,
-    usage: usageDelta(turn.usage),
+    usage: usageDelta(run, turn.usage, turn.model),
     ...shownMessages(task, turn.shown ?? 0),
   });
   settleBudget(step);
@@ -107,10 +108,3 @@ export function endAttempt(step: Step, task: Leased, ending: Ending, usage?: Usa
   settle(step);
   settleBudget(step);
 }
-
-export const usageDelta = (usage: Partial<Usage>): UsageDelta => ({
-  in: usage.input_tokens ?? 0,
-  out: usage.output_tokens ?? 0,
-  read: usage.cache_read_tokens ?? 0,
-  write: usage.cache_write_tokens ?? 0,
-});

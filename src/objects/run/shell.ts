@@ -27,6 +27,7 @@ import type { Idem, LeaseWishes, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
 import type { NextTask, SeatJob } from "../seat-rpc.ts";
 import { LoadedRun } from "./loaded-run.ts";
+import { Models } from "./models.ts";
 import { Partials } from "./partials.ts";
 import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
@@ -54,6 +55,7 @@ export class RunShell {
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #openSeats: OpenSeats;
+  readonly #models: Models;
   readonly #commits: Commits<Command, Reply<unknown>>;
   #run: LoadedRun | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
@@ -66,6 +68,7 @@ export class RunShell {
     this.#ctx = ctx;
     this.#env = env;
     this.#openSeats = openSeats;
+    this.#models = new Models(env);
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
       () => ctx.storage.sync(),
@@ -81,14 +84,14 @@ export class RunShell {
     if (this.#run) return this.#run;
     const store = RunStore.open(this.sql);
     if (!store) return undefined;
-    this.#run = new LoadedRun(store);
+    this.#run = new LoadedRun(store, this.#models);
     this.#afterRestart();
     return this.#run;
   }
 
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
   create(identity: { tenant: string; run: string }): LoadedRun {
-    this.#run = new LoadedRun(RunStore.create(this.sql, identity));
+    this.#run = new LoadedRun(RunStore.create(this.sql, identity), this.#models);
     // Else the first load after an idle time would take itself for a restart, and give every lease a whole term again.
     const boot = bootOf(this.#env);
     if (boot !== "") this.#run.store.setMeta("boot", boot);

@@ -148,7 +148,8 @@ function createFromCall(
   // Labels are inherited and can't be shed: rules go by them.
   const inherited = caller.task && createdEventOf(run, caller.task).labels;
   const labelled = inherited ? specs.map((spec) => ({ ...spec, labels: { ...spec.labels, ...inherited } })) : specs;
-  const forked = forkAll(run.store.tree, base, caller.inTranscript ? caller.callId : undefined, labelled);
+  const callId = caller.inTranscript ? caller.callId : undefined;
+  const forked = forkAll(run, { base, callId, creator: caller.task }, labelled);
   if (!forked.ok) return refused(forked.fault.code, forked.fault.detail ?? "");
   const outcome = createTasks(step, caller.task, forked.tasks, run.numberOf);
   if (!outcome.ok) {
@@ -157,7 +158,7 @@ function createFromCall(
     return refused(code, where ? `${where}: ${detail}` : detail);
   }
   const tasks = outcome.tasks.map((task) => ({ id: run.taskId(task.n), key: task.key ?? null }));
-  const projection = projectionOf(run, forked.tasks, outcome.criticalPath, base);
+  const projection = projectionOf(run, forked.tasks, outcome.criticalPath);
   return { kind: "result", result: { tasks, projection, ...(forked.notes.length > 0 && { notes: forked.notes }) } };
 }
 
@@ -207,7 +208,7 @@ function inspect(
       run: run.id,
       status: header.status,
       counts: header.counts,
-      budget_left: { tokens: budgetLeft(run) },
+      budget_left: budgetLeft(run),
       ...(caller.task && { task: run.taskId(caller.task.n) }),
     };
     return { kind: "result", result };

@@ -3,14 +3,18 @@
 import { remoteToolView } from "../../contract/remote-tools.ts";
 import type { EventView, LimitsView, RunView, TaskView, ToolWait, WaitingOn } from "../../contract/shapes.ts";
 import { toolCallIdOf } from "../../ids.ts";
-import { freeTokens } from "../../scheduler/budget.ts";
+import { runWarmMsDefault } from "../../limits.ts";
+import { picosPerUsd, usdOf } from "../../prices/price.ts";
+import { freeNanos, freeTokens } from "../../scheduler/budget.ts";
 import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
 import { isOpenCall, type OpenCall } from "../../scheduler/open-calls.ts";
 import { hostedPool, type Task } from "../../scheduler/task.ts";
 import { toolOf, type Want } from "../../scheduler/want.ts";
+import { heldFor } from "../../scheduler/warming.ts";
 import type { LoggedEvent } from "../../storage/run/event-codec.ts";
 import { createdEventOf, errorOf, resultOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { cacheView, runUsage, taskUsage } from "./money.ts";
 
 const limitsView = (limits: Limits): LimitsView => ({
   workers: limits.workers,
@@ -18,15 +22,17 @@ const limitsView = (limits: Limits): LimitsView => ({
   depth: limits.depth,
   children: limits.children,
   tokens: limits.tokens || null,
-  usd: null,
+  usd: limits.nanos ? usdOf(limits.nanos) : null,
   timeout_ms: limits.timeoutMs,
   hold_ms: limits.holdMs || null,
   stall_ms: limits.stallMs,
+  warm_ms: limits.warmMs ?? runWarmMsDefault,
   pools: [...limits.pools],
 });
 
-export function runView(run: LoadedRun, seatTarget: number): RunView {
+export function runView(run: LoadedRun, seatTarget: number, now: number): RunView {
   const { header } = run.state;
+  const usage = runUsage(run);
   return {
     id: run.id,
     name: header.name || null,
@@ -40,14 +46,10 @@ export function runView(run: LoadedRun, seatTarget: number): RunView {
     seats: { open: run.state.working, target: seatTarget },
     limits: limitsView(header.limits),
     tools: Array.from(run.tools.values(), remoteToolView),
-    usage: {
-      input_tokens: header.inputTokens,
-      output_tokens: header.outputTokens,
-      cache_read_tokens: header.cacheReadTokens,
-      cache_write_tokens: header.cacheWriteTokens,
-      tokens: header.inputTokens + header.outputTokens,
-    },
-    cost: null,
+    usage: { ...usage, tokens: header.inputTokens + header.outputTokens },
+    cost: usage.cost_usd,
+    unpriced_models: [...(header.unpricedModels ?? [])],
+    cache: cacheView(run, now),
     findings: header.findings,
     last_seq: header.seq,
     created_at: header.createdAt,
@@ -74,12 +76,7 @@ export function taskView(run: LoadedRun, task: Task): TaskView {
     labels: { ...created.labels },
     result: resultOf(run, task),
     error: errorOf(run, task),
-    usage: {
-      input_tokens: task.inputTokens,
-      output_tokens: task.outputTokens,
-      cache_read_tokens: task.cacheReadTokens,
-      cache_write_tokens: task.cacheWriteTokens,
-    },
+    usage: taskUsage(task),
     timings: {
       created_at: task.createdAt,
       ready_at: task.readyAt || null,
@@ -89,7 +86,11 @@ export function taskView(run: LoadedRun, task: Task): TaskView {
     waiting_on: waitingOn(run, task),
     pending_messages: task.inbox.length,
     children_failed: task.childrenFailed,
-    fork: { snapshot: task.base, mode: created.fork },
+    fork: {
+      snapshot: task.base,
+      mode: created.fork,
+      ...(created.fork_why !== undefined && { reason: created.fork_why }),
+    },
   };
 }
 
@@ -106,6 +107,8 @@ export function waitingOn(run: LoadedRun, task: Task): WaitingOn {
   }
   if (phase.state === "parked" && phase.on === "children") return { children: task.liveChildren };
   if (phase.state === "parked" && phase.on === "budget") return { budget: true };
+  const held = heldFor(run.state, task);
+  if (held) return { cache_warming: run.taskId(held.warmer), until: held.until };
   const open = task.calls.filter(isOpenCall);
   if (open.length > 0) return { tools: open.map((call) => toolWait(run, call)) };
   const call = task.calls.find((one) => one.state === "waiting");
@@ -142,6 +145,9 @@ const usageView = (usage: UsageDelta) => ({
   output_tokens: usage.out,
   cache_read_tokens: usage.read,
   cache_write_tokens: usage.write,
+  ...(usage.model !== undefined && { model: usage.model }),
+  ...(usage.nanos !== undefined && { cost_usd: usdOf(usage.nanos) }),
+  ...(usage.simulated && { simulated: true }),
 });
 
 /** Fields of events that hold task numbers, for the wire to show ids instead. */
@@ -167,6 +173,12 @@ export function eventView(run: LoadedRun, event: LoggedEvent, seq: number, at: n
     view.want = { ...event.want, members: event.want.members.map(idOf) };
   if (event.type === "run_created") view.limits = limitsView(event.limits);
   if ("usage" in event && event.usage) view.usage = usageView(event.usage);
+  // Money is dollars on the wire.
+  if ("nanos" in event && event.nanos !== undefined) {
+    view.usd = usdOf(event.nanos);
+    delete view.nanos;
+  }
+  if (event.type === "lineage_begun") view.gain = event.gain / picosPerUsd;
   if (error) {
     const { code, message, because } = error;
     view.error = { code, message, ...(because && { because: run.taskId(because) }) };
@@ -182,4 +194,7 @@ export function seatTarget(run: LoadedRun): number {
   return Math.min(header.limits.workers, run.state.working + ready);
 }
 
-export const budgetLeft = (run: LoadedRun): number | null => freeTokens(run.state) ?? null;
+export function budgetLeft({ state }: LoadedRun): { tokens: number | null; usd: number | null } {
+  const nanos = freeNanos(state);
+  return { tokens: freeTokens(state) ?? null, usd: nanos === undefined ? null : usdOf(nanos) };
+}

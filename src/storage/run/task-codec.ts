@@ -11,6 +11,7 @@ const usual = {
   runOnFailure: false,
   detached: false,
   maxTokens: 0,
+  lineage: 0,
   generation: 1,
   attempts: 0,
   losses: 0,
@@ -43,6 +44,10 @@ const usual = {
   treeTokens: 0,
   reserved: 0,
   treeReserved: 0,
+  nanos: 0,
+  reservedNanos: 0,
+  unpricedTokens: 0,
+  simulated: false,
 } satisfies Partial<Task>;
 
 /** The task as plain JSON. */

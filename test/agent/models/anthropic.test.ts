@@ -111,6 +111,32 @@ describe("the reply", () => {
     expect(replyOf(await callAnthropic(requestTo("anthropic", url))).stop).toBe(expected);
   });
 
+  test("is told of once when it begins: with its first event, not with a ping, and not where nothing comes", async () => {
+    const began: number[] = [];
+    const encoder = new TextEncoder();
+    const parts = [event("ping"), event("ping"), start(), ...text(0, "one"), end("end_turn"), stop];
+    let sent = 0;
+    const body = () =>
+      new ReadableStream<Uint8Array>({
+        async pull(controller) {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          controller.enqueue(encoder.encode(parts[sent++]));
+          if (sent === parts.length) controller.close();
+        },
+      });
+    const onBegin = () => began.push(sent);
+    const { url } = await answering(() => new Response(body(), { headers: { "content-type": "text/event-stream" } }));
+    expect(replyOf(await callAnthropic(requestTo("anthropic", url, { onBegin }))).text).toBe("one");
+    expect(began).toHaveLength(1);
+    expect(began[0]).toBeGreaterThanOrEqual(3);
+    await served!.close();
+    const failing = await answering(() =>
+      sse([event("error", { error: { type: "overloaded_error", message: "busy" } })]),
+    );
+    faultOf(await callAnthropic(requestTo("anthropic", failing.url, { onBegin })));
+    expect(began).toHaveLength(1);
+  });
+
   test("a kind of delta that is not known yet grows its block's strings", async () => {
     const { url } = await answering(() =>
       sse([

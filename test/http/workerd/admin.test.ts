@@ -126,6 +126,12 @@ test("ready with schema and secrets, and not without", async () => {
   expect(await send("GET", "/health")).toEqual({ status: 200, body: { status: "ready" } });
   const bare = await app.request("/health", {}, { DB: db } as unknown as HttpEnv);
   expect(await bare.json()).toMatchObject({ code: "not_ready", detail: expect.stringContaining("HEDDLE_SECRET") });
+  const priceless = await app.request("/health", {}, { ...bindings, HEDDLE_PRICES: '{"m": {"input": 1}}' });
+  expect(priceless.status).toBe(503);
+  expect(await priceless.json()).toMatchObject({
+    code: "not_ready",
+    detail: expect.stringContaining("m.output: required"),
+  });
   const dead = await app.request("/health", {}, { ...bindings, DB: {} as D1Database });
   expect(await dead.json()).toMatchObject({ code: "not_ready", detail: "missing: an answer from the database" });
 });

@@ -1,0 +1,46 @@
+/** Which model makes a task's calls, and what it costs: the table, the deployment's own list, and its providers together. */
+
+import type { Format } from "../../context/types.ts";
+import { parsePriceList } from "../../contract/price-list.ts";
+import { type FoundPrice, Prices } from "../../prices/prices.ts";
+import { listPrices } from "../../prices/table.ts";
+import { type ProviderSecrets, type ServedBy, servedBy } from "../../served-by.ts";
+
+/** A model as a call of it is billed. */
+export interface ModelUsed {
+  readonly model: string;
+  /** It ran on the simulated model, whatever it is called: nobody is billed. */
+  readonly simulated?: boolean;
+}
+
+export interface TaskModel extends ModelUsed {
+  readonly found: FoundPrice | undefined;
+}
+
+export class Models {
+  readonly #secrets: ProviderSecrets;
+  readonly #prices: Prices;
+
+  /** A price list that can't be read leaves no model a price (and /health says so): a wrong sum is worse than none. */
+  constructor(env: ProviderSecrets & { readonly HEDDLE_PRICES?: string }) {
+    this.#secrets = env;
+    const own = parsePriceList(env.HEDDLE_PRICES);
+    this.#prices = new Prices(own.ok ? { ...listPrices, ...own.prices } : {});
+  }
+
+  /** The model that a hosted task's seat calls: the task's own, its context's, or its provider's. Undefined without a provider. */
+  hosted(format: Format, ...named: (string | undefined)[]): TaskModel | undefined {
+    const served = servedBy(format, this.#secrets);
+    return served && this.#with(served, named.find((name) => name !== undefined) ?? served.model);
+  }
+
+  /** The price of a call that was made. */
+  priceOf({ model, simulated }: ModelUsed): FoundPrice | undefined {
+    return simulated ? this.#prices.simulated(model) : this.#prices.find(model);
+  }
+
+  #with({ provider }: ServedBy, model: string): TaskModel {
+    const used = { model, ...(provider === "simulated" && { simulated: true }) };
+    return { ...used, found: this.priceOf(used) };
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * What tokens cost. Money is whole numbers everywhere: a price in picodollars a token (which is millionths of a dollar a
+ * million tokens), a sum in nanodollars, rounded up once a model call. Dollars are for people and for the wire.
+ */
+
+export interface Rates {
+  /** Input that the prompt cache has no part in. */
+  readonly input: number;
+  readonly write: number;
+  readonly read: number;
+  readonly output: number;
+}
+
+export interface Price extends Rates {
+  /** The vendor caches no prefix below so many tokens. */
+  readonly cacheableFrom: number;
+  /** What a call costs whose prompt has more than `over` tokens, cached ones counted. */
+  readonly long?: Rates & { readonly over: number };
+}
+
+/** Tokens of a call; `read` and `write` are parts of `in`. */
+export interface Tokens {
+  readonly in: number;
+  readonly out: number;
+  readonly read: number;
+  readonly write: number;
+}
+
+export const picosPerUsd = 1_000_000;
+const nanosPerUsd = 1_000_000_000;
+const picosPerNano = 1000;
+
+/** Nanodollars to dollars, for the wire. */
+export const usdOf = (nanos: number): number => nanos / nanosPerUsd;
+export const nanosOf = (usd: number): number => Math.round(usd * nanosPerUsd);
+
+/** The rates of a call with so large a prompt. */
+export const ratesAt = (price: Price, promptTokens: number): Rates =>
+  price.long && promptTokens > price.long.over ? price.long : price;
+
+/** Nanodollars of one call's tokens, rounded up. */
+export function costOf(price: Price, tokens: Tokens): number {
+  const { input, write, read, output } = ratesAt(price, tokens.in);
+  const uncached = Math.max(0, tokens.in - tokens.read - tokens.write);
+  const picos = uncached * input + tokens.write * write + tokens.read * read + tokens.out * output;
+  return Math.ceil(picos / picosPerNano);
+}
+
+/** The most that a call of at most so many tokens can cost: nothing is read from a cache, and all is written where that is dearer. */
+export function worstCost(price: Price, inputTokens: number, outputTokens: number): number {
+  const { input, write, output } = ratesAt(price, inputTokens);
+  return Math.ceil((inputTokens * Math.max(input, write) + outputTokens * output) / picosPerNano);
+}
