@@ -141,6 +141,8 @@ Flags:
   --json       one JSON object per line on stdout; the first has "event": "created" and "run", the last one
                "event": "end" with the run as it ended, or "left" when watching stopped before
   --wait-ms N  stop watching after N milliseconds; the run goes on (status 1)
+  --workspace DIR [--read-only | --allow-commands | --allow-command WORDS]
+               tools on the files below DIR for the run's tasks, served while it is watched: see heddle help tools
 
 Ctrl-C stops watching; the run goes on. (While tasks are still being posted it cancels the run.)
 Exit status: 0 all tasks succeeded; 1 some did not; 2 usage or a file that Heddle refuses; 3 server not reached; 130 interrupted.

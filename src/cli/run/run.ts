@@ -6,6 +6,8 @@ import type { RunView } from "../../client/replies.ts";
 import { runTimeoutMsMax } from "../../limits.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
+import { ServedWorkspace } from "../tools/served-workspace.ts";
+import { workspaceFlags, workspaceOf } from "../tools/workspace-flags.ts";
 import { readArguments, seeHelp, UsageError, wholeNumber } from "../usage.ts";
 import { type Job, readJob } from "./job-file.ts";
 import { progressOf } from "./progress.ts";
@@ -16,21 +18,42 @@ import { watchRun } from "./watch.ts";
 const watchFlags = { json: { type: "boolean" }, "wait-ms": { type: "string" } } as const;
 
 export async function run(argv: readonly string[]): Promise<number> {
-  const { flags, words } = readArguments("run", argv, { ...watchFlags, detach: { type: "boolean" } });
+  const { flags, words } = readArguments("run", argv, {
+    ...watchFlags,
+    ...workspaceFlags,
+    detach: { type: "boolean" },
+  });
   if (words.length !== 1) throw new UsageError(`Name one file, or "-" for stdin.\n${seeHelp("run")}`);
   const waitMs = wholeNumber(flags, "wait-ms", { min: 0, max: runTimeoutMsMax });
+  const given = workspaceOf(flags);
+  if (given && flags.detach === true)
+    throw new UsageError(
+      `--workspace is served while the run is watched, so it does not go with --detach. Serve it with heddle tools.\n${seeHelp("run")}`,
+    );
   const job = readJob(words[0]!);
+  const workspace = given && new ServedWorkspace(given);
   const client = await reach();
   const json = flags.json === true;
-  const created = await started(client, job);
+  const created = await started(client, workspace ? withTools(job, workspace) : job);
   if (created === undefined) return exitStatus.interrupted;
   if (flags.detach === true) {
     if (json) jsonLine("created", { run: created.id });
     else process.stdout.write(`${created.id}\n`);
     return exitStatus.ok;
   }
-  return watched(client, created.id, { json, waitMs, finish: true });
+  const say = (text: string) => (json ? jsonLine("note", { text }) : process.stderr.write(`${text}\n`));
+  const stopServing = workspace?.serve(client, say);
+  try {
+    return await watched(client, created.id, { json, waitMs, finish: true });
+  } finally {
+    await stopServing?.();
+  }
 }
+
+const withTools = (job: Job, { tools }: ServedWorkspace): Job => ({
+  ...job,
+  run: { ...job.run, tools: [...(job.run.tools ?? []), ...tools] },
+});
 
 export async function watch(argv: readonly string[]): Promise<number> {
   const { flags, words } = readArguments("watch", argv, watchFlags);
