@@ -132,6 +132,14 @@ describe("leases", () => {
     expect(server.of("POST", /pools/).length).toBeLessThanOrEqual(4);
   });
 
+  it("that come with completions take the place that is left, and no place more", async () => {
+    for (const id of ["a", "b", "c", "d"]) server.add(id);
+    const program = `const fs = require("fs"); const place = process.argv[1] + "/place";
+      try { fs.mkdirSync(place); setTimeout(() => { fs.rmdirSync(place); console.log("alone"); }, 200); } catch { console.log("beside another"); }`;
+    await work(program, "--until-idle", "0").ended;
+    expect(server.outcomes.map(({ result }) => result)).toEqual(["alone", "alone", "alone", "alone"]);
+  });
+
   it("that are lost stop the command and its children, and nothing is delivered", async () => {
     server.add("t");
     const worker = work(
