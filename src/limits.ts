@@ -377,6 +377,8 @@ export const droppedCallsMax = 1000;
 export const workLastCallMs = 3 * second;
 /** A blocked tool call of a command gives its place to another, up to this many times the concurrency (contract). */
 export const workBlockedFactor = 4;
+/** Calls that `heddle run --workspace` carries out at once, beside what else it does. */
+export const runWorkspaceConcurrency = 4;
 /** A command that is told to stop gets this long before it is killed. */
 export const workKillMs = 5 * second;
 /** The end of a failed command's stderr, as shown in its task's error. */

@@ -25,6 +25,8 @@ describe("heddle", () => {
     [["run", "/no/such/file"], /\/no\/such\/file can't be read: there is no such file/],
     [["run", "/"], /can't be read: it is a folder/],
     [["run", "x.json", "--wait-ms", "soon"], /--wait-ms is "soon"; it must be a whole number/],
+    [["run", "x.json", "--workspace", ".", "--detach"], /does not go with --detach/],
+    [["run", "x.json", "--allow-commands"], /--allow-commands goes with --workspace DIR only/],
     [["run", "x.json", "--jsn"], /Unknown flag --jsn\.\nSee: heddle help run/],
     [["work"], /--pool is missing/],
     [["work", "--pool"], /--pool needs a value/],

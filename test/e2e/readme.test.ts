@@ -153,6 +153,7 @@ describe("the guides to the workers", () => {
     expect(tools.match(/result .*4 words/g)).toHaveLength(2);
     expect(tools).toMatch(/result .*Corrected answer\.js\./);
     expect(tools).toContain("export const answer = 42;");
+    expect(tools).toMatch(/result .*It says export const answer = 42;/);
   });
 });
 

@@ -229,16 +229,24 @@ export class Worker<Lease extends { readonly id: string }> {
 
   /** Carries out a lease, and then the one that its delivery brought, and so on: one round trip each. */
   async #chain(first: Lease): Promise<void> {
-    for (let lease: Lease | undefined = first; lease !== undefined; ) lease = await this.#run(lease);
+    let before: Slot<Lease> | undefined;
+    for (let lease: Lease | undefined = first; lease !== undefined; ) {
+      const slot: Slot<Lease> = { lease, execution: undefined, lost: false, blocked: false, progress: undefined };
+      this.#slots.add(slot);
+      // The place goes from one to the next in one step: nobody sees it free, and leases for it (W3).
+      if (before) this.#slots.delete(before);
+      lease = await this.#run(slot);
+      before = slot;
+    }
+    if (before) this.#slots.delete(before);
   }
 
   // ---- one lease -----------------------------------------------------------------------------------------------------
 
   /** Carries out one lease to its delivery; the next lease, if the delivery brought one. Never rejects. */
-  async #run(lease: Lease): Promise<Lease | undefined> {
-    const slot: Slot<Lease> = { lease, execution: undefined, lost: false, blocked: false, progress: undefined };
+  async #run(slot: Slot<Lease>): Promise<Lease | undefined> {
+    const { lease } = slot;
     const subject = this.#kind.subjectOf(lease);
-    this.#slots.add(slot);
     this.#started++;
     this.#report.started(subject);
     const startedAt = Date.now();
@@ -266,9 +274,7 @@ export class Worker<Lease extends { readonly id: string }> {
       return undefined;
     } finally {
       renewing.abort();
-      this.#slots.delete(slot);
       this.#busyAt = Date.now();
-      this.#changed();
     }
   }
 

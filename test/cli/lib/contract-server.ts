@@ -126,6 +126,8 @@ export class PoolServer extends TestServer {
     error?: { code: string; message: string };
     retryable?: boolean;
   }[] = [];
+  /** Lease requests that wait at this moment. */
+  openPolls = 0;
   #answers = new Map<string, Answer>();
   /** Tools of the calls that were leased, by the call's id. */
   #called = new Map<string, string>();
@@ -190,6 +192,7 @@ export class PoolServer extends TestServer {
   async #lease({ max = 1, wait_ms: waitMs = 0, kinds = ["task"], tools }: LeaseBody): Promise<unknown[]> {
     const given = this.#given(max, kinds, tools);
     if (given.length > 0 || max === 0 || waitMs === 0) return given;
+    this.openPolls++;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, waitMs);
       this.#waiting.push(() => {
@@ -197,6 +200,7 @@ export class PoolServer extends TestServer {
         resolve();
       });
     });
+    this.openPolls--;
     return this.#given(max, kinds, tools);
   }
 

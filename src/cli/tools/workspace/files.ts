@@ -9,7 +9,7 @@ import type { Place, WorkspacePaths } from "./paths.ts";
 import { Refusal, refusalOf } from "./refusal.ts";
 
 /** No link is followed, and nothing waits for whoever writes to a pipe. Windows has neither. */
-const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+export const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** The file's text, byte for byte. @throws Refusal for folders, devices, what is too large, and what is not UTF-8 text */
 export async function readText(paths: WorkspacePaths, { path, shown }: Place): Promise<string> {

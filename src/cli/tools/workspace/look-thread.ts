@@ -1,8 +1,9 @@
 /** The thread that looks through files (look.ts): tells what it finds as it goes, so that what was found before its end counts. */
 
-import { lstatSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, lstatSync, openSync, readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { workspaceFileBytesMax, workspaceLineCharsMax } from "../../../limits.ts";
+import { readFlags } from "./files.ts";
 import { globOf } from "./glob.ts";
 import type { FoundLine, LookMessage, LookRequest } from "./look.ts";
 import { Refusal } from "./refusal.ts";
@@ -62,12 +63,17 @@ function linesOf(file: Found, path: string, hits: (line: string) => number): Fou
 }
 
 function textOf(path: string): string | undefined {
+  let file: number | undefined;
   try {
-    if (lstatSync(path).size > workspaceFileBytesMax) return undefined;
-    const bytes = readFileSync(path);
+    file = openSync(path, readFlags);
+    const stats = fstatSync(file);
+    if (!stats.isFile() || stats.size > workspaceFileBytesMax) return undefined;
+    const bytes = readFileSync(file);
     return bytes.includes(0) ? undefined : bytes.toString("utf8");
   } catch {
-    return undefined;
+    return undefined; // gone meanwhile, or not for us
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 
