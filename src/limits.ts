@@ -35,6 +35,9 @@ export const waitMsDefault = 30 * second;
 export const leaseWaitMsMax = 30 * second;
 /** Leases of one call: the contexts' size bounds it sooner. */
 export const leasesPerCallMax = 64;
+/** Pull workers of one tenant that are remembered with their load, and for how long after they asked last. */
+export const poolWorkersMax = 1000;
+export const poolWorkerSeenMs = 10 * minute;
 /**
  * Contexts sent with leases, all together; beyond it they are fetched by snapshot (the contract allows 24 MiB). Counted in
  * UTF-16 units: one character beyond Latin-1 makes an RPC send two bytes for each, and an RPC takes 32 MiB.
@@ -350,14 +353,62 @@ export const workConcurrencyMax = 256;
 export const workPollMs = 10 * second;
 /** While all places are taken: how often a worker asks which of its tasks are blocked. */
 export const workBlockedCheckMs = 1 * second;
+/** A worker measures its machine this often, and its use of processors over so many samples: a burst is no load. */
+export const loadSampleMs = 1 * second;
+export const loadWindowSamples = 4;
+/** Above this share of its machine a worker leases nothing more while it runs something (`--max-load`, in percent). */
+export const maxLoadPercentDefault = 90;
+/** It leases again when the load has fallen this far below. */
+export const loadHysteresis = 0.1;
+/** A worker that asks for no work says so often that it is there, and its load. */
+export const loadReportEveryMs = 10 * second;
+/** Where output is no terminal, that the machine is busy is said at most this often. */
+export const busyNoteEveryMs = 1 * minute;
+/** As much of the end of a command's report file is read. */
+export const reportFileBytesMax = 16 * KiB;
+/** A tool process that died is started again after this, each time after twice as long; one that lived longer begins anew. */
+export const toolRestartMsMin = 500;
+export const toolRestartMsMax = 30 * second;
+/** A line of a tool process: a result and its envelope, which may be written with white space. */
+export const toolLineBytesMax = 2 * resultBytesMax + 64 * KiB;
+/** Calls that a tool process was told to drop, whose late answers are passed over. */
+export const droppedCallsMax = 1000;
 /** What a worker that is told twice to stop still spends on handing a task over. */
 export const workLastCallMs = 3 * second;
 /** A blocked tool call of a command gives its place to another, up to this many times the concurrency (contract). */
 export const workBlockedFactor = 4;
+/** Calls that `heddle run --workspace` carries out at once, beside what else it does. */
+export const runWorkspaceConcurrency = 4;
 /** A command that is told to stop gets this long before it is killed. */
 export const workKillMs = 5 * second;
 /** The end of a failed command's stderr, as shown in its task's error. */
 export const workStderrTailBytes = 4 * KiB;
+/** A path that a workspace tool takes: what Linux takes. */
+export const pathCharsMax = 4096;
+/** Files that workspace tools read, write and search; what is larger is data, not text for a model. */
+export const workspaceFileBytesMax = 8 * MiB;
+/** One read of a file, as JSON: below `inlineResultBytesMax` with its envelope, so that the model sees all of it. */
+export const workspaceReadBytesMax = 28 * KiB;
+/** A line as a search shows it. */
+export const workspaceLineCharsMax = 300;
+/** Rows of list_files and search. */
+export const listFilesMax = 2000;
+export const listFilesDefault = 500;
+export const searchMatchesMax = 500;
+export const searchMatchesDefault = 100;
+/** Looking through files ends after this, with what was found by then; it runs apart, within this much memory. */
+export const lookMsMax = 10 * second;
+export const lookHeapMiBMax = 256;
+export const globAlternativesMax = 64;
+/** What is kept of the beginning and of the end of a command's output; together, a model is shown all of it. */
+export const commandHeadBytes = 8 * KiB;
+export const commandTailBytes = 16 * KiB;
+export const commandTimeoutMsDefault = 2 * minute;
+export const commandTimeoutMsMax = 10 * minute;
+/** A command is stopped so long before its call times out: what it wrote until then is still delivered. */
+export const commandSpareMs = 5 * second;
+/** Answers of calls that change something, kept for a call that is tried again after its answer was lost. */
+export const callAnswersMax = 256;
 /** The cron sweep reads the run index by pages and loads a few runs at a time: an invocation has 6 connections. */
 export const sweepPageRuns = 200;
 export const sweepRunsAtOnce = 6;

@@ -16,6 +16,7 @@ import { retryCommand } from "./steer/retry.ts";
 import { finishCommand, pauseCommand, resumeCommand } from "./steer/run-state.ts";
 import { waitCommand } from "./steer/wait.ts";
 import { toolCommand } from "./tool.ts";
+import { toolsCommand } from "./tools/tools-command.ts";
 import { workCommand } from "./worker/work-command.ts";
 
 /** In the order in which help shows them within their groups. */
@@ -36,6 +37,7 @@ export const commands: readonly Command[] = [
   finishCommand,
   deleteCommand,
   workCommand,
+  toolsCommand,
   toolCommand,
   doctorCommand,
   completionCommand,

@@ -20,6 +20,7 @@ import type {
   Lease,
   PartialText,
   PartialView,
+  PoolPage,
   Renewed,
   RunsPage,
   RunView,
@@ -265,6 +266,10 @@ export class Heddle {
 
   // ---- pools and leases: pull workers ----------------------------------------------------------------------------------
 
+  /** The pool's workers that asked for work lately, with their load. */
+  pool(pool: string, query: PageQuery = {}, options: CallOptions = {}): Promise<PoolPage> {
+    return this.#get(`/v1/pools/${encodeURIComponent(pool)}`, { ...query }, options);
+  }
   lease(pool: string, body: LeasesRequest, options: CallOptions = {}): Promise<Lease[]> {
     return this.#leases(pool, body, options);
   }

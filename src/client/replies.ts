@@ -6,6 +6,7 @@ import type {
   EventView,
   FindingView,
   PartialView,
+  PoolWorkerView,
   RunStatus,
   RunView,
   TaskState,
@@ -22,8 +23,10 @@ export type {
   ErrorView,
   EventView,
   FindingView,
+  LoadView,
   ModelSource,
   PartialView,
+  PoolWorkerView,
   Projection,
   RemoteToolView,
   RunStatus,
@@ -109,6 +112,13 @@ export interface ActorsPage {
 }
 export interface VariablesPage {
   variables: VariableView[];
+  next_cursor: string | null;
+}
+export interface PoolPage {
+  pool: string;
+  workers: PoolWorkerView[];
+  /** Requests of workers that wait for work at this moment. */
+  waiting: number;
   next_cursor: string | null;
 }
 export interface EventsPage {

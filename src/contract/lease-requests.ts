@@ -13,11 +13,23 @@ const usage = z
 
 const worker = z.string().min(1).max(limits.nameCharsMax).describe("The worker's own name; shown in the log.");
 
+const share = z.number().min(0).max(1);
+const load = z
+  .strictObject({ cpu: share, memory: share.exactOptional() })
+  .describe("How busy the worker's machine is: shares in use. Shown by GET /v1/pools/:pool.")
+  .exactOptional();
+
 export const leasesBody = z
   .strictObject({
     worker,
-    max: z.int().min(1).max(limits.leasesPerCallMax).default(1),
+    max: z
+      .int()
+      .min(0)
+      .max(limits.leasesPerCallMax)
+      .describe("0: lease nothing and answer at once; the worker only says that it is there, and its load.")
+      .default(1),
     wait_ms: z.int().min(0).max(limits.leaseWaitMsMax).default(0),
+    load,
     kinds: z
       .array(z.enum(["task", "tool_call"]))
       .min(1)

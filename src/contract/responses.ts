@@ -287,6 +287,21 @@ export const signingSecret = z.strictObject({
   secret: z.string().describe("`whsec_` and base64: the key of the signatures that calls of urls carry."),
 });
 
+const loadView = z.strictObject({ cpu: z.number(), memory: z.number().exactOptional() });
+const poolWorkerView = z.strictObject({
+  worker: z.string(),
+  load: loadView.nullable().describe("As the worker reported it last, shares from 0 to 1; null when it did not."),
+  seen_at: at,
+});
+export const poolView = z
+  .strictObject({
+    pool: z.string(),
+    workers: z.array(poolWorkerView),
+    waiting: z.int().describe("Requests of workers that wait for work at this moment."),
+    next_cursor: cursor,
+  })
+  .meta({ id: "Pool" });
+
 export const toolOutcome = z
   .union([
     z.strictObject({ result: z.unknown() }),
@@ -408,6 +423,7 @@ true satisfies AllTrue<
     Twins<z.infer<typeof eventView>, shapes.EventView>,
     Twins<z.infer<typeof waitView>, shapes.WaitView>,
     Twins<z.infer<typeof toolOutcome>, shapes.ToolOutcome>,
+    Twins<z.infer<typeof poolWorkerView>, shapes.PoolWorkerView>,
     Twins<z.infer<typeof leaseView>["task"], shapes.LeaseGrant["task"]>,
     Twins<z.infer<typeof toolCallView>, shapes.ToolCallView>,
     Twins<z.infer<typeof remoteTool>, shapes.RemoteToolView>,

@@ -200,6 +200,21 @@ export interface TaskView {
   fork: { snapshot: string; mode: string; reason?: string };
 }
 
+/** How busy a pull worker's machine is: shares from 0 to 1. */
+export interface LoadView {
+  cpu: number;
+  /** Absent where the system does not tell what is available. */
+  memory?: number;
+}
+
+/** A pull worker as its pool saw it last. */
+export interface PoolWorkerView {
+  worker: string;
+  /** As the worker reported it; null when it did not. */
+  load: LoadView | null;
+  seen_at: number;
+}
+
 /** A session of an agent outside. */
 export interface ActorView {
   id: string;

@@ -302,6 +302,27 @@ export const variableErrorHints = {
   collection_full: "Start another variable, or delete what is no longer needed.",
 } as const;
 
+/** What the ready-made tools of `heddle tools --workspace` answer when they can't do what was asked. */
+export const workspaceErrorHints = {
+  bad_arguments: "Correct the arguments that `message` names and call again.",
+  outside_workspace:
+    "Give a path below the workspace, relative to it and without `..`; list_files shows what there is. Nothing else can be reached.",
+  not_there: "Look with list_files or search, and use a path as they show it.",
+  not_a_file: "Use the path of a file; list_files shows those below a folder.",
+  not_permitted: "Do without it; if it is needed, say so in your result.",
+  file_too_large: "Search in it, or work on a smaller file.",
+  binary_file: "Only text can be read and edited; do without it.",
+  edit_no_match: "Read the file again; `old` must stand in it exactly, spaces and line ends included.",
+  edit_not_unique: "Give more of the surrounding text in `old`, so that it occurs once.",
+  bad_pattern: "Correct the regular expression, or pass literal: true to search for the text as it is.",
+  search_timed_out: "Simplify the pattern, pass literal: true, or search below a narrower path.",
+  commands_not_allowed: "Do without the command; if it is needed, say in your result what should be run.",
+  command_not_found: "Use a program that is installed; the message names the one that is not.",
+  no_such_tool: "This worker does not have the tool; do without it.",
+} as const;
+
+export type WorkspaceErrorCode = keyof typeof workspaceErrorHints;
+
 export type VariableErrorCode = keyof typeof variableErrorHints;
 
 export type ToolErrorCode = keyof typeof toolHints;

@@ -5,19 +5,16 @@ import { completeBody, failBody, leasesBody, renewBody, turnBody } from "../cont
 import { completed, failed, leasesView, renewed, toolOutcome, turnLogged } from "../contract/responses.ts";
 import type { Grant } from "../contract/shapes.ts";
 import { leaseToolBody } from "../contract/task-requests.ts";
-import { poolName } from "../contract/task-spec.ts";
 import { messageTexts } from "../contract/task-texts.ts";
 import { Fault } from "../errors/fault.ts";
-import { validate } from "./body.ts";
 import type { HttpEnv } from "./env.ts";
 import { signLease } from "./lease-token.ts";
 import { ask, gateObject } from "./objects.ts";
+import { pullPool } from "./pools.ts";
 import { toolCallInput } from "./raw-parts.ts";
 import { keyRoute, leaseRoute } from "./route.ts";
 import { deploymentSecret } from "./secrets.ts";
 import { requireTool } from "./tool-calls.ts";
-
-const hostedPool = "hosted";
 
 export const leaseRoutes = [
   keyRoute(
@@ -31,12 +28,9 @@ export const leaseRoutes = [
       problems: ["pool_not_allowed"],
     },
     async ({ env, tenant, params, body, idem }) => {
-      const pool = validate(poolName, params.pool);
-      // No key could do it, so it is not a matter of authority (403) but of the request (422).
-      if (pool === hostedPool)
-        throw new Fault("pool_not_allowed", "the pool hosted is served by Heddle's own worker agents");
-      const { worker, max, wait_ms: waitMs, kinds, tools } = body;
-      const input = { tenant, pool, worker, max, waitMs, kinds, ...(tools && { tools }) };
+      const pool = pullPool(params.pool);
+      const { worker, max, wait_ms: waitMs, load, kinds, tools } = body;
+      const input = { tenant, pool, worker, max, waitMs, kinds, ...(load && { load }), ...(tools && { tools }) };
       const grants = await ask(gateObject(env, tenant).lease(input, idem));
       return { leases: await Promise.all(grants.map((grant) => leaseOf(env, tenant, grant))) };
     },

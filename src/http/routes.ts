@@ -11,6 +11,7 @@ import { laterRoutes } from "./later.ts";
 import { leaseRoutes } from "./leases.ts";
 import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
+import { poolRoutes } from "./pools.ts";
 import { publicRoute, type Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
 import { taskRoutes } from "./tasks.ts";
@@ -26,6 +27,7 @@ export const routes: readonly Route[] = [
   ...variableRoutes,
   ...eventRoutes,
   ...findingRoutes,
+  ...poolRoutes,
   ...leaseRoutes,
   ...adminRoutes,
   aboutRoute,

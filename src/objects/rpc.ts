@@ -16,8 +16,10 @@ import type {
   EventView,
   FindingView,
   Grant,
+  LoadView,
   Page,
   PartialView,
+  PoolWorkerView,
   RunStatus,
   RunView,
   SnapshotView,
@@ -201,8 +203,21 @@ export interface TenantGateRpc {
   /** `tool`: calls of that tool, and not tasks. */
   announce(input: { run: string; pool: string; tool?: string; ready: boolean }): Promise<void>;
   lease(
-    input: { tenant: string; pool: string; worker: string; max: number; waitMs: number } & LeaseWishes,
+    input: {
+      tenant: string;
+      pool: string;
+      worker: string;
+      max: number;
+      waitMs: number;
+      load?: LoadView;
+    } & LeaseWishes,
     idem?: Idem,
   ): Promise<Reply<Grant[]>>;
+  /** Workers seen lately, and how many of their requests wait. */
+  pool(input: {
+    pool: string;
+    limit: number;
+    cursor?: string;
+  }): Promise<Reply<{ workers: PoolWorkerView[]; waiting: number; nextCursor: string | null }>>;
   forget(run: string): Promise<void>;
 }

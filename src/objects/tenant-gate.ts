@@ -9,10 +9,11 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
-import type { Grant } from "../contract/shapes.ts";
+import type { Grant, LoadView, PoolWorkerView } from "../contract/shapes.ts";
 import { idempotencyMs, leaseContextBytesMax } from "../limits.ts";
 import { type Env, runStub } from "./env.ts";
 import { laneOf, takes } from "./lanes.ts";
+import { PoolWorkers } from "./pool-workers.ts";
 import type { Idem, LeaseRef, LeaseWishes, Reply, TenantGateRpc } from "./rpc.ts";
 import { Signals } from "./run/signals.ts";
 
@@ -36,6 +37,9 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   readonly #turns = new Map<string, number>();
   #announcements = 0;
   #turn = 0;
+  readonly #workers = new PoolWorkers();
+  /** Lease requests that wait, by pool. */
+  readonly #waiting = new Map<string, number>();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -73,7 +77,12 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     for (const lane of this.#lanes.keys()) this.#remove(lane, run);
   }
 
-  async lease(input: Ask & { readonly waitMs: number }, idem?: Idem): Promise<Reply<Grant[]>> {
+  async lease(
+    input: Ask & { readonly waitMs: number; readonly load?: LoadView },
+    idem?: Idem,
+  ): Promise<Reply<Grant[]>> {
+    this.#workers.seen(input.pool, input.worker, input.load, Date.now());
+    if (input.max === 0) return { ok: true, value: [] };
     const first = idem && (await this.#again(input.tenant, idem));
     if (first) return first;
     const until = Date.now() + input.waitMs;
@@ -87,8 +96,35 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
         return { ok: true, value: grants };
       }
       // One that came while others were asked is served at once.
-      if (!isNew()) await this.#signals.wait(left, isNew);
+      if (isNew()) continue;
+      this.#countWaiting(input.pool, 1);
+      await this.#signals.wait(left, isNew);
+      this.#countWaiting(input.pool, -1);
     }
+  }
+
+  async pool({
+    pool,
+    limit,
+    cursor,
+  }: {
+    pool: string;
+    limit: number;
+    cursor?: string;
+  }): Promise<Reply<{ workers: PoolWorkerView[]; waiting: number; nextCursor: string | null }>> {
+    const after = Number(cursor ?? 0);
+    if (!Number.isSafeInteger(after) || after < 0) {
+      const errors = [{ path: "cursor", message: "not a cursor of this list" }];
+      return { ok: false, fault: { code: "validation_failed", detail: "cursor: not a cursor of this list", errors } };
+    }
+    const { rows, nextCursor } = this.#workers.page(pool, { limit, after }, Date.now());
+    return { ok: true, value: { workers: rows, waiting: this.#waiting.get(pool) ?? 0, nextCursor } };
+  }
+
+  #countWaiting(pool: string, change: 1 | -1): void {
+    const count = (this.#waiting.get(pool) ?? 0) + change;
+    if (count === 0) this.#waiting.delete(pool);
+    else this.#waiting.set(pool, count);
   }
 
   /** One round over the runs that have what is asked for, each asked at most once; the one served goes to the end. */

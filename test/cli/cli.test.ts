@@ -25,6 +25,8 @@ describe("heddle", () => {
     [["run", "/no/such/file"], /\/no\/such\/file can't be read: there is no such file/],
     [["run", "/"], /can't be read: it is a folder/],
     [["run", "x.json", "--wait-ms", "soon"], /--wait-ms is "soon"; it must be a whole number/],
+    [["run", "x.json", "--workspace", ".", "--detach"], /does not go with --detach/],
+    [["run", "x.json", "--allow-commands"], /--allow-commands goes with --workspace DIR only/],
     [["run", "x.json", "--jsn"], /Unknown flag --jsn\.\nSee: heddle help run/],
     [["work"], /--pool is missing/],
     [["work", "--pool"], /--pool needs a value/],
@@ -37,6 +39,23 @@ describe("heddle", () => {
     [["work", "--pool", "p", "--concurrency", "0", "--", "ls"], /--concurrency is "0"/],
     [["work", "--pool", "p", "--", "no-such-command-here"], /There is no command "no-such-command-here" on the PATH/],
     [["work", "--pool", "p", "--", "./package.json"], /is not executable/],
+    [["work", "--pool", "p", "--max-load", "0", "--", "ls"], /--max-load is "0"/],
+    [["tools"], /--pool is missing/],
+    [["tools", "--pool", "p"], /The command is missing/],
+    [["tools", "--pool", "p", "--read-only", "--", "ls"], /--read-only goes with --workspace DIR only/],
+    [["tools", "--pool", "p", "--workspace", "/no/such"], /--workspace is "\/no\/such": there is no such folder/],
+    [["tools", "--pool", "p", "--workspace", "package.json"], /is no folder/],
+    [["tools", "--pool", "p", "--workspace", ""], /--workspace is empty/],
+    [["tools", "--pool", "p", "--workspace", ".", "--", "ls"], /takes no command/],
+    [["tools", "--pool", "p", "--workspace", ".", "--tool", "rm"], /a workspace has read_file, /],
+    [["tools", "--pool", "p", "--workspace", ".", "--read-only", "--allow-commands"], /a command can write/],
+    [["tools", "--pool", "p", "--workspace", ".", "--allow-commands", "--allow-command", "ls"], /Leave one of the two/],
+    [["tools", "--pool", "p", "--workspace", ".", "--allow-command", "a; b"], /";" is a second command/],
+    [["tools", "--workspace", "."], /--pool is missing/],
+    [["tools", "--print-tools"], /--print-tools prints the tools of a workspace/],
+    [["tools", "--pool", "p", "ls"], /The command stands after "--"/],
+    [["tools", "--pool", "p", "--tool", "a b", "--", "ls"], /--tool is "a b"; a tool's name/],
+    [["tools", "--pool", "p", "--", "no-such-command-here"], /There is no command "no-such-command-here" on the PATH/],
     [["tool"], /Give a tool's name/],
     [["tool", "inspect"], /HEDDLE_LEASE is not set/],
     [["watch"], /Name one run/],
@@ -94,6 +113,22 @@ describe("heddle", () => {
       expect(status).toBe(0);
     }
     expect((await heddle(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it("prints the tools of a workspace as a run declares them, without a server", async () => {
+    const print = async (...flags: string[]) => {
+      const { stdout, status } = await heddle(["tools", "--workspace", folder, "--print-tools", ...flags], {
+        env: nowhere,
+      });
+      expect(status).toBe(0);
+      return JSON.parse(stdout) as { name: string; pool: string }[];
+    };
+    expect((await print("--pool", "p", "--read-only")).map(({ name, pool }) => `${pool} ${name}`)).toEqual([
+      "p read_file",
+      "p list_files",
+      "p search",
+    ]);
+    expect((await print("--allow-commands")).at(-1)).toMatchObject({ name: "run_command", pool: "workspace" });
   });
 
   it("is a process with that exit status, and reads stdin for -", async () => {

@@ -102,6 +102,13 @@ describe("README", () => {
     expect(output).toMatch(/files/);
   });
 
+  it("has tools for a folder that it prints", async () => {
+    const output = await runBlocks(
+      shellBlocks("README.md", (heading) => heading === "Files and commands for hosted agents"),
+    );
+    expect(JSON.parse(output)[0]).toMatchObject({ name: "read_file", pool: "files" });
+  });
+
   it("names a command for a run from a file", async () => {
     const [, command] = /`npx (heddle run [^`]*)`/.exec(readFileSync(join(projectRoot, "README.md"), "utf8"))!;
     const { status, output } = await run("npx", command!.split(" "));
@@ -134,6 +141,19 @@ describe("the guide to remote tools", () => {
     expect(output).toContain('"result":"It is called heddle."');
     expect(output).toContain('"message":"opening"');
     expect(output).toContain('"result":"4 words"');
+  });
+});
+
+describe("the guides to the workers", () => {
+  it("have commands that work in order, in one shell", async () => {
+    const work = await runBlocks(shellBlocks("docs/commands/work.md", () => true));
+    expect(work).toMatch(/files succeeded in /);
+    expect(work).toContain('"pool":"shell"');
+    const tools = await runBlocks(shellBlocks("docs/commands/tools.md", () => true));
+    expect(tools.match(/result .*4 words/g)).toHaveLength(2);
+    expect(tools).toMatch(/result .*Corrected answer\.js\./);
+    expect(tools).toContain("export const answer = 42;");
+    expect(tools).toMatch(/result .*It says export const answer = 42;/);
   });
 });
 

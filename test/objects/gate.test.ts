@@ -2,7 +2,8 @@
 
 import { describe, expect, it, vi } from "vitest";
 import type { Grant, LeaseGrant } from "../../src/contract/shapes.ts";
-import { codeOf, evictGate, gateOf, makeRun, newTenant, type TestRun, value } from "./lib/runs.ts";
+import { poolWorkerSeenMs } from "../../src/limits.ts";
+import { codeOf, evictGate, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
@@ -11,6 +12,8 @@ const box = (key: string) => ({ key, pool: "box", instructions: `do ${key}` });
 
 const ask = (tenant: string, more: { max?: number; waitMs?: number; pool?: string; worker?: string } = {}) =>
   gateOf(tenant).lease({ tenant, pool: "box", worker: "w", max: 1, waitMs: 0, ...more });
+
+const asking = (tenant: string, worker: string) => ({ tenant, pool: "box", worker, max: 1, waitMs: 0 });
 
 /** Announcements come after the run's commit: asked until one has arrived. */
 const leased = async (tenant: string, max = 1): Promise<LeaseGrant[]> =>
@@ -119,6 +122,59 @@ describe("the gate", () => {
     expect(value(await ask(tenant, { waitMs: 100, pool: "other" }))).toEqual([]);
     value(await run.rpc.deleteRun());
     expect(value(await ask(tenant, { waitMs: 100 }))).toEqual([]);
+  });
+
+  it("shows the workers of a pool with the load that each reported last, and how many wait", async () => {
+    const tenant = newTenant();
+    const at = Date.now();
+    const pool = (more: { limit?: number; cursor?: string } = {}) =>
+      gateOf(tenant).pool({ pool: "box", limit: 100, ...more });
+    value(await gateOf(tenant).lease({ ...asking(tenant, "a"), load: { cpu: 0.2, memory: 0.5 } }));
+    value(await gateOf(tenant).lease(asking(tenant, "b")));
+    value(await gateOf(tenant).lease({ ...asking(tenant, "a"), load: { cpu: 0.9 } }));
+    expect(value(await pool())).toEqual({
+      workers: [
+        { worker: "a", load: { cpu: 0.9 }, seen_at: expect.any(Number) },
+        { worker: "b", load: null, seen_at: expect.any(Number) },
+      ],
+      waiting: 0,
+      nextCursor: null,
+    });
+    expect(value(await pool()).workers[0]!.seen_at).toBeGreaterThanOrEqual(at);
+
+    const first = value(await pool({ limit: 1 }));
+    expect(first.workers).toMatchObject([{ worker: "a" }]);
+    expect(value(await pool({ limit: 1, cursor: first.nextCursor! }))).toMatchObject({
+      workers: [{ worker: "b" }],
+      nextCursor: null,
+    });
+    expect(codeOf(await pool({ cursor: "x" }))).toBe("validation_failed");
+    expect(value(await gateOf(newTenant()).pool({ pool: "box", limit: 100 })).workers).toEqual([]);
+
+    const waiting = ask(tenant, { waitMs: 20_000, worker: "c" });
+    await vi.waitFor(async () => expect(value(await pool()).waiting).toBe(1));
+    const run = await makeRun({ tenant });
+    await run.create(box("a"));
+    value(await waiting);
+    expect(value(await pool())).toMatchObject({ waiting: 0, workers: [{}, {}, { worker: "c" }] });
+  });
+
+  it("leases nothing to a worker that only says that it is there", async () => {
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    await run.create(box("a"));
+    expect(value(await ask(tenant, { max: 0, waitMs: 20_000 }))).toEqual([]);
+    expect(await leased(tenant)).toHaveLength(1);
+  });
+
+  it("forgets workers that have not asked for long", async () => {
+    using clock = new TestClock();
+    const tenant = newTenant();
+    value(await ask(tenant, { worker: "gone" }));
+    clock.forward(poolWorkerSeenMs);
+    value(await ask(tenant, { worker: "here" }));
+    clock.forward(1);
+    expect(value(await gateOf(tenant).pool({ pool: "box", limit: 100 })).workers).toMatchObject([{ worker: "here" }]);
   });
 
   it("answers a repeated key with the same leases while they are open", async () => {

@@ -56,7 +56,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   client: { imports: ["limits"], types: ["context", "contract"], packages: [/^node:crypto$/] },
   cli: {
-    imports: ["limits", "version", "client", "context/json-position"],
+    // Of the errors it needs the table of what its workspace tools answer.
+    imports: ["limits", "version", "client", "context/json-position", "errors/codes"],
     types: ["context", "contract"],
     packages: [/^node:/, /^yaml$/],
   },

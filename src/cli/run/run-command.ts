@@ -23,6 +23,14 @@ export const runCommand: Command = {
 "event": "end" with the run as it ended, or "left" when watching stopped before`,
     },
     "wait-ms": waitFlag,
+    workspace: {
+      value: "DIR",
+      names: "file",
+      about: "tools on the files below DIR for the run's tasks, served while it is watched: see heddle help tools",
+    },
+    "read-only": { about: "of a workspace: no write_file, edit_file and run_command" },
+    "allow-commands": { about: "of a workspace: run_command runs whatever the model asks for, in a shell, as you" },
+    "allow-command": { value: "WORDS", many: true, about: "of a workspace: commands that begin with these words" },
   },
   ask: 'Name one file, or "-" for stdin.',
   about: `Creates a run with the tasks of FILE ("-" for stdin), shows its progress, and ends with a summary.

@@ -8,7 +8,9 @@ import type { Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { onSignals } from "../signals.ts";
-import { wholeNumber } from "../usage.ts";
+import { ServedWorkspace } from "../tools/served-workspace.ts";
+import { workspaceOf } from "../tools/workspace-flags.ts";
+import { seeHelp, UsageError, wholeNumber } from "../usage.ts";
 import { type Job, type JobFormat, readJob } from "./job-file.ts";
 import { progressOf } from "./progress.ts";
 import { startJob } from "./start.ts";
@@ -17,18 +19,35 @@ import { watchRun } from "./watch.ts";
 
 export async function run({ flags, words: [file] }: Given): Promise<number> {
   const waitMs = wholeNumber(flags, "wait-ms", { min: 0, max: runTimeoutMsMax });
+  const given = workspaceOf(flags);
+  if (given && flags.detach === true)
+    throw new UsageError(
+      `--workspace is served while the run is watched, so it does not go with --detach. Serve it with heddle tools.\n${seeHelp("run")}`,
+    );
   const job = await readJob(file!, flags.format as JobFormat | undefined);
+  const workspace = given && new ServedWorkspace(given);
   const client = await reach();
   const json = flags.json === true;
-  const created = await started(client, job);
+  const created = await started(client, workspace ? withTools(job, workspace) : job);
   if (created === undefined) return exitStatus.interrupted;
   if (flags.detach === true) {
     if (json) jsonLine("created", { run: created.id });
     else process.stdout.write(`${created.id}\n`);
     return exitStatus.ok;
   }
-  return watched(client, created.id, { json, waitMs, finish: true });
+  const say = (text: string) => (json ? jsonLine("note", { text }) : process.stderr.write(`${text}\n`));
+  const stopServing = workspace?.serve(client, say);
+  try {
+    return await watched(client, created.id, { json, waitMs, finish: true });
+  } finally {
+    await stopServing?.();
+  }
 }
+
+const withTools = (job: Job, { tools }: ServedWorkspace): Job => ({
+  ...job,
+  run: { ...job.run, tools: [...(job.run.tools ?? []), ...tools] },
+});
 
 export async function watch({ flags, words: [run] }: Given): Promise<number> {
   const waitMs = wholeNumber(flags, "wait-ms", { min: 0, max: runTimeoutMsMax });

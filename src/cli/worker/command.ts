@@ -4,11 +4,13 @@
  * C1  The command leads a process group of its own: a signal of the terminal reaches us only, and stopping it stops its children.
  * C2  When `ended` resolves, nothing of the group runs. It always resolves: what outlives the command is killed after a bound.
  * C3  What is kept of its output is bounded.
+ * C4  It does not outlive this process, whatever ends that (guard.ts).
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { resultBytesMax, workKillMs, workStderrTailBytes } from "../../limits.ts";
-import { endGroup, isWindows, signalGroup } from "./process-group.ts";
+import type { Guard } from "./guard.ts";
+import { isWindows, ProcessGroup } from "./process-group.ts";
 
 export interface CommandEnd {
   readonly status: number | null;
@@ -27,27 +29,24 @@ const stdoutBytesMax = 2 * resultBytesMax;
 export class Command {
   readonly ended: Promise<CommandEnd>;
   readonly #child: ChildProcess;
+  readonly #group: ProcessGroup;
   #over = false;
 
-  constructor(command: readonly string[], env: NodeJS.ProcessEnv, stdin: string) {
+  constructor(command: readonly string[], env: NodeJS.ProcessEnv, stdin: string, guard: Guard) {
     const [file, ...args] = command;
     this.#child = spawn(file!, args, { env, stdio: ["pipe", "pipe", "pipe"], detached: !isWindows, windowsHide: true });
+    this.#group = new ProcessGroup(this.#child.pid, guard);
     this.ended = this.#follow(stdin);
   }
 
   /** SIGTERM to the command and its children, SIGKILL after a bound. Does nothing once it has ended. */
   stop(): void {
-    if (!this.#over) void this.#endGroup();
+    if (!this.#over) void this.#group.end();
   }
 
   /** SIGKILL to all of the group at once. */
   kill(): void {
-    if (!this.#over && this.pid !== undefined) signalGroup(this.pid, "SIGKILL");
-  }
-
-  /** The leader of the command's group; undefined when it did not start. */
-  get pid(): number | undefined {
-    return this.#child.pid;
+    if (!this.#over) this.#group.signal("SIGKILL");
   }
 
   #follow(stdin: string): Promise<CommandEnd> {
@@ -67,7 +66,7 @@ export class Command {
     child.stdin!.end(stdin);
     return new Promise((resolve) => {
       const end = async (status: number | null, signal: NodeJS.Signals | null, startError?: Error) => {
-        await this.#endGroup();
+        await this.#group.end();
         this.#over = true;
         resolve({
           status,
@@ -82,13 +81,9 @@ export class Command {
       child.once("close", end);
       child.once("exit", () => {
         // What still writes to our pipe may be part of the answer, as in `cmd > >(tee file)`; but not for ever.
-        const timer = setTimeout(() => void this.#endGroup(), workKillMs);
+        const timer = setTimeout(() => void this.#group.end(), workKillMs);
         child.once("close", () => clearTimeout(timer));
       });
     });
-  }
-
-  async #endGroup(): Promise<void> {
-    if (this.pid !== undefined) await endGroup(this.pid);
   }
 }

@@ -14,11 +14,11 @@ import { fileURLToPath } from "node:url";
 export class Guard {
   readonly #pipe: Socket;
 
-  /** Starts a guard that removes `folder` when this process is gone, after it has ended what still runs. */
-  constructor(folder: string) {
+  /** Starts a guard that ends what still runs when this process is gone, and then removes `folder` if there is one. */
+  constructor(folder?: string) {
     // The suffix is that of the sources or of what was built from them.
     const script = fileURLToPath(new URL(`./guard-main${extname(import.meta.url)}`, import.meta.url).href);
-    const child = spawn(process.execPath, [script, folder], {
+    const child = spawn(process.execPath, [script, ...(folder === undefined ? [] : [folder])], {
       stdio: ["pipe", "ignore", "ignore"],
       // A group of its own: what ends ours must not end it.
       detached: true,

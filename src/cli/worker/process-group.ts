@@ -1,29 +1,52 @@
-/** A process group that a command of ours leads. Its number stays ours as long as one of its members lives. */
+/**
+ * The process group that a child process of ours leads (it was started `detached`). Its number stays ours as long as one of its
+ * members lives.
+ */
 
 import { spawnSync } from "node:child_process";
 import { sleep } from "../../client/sleep.ts";
 import { workKillMs } from "../../limits.ts";
+import type { Guard } from "./guard.ts";
 
 const groupPollMs = 20;
 export const isWindows = process.platform === "win32";
 
-/** Whether there was anything to signal; 0 only asks. */
-export function signalGroup(leader: number, name: NodeJS.Signals | 0): boolean {
-  try {
-    if (!isWindows) return process.kill(-leader, name);
-    if (name !== 0) spawnSync("taskkill", ["/pid", String(leader), "/T", "/F"], { windowsHide: true });
-  } catch {
-    // The whole group has gone.
-  }
-  return false;
-}
+export class ProcessGroup {
+  readonly #leader: number | undefined;
+  readonly #guard: Guard | undefined;
 
-/** Ends what is left of the group, with SIGKILL after a bound; resolves when nothing is. */
-export async function endGroup(leader: number): Promise<void> {
-  if (!signalGroup(leader, "SIGTERM")) return;
-  for (const killAt = Date.now() + workKillMs; Date.now() < killAt; ) {
-    await sleep(groupPollMs);
-    if (!signalGroup(leader, 0)) return;
+  /** `leader` is undefined when it did not start. What of the group outlives this process the guard ends. */
+  constructor(leader: number | undefined, guard?: Guard) {
+    this.#leader = leader;
+    this.#guard = guard;
+    if (leader !== undefined) guard?.watch(leader);
   }
-  signalGroup(leader, "SIGKILL");
+
+  /** Ends what is left of the group: SIGTERM, after a bound SIGKILL. Resolves when nothing is. */
+  async end(): Promise<void> {
+    if (this.#leader === undefined) return;
+    await this.#end();
+    this.#guard?.forget(this.#leader);
+  }
+
+  /** Whether there was anything to signal; 0 only asks. */
+  signal(name: NodeJS.Signals | 0): boolean {
+    if (this.#leader === undefined) return false;
+    try {
+      if (!isWindows) return process.kill(-this.#leader, name);
+      if (name !== 0) spawnSync("taskkill", ["/pid", String(this.#leader), "/T", "/F"], { windowsHide: true });
+    } catch {
+      // The whole group has gone.
+    }
+    return false;
+  }
+
+  async #end(): Promise<void> {
+    if (!this.signal("SIGTERM")) return;
+    for (const killAt = Date.now() + workKillMs; Date.now() < killAt; ) {
+      await sleep(groupPollMs);
+      if (!this.signal(0)) return;
+    }
+    this.signal("SIGKILL");
+  }
 }

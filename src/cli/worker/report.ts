@@ -1,19 +1,31 @@
 /** What a worker tells about itself: a live line on a terminal, plain lines elsewhere, or JSON lines for programs. */
 
-import type { Lease } from "../../client/replies.ts";
+import { busyNoteEveryMs, loadReportEveryMs } from "../../limits.ts";
 import { duration, oneLine } from "../plain-text.ts";
 import { Terminal } from "../terminal.ts";
+import type { Holding } from "./load/load-watch.ts";
+import type { MachineLoad } from "./load/machine.ts";
 import type { Verdict } from "./verdict.ts";
 
-type Task = Lease["task"];
+/** What a report is about: a task, or a call of a tool. */
+export interface Subject {
+  readonly id: string;
+  /** As a person may know it. */
+  readonly name: string;
+  readonly attempt: number;
+  /** As a program knows it. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
 
 export interface WorkReport {
-  started(task: Task): void;
-  ended(task: Task, verdict: Verdict, ms: number): void;
-  /** The task was cancelled or given to another worker; nothing was delivered. */
-  lost(task: Task, ms: number): void;
+  started(subject: Subject): void;
+  ended(subject: Subject, verdict: Verdict, ms: number): void;
+  /** It was cancelled or given to another worker; nothing was delivered. */
+  lost(subject: Subject, ms: number): void;
   /** The server refused the result for another reason. */
-  undelivered(task: Task, error: unknown): void;
+  undelivered(subject: Subject, error: unknown): void;
+  /** How busy the machine is, and why places stay free if they do. */
+  load(load: MachineLoad, holding: Holding | undefined): void;
   trouble(error: unknown): void;
   away(url: string): void;
   here(): void;
@@ -21,31 +33,46 @@ export interface WorkReport {
   close(): void;
 }
 
-export function workReport(json: boolean): WorkReport {
+/** `noun`: what is waited for, in the plural. */
+export function workReport(json: boolean, noun: string): WorkReport {
   if (json) return new JsonReport();
-  return process.stderr.isTTY ? new LiveReport() : new PlainReport();
+  return process.stderr.isTTY ? new LiveReport(noun) : new PlainReport(noun);
 }
 
 class PlainReport implements WorkReport {
+  protected readonly noun: string;
   #isAway = false;
+  #busySaidAt = 0;
+  constructor(noun: string) {
+    this.noun = noun;
+  }
   say(text: string): void {
     process.stderr.write(`${text}\n`);
   }
-  started(_task: Task): void {}
-  ended(task: Task, verdict: Verdict, ms: number): void {
-    this.say(verdict.ok ? `${named(task)} succeeded in ${duration(ms)}` : failureLine(task, verdict, ms));
+  started(_subject: Subject): void {}
+  ended(subject: Subject, verdict: Verdict, ms: number): void {
+    this.say(
+      verdict.ok
+        ? `${named(subject)} ${verdict.isError ? "answered with an error" : "succeeded"} in ${duration(ms)}`
+        : failureLine(subject, verdict, ms),
+    );
   }
-  lost(task: Task, ms: number): void {
-    this.say(`${named(task)} lost its lease after ${duration(ms)}: cancelled, or given to another worker`);
+  lost(subject: Subject, ms: number): void {
+    this.say(`${named(subject)} lost its lease after ${duration(ms)}: cancelled, or given to another worker`);
   }
-  undelivered(task: Task, error: unknown): void {
-    this.say(`${named(task)} could not be delivered: ${messageOf(error)}`);
+  undelivered(subject: Subject, error: unknown): void {
+    this.say(`${named(subject)} could not be delivered: ${messageOf(error)}`);
+  }
+  load(load: MachineLoad, holding: Holding | undefined): void {
+    if (holding === undefined || Date.now() - this.#busySaidAt < busyNoteEveryMs) return;
+    this.#busySaidAt = Date.now();
+    this.say(`No new ${this.noun} for now: ${why(holding)} (${loadText(load)}).`);
   }
   trouble(error: unknown): void {
     this.say(messageOf(error));
   }
   away(url: string): void {
-    if (!this.#isAway) this.say(`${url} can't be reached; trying again until it is back. Running commands go on.`);
+    if (!this.#isAway) this.say(`${url} can't be reached; trying again until it is back. What runs goes on.`);
     this.#isAway = true;
   }
   here(): void {
@@ -57,40 +84,46 @@ class PlainReport implements WorkReport {
 
 class LiveReport extends PlainReport {
   readonly #terminal = new Terminal(process.stderr);
-  readonly #running = new Map<string, Task>();
+  readonly #running = new Map<string, Subject>();
   #succeeded = 0;
   #other = 0;
+  #load = "";
   override say(text: string): void {
     this.#terminal.say(text);
   }
-  override started(task: Task): void {
-    this.#running.set(task.id, task);
+  override started(subject: Subject): void {
+    this.#running.set(subject.id, subject);
     this.#draw();
   }
-  override ended(task: Task, verdict: Verdict, ms: number): void {
+  override ended(subject: Subject, verdict: Verdict, ms: number): void {
     if (verdict.ok) this.#succeeded++;
     else {
       this.#other++;
-      this.say(failureLine(task, verdict, ms));
+      this.say(failureLine(subject, verdict, ms));
     }
-    this.#leave(task);
+    this.#leave(subject);
   }
-  override lost(task: Task, ms: number): void {
-    super.lost(task, ms);
+  override lost(subject: Subject, ms: number): void {
+    super.lost(subject, ms);
     this.#other++;
-    this.#leave(task);
+    this.#leave(subject);
   }
-  override undelivered(task: Task, error: unknown): void {
-    super.undelivered(task, error);
+  override undelivered(subject: Subject, error: unknown): void {
+    super.undelivered(subject, error);
     this.#other++;
-    this.#leave(task);
+    this.#leave(subject);
+  }
+  override load(load: MachineLoad, holding: Holding | undefined): void {
+    const text = loadText(load);
+    this.#load = `${text === "" ? "" : `   ${text}`}${holding === undefined ? "" : `   no new ${this.noun}: ${why(holding)}`}`;
+    this.#draw();
   }
   override close(): void {
     this.#terminal.clear();
     if (this.#succeeded + this.#other > 0) process.stderr.write(`${this.#counts()}\n`);
   }
-  #leave(task: Task): void {
-    this.#running.delete(task.id);
+  #leave(subject: Subject): void {
+    this.#running.delete(subject.id);
     this.#draw();
   }
   #counts(): string {
@@ -98,28 +131,35 @@ class LiveReport extends PlainReport {
   }
   #draw(): void {
     const names = [...this.#running.values()].map(named).join(", ");
-    this.#terminal.draw([
-      `${this.#counts()}; ${this.#running.size === 0 ? "waiting for tasks" : `running ${this.#running.size}: ${names}`}`,
-    ]);
+    const running = this.#running.size === 0 ? `waiting for ${this.noun}` : `running ${this.#running.size}: ${names}`;
+    this.#terminal.draw([`${this.#counts()}${this.#load}; ${running}`]);
   }
 }
 
 class JsonReport implements WorkReport {
+  #loadSaidAt = Date.now();
+  #held: Holding | undefined;
   say(text: string): void {
     this.#line("note", { text });
   }
-  started(task: Task): void {
-    this.#line("started", { task: task.id, key: task.key, attempt: task.attempt });
+  started({ fields, attempt }: Subject): void {
+    this.#line("started", { ...fields, attempt });
   }
-  ended(task: Task, verdict: Verdict, ms: number): void {
-    if (verdict.ok) this.#line("succeeded", { task: task.id, key: task.key, ms });
-    else this.#line("failed", { task: task.id, key: task.key, ms, error: verdict.error, retryable: verdict.retryable });
+  ended({ fields }: Subject, verdict: Verdict, ms: number): void {
+    if (!verdict.ok) this.#line("failed", { ...fields, ms, error: verdict.error, retryable: verdict.retryable });
+    else this.#line("succeeded", { ...fields, ms, ...(verdict.isError && { is_error: true }) });
   }
-  lost(task: Task, ms: number): void {
-    this.#line("lost", { task: task.id, key: task.key, ms });
+  lost({ fields }: Subject, ms: number): void {
+    this.#line("lost", { ...fields, ms });
   }
-  undelivered(task: Task, error: unknown): void {
-    this.#line("undelivered", { task: task.id, key: task.key, text: messageOf(error) });
+  undelivered({ fields }: Subject, error: unknown): void {
+    this.#line("undelivered", { ...fields, text: messageOf(error) });
+  }
+  load({ cpu, memory, loadAverage }: MachineLoad, holding: Holding | undefined): void {
+    if (holding === this.#held && Date.now() - this.#loadSaidAt < loadReportEveryMs) return;
+    this.#held = holding;
+    this.#loadSaidAt = Date.now();
+    this.#line("load", { cpu, memory, load_average: loadAverage, holding: holding ?? null });
   }
   trouble(error: unknown): void {
     this.#line("trouble", { text: messageOf(error) });
@@ -134,9 +174,22 @@ class JsonReport implements WorkReport {
   }
 }
 
-const named = (task: Task): string => oneLine(task.title ?? task.key ?? task.id).slice(0, 60);
+const named = ({ name }: Subject): string => oneLine(name).slice(0, 60);
 
-const failureLine = (task: Task, verdict: Verdict & { ok: false }, ms: number): string =>
-  `${named(task)} failed after ${duration(ms)}${verdict.retryable ? " (may be retried)" : ""}: ${oneLine(verdict.error.message).slice(0, 300)}`;
+const failureLine = (subject: Subject, verdict: Verdict & { ok: false }, ms: number): string =>
+  `${named(subject)} failed after ${duration(ms)}${verdict.retryable ? " (may be retried)" : ""}: ${oneLine(verdict.error.message).slice(0, 300)}`;
+
+const why = (holding: Holding): string =>
+  holding === "rate_limit" ? "a command has met a rate limit" : "the machine is busy";
+
+/** `cpu 45 %, memory 60 %, load 1.2` */
+const loadText = ({ cpu, memory, loadAverage }: MachineLoad): string =>
+  [
+    cpu !== undefined && `cpu ${Math.round(cpu * 100)} %`,
+    memory !== undefined && `memory ${Math.round(memory * 100)} %`,
+    loadAverage !== undefined && `load ${loadAverage.toFixed(1)}`,
+  ]
+    .filter(Boolean)
+    .join(", ");
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -6,26 +6,40 @@ import type { CommandEnd } from "./command.ts";
 import { resultBytes, resultOf } from "./result.ts";
 
 export type Verdict =
-  | { readonly ok: true; readonly result: unknown }
+  | {
+      readonly ok: true;
+      readonly result: unknown;
+      /** Of a tool: it was carried out, and the result is an error that it found. */
+      readonly isError?: true;
+    }
   | { readonly ok: false; readonly error: { code: string; message: string }; readonly retryable: boolean };
 
 /** EX_TEMPFAIL of sysexits.h: the failure may pass. */
-const retryableStatus = 75;
+export const retryableStatus = 75;
+
+/** For what was stopped before its end. */
+export const givenBack: Verdict = {
+  ok: false,
+  error: { code: "worker_stopped", message: "The worker was stopped before the command ended." },
+  retryable: true,
+};
 
 export function verdictOf(end: CommandEnd): Verdict {
   if (end.startError) return failure(`the command did not start: ${end.startError.message}`, "", true);
   if (end.overflow) return tooLarge("its stdout was cut off");
-  if (end.status !== 0) {
-    const how =
-      end.signal === null
-        ? `exit status ${end.status}`
-        : `ended by ${end.signal} (${constants.signals[end.signal] ?? "?"})`;
-    return failure(how, end.stderrTail, end.status === retryableStatus);
-  }
-  const result = resultOf(end.stdout);
+  if (end.status !== 0) return failure(howEnded(end), end.stderrTail, end.status === retryableStatus);
+  return resultVerdict(resultOf(end.stdout));
+}
+
+/** The result, unless it is over the limit. */
+export function resultVerdict(result: unknown): Verdict {
   const bytes = resultBytes(result);
   return bytes > resultBytesMax ? tooLarge(`it has ${bytes} bytes as JSON`) : { ok: true, result };
 }
+
+/** `exit status 3`, `ended by SIGKILL (9)` */
+export const howEnded = ({ status, signal }: Pick<CommandEnd, "status" | "signal">): string =>
+  signal === null ? `exit status ${status}` : `ended by ${signal} (${constants.signals[signal] ?? "?"})`;
 
 function failure(how: string, stderrTail: string, retryable: boolean): Verdict {
   const message = stderrTail === "" ? how : `${how}\n${stderrTail}`;

@@ -13,6 +13,10 @@ export const workCommand: Command = {
     concurrency: { value: "N", about: "commands at once (default 1)" },
     once: { about: "run one task, then exit: status 0 if it succeeded, else 1" },
     "until-idle": { value: "SECONDS", about: "exit when there was no task for so long" },
+    "max-load": {
+      value: "PERCENT",
+      about: "lease nothing more while one runs and the machine is busier than this (default 90; 100: whatever it is)",
+    },
     json: { about: "one JSON object per line on stdout instead of text" },
   },
   about: `Leases tasks of a pool and runs COMMAND once per task (as it stands; no shell is involved).
@@ -26,6 +30,8 @@ not run them, or parts of them, with rights that their author should not have.`,
   HEDDLE_TASK_ID, HEDDLE_TASK_KEY
   HEDDLE_LEASE, HEDDLE_URL  what \`heddle tool\` and POST $HEDDLE_URL/v1/leases/$HEDDLE_LEASE/tools/NAME need.
                         HEDDLE_API_KEY is taken out of its environment: the lease is its only authority.
+  HEDDLE_REPORT_FILE    where it may say that it met a rate limit, by a line {"retry_after_ms": 30000}: for so long this
+                        worker leases nothing. Exit with 75 as well if the task is to be tried again.
 
 The command answers with
   stdout                the result: JSON if all of it is an object or array, else text without its last newline; at most 1 MiB
@@ -43,5 +49,5 @@ Exit status: 0; 1 a task failed (with --once) or the server refused; 2 usage; 3 
 
 Example:
   heddle work --pool shell --concurrency 4 -- node summarise.mjs`,
-  run: ({ argv }) => work(argv),
+  run: work,
 };

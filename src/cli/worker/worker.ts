@@ -1,94 +1,105 @@
 /**
- * A pull worker: leases tasks of one pool, runs the command once per task, and delivers what it answered.
+ * A pull worker: leases what is to be done in one pool, has it carried out, and delivers what came of it.
  *
- * Owns: how many run at once, leases and their renewal, delivery, the orderly stop. Does not own: what a command is
- * (command.ts), what its end means (verdict.ts), what is shown (it reports to a WorkReport).
+ * Owns: how many run at once, leases and their renewal, delivery, the orderly stop. Does not own: what is leased and how it is
+ * carried out (a WorkKind), what its end means (verdict.ts), how busy the machine may be (load/), what is shown (it reports to
+ * a WorkReport).
  *
- * W1  A command runs while its lease is held, as far as we know: `lease_lost` stops it, and nothing of it is delivered.
- * W2  A server that is away is waited for, for as long as it takes: commands go on, and results are delivered when it is back.
- *     The server alone says that a lease is lost.
- * W3  At most `concurrency` commands are not blocked in a tool call, and at most four times as many run in all.
- * W4  After stop() nothing new is leased; after kill() no command runs, and its task is given back to be retried.
- * W5  No command outlives the worker, whatever ended that (guard.ts).
+ * W1  An execution runs while its lease is held, as far as we know: `lease_lost` stops it, and nothing of it is delivered.
+ * W2  A server that is away is waited for, for as long as it takes: executions go on, and results are delivered when it is
+ *     back. The server alone says that a lease is lost.
+ * W3  At most `concurrency` executions are not blocked in a tool call, and at most four times as many run in all.
+ * W4  After stop() nothing new is leased; after kill() nothing runs, and what ran is given back to be retried.
+ * W5  While the machine is busy or a rate limit holds, fewer are leased than there are places (load/throttle.ts); the server
+ *     is told the load with each request, and by one that asks for nothing where none is due.
  */
 
 import { randomUUID } from "node:crypto";
 import { isProblem } from "../../client/errors.ts";
 import type { Heddle } from "../../client/heddle.ts";
-import type { Lease } from "../../client/replies.ts";
 import { sleep } from "../../client/sleep.ts";
 import type { CallOptions } from "../../client/transport.ts";
 import {
   leasesPerCallMax,
+  loadReportEveryMs,
   renewEveryMs,
+  toolProgressEveryMs,
   workBlockedCheckMs,
   workBlockedFactor,
   workLastCallMs,
   workPollMs,
 } from "../../limits.ts";
-import { Command } from "./command.ts";
-import { Guard } from "./guard.ts";
+import type { Execution } from "./execution.ts";
+import { LoadWatch } from "./load/load-watch.ts";
 import type { WorkReport } from "./report.ts";
-import type { TaskFolder } from "./task-files.ts";
-import { type Verdict, verdictOf } from "./verdict.ts";
+import { givenBack, type Verdict } from "./verdict.ts";
+import type { WorkKind } from "./work-kind.ts";
 
 export interface WorkerOptions {
-  readonly pool: string;
   readonly worker: string;
-  readonly command: readonly string[];
   readonly concurrency: number;
-  /** Run this many tasks and stop; undefined: no end. */
+  /** Run this many and stop; undefined: no end. */
   readonly tasksMax?: number;
   /** Stop when nothing ran for this long; undefined: never. */
   readonly idleMs?: number;
+  /** The share of the machine, 0 to 1, above which nothing more is leased while something runs; 1: any. */
+  readonly maxLoad: number;
 }
 
-/** One task under way. */
-interface Slot {
+/** One lease under way. */
+interface Slot<Lease> {
   readonly lease: Lease;
-  readonly command: { current: Command | undefined };
+  execution: Execution | undefined;
   lost: boolean;
-  /** Its command waits in a tool call, as far as the server told us. */
+  /** It waits in a tool call, as far as the server told us. */
   blocked: boolean;
+  /** The newest report that has not been passed on. */
+  progress: object | undefined;
 }
 
-export class Worker {
+export class Worker<Lease extends { readonly id: string }> {
   readonly #client: Heddle;
+  readonly #kind: WorkKind<Lease>;
   readonly #options: WorkerOptions;
-  readonly #folder: TaskFolder;
-  readonly #guard: Guard;
   readonly #report: WorkReport;
-  readonly #slots = new Set<Slot>();
+  readonly #load: LoadWatch;
+  readonly #slots = new Set<Slot<Lease>>();
   readonly #stopping = new AbortController();
   readonly #killing = new AbortController();
-  /** Chains of tasks that run one after another in the same place. */
+  /** Chains of leases that run one after another in the same place. */
   readonly #chains = new Set<Promise<void>>();
   #started = 0;
   #failed = 0;
   #busyAt = Date.now();
   /** The last poll brought nothing: only then can there be nothing to do. */
   #askedInVain = false;
+  #asking = false;
+  #askedAt = Date.now();
   #changed = () => {};
   /** The key may not read tasks: then blocked commands can't be seen. */
   #blind = false;
 
-  constructor(client: Heddle, options: WorkerOptions, folder: TaskFolder, report: WorkReport) {
+  constructor(client: Heddle, kind: WorkKind<Lease>, options: WorkerOptions, report: WorkReport) {
     this.#client = client;
+    this.#kind = kind;
     this.#options = options;
-    this.#folder = folder;
-    this.#guard = new Guard(folder.path);
     this.#report = report;
+    this.#load = new LoadWatch(options.maxLoad);
   }
 
   /** Works until it is stopped, is idle for too long, or has run its tasks. @throws HeddleProblem when leasing is refused for good */
   async work(): Promise<{ failed: number }> {
     const watching = this.#watchBlocked();
+    this.#load.start(() => this.#measured());
     try {
       while (!this.#isOver()) {
-        const free = this.#free();
-        if (free === 0) await this.#change();
-        else {
-          const leases = await this.#lease(free);
+        const room = this.#room();
+        if (room === 0) {
+          // Whoever does not ask can't know that there is nothing to do.
+          if (this.#free() > 0) this.#askedInVain = false;
+          await this.#change();
+        } else {
+          const leases = await this.#lease(room);
           this.#askedInVain = leases.length === 0;
           for (const lease of leases) this.#begin(lease);
         }
@@ -99,28 +110,29 @@ export class Worker {
     } finally {
       this.#stopping.abort();
       while (this.#chains.size > 0) await Promise.all(this.#chains);
+      this.#load.stop();
       await watching;
     }
     return { failed: this.#failed };
   }
 
-  /** No new tasks; what runs may finish. */
+  /** Nothing new; what runs may finish. */
   stop(): void {
     this.#stopping.abort();
     this.#changed();
   }
 
-  /** Stops what runs and gives the tasks back. */
+  /** Stops what runs and gives it back. */
   kill(): void {
     this.stop();
     this.#killing.abort();
-    for (const slot of this.#slots) slot.command.current?.stop();
+    for (const slot of this.#slots) slot.execution?.stop();
   }
 
   /** Nothing is waited for: what runs is killed at once, for a process that ends now. Its leases expire. */
   abandon(): void {
     this.kill();
-    for (const slot of this.#slots) slot.command.current?.kill();
+    for (const slot of this.#slots) slot.execution?.kill();
   }
 
   get running(): number {
@@ -140,8 +152,7 @@ export class Worker {
 
   #free(): number {
     const { concurrency, tasksMax = Number.POSITIVE_INFINITY } = this.#options;
-    const unblocked = this.#slots.size - this.#blockedCount();
-    const places = Math.min(concurrency - unblocked, workBlockedFactor * concurrency - this.#slots.size);
+    const places = Math.min(concurrency - this.#unblocked(), workBlockedFactor * concurrency - this.#slots.size);
     return Math.max(0, Math.min(places, leasesPerCallMax, tasksMax - this.#started));
   }
 
@@ -151,19 +162,50 @@ export class Worker {
     return count;
   }
 
+  #unblocked(): number {
+    return this.#slots.size - this.#blockedCount();
+  }
+
+  /** How many of the free places may be filled now (W5). */
+  #room(): number {
+    if (this.#kind.isReady?.() === false) return 0;
+    return this.#load.room(this.#free(), this.#unblocked());
+  }
+
   /** At most `max` leases; none when the poll ended without, or leasing has to stop. */
   async #lease(max: number): Promise<Lease[]> {
-    const { pool, worker, idleMs } = this.#options;
+    const { worker, idleMs } = this.#options;
     // A poll must not outlast the time after which we are idle; but with idle 0, and something running, it must not spin.
     const idleLeftMs = this.#busyAt + (idleMs ?? workPollMs) - Date.now();
     const patienceMs = this.#slots.size > 0 ? Math.max(idleMs ?? workPollMs, workBlockedCheckMs) : idleLeftMs;
-    const request = { worker, max, wait_ms: Math.max(0, Math.min(workPollMs, patienceMs)) };
+    const wait_ms = Math.max(0, Math.min(workPollMs, patienceMs));
+    const load = this.#load.reported;
+    this.#asking = true;
     try {
-      return await this.#persistently(this.#stopping.signal, (options) => this.#client.lease(pool, request, options));
+      return await this.#persistently(this.#stopping.signal, (options) =>
+        this.#kind.lease({ worker, max, wait_ms, ...(load && { load }) }, options),
+      );
     } catch (error) {
       if (this.#stopping.signal.aborted) return [];
       throw error;
+    } finally {
+      this.#asking = false;
+      this.#askedAt = Date.now();
     }
+  }
+
+  /** After each measurement: what is held back may go on, and it is told how busy the machine is. */
+  #measured(): void {
+    if (this.#stopping.signal.aborted) return;
+    const isHeld = this.#free() > 0 && this.#load.room(this.#free(), this.#unblocked()) === 0;
+    this.#report.load(this.#load.load, isHeld ? this.#load.holding : undefined);
+    this.#changed();
+    const load = this.#load.reported;
+    if (!load || this.#asking || Date.now() - this.#askedAt < loadReportEveryMs) return;
+    this.#askedAt = Date.now();
+    const options = { signal: this.#stopping.signal, retryMs: 0 };
+    // Nobody waits for it: when it does not arrive, the next one will.
+    this.#kind.lease({ worker: this.#options.worker, max: 0, load }, options).catch(() => undefined);
   }
 
   /** Repeats a call for as long as the server is away; says once that it is, and once that it is back. */
@@ -185,19 +227,28 @@ export class Worker {
     this.#chains.add(chain);
   }
 
-  /** Runs a task, and then the one that its completion brought, and so on: one round trip a task. */
+  /** Carries out a lease, and then the one that its delivery brought, and so on: one round trip each. */
   async #chain(first: Lease): Promise<void> {
-    for (let lease: Lease | undefined = first; lease !== undefined; ) lease = await this.#run(lease);
+    let before: Slot<Lease> | undefined;
+    for (let lease: Lease | undefined = first; lease !== undefined; ) {
+      const slot: Slot<Lease> = { lease, execution: undefined, lost: false, blocked: false, progress: undefined };
+      this.#slots.add(slot);
+      // The place goes from one to the next in one step: nobody sees it free, and leases for it (W3).
+      if (before) this.#slots.delete(before);
+      lease = await this.#run(slot);
+      before = slot;
+    }
+    if (before) this.#slots.delete(before);
   }
 
-  // ---- one task ------------------------------------------------------------------------------------------------------
+  // ---- one lease -----------------------------------------------------------------------------------------------------
 
-  /** Runs one leased task to its delivery; the next lease, if the delivery brought one. Never rejects. */
-  async #run(lease: Lease): Promise<Lease | undefined> {
-    const slot: Slot = { lease, command: { current: undefined }, lost: false, blocked: false };
-    this.#slots.add(slot);
+  /** Carries out one lease to its delivery; the next lease, if the delivery brought one. Never rejects. */
+  async #run(slot: Slot<Lease>): Promise<Lease | undefined> {
+    const { lease } = slot;
+    const subject = this.#kind.subjectOf(lease);
     this.#started++;
-    this.#report.started(lease.task);
+    this.#report.started(subject);
     const startedAt = Date.now();
     const renewing = new AbortController();
     void this.#renew(slot, renewing.signal);
@@ -206,90 +257,47 @@ export class Worker {
       renewing.abort();
       if (slot.lost) {
         this.#failed++;
-        this.#report.lost(lease.task, Date.now() - startedAt);
+        this.#report.lost(subject, Date.now() - startedAt);
         return undefined;
       }
       const next = await this.#deliver(slot, verdict);
       if (!verdict.ok) this.#failed++;
-      this.#report.ended(lease.task, verdict, Date.now() - startedAt);
+      this.#report.ended(subject, verdict, Date.now() - startedAt);
       return next;
     } catch (error) {
-      const own = isProblem(error, "lease_lost") ? await this.#endedByItself(lease) : undefined;
+      const lost = isProblem(error, "lease_lost");
+      const own = lost ? await this.#kind.endedByItself?.(lease, { signal: this.#killing.signal }) : undefined;
       if (!own?.ok) this.#failed++;
-      if (own) this.#report.ended(lease.task, own, Date.now() - startedAt);
-      else if (isProblem(error, "lease_lost")) this.#report.lost(lease.task, Date.now() - startedAt);
-      else this.#report.undelivered(lease.task, error);
+      if (own) this.#report.ended(subject, own, Date.now() - startedAt);
+      else if (lost) this.#report.lost(subject, Date.now() - startedAt);
+      else this.#report.undelivered(subject, error);
       return undefined;
     } finally {
       renewing.abort();
-      this.#slots.delete(slot);
       this.#busyAt = Date.now();
-      this.#changed();
     }
   }
 
-  async #execute(slot: Slot): Promise<Verdict> {
-    const { lease } = slot;
-    try {
-      const stored = lease.context ?? (await this.#fetchContext(lease));
-      const context = { ...stored, messages: [...stored.messages, ...(lease.messages ?? [])] };
-      const contextText = JSON.stringify(context);
-      const taskText = `${JSON.stringify(lease.task).slice(0, -1)},"context":${contextText}}`;
-      const files = await this.#folder.write(taskText, contextText);
-      try {
-        if (slot.lost || this.#killing.signal.aborted) return givenBack;
-        const command = new Command(this.#options.command, this.#environment(lease, files), taskText);
-        slot.command.current = command;
-        const { pid } = command;
-        if (pid !== undefined) this.#guard.watch(pid);
-        const end = await command.ended;
-        if (pid !== undefined) this.#guard.forget(pid);
-        return this.#killing.signal.aborted && end.status !== 0 ? givenBack : verdictOf(end);
-      } finally {
-        await files.remove();
-      }
-    } catch (error) {
-      return {
-        ok: false,
-        error: { code: "worker_failed", message: `The worker could not run the command: ${(error as Error).message}` },
-        retryable: true,
-      };
-    }
-  }
-
-  async #fetchContext(lease: Lease) {
-    const { snapshot: _hash, parent: _parent, ...context } = await this.#client.snapshot(lease.run, lease.snapshot);
-    return context;
-  }
-
-  #environment(lease: Lease, files: { task: string; context: string }): NodeJS.ProcessEnv {
-    const env: NodeJS.ProcessEnv = {
-      ...process.env,
-      HEDDLE_URL: this.#client.url,
-      HEDDLE_LEASE: lease.id,
-      HEDDLE_TASK_ID: lease.task.id,
-      HEDDLE_TASK_KEY: lease.task.key ?? "",
-      HEDDLE_TASK_FILE: files.task,
-      HEDDLE_CONTEXT_FILE: files.context,
-    };
-    // What a task's command may do in Heddle is what its lease allows; the worker's key would allow far more.
-    delete env.HEDDLE_API_KEY;
-    return env;
+  async #execute(slot: Slot<Lease>): Promise<Verdict> {
+    if (this.#killing.signal.aborted) return givenBack;
+    slot.execution = this.#kind.start(slot.lease, {
+      rateLimited: (retryAfterMs) => this.#load.rateLimited(retryAfterMs),
+      progress: (report) => {
+        slot.progress = report;
+      },
+    });
+    const verdict = await slot.execution.verdict;
+    // What was stopped half-way says so in many ways; what had come to its end all the same counts.
+    return this.#killing.signal.aborted && !(verdict.ok && !verdict.isError) ? givenBack : verdict;
   }
 
   /** Hands the verdict over, with patience; the next lease comes with the answer where there is room for it. */
-  async #deliver(slot: Slot, verdict: Verdict): Promise<Lease | undefined> {
-    const { id } = slot.lease;
-    const { worker } = this.#options;
+  async #deliver(slot: Slot<Lease>, verdict: Verdict): Promise<Lease | undefined> {
     slot.blocked = false;
-    const next = this.#hasRoomForNext();
+    const next = { worker: this.#options.worker, next: this.#hasRoomForNext() };
     const idempotencyKey = randomUUID();
-    const call = async (options: CallOptions): Promise<Lease | undefined> => {
-      const all = { ...options, idempotencyKey };
-      if (verdict.ok) return (await this.#client.complete(id, { result: verdict.result, worker, next }, all)).lease;
-      await this.#client.fail(id, { error: verdict.error, retryable: verdict.retryable }, all);
-      return undefined;
-    };
+    const call = (options: CallOptions) =>
+      this.#kind.deliver(slot.lease, verdict, next, { ...options, idempotencyKey });
     try {
       return await this.#persistently(this.#killing.signal, call);
     } catch (error) {
@@ -298,47 +306,36 @@ export class Worker {
     }
   }
 
-  /**
-   * A command may end its task with the tool `finish`; its lease is then gone before we deliver. What the task ended with,
-   * when it ended in this very attempt; undefined when it was lost otherwise, or may not be read.
-   */
-  async #endedByItself({ run, task: { id, generation, attempt } }: Lease): Promise<Verdict | undefined> {
-    try {
-      const task = await this.#client.task(run, id, { signal: this.#killing.signal });
-      if (task.generation !== generation || task.attempts !== attempt) return undefined;
-      // Parked with its result: it waits for its children.
-      if (task.state === "succeeded" || task.state === "parked") return { ok: true, result: task.result };
-      return task.state === "failed" && task.error ? { ok: false, error: task.error, retryable: false } : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** Whether the place that a finished task leaves may be filled at once. */
+  /** Whether the place that a finished lease leaves may be filled at once. */
   #hasRoomForNext(): boolean {
     const { concurrency, tasksMax } = this.#options;
-    if (this.#stopping.signal.aborted || tasksMax !== undefined) return false;
-    return this.#slots.size - this.#blockedCount() <= concurrency;
+    if (this.#stopping.signal.aborted || tasksMax !== undefined || this.#kind.isReady?.() === false) return false;
+    return this.#unblocked() <= concurrency && this.#load.room(1, this.#unblocked() - 1) > 0;
   }
 
-  async #renew(slot: Slot, signal: AbortSignal): Promise<void> {
+  async #renew(slot: Slot<Lease>, signal: AbortSignal): Promise<void> {
     try {
-      for (;;) {
-        await sleep(renewEveryMs, signal);
-        await this.#client.renewLease(slot.lease.id, { signal, retryMs: Number.POSITIVE_INFINITY });
+      for (let renewedAt = Date.now(); ; ) {
+        await sleep(toolProgressEveryMs, signal);
+        const { progress } = slot;
+        if (progress === undefined && Date.now() - renewedAt < renewEveryMs) continue;
+        slot.progress = undefined;
+        await this.#kind.renew(slot.lease, progress, { signal, retryMs: Number.POSITIVE_INFINITY });
+        renewedAt = Date.now();
       }
     } catch (error) {
       if (signal.aborted) return;
       if (!isProblem(error, "lease_lost")) return this.#report.trouble(error);
       slot.lost = true;
-      slot.command.current?.stop();
+      slot.execution?.stop();
     }
   }
 
   // ---- blocked commands ----------------------------------------------------------------------------------------------
 
-  /** While all places are taken, asks which tasks wait in a tool call: each makes room for one more (DESIGN §6). */
+  /** While all places are taken, asks which wait in a tool call: each makes room for one more (DESIGN §6). */
   async #watchBlocked(): Promise<void> {
+    if (!this.#kind.isBlocked) return;
     while (!this.#stopping.signal.aborted && !this.#blind) {
       await sleep(workBlockedCheckMs, this.#stopping.signal).catch(() => undefined);
       if (this.#free() > 0 && this.#blockedCount() === 0) continue;
@@ -347,28 +344,19 @@ export class Worker {
     }
   }
 
-  async #look(slot: Slot): Promise<void> {
+  async #look(slot: Slot<Lease>): Promise<void> {
     try {
-      const task = await this.#client.task(slot.lease.run, slot.lease.task.id, {
-        signal: this.#stopping.signal,
-        retryMs: 0,
-      });
-      slot.blocked = task.state === "running" && task.waiting_on !== null;
+      const options = { signal: this.#stopping.signal, retryMs: 0 };
+      slot.blocked = (await this.#kind.isBlocked?.(slot.lease, options)) === true;
     } catch (error) {
       if (isProblem(error, "forbidden") || isProblem(error, "unauthorized")) this.#blind = true;
     }
   }
 
-  /** Resolves at the next change of what runs, or when stopping. */
+  /** Resolves at the next change of what runs or of how busy the machine is, or when stopping. */
   #change(): Promise<void> {
     return new Promise((resolve) => {
       this.#changed = resolve;
     });
   }
 }
-
-const givenBack: Verdict = {
-  ok: false,
-  error: { code: "worker_stopped", message: "The worker was stopped before the command ended." },
-  retryable: true,
-};

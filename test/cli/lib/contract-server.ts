@@ -1,5 +1,5 @@
 /**
- * A server that speaks as much of the contract (DESIGN §4) as `heddle work` needs, and can do at will what the real one does
+ * A server that speaks as much of the contract (DESIGN §4) as `heddle work` and `heddle tools` need, and can do at will what the real one does
  * at no set moment: lose a lease, go away in the middle of a call, answer 503. Where the real server can be made to do a
  * thing, the end-to-end tests use it instead.
  */
@@ -96,19 +96,41 @@ interface PoolTask {
   readonly messages: readonly object[];
 }
 
-/** One pool with its tasks, as the pull protocol shows them. */
+interface LeaseBody {
+  readonly max?: number;
+  readonly wait_ms?: number;
+  readonly kinds?: readonly string[];
+  readonly tools?: readonly string[];
+}
+
+interface PoolCall {
+  readonly id: string;
+  readonly tool: string;
+  readonly arguments: object;
+  readonly attempt: number;
+  readonly timeoutMs: number;
+}
+
+/** One pool with its tasks, and the tool calls that wait for its workers, as the pull protocol shows them. */
 export class PoolServer extends TestServer {
   readonly queue: PoolTask[] = [];
+  readonly callQueue: PoolCall[] = [];
   readonly lost = new Set<string>();
   readonly blocked = new Set<string>();
   /** What was delivered, by task: each outcome that the server took as new. */
   readonly outcomes: {
+    /** A task's id, or a tool call's. */
     task: string;
     result?: unknown;
+    is_error?: boolean;
     error?: { code: string; message: string };
     retryable?: boolean;
   }[] = [];
+  /** Lease requests that wait at this moment. */
+  openPolls = 0;
   #answers = new Map<string, Answer>();
+  /** Tools of the calls that were leased, by the call's id. */
+  #called = new Map<string, string>();
   #waiting: (() => void)[] = [];
 
   constructor() {
@@ -118,6 +140,17 @@ export class PoolServer extends TestServer {
   add(id: string, instructions = "do", messages: readonly object[] = []): void {
     this.queue.push({ id, instructions, messages });
     for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** A call of a tool. */
+  addCall(id: string, tool: string, args: object = {}, { attempt = 1, timeoutMs = 300_000 } = {}): void {
+    this.callQueue.push({ id, tool, arguments: args, attempt, timeoutMs });
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** What the worker reported of calls, with renewals. */
+  get progress(): unknown[] {
+    return this.of("POST", /renew/).flatMap(({ body }) => (body?.progress ? [body.progress] : []));
   }
 
   async #handle(call: Call): Promise<Answer | undefined> {
@@ -131,8 +164,8 @@ export class PoolServer extends TestServer {
   }
 
   async #fresh({ method, path, body }: Call): Promise<Answer> {
-    const [, , kind, id = "", action, tool] = path.split("/");
-    if (kind === "pools") return { status: 200, body: { leases: await this.#lease(body.max, body.wait_ms) } };
+    const [, , kind, id = "", action, leaseTool] = path.split("/");
+    if (kind === "pools") return { status: 200, body: { leases: await this.#lease(body) } };
     if (kind === "runs" && method === "GET") {
       const task = path.split("/").at(-1)!;
       return {
@@ -143,26 +176,58 @@ export class PoolServer extends TestServer {
     const task = decodeURIComponent(id).replace(/^lease-/, "");
     if (this.lost.has(task)) return problem(409, "lease_lost");
     if (action === "renew") return { status: 200, body: { expires_at: Date.now() + 30_000 } };
-    if (action === "tools") return { status: 200, body: { result: { tool, given: body.arguments } } };
+    if (action === "tools") return { status: 200, body: { result: { tool: leaseTool, given: body.arguments } } };
     this.outcomes.push({
       task,
       ...(action === "complete" ? { result: body.result } : { error: body.error, retryable: body.retryable }),
+      ...(body.is_error !== undefined && { is_error: body.is_error }),
     });
     if (action === "fail") return { status: 200, body: { state: "failed", error: body.error } };
-    const [next] = body.next ? await this.#lease(1, 0) : [];
+    // The next call of the same tool, or the next task.
+    const tool = this.#called.get(task);
+    const [next] = body.next ? this.#given(1, [tool ? "tool_call" : "task"], tool ? [tool] : undefined) : [];
     return { status: 200, body: next ? { lease: next } : {} };
   }
 
-  async #lease(max: number, waitMs: number): Promise<unknown[]> {
-    if (this.queue.length === 0 && waitMs > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, waitMs);
-        this.#waiting.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
+  async #lease({ max = 1, wait_ms: waitMs = 0, kinds = ["task"], tools }: LeaseBody): Promise<unknown[]> {
+    const given = this.#given(max, kinds, tools);
+    if (given.length > 0 || max === 0 || waitMs === 0) return given;
+    this.openPolls++;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      this.#waiting.push(() => {
+        clearTimeout(timer);
+        resolve();
       });
+    });
+    this.openPolls--;
+    return this.#given(max, kinds, tools);
+  }
+
+  #given(max: number, kinds: readonly string[], tools: readonly string[] | undefined): unknown[] {
+    if (!kinds.includes("tool_call")) return this.#tasks(max);
+    const wanted = this.callQueue.filter(({ tool }) => !tools || tools.includes(tool)).slice(0, max);
+    for (const call of wanted) {
+      this.callQueue.splice(this.callQueue.indexOf(call), 1);
+      this.#called.set(call.id, call.tool);
     }
+    return wanted.map(({ id, tool, arguments: args, attempt, timeoutMs }) => ({
+      id: `lease-${id}`,
+      expires_at: Date.now() + 30_000,
+      tool_call: {
+        id,
+        tool,
+        arguments: args,
+        idempotency_key: `key-${id}`,
+        attempt,
+        timeout_at: Date.now() + timeoutMs,
+        run: "run_1",
+        task: { id: "T1", key: "caller", title: null },
+      },
+    }));
+  }
+
+  #tasks(max: number): unknown[] {
     return this.queue.splice(0, max).map(({ id, instructions, messages }) => ({
       id: `lease-${id}`,
       expires_at: Date.now() + 30_000,

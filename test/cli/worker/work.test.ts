@@ -38,7 +38,8 @@ afterEach(async () => {
 
 /** A worker whose command is a Node program; `folder` is its argument and its temporary folder. */
 function work(program: string, ...flags: string[]): HeddleProcess {
-  const args = ["work", "--pool", "p", ...flags, "--", process.execPath, "-e", program, folder];
+  // The load of the machine that tests share is not what they are about; load.test.ts is.
+  const args = ["work", "--pool", "p", "--max-load", "100", ...flags, "--", process.execPath, "-e", program, folder];
   const worker = new HeddleProcess(args, { env: { HEDDLE_URL: server.url, TMPDIR: folder } });
   started.push(worker);
   return worker;
@@ -124,7 +125,13 @@ describe("the command's surroundings", () => {
     expect(task).toEqual(stdin);
     expect(context).toEqual(stdin!.context);
     expect(mode).toBe(0o600);
-    expect(env).toEqual({ HEDDLE_URL: server.url, HEDDLE_LEASE: "lease-t", HEDDLE_TASK_ID: "t", HEDDLE_TASK_KEY: "t" });
+    expect(env).toEqual({
+      HEDDLE_URL: server.url,
+      HEDDLE_LEASE: "lease-t",
+      HEDDLE_TASK_ID: "t",
+      HEDDLE_TASK_KEY: "t",
+      HEDDLE_REPORT_FILE: expect.stringContaining(folder),
+    });
     expect(readdirSync(folder), "files are gone when the worker is").toEqual([]);
   });
 
@@ -143,6 +150,14 @@ describe("leases", () => {
     // Five tasks with two places: the other three came with completions and not by asking for them.
     expect(server.of("POST", /complete/).filter(({ body }) => body.next).length).toBeGreaterThanOrEqual(3);
     expect(server.of("POST", /pools/).length).toBeLessThanOrEqual(4);
+  });
+
+  it("that come with completions take the place that is left, and no place more", async () => {
+    for (const id of ["a", "b", "c", "d"]) server.add(id);
+    const program = `const fs = require("fs"); const place = process.argv[1] + "/place";
+      try { fs.mkdirSync(place); setTimeout(() => { fs.rmdirSync(place); console.log("alone"); }, 200); } catch { console.log("beside another"); }`;
+    await work(program, "--until-idle", "0").ended;
+    expect(server.outcomes.map(({ result }) => result)).toEqual(["alone", "alone", "alone", "alone"]);
   });
 
   it("that are lost stop the command and its children, and nothing is delivered", async () => {
@@ -225,6 +240,67 @@ describe("a server that goes away", () => {
     const [first, second] = server.of("POST", /complete/);
     expect(second!.headers["idempotency-key"]).toBe(first!.headers["idempotency-key"]);
     expect(server.outcomes).toEqual([{ task: "t", result: "once" }]);
+    worker.child.kill("SIGTERM");
+    expect((await worker.ended).status).toBe(0);
+  });
+});
+
+describe("a busy machine", () => {
+  /** Runs until the file that its task is named by is there. */
+  const waits = `const fs = require("fs"); const go = process.argv[1] + "/go-" + process.env.HEDDLE_TASK_ID;
+    setInterval(() => { if (fs.existsSync(go)) { console.log("ok"); process.exit(); } }, 20)`;
+
+  it("gets no new task while one runs, and the next when none does", async () => {
+    server.add("a");
+    // There is no machine that uses less than 1 % of its memory.
+    const worker = work(waits, "--max-load", "1", "--concurrency", "2", "--until-idle", "0");
+    await until(() => /No new tasks for now: the machine is busy \(.*memory \d+ %/.test(worker.stderr));
+    // A request that was under way when the machine was found busy still gets what comes.
+    await until(() => server.openPolls === 0);
+    const asked = server.of("POST", /pools/).length;
+    server.add("b");
+    server.add("c");
+    writeFileSync(join(folder, "go-b"), "");
+    writeFileSync(join(folder, "go-c"), "");
+    writeFileSync(join(folder, "go-a"), "");
+    expect((await worker.ended).status).toBe(0);
+    expect(server.outcomes.map(({ task }) => task)).toEqual(["a", "b", "c"]);
+    // One after another, each with the completion of the one before: nobody was asked for more than one meanwhile.
+    expect(
+      server
+        .of("POST", /pools/)
+        .slice(asked)
+        .every(({ body }) => body.max <= 1),
+    ).toBe(true);
+  });
+
+  it("is told of with lease requests, and by some that lease nothing where none is due", async () => {
+    server.add("a");
+    const worker = work(waits);
+    await until(() => server.of("POST", /pools/).some(({ body }) => body.max === 0));
+    const { body } = server.of("POST", /pools/).find(({ body }) => body.max === 0)!;
+    expect(body.load).toEqual({ cpu: expect.any(Number), memory: expect.any(Number) });
+    writeFileSync(join(folder, "go-a"), "");
+    await until(() => server.of("POST", /pools/).some(({ body }) => body.max > 0 && body.load));
+    worker.child.kill("SIGTERM");
+    expect((await worker.ended).status).toBe(0);
+  });
+
+  it("is also one whose command has met a rate limit: nothing is leased until that has passed", async () => {
+    server.add("a");
+    server.add("b");
+    const program = `const fs = require("fs"); const id = process.env.HEDDLE_TASK_ID;
+      fs.writeFileSync(process.argv[1] + "/" + id, String(Date.now())); if (id === "b") console.log("ok");
+      else { fs.appendFileSync(process.env.HEDDLE_REPORT_FILE, '{"retry_after_ms": 1500}\\n'); process.exitCode = 75; }`;
+    const worker = work(program, "--json");
+    await until(() => server.outcomes.length === 2);
+    const [limitedAt, goneOnAt] = ["a", "b"].map((id) => Number(readFileSync(join(folder, id), "utf8")));
+    expect(goneOnAt! - limitedAt!).toBeGreaterThanOrEqual(1500);
+    expect(server.outcomes).toMatchObject([
+      { task: "a", retryable: true },
+      { task: "b", result: "ok" },
+    ]);
+    expect(worker.stdout).toMatch(/"event":"load".*"holding":"rate_limit"/);
     worker.child.kill("SIGTERM");
     expect((await worker.ended).status).toBe(0);
   });

@@ -184,6 +184,27 @@ test("bad batches change nothing", async () => {
   expect(await get(responses.tasksPage, 200, "GET", `/v1/runs/${id}/tasks`)).toEqual({ tasks: [], next_cursor: null });
 });
 
+test("a pool shows its workers with their load, to keys that run or work", async () => {
+  const leases = (json: object) => ({ json: { worker: "w1", ...json } });
+  await get(responses.leasesView, 200, "POST", "/v1/pools/spun/leases", leases({ load: { cpu: 0.25, memory: 0.5 } }));
+  await get(responses.leasesView, 200, "POST", "/v1/pools/spun/leases", leases({ max: 0, load: { cpu: 1 } }));
+  const { workers, waiting } = await get(responses.poolView, 200, "GET", "/v1/pools/spun");
+  expect(workers).toMatchObject([{ worker: "w1", load: { cpu: 1 } }]);
+  expect(waiting).toBe(0);
+  const elsewhere = await get(responses.poolView, 200, "GET", "/v1/pools/spun", { key: "hdl_b" });
+  expect(elsewhere).toEqual({ pool: "spun", workers: [], waiting: 0, next_cursor: null });
+
+  for (const load of [{ cpu: 1.5 }, { cpu: -0.1 }, { memory: 0.5 }, { cpu: 0, disk: 1 }, 0.5, { cpu: "1" }]) {
+    expect(await refused("POST", "/v1/pools/spun/leases", leases({ load }))).toMatchObject({
+      status: 422,
+      code: "validation_failed",
+    });
+  }
+  expect(await refused("GET", "/v1/pools/hosted")).toMatchObject({ status: 422, code: "pool_not_allowed" });
+  expect(await refused("GET", "/v1/pools/Spun")).toMatchObject({ status: 422, code: "validation_failed" });
+  expect(await refused("GET", "/v1/pools/spun?cursor=x")).toMatchObject({ status: 422, code: "validation_failed" });
+});
+
 test("a pull worker: lease, renew, log a turn, complete with the next, fail", async () => {
   const { id } = await newRun();
   const tasks = ["a", "b"].map((key) => ({ key, instructions: `do ${key}`, pool: "loom", retries: { limit: 0 } }));
