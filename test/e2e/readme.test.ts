@@ -167,7 +167,7 @@ describe("npm run demo", () => {
     expect(existsSync(report)).toBe(true);
     const text = readFileSync(report, "utf8");
     // It has read the files, and says by whom its prose was written.
-    expect(text.includes("`src/objects/run-scheduler.ts`") && text.includes("(simulated model)")).toBe(true);
+    expect(text.includes("`src/limits.ts`") && text.includes("(simulated model)")).toBe(true);
     const { tasks, attempts } = /^\| tasks \| (?<tasks>\d+):.*^\| attempts \| (?<attempts>\d+) \|$/ms.exec(text)!
       .groups!;
     expect(Number(tasks)).toBeGreaterThan(200);
