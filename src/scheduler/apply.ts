@@ -40,6 +40,9 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.name = event.name ?? "";
       header.createdAt = at;
       return;
+    case "run_imported":
+      restartClocks(state, at);
+      return;
     case "context_appended":
       header.snapshot = event.snapshot;
       return;
@@ -154,6 +157,16 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       return;
     default:
       unreachable(event);
+  }
+}
+
+/** What passed between a run's export and its import was nobody's time. */
+function restartClocks(state: RunState, at: number): void {
+  for (const task of state.tasks.values()) {
+    if (!isLive(task) || task.clockAt === 0) continue;
+    task.clockAt = at;
+    state.dirty.add(task.n);
+    state.retime(task);
   }
 }
 

@@ -29,6 +29,8 @@ export function createRun(shell: RunShell, input: CreateRunInput, idem: Idem | u
     if (idem) return shell.command<RunView>(() => ({ ok: false, fault: { code: "idempotency_mismatch" } }), idem);
     return { ok: false, fault: { code: "internal", detail: "A run of this id exists." } };
   }
+  // What was here is being deleted, or an import is under way: neither is a run, and neither may become another one.
+  if (shell.isTaken) return { ok: false, fault: { code: "overloaded", detail: "A run of this id is being deleted." } };
   let created: { run: ReturnType<RunShell["create"]>; reply: Reply<RunView>; ended: readonly number[] };
   try {
     created = shell.transaction(() => begin(shell, input, idem));

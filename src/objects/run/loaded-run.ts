@@ -10,14 +10,17 @@ export class LoadedRun {
   readonly suffix: string;
   readonly state: RunState;
   readonly store: RunStore;
+  /** It is being deleted: whoever still has it in hand does nothing more with it. */
+  isGone = false;
 
-  constructor(store: RunStore) {
+  /** `state`: as of another moment than its last command. */
+  constructor(store: RunStore, state = store.load()) {
     const { tenant, run } = store.identity();
     this.tenant = tenant;
     this.id = run as RunId;
     this.suffix = runSuffix(this.id);
     this.store = store;
-    this.state = store.load();
+    this.state = state;
   }
 
   /** A task's id, or a session's for its negative number. */

@@ -8,7 +8,7 @@
  *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
  */
 
-import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs } from "../../limits.ts";
+import { alarmOverdueMs, effectRetryMs, outcomesDropEveryMs, sweepEveryMs } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
@@ -25,8 +25,6 @@ import { Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
-/** A gate or index that did not answer is told again after this. */
-const effectRetryMs = 5000;
 
 type Decide<T> = (step: Step, run: LoadedRun) => Reply<T>;
 
@@ -75,12 +73,30 @@ export class RunShell {
     return this.#run;
   }
 
+  /** There is no run, and yet something: an import, or what a deletion has not come to yet. */
+  get isTaken(): boolean {
+    return !this.#run && RunStore.isStaged(this.sql);
+  }
+
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
   create(identity: { tenant: string; run: string }): LoadedRun {
     this.#run = new LoadedRun(RunStore.create(this.sql, identity));
     // Else the first load after an idle time would take itself for a restart, and give every lease a whole term again.
     if (this.#env.HEDDLE_BOOT) this.#run.store.setMeta("boot", this.#env.HEDDLE_BOOT);
     return this.#run;
+  }
+
+  /** Takes over a run that was stored under this object's name just now; `ended`: tasks that ended with it. */
+  adopt(run: LoadedRun, ended: readonly number[]): void {
+    this.#run = run;
+    if (this.#env.HEDDLE_BOOT) run.store.setMeta("boot", this.#env.HEDDLE_BOOT);
+    this.#indexed = "";
+    this.effects(run, ended);
+  }
+
+  /** Rings the alarm at that time: for an object that has no run, and so no clock. */
+  async remind(at: number): Promise<void> {
+    if (!this.#run) await this.#ctx.storage.setAlarm(at);
   }
 
   now(): number {
@@ -279,12 +295,21 @@ export class RunShell {
     this.#run?.store.dropOldOutcomes(now);
   }
 
-  /** Deletes all storage and the memory. */
-  async forget(): Promise<void> {
+  /** Forgets the run in memory, with one write to its tables after which `load` does not find it. */
+  drop(write: (store: RunStore) => void): void {
+    this.transaction(() => write(RunStore.stage(this.sql)));
+    if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.signals.releaseAll();
-    await this.#ctx.storage.deleteAlarm();
+  }
+
+  /** Deletes all storage and the memory. The alarm goes last: it is what carries on when this breaks off. */
+  async forget(): Promise<void> {
+    if (this.#run) this.#run.isGone = true;
+    this.#run = undefined;
+    this.signals.releaseAll();
     await this.#ctx.storage.deleteAll();
+    await this.#ctx.storage.deleteAlarm();
     this.#alarmAt = Number.POSITIVE_INFINITY;
     this.#announced.clear();
     this.#indexed = "";

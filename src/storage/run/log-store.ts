@@ -6,6 +6,7 @@
  * L3. A row ends at `logRowBytes`, so reading one event's body costs little however large its batch was.
  */
 
+import { rawElements } from "../../context/json-text.ts";
 import { assert } from "../../errors/assert.ts";
 import { logCacheBytes, logRowBytes } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
@@ -163,6 +164,22 @@ export class LogStore {
       limit,
     );
     for (const row of rows) yield { seq: row.seq, at: row.at, events: JSON.parse(row.events) as LoggedEvent[] };
+  }
+
+  /** The row after the one that begins at `seq`, as texts with every body in its place. */
+  rowAfter(seq: number): { seq: number; at: number; events: string; bodies: string | null } | undefined {
+    const row = this.#sql
+      .exec<{ seq: number; at: number; events: string; bodies: string | null }>(
+        "SELECT seq, at, events, bodies FROM log WHERE seq > ? ORDER BY seq LIMIT 1",
+        seq,
+      )
+      .toArray()[0];
+    const marked = JSON.stringify(elsewhere);
+    if (!row?.bodies?.includes(marked)) return row;
+    const bodies = rawElements(row.bodies).map((one, i) =>
+      one === marked ? this.#texts.get(`body:${row.seq + i}`) : one,
+    );
+    return { ...row, bodies: `[${bodies.join(",")}]` };
   }
 
   /** Findings from after event `seq` on, in order; read lazily. Storage looks through the texts, so only rows with one are parsed. */
