@@ -225,6 +225,8 @@ export const importBytesMax = 1024 * MiB;
 export const importIdleMs = 1 * hour;
 /** Clocks of two deployments differ a little; an event further in the future would hold this one's clock. */
 export const importSkewMs = 1 * minute;
+/** The last request of a large import takes this long beyond an ordinary call: the log is replayed. */
+export const importWaitMs = 2 * minute;
 /** Lines of a file that one request of the command line and the client sends: half of what a body may have. */
 export const importRequestBytes = 8 * MiB;
 

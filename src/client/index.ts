@@ -2,4 +2,5 @@ export { HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
 export { Heddle } from "./heddle.ts";
 export type * from "./replies.ts";
 export type * from "./requests.ts";
+export { BrokenExport } from "./run-files.ts";
 export type { CallOptions, TransportOptions } from "./transport.ts";
