@@ -301,5 +301,17 @@ export const watchEveryMs = 200;
 export const watchIdleEveryMs = 5 * second;
 /** A command says that it can't reach the server after this: longer than a local server's restart, shorter than patience. */
 export const cliReachMs = 6 * second;
+/** Rows that `heddle runs` and `heddle show` list where nobody says how many: what a screen has room for, and some. */
+export const runsListedDefault = 20;
+export const tasksShownDefault = 50;
+/** Who completes a word waits no longer for names that the server knows, and reads no more of them. */
+export const completionMs = 1500;
+export const completionNamesMax = 100;
+/** `heddle doctor` waits so long for one answer. */
+export const doctorAttemptMs = 5 * second;
+/** Clocks of machines that are set by the network differ by less. */
+export const clockSkewMs = 5 * second;
+/** The oldest Node that the command runs on; package.json's `engines` says the same. */
+export const nodeMajorMin = 18;
 /** Where its output is no terminal, progress is a line at most this often: it is read later, if at all. */
 export const plainProgressEveryMs = 2 * second;

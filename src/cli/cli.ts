@@ -17,7 +17,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     const command = commandNamed(name);
     if (command === undefined) throw new UsageError(`Unknown command "${name}". See: heddle --help`);
     const own = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
-    if (own.includes("--help") || own.includes("-h")) return print(helpOf(command));
+    if (!command.raw && (own.includes("--help") || own.includes("-h"))) return print(helpOf(command));
     return await command.run(readCommandLine(command, rest));
   } catch (error) {
     if (error instanceof UsageError) return complain(error.message, exitStatus.usage);

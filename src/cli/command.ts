@@ -6,7 +6,7 @@
 import type { Values } from "./usage.ts";
 
 /** What a word or a flag's value names; completion offers it. */
-export type Names = "run" | "task" | "variable" | "file" | "command" | "topic";
+export type Names = "run" | "task" | "variable" | "file";
 
 export interface Word {
   /** As help shows it: `RUN`. */
@@ -62,6 +62,8 @@ export interface Command {
   readonly offline?: true;
   /** Not shown: for shells, not for people. */
   readonly hidden?: true;
+  /** Takes all words as they are, flags and --help included. */
+  readonly raw?: true;
   /** The exit status. */
   readonly run: (given: Given) => Promise<number>;
 }

@@ -1,12 +1,45 @@
 /** The one table of commands: help, the reading of command lines and completion are made from it. One entry adds a command. */
 
-import { cancelCommand } from "./cancel.ts";
 import type { Command } from "./command.ts";
+import { completeCommand, completionCommand } from "./completion/completion.ts";
+import { doctorCommand } from "./doctor/doctor.ts";
+import { contextCommand } from "./look/context.ts";
+import { findingsCommand } from "./look/findings.ts";
+import { logsCommand } from "./look/logs.ts";
+import { runsCommand } from "./look/runs.ts";
+import { showCommand } from "./look/show.ts";
+import { varsCommand } from "./look/vars.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
+import { cancelCommand } from "./steer/cancel.ts";
+import { deleteCommand } from "./steer/delete.ts";
+import { retryCommand } from "./steer/retry.ts";
+import { finishCommand, pauseCommand, resumeCommand } from "./steer/run-state.ts";
+import { waitCommand } from "./steer/wait.ts";
 import { toolCommand } from "./tool.ts";
 import { workCommand } from "./worker/work-command.ts";
 
 /** In the order in which help shows them within their groups. */
-export const commands: readonly Command[] = [runCommand, watchCommand, cancelCommand, workCommand, toolCommand];
+export const commands: readonly Command[] = [
+  runCommand,
+  watchCommand,
+  runsCommand,
+  showCommand,
+  logsCommand,
+  contextCommand,
+  varsCommand,
+  findingsCommand,
+  waitCommand,
+  pauseCommand,
+  resumeCommand,
+  retryCommand,
+  cancelCommand,
+  finishCommand,
+  deleteCommand,
+  workCommand,
+  toolCommand,
+  doctorCommand,
+  completionCommand,
+  completeCommand(() => commands),
+];
 
 export const commandNamed = (name: string): Command | undefined => commands.find((command) => command.name === name);

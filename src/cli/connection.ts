@@ -23,10 +23,11 @@ export async function reach(): Promise<Heddle> {
   return client;
 }
 
-function connect(env: NodeJS.ProcessEnv = process.env): Heddle {
-  const url = serverUrl(env);
+/** A client that has not asked the server anything yet. @throws UsageError */
+export const connect = (): Heddle => new Heddle({ url: serverUrl(), key: apiKey() });
+
+export function apiKey(env: NodeJS.ProcessEnv = process.env): string {
   const key = env.HEDDLE_API_KEY || "hdl_local";
-  if (!/^[\x21-\x7e]+$/.test(key))
-    throw new UsageError("HEDDLE_API_KEY holds characters that no key has (spaces, line breaks?).");
-  return new Heddle({ url, key });
+  if (/^[\x21-\x7e]+$/.test(key)) return key;
+  throw new UsageError("HEDDLE_API_KEY holds characters that no key has (spaces, line breaks?).");
 }

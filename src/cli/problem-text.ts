@@ -3,6 +3,8 @@ import type { HeddleProblem } from "../client/errors.ts";
 /** Hints of the API speak of headers and bodies, which a user of the command line does not see. */
 const hints: Record<string, string> = {
   unauthorized: "Set HEDDLE_API_KEY to a key of this server; only a local server takes the default, hdl_local.",
+  not_found:
+    "Check the id, and that HEDDLE_URL and HEDDLE_API_KEY are of the server and tenant that have it. `heddle runs` lists runs.",
   validation_failed: "Fields are named by their path; /openapi.json of the server has the schema.",
 };
 

@@ -6,6 +6,7 @@ import { readArguments, seeHelp, UsageError } from "./usage.ts";
 
 /** @throws UsageError for unknown flags, values that are none of the choices, and words too few or too many */
 export function readCommandLine(command: Command, argv: readonly string[]): Given {
+  if (command.raw) return { flags: {}, words: argv, rest: undefined, argv };
   const split = command.rest === undefined ? -1 : argv.indexOf("--");
   const own = split < 0 ? argv : argv.slice(0, split);
   const { flags, words } = readArguments(command.name, own, optionsOf(command));

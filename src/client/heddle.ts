@@ -201,9 +201,17 @@ export class Heddle {
   variable(run: string, name: string, options: CallOptions = {}): Promise<VariableView> {
     return this.#get(`${at(run)}/variables/${encodeURIComponent(name)}`, {}, options);
   }
+  /** As `snapshot`, the text as stored: parsing and printing it would change bytes. */
+  snapshotText(run: string, hash: string, options: CallOptions = {}): Promise<string> {
+    return this.#text(`${at(run)}/snapshots/${encodeURIComponent(hash)}`, options);
+  }
   /** The task's whole transcript. */
   taskContext(run: string, task: string, options: CallOptions = {}): Promise<ContextView> {
     return this.#get(`${at(run, task)}/context`, {}, options);
+  }
+  /** As `taskContext`, the text as stored. */
+  taskContextText(run: string, task: string, options: CallOptions = {}): Promise<string> {
+    return this.#text(`${at(run, task)}/context`, options);
   }
   cancelTask(run: string, task: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<TaskView> {
     return this.#post(`${at(run, task)}/cancel`, body, options);
@@ -364,6 +372,9 @@ export class Heddle {
 
   #get<Reply>(path: string, query: Record<string, string | number | undefined>, options: CallOptions): Promise<Reply> {
     return this.#transport.json({ ...options, method: "GET", path, query });
+  }
+  async #text(path: string, options: CallOptions): Promise<string> {
+    return (await this.#transport.stream({ ...options, method: "GET", path })).text();
   }
   #post<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {
     return this.#transport.json({ ...options, method: "POST", path, body });

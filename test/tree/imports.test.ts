@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { nodeMajorMin } from "../../src/limits.ts";
 import { version } from "../../src/version.ts";
 import { importsOf, layers, violations } from "./imports.ts";
 
@@ -71,6 +72,11 @@ describe("the version", () => {
   it("is the package's", () => {
     const { version: published } = JSON.parse(readFileSync(join(src, "../package.json"), "utf8"));
     expect(version).toBe(published);
+  });
+
+  it("of Node that it needs at least is what `heddle doctor` asks for", () => {
+    const { engines } = JSON.parse(readFileSync(join(src, "../package.json"), "utf8"));
+    expect(engines.node).toBe(`>=${nodeMajorMin}`);
   });
 });
 

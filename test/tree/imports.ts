@@ -52,7 +52,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   cli: {
     imports: ["limits", "version", "client", "context/json-position"],
     types: ["context", "contract"],
-    packages: [/^node:/],
+    packages: [/^node:/, /^yaml$/],
   },
 };
 

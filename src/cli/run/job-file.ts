@@ -3,30 +3,58 @@
 import type { RunSpec, TaskSpec } from "../../client/requests.ts";
 import { parseInput, readInput } from "../json-input.ts";
 import { UsageError } from "../usage.ts";
+import { readMarkdown } from "./markdown-job.ts";
+import { parseYaml } from "./yaml-text.ts";
 
 export interface Job {
   readonly run: RunSpec;
   readonly tasks: readonly TaskSpec[];
+  /** Where each task stands in the file, where lines are known. */
+  readonly lines?: readonly (number | undefined)[];
 }
+
+export const jobFormats = ["json", "yaml", "markdown"] as const;
+export type JobFormat = (typeof jobFormats)[number];
 
 const runFields = ["name", "context", "limits", "root"];
 /** Fields of a run that a later Heddle has: which of them this one takes, its server says. */
 const laterFields = ["rules", "oversight", "tools", "webhook"];
 
-/** @throws UsageError that names the file and the field */
-export function readJob(path: string): Job {
+/** `format`: undefined for what the file's name says, JSON where it says nothing. @throws UsageError that names the file and the field */
+export async function readJob(path: string, format: JobFormat | undefined): Promise<Job> {
   const from = path === "-" ? "stdin" : path;
-  const value = parseInput(readInput(path), from);
+  const { value, lines } = await parsed(readInput(path), from, format ?? formatOf(path));
   const refuse = (what: string) => new UsageError(`${from}: ${what}\nSee: heddle help run`);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw refuse('expected an object: {"tasks": [...]}.');
-  const { tasks = [], ...run } = value as Record<string, unknown>;
+  const { tasks = [], defaults = {}, ...run } = value as Record<string, unknown>;
   const unknown = Object.keys(run).filter((field) => !runFields.includes(field) && !laterFields.includes(field));
   if (unknown.length > 0)
     throw refuse(
-      `unknown field ${unknown.map((field) => `"${field}"`).join(", ")}; expected ${[...runFields, "tasks"].join(", ")}.`,
+      `unknown field ${unknown.map((field) => `"${field}"`).join(", ")}; expected ${[...runFields, "tasks", "defaults"].join(", ")}.`,
     );
   if (!Array.isArray(tasks)) throw refuse('"tasks" must be an array.');
+  if (typeof defaults !== "object" || defaults === null || Array.isArray(defaults))
+    throw refuse('"defaults" must be an object: what each task has that does not say otherwise.');
   if (tasks.length === 0 && run.root === undefined) throw refuse('there is nothing to do: it needs "tasks" or "root".');
-  return { run: run as RunSpec, tasks: tasks as TaskSpec[] };
+  return {
+    run: run as RunSpec,
+    tasks: tasks.map((task) => withDefaults(task, defaults)) as TaskSpec[],
+    ...(lines && { lines }),
+  };
 }
+
+const formatOf = (path: string): JobFormat =>
+  /\.ya?ml$/i.test(path) ? "yaml" : /\.(md|markdown)$/i.test(path) ? "markdown" : "json";
+
+async function parsed(text: string, from: string, format: JobFormat) {
+  if (format === "markdown") return readMarkdown(text, from);
+  if (format === "json") return { value: parseInput(text, from), lines: undefined };
+  const { value, lineOf } = await parseYaml(text, from);
+  const tasks = (value as { tasks?: unknown }).tasks;
+  return { value, lines: Array.isArray(tasks) ? tasks.map((_, i) => lineOf(["tasks", i])) : undefined };
+}
+
+/** What is no object is left for the server to name. */
+const withDefaults = (task: unknown, defaults: object): unknown =>
+  typeof task === "object" && task !== null && !Array.isArray(task) ? { ...defaults, ...task } : task;

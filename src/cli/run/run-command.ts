@@ -1,6 +1,7 @@
 /** `heddle run` and `heddle watch`, as the table of commands has them. */
 
 import type { Command } from "../command.ts";
+import { jobFormats } from "./job-file.ts";
 import { run, watch } from "./run.ts";
 
 const waitFlag = { value: "N", about: "stop watching after N milliseconds; the run goes on (status 1)" } as const;
@@ -11,6 +12,11 @@ export const runCommand: Command = {
   summary: "create a run with its tasks and watch it",
   words: [{ name: "FILE", names: "file" }],
   flags: {
+    format: {
+      value: "FORMAT",
+      choices: jobFormats,
+      about: "what FILE is: json, yaml or markdown (default: what its name ends in says; stdin is JSON)",
+    },
     detach: { about: "create the run, print its id, and exit" },
     json: {
       about: `one JSON object per line on stdout; the first has "event": "created" and "run", the last one
@@ -21,14 +27,26 @@ export const runCommand: Command = {
   ask: 'Name one file, or "-" for stdin.',
   about: `Creates a run with the tasks of FILE ("-" for stdin), shows its progress, and ends with a summary.
 
-FILE is JSON:
+FILE is JSON, YAML (.yaml, .yml) with the same fields, or Markdown (.md). In JSON:
   {
     "name":    "my job",
     "context": {"format": "anthropic", "messages": [{"role": "user", "content": "what every task knows"}]},
     "limits":  {"workers": 16},
     "tasks":   [{"key": "a", "instructions": "…"}, {"instructions": "compare with {{a}}", "after": ["a"]}],
+    "defaults": {"priority": 7},
     "root":    {"instructions": "instead of tasks, or with them: a main agent that Heddle hosts"}
-  }`,
+  }
+Each task has what "defaults" says unless it says otherwise. In Markdown:
+  ---
+  name: my job                        front matter: the fields above, but for tasks, as YAML
+  limits: {workers: 16}
+  ---
+  What every task knows: a message of the run's context.
+
+  ## a: Read the sources              a task: its key and title, or a title alone
+  - priority: 9                       its settings, or as a fenced yaml block
+  - after: other-task
+  What it is to do.`,
   more: `Ctrl-C stops watching; the run goes on. (While tasks are still being posted it cancels the run.)
 Exit status: 0 all tasks succeeded; 1 some did not; 2 usage or a file that Heddle refuses; 3 server not reached; 130 interrupted.`,
   run,

@@ -7,8 +7,9 @@ import { runTimeoutMsMax } from "../../limits.ts";
 import type { Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
+import { onSignals } from "../signals.ts";
 import { wholeNumber } from "../usage.ts";
-import { type Job, readJob } from "./job-file.ts";
+import { type Job, type JobFormat, readJob } from "./job-file.ts";
 import { progressOf } from "./progress.ts";
 import { startJob } from "./start.ts";
 import { summaryOf, summaryText } from "./summary.ts";
@@ -16,7 +17,7 @@ import { watchRun } from "./watch.ts";
 
 export async function run({ flags, words: [file] }: Given): Promise<number> {
   const waitMs = wholeNumber(flags, "wait-ms", { min: 0, max: runTimeoutMsMax });
-  const job = readJob(file!);
+  const job = await readJob(file!, flags.format as JobFormat | undefined);
   const client = await reach();
   const json = flags.json === true;
   const created = await started(client, job);
@@ -104,15 +105,6 @@ async function finishedRun(client: Heddle, id: string): Promise<RunView | undefi
     if (isProblem(error, "run_ended")) return await client.run(id);
     throw error;
   }
-}
-
-/** Calls `then` at each signal to end; the answer stops that. */
-function onSignals(then: () => void): () => void {
-  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const name of names) process.on(name, then);
-  return () => {
-    for (const name of names) process.off(name, then);
-  };
 }
 
 const jsonLine = (event: string, fields: object): boolean =>

@@ -20,31 +20,34 @@ export async function startJob(client: Heddle, job: Job, signal: AbortSignal): P
     } catch (error) {
       const reason = signal.aborted ? "interrupted before all of its tasks were posted" : "its tasks were refused";
       await client.cancelRun(run.id, { reason }, { retryMs: cliReachMs }).catch(() => undefined);
-      throw refusal(error, batch);
+      throw refusal(error, batch, job.lines);
     }
   }
   return run;
 }
 
 /** What the server says about a batch, said about the file. */
-function refusal(error: unknown, batch?: Batch): unknown {
+function refusal(error: unknown, batch?: Batch, lines?: Job["lines"]): unknown {
   if (!(error instanceof HeddleProblem) || error.retryable || ![400, 409, 413, 422].includes(error.status))
     return error;
-  const errors = error.errors.map(({ path, message }) => ({ message, path: inFile(path, batch) }));
+  const errors = error.errors.map(({ path, message }) => ({ message, path: inFile(path, batch, lines) }));
   const { status, code, title, hint } = error;
   const told = new HeddleProblem(status, {
     code,
     title,
     hint,
     errors,
-    ...(error.detail !== undefined && { detail: inFile(error.detail, batch) }),
+    ...(error.detail !== undefined && { detail: inFile(error.detail, batch, lines) }),
   });
   return new UsageError(`The server refuses the file: ${problemText(told)}`);
 }
 
-const inFile = (text: string, batch: Batch | undefined): string =>
+/** A position in the batch as one in the file, with its line where that is known. */
+const inFile = (text: string, batch: Batch | undefined, lines: Job["lines"] = []): string =>
   batch === undefined
     ? text
-    : text.replace(/\btasks\[(\d+)\]/g, (all, i) =>
-        batch.positions[i] === undefined ? all : `tasks[${batch.positions[i]}]`,
-      );
+    : text.replace(/\btasks\[(\d+)\]/g, (all, i) => {
+        const at = batch.positions[i];
+        if (at === undefined) return all;
+        return lines[at] === undefined ? `tasks[${at}]` : `tasks[${at}] (line ${lines[at]})`;
+      });

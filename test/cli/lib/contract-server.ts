@@ -172,3 +172,128 @@ export class PoolServer extends TestServer {
     }));
   }
 }
+
+const usage = { input_tokens: 120, output_tokens: 30, cache_read_tokens: 100, cache_write_tokens: 0 };
+
+/** A task as the API shows it. */
+export const taskView = (n: number, more: object = {}) => ({
+  ...{ id: `T${n}-abcdef`, key: `task${n}`, title: null, state: "succeeded", priority: 5, effective_priority: 5 },
+  ...{ pool: "hosted", parent: null, depth: 1, generation: 1, attempts: 1, turns: 1, after: [], labels: {} },
+  ...{ result: `result ${n}`, error: null, usage, waiting_on: null, children_failed: 0 },
+  timings: { created_at: 1000, ready_at: 1000, started_at: 2000, ended_at: 3500 },
+  fork: { snapshot: "s", mode: "full" },
+  ...more,
+});
+
+/** One run with its tasks, log, findings and variables, for the commands that look at it and steer it. */
+export class RunServer extends TestServer {
+  readonly run = {
+    ...{
+      id: "run_1",
+      name: "kettles",
+      status: "active",
+      reason: null as string | null,
+      idle: false,
+      snapshot: "5".repeat(32),
+    },
+    ...{ format: "anthropic", root: null, findings: 1, last_seq: 3, created_at: 1000, ended_at: null as number | null },
+    counts: { waiting: 0, ready: 0, running: 0, parked: 0, succeeded: 2, failed: 1, cancelled: 0, skipped: 0 },
+    seats: { open: 1, target: 2 },
+    limits: { workers: 16, tokens: null as number | null },
+    usage: { ...usage, tokens: 150 },
+  };
+  tasks: { id: string; key: string; state: string }[] = [taskView(1), taskView(2), taskView(3, { state: "failed" })];
+  events: { seq: number; type: string; [field: string]: unknown }[] = [];
+  findings: object[] = [];
+  variables: { name: string }[] = [];
+  /** The text of every context. */
+  context = '{"format": "anthropic", "messages": []}';
+  /** Events of one stream; then it is cut, as a proxy does. */
+  eventsPerStream = Number.POSITIVE_INFINITY;
+
+  constructor() {
+    super((call) => this.#handle(call));
+  }
+
+  #handle(call: Call): Answer {
+    const url = new URL(call.path, "http://server");
+    const [, , kind, id, what, name, action] = url.pathname.split("/");
+    if (url.pathname === "/health") return { status: 200, body: { status: "ready" } };
+    if (kind !== "runs") return problem(404, "not_found");
+    if (id === undefined) return { status: 200, body: { runs: [this.run], next_cursor: null } };
+    if (id !== this.run.id) return problem(404, "not_found", { detail: "there is no such run" });
+    if (call.method === "DELETE") return { status: 204, body: "" };
+    switch (what) {
+      case undefined:
+        return { status: 200, body: this.run };
+      case "tasks":
+        return name === undefined ? this.#page("tasks", this.#ofState(url), url) : this.#task(name, action);
+      case "events":
+        return this.#log(call, url);
+      case "findings":
+        return this.#page("findings", this.findings, url);
+      case "variables":
+        return name === undefined
+          ? this.#page("variables", this.variables, url)
+          : this.#one(this.variables.find((one) => one.name === decodeURIComponent(name)));
+      case "snapshots":
+        return { status: 200, body: this.context };
+      case "wait":
+        return this.#wait(call);
+      default:
+        return {
+          status: 200,
+          body: {
+            ...this.run,
+            status: { pause: "paused", cancel: "cancelled", finish: "succeeded" }[what] ?? "active",
+          },
+        };
+    }
+  }
+
+  #task(name: string, action: string | undefined): Answer {
+    const task = this.tasks.find(({ id, key }) => id === name || key === name);
+    if (action === "context" && task) return { status: 200, body: this.context };
+    const change =
+      action === "cancel" ? { state: "cancelled" } : action === "retry" ? { state: "ready", generation: 2 } : {};
+    return this.#one(task && { ...task, ...change });
+  }
+
+  #one(found: object | undefined): Answer {
+    return found ? { status: 200, body: found } : problem(404, "not_found", { detail: "there is no such thing" });
+  }
+
+  #ofState(url: URL) {
+    const state = url.searchParams.get("state");
+    return this.tasks.filter((task) => state === null || task.state === state);
+  }
+
+  /** Two rows a page, so that whoever lists has to read on. */
+  #page(name: string, rows: readonly object[], url: URL): Answer {
+    const from = Number(url.searchParams.get("cursor") ?? 0);
+    const next = from + 2 < rows.length ? String(from + 2) : null;
+    return { status: 200, body: { [name]: rows.slice(from, from + 2), next_cursor: next } };
+  }
+
+  #log(call: Call, url: URL): Answer {
+    const after = Number(url.searchParams.get("after"));
+    const events = this.events.filter(({ seq }) => seq > after);
+    if (!call.headers.accept?.includes("text/event-stream")) {
+      const next = events.length > 2 ? String(events[1]!.seq) : null;
+      return { status: 200, body: { events: events.slice(0, 2), next_cursor: next } };
+    }
+    const sent = events.slice(0, this.eventsPerStream);
+    const frames = sent.map((event) => `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+    const end = sent.length === events.length ? 'event: end\ndata: {"last_seq": 0}\n\n' : "";
+    return { status: 200, body: frames.join("") + end, headers: { "content-type": "text/event-stream" } };
+  }
+
+  #wait({ body }: Call): Answer {
+    const names: string[] | undefined = body.tasks;
+    if (names === undefined)
+      return { status: 200, body: { done: true, counts: this.run.counts, failed: ["T3-abcdef"] } };
+    const tasks = names.map((name) => this.tasks.find(({ id, key }) => id === name || key === name));
+    if (tasks.includes(undefined)) return problem(422, "unknown_task");
+    return { status: 200, body: { done: !tasks.some((task) => task!.state === "running"), tasks } };
+  }
+}

@@ -19,9 +19,13 @@ export class HeddleProcess {
 
   constructor(
     args: readonly string[],
-    { env = {}, input = "" }: { env?: Record<string, string>; input?: string } = {},
+    {
+      env = {},
+      input = "",
+      command = [process.execPath, main],
+    }: { env?: Record<string, string>; input?: string; command?: readonly string[] } = {},
   ) {
-    this.child = spawn(process.execPath, [main, ...args], {
+    this.child = spawn(command[0]!, [...command.slice(1), ...args], {
       env: { ...process.env, HEDDLE_API_KEY: "hdl_test", ...env },
     });
     this.child.stdout!.setEncoding("utf8").on("data", (text) => {

@@ -1,0 +1,48 @@
+/** Names that only the server knows. Whatever goes wrong there are none: somebody is typing, and wants no message. */
+
+import type { Heddle } from "../../client/heddle.ts";
+import type { RunRow } from "../../client/replies.ts";
+import { completionMs, completionNamesMax, pageRowsMax } from "../../limits.ts";
+import { connect } from "../connection.ts";
+import type { Candidate, Completion } from "./candidates.ts";
+
+export async function serverNames({ names, run }: Completion & { kind: "names" }): Promise<Candidate[]> {
+  const over = new AbortController();
+  const timer = setTimeout(() => over.abort(), completionMs);
+  try {
+    const client = connect();
+    const options = { signal: over.signal, retryMs: 0 };
+    if (names === "run") return (await newestRuns(client, options)).map(runCandidate);
+    if (run === undefined) return [];
+    if (names === "task") {
+      const { tasks } = await client.listTasks(run, { limit: completionNamesMax }, options);
+      // A key names a task only among those posted to the run.
+      return tasks.map(({ id, key, title, state, parent }) => ({
+        value: parent === null && key !== null ? key : id,
+        about: [state, title].filter(Boolean).join(", "),
+      }));
+    }
+    const { variables } = await client.variables(run, { limit: completionNamesMax }, options);
+    return variables.map(({ name, kind }) => ({ value: name, about: kind }));
+  } catch {
+    return [];
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Lists begin with the oldest: what has been read when the time is over is not what anybody looks for. */
+async function newestRuns(client: Heddle, options: { signal: AbortSignal; retryMs: number }): Promise<RunRow[]> {
+  let newest: RunRow[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await client.listRuns({ limit: pageRowsMax, ...(cursor !== undefined && { cursor }) }, options);
+    newest = [...newest, ...page.runs].slice(-completionNamesMax);
+    if (page.next_cursor === null) return newest.reverse();
+    cursor = page.next_cursor;
+  }
+}
+
+const runCandidate = ({ id, name, status }: RunRow): Candidate => ({
+  value: id,
+  about: [status, name].filter(Boolean).join(", "),
+});

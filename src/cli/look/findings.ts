@@ -1,0 +1,55 @@
+/** `heddle findings` */
+
+import type { Heddle } from "../../client/heddle.ts";
+import type { FindingView } from "../../client/replies.ts";
+import { pageRowsMax } from "../../limits.ts";
+import type { Command } from "../command.ts";
+import { reach } from "../connection.ts";
+import { exitStatus } from "../exit-status.ts";
+import { dateTime, manyLines } from "../plain-text.ts";
+import { colourOf } from "../screen/colours.ts";
+import { note, paintOf, say, sayJson } from "../screen/output.ts";
+
+export const findingsCommand: Command = {
+  name: "findings",
+  group: "Look",
+  summary: "what Heddle has found out about a run",
+  words: [{ name: "RUN", names: "run" }],
+  flags: {
+    json: { about: 'one JSON object per finding: {"id", "at", "kind", "severity", "subjects", "evidence", "message"}' },
+  },
+  ask: "Name one run.",
+  about: `Lists the run's findings: deadlocks, stalls, holds that ran out, failures that nobody saw, full pools.
+Each names the tasks concerned, and the events that show it (heddle logs RUN prints them).`,
+  more: "Exit status: 0, also where there is none; 1 no such run, or the server refused; 2 usage; 3 server not reached.",
+  run: async ({ flags, words: [run] }) => {
+    const paint = paintOf();
+    let count = 0;
+    for await (const finding of findingsOf(await reach(), run!)) {
+      count++;
+      if (flags.json === true) {
+        sayJson(finding);
+        continue;
+      }
+      const { kind, severity, at, message, subjects, evidence } = finding;
+      say(`${paint(severity, colourOf(severity))}  ${paint(kind, "bold")}  ${dateTime(at)}`);
+      say(`  ${manyLines(message).replaceAll("\n", "\n  ")}`);
+      const where = [
+        subjects.length > 0 && `tasks ${subjects.join(", ")}`,
+        `events ${evidence.map((seq) => `#${seq}`).join(", ")}`,
+      ];
+      say(paint(`  ${where.filter(Boolean).join("; ")}`, "dim"));
+    }
+    if (count === 0 && flags.json !== true) note("There are no findings.");
+    return exitStatus.ok;
+  },
+};
+
+async function* findingsOf(client: Heddle, run: string): AsyncGenerator<FindingView> {
+  for (let cursor: string | undefined; ; ) {
+    const page = await client.findings(run, { limit: pageRowsMax, ...(cursor !== undefined && { cursor }) });
+    yield* page.findings;
+    if (page.next_cursor === null) return;
+    cursor = page.next_cursor;
+  }
+}

@@ -1,0 +1,75 @@
+/** `heddle runs` */
+
+import type { Heddle } from "../../client/heddle.ts";
+import type { RunRow } from "../../client/replies.ts";
+import { pageRowsMax, runsListedDefault } from "../../limits.ts";
+import type { Command } from "../command.ts";
+import { reach } from "../connection.ts";
+import { exitStatus } from "../exit-status.ts";
+import { dateTime, duration } from "../plain-text.ts";
+import { colourOf } from "../screen/colours.ts";
+import { note, sayJson, sayTable } from "../screen/output.ts";
+import type { Column } from "../screen/table.ts";
+import { wholeNumber } from "../usage.ts";
+
+export const runsCommand: Command = {
+  name: "runs",
+  group: "Look",
+  summary: "list runs, the newest last",
+  flags: {
+    status: {
+      value: "STATUS",
+      choices: ["active", "paused", "succeeded", "failed", "cancelled"],
+      about: "only runs of this status: active, paused, succeeded, failed or cancelled",
+    },
+    limit: { value: "N", about: `the newest N of them (default ${runsListedDefault})` },
+    all: { about: "all of them" },
+    json: { about: 'one JSON object per run: {"id", "name", "status", "created_at", "ended_at"}' },
+  },
+  about: "Lists the runs that the key can see, oldest first, so that the newest stands at the end.",
+  more: `Exit status: 0, also where there is none; 1 the server refused; 2 usage; 3 server not reached.
+
+Examples:
+  heddle runs --status active
+  heddle runs --all --json | jq -r 'select(.status == "failed").id'`,
+  run: async ({ flags }) => {
+    const limit = wholeNumber(flags, "limit", { min: 1, max: Number.MAX_SAFE_INTEGER, fallback: runsListedDefault });
+    const { kept, more } = await newest(
+      await reach(),
+      (run) => flags.status === undefined || run.status === flags.status,
+      flags.all === true ? Number.POSITIVE_INFINITY : limit,
+    );
+    if (flags.json === true) for (const run of kept) sayJson(run);
+    else if (kept.length === 0) note(flags.status === undefined ? "There are no runs." : `No run is ${flags.status}.`);
+    else sayTable(columns, kept);
+    if (more > 0 && flags.json !== true) note(`${more} older ones are not shown: --all, or --limit N.`);
+    return exitStatus.ok;
+  },
+};
+
+/** The last `count` runs that are wanted. Lists begin with the oldest, so all pages are read; a page has 1,000. */
+async function newest(
+  client: Heddle,
+  isWanted: (run: RunRow) => boolean,
+  count: number,
+): Promise<{ kept: RunRow[]; more: number }> {
+  let kept: RunRow[] = [];
+  let more = 0;
+  for (let cursor: string | undefined; ; ) {
+    const page = await client.listRuns({ limit: pageRowsMax, ...(cursor !== undefined && { cursor }) });
+    kept.push(...page.runs.filter(isWanted));
+    const over = Math.max(0, kept.length - count);
+    more += over;
+    kept = kept.slice(over);
+    if (page.next_cursor === null) return { kept, more };
+    cursor = page.next_cursor;
+  }
+}
+
+const columns: readonly Column<RunRow>[] = [
+  { title: "RUN", of: ({ id }) => id },
+  { title: "NAME", of: ({ name }) => name, least: 8 },
+  { title: "STATUS", of: ({ status }) => status, colour: ({ status }) => colourOf(status) },
+  { title: "CREATED", of: ({ created_at }) => dateTime(created_at), least: 10 },
+  { title: "TOOK", of: ({ created_at, ended_at }) => (ended_at === null ? "" : duration(ended_at - created_at)) },
+];

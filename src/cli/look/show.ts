@@ -1,0 +1,152 @@
+/** `heddle show` */
+
+import type { Heddle } from "../../client/heddle.ts";
+import type { RunView, TaskState, TaskView } from "../../client/replies.ts";
+import { tasksShownDefault } from "../../limits.ts";
+import type { Command } from "../command.ts";
+import { reach } from "../connection.ts";
+import { exitStatus } from "../exit-status.ts";
+import { dateTime, duration, oneLine } from "../plain-text.ts";
+import { countsText, totalOf } from "../run/counts.ts";
+import { colourOf } from "../screen/colours.ts";
+import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
+import type { Column } from "../screen/table.ts";
+import { wholeNumber } from "../usage.ts";
+import { errorLine, outcomeText, resultText, tookText, waitingText } from "./task-text.ts";
+
+export const showCommand: Command = {
+  name: "show",
+  group: "Look",
+  summary: "a run's state with its tasks, or one task",
+  words: [
+    { name: "RUN", names: "run" },
+    { name: "TASK", names: "task", optional: true },
+  ],
+  flags: {
+    state: {
+      value: "STATE",
+      choices: ["waiting", "ready", "running", "parked", "succeeded", "failed", "cancelled", "skipped"],
+      about: "only tasks of this state",
+    },
+    limit: { value: "N", about: `the first N tasks (default ${tasksShownDefault})` },
+    all: { about: "all tasks" },
+    json: { about: 'of a run {"run", "tasks", "tasks_left"} as one JSON object; of a task the task itself' },
+  },
+  ask: "Name one run, and one of its tasks if you like.",
+  about: `Shows a run: its status, tasks per state, seats, tokens and findings, and a table of its tasks.
+With TASK (an id, or a key of a task posted to the run) it shows that task: state, what it waits for, result or error, timings.`,
+  more: `Exit status: 0; 1 no such run or task, or the server refused; 2 usage; 3 server not reached.
+
+Examples:
+  heddle show run_… --state failed
+  heddle show run_… report --json | jq .result`,
+  run: async ({ flags, words: [id, task] }) => {
+    const json = flags.json === true;
+    const limit = wholeNumber(flags, "limit", { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: tasksShownDefault });
+    const client = await reach();
+    if (task !== undefined) {
+      const view = await client.task(id!, task);
+      if (json) sayJson(view);
+      else sayTask(view);
+      return exitStatus.ok;
+    }
+    const run = await client.run(id!);
+    const state = flags.state as TaskState | undefined;
+    const tasks = await firstTasks(client, run.id, state, flags.all === true ? Number.POSITIVE_INFINITY : limit);
+    const total = state === undefined ? totalOf(run.counts) : run.counts[state];
+    const left = Math.max(0, total - tasks.length);
+    if (json) sayJson({ run, tasks, tasks_left: left });
+    else sayRun(run, tasks, left);
+    return exitStatus.ok;
+  },
+};
+
+async function firstTasks(
+  client: Heddle,
+  run: string,
+  state: TaskState | undefined,
+  count: number,
+): Promise<TaskView[]> {
+  const tasks: TaskView[] = [];
+  if (count === 0) return tasks;
+  const query = { limit: Math.min(count, 1000), ...(state !== undefined && { state }) };
+  for await (const task of client.tasks(run, query)) {
+    tasks.push(task);
+    if (tasks.length >= count) break;
+  }
+  return tasks;
+}
+
+function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
+  const paint = paintOf();
+  const { usage, limits } = run;
+  const status = paint(run.status, colourOf(run.status));
+  const state = [
+    status,
+    run.reason !== null && `(${oneLine(run.reason)})`,
+    run.idle && run.ended_at === null && "idle",
+  ];
+  say(`Run ${run.id}${run.name === null ? "" : ` "${oneLine(run.name)}"`}: ${state.filter(Boolean).join(" ")}`);
+  sayFields({
+    tasks: countsText(run.counts),
+    root: run.root,
+    seats: `${run.seats.open} open, ${run.seats.target} wanted, ${limits.workers} at most`,
+    tokens: `${usage.tokens}${limits.tokens === null ? "" : ` of ${limits.tokens}`} (${usage.input_tokens} in, ${usage.output_tokens} out, ${usage.cache_read_tokens} of the input read from caches)`,
+    findings: run.findings === 0 ? "none" : `${run.findings}: heddle findings ${run.id}`,
+    created: dateTime(run.created_at),
+    took:
+      run.ended_at === null
+        ? `${duration(Date.now() - run.created_at)} so far`
+        : duration(run.ended_at - run.created_at),
+  });
+  if (tasks.length > 0) {
+    say("");
+    sayTable(columns, tasks);
+  }
+  if (left > 0) note(`${left} more ${left === 1 ? "is" : "are"} not shown: --all, --limit N, or --state STATE.`);
+}
+
+function sayTask(task: TaskView): void {
+  const paint = paintOf();
+  const name = task.title ?? task.key;
+  const { usage, timings } = task;
+  say(`Task ${task.id}${name === null ? "" : ` "${oneLine(name)}"`}: ${paint(task.state, colourOf(task.state))}`);
+  const raised = task.effective_priority === task.priority ? "" : `, raised to ${task.effective_priority}`;
+  sayFields({
+    key: task.key,
+    "waits for": waitingText(task),
+    parent: task.parent,
+    after: task.after.join(", "),
+    priority: `${task.priority}${raised}`,
+    pool: task.pool,
+    labels: Object.entries(task.labels)
+      .map(([label, value]) => oneLine(`${label}=${value}`))
+      .join(", "),
+    generation: task.generation > 1 ? task.generation : "",
+    attempts: task.attempts,
+    turns: task.turns,
+    tokens: `${usage.input_tokens} in, ${usage.output_tokens} out, ${usage.cache_read_tokens} of the input read from caches`,
+    "failed unseen": task.children_failed > 0 ? `${task.children_failed} of its tasks` : "",
+    created: dateTime(timings.created_at),
+    ready: at(timings.ready_at),
+    started: at(timings.started_at),
+    ended: at(timings.ended_at),
+    took: tookText(task),
+    error: errorLine(task.error),
+    hint: task.error?.hint,
+  });
+  if (task.state === "succeeded") say(`\n${resultText(task.result)}`);
+}
+
+const at = (time: number | null): string => (time === null ? "" : dateTime(time));
+
+const columns: readonly Column<TaskView>[] = [
+  { title: "TASK", of: ({ id }) => id },
+  { title: "KEY", of: ({ key }) => key, least: 6 },
+  { title: "TITLE", of: ({ title }) => title, least: 8 },
+  { title: "STATE", of: ({ state }) => state, colour: ({ state }) => colourOf(state) },
+  { title: "POOL", of: ({ pool }) => (pool === "hosted" ? "" : pool), least: 4 },
+  { title: "TURNS", of: ({ turns }) => turns, align: "right" },
+  { title: "TIME", of: tookText, align: "right" },
+  { title: "OUTCOME", of: outcomeText, least: 12 },
+];

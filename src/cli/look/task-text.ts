@@ -1,0 +1,40 @@
+/** What people read about a task: what it waits for, what became of it. */
+
+import type { ErrorView, TaskView } from "../../client/replies.ts";
+import { clockTime, duration, manyLines, oneLine } from "../plain-text.ts";
+
+export function waitingText({ waiting_on: on }: Pick<TaskView, "waiting_on">): string {
+  if (on === null) return "";
+  if ("tasks" in on)
+    return `${on.mode === undefined ? "" : `${on.mode} of `}${on.tasks.join(", ")}${untilText(on.until)}`;
+  if ("variables" in on)
+    return `${on.op} ${on.variables.join(", ")} since ${clockTime(on.since)}${untilText(on.until)}`;
+  if ("backoff_until" in on) return `backoff until ${clockTime(on.backoff_until)}`;
+  return "children" in on ? `${on.children} of its tasks` : "budget";
+}
+
+const untilText = (until: number | undefined): string => (until === undefined ? "" : `, until ${clockTime(until)}`);
+
+/** `code: message`, down its causes. */
+export function errorLine(error: ErrorView | null): string {
+  const parts: string[] = [];
+  for (let one = error; one && parts.length < 5; one = one.cause?.error ?? null)
+    parts.push(`${one.code}: ${oneLine(one.message)}`);
+  return parts.join(" < ");
+}
+
+/** Text as it is, anything else as JSON; without what could rewrite the screen. */
+export const resultText = (result: unknown): string =>
+  manyLines(typeof result === "string" ? result : JSON.stringify(result, null, 2));
+
+/** From its first start, to its end or to now. */
+export function tookText({ timings: { started_at, ended_at } }: TaskView): string {
+  return started_at === null ? "" : duration((ended_at ?? Date.now()) - started_at);
+}
+
+/** As much of an error, a result or a wait as a table's cell can use. */
+export function outcomeText(task: TaskView): string {
+  const { error, result } = task;
+  const text = error !== null ? errorLine(error) : result === null ? waitingText(task) : result;
+  return (typeof text === "string" ? text : JSON.stringify(text)).slice(0, 500);
+}

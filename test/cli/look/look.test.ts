@@ -1,0 +1,332 @@
+/** The commands that look at a run: what people read, what programs get, and the status. */
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { RunServer, taskView } from "../lib/contract-server.ts";
+import { heddleHere } from "../lib/in-process.ts";
+
+let server: RunServer;
+beforeAll(async () => {
+  server = await new RunServer().start();
+});
+beforeEach(() => {
+  server.calls.length = 0;
+});
+afterAll(() => server.stop());
+
+const heddle = (...args: string[]) =>
+  heddleHere(args, { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_test", TZ: "UTC" });
+const jsonOf = (text: string) =>
+  text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+describe("heddle runs", () => {
+  const row = (n: number, more: object = {}) => ({
+    ...{ id: `run_${n}`, name: `job ${n}`, status: "succeeded", created_at: 1000 * n, ended_at: 1000 * n + 1500 },
+    ...more,
+  });
+  const listing = async (args: string[], rows: object[], pageRows = 2) => {
+    const lister = await new RunServer().start();
+    const own = lister.handler;
+    lister.handler = (call) => {
+      const url = new URL(call.path, "http://server");
+      if (url.pathname !== "/v1/runs") return own(call);
+      const from = Number(url.searchParams.get("cursor") ?? 0);
+      const next = from + pageRows < rows.length ? String(from + pageRows) : null;
+      return { status: 200, body: { runs: rows.slice(from, from + pageRows), next_cursor: next } };
+    };
+    try {
+      return await heddleHere(["runs", ...args], { HEDDLE_URL: lister.url });
+    } finally {
+      await lister.stop();
+    }
+  };
+  const rows = [1, 2, 3, 4, 5].map((n) => row(n, n === 2 ? { status: "active", ended_at: null, name: null } : {}));
+
+  it("lists them, the newest last", async () => {
+    const { stdout, stderr, status } = await listing([], rows);
+    const [head, ...lines] = stdout.trim().split("\n");
+    expect(head).toMatch(/^RUN +NAME +STATUS +CREATED +TOOK$/);
+    expect(lines.map((line) => line.split(" ")[0])).toEqual(["run_1", "run_2", "run_3", "run_4", "run_5"]);
+    expect(lines[0]).toMatch(/^run_1 {2}job 1 {2}succeeded {2}1970-01-0\d \d\d:\d\d:01 {2}1\.5 s$/);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  });
+
+  it("keeps the newest where there are more, and says how many are older", async () => {
+    const { stdout, stderr } = await listing(["--limit", "2"], rows);
+    expect(stdout.match(/run_\d/g)).toEqual(["run_4", "run_5"]);
+    expect(stderr).toBe("3 older ones are not shown: --all, or --limit N.\n");
+    const many = Array.from({ length: 30 }, (_, i) => row(i + 1));
+    expect((await listing([], many)).stdout.match(/run_\d+/g)).toHaveLength(20);
+    expect((await listing(["--all", "--json"], many, 7)).stdout.match(/run_\d+/g)).toHaveLength(30);
+  });
+
+  it("keeps those of a status", async () => {
+    expect(jsonOf((await listing(["--status", "active", "--json"], rows)).stdout)).toEqual([rows[1]]);
+    const none = await listing(["--status", "paused"], rows);
+    expect(none).toMatchObject({ status: 0, stdout: "", stderr: "No run is paused.\n" });
+    expect((await listing(["--status", "done"], rows)).stderr).toMatch(
+      /--status is "done"; it must be one of active, paused/,
+    );
+  });
+
+  it("is of a terminal's width there, however long and wide the names are", async () => {
+    const terminal = { isTTY: process.stdout.isTTY, columns: process.stdout.columns };
+    Object.assign(process.stdout, { isTTY: true, columns: 70 });
+    try {
+      const { stdout } = await listing([], [row(1, { name: `茶壶${"\u001b[2J长".repeat(60)}` })]);
+      const plain = stdout.replace(/\u001b\[\d+m/g, "");
+      expect(plain).not.toContain("\u001b");
+      expect(stdout).toContain("\u001b[32msucceeded\u001b[0m");
+      // Wide characters count as two.
+      for (const line of plain.trim().split("\n"))
+        expect(line.replace(/[\u4e00-\u9fff]/g, "xx").length).toBeLessThanOrEqual(70);
+    } finally {
+      Object.assign(process.stdout, terminal);
+    }
+  });
+});
+
+describe("heddle show", () => {
+  it("shows a run with its tasks", async () => {
+    server.tasks = [
+      taskView(1),
+      taskView(2, {
+        state: "running",
+        result: null,
+        timings: { created_at: 1, ready_at: 1, started_at: Date.now(), ended_at: null },
+      }),
+      taskView(3, {
+        state: "failed",
+        title: "The third",
+        result: null,
+        error: {
+          code: "poisoned",
+          message: "lost\nthrice",
+          cause: { task: "T1-abcdef", error: { code: "x", message: "first" } },
+        },
+      }),
+    ];
+    const { stdout, status } = await heddle("show", "run_1");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(
+      /^Run run_1 "kettles": active\n {2}tasks {5}2 succeeded, 1 failed\n {2}seats {5}1 open, 2 wanted, 16 at most\n {2}tokens {4}150 \(120 in, 30 out, 100 of the input read from caches\)\n {2}findings {2}1: heddle findings run_1\n/,
+    );
+    expect(stdout).toMatch(/^TASK +KEY +TITLE +STATE +TURNS +TIME +OUTCOME$/m);
+    expect(stdout).toMatch(/^T1-abcdef {2}task1 +succeeded +1 +1\.5 s {2}result 1$/m);
+    expect(stdout).toMatch(/^T3-abcdef {2}task3 {2}The third {2}failed .* {2}poisoned: lost thrice < x: first$/m);
+  });
+
+  it("is one document for programs, and says what it left out", async () => {
+    const [run] = jsonOf((await heddle("show", "run_1", "--json")).stdout);
+    expect(run).toMatchObject({ run: { id: "run_1" }, tasks: [{ id: "T1-abcdef" }, {}, {}], tasks_left: 0 });
+    const few = await heddle("show", "run_1", "--limit", "1");
+    expect(few.stderr).toBe("2 more are not shown: --all, --limit N, or --state STATE.\n");
+    expect(jsonOf((await heddle("show", "run_1", "--state", "failed", "--json")).stdout)).toMatchObject([
+      { tasks: [{ key: "task3" }], tasks_left: 0 },
+    ]);
+  });
+
+  it("shows one task with its result, or what it waits for", async () => {
+    server.tasks = [
+      taskView(1, { result: { litres: 1.7 } }),
+      taskView(2, {
+        state: "parked",
+        result: null,
+        waiting_on: { variables: ["deploy"], op: "lock.acquire", since: 1000 },
+      }),
+    ];
+    const first = await heddle("show", "run_1", "task1");
+    expect(first.stdout).toMatch(/^Task T1-abcdef "task1": succeeded\n/);
+    expect(first.stdout).toMatch(/\n\n\{\n {2}"litres": 1\.7\n\}\n$/);
+    expect((await heddle("show", "run_1", "task2")).stdout).toMatch(
+      /^ {2}waits for {2}lock\.acquire deploy since \d\d:\d\d:01\.000$/m,
+    );
+    expect(jsonOf((await heddle("show", "run_1", "task1", "--json")).stdout)).toMatchObject([
+      { id: "T1-abcdef", result: { litres: 1.7 } },
+    ]);
+  });
+
+  it("has status 1 for what is not there, and says how to find it", async () => {
+    const { status, stderr } = await heddle("show", "run_2");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^heddle: there is no such run \(not_found\)\nCheck the id, .*`heddle runs` lists runs\.\n$/,
+    );
+    expect((await heddle("show", "run_1", "nobody")).status).toBe(1);
+  });
+});
+
+describe("heddle logs", () => {
+  const event = (seq: number, type: string, more: object = {}) => ({ seq, at: 1000 + seq, type, causes: [], ...more });
+  beforeAll(() => {
+    server.tasks = [taskView(1), taskView(2)];
+    server.events = [
+      event(1, "run_created", { snapshot: "0123456789abcdef", limits: {} }),
+      event(2, "task_created", { task: "T1-abcdef", key: "task1", title: "First\nof all", pool: "hosted" }),
+      event(3, "task_created", { task: "T2-abcdef", key: "task2", after: ["T1-abcdef"] }),
+      event(4, "turn", {
+        task: "T1-abcdef",
+        turn: 1,
+        usage: { input_tokens: 5, output_tokens: 2, cache_read_tokens: 3 },
+      }),
+      event(5, "task_ended", { task: "T1-abcdef", state: "failed", error: { code: "x", message: "no" } }),
+    ];
+  });
+
+  it("prints a line an event, with names for ids", async () => {
+    const { stdout, status } = await heddle("logs", "run_1");
+    expect(stdout.split("\n").map((line) => line.replace(/^\d\d:\d\d/, ""))).toEqual([
+      ":01.001  #1      run_created       snapshot 01234567",
+      ":01.002  #2      task_created      First of all (T1-abcdef)  pool hosted",
+      ":01.003  #3      task_created      task2 (T2-abcdef)  after [First of all (T1-abcdef)]",
+      ":01.004  #4      turn              First of all (T1-abcdef)  turn 1, usage 5 in (3 cached) and 2 out",
+      ':01.005  #5      task_ended        First of all (T1-abcdef)  state failed, error {"code":"x","message":"no"}',
+      "",
+    ]);
+    expect(status).toBe(0);
+  });
+
+  it.each([
+    [
+      ["--after", "3"],
+      [4, 5],
+    ],
+    [
+      ["--type", "task_*"],
+      [2, 3, 5],
+    ],
+    [
+      ["--type", "turn", "--type", "run_?reated"],
+      [1, 4],
+    ],
+    [["--type", "t.*"], []],
+    [
+      ["--task", "task1"],
+      [2, 3, 4, 5],
+    ],
+    [["--task", "T2-abcdef", "--type", "*_created"], [3]],
+  ])("with %j prints those events, as the API has them with --json", async (args, seqs) => {
+    const { stdout } = await heddle("logs", "run_1", "--json", ...args);
+    const events = stdout === "" ? [] : jsonOf(stdout);
+    expect(events).toEqual(server.events.filter(({ seq }) => (seqs as number[]).includes(seq)));
+  });
+
+  it("follows over cut connections, each event once, to the run's end", async () => {
+    server.eventsPerStream = 2;
+    const { stdout, status } = await heddle("logs", "run_1", "-f", "--json");
+    expect(jsonOf(stdout).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+    expect(status).toBe(0);
+    expect(server.of("GET", /events/).map(({ headers }) => headers["last-event-id"])).toEqual(["0", "2", "4"]);
+    server.eventsPerStream = Number.POSITIVE_INFINITY;
+  });
+
+  it("has status 1 for a run or task that is not there", async () => {
+    for (const args of [
+      ["logs", "run_2"],
+      ["logs", "run_2", "-f"],
+      ["logs", "run_1", "--task", "nobody"],
+    ])
+      expect((await heddle(...args)).status).toBe(1);
+  });
+});
+
+describe("heddle context", () => {
+  it("is readable, of either vendor", async () => {
+    server.context = JSON.stringify({
+      format: "anthropic",
+      model: "m",
+      system: "Be brief.",
+      messages: [
+        { role: "user", content: "Go\u001b[2J on" },
+        {
+          role: "assistant",
+          content: [
+            { type: "text", text: "I do." },
+            { type: "tool_use", id: "c1", name: "lock", input: { op: "acquire" } },
+          ],
+        },
+        { role: "user", content: [{ type: "tool_result", tool_use_id: "c1", is_error: true, content: "no" }] },
+      ],
+    });
+    expect((await heddle("context", "run_1", "task1")).stdout).toBe(
+      'anthropic format, model m, 3 messages\n\n── system\nBe brief.\n\n── user\nGo [2J on\n\n── assistant\nI do.\n[calls lock, c1] {"op":"acquire"}\n\n── user\n[error of c1]\nno\n',
+    );
+    server.context = JSON.stringify({
+      format: "openai",
+      messages: [
+        {
+          role: "assistant",
+          content: null,
+          tool_calls: [{ id: "c1", type: "function", function: { name: "lock", arguments: '{"op": 1}' } }],
+        },
+        { role: "tool", tool_call_id: "c1", content: "done" },
+      ],
+    });
+    expect((await heddle("context", "run_1", "task1")).stdout).toBe(
+      'openai format, 2 messages\n\n── assistant\n[calls lock, c1] {"op": 1}\n\n── tool\n[result of c1]\ndone\n',
+    );
+  });
+
+  it("is the text as stored with --json, byte for byte; without a task the run's own", async () => {
+    server.context = '{"format": "openai",  "messages": [{"role": "user", "content": "\\u00e9", "n": 1.0}]}';
+    for (const args of [["task1", "--json"], ["task1", "--format", "json"], ["--json"]])
+      expect((await heddle("context", "run_1", ...args)).stdout).toBe(`${server.context}\n`);
+    expect(server.calls.at(-1)!.path).toBe(`/v1/runs/run_1/snapshots/${"5".repeat(32)}`);
+  });
+});
+
+describe("heddle findings", () => {
+  it("tells each with its tasks and events", async () => {
+    expect(await heddle("findings", "run_1")).toMatchObject({
+      status: 0,
+      stdout: "",
+      stderr: "There are no findings.\n",
+    });
+    const finding = {
+      id: "F1",
+      at: 1000,
+      kind: "deadlock",
+      severity: "error",
+      subjects: ["T1-abcdef"],
+      evidence: [4, 7],
+      message: "a waits for b\nb for a",
+    };
+    server.findings = [finding, { ...finding, id: "F2" }, { ...finding, id: "F3" }];
+    const { stdout } = await heddle("findings", "run_1");
+    expect(stdout).toMatch(
+      /^error {2}deadlock {2}1970-01-0\d \d\d:\d\d:01\n {2}a waits for b\n {2}b for a\n {2}tasks T1-abcdef; events #4, #7\n/,
+    );
+    expect(jsonOf((await heddle("findings", "run_1", "--json")).stdout)).toEqual(server.findings);
+  });
+});
+
+describe("heddle vars", () => {
+  it("lists them, and shows one with who has it and who waits", async () => {
+    expect((await heddle("vars", "run_1")).stderr).toBe("No variable has been used yet.\n");
+    const lock = {
+      ...{
+        name: "the lock",
+        kind: "lock",
+        state: { token: 2, waiting: 1, contention: null },
+        ops: { grants: 2 },
+        ops_since: null,
+        created_at: null,
+      },
+      holders: [{ task: "T1-abcdef", mode: "exclusive", token: 2, since: 1000 }],
+      waiters: [{ task: "T2-abcdef", since: 2000, mode: "exclusive" }],
+    };
+    server.variables = [lock, { ...lock, name: "b", holders: [], waiters: [] } as typeof lock, { ...lock, name: "c" }];
+    const { stdout } = await heddle("vars", "run_1");
+    expect(stdout).toMatch(
+      /^NAME +KIND +HOLDERS +WAITERS +STATE\nthe lock {2}lock +1 +1 {2}token 2, waiting 1, contention\n/,
+    );
+    expect(jsonOf((await heddle("vars", "run_1", "--json")).stdout)).toEqual(server.variables);
+    const one = await heddle("vars", "run_1", "the lock");
+    expect(one.stdout).toMatch(
+      /^the lock, lock\n {2}token {4}2\n {2}waiting {2}1\n {2}ops {6}grants 2\nHeld by:\n {2}task T1-abcdef, mode exclusive, token 2, since \d\d:\d\d:01\.000\nWaiting, first in line first:\n {2}task T2-abcdef, since \d\d:\d\d:02\.000, mode exclusive\n$/,
+    );
+    expect((await heddle("vars", "run_1", "none")).status).toBe(1);
+  });
+});

@@ -1,0 +1,193 @@
+/** Run files: JSON, YAML and Markdown say the same, and what is wrong is named by file, line and what to write instead. */
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { type JobFormat, readJob } from "../../../src/cli/run/job-file.ts";
+import { taskSpecSchema } from "../../../src/contract/task-spec.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "heddle-test-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const examples = join(import.meta.dirname, "../../../examples");
+
+const read = (text: string, name = "job.md", format?: JobFormat) => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return readJob(path, format);
+};
+const refusal = async (text: string, name?: string): Promise<string> => {
+  try {
+    await read(text, name);
+  } catch (error) {
+    return (error as Error).message.replace(`${folder}/`, "");
+  }
+  throw new Error("it was taken");
+};
+
+describe("the examples", () => {
+  it("say the same in YAML as in JSON", async () => {
+    const [json, yaml] = [
+      await readJob(join(examples, "kettles.json"), undefined),
+      await readJob(join(examples, "kettles.yaml"), undefined),
+    ];
+    expect(yaml.run).toEqual(json.run);
+    expect(
+      yaml.tasks.map(({ max_turns: _, ...task }) => ({ ...task, instructions: task.instructions.trim() })),
+    ).toEqual(json.tasks);
+    expect(yaml.tasks.every((task) => task.max_turns === 5)).toBe(true);
+  });
+
+  it("have the same tasks in Markdown, with their sim blocks to the letter", async () => {
+    const json = await readJob(join(examples, "kettles.json"), undefined);
+    const markdown = await readJob(join(examples, "kettles.md"), undefined);
+    expect(markdown.tasks.map(({ key, after }) => ({ key, after }))).toEqual(
+      json.tasks.map(({ key, after }) => ({ key, after })),
+    );
+    for (const [i, { instructions }] of json.tasks.entries()) {
+      const [sim] = /```sim[\s\S]*```/.exec(instructions)!;
+      expect(markdown.tasks[i]!.instructions).toContain(sim);
+    }
+    const text = readFileSync(join(examples, "kettles.md"), "utf8").split("\n");
+    expect(markdown.lines!.map((line) => text[line! - 1])).toEqual([
+      "## largest: Which kettle is the largest?",
+      "## slogan",
+      "## advert: An advert for the largest one",
+    ]);
+  });
+});
+
+describe("a run in Markdown", () => {
+  it("has its front matter, its first text as a message of the context, and a task a section", async () => {
+    const { run, tasks } = await read(
+      [
+        "---",
+        "limits: {workers: 4}",
+        "context: {format: openai, messages: [{role: user, content: first}]}",
+        "defaults: {pool: shell, priority: 2}",
+        "---",
+        "# Kettles",
+        "",
+        "What all know.",
+        "",
+        "## alp: The Alp",
+        "- priority: 7",
+        "- after: bay, cob",
+        "- labels:",
+        "    of: kettles",
+        "",
+        "Look at it.",
+        "",
+        "### Not a task",
+        "- and no setting: either",
+        "",
+        "## Bay, the second one! ##",
+        "",
+        "~~~yaml",
+        "after: [cob]",
+        "output_schema:",
+        "  type: object",
+        "~~~",
+        "Measure it.",
+        "## cob",
+        "- Read this list.",
+        "- It has no settings: none.",
+        "## 茶壶",
+        "Tea.",
+      ].join("\r\n"),
+    );
+    expect(run).toEqual({
+      name: "Kettles",
+      limits: { workers: 4 },
+      context: {
+        format: "openai",
+        messages: [
+          { role: "user", content: "first" },
+          { role: "user", content: "# Kettles\n\nWhat all know." },
+        ],
+      },
+    });
+    const pool = "shell";
+    expect(tasks).toEqual([
+      {
+        ...{ key: "alp", title: "The Alp", pool, priority: 7, after: ["bay", "cob"], labels: { of: "kettles" } },
+        instructions: "Look at it.\n\n### Not a task\n- and no setting: either",
+      },
+      {
+        ...{ key: "bay-the-second-one", title: "Bay, the second one!", pool, priority: 2, after: ["cob"] },
+        output_schema: { type: "object" },
+        instructions: "Measure it.",
+      },
+      { key: "cob", pool, priority: 2, instructions: "- Read this list.\n- It has no settings: none." },
+      { key: "task-4", title: "茶壶", pool, priority: 2, instructions: "Tea." },
+    ]);
+    for (const task of tasks) expect(taskSpecSchema.safeParse(task).error).toBeUndefined();
+  });
+
+  it("takes headings, bullets and front matter inside fenced blocks for text", async () => {
+    const sim = '````sim\n{"turns": []}\n## no heading\n```\n- priority: 1\n````';
+    const { tasks } = await read(`## a\nDo.\n${sim}\nEnd.\n## b\n\n    ## code\n`);
+    expect(tasks).toEqual([
+      { key: "a", instructions: `Do.\n${sim}\nEnd.` },
+      { key: "b", instructions: "## code" },
+    ]);
+  });
+
+  it("may be a root alone", async () => {
+    const { run, tasks } = await read("---\nroot: {instructions: lead}\n---\nHello.");
+    expect({ run, tasks }).toEqual({
+      run: { root: { instructions: "lead" }, context: { messages: [{ role: "user", content: "Hello." }] } },
+      tasks: [],
+    });
+  });
+
+  it.each([
+    [
+      "---\nname: x\n## a\nb",
+      /^job\.md, line 1: the front matter that begins here is never closed; end it with a line ---\./,
+    ],
+    ["---\nname: [a\n---\n## a\nb", /^job\.md, line 2: this is not YAML/],
+    ["---\n- a\n---\n## a\nb", /^job\.md, line 2: the front matter has fields, as in "name: my job"\./],
+    ["---\nname: x\ntasks: []\n---\n## a\nb", /^job\.md, line 3: tasks are sections here: "## key: Title"/],
+    ["---\ncontext: text\n---\n## a\nb", /^job\.md, line 2: context has fields: format, model/],
+    ["---\nnmae: x\n---\n## a\nb", /^job\.md: unknown field "nmae"; expected name/],
+    ["Only text.", /^job\.md: there is nothing to do: each task is a section, "## key: Title"\./],
+    ["## a\n", /^job\.md, line 1: the task "a" has no instructions; write them below its heading\./],
+    ["##\nx", /^job\.md, line 1: this section has no heading; write one: ## key: Title/],
+    ["## a\nx\n\n## a: Again\ny", /^job\.md, line 4: the task of line 1 has the key "a" already/],
+    ["## a\n\n```js\nx", /^job\.md, line 3: the block that begins here is never closed; end it with a line ```\./],
+    ["## a\n- priorty: 3\n\nx", /^job\.md, line 2: there is no setting "priorty"; did you mean "priority"\?/],
+    ["## a\n- priority: 3\n- speed: 9\n\nx", /^job\.md, line 3: unknown setting "speed"; a task has after, context/],
+    ["## a\n- priority: 3\n- or so\n\nx", /^job\.md, line 3: expected a setting, as in "- after: other-task"\./],
+    ["## a\n- key: b\n\nx", /^job\.md, line 2: a task's key stands in its heading/],
+    ["## a\n- priority: {\n\nx", /^job\.md, line \d: this is not YAML/],
+    ["## a\n```yaml\nafter: [b]\ntitel: c\n```\nx", /^job\.md, line 4: unknown setting "titel"/],
+    ["## a\n```yaml\n- after\n```\nx", /^job\.md, line 3: expected settings, one a line/],
+  ])("%j is refused with its line", async (text, message) => expect(await refusal(text)).toMatch(message));
+});
+
+describe("a run in YAML", () => {
+  it.each([
+    ["name: x\ntasks: [", /^job\.yaml, line 2: this is not YAML/],
+    ["name: x\nname: y\ntasks: []", /^job\.yaml, line 2: this is not YAML that can be read: Map keys must be unique/],
+    ["a: &a [1]\n---\nb: 1", /^job\.yaml, line 2: .*multiple documents/],
+    ["tasks: !job []", /^job\.yaml, line 1: .*tag/],
+    ["- a", /^job\.yaml: expected an object/],
+    ["", /^job\.yaml: there is nothing to do/],
+    ["tasks: [{instructions: a}]\ndefaults: 3", /^job\.yaml: "defaults" must be an object/],
+    [
+      "a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]\ntasks: [*c, *c, *c]",
+      /^job\.yaml, line 1: .*[Ee]xcessive alias/,
+    ],
+  ])("%j is refused", async (text, message) => expect(await refusal(text, "job.yaml")).toMatch(message));
+
+  it("knows the line of each task, and the format when it is told", async () => {
+    const { lines, tasks } = await read(
+      "tasks:\n  - instructions: a\n\n  # b\n  - instructions: b\n",
+      "job.txt",
+      "yaml",
+    );
+    expect(lines).toEqual([2, 5]);
+    expect(tasks).toEqual([{ instructions: "a" }, { instructions: "b" }]);
+  });
+});

@@ -1,0 +1,155 @@
+/** The commands that change a run, or wait for it. */
+
+import { PassThrough } from "node:stream";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { agreed } from "../../../src/cli/steer/delete.ts";
+import { isAsAsked } from "../../../src/cli/steer/wait.ts";
+import type { WaitMode, WaitView } from "../../../src/client/index.ts";
+import { RunServer, taskView } from "../lib/contract-server.ts";
+import { HeddleProcess, until } from "../lib/heddle.ts";
+import { heddleHere } from "../lib/in-process.ts";
+
+let server: RunServer;
+beforeAll(async () => {
+  server = await new RunServer().start();
+});
+beforeEach(() => {
+  server.calls.length = 0;
+});
+afterAll(() => server.stop());
+
+const heddle = (...args: string[]) => heddleHere(args, { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_test" });
+
+it.each([
+  [["cancel", "run_1"], "/v1/runs/run_1/cancel", {}, "run_1 is cancelled.\n"],
+  [["cancel", "run_1", "--reason", "late"], "/v1/runs/run_1/cancel", { reason: "late" }, "run_1 is cancelled.\n"],
+  [["cancel", "run_1", "task2"], "/v1/runs/run_1/tasks/task2/cancel", {}, "task2 (T2-abcdef) is cancelled.\n"],
+  [
+    ["retry", "run_1", "T1-abcdef"],
+    "/v1/runs/run_1/tasks/T1-abcdef/retry",
+    {},
+    "task1 (T1-abcdef) is ready, generation 2.\n",
+  ],
+  [["pause", "run_1"], "/v1/runs/run_1/pause", {}, "run_1 is paused.\n"],
+  [["resume", "run_1"], "/v1/runs/run_1/resume", {}, "run_1 is active.\n"],
+  [["finish", "run_1"], "/v1/runs/run_1/finish", {}, "run_1 is succeeded.\n"],
+  [["finish", "run_1", "--cancel"], "/v1/runs/run_1/finish", { cancel: true }, "run_1 is succeeded.\n"],
+])("heddle %j asks for it and says what is now", async (args, path, body, said) => {
+  expect(await heddle(...args)).toEqual({ status: 0, stdout: said, stderr: "" });
+  expect(server.calls.at(-1)).toMatchObject({ method: "POST", path, body });
+  expect(JSON.parse((await heddle(...args, "--json")).stdout)).toMatchObject({
+    id: expect.stringMatching(/^(run_1|T\d-abcdef)$/),
+  });
+});
+
+it.each([["cancel"], ["pause"], ["resume"], ["finish"], ["wait"], ["retry"]])(
+  "heddle %s without a run is a slip, and of an unknown one fails",
+  async (command) => {
+    expect((await heddle(command)).stderr).toMatch(new RegExp(`^heddle: Name one run.*\nSee: heddle help ${command}`));
+    expect((await heddle(command)).status).toBe(2);
+    expect((await heddle(command, "run_9", ...(command === "retry" ? ["t"] : []))).status).toBe(1);
+    expect((await heddle("retry", "run_1")).status).toBe(2);
+  },
+);
+
+describe("heddle delete", () => {
+  it("is refused where nobody can be asked", async () => {
+    const { status, stderr } = await heddle("delete", "run_1");
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: "heddle: There is no terminal to ask on; --yes says that you mean it.\nSee: heddle help delete\n",
+    });
+    expect(server.of("DELETE", /./)).toEqual([]);
+  });
+
+  it("does so with --yes", async () => {
+    expect(await heddle("delete", "run_1", "--yes")).toEqual({ status: 0, stdout: "run_1 is deleted.\n", stderr: "" });
+    expect(server.calls.at(-1)).toMatchObject({ method: "DELETE", path: "/v1/runs/run_1" });
+    expect((await heddle("delete", "run_1", "--yes", "--json")).stdout).toBe('{"deleted":"run_1"}\n');
+    expect((await heddle("delete", "run_2", "--yes")).status).toBe(1);
+  });
+
+  it.each([
+    ["y\n", true],
+    ["Yes \n", true],
+    ["\n", false],
+    ["n\n", false],
+    ["yesterday\n", false],
+    ["", false],
+  ])("asks, and takes the answer %j for yes: %s", async (answer, yes) => {
+    const input = new PassThrough();
+    const output = new PassThrough();
+    const asked = agreed({ ...server.run, status: "active" }, { input, output });
+    input.end(answer);
+    expect(await asked).toBe(yes);
+    expect(String(output.read())).toBe('Delete run_1 "kettles" (active; 2 succeeded, 1 failed) for good? [y/N] ');
+  });
+});
+
+describe("heddle wait", () => {
+  beforeEach(() => {
+    server.tasks = [
+      taskView(1),
+      taskView(2, { state: "failed", result: null, error: { code: "x", message: "no" } }),
+      taskView(3, { state: "running", result: null }),
+    ];
+  });
+
+  it("prints what became of the tasks named, in their order", async () => {
+    const { stdout, status } = await heddle("wait", "run_1", "task2", "task1", "--mode", "settled");
+    expect(stdout).toMatch(
+      /^TASK +KEY +STATE +OUTCOME\nT2-abcdef {2}task2 {2}failed {5}x: no\nT1-abcdef {2}task1 {2}succeeded {2}result 1\n$/,
+    );
+    expect(status).toBe(0);
+    expect(server.calls.at(-1)!.body).toMatchObject({ tasks: ["task2", "task1"], mode: "settled" });
+    expect((await heddle("wait", "run_1", "task1", "task2")).status).toBe(1);
+    expect((await heddle("wait", "run_1", "task1", "task2", "--mode", "any")).status).toBe(0);
+    expect((await heddle("wait", "run_1", "nobody")).status).toBe(1);
+  });
+
+  it("prints the counts of all tasks where none is named", async () => {
+    expect(await heddle("wait", "run_1")).toMatchObject({
+      status: 1,
+      stdout: "2 succeeded, 1 failed\nfailed: T3-abcdef\n",
+    });
+    expect(JSON.parse((await heddle("wait", "run_1", "--json")).stdout)).toMatchObject({
+      done: true,
+      failed: ["T3-abcdef"],
+    });
+  });
+
+  it("gives up after its time, and says so", async () => {
+    const { status, stdout, stderr } = await heddle("wait", "run_1", "task3", "--timeout", "0", "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ done: false, tasks: [{ state: "running" }] });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: "Not over within 0 s; the tasks go on.\n" });
+  });
+
+  it("ends at Ctrl-C with status 130", async () => {
+    const waiting = await new RunServer().start();
+    const own = waiting.handler;
+    waiting.handler = (call) => (call.path.endsWith("/wait") ? new Promise<never>(() => undefined) : own(call));
+    const process = new HeddleProcess(["wait", "run_1"], { env: { HEDDLE_URL: waiting.url } });
+    await until(() => waiting.of("POST", /wait/).length > 0);
+    process.child.kill("SIGINT");
+    expect((await process.ended).status).toBe(130);
+    await waiting.stop();
+  });
+
+  const tasks = (...states: string[]) =>
+    ({ done: true, tasks: states.map((state, i) => taskView(i + 1, { state })) }) as unknown as WaitView;
+  const counts = (succeeded: number, failed: number) =>
+    ({ done: true, counts: { succeeded, failed } }) as unknown as WaitView;
+  it.each([
+    ["all", tasks("succeeded", "succeeded"), true],
+    ["all", tasks("succeeded", "skipped"), false],
+    ["all", counts(2, 0), true],
+    ["all", counts(2, 1), false],
+    ["any", tasks("failed", "succeeded"), true],
+    ["any", tasks("failed", "cancelled"), false],
+    ["any", counts(0, 1), false],
+    ["any", counts(0, 0), true],
+    ["settled", tasks("failed"), true],
+  ] as [WaitMode, WaitView, boolean][])("of mode %s, with %j, is as asked: %s", (mode, seen, is) =>
+    expect(isAsAsked(seen, mode)).toBe(is),
+  );
+});

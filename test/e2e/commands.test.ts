@@ -1,0 +1,343 @@
+/** Each command as a person types it: the built `heddle`, against a real server. */
+
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { version } from "../../src/version.ts";
+import { until } from "./lib/log.ts";
+import { lock } from "./lib/ops.ts";
+import { projectRoot } from "./lib/server.ts";
+import { sharedServer } from "./lib/shared.ts";
+import { plays, says } from "./lib/sim.ts";
+
+const server = sharedServer();
+const main = join(projectRoot, "dist/cli/main.js");
+const folder = mkdtempSync(join(tmpdir(), "heddle-test-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+beforeAll(() => {
+  // A checkout that was edited since `npm ci` is built anew.
+  expect(spawnSync(process.execPath, [join(projectRoot, "scripts/build.mjs")]).status).toBe(0);
+});
+
+interface Ended {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+interface Typed extends Ended {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+}
+
+const env = { ...process.env, HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_local" };
+
+function started(args: readonly string[], more: Record<string, string> = {}, input = ""): Typed {
+  const child = spawn(process.execPath, [main, ...args], { cwd: folder, env: { ...env, ...more } });
+  const typed = { child, status: null, stdout: "", stderr: "" } as unknown as Typed & { ended: Promise<Ended> };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name]!.setEncoding("utf8").on("data", (text: string) => {
+      typed[name] += text;
+    });
+  }
+  child.stdin!.end(input);
+  typed.ended = new Promise((resolve) => {
+    child.once("close", (status) => resolve({ status, stdout: typed.stdout, stderr: typed.stderr }));
+  });
+  return typed;
+}
+
+const heddle = (...args: string[]) => started(args).ended;
+
+/** What it printed, where it must succeed. */
+async function printed(...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await heddle(...args);
+  expect({ args, status, stderr }).toMatchObject({ status: 0 });
+  return stdout;
+}
+
+const documents = async (...args: string[]) =>
+  (await printed(...args, "--json"))
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+/** A run from a Markdown file, whose tasks are its sections. */
+async function runOf(
+  sections: Record<string, { settings?: string; text: string }>,
+  name = "commands",
+): Promise<string> {
+  const parts = Object.entries(sections).map(
+    ([key, { settings = "", text }]) => `## ${key}\n\n${settings}\n\n${text}\n`,
+  );
+  const file = join(folder, "run.md");
+  writeFileSync(file, `---\nname: ${JSON.stringify(name)}\n---\n\nWe sell kettles.\n\n${parts.join("\n")}`);
+  return (await printed("run", file, "--detach")).trim();
+}
+
+describe("a run that is over", () => {
+  let run: string;
+  beforeAll(async () => {
+    run = await runOf(
+      { one: { text: says("first") }, two: { settings: "- after: one\n- priority: 8", text: says("second") } },
+      "茶壶 \u001b[31mkettles",
+    );
+    expect(await printed("wait", run)).toBe("2 succeeded\n");
+    expect(await printed("finish", run)).toMatch(/ is succeeded/);
+  });
+
+  it("is listed, the newest last", async () => {
+    const runs = await documents("runs", "--all");
+    const own = runs.findIndex(({ id }) => id === run);
+    expect(runs[own]).toMatchObject({ status: "succeeded", created_at: expect.any(Number) });
+    expect(runs.map(({ created_at }) => created_at)).toEqual(
+      runs.map(({ created_at }) => created_at).toSorted((a, b) => a - b),
+    );
+    const table = await printed("runs", "--limit", "1000");
+    expect(table.split("\n").find((line) => line.startsWith(run))).toMatch(
+      / {2}茶壶 {2}\[31mkettles {2,}succeeded {2}/,
+    );
+    expect(table).not.toContain("\u001b");
+  });
+
+  it("is shown with its tasks, and each task by key or id", async () => {
+    const text = await printed("show", run);
+    expect(text).toMatch(/: succeeded \(finished\)\n {2}tasks +2 succeeded\n/);
+    expect(text).toMatch(/^T2-\S+ {2}two +succeeded .* second$/m);
+    const [shown] = await documents("show", run);
+    expect(shown).toMatchObject({
+      run: { id: run },
+      tasks: [{ key: "one" }, { key: "two", priority: 8 }],
+      tasks_left: 0,
+    });
+    expect(await printed("show", run, "two")).toMatch(/^Task T2-\S+ "two": succeeded\n[\s\S]*\n\nsecond\n$/);
+    expect(await documents("show", run, shown.tasks[1].id)).toEqual([expect.objectContaining({ result: "second" })]);
+  });
+
+  it("has a log, all of it or a part", async () => {
+    expect(await printed("logs", run)).toMatch(
+      / {2}#1 {6}run_created [\s\S]* {2}task_ended +two \(T2-\S+\) {2}state succeeded\n[\s\S]* {2}run_ended /,
+    );
+    const events = await documents("logs", run, "--type", "task_*", "--task", "two");
+    expect(new Set(events.map(({ type }) => type))).toEqual(
+      new Set(["task_created", "task_ready", "task_started", "task_ended"]),
+    );
+    // Following a run that has ended ends.
+    const all = await documents("logs", run, "-f");
+    expect(all.map(({ seq }) => seq)).toEqual(all.map((_, i) => i + 1));
+    expect(await documents("logs", run, "--after", String(all.length - 1))).toEqual([all.at(-1)]);
+  });
+
+  it("has transcripts, readable and as stored", async () => {
+    expect(await printed("context", run, "two")).toMatch(
+      /── user\nWe sell kettles\.\n[\s\S]*<result of="one">[\s\S]*── assistant\nsecond\n$/,
+    );
+    const stored = await server.call("GET", `/v1/runs/${run}/tasks/two/context`);
+    expect(await printed("context", run, "two", "--format", "json")).toBe(`${stored.text}\n`);
+    expect(await printed("context", run)).toMatch(/^anthropic format, 1 messages\n\n── user\nWe sell kettles\.\n$/);
+  });
+
+  it("has neither findings nor variables", async () => {
+    expect(await heddle("findings", run)).toEqual({ status: 0, stdout: "", stderr: "There are no findings.\n" });
+    expect(await heddle("vars", run)).toEqual({ status: 0, stdout: "", stderr: "No variable has been used yet.\n" });
+  });
+
+  it("is watched to its end, which it has reached", async () => {
+    expect(await printed("watch", run)).toMatch(/succeeded[\s\S]*2 succeeded/);
+  });
+
+  it("is deleted only by who says so", async () => {
+    expect((await heddle("delete", run)).stderr).toMatch(/^heddle: There is no terminal to ask on; --yes/);
+    // A terminal, where the machine has a tool that makes one; the question itself is tested without (test/cli/steer).
+    if (spawnSync("script", ["--version"]).status === 0) {
+      const command = `'${process.execPath}' '${main}' delete ${run}`;
+      const asked = spawn("script", ["-qec", command, "/dev/null"], { env });
+      let screen = "";
+      asked.stdout.setEncoding("utf8").on("data", (text: string) => {
+        if (!screen.includes("[y/N]") && (screen + text).includes("[y/N]")) asked.stdin.write("n\r");
+        screen += text;
+      });
+      expect(await new Promise((resolve) => asked.once("close", resolve))).toBe(1);
+      expect(screen).toMatch(/\(succeeded; 2 succeeded\) for good\? \[y\/N\] [\s\S]*Nothing was deleted\./);
+    }
+    expect(await printed("delete", run, "--yes")).toBe(`${run} is deleted.\n`);
+    expect(await heddle("show", run)).toMatchObject({
+      status: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/\(not_found\)\n/),
+    });
+  });
+});
+
+describe("a run under way", () => {
+  it("is steered: paused, resumed, a task cancelled and begun anew, finished; its log is followed to the end", async () => {
+    const slow = plays([{ calls: [lock("acquire", "deploy")] }, { text: "held", latency_ms: 600_000 }]);
+    const run = await runOf({
+      holder: { text: slow },
+      waiter: { settings: "- priority: 1", text: slow },
+      quick: { text: says("done") },
+    });
+    const following = started(["logs", run, "--follow", "--json", "--type", "run_*", "--type", "task_ended"]);
+    await until("one holds and one waits", 60_000, async () => {
+      const { waiters } = await server.heddle.variable(run, "deploy").catch(() => ({ waiters: [] }));
+      return waiters.length === 1;
+    });
+    expect(await printed("vars", run)).toMatch(/^NAME +KIND +HOLDERS +WAITERS +STATE\ndeploy +lock +1 +1 +token 1/);
+    expect(await printed("vars", run, "deploy")).toMatch(
+      /^deploy, lock\n[\s\S]*Held by:\n {2}task T1-[\s\S]*Waiting, first in line first:\n {2}task T2-/,
+    );
+    expect(await printed("show", run, "waiter")).toMatch(/: parked\n[\s\S]* {2}waits for +lock\.acquire deploy since /);
+    expect(await printed("wait", run, "quick")).toMatch(/^T3-\S+ {2}quick {2}succeeded {2}done$/m);
+    expect(await heddle("wait", run, "holder", "--timeout", "0")).toMatchObject({
+      status: 1,
+      stderr: "Not over within 0 s; the tasks go on.\n",
+    });
+
+    expect(await printed("pause", run)).toBe(`${run} is paused (asked).\n`);
+    expect(await printed("resume", run)).toBe(`${run} is active.\n`);
+    expect((await heddle("resume", run)).stderr).toMatch(/run_not_paused/);
+    expect((await heddle("finish", run)).stderr).toMatch(/tasks_live/);
+    expect((await heddle("retry", run, "holder")).stderr).toMatch(/task_not_ended/);
+    expect(await printed("cancel", run, "holder", "--reason", "too slow")).toMatch(
+      /^holder \(T1-\S+\) is cancelled\.\n$/,
+    );
+    expect(await documents("retry", run, "quick")).toMatchObject([{ key: "quick", generation: 2 }]);
+    expect(await printed("wait", run, "quick")).toMatch(/quick {2}succeeded/);
+    expect(await printed("finish", run, "--cancel")).toMatch(new RegExp(`^${run} is `));
+
+    const { status, stdout } = await following.ended;
+    expect(status).toBe(0);
+    const events = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(events[0]).toMatchObject({ seq: 1, type: "run_created" });
+    expect(events.at(-1)).toMatchObject({ type: "run_ended" });
+    expect(events.filter(({ type }) => type === "task_ended").length).toBe(4);
+    expect(await printed("cancel", await runOf({ slow: { text: slow } }))).toMatch(/ is cancelled/);
+  });
+
+  it("has findings, which name their tasks", async () => {
+    const takes = (first: string, second: string) =>
+      plays([
+        { calls: [lock("acquire", first)] },
+        { latency_ms: 500, calls: [lock("acquire", second)] },
+        { text: "both" },
+      ]);
+    const run = await runOf({ a: { text: takes("x", "y") }, b: { text: takes("y", "x") } });
+    await heddle("wait", run, "--mode", "settled");
+    const [finding] = await documents("findings", run);
+    expect(finding).toMatchObject({
+      kind: "deadlock",
+      subjects: [expect.stringMatching(/^T\d-/), expect.stringMatching(/^T\d-/)],
+    });
+    expect(await printed("findings", run)).toMatch(
+      /^\S+ {2}deadlock {2}\d{4}-\d\d-\d\d [\s\S]*tasks T\d-.*; events #\d/,
+    );
+  });
+
+  it("goes on when whoever follows it leaves", async () => {
+    const run = await runOf({ slow: { text: says("late", { latency_ms: 600_000 }) } });
+    const typed = started(["logs", run, "-f"]);
+    await until("the first event", 20_000, async () => typed.stdout.includes("run_created"));
+    typed.child.kill("SIGINT");
+    expect((await typed.ended).status).toBe(130);
+    expect((await server.heddle.run(run)).status).toBe("active");
+    await printed("cancel", run);
+  });
+});
+
+describe("run files", () => {
+  it.each(["kettles.json", "kettles.yaml", "kettles.md"])("examples/%s runs as it stands", async (name) => {
+    const { status, stdout } = await heddle("run", join(projectRoot, "examples", name));
+    expect({ status, stdout }).toEqual({
+      status: 0,
+      stdout: expect.stringMatching(/Alp, 1\.7 litres\. Hot water, no waiting\./),
+    });
+  });
+
+  it("are refused with the line of the task, by what the server says of it", async () => {
+    writeFileSync(join(folder, "bad.md"), `## a\n\n- priority: 12\n\n${says("x")}\n`);
+    expect(await heddle("run", "bad.md")).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^heddle: The server refuses the file: tasks\[0\] \(line 1\)\.priority: Too big/),
+    });
+    writeFileSync(join(folder, "rules.yaml"), "rules: at most 8 workers\ntasks: [{instructions: a}]\n");
+    expect((await heddle("run", "rules.yaml")).stderr).toMatch(/not_available/);
+  });
+
+  it("come from stdin too", async () => {
+    const { status, stdout } = await started(
+      ["run", "-", "--format", "markdown", "--json"],
+      {},
+      `## a\n\n${says("from stdin")}\n`,
+    ).ended;
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout.trim().split("\n").at(-1)!)).toMatchObject({
+      event: "end",
+      succeeded: [{ key: "a", result: "from stdin" }],
+    });
+  });
+});
+
+describe("the rest of the table", () => {
+  it("works for a pool, and its command calls tools", async () => {
+    const run = await runOf({ files: { settings: "- pool: commands-e2e", text: "count" } });
+    const script = `const {execFileSync: x} = require("child_process"); x(process.execPath, [${JSON.stringify(main)}, "tool", "finish", JSON.stringify({result: {n: 3}})])`;
+    expect(
+      await printed("work", "--pool", "commands-e2e", "--once", "--json", "--", process.execPath, "-e", script),
+    ).toMatch(/"event":"succeeded"/);
+    expect(await documents("show", run, "files")).toMatchObject([{ result: { n: 3 } }]);
+    expect(await heddle("tool", "inspect")).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/HEDDLE_LEASE is not set/),
+    });
+    await printed("finish", run);
+  });
+
+  it("finds nothing wrong with this setup, and what is wrong with others", async () => {
+    const { checks, ok } = (await documents("doctor"))[0];
+    expect({ ok, wrong: checks.filter(({ state }: { state: string }) => state === "wrong") }).toEqual({
+      ok: true,
+      wrong: [],
+    });
+    expect(checks.map(({ name }: { name: string }) => name)).toEqual([
+      "node",
+      "server",
+      "key",
+      "scopes",
+      "version",
+      "models",
+      "clock",
+      "terminal",
+    ]);
+    const refused = await started(["doctor"], { HEDDLE_API_KEY: "hdl_unknown" }).ended;
+    expect(refused).toMatchObject({
+      status: 1,
+      stdout: expect.stringMatching(/^wrong +key +refused: .*\n +→ Set HEDDLE_API_KEY/m),
+    });
+    expect((await started(["doctor"], { HEDDLE_URL: "http://127.0.0.1:1" }).ended).status).toBe(1);
+  });
+
+  it("completes ids of the server's runs and tasks", async () => {
+    const run = await runOf({ alone: { text: says("x") } });
+    expect(await printed("__complete", "show", run.slice(0, 10))).toMatch(
+      new RegExp(`^${run}\\t(active|paused), commands\\n`),
+    );
+    expect(await printed("__complete", "show", run, "a")).toMatch(/^alone\t\w+\n$/);
+    for (const shell of ["bash", "zsh", "fish"]) expect(await printed("completion", shell)).toContain("__complete");
+  });
+
+  it("has help, a version, and statuses for what is wrong", async () => {
+    expect(await printed("--version")).toBe(`${version}\n`);
+    expect(await printed("help", "logs")).toMatch(/^heddle logs RUN \[-f, --follow\]/);
+    expect((await heddle("shwo")).status).toBe(2);
+    expect(await started(["runs"], { HEDDLE_API_KEY: "hdl_unknown" }).ended).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/\(unauthorized\)\nSet HEDDLE_API_KEY/),
+    });
+    expect((await started(["runs"], { HEDDLE_URL: "http://127.0.0.1:1" }).ended).status).toBe(3);
+  });
+});
