@@ -11,7 +11,7 @@ export class BrokenExport extends Error {
 
 /** Lines of a body without their breaks; a last one without a break counts. */
 export async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, void> {
-  const utf8 = new TextDecoder("utf-8", { fatal: true });
+  const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   let rest = "";
   for await (const chunk of body) {
     const parts = (rest + utf8.decode(chunk, { stream: true })).split("\n");

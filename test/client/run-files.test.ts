@@ -7,7 +7,11 @@ import { digestOf, noDigest } from "../../src/context/line-digest.ts";
 async function* of<T>(...items: T[]): AsyncGenerator<T> {
   yield* items;
 }
-const all = <T>(items: AsyncIterable<T>): Promise<T[]> => Array.fromAsync(items);
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
 
 const body = ['{"heddle_export":1}', '{"task":{"id":"é \u{1F600}"}}'];
 const end = JSON.stringify({ end: true, lines: 2, digest: body.reduce(digestOf, noDigest) });

@@ -31,8 +31,9 @@ export function forkAll(
 ): ForkedTasks {
   const tasks: NewTask[] = [];
   const notes = new Set<string>();
+  const ends = endsOf(tree);
   for (const [i, spec] of specs.entries()) {
-    const forked = forkOne(tree, base, callId, spec, `tasks[${i}].fork`);
+    const forked = forkOne(tree, ends, base, callId, spec, `tasks[${i}].fork`);
     if ("code" in forked) return { ok: false, fault: forked };
     const model = tree.head(base).model;
     if (spec.model !== undefined && model !== undefined && spec.model !== model) {
@@ -45,8 +46,29 @@ export function forkAll(
   return { ok: true, tasks, notes: [...notes] };
 }
 
+/** What a transcript ends in. */
+interface End {
+  readonly open: readonly ToolCall[];
+  readonly isReply: boolean;
+}
+
+/** Each looked up once: a batch forks few snapshots, and the last message of one may be all of a large context. */
+function endsOf(tree: ContextTree): (hash: string) => End {
+  const known = new Map<string, End>();
+  return (hash) => {
+    let end = known.get(hash);
+    if (!end) {
+      const isReply = roleOf(tree.last(hash) ?? "{}") === "assistant";
+      end = { open: openCallsOf(tree, hash), isReply };
+      known.set(hash, end);
+    }
+    return end;
+  };
+}
+
 function forkOne(
   tree: ContextTree,
+  ends: (hash: string) => End,
   base: string,
   callId: string | undefined,
   spec: TaskSpec,
@@ -74,10 +96,9 @@ function forkOne(
     from = cut.length === whole.length ? base : tree.append(tree.node(base).root, cut);
     mode = `last ${fork.last}`;
   }
-  const open = openCallsOf(tree, from);
+  const { open, isReply } = ends(from);
   if (open.length === 0) return { spec, base: from, fork: mode };
-  const endsInReply = roleOf(tree.last(from) ?? "{}") === "assistant";
-  if (endsInReply && open.some((call) => call.id === callId)) return { spec, base: from, fork: mode, call: callId! };
+  if (isReply && open.some((call) => call.id === callId)) return { spec, base: from, fork: mode, call: callId! };
   return {
     code: "open_calls",
     detail: `The snapshot ends in the calls ${open.map((call) => call.id).join(", ")}${callId === undefined ? "" : `, and "${callId}" is none of them`}.`,
