@@ -11,7 +11,7 @@ import { forkAll } from "./forks.ts";
 import type { RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
 
-const limitsOf = (input: LimitsInput): Limits => ({
+export const limitsOf = (input: LimitsInput): Limits => ({
   workers: input.workers ?? limits.runWorkersDefault,
   tasks: input.tasks ?? limits.runTasksDefault,
   depth: input.depth ?? limits.runDepthDefault,
