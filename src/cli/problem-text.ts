@@ -4,7 +4,7 @@ import type { HeddleProblem } from "../client/errors.ts";
 const hints: Record<string, string> = {
   unauthorized: "Set HEDDLE_API_KEY to a key of this server; only a local server takes the default, hdl_local.",
   not_found:
-    "Check the id, and that HEDDLE_URL and HEDDLE_API_KEY are of the server and tenant that have it. `heddle runs` lists runs.",
+    "Check the id, and that HEDDLE_URL and HEDDLE_API_KEY are of the server and tenant that have it. `heddle runs` lists runs, `heddle show RUN` its tasks.",
   validation_failed: "Fields are named by their path; /openapi.json of the server has the schema.",
 };
 

@@ -46,6 +46,8 @@ function requireWords(command: Command, words: readonly string[]): void {
   if (words.length >= least && words.length <= most) {
     for (const [i, { name, choices }] of declared.entries()) {
       const word = words[i];
+      if (word === "")
+        throw new UsageError(`${name} is empty; is a variable of the shell not set?\n${seeHelp(command.name)}`);
       if (word !== undefined && choices && !choices.includes(word))
         throw new UsageError(
           `${name} is "${word}"; it must be one of ${choices.join(", ")}.\n${seeHelp(command.name)}`,

@@ -1,5 +1,7 @@
 /** A block of lines at the bottom of a terminal that is drawn again and again, with permanent lines above it. */
 
+import { cutText } from "./screen/text-width.ts";
+
 export class Terminal {
   readonly #stream: NodeJS.WriteStream;
   #drawn: readonly string[] = [];
@@ -14,7 +16,7 @@ export class Terminal {
     const columns = Math.max(20, this.#stream.columns || 80);
     const rows = Math.max(2, (this.#stream.rows || 24) - 1);
     // A line that wraps would break the count by which the block is taken back.
-    const fitting = lines.slice(0, rows).map((line) => cut(line, columns - 1));
+    const fitting = lines.slice(0, rows).map((line) => cutText(line, columns - 1));
     this.#stream.write(this.#takenBack() + fitting.map((line) => `${line}\n`).join(""));
     this.#drawn = fitting;
   }
@@ -35,6 +37,3 @@ export class Terminal {
     return this.#drawn.length > 0 ? `\u001b[${this.#drawn.length}A\u001b[J` : "";
   }
 }
-
-const cut = (line: string, columns: number): string =>
-  line.length <= columns ? line : `${line.slice(0, columns - 1)}…`;

@@ -105,6 +105,8 @@ export class Transport {
   }
 
   #request(call: Call): Prepared {
+    // A URL takes these for the way up, however they are encoded: another thing would be called than the one named.
+    if (call.path.split("/").some((part) => part === "." || part === "..")) throw new HeddleProblem(404, noName);
     const headers: Record<string, string> = { accept: call.accept ?? "application/json", ...call.headers };
     if (call.withKey !== false && this.#key !== undefined) headers.authorization = `Bearer ${this.#key}`;
     if (call.body !== undefined) headers["content-type"] = "application/json";
@@ -143,6 +145,13 @@ interface Prepared {
   readonly url: string;
   readonly init: RequestInit;
 }
+
+const noName = {
+  code: "not_found",
+  title: "There is no such thing here",
+  detail: 'nothing is named "." or ".."',
+  hint: "Check the id.",
+};
 
 const notHeddle = (url: string, response: Response, text: string): Record<string, unknown> => ({
   code: "not_heddle",

@@ -40,6 +40,13 @@ describe("heddle", () => {
     [["tool"], /Give a tool's name/],
     [["tool", "inspect"], /HEDDLE_LEASE is not set/],
     [["watch"], /Name one run/],
+    [["show", ""], /^heddle: RUN is empty; is a variable of the shell not set\?\nSee: heddle help show/],
+    [["runs", "all"], /It takes no words, only flags/],
+    [["runs", "--limit", "0"], /--limit is "0"/],
+    [["logs", "r", "-x"], /Unknown flag -x/],
+    [["context", "r", "--format", "xml"], /--format is "xml"; it must be one of text, json/],
+    [["completion"], /Name your shell/],
+    [["delete", "r"], /--yes says that you mean it/],
   ])("%j says what is wrong, with status 2", async (args, message) => {
     const { status, stderr, stdout } = await heddle(args, { env: nowhere });
     expect(stderr).toMatch(message);

@@ -8,6 +8,8 @@ import {
   HeddleProblem,
   HeddleUnreachable,
   isProblem,
+  type JsonSchemaTool,
+  type McpTool,
   type RunSpec,
   type TaskSpec,
 } from "../../src/client/index.ts";
@@ -141,6 +143,41 @@ describe("calls", () => {
       "/v1/runs/r/tasks?state=failed&cursor=c",
     ]);
   });
+});
+
+describe("names", () => {
+  it('of "." and ".." are found nowhere, since a URL takes them for another path', async () => {
+    answering(ok);
+    for (const call of [
+      client.cancelTask("run_1", ".."),
+      client.run("."),
+      client.deleteRun(".."),
+      client.variable("run_1", ".."),
+    ]) {
+      await expect(call).rejects.toMatchObject({ status: 404, code: "not_found" });
+    }
+    expect(server.calls).toEqual([]);
+    await client.task("run_1", "...");
+    expect(server.calls).toHaveLength(1);
+  });
+});
+
+it("has the tools in four formats, each with its type", async () => {
+  server.handler = ({ path }) => ({ status: 200, body: { tools: [{ name: path }] } });
+  const mcp = await client.toolDefinitions("mcp");
+  expectTypeOf(mcp).toEqualTypeOf<McpTool[]>();
+  const plain = await client.toolDefinitions("json-schema");
+  expectTypeOf(plain).toEqualTypeOf<JsonSchemaTool[]>();
+  expect([mcp, plain]).toEqual([[{ name: "/v1/tools?format=mcp" }], [{ name: "/v1/tools?format=json-schema" }]]);
+});
+
+it("hands contexts on as the text that they are, and problems as problems", async () => {
+  const text = '{"messages":  [{"n": 1.0}]}';
+  answering({ status: 200, body: text });
+  expect(await client.taskContextText("run_1", "a")).toBe(text);
+  expect(await client.snapshotText("run_1", "5")).toBe(text);
+  answering(problem(404, "not_found"));
+  await expect(client.taskContextText("run_1", "a")).rejects.toMatchObject({ code: "not_found" });
 });
 
 describe("followEvents", () => {

@@ -84,6 +84,14 @@ describe("README", () => {
     expect(output).toContain('"status":"succeeded"');
   });
 
+  it("has a command line that works", async () => {
+    const output = await runBlocks(shellBlocks("README.md", (heading) => heading === "The command line"));
+    expect(output).toMatch(/^3 succeeded$/m);
+    expect(output).toMatch(/^T3-\S+ {2}advert .* Alp, 1\.7 litres\. Hot water, no waiting\.$/m);
+    expect(output).toMatch(/ task_ended +An advert for the largest one \(T3-\S+\) {2}state succeeded$/m);
+    expect(output).toMatch(/^── assistant\nAlp, 1\.7 litres/m);
+  });
+
   it("has agent loops that work, in both formats", async () => {
     await runBlocks(shellBlocks("README.md", (heading) => heading === "In your own agent loop"));
   });

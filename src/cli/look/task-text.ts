@@ -15,11 +15,11 @@ export function waitingText({ waiting_on: on }: Pick<TaskView, "waiting_on">): s
 
 const untilText = (until: number | undefined): string => (until === undefined ? "" : `, until ${clockTime(until)}`);
 
-/** `code: message`, down its causes. */
-export function errorLine(error: ErrorView | null): string {
+/** `code: message`, down its causes; `charsMax` of each message. */
+export function errorLine(error: ErrorView | null, charsMax = Number.POSITIVE_INFINITY): string {
   const parts: string[] = [];
   for (let one = error; one && parts.length < 5; one = one.cause?.error ?? null)
-    parts.push(`${one.code}: ${oneLine(one.message)}`);
+    parts.push(`${one.code}: ${oneLine(one.message).slice(0, charsMax)}`);
   return parts.join(" < ");
 }
 

@@ -2,7 +2,7 @@
 
 import type { ContextSpec } from "../../client/requests.ts";
 import { UsageError } from "../usage.ts";
-import { sectionsOf, textOf } from "./markdown-sections.ts";
+import { bodyOf, sectionsOf } from "./markdown-sections.ts";
 import { atLine } from "./places.ts";
 import { taskOf } from "./task-section.ts";
 import { parseYaml } from "./yaml-text.ts";
@@ -21,7 +21,7 @@ export async function readMarkdown(text: string, from: string): Promise<Markdown
     throw atLine(from, parts.line, `${what} that begins here is never closed; end it with a line ${end}.`);
   }
   const run = await frontMatterOf(parts.frontMatter, from);
-  const intro = textOf(parts.intro).trim();
+  const intro = bodyOf(parts.intro);
   const title = /^# +(\S.*)/m.exec(intro)?.[1]?.trim();
   const tasks = [];
   const seen = new Map<string, number>();

@@ -58,4 +58,10 @@ export function sectionsOf(text: string): Sections | Unclosed {
   return fence === undefined ? { frontMatter, intro, sections } : { unclosed: "fence", line: fence.line };
 }
 
+/** Without the empty lines around it; what is indented stays so. */
+export const bodyOf = (lines: readonly Line[]): string =>
+  textOf(lines)
+    .replace(/^(?:[ \t]*\n)+/, "")
+    .trimEnd();
+
 export const textOf = (lines: readonly Line[]): string => lines.map(({ text }) => text).join("\n");

@@ -2,6 +2,7 @@
 
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskView } from "../../client/replies.ts";
+import { errorLine } from "../look/task-text.ts";
 import { duration, oneLine } from "../plain-text.ts";
 import { countsText, totalOf } from "./counts.ts";
 import { named } from "./progress.ts";
@@ -10,6 +11,7 @@ const failedShown = 20;
 /** Runs of up to so many tasks show what each of them answered. */
 const resultsShown = 10;
 const resultCharsShown = 2000;
+const errorCharsShown = 300;
 
 export interface Summary {
   readonly run: RunView;
@@ -42,7 +44,8 @@ export function summaryText({ run, failed, result, succeeded }: Summary, url: st
     `  time     ${duration(wallMs)}`,
     `  tokens   ${tokens}${tokens > 0 ? ` (${input_tokens} in, ${output_tokens} out, ${cache_read_tokens} of the input read from caches)` : ""}`,
   ];
-  for (const task of failed) lines.push(`  failed   ${named(task)}: ${errorText(task)}`);
+  for (const task of failed)
+    lines.push(`  failed   ${named(task)}: ${errorLine(task.error, errorCharsShown) || "no error recorded"}`);
   if (run.counts.failed > failed.length) lines.push(`  failed   and ${run.counts.failed - failed.length} more`);
   for (const task of succeeded)
     lines.push(`  result   ${oneLine(task.title ?? task.key ?? task.id).slice(0, 70)}: ${resultText(task.result)}`);
@@ -54,12 +57,3 @@ export function summaryText({ run, failed, result, succeeded }: Summary, url: st
 
 const resultText = (result: unknown): string =>
   (typeof result === "string" ? oneLine(result) : JSON.stringify(result)).slice(0, resultCharsShown);
-
-/** The error, down its causes. */
-function errorText(task: TaskView): string {
-  const parts: string[] = [];
-  for (let error = task.error; error && parts.length < 5; error = error.cause?.error ?? null) {
-    parts.push(`${error.code}: ${oneLine(error.message).slice(0, 300)}`);
-  }
-  return parts.join(" < ") || "no error recorded";
-}

@@ -4,7 +4,7 @@
  */
 
 import type { TaskSpec } from "../../client/requests.ts";
-import { type Line, type Section, textOf } from "./markdown-sections.ts";
+import { bodyOf, type Line, type Section, textOf } from "./markdown-sections.ts";
 import { atLine } from "./places.ts";
 import { parseYaml } from "./yaml-text.ts";
 
@@ -21,7 +21,7 @@ const yamlFence = /^ {0,3}(`{3,}|~{3,})[ \t]*ya?ml[ \t]*$/;
 /** `number`: which section it is, from 1. @throws UsageError */
 export async function taskOf(section: Section, number: number, from: string): Promise<TaskSpec & { key: string }> {
   const { settings, rest } = await settingsOf(section, from);
-  const instructions = textOf(rest).trim();
+  const instructions = bodyOf(rest);
   const name = nameOf(section, number, from);
   if (instructions === "")
     throw atLine(from, section.line, `the task "${name.key}" has no instructions; write them below its heading.`);

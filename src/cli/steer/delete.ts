@@ -49,10 +49,14 @@ export async function agreed(
   const name = run.name === null ? "" : ` "${oneLine(run.name)}"`;
   const terminal = createInterface({ input, output });
   try {
-    const closed = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));
+    const closed = new Promise<undefined>((resolve) => {
+      terminal.once("close", () => resolve(undefined));
+    });
     const question = `Delete ${run.id}${name} (${run.status}; ${countsText(run.counts)}) for good? [y/N] `;
     const answer = await Promise.race([terminal.question(question), closed]);
-    return /^\s*y(es)?\s*$/i.test(answer);
+    // Ctrl-D leaves the cursor behind the question.
+    if (answer === undefined) output.write("\n");
+    return answer !== undefined && /^\s*y(es)?\s*$/i.test(answer);
   } finally {
     terminal.close();
   }

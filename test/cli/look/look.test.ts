@@ -152,7 +152,7 @@ describe("heddle show", () => {
     const { status, stderr } = await heddle("show", "run_2");
     expect(status).toBe(1);
     expect(stderr).toMatch(
-      /^heddle: there is no such run \(not_found\)\nCheck the id, .*`heddle runs` lists runs\.\n$/,
+      /^heddle: there is no such run \(not_found\)\nCheck the id, .*`heddle runs` lists runs, .*\.\n$/,
     );
     expect((await heddle("show", "run_1", "nobody")).status).toBe(1);
   });

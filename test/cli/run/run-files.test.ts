@@ -129,8 +129,16 @@ describe("a run in Markdown", () => {
     const { tasks } = await read(`## a\nDo.\n${sim}\nEnd.\n## b\n\n    ## code\n`);
     expect(tasks).toEqual([
       { key: "a", instructions: `Do.\n${sim}\nEnd.` },
-      { key: "b", instructions: "## code" },
+      { key: "b", instructions: "    ## code" },
     ]);
+  });
+
+  it("takes as settings all that a task may have beside its text", async () => {
+    const inText = ["key", "title", "instructions"];
+    for (const field of Object.keys(taskSpecSchema.shape).filter((name) => !inText.includes(name))) {
+      const { tasks } = await read(`## a\n- ${field}: 1\n\nDo.\n`);
+      expect(Object.keys(tasks[0]!).toSorted()).toEqual(["instructions", "key", field].toSorted());
+    }
   });
 
   it("may be a root alone", async () => {

@@ -82,7 +82,7 @@ describe("heddle delete", () => {
     const asked = agreed({ ...server.run, status: "active" }, { input, output });
     input.end(answer);
     expect(await asked).toBe(yes);
-    expect(String(output.read())).toBe('Delete run_1 "kettles" (active; 2 succeeded, 1 failed) for good? [y/N] ');
+    expect(String(output.read()).trim()).toBe('Delete run_1 "kettles" (active; 2 succeeded, 1 failed) for good? [y/N]');
   });
 });
 
