@@ -118,7 +118,13 @@ export class Heddle {
       path: `${at(run)}/export`,
       accept: "application/x-ndjson",
     });
-    yield* checkedLines(linesOf(response.body as unknown as AsyncIterable<Uint8Array>));
+    try {
+      yield* checkedLines(linesOf(response.body as unknown as AsyncIterable<Uint8Array>));
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (isProblem(error) || error instanceof BrokenExport) throw error;
+      throw new BrokenExport(`the connection broke off: ${(error as Error).message}`, { cause: error });
+    }
   }
 
   /**

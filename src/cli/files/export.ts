@@ -1,7 +1,8 @@
 /** `heddle export`: a run as a file. */
 
 import { once } from "node:events";
-import { createWriteStream, existsSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { BrokenExport } from "../../client/run-files.ts";
 import type { Command, Given } from "../command.ts";
@@ -42,8 +43,8 @@ async function save({ flags: { output, force, json }, words: [run] }: Given): Pr
     throw new UsageError(`${file} is there already. Give --force to write over it.`);
   const lines = (await reach()).exportRun(run!);
   const part = file === undefined ? undefined : `${file}.part`;
-  const stream = part === undefined ? process.stdout : createWriteStream(part);
   try {
+    const stream = part === undefined ? process.stdout : (await open(part, "w")).createWriteStream();
     const written = await write(lines, stream);
     if (part !== undefined && file !== undefined) {
       await ended(stream);
@@ -64,14 +65,16 @@ async function save({ flags: { output, force, json }, words: [run] }: Given): Pr
 }
 
 async function write(lines: AsyncIterable<string>, stream: Writable): Promise<{ lines: number; bytes: number }> {
-  const failed = new Promise<never>((_, reject) => stream.once("error", reject));
+  // It is asked for below, where it can be answered.
+  stream.on("error", () => undefined);
   const counter = lineCounter("lines saved");
   let bytes = 0;
   let count = 0;
   for await (const line of lines) {
     bytes += Buffer.byteLength(line) + 1;
     counter.show(++count);
-    if (!stream.write(`${line}\n`)) await Promise.race([once(stream, "drain"), failed]);
+    if (stream.errored) throw stream.errored;
+    if (!stream.write(`${line}\n`)) await once(stream, "drain");
   }
   counter.close();
   return { lines: count, bytes };
