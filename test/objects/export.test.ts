@@ -116,6 +116,15 @@ describe("an export", () => {
     expect(lines.join("")).not.toContain("late");
   });
 
+  it("of several readers at once, while the run goes on, is whole for each", async () => {
+    const run = await richRun();
+    const files = await Promise.all([exported(run), exported(run), drained(run), exported(run)]);
+    for (const lines of [files[0], files[1], files[3]]) {
+      const copy = await imported(run, lines);
+      expect((await copy.tasks()).length).toBe(4);
+    }
+  });
+
   it("of a live run goes on where it was: paused, its leases over, what was held is held", async () => {
     const run = await richRun();
     const copy = await imported(run, await exported(run));

@@ -54,15 +54,16 @@ export class Exports {
   }
 
   async page(from: ExportCursor | undefined): Promise<Reply<ExportPage>> {
-    const now = this.#shell.load();
-    if (!now) return { ok: false, fault: { code: "not_found", detail: "There is no such run." } };
-    const seq = from?.seq ?? now.state.header.seq;
-    const run = this.#runAsOf(now, seq);
-    if (!run) return { ok: false, fault: { code: "run_changing" } };
+    const seq = from?.seq ?? this.#shell.load()?.state.header.seq ?? 0;
     let cursor: ExportCursor = from ?? { seq, stage: "header", place: [], skip: 0, digest: noDigest };
     const pieces: ExportPiece[] = [];
     let chars = 0;
     while (chars < exportPageChars) {
+      // Anew for each item: while a variable was asked for its contents the run may have gone on.
+      const now = this.#shell.load();
+      if (!now) return { ok: false, fault: { code: "not_found", detail: "There is no such run." } };
+      const run = this.#runAsOf(now, seq);
+      if (!run) return { ok: false, fault: { code: "run_changing" } };
       const item = await this.#itemAt(run, cursor);
       if (!item) {
         const stage = stages[stages.indexOf(cursor.stage) + 1];
@@ -98,18 +99,21 @@ export class Exports {
     return this.#asOf;
   }
 
-  #look: { readonly at: string; readonly items: Iterator<Item> | AsyncIterator<Item> } | undefined;
+  #look:
+    | { readonly at: string; readonly run: LoadedRun; readonly items: Iterator<Item> | AsyncIterator<Item> }
+    | undefined;
 
   /** The item at a place; those after it are read on from the same look into storage. */
   async #itemAt(run: LoadedRun, { seq, stage, place }: ExportCursor): Promise<Item | undefined> {
     const at = JSON.stringify([seq, stage, place]);
     if (this.#open?.at === at) return this.#open.item;
-    const items = this.#look?.at === at ? this.#look.items : this.#read[stage](run, place);
-    const { done, value } = await items.next();
+    const look = this.#look;
+    // Taken while it is used: another export at the same place must not be given what comes after.
     this.#look = undefined;
-    this.#open = undefined;
+    const items = look?.at === at && look.run === run ? look.items : this.#read[stage](run, place);
+    const { done, value } = await items.next();
     if (done) return undefined;
-    this.#look = { at: JSON.stringify([seq, stage, value.following]), items };
+    this.#look = { at: JSON.stringify([seq, stage, value.following]), run, items };
     this.#open = { at, item: value };
     return value;
   }
