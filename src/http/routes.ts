@@ -5,8 +5,10 @@ import { actorRoutes } from "./actors.ts";
 import { adminRoutes } from "./admin.ts";
 import { contextRoutes } from "./contexts.ts";
 import { eventRoutes } from "./events.ts";
+import { exportRoute } from "./export.ts";
 import { findingRoutes } from "./findings.ts";
 import { healthRoute } from "./health.ts";
+import { importRoutes } from "./imports.ts";
 import { laterRoutes } from "./later.ts";
 import { leaseRoutes } from "./leases.ts";
 import { openApi } from "./openapi.ts";
@@ -19,6 +21,8 @@ import { variableRoutes } from "./variables.ts";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
+  exportRoute,
+  ...importRoutes,
   ...contextRoutes,
   ...taskRoutes,
   ...toolRoutes,
