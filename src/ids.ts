@@ -30,6 +30,9 @@ export function base32(bytes: Uint8Array, length: number): string {
 }
 
 export const runIdOf = (bytes: Uint8Array): RunId => `run_${base32(bytes, 20)}` as RunId;
+/** A new id whose tasks have the ids that those of `run` have: it carries the same six characters. */
+export const runIdLike = (run: RunId, bytes: Uint8Array): RunId => `${run.slice(0, 10)}${base32(bytes, 14)}` as RunId;
+
 export const isRunId = (text: string): text is RunId => runPattern.test(text);
 
 /** The six characters of a run's id that its tasks' ids carry. */

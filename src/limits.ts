@@ -256,6 +256,30 @@ export const checkpointPageTasks = 500;
 /** Parsed log rows kept in memory for dispatch. */
 export const logCacheBytes = 2 * MiB;
 
+// ---- runs as files: export and import ------------------------------------------------------------------------------
+/** A longer line is cut into pieces of this many UTF-16 units, so that no reader has to hold a whole context. */
+export const exportPieceChars = 512 * KiB;
+/** What one call of the run's object answers of an export; an RPC takes 32 MiB, at two bytes a unit. */
+export const exportPageChars = 4 * MiB;
+/** Snapshots, log rows or tasks that one look into storage takes. */
+export const exportRowsPerLook = 1000;
+/** A run that goes on while it is exported is replayed once, in memory beside itself; beyond this it must rest meanwhile. */
+export const exportReplayTasksMax = 50_000;
+/** One line of an imported file: a piece of `exportPieceChars`, escaped twice, fits. */
+export const importLineBytesMax = 8 * MiB;
+/** Lines that one call of the object takes in, by their UTF-16 units. */
+export const importBatchChars = 4 * MiB;
+/** A whole imported file: an object's storage takes 10 GB. */
+export const importBytesMax = 1024 * MiB;
+/** An import that nothing was added to for so long is dropped. */
+export const importIdleMs = 1 * hour;
+/** Clocks of two deployments differ a little; an event further in the future would hold this one's clock. */
+export const importSkewMs = 1 * minute;
+/** The last request of a large import takes this long beyond an ordinary call: the log is replayed. */
+export const importWaitMs = 2 * minute;
+/** Lines of a file that one request of the command line and the client sends: half of what a body may have. */
+export const importRequestBytes = 8 * MiB;
+
 // ---- model calls ---------------------------------------------------------------------------------------------------
 /** A call's maximal output where `params` names none (contract). */
 export const outputTokensDefault = 8192;
@@ -337,6 +361,8 @@ export const keysPerTenantMax = 1000;
 // ---- alarms --------------------------------------------------------------------------------------------------------
 /** Alarms may be late by a minute; every call re-arms one that is overdue by this. */
 export const alarmOverdueMs = 5 * second;
+/** A gate, an index or a variable's object that did not answer is told again after this. */
+export const effectRetryMs = 5 * second;
 /** A running task's object is swept at least this often, whatever the alarm did. */
 export const sweepEveryMs = 1 * minute;
 

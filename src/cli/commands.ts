@@ -3,6 +3,8 @@
 import type { Command } from "./command.ts";
 import { completeCommand, completionCommand } from "./completion/completion.ts";
 import { doctorCommand } from "./doctor/doctor.ts";
+import { exportCommand } from "./files/export.ts";
+import { importCommand } from "./files/import.ts";
 import { contextCommand } from "./look/context.ts";
 import { findingsCommand } from "./look/findings.ts";
 import { logsCommand } from "./look/logs.ts";
@@ -23,6 +25,8 @@ import { workCommand } from "./worker/work-command.ts";
 export const commands: readonly Command[] = [
   runCommand,
   watchCommand,
+  exportCommand,
+  importCommand,
   runsCommand,
   showCommand,
   logsCommand,

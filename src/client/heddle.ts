@@ -5,7 +5,7 @@
  * HeddleUnreachable, and ends at once when `signal` aborts. A server that restarts in between is not noticed.
  */
 
-import { waitMsMax } from "../limits.ts";
+import { importWaitMs, waitMsMax } from "../limits.ts";
 import { HeddleProblem, isProblem } from "./errors.ts";
 import type {
   AboutView,
@@ -17,6 +17,7 @@ import type {
   EventView,
   Failed,
   FindingsPage,
+  Imported,
   Lease,
   PartialText,
   PartialView,
@@ -55,6 +56,7 @@ import type {
   ToolRequest,
   WaitRequest,
 } from "./requests.ts";
+import { BrokenExport, checkedLines, linesOf, requestsOf } from "./run-files.ts";
 import { sleep } from "./sleep.ts";
 import { serverEvents } from "./sse.ts";
 import { type CallOptions, Transport, type TransportOptions } from "./transport.ts";
@@ -113,6 +115,54 @@ export class Heddle {
   /** New totals, of tokens, of dollars or of both. @throws HeddleProblem `below_spent` */
   setBudget(run: string, body: { tokens?: number; usd?: number }, options: CallOptions = {}): Promise<RunView> {
     return this.#post(`${at(run)}/budget`, body, options);
+  }
+
+  /**
+   * The run's file, line by line, checked as it passes: the last line comes only when all before it are whole.
+   * Not repeated: a stream that breaks is begun again by the caller. @throws BrokenExport, HeddleProblem `run_changing`
+   */
+  async *exportRun(run: string, options: CallOptions = {}): AsyncGenerator<string, void, void> {
+    const response = await this.#transport.stream({
+      ...options,
+      method: "GET",
+      path: `${at(run)}/export`,
+      accept: "application/x-ndjson",
+    });
+    try {
+      yield* checkedLines(linesOf(response.body as unknown as AsyncIterable<Uint8Array>));
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (isProblem(error) || error instanceof BrokenExport) throw error;
+      throw new BrokenExport(`the connection broke off: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /**
+   * A new run from the lines of a file, in as many requests as it takes; each is repeated as other calls are.
+   * `progress` hears of the lines that are in. Nothing is there unless all of it is. @throws BrokenExport, HeddleProblem
+   */
+  async importRun(
+    lines: AsyncIterable<string> | Iterable<string>,
+    options: CallOptions & { readonly progress?: (lines: number) => void } = {},
+  ): Promise<RunView> {
+    const { progress, ...call } = options;
+    let id: string | undefined;
+    for await (const request of requestsOf(checkedLines(asAsync(lines)))) {
+      const path = id === undefined ? "/v1/runs/import" : `/v1/runs/import/${encodeURIComponent(id)}`;
+      const query = id === undefined ? {} : { after: request.after };
+      const taken: Imported = await this.#transport.json({
+        ...call,
+        method: "POST",
+        path,
+        query,
+        lines: request.text,
+        waitMs: importWaitMs,
+      });
+      id = taken.id;
+      progress?.(taken.lines);
+      if (taken.run) return taken.run;
+    }
+    throw new BrokenExport("the server did not take the last line for the end");
   }
 
   // ---- context -------------------------------------------------------------------------------------------------------
@@ -410,6 +460,10 @@ export class Heddle {
   #tool(path: string, body: ToolRequest, options: CallOptions, withKey: boolean): Promise<ToolOutcome> {
     return this.#transport.json({ ...options, method: "POST", path, body, withKey, waitMs: body.wait_ms ?? waitMsMax });
   }
+}
+
+async function* asAsync(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string, void, void> {
+  yield* lines;
 }
 
 const at = (run: string, task?: string): string =>

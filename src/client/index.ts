@@ -3,4 +3,5 @@ export { Heddle } from "./heddle.ts";
 export type * from "./replies.ts";
 export { isPartial } from "./replies.ts";
 export type * from "./requests.ts";
+export { BrokenExport } from "./run-files.ts";
 export type { CallOptions, TransportOptions } from "./transport.ts";

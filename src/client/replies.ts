@@ -125,6 +125,13 @@ export interface EventsPage {
   events: EventView[];
   next_cursor: string | null;
 }
+/** How far an import has come. */
+export interface Imported {
+  id: string;
+  lines: number;
+  /** Once the last line is in. */
+  run: RunView | null;
+}
 export interface Failed {
   state: TaskState;
   error: ErrorView;

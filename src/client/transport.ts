@@ -35,6 +35,8 @@ interface Call extends CallOptions {
   readonly path: string;
   readonly query?: Record<string, string | number | undefined>;
   readonly body?: unknown;
+  /** In its place: JSON lines, as they are. */
+  readonly lines?: string;
   /** The server may take this long on purpose (a long poll). */
   readonly waitMs?: number;
   /** False for calls that the path itself authorises (leases), and for /health. */
@@ -108,6 +110,7 @@ export class Transport {
     const headers: Record<string, string> = { accept: call.accept ?? "application/json", ...call.headers };
     if (call.withKey !== false && this.#key !== undefined) headers.authorization = `Bearer ${this.#key}`;
     if (call.body !== undefined) headers["content-type"] = "application/json";
+    if (call.lines !== undefined) headers["content-type"] = "application/x-ndjson";
     if (call.method === "POST" && call.idempotent !== false) {
       headers["idempotency-key"] = call.idempotencyKey ?? randomUUID();
     }
@@ -115,10 +118,8 @@ export class Transport {
     for (const [name, value] of Object.entries(call.query ?? {}))
       if (value !== undefined) query.set(name, String(value));
     const url = `${this.url}${call.path}${query.size > 0 ? `?${query}` : ""}`;
-    return {
-      url,
-      init: { method: call.method, headers, ...(call.body !== undefined && { body: JSON.stringify(call.body) }) },
-    };
+    const body = call.lines ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
+    return { url, init: { method: call.method, headers, ...(body !== undefined && { body }) } };
   }
 
   #parsed(response: Response, text: string): unknown {

@@ -6,10 +6,10 @@
 import { jsonDepthMax } from "../limits.ts";
 
 /** Why a parsed JSON value is refused; undefined: it is not. Itself not recursive; cost is linear in the value's nodes. */
-export function unfitJson(value: unknown): string | undefined {
+export function unfitJson(value: unknown, levels = jsonDepthMax): string | undefined {
   let level: object[] = isContainer(value) ? [value] : [];
   for (let depth = 1; level.length > 0; depth++) {
-    if (depth > jsonDepthMax) return `nests deeper than ${jsonDepthMax} levels`;
+    if (depth > levels) return `nests deeper than ${levels} levels`;
     const next: object[] = [];
     for (const container of level) {
       for (const child of Object.values(container)) {

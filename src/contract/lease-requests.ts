@@ -49,14 +49,13 @@ export const leasesBody = z
     when: ({ issues }) => issues.length === 0,
   });
 
+export const progressSchema = z.strictObject({
+  message: z.string().max(limits.toolProgressCharsMax).exactOptional(),
+  fraction: z.number().min(0).max(1).exactOptional(),
+});
+
 export const renewBody = z.strictObject({
-  progress: z
-    .strictObject({
-      message: z.string().max(limits.toolProgressCharsMax).exactOptional(),
-      fraction: z.number().min(0).max(1).exactOptional(),
-    })
-    .describe("Of a tool call: how far it is. Logged at most once a second.")
-    .exactOptional(),
+  progress: progressSchema.describe("Of a tool call: how far it is. Logged at most once a second.").exactOptional(),
 });
 
 export const turnBody = z.strictObject({ messages: messagesSchema.min(1), usage });

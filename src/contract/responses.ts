@@ -312,6 +312,14 @@ export const toolOutcome = z
 
 export const toolDefinitionsView = z.strictObject({ tools: z.array(z.looseObject({})) });
 
+export const importedView = z
+  .object({
+    id: z.string().describe("The run's id: it is found under it once the last line is in."),
+    lines: z.int().describe("Lines of the file that are in."),
+    run: runView.nullable().describe("null while lines are missing."),
+  })
+  .meta({ id: "Imported" });
+
 export const runsPage = z.strictObject({ runs: z.array(runRow), next_cursor: cursor });
 export const variableView = z
   .strictObject({

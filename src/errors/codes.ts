@@ -170,6 +170,26 @@ export const problems = {
     title: "The task's limit of children would be passed",
     hint: "Create fewer, larger tasks.",
   },
+  import_invalid: {
+    status: 422,
+    title: "The file is not a run's export, or was changed",
+    hint: "`detail` names the line. Export the run again; nothing of this file was kept.",
+  },
+  import_gap: {
+    status: 409,
+    title: "Lines of the file are missing before these",
+    hint: "Send the file from the line that `detail` names on; what is there already is skipped.",
+  },
+  import_too_large: {
+    status: 413,
+    title: "The file, or one of its lines, is too large",
+    hint: "A file has at most 1 GiB, and a line 8 MiB; send it in requests of at most 16 MiB.",
+  },
+  run_changing: {
+    status: 409,
+    title: "The run is too large to be exported while it goes on",
+    hint: "Pause it, wait until `counts.running` is 0, and export it again.",
+  },
   limit_actors: {
     status: 422,
     title: "The run has as many live sessions as it may",

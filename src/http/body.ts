@@ -24,9 +24,18 @@ export async function readBody<Schema extends z.ZodType>(
   schema: Schema,
 ): Promise<ReadBody<z.output<Schema>>> {
   const bytes = await readBytes(request);
-  if (bytes.length > 0) requireJson(request.headers);
+  if (bytes.length > 0) requireType(request.headers, jsonType);
   const text = bytes.length === 0 ? "{}" : decode(bytes);
   return { value: validate(schema, parse(text)), text, bytes };
+}
+
+const linesType = /^application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+
+/** A body of JSON lines, as its text. @throws Fault body_too_large, unsupported_media_type, malformed_json */
+export async function readLines(request: Request): Promise<{ text: string; bytes: Uint8Array<ArrayBuffer> }> {
+  requireType(request.headers, linesType);
+  const bytes = await readBytes(request);
+  return { text: decode(bytes), bytes };
 }
 
 /** @throws Fault validation_failed, or what a check names */
@@ -70,9 +79,9 @@ const cutOff = (): never => {
 
 const jsonType = /^application\/(?:json|[\w.-]+\+json)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
-function requireJson(headers: Headers): void {
+function requireType(headers: Headers, wanted: RegExp): void {
   const type = headers.get("content-type");
-  if (type === null || !jsonType.test(type)) {
+  if (type === null || !wanted.test(type)) {
     throw new Fault(
       "unsupported_media_type",
       type === null ? "there is no content-type" : `content-type is ${type.slice(0, 100)}`,

@@ -64,6 +64,9 @@ function operation(route: Route, schemas: Json): Json {
         content: { "application/json": { schema: schemaOf(route.body, "input", schemas) } },
       },
     }),
+    ...(route.lines && {
+      requestBody: { required: true, content: { "application/x-ndjson": { schema: { type: "string" } } } },
+    }),
     responses: { [answer.status]: success(route, schemas), ...failures(route) },
   };
 }

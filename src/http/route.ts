@@ -12,7 +12,7 @@ import { emptyBody } from "../contract/run-requests.ts";
 import type { ProblemCode } from "../errors/codes.ts";
 import type { Idem } from "../objects/rpc.ts";
 import { requireOperator, tenantOf } from "./access.ts";
-import { noQuery, readBody, readQuery } from "./body.ts";
+import { noQuery, readBody, readLines, readQuery } from "./body.ts";
 import type { AppOptions, HttpEnv } from "./env.ts";
 import { readIdem } from "./idempotency.ts";
 import { heldLease, type LeaseHolder } from "./lease-holder.ts";
@@ -29,6 +29,8 @@ interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodT
   readonly query?: Query;
   /** Without it a POST takes no body, or an empty object. */
   readonly body?: Body;
+  /** In place of a body: JSON lines, which the handler reads from `text`. */
+  readonly lines?: true;
   readonly answer: Answer;
   /** Beyond those that every route of its kind can have. */
   readonly problems?: readonly ProblemCode[];
@@ -148,6 +150,10 @@ async function read<Path extends string, Query extends z.ZodType, Body extends z
   const query = readQuery(url, spec.query ?? noQuery) as z.output<Query>;
   const common = { request, env, params: params as Record<ParamNames<Path>, string>, query };
   if (spec.method !== "POST") return { ...common, body: {} as z.output<Body>, text: "{}", idem: undefined };
+  if (spec.lines) {
+    const { text, bytes } = await readLines(request);
+    return { ...common, body: {} as z.output<Body>, text, idem: await readIdem(request, url, bytes) };
+  }
   const { value, text, bytes } = await readBody(request, spec.body ?? emptyBody);
   return { ...common, body: value as z.output<Body>, text, idem: await readIdem(request, url, bytes) };
 }

@@ -5,8 +5,10 @@ import { actorRoutes } from "./actors.ts";
 import { adminRoutes } from "./admin.ts";
 import { contextRoutes } from "./contexts.ts";
 import { eventRoutes } from "./events.ts";
+import { exportRoute } from "./export.ts";
 import { findingRoutes } from "./findings.ts";
 import { healthRoute } from "./health.ts";
+import { importRoutes } from "./imports.ts";
 import { laterRoutes } from "./later.ts";
 import { leaseRoutes } from "./leases.ts";
 import { openApi } from "./openapi.ts";
@@ -20,6 +22,8 @@ import { variableRoutes } from "./variables.ts";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
+  exportRoute,
+  ...importRoutes,
   ...contextRoutes,
   ...taskRoutes,
   ...toolRoutes,

@@ -132,6 +132,48 @@ export interface TurnAnswer {
   readonly messages?: readonly MessageText[];
 }
 
+export type ExportStage = "header" | "snapshot" | "row" | "task" | "variable";
+
+/** Where the next page of an export begins. */
+export interface ExportCursor {
+  /** The export is as of this event. */
+  readonly seq: number;
+  readonly stage: ExportStage;
+  /** After which item of the stage; empty: at its first. */
+  readonly place: readonly (string | number)[];
+  /** UTF-16 units of that item which have been sent, and its digest: it must still be the same. */
+  readonly skip: number;
+  readonly digest: string;
+}
+
+/** A line of an export, or a piece of a long one. */
+export interface ExportPiece {
+  readonly kind: ExportStage | "part";
+  readonly text: string;
+  readonly first: boolean;
+  readonly more: boolean;
+}
+
+export interface ExportPage {
+  readonly pieces: readonly ExportPiece[];
+  /** Absent: these were the last. */
+  readonly cursor?: ExportCursor;
+}
+
+export interface ImportLines {
+  readonly tenant: string;
+  readonly run: string;
+  /** How many lines of the file come before these. */
+  readonly after: number;
+  readonly lines: readonly string[];
+}
+
+/** How far an import has come; `run` once its last line is in. */
+export interface Imported {
+  readonly lines: number;
+  readonly run: RunView | null;
+}
+
 /** Stub of a RunScheduler, named `tenant/run`. Every method answers `not_found` for a run that was never created or is deleted. */
 export interface RunSchedulerRpc {
   createRun(input: CreateRunInput, idem?: Idem): Promise<Reply<RunView>>;
@@ -143,6 +185,11 @@ export interface RunSchedulerRpc {
   budget(input: { tokens?: number; usd?: number }, idem?: Idem): Promise<Reply<RunView>>;
   /** Deletes everything; live tasks are cancelled by it. The D1 row is the caller's. */
   deleteRun(): Promise<Reply<null>>;
+
+  /** A page of the run's export; without a cursor its first. */
+  exportPage(from: ExportCursor | undefined): Promise<Reply<ExportPage>>;
+  /** Takes lines of a file into a run that is not one yet; lines that it has are skipped. `idem` with the first. */
+  importLines(input: ImportLines, idem?: Idem): Promise<Reply<Imported>>;
 
   appendContext(
     input: { after: string; messages: readonly MessageText[] },

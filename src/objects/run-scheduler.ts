@@ -26,7 +26,7 @@ import type {
   WaitView,
 } from "../contract/shapes.ts";
 import type { TaskSpec } from "../contract/task-spec.ts";
-import { pageBytesMax, seatShards, variablesAtOnce } from "../limits.ts";
+import { pageBytesMax, seatShards } from "../limits.ts";
 import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
@@ -44,14 +44,18 @@ import {
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
 import { contextText } from "../storage/run/context-tree.ts";
-import { type Env, gateStub } from "./env.ts";
+import type { Env } from "./env.ts";
 import type {
   CompleteInput,
   CreateRunInput,
   EventsAnswer,
   EventsInput,
+  ExportCursor,
+  ExportPage,
   FailInput,
   Idem,
+  Imported,
+  ImportLines,
   LeaseRef,
   LeaseWishes,
   Reply,
@@ -61,10 +65,13 @@ import type {
 } from "./rpc.ts";
 import { Actors } from "./run/actors.ts";
 import { createRun } from "./run/create-run.ts";
+import { Deletion } from "./run/deletion.ts";
 import { transcriptOf } from "./run/dispatch.ts";
+import { Exports } from "./run/export.ts";
 import { findingsPage } from "./run/findings.ts";
 import { forkAll } from "./run/forks.ts";
 import { HostedSeats } from "./run/hosted-seats.ts";
+import { Imports } from "./run/imports.ts";
 import { findTask, Outside } from "./run/outside.ts";
 import { appendOutside } from "./run/outside-calls.ts";
 import { projectionOf } from "./run/projection.ts";
@@ -96,6 +103,9 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   readonly #outside: Outside;
   readonly #pulled: PullLeases;
   readonly #hosted: HostedSeats;
+  readonly #exports: Exports;
+  readonly #imports: Imports;
+  readonly #deletion: Deletion;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -112,6 +122,9 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     this.#outside = new Outside(this.#shell, this.#variables, this.#actors);
     this.#pulled = new PullLeases(this.#shell, this.#variables);
     this.#hosted = new HostedSeats(this.#shell, this.#variables);
+    this.#exports = new Exports(this.#shell, env);
+    this.#deletion = new Deletion(this.#shell, env, this.#variables);
+    this.#imports = new Imports(this.#shell, env, this.#deletion);
   }
 
   #serveHere(ticket: SeatTicket): Promise<void> {
@@ -120,10 +133,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
+    // A deletion that breaks off again has set the next alarm first.
+    if ((await this.#deletion.finish().catch(() => true)) || (await this.#imports.alarm())) return;
     this.#shell.alarm((info as { scheduledTime?: number } | undefined)?.scheduledTime ?? Date.now());
   }
 
   async sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
+    await this.#deletion.finish().catch(() => undefined);
     return this.#shell.command((step) => {
       const { status, endedAt } = step.state.header;
       return ok({ status, ended_at: endedAt || null });
@@ -163,16 +179,14 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   async deleteRun(): Promise<Reply<null>> {
-    const run = this.#shell.load();
-    if (!run) return { ok: false, fault: { code: "not_found" } };
-    // First those that only the run's register names: a deletion that breaks off is asked for again.
-    for (let page = run.store.variables.page(0, variablesAtOnce); page.length > 0; ) {
-      await Promise.all(page.map((variable) => this.#variables.deleteAll(run, variable)));
-      page = run.store.variables.page(page.at(-1)!.seq, variablesAtOnce);
+    const identity = this.#shell.load()?.store.identity() ?? this.#imports.identity();
+    if (identity) await this.#deletion.begin(identity);
+    try {
+      return (await this.#deletion.finish()) ? ok(null) : { ok: false, fault: { code: "not_found" } };
+    } catch (error) {
+      console.error("deletion broke off", error);
+      return { ok: false, fault: { code: "overloaded", detail: "The run is gone; the rest of it is being deleted." } };
     }
-    await this.#shell.forget();
-    await gateStub(this.env, run.tenant).forget(run.id);
-    return ok(null);
   }
 
   #runCommand(decide: (step: Step) => Refusal | undefined, idem?: Idem): Reply<RunView> {
@@ -180,6 +194,14 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       const refusal = decide(step);
       return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run), step.now));
     }, idem);
+  }
+
+  async exportPage(from: ExportCursor | undefined): Promise<Reply<ExportPage>> {
+    return this.#exports.page(from);
+  }
+
+  async importLines(input: ImportLines, idem?: Idem): Promise<Reply<Imported>> {
+    return this.#imports.lines(input, idem);
   }
 
   // ---- contexts --------------------------------------------------------------------------------------------------------

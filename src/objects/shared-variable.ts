@@ -14,7 +14,8 @@ import { Commits } from "./commits.ts";
 import type { Env } from "./env.ts";
 import type { Reply } from "./rpc.ts";
 import { carryOut } from "./variable/carry-out.ts";
-import type { VariableLook, VariableOp, VariableRpc } from "./variable-rpc.ts";
+import { exportPart, identityIn, importContents, seal } from "./variable/transfer.ts";
+import type { VariableContents, VariableLook, VariableOp, VariablePart, VariableRpc } from "./variable-rpc.ts";
 
 export class SharedVariable extends DurableObject<Env> implements VariableRpc {
   readonly #commits: Commits<VariableOp, Reply<Answer>>;
@@ -47,6 +48,26 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
       ops_since: this.#opsSince,
       created_at: createdAt,
     };
+  }
+
+  async exportPart(from: string | undefined): Promise<VariablePart | undefined> {
+    const store = this.#load();
+    return store && exportPart(this.ctx.storage.sql, store, from);
+  }
+
+  async importContents(contents: VariableContents): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      const { sql } = this.ctx.storage;
+      this.#store = this.#load() ?? VariableStore.create(sql, identityIn(contents), initialHead(contents.kind));
+      importContents(sql, this.#store, contents);
+    });
+  }
+
+  async sealImport(): Promise<boolean> {
+    const store = this.#load();
+    // Nothing was ever done with it.
+    if (!store) return true;
+    return this.ctx.storage.transactionSync(() => seal(this.ctx.storage.sql, store));
   }
 
   async deleteAll(): Promise<void> {

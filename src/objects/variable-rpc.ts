@@ -1,5 +1,6 @@
 /** The RPC surface of a SharedVariable, named `tenant/run/name`. Only the run's object calls it (ARCHITECTURE, Variables). */
 
+import type { EntryRow, OutcomeRow } from "../storage/variable/variable-transfer.ts";
 import type { Answer, Json } from "../variables/kind.ts";
 import type { DataKind, VariableCall } from "../variables/ops.ts";
 import type { Idem, Reply } from "./rpc.ts";
@@ -34,9 +35,37 @@ export interface VariableLook {
   readonly created_at: number;
 }
 
+/** A part of a variable's export: first its head, then a line at a time. */
+export interface VariablePart {
+  readonly head?: Json;
+  readonly createdAt?: number;
+  readonly line?: string;
+  /** Where the next part begins; absent: this was the last. */
+  readonly next?: string;
+}
+
+/** Contents of a variable from a file. Written again, each leaves what it left. */
+export interface VariableContents {
+  readonly tenant: string;
+  readonly run: string;
+  readonly name: string;
+  readonly kind: DataKind;
+  readonly createdAt: number;
+  readonly head?: Json;
+  readonly entries?: readonly EntryRow[];
+  readonly text?: string;
+  readonly fences?: readonly (readonly [lock: string, token: number])[];
+  readonly answers?: readonly OutcomeRow[];
+}
+
 export interface VariableRpc {
   carryOut(op: VariableOp): Promise<Reply<Answer>>;
   /** Undefined when nothing was ever done with it. */
   look(): Promise<VariableLook | undefined>;
+  /** Undefined when nothing was ever done with it. */
+  exportPart(from: string | undefined): Promise<VariablePart | undefined>;
+  importContents(contents: VariableContents): Promise<void>;
+  /** Computes its head from what was imported; false: these contents are none of its kind's. */
+  sealImport(): Promise<boolean>;
   deleteAll(): Promise<void>;
 }

@@ -58,6 +58,20 @@ export function noteProgress(state: RunState, event: Of<"tool_call_progress">, s
   change(state, event, ({ remote }) => ({ ...remote, progress: seq, progressAt: at }));
 }
 
+/** Each open call of the task has all of its time again, from `at` on. */
+export function restartClocks(state: RunState, task: Task, at: number): void {
+  if (!task.calls.some(isOpenCall)) return;
+  state.setCalls(
+    task,
+    task.calls.map((call) => {
+      if (!isOpenCall(call)) return call;
+      const anew: OpenCall = { ...call, since: at, until: at + call.until - call.since };
+      state.openCalls.put(task, anew);
+      return anew;
+    }),
+  );
+}
+
 function change(
   state: RunState,
   { task: n, call: id }: { readonly task: number; readonly call: string },

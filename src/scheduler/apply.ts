@@ -55,6 +55,9 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.name = event.name ?? "";
       header.createdAt = at;
       return;
+    case "run_imported":
+      restartClocks(state, at);
+      return;
     case "context_appended":
       header.snapshot = event.snapshot;
       return;
@@ -205,6 +208,17 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       return;
     default:
       unreachable(event);
+  }
+}
+
+/** What passed between a run's export and its import was nobody's time. */
+function restartClocks(state: RunState, at: number): void {
+  for (const task of state.tasks.values()) {
+    if (!isLive(task)) continue;
+    if (task.clockAt > 0) task.clockAt = at;
+    remote.restartClocks(state, task, at);
+    state.dirty.add(task.n);
+    state.retime(task);
   }
 }
 

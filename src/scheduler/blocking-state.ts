@@ -9,7 +9,8 @@ import { type Line, type LineKind, type LineOf, newLine } from "./lines.ts";
 import type { Task } from "./task.ts";
 import type { Waiter, Want } from "./want.ts";
 
-const kindOf = (want: Want): LineKind => (want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind);
+export const lineKindOf = (want: Want): LineKind =>
+  want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind;
 
 /** Whether any other live task could end this wait, and nothing else will. */
 const needsAnyone = (want: Want, until: number): boolean => {
@@ -79,7 +80,7 @@ export class BlockingState {
   enter(waiter: Waiter, until: number): void {
     const { want } = waiter;
     for (const name of want.names) {
-      (this.line(name, kindOf(want)) as { add(one: Waiter): void }).add(waiter);
+      (this.line(name, lineKindOf(want)) as { add(one: Waiter): void }).add(waiter);
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, 1);
     }
     this.queued += messagesOfWait(want);

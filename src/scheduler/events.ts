@@ -66,6 +66,8 @@ export interface ErrorData {
 
 export type SchedulerEvent =
   | { readonly type: "run_created"; readonly limits: Limits; readonly snapshot: string; readonly name?: string }
+  /** It goes on here from a file: clocks begin anew. */
+  | { readonly type: "run_imported" }
   | { readonly type: "context_appended"; readonly snapshot: string }
   | {
       readonly type: "task_created";

@@ -19,7 +19,7 @@ interface Head {
 
 /** Digits of the largest index: so the order of keys is the order of numbers. */
 const digits = String(collectionEntriesMax).length;
-const keyOf = (index: number): string => String(index).padStart(digits, "0");
+export const keyOfItem = (index: number): string => String(index).padStart(digits, "0");
 
 export const sharedList: Kind<Head, SharedListOp> = {
   initial: { size: 0 },
@@ -29,7 +29,7 @@ export const sharedList: Kind<Head, SharedListOp> = {
       case "append":
         return append(size, op.items);
       case "get": {
-        const { value, version } = (op.index >= 0 && stored.entry(keyOf(op.index))) || { value: null, version: 0 };
+        const { value, version } = (op.index >= 0 && stored.entry(keyOfItem(op.index))) || { value: null, version: 0 };
         return { answer: { result: { value, version } } };
       }
       case "slice":
@@ -52,17 +52,17 @@ function append(size: number, items: readonly Json[]): Decision<Head> {
   return {
     answer: { result: { size: grown, index: size } },
     head: { size: grown },
-    put: items.map((value, i) => [keyOf(size + i), { value, version: 1 }]),
+    put: items.map((value, i) => [keyOfItem(size + i), { value, version: 1 }]),
   };
 }
 
 function set(size: number, stored: Stored, op: Extract<SharedListOp, { op: "set" }>): Decision<Head> {
-  const entry = op.index >= 0 && op.index < size ? stored.entry(keyOf(op.index)) : undefined;
+  const entry = op.index >= 0 && op.index < size ? stored.entry(keyOfItem(op.index)) : undefined;
   if (!entry) return refuse("index_out_of_range", `There is no item ${op.index}.`, { size });
   const mismatch = otherVersion(entry, op.if_version);
   if (mismatch) return mismatch;
   const version = entry.version + 1;
-  return { answer: { result: { version } }, put: [[keyOf(op.index), { value: op.value, version }]] };
+  return { answer: { result: { version } }, put: [[keyOfItem(op.index), { value: op.value, version }]] };
 }
 
 /** As Array.slice: negative bounds count from the end, and bounds beyond it are the end. */
@@ -71,7 +71,7 @@ function slice(size: number, stored: Stored, start = 0, end = size): Json {
   const to = end < 0 ? Math.max(0, size + end) : Math.min(end, size);
   const items: Json[] = [];
   let bytes = 0;
-  for (const [, { value }] of from < to ? stored.from(keyOf(from)) : []) {
+  for (const [, { value }] of from < to ? stored.from(keyOfItem(from)) : []) {
     items.push(value);
     bytes += JSON.stringify(value).length;
     if (from + items.length >= to || items.length >= pageRowsMax || bytes > variablePageBytesMax) break;

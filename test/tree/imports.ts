@@ -54,7 +54,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     imports: [...ground, "context", "contract", "deployment", "objects"],
     packages: [/^cloudflare:workers$/, /^zod$/],
   },
-  client: { imports: ["limits"], types: ["context", "contract"], packages: [/^node:crypto$/] },
+  client: { imports: ["limits", "context/line-digest"], types: ["context", "contract"], packages: [/^node:crypto$/] },
   cli: {
     // Of the errors it needs the table of what its workspace tools answer.
     imports: ["limits", "version", "client", "context/json-position", "errors/codes"],

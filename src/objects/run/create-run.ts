@@ -13,7 +13,7 @@ import { forkAll } from "./forks.ts";
 import type { RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
 
-const limitsOf = (input: LimitsInput): Limits => ({
+export const limitsOf = (input: LimitsInput): Limits => ({
   workers: input.workers ?? limits.runWorkersDefault,
   tasks: input.tasks ?? limits.runTasksDefault,
   depth: input.depth ?? limits.runDepthDefault,
@@ -33,6 +33,8 @@ export function createRun(shell: RunShell, input: CreateRunInput, idem: Idem | u
     if (idem) return shell.command<RunView>(() => ({ ok: false, fault: { code: "idempotency_mismatch" } }), idem);
     return { ok: false, fault: { code: "internal", detail: "A run of this id exists." } };
   }
+  // What was here is being deleted, or an import is under way: neither is a run, and neither may become another one.
+  if (shell.isTaken) return { ok: false, fault: { code: "overloaded", detail: "A run of this id is being deleted." } };
   let created: { run: ReturnType<RunShell["create"]>; reply: Reply<RunView>; ended: readonly number[] };
   try {
     created = shell.transaction(() => begin(shell, input, idem));

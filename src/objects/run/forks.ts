@@ -54,11 +54,12 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
   const { model } = tree.head(forker.base);
   const auto = new AutoForks(tree, forker.base, specs.filter(({ fork }) => fork === "auto").length);
   const unpriced = new Set<string>();
+  const ends = endsOf(tree);
   for (const [i, spec] of specs.entries()) {
     const used = modelOf(run, forker, spec);
     const warm = warmPrefix(run, forker, used);
     const asked = spec.fork === "auto" ? auto.choose(spec, used, warm) : { spec };
-    const forked = forkOne(tree, forker, asked.spec, `tasks[${i}].fork`);
+    const forked = forkOne(tree, ends, forker, asked.spec, `tasks[${i}].fork`);
     if ("code" in forked) return { ok: false, fault: forked };
     if (spec.model !== undefined && model !== undefined && spec.model !== model) {
       notes.add(
@@ -111,7 +112,33 @@ function warmPrefix(
   return own?.model === used.model ? tokensOf(tree.last(base)?.length ?? 0) : undefined;
 }
 
-function forkOne(tree: ContextTree, { base, callId }: Forker, spec: TaskSpec, path: string): NewTask | FaultData {
+/** What a transcript ends in. */
+interface End {
+  readonly open: readonly ToolCall[];
+  readonly isReply: boolean;
+}
+
+/** Each looked up once: a batch forks few snapshots, and the last message of one may be all of a large context. */
+function endsOf(tree: ContextTree): (hash: string) => End {
+  const known = new Map<string, End>();
+  return (hash) => {
+    let end = known.get(hash);
+    if (!end) {
+      const isReply = roleOf(tree.last(hash) ?? "{}") === "assistant";
+      end = { open: openCallsOf(tree, hash), isReply };
+      known.set(hash, end);
+    }
+    return end;
+  };
+}
+
+function forkOne(
+  tree: ContextTree,
+  ends: (hash: string) => End,
+  { base, callId }: Forker,
+  spec: TaskSpec,
+  path: string,
+): NewTask | FaultData {
   const { fork = "full" } = spec;
   if (fork === "none") return { spec, base: tree.node(base).root, fork: "none" };
   let from = base;
@@ -134,10 +161,9 @@ function forkOne(tree: ContextTree, { base, callId }: Forker, spec: TaskSpec, pa
     from = cut.length === whole.length ? base : tree.append(tree.node(base).root, cut);
     mode = `last ${fork.last}`;
   }
-  const open = openCallsOf(tree, from);
+  const { open, isReply } = ends(from);
   if (open.length === 0) return { spec, base: from, fork: mode };
-  const endsInReply = roleOf(tree.last(from) ?? "{}") === "assistant";
-  if (endsInReply && open.some((call) => call.id === callId)) return { spec, base: from, fork: mode, call: callId! };
+  if (isReply && open.some((call) => call.id === callId)) return { spec, base: from, fork: mode, call: callId! };
   return {
     code: "open_calls",
     detail: `The snapshot ends in the calls ${open.map((call) => call.id).join(", ")}${callId === undefined ? "" : `, and "${callId}" is none of them`}.`,

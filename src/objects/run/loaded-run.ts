@@ -13,16 +13,19 @@ export class LoadedRun {
   readonly state: RunState;
   readonly store: RunStore;
   readonly models: Models;
+  /** It is being deleted: whoever still has it in hand does nothing more with it. */
+  isGone = false;
   #tools: ReadonlyMap<string, RemoteTool> | undefined;
 
-  constructor(store: RunStore, models: Models) {
+  /** `state`: as of another moment than its last command. */
+  constructor(store: RunStore, models: Models, state = store.load()) {
     const { tenant, run } = store.identity();
     this.tenant = tenant;
     this.id = run as RunId;
     this.suffix = runSuffix(this.id);
     this.store = store;
     this.models = models;
-    this.state = store.load();
+    this.state = state;
   }
 
   /** The tools that the run declares, by name: the body of its first event. */

@@ -9,7 +9,7 @@
  */
 
 import { base32 } from "../../ids.ts";
-import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } from "../../limits.ts";
+import { alarmOverdueMs, effectRetryMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
@@ -36,8 +36,6 @@ import { startHosted } from "./start-hosted.ts";
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
 const seatNonce = () => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
-/** A gate or index that did not answer is told again after this. */
-const effectRetryMs = 5000;
 
 type Decide<T> = (step: Step, run: LoadedRun) => Reply<T>;
 
@@ -51,11 +49,11 @@ const named = (idems: readonly (Idem | undefined)[]): Idem[] => idems.filter((id
 export class RunShell {
   readonly signals = new Signals();
   readonly seats = new Seats();
+  readonly models: Models;
   readonly partials = new Partials(() => this.signals.committed([]));
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #openSeats: OpenSeats;
-  readonly #models: Models;
   readonly #commits: Commits<Command, Reply<unknown>>;
   #run: LoadedRun | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
@@ -68,7 +66,7 @@ export class RunShell {
     this.#ctx = ctx;
     this.#env = env;
     this.#openSeats = openSeats;
-    this.#models = new Models(env);
+    this.models = new Models(env);
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
       () => ctx.storage.sync(),
@@ -84,18 +82,40 @@ export class RunShell {
     if (this.#run) return this.#run;
     const store = RunStore.open(this.sql);
     if (!store) return undefined;
-    this.#run = new LoadedRun(store, this.#models);
+    this.#run = new LoadedRun(store, this.models);
     this.#afterRestart();
     return this.#run;
   }
 
+  /** There is no run, and yet something: an import, or what a deletion has not come to yet. */
+  get isTaken(): boolean {
+    return !this.#run && RunStore.isStaged(this.sql);
+  }
+
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
   create(identity: { tenant: string; run: string }): LoadedRun {
-    this.#run = new LoadedRun(RunStore.create(this.sql, identity), this.#models);
-    // Else the first load after an idle time would take itself for a restart, and give every lease a whole term again.
-    const boot = bootOf(this.#env);
-    if (boot !== "") this.#run.store.setMeta("boot", boot);
+    this.#run = new LoadedRun(RunStore.create(this.sql, identity), this.models);
+    this.#noteBoot(this.#run);
     return this.#run;
+  }
+
+  /** Else the first load after an idle time would take itself for a restart, and give every lease a whole term again. */
+  #noteBoot({ store }: LoadedRun): void {
+    const boot = bootOf(this.#env);
+    if (boot !== "") store.setMeta("boot", boot);
+  }
+
+  /** Takes over a run that was stored under this object's name just now; `ended`: tasks that ended with it. */
+  adopt(run: LoadedRun, ended: readonly number[]): void {
+    this.#run = run;
+    this.#noteBoot(run);
+    this.#indexed = "";
+    this.effects(run, ended);
+  }
+
+  /** Rings the alarm at that time: for an object that has no run, and so no clock. */
+  async remind(at: number): Promise<void> {
+    if (!this.#run) await this.#ctx.storage.setAlarm(at);
   }
 
   now(): number {
@@ -323,12 +343,21 @@ export class RunShell {
     this.#run?.store.dropOldOutcomes(now);
   }
 
-  /** Deletes all storage and the memory. */
-  async forget(): Promise<void> {
+  /** Forgets the run in memory, with one write to its tables after which `load` does not find it. */
+  drop(write: (store: RunStore) => void): void {
+    this.transaction(() => write(RunStore.stage(this.sql)));
+    if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.signals.releaseAll();
-    await this.#ctx.storage.deleteAlarm();
+  }
+
+  /** Deletes all storage and the memory. The alarm goes last: it is what carries on when this breaks off. */
+  async forget(): Promise<void> {
+    if (this.#run) this.#run.isGone = true;
+    this.#run = undefined;
+    this.signals.releaseAll();
     await this.#ctx.storage.deleteAll();
+    await this.#ctx.storage.deleteAlarm();
     this.#alarmAt = Number.POSITIVE_INFINITY;
     this.#announced.clear();
     this.#indexed = "";

@@ -90,9 +90,15 @@ function staleFence(run: LoadedRun, { fence }: VariableCall): ToolRun | undefine
 
 export class VariableCalls {
   readonly #env: Env;
+  readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(env: Env) {
     this.#env = env;
+  }
+
+  /** Resolves when no op is under way. */
+  async idle(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
   }
 
   async finish(run: LoadedRun, later: LaterRun, id: OpId): Promise<Reply<ToolRun>> {
@@ -100,12 +106,19 @@ export class VariableCalls {
       const kind = run.store.variables.kindOf(later.variable)!;
       return ok({ kind: "result", result: await this.look(run, { name: later.variable, kind }) });
     }
+    if (run.isGone) return { ok: false, fault: { code: "not_found", detail: "The run was deleted." } };
     const { call } = later;
     const send = () =>
       variableStub(this.#env, run.tenant, run.id, call.name).carryOut({ tenant: run.tenant, run: run.id, call, id });
     const isRepeatable = isRead(call) || id.task !== undefined || id.names.length > 0;
-    const reply = await persistently(send, isRepeatable ? variableTries : 1);
-    return reply.ok ? ok(toolRun(reply.value)) : reply;
+    const sent = persistently(send, isRepeatable ? variableTries : 1);
+    this.#underWay.add(sent);
+    try {
+      const reply = await sent;
+      return reply.ok ? ok(toolRun(reply.value)) : reply;
+    } finally {
+      this.#underWay.delete(sent);
+    }
   }
 
   async look(run: LoadedRun, variable: RegisteredVariable): Promise<VariableView> {
@@ -115,7 +128,10 @@ export class VariableCalls {
     return viewOf({ name, kind }, await persistently(() => stub().look(), variableTries));
   }
 
-  async deleteAll(run: LoadedRun, variable: RegisteredVariable): Promise<void> {
+  async deleteAll(
+    run: Pick<LoadedRun, "tenant"> & { readonly id: string },
+    variable: RegisteredVariable,
+  ): Promise<void> {
     if (isBlockingKind(variable.kind)) return;
     await persistently(() => variableStub(this.#env, run.tenant, run.id, variable.name).deleteAll(), variableTries);
   }
@@ -144,7 +160,7 @@ export async function listVariables(
 }
 
 /** Asks a fresh stub again when the object was away; `tries` 1: whoever asked must decide. */
-async function persistently<T>(send: () => Promise<T>, tries: number): Promise<T> {
+export async function persistently<T>(send: () => Promise<T>, tries: number): Promise<T> {
   for (let left = tries - 1; ; left--) {
     try {
       return await send();

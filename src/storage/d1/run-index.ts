@@ -47,6 +47,11 @@ export async function setRunStatus(
     .run();
 }
 
+/** Sets the name, of a run whose row had to be there before it was known. Idempotent. */
+export async function setRunName(db: D1Database, run: RunName, name: string | null): Promise<void> {
+  await db.prepare("UPDATE runs SET name = ? WHERE tenant = ? AND id = ?").bind(name, run.tenant, run.id).run();
+}
+
 /** Runs of a tenant, oldest first, that follow `after`. */
 export async function listRuns(
   db: D1Database,

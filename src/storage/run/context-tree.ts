@@ -135,6 +135,19 @@ export class ContextTree {
     return steps.flatMap((step) => step.messages);
   }
 
+  /** Snapshots after one in the order of their lengths, so that each comes after its parent. Looks through all names. */
+  page(after: { messages: number; hash: string }, limit: number): SnapshotNode[] {
+    return this.#sql
+      .exec<{ hash: string; parent: string | null; root: string; messages: number; bytes: number }>(
+        `SELECT hash, parent, root, messages, bytes FROM snapshots WHERE (messages, hash) > (?, ?)
+         ORDER BY messages, hash LIMIT ?`,
+        after.messages,
+        after.hash,
+        limit,
+      )
+      .toArray();
+  }
+
   #text(hash: string): string {
     const row = this.#sql.exec<{ texts: string | null }>("SELECT texts FROM snapshots WHERE hash = ?", hash).one();
     return row.texts ?? this.#texts.get(`snapshot:${hash}`);

@@ -42,6 +42,9 @@ function without(fields: object, usual: Fields): Record<string, unknown> {
     if (!Object.hasOwn(usual, name) || value !== usual[name]) stored[name] = value;
   return stored;
 }
+/** A row's text with every field of every event: what leaves the run must be read by those who don't know what is usual. */
+export const wholeEvents = (text: string): string =>
+  JSON.stringify(unpackEvents(text).map(({ type, ...fields }) => ({ type, ...fields })));
 
 /** The events of a row's text. */
 export function unpackEvents(text: string): LoggedEvent[] {

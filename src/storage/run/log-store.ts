@@ -6,12 +6,13 @@
  * L3. A row ends at `logRowBytes`, so reading one event's body costs little however large its batch was.
  */
 
+import { rawElements } from "../../context/json-text.ts";
 import { assert } from "../../errors/assert.ts";
 import { logCacheBytes, logRowBytes } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import type { Decided, SchedulerEvent } from "../../scheduler/events.ts";
 import { needsChunks } from "./chunks.ts";
-import { type LoggedEvent, packEvent, unpackEvents } from "./event-codec.ts";
+import { type LoggedEvent, packEvent, unpackEvents, wholeEvents } from "./event-codec.ts";
 import type { Texts } from "./texts.ts";
 
 export interface LoggedRow {
@@ -162,6 +163,23 @@ export class LogStore {
       limit,
     );
     for (const row of rows) yield { seq: row.seq, at: row.at, events: unpackEvents(row.events) };
+  }
+
+  /** The row after the one that begins at `seq`, as texts with every field and body in its place. */
+  rowAfter(seq: number): { seq: number; at: number; events: string; bodies: string | null } | undefined {
+    const stored = this.#sql
+      .exec<{ seq: number; at: number; events: string; bodies: string | null }>(
+        "SELECT seq, at, events, bodies FROM log WHERE seq > ? ORDER BY seq LIMIT 1",
+        seq,
+      )
+      .toArray()[0];
+    const row = stored && { ...stored, events: wholeEvents(stored.events) };
+    const marked = JSON.stringify(elsewhere);
+    if (!row?.bodies?.includes(marked)) return row;
+    const bodies = rawElements(row.bodies).map((one, i) =>
+      one === marked ? this.#texts.get(`body:${row.seq + i}`) : one,
+    );
+    return { ...row, bodies: `[${bodies.join(",")}]` };
   }
 
   /** Findings from after event `seq` on, in order; read lazily. Storage looks through the texts, so only rows with one are parsed. */

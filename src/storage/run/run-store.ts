@@ -10,6 +10,7 @@ import { isLive } from "../../scheduler/task.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { needsChunks } from "./chunks.ts";
 import { ContextTree } from "./context-tree.ts";
+import type { LoggedEvent } from "./event-codec.ts";
 import { LogStore } from "./log-store.ts";
 import { applySchema, hasSchema, isCurrent } from "./schema.ts";
 import { Texts } from "./texts.ts";
@@ -48,18 +49,18 @@ export class RunStore {
   readonly tree: ContextTree;
   readonly variables: Variables;
   readonly #sql: SqlStorage;
-  readonly #texts: Texts;
+  readonly texts: Texts;
   readonly #checkpoints: Checkpoints;
   #tailRows = 0;
   #tailBytes = 0;
 
   private constructor(sql: SqlStorage) {
     this.#sql = sql;
-    this.#texts = new Texts(sql);
-    this.log = new LogStore(sql, this.#texts);
-    this.tree = new ContextTree(sql, this.#texts);
+    this.texts = new Texts(sql);
+    this.log = new LogStore(sql, this.texts);
+    this.tree = new ContextTree(sql, this.texts);
     this.variables = new Variables(sql);
-    this.#checkpoints = new Checkpoints(sql, this.#texts);
+    this.#checkpoints = new Checkpoints(sql, this.texts);
   }
 
   /** Undefined when the run was never created, or is deleted. */
@@ -74,6 +75,22 @@ export class RunStore {
     const put = (name: string, value: string) => sql.exec("INSERT INTO meta(name, value) VALUES(?, ?)", name, value);
     put("identity", JSON.stringify(identity));
     return new RunStore(sql);
+  }
+
+  /** The tables of a run that is not one yet: `open` does not see it before it has its identity. */
+  static stage(sql: SqlStorage): RunStore {
+    applySchema(sql);
+    return new RunStore(sql);
+  }
+
+  /** Whether there is something that is no run: an import under way. */
+  static isStaged(sql: SqlStorage): boolean {
+    return hasSchema(sql) && !identityOf(sql);
+  }
+
+  /** Makes what was staged a run. */
+  setIdentity(identity: Identity): void {
+    this.setMeta("identity", JSON.stringify(identity));
   }
 
   identity(): Identity {
@@ -100,6 +117,20 @@ export class RunStore {
       this.#tailRows++;
     }
     this.#applyRenewals(state);
+    return state;
+  }
+
+  /** The state as it was after event `seq`, by the log alone; `before` sees each event before it is applied. */
+  replay(seq: number, before?: (state: RunState, event: LoggedEvent, seq: number) => void): RunState {
+    const state = new RunState(emptyHeader(), () => undefined);
+    for (const row of this.log.rowsFrom(1, -1)) {
+      for (const [i, logged] of row.events.entries()) {
+        if (row.seq + i > seq) return state;
+        before?.(state, logged, row.seq + i);
+        const { causes: _, ...event } = logged;
+        apply(state, event, row.seq + i, row.at);
+      }
+    }
     return state;
   }
 
@@ -161,12 +192,12 @@ export class RunStore {
         name,
       )
       .toArray()[0];
-    return row && { fingerprint: row.fingerprint, value: row.value ?? this.#texts.get(`outcome:${name}`) };
+    return row && { fingerprint: row.fingerprint, value: row.value ?? this.texts.get(`outcome:${name}`) };
   }
 
   putOutcome({ key, fingerprint }: Idem, value: string, at: number): void {
     const inline = needsChunks(value) ? null : value;
-    if (inline === null) this.#texts.put(`outcome:${key}`, value);
+    if (inline === null) this.texts.put(`outcome:${key}`, value);
     this.#sql.exec(
       "INSERT INTO outcomes(name, at, fingerprint, value) VALUES(?, ?, ?, ?)",
       key,
@@ -185,6 +216,10 @@ export class RunStore {
 
   meta(name: string): string | undefined {
     return this.#sql.exec<{ value: string }>("SELECT value FROM meta WHERE name = ?", name).toArray()[0]?.value;
+  }
+
+  removeMeta(name: string): void {
+    this.#sql.exec("DELETE FROM meta WHERE name = ?", name);
   }
 
   setMeta(name: string, value: string): void {

@@ -15,6 +15,10 @@ export class Texts {
     }
   }
 
+  remove(owner: string): void {
+    this.#sql.exec("DELETE FROM chunks WHERE owner = ?", owner);
+  }
+
   get(owner: string): string {
     return this.#sql
       .exec<{ text: string }>("SELECT text FROM chunks WHERE owner = ? ORDER BY part", owner)

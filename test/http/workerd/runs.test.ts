@@ -95,6 +95,33 @@ test("a run is created, read, paused, resumed, finished and deleted", async () =
   expect(await refused("DELETE", at)).toMatchObject({ code: "not_found" });
 });
 
+test("a run's file makes a run of the tenant that sends it, with the same ids of tasks; a deleted run's leases are lost", async () => {
+  const run = await newRun({ name: "filed", limits: { pools: ["box"] } });
+  const at = `/v1/runs/${run.id}`;
+  await send("POST", `${at}/tasks`, { json: { tasks: [{ key: "a", pool: "box", instructions: "a" }] } });
+  const leased = await send("POST", "/v1/pools/box/leases", { json: { worker: "w" } });
+  const { leases } = (await leased.json()) as { leases: { id: string; task: { id: string } }[] };
+  const lease = `/v1/leases/${leases[0]!.id}`;
+  const text = await (await send("GET", `${at}/export`)).text();
+  const sent = { key: "hdl_b", text, headers: { "content-type": "application/x-ndjson" } };
+  const { id } = await get(responses.importedView, 201, "POST", "/v1/runs/import", sent);
+  expect(await refused("GET", `/v1/runs/${id}`)).toMatchObject({ code: "not_found" });
+  const task = `/v1/runs/${id}/tasks/${leases[0]!.task.id}`;
+  expect(await get(responses.taskView, 200, "GET", task, { key: "hdl_b" })).toMatchObject({ key: "a", state: "ready" });
+  expect((await send("DELETE", at)).status).toBe(204);
+  for (const [path, json] of [
+    ["renew", {}],
+    ["turn", { messages: [{ role: "assistant", content: "x" }] }],
+    ["tools/inspect", { arguments: {} }],
+    ["complete", { result: 1 }],
+    ["fail", { error: { code: "x", message: "y" } }],
+  ] as const)
+    expect(await refused("POST", `${lease}/${path}`, { json })).toMatchObject({ status: 409, code: "lease_lost" });
+  expect(await get(responses.runView, 200, "GET", `/v1/runs/${id}`, { key: "hdl_b" })).toMatchObject({
+    status: "paused",
+  });
+});
+
 test("another tenant finds nothing", async () => {
   for (const [method, path] of [
     ["GET", ""],

@@ -1,0 +1,329 @@
+/**
+ * Events of a log as an imported file may have them: every field by name and bound, so that nothing else gets into a run.
+ * The scheduler's own vocabulary is src/scheduler/events.ts; a test holds the two together.
+ */
+
+import * as z from "zod";
+import { keyPattern } from "../ids.ts";
+import * as limits from "../limits.ts";
+import { progressSchema } from "./lease-requests.ts";
+import { remoteToolName } from "./remote-tools.ts";
+import { poolName, snapshotHash } from "./task-spec.ts";
+
+const count = z.int().min(0);
+const time = z.int().min(0);
+const task = z.int().min(1).max(limits.runTasksMax);
+/** A task, or a session under its negative number. */
+const party = z
+  .int()
+  .min(-999_999_999)
+  .max(limits.runTasksMax)
+  .refine((n) => n !== 0);
+const seq = z.int().min(1);
+const ms = z.int().min(0).max(limits.runTimeoutMsMax);
+const text = (chars: number) => z.string().max(chars);
+const name = z.string().min(1).max(limits.nameCharsMax);
+const callId = text(limits.errorCharsMax);
+const worker = text(limits.errorCharsMax);
+const usage = z.strictObject({
+  in: count,
+  out: count,
+  read: count,
+  write: count,
+  model: text(limits.nameCharsMax).exactOptional(),
+  nanos: count.exactOptional(),
+  simulated: z.literal(true).exactOptional(),
+});
+const error = z.strictObject({ code: text(limits.nameCharsMax), message: z.string(), because: task.exactOptional() });
+const parties = z.array(party).max(limits.runTasksMax);
+const lockMode = z.enum(["exclusive", "shared"]);
+const waitMode = z.enum(["all", "any", "settled"]);
+const one = z.tuple([name]);
+const sizes = z.array(count).max(limits.messagesPerCallMax);
+const permits = z.int().min(1).max(limits.permitsMax);
+const capacity = z.int().min(1).max(limits.queueCapacityMax);
+/** Messages to a task by the `seq` of their arrival. */
+const inboxSeqs = z.array(seq).max(limits.inboxMessagesMax);
+const priority = z.int().min(0).max(limits.priorityRootDefault);
+
+const runLimits = z.strictObject({
+  workers: z.int().min(1).max(limits.runWorkersMax),
+  tasks: z.int().min(1).max(limits.runTasksMax),
+  depth: z.int().min(1).max(limits.runDepthMax),
+  children: z.int().min(0).max(limits.runTasksMax),
+  tokens: count,
+  timeoutMs: z.int().min(1).max(limits.runTimeoutMsMax),
+  holdMs: ms,
+  stallMs: ms,
+  nanos: count.exactOptional(),
+  warmMs: z.int().min(0).max(limits.runWarmMsMax).exactOptional(),
+  pools: z.array(poolName).max(limits.poolsPerRunMax),
+});
+
+const want = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("lock"), names: z.array(name).min(1).max(limits.lockNamesMax), mode: lockMode }),
+  z.strictObject({ kind: z.literal("semaphore"), names: one, permits }),
+  z.strictObject({
+    kind: z.literal("barrier"),
+    names: one,
+    parties: z.int().min(1).max(limits.partiesMax),
+    members: z.array(task).max(limits.membersMax),
+  }),
+  z.strictObject({ kind: z.literal("push"), names: one, sizes }),
+  z.strictObject({
+    kind: z.literal("pop"),
+    names: one,
+    max: z.int().min(1).max(limits.messagesPerCallMax),
+    external: z.boolean(),
+  }),
+  z.strictObject({
+    kind: z.literal("future"),
+    names: z.array(name).min(1).max(limits.futureNamesMax),
+    mode: waitMode,
+    one: z.boolean(),
+    external: z.boolean(),
+  }),
+]);
+
+/** The fields of each type of event, `type` and `causes` apart. */
+const fields = {
+  run_created: { limits: runLimits, snapshot: snapshotHash, name: text(limits.nameCharsMax).exactOptional() },
+  run_imported: {},
+  context_appended: { snapshot: snapshotHash },
+  task_created: {
+    task,
+    key: z.string().regex(keyPattern).exactOptional(),
+    title: text(limits.nameCharsMax).exactOptional(),
+    parent: z.int().min(0).max(limits.runTasksMax),
+    root: z.literal(true).exactOptional(),
+    depth: z.int().min(1).max(limits.runDepthMax),
+    pool: poolName,
+    priority,
+    after: z.array(task).max(limits.afterMax).exactOptional(),
+    run_on_failure: z.literal(true).exactOptional(),
+    detached: z.literal(true).exactOptional(),
+    timeout_ms: z.int().min(1).max(limits.runTimeoutMsMax),
+    retry_limit: z.int().min(0).max(limits.retriesMax),
+    backoff_ms: z.int().min(0).max(limits.backoffMsMax),
+    max_turns: z.int().min(1).max(limits.maxTurnsMax),
+    max_tokens: z.int().min(1).exactOptional(),
+    snapshot: snapshotHash,
+    call: callId.exactOptional(),
+    fork: text(limits.nameCharsMax),
+    fork_why: text(limits.reasonCharsMax).exactOptional(),
+    lineage: seq.exactOptional(),
+    labels: z.record(text(limits.labelCharsMax), text(limits.labelCharsMax)).exactOptional(),
+  },
+  task_ready: { task, why: z.enum(["dependencies", "backoff", "wake", "given_back", "budget"]) },
+  task_held: { task },
+  task_started: {
+    task,
+    fence: seq,
+    attempt: seq,
+    worker,
+    hosted: z.literal(true).exactOptional(),
+    boot: text(limits.nameCharsMax).exactOptional(),
+  },
+  tokens_reserved: { task, fence: count, tokens: count, nanos: count.exactOptional() },
+  turn: { task, fence: count, turn: seq, snapshot: snapshotHash, usage, messages: inboxSeqs.exactOptional() },
+  context_compacted: {
+    task,
+    fence: count,
+    from: snapshotHash,
+    to: snapshotHash,
+    last: z.int().min(0).max(limits.lastTurnsMax),
+    own: count,
+    dropped: count,
+    replies: count,
+    usage: usage.exactOptional(),
+  },
+  message_received: { task, bytes: z.int().min(1).max(limits.messageBytesMax) },
+  call_waiting: {
+    task: party,
+    call: callId,
+    targets: z.array(task).max(limits.waitTasksMax),
+    mode: waitMode,
+    until: time.exactOptional(),
+    want: want.exactOptional(),
+    lock: z.strictObject({ names: z.array(name).min(1).max(limits.lockNamesMax), mode: lockMode }).exactOptional(),
+    remote: z
+      .strictObject({
+        tool: remoteToolName,
+        pool: z.union([z.literal(""), poolName]),
+        retries: z.int().min(0).max(limits.retriesMax),
+      })
+      .exactOptional(),
+  },
+  tool_call_started: {
+    task: party,
+    call: callId,
+    fence: seq,
+    attempt: seq,
+    worker,
+    boot: text(limits.nameCharsMax).exactOptional(),
+  },
+  tool_call_attempt_ended: {
+    task: party,
+    call: callId,
+    fence: seq,
+    why: z.enum(["lost", "restart", "transient"]),
+    error: error.exactOptional(),
+    until: time.exactOptional(),
+  },
+  tool_call_ready: { task: party, call: callId, why: z.literal("backoff") },
+  tool_call_progress: { task: party, call: callId, fence: seq },
+  call_done: {
+    task: party,
+    call: callId,
+    tool: text(limits.nameCharsMax),
+    why: z.enum(["answered", "settled", "timed_out", "deadlock"]),
+  },
+  call_blocked: { task: party, fence: count, blocked: z.boolean() },
+  task_parked: {
+    task,
+    fence: count,
+    on: z.enum(["calls", "budget", "children"]),
+    need: count.exactOptional(),
+    nanos: count.exactOptional(),
+    usage: usage.exactOptional(),
+    unread: inboxSeqs.exactOptional(),
+  },
+  attempt_ended: {
+    task,
+    fence: count,
+    why: z.enum(["lost", "restart", "transient"]),
+    error: error.exactOptional(),
+    until: time.exactOptional(),
+    usage: usage.exactOptional(),
+  },
+  task_ended: {
+    task,
+    state: z.enum(["succeeded", "failed", "cancelled", "skipped"]),
+    error: error.exactOptional(),
+    result_seq: seq.exactOptional(),
+    usage: usage.exactOptional(),
+    unread: inboxSeqs.exactOptional(),
+  },
+  task_observed: { task },
+  task_retried: { task, generation: seq, why: z.enum(["asked", "dependency_retried"]) },
+  lineage_begun: {
+    lineage: seq,
+    snapshot: snapshotHash,
+    model: text(limits.nameCharsMax),
+    tokens: count,
+    cold: count,
+    gain: z.number().min(0).max(Number.MAX_SAFE_INTEGER),
+    automatic: z.literal(true).exactOptional(),
+  },
+  cache_warming: { task, fence: count, lineage: seq, until: time },
+  cache_released: { lineage: seq, why: z.enum(["first_token", "turn", "gone", "bound"]) },
+  run_paused: { reason: text(limits.reasonCharsMax) },
+  run_resumed: {},
+  limits_changed: { tokens: count, nanos: count.exactOptional() },
+  run_ended: {
+    status: z.enum(["succeeded", "failed", "cancelled"]),
+    reason: text(limits.reasonCharsMax).exactOptional(),
+  },
+  run_reopened: {},
+  finding: {
+    kind: text(limits.nameCharsMax),
+    severity: z.enum(["info", "warning", "error"]),
+    subjects: parties,
+    message: z.string(),
+    cycle: z.string().exactOptional(),
+  },
+  lock_granted: {
+    task: party,
+    name,
+    token: seq,
+    mode: lockMode,
+    waited_ms: count.exactOptional(),
+    until: time.exactOptional(),
+  },
+  lock_released: { task: party, name, token: seq, why: z.enum(["released", "ended", "victim", "expired"]) },
+  semaphore_created: { name, permits },
+  permits_granted: { task: party, name, permits, waited_ms: count.exactOptional() },
+  permits_released: { task: party, name, permits, why: z.enum(["released", "ended", "victim"]) },
+  barrier_tripped: { name, generation: count, tasks: parties, waited_ms: count },
+  barrier_broken: { name, generation: count, by: party, why: z.enum(["ended", "timed_out", "deadlock"]) },
+  queue_created: { name, capacity },
+  messages_pushed: {
+    name,
+    task: party.exactOptional(),
+    sizes,
+    from: seq.exactOptional(),
+    waited_ms: count.exactOptional(),
+  },
+  messages_popped: { name, task: party.exactOptional(), count, waited_ms: count.exactOptional() },
+  queue_closed: { name, task: party.exactOptional() },
+  future_settled: { name, task: party.exactOptional(), state: z.enum(["resolved", "rejected"]) },
+  actor_opened: {
+    actor: z.int().min(-999_999_999).max(-1),
+    name: text(limits.nameCharsMax),
+    ttl_ms: z.int().min(limits.actorTtlMsMin).max(limits.actorTtlMsMax),
+  },
+  actor_ended: { actor: z.int().min(-999_999_999).max(-1), why: z.enum(["closed", "expired", "run_ended"]) },
+  variable_created: {
+    name,
+    kind: z.enum([
+      "lock",
+      "semaphore",
+      "atomic",
+      "barrier",
+      "message_queue",
+      "future",
+      "shared_map",
+      "shared_list",
+      "shared_memory",
+    ]),
+  },
+  late_refused: { task, fence: count, op: text(limits.nameCharsMax) },
+} as const;
+
+export type LoggedType = keyof typeof fields;
+
+const causes = z.array(seq).max(limits.runTasksMax).exactOptional();
+
+type Schemas = { readonly [Type in LoggedType]: z.ZodObject<(typeof fields)[Type], z.core.$strict> };
+
+export const loggedEvents: Schemas = Object.fromEntries(
+  Object.entries(fields).map(([type, own]) => [type, z.strictObject({ type: z.literal(type), ...own, causes })]),
+) as unknown as Schemas;
+
+const messages = z.array(z.unknown()).max(limits.messagesPerCallMax);
+const outcome = z.looseObject({ kind: z.string() });
+const created = z.strictObject({
+  instructions: z.string(),
+  context: z.union([z.string(), z.strictObject({ messages: z.array(z.string()) })]).exactOptional(),
+  output_schema: z.record(z.string(), z.unknown()).exactOptional(),
+  model: text(limits.nameCharsMax).exactOptional(),
+  on_context_too_long: z.strictObject({ last: z.int().min(1).max(limits.lastTurnsMax) }).exactOptional(),
+});
+
+/** What a call of a remote tool came to. */
+const toolEnd = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("result"), result: z.unknown(), isError: z.boolean() }),
+  z.strictObject({ kind: z.literal("failed"), error, attempts: count }),
+  z.strictObject({ kind: z.literal("timed_out"), afterMs: count, attempts: count }),
+]);
+
+/** The body that an event of this type must have, or may have; others have none. */
+export const loggedBodies: { readonly [Type in LoggedType]?: z.ZodType } = {
+  // What the tools are is looked at where schemas can be read (import-lines.ts).
+  run_created: z.strictObject({ tools: z.array(z.looseObject({ input_schema: z.string() })) }).optional(),
+  task_created: created,
+  message_received: z.strictObject({ message: z.string() }),
+  call_waiting: z.union([z.strictObject({ messages }), z.strictObject({ arguments: z.string() })]).optional(),
+  tool_call_progress: z.strictObject({ progress: progressSchema }),
+  call_done: z.union([
+    z.strictObject({ text: z.string(), isError: z.boolean() }),
+    z.strictObject({ targets: z.array(task).max(limits.waitTasksMax) }),
+    z.strictObject({ tool: toolEnd }),
+    z.strictObject({ wait: outcome }),
+    z.strictObject({ lock: outcome }),
+  ]),
+  task_parked: z.strictObject({ result: z.unknown() }).optional(),
+  task_ended: z.strictObject({ result: z.unknown() }).optional(),
+  messages_pushed: z.strictObject({ messages }).optional(),
+  future_settled: z.strictObject({ value: z.unknown() }),
+};

@@ -1,0 +1,238 @@
+/**
+ * Taking a run in from a file, line by line, over as many calls as it takes.
+ *
+ * I1. Nothing is visible before the last line is in and all is checked: until then the object has no run, and answers so.
+ * I2. Lines are counted: those that are there are skipped, a gap is refused. So a repeated request changes nothing.
+ * I3. A line that is refused ends the import, and what was taken is deleted: at once, or by the alarm when that breaks off.
+ * I4. An import that nothing was added to for `importIdleMs` is deleted by its alarm.
+ */
+
+import type { ExportEnd } from "../../contract/export-lines.ts";
+import { isBlockingKind } from "../../contract/variable-tools.ts";
+import type { ProblemCode } from "../../errors/codes.ts";
+import { Fault } from "../../errors/fault.ts";
+import { importBytesMax, importIdleMs, variablesAtOnce, variableTries } from "../../limits.ts";
+import { takeOver } from "../../scheduler/import-run.ts";
+import { Step } from "../../scheduler/step.ts";
+import { type Identity, RunStore } from "../../storage/run/run-store.ts";
+import { type Env, variableStub } from "../env.ts";
+import type { Idem, Imported, ImportLines, Reply } from "../rpc.ts";
+import type { Deletion } from "./deletion.ts";
+import { replayed, requireReadable } from "./import-check.ts";
+import { newProgress, type Progress, type Taken, takeLine } from "./import-lines.ts";
+import { LoadedRun } from "./loaded-run.ts";
+import type { Models } from "./models.ts";
+import { ok } from "./replies.ts";
+import type { RunShell } from "./shell.ts";
+import { persistently } from "./variable-calls.ts";
+import { runView, seatTarget } from "./views.ts";
+
+const progressName = "import";
+const importedName = "imported";
+
+/** Refusals of a request, after which the file may go on. */
+const keeps: ReadonlySet<ProblemCode> = new Set(["import_gap", "idempotency_mismatch", "not_found", "overloaded"]);
+
+export class Imports {
+  readonly #shell: RunShell;
+  readonly #env: Env;
+  readonly #deletion: Deletion;
+  #store: RunStore | undefined;
+  /** One call at a time: a variable's contents are awaited between lines. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(shell: RunShell, env: Env, deletion: Deletion) {
+    this.#shell = shell;
+    this.#env = env;
+    this.#deletion = deletion;
+  }
+
+  lines(input: ImportLines, idem: Idem | undefined): Promise<Reply<Imported>> {
+    const next = this.#turn.then(() => this.#lines(input, idem));
+    this.#turn = next.catch(() => undefined);
+    return next;
+  }
+
+  async #lines(input: ImportLines, idem: Idem | undefined): Promise<Reply<Imported>> {
+    const there = this.#there(input, idem);
+    if (there) return there;
+    try {
+      const { progress, run } = await this.#take(input, idem);
+      return ok({ lines: progress.lines, run });
+    } catch (error) {
+      this.#store = undefined;
+      if (!(error instanceof Fault)) throw error;
+      if (!keeps.has(error.data.code)) await this.#drop();
+      return { ok: false, fault: error.data };
+    }
+  }
+
+  /** The run is there: this was its file, or another one's. */
+  #there({ after, lines }: ImportLines, idem: Idem | undefined): Reply<Imported> | undefined {
+    const run = this.#shell.load();
+    if (!run) return undefined;
+    const known = idem && run.store.outcome(idem.key);
+    if (known && known.fingerprint !== idem.fingerprint) return { ok: false, fault: { code: "idempotency_mismatch" } };
+    const taken = Number(run.store.meta(importedName) ?? 0);
+    if (after + lines.length > taken)
+      return { ok: false, fault: { code: "not_found", detail: "There is no such import." } };
+    return ok({ lines: taken, run: runView(run, seatTarget(run), this.#shell.now()) });
+  }
+
+  async #take({ tenant, run, after, lines }: ImportLines, idem: Idem | undefined) {
+    const begun = this.#progress();
+    if (!begun && after > 0)
+      throw new Fault("not_found", "there is no such import, or nothing was added to it for too long");
+    if (begun && idem && begun.idem?.key === idem.key && begun.idem.fingerprint !== idem.fingerprint)
+      throw new Fault("idempotency_mismatch");
+    if (!begun && RunStore.isStaged(this.#shell.sql))
+      throw new Fault("overloaded", "an import of this name is being deleted");
+    const progress = begun ?? newProgress(tenant, run, idem ?? null);
+    if (after > progress.lines) throw new Fault("import_gap", `line ${progress.lines + 1} is the next`);
+    let i = progress.lines - after;
+    let view: Imported["run"] = null;
+    while (i < lines.length) {
+      let taken: Taken = { kind: "done" };
+      this.#shell.transaction(() => {
+        this.#store ??= RunStore.stage(this.#shell.sql);
+        const store = this.#store;
+        while (i < lines.length && taken.kind === "done") {
+          const line = lines[i++]!;
+          progress.bytes += line.length;
+          if (progress.bytes > importBytesMax) throw new Fault("import_too_large");
+          taken = this.#named(after + i, () => takeLine(store, progress, line, Date.now()));
+        }
+        progress.touchedAt = Date.now();
+        // What a variable is to be given counts only when it has it.
+        if (taken.kind === "done") store.setMeta(progressName, JSON.stringify(progress));
+      });
+      view = await this.#finish(progress, taken, after + i, idem);
+      if (view && i < lines.length) break;
+    }
+    await this.#shell.remind(progress.touchedAt + importIdleMs);
+    return { progress, run: view };
+  }
+
+  /** What a line asks for beyond this object's tables. */
+  async #finish(progress: Progress, taken: Taken, line: number, idem: Idem | undefined): Promise<Imported["run"]> {
+    switch (taken.kind) {
+      case "contents": {
+        const { name } = taken.contents;
+        await persistently(
+          () => variableStub(this.#env, progress.tenant, progress.run, name).importContents(taken.contents),
+          variableTries,
+        );
+        this.#store!.setMeta(progressName, JSON.stringify(progress));
+        return null;
+      }
+      case "end":
+        return this.#commit(progress, taken.end, line, idem);
+      case "done":
+        return null;
+    }
+  }
+
+  async #commit(progress: Progress, end: ExportEnd, line: number, idem: Idem | undefined): Promise<Imported["run"]> {
+    const store = this.#store!;
+    this.#named(line, () => requireCounts(progress, end));
+    await this.#sealVariables(store, progress, line);
+    const { run, ended } = this.#shell.transaction(() => {
+      store.setIdentity({ tenant: progress.tenant, run: progress.run });
+      const run = this.#named(line, () => wholeRun(store, this.#shell.models, progress.seq, end));
+      const { state } = run;
+      const step = new Step(state, Math.max(Date.now(), state.header.changedAt));
+      store.log.stage(step.decided);
+      takeOver(step);
+      store.removeMeta(progressName);
+      store.setMeta(importedName, String(progress.lines + 1));
+      this.#shell.append(run, step);
+      const first = idem ?? progress.idem;
+      if (first) store.putOutcome(first, "null", step.now);
+      return { run, ended: step.ended };
+    });
+    progress.lines++;
+    this.#store = undefined;
+    this.#shell.adopt(run, ended);
+    return runView(run, seatTarget(run), this.#shell.now());
+  }
+
+  async #sealVariables(store: RunStore, { tenant, run }: Progress, line: number): Promise<void> {
+    for await (const { name } of dataVariables(store)) {
+      if (!(await persistently(() => variableStub(this.#env, tenant, run, name).sealImport(), variableTries)))
+        throw new Fault("import_invalid", `line ${line}: the contents of variable ${name} are none of its kind`);
+    }
+  }
+
+  /** A fault that names the line. */
+  #named<T>(line: number, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof Fault)
+        throw new Fault(error.data.code, `line ${line}: ${error.data.detail ?? error.message}`);
+      throw error;
+    }
+  }
+
+  #progress(): Progress | undefined {
+    const store = this.#staged();
+    const text = store?.meta(progressName);
+    return text === undefined ? undefined : (JSON.parse(text) as Progress);
+  }
+
+  #staged(): RunStore | undefined {
+    if (!RunStore.isStaged(this.#shell.sql)) return undefined;
+    this.#store ??= RunStore.stage(this.#shell.sql);
+    return this.#store;
+  }
+
+  /** Of the run that is being taken in; undefined when none is. */
+  identity(): Identity | undefined {
+    const progress = this.#progress();
+    return progress && { tenant: progress.tenant, run: progress.run };
+  }
+
+  /** Deletes what was taken. */
+  async #drop(): Promise<void> {
+    const identity = this.identity();
+    this.#store = undefined;
+    if (!identity) return;
+    await this.#deletion.begin(identity);
+    // What breaks off here is carried on by the alarm.
+    await this.#deletion.finish().catch((error) => console.error("import was not deleted yet", error));
+  }
+
+  /** The alarm's part: true when the object has an import, and no run, to look after. */
+  async alarm(): Promise<boolean> {
+    const progress = this.#progress();
+    if (!progress) return false;
+    const due = progress.touchedAt + importIdleMs;
+    if (due > Date.now()) await this.#shell.remind(due);
+    else await this.#drop();
+    return true;
+  }
+}
+
+/** @throws Fault import_invalid */
+function wholeRun(store: RunStore, models: Models, last: number, end: ExportEnd): LoadedRun {
+  const run = new LoadedRun(store, models, replayed(store, last));
+  if (end.tasks !== run.state.header.taskCount) throw new Fault("import_invalid", "other tasks than its log has");
+  requireReadable(run);
+  return run;
+}
+
+function requireCounts(progress: Progress, end: ExportEnd): void {
+  const { lines, digest, snapshots, seq, lastSeq, tasks, variables } = progress;
+  if (end.lines !== lines || end.digest !== digest)
+    throw new Fault("import_invalid", "the file was changed: its digest does not match");
+  const counts = [end.snapshots, end.events, end.tasks, end.variables];
+  if ([snapshots, seq, tasks, variables].some((count, i) => count !== counts[i]) || seq !== lastSeq)
+    throw new Fault("import_invalid", "other lines than its end says");
+}
+
+async function* dataVariables(store: RunStore) {
+  for (let page = store.variables.page(0, variablesAtOnce); page.length > 0; ) {
+    for (const variable of page) if (!isBlockingKind(variable.kind)) yield variable;
+    page = store.variables.page(page.at(-1)!.seq, variablesAtOnce);
+  }
+}

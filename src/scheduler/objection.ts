@@ -1,0 +1,245 @@
+/**
+ * objection(state, event): what speaks against an event of a log that comes from elsewhere. `apply` never refuses, because it
+ * folds what the rules have decided; a file may hold anything. What passes here leaves a state that the rules could have left,
+ * as far as `apply` and those who read the state rely on it.
+ *
+ * Does not own: the event's fields by themselves (contract/logged-events.ts), texts and snapshots (whoever imports).
+ */
+
+import { inboxBytesMax, inboxMessagesMax, openToolCallsMax } from "../limits.ts";
+import { lineKindOf } from "./blocking-state.ts";
+import type { SchedulerEvent } from "./events.ts";
+import type { Facts } from "./facts.ts";
+import { findLineage } from "./lineage.ts";
+import { isOpenCall, type OpenCall } from "./open-calls.ts";
+import type { RunState } from "./state.ts";
+import { isEnded, isLive, isWorking, lineageOf, type Task } from "./task.ts";
+
+type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
+type Objection = string | undefined;
+
+/** Undefined: it may follow. */
+export function objection(state: RunState, event: SchedulerEvent): Objection {
+  if (state.header.seq === 0)
+    return event.type === "run_created" ? undefined : "the log does not begin with run_created";
+  return stranger(state, event) ?? misplaced(state, event);
+}
+
+/** Whoever an event is about must be there. */
+function stranger(state: RunState, event: SchedulerEvent): Objection {
+  const named: number[] = [];
+  if ("task" in event && event.task !== undefined && event.type !== "task_created") named.push(event.task);
+  if ("targets" in event) named.push(...event.targets);
+  if ("subjects" in event) named.push(...event.subjects);
+  if ("tasks" in event) named.push(...event.tasks);
+  if ("by" in event) named.push(event.by);
+  if ("error" in event && event.error?.because) named.push(event.error.because);
+  if (event.type === "call_waiting" && event.want?.kind === "barrier") named.push(...event.want.members);
+  if (event.type === "actor_ended") named.push(event.actor);
+  const missing = named.find((n) => !state.find(n));
+  return missing === undefined ? undefined : `there is no task ${missing}`;
+}
+
+function misplaced(state: RunState, event: SchedulerEvent): Objection {
+  const { header, blocking } = state;
+  switch (event.type) {
+    case "run_created":
+      return "a run is created once";
+    case "task_created":
+      return creation(state, event);
+    case "task_ready":
+      return inPhase(state, event.task, "waiting", "running", "parked");
+    case "task_started":
+      if (event.fence <= header.lastFence) return "fences rise";
+      return inPhase(state, event.task, "ready");
+    case "task_held":
+      return inPhase(state, event.task, "ready");
+    case "turn":
+      return inPhase(state, event.task, "running") ?? shown(state, event);
+    case "context_compacted":
+      return compaction(state, event);
+    case "message_received":
+      return received(state, event);
+    case "tokens_reserved":
+    case "attempt_ended":
+      return inPhase(state, event.task, "running");
+    case "task_parked":
+      return inPhase(state, event.task, "running") ?? ("unread" in event ? unread(state, event) : undefined);
+    case "tool_call_started":
+      if (event.fence <= header.lastFence) return "fences rise";
+      return ofOpenCall(state, event, ({ remote }) => remote.phase.state === "ready");
+    case "tool_call_attempt_ended":
+    case "tool_call_progress":
+      return ofOpenCall(
+        state,
+        event,
+        ({ remote: { phase } }) => phase.state === "running" && phase.fence === event.fence,
+      );
+    case "tool_call_ready":
+      return ofOpenCall(state, event, ({ remote }) => remote.phase.state === "waiting");
+    case "lineage_begun":
+      return event.lineage === (header.lineageCount ?? 0) + 1 ? undefined : "lineages are numbered one after another";
+    case "cache_warming":
+      return warming(state, event);
+    case "cache_released":
+      return findLineage(state, event.lineage)?.warmer ? undefined : "nobody is held for it";
+    case "call_waiting":
+      return waiting(state, event);
+    case "call_blocked":
+      return inPhase(state, event.task, "running");
+    case "call_done":
+      return state.task(event.task).phase.state === "running" || hasCall(state.task(event.task), event.call)
+        ? live(state, event.task)
+        : "nobody made that call";
+    case "task_ended":
+      return ending(state, event);
+    case "task_retried":
+      return isEnded(state.task(event.task)) ? undefined : "only what has ended is retried";
+    case "actor_opened":
+      return event.actor === -((header.lastActor ?? 0) + 1) ? undefined : "sessions are numbered one after another";
+    case "actor_ended":
+      return live(state, event.actor);
+    case "lock_granted":
+      return otherKind(state, event.name, "lock") ?? live(state, event.task);
+    case "lock_released":
+      return state.task(event.task).holds.some((hold) => hold.name === event.name && hold.token === event.token)
+        ? undefined
+        : "only what is held is released";
+    case "semaphore_created":
+      return blocking.facts.has(event.name) ? `${event.name} is there` : otherKind(state, event.name, "semaphore");
+    case "permits_granted":
+      return blocking.facts.get(event.name)?.kind === "semaphore"
+        ? live(state, event.task)
+        : "there is no such semaphore";
+    case "permits_released": {
+      const held = state.task(event.task).permits.find((hold) => hold.name === event.name)?.permits ?? 0;
+      return held >= event.permits ? undefined : "only what is held is released";
+    }
+    case "barrier_tripped":
+    case "barrier_broken":
+      return otherKind(state, event.name, "barrier");
+    case "queue_created":
+    case "messages_pushed":
+    case "queue_closed":
+      return otherKind(state, event.name, "message_queue");
+    case "messages_popped": {
+      const facts = blocking.facts.get(event.name);
+      const there = facts?.kind === "message_queue" ? facts.pushed - facts.popped : 0;
+      return event.count <= there ? undefined : "there are not so many messages";
+    }
+    case "future_settled":
+      return blocking.facts.has(event.name) ? "a future is settled once" : otherKind(state, event.name, "future");
+    case "run_ended":
+      return state.liveCount() === 0 ? undefined : "tasks are live";
+    default:
+      return undefined;
+  }
+}
+
+function creation(state: RunState, event: Of<"task_created">): Objection {
+  const { task, parent, after = [], key } = event;
+  if (state.find(task) || task > state.header.limits.tasks) return `a task ${task} can't be created`;
+  const creator = parent === 0 ? undefined : state.find(parent);
+  if (parent > 0 && (!creator || !isLive(creator))) return `there is no live task ${parent}`;
+  if (event.depth !== (creator?.depth ?? 0) + 1) return "its depth is not its creator's and one";
+  if (event.root && (state.header.root > 0 || parent > 0)) return "there is one root, and nobody made it";
+  if (key !== undefined && state.keyOf(parent, key) !== undefined) return `the key ${key} is used twice`;
+  if ((event.lineage ?? 0) > (state.header.lineageCount ?? 0)) return `there is no lineage ${event.lineage}`;
+  if (new Set(after).size < after.length) return "a dependency is named twice";
+  const missing = after.find((n) => !state.find(n));
+  return missing === undefined ? undefined : `there is no task ${missing}`;
+}
+
+function waiting(state: RunState, event: Of<"call_waiting">): Objection {
+  const task = state.task(event.task);
+  if (task.phase.state !== "running") return "only who runs begins to wait";
+  if (hasCall(task, event.call)) return "that call was made before";
+  const want = event.want ?? (event.lock && { kind: "lock" as const, ...event.lock });
+  if (event.remote) return callOfTool(state, event);
+  if (!want) return undefined;
+  for (const name of want.names) {
+    const other = otherKind(state, name, lineKindOf(want));
+    if (other) return other;
+  }
+  if (want.kind === "semaphore" && !state.blocking.facts.has(want.names[0])) return "there is no such semaphore";
+  return undefined;
+}
+
+/** It always times out (M3 of remote-calls.ts), and stands in place of all else that a call may wait for. */
+function callOfTool(state: RunState, { targets, want, lock, until }: Of<"call_waiting">): Objection {
+  if (targets.length > 0 || want || lock) return "a call waits for one thing";
+  if (!until) return "a call of a tool times out";
+  return state.openCalls.size < openToolCallsMax ? undefined : `more than ${openToolCallsMax} open calls`;
+}
+
+function ofOpenCall(
+  state: RunState,
+  { task, call: id }: { readonly task: number; readonly call: string },
+  is: (call: OpenCall) => boolean,
+): Objection {
+  const call = state.task(task).calls.find((one) => one.id === id);
+  return call && isOpenCall(call) && is(call) ? undefined : "there is no such open call, or it is not at that";
+}
+
+/** The oldest leave the inbox first (M1 of inbox.ts). */
+function shown(state: RunState, { task, messages = [] }: Of<"turn">): Objection {
+  const { inbox } = state.task(task);
+  return messages.every((seq, i) => inbox[i]?.seq === seq) ? undefined : "it shows messages that do not wait";
+}
+
+function unread(state: RunState, event: { readonly task: number; readonly unread?: readonly number[] }): Objection {
+  const waiting = new Set(state.task(event.task).inbox.map(({ seq }) => seq));
+  return event.unread?.every((seq) => waiting.has(seq)) === false ? "it names messages that do not wait" : undefined;
+}
+
+function received(state: RunState, event: Of<"message_received">): Objection {
+  const task = state.task(event.task);
+  if (!isWorking(task)) return "its work is done";
+  const bytes = task.inbox.reduce((sum, one) => sum + one.bytes, event.bytes);
+  return task.inbox.length < inboxMessagesMax && bytes <= inboxBytesMax
+    ? undefined
+    : "more messages than an inbox holds";
+}
+
+function compaction(state: RunState, { task: n, fence, from }: Of<"context_compacted">): Objection {
+  const task = state.task(n);
+  const { phase } = task;
+  if (phase.state !== "running" || phase.fence !== fence) return "only who runs has a context that is cut";
+  return from === (task.head ?? task.base) ? undefined : "that is not its context";
+}
+
+/** The first reader has an open lease, and there is one at a time (H1 of warming.ts). */
+function warming(state: RunState, { task: n, fence, lineage: of }: Of<"cache_warming">): Objection {
+  const task = state.task(n);
+  const { phase } = task;
+  if (phase.state !== "running" || phase.fence !== fence || lineageOf(task) !== of)
+    return "it does not read that prefix";
+  const lineage = findLineage(state, of);
+  return lineage?.warmer === 0 ? undefined : "its siblings are held already, or nobody follows it";
+}
+
+function ending(state: RunState, event: Of<"task_ended">): Objection {
+  const task = state.task(event.task);
+  if (!isLive(task)) return "a task ends once in a generation";
+  const unseen = unread(state, event);
+  if (unseen || event.result_seq === undefined) return unseen;
+  const { phase } = task;
+  return phase.state === "parked" && phase.on === "children" && phase.seq === event.result_seq
+    ? undefined
+    : "its result is not there";
+}
+
+function inPhase(state: RunState, n: number, ...states: readonly Task["phase"]["state"][]): Objection {
+  const { state: now } = state.task(n).phase;
+  return states.includes(now) ? undefined : `task ${n} is ${now}`;
+}
+
+const live = (state: RunState, n: number): Objection => (isLive(state.task(n)) ? undefined : `task ${n} has ended`);
+
+const hasCall = (task: Task, id: string): boolean => task.calls.some((call) => call.id === id);
+
+/** A variable that is there must be of this kind. */
+function otherKind({ blocking }: RunState, name: string, kind: Facts["kind"]): Objection {
+  const other = [blocking.facts.get(name)?.kind, blocking.lineOf(name)?.kind].find((one) => one && one !== kind);
+  return other && `${name} is a ${other}`;
+}

@@ -1,0 +1,141 @@
+/** A deleted run leaves nothing: not in its objects, not in the index, not at the gate; a deletion that breaks off is carried on. */
+
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it, vi } from "vitest";
+import { variableStub } from "../../src/objects/env.ts";
+import { sweepRuns } from "../../src/objects/sweep.ts";
+import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
+import { bindings, codeOf, gateOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
+import { heldSeats, nextTask } from "./lib/seats.ts";
+
+const tickets = heldSeats();
+const used = (tool: string, args: object) => ({ tool, arguments: JSON.stringify(args), waitMs: 0 });
+const names = Array.from({ length: 54 }, (_, i) => `v${i}`);
+
+async function fullRun(): Promise<TestRun> {
+  const run = await makeRun();
+  await insertRun(bindings.DB, { tenant: run.tenant, id: run.id, name: null, createdAt: Date.now() - 120_000 });
+  await run.create({ key: "a", pool: "box", instructions: "a" }, { key: "h", instructions: "h" });
+  await Promise.all(names.map((name) => run.rpc.callTool(used("atomic", { op: "set", name, value: 1 }))));
+  value(await run.rpc.callTool(used("message_queue", { op: "push", name: "q", messages: [1] })));
+  return run;
+}
+
+const variable = (run: TestRun, name: string) => bindings.VARIABLES.getByName(`${run.tenant}/${run.id}/${name}`);
+const tablesOf = (stub: DurableObjectStub): Promise<string[]> =>
+  runInDurableObject(stub, (_, state) =>
+    Array.from(
+      state.storage.sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'"),
+      (row) => row.name,
+    ).filter((name) => !name.startsWith("_cf")),
+  );
+const runObjectOf = (run: TestRun) => bindings.RUNS.getByName(`${run.tenant}/${run.id}`);
+
+async function expectGone(run: TestRun): Promise<void> {
+  expect(await tablesOf(runObjectOf(run))).toEqual([]);
+  for (const name of names) expect(await tablesOf(variable(run, name))).toEqual([]);
+  expect(await listRuns(bindings.DB, run.tenant, 10)).toEqual([]);
+  await expectUnreachable(run);
+}
+
+/** Every call of a run that is none. */
+async function expectUnreachable(run: TestRun): Promise<void> {
+  const { rpc } = run;
+  const replies = await Promise.all([
+    rpc.run(),
+    rpc.tasks({ limit: 1 }),
+    rpc.task("T1-aaaaaa"),
+    rpc.taskContext("T1-aaaaaa"),
+    rpc.events({ after: 0, limit: 1, waitMs: 0 }),
+    rpc.variables({ limit: 1 }),
+    rpc.variable("v1"),
+    rpc.findings({ limit: 1 }),
+    rpc.snapshot("0".repeat(32)),
+    rpc.createTasks({ tasks: [{ instructions: "x" }] }),
+    rpc.callTool(used("atomic", { op: "add", name: "v1", delta: 1 })),
+    rpc.openActor({ ttlMs: 5000 }),
+    rpc.pause(),
+    rpc.cancelRun(undefined),
+    rpc.exportPage(undefined),
+  ]);
+  expect(new Set(replies.map((reply) => codeOf(reply as never)))).toEqual(new Set(["not_found"]));
+}
+
+describe("a deletion", () => {
+  it("takes objects, index and gate with it; leases are lost, seats stop, long polls end", async () => {
+    const run = await fullRun();
+    await vi.waitFor(() => expect(tickets.filter((ticket) => ticket.run === run.id)).toHaveLength(1));
+    const seat = (await run.rpc.openSeat(run.ticket("s1"), nextTask("s1")))!;
+    const lease = (await run.lease())!;
+    const polled = run.rpc.wait({ mode: "all", timeoutMs: 20_000 });
+    value(await run.rpc.deleteRun());
+    expect(codeOf(await polled)).toBe("not_found");
+    await expectGone(run);
+    // The door answers `lease_lost` for these (http/lease-holder.ts).
+    expect(["not_found", "lease_lost"]).toContain(codeOf(await run.rpc.renew(lease)));
+    expect(["not_found", "lease_lost"]).toContain(
+      codeOf(await run.rpc.complete(lease, { result: 1, next: false, worker: "w" })),
+    );
+    expect(await run.rpc.renewSeat(seat)).toMatchObject({ held: false });
+    const turn = {
+      messages: ['{"role":"assistant","content":"x"}'],
+      calls: [],
+      usage: { input_tokens: 1, output_tokens: 1, cache_read_tokens: 0, cache_write_tokens: 0 },
+    };
+    expect(await run.rpc.seatTurn(seat, turn, nextTask("s1"))).toEqual({ kind: "over" });
+    expect(await run.rpc.openSeat(run.ticket("s2"), nextTask("s2"))).toBeUndefined();
+    const leases = await gateOf(run.tenant).lease({ tenant: run.tenant, pool: "box", worker: "w", max: 1, waitMs: 0 });
+    expect(value(leases)).toEqual([]);
+    expect(codeOf(await run.rpc.deleteRun())).toBe("not_found");
+  });
+
+  it.each([0, 53])(
+    "that breaks off after %i of the variables: the run is gone at once, the alarm does the rest",
+    async (nth) => {
+      using clock = new TestClock();
+      const run = await fullRun();
+      const failing = variable(run, names[nth]!);
+      await runInDurableObject(failing, (instance) => {
+        (instance as unknown as { deleteAll: () => Promise<void> }).deleteAll = () => Promise.reject(new Error("away"));
+      });
+      expect(codeOf(await run.rpc.deleteRun())).toBe("overloaded");
+      await expectUnreachable(run);
+      await evictDurableObject(failing);
+      await run.evict();
+      await expectUnreachable(run);
+      clock.forward(6_000);
+      expect(await run.ring()).toBe(true);
+      await expectGone(run);
+    },
+  );
+
+  it("that broke off is carried on by the caller's repeat, and by the sweep; nobody makes a run over it", async () => {
+    for (const again of [(run: TestRun) => run.rpc.deleteRun(), () => sweepRuns(bindings)]) {
+      const run = await fullRun();
+      await runInDurableObject(variable(run, "v3"), (instance) => {
+        (instance as unknown as { deleteAll: () => Promise<void> }).deleteAll = () => Promise.reject(new Error("away"));
+      });
+      expect(codeOf(await run.rpc.deleteRun())).toBe("overloaded");
+      const input = {
+        tenant: run.tenant,
+        run: run.id,
+        context: { format: "anthropic" as const, messages: [] },
+        limits: {},
+      };
+      expect(codeOf(await run.rpc.createRun(input))).toBe("overloaded");
+      await evictDurableObject(variable(run, "v3"));
+      await again(run);
+      await expectGone(run);
+    }
+  });
+
+  it("waits for ops that are under way, so that none makes its variable anew", async () => {
+    const run = await fullRun();
+    const ops = names.map((name) => run.rpc.callTool(used("atomic", { op: "add", name, delta: 1 })));
+    const deleted = run.rpc.deleteRun();
+    await Promise.all(ops);
+    value(await deleted);
+    await expectGone(run);
+    expect(await variableStub(bindings, run.tenant, run.id, "v1").look()).toBeUndefined();
+  });
+});

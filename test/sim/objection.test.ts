@@ -1,0 +1,42 @@
+/** What a log from elsewhere is checked by lets everything through that the rules themselves decide. */
+
+import { expect, test } from "vitest";
+import { loggedEvents } from "../../src/contract/logged-events.ts";
+import { apply } from "../../src/scheduler/apply.ts";
+import { objection } from "../../src/scheduler/objection.ts";
+import { newState } from "../scheduler/run.ts";
+import { World } from "./world.ts";
+
+const worlds = 10;
+const steps = 300;
+
+test("[G4] no event of a simulated run meets an objection, or has a field that files may not have", () => {
+  for (let seed = 1; seed <= worlds; seed++) {
+    const world = new World(seed);
+    for (let step = 0; step < steps; step++) world.step();
+    world.finish();
+    const state = newState();
+    for (const { seq, event, at } of world.log) {
+      // The simulation's runs have their limits from the start, and its snapshots are names.
+      const why = seq === 1 ? undefined : objection(state, event);
+      const hash = "0".repeat(32);
+      const shown = {
+        ...event,
+        ...("snapshot" in event && { snapshot: hash }),
+        ...(event.type === "context_compacted" && { from: hash, to: hash }),
+      };
+      const parsed = loggedEvents[event.type].safeParse(shown);
+      expect({ seed, event, why, fields: parsed.error?.issues }).toMatchObject({ why: undefined, fields: undefined });
+      apply(state, event, seq, at);
+    }
+  }
+}, 30_000);
+
+test("[G4] a log begins with the run's creation, and goes on without it", () => {
+  const state = newState();
+  expect(objection(state, { type: "task_observed", task: 1 })).toMatch(/run_created/);
+  const begin = { type: "run_created", limits: state.header.limits, snapshot: "s" } as const;
+  expect(objection(state, begin)).toBeUndefined();
+  apply(state, begin, 1, 0);
+  expect(objection(state, begin)).toMatch(/once/);
+});
