@@ -178,27 +178,6 @@ export interface CompleteToolCallRequest {
   worker?: string;
 }
 
-export interface ToolLeasesRequest extends LeasesRequest {
-  /** Only calls of these tools; left out: of any that the pool has. */
-  tools?: string[];
-}
-
-export interface ProgressReport {
-  message?: string;
-  /** 0 to 1. */
-  fraction?: number;
-}
-
-export interface CompleteToolCallRequest {
-  /** Text or any JSON, at most 1 MiB. */
-  result: unknown;
-  /** The tool was carried out, and the result is an error that it found. */
-  is_error?: boolean;
-  /** Lease the next call of the same tool in the same call. */
-  next?: boolean;
-  worker?: string;
-}
-
 export interface CompleteRequest {
   result: unknown;
   usage?: Partial<Usage>;
