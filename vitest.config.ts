@@ -54,8 +54,8 @@ export default defineConfig({
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: ["./test/e2e/lib/shared-server.ts"],
-          // Servers share two cores with the tests: one file at a time.
-          fileParallelism: false,
+          // Servers share two cores with the tests, and wait for most of their time: two files at a time.
+          maxWorkers: 2,
           testTimeout: e2eTestMs,
           hookTimeout: e2eTestMs,
         },

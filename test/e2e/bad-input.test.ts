@@ -3,11 +3,12 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { batchTasksMax, bodyBytesMax, instructionsBytesMax, resultBytesMax } from "../../src/limits.ts";
-import { sharedServer } from "./lib/shared.ts";
+import { LocalServer } from "./lib/server.ts";
 
-const server = sharedServer();
+/** Its own: what it counts would be changed by other files. */
+let server: LocalServer;
 
 interface Bad {
   does: string;
@@ -419,10 +420,13 @@ const seen = async () => {
 };
 
 beforeAll(async () => {
+  server = await LocalServer.start();
   run = (await server.call("POST", "/v1/runs", { name: "bad input" })).json.id;
   // Nobody serves this pool: the run stands still.
   await server.call("POST", `/v1/runs/${run}/tasks`, tasks({ ...ok, key: "taken", pool: "nobody-serves" }));
 });
+
+afterAll(() => server.stop());
 
 describe("a problem", () => {
   it.each(bad)("answers $does", async ({ method = "POST", path, body, status, code, at: field }) => {
