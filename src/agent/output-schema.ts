@@ -17,8 +17,20 @@ export function schemaViolation(schemaText: string, value: unknown): string | un
   return shown.join("\n");
 }
 
+/** A final text as what the schema asks for, or what is wrong with it. */
+export function readOutput(
+  schemaText: string,
+  text: string,
+): { ok: true; value: unknown } | { ok: false; violation: string } {
+  const parsed = parseJsonText(text);
+  const violation = parsed.ok ? schemaViolation(schemaText, parsed.value) : parsed.message;
+  return parsed.ok && violation === undefined
+    ? { ok: true, value: parsed.value }
+    : { ok: false, violation: violation ?? "" };
+}
+
 /** Models like to wrap JSON in a fence: one around the whole text is taken off. */
-export function parseJsonText(text: string): { ok: true; value: unknown } | { ok: false; message: string } {
+function parseJsonText(text: string): { ok: true; value: unknown } | { ok: false; message: string } {
   const fenced = /^\s*```(?:json)?\s*\n([\s\S]*?)\n```\s*$/.exec(text);
   try {
     return { ok: true, value: JSON.parse(fenced?.[1] ?? text) as unknown };

@@ -6,7 +6,7 @@ import { toolHints } from "../errors/codes.ts";
 import { outputRepairsMax } from "../limits.ts";
 import type { Ending } from "../objects/seat-rpc.ts";
 import type { ModelReply } from "./models/port.ts";
-import { parseJsonText, repairText, schemaViolation } from "./output-schema.ts";
+import { readOutput, repairText, schemaViolation } from "./output-schema.ts";
 
 export interface Meaning {
   /** Calls that the scheduler carries out. */
@@ -50,12 +50,10 @@ export function meaningOf(
     return { calls };
   }
   if (schema === undefined) return { calls, ending: { kind: "result", result: reply.text }, isFinal: true };
-  const parsed = parseJsonText(reply.text);
-  const violation = parsed.ok ? schemaViolation(schema, parsed.value) : parsed.message;
-  if (parsed.ok && violation === undefined)
-    return { calls, ending: { kind: "result", result: parsed.value }, isFinal: true };
-  if (repairs >= outputRepairsMax) return { calls, ending: failed("output_invalid", violation ?? "") };
-  return { calls, repair: repairText(violation ?? "") };
+  const output = readOutput(schema, reply.text);
+  if (output.ok) return { calls, ending: { kind: "result", result: output.value }, isFinal: true };
+  if (repairs >= outputRepairsMax) return { calls, ending: failed("output_invalid", output.violation) };
+  return { calls, repair: repairText(output.violation) };
 }
 
 /** A `finish` call: an ending, or what to tell the model about it. */

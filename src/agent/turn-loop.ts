@@ -6,7 +6,7 @@
  * V3. A lost lease stops the model call at once: nobody pays for a reply that nobody takes.
  */
 
-import { openCalls, toolResultMessages, userMessage } from "../context/calls.ts";
+import { assistantText, openCalls, roleOf, toolCalls, toolResultMessages, userMessage } from "../context/calls.ts";
 import { stripReasoning } from "../context/fork.ts";
 import { rawAt, rawElements } from "../context/json-text.ts";
 import type { CacheMark, Format, MessageText, ToolResult, Usage } from "../context/types.ts";
@@ -17,7 +17,7 @@ import type { ModelUsed } from "../objects/run/models.ts";
 import type { Answer, Ending, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
 import { leaseOf } from "./lease.ts";
 import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
-import { repairsIn } from "./output-schema.ts";
+import { readOutput, repairsIn, repairText } from "./output-schema.ts";
 import { PartialText } from "./partial-text.ts";
 import { answerHere, meaningOf } from "./reply.ts";
 import type { SnapshotCache } from "./snapshot-cache.ts";
@@ -133,6 +133,7 @@ class Attempt {
       const message = `No provider is configured for the format "${this.#work.head.format}".`;
       return this.#end({ kind: "error", error: { code: "no_provider", message }, transient: false });
     }
+    this.#repeatRepair();
     for (;;) {
       const left = await this.#answerCalls();
       if (left) return left;
@@ -144,6 +145,19 @@ class Attempt {
       const over = await this.#takeTurn(provider);
       if (over) return over;
     }
+  }
+
+  /**
+   * A reply that did not match the schema is in the log, what the model was to be told about it comes with the next turn:
+   * an attempt that ends between the two (paused, parked for tokens, killed) leaves it to be said by the one that goes on.
+   */
+  #repeatRepair(): void {
+    const { head, outputSchema } = this.#work;
+    const last = this.#logged.at(-1);
+    if (outputSchema === undefined || last === undefined || this.#pending.length > 0) return;
+    if (roleOf(last) !== "assistant" || toolCalls(head.format, last).length > 0) return;
+    const output = readOutput(outputSchema, assistantText(head.format, last));
+    if (!output.ok) this.#pending.push(userMessage(head.format, repairText(output.violation)));
   }
 
   /** Answers the calls that the transcript ends in; a reply means that the attempt is over (a call waits, or all is lost). */
@@ -248,7 +262,7 @@ class Attempt {
     this.#inbox = answer.messages;
     this.#partial.watched = answer.watched;
     this.#turns++;
-    if (answer.paused || (this.#ports.isOver() && meaning.repair === undefined)) return this.#giveBack();
+    if (answer.paused || this.#ports.isOver()) return this.#giveBack();
     return undefined;
   }
 

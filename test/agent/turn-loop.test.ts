@@ -1,0 +1,91 @@
+/** A hosted attempt that goes on where another one ended, against a model and a scheduler that answer as the test says. */
+
+import { describe, expect, it } from "vitest";
+import type { ModelRequest } from "../../src/agent/models/port.ts";
+import { SnapshotCache } from "../../src/agent/snapshot-cache.ts";
+import { runAttempt, type TurnLoopPorts } from "../../src/agent/turn-loop.ts";
+import type { SeatTurn, SeatWork } from "../../src/objects/seat-rpc.ts";
+
+const schema = JSON.stringify({ type: "object", properties: { n: { type: "number" } }, required: ["n"] });
+const usage = { input_tokens: 1, output_tokens: 1, cache_read_tokens: 0, cache_write_tokens: 0 };
+const user = (text: string) => JSON.stringify({ role: "user", content: text });
+const says = (text: string) => JSON.stringify({ role: "assistant", content: text });
+
+/** One that another seat began: its fork and its first reply are in the log. */
+const resumed = (reply: string, more: Partial<SeatWork> = {}): SeatWork => ({
+  taskNumber: 1,
+  fence: 2,
+  taskId: "T1-aaaaaa",
+  expiresAt: 0,
+  generation: 1,
+  attempt: 2,
+  head: { format: "anthropic" },
+  from: null,
+  steps: [{ hash: "s", messages: [user("do"), says(reply)] }],
+  snapshot: "s",
+  fork: [],
+  messages: [],
+  mark: undefined,
+  baseCount: 0,
+  turns: 1,
+  answers: {},
+  maxTurns: 5,
+  model: undefined,
+  outputSchema: schema,
+  reserves: false,
+  lineage: "l",
+  relocated: false,
+  remoteTools: [],
+  warms: false,
+  watched: false,
+  ...more,
+});
+
+/** Carries the attempt on by a model that answers `{"n": 4}`: the request that it got, and the turn that was logged. */
+async function carryOn(work: SeatWork): Promise<{ request: ModelRequest; turn: SeatTurn }> {
+  let request: ModelRequest | undefined;
+  let turn: SeatTurn | undefined;
+  const scheduler = {
+    seatTurn: async (_lease: unknown, logged: SeatTurn) => {
+      turn = logged;
+      return { kind: "over" as const };
+    },
+  };
+  await runAttempt(work, {
+    scheduler: () => scheduler as unknown as ReturnType<TurnLoopPorts["scheduler"]>,
+    run: "r",
+    cache: new SnapshotCache(),
+    callModel: async (asked) => {
+      request = asked;
+      const text = '{"n": 4}';
+      return { ok: true, reply: { message: says(text), text, calls: [], usage, stop: "end" } };
+    },
+    providerFor: () => ({ name: "simulated", baseUrl: "", apiKey: "", defaultModel: "m" }),
+    next: () => undefined,
+    isOver: () => false,
+  });
+  return { request: request!, turn: turn! };
+}
+
+describe("a reply that did not match the schema", () => {
+  it("is answered by the attempt that goes on, where the one that had it ended before the next turn", async () => {
+    const { request, turn } = await carryOn(resumed("four"));
+    const repair = request.messages.at(-1)!;
+    expect(JSON.parse(repair)).toMatchObject({ role: "user", content: expect.stringContaining("was not accepted") });
+    expect(request.messages.slice(0, -1)).toEqual([user("do"), says("four")]);
+    expect(turn.messages).toEqual([repair, says('{"n": 4}')]);
+    expect(turn.ending).toEqual({ kind: "result", result: { n: 4 } });
+  });
+
+  it("comes before messages to the task", async () => {
+    const { turn } = await carryOn(resumed("four", { messages: [user("be quick")] }));
+    expect(turn.messages[0]).toContain("was not accepted");
+    expect(turn.messages[1]).toBe(user("be quick"));
+    expect(turn.shown).toBe(1);
+  });
+});
+
+it("a final answer that a message crossed is no fault", async () => {
+  const { turn } = await carryOn(resumed('{"n": 3}', { messages: [user("and now four")] }));
+  expect(turn.messages).toEqual([user("and now four"), says('{"n": 4}')]);
+});
