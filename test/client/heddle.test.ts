@@ -151,12 +151,12 @@ describe("names", () => {
   it('of "." and ".." are found nowhere, since a URL takes them for another path', async () => {
     answering(ok);
     for (const call of [
-      client.cancelTask("run_1", ".."),
-      client.run("."),
-      client.deleteRun(".."),
-      client.variable("run_1", ".."),
+      () => client.cancelTask("run_1", ".."),
+      () => client.run("."),
+      () => client.deleteRun(".."),
+      () => client.variable("run_1", ".."),
     ]) {
-      await expect(call).rejects.toMatchObject({ status: 404, code: "not_found" });
+      await expect(call()).rejects.toMatchObject({ status: 404, code: "not_found" });
     }
     expect(server.calls).toEqual([]);
     await client.task("run_1", "...");
