@@ -13,7 +13,7 @@ let paths: WorkspacePaths;
 
 beforeEach(() => {
   outside = realpathSync(mkdtempSync(join(tmpdir(), "heddle-test-")));
-  root = join(outside, "work");
+  root = join(outside, "project");
   mkdirSync(join(root, "src"), { recursive: true });
   writeFileSync(join(outside, "secret"), "s");
   writeFileSync(join(root, "src/a.ts"), "a");
@@ -88,10 +88,10 @@ describe("a path", () => {
 
   it("that comes back in by a link that leads out is refused, too", async () => {
     symlinkSync(outside, join(root, "out"));
-    expect(await codeOf("out/work/src/a.ts")).toBe("outside_workspace");
+    expect(await codeOf("out/project/src/a.ts")).toBe("outside_workspace");
     // A folder whose name begins as the workspace's does is outside.
-    mkdirSync(join(outside, "work-too"));
-    symlinkSync(join(outside, "work-too"), join(root, "too"));
+    mkdirSync(join(outside, "project-too"));
+    symlinkSync(join(outside, "project-too"), join(root, "too"));
     expect(await codeOf("too")).toBe("outside_workspace");
   });
 
