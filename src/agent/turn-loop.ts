@@ -106,6 +106,9 @@ class Attempt {
   #warms: boolean;
   /** Tokens of a prefix that the vendor has counted, and how many messages it has. */
   #known = { tokens: 0, messages: 0 };
+  /** Of the model call under way: when it was asked, and when its reply began. */
+  #askedAt = 0;
+  #firstMs: number | undefined;
 
   constructor(
     work: SeatWork,
@@ -214,6 +217,8 @@ class Attempt {
       outputTokens = reserved.outputTokens;
     }
     this.#partial.begin(this.#turns + 1);
+    this.#askedAt = Date.now();
+    this.#firstMs = undefined;
     const outcome = await this.#call(provider, outputTokens);
     this.#partial.end();
     if (!outcome.ok) {
@@ -248,6 +253,7 @@ class Attempt {
       messages,
       usage: reply.usage,
       model,
+      took: { ms: Date.now() - this.#askedAt, ...(this.#firstMs !== undefined && { firstMs: this.#firstMs }) },
       shown: this.#shown,
       calls: meaning.calls,
       ...(meaning.ending && { ending: meaning.ending }),
@@ -298,6 +304,7 @@ class Attempt {
 
   /** Nobody waits for the answer: where it is lost the turn, or the hold's end, lets the siblings go. */
   #begun(): void {
+    this.#firstMs = Date.now() - this.#askedAt;
     if (!this.#warms) return;
     this.#warms = false;
     this.#ports

@@ -125,7 +125,16 @@ const fields = {
     boot: text(limits.nameCharsMax).exactOptional(),
   },
   tokens_reserved: { task, fence: count, tokens: count, nanos: count.exactOptional() },
-  turn: { task, fence: count, turn: seq, snapshot: snapshotHash, usage, messages: inboxSeqs.exactOptional() },
+  turn: {
+    task,
+    fence: count,
+    turn: seq,
+    snapshot: snapshotHash,
+    usage,
+    model_ms: count.exactOptional(),
+    first_ms: count.exactOptional(),
+    messages: inboxSeqs.exactOptional(),
+  },
   context_compacted: {
     task,
     fence: count,

@@ -95,6 +95,8 @@ export interface SeatTurn {
   readonly usage: Usage;
   /** Whose usage it is. */
   readonly model?: ModelUsed;
+  /** From the model's request to the end of its reply, and to its first token. */
+  readonly took?: { readonly ms: number; readonly firstMs?: number };
   /** Calls of the reply that Heddle carries out. */
   readonly calls: readonly ToolCall[];
   /** The reply ends the task. */

@@ -127,6 +127,9 @@ export type SchedulerEvent =
       readonly turn: number;
       readonly snapshot: string;
       readonly usage: UsageDelta;
+      /** From the request to the end of the reply, and to its first token, as the seat measured it. */
+      readonly model_ms?: number;
+      readonly first_ms?: number;
       /** The messages from outside that its messages hold, by the `seq` of their arrival. */
       readonly messages?: readonly number[];
     }

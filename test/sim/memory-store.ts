@@ -21,13 +21,14 @@ const clone = (task: Task): Task => ({
 });
 
 export class MemoryStore {
-  readonly log: { seq: number; at: number; event: SchedulerEvent }[] = [];
+  readonly log: { seq: number; at: number; event: SchedulerEvent; causes: readonly number[] }[] = [];
   readonly #pages = new Map<number, Task>();
   readonly #facts = new Map<string, Facts>();
   #header: RunHeader | undefined;
 
   append(decided: readonly Decided[], at: number): void {
-    for (const { seq, event } of decided) this.log.push({ seq, at, event: JSON.parse(JSON.stringify(event)) });
+    for (const { seq, event, causes } of decided)
+      this.log.push({ seq, at, event: JSON.parse(JSON.stringify(event)), causes });
   }
 
   checkpoint(state: RunState): void {

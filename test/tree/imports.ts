@@ -35,6 +35,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   variables: { imports: ground, pure: true },
   contract: { imports: [...ground, "context"], types: ["prices", "variables"], packages: [/^zod$/], pure: true },
   scheduler: { imports: [...ground, "context", "prices"], types: ["contract", "variables"], pure: true },
+  // Folds of the log.
+  trace: { imports: [...ground, "prices"], types: ["scheduler", "contract"], pure: true },
   // Below the objects and the door, which both read and write through it.
   storage: { imports: domain, types: ["contract", "objects"] },
   objects: { imports: [...domain, "contract", "prices", "served-by", "storage"], packages: [/^cloudflare:workers$/] },
@@ -44,7 +46,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   http: {
-    imports: [...ground, "version", "signing", "context", "contract", "storage/d1"],
+    imports: [...ground, "version", "signing", "context", "contract", "trace", "storage/d1"],
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },

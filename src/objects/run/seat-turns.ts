@@ -27,6 +27,8 @@ export function logTurn(step: Step, run: LoadedRun, task: Leased, turn: SeatTurn
     turn: task.turns + 1,
     snapshot,
     usage: usageDelta(run, turn.usage, turn.model),
+    ...(turn.took && { model_ms: turn.took.ms }),
+    ...(turn.took?.firstMs !== undefined && { first_ms: turn.took.firstMs }),
     ...shownMessages(task, turn.shown ?? 0),
   });
   settleBudget(step);

@@ -1,0 +1,151 @@
+import { describe, expect, test } from "vitest";
+import { completeTask, settle } from "../../src/scheduler/ending.ts";
+import { acquire, releaseLock } from "../../src/scheduler/locks.ts";
+import type { Task } from "../../src/scheduler/task.ts";
+import { CausalGraph, earliest, weightOf } from "../../src/trace/causal-graph.ts";
+import { type CriticalPath, CriticalPathFold } from "../../src/trace/critical-path.ts";
+import { Run } from "../scheduler/run.ts";
+import { World } from "../sim/world.ts";
+import { fold, traceOf } from "./lib/trace.ts";
+
+const pathOf = (run: Run): CriticalPath => fold(new CriticalPathFold(), traceOf(run.log)).finish()!;
+const shown = ({ path }: CriticalPath) => path.map(({ task, kind, from, to }) => [task, kind, to - from]);
+
+describe("the critical path", () => {
+  test("[P1] goes through the dependency that ended last, and names the queue", () => {
+    const run = new Run();
+    const [short, long, last] = run.post({ key: "a" }, { key: "b" }, { after: ["a", "b"] }) as [Task, Task, Task];
+    run.start(short);
+    run.now += 10;
+    run.start(long);
+    run.now += 20;
+    run.complete(short);
+    run.now += 70;
+    run.complete(long);
+    run.now += 5;
+    run.start(last);
+    run.now += 40;
+    run.complete(last);
+    const found = pathOf(run);
+    expect(shown(found)).toEqual([
+      [2, "ready", 10],
+      [2, "working", 90],
+      [3, "ready", 5],
+      [3, "working", 40],
+    ]);
+    // Had everybody had a worker: 90 and 40.
+    expect(found.idealMs).toBe(130);
+    expect(found.idealPath).toEqual([
+      { task: 2, ms: 90 },
+      { task: 3, ms: 40 },
+    ]);
+    expect(Object.fromEntries(found.slackMs)).toEqual({ 1: 60, 2: 0, 3: 0 });
+  });
+
+  test("goes back from a parent to the child that it waited for, and to the turn that forked it", () => {
+    const run = new Run();
+    const [parent] = run.post({}) as [Task];
+    const leased = run.start(parent);
+    run.now += 30;
+    const [quick, slow] = run.make(parent, {}, {}) as [Task, Task];
+    run.start(quick);
+    run.start(slow);
+    run.now += 10;
+    run.step((step) => {
+      completeTask(step, parent, leased.phase.fence, "done");
+      settle(step);
+    });
+    run.complete(quick);
+    run.now += 90;
+    run.complete(slow);
+    expect(shown(pathOf(run))).toEqual([
+      [1, "working", 30],
+      [3, "working", 100],
+    ]);
+  });
+
+  test("goes from a grant to who had the lock, and tells the time without it", () => {
+    const run = new Run();
+    const [first, second] = run.post({}, {}) as [Task, Task];
+    run.start(first);
+    run.start(second);
+    const want = { call: "c", names: ["db"], mode: "exclusive", until: 0 } as const;
+    run.step((step) => acquire(step, first, want));
+    run.step((step) => acquire(step, second, want));
+    const { phase } = second;
+    run.step((step) =>
+      step.emit({
+        type: "task_parked",
+        task: second.n,
+        fence: phase.state === "running" ? phase.fence : 0,
+        on: "calls",
+      }),
+    );
+    run.now += 100;
+    run.step((step) => {
+      releaseLock(step, first, "db");
+      settle(step);
+    });
+    run.complete(first);
+    run.start(second);
+    run.now += 50;
+    run.complete(second);
+    const found = pathOf(run);
+    expect(shown(found)).toEqual([
+      [1, "working", 100],
+      [2, "working", 50],
+    ]);
+    expect(found.idealMs).toBe(150);
+    expect(Object.fromEntries(found.withoutVariable)).toEqual({ db: 100 });
+  });
+
+  test("a run in which nothing has ended has none", () => {
+    const run = new Run();
+    run.post({});
+    expect(fold(new CriticalPathFold(), traceOf(run.log)).finish()).toBeUndefined();
+  });
+});
+
+describe("in worlds of faults", () => {
+  const worlds = Array.from({ length: 30 }, (_, i) => {
+    const world = new World(i + 1, { remoteTools: i % 3 === 0 });
+    for (let step = 0; step < 200; step++) world.step();
+    return { seed: i + 1, events: traceOf(world.log) };
+  });
+
+  test("[P1] the path covers the run without gaps", () => {
+    for (const { seed, events } of worlds) {
+      const found = fold(new CriticalPathFold(), events).finish();
+      if (!found) continue;
+      let at = found.startedAt;
+      for (const { from, to } of found.path) {
+        expect(from, `seed ${seed}`).toBe(at);
+        at = to;
+      }
+      expect(at).toBe(found.endedAt);
+    }
+  });
+
+  test("[C1] [P2] no chain of events is longer than the ideal run, and no event comes before what it follows from", () => {
+    for (const { events } of worlds) {
+      const graph = fold(new CausalGraph(), events);
+      const { times } = earliest(graph);
+      for (const [place, step] of graph.steps.entries()) {
+        if (step.prev >= 0) expect(times[place]).toBeGreaterThanOrEqual(times[step.prev]! + weightOf(step));
+        for (const edge of step.follows) {
+          expect(edge.place).toBeLessThan(place);
+          expect(times[place]).toBeGreaterThanOrEqual(times[edge.place]!);
+        }
+      }
+    }
+  });
+
+  test("[P3] slack is never negative, and somebody has none", () => {
+    for (const { events } of worlds) {
+      const found = fold(new CriticalPathFold(), events).finish();
+      if (!found) continue;
+      const slack = [...found.slackMs.values()];
+      expect(Math.min(...slack)).toBe(0);
+    }
+  });
+});
