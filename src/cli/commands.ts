@@ -6,6 +6,7 @@ import { doctorCommand } from "./doctor/doctor.ts";
 import { exportCommand } from "./files/export.ts";
 import { importCommand } from "./files/import.ts";
 import { contextCommand } from "./look/context.ts";
+import { criticalPathCommand } from "./look/critical-path.ts";
 import { findingsCommand } from "./look/findings.ts";
 import { logsCommand } from "./look/logs.ts";
 import { runsCommand } from "./look/runs.ts";
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   contextCommand,
   varsCommand,
   findingsCommand,
+  criticalPathCommand,
   waitCommand,
   pauseCommand,
   resumeCommand,

@@ -13,6 +13,7 @@ import type {
   ActorView,
   ContextView,
   CreatedTasks,
+  CriticalPathView,
   EventsPage,
   EventView,
   Failed,
@@ -208,6 +209,10 @@ export class Heddle {
   /** What Heddle has found out about the run: deadlocks, for example. */
   findings(run: string, query: PageQuery = {}, options: CallOptions = {}): Promise<FindingsPage> {
     return this.#get(`${at(run)}/findings`, { ...query }, options);
+  }
+  /** Where its time went, and what would have made it shorter; of its tasks `limit` (100), those with the least slack first. */
+  criticalPath(run: string, query: { limit?: number } = {}, options: CallOptions = {}): Promise<CriticalPathView> {
+    return this.#get(`${at(run)}/critical-path`, { ...query }, options);
   }
   /** Shared variables in the order of their first use. */
   variables(run: string, query: PageQuery = {}, options: CallOptions = {}): Promise<VariablesPage> {

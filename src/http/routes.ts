@@ -4,6 +4,7 @@ import { aboutRoute } from "./about.ts";
 import { actorRoutes } from "./actors.ts";
 import { adminRoutes } from "./admin.ts";
 import { contextRoutes } from "./contexts.ts";
+import { criticalPathRoute } from "./critical-path.ts";
 import { eventRoutes } from "./events.ts";
 import { exportRoute } from "./export.ts";
 import { findingRoutes } from "./findings.ts";
@@ -31,6 +32,7 @@ export const routes: readonly Route[] = [
   ...variableRoutes,
   ...eventRoutes,
   ...findingRoutes,
+  criticalPathRoute,
   ...poolRoutes,
   ...leaseRoutes,
   ...adminRoutes,

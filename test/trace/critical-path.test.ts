@@ -96,7 +96,7 @@ describe("the critical path", () => {
       [2, "working", 50],
     ]);
     expect(found.idealMs).toBe(150);
-    expect(Object.fromEntries(found.withoutVariable)).toEqual({ db: 100 });
+    expect(found.variables).toEqual([{ name: "db", waitedMs: 100, idealMsWithout: 100 }]);
   });
 
   test("a run in which nothing has ended has none", () => {
