@@ -270,6 +270,8 @@ export const logPageChars = 2 * MiB;
 export const logPageRows = 5000;
 /** A fold is refused beyond so many events: with some 250 bytes for each, it stays within half of an isolate's memory. */
 export const foldEventsMax = 250_000;
+/** A trace is streamed and keeps a few numbers an event, so it takes longer logs. */
+export const traceEventsMax = 1_000_000;
 /** Segments of the critical path that an answer shows, the longest ones of a longer path. */
 export const pathSegmentsMax = 1000;
 /** Variables for which an answer tells what the run would have taken without them: each is one pass through the graph. */

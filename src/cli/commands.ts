@@ -11,6 +11,7 @@ import { findingsCommand } from "./look/findings.ts";
 import { logsCommand } from "./look/logs.ts";
 import { runsCommand } from "./look/runs.ts";
 import { showCommand } from "./look/show.ts";
+import { traceCommand } from "./look/trace.ts";
 import { varsCommand } from "./look/vars.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
 import { cancelCommand } from "./steer/cancel.ts";
@@ -35,6 +36,7 @@ export const commands: readonly Command[] = [
   varsCommand,
   findingsCommand,
   criticalPathCommand,
+  traceCommand,
   waitCommand,
   pauseCommand,
   resumeCommand,

@@ -1,14 +1,14 @@
 /** Where a run's time went. The log is folded here at the door: the run's own object only hands out its rows. */
 
-import { criticalPathQuery, criticalPathView } from "../contract/critical-path.ts";
 import type { CriticalPathView, TimeByKind } from "../contract/time-shapes.ts";
+import { criticalPathQuery, criticalPathView } from "../contract/trace-requests.ts";
 import { type RunId, taskIdOf } from "../ids.ts";
 import { foldVariablesMax, parallelismPointsMax, pathSegmentsMax } from "../limits.ts";
 import { CriticalPathFold, type Segment } from "../trace/critical-path.ts";
 import { parallelism } from "../trace/parallelism.ts";
 import { TimeSplitFold } from "../trace/time-split.ts";
 import { runObject } from "./objects.ts";
-import { type ReadUpTo, readLog } from "./read-log.ts";
+import { LogReading } from "./read-log.ts";
 import { keyRoute } from "./route.ts";
 
 export const criticalPathRoute = keyRoute(
@@ -26,13 +26,16 @@ export const criticalPathRoute = keyRoute(
     const split = new TimeSplitFold();
     const keys = new Map<number, string>();
     let startedAt = 0;
-    const upTo = await readLog(runObject(env, tenant, params.run), (event) => {
-      startedAt ||= event.at;
-      if (event.type === "task_created" && event.key !== undefined) keys.set(event.task, event.key);
-      path.add(event);
-      split.add(event);
-    });
-    return view({ run: params.run as RunId, startedAt, keys, path, split, upTo, limit });
+    const reading = await LogReading.begin(runObject(env, tenant, params.run));
+    for await (const events of reading.pages()) {
+      for (const event of events) {
+        startedAt ||= event.at;
+        if (event.type === "task_created" && event.key !== undefined) keys.set(event.task, event.key);
+        path.add(event);
+        split.add(event);
+      }
+    }
+    return view({ run: params.run as RunId, startedAt, keys, path, split, reading, limit });
   },
 );
 
@@ -42,14 +45,14 @@ interface Folded {
   readonly keys: ReadonlyMap<number, string>;
   readonly path: CriticalPathFold;
   readonly split: TimeSplitFold;
-  readonly upTo: ReadUpTo;
+  readonly reading: LogReading;
   /** Tasks to show. */
   readonly limit: number;
 }
 
-function view({ run, startedAt, keys, path, split, upTo, limit }: Folded): CriticalPathView {
+function view({ run, startedAt, keys, path, split, reading, limit }: Folded): CriticalPathView {
   const found = path.finish(foldVariablesMax);
-  const { tasks, total, levels } = split.finish(upTo.now);
+  const { tasks, total, levels } = split.finish(reading.now);
   const named = (n: number) => ({ task: n > 0 ? taskIdOf(run, n) : null, key: keys.get(n) ?? null });
   const endedAt = found?.endedAt ?? null;
   const makespan = found ? found.endedAt - found.startedAt : 0;
@@ -60,7 +63,7 @@ function view({ run, startedAt, keys, path, split, upTo, limit }: Folded): Criti
   );
   return {
     run,
-    as_of: upTo.seq,
+    as_of: reading.upTo,
     started_at: startedAt,
     ended_at: endedAt,
     makespan_ms: makespan,
@@ -79,7 +82,7 @@ function view({ run, startedAt, keys, path, split, upTo, limit }: Folded): Criti
       path: longest(found?.idealPath ?? [], ({ ms }) => ms).map(({ task, ms }) => ({ ...named(task), ms })),
     },
     parallelism: {
-      ...parallelism(levels, startedAt, endedAt ?? upTo.now, parallelismPointsMax),
+      ...parallelism(levels, startedAt, endedAt ?? reading.now, parallelismPointsMax),
       speedup_max: found && found.idealMs > 0 ? Math.round((makespan / found.idealMs) * 100) / 100 : 1,
     },
     variables: (found?.variables ?? []).map(({ name, waitedMs, idealMsWithout }) => ({

@@ -19,6 +19,7 @@ import { publicRoute, type Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
 import { taskRoutes } from "./tasks.ts";
 import { toolRoutes } from "./tool-calls.ts";
+import { traceRoute } from "./trace.ts";
 import { variableRoutes } from "./variables.ts";
 
 export const routes: readonly Route[] = [
@@ -33,6 +34,7 @@ export const routes: readonly Route[] = [
   ...eventRoutes,
   ...findingRoutes,
   criticalPathRoute,
+  traceRoute,
   ...poolRoutes,
   ...leaseRoutes,
   ...adminRoutes,

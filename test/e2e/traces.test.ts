@@ -41,3 +41,45 @@ describe("GET /critical-path", () => {
     await expect(heddle.criticalPath("run_00000000000000000000")).rejects.toMatchObject({ code: "not_found" });
   });
 });
+
+describe("GET /trace", () => {
+  it("is a document of each format, of a run that goes on too", async () => {
+    const { id } = await heddle.createRun({ name: "weave" });
+    await heddle.createTasks(id, {
+      tasks: [
+        { key: "first", instructions: takes(50) },
+        { key: "second", instructions: takes(50), after: ["first"] },
+        { key: "waits", instructions: says("hi"), pool: "nobody" },
+      ],
+    });
+    await heddle.waitFor(id, { tasks: ["second"] });
+
+    interface Chrome {
+      otherData: object;
+      traceEvents: { ph: string; name: string; args: Record<string, unknown> }[];
+    }
+    const chrome = (await (await heddle.trace(id)).json()) as Chrome;
+    expect(chrome.otherData).toEqual({ run: id, name: "weave" });
+    const parts = chrome.traceEvents;
+    const slices = parts.filter(({ ph }) => ph === "X").map(({ name }) => name);
+    expect(slices).toEqual(expect.arrayContaining(["first", "second", "waits", "model", "dependencies"]));
+    expect(parts.find(({ name, args }) => name === "waits" && args.state)?.args).toMatchObject({ state: "unfinished" });
+    expect(parts.filter(({ ph }) => ph === "s")).toHaveLength(1);
+
+    interface Otlp {
+      resourceSpans: { scopeSpans: { spans: { name: string; attributes: { key: string }[] }[] }[] }[];
+    }
+    const otlp = (await (await heddle.trace(id, { format: "otlp" })).json()) as Otlp;
+    const { spans } = otlp.resourceSpans[0]!.scopeSpans[0]!;
+    const names = spans.map(({ name }) => name);
+    expect(names.filter((name) => name === "chat simulated")).toHaveLength(2);
+    expect(names).toEqual(expect.arrayContaining(["weave", "invoke_agent first", "attempt 1", "ready"]));
+    const chat = spans.find(({ name }) => name === "chat simulated")!.attributes;
+    expect(chat).toContainEqual({ key: "gen_ai.operation.name", value: { stringValue: "chat" } });
+    expect(chat.map(({ key }) => key)).toContain("gen_ai.response.time_to_first_chunk");
+
+    const rows = (await (await heddle.trace(id, { format: "csv" })).text()).trim().split("\r\n");
+    expect(rows.map((row) => row.split(",")[1])).toEqual(["key", "first", "second", "waits"]);
+    await expect(heddle.trace("run_00000000000000000000")).rejects.toMatchObject({ code: "not_found" });
+  });
+});

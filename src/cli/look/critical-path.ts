@@ -27,8 +27,9 @@ export const criticalPathCommand: Command = {
   about: `Shows what the run's end waited for, step by step, from its first event to its last task's end: the critical path.
 Shortening anything else gains nothing. Then: how long it would have taken with a worker for every task, what each shared
 variable cost, what all tasks' time went to, and the tasks with the least slack (how much longer each could have taken).`,
-  more: `What a task was doing: dependencies, ready (no worker was free), paused, cache_warming, model, working (with a worker, in
-no model call), lost (work of an attempt that failed), tools, variables, tasks, children, budget, retrying, fallback; outside: nobody.
+  more: `What a task was doing: dependencies, ready (no worker was free), paused, cache_warming, model, working (with a
+worker, in no model call), lost (work of an attempt that failed), tools, variables, tasks, children, budget, retrying,
+fallback; outside: nobody of the run did anything.
 
 Exit status: 0; 1 no such run, or the server refused; 2 usage; 3 server not reached.
 

@@ -37,6 +37,15 @@ export const criticalPathQuery = z.strictObject({
   limit: queryInt(0, pageRowsMax).default(pageRowsDefault).describe("Tasks in `tasks`."),
 });
 
+export const traceQuery = z.strictObject({
+  format: z
+    .enum(["perfetto", "otlp", "csv"])
+    .default("perfetto")
+    .describe(
+      "perfetto: Chrome's trace event JSON; otlp: an ExportTraceServiceRequest in JSON; csv: a row for each task.",
+    ),
+});
+
 export const criticalPathView = z
   .strictObject({
     run: z.string(),
