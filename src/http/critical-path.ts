@@ -52,7 +52,7 @@ interface Folded {
 
 function view({ run, startedAt, keys, path, split, reading, limit }: Folded): CriticalPathView {
   const found = path.finish(foldVariablesMax);
-  const { tasks, total, levels } = split.finish(reading.now);
+  const { tasks, total, levels } = split.finish(reading.asOf.now);
   const named = (n: number) => ({ task: n > 0 ? taskIdOf(run, n) : null, key: keys.get(n) ?? null });
   const endedAt = found?.endedAt ?? null;
   const makespan = found ? found.endedAt - found.startedAt : 0;
@@ -63,7 +63,7 @@ function view({ run, startedAt, keys, path, split, reading, limit }: Folded): Cr
   );
   return {
     run,
-    as_of: reading.upTo,
+    as_of: reading.asOf.upTo,
     started_at: startedAt,
     ended_at: endedAt,
     makespan_ms: makespan,
@@ -82,7 +82,7 @@ function view({ run, startedAt, keys, path, split, reading, limit }: Folded): Cr
       path: longest(found?.idealPath ?? [], ({ ms }) => ms).map(({ task, ms }) => ({ ...named(task), ms })),
     },
     parallelism: {
-      ...parallelism(levels, startedAt, endedAt ?? reading.now, parallelismPointsMax),
+      ...parallelism(levels, startedAt, endedAt ?? reading.asOf.now, parallelismPointsMax),
       speedup_max: found && found.idealMs > 0 ? Math.round((makespan / found.idealMs) * 100) / 100 : 1,
     },
     variables: (found?.variables ?? []).map(({ name, waitedMs, idealMsWithout }) => ({

@@ -1,7 +1,7 @@
 /** A run as a trace that other tools open. It is streamed: a page of the log at a time becomes a piece of the document. */
 
 import { traceQuery } from "../contract/trace-requests.ts";
-import { type RunId, taskIdOf } from "../ids.ts";
+import { ownerIdOf, type RunId } from "../ids.ts";
 import { traceEventsMax } from "../limits.ts";
 import { OtlpTrace } from "../trace/otlp.ts";
 import { PerfettoTrace } from "../trace/perfetto.ts";
@@ -27,7 +27,7 @@ export const traceRoute = keyRoute(
     const reading = await LogReading.begin(object, traceEventsMax);
     const { name, format: vendor } = await ask(object.run());
     const run = params.run as RunId;
-    const taskId = (n: number) => taskIdOf(run, n);
+    const taskId = (n: number) => ownerIdOf(run, n);
     const pieces = {
       perfetto: () => perfettoPieces(reading, new PerfettoTrace({ run, name, taskId })),
       otlp: () => otlpPieces(reading, new OtlpTrace({ run, name, format: vendor, version, taskId })),
@@ -50,7 +50,7 @@ async function* perfettoPieces(reading: LogReading, trace: PerfettoTrace): Piece
     for (const event of events) trace.add(event);
     yield trace.take(false);
   }
-  trace.finish(reading.now);
+  trace.finish(reading.asOf.now);
   yield trace.take(false) + trace.tail;
 }
 
@@ -69,7 +69,7 @@ async function* otlpPieces(reading: LogReading, trace: OtlpTrace): Pieces {
     for (const event of events) trace.add(event);
     yield told();
   }
-  trace.finish(reading.now);
+  trace.finish(reading.asOf.now);
   yield `${told()}\n]}]}]}\n`;
 }
 
@@ -79,6 +79,6 @@ async function* csvPieces(reading: LogReading, csv: TasksCsv): Pieces {
     for (const event of events) csv.add(event);
     yield csv.take();
   }
-  csv.finish(reading.now);
+  csv.finish(reading.asOf.now);
   yield csv.take();
 }
