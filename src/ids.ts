@@ -47,7 +47,7 @@ export function taskNumber(run: RunId, id: string): number | undefined {
 }
 
 /** An actor session's id: its number beside the run's six characters, as a task's. */
-export const actorIdOf = (run: RunId, n: number): string => `A${n}-${runSuffix(run)}`;
+const actorIdOf = (run: RunId, n: number): string => `A${n}-${runSuffix(run)}`;
 
 /** Of what the log names by one number: a task, or below zero a session. */
 export const ownerIdOf = (run: RunId, n: number): string => (n < 0 ? actorIdOf(run, -n) : taskIdOf(run, n));

@@ -3,7 +3,6 @@
 import type { Span } from "../spans.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import type { RunFacts } from "./run-facts.ts";
-import type { Thresholds } from "./thresholds.ts";
 
 export interface Found {
   readonly kind: string;
@@ -23,5 +22,3 @@ export interface Detector {
   /** `now`: until when what goes on is reckoned. */
   finish(facts: RunFacts, now: number): readonly Found[];
 }
-
-export type DetectorOf = (thresholds: Thresholds) => Detector;
