@@ -58,6 +58,8 @@ export class RunShell {
   #run: LoadedRun | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
   #announced = new Map<string, boolean>();
+  /** Lanes of which the gate is being told: calls may overtake one another, so there is one at a time. */
+  readonly #telling = new Set<string>();
   #indexed = "";
   #retryEffectsAt = Number.POSITIVE_INFINITY;
   #outcomesDroppedAt = 0;
@@ -267,9 +269,16 @@ export class RunShell {
 
   #tell(run: LoadedRun, { pool, tool }: { pool: string; tool?: string }, ready: boolean): void {
     const lane = laneOf(pool, tool);
-    if ((this.#announced.get(lane) ?? false) === ready) return;
+    if ((this.#announced.get(lane) ?? false) === ready || this.#telling.has(lane)) return;
     this.#announced.set(lane, ready);
-    const told = gateStub(this.#env, run.tenant).announce({ run: run.id, pool, ...(tool && { tool }), ready });
+    this.#telling.add(lane);
+    const told = gateStub(this.#env, run.tenant)
+      .announce({ run: run.id, pool, ...(tool && { tool }), ready })
+      .finally(() => {
+        this.#telling.delete(lane);
+        // What has changed meanwhile.
+        if (this.#run === run) this.#announce(run);
+      });
     this.#repeatable(told, () => this.#announced.delete(lane));
   }
 
