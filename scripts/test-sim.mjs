@@ -73,7 +73,12 @@ async function all(from, count) {
   });
   const codes = await Promise.all(parts);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  console.log([...faults].sort().map(([kind, times]) => `${kind} ${times}`).join(", "));
+  console.log(
+    [...faults]
+      .sort()
+      .map(([kind, times]) => `${kind} ${times}`)
+      .join(", "),
+  );
   console.log(
     `${sums.worlds} worlds, ${sums.steps} steps, ${sums.acknowledged} acknowledged, in ${seconds} s: ${failed.length} failed${failed.length > 0 ? ` (${failed.sort((a, b) => a - b).join(" ")})` : ""}`,
   );

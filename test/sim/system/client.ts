@@ -13,6 +13,8 @@ export interface RunPlan {
   /** Tasks that the client knows it has made. */
   readonly known: string[];
   isCreated: boolean;
+  /** It is deleted in the end, while work is going on in it. */
+  readonly isToGo: boolean;
 }
 
 const sessionMs = 20_000;
@@ -51,6 +53,7 @@ export class Client {
       });
       await this[`_${what}`]();
     }
+    if (this.#plan.isToGo) await this.#delete();
     this.isDone = true;
   }
 
@@ -75,6 +78,14 @@ export class Client {
     await persist(() => this.#run.callTool({ tool: "semaphore", arguments: args, waitMs: 0 }, idemOf(ledger.token())));
   }
 
+  async #delete(): Promise<void> {
+    for (;;) {
+      const reply = await persist(() => this.#run.deleteRun());
+      if (reply?.ok || reply?.fault.code === "not_found") return;
+      await sleep(1000);
+    }
+  }
+
   async _post(): Promise<void> {
     const { random, ledger } = this.#staff;
     const tokens = Array.from({ length: random.int(1, 4) }, () => ledger.token());
@@ -92,6 +103,7 @@ export class Client {
         ...(random.chance(0.2) && { on_dependency_failure: "run" as const }),
         ...(random.chance(0.1) && { timeout_ms: random.int(5000, 60_000) }),
         ...(random.chance(0.3) && { on_context_too_long: { last: 2 } }),
+        ...(random.chance(0.3) && { output_schema: { type: "object", required: ["it"] } }),
       };
     });
     const reply = await persist(() => this.#run.createTasks({ tasks }, idemOf(tokens[0]!)));
@@ -104,7 +116,7 @@ export class Client {
 
   async _tool(): Promise<void> {
     const { random, ledger } = this.#staff;
-    const use = new Toolbox(random, ledger).pick({ holds: false, creates: false });
+    const use = new Toolbox(random, ledger, this.#plan.input.run).pick({ holds: false, creates: false });
     const name = ledger.token();
     const input = { tool: use.tool, arguments: JSON.stringify(use.args), waitMs: 1000 };
     const named = random.chance(0.5) ? { callId: `call ${name}` } : {};
@@ -117,7 +129,7 @@ export class Client {
     const opened = await persist(() => this.#run.openActor({ ttlMs: sessionMs }, idemOf(ledger.token())));
     if (!opened?.ok) return;
     const actor = opened.value.id;
-    const toolbox = new Toolbox(random, ledger);
+    const toolbox = new Toolbox(random, ledger, this.#plan.input.run);
     for (let uses = random.int(1, 5); uses > 0; uses--) {
       const use = toolbox.pick({ holds: true, creates: false });
       const callId = `call ${ledger.token()}`;
@@ -161,6 +173,20 @@ export class Client {
     await persist(() => this.#run.pause(idemOf(ledger.token())));
     await sleep(random.int(0, 20_000));
     await persist(() => this.#run.resume(idemOf(ledger.token())));
+  }
+
+  /** Somebody thinks that it is over, or wants it to be. */
+  async _finish(): Promise<void> {
+    const { random, ledger } = this.#staff;
+    const idem = idemOf(ledger.token());
+    if (random.chance(0.3)) await persist(() => this.#run.cancelRun(undefined, idem));
+    else await persist(() => this.#run.finishRun({ cancel: random.chance(0.5) }, idem));
+  }
+
+  async _budget(): Promise<void> {
+    const { random, ledger } = this.#staff;
+    const tokens = random.int(10_000, 80_000);
+    if (this.#plan.input.limits.tokens) await persist(() => this.#run.budget({ tokens }, idemOf(ledger.token())));
   }
 
   async _wait(): Promise<void> {

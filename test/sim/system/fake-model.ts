@@ -7,7 +7,7 @@ import type { Ledger } from "./ledger.ts";
 import type { Faults } from "./platform/faults.ts";
 import { Toolbox, type Use } from "./toolbox.ts";
 
-const usage = { input_tokens: 50, output_tokens: 20, cache_read_tokens: 0, cache_write_tokens: 0 };
+const usage = { input_tokens: 900, output_tokens: 100, cache_read_tokens: 0, cache_write_tokens: 0 };
 const repliesMost = 12;
 
 interface Block {
@@ -32,19 +32,21 @@ export class FakeModel {
     this.#faults = faults;
   }
 
-  call: CallModel = async ({ messages, signal, taskId, onBegin }) => {
-    const random = this.#random;
-    this.#readAnswers(messages, taskId);
-    const late = this.#faults.strikes("provider") && random.chance(0.3);
-    await unlessAborted(signal, sleep(late ? random.int(20_000, 90_000) : random.int(20, 3000)));
-    const fault = this.#faults.strikes("provider") ? this.#fault() : undefined;
-    if (fault) return fault;
-    onBegin?.();
-    await unlessAborted(signal, sleep(random.int(1, 1000)));
-    const replies = messages.filter((message) => message.includes('"assistant"')).length;
-    const ends = replies >= repliesMost || random.chance(this.#faults.areOn ? 0.4 : 0.75);
-    return { ok: true, reply: ends ? this.#text(`it is ${this.#ledger.token()}`) : this.#calls(taskId) };
-  };
+  callOf =
+    (run: string): CallModel =>
+    async ({ messages, signal, taskId, onBegin }) => {
+      const random = this.#random;
+      this.#readAnswers(messages, taskId);
+      const late = this.#faults.strikes("provider") && random.chance(0.3);
+      await unlessAborted(signal, sleep(late ? random.int(20_000, 90_000) : random.int(20, 3000)));
+      const fault = this.#faults.strikes("provider") ? this.#fault() : undefined;
+      if (fault) return fault;
+      onBegin?.();
+      await unlessAborted(signal, sleep(random.int(1, 1000)));
+      const replies = messages.filter((message) => message.includes('"assistant"')).length;
+      const ends = replies >= repliesMost || random.chance(this.#faults.areOn ? 0.4 : 0.75);
+      return { ok: true, reply: ends ? this.#word() : this.#calls(taskId, run) };
+    };
 
   #fault(): ModelOutcome | undefined {
     const random = this.#random;
@@ -85,10 +87,16 @@ export class FakeModel {
     return `toolu_${++this.#count}`;
   }
 
-  #calls(taskId: string): ModelReply {
+  /** What a schema of ours takes, mostly. */
+  #word(): ModelReply {
+    const token = this.#ledger.token();
+    return this.#text(this.#random.chance(0.8) ? JSON.stringify({ it: token }) : `it is ${token}`);
+  }
+
+  #calls(taskId: string, run: string): ModelReply {
     let toolbox = this.#toolboxes.get(taskId);
     if (!toolbox) {
-      toolbox = new Toolbox(this.#random, this.#ledger);
+      toolbox = new Toolbox(this.#random, this.#ledger, run);
       this.#toolboxes.set(taskId, toolbox);
     }
     const calls = Array.from({ length: this.#random.int(1, 3) }, () => {

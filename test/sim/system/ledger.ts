@@ -9,18 +9,70 @@ const pattern = /\btk\d+\b/g;
 
 export const tokensIn = (text: string): string[] => text.match(pattern) ?? [];
 
+/** What variables of one run hold, which is not in its log: looked at in the end. */
+export class RunLedger {
+  readonly #token: () => string;
+  readonly #items = new Map<string, { list: string; acknowledged: boolean }>();
+  readonly adds = { asked: 0, acknowledged: 0 };
+
+  constructor(token: () => string) {
+    this.#token = token;
+  }
+
+  item(list: string): string {
+    const token = this.#token();
+    this.#items.set(token, { list, acknowledged: false });
+    return token;
+  }
+
+  acknowledgeItem(token: string): void {
+    this.#items.get(token)!.acknowledged = true;
+  }
+
+  get lists(): ReadonlySet<string> {
+    return new Set([...this.#items.values()].map(({ list }) => list));
+  }
+
+  checkList(list: string, items: readonly string[]): void {
+    const said = `${list} is ${items.join(" ")}`;
+    if (new Set(items).size !== items.length) throw new Error(`[E2] an item is there twice: ${said}`);
+    for (const item of items)
+      if (this.#items.get(item)?.list !== list) throw new Error(`[E2] nobody put ${item} there: ${said}`);
+    for (const [token, item] of this.#items)
+      if (item.list === list && item.acknowledged && !items.includes(token))
+        throw new Error(`[E1] ${token} was acknowledged: ${said}`);
+  }
+
+  checkSum(value: number): void {
+    const { asked, acknowledged } = this.adds;
+    if (value < acknowledged || value > asked)
+      throw new Error(`[E1] the sum is ${value} after ${acknowledged} acknowledged adds and ${asked} in all`);
+  }
+
+  get acknowledged(): number {
+    return this.adds.acknowledged + [...this.#items.values()].filter((item) => item.acknowledged).length;
+  }
+}
+
 export class Ledger {
   readonly #effects = new Map<string, number>();
   readonly #acknowledged = new Set<string>();
-  /** Items of lists, which are not in the log: looked at in the end. */
-  readonly #items = new Map<string, { list: string; acknowledged: boolean }>();
   /** Messages of queues, and which call has got each. */
   readonly #takers = new Map<string, string>();
+  readonly #runs = new Map<string, RunLedger>();
   #count = 0;
-  adds = { asked: 0, acknowledged: 0 };
 
   token(): string {
     return `tk${++this.#count}`;
+  }
+
+  ofRun(run: string): RunLedger {
+    let ledger = this.#runs.get(run);
+    if (!ledger) {
+      ledger = new RunLedger(() => this.token());
+      this.#runs.set(run, ledger);
+    }
+    return ledger;
   }
 
   /** The log tells of it. */
@@ -35,16 +87,6 @@ export class Ledger {
     if (!this.#effects.has(token)) throw new Error(`[E1] ${token} was acknowledged and is not in the durable log`);
   }
 
-  item(list: string): string {
-    const token = this.token();
-    this.#items.set(token, { list, acknowledged: false });
-    return token;
-  }
-
-  acknowledgeItem(token: string): void {
-    this.#items.get(token)!.acknowledged = true;
-  }
-
   /** A call got these messages of a queue. */
   taken(messages: readonly unknown[], by: string): void {
     for (const message of messages) {
@@ -54,26 +96,7 @@ export class Ledger {
     }
   }
 
-  get lists(): ReadonlySet<string> {
-    return new Set([...this.#items.values()].map(({ list }) => list));
-  }
-
-  /** What a list holds in the end. */
-  checkList(list: string, items: readonly string[]): void {
-    if (new Set(items).size !== items.length) throw new Error(`[E2] ${list} has an item twice: ${items.join(" ")}`);
-    for (const item of items)
-      if (this.#items.get(item)?.list !== list) throw new Error(`[E2] ${list} has ${item}, which nobody put there`);
-    for (const [token, item] of this.#items)
-      if (item.list === list && item.acknowledged && !items.includes(token))
-        throw new Error(`[E1] ${token} was acknowledged and is not in ${list}: ${items.join(" ")}`);
-  }
-
-  checkSum(value: number): void {
-    if (value < this.adds.acknowledged || value > this.adds.asked)
-      throw new Error(`[E1] ${value} after ${this.adds.acknowledged} acknowledged adds and ${this.adds.asked} in all`);
-  }
-
   get acknowledged(): number {
-    return this.#acknowledged.size + [...this.#items.values()].filter((item) => item.acknowledged).length;
+    return [...this.#runs.values()].reduce((sum, run) => sum + run.acknowledged, this.#acknowledged.size);
   }
 }

@@ -1,6 +1,6 @@
 /** A pull worker: leases, works, uses tools, delivers; dawdles beyond its lease, and says things again. */
 
-import type { Grant, LeaseGrant } from "../../../src/contract/shapes.ts";
+import type { Grant, LeaseGrant, ToolCallGrant } from "../../../src/contract/shapes.ts";
 import { type Env, gateStub, runStub } from "../../../src/objects/env.ts";
 import type { LeaseRef } from "../../../src/objects/rpc.ts";
 import type { Random } from "../random.ts";
@@ -34,7 +34,9 @@ export class PullWorker {
     const { env, random, ledger, tenant, isOver } = this.#staff;
     while (!isOver()) {
       const idem = random.chance(0.6) ? idemOf(ledger.token()) : undefined;
-      const ask = { tenant, pool: "laptop", worker: this.#name, max: random.int(1, 2), waitMs: random.int(0, 10_000) };
+      const kinds = random.pick([["task", "tool_call"], ["task", "tool_call"], ["task"], ["tool_call"]] as const)!;
+      const waitMs = random.int(0, 10_000);
+      const ask = { tenant, pool: "laptop", worker: this.#name, max: random.int(1, 2), waitMs, kinds };
       const reply = await persist(() => gateStub(env, tenant).lease(ask, idem), { tries: idem ? 3 : 1 });
       if (reply?.ok) await Promise.all(reply.value.map((grant) => this.#carryOut(grant)));
       else await sleep(500);
@@ -43,7 +45,27 @@ export class PullWorker {
 
   async #carryOut(first: Grant): Promise<void> {
     let grant: Grant | undefined = first;
-    while (grant) grant = "call" in grant ? undefined : await this.#attempt(grant);
+    while (grant) grant = "call" in grant ? await this.#toolCall(grant) : await this.#attempt(grant);
+  }
+
+  /** A call of a run's tool. */
+  async #toolCall({ run: runId, taskNumber, call, fence, argumentsText }: ToolCallGrant): Promise<Grant | undefined> {
+    const { env, random, ledger, faults, tenant } = this.#staff;
+    const lease: LeaseRef = { taskNumber, call, fence };
+    const run = () => runStub(env, tenant, runId);
+    await sleep(faults.strikes("zombie") ? random.int(31_000, 60_000) : random.int(1, 5000));
+    if (random.chance(0.3)) await persist(() => run().renew(lease, { half: true }), { tries: 1 });
+    if (faults.areOn && random.chance(0.08)) return undefined;
+    const idem = idemOf(ledger.token());
+    if (faults.areOn && random.chance(0.15)) {
+      const error = { code: "broken", message: "It did not work." };
+      await persist(() => run().fail(lease, { error, retryable: random.chance(0.7) }, idem));
+      return undefined;
+    }
+    const result = { said: (JSON.parse(argumentsText) as { say: string }).say };
+    const input = { result, next: random.chance(0.5), worker: this.#name };
+    const reply = await persist(() => run().complete(lease, input, idem));
+    return reply?.ok ? reply.value.lease : undefined;
   }
 
   /** Answers with the next lease, if there is one. */
@@ -51,7 +73,7 @@ export class PullWorker {
     const { env, random, ledger, faults, tenant } = this.#staff;
     const lease: LeaseRef = { taskNumber: grant.taskNumber, fence: grant.fence };
     const run = () => runStub(env, tenant, grant.run);
-    const toolbox = new Toolbox(random, ledger);
+    const toolbox = new Toolbox(random, ledger, grant.run);
     let dawdles = false;
     const renewal = setInterval(() => {
       if (!dawdles)

@@ -1,7 +1,8 @@
 /** Tool calls that agents make, and what their answers acknowledge. */
 
+import type { RemoteTool } from "../../../src/contract/remote-tools.ts";
 import type { Random } from "../random.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger, RunLedger } from "./ledger.ts";
 
 export interface Outcome {
   readonly result?: unknown;
@@ -17,21 +18,32 @@ export interface Use {
 
 const nothing = () => undefined;
 
+export const probeTool: RemoteTool = {
+  name: "probe",
+  description: "Says what you say.",
+  input_schema: '{"type":"object"}',
+  pool: "laptop",
+  timeout_ms: 40_000,
+  retries: { limit: 2 },
+};
+
 /** One agent's hands: it knows what it holds. */
 export class Toolbox {
   readonly #random: Random;
   readonly #ledger: Ledger;
+  readonly #mine: RunLedger;
   readonly #locks = new Map<string, number>();
   readonly #keys: string[] = [];
 
-  constructor(random: Random, ledger: Ledger) {
+  constructor(random: Random, ledger: Ledger, run: string) {
     this.#random = random;
     this.#ledger = ledger;
+    this.#mine = ledger.ofRun(run);
   }
 
   /** `holds`: it may hold and wait; `creates`: make tasks. */
   pick({ holds, creates }: { holds: boolean; creates: boolean }): Use {
-    const { random } = this;
+    const random = this.#random;
     const what = random.weighted({
       append: 4,
       add: 3,
@@ -41,6 +53,8 @@ export class Toolbox {
       fenced: holds && this.#locks.size > 0 ? 8 : 0,
       release: holds && this.#locks.size > 0 ? 4 : 0,
       permits: holds ? 1.5 : 0,
+      meet: holds ? 1 : 0,
+      probe: holds ? 2 : 0,
       settle: 1,
       await: holds ? 1 : 0,
       create: creates ? 2 : 0,
@@ -76,6 +90,14 @@ export class Toolbox {
         const timeout = op === "acquire" ? { timeout_ms: 5000 } : {};
         return { tool: "semaphore", args: { op, name: "permits0", ...timeout }, answered: nothing };
       }
+      case "meet":
+        return {
+          tool: "barrier",
+          args: { op: "wait", name: "barrier0", parties: 2, timeout_ms: random.int(100, 15_000) },
+          answered: nothing,
+        };
+      case "probe":
+        return this.#probe();
       case "settle": {
         const name = `future${random.int(0, 5)}`;
         return this.#told("future", (token) => ({ op: "resolve", name, value: token }));
@@ -93,10 +115,6 @@ export class Toolbox {
     }
   }
 
-  get random(): Random {
-    return this.#random;
-  }
-
   /** Something that the log tells of under a token. */
   #told(tool: string, args: (token: string) => Record<string, unknown>): Use {
     const token = this.#ledger.token();
@@ -108,21 +126,21 @@ export class Toolbox {
   }
 
   #append(list: string, fence?: { lock: string; token: number }): Use {
-    const item = this.#ledger.item(list);
+    const item = this.#mine.item(list);
     return {
       tool: "shared_list",
       args: { op: "append", name: list, items: [fence ? `${item}@${fence.token}` : item], ...(fence && { fence }) },
-      answered: ({ result }) => result !== undefined && this.#ledger.acknowledgeItem(item),
+      answered: ({ result }) => result !== undefined && this.#mine.acknowledgeItem(item),
     };
   }
 
   #add(): Use {
-    this.#ledger.adds.asked++;
+    this.#mine.adds.asked++;
     return {
       tool: "atomic",
       args: { op: "add", name: "sum", delta: 1 },
       answered: ({ result }) => {
-        if (result !== undefined) this.#ledger.adds.acknowledged++;
+        if (result !== undefined) this.#mine.adds.acknowledged++;
       },
     };
   }
@@ -144,6 +162,19 @@ export class Toolbox {
       answered: ({ result }) => {
         const token = (result as { token?: number } | undefined)?.token;
         if (token !== undefined) this.#locks.set(name, token);
+      },
+    };
+  }
+
+  /** A tool that a pull worker carries out. */
+  #probe(): Use {
+    const token = this.#ledger.token();
+    return {
+      tool: probeTool.name,
+      args: { say: token },
+      answered: ({ result }) => {
+        const said = (result as { said?: string } | undefined)?.said;
+        if (said !== undefined && said !== token) throw new Error(`[M3] the call of ${token} is answered with ${said}`);
       },
     };
   }

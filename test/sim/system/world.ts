@@ -30,6 +30,7 @@ import { Process } from "./platform/process.ts";
 import { Timeline } from "./platform/timeline.ts";
 import { PullWorker, type Staff } from "./pull-worker.ts";
 import { RunWatch } from "./run-watch.ts";
+import { probeTool } from "./toolbox.ts";
 
 const second = 1000;
 const minute = 60 * second;
@@ -37,6 +38,8 @@ const minute = 60 * second;
 const healMs = 30 * minute;
 /** What nobody needs any more is gone within this time: the longest long poll, and a seat's time. */
 const quietMs = 5 * minute;
+/** More than any run spends. */
+const enoughTokens = 10_000_000;
 /** An alarm rings within this time: an idle run's is the last. */
 const longest = 2 * 24 * 60 * minute;
 const tenant = "tenant";
@@ -156,7 +159,7 @@ export class World {
         ticket,
         () => runStub(this.#cloud.env, ticket.tenant, ticket.run),
         env,
-        (work, ports) => runAttempt(work, { ...ports, callModel: this.#model.call }),
+        (work, ports) => runAttempt(work, { ...ports, callModel: this.#model.callOf(ticket.run) }),
         isolate.cache,
       );
     for (let i = random.int(1, 2); i > 0; i--) this.#plans.push(this.#newPlan());
@@ -186,9 +189,20 @@ export class World {
       stall_ms: 20_000,
       pools: ["hosted", "laptop"],
       ...(random.chance(0.3) && { hold_ms: random.int(2, 20) * second }),
+      ...(random.chance(0.3) && { tokens: random.int(15_000, 60_000) }),
     };
     const context = { format: "anthropic" as const, messages: [JSON.stringify({ role: "user", content: "Do it." })] };
-    return { input: { tenant, run, context, limits }, known: [], isCreated: false };
+    const root = {
+      title: this.#ledger.token(),
+      instructions: "Lead it.",
+      ...(random.chance(0.3) && { pool: "laptop" }),
+    };
+    const input = {
+      ...{ tenant, run, context, limits },
+      tools: [probeTool],
+      ...(random.chance(0.25) && { root }),
+    };
+    return { input, known: [], isCreated: false, isToGo: random.chance(0.15) };
   }
 
   #add(name: string, begin: () => Promise<void>): void {
@@ -279,12 +293,18 @@ export class World {
     for (const host of this.#cloud.hosts) host.setClock(0);
     const operator = new Process("operator");
     const ended = new Set<string>();
-    const plans = this.#plans;
-    const isCreated = await this.#until(healMs, () => plans.every((plan) => plan.isCreated));
+    const isCreated = await this.#until(healMs, () => this.#plans.every((plan) => plan.isCreated));
+    const plans = this.#plans.filter((plan) => !plan.isToGo);
     if (!isCreated) throw new Error("[liveness] a run was never created");
     for (const { input } of plans) {
       const run = () => runStub(this.#cloud.env, tenant, input.run);
-      operator.run(() => persist(() => run().resume(idemOf(`resume ${input.run}`))));
+      operator
+        .run(async () => {
+          await persist(() => run().resume(idemOf(`resume ${input.run}`)));
+          const tokens = enoughTokens;
+          if (input.limits.tokens) await persist(() => run().budget({ tokens }, idemOf(`budget ${input.run}`)));
+        })
+        .catch((error) => this.#fail(error));
     }
     const allEnded = () =>
       plans.every(({ input }) => {
@@ -326,19 +346,19 @@ export class World {
       if (!reply?.ok || !("result" in reply.value)) return undefined;
       return reply.value.result as { items?: string[]; value?: number };
     };
-    for (const list of this.#ledger.lists) {
-      const { items = [] } = (await call("shared_list", { op: "slice", name: list })) ?? {};
-      this.#items.set(list, [...(this.#items.get(list) ?? []), ...items]);
+    const ledger = this.#ledger.ofRun(run);
+    for (const list of ledger.lists) {
+      const items = (await call("shared_list", { op: "slice", name: list }))?.items ?? [];
+      ledger.checkList(
+        list,
+        items.map((item) => tokensIn(item)[0]!),
+      );
       const fences = items.map((item) => Number(item.split("@")[1] ?? 0));
       for (let i = 1; i < fences.length; i++)
         if (fences[i]! < fences[i - 1]!) throw new Error(`[V5] ${list} has an old token after a newer: ${fences}`);
     }
-    const sum = await call("atomic", { op: "get", name: "sum" });
-    this.#sum += Number(sum?.value ?? 0);
+    ledger.checkSum(Number((await call("atomic", { op: "get", name: "sum" }))?.value ?? 0));
   }
-
-  readonly #items = new Map<string, string[]>();
-  #sum = 0;
 
   /** Nobody asks for anything more: what was there for them goes, and alarms ring once more for nothing. */
   async #quiet(): Promise<void> {
@@ -352,12 +372,6 @@ export class World {
   }
 
   #checkEnd(): void {
-    for (const [list, items] of this.#items)
-      this.#ledger.checkList(
-        list,
-        items.map((item) => tokensIn(item)[0]!),
-      );
-    this.#ledger.checkSum(this.#sum);
     for (const { follower, run } of this.#followers) {
       const { types } = this.#watches.get(`${tenant}/${run}`)!;
       const wrong = follower.told.findIndex((type, i) => type !== types[i]);
@@ -365,6 +379,18 @@ export class World {
         throw new Error(`[L1] a follower was told of ${follower.told[wrong]}, which is not event ${wrong + 1}`);
     }
     for (const watch of this.#watches.values()) watch.check();
+    for (const { input, isToGo } of this.#plans) if (isToGo) this.#checkGone(input.run);
+  }
+
+  /** A deleted run has left nothing, nor have its variables. */
+  #checkGone(run: string): void {
+    const name = `${tenant}/${run}`;
+    for (const host of [...this.#cloud.named("RUNS", name), ...this.#cloud.named("VARIABLES", name)]) {
+      const tables = host.storage.rows("SELECT name FROM sqlite_master WHERE type = 'table'");
+      if (tables.length > 0) throw new Error(`[D2] ${host.name} still has ${tables.length} tables`);
+    }
+    for (const { id } of this.#cloud.index.rows("SELECT id FROM runs"))
+      if (id === run) throw new Error("[D2] a deleted run is in the index");
   }
 
   #checkNothingLeft(): void {
