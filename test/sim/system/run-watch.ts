@@ -49,24 +49,21 @@ export class RunWatch {
     };
   }
 
-  get #isThere(): boolean {
-    return RunStore.open(this.#host.storage.reader) !== undefined;
-  }
-
   /** To be called after each flush; answers the events that have come. */
   flushed(note: (text: string) => void): void {
-    if (this.isDeleted || !this.#isThere) {
+    const { storage } = this.#host;
+    const store = this.isDeleted ? undefined : RunStore.open(storage.reader);
+    if (!store) {
       if (this.#rows.length > 0) this.isDeleted = true;
       return;
     }
-    const { storage } = this.#host;
     const last = this.#rows.at(-1)?.seq ?? 0;
     const rows = storage.rows("SELECT seq, at, events, bodies FROM log WHERE seq > ? ORDER BY seq", [last]);
     for (const row of rows as unknown as Row[]) {
       this.#rows.push(row);
       note(`  log ${row.seq} ${row.events}`);
-      const bodies = row.bodies === null ? [] : (JSON.parse(row.bodies) as unknown[]);
-      for (const [i, event] of unpackEvents(row.events).entries()) this.#add(row.seq + i, row.at, event, bodies[i]);
+      for (const [i, event] of unpackEvents(row.events).entries())
+        this.#add(row.seq + i, row.at, event, store.log.body(row.seq + i));
     }
     if (rows.length > 0 && ++this.#flushes % checkEvery === 0) this.#checkState();
   }
@@ -86,7 +83,7 @@ export class RunWatch {
 
   /** The tokens of what this event makes true. */
   #effects(seq: number, event: SchedulerEvent, body: unknown): string[] {
-    const text = body === undefined || body === 0 ? "" : JSON.stringify(body);
+    const text = body === undefined ? "" : JSON.stringify(body);
     switch (event.type) {
       case "task_created":
         return tokensIn(event.title ?? "");

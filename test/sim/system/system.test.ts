@@ -2,8 +2,13 @@
  * The whole system in worlds of faults. More of them: npm run test:sim -- --seeds 2000. One again: npm run test:sim -- --seed 7.
  */
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { World } from "./world.ts";
+
+vi.mock("../../../src/limits.ts", async (original) => ({
+  ...(await original<object>()),
+  ...(await import("./small-limits.ts")),
+}));
 
 /** As many as CI has time for; `npm run test:sim` has more. */
 const count = 120;
@@ -65,6 +70,30 @@ describe("the whole system in a world of faults", () => {
       for (const kind of world.faults.keys()) faults.add(kind);
     }
     expect(hard.filter((type) => !events.has(type))).toEqual([]);
-    expect([...faults].sort()).toMatchInlineSnapshot();
+    expect([...faults].sort()).toMatchInlineSnapshot(`
+      [
+        "clockStep",
+        "crash",
+        "crashInside",
+        "deploy",
+        "doubleAlarm",
+        "doubleMessage",
+        "index",
+        "lateAlarm",
+        "lateMessage",
+        "lostAlarm",
+        "lostAnswer",
+        "lostRequest",
+        "lostSweep",
+        "overloaded",
+        "provider",
+        "refused",
+        "refusedBatch",
+        "seatsCrash",
+        "slow",
+        "workerCrash",
+        "zombie",
+      ]
+    `);
   });
 });
