@@ -34,7 +34,7 @@ export class FakeModel {
 
   callOf =
     (run: string): CallModel =>
-    async ({ messages, signal, taskId, onBegin }) => {
+    async ({ messages, signal, taskId, maxOutputTokens, onBegin }) => {
       const random = this.#random;
       this.#readAnswers(messages, taskId);
       const late = this.#faults.strikes("provider") && random.chance(0.3);
@@ -43,6 +43,10 @@ export class FakeModel {
       if (fault) return fault;
       onBegin?.();
       await unlessAborted(signal, sleep(random.int(1, 1000)));
+      if (maxOutputTokens < usage.output_tokens) {
+        const cut = { ...usage, output_tokens: maxOutputTokens };
+        return { ok: true, reply: { ...this.#text("it"), usage: cut, stop: "output_limit" } };
+      }
       const replies = messages.filter((message) => message.includes('"assistant"')).length;
       const ends = replies >= repliesMost || random.chance(this.#faults.areOn ? 0.4 : 0.75);
       return { ok: true, reply: ends ? this.#word() : this.#calls(taskId, run) };

@@ -76,7 +76,11 @@ export class RunWatch {
     this.types.push(event.type);
     if (event.type === "task_started" && (header.status !== "active" || this.state.working >= header.limits.workers))
       throw new Error(`[O4] a lease too many, at event ${seq}`);
+    if (at < header.changedAt) throw new Error(`[L1] event ${seq} is older than the one before it`);
     apply(this.state, event, seq, at);
+    const { tokens } = header.limits;
+    if (event.type === "turn" && tokens > 0 && header.inputTokens + header.outputTokens > tokens)
+      throw new Error(`[B2] ${header.inputTokens + header.outputTokens} tokens are spent, of ${tokens}`);
     if (this.state.header.taskCount > this.state.header.limits.tasks) throw new Error("[C5] a task too many");
     for (const token of this.#effects(seq, event, body)) this.#ledger.tookEffect(token);
   }

@@ -49,7 +49,10 @@ export class Faults {
   constructor(random: Random) {
     this.#random = random;
     const kinds = Object.keys(most) as FaultKind[];
-    this.#rates = new Map(kinds.map((kind) => [kind, random.chance(0.6) ? most[kind] * random.next() : 0]));
+    // One world in six is much worse than the others.
+    const storm = random.chance(1 / 6) ? 4 : 1;
+    const rate = (kind: FaultKind) => Math.min(0.7, most[kind] * storm * random.next());
+    this.#rates = new Map(kinds.map((kind) => [kind, random.chance(0.6) ? rate(kind) : 0]));
   }
 
   get areOn(): boolean {

@@ -85,6 +85,7 @@ export class SeatQueues {
 
   #add(): SeatIsolate {
     const isolate = new SeatIsolate(`seats ${++this.#count}`);
+    if (this.#around.faults.strikes("clockStep")) isolate.clockAhead = this.#around.random.int(-60_000, 60_000);
     this.#isolates.push(isolate);
     return isolate;
   }
