@@ -55,7 +55,8 @@ export class RunLedger {
 }
 
 export class Ledger {
-  readonly #effects = new Map<string, number>();
+  /** How often each has come true, and in which lease. */
+  readonly #effects = new Map<string, { times: number; fence: number | undefined }>();
   readonly #acknowledged = new Set<string>();
   /** Messages of queues, and which call has got each. */
   readonly #takers = new Map<string, string>();
@@ -75,16 +76,20 @@ export class Ledger {
     return ledger;
   }
 
-  /** The log tells of it. */
-  tookEffect(token: string): void {
-    const times = (this.#effects.get(token) ?? 0) + 1;
-    this.#effects.set(token, times);
+  /** The log tells of it; `fence`: the lease that was open for its task. */
+  tookEffect(token: string, fence: number | undefined): void {
+    const times = (this.#effects.get(token)?.times ?? 0) + 1;
+    this.#effects.set(token, { times, fence });
     if (times > 1) throw new Error(`[E2] ${token} took effect ${times} times`);
   }
 
-  acknowledge(token: string): void {
+  /** With `fence`: as an act of this lease. */
+  acknowledge(token: string, fence?: number): void {
     this.#acknowledged.add(token);
-    if (!this.#effects.has(token)) throw new Error(`[E1] ${token} was acknowledged and is not in the durable log`);
+    const effect = this.#effects.get(token);
+    if (!effect) throw new Error(`[E1] ${token} was acknowledged and is not in the durable log`);
+    if (fence !== undefined && effect.fence !== fence)
+      throw new Error(`[L2] ${token} was taken from lease ${fence}, and ${effect.fence} was open`);
   }
 
   /** A call got these messages of a queue. */

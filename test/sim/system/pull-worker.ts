@@ -129,7 +129,7 @@ export class PullWorker {
     const input = { result: { done: token }, next: random.chance(0.7), worker: this.#name };
     const reply = await persist(() => run().complete(lease, input, idem));
     if (!reply?.ok) return undefined;
-    ledger.acknowledge(token);
+    ledger.acknowledge(token, lease.fence);
     // A worker that did not hear says it again, long after.
     if (faults.areOn && random.chance(0.1)) {
       const again = await persist(() => run().complete(lease, input, idem));

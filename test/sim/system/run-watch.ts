@@ -71,6 +71,7 @@ export class RunWatch {
   #add(seq: number, at: number, { causes = [], ...logged }: LoggedEvent, body: unknown): void {
     const event = logged as SchedulerEvent;
     const { header } = this.state;
+    const fence = "task" in event && event.task !== undefined ? this.#history.fenceOf(event.task) : undefined;
     this.#history.add({ seq, event, causes, body });
     this.#variables.add({ seq, event, causes, body });
     this.types.push(event.type);
@@ -82,7 +83,7 @@ export class RunWatch {
     if (event.type === "turn" && tokens > 0 && header.inputTokens + header.outputTokens > tokens)
       throw new Error(`[B2] ${header.inputTokens + header.outputTokens} tokens are spent, of ${tokens}`);
     if (this.state.header.taskCount > this.state.header.limits.tasks) throw new Error("[C5] a task too many");
-    for (const token of this.#effects(seq, event, body)) this.#ledger.tookEffect(token);
+    for (const token of this.#effects(seq, event, body)) this.#ledger.tookEffect(token, fence);
   }
 
   /** The tokens of what this event makes true. */
