@@ -287,6 +287,11 @@ export class RunShell {
     this.#repeatable(told, () => this.#announced.delete(lane));
   }
 
+  /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
+  announceAnew(): void {
+    this.#announced.clear();
+  }
+
   /** The gate was told by an empty answer that nothing of this is ready: the next that is must be announced again. */
   announcedEmpty({ pool, kinds = ["task"], tools }: { readonly pool: string } & LeaseWishes): void {
     if (kinds.includes("task")) this.#announced.set(pool, false);

@@ -85,6 +85,20 @@ describe("what a run tells the gate", () => {
     expect(heard()).toEqual(["laptop true", "laptop false", "laptop true"]);
   });
 
+  test("is said again by the sweep, whatever came between", async () => {
+    await create();
+    await post();
+    told[0]!.answer();
+    await pass(10);
+    await call("sweep");
+    expect(heard()).toEqual(["laptop true", "laptop true"]);
+    told[1]!.answer();
+    await lease();
+    told[2]!.answer();
+    await call("sweep");
+    expect(heard()).toEqual(["laptop true", "laptop true", "laptop false"]);
+  });
+
   test("ends with the run, also when the object no longer knows what it said", async () => {
     await create();
     await post();
