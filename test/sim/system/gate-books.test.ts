@@ -1,4 +1,4 @@
-/** What a run tells its tenant's gate, with a gate that answers when the test lets it: found by worlds 966 and 1875. */
+/** What a run tells its tenant's gate, with a gate that answers when the test lets it: found by worlds 1397 and 1875. */
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { RunScheduler } from "../../../src/objects/run-scheduler.ts";
