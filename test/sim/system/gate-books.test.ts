@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { RunScheduler } from "../../../src/objects/run-scheduler.ts";
+import { TenantGate } from "../../../src/objects/tenant-gate.ts";
 import { Random } from "../random.ts";
 import { Faults } from "./platform/faults.ts";
 import { drained, replaceGlobals } from "./platform/globals.ts";
@@ -112,4 +113,43 @@ describe("what a run tells the gate", () => {
     await call("cancelRun", undefined);
     expect(heard()).toEqual(["laptop true", "laptop false", "laptop false"]);
   });
+});
+
+test("the gate takes a run off when it is told again, where its storage refused the first time", async () => {
+  const timeline = new Timeline(1_700_000_000_000);
+  const random = new Random(1);
+  const faults = new Faults(random);
+  const restore = replaceGlobals(timeline, random, () => undefined);
+  let refuses = false;
+  faults.strikes = (kind) => kind === "refused" && refuses;
+  const gate = new Host(
+    "gate",
+    TenantGate as unknown as ObjectClass,
+    {},
+    { timeline, random, faults, note: () => undefined },
+  );
+  const announce = async (ready: boolean) => {
+    const outcome = Promise.withResolvers<unknown>();
+    gate.receive(
+      { method: "announce", args: [{ run, pool: "laptop", ready }] },
+      { answer: () => outcome.resolve("done"), fail: outcome.resolve },
+    );
+    await drained();
+    for (let entry = timeline.next(timeline.now + 100); entry; entry = timeline.next(timeline.now + 100)) {
+      entry.act();
+      await drained();
+    }
+    return outcome.promise;
+  };
+  try {
+    expect(await announce(true)).toBe("done");
+    refuses = true;
+    expect(String(await announce(false))).toContain("SQLITE_FULL");
+    refuses = false;
+    expect(await announce(false)).toBe("done");
+    expect(gate.storage.rows("SELECT * FROM ready")).toEqual([]);
+  } finally {
+    restore();
+    gate.storage.close();
+  }
 });
