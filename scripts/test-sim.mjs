@@ -10,7 +10,8 @@ import "../test/sim/system/register.mjs";
 
 const linesShown = 25;
 const number = { type: "string" };
-const { values } = parseArgs({ options: { seeds: number, from: number, seed: number, every: number } });
+const options = { seeds: number, from: number, seed: number, every: number };
+const values = asGiven();
 const asked = (name, otherwise) => {
   const value = Number(values[name] ?? otherwise);
   if (!Number.isSafeInteger(value) || value < 1) {
@@ -23,6 +24,15 @@ const asked = (name, otherwise) => {
 if (values.seed !== undefined) await one(asked("seed"));
 else if (values.every !== undefined) await part(asked("from", 1), asked("seeds"), asked("every"));
 else await all(asked("from", 1), asked("seeds", 200));
+
+function asGiven() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    console.error(`${error.message}\nIt takes --seeds, --from or --seed, as in npm run test:sim -- --seeds 2000`);
+    process.exit(2);
+  }
+}
 
 async function worldOf(seed) {
   const { World } = await import("../test/sim/system/world.ts");
