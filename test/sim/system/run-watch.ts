@@ -10,7 +10,9 @@ import { apply } from "../../../src/scheduler/apply.ts";
 import type { SchedulerEvent } from "../../../src/scheduler/events.ts";
 import type { RunState } from "../../../src/scheduler/state.ts";
 import { type LoggedEvent, unpackEvents } from "../../../src/storage/run/event-codec.ts";
+import { LogStore } from "../../../src/storage/run/log-store.ts";
 import { RunStore } from "../../../src/storage/run/run-store.ts";
+import { Texts } from "../../../src/storage/run/texts.ts";
 import { checkState, expectSame } from "../../scheduler/check.ts";
 import { newState } from "../../scheduler/run.ts";
 import { History } from "../history.ts";
@@ -52,19 +54,18 @@ export class RunWatch {
   /** To be called after each flush; answers the events that have come. */
   flushed(note: (text: string) => void): void {
     const { storage } = this.#host;
-    const store = this.isDeleted ? undefined : RunStore.open(storage.reader);
-    if (!store) {
-      if (this.#rows.length > 0) this.isDeleted = true;
-      return;
-    }
+    if (this.isDeleted || storage.rows("SELECT 1 FROM sqlite_master WHERE name = 'log'").length === 0) return;
+    // Not the whole store: a deletion that became durable together with what was before it has taken the identity away.
+    const log = new LogStore(storage.reader, new Texts(storage.reader));
     const last = this.#rows.at(-1)?.seq ?? 0;
     const rows = storage.rows("SELECT seq, at, events, bodies FROM log WHERE seq > ? ORDER BY seq", [last]);
     for (const row of rows as unknown as Row[]) {
       this.#rows.push(row);
       note(`  log ${row.seq} ${row.events}`);
       for (const [i, event] of unpackEvents(row.events).entries())
-        this.#add(row.seq + i, row.at, event, store.log.body(row.seq + i));
+        this.#add(row.seq + i, row.at, event, log.body(row.seq + i));
     }
+    this.isDeleted = RunStore.open(storage.reader) === undefined;
     if (rows.length > 0 && ++this.#flushes % checkEvery === 0) this.#checkState();
   }
 

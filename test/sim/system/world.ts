@@ -373,9 +373,8 @@ export class World {
 
   #checkEnd(): void {
     for (const { follower, run } of this.#followers) {
-      const { types, isDeleted } = this.#watches.get(`${tenant}/${run}`)!;
-      // What became durable together with the deletion was never looked at.
-      const wrong = follower.told.findIndex((type, i) => type !== types[i] && !(isDeleted && i >= types.length));
+      const { types } = this.#watches.get(`${tenant}/${run}`)!;
+      const wrong = follower.told.findIndex((type, i) => type !== types[i]);
       if (wrong >= 0)
         throw new Error(`[L1] a follower was told of ${follower.told[wrong]}, which is not event ${wrong + 1}`);
     }
