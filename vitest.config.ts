@@ -13,6 +13,12 @@ export default defineConfig({
   test: {
     projects: [
       {
+        // For the simulation, which runs the objects outside of workerd.
+        resolve: {
+          alias: {
+            "cloudflare:workers": `${import.meta.dirname}/test/sim/system/platform/cloudflare-workers.ts`,
+          },
+        },
         test: {
           name: "node",
           sequence: { groupOrder: 0 },

@@ -19,7 +19,7 @@ export interface SeatSecrets extends ProviderSecrets {
 }
 
 /** Shared by all seats of an isolate: contexts travel once. */
-const cache = new SnapshotCache();
+const isolateCache = new SnapshotCache();
 
 /** The body of an attempt; a port so that a benchmark can put a timer in the agent's place. */
 export type RunAttempt = (work: SeatWork, ports: TurnLoopPorts) => Promise<SeatReply>;
@@ -30,6 +30,7 @@ export async function serveSeat(
   scheduler: () => RunSchedulerRpc & SeatRpc,
   secrets: SeatSecrets,
   attempt: RunAttempt = runAttempt,
+  cache = isolateCache,
 ): Promise<void> {
   const endsAt = Date.now() + seatServesMs;
   const isOver = () => Date.now() >= endsAt;

@@ -142,6 +142,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
     await this.#deletion.finish().catch(() => undefined);
+    this.#shell.announceAnew();
     return this.#shell.command((step) => {
       const { status, endedAt } = step.state.header;
       return ok({ status, ended_at: endedAt || null });

@@ -168,8 +168,10 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
 
   #remove(lane: string, run: string): void {
     const runs = this.#lanes.get(lane);
-    if (!runs?.delete(run)) return;
+    if (!runs?.has(run)) return;
+    // First what is stored: where that is refused, the run is told so and says it again.
     this.ctx.storage.sql.exec("DELETE FROM ready WHERE pool = ? AND run = ?", lane, run);
+    runs.delete(run);
     if (runs.size === 0) this.#lanes.delete(lane);
     if (![...this.#lanes.values()].some((others) => others.has(run))) this.#turns.delete(run);
   }

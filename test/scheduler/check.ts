@@ -1,7 +1,7 @@
 /** What must hold of any state between steps, by brute force over its tasks, and the comparison of two states. */
 
+import { deepStrictEqual } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
-import { expect } from "vitest";
 import { runIdleMs } from "../../src/limits.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import { stallEndAt } from "../../src/scheduler/deadlock.ts";
@@ -109,6 +109,7 @@ function dueOf(task: Task): number {
   if (task.clockAt > 0) dues.push(task.clockAt + task.timeoutMs);
   if (phase.state === "running") dues.push(phase.expiresAt);
   if (phase.state === "waiting" && phase.until > 0) dues.push(phase.until);
+  for (const { until } of task.holds) if (until > 0) dues.push(until);
   for (const call of task.calls) {
     if (call.state !== "waiting") continue;
     if (call.until > 0) dues.push(call.until);
@@ -358,6 +359,5 @@ function plain(state: RunState): unknown {
 
 /** [G1] */
 export function expectSame(live: RunState, rebuilt: RunState): void {
-  const [a, b] = [plain(live), plain(rebuilt)];
-  if (!isDeepStrictEqual(a, b)) expect(b).toEqual(a);
+  deepStrictEqual(plain(rebuilt), plain(live));
 }

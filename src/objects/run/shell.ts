@@ -14,6 +14,7 @@ import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
 import { mayStartCalls, nextCall, urlPool } from "../../scheduler/remote-calls.ts";
+import { isRunEnded } from "../../scheduler/run-commands.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
@@ -58,6 +59,8 @@ export class RunShell {
   #run: LoadedRun | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
   #announced = new Map<string, boolean>();
+  /** Lanes of which the gate is being told: calls may overtake one another, so there is one at a time. */
+  readonly #telling = new Set<string>();
   #indexed = "";
   #retryEffectsAt = Number.POSITIVE_INFINITY;
   #outcomesDroppedAt = 0;
@@ -263,14 +266,30 @@ export class RunShell {
     for (const { pool, tool, ready } of run.state.openCalls.lanes()) {
       if (pool !== urlPool) this.#tell(run, { pool, tool }, mayStart && ready > 0);
     }
+    // Perhaps no worker asks any more, whose empty answer would take the run off.
+    if (isRunEnded(run.state)) for (const lane of lanesOf(run)) this.#tell(run, lane, false);
   }
 
   #tell(run: LoadedRun, { pool, tool }: { pool: string; tool?: string }, ready: boolean): void {
     const lane = laneOf(pool, tool);
-    if ((this.#announced.get(lane) ?? false) === ready) return;
+    // An object that was loaded anew does not know what it has announced; it matters when nothing follows.
+    const announced = this.#announced.get(lane) ?? isRunEnded(run.state);
+    if (announced === ready || this.#telling.has(lane)) return;
     this.#announced.set(lane, ready);
-    const told = gateStub(this.#env, run.tenant).announce({ run: run.id, pool, ...(tool && { tool }), ready });
+    this.#telling.add(lane);
+    const told = gateStub(this.#env, run.tenant)
+      .announce({ run: run.id, pool, ...(tool && { tool }), ready })
+      .finally(() => {
+        this.#telling.delete(lane);
+        // What has changed meanwhile.
+        if (this.#run === run) this.#announce(run);
+      });
     this.#repeatable(told, () => this.#announced.delete(lane));
+  }
+
+  /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
+  announceAnew(): void {
+    this.#announced.clear();
   }
 
   /** The gate was told by an empty answer that nothing of this is ready: the next that is must be announced again. */
@@ -362,6 +381,14 @@ export class RunShell {
     this.#announced.clear();
     this.#indexed = "";
   }
+}
+
+/** The lanes that the run may have announced, as far as its queues, limits and tools tell. */
+function lanesOf({ state, tools }: LoadedRun): { pool: string; tool?: string }[] {
+  const pools = new Set([...state.ready.keys(), ...state.header.limits.pools]);
+  pools.delete(hostedPool);
+  const calls = [...tools.values()].flatMap(({ pool, name }) => (pool === undefined ? [] : [{ pool, tool: name }]));
+  return [...Array.from(pools, (pool) => ({ pool })), ...calls];
 }
 
 /** Calls of urls that seats can begin now. */

@@ -1,0 +1,14 @@
+/** What worlds find in the place of `src/limits.ts`; what is named wins over what is not. */
+
+export * from "../../../src/limits.ts";
+export {
+  checkpointPageTasks,
+  checkpointTailBytes,
+  checkpointTailRows,
+  commandsPerCommit,
+  commitsInARow,
+  logCacheBytes,
+  logRowBytes,
+  rowBytesMax,
+  snapshotCacheBytes,
+} from "./small-limits.ts";

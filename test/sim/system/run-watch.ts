@@ -1,0 +1,129 @@
+/**
+ * Watches one run's object by what it makes durable: the log as it grows, and a state of our own folded from it.
+ *
+ * L1. The log only grows: numbers without gaps, rows that never change.
+ * L2. The rules of leases, ends and variables hold at each event (`History`, `VariableHistory`), those of states at each flush.
+ * L3. The object's own checkpoint and tail give the same state as the whole log.
+ */
+
+import { apply } from "../../../src/scheduler/apply.ts";
+import type { SchedulerEvent } from "../../../src/scheduler/events.ts";
+import type { RunState } from "../../../src/scheduler/state.ts";
+import { type LoggedEvent, unpackEvents } from "../../../src/storage/run/event-codec.ts";
+import { LogStore } from "../../../src/storage/run/log-store.ts";
+import { RunStore } from "../../../src/storage/run/run-store.ts";
+import { Texts } from "../../../src/storage/run/texts.ts";
+import { checkState, expectSame } from "../../scheduler/check.ts";
+import { newState } from "../../scheduler/run.ts";
+import { History } from "../history.ts";
+import { VariableHistory } from "../variable-history.ts";
+import { type Ledger, tokensIn } from "./ledger.ts";
+import type { Host } from "./platform/objects.ts";
+
+interface Row {
+  readonly seq: number;
+  readonly at: number;
+  readonly events: string;
+  readonly bodies: string | null;
+}
+
+/** States are looked at once in so many flushes, for their cost. */
+const checkEvery = 4;
+
+export class RunWatch {
+  readonly #host: Host;
+  readonly #ledger: Ledger;
+  readonly #history = new History();
+  readonly #variables = new VariableHistory();
+  readonly state: RunState = newState();
+  readonly #rows: Row[] = [];
+  readonly #bodies = new Map<number, string>();
+  readonly types: string[] = [];
+  #flushes = 0;
+  /** Its identity was taken away: what follows is its end. */
+  isDeleted = false;
+
+  constructor(host: Host, ledger: Ledger) {
+    this.#host = host;
+    this.#ledger = ledger;
+    this.#variables.lost = (task, forget) => {
+      if (this.#history.poolOf(task) !== "hosted") forget((wait) => wait.task === task);
+    };
+  }
+
+  /** To be called after each flush; answers the events that have come. */
+  flushed(note: (text: string) => void): void {
+    const { storage } = this.#host;
+    if (this.isDeleted || storage.rows("SELECT 1 FROM sqlite_master WHERE name = 'log'").length === 0) return;
+    // Not the whole store: a deletion that became durable together with what was before it has taken the identity away.
+    const log = new LogStore(storage.reader, new Texts(storage.reader));
+    const last = this.#rows.at(-1)?.seq ?? 0;
+    const rows = storage.rows("SELECT seq, at, events, bodies FROM log WHERE seq > ? ORDER BY seq", [last]);
+    for (const row of rows as unknown as Row[]) {
+      this.#rows.push(row);
+      note(`  log ${row.seq} ${row.events}`);
+      for (const [i, event] of unpackEvents(row.events).entries())
+        this.#add(row.seq + i, row.at, event, log.body(row.seq + i));
+    }
+    this.isDeleted = RunStore.open(storage.reader) === undefined;
+    if (rows.length > 0 && ++this.#flushes % checkEvery === 0) this.#checkState();
+  }
+
+  #add(seq: number, at: number, { causes = [], ...logged }: LoggedEvent, body: unknown): void {
+    const event = logged as SchedulerEvent;
+    const { header } = this.state;
+    const fence = "task" in event && event.task !== undefined ? this.#history.fenceOf(event.task) : undefined;
+    this.#history.add({ seq, event, causes, body });
+    this.#variables.add({ seq, event, causes, body });
+    this.types.push(event.type);
+    if (event.type === "task_started" && (header.status !== "active" || this.state.working >= header.limits.workers))
+      throw new Error(`[O4] a lease too many, at event ${seq}`);
+    if (at < header.changedAt) throw new Error(`[L1] event ${seq} is older than the one before it`);
+    apply(this.state, event, seq, at);
+    const { tokens } = header.limits;
+    if (event.type === "turn" && tokens > 0 && header.inputTokens + header.outputTokens > tokens)
+      throw new Error(`[B2] ${header.inputTokens + header.outputTokens} tokens are spent, of ${tokens}`);
+    if (this.state.header.taskCount > this.state.header.limits.tasks) throw new Error("[C5] a task too many");
+    for (const token of this.#effects(seq, event, body)) this.#ledger.tookEffect(token, fence);
+  }
+
+  /** The tokens of what this event makes true. */
+  #effects(seq: number, event: SchedulerEvent, body: unknown): string[] {
+    const text = body === undefined ? "" : JSON.stringify(body);
+    switch (event.type) {
+      case "task_created":
+        return tokensIn(event.title ?? "");
+      case "task_ended":
+      case "task_parked":
+      case "message_received":
+      case "future_settled":
+        return tokensIn(text);
+      case "call_waiting":
+        this.#bodies.set(seq, text);
+        return [];
+      case "messages_pushed":
+        return tokensIn(event.from === undefined ? text : this.#bodies.get(event.from)!);
+      default:
+        return [];
+    }
+  }
+
+  #checkState(): void {
+    checkState(this.state, this.state.header.changedAt);
+  }
+
+  /** All that is stored, against what was seen as it came. */
+  check(): void {
+    if (this.isDeleted || this.#rows.length === 0) return;
+    const { storage } = this.#host;
+    const stored = storage.rows("SELECT seq, at, events, bodies FROM log ORDER BY seq") as unknown as Row[];
+    if (stored.length < this.#rows.length) throw new Error(`[L1] ${this.#rows.length - stored.length} rows are gone`);
+    for (const [i, row] of this.#rows.entries()) {
+      const now = stored[i]!;
+      if (now.seq !== row.seq || now.at !== row.at || now.events !== row.events || now.bodies !== row.bodies)
+        throw new Error(`[L1] row ${row.seq} has changed`);
+    }
+    this.#checkState();
+    expectSame(this.state, RunStore.open(storage.reader)!.load());
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * Bounds that a world of some minutes would never meet, so small that it does: checkpoints, rows that are cut, commits that are
+ * full, caches that forget.
+ */
+
+export const checkpointTailRows = 25;
+export const checkpointTailBytes = 16_000;
+export const checkpointPageTasks = 5;
+export const logRowBytes = 1000;
+export const logCacheBytes = 4000;
+/** A third of it is a chunk. */
+export const rowBytesMax = 3000;
+export const commandsPerCommit = 3;
+export const commitsInARow = 2;
+export const snapshotCacheBytes = 40_000;
