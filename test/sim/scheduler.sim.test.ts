@@ -79,6 +79,8 @@ const hard = [
   "task_ready wake",
   "task_retried asked",
   "task_retried dependency_retried",
+  "task_retried parent_retried",
+  "attempt_ended held_back",
 ];
 
 /** What worlds with remote tools reach beside. */
