@@ -10,7 +10,9 @@ import { findingsCommand } from "./look/findings.ts";
 import { logsCommand } from "./look/logs.ts";
 import { runsCommand } from "./look/runs.ts";
 import { showCommand } from "./look/show.ts";
+import { turnsCommand } from "./look/turns.ts";
 import { varsCommand } from "./look/vars.ts";
+import { forkCommand } from "./run/fork.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
 import { cancelCommand } from "./steer/cancel.ts";
 import { deleteCommand } from "./steer/delete.ts";
@@ -25,12 +27,14 @@ import { workCommand } from "./worker/work-command.ts";
 export const commands: readonly Command[] = [
   runCommand,
   watchCommand,
+  forkCommand,
   exportCommand,
   importCommand,
   runsCommand,
   showCommand,
   logsCommand,
   contextCommand,
+  turnsCommand,
   varsCommand,
   findingsCommand,
   waitCommand,

@@ -99,7 +99,12 @@ const want = z.discriminatedUnion("kind", [
 
 /** The fields of each type of event, `type` and `causes` apart. */
 const fields = {
-  run_created: { limits: runLimits, snapshot: snapshotHash, name: text(limits.nameCharsMax).exactOptional() },
+  run_created: {
+    limits: runLimits,
+    snapshot: snapshotHash,
+    name: text(limits.nameCharsMax).exactOptional(),
+    from: text(limits.nameCharsMax).exactOptional(),
+  },
   run_imported: {},
   context_appended: { snapshot: snapshotHash },
   task_created: {

@@ -66,7 +66,14 @@ export interface ErrorData {
 }
 
 export type SchedulerEvent =
-  | { readonly type: "run_created"; readonly limits: Limits; readonly snapshot: string; readonly name?: string }
+  | {
+      readonly type: "run_created";
+      readonly limits: Limits;
+      readonly snapshot: string;
+      readonly name?: string;
+      /** The run whose context it began with. */
+      readonly from?: string;
+    }
   /** It goes on here from a file: clocks begin anew. */
   | { readonly type: "run_imported" }
   | { readonly type: "context_appended"; readonly snapshot: string }

@@ -21,6 +21,7 @@ const forWorkers: ReadonlySet<Kind> = new Set(["ready", "paused", "cache_warming
 const forOthers: ReadonlySet<Kind> = new Set(["dependencies", "variables", "tasks", "children", "fallback"]);
 
 interface TaskEnds {
+  readonly created: number;
   last: number;
   /** What weighs on the way from `last` to the task's next event. */
   readonly pending: Interval[];
@@ -87,7 +88,7 @@ export class CausalGraph {
     const task = "task" in event && typeof event.task === "number" ? event.task : 0;
     const known = this.#tasks.get(task);
     if (acts.has(event.type) && known?.pending.length === 0) this.#intervals.cut(task, event);
-    const isRetry = event.type === "task_retried" && event.why === "asked";
+    const isRetry = event.type === "task_retried" && event.why !== "dependency_retried";
     const outsideMs = isRetry && known ? event.at - this.steps[known.ended]!.at : 0;
     const place = this.#step(event.at, task, known, this.#follows(event, known), outsideMs);
     this.#places[event.seq - this.#firstSeq] = place;
@@ -112,6 +113,7 @@ export class CausalGraph {
 
   #meet(event: Of<"task_created">): void {
     this.#tasks.set(event.task, {
+      created: event.seq,
       last: -1,
       pending: [],
       after: event.after ?? none,
@@ -166,6 +168,11 @@ export class CausalGraph {
     return found.length > 0 ? found : none;
   }
 
+  /** Children that a retry leaves its task. */
+  #keptBy({ children }: TaskEnds, before: number): number[] | undefined {
+    return children?.filter((n) => this.#tasks.get(n)!.created < before);
+  }
+
   #note(event: TraceEvent, place: number, known: TaskEnds | undefined): void {
     switch (event.type) {
       case "call_waiting": {
@@ -191,7 +198,7 @@ export class CausalGraph {
         known.wants = undefined;
         return;
       case "task_retried":
-        if (known) known.children = undefined;
+        if (known) known.children = this.#keptBy(known, event.from?.before ?? 0);
         return;
       case "lock_released":
       case "permits_released":
