@@ -48,6 +48,7 @@ const turnPoint = z.strictObject({
   turn: seq,
   snapshot: snapshotHash,
   before: seq,
+  generation: seq.exactOptional(),
   window: z
     .strictObject({ last: z.int().min(0).max(limits.lastTurnsMax), own: count, dropped: count, replies: count })
     .exactOptional(),

@@ -362,6 +362,7 @@ function retryTask(state: RunState, event: Of<"task_retried">, seq: number, at: 
   task.losses = 0;
   task.failures = 0;
   task.turns = from?.turn ?? 0;
+  task.turnGeneration = from?.generation ?? 0;
   task.head = from?.snapshot;
   task.window = from?.window;
   task.observed = false;

@@ -35,6 +35,8 @@ export interface TurnPoint {
   /** What the task created from this event on is void. */
   readonly before: number;
   readonly window?: Window;
+  /** After the last turn: in which generation its ops were begun, so that none is carried out twice. */
+  readonly generation?: number;
   /** Answers that no transcript has yet. */
   readonly calls?: readonly Answered[];
 }
@@ -46,6 +48,8 @@ export class TaskTurns {
   /** What the next request follows; undefined: the fork. */
   head: string | undefined;
   #generation = 1;
+  /** Of the newest turn's ops. */
+  #opsGeneration = 1;
 
   /** Events of this task, in the order of the log. */
   add(event: SchedulerEvent, seq: number, at: number): void {
@@ -62,6 +66,7 @@ export class TaskTurns {
           window: this.window,
         });
         this.calls = [];
+        this.#opsGeneration = this.#generation;
         this.head = event.snapshot;
         return;
       case "context_compacted":
@@ -74,6 +79,7 @@ export class TaskTurns {
       case "task_retried": {
         const { from } = event;
         this.#generation = event.generation;
+        this.#opsGeneration = from?.generation ?? event.generation;
         this.turns = this.turns.slice(0, from?.turn ?? 0);
         this.calls = [...(from?.calls ?? [])];
         this.window = from?.window;
@@ -96,6 +102,13 @@ export class TaskTurns {
     }
     if (turn === 0 || turn !== this.turns.length || this.head === undefined) return undefined;
     const { window, calls, head } = this;
-    return { turn, snapshot: head, before: now, ...(window && { window }), ...(calls.length > 0 && { calls }) };
+    return {
+      turn,
+      snapshot: head,
+      before: now,
+      generation: this.#opsGeneration,
+      ...(window && { window }),
+      ...(calls.length > 0 && { calls }),
+    };
   }
 }

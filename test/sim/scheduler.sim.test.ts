@@ -80,7 +80,6 @@ const hard = [
   "task_retried asked",
   "task_retried dependency_retried",
   "task_retried parent_retried",
-  "attempt_ended held_back",
 ];
 
 /** What worlds with remote tools reach beside. */
