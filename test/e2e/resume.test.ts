@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { isProblem, type RunSpec, type TaskView } from "../../src/client/index.ts";
 import { rawAt, rawElements } from "../../src/context/json-text.ts";
+import { heddleHere } from "../cli/lib/in-process.ts";
 import { eventsOf, logOf, until } from "./lib/log.ts";
 import { sharedServer } from "./lib/shared.ts";
 import { plays, type SimTurn, says } from "./lib/sim.ts";
@@ -133,6 +134,44 @@ describe("a retry from a turn", () => {
     await settled(run);
     expect(await heddle.task(run, p)).toMatchObject({ state: "succeeded", result: "cancelled" });
   });
+});
+
+it("is what the command line does, too", async () => {
+  const cli = (...args: string[]) => heddleHere(args, { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_local" });
+  const run = await newRun();
+  await post(run, [{ calls: [{ tool: "inspect", arguments: {} }] }, { text: "over", ...rejected }]);
+  await settled(run);
+  const { stdout } = await cli("turns", run, "p");
+  expect(stdout.split("\n")[0]).toMatch(/^TURN +AT +MODEL +IN +OUT +SNAPSHOT +CALLS$/);
+  expect(stdout.split("\n")[1]).toMatch(/^ +1 .* [0-9a-f]{32} +inspect$/);
+  const [turn] = (await heddle.turns(run, "p")).turns;
+  expect(JSON.parse((await cli("turns", run, "p", "--json")).stdout)).toEqual(turn);
+  expect((await cli("retry", run, "p", "--from-turn", "1")).stdout).toMatch(/^p \(T1-.*generation 2\.\n$/);
+  await settled(run);
+  expect(await heddle.task(run, "p")).toMatchObject({ state: "succeeded", turns: 2 });
+  const fork = (await cli("fork", run, "--task", "p", "--turn", "1", "--name", "again")).stdout.trim();
+  const begun = await heddle.run(fork);
+  expect(begun).toMatchObject({ name: "again" });
+  // With the results of the first turn's calls, and so not that turn's own snapshot.
+  expect(begun.snapshot).not.toBe(turn!.snapshot);
+  expect((await cli("fork", run, "--snapshot", turn!.snapshot, "--json")).stdout).toContain(turn!.snapshot);
+  const wrong = [
+    ["retry", run, "p", "--from-turn", "x"],
+    ["fork", run, "--turn", "1"],
+    ["fork", run, "--task", "p", "--snapshot", turn!.snapshot],
+  ];
+  for (const args of wrong) expect((await cli(...args)).status).toBe(2);
+  const refused = await cli("retry", run, "p", "--from-turn", "2");
+  expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining("(final_turn)")]);
+  expect((await cli("fork", run, "--task", "nobody")).stderr).toContain("(unknown_task)");
+
+  // A file takes it all along.
+  const copy = await heddle.importRun(heddle.exportRun(run));
+  const { turns } = await heddle.turns(copy.id, "p");
+  expect(turns.map(({ turn: n, generation }) => [n, generation])).toEqual([
+    [1, 1],
+    [2, 2],
+  ]);
 });
 
 describe("a fork of a run", () => {

@@ -70,7 +70,7 @@ describe("a retry from a turn", () => {
     const lease = (await run.lease())!;
     for (const text of ["one", "two"]) value(await run.rpc.turn(lease, { messages: [says(text), user(`${text}?`)] }));
     const before = value(await run.rpc.turns("t", { limit: 1 })).rows[0]!.snapshot;
-    value(await run.rpc.fail(lease, { error: { code: "x", message: "" }, retryable: false, worker: "w" } as never));
+    value(await run.rpc.fail(lease, { error: { code: "x", message: "" }, retryable: false }));
     expect(codeOf(await run.rpc.retryTask("t", 3))).toBe("unknown_turn");
     value(await run.rpc.retryTask("t", 1));
     expect(codeOf(await run.rpc.complete(lease, { result: 1, next: false, worker: "w" }))).toBe("lease_lost");
