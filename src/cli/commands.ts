@@ -6,10 +6,12 @@ import { doctorCommand } from "./doctor/doctor.ts";
 import { exportCommand } from "./files/export.ts";
 import { importCommand } from "./files/import.ts";
 import { contextCommand } from "./look/context.ts";
+import { criticalPathCommand } from "./look/critical-path.ts";
 import { findingsCommand } from "./look/findings.ts";
 import { logsCommand } from "./look/logs.ts";
 import { runsCommand } from "./look/runs.ts";
 import { showCommand } from "./look/show.ts";
+import { traceCommand } from "./look/trace.ts";
 import { turnsCommand } from "./look/turns.ts";
 import { varsCommand } from "./look/vars.ts";
 import { forkCommand } from "./run/fork.ts";
@@ -37,6 +39,8 @@ export const commands: readonly Command[] = [
   turnsCommand,
   varsCommand,
   findingsCommand,
+  criticalPathCommand,
+  traceCommand,
   waitCommand,
   pauseCommand,
   resumeCommand,

@@ -41,6 +41,7 @@ export type {
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
+export type { CriticalPathView, PathSegment, TimeByKind, TimeKind } from "../contract/time-shapes.ts";
 
 export interface ContextView extends ContextSpec {
   format: "anthropic" | "openai";

@@ -91,16 +91,17 @@ export class TaskTurns {
   }
 
   /**
-   * The point after a turn (P2); undefined when there is no such turn. `requestOf` names what the request of a turn showed,
+   * The point after a turn (P2); undefined when there is no such turn, and for the start. `requestOf` names what the request of a turn showed,
    * `now` is the event that comes next.
    */
   pointAfter(turn: number, now: number, requestOf: (next: LoggedTurn) => string): TurnPoint | undefined {
+    if (turn < 1) return undefined;
     const next = this.turns[turn];
     if (next) {
       const { window } = next;
       return { turn, snapshot: requestOf(next), before: next.seq, ...(window && { window }) };
     }
-    if (turn === 0 || turn !== this.turns.length || this.head === undefined) return undefined;
+    if (turn !== this.turns.length || this.head === undefined) return undefined;
     const { window, calls, head } = this;
     return {
       turn,

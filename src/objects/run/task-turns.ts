@@ -106,12 +106,10 @@ function childPoints(run: LoadedRun, tasks: readonly Task[]): Map<number, TurnPo
 }
 
 const pointAfter = (run: LoadedRun, told: TaskTurns, turn: number): TurnPoint | undefined =>
-  turn === 0
-    ? undefined
-    : told.pointAfter(turn, run.state.header.seq + 1, (next) => {
-        const { parent, shown } = requestOf(run, next);
-        return run.store.tree.append(parent, shown);
-      });
+  told.pointAfter(turn, run.state.header.seq + 1, (next) => {
+    const { parent, shown } = requestOf(run, next);
+    return run.store.tree.append(parent, shown);
+  });
 
 /** What the request of a turn showed: all that its messages have before the reply. */
 function requestOf(
