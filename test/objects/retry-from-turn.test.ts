@@ -64,6 +64,31 @@ describe("a retry from a turn", () => {
     ]);
   });
 
+  it("[R6] takes locks again that the last turn's calls took, and makes no true answer anew", async () => {
+    const run = await makeRun();
+    await run.create({ key: "t", instructions: "do it" });
+    const a = await openSeat(run, "a");
+    const ops = [
+      { id: "1", name: "inspect", arguments: "{}" },
+      { id: "2", name: "lock", arguments: '{"op":"acquire","name":"l"}' },
+    ];
+    const reply = JSON.stringify({
+      role: "assistant",
+      content: ops.map(({ id, name, arguments: text }) => ({ type: "tool_use", id, name, input: JSON.parse(text) })),
+    });
+    const logged = await run.rpc.seatTurn(a, { messages: [...a.fork, reply], usage, calls: ops }, undefined);
+    expect(logged).toMatchObject({ answers: { 2: { text: '{"token":1}' } } });
+    await run.rpc.leaveSeat(a, fails, undefined);
+    const holders = async () => value(await run.rpc.variable("l")).holders;
+    expect(await holders()).toEqual([]);
+    value(await run.rpc.retryTask("t", 1));
+    const b = await openSeat(run, "b");
+    expect(Object.keys(b.answers)).toEqual(["1"]);
+    const again = await run.rpc.seatCalls(b, ops.slice(1));
+    expect(again).toMatchObject({ answers: { 2: { text: '{"token":2}' } } });
+    expect(await holders()).toMatchObject([{ token: 2 }]);
+  });
+
   it("[R6] leaves out what came after a turn of a pull worker, and refuses its old lease", async () => {
     const run = await makeRun();
     await run.create({ key: "t", pool: "box", instructions: "do it" });

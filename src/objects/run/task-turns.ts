@@ -1,7 +1,8 @@
 /** A task's turns: the list of them, where a retry in the middle goes on, and contexts that another run may begin with. */
 
 import { roleOf, toolCalls } from "../../context/calls.ts";
-import type { MessageText } from "../../context/types.ts";
+import { stringAt } from "../../context/json-text.ts";
+import type { MessageText, ToolCall } from "../../context/types.ts";
 import type { Page, TurnView } from "../../contract/shapes.ts";
 import { pageBytesMax } from "../../limits.ts";
 import { usdOf } from "../../prices/price.ts";
@@ -105,11 +106,25 @@ function childPoints(run: LoadedRun, tasks: readonly Task[]): Map<number, TurnPo
   return points;
 }
 
-const pointAfter = (run: LoadedRun, told: TaskTurns, turn: number): TurnPoint | undefined =>
-  told.pointAfter(turn, run.state.header.seq + 1, (next) => {
+function pointAfter(run: LoadedRun, told: TaskTurns, turn: number): TurnPoint | undefined {
+  const point = told.pointAfter(turn, run.state.header.seq + 1, (next) => {
     const { parent, shown } = requestOf(run, next);
     return run.store.tree.append(parent, shown);
   });
+  if (!point?.calls) return point;
+  const again = takenAgain(openCallsOf(run.store.tree, point.snapshot));
+  return { ...point, calls: point.calls.filter(({ id }) => !again.has(id)) };
+}
+
+/**
+ * Calls whose answers would be no longer true: what they took was let go when the task ended, so they take it again. With
+ * them those that release: else what is taken anew would stay.
+ */
+function takenAgain(calls: readonly ToolCall[]): ReadonlySet<string> {
+  const holding = calls.filter(({ name }) => name === "lock" || name === "semaphore");
+  const takes = holding.some((call) => /acquire$/.test(stringAt(call.arguments, ["op"]) ?? ""));
+  return new Set(takes ? holding.map(({ id }) => id) : []);
+}
 
 /** What the request of a turn showed: all that its messages have before the reply. */
 function requestOf(
