@@ -177,13 +177,16 @@ it("is what the command line does, too", async () => {
 describe("a fork of a run", () => {
   it("begins with the same snapshot: of the head, of a snapshot, of a task, of one of its turns", async () => {
     const context = { system: "Be  brief.", messages: [{ role: "user", content: "Größe: 漢字 \u2028" }] };
-    const source = await newRun({ name: "source", context });
+    const tool = { name: "shell", description: "Runs a command.", input_schema: { type: "object" }, pool: "box" };
+    const source = await newRun({ name: "source", context, tools: [tool] });
     const p = await post(source, [{ calls: [create("a")] }, { text: "over" }]);
     await settled(source);
     await heddle.finishRun(source);
     const head = (await heddle.run(source)).snapshot;
     const plain = await heddle.createRun({ from: { run: source }, name: "again", limits: { workers: 3 } });
     expect(plain).toMatchObject({ snapshot: head, name: "again", status: "active", limits: { workers: 3 } });
+    expect(plain.tools).toEqual((await heddle.run(source)).tools);
+    expect(plain.tools).toHaveLength(1);
     expect(await heddle.snapshotText(plain.id, head)).toBe(await heddle.snapshotText(source, head));
 
     const last = (await heddle.turns(source, p)).turns[1]!.snapshot;
