@@ -244,6 +244,8 @@ export const rowBytesMax = 1_500_000;
 export const snapshotCacheBytes = 48 * MiB;
 /** A context as a whole, in UTF-16 units: what fits a lease and so an RPC, whatever its characters. */
 export const contextBytesMax = 14 * MiB;
+/** Largest number of a turn that a request may name: none has that many. */
+export const turnsNamedMax = 1_000_000;
 /** Largest window that a `{last: n}` may name. */
 export const lastTurnsMax = 1000;
 

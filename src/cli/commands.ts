@@ -12,7 +12,9 @@ import { logsCommand } from "./look/logs.ts";
 import { runsCommand } from "./look/runs.ts";
 import { showCommand } from "./look/show.ts";
 import { traceCommand } from "./look/trace.ts";
+import { turnsCommand } from "./look/turns.ts";
 import { varsCommand } from "./look/vars.ts";
+import { forkCommand } from "./run/fork.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
 import { cancelCommand } from "./steer/cancel.ts";
 import { deleteCommand } from "./steer/delete.ts";
@@ -27,12 +29,14 @@ import { workCommand } from "./worker/work-command.ts";
 export const commands: readonly Command[] = [
   runCommand,
   watchCommand,
+  forkCommand,
   exportCommand,
   importCommand,
   runsCommand,
   showCommand,
   logsCommand,
   contextCommand,
+  turnsCommand,
   varsCommand,
   findingsCommand,
   criticalPathCommand,

@@ -32,6 +32,7 @@ import type {
   ToolCallLease,
   ToolOutcome,
   TurnLogged,
+  TurnsPage,
   VariablesPage,
   VariableView,
   WaitView,
@@ -252,9 +253,21 @@ export class Heddle {
   ): Promise<{ seq: number }> {
     return this.#post(`${at(run, task)}/messages`, body, options);
   }
-  /** Begins a new generation of an ended task. */
-  retryTask(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {
-    return this.#post(`${at(run, task)}/retry`, {}, options);
+  /**
+   * Begins a new generation of an ended task, from its start or after one of its turns: what came later is void.
+   * @throws HeddleProblem `task_not_ended`, `unknown_turn`, `final_turn`
+   */
+  retryTask(
+    run: string,
+    task: string,
+    body: { from_turn?: number } = {},
+    options: CallOptions = {},
+  ): Promise<TaskView> {
+    return this.#post(`${at(run, task)}/retry`, body, options);
+  }
+  /** The turns of the task's present generation, oldest first. */
+  turns(run: string, task: string, query: PageQuery = {}, options: CallOptions = {}): Promise<TurnsPage> {
+    return this.#get(`${at(run, task)}/turns`, { ...query }, options);
   }
 
   // ---- wait ----------------------------------------------------------------------------------------------------------

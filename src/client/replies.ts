@@ -12,6 +12,7 @@ import type {
   TaskState,
   TaskView,
   ToolCallView,
+  TurnView,
   VariableView,
 } from "../contract/shapes.ts";
 import type { ContextSpec, Message } from "./requests.ts";
@@ -35,6 +36,7 @@ export type {
   TaskView,
   ToolCallView,
   ToolOutcome,
+  TurnView,
   VariableView,
   WaitMode,
   WaitView,
@@ -101,6 +103,10 @@ export interface RunsPage {
 }
 export interface TasksPage {
   tasks: TaskView[];
+  next_cursor: string | null;
+}
+export interface TurnsPage {
+  turns: TurnView[];
   next_cursor: string | null;
 }
 export interface FindingsPage {

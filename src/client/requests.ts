@@ -106,9 +106,20 @@ export interface RemoteTool {
   retries?: { limit?: number };
 }
 
+export interface ForkSource {
+  run: string;
+  /** One of its snapshots; left out: its head, or what `task` names. */
+  snapshot?: string;
+  /** Id or key: its newest snapshot, or what it had after `turn`. */
+  task?: string;
+  turn?: number;
+}
+
 export interface RunSpec {
   name?: string;
   context?: ContextSpec;
+  /** In place of `context`: that of another run of the tenant. */
+  from?: ForkSource;
   limits?: RunLimits;
   tools?: RemoteTool[];
   root?: TaskSpec;

@@ -44,6 +44,19 @@ const permits = z.int().min(1).max(limits.permitsMax);
 const capacity = z.int().min(1).max(limits.queueCapacityMax);
 /** Messages to a task by the `seq` of their arrival. */
 const inboxSeqs = z.array(seq).max(limits.inboxMessagesMax);
+const turnPoint = z.strictObject({
+  turn: seq,
+  snapshot: snapshotHash,
+  before: seq,
+  generation: seq.exactOptional(),
+  window: z
+    .strictObject({ last: z.int().min(0).max(limits.lastTurnsMax), own: count, dropped: count, replies: count })
+    .exactOptional(),
+  calls: z
+    .array(z.strictObject({ id: callId, seq }))
+    .max(limits.openToolCallsMax)
+    .exactOptional(),
+});
 const priority = z.int().min(0).max(limits.priorityRootDefault);
 
 const runLimits = z.strictObject({
@@ -87,7 +100,12 @@ const want = z.discriminatedUnion("kind", [
 
 /** The fields of each type of event, `type` and `causes` apart. */
 const fields = {
-  run_created: { limits: runLimits, snapshot: snapshotHash, name: text(limits.nameCharsMax).exactOptional() },
+  run_created: {
+    limits: runLimits,
+    snapshot: snapshotHash,
+    name: text(limits.nameCharsMax).exactOptional(),
+    from: text(limits.nameCharsMax).exactOptional(),
+  },
   run_imported: {},
   context_appended: { snapshot: snapshotHash },
   task_created: {
@@ -200,7 +218,7 @@ const fields = {
   attempt_ended: {
     task,
     fence: count,
-    why: z.enum(["lost", "restart", "transient"]),
+    why: z.enum(["lost", "restart", "transient", "held_back"]),
     error: error.exactOptional(),
     until: time.exactOptional(),
     usage: usage.exactOptional(),
@@ -214,7 +232,12 @@ const fields = {
     unread: inboxSeqs.exactOptional(),
   },
   task_observed: { task },
-  task_retried: { task, generation: seq, why: z.enum(["asked", "dependency_retried"]) },
+  task_retried: {
+    task,
+    generation: seq,
+    why: z.enum(["asked", "dependency_retried", "parent_retried"]),
+    from: turnPoint.exactOptional(),
+  },
   lineage_begun: {
     lineage: seq,
     snapshot: snapshotHash,

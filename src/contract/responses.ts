@@ -368,6 +368,20 @@ const findingView = z
   .meta({ id: "Finding" });
 export const findingsPage = z.strictObject({ findings: z.array(findingView), next_cursor: cursor });
 export const variablesPage = z.strictObject({ variables: z.array(variableView), next_cursor: cursor });
+const turnView = z
+  .strictObject({
+    turn: z.int(),
+    generation: z.int().describe("In which it was taken: a retry from a turn keeps those before."),
+    seq: z.int(),
+    at,
+    snapshot: z.string().describe("The transcript up to its reply."),
+    usage,
+    model: z.string().nullable(),
+    model_ms: z.number().nullable(),
+    calls: z.array(z.strictObject({ id: z.string(), name: z.string() })).describe("Tools that its reply called."),
+  })
+  .meta({ id: "Turn" });
+export const turnsPage = z.strictObject({ turns: z.array(turnView), next_cursor: cursor });
 export const tasksPage = z.strictObject({ tasks: z.array(taskView), next_cursor: cursor });
 export const eventsPage = z.strictObject({ events: z.array(eventView), next_cursor: cursor });
 
@@ -429,6 +443,7 @@ true satisfies AllTrue<
     Twins<z.infer<typeof variableView>, shapes.VariableView>,
     Twins<z.infer<typeof findingView>, shapes.FindingView>,
     Twins<z.infer<typeof aboutView>, shapes.AboutView>,
+    Twins<z.infer<typeof turnView>, shapes.TurnView>,
     Twins<z.infer<typeof createdTasks>, shapes.CreatedTasks>,
     Twins<z.infer<typeof eventView>, shapes.EventView>,
     Twins<z.infer<typeof waitView>, shapes.WaitView>,

@@ -5,7 +5,7 @@ import * as limits from "../limits.ts";
 import { messagesSchema } from "./message.ts";
 import { queryInt } from "./paging.ts";
 import { remoteToolsSchema } from "./remote-tools.ts";
-import { poolName, snapshotHash, taskSpecSchema } from "./task-spec.ts";
+import { poolName, snapshotHash, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { unavailable } from "./unavailable.ts";
 
 const vendorObject = z.record(z.string(), z.unknown());
@@ -52,20 +52,53 @@ const limitsSchema = z
   })
   .meta({ id: "Limits" });
 
-export const createRunBody = z.strictObject({
-  name: z.string().min(1).max(limits.nameCharsMax).exactOptional(),
-  context: contextSchema.exactOptional(),
-  limits: limitsSchema.exactOptional(),
-  root: namedTaskSpec
-    .describe("The main agent, if Heddle is to host it; the run then ends as it does.")
-    .exactOptional(),
-  rules: unavailable,
-  oversight: unavailable,
-  tools: remoteToolsSchema
-    .describe("Tools that agents of the run may call, and that workers or endpoints of yours carry out.")
-    .exactOptional(),
-  webhook: unavailable,
-});
+const forkSource = z
+  .strictObject({
+    run: z.string().min(1).max(limits.nameCharsMax).describe("The run, live or ended, of the same tenant."),
+    snapshot: snapshotHash.describe("One of its snapshots; default: its head.").exactOptional(),
+    task: taskReference.describe("A task of it: its newest snapshot.").exactOptional(),
+    turn: z
+      .int()
+      .min(1)
+      .max(limits.turnsNamedMax)
+      .describe("Of `task`: with the results of its calls, as the next turn's request had them.")
+      .exactOptional(),
+  })
+  .refine(({ snapshot, task }) => snapshot === undefined || task === undefined, {
+    error: "not together with `task`",
+    path: ["snapshot"],
+    when: ({ issues }) => issues.length === 0,
+  })
+  .refine(({ task, turn }) => turn === undefined || task !== undefined, {
+    error: "only together with `task`",
+    path: ["turn"],
+    when: ({ issues }) => issues.length === 0,
+  })
+  .meta({ id: "ForkSource" });
+
+export const createRunBody = z
+  .strictObject({
+    name: z.string().min(1).max(limits.nameCharsMax).exactOptional(),
+    context: contextSchema.exactOptional(),
+    from: forkSource
+      .describe("In place of `context`: that of another run. Its tools come along unless `tools` says otherwise.")
+      .exactOptional(),
+    limits: limitsSchema.exactOptional(),
+    root: namedTaskSpec
+      .describe("The main agent, if Heddle is to host it; the run then ends as it does.")
+      .exactOptional(),
+    rules: unavailable,
+    oversight: unavailable,
+    tools: remoteToolsSchema
+      .describe("Tools that agents of the run may call, and that workers or endpoints of yours carry out.")
+      .exactOptional(),
+    webhook: unavailable,
+  })
+  .refine(({ context, from }) => context === undefined || from === undefined, {
+    error: "not together with `context`",
+    path: ["from"],
+    when: ({ issues }) => issues.length === 0,
+  });
 
 export const cancelBody = z.strictObject({ reason: z.string().max(limits.reasonCharsMax).exactOptional() });
 export const finishRunBody = z.strictObject({

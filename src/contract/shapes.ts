@@ -200,6 +200,23 @@ export interface TaskView {
   fork: { snapshot: string; mode: string; reason?: string };
 }
 
+/** A turn of a task's present generation. */
+export interface TurnView {
+  turn: number;
+  /** In which it was taken: a retry from a turn keeps those before. */
+  generation: number;
+  /** Of its event. */
+  seq: number;
+  at: number;
+  /** The transcript up to its reply. */
+  snapshot: string;
+  usage: UsageView;
+  model: string | null;
+  model_ms: number | null;
+  /** Tools that its reply called. */
+  calls: { id: string; name: string }[];
+}
+
 /** How busy a pull worker's machine is: shares from 0 to 1. */
 export interface LoadView {
   cpu: number;

@@ -6,7 +6,6 @@ import { messagesSchema } from "./message.ts";
 import { pageQuery } from "./paging.ts";
 import { namedTaskSpec } from "./run-requests.ts";
 import { snapshotHash, taskReference } from "./task-spec.ts";
-import { unavailable } from "./unavailable.ts";
 
 export const taskStates = [
   "waiting",
@@ -32,7 +31,14 @@ export const messageBody = z.strictObject({
     .describe("What a user message of the run's format has: text, or the vendor's content blocks."),
 });
 
-export const retryBody = z.strictObject({ from_turn: unavailable });
+export const retryBody = z.strictObject({
+  from_turn: z
+    .int()
+    .min(0)
+    .max(limits.turnsNamedMax)
+    .describe("Go on after this turn: what came later is void. 0, and the default: from the start.")
+    .exactOptional(),
+});
 
 export const waitBody = z.strictObject({
   tasks: z

@@ -110,6 +110,11 @@ export const problems = {
     title: "Tasks of the run are still live",
     hint: 'Wait for them, or send {"cancel": true}.',
   },
+  final_turn: {
+    status: 409,
+    title: "The task had said its last word with that turn",
+    hint: "Retry from an earlier turn, or from the start: then the model is asked again.",
+  },
   task_not_ended: {
     status: 409,
     title: "The task has not ended",
@@ -139,6 +144,11 @@ export const problems = {
     status: 422,
     title: "A named snapshot does not exist in this run",
     hint: "Use a hash that this run has returned.",
+  },
+  unknown_turn: {
+    status: 422,
+    title: "A named turn does not exist",
+    hint: "Use a number that the task's list of turns (GET …/turns) has.",
   },
   duplicate_key: {
     status: 422,

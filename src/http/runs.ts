@@ -9,7 +9,7 @@ import { taskWithTexts } from "../contract/task-texts.ts";
 import { refusedAddress } from "../contract/tool-address.ts";
 import { Fault } from "../errors/fault.ts";
 import { type RunId, runIdOf } from "../ids.ts";
-import type { CreateRunInput } from "../objects/rpc.ts";
+import type { CreateRunInput, ForkedContext } from "../objects/rpc.ts";
 import { deleteRun, insertRun, listRuns } from "../storage/d1/run-index.ts";
 import { pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
@@ -44,19 +44,28 @@ export const runRoutes = [
         "no_provider",
         "no_price",
         "pool_not_allowed",
+        "open_calls",
+        "unknown_snapshot",
+        "unknown_task",
+        "unknown_turn",
       ],
     },
     async ({ env, tenant, body, text, idem }) => {
-      const tools = body.tools && toolsWithTexts(body.tools, rawAt(text, ["tools"])!);
-      requireCallable(tools ?? [], env);
+      const given = body.tools && toolsWithTexts(body.tools, rawAt(text, ["tools"])!);
+      requireCallable(given ?? [], env);
       const id = await newRunId(tenant, idem?.key);
+      const before = body.from && idem && (await ask(runObject(env, tenant, id).createdBefore(idem)));
+      if (before) return before;
+      const source = body.from && (await forkSource(env, tenant, body.from));
+      const tools = given ?? source?.tools;
       const input: CreateRunInput = {
         tenant,
         run: id,
         ...(body.name !== undefined && { name: body.name }),
-        context: contextInput(body.context, rawAt(text, ["context"])),
+        context: source ? { ...source.head, messages: [] } : contextInput(body.context, rawAt(text, ["context"])),
+        ...(source && body.from && { steps: source.steps, from: body.from.run }),
         limits: body.limits ?? {},
-        ...(tools && { tools }),
+        ...(tools && tools.length > 0 && { tools }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
       // The row comes first: an object without a row would never be swept. A row without an object is removed by the sweep.
@@ -182,6 +191,21 @@ export const runRoutes = [
     ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(body, idem)),
   ),
 ];
+
+/** The context of another run of the tenant, as it is now. @throws Fault that names the field of `from` */
+async function forkSource(
+  env: HttpEnv,
+  tenant: string,
+  { run: id, ...place }: { run: string; snapshot?: string; task?: string; turn?: number },
+): Promise<ForkedContext> {
+  try {
+    return await ask(runObject(env, tenant, id).contextAt(place));
+  } catch (error) {
+    if (!(error instanceof Fault) || error.data.code !== "not_found") throw error;
+    const message = "there is no such run, or it was deleted";
+    throw new Fault("not_found", `from.run: ${message}`, [{ path: "from.run", message }]);
+  }
+}
 
 /** @throws Fault validation_failed for urls that this deployment does not call */
 function requireCallable(tools: readonly RemoteTool[], { HEDDLE_BOOT }: HttpEnv): void {

@@ -1,7 +1,16 @@
 /** Tasks of a run, and waiting for them. */
 
 import { RawJson, rawAt } from "../context/json-text.ts";
-import { contextView, createdTasks, messageSent, tasksPage, taskView, waitView } from "../contract/responses.ts";
+import { pageQuery } from "../contract/paging.ts";
+import {
+  contextView,
+  createdTasks,
+  messageSent,
+  tasksPage,
+  taskView,
+  turnsPage,
+  waitView,
+} from "../contract/responses.ts";
 import { cancelBody } from "../contract/run-requests.ts";
 import { createTasksBody, messageBody, retryBody, tasksQuery, waitBody } from "../contract/task-requests.ts";
 import { tasksWithTexts } from "../contract/task-texts.ts";
@@ -82,6 +91,21 @@ export const taskRoutes = [
   keyRoute(
     scopes,
     {
+      method: "GET",
+      path: "/v1/runs/:run/tasks/:task/turns",
+      summary: "The turns of a task's present generation, oldest first",
+      query: pageQuery,
+      answer: { status: 200, schema: turnsPage },
+    },
+    async ({ env, tenant, params, query }) => {
+      const { rows, nextCursor } = await ask(runObject(env, tenant, params.run).turns(params.task, query));
+      return { turns: rows, next_cursor: nextCursor };
+    },
+  ),
+
+  keyRoute(
+    scopes,
+    {
       method: "POST",
       path: "/v1/runs/:run/tasks/:task/cancel",
       summary: "Cancel a task and everything under it",
@@ -118,12 +142,13 @@ export const taskRoutes = [
     {
       method: "POST",
       path: "/v1/runs/:run/tasks/:task/retry",
-      summary: "Begin a new generation of an ended task, from its start",
+      summary: "Begin a new generation of an ended task, from its start or after one of its turns",
       body: retryBody,
       answer: task,
-      problems: ["task_not_ended", "not_available"],
+      problems: ["task_not_ended", "final_turn", "unknown_turn", "dependency_cycle"],
     },
-    ({ env, tenant, params, idem }) => ask(runObject(env, tenant, params.run).retryTask(params.task, undefined, idem)),
+    ({ env, tenant, params, body, idem }) =>
+      ask(runObject(env, tenant, params.run).retryTask(params.task, body.from_turn, idem)),
   ),
 
   keyRoute(

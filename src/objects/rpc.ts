@@ -6,7 +6,7 @@
  * transaction as the effect; with another fingerprint it is the fault `idempotency_mismatch`.
  */
 
-import type { MessageText, Usage } from "../context/types.ts";
+import type { ContextHead, MessageText, Usage } from "../context/types.ts";
 import type { RemoteTool } from "../contract/remote-tools.ts";
 import type {
   ActorView,
@@ -26,6 +26,7 @@ import type {
   TaskState,
   TaskView,
   ToolOutcome,
+  TurnView,
   VariableView,
   WaitMode,
   WaitView,
@@ -63,6 +64,25 @@ export interface CreateRunInput {
   limits: LimitsInput;
   tools?: readonly RemoteTool[];
   root?: TaskSpec;
+  /** The messages of `context`, which has none then, as the steps in which another run got them. */
+  steps?: readonly (readonly MessageText[])[];
+  /** That other run, for the log. */
+  from?: string;
+}
+
+/** A place in a run whose context another one begins with; default: its head. */
+export interface ForkPlace {
+  readonly snapshot?: string;
+  readonly task?: string;
+  readonly turn?: number;
+}
+
+/** A context as its steps, so that it is the same snapshot wherever they are appended. */
+export interface ForkedContext {
+  readonly head: ContextHead;
+  readonly steps: readonly (readonly MessageText[])[];
+  /** That the run declares. */
+  readonly tools: readonly RemoteTool[];
 }
 
 /** One attempt, named by the capability that the HTTP door has verified. */
@@ -214,6 +234,12 @@ export interface RunSchedulerRpc {
   cancelTask(id: string, reason: string | undefined, idem?: Idem): Promise<Reply<TaskView>>;
   /** `content`: JSON text of a user message's content. Its event's number; the task's next turn shows it. */
   sendMessage(id: string, content: string, idem?: Idem): Promise<Reply<{ seq: number }>>;
+  /** The turns of the task's present generation. */
+  turns(id: string, input: { limit: number; cursor?: string }): Promise<Reply<Page<TurnView>>>;
+  /** For another run to begin with. */
+  contextAt(place: ForkPlace): Promise<Reply<ForkedContext>>;
+  /** What the run's creation under this key answered; null where it is to be created. */
+  createdBefore(idem: Idem): Promise<Reply<RunView | null>>;
   retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>>;
   wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>>;
   callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;

@@ -21,6 +21,7 @@ import type {
   TaskState,
   TaskView,
   ToolOutcome,
+  TurnView,
   VariableView,
   WaitMode,
   WaitView,
@@ -53,6 +54,8 @@ import type {
   ExportCursor,
   ExportPage,
   FailInput,
+  ForkedContext,
+  ForkPlace,
   Idem,
   Imported,
   ImportLines,
@@ -65,7 +68,7 @@ import type {
   TurnAnswer,
 } from "./rpc.ts";
 import { Actors } from "./run/actors.ts";
-import { createRun } from "./run/create-run.ts";
+import { createdBefore, createRun } from "./run/create-run.ts";
 import { Deletion } from "./run/deletion.ts";
 import { transcriptOf } from "./run/dispatch.ts";
 import { Exports } from "./run/export.ts";
@@ -81,6 +84,7 @@ import { PullLeases } from "./run/pull-leases.ts";
 import { badCursor, noTask, ok, placeOf, refuse } from "./run/replies.ts";
 import { RunShell } from "./run/shell.ts";
 import { messageTo } from "./run/task-messages.ts";
+import { contextAt, retryFrom, turnsPage } from "./run/task-turns.ts";
 import { listVariables, VariableCalls } from "./run/variable-calls.ts";
 import { runView, seatTarget, taskView } from "./run/views.ts";
 import { openDirectly, openThroughQueues } from "./seat-port.ts";
@@ -153,6 +157,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async createRun(input: CreateRunInput, idem?: Idem): Promise<Reply<RunView>> {
     return createRun(this.#shell, input, idem);
+  }
+
+  async createdBefore(idem: Idem): Promise<Reply<RunView | null>> {
+    return createdBefore(this.#shell, idem);
   }
 
   async run(): Promise<Reply<RunView>> {
@@ -318,11 +326,25 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     }, idem);
   }
 
-  async retryTask(id: string, _fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>> {
+  async turns(id: string, input: { limit: number; cursor?: string }): Promise<Reply<Page<TurnView>>> {
+    return this.#shell.read((run) => {
+      const task = findTask(run, id);
+      return task ? turnsPage(run, task, input) : noTask;
+    });
+  }
+
+  async contextAt(place: ForkPlace): Promise<Reply<ForkedContext>> {
+    return this.#shell.read((run) => contextAt(run, place));
+  }
+
+  async retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>> {
     return this.#shell.command((step, run) => {
       const task = findTask(run, id);
       if (!task) return noTask;
-      const refusal = retryTask(step, task);
+      if (isLive(task)) return refuse({ code: "task_not_ended", detail: `It is ${task.phase.state}.` });
+      const from = retryFrom(run, task, fromTurn ?? 0);
+      if (!from.ok) return from;
+      const refusal = retryTask(step, task, from.value);
       return refusal ? refuse(refusal) : ok(taskView(run, task));
     }, idem);
   }

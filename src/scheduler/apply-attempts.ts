@@ -42,6 +42,7 @@ export function start(state: RunState, event: Of<"task_started">, at: number): v
 export function logTurn(state: RunState, event: Of<"turn">, at: number): void {
   const task = state.task(event.task);
   task.turns = event.turn;
+  task.turnGeneration = 0;
   task.head = event.snapshot;
   task.losses = 0;
   variables.leaveUntold(state, task);

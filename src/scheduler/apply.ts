@@ -155,7 +155,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       observe(state, state.task(event.task));
       return;
     case "task_retried":
-      retryTask(state, event);
+      retryTask(state, event, seq, at);
       return;
     case "lineage_begun":
       lineages.begin(state, event, at);
@@ -348,9 +348,10 @@ function observe(state: RunState, task: Task): void {
   }
 }
 
-/** A new generation: back to `waiting`; `task_ready` follows when nothing holds it back. */
-function retryTask(state: RunState, event: Of<"task_retried">): void {
+/** A new generation: ready to go on after a turn, or back to `waiting`; `task_ready` follows when nothing holds it back. */
+function retryTask(state: RunState, event: Of<"task_retried">, seq: number, at: number): void {
   const task = state.task(event.task);
+  const { from } = event;
   assert(isEnded(task), "only an ended task is retried");
   const parent = joiner(state, task);
   if (task.phase.state === "failed" && !task.observed) {
@@ -360,21 +361,20 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
   task.generation = event.generation;
   task.losses = 0;
   task.failures = 0;
-  task.turns = 0;
-  task.head = undefined;
-  task.window = undefined;
+  task.turns = from?.turn ?? 0;
+  task.turnGeneration = from?.generation ?? 0;
+  task.head = from?.snapshot;
+  task.window = from?.window;
   task.observed = false;
-  task.childrenMade = 0;
-  task.childrenFailed = 0;
-  for (const n of task.children) {
-    state.task(n).keyFreed = true;
-    state.dirty.add(n);
-  }
-  task.children = nothing;
-  state.keys.delete(task.n);
+  voidChildren(state, task, from?.before ?? 0);
   task.clockAt = 0;
   task.endedAt = 0;
-  state.setPhase(task, { state: "waiting", pending: unsettled(state, task), until: 0 });
+  if (from) {
+    state.setCalls(task, from.calls?.map(({ id, seq }) => ({ id, state: "done", seq })) ?? nothing);
+    attempts.makeReady(state, task, seq, at);
+  } else {
+    state.setPhase(task, { state: "waiting", pending: unsettled(state, task), until: 0 });
+  }
   if (parent) {
     parent.liveChildren++;
     state.dirty.add(parent.n);
@@ -384,10 +384,30 @@ function retryTask(state: RunState, event: Of<"task_retried">): void {
     if (dependent && (isHeldBack(dependent) || isUnstarted(dependent))) holdBack(state, dependent, [task.n]);
   }
   inherit(state, task);
+  if (from) return;
   for (const n of task.after) {
     const dependency = state.live(n);
     if (dependency) lengthen(state, dependency, task.chain + 1);
   }
+}
+
+/** Those that it created from event `before` on are its children no more, and their keys are free. */
+function voidChildren(state: RunState, task: Task, before: number): void {
+  const kept: number[] = [];
+  const names = state.keys.get(task.n);
+  for (const n of task.children) {
+    const child = state.task(n);
+    if (child.createdSeq < before) {
+      kept.push(n);
+      continue;
+    }
+    child.keyFreed = true;
+    if (child.key !== undefined) names?.delete(child.key);
+    state.dirty.add(n);
+  }
+  task.children = kept.length > 0 ? kept : nothing;
+  task.childrenMade = kept.length;
+  if (kept.length === 0) task.childrenFailed = 0;
 }
 
 /** A dependent that has not begun with the old results waits for the new ones. */

@@ -9,6 +9,7 @@
 import type { RunStatus, WaitMode } from "../contract/shapes.ts";
 import type { LockMode } from "../variables/ops.ts";
 import type { EndState } from "./task.ts";
+import type { TurnPoint } from "./turns.ts";
 import type { BrokenWhy } from "./wait-outcome.ts";
 import type { Want } from "./want.ts";
 
@@ -65,7 +66,14 @@ export interface ErrorData {
 }
 
 export type SchedulerEvent =
-  | { readonly type: "run_created"; readonly limits: Limits; readonly snapshot: string; readonly name?: string }
+  | {
+      readonly type: "run_created";
+      readonly limits: Limits;
+      readonly snapshot: string;
+      readonly name?: string;
+      /** The run whose context it began with. */
+      readonly from?: string;
+    }
   /** It goes on here from a file: clocks begin anew. */
   | { readonly type: "run_imported" }
   | { readonly type: "context_appended"; readonly snapshot: string }
@@ -217,7 +225,8 @@ export type SchedulerEvent =
       readonly type: "attempt_ended";
       readonly task: number;
       readonly fence: number;
-      readonly why: "lost" | "restart" | "transient";
+      /** `held_back`: a dependency was retried before its first reply. */
+      readonly why: "lost" | "restart" | "transient" | "held_back";
       readonly error?: ErrorData;
       readonly until?: number;
       readonly usage?: UsageDelta;
@@ -238,7 +247,9 @@ export type SchedulerEvent =
       readonly type: "task_retried";
       readonly task: number;
       readonly generation: number;
-      readonly why: "asked" | "dependency_retried";
+      readonly why: "asked" | "dependency_retried" | "parent_retried";
+      /** Absent: from its start. */
+      readonly from?: TurnPoint;
     }
   /** Tasks of a snapshot and a model that come from now on share a prefix of `tokens`. */
   | ({ readonly type: "lineage_begun"; readonly lineage: number } & LineageTerms)

@@ -49,6 +49,10 @@ export interface Supposed {
   readonly held?: number;
   /** Ended tasks, supposed to be live and at their start again, without children. */
   readonly revived?: ReadonlySet<number>;
+  /** Those of them that go on in the middle: they wait for no dependency. */
+  readonly resumed?: ReadonlySet<number>;
+  /** Children of revived tasks that stay theirs. */
+  readonly kept?: ReadonlySet<number>;
   /** Nobody comes to the help of those who wait for anyone (V5) but those who can act themselves. */
   readonly still?: boolean;
 }
@@ -128,6 +132,8 @@ export function* waitsOf(
   act: boolean,
   {
     revived = nobody,
+    resumed = nobody,
+    kept = nobody,
     still = false,
     open = (n) => state.live(n),
   }: Supposed & { readonly open?: (n: number) => Task | undefined } = {},
@@ -140,13 +146,13 @@ export function* waitsOf(
   if (!act) {
     // Its work being done, only its children are left.
     if (isRevived || isWorking(task)) yield need([task.n], undefined);
-    const children = isRevived ? [] : Array.from(joinedChildren(state, task), (child) => child.n);
-    for (const n of task.children) if (!isRevived && revived.has(n) && joinsParent(state.task(n))) children.push(n);
-    yield* ends(children);
+    const children = Array.from(joinedChildren(state, task), (child) => child.n);
+    for (const n of task.children) if (revived.has(n) && joinsParent(state.task(n))) children.push(n);
+    yield* ends(isRevived ? children.filter((n) => kept.has(n)) : children);
     return;
   }
   if (isRevived) {
-    yield* ends(task.after);
+    if (!resumed.has(task.n)) yield* ends(task.after);
     return;
   }
   // Nobody sees it act again.

@@ -94,7 +94,7 @@ function misplaced(state: RunState, event: SchedulerEvent): Objection {
     case "task_ended":
       return ending(state, event);
     case "task_retried":
-      return isEnded(state.task(event.task)) ? undefined : "only what has ended is retried";
+      return retrying(state, event);
     case "actor_opened":
       return event.actor === -((header.lastActor ?? 0) + 1) ? undefined : "sessions are numbered one after another";
     case "actor_ended":
@@ -227,6 +227,14 @@ function ending(state: RunState, event: Of<"task_ended">): Objection {
   return phase.state === "parked" && phase.on === "children" && phase.seq === event.result_seq
     ? undefined
     : "its result is not there";
+}
+
+function retrying(state: RunState, { task: n, from }: Of<"task_retried">): Objection {
+  const task = state.task(n);
+  if (!isEnded(task)) return "only what has ended is retried";
+  if (!from) return undefined;
+  if (from.turn > task.turns) return "it has not so many turns";
+  return from.calls?.every(({ seq }) => seq < state.header.seq) === false ? "answers that are not there" : undefined;
 }
 
 function inPhase(state: RunState, n: number, ...states: readonly Task["phase"]["state"][]): Objection {

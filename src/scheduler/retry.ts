@@ -1,9 +1,12 @@
 /**
- * Explicit retry (DESIGN §6): a new generation from the start, and with it the tasks that were skipped because of it.
+ * Explicit retry (DESIGN §6): a new generation from the start or after a turn, and with it the tasks that were skipped
+ * because of it, and children that it keeps and that ended with it.
  *
- * Y1. What the task created is void: its tasks are cancelled, their keys are free, their failures count for nothing.
+ * Y1. What the task created, after the turn where there is one, is void: its tasks are cancelled, their keys are free, their
+ *     failures count for nothing.
  * Y2. A task skipped because of a retried one waits again, and so on along the chain of causes.
  * Y3. A retry that would make tasks wait for each other in a circle is refused; nothing is changed then.
+ * Y4. A child that is kept, and was cancelled because its parent ended, goes on from its last turn, with all that it created.
  */
 
 import { settleBudget } from "./budget.ts";
@@ -13,22 +16,38 @@ import { isRunEnded, type Refusal } from "./run-commands.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { isEnded, isLive, joinsParent, type Task } from "./task.ts";
+import type { TurnPoint } from "./turns.ts";
 import { observe } from "./waits.ts";
 
+export interface RetryFrom {
+  /** Where the task goes on; undefined: from its start. */
+  readonly point: TurnPoint | undefined;
+  /** Where children go on that ended with it; those that are left out begin at their start. */
+  readonly pointsOf: (tasks: readonly Task[]) => ReadonlyMap<number, TurnPoint>;
+}
+
+const fromStart: RetryFrom = { point: undefined, pointsOf: () => new Map() };
+
 /** Begins a new generation of an ended task; its usage stays counted. */
-export function retryTask(step: Step, task: Task): Refusal | undefined {
+export function retryTask(step: Step, task: Task, { point, pointsOf }: RetryFrom = fromStart): Refusal | undefined {
   const { state } = step;
   if (!isEnded(task)) return { code: "task_not_ended", detail: `It is ${task.phase.state}.` };
-  const again = withSkipped(state, task);
-  if (findStuck(state, again, { revived: again }).ending.size > 0) {
+  const { again, kept } = withOthers(state, task, point?.before ?? 0);
+  const revived = Array.from(again, (n) => state.task(n)).filter((one) => kept.has(one.n));
+  const points = new Map(revived.length > 0 ? pointsOf(revived) : []);
+  if (point) points.set(task.n, point);
+  const supposed = { revived: again, resumed: new Set(points.keys()), kept };
+  if (findStuck(state, again, supposed).ending.size > 0) {
     return { code: "dependency_cycle", detail: "It would wait for a task that by now waits for it." };
   }
   if (isRunEnded(state)) step.emit({ type: "run_reopened" });
   for (const n of again) {
     const one = state.task(n);
-    voidChildren(step, one);
-    const why = one === task ? "asked" : "dependency_retried";
-    step.emit({ type: "task_retried", task: n, generation: one.generation + 1, why });
+    const from = points.get(n);
+    voidChildren(step, one, from?.before ?? 0);
+    const why = one === task ? "asked" : kept.has(n) ? "parent_retried" : "dependency_retried";
+    step.emit({ type: "task_retried", task: n, generation: one.generation + 1, why, ...(from && { from }) });
+    for (const dependent of one.dependents) takeBack(step, dependent);
   }
   for (const n of again) release(step, state.task(n));
   settle(step);
@@ -36,34 +55,51 @@ export function retryTask(step: Step, task: Task): Refusal | undefined {
   return undefined;
 }
 
-/** The task, and those that were skipped because of it (Y2), each after its cause. */
-function withSkipped(state: RunState, task: Task): ReadonlySet<number> {
+/** The task, those that were skipped because of it (Y2), and children that it keeps (Y4), each after its cause. */
+function withOthers(state: RunState, task: Task, before: number): { again: Set<number>; kept: Set<number> } {
   const again = new Set([task.n]);
+  const kept = new Set<number>();
   for (const n of again) {
-    for (const dependent of state.task(n).dependents) {
+    const one = state.task(n);
+    const keepsAll = kept.has(n);
+    for (const child of one.children) {
+      const { phase, createdSeq } = state.task(child);
+      if (!keepsAll && (one !== task || createdSeq >= before)) continue;
+      kept.add(child);
+      if (phase.state === "cancelled" && phase.because === n && joinsParent(state.task(child))) again.add(child);
+    }
+    for (const dependent of one.dependents) {
       const { phase } = state.task(dependent);
-      if (phase.state === "skipped" && phase.because === n && !isVoidedBy(state, task, dependent)) again.add(dependent);
+      if (phase.state === "skipped" && phase.because === n && !isVoidedBy(state, task, before, dependent))
+        again.add(dependent);
     }
   }
-  return again;
+  return { again, kept };
 }
 
 /** Whether the retry of `task` makes task `n` void, as one that it created (a task skipped in this generation created none). */
-function isVoidedBy(state: RunState, task: Task, n: number): boolean {
+function isVoidedBy(state: RunState, task: Task, before: number, n: number): boolean {
   let one = state.task(n);
   while (joinsParent(one) && one.parent !== task.n) one = state.task(one.parent);
-  return one.parent === task.n && !one.keyFreed;
+  return one.parent === task.n && !one.keyFreed && one.createdSeq >= before;
 }
 
 /** Y1, down the tree; a detached task of a cancelled child goes on, as its declaration says. */
-function voidChildren(step: Step, task: Task): void {
-  const stack = [...task.children];
+function voidChildren(step: Step, task: Task, before: number): void {
+  const stack = task.children.filter((child) => step.state.task(child).createdSeq >= before);
   for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
     const one = step.state.task(n);
     if (isLive(one)) cancelTask(step, one, "Its parent is retried.");
     else observe(step, one);
     stack.push(...one.children.filter((child) => !step.state.task(child).detached));
   }
+}
+
+/** R4: a hosted dependent whose first reply is not logged has done nothing yet: it starts over with the new result. */
+function takeBack(step: Step, n: number): void {
+  const dependent = step.state.live(n);
+  if (dependent?.phase.state !== "running" || !dependent.phase.hosted || dependent.head !== undefined) return;
+  step.emit({ type: "attempt_ended", task: n, fence: dependent.phase.fence, why: "held_back" });
 }
 
 /** Starts a retried task, or skips it again when another dependency of it is still failed. */

@@ -169,6 +169,8 @@ export interface Task {
 
   phase: Phase;
   generation: number;
+  /** The generation of the newest turn, whose ops are known by it, when that is an older one; 0: the present one. */
+  turnGeneration: number;
   /** Leases ever opened. */
   attempts: number;
   /** Leases lost since the last logged turn; see `poisoned`. */
@@ -263,6 +265,7 @@ export const blankTask: Task = {
   maxTokens: 0,
   lineage: 0,
   generation: 1,
+  turnGeneration: 0,
   attempts: 0,
   losses: 0,
   failures: 0,

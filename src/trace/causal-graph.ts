@@ -71,7 +71,7 @@ export class CausalGraph {
     const task = "task" in event && typeof event.task === "number" ? event.task : 0;
     const known = this.#tasks.get(task);
     if (acts.has(event.type) && known?.pending.length === 0) this.#intervals.cut(task, event);
-    const isRetry = event.type === "task_retried" && event.why === "asked";
+    const isRetry = event.type === "task_retried" && event.why !== "dependency_retried";
     const outsideMs = isRetry && known ? event.at - this.steps[this.endOf(task)]!.at : 0;
     const place = this.#step(event.at, task, known, this.#edges.of(event), outsideMs);
     this.#edges.note(event, place);

@@ -30,6 +30,7 @@ interface Known {
   /** The place of the task's newest event, and of the one that ended it last; -1: none. */
   last: number;
   ended: number;
+  readonly created: number;
   readonly after: readonly number[];
   children: number[] | undefined;
   /** Targets of open awaits, by call. */
@@ -128,7 +129,10 @@ export class Edges {
         known.wants = undefined;
         return;
       case "task_retried":
-        if (known) known.children = undefined;
+        if (known) {
+          const before = event.from?.before ?? 0;
+          known.children = known.children?.filter((n) => this.#tasks.get(n)!.created < before);
+        }
         return;
       case "lock_released":
       case "permits_released":
@@ -148,8 +152,9 @@ export class Edges {
     return "task" in event && typeof event.task === "number" ? this.#tasks.get(event.task) : undefined;
   }
 
-  #meet({ task, parent, after, detached }: Extract<TraceEvent, { type: "task_created" }>): void {
+  #meet({ seq, task, parent, after, detached }: Extract<TraceEvent, { type: "task_created" }>): void {
     this.#tasks.set(task, {
+      created: seq,
       last: -1,
       ended: -1,
       after: after ?? none,

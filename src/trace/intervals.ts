@@ -281,7 +281,7 @@ export class Intervals {
     this.#live.set(event.task, {
       ...doing,
       generation: event.generation,
-      kind: "dependencies",
+      kind: event.from ? this.#readyKind(event.task, doing) : "dependencies",
       since: event.at,
       on: undefined,
     });

@@ -368,11 +368,11 @@ const bad: Bad[] = [
   },
   { does: "a budget of no dollars", path: "/budget", body: { usd: 0 }, status: 422, code: "validation_failed" },
   {
-    does: "a retry in the middle",
+    does: "a retry before the beginning",
     path: "/tasks/taken/retry",
-    body: { from_turn: 1 },
+    body: { from_turn: -1 },
     status: 422,
-    code: "not_available",
+    code: "validation_failed",
   },
   {
     does: "tools in an unknown format",

@@ -1,4 +1,4 @@
-/** `kill -9` in the middle of a run: nothing is lost, nothing is done twice, it resumes within one lease. */
+/** A server that is killed, or replaced, in the middle of a run: nothing is lost, nothing is done twice, it resumes within one lease. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -191,5 +191,44 @@ describe("a server that is killed", () => {
     expect(lost.size).toBe(1);
     const [lostStart] = eventsOf(events, "task_started", [...lost][0]);
     expect(lostStart).toMatchObject({ worker: "victim" });
+  });
+});
+
+describe("a server that is replaced in mid-run", () => {
+  it("goes on with what ran and what was parked; what was paused by hand or for tokens stays so until it is resumed", async () => {
+    const { heddle } = server;
+    const waits = plays([
+      { calls: [{ tool: "atomic", arguments: { op: "add", name: "n", delta: 1 } }] },
+      { calls: [{ tool: "create_task", arguments: { key: "c", instructions: says("c", { latency_ms: 2000 }) } }] },
+      { calls: [{ tool: "await_tasks", arguments: { tasks: ["c"] } }] },
+      { text: "{{3.0.tasks.0.result}} {{1.0.value}}" },
+    ]);
+    const limits = { paused: {}, running: {}, tokens: { tokens: 4000 } };
+    const runs = await Promise.all(
+      Object.entries(limits).map(([name, own]) =>
+        heddle.createRun({ name, root: { instructions: waits }, limits: own }),
+      ),
+    );
+    const [paused, running, tokens] = runs.map(({ id }) => id) as [string, string, string];
+    const waiting = async (run: string) => (await heddle.run(run)).counts.parked === 1;
+    await until("they wait", 30_000, async () => (await waiting(running)) && (await waiting(paused)));
+    await heddle.pauseRun(paused);
+    await until("no tokens are left", 30_000, async () => (await heddle.run(tokens)).reason === "budget");
+    await server.interrupt();
+    await server.start();
+    expect(await heddle.run(paused)).toMatchObject({ status: "paused", reason: "asked" });
+    expect(await heddle.run(tokens)).toMatchObject({ status: "paused", reason: "budget" });
+    await heddle.waitFor(running, { mode: "settled" });
+    await heddle.setBudget(tokens, { tokens: 1_000_000 });
+    await heddle.waitFor(tokens, { mode: "settled" });
+    // What the paused run's open model call came to is logged; nothing is begun.
+    expect((await heddle.task(paused, runs[0]!.root!)).state).not.toBe("succeeded");
+    await heddle.resumeRun(paused);
+    await heddle.waitFor(paused, { mode: "settled" });
+    for (const { id, root: task } of runs) {
+      expect(await heddle.task(id, task!)).toMatchObject({ state: "succeeded", result: "c 1", generation: 1 });
+      expect((await heddle.variable(id, "n")).state).toMatchObject({ value: 1 });
+      expectEachOnce(await logOf(server, id), 2);
+    }
   });
 });

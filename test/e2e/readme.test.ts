@@ -133,6 +133,16 @@ describe("the page on costs", () => {
   });
 });
 
+describe("the page on going back", () => {
+  it("has commands that work in order, in one shell", async () => {
+    const output = await runBlocks(shellBlocks("docs/resume.md", () => true));
+    expect(output).toMatch(/"turn":1,"generation":1,.*"name":"inspect".*"turn":2,"generation":1,/);
+    expect(output).toContain('"generation":2');
+    expect(output).toContain('"name":"another plan"');
+    expect(output).not.toContain('"code":');
+  });
+});
+
 describe("the guide to remote tools", () => {
   it("has commands that work in order, in one shell, an endpoint of its own among them", async () => {
     const port = String(await freePort());

@@ -173,7 +173,7 @@ test.each([
     "validation_failed",
     "tasks[1].instructions",
   ],
-  [`/v1/runs/${run}/tasks/T1-012345/retry`, { from_turn: 2 }, "not_available", "from_turn"],
+  [`/v1/runs/${run}/tasks/T1-012345/retry`, { from_turn: -1 }, "validation_failed", "from_turn"],
   [`/v1/runs/${run}/tasks/T1-012345/messages`, {}, "validation_failed", "content"],
   [`/v1/runs/${run}/tasks/T1-012345/messages`, { content: "" }, "validation_failed", "content"],
   [`/v1/runs/${run}/tasks/T1-012345/messages`, { content: [] }, "validation_failed", "content"],

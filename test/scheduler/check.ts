@@ -226,7 +226,8 @@ export function checkState(state: RunState, now: number): void {
         named("[D2] dependencies of a waiting task"),
       );
     }
-    if (phase.state === "ready" && task.clockAt === 0) must(unmet.length === 0, named("[D1] dependencies"));
+    if (phase.state === "ready" && task.clockAt === 0 && task.head === undefined)
+      must(unmet.length === 0, named("[D1] dependencies"));
     if (phase.state === "parked" && phase.on === "calls")
       must(
         task.calls.some((call) => call.state === "waiting"),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { leased } from "../../src/scheduler/attempts.ts";
 import { reserveTokens } from "../../src/scheduler/budget.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import { cancelRun, changeBudget, finishRun, type Refusal } from "../../src/scheduler/run-commands.ts";
@@ -7,6 +8,8 @@ import { checkState } from "./check.ts";
 import { type Leased, Run, states, why } from "./run.ts";
 
 const retry = (run: Run, task: Task): Refusal | undefined => run.step((step) => retryTask(step, task));
+
+const worked = { after: ["a"], pool: "box" };
 
 describe("retry", () => {
   test("[R1] only of an ended task", () => {
@@ -154,12 +157,12 @@ describe("retry", () => {
     expect(run.log.length - logged).toBe(10_001);
   });
 
-  test("[R4] a dependent that is ready and has no turn waits for the new result; one that runs keeps the old one", () => {
+  test("[R4] a dependent that is ready and has no turn waits for the new result; one that a pull worker holds keeps the old one", () => {
     const run = new Run();
     const [a, fresh, running, begun] = run.post(
       { key: "a" },
       { after: ["a"], priority: 9 },
-      { after: ["a"] },
+      { after: ["a"], pool: "box" },
       { after: ["a"] },
     );
     run.succeed(a!);
@@ -188,10 +191,10 @@ describe("retry", () => {
         }),
     ],
   ])(
-    "[R4] one that runs keeps the old result until its attempt %s without a turn: then it waits for the new one",
+    "[R4] one that a pull worker holds keeps the old result until its attempt %s without a turn: then it waits for the new one",
     (_, end) => {
       const run = new Run({ tokens: 100 });
-      const [a, b] = run.post({ key: "a" }, { after: ["a"], priority: 9, retries: { limit: 1, backoff_ms: 1000 } });
+      const [a, b] = run.post({ key: "a" }, { ...worked, priority: 9, retries: { limit: 1, backoff_ms: 1000 } });
       run.succeed(a!);
       run.start(b!);
       retry(run, a!);
@@ -206,6 +209,24 @@ describe("retry", () => {
       run.succeed(b!);
     },
   );
+
+  test("[R4] a hosted one whose first reply is not logged loses its lease, which counts as no loss, and waits", () => {
+    const run = new Run({ tokens: 1000 });
+    const [a, b] = run.post({ key: "a" }, { after: ["a"] });
+    run.succeed(a!);
+    for (let i = 1; i <= 5; i++) {
+      const { fence } = run.start(b!).phase;
+      run.step((step) => reserveTokens(step, b! as Leased, { inputTokens: 60, outputTokens: 60 }));
+      retry(run, a!);
+      expect(states(a!, b!)).toBe("ready waiting");
+      expect([b!.losses, b!.failures, run.state.header.reservedTokens]).toEqual([0, 0, 0]);
+      expect(leased(run.state, b!.n, fence)).toBeUndefined();
+      checkState(run.state, run.now);
+      run.succeed(a!);
+    }
+    run.succeed(b!);
+    expect(run.events("attempt_ended").map(({ why }) => why)).toEqual(Array(5).fill("held_back"));
+  });
 
   test("[R4] one in a backoff without a turn waits after it, one with a turn goes on with the old result", () => {
     const run = new Run();
@@ -222,7 +243,7 @@ describe("retry", () => {
 
   test("[R4] what the retried one came to meanwhile counts: its failure skips one that starts over", () => {
     const run = new Run();
-    const [a, skips, runs] = run.post({ key: "a" }, { after: ["a"] }, { after: ["a"], on_dependency_failure: "run" });
+    const [a, skips, runs] = run.post({ key: "a" }, worked, { ...worked, on_dependency_failure: "run" });
     run.succeed(a!);
     run.start(skips!);
     run.start(runs!);
@@ -236,7 +257,7 @@ describe("retry", () => {
 
   test("[R4] one for which the new generation waits by now is skipped, and that goes on", () => {
     const run = new Run();
-    const [a, b] = run.post({ key: "a" }, { after: ["a"], on_dependency_failure: "run" });
+    const [a, b] = run.post({ key: "a" }, { ...worked, on_dependency_failure: "run" });
     run.succeed(a!);
     run.start(b!);
     retry(run, a!);

@@ -23,6 +23,7 @@ test("[G4] no event of a simulated run meets an objection, or has a field that f
       const shown = {
         ...event,
         ...("snapshot" in event && { snapshot: hash }),
+        ...(event.type === "task_retried" && event.from && { from: { ...event.from, snapshot: hash } }),
         ...(event.type === "context_compacted" && { from: hash, to: hash }),
       };
       const parsed = loggedEvents[event.type].safeParse(shown);

@@ -79,6 +79,7 @@ const hard = [
   "task_ready wake",
   "task_retried asked",
   "task_retried dependency_retried",
+  "task_retried parent_retried",
 ];
 
 /** What worlds with remote tools reach beside. */

@@ -23,7 +23,7 @@ import { createTasks, type NewTask } from "../../src/scheduler/create-tasks.ts";
 import { cancelTask, completeTask, endTask, settle } from "../../src/scheduler/ending.ts";
 import { finishStep } from "../../src/scheduler/finish-step.ts";
 import { sendMessage } from "../../src/scheduler/inbox.ts";
-import { retryTask } from "../../src/scheduler/retry.ts";
+import { type RetryFrom, retryTask } from "../../src/scheduler/retry.ts";
 import {
   cancelRun,
   changeBudget,
@@ -35,6 +35,7 @@ import {
 import type { RunState } from "../../src/scheduler/state.ts";
 import { Step } from "../../src/scheduler/step.ts";
 import { isEnded, isLive, type Task } from "../../src/scheduler/task.ts";
+import { TaskTurns } from "../../src/scheduler/turns.ts";
 import { beginAwait } from "../../src/scheduler/waits.ts";
 import { firstToken, isWarming } from "../../src/scheduler/warming.ts";
 import { checkState, expectSame } from "../scheduler/check.ts";
@@ -603,7 +604,7 @@ export class World {
       else if (what === "cancel" && task && isLive(task)) {
         cancelTask(step, task, "by a person");
         this.#settle(step);
-      } else if (what === "retry" && task && isEnded(task)) retryTask(step, task);
+      } else if (what === "retry" && task && isEnded(task)) retryTask(step, task, this.#retryFrom(task));
       else if (what === "pause") pauseRun(step);
       else if (what === "resume") resumeRun(step);
       else if (what === "budget" && this.#state.header.limits.tokens > 0) {
@@ -615,6 +616,25 @@ export class World {
       } else if (what === "cancelRun") cancelRun(step, "by a person");
       else if (what === "finish") finishRun(step, random.chance(0.1));
     });
+  }
+
+  /** From the start, or after one of its turns. */
+  #retryFrom(task: Task): RetryFrom {
+    const pointOf = ({ n }: Task, turn: number) => {
+      const told = new TaskTurns();
+      for (const { event, seq, at } of this.#store.log)
+        if ("task" in event && event.task === n) told.add(event, seq, at);
+      return told.pointAfter(turn, this.#state.header.seq + 1, ({ snapshot }) => `before ${snapshot}`);
+    };
+    const point = task.turns > 0 ? pointOf(task, this.#chatter.int(0, task.turns)) : undefined;
+    const pointsOf = (tasks: readonly Task[]) =>
+      new Map(
+        tasks.flatMap((one) => {
+          const at = pointOf(one, one.turns);
+          return at ? [[one.n, at] as const] : [];
+        }),
+      );
+    return { point, pointsOf };
   }
 
   /** The provider said that the context is too long. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { completeTask, settle } from "../../src/scheduler/ending.ts";
 import { acquire, releaseLock } from "../../src/scheduler/locks.ts";
+import { retryTask } from "../../src/scheduler/retry.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import { CausalGraph, earliest, weightOf } from "../../src/trace/causal-graph.ts";
 import { type CriticalPath, CriticalPathFold } from "../../src/trace/critical-path.ts";
@@ -62,6 +63,29 @@ describe("the critical path", () => {
       [1, "working", 30],
       [3, "working", 100],
     ]);
+  });
+
+  test("a parent that is retried from a turn still waited for the child that it kept", () => {
+    const run = new Run();
+    const [parent] = run.post({}) as [Task];
+    run.start(parent);
+    run.now += 30;
+    const [kept] = run.make(parent, {}) as [Task];
+    const before = run.state.header.seq + 1;
+    run.make(parent, {});
+    run.fail(parent);
+    run.now += 500;
+    const point = { turn: 1, snapshot: "s1", before };
+    run.step((step) => retryTask(step, parent, { point, pointsOf: () => new Map() }));
+    run.start(kept);
+    const leased = run.start(parent);
+    run.step((step) => {
+      completeTask(step, parent, leased.phase.fence, "done");
+      settle(step);
+    });
+    run.now += 90;
+    run.complete(kept);
+    expect(shown(pathOf(run)).at(-1)).toEqual([kept.n, "working", 90]);
   });
 
   test("goes from a grant to who had the lock, and tells the time without it", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { failAttempt } from "../../src/scheduler/attempts.ts";
 import { completeTask, settle } from "../../src/scheduler/ending.ts";
+import { retryTask } from "../../src/scheduler/retry.ts";
 import { pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import { TimeSplitFold } from "../../src/trace/time-split.ts";
@@ -53,6 +54,24 @@ describe("the time of a task", () => {
     run.now += 5;
     run.complete(run.start(task));
     expect(timeOf(run, task).byKind).toEqual({ model: 300, lost: 200, retrying: backoff, ready: 5 });
+  });
+
+  test("one that is retried from a turn is ready at once, whatever becomes of its dependencies", () => {
+    const run = new Run();
+    const [first, task] = run.post({ key: "a" }, { after: ["a"] }) as [Task, Task];
+    run.succeed(first);
+    turn(run, run.start(task), 0);
+    run.now += 100;
+    run.fail(task);
+    run.now += 1000;
+    const point = { turn: 1, snapshot: "s1", before: run.state.header.seq + 1 };
+    run.step((step) => retryTask(step, first));
+    run.step((step) => retryTask(step, task, { point, pointsOf: () => new Map() }));
+    run.now += 7;
+    run.start(task);
+    run.now += 50;
+    run.complete(task);
+    expect(timeOf(run, task).byKind).toEqual({ lost: 100, ready: 7, working: 50 });
   });
 
   test("a pause is nobody's queue", () => {

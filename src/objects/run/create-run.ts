@@ -27,6 +27,12 @@ export const limitsOf = (input: LimitsInput): Limits => ({
   pools: input.pools ?? [],
 });
 
+/** What the creation under this key answered, whatever has become since of what it was made from. */
+export function createdBefore(shell: RunShell, idem: Idem): Reply<RunView | null> {
+  if (!shell.load()) return { ok: true, value: null };
+  return shell.command<RunView>(() => ({ ok: false, fault: { code: "idempotency_mismatch" } }), idem);
+}
+
 /** Creates the run once: a repeat with the same Idempotency-Key gets the first answer, any other finds it taken. */
 export function createRun(shell: RunShell, input: CreateRunInput, idem: Idem | undefined): Reply<RunView> {
   if (shell.load()) {
@@ -53,14 +59,22 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
   // Written out once: what later versions of Heddle call their tools must not change the prefix of this run's requests.
   const head =
     given.tools === undefined && tools.length > 0 ? { ...given, tools: toolsText(given.format, tools) } : given;
-  const units = messages.reduce((sum, message) => sum + message.length, JSON.stringify(head).length);
+  // One step, unless the messages came from another run in several: appended alike they are the same snapshot.
+  const steps = input.steps ?? [messages];
+  const units = steps.flat().reduce((sum, message) => sum + message.length, JSON.stringify(head).length);
   if (units > limits.contextBytesMax) throw new Fault("context_too_large");
   const root = run.store.tree.putHead(head);
-  const snapshot = run.store.tree.append(root, messages);
+  const snapshot = steps.reduce((at, step) => run.store.tree.append(at, step), root);
   const step = new Step(run.state, shell.now());
   run.store.log.stage(step.decided);
   step.emit(
-    { type: "run_created", limits: limitsOf(input.limits), snapshot, ...(input.name && { name: input.name }) },
+    {
+      type: "run_created",
+      limits: limitsOf(input.limits),
+      snapshot,
+      ...(input.name && { name: input.name }),
+      ...(input.from && { from: input.from }),
+    },
     tools.length > 0 ? { tools } : undefined,
   );
   if (input.root) {

@@ -49,6 +49,8 @@ function unknownContext({ tree, log }: RunStore, event: SchedulerEvent): string 
     const declared = tools.find(({ name }) => name === tool);
     return declared && (declared.pool ?? urlPool) === pool ? undefined : `the run has no tool ${tool} of that pool`;
   }
+  if (event.type === "task_retried" && event.from && !tree.find(event.from.snapshot))
+    return `there is no snapshot ${event.from.snapshot}`;
   if (!("snapshot" in event)) return undefined;
   if (!tree.find(event.snapshot)) return `there is no snapshot ${event.snapshot}`;
   if (event.type !== "task_created" || event.call === undefined) return undefined;

@@ -165,6 +165,28 @@ export class LogStore {
     for (const row of rows) yield { seq: row.seq, at: row.at, events: unpackEvents(row.events) };
   }
 
+  /** Events about one of these tasks, from event `seq` on, in order; those of the command under way too. Read lazily. */
+  *about(tasks: ReadonlySet<number>, seq: number): Generator<{ seq: number; at: number; event: LoggedEvent }> {
+    // Storage looks through the texts, so that only rows that may tell of a single task are parsed.
+    const [one] = tasks;
+    const text = tasks.size === 1 ? `"task":${one}` : '"task":';
+    const rows = this.#sql.exec<{ seq: number; at: number; events: string }>(
+      `SELECT seq, at, events FROM log
+       WHERE seq >= (SELECT coalesce(max(seq), 0) FROM log WHERE seq <= ?) AND instr(events, ?) > 0 ORDER BY seq`,
+      seq,
+      text,
+    );
+    let last = 0;
+    for (const row of rows) {
+      for (const [i, event] of unpackEvents(row.events).entries()) {
+        last = row.seq + i;
+        if ("task" in event && tasks.has(event.task as number)) yield { seq: last, at: row.at, event };
+      }
+    }
+    for (const { seq: at, event } of this.#pending)
+      if (at > last && "task" in event && tasks.has(event.task as number)) yield { seq: at, at: 0, event };
+  }
+
   /** Rows whose first event is after `seq`, as they are stored; read lazily. */
   *textsAfter(seq: number, limit: number): Generator<{ seq: number; at: number; events: string }> {
     yield* this.#sql.exec<{ seq: number; at: number; events: string }>(

@@ -36,8 +36,10 @@ export class RetryStorm implements Detector {
   }
 
   event(event: TraceEvent): void {
-    if (event.type === "attempt_ended") this.#ended(event, event.error?.code ?? event.why);
-    else if (event.type === "task_ended" && event.state === "succeeded") this.#ended(event, undefined);
+    if (event.type === "attempt_ended") {
+      if (event.why !== "held_back") this.#ended(event, event.error?.code ?? event.why);
+    }
+    if (event.type === "task_ended" && event.state === "succeeded") this.#ended(event, undefined);
   }
 
   #ended({ at, seq, task }: { at: number; seq: number; task: number }, code: string | undefined): void {

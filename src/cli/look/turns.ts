@@ -1,0 +1,56 @@
+/** `heddle turns` */
+
+import type { Heddle } from "../../client/heddle.ts";
+import type { TurnView } from "../../client/replies.ts";
+import { pageRowsMax } from "../../limits.ts";
+import type { Command } from "../command.ts";
+import { reach } from "../connection.ts";
+import { exitStatus } from "../exit-status.ts";
+import { clockTime, duration } from "../plain-text.ts";
+import { note, sayJson, sayTable } from "../screen/output.ts";
+import type { Column } from "../screen/table.ts";
+
+export const turnsCommand: Command = {
+  name: "turns",
+  group: "Look",
+  summary: "a task's turns, from each of which it can be retried",
+  words: [
+    { name: "RUN", names: "run" },
+    { name: "TASK", names: "task" },
+  ],
+  flags: { json: { about: 'one JSON object per turn: {"turn", "generation", "snapshot", "usage", "calls", …}' } },
+  ask: "Name one run and one of its tasks.",
+  about: `Lists the turns of the task's present generation: when, how long the model took, its tokens, and the tools that the reply
+called. heddle retry --from-turn goes back to one; heddle fork begins another run with one.`,
+  more: `Exit status: 0; 1 no such run or task, or the server refused; 2 usage; 3 server not reached.
+
+Example, the calls of each turn:
+  heddle turns run_… plan --json | jq -c '[.turn, .calls[].name]'`,
+  run: async ({ flags, words: [run, task] }) => {
+    const turns = await all(await reach(), run!, task!);
+    if (flags.json === true) for (const turn of turns) sayJson(turn);
+    else if (turns.length === 0) note("It has no turn yet.");
+    else sayTable(columns, turns);
+    return exitStatus.ok;
+  },
+};
+
+async function all(client: Heddle, run: string, task: string): Promise<TurnView[]> {
+  const turns: TurnView[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await client.turns(run, task, { limit: pageRowsMax, ...(cursor !== undefined && { cursor }) });
+    turns.push(...page.turns);
+    if (page.next_cursor === null) return turns;
+    cursor = page.next_cursor;
+  }
+}
+
+const columns: readonly Column<TurnView>[] = [
+  { title: "TURN", of: ({ turn }) => turn, align: "right" },
+  { title: "AT", of: ({ at }) => clockTime(at) },
+  { title: "MODEL", of: ({ model_ms }) => (model_ms === null ? "" : duration(model_ms)), align: "right" },
+  { title: "IN", of: ({ usage }) => usage.input_tokens, align: "right" },
+  { title: "OUT", of: ({ usage }) => usage.output_tokens, align: "right" },
+  { title: "SNAPSHOT", of: ({ snapshot }) => snapshot },
+  { title: "CALLS", of: ({ calls }) => calls.map(({ name }) => name).join(", "), least: 12 },
+];
