@@ -243,7 +243,7 @@ describe("what goes wrong", () => {
       `event: error\ndata: ${JSON.stringify({ type: "error", error: { type, message: "no" } })}\n\n`;
     const served1 = await answering(() => sse([start(), error("overloaded_error")]));
     expect(faultOf(await callAnthropic(requestTo("anthropic", served1.url)))).toMatchObject({
-      code: "provider_unavailable",
+      code: "provider_overloaded",
     });
     await served1.close();
     const served2 = await answering(() => sse([start(), error("invalid_request_error")]));
@@ -275,7 +275,7 @@ describe("what goes wrong", () => {
       ),
     );
     const fault = faultOf(await callAnthropic(requestTo("anthropic", url)));
-    expect(fault).toMatchObject({ code: "provider_rejected", message: "401 bad key [key]" });
+    expect(fault).toMatchObject({ code: "provider_auth", message: "401 bad key [key]" });
   });
 
   test("a redirect is not followed", async () => {
@@ -300,7 +300,7 @@ describe("what goes wrong", () => {
     );
     served = silent;
     const fault = faultOf(await callAnthropic(requestTo("anthropic", silent.url), 150));
-    expect(fault).toMatchObject({ code: "network" });
+    expect(fault).toMatchObject({ code: "provider_timeout" });
     expect(fault.message).toMatch(/sent nothing/);
     await expect.poll(() => silent.asked[0]?.aborted).toBe(true);
     await silent.close();

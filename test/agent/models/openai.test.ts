@@ -221,7 +221,7 @@ describe("what goes wrong", () => {
 
   test("silence, and one's own abort", async () => {
     served = await serve(async () => new Response(new ReadableStream({})));
-    expect(faultOf(await callOpenai(requestTo("openai", served.url), 100))).toMatchObject({ code: "network" });
+    expect(faultOf(await callOpenai(requestTo("openai", served.url), 100))).toMatchObject({ code: "provider_timeout" });
     const controller = new AbortController();
     const aborted = callOpenai(requestTo("openai", served.url, { signal: controller.signal }));
     await expect.poll(() => served?.asked.length).toBe(2);

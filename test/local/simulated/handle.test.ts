@@ -179,7 +179,7 @@ describe.each(formats)("%s, through the adapter", (format) => {
     const reply = replyOf(await ask(format, [task(script)]));
     expect(reply.text).toBe("a");
     const next = [task(script), JSON.parse(reply.message), user("go on")];
-    expect(faultOf(await ask(format, next))).toMatchObject({ code: "provider_unavailable" });
+    expect(faultOf(await ask(format, next))).toMatchObject({ code: "provider_overloaded" });
     expect(replyOf(await ask(format, next)).text).toBe("b");
   });
 
