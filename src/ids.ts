@@ -49,6 +49,9 @@ export function taskNumber(run: RunId, id: string): number | undefined {
 /** An actor session's id: its number beside the run's six characters, as a task's. */
 export const actorIdOf = (run: RunId, n: number): string => `A${n}-${runSuffix(run)}`;
 
+/** Of what the log names by one number: a task, or below zero a session. */
+export const ownerIdOf = (run: RunId, n: number): string => (n < 0 ? actorIdOf(run, -n) : taskIdOf(run, n));
+
 /** The session's number in `run`; undefined when the text is no id of one, or of another run's. */
 export function actorNumber(run: RunId, id: string): number | undefined {
   const match = actorPattern.exec(id);

@@ -262,6 +262,19 @@ export const exportPageChars = 4 * MiB;
 export const exportRowsPerLook = 1000;
 /** A run that goes on while it is exported is replayed once, in memory beside itself; beyond this it must rest meanwhile. */
 export const exportReplayTasksMax = 50_000;
+/** What one call of the run's object answers of its log for a fold, in UTF-16 units, and the rows that it looks through at most. */
+export const logPageChars = 2 * MiB;
+export const logPageRows = 5000;
+/** A fold is refused beyond so many events: with some 250 bytes for each, it stays within half of an isolate's memory. */
+export const foldEventsMax = 250_000;
+/** A trace is streamed and keeps a few numbers an event, so it takes longer logs. */
+export const traceEventsMax = 1_000_000;
+/** Segments of the critical path that an answer shows, the longest ones of a longer path. */
+export const pathSegmentsMax = 1000;
+/** Variables for which an answer tells what the run would have taken without them: each is one pass through the graph. */
+export const foldVariablesMax = 10;
+/** Points of the curve of tasks at work over time: what a screen shows. */
+export const parallelismPointsMax = 120;
 /** One line of an imported file: a piece of `exportPieceChars`, escaped twice, fits. */
 export const importLineBytesMax = 8 * MiB;
 /** Lines that one call of the object takes in, by their UTF-16 units. */

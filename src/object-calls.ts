@@ -86,6 +86,7 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   variables: true,
   variable: true,
   events: true,
+  logPage: true,
   // Leases that were granted and not heard of have to expire.
   leases: false,
   leaseAgain: true,

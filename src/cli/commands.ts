@@ -6,10 +6,12 @@ import { doctorCommand } from "./doctor/doctor.ts";
 import { exportCommand } from "./files/export.ts";
 import { importCommand } from "./files/import.ts";
 import { contextCommand } from "./look/context.ts";
+import { criticalPathCommand } from "./look/critical-path.ts";
 import { findingsCommand } from "./look/findings.ts";
 import { logsCommand } from "./look/logs.ts";
 import { runsCommand } from "./look/runs.ts";
 import { showCommand } from "./look/show.ts";
+import { traceCommand } from "./look/trace.ts";
 import { varsCommand } from "./look/vars.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
 import { cancelCommand } from "./steer/cancel.ts";
@@ -33,6 +35,8 @@ export const commands: readonly Command[] = [
   contextCommand,
   varsCommand,
   findingsCommand,
+  criticalPathCommand,
+  traceCommand,
   waitCommand,
   pauseCommand,
   resumeCommand,

@@ -13,6 +13,7 @@ import type {
   ActorView,
   ContextView,
   CreatedTasks,
+  CriticalPathView,
   EventsPage,
   EventView,
   Failed,
@@ -54,6 +55,7 @@ import type {
   ToolFormat,
   ToolLeasesRequest,
   ToolRequest,
+  TraceFormat,
   WaitRequest,
 } from "./requests.ts";
 import { BrokenExport, checkedLines, linesOf, requestsOf } from "./run-files.ts";
@@ -208,6 +210,15 @@ export class Heddle {
   /** What Heddle has found out about the run: deadlocks, for example. */
   findings(run: string, query: PageQuery = {}, options: CallOptions = {}): Promise<FindingsPage> {
     return this.#get(`${at(run)}/findings`, { ...query }, options);
+  }
+  /** Where its time went, and what would have made it shorter; of its tasks `limit` (100), those with the least slack first. */
+  criticalPath(run: string, query: { limit?: number } = {}, options: CallOptions = {}): Promise<CriticalPathView> {
+    return this.#get(`${at(run)}/critical-path`, { ...query }, options);
+  }
+  /** The run as a document that other tools open, as it comes: `perfetto` (default), `otlp` or `csv`. Not repeated once it began. */
+  async trace(run: string, query: { format?: TraceFormat } = {}, options: CallOptions = {}): Promise<Response> {
+    const path = `${at(run)}/trace${query.format ? `?format=${query.format}` : ""}`;
+    return this.#transport.stream({ ...options, method: "GET", path, accept: "*/*" });
   }
   /** Shared variables in the order of their first use. */
   variables(run: string, query: PageQuery = {}, options: CallOptions = {}): Promise<VariablesPage> {

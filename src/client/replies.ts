@@ -39,6 +39,7 @@ export type {
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
+export type { CriticalPathView, PathSegment, TimeByKind, TimeKind } from "../contract/time-shapes.ts";
 
 export interface ContextView extends ContextSpec {
   format: "anthropic" | "openai";

@@ -114,6 +114,8 @@ export interface RunSpec {
   root?: TaskSpec;
 }
 
+export type TraceFormat = "perfetto" | "otlp" | "csv";
+
 export interface PageQuery {
   /** Rows, at most 1,000. */
   limit?: number;

@@ -86,7 +86,9 @@ export const runView = z
     cost: z.number().nullable().describe("As usage.cost_usd."),
     unpriced_models: z.array(z.string()).describe("Models without a price that were called, some of them."),
     cache: cacheView,
-    findings: z.int(),
+    findings: z
+      .int()
+      .describe("What it noticed itself as it went; `/findings` also has what only the whole log shows."),
     last_seq: z.int(),
     created_at: at,
     ended_at: at.nullable(),

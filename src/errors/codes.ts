@@ -186,6 +186,11 @@ export const problems = {
     title: "The file, or one of its lines, is too large",
     hint: "A file has at most 1 GiB, and a line 8 MiB; send it in requests of at most 16 MiB.",
   },
+  log_too_long: {
+    status: 422,
+    title: "The run's log is too long to be folded in one request",
+    hint: "Read `…/events` in pages, or `…/trace`, which is streamed.",
+  },
   run_changing: {
     status: 409,
     title: "The run is too large to be exported while it goes on",

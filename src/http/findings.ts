@@ -1,8 +1,18 @@
-/** What Heddle has found out about a run. */
+/**
+ * What is found out about a run: what it noticed itself as it went, and what only its whole log shows, folded here at the door.
+ *
+ * A page's cursor says as of which event the list is, so that pages fit together while the run goes on.
+ */
 
 import { pageQuery } from "../contract/paging.ts";
 import { findingsPage } from "../contract/responses.ts";
+import type { FindingView } from "../contract/shapes.ts";
+import { Fault } from "../errors/fault.ts";
+import { ownerIdOf, type RunId } from "../ids.ts";
+import { traceEventsMax } from "../limits.ts";
+import { FindingsFold } from "../trace/findings/findings.ts";
 import { ask, runObject } from "./objects.ts";
+import { type AsOf, LogReading } from "./read-log.ts";
 import { keyRoute } from "./route.ts";
 
 export const findingRoutes = [
@@ -11,13 +21,57 @@ export const findingRoutes = [
     {
       method: "GET",
       path: "/v1/runs/:run/findings",
-      summary: "List the run's findings: deadlocks, holds that ran out, failures that nobody saw",
+      summary: "List the run's findings: deadlocks, contention, stragglers, failures that nobody saw and more",
       query: pageQuery,
       answer: { status: 200, schema: findingsPage },
     },
-    async ({ env, tenant, params, query }) => {
-      const { rows, nextCursor } = await ask(runObject(env, tenant, params.run).findings(query));
-      return { findings: rows, next_cursor: nextCursor };
+    async ({ env, tenant, params, query: { limit, cursor } }) => {
+      const object = runObject(env, tenant, params.run);
+      const place = cursor === undefined ? undefined : readCursor(cursor);
+      let reading: LogReading;
+      try {
+        reading = await LogReading.begin(object, traceEventsMax, place?.asOf);
+      } catch (error) {
+        if (!(error instanceof Fault) || error.data.code !== "log_too_long") throw error;
+        // Its own findings are an index of the log, however long that is.
+        const logged = await ask(
+          object.findings({ limit, ...(cursor !== undefined && { cursor: String(place?.from) }) }),
+        );
+        return { findings: logged.rows, next_cursor: logged.nextCursor && `0.0.${logged.nextCursor}` };
+      }
+      const run = params.run as RunId;
+      const fold = new FindingsFold((n) => ownerIdOf(run, n));
+      for await (const events of reading.pages()) for (const event of events) fold.add(event);
+      const all = views(run, fold.finish(reading.asOf.now));
+      const from = place?.from ?? 0;
+      const { upTo, now } = reading.asOf;
+      const next = from + limit < all.length ? `${upTo}.${now}.${from + limit}` : null;
+      return { findings: all.slice(from, from + limit), next_cursor: next };
     },
   ),
 ];
+
+function readCursor(cursor: string): { asOf: AsOf; from: number } {
+  const [, upTo, now, from] = /^(\d{1,15})\.(\d{1,15})\.(\d{1,15})$/.exec(cursor) ?? [];
+  if (from === undefined)
+    throw new Fault("validation_failed", "cursor: expected the next_cursor of the page before", [
+      { path: "cursor", message: "expected the next_cursor of the page before" },
+    ]);
+  return { asOf: { upTo: Number(upTo), now: Number(now) }, from: Number(from) };
+}
+
+function views(run: RunId, found: ReturnType<FindingsFold["finish"]>): FindingView[] {
+  const ids = new Map<string, number>();
+  return found.map(({ seq, at, kind, severity, subjects, evidence, message, logged }) => {
+    // Those that the run logged are named by their event alone, as always.
+    const name = logged ? `F${seq}` : `F${seq}-${kind}`;
+    const count = (ids.get(name) ?? 0) + 1;
+    ids.set(name, count);
+    return {
+      id: count === 1 ? name : `${name}-${count}`,
+      ...{ at, kind, severity, message },
+      subjects: subjects.map((n) => ownerIdOf(run, n)),
+      evidence: [...evidence],
+    };
+  });
+}

@@ -6,8 +6,6 @@ import { tenantOf } from "./access.ts";
 import type { Route } from "./route.ts";
 
 const later: readonly (readonly [Route["method"], string])[] = [
-  ["GET", "/v1/runs/:run/trace"],
-  ["GET", "/v1/runs/:run/critical-path"],
   ["PUT", "/v1/runs/:run/rules"],
   ["POST", "/v1/rules/check"],
   ["GET", "/v1/usage"],

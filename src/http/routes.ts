@@ -4,6 +4,7 @@ import { aboutRoute } from "./about.ts";
 import { actorRoutes } from "./actors.ts";
 import { adminRoutes } from "./admin.ts";
 import { contextRoutes } from "./contexts.ts";
+import { criticalPathRoute } from "./critical-path.ts";
 import { eventRoutes } from "./events.ts";
 import { exportRoute } from "./export.ts";
 import { findingRoutes } from "./findings.ts";
@@ -18,6 +19,7 @@ import { publicRoute, type Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
 import { taskRoutes } from "./tasks.ts";
 import { toolRoutes } from "./tool-calls.ts";
+import { traceRoute } from "./trace.ts";
 import { variableRoutes } from "./variables.ts";
 
 export const routes: readonly Route[] = [
@@ -31,6 +33,8 @@ export const routes: readonly Route[] = [
   ...variableRoutes,
   ...eventRoutes,
   ...findingRoutes,
+  criticalPathRoute,
+  traceRoute,
   ...poolRoutes,
   ...leaseRoutes,
   ...adminRoutes,

@@ -125,6 +125,15 @@ export interface EventsAnswer {
   readonly partials?: { readonly upTo: number; readonly texts: readonly PartialView[] };
 }
 
+/** A page of the log as it is stored, for folds: task numbers, no bodies. */
+export interface LogPage {
+  /** A row's events are numbered from its `seq` on; `events` is what `unpackEvents` reads. */
+  readonly rows: readonly { readonly seq: number; readonly at: number; readonly events: string }[];
+  /** The number of the log's last event. */
+  readonly last: number;
+  readonly now: number;
+}
+
 /** What a pull worker is told about its turn. */
 export interface TurnAnswer {
   readonly snapshot: string;
@@ -223,6 +232,8 @@ export interface RunSchedulerRpc {
 
   /** Events with seq > after, oldest first; waits up to waitMs when there is nothing. */
   events(input: EventsInput): Promise<Reply<EventsAnswer>>;
+  /** Rows of the log whose first event is after `after`; none at its end. */
+  logPage(after: number): Promise<Reply<LogPage>>;
 
   /** Grants up to max ready tasks of a pool, or calls of its tools; never waits. */
   leases(

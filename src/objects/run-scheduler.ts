@@ -58,6 +58,7 @@ import type {
   ImportLines,
   LeaseRef,
   LeaseWishes,
+  LogPage,
   Reply,
   RunSchedulerRpc,
   ToolCallInput,
@@ -72,6 +73,7 @@ import { findingsPage } from "./run/findings.ts";
 import { forkAll } from "./run/forks.ts";
 import { HostedSeats } from "./run/hosted-seats.ts";
 import { Imports } from "./run/imports.ts";
+import { logPage } from "./run/log-page.ts";
 import { findTask, Outside } from "./run/outside.ts";
 import { appendOutside } from "./run/outside-calls.ts";
 import { projectionOf } from "./run/projection.ts";
@@ -330,6 +332,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async events(input: EventsInput): Promise<Reply<EventsAnswer>> {
     return this.#outside.events(input);
+  }
+
+  async logPage(after: number): Promise<Reply<LogPage>> {
+    return this.#shell.read((run) => ok(logPage(run, after, this.#shell.now())));
   }
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {

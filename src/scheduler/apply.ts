@@ -4,18 +4,18 @@
  * there too, as further events.
  */
 
-import { sumOf } from "../context/compaction.ts";
 import { assert, unreachable } from "../errors/assert.ts";
-import { chainLengthMax, cyclesRemembered, leaseMs } from "../limits.ts";
+import { chainLengthMax, cyclesRemembered } from "../limits.ts";
 import { endActor, openActor } from "./apply-actors.ts";
-import { dropCalls, dropWants, endCall, waitInCall } from "./apply-calls.ts";
+import * as attempts from "./apply-attempts.ts";
+import { dropCalls, endCall, waitInCall } from "./apply-calls.ts";
 import * as inbox from "./apply-inbox.ts";
 import * as lineages from "./apply-lineages.ts";
 import * as remote from "./apply-remote-calls.ts";
 import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
-import { inherit, joinedChildren, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
+import { inherit, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
 import { cyclesOf, type RunState } from "./state.ts";
 import {
   appended,
@@ -65,7 +65,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       createTask(state, event, seq, at);
       return;
     case "task_ready":
-      makeReady(state, state.task(event.task), seq, at);
+      attempts.makeReady(state, state.task(event.task), seq, at);
       return;
     case "task_held": {
       const task = state.task(event.task);
@@ -73,16 +73,16 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       return;
     }
     case "task_started":
-      startTask(state, event, at);
+      attempts.start(state, event, at);
       return;
     case "tokens_reserved":
       reserve(state, state.task(event.task), event.tokens, event.nanos);
       return;
     case "turn":
-      logTurn(state, event, at);
+      attempts.logTurn(state, event, at);
       return;
     case "context_compacted":
-      compactContext(state, event);
+      attempts.compact(state, event);
       return;
     case "message_received":
       inbox.receive(state, event, seq);
@@ -140,13 +140,13 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       endCall(state, event, seq);
       return;
     case "call_blocked":
-      block(state, event);
+      attempts.block(state, event);
       return;
     case "task_parked":
-      park(state, event, seq);
+      attempts.park(state, event, seq);
       return;
     case "attempt_ended":
-      endAttempt(state, event, seq, at);
+      attempts.end(state, event, seq, at);
       return;
     case "task_ended":
       endTask(state, event, seq, at);
@@ -302,94 +302,6 @@ function lengthen(state: RunState, task: Task, chain: number): void {
       const dependency = state.live(n);
       if (dependency) stack.push({ task: dependency, chain: next.chain + 1 });
     }
-  }
-}
-
-function makeReady(state: RunState, task: Task, seq: number, at: number): void {
-  task.readyAt = at;
-  reserve(state, task, 0);
-  state.setPhase(task, { state: "ready", since: at, resumed: task.head !== undefined, seq });
-}
-
-function startTask(state: RunState, event: Of<"task_started">, at: number): void {
-  const task = state.task(event.task);
-  task.attempts = event.attempt;
-  task.startedAt ||= at;
-  task.clockAt ||= at;
-  inbox.give(task);
-  state.header.lastFence = event.fence;
-  state.setPhase(task, {
-    state: "running",
-    fence: event.fence,
-    worker: event.worker,
-    hosted: event.hosted === true,
-    boot: event.boot ?? "",
-    expiresAt: at + leaseMs,
-    blocked: false,
-  });
-}
-
-function logTurn(state: RunState, event: Of<"turn">, at: number): void {
-  const task = state.task(event.task);
-  task.turns = event.turn;
-  task.head = event.snapshot;
-  task.losses = 0;
-  variables.leaveUntold(state, task);
-  inbox.show(task, event.messages?.length ?? 0);
-  dropCalls(state, task);
-  spend(state, task, event.usage);
-  lineages.meter(state, task, event.usage, at);
-  reserve(state, task, 0);
-  state.dirty.add(task.n);
-}
-
-function compactContext(state: RunState, event: Of<"context_compacted">): void {
-  const { task: n, to, last, own } = event;
-  const task = state.task(n);
-  spend(state, task, event.usage);
-  task.head = to;
-  task.window = { last, own, ...sumOf(task.window, event) };
-  state.dirty.add(n);
-}
-
-function block(state: RunState, event: Of<"call_blocked">): void {
-  const task = state.task(event.task);
-  assert(task.phase.state === "running", "only a running task blocks");
-  state.setPhase(task, { ...task.phase, blocked: event.blocked });
-}
-
-function park(state: RunState, event: Of<"task_parked">, seq: number): void {
-  const task = state.task(event.task);
-  reserve(state, task, 0);
-  if (event.on === "children") {
-    spend(state, task, event.usage);
-    dropCalls(state, task);
-    inbox.empty(task);
-    state.setPhase(task, { state: "parked", on: "children", seq });
-    for (const child of joinedChildren(state, task)) raiseEffective(state, child, task.effective);
-  } else if (event.on === "budget") {
-    const { need, nanos } = event;
-    state.setPhase(task, { state: "parked", on: "budget", need, ...(nanos !== undefined && { nanos }), seq });
-  } else {
-    state.setPhase(task, { state: "parked", on: "calls" });
-  }
-}
-
-function endAttempt(state: RunState, event: Of<"attempt_ended">, seq: number, at: number): void {
-  const task = state.task(event.task);
-  spend(state, task, event.usage);
-  reserve(state, task, 0);
-  if (event.why === "lost") task.losses++;
-  if (event.why === "transient") task.failures++;
-  // A pull worker's waits are its own long polls: what comes free must not go to one that is gone.
-  if (task.phase.state === "running" && !task.phase.hosted) {
-    variables.leaveUntold(state, task);
-    dropWants(state, task);
-  }
-  if (event.until !== undefined && event.until > at) {
-    state.setPhase(task, { state: "waiting", pending: 0, until: event.until });
-  } else {
-    makeReady(state, task, seq, at);
   }
 }
 

@@ -2,8 +2,9 @@
  * A run as a graph of its events: what had to happen before what, and how long each step took. The critical path, slack and
  * "what would it have taken" are longest paths in it.
  *
- * Owns: which events an event follows from, and what of a task's time is work and what is waiting.
- * Does not own: what a task was doing (intervals.ts), and what is shown of paths (critical-path.ts).
+ * Owns: what of a task's time is work and what is waiting.
+ * Does not own: which events an event follows from (edges.ts), what a task was doing (intervals.ts), what is shown of paths
+ * (critical-path.ts).
  *
  * C1. Every edge points to an earlier event, so one pass in the order of the log visits each event after those it follows from.
  * C2. A task's own events follow one another. Between two of them its time weighs what it was: work counts whole, waiting for
@@ -12,6 +13,7 @@
  * C4. What came from outside (posted tasks, messages, answers of people) stays at the time when it came.
  */
 
+import { type Edge, Edges } from "./edges.ts";
 import { type Interval, Intervals, type Kind } from "./intervals.ts";
 import type { Of, TraceEvent } from "./trace-event.ts";
 
@@ -20,17 +22,10 @@ const forWorkers: ReadonlySet<Kind> = new Set(["ready", "paused", "cache_warming
 /** Waiting for what others do. */
 const forOthers: ReadonlySet<Kind> = new Set(["dependencies", "variables", "tasks", "children", "fallback"]);
 
-interface TaskEnds {
+interface OnTheWay {
   last: number;
   /** What weighs on the way from `last` to the task's next event. */
   readonly pending: Interval[];
-  readonly after: readonly number[];
-  children: number[] | undefined;
-  /** Targets of open awaits, by call. */
-  awaits: Map<string, readonly number[]> | undefined;
-  /** Names of variables that open calls wait for. */
-  wants: Map<string, readonly string[]> | undefined;
-  ended: number;
 }
 
 /** An event of the graph by its place; 0-based. */
@@ -46,12 +41,6 @@ export interface Step {
   readonly follows: readonly Edge[];
   /** Milliseconds since `prev` in which the task had ended, until somebody outside retried it. */
   readonly outsideMs: number;
-}
-
-export interface Edge {
-  readonly place: number;
-  /** The variable that the edge goes through. */
-  readonly via?: string;
 }
 
 const none: readonly never[] = [];
@@ -73,28 +62,22 @@ const acts: ReadonlySet<TraceEvent["type"]> = new Set([
 export class CausalGraph {
   readonly steps: Step[] = [];
   readonly #intervals = new Intervals((interval) => this.#tasks.get(interval.task)?.pending.push(interval));
-  readonly #tasks = new Map<number, TaskEnds>();
-  /** The newest event by which a variable let others go on. */
-  readonly #signals = new Map<string, number>();
-  /** By seq, from the first on. */
-  readonly #places: number[] = [];
-  #firstSeq = 0;
+  readonly #edges = new Edges();
+  readonly #tasks = new Map<number, OnTheWay>();
 
   add(event: TraceEvent): void {
-    this.#firstSeq ||= event.seq;
     if (event.type === "task_created") this.#meet(event);
     this.#intervals.add(event);
     const task = "task" in event && typeof event.task === "number" ? event.task : 0;
     const known = this.#tasks.get(task);
     if (acts.has(event.type) && known?.pending.length === 0) this.#intervals.cut(task, event);
     const isRetry = event.type === "task_retried" && event.why === "asked";
-    const outsideMs = isRetry && known ? event.at - this.steps[known.ended]!.at : 0;
-    const place = this.#step(event.at, task, known, this.#follows(event, known), outsideMs);
-    this.#places[event.seq - this.#firstSeq] = place;
-    this.#note(event, place, known);
+    const outsideMs = isRetry && known ? event.at - this.steps[this.endOf(task)]!.at : 0;
+    const place = this.#step(event.at, task, known, this.#edges.of(event), outsideMs);
+    this.#edges.note(event, place);
   }
 
-  #step(at: number, task: number, known: TaskEnds | undefined, follows: readonly Edge[], outsideMs = 0): number {
+  #step(at: number, task: number, known: OnTheWay | undefined, follows: readonly Edge[], outsideMs = 0): number {
     const did = known && known.pending.length > 0 ? known.pending.splice(0) : none;
     const place = this.steps.push({ at, task, prev: known?.last ?? -1, did, follows, outsideMs }) - 1;
     if (known) known.last = place;
@@ -103,7 +86,7 @@ export class CausalGraph {
 
   /** The place of the event that ended the task last; -1: it has not ended. */
   endOf(task: number): number {
-    return this.#tasks.get(task)?.ended ?? -1;
+    return this.#edges.endOf(task);
   }
 
   get tasks(): Iterable<number> {
@@ -111,100 +94,12 @@ export class CausalGraph {
   }
 
   #meet(event: Of<"task_created">): void {
-    this.#tasks.set(event.task, {
-      last: -1,
-      pending: [],
-      after: event.after ?? none,
-      children: undefined,
-      awaits: undefined,
-      wants: undefined,
-      ended: -1,
-    });
+    this.#tasks.set(event.task, { last: -1, pending: [] });
     const parent = this.#tasks.get(event.parent);
     if (!parent) return;
     // Forking is an act of the parent: it has a step of its own there, which the child's first follows from.
     this.#intervals.cut(event.parent, event);
-    this.#step(event.at, event.parent, parent, none);
-    if (event.detached) return;
-    parent.children ??= [];
-    parent.children.push(event.task);
-  }
-
-  #follows(event: TraceEvent, known: TaskEnds | undefined): readonly Edge[] {
-    const found: Edge[] = [];
-    const add = (place: number | undefined, via?: string) => {
-      if (place !== undefined && place >= 0 && place < this.steps.length && !found.some((one) => one.place === place))
-        found.push({ place, ...(via !== undefined && { via }) });
-    };
-    const ends = (tasks: readonly number[] = none) => {
-      for (const n of tasks) add(this.endOf(n));
-    };
-    for (const seq of event.causes ?? none) add(this.#places[seq - this.#firstSeq]);
-    switch (event.type) {
-      case "task_created":
-        add(this.#tasks.get(event.parent)?.last);
-        break;
-      case "task_ready":
-        if (event.why === "dependencies") ends(known?.after);
-        break;
-      case "call_done":
-        // Whoever waited for any of several went on with the one that is named as the cause.
-        if (event.why === "settled") ends(known?.awaits?.get(event.call));
-        if (event.why !== "timed_out")
-          for (const name of known?.wants?.get(event.call) ?? none) add(this.#signals.get(name), name);
-        break;
-      case "task_ended":
-        if (event.result_seq !== undefined) ends(known?.children);
-        break;
-      case "lock_granted":
-      case "permits_granted":
-      case "messages_popped":
-        add(this.#signals.get(event.name), event.name);
-        break;
-      default:
-    }
-    return found.length > 0 ? found : none;
-  }
-
-  #note(event: TraceEvent, place: number, known: TaskEnds | undefined): void {
-    switch (event.type) {
-      case "call_waiting": {
-        if (!known) return;
-        const names = event.want?.names ?? event.lock?.names;
-        if (names) {
-          known.wants ??= new Map();
-          known.wants.set(event.call, names);
-        } else if (event.targets.length > 0 && event.mode !== "any") {
-          known.awaits ??= new Map();
-          known.awaits.set(event.call, event.targets);
-        }
-        return;
-      }
-      case "call_done":
-        known?.awaits?.delete(event.call);
-        known?.wants?.delete(event.call);
-        return;
-      case "task_ended":
-        if (!known) return;
-        known.ended = place;
-        known.awaits = undefined;
-        known.wants = undefined;
-        return;
-      case "task_retried":
-        if (known) known.children = undefined;
-        return;
-      case "lock_released":
-      case "permits_released":
-      case "messages_pushed":
-      case "messages_popped":
-      case "queue_closed":
-      case "future_settled":
-      case "barrier_tripped":
-      case "barrier_broken":
-        this.#signals.set(event.name, place);
-        return;
-      default:
-    }
+    this.#edges.step(event.parent, this.#step(event.at, event.parent, parent, none));
   }
 }
 

@@ -29,8 +29,8 @@ export interface CriticalPath {
   readonly idealPath: readonly { readonly task: number; readonly ms: number }[];
   /** By task that has ended. */
   readonly slackMs: ReadonlyMap<number, number>;
-  /** The ideal time without the waits for each variable that somebody waited for. */
-  readonly withoutVariable: ReadonlyMap<string, number>;
+  /** Variables that were waited for longest, by all tasks together; and the ideal time without the waits for each. */
+  readonly variables: readonly { readonly name: string; readonly waitedMs: number; readonly idealMsWithout: number }[];
 }
 
 /** A fold: takes the log's events, then tells. Time and memory are linear in events. */
@@ -67,9 +67,11 @@ export class CriticalPathFold {
       idealMs,
       idealPath: this.#idealPath(ideal, idealMs),
       slackMs: this.#slack(ideal, idealMs),
-      withoutVariable: new Map(
-        most.map(([variable]) => [variable, this.#makespan(earliest(this.#graph, { variable }))]),
-      ),
+      variables: most.map(([name, waitedMs]) => ({
+        name,
+        waitedMs,
+        idealMsWithout: this.#makespan(earliest(this.#graph, { variable: name })),
+      })),
     };
   }
 

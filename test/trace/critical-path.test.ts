@@ -5,8 +5,8 @@ import type { Task } from "../../src/scheduler/task.ts";
 import { CausalGraph, earliest, weightOf } from "../../src/trace/causal-graph.ts";
 import { type CriticalPath, CriticalPathFold } from "../../src/trace/critical-path.ts";
 import { Run } from "../scheduler/run.ts";
-import { World } from "../sim/world.ts";
 import { fold, traceOf } from "./lib/trace.ts";
+import { worlds } from "./lib/worlds.ts";
 
 const pathOf = (run: Run): CriticalPath => fold(new CriticalPathFold(), traceOf(run.log)).finish()!;
 const shown = ({ path }: CriticalPath) => path.map(({ task, kind, from, to }) => [task, kind, to - from]);
@@ -96,7 +96,7 @@ describe("the critical path", () => {
       [2, "working", 50],
     ]);
     expect(found.idealMs).toBe(150);
-    expect(Object.fromEntries(found.withoutVariable)).toEqual({ db: 100 });
+    expect(found.variables).toEqual([{ name: "db", waitedMs: 100, idealMsWithout: 100 }]);
   });
 
   test("a run in which nothing has ended has none", () => {
@@ -107,12 +107,6 @@ describe("the critical path", () => {
 });
 
 describe("in worlds of faults", () => {
-  const worlds = Array.from({ length: 30 }, (_, i) => {
-    const world = new World(i + 1, { remoteTools: i % 3 === 0 });
-    for (let step = 0; step < 200; step++) world.step();
-    return { seed: i + 1, events: traceOf(world.log) };
-  });
-
   test("[P1] the path covers the run without gaps", () => {
     for (const { seed, events } of worlds) {
       const found = fold(new CriticalPathFold(), events).finish();

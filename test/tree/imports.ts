@@ -51,7 +51,17 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   http: {
-    imports: [...ground, "version", "signing", "context", "contract", "object-calls", "trace", "storage/d1"],
+    imports: [
+      ...ground,
+      "version",
+      "signing",
+      "context",
+      "contract",
+      "object-calls",
+      "trace",
+      "storage/d1",
+      "storage/run/event-codec",
+    ],
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },

@@ -1,7 +1,7 @@
 /** A run in memory: what every part of the RunScheduler works on. */
 
 import type { RemoteTool } from "../../contract/remote-tools.ts";
-import { actorIdOf, type RunId, runSuffix, taskIdOf, taskNumber } from "../../ids.ts";
+import { ownerIdOf, type RunId, runSuffix, taskNumber } from "../../ids.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
 import type { Models } from "./models.ts";
@@ -39,7 +39,7 @@ export class LoadedRun {
 
   /** A task's id, or a session's for its negative number. */
   taskId(n: number): string {
-    return n < 0 ? actorIdOf(this.id, -n) : taskIdOf(this.id, n);
+    return ownerIdOf(this.id, n);
   }
 
   /** The number of a task of this run; undefined for any other text. */

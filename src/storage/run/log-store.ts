@@ -165,6 +165,15 @@ export class LogStore {
     for (const row of rows) yield { seq: row.seq, at: row.at, events: unpackEvents(row.events) };
   }
 
+  /** Rows whose first event is after `seq`, as they are stored; read lazily. */
+  *textsAfter(seq: number, limit: number): Generator<{ seq: number; at: number; events: string }> {
+    yield* this.#sql.exec<{ seq: number; at: number; events: string }>(
+      "SELECT seq, at, events FROM log WHERE seq > ? ORDER BY seq LIMIT ?",
+      seq,
+      limit,
+    );
+  }
+
   /** The row after the one that begins at `seq`, as texts with every field and body in its place. */
   rowAfter(seq: number): { seq: number; at: number; events: string; bodies: string | null } | undefined {
     const stored = this.#sql

@@ -302,6 +302,61 @@ describe("heddle findings", () => {
   });
 });
 
+describe("heddle critical-path", () => {
+  const segment = (n: number, kind: string, from: number, to: number) => ({
+    ...{ task: `T${n}-abcdef`, key: `task${n}`, kind, from, to, ms: to - from },
+  });
+  const view = {
+    ...{ run: "run_1", as_of: 9, started_at: 0, ended_at: 3000, makespan_ms: 3000, path_left_out_ms: 0 },
+    path: [segment(1, "model", 0, 2000), segment(2, "variables", 2000, 2400), segment(2, "working", 2400, 3000)],
+    by_kind: { model: 2000, working: 600, variables: 400 },
+    ideal: { makespan_ms: 1500, path: [] },
+    parallelism: { average: 1.5, peak: 4, speedup_max: 2, curve: [] },
+    variables: [{ name: "db\u001b[2J", waited_ms: 400, makespan_without_ms: 1200 }],
+    time: { model: 3000, ready: 1000 },
+    tasks: [{ task: "T2-abcdef", key: null, slack_ms: 0, by_kind: { model: 500 }, waited_for: {} }],
+    tasks_left_out: 1,
+  };
+  const answers = (body: object) => {
+    const own = server.handler;
+    server.handler = (call) => (call.path.includes("/critical-path") ? { status: 200, body } : own(call));
+    return () => {
+      server.handler = own;
+    };
+  };
+
+  it("tells the path, what more workers could gain, waits and slack", async () => {
+    const undo = answers(view);
+    const { stdout, status } = await heddle("critical-path", "run_1", "--tasks", "1");
+    expect(server.calls.at(-1)?.path).toBe("/v1/runs/run_1/critical-path?limit=1");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^3\.0 s from the first event/);
+    expect(stdout).toContain("1.5 s with a worker for every task: 2× as fast at most");
+    expect(stdout).toContain("Critical path  model 2.0 s (67 %), working 600 ms (20 %), variables 400 ms (13 %)");
+    expect(stdout).toMatch(/^\d\d:\d\d:02\.000 +400 ms {2}variables {2}T2-abcdef task2$/m);
+    expect(stdout).toMatch(/^db \[2J +400 ms {2}1\.2 s instead of 1\.5 s$/m);
+    expect(stdout).toMatch(/^T2-abcdef +0 ms {2}model 500 ms \(100 %\)\n1 more tasks/m);
+    expect(jsonOf((await heddle("critical-path", "run_1", "--json")).stdout)).toEqual([view]);
+    undo();
+  });
+
+  it("shows the longest segments of a long path, in their order", async () => {
+    const undo = answers({ ...view, path: Array.from({ length: 30 }, (_, i) => segment(i, "model", i, i + 1 + i)) });
+    const { stdout } = await heddle("critical-path", "run_1");
+    expect(stdout.match(/task\d+$/gm)).toEqual(Array.from({ length: 20 }, (_, i) => `task${i + 10}`));
+    expect(stdout).toContain("10 shorter ones left out (--all)");
+    expect((await heddle("critical-path", "run_1", "--all")).stdout.match(/task\d+$/gm)).toHaveLength(30);
+    undo();
+  });
+
+  it("says when there is none yet", async () => {
+    const undo = answers({ ...view, ended_at: null, path: [] });
+    expect((await heddle("critical-path", "run_1")).stderr).toBe("No task has ended yet, so there is no path.\n");
+    undo();
+    expect((await heddle("critical-path", "run_1", "--tasks", "1001")).status).toBe(2);
+  });
+});
+
 describe("heddle vars", () => {
   it("lists them, and shows one with who has it and who waits", async () => {
     expect((await heddle("vars", "run_1")).stderr).toBe("No variable has been used yet.\n");

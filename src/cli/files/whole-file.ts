@@ -1,0 +1,54 @@
+/** Output into a file, or to stdout. A file appears under its name only when it is whole. */
+
+import { once } from "node:events";
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
+import type { Flag } from "../command.ts";
+import { UsageError, type Values } from "../usage.ts";
+
+export const outputFlags = {
+  output: {
+    value: "FILE",
+    short: "o",
+    names: "file",
+    about: 'where to write it; without it, and for "-", to stdout',
+  },
+  force: { about: "write over a file that is there" },
+} as const satisfies Record<string, Flag>;
+
+/** The file to write; undefined: stdout. @throws UsageError when it is there already */
+export function outputFile({ output, force }: Values): string | undefined {
+  const file = typeof output === "string" && output !== "-" ? output : undefined;
+  if (file !== undefined && !force && existsSync(file))
+    throw new UsageError(`${file} is there already. Give --force to write over it.`);
+  return file;
+}
+
+/** Writes the pieces as they come; answers their bytes. What makes them fail leaves no file. @throws UsageError where it can't be written */
+export async function saveWhole(file: string | undefined, pieces: AsyncIterable<string | Uint8Array>): Promise<number> {
+  const part = file === undefined ? undefined : `${file}.part`;
+  try {
+    const stream = part === undefined ? process.stdout : (await open(part, "w")).createWriteStream();
+    // It is asked for below, where it can be answered.
+    stream.on("error", () => undefined);
+    let bytes = 0;
+    for await (const piece of pieces) {
+      bytes += Buffer.byteLength(piece);
+      if (stream.errored) throw stream.errored;
+      if (!stream.write(piece)) await once(stream, "drain");
+    }
+    if (part !== undefined && file !== undefined) {
+      const closed = once(stream, "close");
+      stream.end();
+      await closed;
+      renameSync(part, file);
+    }
+    return bytes;
+  } catch (error) {
+    if (part !== undefined) rmSync(part, { force: true });
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (syscall !== undefined && code !== undefined && !/connect|read/.test(syscall))
+      throw new UsageError(`The file can't be written: ${(error as Error).message}`);
+    throw error;
+  }
+}

@@ -1,0 +1,82 @@
+/** What a run left behind when it ended: messages that nobody took, results that nobody read. */
+
+import type { TraceEvent } from "../trace-event.ts";
+import type { Detector, Found } from "./found.ts";
+import type { RunFacts } from "./run-facts.ts";
+import { evidenceMax, subjectsMax } from "./thresholds.ts";
+
+interface Queue {
+  left: number;
+  readonly pushers: Set<number>;
+  lastPush: number;
+}
+
+export class Leaked implements Detector {
+  readonly #queues = new Map<string, Queue>();
+  readonly #awaited = new Set<number>();
+  /** Tasks whose own work ended before their children's. */
+  readonly #leftToChildren = new Set<number>();
+
+  event(event: TraceEvent): void {
+    switch (event.type) {
+      case "messages_pushed": {
+        const queue = this.#queues.get(event.name) ?? { left: 0, pushers: new Set(), lastPush: 0 };
+        queue.left += event.sizes.length;
+        if (event.task !== undefined) queue.pushers.add(event.task);
+        queue.lastPush = event.seq;
+        this.#queues.set(event.name, queue);
+        return;
+      }
+      case "messages_popped": {
+        const queue = this.#queues.get(event.name);
+        if (queue) queue.left -= event.count;
+        return;
+      }
+      case "call_waiting":
+        for (const target of event.targets) this.#awaited.add(target);
+        return;
+      case "task_created":
+        for (const target of event.after ?? []) this.#awaited.add(target);
+        return;
+      case "task_parked":
+        if (event.on === "children") this.#leftToChildren.add(event.task);
+        return;
+      default:
+    }
+  }
+
+  finish(facts: RunFacts): Found[] {
+    if (facts.ended === undefined) return [];
+    return [...this.#messages(), ...this.#results(facts)];
+  }
+
+  #messages(): Found[] {
+    return Array.from(this.#queues).flatMap(([name, { left, pushers, lastPush }]) =>
+      left <= 0
+        ? []
+        : {
+            kind: "leaked_variable",
+            severity: "warning" as const,
+            subjects: [...pushers].slice(0, subjectsMax),
+            evidence: [lastPush],
+            message: `The run ended with ${left} message${left === 1 ? "" : "s"} left in "${name}" that nobody popped. Whoever pops must go on until the queue is closed and empty, or the pushers made more than was wanted.`,
+          },
+    );
+  }
+
+  #results(facts: RunFacts): Found[] {
+    const byParent = new Map<number, number[]>();
+    for (const { task, parent, detached, state } of facts.tasks.values()) {
+      if (parent === 0 || detached || state !== "succeeded") continue;
+      if (this.#awaited.has(task) || !this.#leftToChildren.has(parent)) continue;
+      byParent.set(parent, [...(byParent.get(parent) ?? []), task]);
+    }
+    return Array.from(byParent, ([parent, tasks]) => ({
+      kind: "never_awaited",
+      severity: "info" as const,
+      subjects: [parent, ...tasks].slice(0, subjectsMax),
+      evidence: facts.events(tasks.slice(0, evidenceMax)),
+      message: `${facts.name(parent)} ended its own work without reading what ${facts.names(tasks, 3)} found: nobody awaited them, and no task names them in after. Await them before the last reply, or create them with detached when only their effects count.`,
+    }));
+  }
+}

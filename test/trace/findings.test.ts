@@ -1,0 +1,350 @@
+/** Each detector: what it speaks of, by hand-made logs, and what is close to it and no fault. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type Finding, FindingsFold } from "../../src/trace/findings/findings.ts";
+import { thresholds } from "../../src/trace/findings/thresholds.ts";
+import { Log } from "./lib/log.ts";
+import { fold } from "./lib/trace.ts";
+import { worlds } from "./lib/worlds.ts";
+
+const found = ({ events, at }: Log): Finding[] => fold(new FindingsFold((n) => `T${n}`), events).finish(at);
+const kinds = (log: Log) => found(log).map(({ kind }) => kind);
+const range = (count: number, from = 1) => Array.from({ length: count }, (_, i) => from + i);
+
+/** Evidence names events of the log, in their order. */
+function isShown(log: Log, { evidence }: Finding): void {
+  expect(evidence.length).toBeGreaterThan(0);
+  expect(evidence).toEqual([...evidence].sort((a, b) => a - b));
+  for (const seq of evidence) expect(log.events[seq - 1]?.seq).toBe(seq);
+}
+
+describe("starvation", () => {
+  /** Task 1 is ready first; `others` become ready every `gap` ms and are started before it. */
+  const overtaken = (others: number, gap: number, priority = 9) => {
+    const log = new Log();
+    log.create(1, { priority: 3, key: "slow" });
+    for (const n of range(others, 2)) log.wait(gap).create(n, { priority }).wait(10).start(n).turn(n, 5).end(n);
+    return log.wait(1).start(1).end(1);
+  };
+
+  test("twelve that came later were started first", () => {
+    const log = overtaken(12, 1000);
+    const [finding, ...more] = found(log);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({ kind: "starvation", severity: "warning", subjects: [1] });
+    expect(finding!.message).toMatch(/^T1 \(slow\) was ready for 12\.1 s while 12 tasks that became ready later/);
+    expect(finding!.message).toContain("12 of them had a higher priority than its 3");
+    isShown(log, finding!);
+  });
+
+  test("not: few overtake, or it does not wait for long, or all wait as long", () => {
+    expect(kinds(overtaken(9, 2000))).toEqual([]);
+    expect(kinds(overtaken(12, 100))).toEqual([]);
+    const fair = new Log();
+    for (const n of range(30)) fair.create(n);
+    for (const n of range(30)) fair.wait(1000).start(n).turn(n, 900).end(n);
+    expect(kinds(fair)).not.toContain("starvation");
+  });
+});
+
+describe("contention", () => {
+  /** `tasks` tasks hold the lock one after another for `ms` each; all ask for it at the beginning. */
+  const convoy = (tasks: number, ms: number, workMs = 0) => {
+    const log = new Log();
+    for (const n of range(tasks)) {
+      log.create(n).start(n);
+      const want = { kind: "lock", names: ["db"], mode: "exclusive" } as const;
+      log.add({ type: "call_waiting", task: n, call: "c", targets: [], mode: "all", want });
+      if (n > 1) log.add({ type: "task_parked", task: n, fence: log.fence(n), on: "calls" });
+    }
+    const from = log.at;
+    for (const n of range(tasks)) {
+      const waited_ms = log.at - from;
+      log.add({ type: "lock_granted", task: n, name: "db", token: n, mode: "exclusive", ...(n > 1 && { waited_ms }) });
+      log.add({ type: "call_done", task: n, call: "c", tool: "lock", why: "answered" });
+      if (n > 1) log.add({ type: "task_ready", task: n, why: "wake" });
+      if (n > 1) log.start(n);
+      log.wait(ms);
+      log.add({ type: "lock_released", task: n, name: "db", token: n, why: "released" });
+    }
+    for (const n of range(tasks)) log.wait(n === 1 ? workMs : 0).end(n);
+    return log;
+  };
+
+  test("six tasks one behind the other", () => {
+    const log = convoy(6, 1000);
+    const [finding, ...more] = found(log);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({ kind: "contention", severity: "warning" });
+    // 1 + 2 + 3 + 4 + 5 s of waiting, for 6 s of holding.
+    expect(finding!.message).toMatch(/^Tasks waited 15\.0 s for "db", .*granted 6 times and held for 6\.0 s in all/);
+    expect(finding!.subjects).toEqual([6, 5, 4, 3, 2]);
+    isShown(log, finding!);
+  });
+
+  test("not: short, or few wait, or it is little beside the work", () => {
+    expect(kinds(convoy(6, 100))).toEqual([]);
+    expect(kinds(convoy(3, 2000))).toEqual([]);
+    expect(kinds(convoy(6, 300, 30_000))).toEqual([]);
+  });
+});
+
+describe("excessive branching", () => {
+  /** Tasks of one creator on two seats, `ms` of work each. */
+  const fanOut = (tasks: number, ms: number, seats = 2) => {
+    const log = new Log({ workers: seats });
+    for (const n of range(tasks)) log.create(n);
+    for (let n = 1; n <= tasks; n += seats) {
+      const now = range(Math.min(seats, tasks - n + 1), n);
+      for (const one of now) log.start(one);
+      log.wait(ms);
+      for (const one of now) log.turn(one, ms).end(one);
+    }
+    return log;
+  };
+
+  test("sixty tasks on two seats wait many times as long as they work", () => {
+    const log = fanOut(60, 200);
+    const [finding, ...more] = found(log);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({ kind: "excessive_branching", severity: "warning" });
+    // The 31st of 60 starts after fifteen rounds.
+    expect(finding!.message).toMatch(
+      /^Posted together were 60 tasks for 2 seats: half of them waited 3\.0 s .* 200 ms of work/,
+    );
+    isShown(log, finding!);
+  });
+
+  test("not: few tasks, or seats for them", () => {
+    expect(kinds(fanOut(40, 200))).toEqual([]);
+    expect(kinds(fanOut(60, 200, 30))).toEqual([]);
+  });
+});
+
+describe("under-parallelism", () => {
+  /** A chain of two tasks, `ms` each, before `fan` others that wait for it. */
+  const chain = (ms: number, fan: number, afterMs = 100) => {
+    const log = new Log();
+    log.create(1, { key: "one" }).create(2, { after: [1], key: "two" });
+    for (const n of range(fan, 3)) log.create(n, { after: [2] });
+    log.start(1).wait(ms).turn(1, ms).end(1).ready(2).wait(5).start(2).wait(ms).turn(2, ms).end(2);
+    for (const n of range(fan, 3)) log.ready(n).start(n);
+    log.wait(afterMs);
+    for (const n of range(fan, 3)) log.turn(n, afterMs).end(n);
+    return log;
+  };
+
+  test("four tasks wait for a chain", () => {
+    const log = chain(8000, 4);
+    const [finding, ...more] = found(log);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({ kind: "under_parallelism", severity: "info", subjects: [1, 2] });
+    expect(finding!.message).toMatch(
+      /^For 16\.0 s \(99 % of the run\) at most one task had a worker, of 16 that could/,
+    );
+    isShown(log, finding!);
+  });
+
+  test("not: short, or little of the run, or nobody waits", () => {
+    expect(kinds(chain(4000, 4))).toEqual([]);
+    expect(kinds(chain(6000, 4, 60_000))).toEqual([]);
+    expect(kinds(chain(8000, 2))).toEqual([]);
+  });
+});
+
+describe("straggler", () => {
+  const siblings = (slow: readonly number[], fast: readonly number[], live = false) => {
+    const log = new Log();
+    const times = [...fast, ...slow];
+    for (const [i] of times.entries()) log.create(i + 1).start(i + 1);
+    const begun = log.at;
+    const order = times.map((ms, i) => ({ ms, n: i + 1 })).sort((a, b) => a.ms - b.ms);
+    for (const { ms, n } of order) {
+      log.at = begun + ms;
+      if (!live || ms < 10_000) log.turn(n, ms).end(n);
+    }
+    return log;
+  };
+  const tenFast = Array.from({ length: 10 }, (_, i) => 1000 + i * 50);
+
+  test("one of eleven takes ten times as long, and is told while it goes on", () => {
+    const log = siblings([12_000], tenFast);
+    const [finding, ...more] = found(log);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({ kind: "straggler", severity: "info", subjects: [11] });
+    expect(finding!.message).toMatch(/^T11 worked 12\.0 s, its 10 siblings 1\.3 s in the median/);
+    isShown(log, finding!);
+    expect(found(siblings([12_000], tenFast, true))[0]).toMatchObject({ kind: "straggler", severity: "warning" });
+  });
+
+  test("not: a few seconds more, few siblings, or many that are slow", () => {
+    expect(kinds(siblings([5500], tenFast))).toEqual([]);
+    expect(kinds(siblings([12_000], tenFast.slice(0, 5)))).toEqual([]);
+    expect(kinds(siblings([12_000, 12_000, 12_000], tenFast))).toEqual([]);
+  });
+});
+
+describe("retry storm", () => {
+  const failing = (failures: number, gap: number, successes = 0) => {
+    const log = new Log();
+    for (const n of range(successes, 100)) log.create(n).start(n).turn(n, 1).end(n);
+    for (const n of range(4)) log.create(n);
+    for (let i = 0; i < failures; i++) {
+      const n = (i % 4) + 1;
+      log.start(n, i).wait(gap).fail(n, "provider_overloaded");
+      log.ready(n);
+    }
+    for (const n of range(4)) log.start(n).end(n);
+    return log;
+  };
+
+  test("twelve failures within a minute", () => {
+    const log = failing(12, 1000);
+    const [finding, ...more] = found(log);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({ kind: "retry_storm", severity: "warning" });
+    expect(finding!.message).toMatch(/^12 attempts of 4 tasks failed within 11\.0 s \(\d+ % .*provider_overloaded/);
+    isShown(log, finding!);
+  });
+
+  test("not: few, or over a long time, or few of many", () => {
+    expect(kinds(failing(9, 1000))).toEqual([]);
+    expect(kinds(failing(12, 10_000))).toEqual([]);
+    expect(kinds(failing(12, 100, 40))).toEqual([]);
+  });
+});
+
+describe("cache miss", () => {
+  const lineage = { snapshot: "s", model: "m", tokens: 20_000, cold: 0, gain: 1 };
+  /** One task warms the prefix; the next reads `read` of it, `later` ms after. */
+  const forks = (read: number, later = 1000, overlaps = false) => {
+    const log = new Log();
+    log.add({ type: "lineage_begun", lineage: 1, ...lineage });
+    log.create(1, { lineage: 1 }).create(2, { lineage: 1 }).start(1);
+    if (overlaps) log.start(2);
+    log.wait(500).turn(1, 500, { in: 20_100, write: 20_000 }).end(1).wait(later);
+    if (!overlaps) log.start(2);
+    log
+      .wait(500)
+      .turn(2, overlaps ? later + 1000 : 500, { in: 20_100, read })
+      .end(2);
+    return log;
+  };
+
+  test("a fork reads nothing of what its sibling had just written", () => {
+    const log = forks(0);
+    const [finding, ...more] = found(log);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({ kind: "cache_miss", severity: "warning", subjects: [2] });
+    expect(finding!.message).toMatch(/^1 of 2 forks \(50 %\) paid for their prefix of 20000 tokens/);
+    isShown(log, finding!);
+  });
+
+  test("not: it read it, or the cache was cold again, or it began before", () => {
+    expect(kinds(forks(20_000))).toEqual([]);
+    expect(kinds(forks(0, 400_000))).toEqual([]);
+    expect(kinds(forks(0, 1000, true))).toEqual([]);
+  });
+});
+
+describe("budget burn", () => {
+  const spending = (first: number, tasks = 10) => {
+    const log = new Log({ tokens: 10_000 });
+    for (const n of range(tasks)) log.create(n);
+    log.start(1).wait(10).turn(1, 10, { in: first, out: 100 }).end(1);
+    for (const n of range(tasks - 1, 2)) log.start(n).wait(10).turn(n, 10, { in: 100 }).end(n);
+    return log;
+  };
+
+  test("half of the budget for a tenth of the tasks", () => {
+    const log = spending(6000);
+    const [finding, ...more] = found(log);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({ kind: "budget_burn", severity: "warning", subjects: expect.arrayContaining([1]) });
+    expect(finding!.subjects[0]).toBe(1);
+    expect(finding!.message).toMatch(/^61 % of the 10000 tokens were spent when 0 of 10 tasks had ended/);
+    isShown(log, finding!);
+  });
+
+  test("not: evenly spent, few tasks, or no budget", () => {
+    expect(kinds(spending(1000))).toEqual([]);
+    expect(kinds(spending(6000, 4))).toEqual([]);
+    const unlimited = new Log();
+    for (const n of range(10)) unlimited.create(n);
+    expect(kinds(unlimited.start(1).turn(1, 1, { in: 1e9 }).end(1))).toEqual([]);
+  });
+});
+
+describe("what is left behind", () => {
+  const queue = (pushed: number, popped: number) => {
+    const log = new Log();
+    log.create(1).start(1);
+    log.add({ type: "messages_pushed", name: "work", task: 1, sizes: Array.from({ length: pushed }, () => 10) });
+    log.add({ type: "messages_popped", name: "work", task: 1, count: popped });
+    return log.end(1);
+  };
+
+  test("messages that nobody popped, once the run has ended", () => {
+    const log = queue(3, 1).endRun();
+    expect(found(log)).toMatchObject([{ kind: "leaked_variable", severity: "warning", subjects: [1] }]);
+    expect(found(log)[0]!.message).toMatch(/2 messages left in "work"/);
+    isShown(log, found(log)[0]!);
+    expect(kinds(queue(3, 1))).toEqual([]);
+    expect(kinds(queue(3, 3).endRun())).toEqual([]);
+  });
+
+  const children = (awaited: boolean, detached = false) => {
+    const log = new Log();
+    log.create(1, { key: "lead" }).start(1);
+    log.create(2, { parent: 1, depth: 2, ...(detached && { detached: true as const }) });
+    if (awaited) log.add({ type: "call_waiting", task: 1, call: "c", targets: [2], mode: "all" });
+    log.add({ type: "task_parked", task: 1, fence: log.fence(1), on: "children" });
+    return log.start(2).wait(10).turn(2, 10).end(2).end(1).endRun();
+  };
+
+  test("a child's result that nobody read", () => {
+    const log = children(false);
+    expect(found(log)).toMatchObject([{ kind: "never_awaited", severity: "info", subjects: [1, 2] }]);
+    isShown(log, found(log)[0]!);
+    expect(kinds(children(true))).toEqual([]);
+    expect(kinds(children(false, true))).toEqual([]);
+  });
+});
+
+test("what the run noticed itself stands first, as it was logged, and everything else has evidence", () => {
+  for (const { seed, events } of worlds) {
+    const all = fold(new FindingsFold((n) => `T${n}`), events).finish(events.at(-1)!.at);
+    const logged = events.filter(({ type }) => type === "finding").map(({ seq }) => seq);
+    expect(
+      all.slice(0, logged.length).map(({ seq }) => seq),
+      `seed ${seed}`,
+    ).toEqual(logged);
+    for (const { evidence, message } of all) {
+      expect(evidence.length).toBeGreaterThan(0);
+      expect(message.length).toBeGreaterThan(20);
+    }
+  }
+});
+
+describe("docs/findings.md", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/findings.md"), "utf8");
+  const rows = new Map([...page.matchAll(/^\| `(\w+)` \|.*$/gm)].map(([row, kind]) => [kind!, row]));
+
+  test.each(Object.entries(thresholds))("has the thresholds of %s", (name, values) => {
+    const kind = {
+      ...{ branching: "excessive_branching", underParallel: "under_parallelism", retryStorm: "retry_storm" },
+      ...{ cacheMiss: "cache_miss", budgetBurn: "budget_burn" },
+    }[name];
+    const row = rows.get(kind ?? name);
+    for (const [field, value] of Object.entries(values)) {
+      const shown = /ms$/i.test(field)
+        ? `${value / 1000} s`
+        : value < 1
+          ? `${value * 100} %`
+          : value.toLocaleString("en");
+      expect(row, field).toContain(shown);
+    }
+  });
+});

@@ -1,0 +1,222 @@
+/** A log as spans, and as the documents that other tools open. */
+
+import generated from "@opentelemetry/otlp-transformer/build/src/generated/root.js";
+import { describe, expect, test } from "vitest";
+import type { RunId } from "../../src/ids.ts";
+import { taskIdOf } from "../../src/ids.ts";
+import type { Task } from "../../src/scheduler/task.ts";
+import { OtlpTrace, traceIdOf } from "../../src/trace/otlp.ts";
+import { PerfettoTrace } from "../../src/trace/perfetto.ts";
+import { type ActivitySpan, type Span, Spans } from "../../src/trace/spans.ts";
+import { TasksCsv } from "../../src/trace/tasks-csv.ts";
+import type { TraceEvent } from "../../src/trace/trace-event.ts";
+import { Run } from "../scheduler/run.ts";
+import { fold, traceOf } from "./lib/trace.ts";
+import { worlds } from "./lib/worlds.ts";
+
+const run = "run_abcdefghjkmnpqrstvwx" as RunId;
+const taskId = (n: number) => taskIdOf(run, n);
+const names = { run, name: "weave", format: "anthropic", version: "1.2.3", taskId } as const;
+
+function spansOf(events: readonly TraceEvent[]): Span[] {
+  const told: Span[] = [];
+  const last = events.at(-1)!.at;
+  fold(new Spans({ span: (span) => told.push(span) }), events).finish(last);
+  return told;
+}
+
+/** A waits for nothing, b for a; b's first attempt is lost. */
+function chain(): Run {
+  const chained = new Run();
+  const [a, b] = chained.post({ key: "a", title: '=1+1, "x"' }, { key: "b", after: ["a"] }) as [Task, Task];
+  chained.now += 10;
+  chained.start(a);
+  chained.now += 100;
+  chained.complete(a);
+  chained.start(b);
+  chained.now += 50;
+  chained.complete(b);
+  return chained;
+}
+
+describe("spans", () => {
+  test("of a chain, by hand", () => {
+    const spans = spansOf(traceOf(chain().log));
+    const shown = spans.map((span) => [
+      span.what === "activity" ? span.kind : span.what,
+      span.facts.key,
+      span.to - span.from,
+    ]);
+    expect(shown).toEqual([
+      ["ready", "a", 10],
+      ["working", "a", 100],
+      ["attempt", "a", 100],
+      ["task", "a", 110],
+      ["dependencies", "b", 110],
+      ["working", "b", 50],
+      ["attempt", "b", 50],
+      ["task", "b", 160],
+    ]);
+    const wait = spans.find((span): span is ActivitySpan => span.what === "activity" && span.kind === "dependencies");
+    expect(wait?.links).toMatchObject([{ task: 1, generation: 1, kind: "dependency" }]);
+  });
+
+  test("[S1] [S3] in worlds of faults each task's activities lie within its span, one after another", () => {
+    for (const { seed, events } of worlds) {
+      const spans = spansOf(events);
+      const tasks = spans.filter((span) => span.what === "task");
+      const created = events.filter(({ type }) => type === "task_created" || type === "task_retried");
+      expect(tasks, `seed ${seed}`).toHaveLength(created.length);
+      for (const { facts, generation, from, to } of tasks) {
+        const own = spans.filter(
+          (span) => span.what === "activity" && span.facts.task === facts.task && span.generation === generation,
+        );
+        let at = from;
+        for (const span of own) {
+          expect(span.from, `seed ${seed}`).toBeGreaterThanOrEqual(at);
+          at = span.to;
+        }
+        expect(at).toBeLessThanOrEqual(to);
+      }
+    }
+  });
+});
+
+/** What the package generates from the official definitions; it has no types of its own for them. */
+interface Message {
+  fromObject(value: object): object;
+  verify(message: object): string | null;
+  encode(message: object): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): object;
+  toObject(message: object, options: object): object;
+}
+const { opentelemetry } = generated as unknown as {
+  opentelemetry: { proto: { collector: { trace: { v1: { ExportTraceServiceRequest: Message } } } } };
+};
+const { ExportTraceServiceRequest } = opentelemetry.proto.collector.trace.v1;
+
+/** Ids are hex in OTLP's JSON, where the JSON of protobuf has base 64. */
+const bytesOf = (hex: string) => Uint8Array.from(Buffer.from(hex, "hex"));
+
+function otlpOf(events: readonly TraceEvent[]) {
+  const trace = new OtlpTrace(names);
+  for (const event of events) trace.add(event);
+  trace.finish(events.at(-1)!.at);
+  return { spans: trace.take(), resource: trace.resource };
+}
+
+describe("OTLP", () => {
+  test("the official protocol's own definitions take it, and give all of it back", () => {
+    for (const { events } of worlds) {
+      const { spans, resource } = otlpOf(events);
+      const request = {
+        resourceSpans: [{ resource: { attributes: resource }, scopeSpans: [{ scope: { name: "heddle" }, spans }] }],
+      };
+      const withBytes = JSON.parse(JSON.stringify(request), (key, value) =>
+        ["traceId", "spanId", "parentSpanId"].includes(key) ? bytesOf(value) : value,
+      );
+      const message = ExportTraceServiceRequest.fromObject(withBytes);
+      expect(ExportTraceServiceRequest.verify(message)).toBeNull();
+      const decoded = ExportTraceServiceRequest.decode(ExportTraceServiceRequest.encode(message).finish());
+      const back = ExportTraceServiceRequest.toObject(decoded, { longs: String, enums: Number, arrays: false });
+      const asHex = JSON.parse(JSON.stringify(back), (_, value) =>
+        value?.type === "Buffer" ? Buffer.from(value.data).toString("hex") : value,
+      );
+      // Protobuf writes an empty status as nothing.
+      const plain = JSON.parse(JSON.stringify(request));
+      for (const span of plain.resourceSpans[0].scopeSpans[0].spans)
+        if (span.status.code === 0) span.status = expect.anything();
+      expect(asHex).toMatchObject(plain);
+    }
+  });
+
+  test("[S2] ids are one for each span, valid, and every parent and link is there", () => {
+    for (const { seed, events } of worlds) {
+      const { spans } = otlpOf(events);
+      const ids = new Set(spans.map(({ spanId }) => spanId));
+      expect(ids.size, `seed ${seed}`).toBe(spans.length);
+      for (const { traceId, spanId, parentSpanId, links = [] } of spans) {
+        expect(traceId).toBe(traceIdOf(run));
+        expect(spanId).toMatch(/^[0-9a-f]{16}$/);
+        if (parentSpanId !== undefined) expect(ids).toContain(parentSpanId);
+        for (const link of links) expect(ids).toContain(link.spanId);
+      }
+      expect(spans.filter(({ parentSpanId }) => parentSpanId === undefined)).toHaveLength(1);
+      expect(otlpOf(events).spans).toEqual(spans);
+    }
+  });
+
+  test("a run's id gives a trace id of its own", () => {
+    expect(traceIdOf(run)).toMatch(/^[0-9a-f]{32}$/);
+    expect(traceIdOf("run_abcdefghjkmnpqrstvwy")).not.toBe(traceIdOf(run));
+  });
+});
+
+interface Part {
+  ph: string;
+  pid: number;
+  tid: number;
+  ts?: number;
+  dur?: number;
+  id?: number;
+  name: string;
+}
+
+function perfettoOf(events: readonly TraceEvent[]): Part[] {
+  const trace = new PerfettoTrace(names);
+  let text = trace.head() + trace.take(true);
+  for (const event of events) {
+    trace.add(event);
+    text += trace.take(false);
+  }
+  trace.finish(events.at(-1)!.at);
+  text += trace.take(false) + trace.tail;
+  return JSON.parse(text).traceEvents;
+}
+
+describe("Chrome's trace JSON", () => {
+  test("slices of a track nest, arrows have both ends, every track has a name", () => {
+    for (const { seed, events } of worlds) {
+      const parts = perfettoOf(events);
+      const named = new Set(parts.filter(({ ph }) => ph === "M").map(({ pid, tid }) => `${pid}/${tid}`));
+      const tracks = new Map<string, { ts: number; dur: number }[]>();
+      for (const { ph, pid, tid, ts, dur } of parts) {
+        if (ph !== "X") continue;
+        expect(ts, `seed ${seed}`).toBeGreaterThanOrEqual(0);
+        expect(dur).toBeGreaterThanOrEqual(0);
+        const track = `${pid}/${tid}`;
+        expect(named).toContain(track);
+        tracks.set(track, [...(tracks.get(track) ?? []), { ts: ts!, dur: dur! }]);
+      }
+      for (const slices of tracks.values()) {
+        const open: number[] = [];
+        for (const { ts, dur } of slices.toSorted((a, b) => a.ts - b.ts || b.dur - a.dur)) {
+          while (open.length > 0 && open.at(-1)! <= ts) open.pop();
+          if (open.length > 0) expect(ts + dur, `seed ${seed}`).toBeLessThanOrEqual(open.at(-1)!);
+          open.push(ts + dur);
+        }
+      }
+      const ends = (ph: string) => parts.filter((part) => part.ph === ph).map(({ id }) => id);
+      expect(ends("s")).toEqual(ends("f"));
+      expect(new Set(ends("s")).size).toBe(ends("s").length);
+    }
+  });
+});
+
+describe("CSV", () => {
+  test("a row for each task; what a title says is text to whoever opens it", () => {
+    const csv = fold(new TasksCsv(taskId), traceOf(chain().log));
+    csv.finish(0);
+    const [head, a, b] = (csv.head + csv.take()).split("\r\n");
+    const cells = (row: string) => row.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/);
+    expect(cells(a!)[2]).toBe(`"'=1+1, ""x"""`);
+    const of = (row: string, column: string) => cells(row)[head!.split(",").indexOf(column)];
+    expect([of(a!, "state"), of(a!, "wall_ms"), of(a!, "working_ms"), of(a!, "ready_ms")]).toEqual([
+      "succeeded",
+      "110",
+      "100",
+      "10",
+    ]);
+    expect([of(b!, "dependencies_ms"), of(b!, "working_ms"), of(b!, "wall_ms")]).toEqual(["110", "50", "160"]);
+  });
+});
