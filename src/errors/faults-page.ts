@@ -109,8 +109,8 @@ How a fault is retried:
 - ***attempt***: a new attempt goes on from the last logged turn, after a backoff: \`retries.backoff_ms\` (${seconds(backoffMsDefault)}), doubled for each failure
   before, up to ${minutes(backoffMsMax)}, spread by ±20 %. If the other side says when to come again (\`retry-after\` in seconds or as a date, \`retry-after-ms\`),
   not before, up to ${minutes(retryAfterMsMax)}; where it does not say, those with *patience* wait so many times longer. Each uses up one of
-  \`retries.limit\` (${retriesDefault}); when none is left the task ends. A task that holds a lock or permits through more than ${seconds(longBackoffMs)} is the finding \`holder_backing_off\`.
-- ***resume***: another worker goes on from the last logged turn at once. Uses up nothing; a new turn begins the row anew.
+  \`retries.limit\` (${retriesDefault}); when none is left the task ends (\`task_ended\`). A task that holds a lock or permits through more than ${seconds(longBackoffMs)} is the finding \`holder_backing_off\`.
+- ***resume***: another worker goes on from the last logged turn at once. Uses up nothing; a new turn begins the count anew.
 - ***turn***: the model is told, and decides itself with its next turn.
 - ***shorter***: the task goes on with its newest turns.
 - ***budget***: tasks wait, and when nothing is outstanding the run is paused; \`POST …/budget\` resumes it. Nothing fails.

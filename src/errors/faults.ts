@@ -153,7 +153,6 @@ export const faults = {
     known: "The deployment has no key for the format.",
     retry: never,
     ...failed,
-    problem: "no_provider",
   },
 
   // ---- what the model replied ----------------------------------------------------------------------------------------
