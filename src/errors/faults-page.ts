@@ -86,11 +86,11 @@ function told(fault: FaultClass): string {
 }
 
 function seen(fault: FaultClass): string {
-  const { event, finding, pauses, problem, log } = ruleOf(fault);
+  const { event, finding, mend, pauses, problem, log } = ruleOf(fault);
   const parts = [
     event && `event \`${event}\``,
     pauses && `the run is paused with \`reason: ${pauses}\``,
-    finding && `finding \`${finding}\``,
+    finding && `finding \`${finding}\`${mend === undefined ? "" : `: ${mend}`}`,
     problem && `problem \`${problem}\` (${problems[problem].status})`,
     log && `\`${log}\` in the worker's log`,
   ];

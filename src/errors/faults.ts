@@ -66,6 +66,8 @@ interface FaultRule {
   /** The event that the run's log has of it. */
   readonly event?: string;
   readonly finding?: string;
+  /** What its operator can do, since nobody else can; told by the finding. */
+  readonly mend?: string;
   /** The reason of the pause. */
   readonly pauses?: string;
   /** Begins the line in the deployment's log. */
@@ -78,6 +80,8 @@ const againLater = { kind: "attempt", retryAfter: true, patience: 4 } as const;
 const never = { kind: "never" } as const;
 const attempt = { ends: "failed", event: "attempt_ended" } as const;
 const failed = { ends: "failed", event: "task_ended" } as const;
+
+const needsOperator = { finding: "needs_operator" } as const;
 
 export const faults = {
   // ---- the model's provider ------------------------------------------------------------------------------------------
@@ -124,6 +128,8 @@ export const faults = {
       "Status 402; 429 with `insufficient_quota` or a billing error: it looks like a rate limit and does not pass.",
     retry: never,
     ...failed,
+    ...needsOperator,
+    mend: "Add credit, or raise the account's limit, and retry the tasks.",
   },
   provider_auth: {
     at: "provider",
@@ -131,6 +137,8 @@ export const faults = {
     known: "Status 401 or 403.",
     retry: never,
     ...failed,
+    ...needsOperator,
+    mend: "Set a key that may use the model (ANTHROPIC_API_KEY, OPENAI_API_KEY), and retry the tasks.",
   },
   provider_rejected: {
     at: "provider",
@@ -153,6 +161,8 @@ export const faults = {
     known: "The deployment has no key for the format.",
     retry: never,
     ...failed,
+    ...needsOperator,
+    mend: "Set ANTHROPIC_API_KEY or OPENAI_API_KEY, and retry the tasks.",
   },
 
   // ---- what the model replied ----------------------------------------------------------------------------------------
@@ -303,6 +313,8 @@ export const faults = {
     known: "`worker_lost` again and again, without a new turn between.",
     retry: never,
     ...failed,
+    ...needsOperator,
+    mend: "See what the workers logged last: most likely the task kills them (memory, a crash, a machine that sleeps).",
   },
   lease_lost: {
     at: "worker",
@@ -446,7 +458,8 @@ export type FaultWith<Part extends Partial<FaultRule>> = {
   [Class in FaultClass]: (typeof faults)[Class] extends Part ? Class : never;
 }[FaultClass];
 
-export type RetryKind<Kind extends Retry["kind"]> = FaultWith<{ readonly retry: Extract<Retry, { kind: Kind }> }>;
+/** Faults that only an operator can mend. */
+export type MendedFault = FaultWith<{ readonly mend: string }>;
 
 /** What an attempt of a task can end with. */
 export type AttemptFault = Extract<

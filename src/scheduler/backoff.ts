@@ -31,7 +31,7 @@ export function retryWaitMs(
 }
 
 /** Doubles per failure; spread by ±20 % (a hash, not chance: the core replays) so that a burst does not come back as one. */
-export function backoffMs(of: Pick<Tried, "seed" | "failures" | "backoffMs">): number {
+function backoffMs(of: Pick<Tried, "seed" | "failures" | "backoffMs">): number {
   const doubled = Math.min(of.backoffMs * 2 ** of.failures, backoffMsMax);
   const spread = (Math.imul(of.seed * 31 + of.failures, 2654435761) >>> 0) / 2 ** 32;
   return Math.round(doubled * (0.8 + 0.4 * spread));
