@@ -282,6 +282,24 @@ describe("a fault", () => {
   it.each(Object.entries(cases))("%s is what its row says", (_, story) => story());
 });
 
+it("object_unavailable, object_overloaded: of a variable, too", async () => {
+  const { tries } = faults.object_unavailable.retry;
+  for (const [marks, calls] of [
+    [{ retryable: true }, tries],
+    [{ overloaded: true }, 1],
+  ] as const) {
+    const away = failing(marked(marks));
+    await withObject({ VARIABLES: away.env.RUNS }, async (load, run) => {
+      const object = load();
+      value(await object.createRun(created(run)));
+      const add = { tool: "atomic", callId: "c", arguments: '{"op":"add","name":"n","delta":1}', waitMs: 0 };
+      const reply = await object.callTool(add);
+      expect(reply).toMatchObject({ ok: false, fault: { code: "overloaded", detail: expect.stringContaining('"n"') } });
+      expect(away.calls.count).toBe(calls);
+    });
+  }
+});
+
 it("object_unavailable: a long poll outlives the object that it waited on", async () => {
   const run = await localRun();
   await run.create(box("a"));

@@ -9,6 +9,8 @@
 import type { Page, VariableView } from "../../contract/shapes.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { toolHints } from "../../errors/codes.ts";
+import { faults } from "../../errors/faults.ts";
+import { platformFaultOf } from "../../errors/platform.ts";
 import { inlineResultBytesMax, pageBytesMax, variablesAtOnce, variablesPerRunMax } from "../../limits.ts";
 import { isRunEnded } from "../../scheduler/run-commands.ts";
 import type { Step } from "../../scheduler/step.ts";
@@ -107,6 +109,14 @@ export class VariableCalls {
     try {
       const reply = await sent;
       return reply.ok ? ok(toolRun(reply.value)) : reply;
+    } catch (error) {
+      // Thrown on, it would lose its marks and pass for a bug of the run's object.
+      const fault = platformFaultOf(error);
+      if (!fault) throw error;
+      return {
+        ok: false,
+        fault: { code: faults[fault].problem, detail: `variable "${call.name}": ${faults[fault].what}` },
+      };
     } finally {
       this.#underWay.delete(sent);
     }
