@@ -73,14 +73,15 @@ function retried(retry: Retry): string {
 }
 
 function ends(fault: FaultClass): string {
-  const { ends: state, ownCode } = ruleOf(fault);
+  const { at, ends: state, ownCode } = ruleOf(fault);
   if (state !== undefined) return `\`${state}\`${ownCode ? ", with the code that was given" : ""}; *as its end*`;
-  return "goes on; they wait on";
+  return at === "platform" ? "not touched" : "goes on; they wait on";
 }
 
 function told(fault: FaultClass): string {
-  const { tool, ends: state, retry, ownCode } = ruleOf(fault);
+  const { at, tool, ends: state, retry, ownCode } = ruleOf(fault);
   if (tool !== undefined) return `\`${tool}\`${ownCode ? ", with the code as `cause`" : ""}: ${toolHints[tool]}`;
+  if (at === "platform") return "nothing";
   if (state !== undefined && retry.kind === "never") return "nothing: its work is over";
   return "nothing: it goes on from its last logged turn";
 }
