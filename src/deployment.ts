@@ -3,6 +3,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { modelSourceOf } from "./agent/providers.ts";
 import { serveSeat } from "./agent/seat.ts";
+import { faults } from "./errors/faults.ts";
 import { createApp } from "./http/app.ts";
 import type { AppOptions, HttpEnv } from "./http/env.ts";
 import { type Env, runStub } from "./objects/env.ts";
@@ -25,7 +26,7 @@ async function consume(batch: MessageBatch<SeatTicket>, env: Env): Promise<void>
       try {
         await serveSeat(message.body, () => runStub(env, tenant, run), env);
       } catch (error) {
-        console.error("seat broke", { run, error: String(error) });
+        console.error(faults.seat_broke.log, { run, error: String(error) });
       }
       message.ack();
     }),

@@ -203,9 +203,6 @@ export const collectionEntriesMax = 1_000_000;
 /** A page of entries or items ends after it. */
 export const variablePageBytesMax = 512 * KiB;
 export const mapKeyCharsMax = 1024;
-/** A variable whose object was away is asked this often, waiting a step longer each time. */
-export const variableTries = 4;
-export const variableRetryMs = 100;
 
 // ---- remote tools ----------------------------------------------------------------------------------------------------
 /** Tools of one run: more than any model tells apart. */
@@ -301,8 +298,11 @@ export const outputTokensDefault = 8192;
 export const outputTokensSimulated = 1024;
 /** A task whose simulated model is out of reach is given back after this, so that it does not spin. */
 export const simulatedAwayMs = 1 * second;
-/** No byte from the provider for this long ends the call as a network fault. */
+/** No byte from the provider for this long ends the call as `provider_timeout`; `HEDDLE_MODEL_IDLE_MS` between the bounds. */
 export const modelIdleMs = 5 * minute;
+export const modelIdleMsMin = 100;
+/** What a queue consumer may last at all. */
+export const modelIdleMsMax = 15 * minute;
 /** Bytes of one streamed reply, events' envelopes included: far above any output limit, so only a broken provider meets it. */
 export const modelReplyBytesMax = 64 * MiB;
 /** A provider's error text as shown in a task's error; some answer with whole HTML pages. */
@@ -372,6 +372,11 @@ export const simulatedPiecesMax = 4;
 
 // ---- tenants and keys ----------------------------------------------------------------------------------------------
 export const keysPerTenantMax = 1000;
+
+// ---- calls of objects ----------------------------------------------------------------------------------------------
+/** An object that was away is asked this often, waiting a step longer each time: a restart takes less than a second. */
+export const objectTries = 4;
+export const objectRetryMs = 100;
 
 // ---- alarms --------------------------------------------------------------------------------------------------------
 /** Alarms may be late by a minute; every call re-arms one that is overdue by this. */

@@ -10,6 +10,8 @@ export interface ProviderSecrets {
   readonly OPENAI_BASE_URL?: string;
   readonly OPENAI_MODEL?: string;
   readonly SIMULATED_URL?: string;
+  /** How long a provider may send nothing, in milliseconds. */
+  readonly HEDDLE_MODEL_IDLE_MS?: string;
 }
 
 export interface ServedBy {

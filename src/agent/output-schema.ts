@@ -44,6 +44,6 @@ const repairOpening = "Your result was not accepted: it does not match the outpu
 export const repairText = (violation: string): string =>
   `${repairOpening}\n${violation}\nAnswer again with nothing but JSON that matches the schema.`;
 
-/** How often the model was told so in this transcript: it is told `outputRepairsMax` times at most. */
+/** How often the model was told so in this transcript: it is told so often as the rule of `output_invalid` says. */
 export const repairsIn = (messages: readonly string[]): number =>
   messages.reduce((count, message) => count + (message.includes(repairOpening) ? 1 : 0), 0);

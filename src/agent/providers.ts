@@ -2,6 +2,7 @@
 
 import type { Format } from "../context/types.ts";
 import type { ModelSource } from "../contract/shapes.ts";
+import { modelIdleMs, modelIdleMsMax, modelIdleMsMin } from "../limits.ts";
 import { type ProviderSecrets, servedBy } from "../served-by.ts";
 import type { Provider } from "./models/port.ts";
 
@@ -20,14 +21,21 @@ export function providerFor(format: Format, secrets: ProviderSecrets): Provider 
   const served = servedBy(format, secrets);
   if (!served) return undefined;
   const { provider: name, model: defaultModel } = served;
+  const idleMs = idleMsOf(secrets);
   if (name === "anthropic") {
     const baseUrl = secrets.ANTHROPIC_BASE_URL ?? anthropicUrl;
-    return { name, baseUrl, apiKey: secrets.ANTHROPIC_API_KEY!, defaultModel };
+    return { name, baseUrl, apiKey: secrets.ANTHROPIC_API_KEY!, defaultModel, idleMs };
   }
   if (name === "openai") {
     const baseUrl = secrets.OPENAI_BASE_URL ?? openaiUrl;
-    return { name, baseUrl, apiKey: secrets.OPENAI_API_KEY ?? "none", defaultModel };
+    return { name, baseUrl, apiKey: secrets.OPENAI_API_KEY ?? "none", defaultModel, idleMs };
   }
   const baseUrl = `${secrets.SIMULATED_URL}/${format === "anthropic" ? "anthropic" : "openai/v1"}`;
-  return { name, baseUrl, apiKey: "simulated", defaultModel };
+  return { name, baseUrl, apiKey: "simulated", defaultModel, idleMs };
+}
+
+/** A value that is no number of milliseconds between the bounds counts as none. */
+function idleMsOf({ HEDDLE_MODEL_IDLE_MS: text }: ProviderSecrets): number {
+  const ms = Number(text);
+  return ms >= modelIdleMsMin && ms <= modelIdleMsMax ? ms : modelIdleMs;
 }

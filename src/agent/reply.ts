@@ -2,8 +2,8 @@
 
 import type { ToolCall, ToolResult } from "../context/types.ts";
 import { isToolName, parseToolArguments, toolNames } from "../contract/tools.ts";
-import { toolHints } from "../errors/codes.ts";
-import { outputRepairsMax } from "../limits.ts";
+import { toolErrorOf } from "../errors/codes.ts";
+import { type AttemptFault, faults } from "../errors/faults.ts";
 import type { Ending } from "../objects/seat-rpc.ts";
 import type { ModelReply } from "./models/port.ts";
 import { readOutput, repairText, schemaViolation } from "./output-schema.ts";
@@ -18,11 +18,13 @@ export interface Meaning {
   readonly repair?: string;
 }
 
-const failed = (code: string, message: string): Ending => ({
+const failed = (fault: AttemptFault, message: string): Ending => ({
   kind: "error",
-  error: { code, message },
-  transient: false,
+  fault,
+  error: { code: fault, message },
 });
+
+const repairsMax = faults.output_invalid.retry.times;
 
 /** `repairs`: how often the model was shown what is wrong with its output. `remote`: the tools that the run declares. */
 export function meaningOf(
@@ -32,7 +34,7 @@ export function meaningOf(
   outputWasCapped: boolean,
   remote: readonly string[],
 ): Meaning {
-  if (reply.stop === "refusal") return { calls: [], ending: failed("refusal", reply.text || "The model refused.") };
+  if (reply.stop === "refusal") return { calls: [], ending: failed("refusal", reply.text || faults.refusal.what) };
   if (reply.stop === "output_limit") {
     return {
       calls: [],
@@ -52,28 +54,24 @@ export function meaningOf(
   if (schema === undefined) return { calls, ending: { kind: "result", result: reply.text }, isFinal: true };
   const output = readOutput(schema, reply.text);
   if (output.ok) return { calls, ending: { kind: "result", result: output.value }, isFinal: true };
-  if (repairs >= outputRepairsMax) return { calls, ending: failed("output_invalid", output.violation) };
+  if (repairs >= repairsMax) return { calls, ending: failed("output_invalid", output.violation) };
   return { calls, repair: repairText(output.violation) };
 }
 
 /** A `finish` call: an ending, or what to tell the model about it. */
 function finishOf(call: ToolCall, schema: string | undefined, repairs: number): { ending?: Ending; error?: string } {
   const parsed = parseToolArguments("finish", call.arguments);
-  if (!parsed.ok)
-    return {
-      error: JSON.stringify({
-        error: { code: parsed.code, message: parsed.message, hint: toolHints[parsed.code] },
-      }),
-    };
+  if (!parsed.ok) return { error: JSON.stringify({ error: toolErrorOf(faults.malformed_call.tool, parsed.message) }) };
   if (parsed.call.tool !== "finish") return {};
   if ("error" in parsed.call) {
-    return { ending: { kind: "error", error: parsed.call.error, transient: parsed.call.retryable } };
+    const { error, retryable } = parsed.call;
+    return { ending: { kind: "error", fault: "agent_failed", error, retryable } };
   }
   const { result } = parsed.call;
   const violation = schema === undefined ? undefined : schemaViolation(schema, result);
   if (violation === undefined) return { ending: { kind: "result", result } };
-  if (repairs >= outputRepairsMax) return { ending: failed("output_invalid", violation) };
-  const error = { code: "bad_arguments", message: repairText(violation), hint: toolHints.bad_arguments };
+  if (repairs >= repairsMax) return { ending: failed("output_invalid", violation) };
+  const error = toolErrorOf(faults.output_invalid.tool, repairText(violation));
   return { error: JSON.stringify({ error }) };
 }
 
@@ -91,6 +89,6 @@ export function answerHere(
   if (isToolName(call.name) || remote.includes(call.name)) return undefined;
   const name = JSON.stringify(call.name.slice(0, 64));
   const message = `there is no tool ${name} here; there are ${[...toolNames, ...remote].join(", ")}`;
-  const error = { code: "unknown_tool", message, hint: toolHints.unknown_tool };
+  const error = toolErrorOf(faults.unknown_tool.tool, message);
   return { id: call.id, text: JSON.stringify({ error }), isError: true };
 }

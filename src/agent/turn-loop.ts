@@ -9,12 +9,13 @@
 import { assistantText, openCalls, roleOf, toolCalls, toolResultMessages, userMessage } from "../context/calls.ts";
 import { stripReasoning } from "../context/fork.ts";
 import { rawAt, rawElements } from "../context/json-text.ts";
-import type { CacheMark, Format, MessageText, ToolResult, Usage } from "../context/types.ts";
+import type { CacheMark, Format, MessageText, ToolResult } from "../context/types.ts";
 import { toolDefinitions } from "../contract/tools.ts";
+import type { AttemptFault } from "../errors/faults.ts";
 import { outputTokensDefault, outputTokensSimulated, renewEveryMs, simulatedAwayMs } from "../limits.ts";
 import type { LeaseRef, RunSchedulerRpc } from "../objects/rpc.ts";
 import type { ModelUsed } from "../objects/run/models.ts";
-import type { Answer, Ending, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
+import type { Answer, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
 import { leaseOf } from "./lease.ts";
 import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
 import { readOutput, repairsIn, repairText } from "./output-schema.ts";
@@ -134,7 +135,7 @@ class Attempt {
     const provider = this.#ports.providerFor(this.#work.head.format);
     if (!provider) {
       const message = `No provider is configured for the format "${this.#work.head.format}".`;
-      return this.#end({ kind: "error", error: { code: "no_provider", message }, transient: false });
+      return this.#fail("no_provider", message);
     }
     this.#repeatRepair();
     for (;;) {
@@ -142,7 +143,7 @@ class Attempt {
       if (left) return left;
       if (this.#turns >= this.#work.maxTurns) {
         const message = `It had not finished after ${this.#turns} turns.`;
-        return this.#end({ kind: "error", error: { code: "max_turns", message }, transient: false });
+        return this.#fail("max_turns", message);
       }
       this.#showMessages();
       const over = await this.#takeTurn(provider);
@@ -206,11 +207,11 @@ class Attempt {
       });
       if (reserved.kind === "unpriced") {
         const message = `limits.usd is set, and nobody knows what "${this.#modelUsed(provider).model}" costs.`;
-        return this.#end({ kind: "error", error: { code: "no_price", message }, transient: false });
+        return this.#fail("no_price", message);
       }
       if (reserved.kind === "exhausted") {
         const message = "max_tokens, its own or an ancestor's, leaves nothing to answer with.";
-        return this.#end({ kind: "error", error: { code: "max_tokens", message }, transient: false });
+        return this.#fail("max_tokens", message);
       }
       // Parked for tokens, or lost: either way the lease is gone and this attempt with it.
       if (reserved.kind !== "reserved") return this.#leave({ kind: "give_back" });
@@ -222,7 +223,7 @@ class Attempt {
     const outcome = await this.#call(provider, outputTokens);
     this.#partial.end();
     if (!outcome.ok) {
-      const { code, message, transient, retryAfterMs } = outcome.fault;
+      const { code, message, retryAfterMs } = outcome.fault;
       if (provider.name === "simulated" && code === "network") {
         // The simulated model is a part of this very runtime: out of reach means that the runtime is ending, as after a
         // kill. That is no failure of the task, whose retries it must not use up.
@@ -230,8 +231,7 @@ class Attempt {
         return this.#leave({ kind: "give_back" });
       }
       if (code === "context_too_long") return this.#leave({ kind: "too_long", error: { code, message } });
-      const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
-      return this.#end({ kind: "error", error: { code, message }, transient, ...wait });
+      return this.#fail(code, message, retryAfterMs);
     }
     const model = this.#modelUsed(provider);
     if (outcome.reply.stop === "window") {
@@ -342,8 +342,9 @@ class Attempt {
     return [...this.#logged.slice(this.#work.baseCount), ...this.#pending];
   }
 
-  #end(ending: Ending, usage?: Usage): Promise<SeatReply> {
-    return this.#leave({ kind: "end", ending, ...(usage && { usage }) });
+  #fail(fault: AttemptFault, message: string, retryAfterMs?: number): Promise<SeatReply> {
+    const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+    return this.#leave({ kind: "end", ending: { kind: "error", fault, error: { code: fault, message }, ...wait } });
   }
 
   #leave(leave: Leave): Promise<SeatReply> {

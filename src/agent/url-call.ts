@@ -4,13 +4,15 @@
  * U1. Nothing is sent to an address that may not be called, whatever was accepted once (`refusedAddress`), and no redirect is
  *     followed.
  * U2. Every attempt of a call carries the same `webhook-id` and body; only time and signature differ.
- * U3. Transient is what the same request may survive: 408, 425, 429, 5xx, a connection that fails, no answer in time.
+ * U3. Busy is who may serve the same request later: 408, 425, 429, 5xx. That, a connection that fails and no answer in time are
+ *     tried again, as the rules of their classes have it (errors/faults.ts).
  * U4. An answer over its bound is not read on. What an endpoint says of an error is shown cut, on one line.
  */
 
 import { unfitJson } from "../contract/json-bounds.ts";
 import { refusedAddress } from "../contract/tool-address.ts";
 import { fitsUtf8 } from "../contract/utf8.ts";
+import type { FaultWith } from "../errors/faults.ts";
 import { renewEveryMs, resultBytesMax, urlAnswerBytesMax, urlAttemptMsMax, urlGraceMs } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { NextTask, SeatReply, SeatRpc, UrlCall, UrlOutcome } from "../objects/seat-rpc.ts";
@@ -47,17 +49,18 @@ export async function carryOutUrlCall(work: UrlCall, ports: UrlCallPorts): Promi
   }
 }
 
-const failed = (code: string, message: string): UrlOutcome => ({
-  kind: "error",
-  error: { code, message: safeText(message, []) },
-  transient: false,
-});
+const failed = (fault: EndpointFault, code: string, message: string) =>
+  ({ kind: "error", fault, error: { code, message: safeText(message, []) } }) as const;
+
+type EndpointFault = FaultWith<{ readonly at: "tool"; readonly ownCode: true }>;
+
+const refused = (code: string, message: string): UrlOutcome => failed("endpoint_refused", code, message);
 
 async function attempt(work: UrlCall, ports: UrlCallPorts, lost: AbortSignal): Promise<UrlOutcome> {
   const { url, payload, idempotencyKey, timeoutAt } = work;
-  const refused = refusedAddress(url, ports);
-  if (refused !== undefined) return failed("address_refused", refused);
-  if (!ports.secret) return failed("not_ready", "the deployment has no secret to sign with");
+  const why = refusedAddress(url, ports);
+  if (why !== undefined) return refused("address_refused", why);
+  if (!ports.secret) return refused("not_ready", "the deployment has no secret to sign with");
   const atMs = Date.now();
   const signed = await signedHeaders(ports.secret, ports.tenant, { id: idempotencyKey, atMs, body: payload });
   const inTime = AbortSignal.timeout(Math.max(1, Math.min(urlAttemptMsMax, timeoutAt - atMs + urlGraceMs)));
@@ -72,7 +75,7 @@ async function attempt(work: UrlCall, ports: UrlCallPorts, lost: AbortSignal): P
     return meaningOf(response, await readCapped(response));
   } catch (error) {
     const message = inTime.aborted ? "it did not answer in time" : `it could not be reached: ${String(error)}`;
-    return { kind: "error", error: { code: "network", message: safeText(message, []) }, transient: true };
+    return failed("endpoint_unreachable", "network", message);
   }
 }
 
@@ -98,7 +101,7 @@ async function readCapped(response: Response): Promise<string | undefined> {
   return new TextDecoder().decode(whole);
 }
 
-const transientStatuses = new Set([408, 425, 429]);
+const busyStatuses = new Set([408, 425, 429]);
 
 /** What an endpoint's answer means; exported for its table of cases. */
 export function meaningOf(
@@ -107,28 +110,28 @@ export function meaningOf(
 ): UrlOutcome {
   if (status >= 200 && status < 300) return resultIn(text);
   if (status >= 300 && status < 400)
-    return failed("http_status", `it answered ${status}, and redirects are not followed`);
-  const outcome = failed("http_status", `it answered ${status}${text ? `: ${text}` : ""}`);
-  if (outcome.kind !== "error" || !(status >= 500 || transientStatuses.has(status))) return outcome;
+    return refused("http_status", `it answered ${status}, and redirects are not followed`);
+  const message = `it answered ${status}${text ? `: ${text}` : ""}`;
+  if (!(status >= 500 || busyStatuses.has(status))) return refused("http_status", message);
   const wait = retryAfterMs(headers, Date.now());
-  return { ...outcome, transient: true, ...(wait !== undefined && { retryAfterMs: wait }) };
+  return { ...failed("endpoint_busy", "http_status", message), ...(wait !== undefined && { retryAfterMs: wait }) };
 }
 
 function resultIn(text: string | undefined): UrlOutcome {
-  if (text === undefined) return failed("bad_answer", `its answer is over ${urlAnswerBytesMax} bytes`);
+  if (text === undefined) return refused("bad_answer", `its answer is over ${urlAnswerBytesMax} bytes`);
   let answer: unknown;
   try {
     answer = JSON.parse(text);
   } catch {
-    return failed("bad_answer", 'its answer is not JSON; expected {"result": …}');
+    return refused("bad_answer", 'its answer is not JSON; expected {"result": …}');
   }
   if (typeof answer !== "object" || answer === null || !("result" in answer))
-    return failed("bad_answer", 'its answer has no result; expected {"result": …, "is_error"?: boolean}');
+    return refused("bad_answer", 'its answer has no result; expected {"result": …, "is_error"?: boolean}');
   const { result, is_error: isError = false } = answer as { result: unknown; is_error?: unknown };
-  if (typeof isError !== "boolean") return failed("bad_answer", "is_error in its answer is no boolean");
+  if (typeof isError !== "boolean") return refused("bad_answer", "is_error in its answer is no boolean");
   const unfit = unfitJson(result);
-  if (unfit !== undefined) return failed("bad_answer", `its result ${unfit}`);
+  if (unfit !== undefined) return refused("bad_answer", `its result ${unfit}`);
   if (!fitsUtf8(JSON.stringify(result), resultBytesMax))
-    return failed("bad_answer", `its result is over ${resultBytesMax} bytes`);
+    return refused("bad_answer", `its result is over ${resultBytesMax} bytes`);
   return { kind: "result", result, isError };
 }

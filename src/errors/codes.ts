@@ -1,6 +1,7 @@
 /**
  * The closed table of problems: code → HTTP status, title, hint, retryable.
  * Codes are contract: they are added, never changed. Hints are read by models and people and say what to do next.
+ * What a task can end with, and what follows from it, is the table of faults (faults.ts).
  */
 
 interface Problem {
@@ -254,35 +255,6 @@ export const problems = {
 
 export type ProblemCode = keyof typeof problems;
 
-/** Errors that a task can end with, or that a tool call answers; `message` says what happened, the hint what to do. */
-export const taskErrors = {
-  cancelled: "The task was cancelled.",
-  parent_ended: "The parent failed or was cancelled, and its children end with it.",
-  run_ended: "The run ended.",
-  dependency_failed: "A task that it depends on did not succeed.",
-  reference_unresolved: "A {{key.path}} names a path that the result does not have.",
-  timeout: "The task's timeout_ms passed.",
-  max_turns: "The task used all of its turns.",
-  max_tokens: "The task used all of its tokens.",
-  no_price: "The run has a budget in money, and nobody knows what the task's model costs.",
-  output_invalid: "The output does not match output_schema.",
-  output_truncated: "The model's output limit cut its reply off.",
-  agent_error: "The agent ended the task with an error.",
-  command_failed: "The worker's command failed.",
-  worker_lost: "The worker stopped renewing its lease.",
-  poisoned: "Three workers in a row were lost while running the task.",
-  refusal: "The model refused.",
-  context_too_long: "The context does not fit the model's window.",
-  no_provider: "No provider is configured for the task's format.",
-  provider_rejected: "The provider refused the request.",
-  provider_rate_limited: "The provider's rate limit was met.",
-  provider_unavailable: "The provider failed or is overloaded.",
-  network: "The provider could not be reached.",
-  internal: "A fault of Heddle.",
-} as const;
-
-export type TaskErrorCode = keyof typeof taskErrors;
-
 /** Errors that an agent's tool call is answered with; written so that a model can act on them. */
 const toolErrorHints = {
   bad_arguments: "Correct the arguments that `message` names and call again.",
@@ -364,3 +336,10 @@ export type ToolErrorCode = keyof typeof toolHints;
 
 /** What to do about an error that a tool call is answered with. */
 export const toolHints = { ...toolErrorHints, ...variableErrorHints };
+
+/** An error that a tool call is answered with. */
+export const toolErrorOf = <Code extends ToolErrorCode>(code: Code, message: string) => ({
+  code,
+  message,
+  hint: toolHints[code],
+});

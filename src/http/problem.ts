@@ -4,6 +4,8 @@ import type { z } from "zod";
 import type { problemView } from "../contract/responses.ts";
 import { type ProblemCode, problems } from "../errors/codes.ts";
 import { Fault, type FaultData } from "../errors/fault.ts";
+import { faults } from "../errors/faults.ts";
+import { platformFaultOf } from "../errors/platform.ts";
 
 /** Seconds after which a problem of a busy or unready server is worth a repetition, where the fault doesn't say. */
 const retryAfterS: Partial<Record<ProblemCode, number>> = {
@@ -34,11 +36,18 @@ export function problemOf(fault: FaultData, instance: string): z.infer<typeof pr
   };
 }
 
-/** Answers any thrown thing. What is not a Fault is a bug or the platform's: it is logged and told as `internal`. */
+/** What an error of the platform is told as; undefined for what is none. */
+export function platformProblem(error: unknown): Fault | undefined {
+  const fault = platformFaultOf(error);
+  return fault && new Fault(faults[fault].problem, faults[fault].what);
+}
+
+/** Answers any thrown thing. What is neither a Fault nor the platform's is a bug: it is told as `internal`, and both are logged. */
 export function problemResponse(error: unknown, headers: Record<string, string> = {}): Response {
   const instance = `urn:uuid:${crypto.randomUUID()}`;
   if (!(error instanceof Fault)) console.error(instance, error);
-  const fault: FaultData = error instanceof Fault ? error.data : { code: "internal" };
+  const told = error instanceof Fault ? error : platformProblem(error);
+  const fault: FaultData = told?.data ?? { code: faults.internal.problem };
   const problem = problemOf(fault, instance);
   const retryAfter = fault.retryAfterS ?? retryAfterS[fault.code];
   return new Response(JSON.stringify(problem), {

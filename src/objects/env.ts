@@ -1,5 +1,7 @@
 /** The deployment's bindings, as wrangler.toml declares them. */
 
+import { gateRepeats, persistent, type Repeats, runRepeats } from "../object-calls.ts";
+import { isRead } from "../variables/index.ts";
 import type { RunSchedulerRpc, TenantGateRpc } from "./rpc.ts";
 import type { SeatRpc, SeatTicket } from "./seat-rpc.ts";
 import type { VariableRpc } from "./variable-rpc.ts";
@@ -27,17 +29,27 @@ export interface Env {
   readonly OPENAI_MODEL?: string;
   /** The deployment's own prices, as JSON (docs/costs.md). */
   readonly HEDDLE_PRICES?: string;
+  readonly HEDDLE_MODEL_IDLE_MS?: string;
   /** Local mode only: where the simulated model listens. */
   readonly SIMULATED_URL?: string;
 }
 
-/** A fresh stub: one that has met a reset object stays broken, so none is kept. The name contains the tenant. */
+/** The name contains the tenant. */
 export const runStub = (env: Pick<Env, "RUNS">, tenant: string, run: string): RunSchedulerRpc & SeatRpc =>
-  env.RUNS.getByName(`${tenant}/${run}`) as unknown as RunSchedulerRpc & SeatRpc;
+  persistent(() => env.RUNS.getByName(`${tenant}/${run}`) as unknown as RunSchedulerRpc & SeatRpc, runRepeats);
 
 /** A run's id has no slash, so no name of a variable can reach another run's. */
 export const variableStub = (env: Pick<Env, "VARIABLES">, tenant: string, run: string, name: string): VariableRpc =>
-  env.VARIABLES.getByName(`${tenant}/${run}/${name}`) as unknown as VariableRpc;
+  persistent(() => env.VARIABLES.getByName(`${tenant}/${run}/${name}`) as unknown as VariableRpc, variableRepeats);
 
 export const gateStub = (env: Pick<Env, "GATES">, tenant: string): TenantGateRpc =>
-  env.GATES.getByName(tenant) as unknown as TenantGateRpc;
+  persistent(() => env.GATES.getByName(tenant) as unknown as TenantGateRpc, gateRepeats);
+
+const variableRepeats: Repeats<VariableRpc> = {
+  carryOut: ({ call, id }) => isRead(call) || id.task !== undefined || id.names.length > 0,
+  look: true,
+  exportPart: true,
+  importContents: true,
+  sealImport: true,
+  deleteAll: true,
+};

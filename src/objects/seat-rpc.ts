@@ -4,6 +4,8 @@
  */
 
 import type { CacheMark, ContextHead, MessageText, ToolCall, Usage } from "../context/types.ts";
+import type { AttemptFault, FaultClass } from "../errors/faults.ts";
+import type { CallFault } from "../scheduler/remote-calls.ts";
 import type { LeaseRef } from "./rpc.ts";
 import type { ModelUsed } from "./run/models.ts";
 
@@ -76,16 +78,18 @@ export type SeatJob = SeatWork | UrlCall;
 /** What an attempt of a url came to. */
 export type UrlOutcome =
   | { readonly kind: "result"; readonly result: unknown; readonly isError: boolean }
-  | Extract<Ending, { kind: "error" }>;
+  | Failed<CallFault>;
 
-export type Ending =
-  | { readonly kind: "result"; readonly result: unknown }
-  | {
-      readonly kind: "error";
-      readonly error: { readonly code: string; readonly message: string };
-      readonly transient: boolean;
-      readonly retryAfterMs?: number;
-    };
+export type Ending = { readonly kind: "result"; readonly result: unknown } | Failed<AttemptFault>;
+
+/** What failed, by its class; `retryable` and `retryAfterMs` as in Failure (scheduler/attempts.ts). */
+export interface Failed<Fault extends FaultClass> {
+  readonly kind: "error";
+  readonly fault: Fault;
+  readonly error: { readonly code: string; readonly message: string };
+  readonly retryable?: boolean;
+  readonly retryAfterMs?: number;
+}
 
 export interface SeatTurn {
   /** What follows the snapshot: fork or tool results, messages to the task, then the reply. */

@@ -2,8 +2,10 @@
  * Attempts: a lease from its grant to its end. A lease is named by (task, fence); whoever comes with another fence is late.
  */
 
-import { backoffMsMax, longBackoffMs, poisonedLosses, retryAfterMsMax } from "../limits.ts";
-import { endTask, holdBack } from "./ending.ts";
+import { type AttemptFault, type FaultClass, faults } from "../errors/faults.ts";
+import { longBackoffMs } from "../limits.ts";
+import { retryWaitMs } from "./backoff.ts";
+import { endOf, endTask, holdBack } from "./ending.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -58,36 +60,31 @@ export function leased(state: RunState, n: number, fence: number): (Task & { pha
 
 /** A worker that is gone: the task goes on from its last logged turn, unless workers keep dying of it. */
 export function loseLease(step: Step, task: Task & { phase: Running }, why: "lost" | "restart"): void {
-  if (why === "lost" && task.losses + 1 >= poisonedLosses) {
-    endTask(step, task, {
-      state: "failed",
-      error: { code: "poisoned", message: `${poisonedLosses} workers in a row were lost while running it.` },
-    });
+  if (why === "lost" && task.losses + 1 >= faults.worker_lost.retry.inARow) {
+    endTask(step, task, endOf("poisoned", faults.poisoned.what));
     return;
   }
   step.emit({ type: "attempt_ended", task: task.n, fence: task.phase.fence, why });
 }
 
-export interface Failure {
+export interface Failure<Fault extends FaultClass = AttemptFault> {
+  readonly fault: Fault;
   readonly error: ErrorData;
-  /** Trying again may help. */
-  readonly transient: boolean;
+  /** Whoever failed says that trying again may help; counts where the fault's rule asks for it. */
+  readonly retryable?: boolean;
+  /** What the other side asks for. */
   readonly retryAfterMs?: number;
   readonly usage?: UsageDelta;
 }
 
-/** A failed attempt: retried with backoff while the cause is transient and `retries.limit` allows, else the task fails. */
+/** A failed attempt: retried with backoff while its fault's rule and `retries.limit` allow, else the task ends by it. */
 export function failAttempt(step: Step, task: Task & { phase: Running }, failure: Failure): void {
-  const { error, usage } = failure;
-  if (!failure.transient || task.failures >= task.retryLimit) {
-    endTask(step, task, { state: "failed", error, ...(usage && { usage }) });
+  const { fault, error, usage } = failure;
+  const wait = retryWaitMs(failure, { ...task, seed: task.n });
+  if (wait === undefined) {
+    endTask(step, task, { state: faults[fault].ends, error, ...(usage && { usage }) });
     return;
   }
-  const { n: seed, failures } = task;
-  const wait = Math.max(
-    backoffMs({ seed, failures, backoffMs: task.backoffMs }),
-    Math.min(failure.retryAfterMs ?? 0, retryAfterMsMax),
-  );
   if (wait > longBackoffMs) warnOfHolds(step, task, wait);
   step.emit({
     type: "attempt_ended",
@@ -106,15 +103,4 @@ function warnOfHolds(step: Step, task: Task, waitMs: number): void {
   if (names.length === 0) return;
   const message = `It holds ${names.join(", ")} and is tried again only after ${Math.round(waitMs / 1000)} s.`;
   step.emit({ type: "finding", kind: "holder_backing_off", severity: "warning", subjects: [task.n], message });
-}
-
-/** Doubles per failure; spread by ±20 % (a hash, not chance: the core replays) so that a burst does not come back as one. */
-export function backoffMs(of: {
-  readonly seed: number;
-  readonly failures: number;
-  readonly backoffMs: number;
-}): number {
-  const doubled = Math.min(of.backoffMs * 2 ** of.failures, backoffMsMax);
-  const spread = (Math.imul(of.seed * 31 + of.failures, 2654435761) >>> 0) / 2 ** 32;
-  return Math.round(doubled * (0.8 + 0.4 * spread));
 }

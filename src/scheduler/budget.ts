@@ -7,6 +7,7 @@
  * B3. Parked tasks reserve nothing.
  */
 
+import { faults } from "../errors/faults.ts";
 import { type Price, worstCost } from "../prices/price.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -101,7 +102,7 @@ export function settleBudget(step: Step): void {
     if (left >= need && unreserved < need) continue;
     if (need > free || nanos > money) {
       const nothingElse = header.reservedTokens === 0 && free === whole && money === wholeMoney;
-      if (nothingElse) step.emit({ type: "run_paused", reason: "budget" });
+      if (nothingElse) step.emit({ type: "run_paused", reason: faults.budget_exhausted.pauses });
       return;
     }
     // Tasks that already wait for a lease will reserve when they get it: they are not counted twice here.

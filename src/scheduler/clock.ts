@@ -7,7 +7,7 @@ import { breakBarrier } from "./barriers.ts";
 import { settleBudget } from "./budget.ts";
 import { closeCall, wake } from "./calls.ts";
 import { stallEndAt } from "./deadlock.ts";
-import { endTask, settle } from "./ending.ts";
+import { endOf, endTask, settle } from "./ending.ts";
 import { expireHolds } from "./locks.ts";
 import { isOpenCall } from "./open-calls.ts";
 import { exhaustionAt } from "./pool-exhaustion.ts";
@@ -42,10 +42,7 @@ function ring(step: Step, task: Task): void {
   if (isActor(task) && phase.state === "running" && phase.expiresAt <= now) {
     endActor(step, task, "expired");
   } else if (task.clockAt > 0 && task.clockAt + task.timeoutMs <= now) {
-    endTask(step, task, {
-      state: "failed",
-      error: { code: "timeout", message: `It had not ended ${task.timeoutMs} ms after its start.` },
-    });
+    endTask(step, task, endOf("timeout", `It had not ended ${task.timeoutMs} ms after its start.`));
   } else if (phase.state === "running" && phase.expiresAt <= now) {
     loseLease(step, task as Task & { phase: Running }, "lost");
   } else if (phase.state === "waiting" && phase.until > 0 && phase.until <= now) {

@@ -10,6 +10,7 @@
  */
 
 import { assert } from "../errors/assert.ts";
+import { faults } from "../errors/faults.ts";
 import { cyclesReported, findingSubjectsMax } from "../limits.ts";
 import { waitersOf } from "./inheritance.ts";
 import { canSomebodyGoOn, type Doing, findStuck, type Wait, waitsOf } from "./liveness.ts";
@@ -108,7 +109,14 @@ function failCycle(step: Step, cycle: readonly Link[]): void {
   const cycleName = (over.length > 0 ? over : numbers.toSorted((a, b) => a - b)).join(", ");
   const message = `${numbers.length} tasks waited for one another${over.length > 0 ? ` over ${cycleName}` : ""}; the wait of the first was ended.`;
   const found = step.emit(
-    { type: "finding", kind: "deadlock", severity: "warning", subjects: numbers, message, cycle: cycleName },
+    {
+      type: "finding",
+      kind: faults.deadlock_victim.finding,
+      severity: "warning",
+      subjects: numbers,
+      message,
+      cycle: cycleName,
+    },
     undefined,
     links.map(({ call }) => call.seq),
   );
@@ -160,7 +168,7 @@ export function breakStall(step: Step): boolean {
   }
   const message = `${others.length + 1} tasks wait for ${names}, and nobody is left who could act; the wait of the first was ended.`;
   const found = step.emit(
-    { type: "finding", kind: "deadlock", severity: "warning", subjects, message, cycle: names },
+    { type: "finding", kind: faults.deadlock_victim.finding, severity: "warning", subjects, message, cycle: names },
     undefined,
     seqs,
   );

@@ -7,6 +7,7 @@
  * E4. What follows from an end is a worklist, not a recursion: a chain of 10,000 skips needs no stack.
  */
 
+import { type FaultWith, faults } from "../errors/faults.ts";
 import { leaveBarriers } from "./barriers.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
 import { handOver } from "./hand-over.ts";
@@ -28,6 +29,14 @@ export interface End {
   /** The events that this end follows from. */
   readonly causes?: readonly number[];
 }
+
+/** The end that a fault's rule gives its task, with the class as the error's code. */
+export const endOf = (fault: EndingFault, message: string, because?: number) => ({
+  state: faults[fault].ends,
+  error: { code: fault, message, ...(because !== undefined && { because }) },
+});
+
+type EndingFault = FaultWith<{ readonly ends: Exclude<EndState, "succeeded"> }>;
 
 /** Ends a live task; `settle` must follow before the step is over. */
 export function endTask(step: Step, task: Task, end: End): void {
@@ -85,7 +94,7 @@ export function letGo(step: Step, task: Task, causes?: readonly number[]): void 
 
 /** Cancels a live task and, through `settle`, all that ends with it. */
 export function cancelTask(step: Step, task: Task, message: string): void {
-  endTask(step, task, { state: "cancelled", error: { code: "cancelled", message } });
+  endTask(step, task, endOf("cancelled", message));
 }
 
 /** Cancels every live task of the run at once, so that none of them is skipped or started on the way. */
@@ -96,8 +105,7 @@ export function cancelAll(
   which?: (task: Task) => boolean,
 ): void {
   for (const task of [...step.state.tasks.values()]) {
-    if (isLive(task) && !isActor(task) && (!which || which(task)))
-      endTask(step, task, { state: "cancelled", error: { code, message } });
+    if (isLive(task) && !isActor(task) && (!which || which(task))) endTask(step, task, endOf(code, message));
   }
 }
 
@@ -139,9 +147,9 @@ function reportUnobserved(step: Step, task: Task): void {
 
 function endChildren(step: Step, task: Task): void {
   if (task.phase.state === "succeeded") return;
-  const error = { code: "parent_ended", message: `Its parent ${task.phase.state}.`, because: task.n };
+  const end = endOf("parent_ended", `Its parent ${task.phase.state}.`, task.n);
   for (const child of [...joinedChildren(step.state, task)]) {
-    endTask(step, child, { state: "cancelled", error, causes: step.endSeqs(task.n) });
+    endTask(step, child, { ...end, causes: step.endSeqs(task.n) });
   }
 }
 
@@ -182,12 +190,7 @@ export function holdBack(step: Step, task: Task): void {
   const { ending } = findStuck(step.state, task.after, { held: task.n });
   const stuck = task.after.find((n) => ending.has(n));
   if (stuck !== undefined) {
-    const error = {
-      code: "dependency_failed",
-      message: "It depends on a task that by now waits for it.",
-      because: stuck,
-    };
-    endTask(step, task, { state: "skipped", error });
+    endTask(step, task, endOf("dependency_failed", "It depends on a task that by now waits for it.", stuck));
   } else {
     step.emit({ type: "task_held", task: task.n });
     meetEndedDependencies(step, task);
@@ -198,8 +201,7 @@ export function holdBack(step: Step, task: Task): void {
 function skip(step: Step, task: Task, dependency: Task, causes: readonly number[]): void {
   const { state } = dependency.phase;
   const message = `It depends on a task that ${state === "failed" ? state : `was ${state}`}.`;
-  const error = { code: "dependency_failed", message, because: dependency.n };
-  endTask(step, task, { state: "skipped", error, causes });
+  endTask(step, task, { ...endOf("dependency_failed", message, dependency.n), causes });
 }
 
 function joinParent(step: Step, task: Task): void {

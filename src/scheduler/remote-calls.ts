@@ -11,8 +11,10 @@
  * M4. It uses none of the run's workers.
  */
 
-import { poisonedLosses, retryAfterMsMax, toolProgressEveryMs, urlCallsAtOnce } from "../limits.ts";
-import { backoffMs, type Failure } from "./attempts.ts";
+import { type FaultWith, faults } from "../errors/faults.ts";
+import { toolProgressEveryMs, urlCallsAtOnce } from "../limits.ts";
+import type { Failure } from "./attempts.ts";
+import { retryWaitMs } from "./backoff.ts";
 import { knownCall, wake } from "./calls.ts";
 import type { ErrorData } from "./events.ts";
 import { isOpenCall, type OpenCall } from "./open-calls.ts";
@@ -129,16 +131,17 @@ export function timeOutCall(step: Step, found: Found): void {
   endCall(step, found, { kind: "timed_out", afterMs: until - since, attempts: remote.attempts });
 }
 
-/** A failed attempt: tried again with backoff while that may help and there is time, else the call ends with the failure. */
-export function failCall(step: Step, found: Leased, { error, transient, retryAfterMs = 0 }: Failure): void {
+/** What an attempt of a call can end with: of an endpoint, or as a worker says. */
+export type CallFault = FaultWith<{ readonly at: "tool"; readonly ownCode: true }> | "worker_failed";
+
+/** A failed attempt: tried again with backoff while its fault's rule allows and there is time, else the call ends with the failure. */
+export function failCall(step: Step, found: Leased, failure: Failure<CallFault>): void {
   const { task, call } = found;
   const { failures, attempts, retryLimit, phase } = call.remote;
-  const wait = Math.max(
-    backoffMs({ seed: call.seq, backoffMs: firstBackoffMs, failures }),
-    Math.min(retryAfterMs, retryAfterMsMax),
-  );
-  const until = step.now + wait;
-  if (!transient || failures >= retryLimit || until >= call.until) {
+  const { error } = failure;
+  const wait = retryWaitMs(failure, { seed: call.seq, backoffMs: firstBackoffMs, failures, retryLimit });
+  const until = wait === undefined ? Number.POSITIVE_INFINITY : step.now + wait;
+  if (until >= call.until) {
     endCall(step, found, { kind: "failed", error, attempts });
     return;
   }
@@ -150,8 +153,9 @@ export function failCall(step: Step, found: Leased, { error, transient, retryAft
 export function loseCall(step: Step, found: Leased, why: "lost" | "restart"): void {
   const { task, call } = found;
   const { losses, attempts, phase } = call.remote;
-  if (why === "lost" && losses + 1 >= poisonedLosses) {
-    const message = `${poisonedLosses} workers in a row were lost while carrying it out.`;
+  const { inARow } = faults.tool_worker_lost.retry;
+  if (why === "lost" && losses + 1 >= inARow) {
+    const message = `${inARow} workers in a row were lost while carrying it out.`;
     endCall(step, found, { kind: "failed", error: { code: "worker_lost", message }, attempts });
     return;
   }

@@ -22,17 +22,17 @@ test.each<[string, number, string | undefined]>([
   ["not found", 404, "no such page"],
   ["refused", 401, undefined],
 ])("%s fails for good", (_, status, text) => {
-  expect(answer(status, text)).toMatchObject({ kind: "error", transient: false });
+  expect(answer(status, text)).toMatchObject({ kind: "error", fault: "endpoint_refused" });
 });
 
 test.each([408, 425, 429, 500, 502, 503, 529])("%i may be tried again, after the time that it names", (status) => {
   expect(answer(status, "busy", { "retry-after": "7" })).toEqual({
     kind: "error",
     error: { code: "http_status", message: `it answered ${status}: busy` },
-    transient: true,
+    fault: "endpoint_busy",
     retryAfterMs: 7000,
   });
-  expect(answer(status, undefined)).toMatchObject({ transient: true });
+  expect(answer(status, undefined)).toMatchObject({ fault: "endpoint_busy" });
 });
 
 test("an endpoint's page of an error is shown cut, on one line", () => {

@@ -120,7 +120,7 @@ describe.each(formats)("in the %s format", (format) => {
     expect(await run.rpc.seatTurn(a, turnOf([...a.fork, says("done")], 0, final("done")), undefined)).toEqual({
       kind: "over",
     });
-    const ending = { kind: "error", error: { code: "refusal", message: "no" }, transient: false } as const;
+    const ending = { kind: "error", fault: "refusal", error: { code: "refusal", message: "no" } } as const;
     await run.rpc.seatTurn(b, turnOf([...b.fork, says("no")], 0, { ending }), undefined);
     const ends = (await run.events()).filter(({ type }) => type === "task_ended");
     expect(ends.map(({ state, unread }) => [state, unread])).toEqual([

@@ -119,7 +119,7 @@ describe("the simulated model's failures", () => {
     );
     await vi.waitFor(async () => expect((await run.view()).idle).toBe(true), 15_000);
     expect(await run.task("soon")).toMatchObject({ state: "succeeded", result: "ok", attempts: 3 });
-    expect(await run.task("never")).toMatchObject({ state: "failed", error: { code: "provider_unavailable" } });
+    expect(await run.task("never")).toMatchObject({ state: "failed", error: { code: "provider_overloaded" } });
     expect(await run.task("bad")).toMatchObject({ state: "failed", error: { code: "provider_rejected" }, attempts: 1 });
     value(await run.rpc.finishRun({ cancel: false }));
     expect((await run.view()).status).toBe("failed");

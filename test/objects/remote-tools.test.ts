@@ -402,7 +402,7 @@ describe("a call of a url", () => {
     await asking(run, "a", { id: "c1", name: "hook" });
     const work = (await open(run))!;
     const error = { code: "http_status", message: "it answered 503" };
-    const busy = { kind: "error", error, transient: true, retryAfterMs: 7000 } as const;
+    const busy = { kind: "error", fault: "endpoint_busy", error, retryAfterMs: 7000 } as const;
     expect(await run.rpc.endUrlCall(work, busy, undefined)).toEqual({ kind: "over" });
     clock.forward(6999);
     await run.ring();

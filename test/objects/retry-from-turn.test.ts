@@ -25,7 +25,8 @@ const openSeat = async (run: TestRun, nonce: string): Promise<SeatWork> =>
 const sent = ({ steps }: SeatWork) => steps.flatMap(({ messages }) => messages);
 const messagesOf = async (run: TestRun, task: string) =>
   rawElements(rawAt(value(await run.rpc.taskContext(task)).contextText, ["messages"])!);
-const fails = { kind: "end", ending: { kind: "error", error: { code: "x", message: "" }, transient: false } } as const;
+const refused = { kind: "error", fault: "refusal", error: { code: "refusal", message: "" } } as const;
+const fails = { kind: "end", ending: refused } as const;
 
 describe("a retry from a turn", () => {
   it("[R6] gives the next seat what the request of the turn after it had; attempts of the old generation write nothing", async () => {

@@ -74,7 +74,7 @@ const fail = (run: Run, lease: Lease, transient = true, retryAfterMs?: number) =
     run.step((step) =>
       failCall(step, found, {
         error: { code: "busy", message: "not now" },
-        transient,
+        fault: transient ? "endpoint_busy" : "endpoint_refused",
         ...(retryAfterMs !== undefined && { retryAfterMs }),
       }),
     ),

@@ -142,7 +142,7 @@ export class Run {
   fail(task: Task): void {
     if (task.phase.state !== "running") this.start(task);
     this.step((step) => {
-      failAttempt(step, task as Leased, { error: { code: "broken", message: "it broke" }, transient: false });
+      failAttempt(step, task as Leased, { fault: "worker_failed", error: { code: "broken", message: "it broke" } });
       settle(step);
       settleBudget(step);
     });
@@ -153,7 +153,7 @@ export class Run {
       const error = { code: "provider_error", message: "429" };
       failAttempt(step, task as Leased, {
         error,
-        transient: true,
+        fault: "provider_unavailable",
         ...(retryAfterMs !== undefined && { retryAfterMs }),
       });
       settle(step);

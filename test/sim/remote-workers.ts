@@ -74,7 +74,8 @@ export class RemoteWorkers {
     else if (what === "progress") {
       command((step) => this.#by(step, held, (found) => reportProgress(step, found, { fraction: 0.5 })));
     } else if (what === "fail") {
-      const failure = { transient: random.chance(0.7), retryAfterMs: random.int(0, 60) * second };
+      const fault = random.chance(0.7) ? ("endpoint_busy" as const) : ("endpoint_refused" as const);
+      const failure = { fault, retryAfterMs: random.int(0, 60) * second };
       command((step) =>
         this.#by(step, held, (found) => failCall(step, found, { error: { code: "busy", message: "" }, ...failure })),
       );

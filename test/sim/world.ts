@@ -560,7 +560,11 @@ export class World {
     this.#send(attempt, how, (step, task) => {
       if (how === "complete") return this.#complete(step, task);
       const error = { code: "provider_error", message: how };
-      failAttempt(step, task, { error, transient: how === "transient", retryAfterMs });
+      failAttempt(step, task, {
+        fault: how === "transient" ? "provider_rate_limited" : "provider_rejected",
+        error,
+        retryAfterMs,
+      });
       return this.#settle(step);
     });
   }

@@ -216,6 +216,31 @@ describe("retry storm", () => {
   });
 });
 
+describe("needs operator", () => {
+  const ended = (...codes: string[]) => {
+    const log = new Log();
+    for (const [i, code] of codes.entries()) {
+      log.create(i + 1).start(i + 1);
+      log.add({ type: "task_ended", task: i + 1, state: "failed", error: { code, message: "401 bad key" } });
+    }
+    return log;
+  };
+
+  test("tasks that fail for the same reason are one finding, with what the rule says", () => {
+    const log = ended("provider_auth", "provider_auth", "provider_quota");
+    const [auth, quota, ...more] = found(log);
+    expect(more).toEqual([]);
+    expect(auth).toMatchObject({ kind: "needs_operator", severity: "error", subjects: [1, 2] });
+    expect(auth!.message).toMatch(/^2 tasks have failed with provider_auth: T1 and T2\. .*401 bad key.*Set a key/);
+    expect(quota).toMatchObject({ subjects: [3], message: expect.stringContaining("Add credit") });
+    isShown(log, auth!);
+  });
+
+  test("not: what the request, the model or the task itself is to blame for", () => {
+    expect(kinds(ended("provider_rejected", "refusal", "timeout", "a_code_of_a_worker", "toString"))).toEqual([]);
+  });
+});
+
 describe("cache miss", () => {
   const lineage = { snapshot: "s", model: "m", tokens: 20_000, cold: 0, gain: 1 };
   /** One task warms the prefix; the next reads `read` of it, `later` ms after. */

@@ -46,7 +46,7 @@ describe("the time of a task", () => {
     run.now += 300;
     turn(run, leased, 300);
     run.now += 200;
-    run.step((step) => failAttempt(step, leased, { error: { code: "network", message: "" }, transient: true }));
+    run.step((step) => failAttempt(step, leased, { fault: "network", error: { code: "network", message: "" } }));
     const { phase } = task;
     const backoff = phase.state === "waiting" ? phase.until - run.now : 0;
     expect(backoff).toBeGreaterThan(0);

@@ -30,6 +30,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   prices: { imports: ["limits"], pure: true },
   // Known to whoever calls a model and to whoever reckons with it.
   "served-by": { types: ["context"], pure: true },
+  // Async: it waits between two calls. Beside the objects and the door, which both call objects.
+  "object-calls": { imports: ["errors"], types: ["objects"] },
   // A hash that is not async exists in node:crypto alone.
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
   variables: { imports: ground, pure: true },
@@ -39,18 +41,31 @@ export const layers: Readonly<Record<string, Layer>> = {
   trace: { imports: [...ground, "prices"], types: ["scheduler", "contract"], pure: true },
   // Below the objects and the door, which both read and write through it.
   storage: { imports: domain, types: ["contract", "objects"] },
-  objects: { imports: [...domain, "contract", "prices", "served-by", "storage"], packages: [/^cloudflare:workers$/] },
+  objects: {
+    imports: [...domain, "contract", "object-calls", "prices", "served-by", "storage"],
+    packages: [/^cloudflare:workers$/],
+  },
   agent: {
     imports: [...ground, "signing", "context", "contract", "served-by"],
     types: ["objects"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   http: {
-    imports: [...ground, "version", "signing", "context", "contract", "trace", "storage/d1", "storage/run/event-codec"],
+    imports: [
+      ...ground,
+      "version",
+      "signing",
+      "context",
+      "contract",
+      "object-calls",
+      "trace",
+      "storage/d1",
+      "storage/run/event-codec",
+    ],
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },
-  deployment: { imports: ["agent", "http", "objects", "served-by"], packages: [/^cloudflare:workers$/] },
+  deployment: { imports: ["agent", "errors", "http", "objects", "served-by"], packages: [/^cloudflare:workers$/] },
   index: { imports: ["deployment", "objects"] },
   local: {
     imports: [...ground, "context", "contract", "deployment", "objects"],
@@ -58,8 +73,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   client: { imports: ["limits", "context/line-digest"], types: ["context", "contract"], packages: [/^node:crypto$/] },
   cli: {
-    // Of the errors it needs the table of what its workspace tools answer.
-    imports: ["limits", "version", "client", "context/json-position", "errors/codes"],
+    // Of the errors it needs what its workspace tools answer, and by which status a command says that it may be tried again.
+    imports: ["limits", "version", "client", "context/json-position", "errors/codes", "errors/faults"],
     types: ["context", "contract"],
     packages: [/^node:/, /^yaml$/],
   },

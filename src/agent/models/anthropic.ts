@@ -9,7 +9,10 @@ import { anthropicBody } from "./request-body.ts";
 import { streamedCall } from "./streamed-call.ts";
 
 /** One streamed call. Rejects only with the reason of the request's signal; every other failure is a fault. */
-export function callAnthropic(request: ModelRequest, idleMs: number = modelIdleMs): Promise<ModelOutcome> {
+export function callAnthropic(
+  request: ModelRequest,
+  idleMs = request.provider.idleMs ?? modelIdleMs,
+): Promise<ModelOutcome> {
   const { provider } = request;
   return streamedCall<RawMessageStreamEvent>(
     request,

@@ -1,14 +1,14 @@
 /**
- * What went wrong in a model call, as one of a closed set of task errors. Shared by both wire formats: it reads the shape
+ * What went wrong in a model call, as one of a closed set of classes. Shared by both wire formats: it reads the shape
  * of an SDK's error (status, headers, body) and never its class, so it needs no SDK.
  *
- * 1. Transient is what the same request may survive: rate limits, overload, 5xx, timeouts, connections, cut streams.
- * 2. Everything else that the provider refuses is permanent. A refusal for length has a code of its own.
+ * 1. It only names the class; whether another attempt helps is the class's rule (errors/faults.ts).
+ * 2. A quota that is used up looks like a rate limit to a client that reads only the status, and must not be taken for one.
  * 3. A message is short, one line, and never holds a credential: neither the one used nor anything that looks like one.
  */
 
 import { faultMessageCharsMax } from "../../limits.ts";
-import type { ModelFault } from "./port.ts";
+import type { ModelFault, ModelFaultClass } from "./port.ts";
 
 /** The provider's stream broke its own grammar, or ended in the middle. */
 export class MalformedStream extends Error {
@@ -24,48 +24,55 @@ export class UnsendableRequest extends Error {
 export function faultOf(error: unknown, secrets: readonly string[], now: number = Date.now()): ModelFault {
   if (error instanceof UnsendableRequest) return fault("provider_rejected", error.message, secrets);
   if (error instanceof MalformedStream) return fault("network", error.message, secrets);
-  const { status, type, message, spoken } = describe(error);
+  const described = describe(error);
+  const { status, message } = described;
   const waits = retryAfterMs(headersOf(error), now);
   const text = status === undefined ? message : `${status} ${message}`;
-  const wait = waits === undefined ? {} : { retryAfterMs: waits };
-  if (status === 429 || type === "rate_limit_error" || type === "rate_limit_exceeded") {
-    return { ...fault("provider_rate_limited", text, secrets), ...wait };
-  }
-  if (status === undefined ? unavailableTypes.test(type) : status >= 500 || waitStatuses.has(status)) {
-    return { ...fault("provider_unavailable", text, secrets), ...wait };
-  }
-  // A body that no provider will take is refused for its length before anything is read.
-  const refusedForLength =
-    (status === undefined || lengthStatuses.has(status)) && lengthPattern.test(`${type} ${message}`);
-  if (status === 413 || refusedForLength) return fault("context_too_long", text, secrets);
-  if (status !== undefined || rejectedTypes.test(type)) return fault("provider_rejected", text, secrets);
-  // An error event inside a stream has no status, but it is the provider's word and not the network's.
-  return fault(spoken ? "provider_unavailable" : "network", text, secrets);
+  return { ...fault(classOf(described), text, secrets), ...(waits !== undefined && { retryAfterMs: waits }) };
 }
 
-type FaultCode =
-  | "provider_rate_limited"
-  | "provider_unavailable"
-  | "provider_rejected"
-  | "context_too_long"
-  | "network";
+export const fault = (code: ModelFaultClass, message: string, secrets: readonly string[]): ModelFault => ({
+  code,
+  message: safeText(message, secrets),
+});
 
-const transient: Record<FaultCode, boolean> = {
-  provider_rate_limited: true,
-  provider_unavailable: true,
-  network: true,
-  provider_rejected: false,
-  context_too_long: false,
+function classOf({ status, type, message, spoken }: Described): ModelFaultClass {
+  if (status === 402 || quotaTypes.test(type) || quotaPattern.test(message)) return "provider_quota";
+  if (status === 429 || rateTypes.test(type)) return "provider_rate_limited";
+  if (status === undefined) {
+    // An error event inside a stream has no status, but it is the provider's word and not the network's.
+    const byWords = lengthPattern.test(`${type} ${message}`) ? "context_too_long" : byType(type);
+    return byWords ?? (spoken ? "provider_unavailable" : "network");
+  }
+  if (status >= 500 || status in byStatus) return byStatus[status] ?? byType(type) ?? "provider_unavailable";
+  // A body that no provider will take is refused for its length before anything is read.
+  const saysLength = lengthStatuses.has(status) && lengthPattern.test(`${type} ${message}`);
+  return status === 413 || saysLength ? "context_too_long" : "provider_rejected";
+}
+
+const byStatus: Readonly<Record<number, ModelFaultClass>> = {
+  401: "provider_auth",
+  403: "provider_auth",
+  408: "provider_timeout",
+  409: "provider_unavailable",
+  503: "provider_overloaded",
+  504: "provider_timeout",
+  529: "provider_overloaded",
 };
 
-export function fault(code: FaultCode, message: string, secrets: readonly string[]): ModelFault {
-  return { code, message: safeText(message, secrets), transient: transient[code] };
+function byType(type: string): ModelFaultClass | undefined {
+  if (type === "overloaded_error") return "provider_overloaded";
+  if (type === "timeout_error") return "provider_timeout";
+  if (/^(authentication|permission)_/.test(type)) return "provider_auth";
+  if (/^(api_error|server_error|internal_error)$/.test(type)) return "provider_unavailable";
+  return /^(invalid|not_found|unsupported)_/.test(type) ? "provider_rejected" : undefined;
 }
 
-const waitStatuses = new Set([408, 409]);
+const quotaTypes = /^(insufficient_(quota|balance|credits)|billing_\w+)$/;
+/** Anthropic says it with status 400. */
+const quotaPattern = /credit balance is too low/i;
+const rateTypes = /^(rate_limit_error|rate_limit_exceeded)$/;
 const lengthStatuses = new Set([400, 413, 422]);
-const unavailableTypes = /^(overloaded_error|api_error|server_error|timeout_error|internal_error)$/;
-const rejectedTypes = /^(invalid|authentication|permission|not_found|billing|insufficient|unsupported)_/;
 const lengthPattern =
   /context_length_exceeded|prompt is too long|maximum context length|exceeds? (the )?(model'?s |available |maximum )*context|context (length|window|limit)\b.*exceed|exceed(s|ed)? context (length|window|limit)|input (length )?is too long/i;
 

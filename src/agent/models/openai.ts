@@ -12,7 +12,10 @@ import { openaiBody } from "./request-body.ts";
 import { streamedCall } from "./streamed-call.ts";
 
 /** One streamed call. Rejects only with the reason of the request's signal; every other failure is a fault. */
-export function callOpenai(request: ModelRequest, idleMs: number = modelIdleMs): Promise<ModelOutcome> {
+export function callOpenai(
+  request: ModelRequest,
+  idleMs = request.provider.idleMs ?? modelIdleMs,
+): Promise<ModelOutcome> {
   const { provider } = request;
   const promptChars = request.messages.reduce((sum, { length }) => sum + length, request.tools?.length ?? 0);
   return streamedCall<ChatCompletionChunk>(

@@ -4,13 +4,15 @@
  */
 
 import type { CacheMark, ContextHead, MessageText, ToolCall, Usage } from "../../context/types.ts";
-import type { TaskErrorCode } from "../../errors/codes.ts";
+import type { AttemptFault, FaultWith } from "../../errors/faults.ts";
 
 export interface Provider {
   readonly name: "anthropic" | "openai" | "simulated";
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly defaultModel: string;
+  /** How long it may send nothing. */
+  readonly idleMs?: number;
 }
 
 export interface ModelRequest {
@@ -46,10 +48,13 @@ export interface ModelReply {
   readonly stop: "end" | "calls" | "output_limit" | "window" | "refusal";
 }
 
+/** What a model call can end with. */
+export type ModelFaultClass = Exclude<Extract<AttemptFault, FaultWith<{ readonly at: "provider" }>>, "no_provider">;
+
 export interface ModelFault {
-  readonly code: TaskErrorCode;
+  readonly code: ModelFaultClass;
   readonly message: string;
-  readonly transient: boolean;
+  /** What the provider asks to wait. */
   readonly retryAfterMs?: number;
 }
 

@@ -69,7 +69,7 @@ export async function streamedCall<Event>(
   signal.throwIfAborted();
   return {
     ok: false,
-    fault: fault("network", `The provider sent nothing for ${Math.round(idleMs / 1000)} s.`, secrets),
+    fault: fault("provider_timeout", `The provider sent nothing for ${idleMs / 1000} s.`, secrets),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What a command's end means for its task. */
 
 import { constants } from "node:os";
+import { faults } from "../../errors/faults.ts";
 import { errorCharsMax, resultBytesMax } from "../../limits.ts";
 import type { CommandEnd } from "./command.ts";
 import { resultBytes, resultOf } from "./result.ts";
@@ -15,7 +16,7 @@ export type Verdict =
   | { readonly ok: false; readonly error: { code: string; message: string }; readonly retryable: boolean };
 
 /** EX_TEMPFAIL of sysexits.h: the failure may pass. */
-export const retryableStatus = 75;
+export const retryableStatus = faults.worker_failed.retry.status;
 
 /** For what was stopped before its end. */
 export const givenBack: Verdict = {

@@ -3,7 +3,7 @@
 import type { ErrorView } from "../../contract/shapes.ts";
 import type { TaskSpec } from "../../contract/task-spec.ts";
 import { assert } from "../../errors/assert.ts";
-import { taskErrors } from "../../errors/codes.ts";
+import { whatHappened } from "../../errors/faults.ts";
 import type { SchedulerEvent } from "../../scheduler/events.ts";
 import { isEnded, type Task } from "../../scheduler/task.ts";
 import type { LoadedRun } from "./loaded-run.ts";
@@ -46,7 +46,7 @@ export function errorOf(run: LoadedRun, task: Task, depth = 0): ErrorView | null
   const causeError = cause && depth < causesShown ? errorOf(run, cause, depth + 1) : null;
   return {
     code,
-    message: message || (taskErrors[code as keyof typeof taskErrors] ?? ""),
+    message: message || whatHappened(code),
     ...(cause && causeError && { cause: { task: run.taskId(cause.n), error: causeError } }),
   };
 }

@@ -27,7 +27,7 @@ export function compactContext(
   const shorter = choice && shorten(run, task, choice.last);
   if (!shorter) {
     const message = `${error.message} ${choice ? nothingLeft : notAsked}`;
-    endAttempt(step, task, { kind: "error", error: { ...error, message }, transient: false }, used);
+    endAttempt(step, task, { kind: "error", fault: "context_too_long", error: { ...error, message } }, used);
     return;
   }
   const { tree } = run.store;

@@ -5,7 +5,8 @@ import { forkByCall, forkByMessage, forkText } from "../../context/fork.ts";
 import type { CacheMark, MessageText } from "../../context/types.ts";
 import type { LeaseGrant, ToolOutcome } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
-import { toolHints } from "../../errors/codes.ts";
+import { toolErrorOf } from "../../errors/codes.ts";
+import { faults } from "../../errors/faults.ts";
 import { needsReservation } from "../../scheduler/budget.ts";
 import type { ToolEnd } from "../../scheduler/remote-calls.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
@@ -196,17 +197,12 @@ export function answerTo(run: LoadedRun, task: Task, id: string): Recorded | und
   return call?.state === "done" ? answerOf(run, call.seq) : undefined;
 }
 
-const timedOut = {
-  code: "timed_out",
-  message: "The wait's timeout_ms passed before the tasks ended.",
-  hint: toolHints.timed_out,
-};
+const timedOut = toolErrorOf(faults.wait_timed_out.tool, "The wait's timeout_ms passed before the tasks ended.");
 
-const deadlockVictim = {
-  code: "deadlock_victim",
-  message: "What was left of this wait came to wait for you, so it could never have ended.",
-  hint: toolHints.deadlock_victim,
-};
+const deadlockVictim = toolErrorOf(
+  faults.deadlock_victim.tool,
+  "What was left of this wait came to wait for you, so it could never have ended.",
+);
 
 /** The answer that event `seq` (a `call_done`) records: as it was given, or what the awaited tasks came to. */
 export function answerOf(run: LoadedRun, seq: number): Recorded {

@@ -11,13 +11,7 @@ import { stringifyRaw } from "../../context/json-text.ts";
 import { digestOf, noDigest } from "../../context/line-digest.ts";
 import { exportVersion } from "../../contract/export-lines.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
-import {
-  exportPageChars,
-  exportPieceChars,
-  exportReplayTasksMax,
-  exportRowsPerLook,
-  variableTries,
-} from "../../limits.ts";
+import { exportPageChars, exportPieceChars, exportReplayTasksMax, exportRowsPerLook } from "../../limits.ts";
 import { show } from "../../variables/index.ts";
 import { type Env, variableStub } from "../env.ts";
 import type { ExportCursor, ExportPage, ExportPiece, ExportStage, Reply } from "../rpc.ts";
@@ -26,7 +20,6 @@ import { specOf } from "./bodies.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { ok } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
-import { persistently } from "./variable-calls.ts";
 import { taskView } from "./views.ts";
 
 const stages: readonly ExportStage[] = ["header", "snapshot", "row", "task", "variable"];
@@ -136,8 +129,7 @@ export class Exports {
         yield { kind: "variable", text: JSON.stringify({ variable: blockingView(run, name, kind) }), following: [seq] };
       } else {
         do {
-          const stub = () => variableStub(this.#env, run.tenant, run.id, name).exportPart(next);
-          const got = await persistently(stub, variableTries);
+          const got = await variableStub(this.#env, run.tenant, run.id, name).exportPart(next);
           const begins = next === undefined;
           next = got?.next;
           const following = next === undefined ? [seq] : [seq - 1, next];

@@ -1,6 +1,7 @@
 /** Hosted seats: one RPC a turn, and the next task in the same answer when an attempt is over. */
 
 import type { ToolCall } from "../../context/types.ts";
+import { Fault } from "../../errors/fault.ts";
 import { seatLingerMs, seatServesMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
@@ -109,6 +110,8 @@ export class HostedSeats {
       Array.from(byName.values(), async (calls) => {
         for (const { call, later, id } of calls) {
           const done = await this.#variables.finish(run, later, id);
+          // The seat breaks with it, and another attempt asks again when the lease has expired: the op is the same op.
+          if (!done.ok && done.fault.code === "overloaded") throw Fault.of(done.fault);
           if (done.ok) answers[call] = answerText(done.value);
         }
       }),

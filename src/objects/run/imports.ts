@@ -11,7 +11,7 @@ import type { ExportEnd } from "../../contract/export-lines.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import type { ProblemCode } from "../../errors/codes.ts";
 import { Fault } from "../../errors/fault.ts";
-import { importBytesMax, importIdleMs, variablesAtOnce, variableTries } from "../../limits.ts";
+import { importBytesMax, importIdleMs, variablesAtOnce } from "../../limits.ts";
 import { takeOver } from "../../scheduler/import-run.ts";
 import { Step } from "../../scheduler/step.ts";
 import { type Identity, RunStore } from "../../storage/run/run-store.ts";
@@ -24,7 +24,6 @@ import { LoadedRun } from "./loaded-run.ts";
 import type { Models } from "./models.ts";
 import { ok } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
-import { persistently } from "./variable-calls.ts";
 import { runView, seatTarget } from "./views.ts";
 
 const progressName = "import";
@@ -118,10 +117,7 @@ export class Imports {
     switch (taken.kind) {
       case "contents": {
         const { name } = taken.contents;
-        await persistently(
-          () => variableStub(this.#env, progress.tenant, progress.run, name).importContents(taken.contents),
-          variableTries,
-        );
+        await variableStub(this.#env, progress.tenant, progress.run, name).importContents(taken.contents);
         this.#store!.setMeta(progressName, JSON.stringify(progress));
         return null;
       }
@@ -158,7 +154,7 @@ export class Imports {
 
   async #sealVariables(store: RunStore, { tenant, run }: Progress, line: number): Promise<void> {
     for await (const { name } of dataVariables(store)) {
-      if (!(await persistently(() => variableStub(this.#env, tenant, run, name).sealImport(), variableTries)))
+      if (!(await variableStub(this.#env, tenant, run, name).sealImport()))
         throw new Fault("import_invalid", `line ${line}: the contents of variable ${name} are none of its kind`);
     }
   }

@@ -290,12 +290,12 @@ export class PullLeases {
   async fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>> {
     if (lease.call !== undefined) {
       return this.#withCall({ ...lease, call: lease.call }, "fail", idem, (step, run, found) => {
-        failCall(step, found, { error: input.error, transient: input.retryable });
+        failCall(step, found, { fault: "worker_failed", ...input });
         return ok({ state: findCall(run.state, found.call.seq) ? "waiting" : "failed", error: input.error });
       });
     }
     return this.#withLease<{ state: TaskState; error: ErrorView }>(lease, "fail", idem, (step, run, task) => {
-      endAttempt(step, task, { kind: "error", error: input.error, transient: input.retryable });
+      endAttempt(step, task, { kind: "error", fault: "worker_failed", ...input });
       return ok({ state: task.phase.state, error: errorOf(run, task) ?? input.error });
     });
   }
@@ -355,5 +355,5 @@ type CallRef = LeaseRef & { readonly call: number };
 
 const endingOf = (call: Extract<ToolRun, { kind: "finish" }>["call"]) =>
   "error" in call
-    ? ({ kind: "error", error: call.error, transient: call.retryable } as const)
+    ? ({ kind: "error", fault: "agent_failed", error: call.error, retryable: call.retryable } as const)
     : ({ kind: "result", result: call.result } as const);

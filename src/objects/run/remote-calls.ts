@@ -3,7 +3,8 @@
 import { RawJson, stringifyRaw } from "../../context/json-text.ts";
 import type { ToolCallGrant } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
-import { toolHints } from "../../errors/codes.ts";
+import { toolErrorOf } from "../../errors/codes.ts";
+import { faults } from "../../errors/faults.ts";
 import { resultIdOf, resultNumber, toolCallIdOf } from "../../ids.ts";
 import { inlineResultBytesMax } from "../../limits.ts";
 import { type Leased, nextCall, startCall, type ToolEnd, urlPool } from "../../scheduler/remote-calls.ts";
@@ -89,10 +90,10 @@ export function toolAnswer(run: LoadedRun, seq: number, tool: string, end: ToolE
   if (end.kind === "result") return resultAnswer(run, seq, tool, end);
   const [code, message] =
     end.kind === "failed"
-      ? (["tool_failed", `${tool}: ${end.error.message}`] as const)
-      : (["tool_timed_out", timedOutText(tool, end)] as const);
+      ? ([faults.endpoint_refused.tool, `${tool}: ${end.error.message}`] as const)
+      : ([faults.tool_timed_out.tool, timedOutText(tool, end)] as const);
   const cause = end.kind === "failed" ? { cause: end.error.code } : {};
-  const error = { code, message, hint: toolHints[code], ...cause, attempts: end.attempts };
+  const error = { ...toolErrorOf(code, message), ...cause, attempts: end.attempts };
   return { text: JSON.stringify({ error }), isError: true, outcome: { error } };
 }
 
@@ -124,7 +125,7 @@ function resultAnswer(
   return {
     text,
     isError,
-    outcome: { error: { code: "tool_error", message, hint: toolHints.tool_error, result: shown } },
+    outcome: { error: { ...toolErrorOf("tool_error", message), result: shown } },
   };
 }
 

@@ -1,6 +1,7 @@
 /** Answers that several doors of a run give. */
 
 import type { ToolOutcome } from "../../contract/shapes.ts";
+import { faults } from "../../errors/faults.ts";
 import type { Refusal } from "../../scheduler/run-commands.ts";
 import type { Reply } from "../rpc.ts";
 import type { Recorded } from "./dispatch.ts";
@@ -16,7 +17,7 @@ export const refuse = ({ code, detail }: Refusal): Reply<never> => ({
 /** A name that is neither a tool of Heddle's nor one that the run declares. */
 export const noTool: Reply<never> = { ok: false, fault: { code: "not_found", detail: "There is no such tool here." } };
 
-export const leaseLost: Reply<never> = { ok: false, fault: { code: "lease_lost" } };
+export const leaseLost: Reply<never> = { ok: false, fault: { code: faults.lease_lost.problem } };
 export const noTask: Reply<never> = {
   ok: false,
   fault: { code: "not_found", detail: "There is no such task in this run." },

@@ -100,12 +100,7 @@ export function endAttempt(step: Step, task: Leased, ending: Ending, usage?: Usa
   if (ending.kind === "result") {
     completeTask(step, task, task.phase.fence, ending.result, usage, seen);
   } else {
-    failAttempt(step, task, {
-      error: ending.error,
-      transient: ending.transient,
-      ...(ending.retryAfterMs !== undefined && { retryAfterMs: ending.retryAfterMs }),
-      ...(usage && { usage }),
-    });
+    failAttempt(step, task, { ...ending, ...(usage && { usage }) });
   }
   settle(step);
   settleBudget(step);

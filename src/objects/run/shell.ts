@@ -8,8 +8,9 @@
  *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
  */
 
+import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
-import { alarmOverdueMs, effectRetryMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } from "../../limits.ts";
+import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
@@ -253,7 +254,7 @@ export class RunShell {
     const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
     for (const ticket of tickets) this.seats.sent(ticket, now);
     // Seats that were not sent are sent again when they have not opened in time.
-    const failed = (error: unknown) => console.error("seats were not opened", { run: run.id, error: String(error) });
+    const failed = (error: unknown) => console.error(faults.queue_refused.log, { run: run.id, error: String(error) });
     this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
   }
 
@@ -318,7 +319,7 @@ export class RunShell {
   #repeatable(effect: Promise<unknown>, forget: () => void): void {
     const retry = () => {
       forget();
-      this.#retryEffectsAt = Date.now() + effectRetryMs;
+      this.#retryEffectsAt = Date.now() + faults.database_unavailable.retry.afterMs;
       this.arm();
     };
     this.#ctx.waitUntil(effect.then(() => undefined, retry));

@@ -1,7 +1,7 @@
 /** Starts the next ready task of a pool for a worker, with what the worker needs built in the same step. */
 
 import { nextToStart, openLease } from "../../scheduler/attempts.ts";
-import { endTask, settle } from "../../scheduler/ending.ts";
+import { endOf, endTask, settle } from "../../scheduler/ending.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { Dispatch } from "./dispatch.ts";
@@ -24,7 +24,7 @@ export function startTask<Work>(
     const dispatched = dispatch(task as Task & { phase: Running });
     if (dispatched.ok) return dispatched.work;
     const message = `{{${dispatched.missing}}} names a path that the result does not have.`;
-    endTask(step, task, { state: "failed", error: { code: "reference_unresolved", message } });
+    endTask(step, task, endOf("reference_unresolved", message));
     settle(step);
   }
   return undefined;

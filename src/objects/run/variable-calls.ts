@@ -3,24 +3,19 @@
  * variable's own object after its step is committed.
  *
  * W1. One door for all callers, so an op of a lost lease, of an ended run or of another kind never reaches the variable.
- * W2. An op is sent again when its object was away, and only when its id makes a repeat harmless.
+ * W2. An op is sent again when its object was away, and only when its id makes a repeat harmless (`variableRepeats`).
  */
 
 import type { Page, VariableView } from "../../contract/shapes.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { toolHints } from "../../errors/codes.ts";
-import {
-  inlineResultBytesMax,
-  pageBytesMax,
-  variableRetryMs,
-  variablesAtOnce,
-  variablesPerRunMax,
-  variableTries,
-} from "../../limits.ts";
+import { faults } from "../../errors/faults.ts";
+import { platformFaultOf } from "../../errors/platform.ts";
+import { inlineResultBytesMax, pageBytesMax, variablesAtOnce, variablesPerRunMax } from "../../limits.ts";
 import { isRunEnded } from "../../scheduler/run-commands.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { RegisteredVariable } from "../../storage/run/variables.ts";
-import { decide, initialHead, isRead, nothing, show } from "../../variables/index.ts";
+import { decide, initialHead, nothing, show } from "../../variables/index.ts";
 import type { Answer } from "../../variables/kind.ts";
 import type { DataKind, VariableCall, VariableKind } from "../../variables/ops.ts";
 import { type Env, variableStub } from "../env.ts";
@@ -108,14 +103,20 @@ export class VariableCalls {
     }
     if (run.isGone) return { ok: false, fault: { code: "not_found", detail: "The run was deleted." } };
     const { call } = later;
-    const send = () =>
-      variableStub(this.#env, run.tenant, run.id, call.name).carryOut({ tenant: run.tenant, run: run.id, call, id });
-    const isRepeatable = isRead(call) || id.task !== undefined || id.names.length > 0;
-    const sent = persistently(send, isRepeatable ? variableTries : 1);
+    const object = variableStub(this.#env, run.tenant, run.id, call.name);
+    const sent = object.carryOut({ tenant: run.tenant, run: run.id, call, id });
     this.#underWay.add(sent);
     try {
       const reply = await sent;
       return reply.ok ? ok(toolRun(reply.value)) : reply;
+    } catch (error) {
+      // Thrown on, it would lose its marks and pass for a bug of the run's object.
+      const fault = platformFaultOf(error);
+      if (!fault) throw error;
+      return {
+        ok: false,
+        fault: { code: faults[fault].problem, detail: `variable "${call.name}": ${faults[fault].what}` },
+      };
     } finally {
       this.#underWay.delete(sent);
     }
@@ -124,8 +125,7 @@ export class VariableCalls {
   async look(run: LoadedRun, variable: RegisteredVariable): Promise<VariableView> {
     const { name, kind } = variable;
     if (isBlockingKind(kind)) return blockingView(run, name, kind);
-    const stub = () => variableStub(this.#env, run.tenant, run.id, name);
-    return viewOf({ name, kind }, await persistently(() => stub().look(), variableTries));
+    return viewOf({ name, kind }, await variableStub(this.#env, run.tenant, run.id, name).look());
   }
 
   async deleteAll(
@@ -133,7 +133,7 @@ export class VariableCalls {
     variable: RegisteredVariable,
   ): Promise<void> {
     if (isBlockingKind(variable.kind)) return;
-    await persistently(() => variableStub(this.#env, run.tenant, run.id, variable.name).deleteAll(), variableTries);
+    await variableStub(this.#env, run.tenant, run.id, variable.name).deleteAll();
   }
 }
 
@@ -156,18 +156,6 @@ export async function listVariables(
     const more = page.length > 0 && run.store.variables.page(after, 1).length > 0;
     if (!more) return ok({ rows, nextCursor: null });
     if (rows.length >= limit || bytes >= pageBytesMax) return ok({ rows, nextCursor: String(after) });
-  }
-}
-
-/** Asks a fresh stub again when the object was away; `tries` 1: whoever asked must decide. */
-export async function persistently<T>(send: () => Promise<T>, tries: number): Promise<T> {
-  for (let left = tries - 1; ; left--) {
-    try {
-      return await send();
-    } catch (error) {
-      if (left <= 0) throw error;
-      await new Promise((resolve) => setTimeout(resolve, variableRetryMs * (tries - left)));
-    }
   }
 }
 

@@ -8,6 +8,7 @@ import { Contention } from "./contention.ts";
 import { ExcessiveBranching } from "./excessive-branching.ts";
 import type { Detector, Found } from "./found.ts";
 import { Leaked } from "./leaked.ts";
+import { NeedsOperator } from "./needs-operator.ts";
 import { RetryStorm } from "./retry-storm.ts";
 import { RunFacts } from "./run-facts.ts";
 import { Starvation } from "./starvation.ts";
@@ -41,6 +42,7 @@ export class FindingsFold {
       new CacheMiss(limits),
       new BudgetBurn(limits),
       new Leaked(),
+      new NeedsOperator(),
     ];
     this.#spans = new Spans({ span: (span) => this.#span(span) });
   }

@@ -135,7 +135,7 @@ describe.each(formats)("%s, through the adapter", (format) => {
     const [start, second] = [task(script), { role: "assistant", content: "one" }];
     expect(replyOf(await ask(format, [start])).text).toBe("one");
     const long = await ask(format, [start, second, user("and ".repeat(400))]);
-    expect(faultOf(long)).toMatchObject({ code: "context_too_long", transient: false });
+    expect(faultOf(long)).toMatchObject({ code: "context_too_long" });
     expect(faultOf(long).message).toMatch(
       format === "anthropic" ? /prompt is too long: \d+ tokens > 400/ : /400 tokens/,
     );
@@ -168,7 +168,6 @@ describe.each(formats)("%s, through the adapter", (format) => {
     const limited = faultOf(await ask(format, [task(script)]));
     expect(limited).toMatchObject({
       code: "provider_rate_limited",
-      transient: true,
       retryAfterMs: simulatedRetryAfterS * 1000,
     });
     expect(faultOf(await ask(format, [task(script, "T2-aaaaaa")], { taskId: "T2-aaaaaa" }))).toMatchObject({
@@ -180,14 +179,14 @@ describe.each(formats)("%s, through the adapter", (format) => {
     const reply = replyOf(await ask(format, [task(script)]));
     expect(reply.text).toBe("a");
     const next = [task(script), JSON.parse(reply.message), user("go on")];
-    expect(faultOf(await ask(format, next))).toMatchObject({ code: "provider_unavailable", transient: true });
+    expect(faultOf(await ask(format, next))).toMatchObject({ code: "provider_overloaded" });
     expect(replyOf(await ask(format, next)).text).toBe("b");
   });
 
   test("messages that the vendor would refuse are refused", async () => {
     const messages = [task("x"), calling(format, "call_1")];
     const fault = faultOf(await ask(format, [...messages, user("no answer to the call")]));
-    expect(fault).toMatchObject({ code: "provider_rejected", transient: false });
+    expect(fault).toMatchObject({ code: "provider_rejected" });
     expect(fault.message).toMatch(/^400 messages\[/);
   });
 
