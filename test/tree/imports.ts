@@ -26,6 +26,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   // Async, as WebCrypto is.
   signing: {},
   errors: { imports: ["limits"], pure: true },
+  // Counted by the door and by the objects.
+  admission: { imports: ["limits"], pure: true },
   // What tokens cost: data, a look-up and sums.
   prices: { imports: ["limits"], pure: true },
   // Known to whoever calls a model and to whoever reckons with it.
@@ -39,14 +41,27 @@ export const layers: Readonly<Record<string, Layer>> = {
   trace: { imports: [...ground, "prices"], types: ["scheduler", "contract"], pure: true },
   // Below the objects and the door, which both read and write through it.
   storage: { imports: domain, types: ["contract", "objects"] },
-  objects: { imports: [...domain, "contract", "prices", "served-by", "storage"], packages: [/^cloudflare:workers$/] },
+  objects: {
+    imports: [...domain, "admission", "contract", "prices", "served-by", "storage"],
+    packages: [/^cloudflare:workers$/],
+  },
   agent: {
     imports: [...ground, "signing", "context", "contract", "served-by"],
     types: ["objects"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   http: {
-    imports: [...ground, "version", "signing", "context", "contract", "trace", "storage/d1", "storage/run/event-codec"],
+    imports: [
+      ...ground,
+      "admission",
+      "version",
+      "signing",
+      "context",
+      "contract",
+      "trace",
+      "storage/d1",
+      "storage/run/event-codec",
+    ],
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },
