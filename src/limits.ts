@@ -107,9 +107,9 @@ export const runWaitMax = 1000;
 /** In the run's object itself, from all isolates; each commit looks at every long poll. */
 export const objectWorkMax = 1024;
 export const objectWaitMax = 1000;
-/** Workers of one tenant that wait for leases at its gate: as many as it remembers. */
+/** Workers of one tenant that wait for leases at its gate: it remembers no more of them (`poolWorkersMax`). */
 export const gateWorkMax = 1024;
-export const gateWaitMax = poolWorkersMax;
+export const gateWaitMax = 1000;
 /** Ops that wait for one variable: at sixteen a commit some thirty milliseconds for each hundred. */
 export const variableWorkMax = 1024;
 /** A request that says nothing any more gives its place up after this: above the longest long poll and what it takes. */

@@ -42,7 +42,7 @@ async function attempts(url: string, run: string, count: number, atOnce: number)
 }
 
 /** Requests whose last byte is kept back take all the room for new work. */
-async function fill(url: string, run: string): Promise<ClientRequest[]> {
+async function fill(url: string, run: string): Promise<{ held: ClientRequest[]; probes: number }> {
   const held = Array.from({ length: room }, () => {
     const more = { ...headers, "content-length": String(body.length) };
     const sent = request(`${url}/v1/runs/${run}/tasks`, { method: "POST", headers: more });
@@ -50,7 +50,7 @@ async function fill(url: string, run: string): Promise<ClientRequest[]> {
     sent.write(body.slice(0, -1));
     return sent;
   });
-  for (let tries = 0; tries < 10 * room; tries++) if (!(await create(url, run))) return held;
+  for (let probes = 0; probes < 10 * room; probes++) if (!(await create(url, run))) return { held, probes };
   throw new Error("the run never had too much to do");
 }
 
@@ -67,18 +67,18 @@ async function burst({ server, quick }: Bench): Promise<Outcome[]> {
   const count = quick ? 800 : 5000;
   const run = await pausedRun(server, 4 * count);
   await attempts(url, run, calm, calm);
-  const held = await fill(url, run);
+  const { held, probes } = await fill(url, run);
   const refused = await attempts(url, run, room, 1);
   if (refused.acknowledged > 0) throw new Error("a full run let in new work");
   for (const one of held.splice(0, calm)) await finish(one);
   const accepted = await attempts(url, run, room, 1);
   const before = await attempts(url, run, count, calm);
   const during = await attempts(url, run, count, flood);
-  for (const one of held) one.destroy();
+  for (const one of held) await finish(one);
   const { counts } = await server.heddle.run(run);
   const there = Object.values(counts).reduce((sum, one) => sum + one, 0);
-  const told = before.acknowledged + during.acknowledged + accepted.acknowledged;
-  if (there < told) throw new Error(`${there} tasks, and ${told} were acknowledged`);
+  const told = calm + probes + room + accepted.acknowledged + before.acknowledged + during.acknowledged;
+  if (there !== told) throw new Error(`${there} tasks, and ${told} were acknowledged`);
 
   const rate = (of: { acknowledged: number; ms: number }) => of.acknowledged / of.ms;
   return [
