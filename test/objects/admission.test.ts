@@ -2,7 +2,7 @@
 
 import { expect, it } from "vitest";
 import { shares } from "../../src/admission.ts";
-import { gateWaitMax, objectWaitMax } from "../../src/limits.ts";
+import { gateWaitMax, objectWaitMax, objectWorkMax } from "../../src/limits.ts";
 import { gateOf, makeRun, newTenant, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -35,4 +35,21 @@ it("[A2] a gate takes as many workers that wait as it remembers", async () => {
   const answers = await Promise.all(Array.from({ length: gateWaitMax + beyond }, (_, i) => ask(i)));
   expect(answers.filter((answer) => !answer.ok)).toHaveLength(beyond);
   expect(value(await ask(0))).toEqual([]);
+});
+
+it("[A1] ops on a variable beyond its run's room are refused whole: it holds what was acknowledged, and no more", async () => {
+  const run = await makeRun({});
+  const { rpc } = run;
+  const op = (text: object) => ({ tool: "atomic", arguments: JSON.stringify(text), waitMs: 0 });
+  const room = shares.create.work * objectWorkMax;
+  const adds = Array.from({ length: room + 100 }, () => rpc.callTool(op({ op: "add", name: "n", delta: 1 })));
+  // While they wait for the variable, whoever looks or steers is served.
+  expect(await run.view()).toMatchObject({ status: "active" });
+  value(await rpc.pause());
+  const answers = await Promise.all(adds);
+  const done = answers.filter(({ ok }) => ok);
+  for (const answer of answers) if (!answer.ok) expect(answer.fault.code).toBe("overloaded");
+  expect(done.length).toBeGreaterThanOrEqual(room);
+  const { state } = value(await rpc.variable("n"));
+  expect(state).toMatchObject({ value: done.length });
 });
