@@ -1,13 +1,14 @@
 /** The door's admission: its classes, and what a refusal costs: no key is looked up, no body read, no object asked. */
 
 import { expect, test } from "vitest";
-import { shares } from "../../src/admission.ts";
+import { Ledger, Place, shares } from "../../src/admission.ts";
 import { classes, entryOf } from "../../src/http/admission.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpEnv } from "../../src/http/env.ts";
 import { signLease } from "../../src/http/lease-token.ts";
+import { held } from "../../src/http/live-events.ts";
 import { routes } from "../../src/http/routes.ts";
-import { bodyBytesMax, retryAfterSpreadS, runWorkMax } from "../../src/limits.ts";
+import { admissionMs, bodyBytesMax, retryAfterSpreadS, runWorkMax, tenantWorkMax } from "../../src/limits.ts";
 
 const secret = "a secret of thirty-two characters";
 const run = "run_0123456789abcdefghjk";
@@ -30,7 +31,13 @@ function slowRuns() {
   const object = new Proxy({}, methods);
   const env = { HEDDLE_SECRET: secret, RUNS: { getByName: () => object } } as unknown as HttpEnv;
   const app = createApp({
-    localKeys: { keys: [{ key: "hdl_k", tenant: "t", scopes: ["runs"] }], operatorSecret: "operate" },
+    localKeys: {
+      keys: [
+        { key: "hdl_k", tenant: "t", scopes: ["runs"] },
+        { key: "hdl_u", tenant: "u", scopes: ["runs"] },
+      ],
+      operatorSecret: "operate",
+    },
   });
   const send = async (
     method: string,
@@ -110,4 +117,43 @@ test("a client that hangs up gives its place up, though nothing ever answers", a
   const pending = Symbol("pending");
   const next = send("POST", `/v1/runs/${run}/tasks`, { json: task });
   expect(await Promise.race([next, new Promise((resolve) => setImmediate(resolve, pending))])).toBe(pending);
+});
+
+test("a tenant that takes its part of an isolate is told so, and another gets in", async () => {
+  const { answer, send } = slowRuns();
+  const underWay = Array.from({ length: tenantWorkMax * shares.create.work }, (_, i) =>
+    send("POST", `/v1/runs/${i % 2 === 0 ? run : other}/tasks`, { json: task }),
+  );
+  const third = "run_2123456789abcdefghjk";
+  // Keys are looked up after the room of the isolate and of the run, so this one has come after those.
+  const refusal = await send("POST", `/v1/runs/${third}/tasks`, { json: task });
+  expect([refusal.status, ((await refusal.json()) as { code: string }).code]).toEqual([429, "too_many_requests"]);
+  expect(refusal.headers.get("retry-after")).not.toBeNull();
+  const another = send("POST", `/v1/runs/${third}/tasks`, { json: task, key: "hdl_u" });
+  answer({ ok: true, value: {} });
+  for (const one of [another, ...underWay]) expect((await one).status).toBe(201);
+});
+
+test("a stream holds its place while it is read, and gives it up when it ends or its reader leaves", async () => {
+  const ledger = new Ledger({ work: 1, wait: 2 });
+  const frames = async function* () {
+    yield "one";
+    yield "two";
+  };
+  const stream = () => {
+    const place = new Place({ priority: "report", waits: true }, Date.now() - admissionMs);
+    expect(place.enter(ledger, 0)).toBeUndefined();
+    return { place, frames: held(frames(), place) };
+  };
+  const read = stream();
+  expect(read.place.isOver(Date.now())).toBe(true);
+  await read.frames.next();
+  expect(read.place.isOver(Date.now())).toBe(false);
+  const left = stream();
+  await left.frames.next();
+  expect(ledger.taken.wait).toBe(2);
+  await left.frames.return();
+  expect(ledger.taken.wait).toBe(1);
+  for await (const _ of read.frames);
+  expect(ledger.isEmpty).toBe(true);
 });
