@@ -89,6 +89,38 @@ export const partialWatchMs = 5 * second;
 /** A deployment secret shorter than this can be guessed. */
 export const secretCharsMin = 32;
 
+// ---- admission (src/admission.ts): what is let in at once; beyond it is refused with `retry-after` ---------------------
+/**
+ * Requests at work in one isolate: it does some thousands a second, so this is a fraction of a second of them, and at some
+ * 20 KB each a sixth of its 128 MB. Long polls only hold a promise.
+ */
+export const doorWorkMax = 1024;
+export const doorWaitMax = 4000;
+/** Bodies that are being read or carried out there: each is held as bytes, as text and parsed; two of the largest fit in 128 MB. */
+export const doorBytesMax = 2 * bodyBytesMax;
+/** Of one tenant, so that another always gets in. */
+export const tenantWorkMax = 768;
+export const tenantWaitMax = 2000;
+/** Of one run: its object commits some 2,000 a second, so whoever is let in waits for a fourth of a second at most. */
+export const runWorkMax = 512;
+export const runWaitMax = 1000;
+/** In the run's object itself, from all isolates; each commit looks at every long poll. */
+export const objectWorkMax = 1024;
+export const objectWaitMax = 1000;
+/** Workers of one tenant that wait for leases at its gate: it remembers no more of them (`poolWorkersMax`). */
+export const gateWorkMax = 1024;
+export const gateWaitMax = 1000;
+/** Ops that wait for one variable: at sixteen a commit some thirty milliseconds for each hundred. */
+export const variableWorkMax = 1024;
+/** A request that says nothing any more gives its place up after this: above the longest long poll and what it takes. */
+export const admissionMs = waitMsMax + 30 * second;
+/** Places that were given up are looked for this often, when there is no other room. */
+export const admissionSweepMs = 1 * second;
+/** `retry-after` is a second, or up to so many more: those who were refused together come back apart. */
+export const retryAfterSpreadS = 2;
+/** A gate asks a run that refused it again after this. */
+export const refusedRunMs = 1 * second;
+
 // ---- runs: defaults of `limits` (contract, DESIGN §4) --------------------------------------------------------------
 export const runWorkersDefault = 16;
 export const runWorkersMax = 1000;

@@ -1,5 +1,6 @@
 /** Every workload, in the order in which they run. */
 
+import { bursts } from "./burst.ts";
 import { warmCaches } from "./cache-warm.ts";
 import { openings } from "./seats-open.ts";
 import { hostedPath } from "./w1-hosted.ts";
@@ -23,6 +24,7 @@ export const workloads: readonly Workload[] = [
   ...channels,
   ...contextForks,
   ...warmCaches,
+  ...bursts,
   ...crashes,
   ...openings,
 ];

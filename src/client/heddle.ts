@@ -457,7 +457,7 @@ export class Heddle {
         if (isProblem(error) ? !error.retryable : !(error instanceof TypeError || isTorn(error))) throw error;
       }
       // Streams end, and break; only one that says so has come to its end.
-      if (seen === before) await sleep(reopenMs, options.signal);
+      if (seen === before) await sleep(reopenMs * (1 + Math.random()), options.signal);
     }
   }
 

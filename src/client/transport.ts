@@ -3,7 +3,8 @@
  *
  * T1  Only a call that can be repeated without a second effect is repeated: reads, DELETE, and POSTs, which carry an
  *     Idempotency-Key that stays the same over the repeats.
- * T2  A repeat happens after no answer, or after an answer that says it is temporary; `retry-after` is honoured.
+ * T2  A repeat happens after no answer, or after an answer that says it is temporary: never before its `retry-after`, and then
+ *     after a backoff with chance in it, since others were refused at the same moment.
  * T3  An abort ends the call and its waits at once; its reason is what is thrown.
  */
 
@@ -98,7 +99,7 @@ export class Transport {
         limit.clear();
       }
       if (failure instanceof HeddleProblem && !failure.retryable) throw failure;
-      const pauseMs = retryAfterMs(failure) ?? backoffMs * (0.5 + Math.random() / 2);
+      const pauseMs = (retryAfterMs(failure) ?? 0) + backoffMs * (0.5 + Math.random() / 2);
       if (Date.now() + pauseMs > giveUpAt) throw failure;
       await sleep(pauseMs, call.signal);
     }

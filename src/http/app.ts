@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import { Fault } from "../errors/fault.ts";
+import { Door } from "./admission.ts";
 import type { AppOptions, HttpEnv } from "./env.ts";
 import { onlyHosts, secureHeaders } from "./headers.ts";
 import { problemResponse } from "./problem.ts";
@@ -10,12 +11,14 @@ import { routes } from "./routes.ts";
 export function createApp(options: AppOptions = {}): Hono<{ Bindings: HttpEnv }> {
   const app = new Hono<{ Bindings: HttpEnv }>();
 
+  const door = new Door();
+
   app.use(secureHeaders);
   if (options.hosts) app.use(onlyHosts(options.hosts));
 
   for (const route of routes) {
     app.on(route.method, route.path, (c) =>
-      route.run({ request: c.req.raw, url: new URL(c.req.url), env: c.env, options, params: c.req.param() }),
+      route.run({ request: c.req.raw, url: new URL(c.req.url), env: c.env, options, params: c.req.param(), door }),
     );
   }
 

@@ -5,7 +5,7 @@ import { eventsPage } from "../contract/responses.ts";
 import { eventsQuery } from "../contract/run-requests.ts";
 import * as limits from "../limits.ts";
 import { validate } from "./body.ts";
-import { liveEvents, streamOf } from "./live-events.ts";
+import { held, liveEvents, streamOf } from "./live-events.ts";
 import { ask, runObject } from "./objects.ts";
 import { keyRoute } from "./route.ts";
 
@@ -21,7 +21,7 @@ export const eventRoutes = [
       query: eventsQuery,
       answer: { status: 200, schema: eventsPage, stream: true },
     },
-    async ({ request, env, tenant, params, query: { after, limit, partial } }) => {
+    async ({ request, env, tenant, params, visit, query: { after, limit, partial } }) => {
       const object = runObject(env, tenant, params.run);
       const read = (from: number, rows: number) => ask(object.events({ after: from, limit: rows, waitMs: 0 }));
 
@@ -32,8 +32,11 @@ export const eventRoutes = [
         const follow = (last: number, partials: number, waitMs: number) =>
           ask(object.events({ after: last, limit, waitMs, ...(partial && { partials }) }));
         const first = await follow(from, 0, 0);
+        const place = visit.keep();
         const frames = liveEvents(from, first, (last, partials) => follow(last, partials, limits.sseWaitMs));
-        return new Response(streamOf(frames), { headers: { "content-type": "text/event-stream; charset=utf-8" } });
+        return new Response(streamOf(held(frames, place)), {
+          headers: { "content-type": "text/event-stream; charset=utf-8" },
+        });
       }
 
       const { events } = await read(after, limit);

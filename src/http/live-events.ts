@@ -4,6 +4,7 @@
  * client then resumes after the last id, which every EventSource does by itself.
  */
 
+import type { Place } from "../admission.ts";
 import type { EventView, PartialView } from "../contract/shapes.ts";
 import { Fault } from "../errors/fault.ts";
 import { sseCallsMax, sseHeartbeatMs } from "../limits.ts";
@@ -72,6 +73,21 @@ async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boo
     return await Promise.race([settled, late]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** The frames, with the stream's place held while somebody reads them: a heartbeat comes often enough. */
+export async function* held(
+  frames: AsyncGenerator<string, void, void>,
+  place: Place,
+): AsyncGenerator<string, void, void> {
+  try {
+    for await (const frame of frames) {
+      place.extend(Date.now());
+      yield frame;
+    }
+  } finally {
+    place.leave();
   }
 }
 

@@ -11,9 +11,9 @@ type Json = Record<string, unknown>;
 /** Problems that any request of a kind can meet, beside those that a route names. */
 const common: Record<Route["access"]["kind"], readonly ProblemCode[]> = {
   public: [],
-  operator: ["unauthorized", "validation_failed"],
-  key: ["unauthorized", "forbidden", "validation_failed", "overloaded"],
-  lease: ["lease_lost", "validation_failed", "overloaded"],
+  operator: ["unauthorized", "validation_failed", "overloaded"],
+  key: ["unauthorized", "forbidden", "validation_failed", "too_many_requests", "overloaded"],
+  lease: ["lease_lost", "validation_failed", "too_many_requests", "overloaded"],
 };
 const ofBodies: readonly ProblemCode[] = [
   "malformed_json",
@@ -110,6 +110,14 @@ function success({ summary, answer }: Route, schemas: Json): Json {
   return { description: summary, content: { [answer.contentType ?? "application/json"]: { schema }, ...stream } };
 }
 
+const retryAfter: Json = {
+  "Retry-After": {
+    description: "Seconds to wait before the repetition.",
+    required: true,
+    schema: { type: "integer", minimum: 1 },
+  },
+};
+
 /** By status, with the codes that it can have. */
 function failures(route: Route): Json {
   const missing: ProblemCode[] = route.access.kind !== "lease" && route.path.includes(":") ? ["not_found"] : [];
@@ -122,6 +130,7 @@ function failures(route: Route): Json {
       status,
       {
         description: list.map((code) => `${code}: ${problems[code].title}`).join("; "),
+        ...((status === 429 || status === 503) && { headers: retryAfter }),
         content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
       },
     ]),

@@ -1,13 +1,14 @@
 /** Fault → RFC 9457 problem+json. */
 
 import type { z } from "zod";
+import { retryAfterOf } from "../admission.ts";
 import type { problemView } from "../contract/responses.ts";
 import { type ProblemCode, problems } from "../errors/codes.ts";
 import { Fault, type FaultData } from "../errors/fault.ts";
 import { faults } from "../errors/faults.ts";
 import { platformFaultOf } from "../errors/platform.ts";
 
-/** Seconds after which a problem of a busy or unready server is worth a repetition, where the fault doesn't say. */
+/** Seconds after which a problem of a busy or unready server is worth a repetition at the earliest, where the fault doesn't say. */
 const retryAfterS: Partial<Record<ProblemCode, number>> = {
   too_many_requests: 1,
   too_many_messages: 1,
@@ -49,7 +50,8 @@ export function problemResponse(error: unknown, headers: Record<string, string> 
   const told = error instanceof Fault ? error : platformProblem(error);
   const fault: FaultData = told?.data ?? { code: faults.internal.problem };
   const problem = problemOf(fault, instance);
-  const retryAfter = fault.retryAfterS ?? retryAfterS[fault.code];
+  const least = retryAfterS[fault.code];
+  const retryAfter = fault.retryAfterS ?? (least !== undefined ? retryAfterOf(least, Math.random()) : undefined);
   return new Response(JSON.stringify(problem), {
     status: problem.status,
     headers: {

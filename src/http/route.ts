@@ -1,7 +1,7 @@
 /**
  * A route: one declaration from which the app is built and /openapi.json is generated, so that the two cannot drift.
  *
- * Every request goes the same way: who asks → query → body → Idempotency-Key → handler → answer. A handler gets validated
+ * Every request goes the same way: is there room → who asks → query → body → Idempotency-Key → handler → answer. A handler gets validated
  * values and returns a value (printed as JSON) or a Response; it throws Faults.
  */
 
@@ -12,6 +12,7 @@ import { emptyBody } from "../contract/run-requests.ts";
 import type { ProblemCode } from "../errors/codes.ts";
 import type { Idem } from "../objects/rpc.ts";
 import { requireOperator, tenantOf } from "./access.ts";
+import { type Door, entryOf, type Visit } from "./admission.ts";
 import { noQuery, readBody, readLines, readQuery } from "./body.ts";
 import type { AppOptions, HttpEnv } from "./env.ts";
 import { readIdem } from "./idempotency.ts";
@@ -54,6 +55,7 @@ export interface Exchange {
   readonly env: HttpEnv;
   readonly options: AppOptions;
   readonly params: Readonly<Record<string, string>>;
+  readonly door: Door;
 }
 
 export interface Route extends Spec<string, z.ZodType, z.ZodType> {
@@ -76,6 +78,8 @@ interface Call<Path extends string, Query extends z.ZodType, Body extends z.ZodT
   /** The body's text, from which messages are sliced. */
   readonly text: string;
   readonly idem: Idem | undefined;
+  /** For an answer that goes on after the handler has returned. */
+  readonly visit: Visit;
 }
 
 type Handler<Path extends string, Query extends z.ZodType, Body extends z.ZodType, Who> = (
@@ -93,10 +97,14 @@ export const keyRoute = <const Path extends string, Query extends z.ZodType = No
 ): Route => ({
   ...spec,
   access: { kind: "key", scopes },
-  run: async (exchange) => {
-    const tenant = await tenantOf(exchange.request, exchange.env, exchange.options, scopes);
-    return answer(spec, await handle({ ...(await read(spec, exchange)), tenant }));
-  },
+  run: (exchange) =>
+    admitted(spec, "key", exchange, async (visit) => {
+      const { run } = exchange.params;
+      if (run !== undefined) visit.to(run);
+      const tenant = await tenantOf(exchange.request, exchange.env, exchange.options, scopes);
+      visit.of(tenant);
+      return answer(spec, await handle({ ...(await read(spec, exchange)), tenant, visit }));
+    }),
 });
 
 /** Needs the operator's secret. */
@@ -110,10 +118,11 @@ export const operatorRoute = <
 ): Route => ({
   ...spec,
   access: { kind: "operator" },
-  run: async (exchange) => {
-    await requireOperator(exchange.request, exchange.env, exchange.options);
-    return answer(spec, await handle(await read(spec, exchange)));
-  },
+  run: (exchange) =>
+    admitted(spec, "operator", exchange, async (visit) => {
+      await requireOperator(exchange.request, exchange.env, exchange.options);
+      return answer(spec, await handle({ ...(await read(spec, exchange)), visit }));
+    }),
 });
 
 /** The path's `:lease` is the authority. Whatever else is wrong with the request, a lease that is lost is told first. */
@@ -127,13 +136,19 @@ export const leaseRoute = <
 ): Route => ({
   ...spec,
   access: { kind: "lease" },
-  run: async (exchange) => {
-    const holder = await heldLease(exchange.env, exchange.params.lease ?? "");
-    return answer(spec, await holder.lostFirst(async () => handle({ ...(await read(spec, exchange)), holder })));
-  },
+  run: (exchange) =>
+    admitted(spec, "lease", exchange, async (visit) => {
+      const holder = await heldLease(exchange.env, exchange.params.lease ?? "");
+      visit.to(holder.claim.run);
+      visit.of(holder.claim.tenant);
+      return answer(
+        spec,
+        await holder.lostFirst(async () => handle({ ...(await read(spec, exchange)), holder, visit })),
+      );
+    }),
 });
 
-/** Anybody's. */
+/** Anybody's: cheap, and answered whatever else is under way. */
 export const publicRoute = <const Path extends string>(
   spec: Spec<Path, NoQuery, NoBody>,
   handle: (exchange: Exchange) => unknown,
@@ -143,10 +158,17 @@ export const publicRoute = <const Path extends string>(
   run: async (exchange) => answer(spec, await handle(exchange)),
 });
 
+const admitted = (
+  { method, path }: Pick<Route, "method" | "path">,
+  kind: "key" | "operator" | "lease",
+  { door, request }: Exchange,
+  serve: (visit: Visit) => Promise<Response>,
+): Promise<Response> => door.admit(entryOf({ method, path, access: { kind } }, request.headers), request, serve);
+
 async function read<Path extends string, Query extends z.ZodType, Body extends z.ZodType>(
   spec: Spec<Path, Query, Body>,
   { request, url, env, params }: Exchange,
-): Promise<Call<Path, Query, Body>> {
+): Promise<Omit<Call<Path, Query, Body>, "visit">> {
   const query = readQuery(url, spec.query ?? noQuery) as z.output<Query>;
   const common = { request, env, params: params as Record<ParamNames<Path>, string>, query };
   if (spec.method !== "POST") return { ...common, body: {} as z.output<Body>, text: "{}", idem: undefined };

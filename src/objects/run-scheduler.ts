@@ -27,7 +27,7 @@ import type {
   WaitView,
 } from "../contract/shapes.ts";
 import type { TaskSpec } from "../contract/task-spec.ts";
-import { pageBytesMax, seatShards } from "../limits.ts";
+import { objectWaitMax, objectWorkMax, pageBytesMax, seatShards } from "../limits.ts";
 import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
@@ -45,6 +45,7 @@ import {
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
 import { contextText } from "../storage/run/context-tree.ts";
+import { admitting, runClasses } from "./admission.ts";
 import type { Env } from "./env.ts";
 import type {
   CompleteInput,
@@ -481,3 +482,5 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#hosted.endUrlCall(lease, outcome, next);
   }
 }
+
+admitting<RunSchedulerRpc & SeatRpc>(RunScheduler, { work: objectWorkMax, wait: objectWaitMax }, runClasses);

@@ -6,10 +6,11 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
-import { outcomesDropEveryMs } from "../limits.ts";
+import { outcomesDropEveryMs, variableWorkMax } from "../limits.ts";
 import { VariableStore } from "../storage/variable/variable-store.ts";
 import { initialHead, show } from "../variables/index.ts";
 import type { Answer } from "../variables/kind.ts";
+import { admitting, variableClasses } from "./admission.ts";
 import { Commits } from "./commits.ts";
 import type { Env } from "./env.ts";
 import type { Reply } from "./rpc.ts";
@@ -105,3 +106,5 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     return this.#store;
   }
 }
+
+admitting<VariableRpc>(SharedVariable, { work: variableWorkMax, wait: 0 }, variableClasses);

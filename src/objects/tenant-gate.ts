@@ -10,7 +10,8 @@
 
 import { DurableObject } from "cloudflare:workers";
 import type { Grant, LoadView, PoolWorkerView } from "../contract/shapes.ts";
-import { idempotencyMs, leaseContextBytesMax } from "../limits.ts";
+import { gateWaitMax, gateWorkMax, idempotencyMs, leaseContextBytesMax, refusedRunMs } from "../limits.ts";
+import { admitting, gateClasses } from "./admission.ts";
 import { type Env, runStub } from "./env.ts";
 import { laneOf, takes } from "./lanes.ts";
 import { PoolWorkers } from "./pool-workers.ts";
@@ -89,7 +90,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     for (;;) {
       const seen = this.#announcements;
       const isNew = () => this.#announcements > seen && this.#lanesFor(input).length > 0;
-      const grants = await this.#serve(input);
+      const { grants, refused } = await this.#serve(input);
       const left = until - Date.now();
       if (grants.length > 0 || left <= 0) {
         if (idem) this.#remember(idem, grants);
@@ -98,7 +99,8 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       // One that came while others were asked is served at once.
       if (isNew()) continue;
       this.#countWaiting(input.pool, 1);
-      await this.#signals.wait(left, isNew);
+      // A run that had no room for the question does not announce itself again.
+      await this.#signals.wait(refused ? Math.min(left, refusedRunMs) : left, isNew);
       this.#countWaiting(input.pool, -1);
     }
   }
@@ -128,10 +130,11 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   }
 
   /** One round over the runs that have what is asked for, each asked at most once; the one served goes to the end. */
-  async #serve(input: Ask): Promise<Grant[]> {
+  async #serve(input: Ask): Promise<{ readonly grants: Grant[]; readonly refused: boolean }> {
     const { pool, worker, kinds, tools } = input;
     const wishes: LeaseWishes = { ...(kinds && { kinds }), ...(tools && { tools }) };
     const grants: Grant[] = [];
+    let refused = false;
     const runs = new Set(this.#lanesFor(input).flatMap((lane) => [...this.#laneOf(lane).keys()]));
     const turn = (run: string) => this.#turns.get(run) ?? 0;
     let room = leaseContextBytesMax;
@@ -145,11 +148,14 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       const given = reply.ok ? reply.value : [];
       for (const grant of given) room -= sizeOf(grant);
       grants.push(...given);
-      if (given.length > 0) continue;
+      // Too busy to answer is not empty: it stays on its lanes.
+      const busy = !reply.ok && reply.fault.code === "overloaded";
+      refused ||= busy;
+      if (given.length > 0 || busy) continue;
       for (const [lane, at] of announced)
         if (at !== undefined && this.#lanes.get(lane)?.get(run) === at) this.#remove(lane, run);
     }
-    return grants;
+    return { grants, refused };
   }
 
   /** The lanes with runs in them that a worker takes from. */
@@ -213,3 +219,5 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
 /** What a grant's texts take of an answer. */
 const sizeOf = (grant: Grant): number =>
   "call" in grant ? grant.argumentsText.length : (grant.contextText?.length ?? 0);
+
+admitting<TenantGateRpc>(TenantGate, { work: gateWorkMax, wait: gateWaitMax }, gateClasses);

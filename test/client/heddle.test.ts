@@ -76,6 +76,16 @@ describe("repeats", () => {
     expect(server.calls).toHaveLength(1);
   });
 
+  it("a refused creation with its own key, later each time, even where the server says at once", async () => {
+    answering(busy, busy, busy, ok);
+    const before = Date.now();
+    await client.createTasks("run_1", { tasks: [] });
+    // Backoffs of at least 50, 100 and 200 ms, though `retry-after` is 0.
+    expect(Date.now() - before).toBeGreaterThanOrEqual(340);
+    expect(new Set(server.calls.map(({ headers }) => headers["idempotency-key"])).size).toBe(1);
+    expect(server.calls).toHaveLength(4);
+  });
+
   it("waits as long as retry-after says", async () => {
     answering({ ...busy, headers: { "retry-after": "1" } }, ok);
     const before = Date.now();

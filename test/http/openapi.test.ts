@@ -61,3 +61,13 @@ test("caps and codes stand where they can occur", () => {
     schema: { default: 100, type: "integer", minimum: 1, maximum: 1000 },
   });
 });
+
+test("whoever is refused for now is told by a header when to come back", () => {
+  const { responses } = document.paths["/v1/runs/{run}/tasks"]!.post! as unknown as {
+    responses: Record<string, { description: string; headers?: object }>;
+  };
+  expect(responses["429"]).toMatchObject({ headers: { "Retry-After": { schema: { type: "integer" } } } });
+  expect(responses["503"]).toMatchObject({ headers: { "Retry-After": { schema: { type: "integer" } } } });
+  expect(responses["503"]!.description).toContain("overloaded");
+  expect(responses["422"]!.headers).toBeUndefined();
+});

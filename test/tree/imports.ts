@@ -26,6 +26,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   // Async, as WebCrypto is.
   signing: {},
   errors: { imports: ["limits"], pure: true },
+  // Counted by the door and by the objects.
+  admission: { imports: ["limits"], pure: true },
   // What tokens cost: data, a look-up and sums.
   prices: { imports: ["limits"], pure: true },
   // Known to whoever calls a model and to whoever reckons with it.
@@ -42,7 +44,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   // Below the objects and the door, which both read and write through it.
   storage: { imports: domain, types: ["contract", "objects"] },
   objects: {
-    imports: [...domain, "contract", "object-calls", "prices", "served-by", "storage"],
+    imports: [...domain, "admission", "contract", "object-calls", "prices", "served-by", "storage"],
     packages: [/^cloudflare:workers$/],
   },
   agent: {
@@ -53,6 +55,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   http: {
     imports: [
       ...ground,
+      "admission",
       "version",
       "signing",
       "context",

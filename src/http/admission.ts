@@ -1,0 +1,132 @@
+/**
+ * The door's admission: what one isolate has under way, in all, of each tenant and of each run. It says no before a key is
+ * looked up and a body read, so that a refusal costs next to nothing.
+ *
+ * Which class a request is of stands in one table here; its place is left when its answer is there, when the stream of events
+ * has ended, or when the client has hung up.
+ */
+
+import { type Entry, type Full, Ledger, Ledgers, Place, type Priority } from "../admission.ts";
+import { Fault } from "../errors/fault.ts";
+import {
+  bodyBytesMax,
+  doorBytesMax,
+  doorWaitMax,
+  doorWorkMax,
+  runWaitMax,
+  runWorkMax,
+  tenantWaitMax,
+  tenantWorkMax,
+} from "../limits.ts";
+
+/** Requests that are not of the class that their method and access say. */
+export const classes: Readonly<Record<string, { readonly priority?: Priority; readonly waits?: true }>> = {
+  "POST /v1/runs/:run/pause": { priority: "steer" },
+  "POST /v1/runs/:run/resume": { priority: "steer" },
+  "POST /v1/runs/:run/cancel": { priority: "steer" },
+  "POST /v1/runs/:run/finish": { priority: "steer" },
+  "POST /v1/runs/:run/budget": { priority: "steer" },
+  "POST /v1/runs/:run/tasks/:task/cancel": { priority: "steer" },
+  "POST /v1/runs/:run/actors/:actor/renew": { priority: "report" },
+  "DELETE /v1/runs/:run/actors/:actor": { priority: "report" },
+  "POST /v1/pools/:pool/leases": { priority: "take", waits: true },
+  "POST /v1/runs/:run/wait": { priority: "poll", waits: true },
+  "POST /v1/runs/:run/tools/:tool": { waits: true },
+  "POST /v1/leases/:lease/tools/:tool": { waits: true },
+};
+
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly access: { readonly kind: "public" | "operator" | "lease" | "key" };
+}
+
+const usual = ({ method, access }: Asked): Priority => {
+  if (access.kind === "lease") return "report";
+  if (access.kind === "operator" || method === "DELETE") return "steer";
+  return method === "GET" ? "read" : "create";
+};
+
+/** What is let in of a route's requests; a stream of events is a long poll, whatever its route is. */
+export function entryOf(route: Asked, headers: Headers): Entry {
+  const streams = route.method === "GET" && (headers.get("accept")?.includes("text/event-stream") ?? false);
+  const { priority = usual(route), waits = false } = classes[`${route.method} ${route.path}`] ?? {};
+  if (streams) return { priority: "poll", waits: true };
+  return { priority, waits, bytes: route.method === "GET" ? 0 : announcedBytes(headers) };
+}
+
+/** A body of unknown length may be as long as any. */
+function announcedBytes(headers: Headers): number {
+  const length = headers.get("content-length");
+  if (length === null) return headers.has("transfer-encoding") ? bodyBytesMax : 0;
+  // What is over the cap, or no number, is refused as such, and takes no room.
+  const bytes = Number(length);
+  return bytes >= 0 && bytes <= bodyBytesMax ? bytes : 0;
+}
+
+/** A request that was let in. */
+export class Visit {
+  readonly #door: Door;
+  readonly place: Place;
+  isKept = false;
+
+  constructor(door: Door, place: Place) {
+    this.#door = door;
+    this.place = place;
+  }
+
+  /** @throws Fault too_many_requests */
+  of(tenant: string): void {
+    this.#door.enterTenant(this.place, tenant);
+  }
+
+  /** @throws Fault overloaded, too_many_requests */
+  to(run: string): void {
+    this.#door.enterRun(this.place, run);
+  }
+
+  /** From now on whoever called this has to `leave` the place. */
+  keep(): Place {
+    this.isKept = true;
+    return this.place;
+  }
+}
+
+export class Door {
+  readonly #all = new Ledger({ work: doorWorkMax, wait: doorWaitMax, bytes: doorBytesMax });
+  readonly #tenants = new Ledgers({ work: tenantWorkMax, wait: tenantWaitMax });
+  readonly #runs = new Ledgers({ work: runWorkMax, wait: runWaitMax });
+
+  /** Lets a request in for as long as `serve` takes, or longer if that keeps its place. @throws Fault overloaded */
+  async admit(entry: Entry, request: Request, serve: (visit: Visit) => Promise<Response>): Promise<Response> {
+    const place = new Place(entry, Date.now());
+    const visit = new Visit(this, place);
+    const full = place.enter(this.#all, Date.now());
+    if (full) throw new Fault("overloaded", full === "bytes" ? tooMuchData : `Too many ${what[full]} are under way.`);
+    // A client that hangs up may take the rest of this function with it.
+    const left = () => place.leave();
+    request.signal.addEventListener("abort", left, { once: true });
+    try {
+      return await serve(visit);
+    } catch (error) {
+      visit.isKept = false;
+      throw error;
+    } finally {
+      if (!visit.isKept) left();
+    }
+  }
+
+  enterTenant(place: Place, tenant: string): void {
+    const full = this.#tenants.enter(place, tenant, Date.now());
+    if (full) throw new Fault("too_many_requests", `Too many ${what[full]} of this tenant are under way.`);
+  }
+
+  enterRun(place: Place, run: string): void {
+    const full = this.#runs.enter(place, run, Date.now());
+    if (full === "wait") throw new Fault("too_many_requests", `Too many ${what.wait} of this run are under way.`);
+    if (full) throw new Fault("overloaded", `Too many ${what[full]} of this run are under way.`);
+  }
+}
+
+const what: Readonly<Record<Full, string>> = { work: "requests", wait: "long polls", bytes: "large requests" };
+const tooMuchData = "Too many large requests are under way: their bodies would not fit in memory together.";
