@@ -42,10 +42,13 @@ type Reply =
 export class Client {
   readonly name: string;
   readonly random: Random;
+  /** The snapshot at which its calls are made: a call's id is that of one snapshot. */
+  base: string | undefined;
   readonly #around: Surroundings;
   #calls = 0;
 
-  constructor(around: Surroundings, name: string) {
+  constructor(around: Surroundings, name: string, base?: string) {
+    this.base = base;
     this.name = name;
     this.#around = around;
     this.random = new Random(around.seed + hashOf(name));
@@ -160,7 +163,7 @@ export class Client {
     if (this.random.chance(0.5))
       return this.ask(run, { kind: "op", op }, { method: "POST", path, body: { arguments: op.arguments } });
     const id = this.fresh("c");
-    const body = { arguments: op.arguments, call_id: id };
+    const body = { arguments: op.arguments, call_id: id, snapshot: this.base };
     return this.ask(run, { kind: "op", op }, { method: "POST", path, body }, { id, named: true });
   }
 

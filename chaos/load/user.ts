@@ -18,6 +18,7 @@ async function useRun(around: Surroundings, client: Client, name: string): Promi
   const created = await client.ask("", { kind: "create_run" }, { method: "POST", path: "/v1/runs", body });
   if (created.kind !== "told") return;
   const { id: run, snapshot } = created.answer as RunView;
+  client.base = snapshot;
   const permits = { tool: "semaphore", arguments: { op: "create", name: "permits", permits: 2 } };
   await client.op(run, permits);
   const followers = [follow(new Outside(around, `${name}-f`), run)];
@@ -25,7 +26,7 @@ async function useRun(around: Surroundings, client: Client, name: string): Promi
   const goesOn = () => !client.stopping && Date.now() < lives;
   await Promise.all([
     post(client, run, goesOn),
-    touch(new Outside(around, `${name}-o`), run, goesOn),
+    touch(new Outside(around, `${name}-o`, snapshot), run, goesOn),
     talk(new Outside(around, `${name}-t`), run, goesOn),
     append(new Outside(around, `${name}-c`), run, snapshot, goesOn),
     session(new Outside(around, `${name}-s`), run, goesOn),
@@ -47,7 +48,7 @@ async function post(client: Client, run: string, goesOn: () => boolean): Promise
       const request = {
         method: "POST" as const,
         path: `/v1/runs/${run}/tools/create_task`,
-        body: { call_id: id, arguments: specs[0] },
+        body: { call_id: id, arguments: specs[0], snapshot: client.base },
       };
       await client.ask(run, { kind: "fork", tasks }, request, { id, named: true });
     } else {
