@@ -2,7 +2,7 @@
 
 import type { TaskView } from "../../src/client/index.ts";
 import { type Call, type Expected, type FoundRun, isEnded, type Planned, type World } from "../history.ts";
-import { answersIn, plannedOf, postsOf } from "./ops.ts";
+import { answersIn, isError, plannedOf, postsOf } from "./ops.ts";
 import type { Broken } from "./violation.ts";
 
 export function taskRules(world: World, run: string, found: FoundRun): Broken[] {
@@ -115,13 +115,17 @@ function asExpected(expected: Expected, plan: Planned, task: TaskView): boolean 
     case "result":
       return task.state === "succeeded" && task.result === expected.result;
     case "answers":
-      return task.state === "succeeded" && answersIn(task.result)?.length === plan.ops?.length;
+      return task.state === "succeeded" && allDone(answersIn(task.result), plan.ops?.length ?? 0);
     case "failed":
       return task.state === "failed" && task.error?.code === expected.code;
     case "skipped":
       return task.state === "skipped";
   }
 }
+
+/** None of the ops that tasks are given can be refused. */
+const allDone = (answers: ReturnType<typeof answersIn>, count: number): boolean =>
+  answers?.length === count && !answers.some(isError);
 
 const dependsOnEnded = (task: TaskView, found: FoundRun): boolean =>
   found.tasks.some(

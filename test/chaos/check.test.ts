@@ -222,6 +222,24 @@ describe("the checker", () => {
     expect(check(history)).toContainEqual(expect.objectContaining({ sort, rule }));
   });
 
+  it("reads ops of tasks from their results: they count, and none is refused", () => {
+    const history = world();
+    const add = op("atomic", "count", "add", { delta: 5 });
+    const planned = { key: "tb", expected: { kind: "answers" }, ops: [add] };
+    callOf(history, "post").act.tasks[1] = planned;
+    history.calls = history.calls.filter(({ act }: Call) => act.kind !== "complete");
+    history.seen = [];
+    history.found[run].tasks[1].result = '[{"value": 10}]';
+    expect(check(history)).toMatchObject([{ sort: "lost", rule: "increments told are in the value" }]);
+    variable(history, "count").value = 10;
+    expect(check(history)).toEqual([]);
+    history.found[run].tasks[1].result = '[{"error": {"code": "stale_fence"}}]';
+    expect(check(history)).toMatchObject([
+      { sort: "wrong", rule: "a task ends as it was to" },
+      { sort: "twice", rule: "increments are in the value once" },
+    ]);
+  });
+
   it("counts an increment of unknown outcome as one that may be there", () => {
     const history = world();
     variable(history, "count").value = 9;
