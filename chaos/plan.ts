@@ -6,11 +6,11 @@ export interface Outage {
   /** How long the server has served before, ms. */
   readonly afterMs: number;
   /**
-   * `kill`: SIGKILL to all of its processes at once. `torn`: to one after another, in a random order and with a moment between, so
-   * that parts of a dead server still answer. `replaced`: SIGTERM, as when a deployment takes another's place.
+   * `kill`: SIGKILL to all of its processes at once. `torn`: to one of them a moment before the others, so that parts of a
+   * dead server still answer. `replaced`: it ends in good order, as when a deployment takes another's place.
    */
   readonly how: "kill" | "torn" | "replaced";
-  /** Of `torn`: between two of its processes. */
+  /** Of `torn`: between the first of its processes and the others. */
   readonly betweenMs: number;
   /** How long it stays away. */
   readonly awayMs: number;

@@ -53,6 +53,8 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     };
     const pullers = Array.from({ length: options.pullers }, (_, i) => new Puller(around, `p${i}`));
     const users = Promise.all(Array.from({ length: options.users }, (_, i) => user(around, `u${i}`)));
+    // A fault of the load itself ends the run early; it is thrown below.
+    users.catch(() => over.abort());
     for (const [i, outage] of outages.entries()) {
       await sleep(outage.afterMs, over.signal);
       history.note(`${outage.how} ${i + 1}`);
@@ -90,13 +92,6 @@ async function end(server: LocalServer, { how, betweenMs }: Outage, random: Rand
     await server.interrupt();
     return;
   }
-  if (how === "torn") {
-    const pids = server.processes().map(({ pid }) => pid);
-    const first = random.pick(pids);
-    if (first !== undefined) {
-      process.kill(first, "SIGKILL");
-      await wait(betweenMs);
-    }
-  }
-  await server.kill();
+  const pid = how === "torn" ? random.pick(server.processes())?.pid : undefined;
+  await server.kill(pid === undefined ? undefined : { pid, beforeMs: betweenMs });
 }
