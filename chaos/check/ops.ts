@@ -30,7 +30,7 @@ export const plannedOf = (call: Call): readonly Planned[] =>
   call.act.kind === "post" || call.act.kind === "fork" ? call.act.tasks : [];
 
 /** Tasks that clients posted, by key. A key found twice is another rule's matter. */
-export const postedTasks = (found: FoundRun): Map<string, TaskView> =>
+const postedTasks = (found: FoundRun): Map<string, TaskView> =>
   new Map(found.tasks.filter(({ parent, key }) => parent === null && key !== null).map((task) => [task.key!, task]));
 
 export function opsOf(world: World, run: string): DoneOp[] {
