@@ -41,8 +41,7 @@ export type Act =
   | { readonly kind: "op"; readonly op: Op; readonly section?: string }
   | { readonly kind: "lease"; readonly pool: string }
   | { readonly kind: "turn"; readonly task: string; readonly generation: number; readonly text: string }
-  | { readonly kind: "complete"; readonly task: string; readonly generation: number; readonly result: unknown }
-  | { readonly kind: "complete_tool"; readonly tool: string };
+  | { readonly kind: "complete"; readonly task: string; readonly generation: number; readonly result: unknown };
 
 export type Outcome =
   | { readonly kind: "told"; readonly answer: unknown }

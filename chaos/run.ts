@@ -26,6 +26,8 @@ export interface ChaosOptions {
   /** The history, line by line. */
   readonly historyPath: string;
   readonly say: (line: string) => void;
+  /** Ends it early: the server is stopped, and there is no outcome. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ChaosOutcome {
@@ -43,10 +45,12 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
   const history = new History(options.historyPath);
   const stopping = new AbortController();
   const over = new AbortController();
+  options.signal?.addEventListener("abort", () => over.abort());
   const outages = outagesOf(options);
   const random = new Random(seed + 1);
   const server = await LocalServer.start();
   try {
+    options.signal?.throwIfAborted();
     const around: Surroundings = {
       ...{ url: server.url, seed, history, stopping: stopping.signal, over: over.signal },
       ...{ cutShare: 0.05, againShare: 0.1 },
@@ -57,6 +61,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     users.catch(() => over.abort());
     for (const [i, outage] of outages.entries()) {
       await sleep(outage.afterMs, over.signal);
+      if (over.signal.aborted) break;
       history.note(`${outage.how} ${i + 1}`);
       say(`${i + 1} of ${outages.length}: ${outage.how} after ${outage.afterMs} ms`);
       await end(server, outage, random);
@@ -70,6 +75,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     const late = setTimeout(() => over.abort(), options.settleMs);
     await users;
     clearTimeout(late);
+    options.signal?.throwIfAborted();
     const settledMs = Date.now() - restarted;
     over.abort();
     await Promise.all(pullers.map(({ done }) => done));
