@@ -71,6 +71,23 @@ describe("sessions", () => {
     await expect(heddle.openActor(id)).rejects.toMatchObject({ code: "run_ended" });
   });
 
+  it("name their own calls: a repeat gets the first answer, wherever the head has gone", async () => {
+    const { heddle } = server;
+    const { id, snapshot } = await heddle.createRun({});
+    const actor = await heddle.openActor(id, {});
+    // Without the Idempotency-Key that the typed client sends.
+    const body = { actor: actor.id, call_id: "one", arguments: { op: "add", name: "n", delta: 1 } };
+    const first = await server.call("POST", `/v1/runs/${id}/tools/atomic`, body);
+    expect(first.json).toEqual({ result: { value: 1, previous: 0 } });
+    await heddle.appendContext(id, { after: snapshot, messages: [{ role: "user", content: "news" }] });
+    expect((await server.call("POST", `/v1/runs/${id}/tools/atomic`, body)).json).toEqual(first.json);
+    // Another session's call of that name is another call.
+    const other = { ...body, actor: (await heddle.openActor(id, {})).id };
+    expect((await server.call("POST", `/v1/runs/${id}/tools/atomic`, other)).json).toMatchObject({
+      result: { value: 2 },
+    });
+  });
+
   it("pop what a task pushes", async () => {
     const { heddle } = server;
     const { id } = await heddle.createRun({});

@@ -196,13 +196,17 @@ export class Outside {
     });
   }
 
-  /** The same call of the same reply gets the first answer, as a repeated Idempotency-Key does. Providers reuse call ids. */
+  /**
+   * The same call of the same reply gets the first answer, as a repeated Idempotency-Key does. Providers reuse call ids, so
+   * they are a snapshot's; a session names its own calls, wherever the head has gone in between.
+   */
   async #outsideCall(input: ToolCallInput): Promise<Idem | undefined> {
     const run = this.#shell.load();
     if (!run || input.callId === undefined) return undefined;
     const messages = input.messages ?? [];
     const after = input.snapshot ?? baseOfCalls(run, run.state.header.snapshot, messages);
-    const base = messages.length > 0 ? childHash(after as SnapshotHash, messages) : after;
+    const isSessions = input.actor !== undefined && input.snapshot === undefined && messages.length === 0;
+    const base = isSessions ? input.actor : messages.length > 0 ? childHash(after as SnapshotHash, messages) : after;
     const text = new TextEncoder().encode(`${input.tool}\n${input.arguments}`);
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
     return {

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../../scripts/lib/ports.mjs";
 import type { Identity } from "../../../scripts/lib/processes.mjs";
 import { Heddle } from "../../../src/client/index.ts";
@@ -94,9 +95,15 @@ export class LocalServer {
     return this.#recorded().members;
   }
 
-  /** `kill -9` of every process of it, all at once. */
-  async kill(): Promise<void> {
+  /** `kill -9` of every process of it, all at once; with `first`, one of them dies that long before the others. */
+  async kill(first?: { pid: number; beforeMs: number }): Promise<void> {
     const { leader, members } = this.#recorded();
+    if (first) {
+      signalIfAlive(first.pid);
+      await sleep(first.beforeMs);
+    }
+    // Wrangler replaces a runtime that died, so the record may lack the newest: the group has it.
+    if (leader.pid > 1) signalIfAlive(-leader.pid);
     await this.#killed([...members.map(({ pid }) => pid), leader.pid, this.#launcher?.pid ?? 0]);
   }
 
@@ -107,7 +114,8 @@ export class LocalServer {
 
   async #killed(pids: number[]): Promise<void> {
     const child = this.#launcher;
-    const gone = new Promise((resolve) => child?.once("exit", resolve));
+    const isGone = !child || child.exitCode !== null || child.signalCode !== null;
+    const gone = isGone || new Promise((resolve) => child.once("exit", resolve));
     for (const pid of new Set(pids)) {
       if (pid > 0) signalIfAlive(pid);
     }

@@ -1,0 +1,97 @@
+/** Reads what is there at the end, run by run, over HTTP. */
+
+import type { EventView, RunView, TaskView, VariableView } from "../src/client/index.ts";
+import type { Client } from "./client.ts";
+import type { FoundRun, FoundVariable, World } from "./history.ts";
+
+/** Everything that the checker compares with the history. A run that can't be read is left out, which is a loss. */
+export async function findAll(client: Client): Promise<World["found"]> {
+  const found: Record<string, FoundRun> = {};
+  for (const { id } of await pages<RunView>(client, "/v1/runs", "runs", "cursor")) {
+    const one = await findRun(client, id);
+    if (one) found[id] = one;
+  }
+  return found;
+}
+
+async function findRun(client: Client, id: string): Promise<FoundRun | undefined> {
+  const path = `/v1/runs/${id}`;
+  const run = await client.get<RunView>(path);
+  if (!run) return undefined;
+  const tasks = await pages<TaskView>(client, `${path}/tasks`, "tasks", "cursor");
+  const transcripts: Record<string, string> = {};
+  const told = new Set(
+    client.history.calls.flatMap(({ run: of, act }) =>
+      of === id && (act.kind === "message" || act.kind === "turn") ? [act.task] : [],
+    ),
+  );
+  for (const task of told) transcripts[task] = JSON.stringify(await client.get(`${path}/tasks/${task}/context`));
+  const variables: Record<string, FoundVariable> = {};
+  for (const variable of await pages<VariableView>(client, `${path}/variables`, "variables", "cursor"))
+    variables[variable.name] = await findVariable(client, path, variable);
+  return {
+    ...{ run, tasks, transcripts, variables },
+    events: await pages<EventView>(client, `${path}/events`, "events", "after"),
+    head: JSON.stringify(await client.get(`${path}/snapshots/${run.snapshot}`)),
+  };
+}
+
+async function pages<Row>(client: Client, path: string, name: string, by: string): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const query: string = cursor === "" ? "?limit=1000" : `?limit=1000&${by}=${cursor}`;
+    const page: Record<string, unknown> | undefined = await client.get(path + query);
+    if (!page) break;
+    rows.push(...(page[name] as Row[]));
+    cursor = (page.next_cursor as string | null) ?? null;
+  }
+  return rows;
+}
+
+async function findVariable(client: Client, run: string, { name, kind }: VariableView): Promise<FoundVariable> {
+  const look = async (op: string, more: object = {}) => {
+    const path = `${run}/tools/${kind}`;
+    for (;;) {
+      const answer = await client.once({ method: "POST", path, body: { arguments: { op, name, ...more } } });
+      const { result } = (answer ?? {}) as { result?: Record<string, unknown> };
+      if (result || client.over) return result ?? {};
+      await client.pause(50, 200);
+    }
+  };
+  switch (kind) {
+    case "atomic":
+      return { kind, value: (await look("get")).value as number };
+    case "shared_map": {
+      const entries = (await look("entries", { limit: 1000 })).entries as { key: string; value: unknown }[];
+      return { kind, entries: Object.fromEntries((entries ?? []).map(({ key, value }) => [key, value])) };
+    }
+    case "shared_list": {
+      const items: unknown[] = [];
+      for (;;) {
+        const { items: some, size } = await look("slice", { start: items.length });
+        items.push(...((some as unknown[] | undefined) ?? []));
+        if (items.length >= ((size as number | undefined) ?? 0)) return { kind, items };
+      }
+    }
+    case "shared_memory": {
+      let text = "";
+      for (let from: unknown = 0; from !== undefined && from !== null; ) {
+        const part = await look("read", { from });
+        text += part.text ?? "";
+        from = part.next;
+      }
+      return { kind, text };
+    }
+    case "message_queue": {
+      // It was emptied by pops on record; what is left nevertheless has no name, and counts as what nobody pushed.
+      const { size } = await look("size");
+      return { kind, messages: Array.from({ length: (size as number | undefined) ?? 0 }, () => "(left behind)") };
+    }
+    case "future": {
+      const { state, value } = await look("peek");
+      return { kind, value, settled: state === "resolved" };
+    }
+    default:
+      return { kind: "other" };
+  }
+}

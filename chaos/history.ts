@@ -1,0 +1,175 @@
+/**
+ * What clients of the chaos run asked for and were told, as data: the checker's only witness beside the server's own state.
+ *
+ * H1  A call is one wish, over all its attempts: it is written down before the first of them, so that an unknown outcome is known
+ *     to be one.
+ * H2  `told` is an answer that arrived whole. `refused` is a problem that says that nothing was done. Everything else is
+ *     `unknown`: it may have had its effect, once.
+ */
+
+import { appendFileSync } from "node:fs";
+import type { EventView, RunView, TaskState, TaskView } from "../src/client/index.ts";
+
+/** A tool call: of an outside client, of a session, or of a task. */
+export interface Op {
+  readonly tool: string;
+  readonly arguments: { readonly op: string; readonly name: string; readonly [field: string]: unknown };
+}
+
+/** What a task that was posted must come to, unless somebody cancels it. */
+export type Expected =
+  | { readonly kind: "result"; readonly result: string }
+  /** The answers to its ops, one each. */
+  | { readonly kind: "answers" }
+  | { readonly kind: "failed"; readonly code: string }
+  | { readonly kind: "skipped" };
+
+export interface Planned {
+  readonly key: string;
+  readonly expected: Expected;
+  readonly ops?: readonly Op[];
+}
+
+export type Act =
+  | { readonly kind: "create_run" }
+  | { readonly kind: "post" | "fork"; readonly tasks: readonly Planned[] }
+  | { readonly kind: "cancel" | "retry"; readonly task: string }
+  | { readonly kind: "message"; readonly task: string; readonly text: string }
+  | { readonly kind: "append"; readonly text: string }
+  | { readonly kind: "pause" | "resume" | "finish" | "open_session" | "close_session" }
+  /** `section`: the critical section that it is a part of. */
+  | { readonly kind: "op"; readonly op: Op; readonly section?: string }
+  | { readonly kind: "lease"; readonly pool: string }
+  | { readonly kind: "turn"; readonly task: string; readonly generation: number; readonly text: string }
+  | { readonly kind: "complete"; readonly task: string; readonly generation: number; readonly result: unknown };
+
+export type Outcome =
+  | { readonly kind: "told"; readonly answer: unknown }
+  | { readonly kind: "refused"; readonly code: string }
+  | { readonly kind: "unknown" };
+
+export interface Call {
+  readonly n: number;
+  readonly client: string;
+  /** Empty where it is of no run. */
+  readonly run: string;
+  readonly act: Act;
+  /** Epoch ms of the first request and of the answer that counts. */
+  readonly from: number;
+  to: number;
+  attempts: number;
+  /** How many of them were cut off, by a kill or by the client itself. */
+  cuts: number;
+  /** The Idempotency-Key, or the call's id. */
+  readonly id: string;
+  outcome: Outcome;
+  /** Answers to repeats of a call that had been told: each must be the first one. */
+  readonly again: unknown[];
+}
+
+/** A task as somebody was shown it after its end. */
+export interface Seen {
+  readonly client: string;
+  readonly run: string;
+  readonly task: string;
+  readonly at: number;
+  readonly generation: number;
+  readonly state: TaskState;
+  readonly result: unknown;
+}
+
+/** What a follower of a run's log got, over all of its connections. */
+export interface Followed {
+  readonly client: string;
+  readonly run: string;
+  readonly events: { readonly seq: number; readonly type: string; readonly at: number }[];
+  connections: number;
+  /** The stream said that this was all. */
+  ended: boolean;
+}
+
+/** What is there at the end. */
+export interface FoundRun {
+  readonly run: RunView;
+  readonly tasks: readonly TaskView[];
+  readonly events: readonly EventView[];
+  /** By task id: the transcript's text. */
+  readonly transcripts: Readonly<Record<string, string>>;
+  /** The text of the head's messages. */
+  readonly head: string;
+  readonly variables: Readonly<Record<string, FoundVariable>>;
+}
+
+export type FoundVariable =
+  | { readonly kind: "atomic"; readonly value: number }
+  | { readonly kind: "shared_map"; readonly entries: Readonly<Record<string, unknown>> }
+  | { readonly kind: "shared_list"; readonly items: readonly unknown[] }
+  | { readonly kind: "shared_memory"; readonly text: string }
+  | { readonly kind: "message_queue"; readonly messages: readonly unknown[] }
+  | { readonly kind: "future"; readonly value: unknown; readonly settled: boolean }
+  | { readonly kind: "other" };
+
+/** All that the checker looks at. */
+export interface World {
+  readonly calls: readonly Call[];
+  readonly seen: readonly Seen[];
+  readonly followed: readonly Followed[];
+  /** By run id. */
+  readonly found: Readonly<Record<string, FoundRun>>;
+}
+
+/** Keeps the history in memory, and in a file line by line, so that it survives whatever ends the run. */
+export class History {
+  readonly calls: Call[] = [];
+  readonly seen: Seen[] = [];
+  readonly followed: Followed[] = [];
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  begin(call: Pick<Call, "client" | "run" | "act" | "id">): Call {
+    const begun: Call = {
+      ...{ n: this.calls.length + 1, ...call, from: Date.now(), to: 0, attempts: 0, cuts: 0 },
+      ...{ outcome: { kind: "unknown" }, again: [] },
+    };
+    this.calls.push(begun);
+    this.#write({ asked: begun.n, at: begun.from, client: call.client, run: call.run, id: call.id, act: call.act });
+    return begun;
+  }
+
+  end(call: Call, outcome: Outcome): void {
+    call.outcome = outcome;
+    call.to = Date.now();
+    this.#write({ answered: call.n, at: call.to, attempts: call.attempts, cuts: call.cuts, outcome });
+  }
+
+  /** Writes down what views of ended tasks say; others may still change. */
+  see(client: string, run: string, tasks: readonly TaskView[]): void {
+    for (const { id, state, generation, result } of tasks) {
+      if (!isEnded(state)) continue;
+      const seen: Seen = { client, run, task: id, at: Date.now(), generation, state, result };
+      this.seen.push(seen);
+      this.#write({ seen });
+    }
+  }
+
+  follow(client: string, run: string): Followed {
+    const followed: Followed = { client, run, events: [], connections: 0, ended: false };
+    this.followed.push(followed);
+    return followed;
+  }
+
+  /** A thing that happened to the server or to a worker. */
+  note(what: string): void {
+    this.#write({ note: what, at: Date.now() });
+  }
+
+  #write(line: object): void {
+    appendFileSync(this.#path, `${JSON.stringify(line)}\n`);
+  }
+}
+
+export const isEnded = (state: TaskState): boolean =>
+  state === "succeeded" || state === "failed" || state === "cancelled" || state === "skipped";

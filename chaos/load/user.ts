@@ -1,0 +1,191 @@
+/** One who uses a run as people do: creates it, posts work, changes his mind, talks to tasks, waits, finishes it. */
+
+import type { RunView, TaskView, WaitView } from "../../src/client/index.ts";
+import type { Client, Surroundings } from "../client.ts";
+import { Client as Outside } from "../client.ts";
+import { isEnded } from "../history.ts";
+import { follow } from "./follow.ts";
+import { batch, batchWeights, guardedOps, plays, valueOps } from "./script.ts";
+
+/** Uses one run after another until no new load is wanted; resolves when his last is finished, or nothing is waited for. */
+export async function user(around: Surroundings, name: string): Promise<void> {
+  const client = new Outside(around, name);
+  for (let n = 1; !client.stopping; n++) await useRun(around, client, `${name}-${n}`);
+}
+
+async function useRun(around: Surroundings, client: Client, name: string): Promise<void> {
+  const body = { name, limits: { workers: 16, pools: ["box"] } };
+  const created = await client.ask("", { kind: "create_run" }, { method: "POST", path: "/v1/runs", body });
+  if (created.kind !== "told") return;
+  const { id: run, snapshot } = created.answer as RunView;
+  client.base = snapshot;
+  const permits = { tool: "semaphore", arguments: { op: "create", name: "permits", permits: 2 } };
+  await client.op(run, permits);
+  const followers = [follow(new Outside(around, `${name}-f`), run)];
+  const lives = client.random.int(10_000, 25_000) + Date.now();
+  const goesOn = () => !client.stopping && Date.now() < lives;
+  await Promise.all([
+    post(client, run, goesOn),
+    touch(new Outside(around, `${name}-o`, snapshot), run, goesOn),
+    talk(new Outside(around, `${name}-t`), run, goesOn),
+    append(new Outside(around, `${name}-c`), run, snapshot, goesOn),
+    session(new Outside(around, `${name}-s`), run, goesOn),
+  ]);
+  await settled(client, run);
+  await drain(client, run);
+  await client.ask(run, { kind: "finish" }, { method: "POST", path: `/v1/runs/${run}/finish` });
+  await Promise.all(followers);
+}
+
+async function post(client: Client, run: string, goesOn: () => boolean): Promise<void> {
+  while (goesOn()) {
+    const kind = client.random.weighted(batchWeights);
+    const scripted = batch(client.random, kind, client.fresh(kind));
+    const tasks = scripted.map(({ planned }) => planned);
+    const specs = scripted.map(({ spec }) => spec);
+    if (specs.length === 1 && client.random.chance(0.5)) {
+      const id = client.fresh("c");
+      const request = {
+        method: "POST" as const,
+        path: `/v1/runs/${run}/tools/create_task`,
+        body: { call_id: id, arguments: specs[0], snapshot: client.base },
+      };
+      await client.ask(run, { kind: "fork", tasks }, request, { id, named: true });
+    } else {
+      const request = { method: "POST" as const, path: `/v1/runs/${run}/tasks`, body: { tasks: specs } };
+      const posted = await client.ask(run, { kind: "post", tasks }, request);
+      if (posted.kind === "told") await rethink(client, run, kind, (posted.answer as { tasks: TaskView[] }).tasks);
+    }
+    await client.pause(100, 900);
+  }
+}
+
+/** Some of what was posted is cancelled, begun again, or looked at. */
+async function rethink(client: Client, run: string, kind: string, tasks: readonly TaskView[]): Promise<void> {
+  const task = client.random.pick(tasks)!.id;
+  const path = `/v1/runs/${run}/tasks/${task}`;
+  if (kind === "fan" && client.random.chance(0.3))
+    await client.ask(run, { kind: "cancel", task }, { method: "POST", path: `${path}/cancel` });
+  if (kind === "broken" && client.random.chance(0.5)) {
+    const failing = tasks[0]!.id;
+    await client.once({
+      ...{ method: "POST", path: `/v1/runs/${run}/wait`, waitMs: 3000 },
+      body: { tasks: [failing], mode: "settled", timeout_ms: 3000 },
+    });
+    const again = `/v1/runs/${run}/tasks/${failing}/retry`;
+    await client.ask(run, { kind: "retry", task: failing }, { method: "POST", path: again });
+  }
+  if (client.random.chance(0.1)) {
+    const pause = await client.ask(run, { kind: "pause" }, { method: "POST", path: `/v1/runs/${run}/pause` });
+    await client.pause(50, 400);
+    if (pause.kind !== "refused")
+      await client.ask(run, { kind: "resume" }, { method: "POST", path: `/v1/runs/${run}/resume` });
+  }
+  await client.look(run, task);
+}
+
+/** Ops on variables from outside any task. */
+async function touch(client: Client, run: string, goesOn: () => boolean): Promise<void> {
+  while (goesOn()) {
+    // The last one pops, and might wait.
+    const ops = valueOps(client.random, client.fresh("v")).slice(0, -1);
+    await client.op(run, client.random.pick(ops)!);
+    await client.pause(50, 300);
+  }
+}
+
+/** A task that takes its time, and messages to it. */
+async function talk(client: Client, run: string, goesOn: () => boolean): Promise<void> {
+  while (goesOn()) {
+    const key = client.fresh("listener");
+    const instructions = plays([{ latency_ms: 1500, text: `heard ${key}` }]);
+    const planned = { key, expected: { kind: "result" as const, result: `heard ${key}` } };
+    const body = { tasks: [{ key, instructions }] };
+    const posted = await client.ask(
+      ...([run, { kind: "post", tasks: [planned] }, { method: "POST", path: `/v1/runs/${run}/tasks`, body }] as const),
+    );
+    if (posted.kind !== "told") return;
+    const task = (posted.answer as { tasks: { id: string }[] }).tasks[0]!.id;
+    for (let n = client.random.int(1, 3); n > 0; n--) {
+      const text = `${client.fresh("message")};`;
+      const content = `${text}\n${plays([{ text: `heard ${key}`, latency_ms: 200 }])}`;
+      const path = `/v1/runs/${run}/tasks/${task}/messages`;
+      await client.ask(run, { kind: "message", task, text }, { method: "POST", path, body: { content } });
+      await client.pause(100, 900);
+    }
+    await client.look(run, task);
+  }
+}
+
+/** The main agent's own conversation grows. */
+async function append(client: Client, run: string, head: string, goesOn: () => boolean): Promise<void> {
+  for (let after = head; goesOn(); ) {
+    const text = `${client.fresh("said")};`;
+    const body = {
+      after,
+      messages: [
+        { role: "user", content: text },
+        { role: "assistant", content: "Noted." },
+      ],
+    };
+    const told = await client.ask(
+      ...([run, { kind: "append", text }, { method: "POST", path: `/v1/runs/${run}/context`, body }] as const),
+    );
+    if (told.kind !== "told") return;
+    after = (told.answer as { snapshot: string }).snapshot;
+    await client.pause(500, 2000);
+  }
+}
+
+/** An agent outside that takes turns with tasks at one lock. */
+async function session(client: Client, run: string, goesOn: () => boolean): Promise<void> {
+  const path = `/v1/runs/${run}/actors`;
+  const body = { name: client.name, ttl_ms: 300_000 };
+  const opened = await client.ask(run, { kind: "open_session" }, { method: "POST", path, body });
+  if (opened.kind !== "told") return;
+  const actor = (opened.answer as { id: string }).id;
+  while (goesOn()) {
+    const section = client.fresh("section");
+    let token: unknown;
+    for (const { tool, arguments: asked } of guardedOps(section)) {
+      const fenced = "fence" in asked ? { ...asked, fence: { lock: "guard", token } } : asked;
+      const outcome = await client.sessionOp(run, actor, { tool, arguments: fenced }, section);
+      if (outcome.kind !== "told") return;
+      token ??= (outcome.answer as { result?: { token?: unknown } }).result?.token;
+    }
+    await client.pause(100, 700);
+  }
+  await client.ask(run, { kind: "close_session" }, { method: "DELETE", path: `${path}/${actor}` });
+}
+
+/** Long polls until nothing of the run is live. */
+async function settled(client: Client, run: string): Promise<void> {
+  while (!client.over) {
+    const body = { mode: "settled", timeout_ms: 5000 };
+    const request = { method: "POST", path: `/v1/runs/${run}/wait`, body, waitMs: 5000 } as const;
+    const view = (await client.once(request)) as WaitView | undefined;
+    if (view?.done) break;
+    await client.pause(100, 300);
+  }
+  const page = await client.get<{ tasks: TaskView[] }>(`/v1/runs/${run}/tasks?limit=1000`);
+  client.history.see(
+    client.name,
+    run,
+    (page?.tasks ?? []).filter(({ state }) => isEnded(state)),
+  );
+}
+
+/** What is left in the queue is popped too: a message may be in it or have been told to one pop, and nothing else. */
+async function drain(client: Client, run: string): Promise<void> {
+  while (!client.over) {
+    const path = `/v1/runs/${run}/tools/message_queue`;
+    const body = { arguments: { op: "size", name: "queue" } };
+    const view = (await client.once({ method: "POST", path, body })) as { result?: { size?: number } } | undefined;
+    if (!view) {
+      await client.pause(100, 300);
+      continue;
+    }
+    if (!view.result?.size) return;
+    await client.op(run, { tool: "message_queue", arguments: { op: "pop", name: "queue", max: 10 } });
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * `npm run chaos [-- --seed N --kills 20]`: kills a real server under load, and compares what its clients were told with what is there.
+ *
+ * Exit status 1: a promise was broken (the evidence is printed, the history stays); 2: wrong arguments.
+ */
+
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { report } from "./report.ts";
+import { chaos } from "./run.ts";
+
+const values = argumentsOf();
+const seed = wholeNumber("--seed", values.seed ?? String(Date.now() % 1_000_000));
+const kills = wholeNumber("--kills", values.kills);
+const historyPath = join(mkdtempSync(join(tmpdir(), "heddle-chaos-")), "history.jsonl");
+console.log(`seed ${seed}, ${kills} kills; history: ${historyPath}`);
+const ended = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => ended.abort());
+const outcome = await chaos({
+  ...{ seed, kills, spanMs: kills * 5000, settleMs: 180_000, users: 3, pullers: 3, workersDie: true, historyPath },
+  say: (line) => console.log(line),
+  signal: ended.signal,
+}).catch((error: unknown) => {
+  if (!ended.signal.aborted) throw error;
+  console.error("ended before its end");
+  process.exit(130);
+});
+console.log(`\n${report(outcome, seed)} --kills ${kills}`);
+process.exit(outcome.violations.length > 0 ? 1 : 0);
+
+function argumentsOf() {
+  try {
+    return parseArgs({ options: { seed: { type: "string" }, kills: { type: "string", default: "20" } } }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\nusage: npm run chaos -- [--seed N] [--kills 20]`);
+    process.exit(2);
+  }
+}
+
+function wholeNumber(name: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  console.error(`${name} is "${text}"; it must be a whole number, for example: npm run chaos -- --seed 7 --kills 20`);
+  process.exit(2);
+}

@@ -1,0 +1,50 @@
+/** What a chaos run prints: a table of what was promised and what was broken, and the evidence. */
+
+import type { ChaosOutcome } from "./run.ts";
+
+export function report({ world, violations, outages, settledMs, wallMs }: ChaosOutcome, seed: number): string {
+  const calls = (kind: string) => world.calls.filter(({ outcome }) => outcome.kind === kind).length;
+  const broken = (sort: string) => violations.filter((one) => one.sort === sort).length;
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
+  const found = Object.values(world.found);
+  const down = (how: string) => outages.filter((one) => one.how === how).length;
+  const rows: [string, string | number][] = [
+    ["killed at once · one by one · replaced", `${down("kill")} · ${down("torn")} · ${down("replaced")}`],
+    ["calls: told · refused · outcome unknown", `${calls("told")} · ${calls("refused")} · ${calls("unknown")}`],
+    [
+      "attempts · of them cut off",
+      `${sum(world.calls.map((c) => c.attempts))} · ${sum(world.calls.map((c) => c.cuts))}`,
+    ],
+    ["repeats of answered calls", sum(world.calls.map(({ again }) => again.length))],
+    [
+      "runs · tasks · events",
+      `${found.length} · ${sum(found.map((f) => f.tasks.length))} · ${sum(found.map((f) => f.events.length))}`,
+    ],
+    [
+      "attempts of tasks that died",
+      sum(found.map(({ events }) => events.filter(({ type }) => type === "attempt_ended").length)),
+    ],
+    [
+      "streams: connections · events",
+      `${sum(world.followed.map((f) => f.connections))} · ${sum(world.followed.map((f) => f.events.length))}`,
+    ],
+    ["settled after the last restart, s", (settledMs / 1000).toFixed(1)],
+    ["wall time, s", (wallMs / 1000).toFixed(0)],
+    ["acknowledged and lost", broken("lost")],
+    ["applied twice", broken("twice")],
+    ["stuck", broken("stuck")],
+    ["otherwise wrong", broken("wrong")],
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const lines = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
+  const evidence = violations
+    .slice(0, 40)
+    .map(
+      ({ sort, rule, run, about, told, found: there }) =>
+        `${sort}: ${rule}\n  ${run} ${about}\n  told:  ${short(told)}\n  found: ${short(there)}`,
+    );
+  const more = violations.length > 40 ? [`… and ${violations.length - 40} more`] : [];
+  return [...lines, "", ...evidence, ...more, `again: npm run chaos -- --seed ${seed}`].join("\n");
+}
+
+const short = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 400);

@@ -1,0 +1,103 @@
+/** A chaos run: a real server under load that is killed again and again, and what the checker has to say of it. */
+
+import { setTimeout as wait } from "node:timers/promises";
+import { LocalServer } from "../test/e2e/lib/server.ts";
+import { Random } from "../test/sim/random.ts";
+import { check } from "./check/check.ts";
+import type { Violation } from "./check/violation.ts";
+import { Client, type Surroundings, sleep } from "./client.ts";
+import { findAll } from "./find.ts";
+import { History, type World } from "./history.ts";
+import { Puller } from "./load/puller.ts";
+import { user } from "./load/user.ts";
+import { type Outage, outagesOf } from "./plan.ts";
+
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly kills: number;
+  /** How long the server serves under load, all its lives together, ms. */
+  readonly spanMs: number;
+  /** After the last restart everything has ended within this. */
+  readonly settleMs: number;
+  readonly users: number;
+  readonly pullers: number;
+  /** Whether pull workers die too; what they held waits for its lease to expire. */
+  readonly workersDie: boolean;
+  /** The history, line by line. */
+  readonly historyPath: string;
+  readonly say: (line: string) => void;
+  /** Ends it early: the server is stopped, and there is no outcome. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ChaosOutcome {
+  readonly world: World;
+  readonly violations: readonly Violation[];
+  readonly outages: readonly Outage[];
+  /** From the last restart until all users were done. */
+  readonly settledMs: number;
+  readonly wallMs: number;
+}
+
+export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
+  const { seed, say } = options;
+  const began = Date.now();
+  const history = new History(options.historyPath);
+  const stopping = new AbortController();
+  const over = new AbortController();
+  options.signal?.addEventListener("abort", () => over.abort());
+  const outages = outagesOf(options);
+  const random = new Random(seed + 1);
+  const server = await LocalServer.start();
+  try {
+    options.signal?.throwIfAborted();
+    const around: Surroundings = {
+      ...{ url: server.url, seed, history, stopping: stopping.signal, over: over.signal },
+      ...{ cutShare: 0.05, againShare: 0.1 },
+    };
+    const pullers = Array.from({ length: options.pullers }, (_, i) => new Puller(around, `p${i}`));
+    const users = Promise.all(Array.from({ length: options.users }, (_, i) => user(around, `u${i}`)));
+    // A fault of the load itself ends the run early; it is thrown below.
+    users.catch(() => over.abort());
+    for (const [i, outage] of outages.entries()) {
+      await sleep(outage.afterMs, over.signal);
+      if (over.signal.aborted) break;
+      history.note(`${outage.how} ${i + 1}`);
+      say(`${i + 1} of ${outages.length}: ${outage.how} after ${outage.afterMs} ms`);
+      await end(server, outage, random);
+      if (options.workersDie && outage.worker !== undefined && pullers.length > 0)
+        pullers[outage.worker % pullers.length]!.die();
+      await wait(outage.awayMs);
+      await server.start();
+    }
+    stopping.abort();
+    const restarted = Date.now();
+    const late = setTimeout(() => over.abort(), options.settleMs);
+    await users;
+    clearTimeout(late);
+    options.signal?.throwIfAborted();
+    const settledMs = Date.now() - restarted;
+    over.abort();
+    await Promise.all(pullers.map(({ done }) => done));
+    say(`settled after ${settledMs} ms; reading what is there`);
+    // A reader whose time is not over.
+    const reading: Surroundings = { ...around, over: AbortSignal.timeout(120_000), cutShare: 0, againShare: 0 };
+    const found = await findAll(new Client(reading, "reader"));
+    const world: World = { calls: history.calls, seen: history.seen, followed: history.followed, found };
+    return { world, violations: check(world), outages, settledMs, wallMs: Date.now() - began };
+  } finally {
+    stopping.abort();
+    over.abort();
+    await server.stop();
+  }
+}
+
+/** Only processes of this server are ended, by the pids that its own record names. */
+async function end(server: LocalServer, { how, betweenMs }: Outage, random: Random): Promise<void> {
+  if (how === "replaced") {
+    await server.interrupt();
+    return;
+  }
+  const pid = how === "torn" ? random.pick(server.processes())?.pid : undefined;
+  await server.kill(pid === undefined ? undefined : { pid, beforeMs: betweenMs });
+}
