@@ -94,10 +94,14 @@ export function cancelAll(
   code: "cancelled" | "run_ended",
   message: string,
   which?: (task: Task) => boolean,
+  /** The task whose end it follows from. */
+  because?: Task,
 ): void {
+  const error = { code, message, ...(because && { because: because.n }) };
+  const causes = because && step.endSeqs(because.n);
   for (const task of [...step.state.tasks.values()]) {
     if (isLive(task) && !isActor(task) && (!which || which(task)))
-      endTask(step, task, { state: "cancelled", error: { code, message } });
+      endTask(step, task, { state: "cancelled", error, ...(causes && { causes }) });
   }
 }
 
@@ -111,7 +115,7 @@ export function settle(step: Step): void {
     releaseDependents(step, task);
     settleCalls(step, task);
     joinParent(step, task);
-    if (task.n === step.state.header.root) endSiblings(step);
+    if (task.n === step.state.header.root) endSiblings(step, task);
   }
   handOver(step);
   endRunWithRoot(step);
@@ -166,7 +170,8 @@ export function meetEndedDependencies(step: Step, task: Task): void {
     const dependency = step.state.task(n);
     if (!isEnded(dependency) || dependency.phase.state === "succeeded") continue;
     if (!task.runOnFailure) {
-      skip(step, task, dependency, step.endSeqs(n));
+      // What did not succeed names its end by its phase, in whichever step that was.
+      skip(step, task, dependency, [dependency.phase.seq]);
       return;
     }
     observe(step, dependency);
@@ -210,8 +215,8 @@ function joinParent(step: Step, task: Task): void {
 }
 
 /** Tasks posted to a run with a root are the root's siblings: they end with it unless detached. */
-function endSiblings(step: Step): void {
-  cancelAll(step, "run_ended", "The run's root ended.", (task) => task.parent === 0 && !task.detached);
+function endSiblings(step: Step, root: Task): void {
+  cancelAll(step, "run_ended", "The run's root ended.", (task) => task.parent === 0 && !task.detached, root);
 }
 
 function endRunWithRoot(step: Step): void {
