@@ -54,6 +54,8 @@ export const labelsMax = 16;
 export const labelCharsMax = 64;
 /** Dependencies of one task. */
 export const afterMax = 256;
+/** Causes of an error that are told of, nearest first: more is no longer read, and each costs a row of the log. */
+export const causesShownMax = 8;
 /** Tasks named in one wait or await_tasks. */
 export const waitTasksMax = 1000;
 /** Failed tasks that a wait for the whole run names (contract). */

@@ -141,6 +141,15 @@ const errorView = z
     code: z.string(),
     message: z.string(),
     hint: z.string().exactOptional(),
+    because: z
+      .strictObject({
+        task: z.string(),
+        key: z.string().exactOptional(),
+        state: taskState,
+        code: z.string().describe("Absent where it succeeded or had not ended.").exactOptional(),
+      })
+      .describe("The task that it ended because of, as it was then.")
+      .exactOptional(),
     get cause() {
       return z.strictObject({ task: z.string(), error: errorView }).exactOptional();
     },

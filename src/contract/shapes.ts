@@ -165,10 +165,20 @@ export type WaitingOn =
   | { cache_warming: string; until: number }
   | null;
 
+/** The task that another ended because of, as it was then. */
+export interface BecauseView {
+  task: string;
+  key?: string;
+  state: TaskState;
+  /** Of its error; absent where it succeeded or had not ended. */
+  code?: string;
+}
+
 export interface ErrorView {
   code: string;
   message: string;
   hint?: string;
+  because?: BecauseView;
   /** Why, when the error is another task's: the chain down to the first cause. */
   cause?: { task: string; error: ErrorView };
 }

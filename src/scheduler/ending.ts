@@ -103,9 +103,13 @@ export function cancelAll(
   code: "cancelled" | "run_ended",
   message: string,
   which?: (task: Task) => boolean,
+  /** The task whose end it follows from. */
+  because?: Task,
 ): void {
+  const causes = because && step.endSeqs(because.n);
+  const end = { ...endOf(code, message, because?.n), ...(causes && { causes }) };
   for (const task of [...step.state.tasks.values()]) {
-    if (isLive(task) && !isActor(task) && (!which || which(task))) endTask(step, task, endOf(code, message));
+    if (isLive(task) && !isActor(task) && (!which || which(task))) endTask(step, task, end);
   }
 }
 
@@ -119,7 +123,7 @@ export function settle(step: Step): void {
     releaseDependents(step, task);
     settleCalls(step, task);
     joinParent(step, task);
-    if (task.n === step.state.header.root) endSiblings(step);
+    if (task.n === step.state.header.root) endSiblings(step, task);
   }
   handOver(step);
   endRunWithRoot(step);
@@ -174,7 +178,8 @@ export function meetEndedDependencies(step: Step, task: Task): void {
     const dependency = step.state.task(n);
     if (!isEnded(dependency) || dependency.phase.state === "succeeded") continue;
     if (!task.runOnFailure) {
-      skip(step, task, dependency, step.endSeqs(n));
+      // What did not succeed names its end by its phase, in whichever step that was.
+      skip(step, task, dependency, [dependency.phase.seq]);
       return;
     }
     observe(step, dependency);
@@ -212,8 +217,8 @@ function joinParent(step: Step, task: Task): void {
 }
 
 /** Tasks posted to a run with a root are the root's siblings: they end with it unless detached. */
-function endSiblings(step: Step): void {
-  cancelAll(step, "run_ended", "The run's root ended.", (task) => task.parent === 0 && !task.detached);
+function endSiblings(step: Step, root: Task): void {
+  cancelAll(step, "run_ended", "The run's root ended.", (task) => task.parent === 0 && !task.detached, root);
 }
 
 function endRunWithRoot(step: Step): void {

@@ -12,7 +12,7 @@ import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { wholeNumber } from "../usage.ts";
-import { errorLine, outcomeText, resultText, tookText, waitingText } from "./task-text.ts";
+import { causesText, errorLine, outcomeText, resultText, tookText, waitingText } from "./task-text.ts";
 
 export const showCommand: Command = {
   name: "show",
@@ -133,6 +133,7 @@ function sayTask(task: TaskView): void {
     ended: at(timings.ended_at),
     took: tookText(task),
     error: errorLine(task.error),
+    why: causesText(task),
     hint: task.error?.hint,
   });
   if (task.state === "succeeded") say(`\n${resultText(task.result)}`);

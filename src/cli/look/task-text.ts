@@ -23,6 +23,26 @@ export function errorLine(error: ErrorView | null, charsMax = Number.POSITIVE_IN
   return parts.join(" < ");
 }
 
+/** `skipped because task b failed because task a was cancelled: code: message`; "" where no other task is to blame. */
+export function causesText({ state, error }: Pick<TaskView, "state" | "error">): string {
+  if (!error?.because) return "";
+  let text = state as string;
+  let last: ErrorView | undefined = error;
+  for (let one: ErrorView | undefined = error; one; one = one.cause?.error) {
+    last = one;
+    if (one.because)
+      text += ` because task ${oneLine(one.because.key ?? one.because.task)} ${became(one.because.state)}`;
+  }
+  return last === error || last.because ? text : `${text}: ${errorLine(last)}`;
+}
+
+const became = (state: TaskView["state"]): string =>
+  state === "cancelled" || state === "skipped"
+    ? `was ${state}`
+    : state === "failed" || state === "succeeded"
+      ? state
+      : `is ${state}`;
+
 /** Text as it is, anything else as JSON; without what could rewrite the screen. */
 export const resultText = (result: unknown): string =>
   manyLines(typeof result === "string" ? result : JSON.stringify(result, null, 2));

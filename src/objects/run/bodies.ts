@@ -1,10 +1,12 @@
 /** Typed access to the texts that lie beside events in the log. */
 
-import type { ErrorView } from "../../contract/shapes.ts";
+import type { BecauseView, ErrorView, TaskState } from "../../contract/shapes.ts";
 import type { TaskSpec } from "../../contract/task-spec.ts";
 import { assert } from "../../errors/assert.ts";
 import { whatHappened } from "../../errors/faults.ts";
-import type { SchedulerEvent } from "../../scheduler/events.ts";
+import { causesShownMax } from "../../limits.ts";
+import { type Because, causesOf } from "../../scheduler/causes.ts";
+import type { ErrorData, SchedulerEvent } from "../../scheduler/events.ts";
 import { isEnded, type Task } from "../../scheduler/task.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
@@ -34,19 +36,41 @@ export function resultOf(run: LoadedRun, task: Task): unknown {
   return body?.result ?? null;
 }
 
-const causesShown = 8;
-
-/** Why a task did not succeed, with its chain of causes; null when it did or has not ended. */
-export function errorOf(run: LoadedRun, task: Task, depth = 0): ErrorView | null {
+/**
+ * Why a task did not succeed, with its chain of causes, at most `causesShownMax` of them; null when it did or has not ended.
+ * Causes are told as they were when it ended: a retry of one does not change why this task ended.
+ */
+export function errorOf(run: LoadedRun, task: Task): ErrorView | null {
   if (!isEnded(task) || task.phase.state === "succeeded") return null;
   const event = run.store.log.event(task.phase.seq);
   assert(event?.type === "task_ended", "an ended task names its end");
-  const { code, message } = event.error ?? { code: task.phase.state, message: "" };
-  const cause = task.phase.because > 0 ? run.state.task(task.phase.because) : undefined;
-  const causeError = cause && depth < causesShown ? errorOf(run, cause, depth + 1) : null;
+  const chain = causesOf(event, causesShownMax, {
+    event: (seq) => run.store.log.event(seq),
+    task: (n) => run.state.task(n),
+  });
+  let further: ErrorView["cause"];
+  for (const { task: n, state, error, because } of [...chain].reverse()) {
+    if (error) further = { task: run.taskId(n), error: errorView(run, { state, error }, because, further) };
+  }
+  return errorView(run, event, chain[0], further);
+}
+
+function errorView(
+  run: LoadedRun,
+  { state, error }: { readonly state: TaskState; readonly error?: ErrorData },
+  because: Because | undefined,
+  cause: ErrorView["cause"],
+): ErrorView {
+  const { code, message } = error ?? { code: state, message: "" };
   return {
     code,
     message: message || whatHappened(code),
-    ...(cause && causeError && { cause: { task: run.taskId(cause.n), error: causeError } }),
+    ...(because && { because: becauseView(run, because) }),
+    ...(cause && { cause }),
   };
+}
+
+function becauseView(run: LoadedRun, { task: n, state, error }: Because): BecauseView {
+  const { key } = run.state.task(n);
+  return { task: run.taskId(n), ...(key !== undefined && { key }), state, ...(error && { code: error.code }) };
 }

@@ -118,6 +118,23 @@ describe("heddle show", () => {
     expect(stdout).toMatch(/^T3-abcdef {2}task3 {2}The third {2}failed .* {2}poisoned: lost thrice < x: first$/m);
   });
 
+  it("tells of a task why it ended because of others, as one sentence", async () => {
+    const first = { code: "no_disk", message: "The disk is gone." };
+    const because = { task: "T1-abcdef", key: "a", state: "failed", code: "no_disk" };
+    const middle = { code: "dependency_failed", message: "m", because, cause: { task: "T1-abcdef", error: first } };
+    const error = {
+      ...{ code: "dependency_failed", message: "m", because: { task: "T2-abcdef", state: "skipped", code: "x" } },
+      cause: { task: "T2-abcdef", error: middle },
+    };
+    const { tasks } = server;
+    server.tasks = [taskView(3, { state: "skipped", result: null, error })];
+    const { stdout } = await heddle("show", "run_1", "T3-abcdef");
+    server.tasks = tasks;
+    expect(stdout).toMatch(
+      /^ {2}why +skipped because task T2-abcdef was skipped because task a failed: no_disk: The disk is gone\.$/m,
+    );
+  });
+
   it("is one document for programs, and says what it left out", async () => {
     const [run] = jsonOf((await heddle("show", "run_1", "--json")).stdout);
     expect(run).toMatchObject({ run: { id: "run_1" }, tasks: [{ id: "T1-abcdef" }, {}, {}], tasks_left: 0 });
