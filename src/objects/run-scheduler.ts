@@ -27,11 +27,12 @@ import type {
   WaitView,
 } from "../contract/shapes.ts";
 import type { TaskSpec } from "../contract/task-spec.ts";
-import { objectWaitMax, objectWorkMax, pageBytesMax, seatShards } from "../limits.ts";
+import { findingSubjectsMax, objectWaitMax, objectWorkMax, pageBytesMax, seatShards } from "../limits.ts";
 import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
 import { cancelTask, settle } from "../scheduler/ending.ts";
+import { unmoved } from "../scheduler/movers.ts";
 import { retryTask } from "../scheduler/retry.ts";
 import {
   cancelRun,
@@ -148,7 +149,11 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   async sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
     await this.#deletion.finish().catch(() => undefined);
     this.#shell.announceAnew();
-    return this.#shell.command((step) => {
+    return this.#shell.command((step, run) => {
+      const stuck = unmoved(step.state);
+      // That is a bug, which no timer ends: somebody has to look.
+      if (stuck.length > 0)
+        console.error("unmoved", { run: run.id, tasks: stuck.length, first: stuck.slice(0, findingSubjectsMax) });
       const { status, endedAt } = step.state.header;
       return ok({ status, ended_at: endedAt || null });
     });
