@@ -5,6 +5,7 @@ import { completeCommand, completionCommand } from "./completion/completion.ts";
 import { doctorCommand } from "./doctor/doctor.ts";
 import { exportCommand } from "./files/export.ts";
 import { importCommand } from "./files/import.ts";
+import { compareCommand } from "./look/compare.ts";
 import { contextCommand } from "./look/context.ts";
 import { criticalPathCommand } from "./look/critical-path.ts";
 import { findingsCommand } from "./look/findings.ts";
@@ -41,6 +42,7 @@ export const commands: readonly Command[] = [
   findingsCommand,
   criticalPathCommand,
   traceCommand,
+  compareCommand,
   waitCommand,
   pauseCommand,
   resumeCommand,

@@ -1,28 +1,32 @@
 /** Boots of a local runtime: what another one began is over at once, and what this one began goes on. */
 
 import { runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { leaseMs } from "../../src/limits.ts";
 import { bootOf } from "../../src/objects/boot.ts";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { bindings, TestClock, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
-heldSeats();
+const tickets = heldSeats();
 
 let made = 0;
 
-/** A run whose object is loaded anew at each `load`, under the launcher's boot that it names. */
+/**
+ * A run whose object is loaded anew at each `load`, under the launcher's boot that it names. `sent`: tickets that its lives send,
+ * which are waited for: one that came after the file's last test would find a runtime that can load nothing any more.
+ */
 async function withObject(
+  sent: number,
   test: (load: (launcher: string) => RunScheduler, name: { tenant: string; run: string }) => Promise<void>,
 ): Promise<void> {
   const name = { tenant: "ten_boots", run: `run_boot${++made}` };
   await runInDurableObject(bindings.RUNS.getByName(`${name.tenant}/${name.run}`), async (_, state) => {
     const load = (launcher: string) => new RunScheduler(state, { ...bindings, HEDDLE_BOOT: launcher });
     await test(load, name);
-    // A seat that opens after the test finds nothing to do.
     value(await load("last").cancelRun(undefined));
   });
+  await vi.waitFor(() => expect(tickets.length).toBeGreaterThanOrEqual(sent), 20_000);
 }
 
 /** Creates a run with one task that a pull worker leases and one that a hosted seat does. */
@@ -44,7 +48,7 @@ const stateOf = async (object: RunScheduler, key: string) => value(await object.
 
 describe("an object that is loaded again", () => {
   it("in the boot that created its run gives no lease a second term", () =>
-    withObject(async (load, name) => {
+    withObject(3, async (load, name) => {
       using clock = new TestClock();
       await begun(load("one"), name);
       clock.forward(leaseMs - 1000);
@@ -56,7 +60,7 @@ describe("an object that is loaded again", () => {
     }));
 
   it("in another boot ends what a seat ran, and gives pull workers a whole term", () =>
-    withObject(async (load, name) => {
+    withObject(4, async (load, name) => {
       using clock = new TestClock();
       await begun(load("one"), name);
       clock.forward(leaseMs - 1000);

@@ -69,7 +69,7 @@ const marked = (marks: object) => () => Object.assign(new Error("the platform's"
 async function expectProblem(fault: FaultClass, response: Response): Promise<void> {
   const { problem } = ruleOf(fault);
   expect(await response.json()).toMatchObject({ code: problem, status: response.status });
-  if (problem === "overloaded") expect(response.headers.get("retry-after")).toBe("1");
+  if (problem === "overloaded") expect(response.headers.get("retry-after")).toMatch(/^[1-3]$/);
 }
 
 const localRun = (): Promise<TestRun> => makeRun({ tenant: "local" });

@@ -1,6 +1,6 @@
 /** A ready task that others keep overtaking. */
 
-import type { ActivitySpan, Span } from "../spans.ts";
+import type { TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
 import { durationText, median, type RunFacts } from "./run-facts.ts";
 import { evidenceMax, type Thresholds } from "./thresholds.ts";
@@ -9,8 +9,9 @@ interface Wait {
   readonly task: number;
   readonly priority: number;
   readonly from: number;
-  readonly to: number;
-  readonly started: boolean;
+  /** When it was started, or was ready no more; NaN: it still waits. */
+  to: number;
+  started: boolean;
 }
 
 /** Waits of a pool that are looked at: the longest. */
@@ -19,22 +20,57 @@ const looked = 20;
 export class Starvation implements Detector {
   readonly #limits: Thresholds["starvation"];
   readonly #byPool = new Map<string, Wait[]>();
+  readonly #tasks = new Map<number, { readonly pool: string; readonly priority: number }>();
+  /** Of tasks that are ready now. */
+  readonly #open = new Map<number, Wait>();
 
   constructor({ starvation }: Thresholds) {
     this.#limits = starvation;
   }
 
-  span(span: Span): void {
-    if (span.what === "activity" && span.kind === "ready") this.#note(span);
+  event(event: TraceEvent): void {
+    switch (event.type) {
+      case "task_created":
+        this.#tasks.set(event.task, { pool: event.pool, priority: event.priority });
+        if (!event.after?.length) this.#ready(event.task, event.at);
+        return;
+      case "task_ready":
+        this.#ready(event.task, event.at);
+        return;
+      case "task_started": {
+        const wait = this.#open.get(event.task);
+        if (wait) Object.assign(wait, { to: event.at, started: true });
+        this.#open.delete(event.task);
+        return;
+      }
+      case "task_ended":
+      case "task_held":
+        this.#drop(event.task);
+        return;
+      default:
+    }
   }
 
-  #note({ facts: { task, pool, priority }, from, to, unfinished }: ActivitySpan): void {
-    const waits = this.#byPool.get(pool) ?? [];
-    waits.push({ task, priority, from, to, started: !unfinished });
-    this.#byPool.set(pool, waits);
+  #ready(task: number, from: number): void {
+    const known = this.#tasks.get(task);
+    if (!known) return;
+    this.#drop(task);
+    const wait = { task, priority: known.priority, from, to: Number.NaN, started: false };
+    const waits = this.#byPool.get(known.pool) ?? [];
+    waits.push(wait);
+    this.#byPool.set(known.pool, waits);
+    this.#open.set(task, wait);
   }
 
-  finish(facts: RunFacts): Found[] {
+  /** It was not started, and is ready no more: nobody waited. */
+  #drop(task: number): void {
+    const wait = this.#open.get(task);
+    if (wait) wait.to = wait.from;
+    this.#open.delete(task);
+  }
+
+  finish(facts: RunFacts, now: number): Found[] {
+    for (const wait of this.#open.values()) wait.to = now;
     return Array.from(this.#byPool.values()).flatMap((waits) => {
       const middle = median(waits.map(({ from, to }) => to - from));
       const least = Math.max(this.#limits.waitMs, middle * this.#limits.timesMedian);

@@ -268,6 +268,8 @@ export class RunServer extends TestServer {
     seats: { open: 1, target: 2 },
     limits: { workers: 16, tokens: null as number | null },
     usage: { ...usage, tokens: 150 },
+    cost: 0.25 as number | null,
+    cache: { hit_ratio: 0.5 },
   };
   tasks: { id: string; key: string; state: string }[] = [taskView(1), taskView(2), taskView(3, { state: "failed" })];
   events: { seq: number; type: string; [field: string]: unknown }[] = [];

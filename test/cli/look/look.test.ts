@@ -374,6 +374,52 @@ describe("heddle critical-path", () => {
   });
 });
 
+describe("heddle compare", () => {
+  const side = (makespan_ms: number, model: number) => ({
+    ...{
+      run: "r",
+      as_of: 9,
+      started_at: 0,
+      ended_at: makespan_ms,
+      makespan_ms,
+      path: [],
+      path_left_out_ms: 0,
+      by_kind: {},
+    },
+    ...{ ideal: { makespan_ms: 500, path: [] }, variables: [], time: { model, ready: 0 }, tasks_left_out: 0 },
+    parallelism: { average: 1.5, peak: 4, speedup_max: 2, curve: [] },
+    tasks: [
+      { task: "T1-abcdef", key: "slow", slack_ms: 0, by_kind: { model, dependencies: 9999 }, waited_for: {} },
+      { task: "T2-abcdef", key: "same", slack_ms: 0, by_kind: { model: 100 }, waited_for: {} },
+      { task: "T3-abcdef", key: null, slack_ms: 0, by_kind: { model: 100 }, waited_for: {} },
+    ],
+  });
+
+  it("shows figures side by side, and the tasks that changed", async () => {
+    const own = server.handler;
+    server.handler = (call) => {
+      const run = /^\/v1\/runs\/(\w+)\/critical-path/.exec(call.path)?.[1];
+      if (run) return { status: 200, body: run === "run_1" ? side(2000, 1000) : side(1500, 500) };
+      return own({ ...call, path: call.path.replace("run_2", "run_1") });
+    };
+    try {
+      const { stdout, stderr, status } = await heddle("compare", "run_1", "run_2");
+      expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
+      expect(stdout).toMatch(/^makespan +2\.0 s +1\.5 s +-25 %$/m);
+      expect(stdout).toMatch(/^all tasks: model +1\.0 s +500 ms +-50 %$/m);
+      expect(stdout).not.toContain("all tasks: ready");
+      expect(stdout).toMatch(/^slow +1\.0 s +500 ms +-50 %$/m);
+      expect(stdout).not.toMatch(/^same/m);
+      const [json] = jsonOf((await heddle("compare", "run_1", "run_2", "--json")).stdout);
+      expect(json.figures[0]).toEqual({ name: "makespan", unit: "ms", before: 2000, after: 1500 });
+      expect(json.tasks.map(({ key }: { key: string }) => key)).toEqual(["slow", "same"]);
+      expect((await heddle("compare", "run_1")).status).toBe(2);
+    } finally {
+      server.handler = own;
+    }
+  });
+});
+
 describe("heddle vars", () => {
   it("lists them, and shows one with who has it and who waits", async () => {
     expect((await heddle("vars", "run_1")).stderr).toBe("No variable has been used yet.\n");

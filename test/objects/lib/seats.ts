@@ -1,10 +1,13 @@
 /** Keeps the queue's consumer from serving, so that a test opens seats itself. */
 
-import { afterAll, beforeAll, beforeEach, vi } from "vitest";
+import { beforeAll, beforeEach, vi } from "vitest";
 import worker from "../../../src/local/index.ts";
 import type { SeatTicket } from "../../../src/objects/seat-rpc.ts";
 
-/** The tickets that were sent, in the order of their delivery; each test starts with none. */
+/**
+ * The tickets that were sent, in the order of their delivery; each test starts with none. They are held until the file's
+ * runtime ends: a ticket that came after its last test would be served by a runtime that can load no module any more.
+ */
 export function heldSeats(): SeatTicket[] {
   const tickets: SeatTicket[] = [];
   beforeAll(() => {
@@ -15,9 +18,6 @@ export function heldSeats(): SeatTicket[] {
   });
   beforeEach(() => {
     tickets.length = 0;
-  });
-  afterAll(() => {
-    vi.restoreAllMocks();
   });
   return tickets;
 }
