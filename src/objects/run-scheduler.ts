@@ -27,12 +27,12 @@ import type {
   WaitView,
 } from "../contract/shapes.ts";
 import type { TaskSpec } from "../contract/task-spec.ts";
-import { findingSubjectsMax, objectWaitMax, objectWorkMax, pageBytesMax, seatShards } from "../limits.ts";
+import { objectWaitMax, objectWorkMax, pageBytesMax, seatShards } from "../limits.ts";
 import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
 import { cancelTask, settle } from "../scheduler/ending.ts";
-import { unmoved } from "../scheduler/movers.ts";
+import { reportUnmoved } from "../scheduler/movers.ts";
 import { retryTask } from "../scheduler/retry.ts";
 import {
   cancelRun,
@@ -157,10 +157,11 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     await this.#shell.repairAlarm();
     this.#shell.announceAnew();
     return this.#shell.command((step, run) => {
-      const stuck = unmoved(step.state);
-      // That is a bug, which no timer ends: somebody has to look.
-      if (stuck.length > 0)
-        console.error("unmoved", { run: run.id, tasks: stuck.length, first: stuck.slice(0, findingSubjectsMax) });
+      const told = run.store.meta("unmoved") ?? "";
+      const found = reportUnmoved(step, told);
+      // No timer ends that: somebody has to look.
+      if (found !== "") console.error("unmoved", { run: run.id, first: found });
+      if (found !== told) run.store.setMeta("unmoved", found);
       const { status, endedAt } = step.state.header;
       return ok({ status, ended_at: endedAt || null });
     });

@@ -7,11 +7,14 @@
  * U2. Every waiting call has one: a live target, its place in the line of each variable, its place among the open calls, or its
  *     timer.
  * U3. A timer counts only where the run's clock rings by then.
+ * U4. What is unmoved is a finding once, and again when it is something else.
  */
 
+import { findingSubjectsMax } from "../limits.ts";
 import { lineKindOf } from "./blocking-state.ts";
 import { isOpenCall } from "./open-calls.ts";
 import type { RunState } from "./state.ts";
+import type { Step } from "./step.ts";
 import { type Call, isEnded, joinsParent, type Task } from "./task.ts";
 
 type Waiting = Extract<Call, { state: "waiting" }>;
@@ -36,6 +39,22 @@ export function unmoved(state: RunState): Unmoved[] {
     }
   }
   return found;
+}
+
+/**
+ * U4. Looks, and tells of what was not told yet.
+ * @param told what this answered the last time; "" at first
+ */
+export function reportUnmoved(step: Step, told: string): string {
+  const found = unmoved(step.state);
+  const first = found.slice(0, findingSubjectsMax);
+  const names = first.map(({ task, call, where }) => `${task}:${call ?? ""}:${where}`).join(" ");
+  if (found.length === 0 || names === told) return names;
+  const places = [...new Set(first.map(({ where }) => where))].join(", ");
+  const message = `Nothing will move ${found.length} tasks or calls (${places}). That is a fault of Heddle's: cancel the tasks, or save the run as a file and report it.`;
+  const subjects = [...new Set(first.map(({ task }) => task))].filter((n) => n > 0);
+  step.emit({ type: "finding", kind: "unmoved", severity: "error", subjects, message });
+  return names;
 }
 
 const phaseOf = ({ phase }: Task): string => (phase.state === "parked" ? `parked on ${phase.on}` : phase.state);

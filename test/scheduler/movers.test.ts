@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { awaitFutures } from "../../src/scheduler/futures.ts";
-import { unmoved } from "../../src/scheduler/movers.ts";
+import { reportUnmoved, unmoved } from "../../src/scheduler/movers.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import { beginAwait } from "../../src/scheduler/waits.ts";
 import { started } from "./blocking.ts";
@@ -60,6 +60,21 @@ describe("what moves a task", () => {
     expect(stuck(run)).toEqual([]);
     run.state.blocking.lineOf("f")!.remove(seq);
     expect(stuck(run)).toEqual(["1 c future"]);
+  });
+
+  test("[U4] it is a finding once, and again when it is something else", () => {
+    const { run, task, seq } = parkedForFuture();
+    const look = (told: string) => run.step((step) => reportUnmoved(step, told));
+    const told = () => run.events("finding").map(({ kind, subjects }) => [kind, subjects]);
+    expect(look("")).toBe("");
+    expect(told()).toEqual([]);
+    run.state.blocking.lineOf("f")!.remove(seq);
+    const first = look("");
+    expect(look(first)).toBe(first);
+    expect(told()).toEqual([["unmoved", [task.n]]]);
+    run.state.setCalls(task, []);
+    expect(look(first)).not.toBe(first);
+    expect(told()).toHaveLength(2);
   });
 
   test("[U2] an await of a task that does not know of it is found", () => {
