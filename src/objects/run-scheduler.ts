@@ -157,11 +157,12 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     await this.#shell.repairAlarm();
     this.#shell.announceAnew();
     return this.#shell.command((step, run) => {
-      const told = run.store.meta("unmoved") ?? "";
-      const found = reportUnmoved(step, told);
-      // No timer ends that: somebody has to look.
-      if (found !== "") console.error("unmoved", { run: run.id, first: found });
-      if (found !== told) run.store.setMeta("unmoved", found);
+      const found = reportUnmoved(step, () => run.store.meta("unmoved"));
+      if (found !== "") {
+        // No timer ends that: somebody has to look.
+        console.error("unmoved", { run: run.id, first: found });
+        run.store.setMeta("unmoved", found);
+      }
       const { status, endedAt } = step.state.header;
       return ok({ status, ended_at: endedAt || null });
     });

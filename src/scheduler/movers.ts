@@ -43,13 +43,13 @@ export function unmoved(state: RunState): Unmoved[] {
 
 /**
  * U4. Looks, and tells of what was not told yet.
- * @param told what this answered the last time; "" at first
+ * @param told what this answered when it told of something last; asked only when there is something
  */
-export function reportUnmoved(step: Step, told: string): string {
+export function reportUnmoved(step: Step, told: () => string | undefined): string {
   const found = unmoved(step.state);
   const first = found.slice(0, findingSubjectsMax);
   const names = first.map(({ task, call, where }) => `${task}:${call ?? ""}:${where}`).join(" ");
-  if (found.length === 0 || names === told) return names;
+  if (found.length === 0 || names === told()) return names;
   const places = [...new Set(first.map(({ where }) => where))].join(", ");
   const message = `Nothing will move ${found.length} tasks or calls (${places}). That is a fault of Heddle's: cancel the tasks, or save the run as a file and report it.`;
   const subjects = [...new Set(first.map(({ task }) => task))].filter((n) => n > 0);

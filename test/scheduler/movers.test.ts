@@ -64,7 +64,7 @@ describe("what moves a task", () => {
 
   test("[U4] it is a finding once, and again when it is something else", () => {
     const { run, task, seq } = parkedForFuture();
-    const look = (told: string) => run.step((step) => reportUnmoved(step, told));
+    const look = (told: string) => run.step((step) => reportUnmoved(step, () => told));
     const told = () => run.events("finding").map(({ kind, subjects }) => [kind, subjects]);
     expect(look("")).toBe("");
     expect(told()).toEqual([]);
