@@ -32,6 +32,7 @@ import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
 import { cancelTask, settle } from "../scheduler/ending.ts";
+import { reportUnmoved } from "../scheduler/movers.ts";
 import { retryTask } from "../scheduler/retry.ts";
 import {
   cancelRun,
@@ -155,7 +156,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     await this.#deletion.finish().catch(() => undefined);
     await this.#shell.repairAlarm();
     this.#shell.announceAnew();
-    return this.#shell.command((step) => {
+    return this.#shell.command((step, run) => {
+      const found = reportUnmoved(step, () => run.store.meta("unmoved"));
+      if (found !== "") {
+        // No timer ends that: somebody has to look.
+        console.error("unmoved", { run: run.id, first: found });
+        run.store.setMeta("unmoved", found);
+      }
       const { status, endedAt } = step.state.header;
       return ok({ status, ended_at: endedAt || null });
     });
