@@ -139,14 +139,21 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return SeatRunner.serve(ticket);
   }
 
+  /** Never throws: an alarm that fails too often is dropped for good. */
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
-    // A deletion that breaks off again has set the next alarm first.
-    if ((await this.#deletion.finish().catch(() => true)) || (await this.#imports.alarm())) return;
-    this.#shell.alarm((info as { scheduledTime?: number } | undefined)?.scheduledTime ?? Date.now());
+    const scheduledAt = (info as { scheduledTime?: number } | undefined)?.scheduledTime ?? Date.now();
+    try {
+      if ((await this.#deletion.finish()) || (await this.#imports.alarm())) return;
+      this.#shell.alarm(scheduledAt);
+    } catch (bug) {
+      // One that is set to the very time it rang at would be stored and never ring.
+      await this.#shell.alarmFailed(bug, scheduledAt + 1);
+    }
   }
 
   async sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
     await this.#deletion.finish().catch(() => undefined);
+    await this.#shell.repairAlarm();
     this.#shell.announceAnew();
     return this.#shell.command((step) => {
       const { status, endedAt } = step.state.header;
