@@ -78,7 +78,7 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
   }
 
   #load(): VariableStore | undefined {
-    this.#store ??= VariableStore.open(this.ctx.storage.sql);
+    this.#store ??= VariableStore.open(this.ctx.storage.sql, (work) => this.ctx.storage.transactionSync(work));
     return this.#store;
   }
 

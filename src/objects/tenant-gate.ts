@@ -11,6 +11,8 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Grant, LoadView, PoolWorkerView } from "../contract/shapes.ts";
 import { gateWaitMax, gateWorkMax, idempotencyMs, leaseContextBytesMax, refusedRunMs } from "../limits.ts";
+import { gateSchema } from "../storage/gate-schema.ts";
+import { migrate } from "../storage/migrations.ts";
 import { admitting, gateClasses } from "./admission.ts";
 import { type Env, runStub } from "./env.ts";
 import { laneOf, takes } from "./lanes.ts";
@@ -44,10 +46,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    ctx.storage.sql.exec(`
-      CREATE TABLE IF NOT EXISTS ready(pool TEXT, run TEXT, PRIMARY KEY(pool, run)) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS outcomes(name TEXT PRIMARY KEY, at INTEGER NOT NULL, fingerprint TEXT NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
-    `);
+    migrate(ctx.storage.sql, (work) => ctx.storage.transactionSync(work), gateSchema);
     for (const { pool, run } of ctx.storage.sql.exec<{ pool: string; run: string }>("SELECT pool, run FROM ready")) {
       this.#laneOf(pool).set(run, 0);
       this.#turns.set(run, 0);

@@ -39,7 +39,7 @@ export class Deletion {
 
   /** Carries on a deletion that was begun; false when there is none. @throws when an object or the index did not answer */
   async finish(): Promise<boolean> {
-    const store = RunStore.isStaged(this.#shell.sql) ? RunStore.stage(this.#shell.sql) : undefined;
+    const store = RunStore.isStaged(this.#shell.sql) ? this.#shell.stage() : undefined;
     const text = store?.meta(metaName);
     if (!store || text === undefined) return false;
     const { tenant, run } = JSON.parse(text) as Identity;

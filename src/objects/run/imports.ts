@@ -93,7 +93,7 @@ export class Imports {
     while (i < lines.length) {
       let taken: Taken = { kind: "done" };
       this.#shell.transaction(() => {
-        this.#store ??= RunStore.stage(this.#shell.sql);
+        this.#store ??= this.#shell.stage();
         const store = this.#store;
         while (i < lines.length && taken.kind === "done") {
           const line = lines[i++]!;
@@ -178,7 +178,7 @@ export class Imports {
 
   #staged(): RunStore | undefined {
     if (!RunStore.isStaged(this.#shell.sql)) return undefined;
-    this.#store ??= RunStore.stage(this.#shell.sql);
+    this.#store ??= this.#shell.stage();
     return this.#store;
   }
 

@@ -86,7 +86,7 @@ export class RunShell {
   /** The run, loaded at the first call; undefined when it was never created or is deleted. */
   load(): LoadedRun | undefined {
     if (this.#run) return this.#run;
-    const store = RunStore.open(this.sql);
+    const store = RunStore.open(this.sql, (work) => this.#ctx.storage.transactionSync(work));
     if (!store) return undefined;
     this.#run = new LoadedRun(store, this.models);
     this.#afterRestart();
@@ -96,6 +96,11 @@ export class RunShell {
   /** There is no run, and yet something: an import, or what a deletion has not come to yet. */
   get isTaken(): boolean {
     return !this.#run && RunStore.isStaged(this.sql);
+  }
+
+  /** The tables of what is no run yet, or no more. */
+  stage(): RunStore {
+    return RunStore.stage(this.sql, (work) => this.#ctx.storage.transactionSync(work));
   }
 
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
@@ -399,7 +404,7 @@ export class RunShell {
 
   /** Forgets the run in memory, with one write to its tables after which `load` does not find it. */
   drop(write: (store: RunStore) => void): void {
-    this.transaction(() => write(RunStore.stage(this.sql)));
+    this.transaction(() => write(this.stage()));
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.signals.releaseAll();

@@ -7,12 +7,13 @@ import type { Decided } from "../../scheduler/events.ts";
 import { leasedCall } from "../../scheduler/remote-calls.ts";
 import { noCounts, type RunHeader, RunState } from "../../scheduler/state.ts";
 import { isLive } from "../../scheduler/task.ts";
+import { callersTransaction, migrate, storedVersion, type Transaction } from "../migrations.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { needsChunks } from "./chunks.ts";
 import { ContextTree } from "./context-tree.ts";
 import type { LoggedEvent } from "./event-codec.ts";
 import { LogStore } from "./log-store.ts";
-import { applySchema, hasSchema, isCurrent } from "./schema.ts";
+import { runSchema } from "./schema.ts";
 import { Texts } from "./texts.ts";
 import { Variables } from "./variables.ts";
 
@@ -63,29 +64,31 @@ export class RunStore {
     this.#checkpoints = new Checkpoints(sql, this.texts);
   }
 
-  /** Undefined when the run was never created, or is deleted. */
-  static open(sql: SqlStorage): RunStore | undefined {
-    if (!hasSchema(sql) || !identityOf(sql)) return undefined;
-    if (!isCurrent(sql)) applySchema(sql);
+  /** Undefined when the run was never created, or is deleted. @throws NewerSchema */
+  static open(sql: SqlStorage, transaction: Transaction): RunStore | undefined {
+    if (storedVersion(sql, runSchema) === 0) return undefined;
+    // Before anything is read: newer code may keep the identity elsewhere.
+    migrate(sql, transaction, runSchema);
+    if (!identityOf(sql)) return undefined;
     return new RunStore(sql);
   }
 
   static create(sql: SqlStorage, identity: Identity): RunStore {
-    applySchema(sql);
+    migrate(sql, callersTransaction, runSchema);
     const put = (name: string, value: string) => sql.exec("INSERT INTO meta(name, value) VALUES(?, ?)", name, value);
     put("identity", JSON.stringify(identity));
     return new RunStore(sql);
   }
 
-  /** The tables of a run that is not one yet: `open` does not see it before it has its identity. */
-  static stage(sql: SqlStorage): RunStore {
-    applySchema(sql);
+  /** The tables of a run that is not one yet: `open` does not see it before it has its identity. @throws NewerSchema */
+  static stage(sql: SqlStorage, transaction = callersTransaction): RunStore {
+    migrate(sql, transaction, runSchema);
     return new RunStore(sql);
   }
 
   /** Whether there is something that is no run: an import under way. */
   static isStaged(sql: SqlStorage): boolean {
-    return hasSchema(sql) && !identityOf(sql);
+    return storedVersion(sql, runSchema) > 0 && !identityOf(sql);
   }
 
   /** Makes what was staged a run. */

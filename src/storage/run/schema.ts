@@ -1,3 +1,5 @@
+import type { Schema } from "../migrations.ts";
+
 /**
  * Tables of a RunScheduler. Rows written are the platform's dearest unit: no secondary index, no generated key.
  *
@@ -13,32 +15,30 @@
  * facts      checkpoints of the variables that block: a row each, or NULL when it lies in `chunks`
  * meta       the checkpoint's header, the schema's version, the local runtime's identity
  */
-const schemaVersion = 4;
-
-/** Creates what is not there yet: all of it for a new run, what has come since for one of an older version. */
-export function applySchema(sql: SqlStorage): void {
-  sql.exec(`
-    CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS log(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, events TEXT NOT NULL, bodies TEXT);
-    CREATE TABLE IF NOT EXISTS snapshots(
-      hash TEXT PRIMARY KEY, parent TEXT, root TEXT NOT NULL, messages INTEGER NOT NULL, bytes INTEGER NOT NULL, texts TEXT
-    ) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS pages(page INTEGER PRIMARY KEY, tasks TEXT);
-    CREATE TABLE IF NOT EXISTS outcomes(name TEXT PRIMARY KEY, at INTEGER NOT NULL, fingerprint TEXT NOT NULL, value TEXT) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS chunks(owner TEXT NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(owner, part)) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS variables(seq INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS renewals(task INTEGER PRIMARY KEY, fence INTEGER NOT NULL, expires_at INTEGER NOT NULL);
-    CREATE TABLE IF NOT EXISTS call_renewals(call INTEGER PRIMARY KEY, fence INTEGER NOT NULL, expires_at INTEGER NOT NULL);
-  `);
-  sql.exec("INSERT OR REPLACE INTO meta(name, value) VALUES('schema', ?)", String(schemaVersion));
-}
-
-/** True when this version has nothing to add. */
-export const isCurrent = (sql: SqlStorage): boolean =>
-  Number(sql.exec("SELECT value FROM meta WHERE name = 'schema'").one().value) >= schemaVersion;
-
-/** True when the object has been created and not deleted. */
-export function hasSchema(sql: SqlStorage): boolean {
-  return sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").toArray().length > 0;
-}
+export const runSchema: Schema = {
+  name: "run",
+  since1: "log",
+  steps: [
+    `
+      CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS log(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, events TEXT NOT NULL, bodies TEXT);
+      CREATE TABLE IF NOT EXISTS snapshots(
+        hash TEXT PRIMARY KEY, parent TEXT, root TEXT NOT NULL, messages INTEGER NOT NULL, bytes INTEGER NOT NULL, texts TEXT
+      ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS pages(page INTEGER PRIMARY KEY, tasks TEXT);
+      CREATE TABLE IF NOT EXISTS outcomes(name TEXT PRIMARY KEY, at INTEGER NOT NULL, fingerprint TEXT NOT NULL, value TEXT) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS chunks(owner TEXT NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(owner, part)) WITHOUT ROWID;
+    `,
+    // `renewals` came during version 1, so that some of those have it.
+    `
+      CREATE TABLE IF NOT EXISTS renewals(task INTEGER PRIMARY KEY, fence INTEGER NOT NULL, expires_at INTEGER NOT NULL);
+      CREATE TABLE IF NOT EXISTS variables(seq INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL);
+    `,
+    `
+      CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+    `,
+    `
+      CREATE TABLE IF NOT EXISTS call_renewals(call INTEGER PRIMARY KEY, fence INTEGER NOT NULL, expires_at INTEGER NOT NULL);
+    `,
+  ],
+};

@@ -11,10 +11,26 @@
 import { idempotencyMs } from "../../limits.ts";
 import type { Answer, Decision, Entry, Json, Stored } from "../../variables/kind.ts";
 import type { DataKind } from "../../variables/ops.ts";
+import { callersTransaction, migrate, type Schema, storedVersion, type Transaction } from "../migrations.ts";
 import { needsChunks } from "../run/chunks.ts";
 import { Texts } from "../run/texts.ts";
 
-const schemaVersion = 1;
+export const variableSchema: Schema = {
+  name: "variable",
+  since1: "entries",
+  steps: [
+    `
+      CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS entries(key TEXT PRIMARY KEY, value TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS outcomes(
+        owner TEXT NOT NULL, slot INTEGER NOT NULL, at INTEGER NOT NULL, turn INTEGER NOT NULL, call TEXT NOT NULL,
+        fingerprint TEXT NOT NULL, answer TEXT, PRIMARY KEY(owner, slot)
+      ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS fences(lock TEXT PRIMARY KEY, token INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS chunks(owner TEXT NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(owner, part)) WITHOUT ROWID;
+    `,
+  ],
+};
 
 export interface VariableIdentity {
   readonly tenant: string;
@@ -50,9 +66,10 @@ export class VariableStore implements Stored {
     this.#head = head;
   }
 
-  /** Undefined when it was never created, or is deleted. */
-  static open(sql: SqlStorage): VariableStore | undefined {
-    if (sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").toArray().length === 0) return;
+  /** Undefined when it was never created, or is deleted. @throws NewerSchema */
+  static open(sql: SqlStorage, transaction: Transaction): VariableStore | undefined {
+    if (storedVersion(sql, variableSchema) === 0) return;
+    migrate(sql, transaction, variableSchema);
     const meta = new Map(
       sql
         .exec<{ name: string; value: string }>("SELECT name, value FROM meta")
@@ -70,18 +87,8 @@ export class VariableStore implements Stored {
 
   /** Creates the tables. Call in a transaction. */
   static create(sql: SqlStorage, identity: VariableIdentity, head: Json): VariableStore {
-    sql.exec(`
-      CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS entries(key TEXT PRIMARY KEY, value TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS outcomes(
-        owner TEXT NOT NULL, slot INTEGER NOT NULL, at INTEGER NOT NULL, turn INTEGER NOT NULL, call TEXT NOT NULL,
-        fingerprint TEXT NOT NULL, answer TEXT, PRIMARY KEY(owner, slot)
-      ) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS fences(lock TEXT PRIMARY KEY, token INTEGER NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS chunks(owner TEXT NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(owner, part)) WITHOUT ROWID;
-    `);
+    migrate(sql, callersTransaction, variableSchema);
     const store = new VariableStore(sql, identity, head);
-    store.#put("schema", String(schemaVersion));
     store.#put("identity", JSON.stringify(identity));
     return store;
   }

@@ -9,6 +9,7 @@
 import { apply } from "../../../src/scheduler/apply.ts";
 import type { SchedulerEvent } from "../../../src/scheduler/events.ts";
 import type { RunState } from "../../../src/scheduler/state.ts";
+import { callersTransaction } from "../../../src/storage/migrations.ts";
 import { type LoggedEvent, unpackEvents } from "../../../src/storage/run/event-codec.ts";
 import { LogStore } from "../../../src/storage/run/log-store.ts";
 import { RunStore } from "../../../src/storage/run/run-store.ts";
@@ -65,7 +66,7 @@ export class RunWatch {
       for (const [i, event] of unpackEvents(row.events).entries())
         this.#add(row.seq + i, row.at, event, log.body(row.seq + i));
     }
-    this.isDeleted = RunStore.open(storage.reader) === undefined;
+    this.isDeleted = RunStore.open(storage.reader, callersTransaction) === undefined;
     if (rows.length > 0 && ++this.#flushes % checkEvery === 0) this.#checkState();
   }
 
@@ -124,6 +125,6 @@ export class RunWatch {
         throw new Error(`[L1] row ${row.seq} has changed`);
     }
     this.#checkState();
-    expectSame(this.state, RunStore.open(storage.reader)!.load());
+    expectSame(this.state, RunStore.open(storage.reader, callersTransaction)!.load());
   }
 }

@@ -1,0 +1,23 @@
+/**
+ * Tables of a TenantGate.
+ *
+ * ready     runs with ready work, by lane
+ * outcomes  first answers, by Idempotency-Key
+ * meta      the schema's version; gates of version 1 had none
+ */
+
+import type { Schema } from "./migrations.ts";
+
+export const gateSchema: Schema = {
+  name: "tenant's gate",
+  since1: "ready",
+  steps: [
+    `
+      CREATE TABLE IF NOT EXISTS ready(pool TEXT, run TEXT, PRIMARY KEY(pool, run)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS outcomes(name TEXT PRIMARY KEY, at INTEGER NOT NULL, fingerprint TEXT NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+    `,
+    `
+      CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    `,
+  ],
+};

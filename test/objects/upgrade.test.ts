@@ -1,0 +1,81 @@
+/** Objects over storage of another version of Heddle: an older one is brought up to date, a newer one is left alone. */
+
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { variableStub } from "../../src/objects/env.ts";
+import { bindings, gateOf, makeRun, type TestRun, value } from "./lib/runs.ts";
+import { heldSeats } from "./lib/seats.ts";
+
+heldSeats();
+
+const objects = {
+  run: (run: TestRun) => bindings.RUNS.getByName(`${run.tenant}/${run.id}`),
+  variable: (run: TestRun) => bindings.VARIABLES.getByName(`${run.tenant}/${run.id}/n`),
+  gate: (run: TestRun) => bindings.GATES.getByName(run.tenant),
+};
+type Kind = keyof typeof objects;
+
+const exec = (kind: Kind, run: TestRun, sql: string): Promise<Record<string, unknown>[]> =>
+  runInDurableObject(objects[kind](run) as DurableObjectStub<undefined>, (_, { storage }) =>
+    storage.sql.exec(sql).toArray(),
+  );
+const version = async (kind: Kind, run: TestRun) =>
+  Number((await exec(kind, run, "SELECT value FROM meta WHERE name = 'schema'"))[0]?.value);
+
+const add = (run: TestRun) =>
+  run.rpc.callTool({ tool: "atomic", arguments: '{"op":"add","name":"n","delta":1}', waitMs: 0 });
+const uses: Record<Kind, (run: TestRun) => Promise<unknown>> = {
+  run: (run) => run.rpc.run(),
+  variable: add,
+  gate: (run) => gateOf(run.tenant).lease({ tenant: run.tenant, pool: "box", worker: "w", max: 1, waitMs: 5_000 }),
+};
+
+/** A run with a task that waits for a worker, and a variable that is 1. */
+async function ground(): Promise<TestRun> {
+  const run = await makeRun();
+  await run.create({ key: "a", pool: "box", instructions: "do a" });
+  value(await add(run));
+  return run;
+}
+
+const older: Record<Kind, string> = {
+  run: "DROP TABLE call_renewals; DROP TABLE facts; DROP TABLE variables; DROP TABLE renewals; UPDATE meta SET value = '1' WHERE name = 'schema'",
+  variable: "DELETE FROM meta WHERE name = 'schema'",
+  gate: "DROP TABLE meta",
+};
+
+describe("storage of the first version", () => {
+  it.each(Object.keys(objects) as Kind[])("S1 of a %s opens, with what is in it", async (kind) => {
+    const run = await ground();
+    const now = await version(kind, run);
+    await exec(kind, run, older[kind]);
+    await evictDurableObject(objects[kind](run));
+    const used = await uses[kind](run);
+    expect(used).toMatchObject({ ok: true });
+    // A variable's only step is its first.
+    if (kind !== "variable") expect(await version(kind, run)).toBe(now);
+    if (kind === "run") expect(await run.lease()).toMatchObject({ task: { key: "a" } });
+    if (kind === "variable") expect(used).toMatchObject({ value: { result: { value: 2 } } });
+    if (kind === "gate") expect(used).toMatchObject({ value: [{ task: { key: "a" } }] });
+  });
+});
+
+describe("storage of a newer version", () => {
+  // A gate refuses in its constructor: test/storage/migrations.test.ts.
+  it.each(["run", "variable"] as const)(
+    "S3 of a %s is refused and not touched; its own version finds all",
+    async (kind) => {
+      const run = await ground();
+      const now = await version(kind, run);
+      const dump = () => exec(kind, run, "SELECT name, value FROM meta WHERE name <> 'schema' ORDER BY name");
+      const before = await dump();
+      await exec(kind, run, "UPDATE meta SET value = '99' WHERE name = 'schema'");
+      await evictDurableObject(objects[kind](run));
+      const look = kind === "run" ? run.rpc.run() : variableStub(bindings, run.tenant, run.id, "n").look();
+      await expect(look).rejects.toThrow(/is of version 99.*Nothing was changed/s);
+      expect(await dump()).toEqual(before);
+      await exec(kind, run, `UPDATE meta SET value = '${now}' WHERE name = 'schema'`);
+      expect(await uses[kind](run)).toMatchObject({ ok: true });
+    },
+  );
+});
