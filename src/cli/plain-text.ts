@@ -11,15 +11,6 @@ export const manyLines = (text: string): string =>
     .map((line) => line.replaceAll("\t", "    ").replace(controls, " ").trimEnd())
     .join("\n");
 
-/** `850 ms`, `12.3 s`, `4 min 5 s`, `3 h 2 min` */
-export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1000);
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
-}
-
 /** `2026-11-26 14:05:09`, in the time zone of whoever reads it. */
 export function dateTime(at: number): string {
   const date = new Date(at);

@@ -1,22 +1,9 @@
 /** Where a run's time went, as the wire shows it. */
 
+import type { Kind } from "../trace/kinds.ts";
+
 /** What a task can be doing; `outside`: nobody of the run did anything. */
-export type TimeKind =
-  | "dependencies"
-  | "ready"
-  | "paused"
-  | "cache_warming"
-  | "model"
-  | "working"
-  | "lost"
-  | "tools"
-  | "variables"
-  | "tasks"
-  | "children"
-  | "budget"
-  | "retrying"
-  | "fallback"
-  | "outside";
+export type TimeKind = Kind | "outside";
 
 /** Milliseconds by what was done; kinds without any are left out. */
 export type TimeByKind = Partial<Record<TimeKind, number>>;

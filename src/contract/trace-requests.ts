@@ -2,31 +2,14 @@
 
 import * as z from "zod";
 import { pageRowsDefault, pageRowsMax } from "../limits.ts";
+import { kinds } from "../trace/kinds.ts";
 import { queryInt } from "./paging.ts";
 import type { CriticalPathView } from "./time-shapes.ts";
 
 const at = z.int().describe("Epoch milliseconds.");
 const ms = z.int().describe("Milliseconds.");
 
-/** What a task can be doing; `outside`: nobody of the run did anything. */
-const timeKinds = [
-  "dependencies",
-  "ready",
-  "paused",
-  "cache_warming",
-  "model",
-  "working",
-  "lost",
-  "tools",
-  "variables",
-  "tasks",
-  "children",
-  "budget",
-  "retrying",
-  "fallback",
-  "outside",
-] as const;
-const kind = z.enum(timeKinds);
+const kind = z.enum([...kinds, "outside"]).describe("What a task was doing; outside: nobody of the run did anything.");
 const byKind = z
   .partialRecord(kind, z.int())
   .describe("Milliseconds by what was done; kinds without any are left out.");

@@ -14,7 +14,8 @@
  */
 
 import { type Edge, Edges } from "./edges.ts";
-import { type Interval, Intervals, type Kind } from "./intervals.ts";
+import { type Interval, Intervals } from "./intervals.ts";
+import type { Kind } from "./kinds.ts";
 import type { Of, TraceEvent } from "./trace-event.ts";
 
 /** Waiting for a worker, which an unlimited number of workers would end. */

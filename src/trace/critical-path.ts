@@ -7,7 +7,7 @@
  */
 
 import { CausalGraph, type Earliest, earliest, endedByOthers, type Step, weightOf } from "./causal-graph.ts";
-import type { Kind } from "./intervals.ts";
+import type { Kind } from "./kinds.ts";
 import type { TraceEvent } from "./trace-event.ts";
 
 export interface Segment {

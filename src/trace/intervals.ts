@@ -10,32 +10,8 @@
  * V3. A turn is told as soon as the model has answered, so its call is the last `model_ms` before: no worker's clock is needed.
  */
 
+import type { Kind } from "./kinds.ts";
 import type { Of, TraceEvent } from "./trace-event.ts";
-
-/** What a task was doing. */
-export type Kind =
-  /** Not begun: dependencies have not ended. */
-  | "dependencies"
-  /** It could run, and no worker took it. */
-  | "ready"
-  /** It could run, and the run was paused. */
-  | "paused"
-  /** It could run, and was held until a sibling had written the prompt cache. */
-  | "cache_warming"
-  | "model"
-  /** With a worker, and not in a model call: tools that are carried out at once, the worker's own work, the way to the log. */
-  | "working"
-  /** With a worker, for nothing: since the last logged turn of an attempt that failed or was lost. */
-  | "lost"
-  /** Remote tools were carried out for it. */
-  | "tools"
-  | "variables"
-  | "tasks"
-  | "children"
-  | "budget"
-  /** Between two attempts, until the end of a backoff. */
-  | "retrying"
-  | "fallback";
 
 export interface Interval {
   readonly task: number;

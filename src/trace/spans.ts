@@ -12,7 +12,8 @@
 
 import type { UsageDelta } from "../scheduler/events.ts";
 import { type EdgeKind, Edges } from "./edges.ts";
-import { type Interval, Intervals, type Kind } from "./intervals.ts";
+import { type Interval, Intervals } from "./intervals.ts";
+import type { Kind } from "./kinds.ts";
 import type { Of, TraceEvent } from "./trace-event.ts";
 
 export interface Usage {

@@ -1,25 +1,8 @@
 /** A run's tasks as CSV (RFC 4180): a row for each generation of each task, with what its time went to in milliseconds. */
 
-import type { Kind } from "./intervals.ts";
+import { type Kind, kinds } from "./kinds.ts";
 import { Spans, type TaskSpan } from "./spans.ts";
 import type { TraceEvent } from "./trace-event.ts";
-
-const kinds: readonly Kind[] = [
-  "dependencies",
-  "ready",
-  "paused",
-  "cache_warming",
-  "model",
-  "working",
-  "lost",
-  "tools",
-  "variables",
-  "tasks",
-  "children",
-  "budget",
-  "retrying",
-  "fallback",
-];
 
 const columns = [
   ...["task", "key", "title", "state", "error", "pool", "parent", "priority", "generation", "turns"],

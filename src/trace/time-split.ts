@@ -1,6 +1,7 @@
 /** What each task's time went to, and how many tasks did what at once. Sums of intervals; a task's kinds sum to its wall time. */
 
-import { type Interval, Intervals, type Kind } from "./intervals.ts";
+import { type Interval, Intervals } from "./intervals.ts";
+import type { Kind } from "./kinds.ts";
 import type { TraceEvent } from "./trace-event.ts";
 
 export type Split = Readonly<Partial<Record<Kind, number>>>;

@@ -23,6 +23,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   ids: { imports: ["limits"], pure: true },
   lru: { pure: true },
   version: { pure: true },
+  duration: { pure: true },
   // Async, as WebCrypto is.
   signing: {},
   errors: { imports: ["limits"], pure: true },
@@ -37,10 +38,15 @@ export const layers: Readonly<Record<string, Layer>> = {
   // A hash that is not async exists in node:crypto alone.
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
   variables: { imports: ground, pure: true },
-  contract: { imports: [...ground, "context"], types: ["prices", "variables"], packages: [/^zod$/], pure: true },
+  contract: {
+    imports: [...ground, "context", "trace/kinds"],
+    types: ["prices", "variables"],
+    packages: [/^zod$/],
+    pure: true,
+  },
   scheduler: { imports: [...ground, "context", "prices"], types: ["contract", "variables"], pure: true },
   // Folds of the log.
-  trace: { imports: [...ground, "prices"], types: ["scheduler", "contract"], pure: true },
+  trace: { imports: [...ground, "duration", "prices"], types: ["scheduler", "contract"], pure: true },
   // Below the objects and the door, which both read and write through it.
   storage: { imports: domain, types: ["contract", "objects"] },
   objects: {
@@ -77,7 +83,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   client: { imports: ["limits", "context/line-digest"], types: ["context", "contract"], packages: [/^node:crypto$/] },
   cli: {
     // Of the errors it needs what its workspace tools answer, and by which status a command says that it may be tried again.
-    imports: ["limits", "version", "client", "context/json-position", "errors/codes", "errors/faults"],
+    imports: ["limits", "version", "duration", "client", "context/json-position", "errors/codes", "errors/faults"],
     types: ["context", "contract"],
     packages: [/^node:/, /^yaml$/],
   },

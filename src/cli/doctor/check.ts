@@ -5,8 +5,8 @@
  */
 
 import type { AboutView } from "../../client/replies.ts";
+import { duration } from "../../duration.ts";
 import { clockSkewMs } from "../../limits.ts";
-import { duration } from "../plain-text.ts";
 
 export interface Check {
   readonly name: string;

@@ -1,11 +1,12 @@
 /** `heddle compare` */
 
 import type { CriticalPathView, RunView, TimeKind } from "../../client/replies.ts";
+import { duration } from "../../duration.ts";
 import { pageRowsMax } from "../../limits.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { duration, oneLine } from "../plain-text.ts";
+import { oneLine } from "../plain-text.ts";
 import { paintOf, say, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 

@@ -1,11 +1,12 @@
 /** `heddle critical-path` */
 
 import type { CriticalPathView, PathSegment, TimeByKind, TimeKind } from "../../client/replies.ts";
+import { duration } from "../../duration.ts";
 import { pageRowsMax } from "../../limits.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { clockTime, duration, oneLine } from "../plain-text.ts";
+import { clockTime, oneLine } from "../plain-text.ts";
 import { note, paintOf, say, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { wholeNumber } from "../usage.ts";

@@ -2,11 +2,12 @@
 
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunRow } from "../../client/replies.ts";
+import { duration } from "../../duration.ts";
 import { pageRowsMax, runsListedDefault } from "../../limits.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { dateTime, duration } from "../plain-text.ts";
+import { dateTime } from "../plain-text.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";

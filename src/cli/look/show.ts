@@ -2,11 +2,12 @@
 
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskState, TaskView } from "../../client/replies.ts";
+import { duration } from "../../duration.ts";
 import { tasksShownDefault } from "../../limits.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { dateTime, duration, oneLine } from "../plain-text.ts";
+import { dateTime, oneLine } from "../plain-text.ts";
 import { countsText, totalOf } from "../run/counts.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";

@@ -1,7 +1,8 @@
 /** What people read about a task: what it waits for, what became of it. */
 
 import type { ErrorView, TaskView } from "../../client/replies.ts";
-import { clockTime, duration, manyLines, oneLine } from "../plain-text.ts";
+import { duration } from "../../duration.ts";
+import { clockTime, manyLines, oneLine } from "../plain-text.ts";
 
 export function waitingText({ waiting_on: on }: Pick<TaskView, "waiting_on">): string {
   if (on === null) return "";

@@ -1,8 +1,9 @@
 /** A run's progress on the screen: a block that is drawn again, plain lines, or JSON lines. */
 
 import type { RunView, TaskView } from "../../client/replies.ts";
+import { duration } from "../../duration.ts";
 import { plainProgressEveryMs } from "../../limits.ts";
-import { duration, oneLine } from "../plain-text.ts";
+import { oneLine } from "../plain-text.ts";
 import { Terminal } from "../terminal.ts";
 import { bar, countsText, endedOf, totalOf } from "./counts.ts";
 

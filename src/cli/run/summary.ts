@@ -2,8 +2,9 @@
 
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskView } from "../../client/replies.ts";
+import { duration } from "../../duration.ts";
 import { errorLine } from "../look/task-text.ts";
-import { duration, oneLine } from "../plain-text.ts";
+import { oneLine } from "../plain-text.ts";
 import { countsText, totalOf } from "./counts.ts";
 import { named } from "./progress.ts";
 

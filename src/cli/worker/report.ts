@@ -1,7 +1,8 @@
 /** What a worker tells about itself: a live line on a terminal, plain lines elsewhere, or JSON lines for programs. */
 
+import { duration } from "../../duration.ts";
 import { busyNoteEveryMs, loadReportEveryMs } from "../../limits.ts";
-import { duration, oneLine } from "../plain-text.ts";
+import { oneLine } from "../plain-text.ts";
 import { Terminal } from "../terminal.ts";
 import type { Holding } from "./load/load-watch.ts";
 import type { MachineLoad } from "./load/machine.ts";

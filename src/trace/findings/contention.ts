@@ -1,9 +1,10 @@
 /** A lock or a semaphore for which tasks wait far longer than it is held: they queue for it one behind the other. */
 
+import { duration } from "../../duration.ts";
 import type { Span } from "../spans.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
-import { durationText, percent, type RunFacts } from "./run-facts.ts";
+import { percent, type RunFacts } from "./run-facts.ts";
 import { evidenceMax, subjectsMax, type Thresholds } from "./thresholds.ts";
 
 interface Use {
@@ -61,13 +62,13 @@ export class Contention implements Detector {
       const share = use.waitedMs / Math.max(1, this.#taskMs);
       if (use.waitedMs < leastMs || use.waitedMs < timesHeld * held || share < shareOfTime) return [];
       keepLongest(use);
-      const busy = `It was granted ${use.grants} times and held for ${durationText(held)} in all`;
+      const busy = `It was granted ${use.grants} times and held for ${duration(held)} in all`;
       return {
         kind: "contention",
         severity: "warning" as const,
         subjects: [...new Set(use.waits.map(({ task }) => task))].slice(0, subjectsMax),
         evidence: use.waits.map(({ seq }) => seq).sort((a, b) => a - b),
-        message: `Tasks waited ${durationText(use.waitedMs)} for "${name}", ${percent(share)} of all their time. ${busy}, so they stood in line for it. Hold it for less (do slow work before acquiring, above all model calls), split it by what it protects, or let readers share it.`,
+        message: `Tasks waited ${duration(use.waitedMs)} for "${name}", ${percent(share)} of all their time. ${busy}, so they stood in line for it. Hold it for less (do slow work before acquiring, above all model calls), split it by what it protects, or let readers share it.`,
       };
     });
   }

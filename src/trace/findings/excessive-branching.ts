@@ -1,8 +1,9 @@
 /** A fan-out that only queues: its tasks wait for a worker several times as long as they work. */
 
+import { duration } from "../../duration.ts";
 import type { Span } from "../spans.ts";
 import type { Detector, Found } from "./found.ts";
-import { durationText, median, type RunFacts } from "./run-facts.ts";
+import { median, type RunFacts } from "./run-facts.ts";
 import { evidenceMax, subjectsMax, type Thresholds } from "./thresholds.ts";
 
 interface Times {
@@ -57,7 +58,7 @@ export class ExcessiveBranching implements Detector {
         severity: "warning",
         subjects: parent > 0 ? [parent, ...longest.slice(0, subjectsMax - 1)] : longest.slice(0, subjectsMax),
         evidence: facts.events(longest.slice(0, evidenceMax)),
-        message: `${by} ${worked.length} tasks for ${where}: half of them waited ${durationText(wait)} or longer for a worker, for ${durationText(work)} of work. Give each task more of the work (${Math.ceil(worked.length / Math.max(1, Math.round(wait / Math.max(1, work))))} tasks would keep the workers as busy), or allow more workers.`,
+        message: `${by} ${worked.length} tasks for ${where}: half of them waited ${duration(wait)} or longer for a worker, for ${duration(work)} of work. Give each task more of the work (${Math.ceil(worked.length / Math.max(1, Math.round(wait / Math.max(1, work))))} tasks would keep the workers as busy), or allow more workers.`,
       },
     ];
   }

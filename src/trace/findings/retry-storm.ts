@@ -1,8 +1,9 @@
 /** Many attempts fail within a short time: everybody tries again what cannot succeed now. */
 
+import { duration } from "../../duration.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
-import { durationText, percent, type RunFacts } from "./run-facts.ts";
+import { percent, type RunFacts } from "./run-facts.ts";
 import { evidenceMax, subjectsMax, type Thresholds } from "./thresholds.ts";
 
 interface Ended {
@@ -74,7 +75,7 @@ export class RetryStorm implements Detector {
         severity: "warning",
         subjects,
         evidence,
-        message: `${failures} attempts of ${tasks.size} tasks failed within ${durationText(to - from)} (${percent(failures / ended)} of those that ended), most of them with ${code}: ${facts.names(subjects, 3)}. Lower limits.workers until fewer are refused, give tasks a longer retries.backoff_ms, or pause the run until the provider or the workers are well again.`,
+        message: `${failures} attempts of ${tasks.size} tasks failed within ${duration(to - from)} (${percent(failures / ended)} of those that ended), most of them with ${code}: ${facts.names(subjects, 3)}. Lower limits.workers until fewer are refused, give tasks a longer retries.backoff_ms, or pause the run until the provider or the workers are well again.`,
       };
     });
   }

@@ -90,14 +90,6 @@ export class RunFacts {
   }
 }
 
-/** `850 ms`, `12.3 s`, `4 min 5 s` */
-export function durationText(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1000);
-  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-}
-
 export const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 /** 0 of none. */

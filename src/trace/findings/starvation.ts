@@ -1,8 +1,9 @@
 /** A ready task that others keep overtaking. */
 
+import { duration } from "../../duration.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
-import { durationText, median, type RunFacts } from "./run-facts.ts";
+import { median, type RunFacts } from "./run-facts.ts";
 import { evidenceMax, type Thresholds } from "./thresholds.ts";
 
 interface Wait {
@@ -97,7 +98,7 @@ export class Starvation implements Detector {
         severity: "warning",
         subjects: [wait.task],
         evidence: facts.events(tasks),
-        message: `${facts.name(wait.task)} was ready for ${durationText(wait.to - wait.from)} while ${overtakers.length} tasks that became ready later were started; the median wait was ${durationText(middle)}. ${why}`,
+        message: `${facts.name(wait.task)} was ready for ${duration(wait.to - wait.from)} while ${overtakers.length} tasks that became ready later were started; the median wait was ${duration(middle)}. ${why}`,
       },
     ];
   }

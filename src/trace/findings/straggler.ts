@@ -1,8 +1,9 @@
 /** A task that works far longer than its siblings do. */
 
+import { duration } from "../../duration.ts";
 import type { Span } from "../spans.ts";
 import type { Detector, Found } from "./found.ts";
-import { durationText, median, type RunFacts } from "./run-facts.ts";
+import { median, type RunFacts } from "./run-facts.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 const isWork = new Set(["model", "working", "tools", "lost", "retrying"]);
@@ -48,7 +49,7 @@ export class Straggler implements Detector {
         severity: live ? ("warning" as const) : ("info" as const),
         subjects: [task],
         evidence: facts.events([task]),
-        message: `${facts.name(task)} ${live ? "has worked" : "worked"} ${durationText(this.#worked.get(task)!)}, its ${tasks.length - 1} siblings ${durationText(middle)} in the median. ${live ? "See what it does (its context shows each turn), and cancel or split it if it is lost." : "If it holds back what follows, split its part of the work, or start it first with a higher priority."}`,
+        message: `${facts.name(task)} ${live ? "has worked" : "worked"} ${duration(this.#worked.get(task)!)}, its ${tasks.length - 1} siblings ${duration(middle)} in the median. ${live ? "See what it does (its context shows each turn), and cancel or split it if it is lost." : "If it holds back what follows, split its part of the work, or start it first with a higher priority."}`,
       };
     });
   }

@@ -1,8 +1,9 @@
 /** A long stretch in which one task at a time had a worker, while others waited for it and seats stood idle. */
 
+import { duration } from "../../duration.ts";
 import type { ActivitySpan, Span } from "../spans.ts";
 import type { Detector, Found } from "./found.ts";
-import { durationText, percent, type RunFacts } from "./run-facts.ts";
+import { percent, type RunFacts } from "./run-facts.ts";
 import { subjectsMax, type Thresholds } from "./thresholds.ts";
 
 interface Change {
@@ -74,7 +75,7 @@ export class UnderParallelism implements Detector {
         severity: "info",
         subjects: chain.slice(0, subjectsMax),
         evidence: facts.events(chain.slice(0, subjectsMax)),
-        message: `For ${durationText(ms)} (${percent(ms / whole)} of the run) at most one task had a worker, of ${workers} that could, while ${longest.waiting} or more waited for it: ${facts.names(chain)}. Split that work, or drop a dependency (after, a reference) that is not needed; more workers gain nothing.`,
+        message: `For ${duration(ms)} (${percent(ms / whole)} of the run) at most one task had a worker, of ${workers} that could, while ${longest.waiting} or more waited for it: ${facts.names(chain)}. Split that work, or drop a dependency (after, a reference) that is not needed; more workers gain nothing.`,
       },
     ];
   }
