@@ -10,6 +10,7 @@ import type { FindingView } from "../contract/shapes.ts";
 import { Fault } from "../errors/fault.ts";
 import { ownerIdOf, type RunId } from "../ids.ts";
 import { traceEventsMax } from "../limits.ts";
+import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import { FindingsFold } from "../trace/findings/findings.ts";
 import { ask, runObject } from "./objects.ts";
 import { type AsOf, LogReading } from "./read-log.ts";
@@ -25,31 +26,53 @@ export const findingRoutes = [
       query: pageQuery,
       answer: { status: 200, schema: findingsPage },
     },
-    async ({ env, tenant, params, query: { limit, cursor } }) => {
-      const object = runObject(env, tenant, params.run);
-      const place = cursor === undefined ? undefined : readCursor(cursor);
-      let reading: LogReading;
-      try {
-        reading = await LogReading.begin(object, traceEventsMax, place?.asOf);
-      } catch (error) {
-        if (!(error instanceof Fault) || error.data.code !== "log_too_long") throw error;
-        // Its own findings are an index of the log, however long that is.
-        const logged = await ask(
-          object.findings({ limit, ...(cursor !== undefined && { cursor: String(place?.from) }) }),
-        );
-        return { findings: logged.rows, next_cursor: logged.nextCursor && `0.0.${logged.nextCursor}` };
-      }
-      const run = params.run as RunId;
-      const fold = new FindingsFold((n) => ownerIdOf(run, n));
-      for await (const events of reading.pages()) for (const event of events) fold.add(event);
-      const all = views(run, fold.finish(reading.asOf.now));
-      const from = place?.from ?? 0;
-      const { upTo, now } = reading.asOf;
-      const next = from + limit < all.length ? `${upTo}.${now}.${from + limit}` : null;
-      return { findings: all.slice(from, from + limit), next_cursor: next };
-    },
+    ({ env, tenant, params, query }) => listFindings(runObject(env, tenant, params.run), params.run as RunId, query),
   ),
 ];
+
+interface Query {
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+interface FindingsAnswer {
+  readonly findings: readonly FindingView[];
+  readonly next_cursor: string | null;
+}
+
+/** Of a log with more than `eventsMax` events only what the run noticed itself. @throws Fault */
+export async function listFindings(
+  object: RunSchedulerRpc,
+  run: RunId,
+  { limit, cursor }: Query,
+  eventsMax = traceEventsMax,
+): Promise<FindingsAnswer> {
+  const place = cursor === undefined ? undefined : readCursor(cursor);
+  // No reading is as of event 0: it is a cursor of the list below.
+  if (place?.asOf.upTo === 0) return loggedFindings(object, limit, place.from);
+  let reading: LogReading;
+  try {
+    reading = await LogReading.begin(object, eventsMax, place?.asOf);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.data.code !== "log_too_long") throw error;
+    return loggedFindings(object, limit);
+  }
+  const fold = new FindingsFold((n) => ownerIdOf(run, n));
+  for await (const events of reading.pages()) for (const event of events) fold.add(event);
+  const all = views(run, fold.finish(reading.asOf.now));
+  const from = place?.from ?? 0;
+  const { upTo, now } = reading.asOf;
+  const next = from + limit < all.length ? `${upTo}.${now}.${from + limit}` : null;
+  return { findings: all.slice(from, from + limit), next_cursor: next };
+}
+
+/** Its own findings are an index of the log, however long that is. */
+async function loggedFindings(object: RunSchedulerRpc, limit: number, after?: number): Promise<FindingsAnswer> {
+  const { rows, nextCursor } = await ask(
+    object.findings({ limit, ...(after !== undefined && { cursor: String(after) }) }),
+  );
+  return { findings: rows, next_cursor: nextCursor && `0.0.${nextCursor}` };
+}
 
 function readCursor(cursor: string): { asOf: AsOf; from: number } {
   const [, upTo, now, from] = /^(\d{1,15})\.(\d{1,15})\.(\d{1,15})$/.exec(cursor) ?? [];
