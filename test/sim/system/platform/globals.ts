@@ -22,6 +22,7 @@ const real = {
   setImmediate: globalThis.setImmediate,
   crypto: Object.getOwnPropertyDescriptor(globalThis, "crypto")!,
   error: console.error,
+  warn: console.warn,
 };
 
 /** Resolves when everything that can go on without virtual time has. */
@@ -71,6 +72,7 @@ export function replaceGlobals(timeline: Timeline, random: Random, error: (...wh
   globalThis.clearInterval = clear as never;
   Object.defineProperty(globalThis, "crypto", { value: chance, configurable: true });
   console.error = error;
+  console.warn = error;
   return () => {
     Date.now = real.now;
     Math.random = real.random;
@@ -80,5 +82,6 @@ export function replaceGlobals(timeline: Timeline, random: Random, error: (...wh
     globalThis.clearInterval = real.clearInterval;
     Object.defineProperty(globalThis, "crypto", real.crypto);
     console.error = real.error;
+    console.warn = real.warn;
   };
 }
