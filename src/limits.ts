@@ -492,6 +492,10 @@ export const callAnswersMax = 256;
 /** The cron sweep reads the run index by pages and loads a few runs at a time: an invocation has 6 connections. */
 export const sweepPageRuns = 200;
 export const sweepRunsAtOnce = 6;
+/** A run that does not answer the sweep within this is passed over: it must not hold up all that come after it. */
+export const sweepCallMs = 10 * second;
+/** An alarm whose work failed rings again after this, twice as late each time, at most at the sweep's pace: the platform's own six tries would end. */
+export const alarmRetryMs = 1 * second;
 /** A row of the run index without an object is removed when it is older than any creation could take. */
 export const orphanRowMs = 1 * minute;
 /** `heddle run` reads the run for its display at most this often, and this often where the log is silent. */

@@ -172,7 +172,6 @@ const fields = {
     mode: waitMode,
     until: time.exactOptional(),
     want: want.exactOptional(),
-    lock: z.strictObject({ names: z.array(name).min(1).max(limits.lockNamesMax), mode: lockMode }).exactOptional(),
     remote: z
       .strictObject({
         tool: remoteToolName,

@@ -32,6 +32,7 @@ import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
 import { cancelTask, settle } from "../scheduler/ending.ts";
+import { reportUnmoved } from "../scheduler/movers.ts";
 import { retryTask } from "../scheduler/retry.ts";
 import {
   cancelRun,
@@ -139,16 +140,29 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return SeatRunner.serve(ticket);
   }
 
+  /** Never throws: an alarm that fails too often is dropped for good. */
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
-    // A deletion that breaks off again has set the next alarm first.
-    if ((await this.#deletion.finish().catch(() => true)) || (await this.#imports.alarm())) return;
-    this.#shell.alarm((info as { scheduledTime?: number } | undefined)?.scheduledTime ?? Date.now());
+    const scheduledAt = (info as { scheduledTime?: number } | undefined)?.scheduledTime ?? Date.now();
+    try {
+      if ((await this.#deletion.finish()) || (await this.#imports.alarm())) return;
+      this.#shell.alarm(scheduledAt);
+    } catch (bug) {
+      // One that is set to the very time it rang at would be stored and never ring.
+      await this.#shell.alarmFailed(bug, scheduledAt + 1);
+    }
   }
 
   async sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
     await this.#deletion.finish().catch(() => undefined);
+    await this.#shell.repairAlarm();
     this.#shell.announceAnew();
-    return this.#shell.command((step) => {
+    return this.#shell.command((step, run) => {
+      const found = reportUnmoved(step, () => run.store.meta("unmoved"));
+      if (found !== "") {
+        // No timer ends that: somebody has to look.
+        console.error("unmoved", { run: run.id, first: found });
+        run.store.setMeta("unmoved", found);
+      }
       const { status, endedAt } = step.state.header;
       return ok({ status, ended_at: endedAt || null });
     });

@@ -1,6 +1,7 @@
 /** The cron sweep, the last net: every run that has not ended is loaded, so that what is due happens whatever its alarm did. */
 
-import { orphanRowMs, sweepPageRuns, sweepRunsAtOnce } from "../limits.ts";
+import type { RunStatus } from "../contract/shapes.ts";
+import { orphanRowMs, sweepCallMs, sweepPageRuns, sweepRunsAtOnce } from "../limits.ts";
 import { activeRuns, deleteRun, setRunStatus } from "../storage/d1/run-index.ts";
 import { type Env, runStub } from "./env.ts";
 
@@ -16,17 +17,34 @@ export async function sweepRuns(env: Pick<Env, "DB" | "RUNS">): Promise<void> {
   } while (after);
 }
 
-async function sweepOne(env: Pick<Env, "DB" | "RUNS">, name: { tenant: string; id: string }): Promise<void> {
+async function sweepOne(
+  env: Pick<Env, "DB" | "RUNS">,
+  name: { tenant: string; id: string; status: RunStatus },
+): Promise<void> {
   try {
-    const reply = await runStub(env, name.tenant, name.id).sweep();
+    const reply = await within(sweepCallMs, runStub(env, name.tenant, name.id).sweep());
     if (reply.ok) {
       const { status, ended_at } = reply.value;
-      if (ended_at !== null) await setRunStatus(env.DB, name, status, ended_at);
+      // A run that is paused or goes on tells the index itself; when that was lost, this is where it is noticed.
+      if (ended_at !== null || status !== name.status) await setRunStatus(env.DB, name, status, ended_at);
     } else if (reply.fault.code === "not_found") {
       // A row that is younger may belong to a creation under way.
       await deleteRun(env.DB, name, Date.now() - orphanRowMs);
     }
   } catch (error) {
     console.error("sweep failed", { run: name.id, error: String(error) });
+  }
+}
+
+/** @throws when it takes longer; the call itself goes on */
+async function within<T>(ms: number, call: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([call, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

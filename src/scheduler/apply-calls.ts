@@ -30,7 +30,6 @@ export function waitInCall(state: RunState, event: Of<"call_waiting">, seq: numb
     until: event.until ?? 0,
     since: state.header.changedAt,
     ...(event.want && { want: event.want }),
-    ...(event.lock && { want: { kind: "lock", ...event.lock } }),
     ...(event.remote && { remote: newRemoteCall(event.remote, seq, state.header.changedAt) }),
   };
   state.setCalls(task, [...task.calls.filter((one) => one.id !== event.call), call]);

@@ -169,8 +169,6 @@ export type SchedulerEvent =
       readonly until?: number;
       /** In place of targets. The body of a push has its messages. */
       readonly want?: Want;
-      /** The locks of a `want`, as logs from before the other kinds have it. */
-      readonly lock?: { readonly names: readonly string[]; readonly mode: LockMode };
       /** In place of targets: a tool that is carried out elsewhere, in a pool or, for "", by its url. The body has its arguments. */
       readonly remote?: { readonly tool: string; readonly pool: string; readonly retries: number };
     }

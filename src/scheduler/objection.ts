@@ -154,7 +154,7 @@ function waiting(state: RunState, event: Of<"call_waiting">): Objection {
   const task = state.task(event.task);
   if (task.phase.state !== "running") return "only who runs begins to wait";
   if (hasCall(task, event.call)) return "that call was made before";
-  const want = event.want ?? (event.lock && { kind: "lock" as const, ...event.lock });
+  const { want } = event;
   if (event.remote) return callOfTool(state, event);
   if (!want) return undefined;
   for (const name of want.names) {
@@ -166,8 +166,8 @@ function waiting(state: RunState, event: Of<"call_waiting">): Objection {
 }
 
 /** It always times out (M3 of remote-calls.ts), and stands in place of all else that a call may wait for. */
-function callOfTool(state: RunState, { targets, want, lock, until }: Of<"call_waiting">): Objection {
-  if (targets.length > 0 || want || lock) return "a call waits for one thing";
+function callOfTool(state: RunState, { targets, want, until }: Of<"call_waiting">): Objection {
+  if (targets.length > 0 || want) return "a call waits for one thing";
   if (!until) return "a call of a tool times out";
   return state.openCalls.size < openToolCallsMax ? undefined : `more than ${openToolCallsMax} open calls`;
 }

@@ -61,6 +61,10 @@ export class ReadyQueue {
     return this.#classOf.size;
   }
 
+  has(n: number): boolean {
+    return this.#classOf.has(n);
+  }
+
   /** Adds a task, or takes over its changed key; `seq` stays as it is while the task is ready. */
   put(n: number, key: ReadyKey): void {
     const name = nameOf(key);

@@ -272,6 +272,11 @@ export class RunState {
     }
   }
 
+  /** When the run's clock looks at the task, its due time or before; undefined: never. */
+  timedAt(n: number): number | undefined {
+    return this.#timers.has(n) ? this.#due.get(n) : undefined;
+  }
+
   /** The task whose clock rings first, and when; renewed leases are put back on the way. */
   nextDue(): { n: number; at: number } | undefined {
     for (;;) {

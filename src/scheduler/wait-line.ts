@@ -18,6 +18,10 @@ export class WaitLine<W extends Want> {
     if (this.waiters.length === 0) this.top = 0;
   }
 
+  has(seq: number): boolean {
+    return this.waiters[this.#placeOf(seq)]?.seq === seq;
+  }
+
   get first(): Waiter<W> | undefined {
     return this.waiters[0];
   }

@@ -108,7 +108,7 @@ export class Edges {
     switch (event.type) {
       case "call_waiting": {
         if (!known) return;
-        const names = event.want?.names ?? event.lock?.names;
+        const names = event.want?.names;
         if (names) {
           known.wants ??= new Map();
           known.wants.set(event.call, names);

@@ -290,6 +290,6 @@ export class Intervals {
 
 function openCallOf(event: Of<"call_waiting">): OpenCall {
   if (event.remote) return { kind: "tools", on: event.remote.tool };
-  const names = event.want?.names ?? event.lock?.names;
+  const names = event.want?.names;
   return names ? { kind: "variables", on: names.join(", ") } : { kind: "tasks" };
 }

@@ -160,6 +160,7 @@ const lies: Record<string, Change> = {
     line.snapshot = childHash(line.parent as never, line.messages);
   },
   "an event of no known type": change("task_created", { type: "task_blessed" }),
+  "an event of a newer version": change("task_created", { v: 2 }),
   "a field that no event has": change("task_created", { __proto__x: 1 }),
   "a number out of bounds": change("task_created", { priority: 99 }),
   "more workers than a run may have": change("run_created", {

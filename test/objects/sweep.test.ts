@@ -1,9 +1,10 @@
 /** The cron sweep, the last net: what no alarm did is done, and the run index tells the truth. */
 
-import { createScheduledController } from "cloudflare:test";
+import { createScheduledController, runInDurableObject } from "cloudflare:test";
 import { expect, it, vi } from "vitest";
 import { leaseMs } from "../../src/limits.ts";
 import worker from "../../src/local/index.ts";
+import type { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
 import { bindings, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
@@ -45,4 +46,54 @@ it("corrects the index of a run that has ended, and removes a row that no run st
   await sweep();
   expect(await statusOf(run.tenant, run.id)).toBe("succeeded");
   expect(await statusOf(nobody.tenant, nobody.id)).toBeUndefined();
+});
+
+it("corrects the index of a run that goes on or pauses, when its own notice was lost", async () => {
+  const run = await indexed();
+  await bindings.DB.prepare("UPDATE runs SET status = 'paused' WHERE id = ?").bind(run.id).run();
+  await sweep();
+  expect(await statusOf(run.tenant, run.id)).toBe("active");
+});
+
+const inObject = <T>(run: TestRun, work: (state: DurableObjectState, object: RunScheduler) => Promise<T>): Promise<T> =>
+  runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), (object, state) =>
+    work(state, object as unknown as RunScheduler),
+  );
+
+it("sets an alarm again that is gone, and says so in the run's findings, once", async () => {
+  const run = await indexed();
+  await run.create({ key: "a", pool: "box", instructions: "a" });
+  await run.lease();
+  await inObject(run, async ({ storage }) => {
+    expect(await storage.getAlarm()).not.toBeNull();
+    await storage.deleteAlarm();
+  });
+  await sweep();
+  await sweep();
+  expect(await inObject(run, ({ storage }) => storage.getAlarm())).not.toBeNull();
+  expect(value(await run.rpc.findings({ limit: 10 })).rows.map(({ kind }) => kind)).toEqual(["repaired"]);
+});
+
+it("an alarm whose work fails rings again, later each time, and works when the fault is gone", async () => {
+  const run = await indexed();
+  await run.create({ key: "a", pool: "box", instructions: "a" });
+  await run.lease();
+  const refused = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  const waits = await inObject(run, async ({ storage }, object) => {
+    storage.sql.exec("ALTER TABLE log RENAME TO elsewhere");
+    const after: number[] = [];
+    using clock = new TestClock();
+    for (let tries = 0; tries < 3; tries++) {
+      clock.forward(leaseMs + 1);
+      const now = Date.now();
+      await object.alarm({ scheduledTime: now } as never);
+      after.push((await storage.getAlarm())! - now);
+    }
+    storage.sql.exec("ALTER TABLE elsewhere RENAME TO log");
+    await object.alarm({ scheduledTime: Date.now() } as never);
+    return after;
+  });
+  refused.mockRestore();
+  expect(waits).toEqual([1000, 2000, 4000]);
+  expect((await run.task("a")).state).toBe("ready");
 });

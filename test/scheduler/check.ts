@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { runIdleMs } from "../../src/limits.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import { stallEndAt } from "../../src/scheduler/deadlock.ts";
+import { unmoved } from "../../src/scheduler/movers.ts";
 import { isOpenCall, readyKeyOfCall } from "../../src/scheduler/open-calls.ts";
 import { exhaustionAt } from "../../src/scheduler/pool-exhaustion.ts";
 import { compareReady } from "../../src/scheduler/ready-queue.ts";
@@ -240,6 +241,7 @@ export function checkState(state: RunState, now: number): void {
     }
   }
   must(isAcyclic(parties, families), "[C4] no cycle of waits");
+  for (const { task, where } of unmoved(state)) must(false, `[U1] something moves task ${task} (${where})`);
   checkIndexes(state, tasks, now);
   checkOpenCalls(state, parties, now);
 }

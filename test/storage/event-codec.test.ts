@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { SchedulerEvent } from "../../src/scheduler/events.ts";
-import { packEvent, unpackEvents } from "../../src/storage/run/event-codec.ts";
+import { packEvent, unpackEvents, wholeEvents } from "../../src/storage/run/event-codec.ts";
 
 const created: SchedulerEvent = {
   type: "task_created",
@@ -40,5 +40,30 @@ describe("stored events", () => {
 
   test("of older versions, with every field, are read as they are", () => {
     expect(unpackEvents(JSON.stringify([created]))).toEqual([created]);
+  });
+});
+
+describe("events of other versions", () => {
+  const waiting = { type: "call_waiting", task: 7, call: "c", targets: [], mode: "all" } as const;
+  const want = { kind: "lock", names: ["l"], mode: "shared" } as const;
+
+  test("E1 those with an older form carry their version in the log, and nowhere else", () => {
+    const text = packEvent({ ...waiting, want }, []);
+    expect(JSON.parse(text)).toEqual({ ...waiting, want, v: 2 });
+    expect(unpackEvents(`[${text}]`)).toEqual([{ ...waiting, want }]);
+    expect(JSON.parse(wholeEvents(`[${text}]`))).toEqual([{ ...waiting, want, v: 2 }]);
+  });
+
+  test("E2 the lock of a call, as it was once, is what it wants; what had the newer form stays", () => {
+    const { kind: _, ...lock } = want;
+    const old = [{ ...waiting, lock }, { ...waiting, want }, waiting];
+    const present = [{ ...waiting, want }, { ...waiting, want }, waiting];
+    expect(unpackEvents(JSON.stringify(old))).toEqual(present);
+    expect(JSON.parse(wholeEvents(JSON.stringify(old)))).toEqual(present.map((event) => ({ ...event, v: 2 })));
+  });
+
+  test.each([3, 0, 1.5, "2", null])("E3 one of version %j is refused", (v) => {
+    expect(() => unpackEvents(JSON.stringify([{ ...waiting, v }]))).toThrow(/call_waiting is of version .* up to 2/);
+    expect(() => unpackEvents(JSON.stringify([{ type: "run_resumed", v }]))).toThrow(/run_resumed .* up to 1/);
   });
 });

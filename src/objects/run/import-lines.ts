@@ -34,6 +34,7 @@ import {
 } from "../../limits.ts";
 import type { Decided, SchedulerEvent } from "../../scheduler/events.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
+import { NewerEvent, upcast } from "../../storage/run/upcast.ts";
 import type { DataKind, VariableKind } from "../../variables/ops.ts";
 import type { VariableContents } from "../variable-rpc.ts";
 
@@ -240,10 +241,11 @@ function takeRow(
 
 function decidedOf(
   store: RunStore,
-  logged: Record<string, unknown>,
+  stored: Record<string, unknown>,
   body: unknown,
   { seq, at }: { seq: number; at: number },
 ): Decided {
+  const logged = present(stored, seq);
   const type = logged.type as LoggedType;
   const schema = Object.hasOwn(loggedEvents, type) ? loggedEvents[type] : undefined;
   const parse = schema?.safeParse(logged);
@@ -269,6 +271,15 @@ function decidedOf(
     variables.add({ name: added.name, kind: added.kind as VariableKind }, seq);
   }
   return { seq, event: added, causes, body: given };
+}
+
+/** Of whatever version this server reads. */
+function present(stored: Record<string, unknown>, seq: number): Readonly<Record<string, unknown>> {
+  try {
+    return upcast(stored);
+  } catch (error) {
+    throw error instanceof NewerEvent ? wrong(`event ${seq}: ${error.message}`) : error;
+  }
 }
 
 /** As many messages as their sizes say, and messages of a context that are such. */

@@ -10,7 +10,7 @@
 
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
-import { alarmOverdueMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } from "../../limits.ts";
+import { alarmOverdueMs, alarmRetryMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
@@ -59,6 +59,8 @@ export class RunShell {
   readonly #commits: Commits<Command, Reply<unknown>>;
   #run: LoadedRun | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
+  /** In a row. */
+  #alarmFailures = 0;
   #announced = new Map<string, boolean>();
   /** Lanes of which the gate is being told: calls may overtake one another, so there is one at a time. */
   readonly #telling = new Set<string>();
@@ -340,25 +342,57 @@ export class RunShell {
     const now = Date.now();
     const overdue = this.#alarmAt + alarmOverdueMs < now;
     if (want === Number.POSITIVE_INFINITY || (want >= this.#alarmAt && !overdue)) return;
-    this.#alarmAt = Math.max(want, now, earliest);
-    void this.#ctx.storage.setAlarm(this.#alarmAt);
+    this.#setAlarm(Math.max(want, now, earliest));
   }
 
-  /** The alarm's work. Never throws: an alarm that fails too often is dropped for good. */
+  #setAlarm(at: number): void {
+    this.#alarmAt = at;
+    const forget = (error: unknown) => {
+      console.error("alarm was not set", { run: this.#run?.id, error: String(error) });
+      // The next command sets it.
+      if (this.#alarmAt === at) this.#alarmAt = Number.POSITIVE_INFINITY;
+    };
+    this.#ctx.waitUntil(this.#ctx.storage.setAlarm(at).catch(forget));
+  }
+
+  /**
+   * Whether the alarm that storage has rings in time for the run's next clock. When not, whoever removed it was no code of ours:
+   * it is set, and the run's findings say so.
+   */
+  async repairAlarm(): Promise<void> {
+    const run = this.load();
+    const due = run && nextClock(run.state);
+    if (!run || due === undefined) return;
+    const stored = await this.#ctx.storage.getAlarm();
+    if ((stored !== null && stored <= due + alarmOverdueMs) || nextClock(run.state) !== due) return;
+    console.warn("repaired", { run: run.id, what: "alarm" });
+    const message = `Its alarm was ${stored === null ? "gone" : "set too late"} when the sweep came. It is set again, and what was due is done: nothing was lost, but it came late.`;
+    this.command((step) => {
+      step.emit({ type: "finding", kind: "repaired", severity: "info", subjects: [], message });
+      return { ok: true, value: null };
+    });
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.arm();
+  }
+
+  /** What the alarm was to do failed: it rings again, later each time, and never stops to. */
+  async alarmFailed(bug: unknown, earliest = 0): Promise<void> {
+    const backoff = Math.min(alarmRetryMs * 2 ** this.#alarmFailures++, sweepEveryMs);
+    console.error("alarm failed", { run: this.#run?.id, again_ms: backoff, error: String(bug) });
+    this.#alarmAt = Math.max(Date.now() + backoff, earliest);
+    await this.#ctx.storage.setAlarm(this.#alarmAt);
+  }
+
+  /** The alarm's work. @throws what its caller hands to `alarmFailed` */
   alarm(scheduledAt: number): void {
     this.#alarmAt = Number.POSITIVE_INFINITY;
     this.#retryEffectsAt = Number.POSITIVE_INFINITY;
     // One that is set to the very time it rang at would be stored and never ring.
     const earliest = scheduledAt + 1;
-    try {
-      this.command(() => ({ ok: true, value: null }));
-      this.#dropOldOutcomes();
-      this.arm(earliest);
-    } catch (bug) {
-      console.error("alarm failed", bug);
-      this.#alarmAt = Math.max(Date.now() + sweepEveryMs, earliest);
-      void this.#ctx.storage.setAlarm(this.#alarmAt);
-    }
+    this.command(() => ({ ok: true, value: null }));
+    this.#dropOldOutcomes();
+    this.arm(earliest);
+    this.#alarmFailures = 0;
   }
 
   #dropOldOutcomes(): void {

@@ -70,11 +70,17 @@ export async function listRuns(
 }
 
 /** Runs of all tenants that have not ended, paused ones included, in a fixed order after `after`; for the cron sweep. */
-export async function activeRuns(db: D1Database, limit: number, after?: RunName): Promise<RunName[]> {
+export async function activeRuns(
+  db: D1Database,
+  limit: number,
+  after?: RunName,
+): Promise<(RunName & { status: RunStatus })[]> {
   const { results } = await db
-    .prepare("SELECT tenant, id FROM runs WHERE ended_at IS NULL AND (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?")
+    .prepare(
+      "SELECT tenant, id, status FROM runs WHERE ended_at IS NULL AND (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?",
+    )
     .bind(after?.tenant ?? "", after?.id ?? "", limit)
-    .all<RunName>();
+    .all<RunName & { status: RunStatus }>();
   return results;
 }
 

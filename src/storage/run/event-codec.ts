@@ -5,6 +5,7 @@
  */
 
 import type { SchedulerEvent } from "../../scheduler/events.ts";
+import { upcast, versionOf } from "./upcast.ts";
 
 export type LoggedEvent = SchedulerEvent & { causes?: readonly number[] };
 
@@ -33,7 +34,12 @@ export function packEvent(event: SchedulerEvent, causes: readonly number[]): str
   const stored = without(event, usualOf[event.type] ?? {});
   if (event.type === "turn") stored.usage = without(event.usage, usualUsage);
   if (causes.length > 0) stored.causes = causes;
-  return JSON.stringify(stored);
+  return JSON.stringify(withVersion(stored, event.type));
+}
+
+function withVersion(stored: Fields, type: SchedulerEvent["type"]): Fields {
+  const v = versionOf(type);
+  return v === 1 ? stored : { ...stored, v };
 }
 
 function without(fields: object, usual: Fields): Record<string, unknown> {
@@ -44,11 +50,12 @@ function without(fields: object, usual: Fields): Record<string, unknown> {
 }
 /** A row's text with every field of every event: what leaves the run must be read by those who don't know what is usual. */
 export const wholeEvents = (text: string): string =>
-  JSON.stringify(unpackEvents(text).map(({ type, ...fields }) => ({ type, ...fields })));
+  JSON.stringify(unpackEvents(text).map(({ type, ...fields }) => withVersion({ type, ...fields }, type)));
 
 /** The events of a row's text. */
 export function unpackEvents(text: string): LoggedEvent[] {
-  return (JSON.parse(text) as LoggedEvent[]).map((stored) => {
+  return (JSON.parse(text) as Fields[]).map((old) => {
+    const stored = upcast(old) as unknown as LoggedEvent;
     const usual = usualOf[stored.type];
     const event = usual ? ({ ...usual, ...stored } as LoggedEvent) : stored;
     return event.type === "turn" ? { ...event, usage: { ...usualUsage, ...event.usage } } : event;

@@ -152,7 +152,9 @@ test("the run index: inserted once, listed by tenant and age, swept until ended"
     { id: "run_a", name: null, status: "failed", created_at: 10, ended_at: 50 },
   ]);
   expect(ids(await activeRuns(db, 2))).toEqual(["run_b", "run_c"]);
-  expect(await activeRuns(db, 2, { tenant: "ten_x", id: "run_c" })).toEqual([{ tenant: "ten_y", id: "run_z" }]);
+  expect(await activeRuns(db, 2, { tenant: "ten_x", id: "run_c" })).toEqual([
+    { tenant: "ten_y", id: "run_z", status: "active" },
+  ]);
   expect(await deleteRun(db, { tenant: "ten_x", id: "run_c" }, 5)).toBe(false);
   expect(await deleteRun(db, { tenant: "ten_x", id: "run_c" }, 6)).toBe(true);
   expect(await deleteRun(db, { tenant: "ten_x", id: "run_c" })).toBe(false);

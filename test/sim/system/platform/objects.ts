@@ -187,6 +187,7 @@ export class Host {
         },
         sync: () => (storage.isDirty ? new Promise<void>((resolve) => life.syncs.push(resolve)) : Promise.resolve()),
         setAlarm: (at: number) => quietly(() => storage.setAlarm(Number(at), watcher)),
+        getAlarm: () => Promise.resolve(storage.alarm ?? null),
         deleteAlarm: () => quietly(() => storage.setAlarm(undefined, watcher)),
         deleteAll: () => quietly(() => storage.deleteAll(watcher)),
       },
