@@ -1,10 +1,11 @@
 /** An object that loses its memory at any boundary of a run loses nothing: its log goes on as if nothing had been. */
 
-import { beforeAll, describe, expect, it } from "vitest";
+import { expect } from "vitest";
 import type { LeaseGrant } from "../../src/contract/shapes.ts";
 import type { ToolCallInput } from "../../src/objects/rpc.ts";
 import type { SeatWork } from "../../src/objects/seat-rpc.ts";
-import { makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
+import { disturbed, type Step } from "./lib/disturbed.ts";
+import { bindings, makeRun, TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
 heldSeats();
@@ -19,15 +20,15 @@ const toolCall = (tool: string, callId: string, args: unknown): ToolCallInput =>
   waitMs: 0,
 });
 
-interface Story {
-  run: TestRun;
-  clock: TestClock;
-  leases: Record<string, LeaseGrant>;
+interface Cast {
+  readonly run: TestRun;
+  readonly leases: Record<string, LeaseGrant>;
   work: SeatWork | undefined;
 }
 
 /** A run's life in steps: pull leases, calls, waits, failures, hosted seats. What each step answers is compared, too. */
-const steps: Record<string, (story: Story) => Promise<unknown>> = {
+const steps: Record<string, Step<Cast>["does"] | Step<Cast>> = {
+  "create the run": ({ run }) => makeRun({ tenant: run.tenant, run: run.id, name: "story" }).then(() => undefined),
   "create tasks": async ({ run }) =>
     run.rpc.createTasks({
       tasks: [
@@ -36,9 +37,9 @@ const steps: Record<string, (story: Story) => Promise<unknown>> = {
         { key: "h", instructions: "do h", context: "some more", max_tokens: 100_000 },
       ],
     }),
-  "lease a": async (story) => {
-    story.leases.a = (await story.run.lease("w1"))!;
-    return story.leases.a;
+  "lease a": async (cast) => {
+    cast.leases.a = (await cast.run.lease("w1"))!;
+    return cast.leases.a;
   },
   "log a turn": ({ run, leases }) =>
     run.rpc.turn(leases.a!, { messages: ['{"role":"assistant","content":"thinking"}'], usage }),
@@ -48,9 +49,9 @@ const steps: Record<string, (story: Story) => Promise<unknown>> = {
     run.rpc.leaseTool(leases.a!, toolCall("create_task", "c1", { key: "c", instructions: "do c" })),
   "wait for the child": ({ run, leases }) =>
     run.rpc.leaseTool(leases.a!, toolCall("await_tasks", "c2", { tasks: ["c"] })),
-  "lease the child": async (story) => {
-    story.leases.c = (await story.run.lease("w2"))!;
-    return story.leases.c;
+  "lease the child": async (cast) => {
+    cast.leases.c = (await cast.run.lease("w2"))!;
+    return cast.leases.c;
   },
   "complete the child": ({ run, leases }) =>
     run.rpc.complete(leases.c!, { result: { of: "c" }, usage, next: true, worker: "w2" }, idem("complete c")),
@@ -59,32 +60,26 @@ const steps: Record<string, (story: Story) => Promise<unknown>> = {
   "take the awaited": ({ run, leases }) =>
     run.rpc.leaseTool(leases.a!, toolCall("await_tasks", "c2", { tasks: ["c"] })),
   "complete a": ({ run, leases }) => run.rpc.complete(leases.a!, { result: "a's result", next: false, worker: "w1" }),
-  "lease b": async (story) => {
-    story.leases.b = (await story.run.lease("w1"))!;
-    return story.leases.b;
+  "lease b": async (cast) => {
+    cast.leases.b = (await cast.run.lease("w1"))!;
+    return cast.leases.b;
   },
   "fail b for now": ({ run, leases }) =>
     run.rpc.fail(leases.b!, { error: { code: "busy", message: "not now" }, retryable: true }),
-  "its backoff passes": async ({ run, clock }) => {
-    clock.forward(5_000);
-    await run.ring();
+  "see its backoff pass": { after: 5_000, does: ({ run }) => run.ring() },
+  "lease b again": async (cast) => {
+    cast.leases.b = (await cast.run.lease("w3"))!;
+    return cast.leases.b;
   },
-  "lease b again": async (story) => {
-    story.leases.b = (await story.run.lease("w3"))!;
-    return story.leases.b;
-  },
-  "w3 is lost": async ({ run, clock }) => {
-    clock.forward(31_000);
-    await run.ring();
-  },
-  "lease b a third time": async (story) => {
-    story.leases.b = (await story.run.lease("w1"))!;
-    return story.leases.b;
+  "lose w3": { after: 31_000, does: ({ run }) => run.ring() },
+  "lease b a third time": async (cast) => {
+    cast.leases.b = (await cast.run.lease("w1"))!;
+    return cast.leases.b;
   },
   "complete b": ({ run, leases }) => run.rpc.complete(leases.b!, { result: "b's result", next: false, worker: "w1" }),
-  "open a seat": async (story) => {
-    story.work = await story.run.seat("seat-1");
-    return story.work;
+  "open a seat": async (cast) => {
+    cast.work = await cast.run.seat("seat-1");
+    return cast.work;
   },
   reserve: ({ run, work }) => run.rpc.reserve(work!, { inputTokens: 100, outputTokens: 50 }),
   "a reply with calls": ({ run, work }) =>
@@ -106,27 +101,27 @@ const steps: Record<string, (story: Story) => Promise<unknown>> = {
       },
       undefined,
     ),
-  "park, and take what it waits for": async (story) => {
-    const over = await story.run.rpc.leaveSeat(story.work!, { kind: "wait" }, nextTask("seat-1"));
-    story.work = over.kind === "over" ? (over.work as SeatWork | undefined) : undefined;
+  "park, and take what it waits for": async (cast) => {
+    const over = await cast.run.rpc.leaveSeat(cast.work!, { kind: "wait" }, nextTask("seat-1"));
+    cast.work = over.kind === "over" ? (over.work as SeatWork | undefined) : undefined;
     return over;
   },
-  "end that, and take the parked one": async (story) => {
-    const { work } = story;
+  "end that, and take the parked one": async (cast) => {
+    const { work } = cast;
     const turn = {
       messages: [...work!.fork, '{"role":"assistant","content":"d is done"}'],
       usage,
       calls: [],
       ending: { kind: "result", result: "d is done" } as const,
     };
-    const over = await story.run.rpc.seatTurn(work!, turn, nextTask("seat-1"));
-    story.work = over.kind === "over" ? (over.work as SeatWork | undefined) : undefined;
+    const over = await cast.run.rpc.seatTurn(work!, turn, nextTask("seat-1"));
+    cast.work = over.kind === "over" ? (over.work as SeatWork | undefined) : undefined;
     return over;
   },
   "give it back": ({ run, work }) => run.rpc.leaveSeat(work!, { kind: "give_back" }, undefined),
-  "open another seat": async (story) => {
-    story.work = await story.run.seat("seat-2");
-    return story.work;
+  "open another seat": async (cast) => {
+    cast.work = await cast.run.seat("seat-2");
+    return cast.work;
   },
   "end h": ({ run, work }) =>
     run.rpc.seatTurn(
@@ -143,41 +138,20 @@ const steps: Record<string, (story: Story) => Promise<unknown>> = {
   retry: async ({ run }) => run.rpc.retryTask((await run.tasks())[1]!.id, undefined),
   "cancel the run": ({ run }) => run.rpc.cancelRun("enough", idem("cancel")),
 };
-const names = Object.keys(steps);
 const idem = (key: string) => ({ key, fingerprint: key });
 
-/** Plays the story; evicts before the steps that `evicts` names. Everything that anybody could see: under one run's id. */
-async function play(evicts: (step: number) => boolean): Promise<unknown[]> {
-  using clock = new TestClock();
-  clock.forward(1_900_000_000_000 - clock.now);
-  const run = await makeRun({ name: "story", run: "run_00000000000000000000" });
-  const story: Story = { run, clock, leases: {}, work: undefined };
-  const seen: unknown[] = [];
-  for (const [i, name] of names.entries()) {
-    clock.forward(10);
-    if (evicts(i)) await run.evict();
-    seen.push([name, await steps[name]!(story)]);
-  }
-  if (evicts(names.length)) await run.evict();
-  seen.push(["events", await run.events()], ["run", await run.view()], ["tasks", await run.tasks()]);
-  for (const task of await run.tasks()) seen.push([task.key, value(await run.rpc.taskContext(task.id))]);
-  return JSON.parse(JSON.stringify(seen)) as unknown[];
-}
-
-describe("a run whose object is evicted", () => {
-  let undisturbed: unknown[];
-  beforeAll(async () => {
-    undisturbed = await play(() => false);
-    expect(undisturbed).toContainEqual(["run", expect.objectContaining({ status: "cancelled" })]);
+disturbed<Cast>("a run", {
+  cast: (tenant) => ({ run: new TestRun(tenant, "run_00000000000000000000"), leases: {}, work: undefined }),
+  objects: { run: ({ run }) => bindings.RUNS.getByName(`${run.tenant}/${run.id}`) },
+  swept: ({ run }) => [run],
+  steps,
+  seen: async ({ run }) => {
+    const tasks = await run.tasks();
+    const contexts = await Promise.all(tasks.map(async ({ id }) => value(await run.rpc.taskContext(id))));
+    return { events: await run.events(), run: await run.view(), tasks, contexts };
+  },
+  expects: (_, seen) => {
     const counts = { succeeded: 4, cancelled: 1, failed: 0, running: 0, ready: 0, waiting: 0, parked: 0, skipped: 0 };
-    expect(undisturbed).toContainEqual(["run", expect.objectContaining({ counts })]);
-  });
-
-  it.each(names.map((name, i) => [name, i] as const))("before it is to %s", async (_, at) => {
-    expect(await play((step) => step === at)).toEqual(undisturbed);
-  });
-
-  it("before every step", async () => {
-    expect(await play(() => true)).toEqual(undisturbed);
-  });
+    expect(seen).toMatchObject({ run: { status: "cancelled", counts } });
+  },
 });

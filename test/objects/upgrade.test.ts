@@ -1,8 +1,9 @@
 /** Objects over storage of another version of Heddle: an older one is brought up to date, a newer one is left alone. */
 
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { applyD1Migrations, type D1Migration, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { variableStub } from "../../src/objects/env.ts";
+import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
 import { bindings, gateOf, makeRun, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -78,4 +79,55 @@ describe("storage of a newer version", () => {
       expect(await uses[kind](run)).toMatchObject({ ok: true });
     },
   );
+});
+
+describe("the log of a newer version", () => {
+  it.each([
+    ["with an event of a kind that is not known", '{"type":"dreamt","task":1}', /dreamt/],
+    [
+      "with an event of a newer form",
+      '{"type":"task_ready","task":1,"why":"dream","v":7}',
+      /task_ready is of version 7/,
+    ],
+  ])("%s is refused and not touched; without it all is there", async (_, event, message) => {
+    const run = await ground();
+    const [{ seq } = { seq: 0 }] = (await exec("run", run, "SELECT max(seq) + 1 AS seq FROM log")) as [{ seq: number }];
+    await exec("run", run, `INSERT INTO log(seq, at, events) VALUES(${seq}, 1, '[${event}]')`);
+    const dump = () => exec("run", run, "SELECT * FROM log");
+    const before = await dump();
+    await evictDurableObject(objects.run(run));
+    await expect(run.rpc.run()).rejects.toThrow(message);
+    expect(await dump()).toEqual(before);
+    await exec("run", run, `DELETE FROM log WHERE seq = ${seq}`);
+    expect(await run.lease()).toMatchObject({ task: { key: "a" } });
+  });
+});
+
+describe("D1", () => {
+  const { DB, TEST_MIGRATIONS } = bindings as unknown as { DB: D1Database; TEST_MIGRATIONS: D1Migration[] };
+  /** Those of the migrations, with their indexes. */
+  const tables = async () => {
+    const all = await DB.prepare("SELECT name, sql FROM sqlite_master ORDER BY name").all<{
+      name: string;
+      sql: string;
+    }>();
+    return all.results.filter(({ name, sql }) => sql && !/^(_cf|sqlite|d1)_/.test(name));
+  };
+
+  it("takes its migrations in their order over a database of any earlier version, and keeps its rows", async () => {
+    expect(TEST_MIGRATIONS.map(({ name }) => Number(name.slice(0, 4)))).toEqual(TEST_MIGRATIONS.map((_, i) => i + 1));
+    const now = await tables();
+    expect(now.map(({ name }) => name)).toEqual(expect.arrayContaining(["tenants", "runs", "idempotency"]));
+    for (let version = 1; version < TEST_MIGRATIONS.length; version++) {
+      for (const { name, sql } of await tables()) if (/^create table/i.test(sql)) await DB.exec(`DROP TABLE "${name}"`);
+      await DB.exec("DROP TABLE d1_migrations");
+      await applyD1Migrations(DB, TEST_MIGRATIONS.slice(0, version));
+      await DB.prepare("INSERT INTO tenants(id, name, created_at) VALUES('ten_old', 'old', 1)").run();
+      await applyD1Migrations(DB, TEST_MIGRATIONS);
+      expect(await tables()).toEqual(now);
+      expect(await DB.prepare("SELECT name FROM tenants").first("name")).toBe("old");
+      await insertRun(DB, { tenant: "ten_old", id: "run_1", name: null, createdAt: 2 });
+      expect(await listRuns(DB, "ten_old", 10)).toMatchObject([{ id: "run_1" }]);
+    }
+  });
 });

@@ -3,11 +3,13 @@
  *
  * P1. A checkpoint is written in one transaction with nothing else: header and pages are of the same moment.
  * P2. A page is merged: tasks that have left memory stay as the page had them.
+ * P3. A checkpoint is read by the version that wrote it, older or newer. Any other folds the whole log again, which gives what a
+ *     checkpoint of its own would have, and its first checkpoint replaces all of this one.
  */
 
 import { checkpointPageTasks } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
-import type { Facts, FactsOf } from "../../scheduler/facts.ts";
+import type { Facts } from "../../scheduler/facts.ts";
 import type { RunHeader, RunState } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { needsChunks } from "./chunks.ts";
@@ -15,13 +17,12 @@ import { packTask, unpackTask } from "./task-codec.ts";
 import type { Texts } from "./texts.ts";
 
 const pageOf = (n: number): number => Math.floor((n - 1) / checkpointPageTasks);
-/** A header as it is stored. Versions without the table of facts kept those of locks in it. */
-export function headerOf(text: string): { header: RunHeader; facts: readonly (readonly [string, Facts])[] } {
-  const { locks = {}, ...header } = JSON.parse(text) as RunHeader & {
-    locks?: Record<string, Omit<FactsOf<"lock">, "kind">>;
-  };
-  return { header, facts: Object.entries(locks).map(([name, facts]) => [name, { kind: "lock", ...facts }]) };
-}
+
+/**
+ * One more whenever what a checkpoint holds changes its form, or `apply` makes something else of events that there were before: a sum of
+ * what they always said, say. Fields that only new events fill need none. Version 1 had no `v`.
+ */
+const checkpointVersion = 2;
 
 type Packed = Record<string, unknown> & { n: number };
 /** Parsed pages kept: listing and paging-in walk through neighbours. */
@@ -37,18 +38,12 @@ export class Checkpoints {
     this.#texts = texts;
   }
 
+  /** Undefined when there is none that this version can read (P3). */
   header(): RunHeader | undefined {
-    return this.#stored()?.header;
-  }
-
-  /** Facts that an older version left in the header. */
-  oldFacts(): readonly (readonly [name: string, facts: Facts])[] {
-    return this.#stored()?.facts ?? [];
-  }
-
-  #stored(): ReturnType<typeof headerOf> | undefined {
     const row = this.#sql.exec<{ value: string }>("SELECT value FROM meta WHERE name = 'header'").toArray()[0];
-    return row && headerOf(row.value);
+    if (!row) return undefined;
+    const { v = 1, ...header } = JSON.parse(row.value) as RunHeader & { v?: number };
+    return v === checkpointVersion ? header : undefined;
   }
 
   /** All tasks of the checkpoint, page by page. */
@@ -85,7 +80,8 @@ export class Checkpoints {
       this.#parsed.delete(page);
     }
     for (const name of state.blocking.dirty) this.#writeFacts(name, state.blocking.facts.get(name)!);
-    this.#sql.exec("INSERT OR REPLACE INTO meta(name, value) VALUES('header', ?)", JSON.stringify(state.header));
+    const header = JSON.stringify({ v: checkpointVersion, ...state.header });
+    this.#sql.exec("INSERT OR REPLACE INTO meta(name, value) VALUES('header', ?)", header);
   }
 
   #writeFacts(name: string, facts: Facts): void {

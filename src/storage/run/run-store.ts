@@ -102,15 +102,10 @@ export class RunStore {
 
   /** The state as of the last committed command: checkpoint, then the log's tail. */
   load(): RunState {
-    const header = this.#checkpoints.header() ?? emptyHeader();
+    const checkpoint = this.#checkpoints.header();
+    const header = checkpoint ?? emptyHeader();
     const state = new RunState({ ...header, counts: { ...header.counts } }, (n) => this.#checkpoints.task(n));
-    for (const task of this.#checkpoints.tasks()) {
-      if (task.key !== undefined && !task.keyFreed) nameTask(state, task.parent, task.key, task.n);
-      if (isLive(task)) state.adopt({ ...task, base: state.sameHash(task.base) });
-    }
-    // Those of an old header as if changed: the next checkpoint writes them where they belong now.
-    for (const [name, facts] of this.#checkpoints.oldFacts()) state.blocking.put(name, facts);
-    for (const [name, facts] of this.#checkpoints.facts()) state.blocking.load(name, facts);
+    if (checkpoint) this.#adopt(state);
     this.#tailRows = 0;
     this.#tailBytes = 0;
     for (const row of this.log.rowsFrom(header.seq + 1, -1)) {
@@ -121,6 +116,14 @@ export class RunStore {
     }
     this.#applyRenewals(state);
     return state;
+  }
+
+  #adopt(state: RunState): void {
+    for (const task of this.#checkpoints.tasks()) {
+      if (task.key !== undefined && !task.keyFreed) nameTask(state, task.parent, task.key, task.n);
+      if (isLive(task)) state.adopt({ ...task, base: state.sameHash(task.base) });
+    }
+    for (const [name, facts] of this.#checkpoints.facts()) state.blocking.load(name, facts);
   }
 
   /** The state as it was after event `seq`, by the log alone; `before` sees each event before it is applied. */

@@ -65,26 +65,5 @@ export function packTask(task: Task): Record<string, unknown> {
 }
 
 /** The inverse. */
-export function unpackTask(packed: Record<string, unknown>): Task {
-  return {
-    ...blankTask,
-    ...usual,
-    ...packed,
-    ...(Array.isArray(packed.calls) && { calls: packed.calls.map(newCall) }),
-  } as unknown as Task;
-}
-
-/** A call as older checkpoints have it: without `since`, and with the lock that it waits for in a field of its own. */
-function newCall(call: OldCall): unknown {
-  if (call.state !== "waiting") return call;
-  const { lock, since = lock?.since ?? 0, ...rest } = call;
-  if (!lock) return { ...rest, since };
-  const { names, mode } = lock;
-  return { ...rest, since, want: { kind: "lock", names, mode } };
-}
-
-interface OldCall {
-  readonly state: string;
-  readonly since?: number;
-  readonly lock?: { readonly names: readonly string[]; readonly mode: string; readonly since: number };
-}
+export const unpackTask = (packed: Record<string, unknown>): Task =>
+  ({ ...blankTask, ...usual, ...packed }) as unknown as Task;
