@@ -6,6 +6,7 @@ import { serveSeat } from "./agent/seat.ts";
 import { faults } from "./errors/faults.ts";
 import { createApp } from "./http/app.ts";
 import type { AppOptions, HttpEnv } from "./http/env.ts";
+import { meterRuns } from "./meter-runs.ts";
 import { type Env, runStub } from "./objects/env.ts";
 import type { SeatTicket } from "./objects/seat-rpc.ts";
 import { sweepRuns } from "./objects/sweep.ts";
@@ -46,6 +47,7 @@ export function deployment(options: AppOptions = {}) {
     queue: (batch, env) => consume(batch as MessageBatch<SeatTicket>, env),
     scheduled: async (_event, env) => {
       await sweepRuns(env);
+      await meterRuns(env.DB, ({ tenant, id }) => runStub(env, tenant, id).meter());
     },
   } satisfies ExportedHandler<Env>;
 }

@@ -498,6 +498,20 @@ export const sweepRunsAtOnce = 6;
 export const sweepCallMs = 10 * second;
 /** An alarm whose work failed rings again after this, twice as late each time, at most at the sweep's pace: the platform's own six tries would end. */
 export const alarmRetryMs = 1 * second;
+/** Runs that a pass of the meter asks, and how many at once: an invocation has 6 connections, and D1 is one of them. */
+export const meterRunsPerPass = 200;
+export const meterRunsAtOnce = 5;
+/** Of a log, what one transaction of D1 takes: rows read, events, and rows of usage written. */
+export const meterPageRows = 5000;
+export const meterPageEvents = 10_000;
+export const meterRowsMax = 50;
+/** Such stretches in one call: the rest comes with the next pass. */
+export const meterPagesPerCall = 20;
+/** Deleting a run waits for its metering at most so many times over. */
+export const meterTriesOfDeletion = 10;
+/** How far back, and over what time, usage is summed up. */
+export const usageDaysDefault = 30;
+export const usageDaysMax = 400;
 /** A row of the run index without an object is removed when it is older than any creation could take. */
 export const orphanRowMs = 1 * minute;
 /** `heddle run` reads the run for its display at most this often, and this often where the log is silent. */

@@ -90,6 +90,7 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   variable: true,
   events: true,
   logPage: true,
+  meter: true,
   // Leases that were granted and not heard of have to expire.
   leases: false,
   leaseAgain: true,

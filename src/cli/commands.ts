@@ -14,6 +14,7 @@ import { runsCommand } from "./look/runs.ts";
 import { showCommand } from "./look/show.ts";
 import { traceCommand } from "./look/trace.ts";
 import { turnsCommand } from "./look/turns.ts";
+import { usageCommand } from "./look/usage.ts";
 import { varsCommand } from "./look/vars.ts";
 import { forkCommand } from "./run/fork.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
@@ -43,6 +44,7 @@ export const commands: readonly Command[] = [
   criticalPathCommand,
   traceCommand,
   compareCommand,
+  usageCommand,
   waitCommand,
   pauseCommand,
   resumeCommand,

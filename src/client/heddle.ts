@@ -33,6 +33,7 @@ import type {
   ToolOutcome,
   TurnLogged,
   TurnsPage,
+  UsagePage,
   VariablesPage,
   VariableView,
   WaitView,
@@ -58,6 +59,7 @@ import type {
   ToolLeasesRequest,
   ToolRequest,
   TraceFormat,
+  UsageQuery,
   WaitRequest,
 } from "./requests.ts";
 import { BrokenExport, checkedLines, linesOf, requestsOf } from "./run-files.ts";
@@ -212,6 +214,10 @@ export class Heddle {
   /** What Heddle has found out about the run: deadlocks, for example. */
   findings(run: string, query: PageQuery = {}, options: CallOptions = {}): Promise<FindingsPage> {
     return this.#get(`${at(run)}/findings`, { ...query }, options);
+  }
+  /** What the tenant has used, by day unless `by` says otherwise. */
+  usage(query: UsageQuery = {}, options: CallOptions = {}): Promise<UsagePage> {
+    return this.#get("/v1/usage", { ...query }, options);
   }
   /** Where its time went, and what would have made it shorter; of its tasks `limit` (100), those with the least slack first. */
   criticalPath(run: string, query: { limit?: number } = {}, options: CallOptions = {}): Promise<CriticalPathView> {

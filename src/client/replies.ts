@@ -37,6 +37,8 @@ export type {
   ToolCallView,
   ToolOutcome,
   TurnView,
+  UsagePage,
+  UsageRowView,
   VariableView,
   WaitMode,
   WaitView,

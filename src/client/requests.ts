@@ -97,6 +97,14 @@ export interface StandInSpec {
   output_schema?: Record<string, unknown>;
 }
 
+export interface UsageQuery extends PageQuery {
+  /** `hour`, `day`, `run`, `key`, `model`, `pool`, or `label:NAME`. */
+  by?: string;
+  /** A day (2026-11-26), a time in UTC, or epoch ms. */
+  from?: string;
+  to?: string;
+}
+
 /** Terms of groups, by name. */
 export type Groups = Record<
   string,

@@ -391,6 +391,33 @@ const findingView = z
     message: z.string(),
   })
   .meta({ id: "Finding" });
+export const usagePage = z
+  .strictObject({
+    from: at.describe("From this hour on."),
+    to: at.describe("Up to this hour, without it."),
+    by: z.string(),
+    complete: z.boolean().describe("false: some runs have used more than could be noted yet; ask again."),
+    usage: z.array(
+      z
+        .object({
+          input_tokens: z.int(),
+          output_tokens: z.int(),
+          cache_read_tokens: z.int().describe("Of the input, what the provider's cache had."),
+          cache_write_tokens: z.int(),
+          cost_usd: z.number().describe("At the prices of the day on which it was used."),
+          unpriced_tokens: z.int().describe("Tokens of models without a known price: no part of the cost."),
+          simulated_tokens: z.int(),
+          model_calls: z.int(),
+          task_seconds: z.number().describe("How long workers had tasks."),
+          tasks: z.int().describe("Created."),
+          events: z.int().describe("Logged."),
+        })
+        .catchall(z.string())
+        .describe("The amounts, and under the name of `by` (`label` for a label) what they are of."),
+    ),
+    next_cursor: cursor,
+  })
+  .meta({ id: "UsagePage" });
 export const findingsPage = z.strictObject({ findings: z.array(findingView), next_cursor: cursor });
 export const variablesPage = z.strictObject({ variables: z.array(variableView), next_cursor: cursor });
 const turnView = z

@@ -272,6 +272,20 @@ export interface ActorView {
   waiting_on: WaitingOn;
 }
 
+/** Sums of what was used: the dimension's value under its name (`label` for a label), and amounts. */
+export type UsageRowView = Record<string, string | number>;
+
+export interface UsagePage {
+  /** Epoch ms: from this hour, up to this one. */
+  from: number;
+  to: number;
+  by: string;
+  /** false: some runs have used more than could be noted in time. */
+  complete: boolean;
+  usage: UsageRowView[];
+  next_cursor: string | null;
+}
+
 export interface Page<Row> {
   rows: Row[];
   nextCursor: string | null;

@@ -20,6 +20,7 @@ import { runRoutes } from "./runs.ts";
 import { taskRoutes } from "./tasks.ts";
 import { toolRoutes } from "./tool-calls.ts";
 import { traceRoute } from "./trace.ts";
+import { usageRoutes } from "./usage.ts";
 import { variableRoutes } from "./variables.ts";
 
 export const routes: readonly Route[] = [
@@ -37,6 +38,7 @@ export const routes: readonly Route[] = [
   traceRoute,
   ...poolRoutes,
   ...leaseRoutes,
+  ...usageRoutes,
   ...adminRoutes,
   aboutRoute,
   healthRoute,

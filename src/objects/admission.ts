@@ -92,6 +92,7 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
   variable: "read",
   events: ({ waitMs }) => (waitMs > 0 ? { priority: "poll", waits: true } : { priority: "read" }),
   logPage: "read",
+  meter: "steer",
   leases: "take",
   leaseAgain: "report",
   renew: "report",

@@ -64,6 +64,8 @@ export interface CreateRunInput {
   limits: LimitsInput;
   tools?: readonly RemoteTool[];
   root?: TaskSpec;
+  /** The id of the key that created it: what it uses is that one's. */
+  key?: string;
   /** The first failure that nothing answers for ends the run. */
   failFast?: boolean;
   /** The messages of `context`, which has none then, as the steps in which another run got them. */
@@ -213,6 +215,15 @@ export interface Imported {
 }
 
 /** Stub of a RunScheduler, named `tenant/run`. Every method answers `not_found` for a run that was never created or is deleted. */
+/** How far the log has been metered. */
+export interface Metered {
+  /** Every event up to this one is. */
+  readonly upto: number;
+  /** The run's newest event. */
+  readonly last: number;
+  readonly isEnded: boolean;
+}
+
 export interface RunSchedulerRpc {
   createRun(input: CreateRunInput, idem?: Idem): Promise<Reply<RunView>>;
   run(): Promise<Reply<RunView>>;
@@ -269,6 +280,8 @@ export interface RunSchedulerRpc {
   events(input: EventsInput): Promise<Reply<EventsAnswer>>;
   /** Rows of the log whose first event is after `after`; none at its end. */
   logPage(after: number): Promise<Reply<LogPage>>;
+  /** Delivers what it has used. */
+  meter(): Promise<Reply<Metered>>;
 
   /** Grants up to max ready tasks of a pool, or calls of its tools; never waits. */
   leases(

@@ -26,7 +26,14 @@ import type {
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
-import { objectWaitMax, objectWorkMax, pageBytesMax, seatShards } from "../limits.ts";
+import {
+  meterPagesPerCall,
+  meterTriesOfDeletion,
+  objectWaitMax,
+  objectWorkMax,
+  pageBytesMax,
+  seatShards,
+} from "../limits.ts";
 import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
@@ -58,6 +65,7 @@ import type {
   LeaseRef,
   LeaseWishes,
   LogPage,
+  Metered,
   Reply,
   RunSchedulerRpc,
   ToolCallInput,
@@ -73,6 +81,7 @@ import { forkAll } from "./run/forks.ts";
 import { HostedSeats } from "./run/hosted-seats.ts";
 import { Imports } from "./run/imports.ts";
 import { logPage } from "./run/log-page.ts";
+import { meterRun } from "./run/metering.ts";
 import { findTask, Outside } from "./run/outside.ts";
 import { appendOutside } from "./run/outside-calls.ts";
 import { projectionOf } from "./run/projection.ts";
@@ -199,7 +208,16 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   async deleteRun(): Promise<Reply<null>> {
-    const identity = this.#shell.load()?.store.identity() ?? this.#imports.identity();
+    const run = this.#shell.load();
+    const identity = run?.store.identity() ?? this.#imports.identity();
+    try {
+      // What it has used outlives it. Whatever is logged meanwhile is metered too, before the write that ends it.
+      for (let tries = 0; run && tries < meterTriesOfDeletion; tries++)
+        if ((await meterRun(run, this.env, meterPagesPerCall)) >= run.state.header.seq) break;
+    } catch (error) {
+      console.error("metering failed", error);
+      return { ok: false, fault: { code: "overloaded", detail: "What the run has used could not be noted yet." } };
+    }
     if (identity) await this.#deletion.begin(identity);
     try {
       return (await this.#deletion.finish()) ? ok(null) : { ok: false, fault: { code: "not_found" } };
@@ -207,6 +225,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       console.error("deletion broke off", error);
       return { ok: false, fault: { code: "overloaded", detail: "The run is gone; the rest of it is being deleted." } };
     }
+  }
+
+  async meter(): Promise<Reply<Metered>> {
+    const run = this.#shell.load();
+    if (!run) return { ok: false, fault: { code: "not_found" } };
+    const upto = await meterRun(run, this.env, meterPagesPerCall);
+    return ok({ upto, last: run.state.header.seq, isEnded: isRunEnded(run.state) });
   }
 
   #runCommand(decide: (step: Step) => Refusal | undefined, idem?: Idem): Reply<RunView> {

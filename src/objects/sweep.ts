@@ -3,6 +3,7 @@
 import type { RunStatus } from "../contract/shapes.ts";
 import { orphanRowMs, sweepCallMs, sweepPageRuns, sweepRunsAtOnce } from "../limits.ts";
 import { activeRuns, deleteRun, setRunStatus } from "../storage/d1/run-index.ts";
+import { within } from "../within.ts";
 import { type Env, runStub } from "./env.ts";
 
 /** Visits all live runs, a few at a time; a row without an object (a creation that was cut off) is removed. */
@@ -33,18 +34,5 @@ async function sweepOne(
     }
   } catch (error) {
     console.error("sweep failed", { run: name.id, error: String(error) });
-  }
-}
-
-/** @throws when it takes longer; the call itself goes on */
-async function within<T>(ms: number, call: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([call, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

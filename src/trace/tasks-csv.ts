@@ -1,5 +1,6 @@
 /** A run's tasks as CSV (RFC 4180): a row for each generation of each task, with what its time went to in milliseconds. */
 
+import { csvCell } from "../csv.ts";
 import { type Kind, kinds } from "./kinds.ts";
 import { Spans, type TaskSpan } from "./spans.ts";
 import type { TraceEvent } from "./trace-event.ts";
@@ -52,7 +53,13 @@ export class TasksCsv {
     const ended = unfinished ? "" : to;
     const usd = usage.nanos === undefined ? "" : usage.nanos / 1e9;
     const cells = [
-      ...[this.#taskId(facts.task), facts.key ?? "", cell(facts.title ?? ""), state ?? "unfinished", error?.code ?? ""],
+      ...[
+        this.#taskId(facts.task),
+        facts.key ?? "",
+        csvCell(facts.title ?? ""),
+        state ?? "unfinished",
+        error?.code ?? "",
+      ],
       ...[facts.pool, facts.parent > 0 ? this.#taskId(facts.parent) : "", facts.priority, generation, turns],
       ...[from, ended, to - from],
       ...[usage.in, usage.out, usage.read, usage.write, usd],
@@ -60,10 +67,4 @@ export class TasksCsv {
     ];
     return `${cells.join(",")}\r\n`;
   }
-}
-
-/** Text that people or models wrote: quoted where it must be, and never a formula to the program that opens the file. */
-function cell(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -145,6 +145,10 @@ export class World {
     return this.#store.log;
   }
 
+  get header(): RunState["header"] {
+    return this.#state.header;
+  }
+
   /** One thing happens. */
   step(): void {
     const { random } = this;

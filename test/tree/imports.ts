@@ -24,6 +24,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   lru: { pure: true },
   version: { pure: true },
   duration: { pure: true },
+  csv: { pure: true },
   // Async, as WebCrypto is.
   signing: {},
   errors: { imports: ["limits"], pure: true },
@@ -46,11 +47,27 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   scheduler: { imports: [...ground, "context", "prices"], types: ["contract", "variables"], pure: true },
   // Folds of the log.
-  trace: { imports: [...ground, "duration", "prices"], types: ["scheduler", "contract"], pure: true },
+  trace: { imports: [...ground, "csv", "duration", "prices"], types: ["scheduler", "contract"], pure: true },
+  // Async: a bound on a wait.
+  within: {},
+  // The cron and the door both have runs metered.
+  "meter-runs": { imports: ["limits", "within", "storage"], types: ["objects"] },
+  // What a log is billed for.
+  metering: { types: ["scheduler"], pure: true },
   // Below the objects and the door, which both read and write through it.
-  storage: { imports: domain, types: ["contract", "objects"] },
+  storage: { imports: domain, types: ["contract", "metering", "objects"] },
   objects: {
-    imports: [...domain, "admission", "contract", "object-calls", "prices", "served-by", "storage"],
+    imports: [
+      ...domain,
+      "admission",
+      "contract",
+      "metering",
+      "within",
+      "object-calls",
+      "prices",
+      "served-by",
+      "storage",
+    ],
     packages: [/^cloudflare:workers$/],
   },
   agent: {
@@ -62,6 +79,8 @@ export const layers: Readonly<Record<string, Layer>> = {
     imports: [
       ...ground,
       "admission",
+      "csv",
+      "meter-runs",
       "version",
       "signing",
       "context",
@@ -74,7 +93,10 @@ export const layers: Readonly<Record<string, Layer>> = {
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },
-  deployment: { imports: ["agent", "errors", "http", "objects", "served-by"], packages: [/^cloudflare:workers$/] },
+  deployment: {
+    imports: ["agent", "errors", "http", "meter-runs", "objects", "served-by"],
+    packages: [/^cloudflare:workers$/],
+  },
   index: { imports: ["deployment", "objects"] },
   local: {
     imports: [...ground, "context", "contract", "deployment", "objects"],
@@ -83,7 +105,16 @@ export const layers: Readonly<Record<string, Layer>> = {
   client: { imports: ["limits", "context/line-digest"], types: ["context", "contract"], packages: [/^node:crypto$/] },
   cli: {
     // Of the errors it needs what its workspace tools answer, and by which status a command says that it may be tried again.
-    imports: ["limits", "version", "duration", "client", "context/json-position", "errors/codes", "errors/faults"],
+    imports: [
+      "limits",
+      "csv",
+      "version",
+      "duration",
+      "client",
+      "context/json-position",
+      "errors/codes",
+      "errors/faults",
+    ],
     types: ["context", "contract"],
     packages: [/^node:/, /^yaml$/],
   },

@@ -53,7 +53,11 @@ export function createRun(shell: RunShell, input: CreateRunInput, idem: Idem | u
 }
 
 function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
-  const run = shell.create({ tenant: input.tenant, run: input.run });
+  const run = shell.create({
+    tenant: input.tenant,
+    run: input.run,
+    ...(input.key !== undefined && { key: input.key }),
+  });
   const { messages, ...given } = input.context;
   const { tools = [] } = input;
   // Written out once: what later versions of Heddle call their tools must not change the prefix of this run's requests.

@@ -19,7 +19,7 @@ import { isRunEnded, type RunState } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
 import { setRunStatus } from "../../storage/d1/run-index.ts";
-import { RunStore } from "../../storage/run/run-store.ts";
+import { type Identity, RunStore } from "../../storage/run/run-store.ts";
 import { bootOf } from "../boot.ts";
 import { Commits } from "../commits.ts";
 import { type Env, gateStub } from "../env.ts";
@@ -103,7 +103,7 @@ export class RunShell {
   }
 
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
-  create(identity: { tenant: string; run: string }): LoadedRun {
+  create(identity: Identity): LoadedRun {
     this.#run = new LoadedRun(RunStore.create(this.sql, identity), this.models);
     this.#noteBoot(this.#run);
     return this.#run;

@@ -42,7 +42,7 @@ export async function setRunStatus(
   endedAt: number | null,
 ): Promise<void> {
   await db
-    .prepare("UPDATE runs SET status = ?, ended_at = ? WHERE tenant = ? AND id = ?")
+    .prepare("UPDATE runs SET status = ?, ended_at = ?, metered = 0 WHERE tenant = ? AND id = ?")
     .bind(status, endedAt, run.tenant, run.id)
     .run();
 }
@@ -93,9 +93,17 @@ export async function deleteRun(
   run: RunName,
   createdBefore = Number.MAX_SAFE_INTEGER,
 ): Promise<boolean> {
-  const { meta } = await db
-    .prepare("DELETE FROM runs WHERE tenant = ? AND id = ? AND created_at < ?")
-    .bind(run.tenant, run.id, createdBefore)
-    .run();
-  return meta.changes > 0;
+  const [row] = await db.batch([
+    db
+      .prepare("DELETE FROM runs WHERE tenant = ? AND id = ? AND created_at < ?")
+      .bind(run.tenant, run.id, createdBefore),
+    // Another run may get the id, by the same Idempotency-Key: its log begins anew. What was used stays.
+    db
+      .prepare(
+        `DELETE FROM usage_positions WHERE tenant = ? AND run = ?
+         AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.tenant = usage_positions.tenant AND runs.id = usage_positions.run)`,
+      )
+      .bind(run.tenant, run.id),
+  ]);
+  return row!.meta.changes > 0;
 }

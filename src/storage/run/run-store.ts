@@ -20,6 +20,8 @@ import { Variables } from "./variables.ts";
 export interface Identity {
   readonly tenant: string;
   readonly run: string;
+  /** The id of the key that created it; absent where nobody's did. */
+  readonly key?: string;
 }
 
 const emptyHeader = (): RunHeader => ({

@@ -1,0 +1,90 @@
+/** `heddle usage` */
+
+import type { Heddle } from "../../client/heddle.ts";
+import type { UsagePage, UsageRowView } from "../../client/replies.ts";
+import { csvCell } from "../../csv.ts";
+import { pageRowsMax } from "../../limits.ts";
+import type { Command } from "../command.ts";
+import { reach } from "../connection.ts";
+import { exitStatus } from "../exit-status.ts";
+import { note, say, sayJson, sayTable } from "../screen/output.ts";
+import type { Column } from "../screen/table.ts";
+import { UsageError } from "../usage.ts";
+
+const amounts = [
+  "model_calls",
+  "input_tokens",
+  "cache_read_tokens",
+  "output_tokens",
+  "cost_usd",
+  "task_seconds",
+  "tasks",
+];
+
+export const usageCommand: Command = {
+  name: "usage",
+  group: "Look",
+  summary: "what has been used: tokens, money, time",
+  flags: {
+    by: { value: "WHAT", about: "hour, day (default), run, key, model, pool, or label:NAME" },
+    from: { value: "TIME", about: "from this hour on: 2026-11-01, a time in UTC, or epoch ms; default: 30 days back" },
+    to: { value: "TIME", about: "up to this hour, without it; default: until now" },
+    csv: { about: "as CSV, with every column" },
+    json: { about: "one JSON object per row" },
+  },
+  about: `Sums up what the key's tenant has used, from the logs of its runs, deleted ones too. Each event counts in the hour in
+which it was logged; a lease's time counts when it ends.`,
+  more: "Exit status: 0; 1 the server refused; 2 usage; 3 server not reached.",
+  run: async ({ flags }) => {
+    if (flags.csv === true && flags.json === true) throw new UsageError("--csv and --json are two ways to print it.");
+    const by = (flags.by as string | undefined) ?? "day";
+    const query = {
+      by,
+      ...(flags.from !== undefined && { from: String(flags.from) }),
+      ...(flags.to !== undefined && { to: String(flags.to) }),
+    };
+    const { rows, isComplete } = await all(await reach(), query);
+    const name = by.startsWith("label:") ? "label" : by;
+    if (flags.json === true) for (const row of rows) sayJson(row);
+    else if (flags.csv === true) {
+      const names = Object.keys(rows[0] ?? { [name]: "" });
+      for (const cells of [names, ...rows.map((row) => names.map((one) => row[one]))])
+        say(cells.map(csvCell).join(","));
+    } else if (rows.length === 0) note("Nothing has been used in that time.");
+    else sayTable(columnsOf(name), rows);
+    if (!isComplete)
+      note("Some runs could not be asked what they have used since their last metering: ask again in a minute.");
+    return exitStatus.ok;
+  },
+};
+
+async function all(
+  client: Heddle,
+  query: Record<string, string>,
+): Promise<{ rows: UsageRowView[]; isComplete: boolean }> {
+  const rows: UsageRowView[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page: UsagePage = await client.usage({
+      ...query,
+      limit: pageRowsMax,
+      ...(cursor !== undefined && { cursor }),
+    });
+    rows.push(...page.usage);
+    if (page.next_cursor === null) return { rows, isComplete: page.complete };
+    cursor = page.next_cursor;
+  }
+}
+
+const columnsOf = (name: string): Column<UsageRowView>[] => [
+  { title: name, of: (row) => row[name] || "-", least: 12 },
+  ...amounts.map(
+    (of): Column<UsageRowView> => ({
+      title: of.replaceAll("_", " "),
+      of: (row) => rounded(row[of]),
+      align: "right",
+    }),
+  ),
+];
+
+const rounded = (value: string | number | undefined): string =>
+  typeof value === "number" && !Number.isInteger(value) ? value.toFixed(4) : String(value ?? "");

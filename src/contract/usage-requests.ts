@@ -1,0 +1,43 @@
+/** What a tenant has used: the question. */
+
+import * as z from "zod";
+import * as limits from "../limits.ts";
+import { pageQuery } from "./paging.ts";
+
+const hourMs = 3_600_000;
+
+/** A day (2026-11-26), a time (2026-11-26T10:00:00Z) or epoch ms; whole hours of UTC count. */
+const moment = z
+  .string()
+  .min(1)
+  .max(40)
+  .transform((text, context) => {
+    const ms = /^\d{1,15}$/.test(text) ? Number(text) : isoMs(text);
+    if (Number.isSafeInteger(ms) && ms >= 0) return Math.floor(ms / hourMs) * hourMs;
+    context.addIssue({ code: "custom", message: 'expected a day like "2026-11-26", a time in UTC, or epoch ms' });
+    return z.NEVER;
+  });
+
+const isoMs = (text: string): number =>
+  /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
+
+export const usageBy = ["hour", "day", "run", "key", "model", "pool"] as const;
+
+const by = z.union(
+  [
+    z.enum(usageBy),
+    z
+      .templateLiteral(["label:", z.string()])
+      .refine((text) => text.length > 6 && text.length <= 6 + limits.labelCharsMax && !/["\\]/.test(text)),
+  ],
+  `expected ${usageBy.join(", ")} or label:NAME`,
+);
+
+export const usageQuery = pageQuery.extend({
+  from: moment.describe("From this hour on; default: 30 days back.").exactOptional(),
+  to: moment.describe("Up to this hour, without it; default: with the present one.").exactOptional(),
+  by: by.default("day").describe("What the sums are told apart by; label:NAME is a label of tasks."),
+  format: z.enum(["json", "csv"]).default("json"),
+});
+
+export type UsageBy = z.output<typeof by>;

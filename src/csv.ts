@@ -1,0 +1,6 @@
+/** Cells of CSV (RFC 4180). A spreadsheet takes a text that begins like a formula for one: such a text gets a quote before it. */
+export function csvCell(value: string | number | null | undefined): string {
+  const text = String(value ?? "");
+  const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

@@ -1,0 +1,96 @@
+/** What a tenant has used, from the runs' logs: `GET /v1/usage`. */
+
+import { usagePage } from "../contract/responses.ts";
+import type { UsagePage, UsageRowView } from "../contract/shapes.ts";
+import { type UsageBy, usageQuery } from "../contract/usage-requests.ts";
+import { csvCell } from "../csv.ts";
+import { Fault } from "../errors/fault.ts";
+import { usageDaysDefault, usageDaysMax } from "../limits.ts";
+import { meterRuns } from "../meter-runs.ts";
+import { sumUsage, type UsageDimension, type UsageSums } from "../storage/d1/usage.ts";
+import { fromBase64url, toBase64url } from "./base64url.ts";
+import { runObject } from "./objects.ts";
+import { keyRoute } from "./route.ts";
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+export const usageRoutes = [
+  keyRoute(
+    ["runs", "tenant_admin"],
+    {
+      method: "GET",
+      path: "/v1/usage",
+      summary: "What the tenant has used",
+      query: usageQuery,
+      answer: { status: 200, schema: usagePage },
+    },
+    async ({ env, tenant, query }) => {
+      const now = Date.now();
+      const { to = (Math.floor(now / hourMs) + 1) * hourMs, by, limit, cursor, format } = query;
+      const { from = Math.max(0, Math.floor(to / dayMs - usageDaysDefault) * dayMs) } = query;
+      requireSpan(from, to);
+      const after = cursor === undefined ? undefined : placeOf(cursor);
+      // What is asked for is as of now, as far as one pass gets.
+      const { isComplete } = await meterRuns(env.DB, ({ id }) => runObject(env, tenant, id).meter(), tenant);
+      const range = { from, to, by: dimensionOf(by), limit: limit + 1, ...(after !== undefined && { after }) };
+      const rows = await sumUsage(env.DB, tenant, range);
+      const shown = rows.slice(0, limit);
+      const next = rows.length > limit ? cursorOf(shown.at(-1)!.value) : null;
+      const usage = shown.map((row) => rowView(by, row));
+      if (format === "csv") return csv(by, usage, next);
+      return { from, to, by, complete: isComplete, usage, next_cursor: next } satisfies UsagePage;
+    },
+  ),
+];
+
+function requireSpan(from: number, to: number): void {
+  const wrong = (message: string) => new Fault("validation_failed", `from: ${message}`, [{ path: "from", message }]);
+  if (from >= to) throw wrong("must be before `to`");
+  if (to - from > usageDaysMax * dayMs) throw wrong(`at most ${usageDaysMax} days before \`to\``);
+}
+
+const dimensionOf = (by: UsageBy): UsageDimension =>
+  by.startsWith("label:") ? { label: by.slice("label:".length) } : (by as Exclude<UsageDimension, object>);
+
+const nameOf = (by: UsageBy): string => (by.startsWith("label:") ? "label" : by);
+
+function rowView(by: UsageBy, sums: UsageSums): UsageRowView {
+  const { value, nanos, unpriced_tokens, simulated_tokens, task_ms, ...counts } = sums;
+  const time = by === "hour" || by === "day";
+  const iso = time ? new Date(Number(value)).toISOString() : "";
+  return {
+    [nameOf(by)]: by === "day" ? iso.slice(0, 10) : by === "hour" ? iso : String(value),
+    ...counts,
+    unpriced_tokens,
+    simulated_tokens,
+    cost_usd: nanos / 1e9,
+    task_seconds: task_ms / 1000,
+  };
+}
+
+const columns = [
+  ...["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost_usd"],
+  ...["unpriced_tokens", "simulated_tokens", "model_calls", "task_seconds", "tasks", "events"],
+];
+
+/** RFC 4180. The next page's cursor, if there is one, stands in a link header. */
+function csv(by: UsageBy, rows: readonly UsageRowView[], next: string | null): Response {
+  const names = [nameOf(by), ...columns];
+  const lines = [names, ...rows.map((row) => names.map((name) => csvCell(row[name])))].map((cells) => cells.join(","));
+  const headers = { "content-type": "text/csv; charset=utf-8", ...(next !== null && { "heddle-next-cursor": next }) };
+  return new Response(`${lines.join("\r\n")}\r\n`, { headers });
+}
+
+const cursorOf = (value: string | number): string => toBase64url(new TextEncoder().encode(JSON.stringify([value])));
+
+function placeOf(cursor: string): string | number {
+  try {
+    const [value] = JSON.parse(new TextDecoder().decode(fromBase64url(cursor) ?? new Uint8Array())) as unknown[];
+    if (typeof value === "string" || typeof value === "number") return value;
+  } catch {
+    // Not JSON: the same answer as below.
+  }
+  const message = "not a cursor of this list";
+  throw new Fault("validation_failed", `cursor: ${message}`, [{ path: "cursor", message }]);
+}

@@ -1,0 +1,36 @@
+/** Has the runs deliver what they have used: those that the cron finds, or a tenant's that asks what it has used. */
+
+import { meterRunsAtOnce, meterRunsPerPass, sweepCallMs } from "./limits.ts";
+import type { Metered, Reply } from "./objects/rpc.ts";
+import type { RunName } from "./storage/d1/run-index.ts";
+import { noteMetered, unmeteredRuns } from "./storage/d1/usage.ts";
+import { within } from "./within.ts";
+
+/** One pass over the runs that were looked at longest ago; a run that does not answer comes again in its turn. */
+export async function meterRuns(
+  db: D1Database,
+  meter: (run: RunName) => Promise<Reply<Metered>>,
+  tenant?: string,
+): Promise<{ isComplete: boolean }> {
+  const runs = await unmeteredRuns(db, meterRunsPerPass + 1, tenant);
+  let isComplete = runs.length <= meterRunsPerPass;
+  const now = Date.now();
+  for (let i = 0; i < Math.min(runs.length, meterRunsPerPass); i += meterRunsAtOnce) {
+    await Promise.all(
+      runs.slice(i, i + meterRunsAtOnce).map(async (name) => {
+        try {
+          const reply = await within(sweepCallMs, meter(name));
+          // A row without an object, of a creation that was cut off, has used nothing.
+          const isAll = reply.ok ? reply.value.upto >= reply.value.last : reply.fault.code === "not_found";
+          await noteMetered(db, name, { at: now, isDone: reply.ok && isAll && reply.value.isEnded });
+          isComplete &&= isAll;
+        } catch (error) {
+          isComplete = false;
+          await noteMetered(db, name, { at: now, isDone: false });
+          console.error("metering failed", { run: name.id, error: String(error) });
+        }
+      }),
+    );
+  }
+  return { isComplete };
+}

@@ -1,0 +1,47 @@
+/**
+ * Delivers what a run has used to D1, exactly once: D1 knows up to where (storage/d1/usage.ts), and so this object needs to remember
+ * nothing, and whoever asks twice, or after a crash, changes nothing.
+ */
+
+import { meterPageEvents, meterPageRows, meterRowsMax } from "../../limits.ts";
+import { Meter } from "../../metering/meter.ts";
+import { addUsage, meteredTo } from "../../storage/d1/usage.ts";
+import type { Env } from "../env.ts";
+import { createdEventOf } from "./bodies.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+
+/** Meters up to `pages` stretches of the log. @throws when D1 does not answer */
+export async function meterRun(run: LoadedRun, env: Pick<Env, "DB">, pages: number): Promise<number> {
+  const name = { tenant: run.tenant, id: run.id, key: run.store.identity().key ?? "" };
+  let at = await meteredTo(env.DB, name);
+  for (let page = 0; page < pages && !run.isGone && at.upto < run.state.header.seq; page++) {
+    const { upto, meter } = stretch(run, at.upto, new Meter(at.open, (n) => factsOf(run, n)));
+    const to = { upto, open: meter.open };
+    await addUsage(env.DB, name, { from: at.upto, to, rows: meter.rows });
+    at = to;
+  }
+  return at.upto;
+}
+
+/** As much as one transaction of D1 takes. Rows are whole commands. */
+function stretch(run: LoadedRun, from: number, meter: Meter): { upto: number; meter: Meter } {
+  let upto = from;
+  let events = 0;
+  for (const row of run.store.log.rowsFrom(from + 1, meterPageRows)) {
+    for (const [i, event] of row.events.entries()) {
+      // The row that the last stretch ended with.
+      if (row.seq + i <= from) continue;
+      meter.add(event, row.at);
+      upto = row.seq + i;
+      events++;
+    }
+    if (events >= meterPageEvents || meter.size >= meterRowsMax) break;
+  }
+  return { upto, meter };
+}
+
+function factsOf(run: LoadedRun, n: number) {
+  const task = run.state.peek(n);
+  const labels = task && createdEventOf(run, task).labels;
+  return { pool: task?.pool ?? "", labels };
+}

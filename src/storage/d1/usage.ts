@@ -1,0 +1,138 @@
+/**
+ * What tenants have used, by the hour. A run's amounts and the position up to which its log has been metered change in one
+ * transaction that names the position it goes on from: what is delivered twice, or by two at once, counts once.
+ */
+
+import type { Amounts, OpenLeases, UsageRow } from "../../metering/meter.ts";
+import type { RunName } from "./run-index.ts";
+
+/** Up to where a run's log has been metered. */
+export interface MeteredTo {
+  readonly upto: number;
+  readonly open: OpenLeases;
+}
+
+const columns = [
+  ["input_tokens", "inputTokens"],
+  ["output_tokens", "outputTokens"],
+  ["cache_read_tokens", "cacheReadTokens"],
+  ["cache_write_tokens", "cacheWriteTokens"],
+  ["nanos", "nanos"],
+  ["unpriced_tokens", "unpricedTokens"],
+  ["simulated_tokens", "simulatedTokens"],
+  ["model_calls", "modelCalls"],
+  ["task_ms", "taskMs"],
+  ["tasks", "tasks"],
+  ["events", "events"],
+] as const satisfies readonly (readonly [string, keyof Amounts])[];
+
+const names = columns.map(([name]) => name);
+
+export async function meteredTo(db: D1Database, { tenant, id }: RunName): Promise<MeteredTo> {
+  const row = await db
+    .prepare("SELECT upto, open FROM usage_positions WHERE tenant = ? AND run = ?")
+    .bind(tenant, id)
+    .first<{ upto: number; open: string }>();
+  return row ? { upto: row.upto, open: JSON.parse(row.open) as OpenLeases } : { upto: 0, open: {} };
+}
+
+/** Adds the amounts of the events after `from` up to `to.upto`, unless somebody else has gone on from there. */
+export async function addUsage(
+  db: D1Database,
+  { tenant, id, key }: RunName & { readonly key: string },
+  { from, to, rows }: { readonly from: number; readonly to: MeteredTo; readonly rows: readonly UsageRow[] },
+): Promise<void> {
+  const begin = db
+    .prepare("INSERT INTO usage_positions (tenant, run, upto, open) VALUES (?, ?, 0, '{}') ON CONFLICT DO NOTHING")
+    .bind(tenant, id);
+  const add = db.prepare(
+    `INSERT INTO usage (tenant, hour, run, model, pool, labels, key, ${names.join(", ")})
+     SELECT ?, ?, ?, ?, ?, ?, ?, ${names.map(() => "?").join(", ")}
+     WHERE EXISTS (SELECT 1 FROM usage_positions WHERE tenant = ? AND run = ? AND upto = ?)
+     ON CONFLICT DO UPDATE SET ${names.map((name) => `${name} = ${name} + excluded.${name}`).join(", ")}`,
+  );
+  const move = db
+    .prepare("UPDATE usage_positions SET upto = ?, open = ? WHERE tenant = ? AND run = ? AND upto = ?")
+    .bind(to.upto, JSON.stringify(to.open), tenant, id, from);
+  await db.batch([
+    begin,
+    ...rows.map((row) =>
+      add.bind(
+        ...[tenant, row.hour, id, row.model, row.pool, row.labels, key],
+        ...columns.map(([, field]) => row[field]),
+        ...[tenant, id, from],
+      ),
+    ),
+    move,
+  ]);
+}
+
+/** Runs that may have events which are not metered, those that were looked at longest ago first; of one tenant, or of all. */
+export async function unmeteredRuns(db: D1Database, limit: number, tenant?: string): Promise<RunName[]> {
+  const whose = tenant === undefined ? "" : "AND tenant = ?";
+  const { results } = await db
+    .prepare(`SELECT tenant, id FROM runs WHERE metered = 0 ${whose} ORDER BY metered_at LIMIT ?`)
+    .bind(...(tenant === undefined ? [] : [tenant]), limit)
+    .all<RunName>();
+  return results;
+}
+
+/** The run was looked at; `isDone`: it has ended, and all of its log is metered. A status that changes takes that back. */
+export async function noteMetered(
+  db: D1Database,
+  { tenant, id }: RunName,
+  { at, isDone }: { readonly at: number; readonly isDone: boolean },
+): Promise<void> {
+  await db
+    .prepare(
+      `UPDATE runs SET metered_at = ?, metered = CASE WHEN ? AND ended_at IS NOT NULL THEN 1 ELSE 0 END
+       WHERE tenant = ? AND id = ?`,
+    )
+    .bind(at, isDone ? 1 : 0, tenant, id)
+    .run();
+}
+
+export const usageDimensions = ["hour", "day", "run", "key", "model", "pool"] as const;
+export type UsageDimension = (typeof usageDimensions)[number] | { readonly label: string };
+
+export type UsageSums = Record<(typeof names)[number], number> & { readonly value: string | number };
+
+const dayMs = 86_400_000;
+
+/** Sums of a tenant's usage from `from` up to `to` (epoch ms, whole hours), by a dimension, in its order after `after`. */
+export async function sumUsage(
+  db: D1Database,
+  tenant: string,
+  {
+    from,
+    to,
+    by,
+    after,
+    limit,
+  }: {
+    readonly from: number;
+    readonly to: number;
+    readonly by: UsageDimension;
+    readonly after?: string | number;
+    readonly limit: number;
+  },
+): Promise<UsageSums[]> {
+  const isLabel = typeof by === "object";
+  // A label that a task lacks is the empty text.
+  const value = isLabel
+    ? "coalesce(CASE WHEN labels = '' THEN NULL ELSE json_extract(labels, ?) END, '')"
+    : by === "day"
+      ? `hour / ${dayMs} * ${dayMs}`
+      : by;
+  const path = isLabel ? [`$."${by.label}"`] : [];
+  const sums = names.map((name) => `SUM(${name}) AS ${name}`).join(", ");
+  const { results } = await db
+    .prepare(
+      `SELECT * FROM (
+         SELECT ${value} AS value, ${sums} FROM usage WHERE tenant = ? AND hour >= ? AND hour < ? GROUP BY 1
+       ) WHERE ? IS NULL OR value > ? ORDER BY value LIMIT ?`,
+    )
+    .bind(...path, tenant, from, to, after ?? null, after ?? null, limit)
+    .all<UsageSums>();
+  return results;
+}

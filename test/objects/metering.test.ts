@@ -1,0 +1,82 @@
+/** What runs have used gets to D1 exactly once, whoever delivers it how often, and outlives them. */
+
+import { evictDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { expect, it } from "vitest";
+import { meterRuns } from "../../src/meter-runs.ts";
+import { runStub } from "../../src/objects/env.ts";
+import { insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
+import { meteredTo, sumUsage, unmeteredRuns } from "../../src/storage/d1/usage.ts";
+import { bindings, makeRun, type TestRun, value } from "./lib/runs.ts";
+
+const db = (env as { DB: D1Database }).DB;
+const meterAll = (tenant: string) => meterRuns(db, ({ id }) => runStub(bindings, tenant, id).meter(), tenant);
+const all = { from: 0, to: Number.MAX_SAFE_INTEGER, limit: 100 };
+
+async function usedRun(more: Parameters<typeof makeRun>[0] = {}): Promise<TestRun> {
+  const run = await makeRun(more);
+  await insertRun(db, { tenant: run.tenant, id: run.id, name: null, createdAt: Date.now() });
+  await run.create(
+    { key: "a", pool: "box", instructions: "a", labels: { team: "red" } },
+    { key: "b", pool: "box", instructions: "b" },
+  );
+  return run;
+}
+
+async function work(run: TestRun, tokens: number): Promise<void> {
+  const lease = (await run.lease())!;
+  const usage = { input_tokens: tokens, output_tokens: 1, cache_read_tokens: 0, cache_write_tokens: 0 };
+  value(
+    await run.rpc.complete({ taskNumber: lease.taskNumber, fence: lease.fence }, { result: "done", usage } as never),
+  );
+}
+
+const sums = async (run: TestRun, by: Parameters<typeof sumUsage>[2]["by"] = "run") =>
+  (await sumUsage(db, run.tenant, { ...all, by })).map(({ value: of, input_tokens, output_tokens, tasks, events }) => ({
+    ...{ of, input_tokens, output_tokens, tasks, events },
+  }));
+
+it("is delivered once, also by many at the same time, in stretches, and after the object was gone", async () => {
+  const run = await usedRun({ key: "key_one" });
+  await work(run, 10);
+  await Promise.all(Array.from({ length: 5 }, () => run.rpc.meter()));
+  const last = value(await run.rpc.meter());
+  expect(last).toMatchObject({ upto: last.last, isEnded: false });
+  expect(await sums(run)).toEqual([{ of: run.id, input_tokens: 10, output_tokens: 1, tasks: 2, events: last.last }]);
+  await evictDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`));
+  await work(run, 5);
+  const again = value(await run.rpc.meter());
+  expect(await sums(run)).toEqual([{ of: run.id, input_tokens: 15, output_tokens: 2, tasks: 2, events: again.last }]);
+  expect(await sums(run, "key")).toMatchObject([{ of: "key_one", input_tokens: 15 }]);
+  expect(await sums(run, { label: "team" })).toMatchObject([
+    { of: "", tasks: 1 },
+    { of: "red", tasks: 1 },
+  ]);
+  expect((await meteredTo(db, { tenant: run.tenant, id: run.id })).open).toEqual({});
+});
+
+it("is looked for until a run has ended and all is delivered, and again when it is reopened", async () => {
+  const run = await usedRun();
+  await work(run, 3);
+  const isWaiting = async () => (await unmeteredRuns(db, 10, run.tenant)).length === 1;
+  expect(await meterAll(run.tenant)).toEqual({ isComplete: true });
+  expect(await isWaiting()).toBe(true);
+  value(await run.rpc.finishRun({ cancel: true }));
+  await setRunStatus(db, { tenant: run.tenant, id: run.id }, "succeeded", Date.now());
+  await meterAll(run.tenant);
+  expect(await isWaiting()).toBe(false);
+  await setRunStatus(db, { tenant: run.tenant, id: run.id }, "active", null);
+  expect(await isWaiting()).toBe(true);
+});
+
+it("outlives the run; one that gets its id anew is metered from its first event", async () => {
+  const run = await usedRun();
+  await work(run, 7);
+  const before = value(await run.rpc.run()).last_seq;
+  value(await run.rpc.deleteRun());
+  expect(await sums(run)).toEqual([{ of: run.id, input_tokens: 7, output_tokens: 1, tasks: 2, events: before }]);
+  const again = await makeRun({ tenant: run.tenant, run: run.id });
+  await again.create({ key: "c", pool: "box", instructions: "c" });
+  value(await again.rpc.meter());
+  expect(await sums(run)).toMatchObject([{ tasks: 3, events: before + 2 }]);
+});
