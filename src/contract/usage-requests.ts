@@ -21,7 +21,7 @@ const moment = z
 const isoMs = (text: string): number =>
   /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
 
-export const usageBy = ["hour", "day", "run", "key", "model", "pool"] as const;
+const usageBy = ["hour", "day", "run", "key", "model", "pool"] as const;
 
 const by = z.union(
   [

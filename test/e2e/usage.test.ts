@@ -60,8 +60,11 @@ it("has pages, CSV, a command, and words for what can't be asked", async () => {
   const next = await usage(`by=run&limit=1&cursor=${page.next_cursor}`);
   expect(next.usage).toHaveLength(1);
   expect(next.next_cursor).toBeNull();
-  const { text, headers } = await server.call("GET", "/v1/usage?by=label:team&format=csv");
-  expect(headers.get("content-type")).toContain("text/csv");
+  const csv = await fetch(`${server.url}/v1/usage?by=label:team&format=csv`, {
+    headers: { authorization: "Bearer hdl_local" },
+  });
+  expect(csv.headers.get("content-type")).toContain("text/csv");
+  const text = await csv.text();
   expect(text.split("\r\n")[0]).toMatch(/^label,input_tokens,.*,events$/);
   expect(text).toMatch(/\r\nred,\d+/);
   for (const [query, path] of [

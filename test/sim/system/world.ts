@@ -12,6 +12,7 @@
 import { serveSeat } from "../../../src/agent/seat.ts";
 import { runAttempt } from "../../../src/agent/turn-loop.ts";
 import { runIdOf } from "../../../src/ids.ts";
+import { meterRuns } from "../../../src/meter-runs.ts";
 import { runStub } from "../../../src/objects/env.ts";
 import { RunScheduler } from "../../../src/objects/run-scheduler.ts";
 import { SharedVariable } from "../../../src/objects/shared-variable.ts";
@@ -226,7 +227,11 @@ export class World {
       if (this.#isOver) return;
       this.#planSweep();
       if (this.#faults.strikes("lostSweep")) return;
-      new Process("cron").run(() => sweepRuns(this.#cloud.env)).catch(() => undefined);
+      const { env } = this.#cloud;
+      new Process("cron").run(() => sweepRuns(env)).catch(() => undefined);
+      new Process("meter")
+        .run(() => meterRuns(env.DB, (run) => runStub(env, run.tenant, run.id).meter()))
+        .catch(() => undefined);
     });
   }
 
@@ -300,6 +305,8 @@ export class World {
     const isCreated = await this.#until(healMs, () => this.#plans.every((plan) => plan.isCreated));
     const plans = this.#plans.filter((plan) => !plan.isToGo);
     if (!isCreated) throw new Error("[liveness] a run was never created");
+    // Whoever is in the middle of something may still use up a budget, or reopen a run, that the operator has looked at.
+    await this.#until(healMs, () => this.#clients.every((client) => client.isDone));
     for (const { input } of plans) {
       const run = () => runStub(this.#cloud.env, tenant, input.run);
       operator
@@ -384,6 +391,22 @@ export class World {
     }
     for (const watch of this.#watches.values()) watch.check();
     for (const { input, isToGo } of this.#plans) if (isToGo) this.#checkGone(input.run);
+    for (const { input } of this.#plans) this.#checkMetered(input.run);
+  }
+
+  /** Every token that a run has used is in its tenant's usage, once, whatever failed between. */
+  #checkMetered(run: string): void {
+    const { header } = this.#watches.get(`${tenant}/${run}`)!.state;
+    const [row] = this.#cloud.index.rows(
+      `SELECT SUM(input_tokens) AS input, SUM(output_tokens) AS output, SUM(events) AS events FROM usage WHERE run = '${run}'`,
+    );
+    const { input, output, events } = row!;
+    if (input !== header.inputTokens || output !== header.outputTokens)
+      throw new Error(
+        `[B1] ${run}: ${input} and ${output} tokens, of ${header.inputTokens} and ${header.outputTokens}`,
+      );
+    const [position] = this.#cloud.index.rows(`SELECT upto FROM usage_positions WHERE run = '${run}'`);
+    if (position && events !== position.upto) throw new Error(`[B1] ${run}: ${events} events, of ${position.upto}`);
   }
 
   /** A deleted run has left nothing, nor have its variables. */

@@ -31,26 +31,51 @@ export class IndexDatabase {
     this.#db.close();
   }
 
+  #call(method: string, bindings: readonly unknown[], work: () => unknown): unknown {
+    return this.#network.call("index", { method, args: [bindings] }, (_, reply) => {
+      if (this.#faults.strikes("index")) return reply.fail(new Error("D1_ERROR: internal error"));
+      reply.answer(work());
+    });
+  }
+
   prepare(query: string) {
-    const done = (method: string, bindings: readonly unknown[], work: () => unknown) =>
-      this.#network.call("index", { method, args: [bindings] }, (_, reply) => {
-        if (this.#faults.strikes("index")) return reply.fail(new Error("D1_ERROR: internal error"));
-        reply.answer(work());
-      });
-    const bind = (...bindings: unknown[]) => {
+    const bind = (...bindings: unknown[]): Statement => {
       const values = bindings as SQLInputValue[];
+      const statement = () => this.#db.prepare(query);
+      const rows = () =>
+        statement()
+          .all(...values)
+          .map((row) => ({ ...row }));
+      const change = () => ({ meta: { changes: Number(statement().run(...values).changes) } });
       return {
-        run: () =>
-          done("run", bindings, () => ({ meta: { changes: Number(this.#db.prepare(query).run(...values).changes) } })),
-        all: () =>
-          done("all", bindings, () => ({
-            results: this.#db
-              .prepare(query)
-              .all(...values)
-              .map((row) => ({ ...row })),
-          })),
+        change,
+        run: () => this.#call("run", bindings, change),
+        all: () => this.#call("all", bindings, () => ({ results: rows() })),
+        first: () => this.#call("first", bindings, () => rows()[0] ?? null),
       };
     };
     return { bind };
   }
+
+  /** All or none of them. */
+  batch(statements: readonly Statement[]): unknown {
+    return this.#call("batch", [statements.length], () => {
+      this.#db.exec("BEGIN");
+      try {
+        const done = statements.map(({ change }) => change());
+        this.#db.exec("COMMIT");
+        return done;
+      } catch (error) {
+        this.#db.exec("ROLLBACK");
+        throw error;
+      }
+    });
+  }
+}
+
+interface Statement {
+  readonly change: () => { readonly meta: { readonly changes: number } };
+  readonly run: () => unknown;
+  readonly all: () => unknown;
+  readonly first: () => unknown;
 }
