@@ -168,11 +168,11 @@ function clampedTo(
 function standInTerms(
   state: RunState,
   creator: Task | undefined,
-  { pool, timeout_ms, retries, max_turns, max_tokens, labels, title }: TaskSpec,
+  { pool, timeout_ms, retries, max_turns, max_tokens, labels, title, key }: TaskSpec,
   { spec, base, fork, call }: NewStandIn,
 ): StandInTerms {
   const its = (name: string | undefined) => name && `${name} (on failure)`.slice(0, limits.nameCharsMax);
-  const wanted = { pool, timeout_ms, retries, max_turns, max_tokens, title: its(title), ...spec };
+  const wanted = { pool, timeout_ms, retries, max_turns, max_tokens, title: its(title ?? key), ...spec };
   return {
     ...(wanted.title !== undefined && { title: wanted.title }),
     ...clampedTo(state, creator, wanted),

@@ -68,7 +68,8 @@ export class Edges {
     };
     switch (event.type) {
       case "task_created":
-        add(this.#tasks.get(event.parent)?.last, "fork");
+        // What stands in for a task follows from the failure that it is for, which it names as its cause.
+        if (!event.stands_in) add(this.#tasks.get(event.parent)?.last, "fork");
         break;
       case "task_ready":
         if (event.why === "dependencies") ends("dependency", known?.after);
