@@ -67,6 +67,9 @@ import { sleep } from "./sleep.ts";
 import { serverEvents } from "./sse.ts";
 import { type CallOptions, Transport, type TransportOptions } from "./transport.ts";
 
+/** `tools`: only these of Heddle's tools, by name; each costs tokens in every request. */
+export type ToolsOptions = CallOptions & { readonly tools?: readonly string[] };
+
 /** A stream that ended without an event is opened again after this. */
 const reopenMs = 500;
 
@@ -302,12 +305,13 @@ export class Heddle {
   // ---- tools ---------------------------------------------------------------------------------------------------------
 
   /** Heddle's tools, ready to paste into a request of that vendor, or as an MCP server lists them, or as plain schemas. */
-  toolDefinitions(format: "anthropic", options?: CallOptions): Promise<AnthropicTool[]>;
-  toolDefinitions(format: "openai", options?: CallOptions): Promise<OpenAiTool[]>;
-  toolDefinitions(format: "mcp", options?: CallOptions): Promise<McpTool[]>;
-  toolDefinitions(format: "json-schema", options?: CallOptions): Promise<JsonSchemaTool[]>;
-  async toolDefinitions(format: ToolFormat, options: CallOptions = {}): Promise<object[]> {
-    const reply = await this.#get<{ tools: object[] }>("/v1/tools", { format }, options);
+  toolDefinitions(format: "anthropic", options?: ToolsOptions): Promise<AnthropicTool[]>;
+  toolDefinitions(format: "openai", options?: ToolsOptions): Promise<OpenAiTool[]>;
+  toolDefinitions(format: "mcp", options?: ToolsOptions): Promise<McpTool[]>;
+  toolDefinitions(format: "json-schema", options?: ToolsOptions): Promise<JsonSchemaTool[]>;
+  async toolDefinitions(format: ToolFormat, { tools, ...options }: ToolsOptions = {}): Promise<object[]> {
+    const query = { format, ...(tools && { tools: tools.join(",") }) };
+    const reply = await this.#get<{ tools: object[] }>("/v1/tools", query, options);
     return reply.tools;
   }
 

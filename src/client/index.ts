@@ -1,5 +1,5 @@
 export { HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
-export { Heddle } from "./heddle.ts";
+export { Heddle, type ToolsOptions } from "./heddle.ts";
 export type * from "./replies.ts";
 export { isPartial } from "./replies.ts";
 export type * from "./requests.ts";

@@ -6,6 +6,7 @@ import { messagesSchema } from "./message.ts";
 import { pageQuery } from "./paging.ts";
 import { namedTaskSpec } from "./run-requests.ts";
 import { groupsSchema, snapshotHash, taskReference } from "./task-spec.ts";
+import { isToolName, toolNames } from "./tools.ts";
 
 export const taskStates = [
   "waiting",
@@ -54,6 +55,15 @@ export const waitBody = z.strictObject({
 
 export const toolsQuery = z.strictObject({
   format: z.enum(["anthropic", "openai", "mcp", "json-schema"]).default("anthropic"),
+  tools: z
+    .string()
+    .min(1)
+    .refine(
+      (text) => text.split(",").every(isToolName),
+      `expected names of tools with commas between: ${toolNames.join(", ")}`,
+    )
+    .describe("Only these, as in create_task,await_tasks,finish: each costs tokens in every request; default: all.")
+    .exactOptional(),
 });
 
 const toolCall = {

@@ -23,15 +23,15 @@ const forkSchema = z
     'expected "full", "auto", "none", {"snapshot": hash} or {"last": n}',
   )
   .describe(
-    'Which part of the context the task gets: "full" (default), {"snapshot"}, {"last": n} turns, "none", or "auto": one of these by size, price and task, with the reason in `notes`.',
+    'Which part of the context it gets: "full" (default), {"snapshot"}, {"last": n} turns, "none", or "auto": one of these by size and price.',
   );
 
 const labelsSchema = z
   .record(z.string().min(1).max(limits.labelCharsMax), z.string().max(limits.labelCharsMax))
   .refine((labels) => Object.keys(labels).length <= limits.labelsMax, `at most ${limits.labelsMax} labels`)
-  .describe("Names with values, inherited by the task's own tasks.");
+  .describe("Names with values, inherited by its own tasks.");
 
-const title = z.string().min(1).max(limits.nameCharsMax).describe("A few words for people who watch the run.");
+const title = z.string().min(1).max(limits.nameCharsMax).describe("For people who watch the run.");
 
 const instructions = z
   .string()
@@ -40,13 +40,11 @@ const instructions = z
     (text) => fitsUtf8(text, limits.instructionsBytesMax),
     withProblem("instructions_too_large", `at most ${limits.instructionsBytesMax} bytes`),
   )
-  .describe(
-    "What this task is to do and what its result is to look like. {{key}} or {{key.path}} stands for another task's result.",
-  );
+  .describe("What it is to do, and what its result is to look like.");
 
-const model = z.string().min(1).max(limits.nameCharsMax).describe("Another model; the prompt cache is then cold.");
-const maxTurns = z.int().min(1).max(limits.maxTurnsMax).describe("Model requests that the task may make.");
-const maxTokens = z.int().min(1).describe("Tokens that the task and all tasks under it may spend.");
+const model = z.string().min(1).max(limits.nameCharsMax).describe("Another model; the cache is then cold.");
+const maxTurns = z.int().min(1).max(limits.maxTurnsMax).describe("Model requests that it may make.");
+const maxTokens = z.int().min(1).describe("Tokens that it and all tasks under it may spend.");
 
 const timeoutMs = z
   .int()
@@ -59,11 +57,9 @@ const retries = z
     limit: z.int().min(0).max(limits.retriesMax).optional(),
     backoff_ms: z.int().min(0).max(limits.backoffMsMax).optional(),
   })
-  .describe("Repeats after transient failures; 2 by default.");
+  .describe("{limit, backoff_ms}: repeats after transient failures; limit 2 by default.");
 
-const outputSchema = z
-  .record(z.string(), z.unknown())
-  .describe("JSON Schema that the result must match; the result is then JSON, and {{key.path}} can pick from it.");
+const outputSchema = z.record(z.string(), z.unknown()).describe("JSON Schema of the result, which is then JSON.");
 
 /** What runs in place of a task that failed, or undoes it; what is left out is as the task has it. */
 const standInSchema = z.strictObject({
@@ -100,7 +96,9 @@ const groupName = z.string().regex(keyPattern, "a group's name is [a-z][a-z0-9_-
 export const groupsSchema = z
   .record(groupName, groupTermsSchema)
   .refine((groups) => Object.keys(groups).length <= limits.batchGroupsMax, `at most ${limits.batchGroupsMax} groups`)
-  .describe('Terms of the groups that these tasks name: {"reviews": {"require": 2}}.');
+  .describe(
+    '{"reviews": {"require": 2, "on_failure": "cancel" | "continue", "when_met": "continue" | "cancel"}}: how many of a group must succeed (all by default), and what becomes of the others when that can\'t be any more, or is so.',
+  );
 
 export type Groups = z.infer<typeof groupsSchema>;
 
@@ -108,35 +106,33 @@ export const taskSpecSchema = z.strictObject({
   key: z
     .string()
     .regex(keyPattern, "a key is [a-z][a-z0-9_-]{0,63}")
-    .describe("A name of your choice, unique among the tasks that you create; other tasks refer to it.")
+    .describe("A name of your choice, by which others refer to it; unique among your tasks.")
     .optional(),
   title: title.optional(),
   instructions,
   context: z
     .union([z.string(), messagesSchema], "expected text or an array of messages")
-    .describe("What this task needs beyond the forked context: text, or messages in the conversation's own format.")
+    .describe("What it needs beyond the forked context: text, or messages in the conversation's own format.")
     .optional(),
   fork: forkSchema.optional(),
   after: z
     .array(reference)
     .max(limits.afterMax)
     .describe(
-      "Tasks, by key or id, that must end first; their results are shown to this one, in this order. A group of these tasks: it must not fail.",
+      "Keys or ids of tasks that must end first, whose results it is shown in this order; or a group, which must not fail.",
     )
     .optional(),
   on_dependency_failure: z
     .enum(["skip", "run"])
-    .describe("When one of them fails: skip this task (default), or run it and show it the error.")
+    .describe("When one of them fails: skip it (default), or run it and show it the error.")
     .optional(),
   group: groupName
-    .describe(
-      "A group of tasks created together: all must succeed, else the others are cancelled; `groups` can say otherwise.",
-    )
+    .describe("Tasks of a group must all succeed, else the others are cancelled; `groups` can say otherwise.")
     .optional(),
   on_failure: z
     .strictObject({ task: standInSchema })
     .describe(
-      "A fallback: runs if this task fails, sees why, and its result counts instead. If this task succeeds but its group fails, it runs to undo the work.",
+      "{task: {instructions, and model, pool, max_turns… where they differ}}: a fallback. It runs if this task fails, sees why, and its result counts instead; if this task succeeds but its group fails, it runs to undo the work.",
     )
     .optional(),
   priority: z.int().min(0).max(9).describe("0–9; 9 starts first, 5 is the default.").optional(),
@@ -156,7 +152,7 @@ export const taskSpecSchema = z.strictObject({
   timeout_ms: timeoutMs.optional(),
   retries: retries.optional(),
   output_schema: outputSchema.optional(),
-  detached: z.boolean().describe("true: the task may outlive the one that created it.").optional(),
+  detached: z.boolean().describe("true: it may outlive its creator.").optional(),
   labels: labelsSchema.optional(),
 });
 

@@ -16,7 +16,7 @@ import * as limits from "../limits.ts";
 import type { BlockingCall, BlockingKind, DataKind, VariableCall, VariableKind } from "../variables/ops.ts";
 import { mismatchOf } from "./field-errors.ts";
 import { unfitJson } from "./json-bounds.ts";
-import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
+import { forModels, type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
 import { resultValue } from "./result-value.ts";
 import type { ToolAnnotations, ToolFormat, WaitMode } from "./shapes.ts";
 import { type Groups, groupsSchema, type TaskSpec, taskReference, taskSpecSchema } from "./task-spec.ts";
@@ -59,7 +59,7 @@ const tool = <Schema extends z.ZodType>(
   call: (args: z.infer<Schema>) => ToolCallParsed,
 ): Tool => ({
   description,
-  parameters: () => jsonSchemaOf(schema, "input"),
+  parameters: () => forModels(jsonSchemaOf(schema, "input")),
   parse: (args) => call(schema.parse(args)),
 });
 
@@ -83,7 +83,7 @@ const ofVariables = Object.fromEntries(
     kind,
     {
       description: variableTools[kind].description,
-      parameters: () => jsonSchemaOf(variableTools[kind].schema, "input"),
+      parameters: () => forModels(jsonSchemaOf(variableTools[kind].schema, "input")),
       parse: (args) => {
         const call = parseVariableCall(kind, args);
         return "one" in call ? { tool: call.kind, blocking: call } : { tool: call.kind, variable: call };
@@ -95,13 +95,13 @@ const ofVariables = Object.fromEntries(
 const tools: Record<ToolName, Tool> = {
   create_task: {
     description: [
-      "Hand work to parallel tasks. Each task runs on a fork of you: a copy of your whole context up to this call. It knows all that you know now, so don't repeat it; say what this task is to do and what to return.",
-      "Fork when pieces of work don't depend on one another's steps, or when side work would flood your context. Do a quick step yourself. Create tasks that belong together in one call: they run in parallel and share one cached context.",
-      "The call returns at once with {tasks: [{id, key}]}. Work on, and call await_tasks when you need results. Fork returns twice: if the answer to this call says that you are a forked task, you are the child; do what it says and nothing else, then finish.",
-      "Tasks don't see one another's work unless you connect them: {{key}} or {{key.path}} (no spaces) in instructions or context is replaced by the result of the task with that key, once it has succeeded, and makes this task wait for it. `after` waits too, and shows those results before the instructions.",
-      "Give either `tasks`, or the fields of one single task.",
+      "Hand work to parallel tasks. Each runs on a fork of you: a copy of your whole context up to this call. It knows all that you know, so say only what it is to do and what to return.",
+      "Fork when pieces of work don't depend on one another's steps, or when side work would flood your context; do a quick step yourself. Create tasks that belong together in one call: they share one cached context.",
+      "The call returns at once with {tasks: [{id, key}]}; call await_tasks when you need results. Fork returns twice: if the answer to this call says that you are a forked task, you are the child: do what it says and nothing else, then finish.",
+      "{{key}} or {{key.path}} (no spaces) in instructions or context stands for the result of the task with that key, and makes this one wait for it. `after` waits too.",
     ].join("\n\n"),
-    parameters: batchOrOne,
+    // The form that serves for one task and for many; one task's fields without `tasks` around them are taken too.
+    parameters: () => forModels(jsonSchemaOf(batchSchema, "input")),
     parse: (args, text) => {
       if (!Object.hasOwn(args, "tasks"))
         return { tool: "create_task", tasks: [taskWithTexts(taskSpecSchema.parse(args), text)], groups: {} };
@@ -111,7 +111,7 @@ const tools: Record<ToolName, Tool> = {
   },
 
   await_tasks: tool(
-    "Wait for tasks and get {tasks: [{id, key, state, result or error}]}, in the order asked for. Waiting is free: you are parked and hold no worker meanwhile, so await instead of asking inspect again and again. To use results as they come, await with mode any and then await the rest. A long result is cut and marked truncated: true; inspect reads on.",
+    "Wait for tasks → {tasks: [{id, key, state, result or error}]}, in the order asked for. Waiting is free, so don't ask inspect again and again. To use results as they come, await with mode any and then the rest. A long result is cut (truncated: true); inspect reads on.",
     z.strictObject({
       tasks: z.array(taskReference).min(1).max(limits.waitTasksMax).describe("Ids or keys that create_task returned."),
       mode: z
@@ -136,7 +136,7 @@ const tools: Record<ToolName, Tool> = {
   ),
 
   inspect: tool(
-    "Look, without waiting. With task: its state, what it waits for, its result or error. With result: the rest of a tool's result that was cut. Without arguments: the run's state, the number of its tasks in each state, and the budget left.",
+    "Look, without waiting. With task: its state, what it waits for, its result or error. With result: the rest of a tool's result that was cut. Without arguments: the run's state, its tasks per state, the budget left.",
     z
       .strictObject({
         task: taskReference.optional(),
@@ -175,7 +175,7 @@ const tools: Record<ToolName, Tool> = {
   ),
 
   cancel_task: tool(
-    "Stop a task that you created, or one below it, because its result is no longer needed. Everything under it stops too, and tasks that depend on it are skipped. What it has already done stays done.",
+    "Stop a task that you created, or one below it, whose result is no longer needed. What is under it stops too; tasks that depend on it are skipped.",
     z.strictObject({
       task: taskReference,
       reason: z.string().max(limits.reasonCharsMax).describe("For the record.").optional(),
@@ -184,7 +184,7 @@ const tools: Record<ToolName, Tool> = {
   ),
 
   finish: tool(
-    "End the task that you are: with result, or with error if it can't be done. Call it last. Tasks that you created and did not detach are still completed. A final answer in plain text ends the task as well, with that text as its result; use finish for a JSON result or an error.",
+    "End the task that you are: with result, or with error if it can't be done. Call it last; tasks that you created are still completed. A final answer in plain text ends it as well; use finish for a JSON result or an error.",
     z
       .strictObject({
         result: resultValue
@@ -198,7 +198,7 @@ const tools: Record<ToolName, Tool> = {
             ],
             'expected text or {"code", "message"}',
           )
-          .describe("In place of result: why the task can't be done.")
+          .describe("In place of result: why the task can't be done, as text or {code, message}.")
           .optional(),
         retryable: z.boolean().describe("With error: another attempt may succeed.").optional(),
       })
@@ -235,23 +235,25 @@ const annotations: Partial<Record<ToolName, ToolAnnotations>> = {
 };
 
 /** The tools in a vendor's own format, ready to be put into a request, or in nobody's; the same bytes each time. */
-export function toolDefinitions(format: ToolFormat): unknown[] {
-  return toolNames.map((name) => {
-    const { description } = tools[name];
-    const schema = tools[name].parameters();
-    switch (format) {
-      case "anthropic":
-        return { name, description, input_schema: schema };
-      case "openai":
-        return { type: "function", function: { name, description, parameters: schema } };
-      case "mcp":
-        return { name, description, inputSchema: schema, annotations: annotations[name] };
-      case "json-schema":
-        return { name, description, schema };
-      default:
-        return unreachable(format);
-    }
-  });
+export function toolDefinitions(format: ToolFormat, only: readonly ToolName[] = toolNames): unknown[] {
+  return toolNames
+    .filter((name) => only.includes(name))
+    .map((name) => {
+      const { description } = tools[name];
+      const schema = tools[name].parameters();
+      switch (format) {
+        case "anthropic":
+          return { name, description, input_schema: schema };
+        case "openai":
+          return { type: "function", function: { name, description, parameters: schema } };
+        case "mcp":
+          return { name, description, inputSchema: schema, annotations: annotations[name] };
+        case "json-schema":
+          return { name, description, schema };
+        default:
+          return unreachable(format);
+      }
+    });
 }
 
 /** What a model asked for; `argumentsText` is the JSON text of the arguments as the model wrote it. */
@@ -300,19 +302,3 @@ export function argumentsObject(
   if (unfit !== undefined) return bad(`the arguments: the JSON ${unfit}`);
   return { ok: true, args, text };
 }
-
-/** The flat form of create_task: `tasks`, or one task's fields beside it; those are explained once, under `tasks`. */
-function batchOrOne(): JsonSchema {
-  const { required: _, ...batch } = jsonSchemaOf(batchSchema, "input");
-  const { tasks, groups } = batch.properties as { tasks: { items: Fields }; groups: JsonSchema };
-  const { on_failure: standIn } = tasks.items.properties as { on_failure: { properties: { task: Fields } } };
-  standIn.properties.task.properties = bare(standIn.properties.task);
-  return { ...batch, properties: { tasks, groups, ...bare(tasks.items) } };
-}
-
-interface Fields {
-  properties: Record<string, JsonSchema>;
-}
-
-const bare = ({ properties }: Fields): Record<string, JsonSchema> =>
-  Object.fromEntries(Object.entries(properties).map(([name, { description: _, ...field }]) => [name, field]));

@@ -11,12 +11,8 @@ const moment = z
   .string()
   .min(1)
   .max(40)
-  .transform((text, context) => {
-    const ms = /^\d{1,15}$/.test(text) ? Number(text) : isoMs(text);
-    if (Number.isSafeInteger(ms) && ms >= 0) return Math.floor(ms / hourMs) * hourMs;
-    context.addIssue({ code: "custom", message: 'expected a day like "2026-11-26", a time in UTC, or epoch ms' });
-    return z.NEVER;
-  });
+  .transform((text) => Math.floor((/^\d{1,15}$/.test(text) ? Number(text) : isoMs(text)) / hourMs) * hourMs)
+  .pipe(z.int('expected a day like "2026-11-26", a time in UTC, or epoch ms').min(0));
 
 const isoMs = (text: string): number =>
   /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z)?$/.test(text) ? Date.parse(text) : Number.NaN;

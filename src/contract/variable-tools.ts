@@ -40,30 +40,16 @@ interface VariableTool {
   readonly schema: z.ZodObject;
 }
 
-const anyJson = (what: string) => z.unknown().describe(what);
-const version = z
-  .int()
-  .min(0)
-  .describe(
-    "Write only if this is still the version (0: nothing is there yet). Read first, then write with what you saw.",
-  );
+const version = z.int().min(0).describe("Only if this is still the version (0: absent).");
 const fence = z
   .strictObject({ lock: z.string().min(1).max(limits.nameCharsMax), token: z.int().min(0) })
-  .describe("For a write that a lock guards: the lock's name and the token of your hold.");
-const finite = (what: string) => z.number().describe(what);
+  .describe("{lock, token} of your hold, for a write that a lock guards.");
 
-const timeout = (op: string) =>
-  z
-    .int()
-    .min(0)
-    .max(limits.runTimeoutMsMax)
-    .describe(`${op}: give up waiting after this. Without it you wait as long as you may live.`);
-const external = (what: string) =>
-  z.boolean().describe(`${what}: true if it will come from outside the run, so that waiting is no deadlock.`);
+const timeout = (op: string) => z.int().min(0).max(limits.runTimeoutMsMax).describe(`${op}: give up after this.`);
+const external = (what: string) => z.boolean().describe(`${what}: true if it comes from outside the run.`);
 
-const variableName = z
-  .string()
-  .describe("The variable's name. It comes to be at its first use; all tasks of the run see the same one.");
+/** What it is needs no words, in any of nine tools: it comes to be at its first use, and is the same one for all tasks. */
+const variableName = z.string();
 
 const variable = (
   description: string,
@@ -81,25 +67,21 @@ const variable = (
 
 export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
   lock: variable(
-    "Let one task at a time into a piece of work: acquire → {token}, do it, release. Waiting is free: you are parked until it is your turn, first come, first served. acquire {mode: shared} lets readers in together, and writers (exclusive) alone. acquire {names} takes several at once or none, so that you can't end up waiting for one while you hold another. try_acquire doesn't wait → {acquired, token?}. What you hold is released when you finish or fail. Hold a lock for as short a time as you can, and give its token as `fence` to the writes that it guards.",
+    "Let one task at a time into a piece of work: acquire → {token}, do it, release. Waiting is free, first come, first served. acquire {mode: shared} lets readers in together; {names} takes several at once or none. try_acquire doesn't wait → {acquired, token?}. It is released when you finish or fail. Give its token as `fence` to the writes that it guards.",
     {
       acquire: { optional: ["names", "mode", "timeout_ms"] },
       try_acquire: { optional: ["mode"] },
       release: { optional: ["token"] },
     },
     {
-      names: z
-        .array(z.string())
-        .min(1)
-        .max(limits.lockNamesMax)
-        .describe("acquire: several locks in place of `name`; exclusive."),
+      names: z.array(z.string()).min(1).max(limits.lockNamesMax).describe("acquire: several in place of `name`."),
       mode: z.enum(["exclusive", "shared"]).describe("acquire, try_acquire: exclusive if left out."),
       timeout_ms: timeout("acquire"),
-      token: z.int().min(0).describe("release: only if this is still your hold's token."),
+      token: z.int().min(0).describe("release: your hold's."),
     },
   ),
   semaphore: variable(
-    "Let at most so many tasks at a time do something: calls of a rate-limited service, heavy builds. create {permits} once, before the tasks that use it; then acquire {permits?} → {permits}, work, release. Waiting is free: you are parked until it is your turn, first come, first served. What you hold is released when you finish or fail.",
+    "Let at most so many tasks at a time do something: calls of a rate-limited service, heavy builds. create {permits} once, before the tasks that use it; then acquire {permits?}, work, release. Waiting is free, first come, first served. What you hold is released when you finish or fail.",
     {
       create: { required: ["permits"] },
       acquire: { optional: ["permits", "timeout_ms"] },
@@ -110,25 +92,25 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
         .int()
         .min(1)
         .max(limits.permitsMax)
-        .describe("create: how many there are in all. acquire, release: how many; 1 if left out."),
+        .describe("create: in all. acquire, release: how many; 1 if left out."),
       timeout_ms: timeout("acquire"),
     },
   ),
   barrier: variable(
-    "Make tasks wait for one another: each calls wait {parties}, and all go on together once so many have arrived → {generation, index}. It can be used again and again, round by round. index 0 is the first to arrive: let it alone do what must be done once a round. Name the tasks in `members`, so that you are told (barrier_broken) when one of them ends without arriving.",
+    "Make tasks wait for one another: each calls wait {parties}, and all go on together once so many have arrived → {generation, index}, round by round. index 0 came first: let it alone do what is done once a round. Name the tasks in `members` to be told (barrier_broken) when one ends without arriving.",
     { wait: { required: ["parties"], optional: ["members", "timeout_ms"] } },
     {
-      parties: z.int().min(1).max(limits.partiesMax).describe("How many must arrive, you included; the same for all."),
+      parties: z.int().min(1).max(limits.partiesMax).describe("How many must arrive, you included."),
       members: z
         .array(z.string().min(1).max(limits.nameCharsMax))
         .min(1)
         .max(limits.membersMax)
-        .describe("Ids or keys of the tasks that are to arrive."),
+        .describe("Ids or keys of those who are to arrive."),
       timeout_ms: timeout("wait"),
     },
   ),
   message_queue: variable(
-    "Pass messages from task to task, first in, first out; each goes to exactly one taker. push {messages} (waits while it is full); pop {max?} → {messages} (waits while it is empty); close when nothing more will come: then pop answers {closed: true} once it is empty. create {capacity} first to bound it, so that producers don't run ahead.",
+    "Pass messages from task to task, first in, first out; each goes to exactly one taker. push {messages} (waits while full); pop {max?} → {messages} (waits while empty); close when nothing more will come: pop then answers {closed: true} once it is empty. create {capacity} first to bound it.",
     {
       create: { required: ["capacity"] },
       push: { required: ["messages"], optional: ["timeout_ms"] },
@@ -142,18 +124,14 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
         .min(1)
         .max(limits.queueCapacityMax)
         .describe(`create: how many messages fit; ${limits.queueCapacityDefault} if nobody creates it.`),
-      messages: z
-        .array(z.unknown())
-        .min(1)
-        .max(limits.messagesPerCallMax)
-        .describe("push: any JSON, each up to 128 KiB, 1 MiB together; all or none."),
+      messages: z.array(z.unknown()).min(1).max(limits.messagesPerCallMax),
       max: z.int().min(1).max(limits.messagesPerCallMax).describe("pop: at most so many; 1 if left out."),
       timeout_ms: timeout("push, pop"),
       external: external("pop"),
     },
   ),
   future: variable(
-    "A value that is given once and that others wait for: resolve {value} or reject {error}, once; await → {value}, or {error} when it was rejected. await {names, mode?} waits for several → {futures: [{name, state, value or error}]}. peek doesn't wait → {state, value?}. Waiting is free: you are parked.",
+    "A value that is given once and that others wait for: resolve {value} or reject {error}, once; await → {value}, or {error} when it was rejected. await {names, mode?} waits for several → {futures: [{name, state, value or error}]}. peek doesn't wait → {state, value?}.",
     {
       resolve: { required: ["value"] },
       reject: { required: ["error"] },
@@ -161,24 +139,16 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
       peek: {},
     },
     {
-      value: anyJson("resolve: any JSON up to 128 KiB."),
-      error: anyJson("reject: what went wrong, any JSON."),
-      names: z
-        .array(z.string())
-        .min(1)
-        .max(limits.futureNamesMax)
-        .describe("await: several futures in place of `name`."),
-      mode: z
-        .enum(["all", "any", "settled"])
-        .describe(
-          "await with names: all (default): until all are resolved or one is rejected; any: until one is resolved or none can be; settled: until all are one or the other.",
-        ),
+      value: z.unknown(),
+      error: z.unknown(),
+      names: z.array(z.string()).min(1).max(limits.futureNamesMax).describe("await: several in place of `name`."),
+      mode: z.enum(["all", "any", "settled"]).describe("await with names, as in await_tasks; all by default."),
       timeout_ms: timeout("await"),
       external: external("await"),
     },
   ),
   atomic: variable(
-    "One value that all tasks of the run share, changed in one indivisible step: a counter, a flag, a best-so-far. get → {value}; set {value}; add {delta} → {value, previous}; compare_and_set {expected, value} → {ok, value}; exchange {value} → {previous}. A new atomic is 0.",
+    "One value that all tasks share, changed in indivisible steps: a counter, a flag, a best-so-far. get → {value}; set {value}; add {delta} → {value, previous}; compare_and_set {expected, value} → {ok, value}; exchange {value} → {previous}. A new atomic is 0.",
     {
       get: {},
       set: { required: ["value"] },
@@ -187,13 +157,13 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
       exchange: { required: ["value"] },
     },
     {
-      value: anyJson("set, compare_and_set, exchange: the new value, any JSON."),
-      expected: anyJson("compare_and_set: the value that must be there."),
-      delta: finite("add: what to add; may be negative."),
+      value: z.unknown(),
+      expected: z.unknown(),
+      delta: z.number(),
     },
   ),
   shared_map: variable(
-    "Keys and JSON values that all tasks of the run share: collect results by name, claim work, look up what others found. get {key} → {value, version} (absent: value null, version 0); set {key, value, if_version?}; delete {key}; increment {key, delta} → {value}; entries {prefix?, limit?, cursor?} → {entries, next_cursor}; size. To change what you have read, give if_version, so that nobody's write is lost.",
+    "Keys and JSON values that all tasks share: collect results by name, claim work. get {key} → {value, version} (absent: value null, version 0); set {key, value, if_version?}; delete {key}; increment {key, delta} → {value}; entries {prefix?, limit?, cursor?} → {entries, next_cursor}; size. Give if_version to change what you have read: then no write is lost.",
     {
       get: { required: ["key"] },
       set: { required: ["key", "value"], optional: ["if_version", "fence"] },
@@ -203,21 +173,21 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
       size: {},
     },
     {
-      key: z.string().min(1).max(limits.mapKeyCharsMax).describe("Any text."),
-      value: anyJson("set: any JSON up to 128 KiB."),
+      key: z.string().min(1).max(limits.mapKeyCharsMax),
+      value: z.unknown(),
       if_version: version,
-      delta: finite("increment: what to add; an absent key counts as 0."),
-      prefix: z.string().max(limits.mapKeyCharsMax).describe("entries: only keys that begin so."),
-      limit: z.int().min(1).max(limits.pageRowsMax).describe("entries: at most so many; 100 if left out."),
+      delta: z.number(),
+      prefix: z.string().max(limits.mapKeyCharsMax).describe("entries: keys that begin so."),
+      limit: z.int().min(1).max(limits.pageRowsMax).describe("entries: 100 if left out."),
       cursor: z
         .string()
         .max(4 * limits.mapKeyCharsMax)
-        .describe("entries: next_cursor of the page before."),
+        .describe("entries: next_cursor."),
       fence,
     },
   ),
   shared_list: variable(
-    "A list that all tasks of the run share: append results in order, read each other's. append {items} → {size, index}; get {index} → {value, version}; slice {start?, end?} → {items, next}; set {index, value, if_version?}; size.",
+    "A list that all tasks share. append {items} → {size, index}; get {index} → {value, version}; slice {start?, end?} → {items, next}; set {index, value, if_version?}; size.",
     {
       append: { required: ["items"], optional: ["fence"] },
       get: { required: ["index"] },
@@ -226,17 +196,17 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
       size: {},
     },
     {
-      items: z.array(z.unknown()).min(1).max(limits.pageRowsMax).describe("append: any JSON, each up to 128 KiB."),
+      items: z.array(z.unknown()).min(1).max(limits.pageRowsMax),
       index: z.int().describe("get, set: 0 is the first."),
-      value: anyJson("set: any JSON up to 128 KiB."),
+      value: z.unknown(),
       if_version: version,
       start: z.int().describe("slice: from this index on; 0 if left out."),
-      end: z.int().describe("slice: up to this index, without it; the size if left out."),
+      end: z.int().describe("slice: up to it, exclusive; the size if left out."),
       fence,
     },
   ),
   shared_memory: variable(
-    "One text that all tasks of the run share: a plan, a report, notes. read {from?, to?} → {text, version}; write {text, if_version?} replaces all of it; edit {old, new} replaces the one place where `old` stands; append {text} adds at the end. Prefer edit and append to write: they keep what others wrote meanwhile.",
+    "One text that all tasks share: a plan, notes. read {from?, to?} → {text, version}; write {text, if_version?} replaces all of it; edit {old, new} replaces the one place where `old` stands; append {text} adds at the end. Prefer edit and append: they keep what others wrote meanwhile.",
     {
       read: { optional: ["from", "to"] },
       write: { required: ["text"], optional: ["if_version", "fence"] },
@@ -244,7 +214,7 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
       append: { required: ["text"], optional: ["fence"] },
     },
     {
-      text: z.string().describe("write, append: the text."),
+      text: z.string(),
       old: z.string().min(1).describe("edit: text that stands there exactly once."),
       new: z.string().describe("edit: what comes in its place."),
       from: z.int().min(0).describe("read: from this character on."),

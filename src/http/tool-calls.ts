@@ -22,7 +22,7 @@ export const toolRoutes = [
       query: toolsQuery,
       answer: { status: 200, schema: toolDefinitionsView },
     },
-    ({ query: { format } }) => ({ tools: toolDefinitions(format) }),
+    ({ query: { format, tools } }) => ({ tools: toolDefinitions(format, tools?.split(",").filter(isToolName)) }),
   ),
 
   keyRoute(

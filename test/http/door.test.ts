@@ -258,7 +258,7 @@ test("about: what the key may do, with any scope, and which models answer", asyn
 });
 
 test("routes of the contract that have not landed say so, after the key", async () => {
-  expect(await problem(`/v1/usage`)).toMatchObject({ status: 422, code: "not_available" });
+  expect(await problem("/v1/rules/check", { method: "POST" })).toMatchObject({ status: 422, code: "not_available" });
   expect(await problem("/v1/providers/openai", { method: "PUT" })).toMatchObject({ code: "not_available" });
   expect(await problem("/mcp", { method: "POST", key: null })).toMatchObject({ code: "unauthorized" });
 });
