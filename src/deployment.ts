@@ -9,6 +9,7 @@ import type { AppOptions, HttpEnv } from "./http/env.ts";
 import { type Env, runStub } from "./objects/env.ts";
 import type { SeatTicket } from "./objects/seat-rpc.ts";
 import { sweepRuns } from "./objects/sweep.ts";
+import { sweepTenants } from "./objects/sweep-tenants.ts";
 import type { ProviderSecrets } from "./served-by.ts";
 
 /** Serves a seat that a run opens by a direct call; see objects/seat-port.ts. */
@@ -46,6 +47,7 @@ export function deployment(options: AppOptions = {}) {
     queue: (batch, env) => consume(batch as MessageBatch<SeatTicket>, env),
     scheduled: async (_event, env) => {
       await sweepRuns(env);
+      await sweepTenants(env);
     },
   } satisfies ExportedHandler<Env>;
 }

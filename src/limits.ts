@@ -406,6 +406,17 @@ export const simulatedPiecesMax = 4;
 
 // ---- tenants and keys ----------------------------------------------------------------------------------------------
 export const keysPerTenantMax = 1000;
+/** That a key was used is written down this often: a row each time, and nobody needs to know it to the second. */
+export const keyUsedEveryMs = 1 * minute;
+/** After a rotation the old key works so much longer: a working day to bring the new one everywhere; at most a month. */
+export const keyOverlapMsDefault = 24 * hour;
+export const keyOverlapMsMax = 30 * 24 * hour;
+/** Times that a request may name: what JSON and Date both know. */
+export const timeMax = 8_640_000_000_000_000;
+/** Audit entries are kept so long: a year's review, and a month to do it in. */
+export const auditMs = 400 * 24 * hour;
+/** Entries that one sweep drops: there are few acts, and a sweep is to be short. */
+export const auditDropMax = 1000;
 
 // ---- calls of objects ----------------------------------------------------------------------------------------------
 /** An object that was away is asked this often, waiting a step longer each time: a restart takes less than a second. */

@@ -401,10 +401,28 @@ const keyView = z
     name: z.string().nullable(),
     scopes: z.array(z.enum(scopes)),
     created_at: at,
+    expires_at: at.nullable(),
+    last_used_at: at.nullable().describe("To the minute."),
     revoked_at: at.nullable(),
+    replaced_by: z.string().nullable().describe("The key that it was rotated to."),
   })
   .meta({ id: "Key" });
 export const createdKey = keyView.extend({ key: z.string().describe("Shown this once; only its SHA-256 is kept.") });
+export const rotatedKey = createdKey.extend({
+  replaces: z.strictObject({ id: z.string(), expires_at: at.describe("Until then the old key still works.") }),
+});
+const auditEntry = z
+  .strictObject({
+    id: z.int().describe("Rises."),
+    created_at: at,
+    tenant: z.string().nullable().describe("Whom it was done to; null: the deployment."),
+    actor: z.string().describe('"operator", or the id of the key that was used.'),
+    act: z.string(),
+    target: z.string().describe("The id or name of what it was done to."),
+    detail: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: "AuditEntry" });
+export const auditPage = z.strictObject({ entries: z.array(auditEntry), next_cursor: cursor });
 export const tenantsPage = z.strictObject({ tenants: z.array(tenantView), next_cursor: cursor });
 export const keysPage = z.strictObject({ keys: z.array(keyView), next_cursor: cursor });
 

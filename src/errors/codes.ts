@@ -43,6 +43,11 @@ export const problems = {
     title: "There is no such thing here",
     hint: "Check the id and the key's tenant; ids of other tenants are not found either.",
   },
+  key_ended: {
+    status: 409,
+    title: "The key does not work any more, or was rotated already",
+    hint: "Create a new key; `replaced_by` names the one that this was rotated to.",
+  },
   method_not_allowed: { status: 405, title: "The path does not take this method", hint: "See /openapi.json." },
   not_available: {
     status: 422,

@@ -13,8 +13,9 @@ export const aboutRoute: Route = {
   summary: "The key's scopes, the server's version and clock, and which models answer",
   access: { kind: "key", scopes },
   answer: { status: 200, schema: aboutView },
-  run: async ({ request, env, options }) => {
-    const holder = await holderOf(request, env, options, scopes);
+  run: async (exchange) => {
+    const { env, options } = exchange;
+    const holder = await holderOf(exchange, scopes);
     const about: AboutView = {
       version,
       at: Date.now(),

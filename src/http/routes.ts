@@ -3,6 +3,8 @@
 import { aboutRoute } from "./about.ts";
 import { actorRoutes } from "./actors.ts";
 import { adminRoutes } from "./admin.ts";
+import { adminKeyRoutes } from "./admin-keys.ts";
+import { auditRoutes } from "./audit.ts";
 import { contextRoutes } from "./contexts.ts";
 import { criticalPathRoute } from "./critical-path.ts";
 import { eventRoutes } from "./events.ts";
@@ -38,6 +40,8 @@ export const routes: readonly Route[] = [
   ...poolRoutes,
   ...leaseRoutes,
   ...adminRoutes,
+  ...adminKeyRoutes,
+  ...auditRoutes,
   aboutRoute,
   healthRoute,
   publicRoute(
