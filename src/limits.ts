@@ -413,6 +413,19 @@ export const keyOverlapMsDefault = 24 * hour;
 export const keyOverlapMsMax = 30 * 24 * hour;
 /** Times that a request may name: what JSON and Date both know. */
 export const timeMax = 8_640_000_000_000_000;
+/** Credentials at providers of one tenant: one for each team and model, and room. */
+export const credentialsPerTenantMax = 64;
+/** The longest keys in use are tokens of some 2,000 characters. */
+export const credentialCharsMax = 4096;
+/** A key that is shorter shows nothing of itself: four characters would be too much of it. */
+export const shownKeyCharsMin = 12;
+/** A seat's isolate asks for a credential this often at most: so long a deleted one may still be used. */
+export const credentialCacheMs = 10 * second;
+/** What it keeps of them: sealed, some hundreds of bytes each. */
+export const credentialCacheBytes = 1 * MiB;
+/** Credentials that one request seals anew, and how many of those that it can't open it names. */
+export const resealMax = 500;
+export const unreadableShownMax = 20;
 /** Audit entries are kept so long: a year's review, and a month to do it in. */
 export const auditMs = 400 * 24 * hour;
 /** Entries that one sweep drops: there are few acts, and a sweep is to be short. */

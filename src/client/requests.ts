@@ -120,6 +120,8 @@ export interface RunSpec {
   context?: ContextSpec;
   /** In place of `context`: that of another run of the tenant. */
   from?: ForkSource;
+  /** Of the tenant's credentials, by name; null: the deployment's own. */
+  credential?: string | null;
   limits?: RunLimits;
   tools?: RemoteTool[];
   root?: TaskSpec;

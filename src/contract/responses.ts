@@ -77,6 +77,10 @@ export const runView = z
     idle: z.boolean().describe("Nothing is live."),
     snapshot: z.string().describe("The head: the last snapshot appended from outside."),
     format: z.enum(["anthropic", "openai"]),
+    credential: z
+      .string()
+      .nullable()
+      .describe("Of the tenant's credentials, the one that hosted tasks use; null: the deployment's own."),
     root: z.string().nullable(),
     counts,
     seats: z.strictObject({ open: z.int(), target: z.int() }),
@@ -92,6 +96,10 @@ export const runView = z
     last_seq: z.int(),
     created_at: at,
     ended_at: at.nullable(),
+    notes: z
+      .array(z.string())
+      .describe("In the answer to its creation: what the caller should know and need not act on.")
+      .exactOptional(),
   })
   .meta({ id: "Run" });
 
@@ -438,6 +446,28 @@ export const aboutView = z
       .describe("What answers hosted tasks, by their context's format; none: they fail with no_provider."),
   })
   .meta({ id: "About" });
+
+const providerView = z
+  .strictObject({
+    name: z.string(),
+    format: z.enum(["anthropic", "openai"]),
+    base_url: z.string().nullable().describe("null: the vendor's own."),
+    model: z.string().nullable(),
+    default: z.boolean().describe("Used by new runs that name no credential."),
+    last4: z.string().describe("The key's last characters; empty for a short one."),
+    created_at: at,
+    updated_at: at,
+  })
+  .meta({ id: "Provider" });
+export const providerAnswer = providerView;
+export const providersPage = z.strictObject({ providers: z.array(providerView), next_cursor: cursor });
+export const resealedView = z.strictObject({
+  sealed: z.int().describe("How many were sealed under the present secret now."),
+  left: z.boolean().describe("There are more: ask again."),
+  unreadable: z
+    .array(z.strictObject({ tenant: z.string(), name: z.string() }))
+    .describe("Some of those that no secret of the deployment opens; they have to be set again."),
+});
 
 export const healthView = z.strictObject({ status: z.literal("ready") });
 

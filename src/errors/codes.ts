@@ -244,6 +244,11 @@ export const problems = {
     hint: "Wait for `retry-after` seconds and repeat; with the same Idempotency-Key nothing is done twice.",
     retryable: true,
   },
+  not_configured: {
+    status: 501,
+    title: "This deployment is not set up for that",
+    hint: "Its operator sets what `detail` names (docs/operating.md).",
+  },
   not_ready: {
     status: 503,
     title: "Not ready to serve",

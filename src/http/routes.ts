@@ -17,6 +17,7 @@ import { leaseRoutes } from "./leases.ts";
 import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { poolRoutes } from "./pools.ts";
+import { providerRoutes } from "./providers.ts";
 import { publicRoute, type Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
 import { taskRoutes } from "./tasks.ts";
@@ -39,6 +40,7 @@ export const routes: readonly Route[] = [
   traceRoute,
   ...poolRoutes,
   ...leaseRoutes,
+  ...providerRoutes,
   ...adminRoutes,
   ...adminKeyRoutes,
   ...auditRoutes,

@@ -1,5 +1,6 @@
 /** Runs: create, list, get, and what is done to a run as a whole. */
 
+import { stripReasoning } from "../context/fork.ts";
 import { rawAt } from "../context/json-text.ts";
 import { pageQuery } from "../contract/paging.ts";
 import { type RemoteTool, toolsWithTexts } from "../contract/remote-tools.ts";
@@ -16,6 +17,7 @@ import type { HttpEnv } from "./env.ts";
 import { ask, gateObject, runObject } from "./objects.ts";
 import { contextInput } from "./raw-parts.ts";
 import { keyRoute } from "./route.ts";
+import { runCredential } from "./run-credential.ts";
 import { sha256 } from "./secrets.ts";
 
 const run = { status: 200, schema: runView } as const;
@@ -54,16 +56,22 @@ export const runRoutes = [
       const given = body.tools && toolsWithTexts(body.tools, rawAt(text, ["tools"])!);
       requireCallable(given ?? [], env);
       const id = await newRunId(tenant, idem?.key);
-      const before = body.from && idem && (await ask(runObject(env, tenant, id).createdBefore(idem)));
+      const depends = body.from !== undefined || typeof body.credential === "string";
+      const before = depends && idem && (await ask(runObject(env, tenant, id).createdBefore(idem)));
       if (before) return before;
       const source = body.from && (await forkSource(env, tenant, body.from));
       const tools = given ?? source?.tools;
+      const context = source ? { ...source.head, messages: [] } : contextInput(body.context, rawAt(text, ["context"]));
+      const credential = await runCredential(env.DB, tenant, context.format, body.credential, source);
+      const relocated = source !== undefined && source.credential !== credential?.name;
       const input: CreateRunInput = {
         tenant,
         run: id,
         ...(body.name !== undefined && { name: body.name }),
-        context: source ? { ...source.head, messages: [] } : contextInput(body.context, rawAt(text, ["context"])),
-        ...(source && body.from && { steps: source.steps, from: body.from.run }),
+        context,
+        ...(source && body.from && { steps: relocated ? withoutReasoning(source) : source.steps, from: body.from.run }),
+        ...(credential && { credential }),
+        ...(relocated && { notes: [relocatedNote] }),
         limits: body.limits ?? {},
         ...(tools && tools.length > 0 && { tools }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
@@ -191,6 +199,12 @@ export const runRoutes = [
     ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(body, idem)),
   ),
 ];
+
+/** A relocated fork (DESIGN §5): a vendor takes back its reasoning from the account alone that it gave it to. */
+const withoutReasoning = ({ head, steps }: ForkedContext) =>
+  steps.map((step) => step.map((message) => stripReasoning(head.format, message)));
+const relocatedNote =
+  "It uses another credential than the run that it began with: reasoning blocks are left out and the cache is cold.";
 
 /** The context of another run of the tenant, as it is now. @throws Fault that names the field of `from` */
 async function forkSource(

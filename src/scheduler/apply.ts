@@ -54,6 +54,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.snapshot = event.snapshot;
       header.name = event.name ?? "";
       header.createdAt = at;
+      if (event.credential) header.credential = event.credential;
       return;
     case "run_imported":
       restartClocks(state, at);

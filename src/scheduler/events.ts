@@ -65,6 +65,12 @@ export interface ErrorData {
   readonly because?: number;
 }
 
+/** A credential by its name, with the model where neither task nor context names one. */
+export interface RunCredential {
+  readonly name: string;
+  readonly model: string;
+}
+
 export type SchedulerEvent =
   | {
       readonly type: "run_created";
@@ -73,6 +79,8 @@ export type SchedulerEvent =
       readonly name?: string;
       /** The run whose context it began with. */
       readonly from?: string;
+      /** The tenant's credential that hosted tasks use; absent: the deployment's own. */
+      readonly credential?: RunCredential;
     }
   /** It goes on here from a file: clocks begin anew. */
   | { readonly type: "run_imported" }

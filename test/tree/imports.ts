@@ -26,6 +26,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   duration: { pure: true },
   // Async, as WebCrypto is.
   signing: {},
+  sealing: {},
   errors: { imports: ["limits"], pure: true },
   // Counted by the door and by the objects.
   admission: { imports: ["limits"], pure: true },
@@ -54,8 +55,8 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^cloudflare:workers$/],
   },
   agent: {
-    imports: [...ground, "signing", "context", "contract", "served-by"],
-    types: ["objects"],
+    imports: [...ground, "signing", "sealing", "context", "contract", "served-by", "storage/d1"],
+    types: ["objects", "scheduler"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   http: {
@@ -64,6 +65,8 @@ export const layers: Readonly<Record<string, Layer>> = {
       "admission",
       "version",
       "signing",
+      "sealing",
+      "served-by",
       "context",
       "contract",
       "object-calls",
@@ -71,7 +74,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "storage/d1",
       "storage/run/event-codec",
     ],
-    types: ["objects"],
+    types: ["objects", "scheduler"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },
   deployment: { imports: ["agent", "errors", "http", "objects", "served-by"], packages: [/^cloudflare:workers$/] },

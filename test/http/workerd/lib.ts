@@ -6,7 +6,7 @@ import type { HttpEnv } from "../../../src/http/env.ts";
 
 export const db = (env as { DB: D1Database }).DB;
 const operator = "operators-own-secret";
-const bindings = {
+export const bindings = {
   ...(env as object),
   HEDDLE_SECRET: "a secret of thirty-two characters",
   HEDDLE_ADMIN_SECRET: operator,
