@@ -426,6 +426,11 @@ export const credentialCacheBytes = 1 * MiB;
 /** Credentials that one request seals anew, and how many of those that it can't open it names. */
 export const resealMax = 500;
 export const unreadableShownMax = 20;
+/** Runs that one step of a tenant's deletion looks at, and how long it begins with more of them: a request waits for it. */
+export const tenantRunsPerStep = 120;
+export const tenantStepMs = 10 * second;
+/** Deletions that one sweep carries on, one after another. */
+export const tenantsPerSweep = 5;
 /** Audit entries are kept so long: a year's review, and a month to do it in. */
 export const auditMs = 400 * 24 * hour;
 /** Entries that one sweep drops: there are few acts, and a sweep is to be short. */

@@ -118,4 +118,5 @@ export const gateRepeats: Repeats<TenantGateRpc> = {
   lease: named,
   pool: true,
   forget: true,
+  deleteAll: true,
 };

@@ -402,7 +402,17 @@ export const turnsPage = z.strictObject({ turns: z.array(turnView), next_cursor:
 export const tasksPage = z.strictObject({ tasks: z.array(taskView), next_cursor: cursor });
 export const eventsPage = z.strictObject({ events: z.array(eventView), next_cursor: cursor });
 
-export const tenantView = z.strictObject({ id: z.string(), name: z.string(), created_at: at }).meta({ id: "Tenant" });
+export const tenantView = z
+  .strictObject({
+    id: z.string(),
+    name: z.string().describe("Empty once it is deleted."),
+    status: z.enum(["active", "deleting", "deleted"]),
+    created_at: at,
+    deleting_at: at.nullable().describe("Since then none of its keys works."),
+    deleted_at: at.nullable(),
+    runs_left: z.int().describe("Of one that is being deleted: runs that are still to be deleted.").exactOptional(),
+  })
+  .meta({ id: "Tenant" });
 const keyView = z
   .strictObject({
     id: z.string(),

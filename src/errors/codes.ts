@@ -43,6 +43,11 @@ export const problems = {
     title: "There is no such thing here",
     hint: "Check the id and the key's tenant; ids of other tenants are not found either.",
   },
+  tenant_deleted: {
+    status: 409,
+    title: "The tenant is being deleted, or was",
+    hint: "Nothing brings it back; create another tenant.",
+  },
   key_ended: {
     status: 409,
     title: "The key does not work any more, or was rotated already",

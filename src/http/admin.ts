@@ -1,4 +1,4 @@
-/** The operator's door: tenants. */
+/** The operator's door: tenants, from their creation to the end of all that they have. */
 
 import { createTenantBody } from "../contract/admin-requests.ts";
 import { pageQuery } from "../contract/paging.ts";
@@ -6,10 +6,13 @@ import { tenantsPage, tenantView } from "../contract/responses.ts";
 import { Fault } from "../errors/fault.ts";
 import { base32 } from "../ids.ts";
 import { auditEntry } from "../storage/d1/audit.ts";
-import { findTenant, insertTenant, listTenants, type TenantRow } from "../storage/d1/tenants.ts";
+import { countRuns } from "../storage/d1/run-index.ts";
+import { beginTenantDeletion, findTenant, insertTenant, listTenants, type TenantRow } from "../storage/d1/tenants.ts";
+import { deleteTenantStep } from "../tenant-deletion.ts";
 import { operator } from "./access.ts";
 import { pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
+import { gateObject, runObject } from "./objects.ts";
 import { once } from "./once.ts";
 import { operatorRoute } from "./route.ts";
 
@@ -26,11 +29,13 @@ export const adminRoutes = [
       answer: { status: 201, schema: tenantView },
     },
     ({ env, body, idem }) => {
-      const tenant: TenantRow = { id: adminId("ten"), name: body.name, created_at: Date.now() };
+      const tenant: TenantRow = {
+        ...{ id: adminId("ten"), name: body.name, created_at: Date.now(), deleting_at: null, deleted_at: null },
+      };
       const { id, created_at } = tenant;
       const act = { created_at, tenant: id, actor: operator, act: "tenant_created", target: id, detail: body } as const;
       return once(env.DB, idem, {
-        row: tenant,
+        row: viewOf(tenant),
         effects: [insertTenant(env.DB, tenant), auditEntry(env.DB, act)],
         tenant: id,
       });
@@ -48,19 +53,55 @@ export const adminRoutes = [
     async ({ env, query }) => {
       const after = query.cursor === undefined ? undefined : positionOf(query.cursor);
       const { rows, next_cursor } = pageOf(await listTenants(env.DB, query.limit + 1, after), query.limit);
-      return { tenants: rows, next_cursor };
+      return { tenants: rows.map(viewOf), next_cursor };
     },
   ),
 
   operatorRoute(
     { method: "GET", path: "/admin/tenants/:tenant", summary: "A tenant", answer: { status: 200, schema: tenantView } },
-    ({ env, params }) => requireTenant(env, params.tenant),
+    async ({ env, params }) => progressOf(env, await findOrRefuse(env, params.tenant)),
+  ),
+
+  operatorRoute(
+    {
+      method: "DELETE",
+      path: "/admin/tenants/:tenant",
+      summary: "Delete a tenant with everything it has; a repeat carries on, and so does Heddle by itself",
+      answer: { status: 202, schema: tenantView },
+    },
+    async ({ env, params: { tenant } }) => {
+      const { deleting_at, deleted_at } = await findOrRefuse(env, tenant);
+      if (deleting_at === null) await beginTenantDeletion(env.DB, tenant, operator, Date.now());
+      const ports = {
+        db: env.DB,
+        run: (of: string, run: string) => runObject(env, of, run),
+        gate: (of: string) => gateObject(env, of),
+      };
+      if (deleted_at === null) await deleteTenantStep(ports, tenant);
+      return progressOf(env, await findOrRefuse(env, tenant));
+    },
   ),
 ];
 
-/** @throws Fault not_found */
-export async function requireTenant(env: HttpEnv, id: string): Promise<TenantRow> {
+const viewOf = (row: TenantRow) => ({
+  ...row,
+  status: row.deleted_at !== null ? "deleted" : row.deleting_at !== null ? "deleting" : "active",
+});
+
+const progressOf = async (env: HttpEnv, row: TenantRow) => ({
+  ...viewOf(row),
+  ...(row.deleting_at !== null && { runs_left: await countRuns(env.DB, row.id) }),
+});
+
+async function findOrRefuse(env: HttpEnv, id: string): Promise<TenantRow> {
   const tenant = await findTenant(env.DB, id);
   if (!tenant) throw new Fault("not_found", "there is no such tenant");
+  return tenant;
+}
+
+/** A tenant that is there for good. @throws Fault not_found, tenant_deleted */
+export async function requireTenant(env: HttpEnv, id: string): Promise<TenantRow> {
+  const tenant = await findOrRefuse(env, id);
+  if (tenant.deleting_at !== null) throw new Fault("tenant_deleted");
   return tenant;
 }

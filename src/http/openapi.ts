@@ -122,7 +122,8 @@ const retryAfter: Json = {
 function failures(route: Route): Json {
   const missing: ProblemCode[] = route.access.kind !== "lease" && route.path.includes(":") ? ["not_found"] : [];
   const bodies = route.method === "POST" || route.body ? ofBodies : [];
-  const codes = new Set([...common[route.access.kind], ...missing, ...bodies, ...(route.problems ?? [])]);
+  const deleted: ProblemCode[] = route.path.startsWith("/admin/tenants/:tenant/") ? ["tenant_deleted"] : [];
+  const codes = new Set([...common[route.access.kind], ...missing, ...deleted, ...bodies, ...(route.problems ?? [])]);
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of codes) byStatus.set(problems[code].status, [...(byStatus.get(problems[code].status) ?? []), code]);
   return Object.fromEntries(

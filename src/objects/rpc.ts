@@ -311,4 +311,6 @@ export interface TenantGateRpc {
     cursor?: string;
   }): Promise<Reply<{ workers: PoolWorkerView[]; waiting: number; nextCursor: string | null }>>;
   forget(run: string): Promise<void>;
+  /** The tenant is deleted. */
+  deleteAll(): Promise<void>;
 }

@@ -36,6 +36,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   "served-by": { types: ["context"], pure: true },
   // Async: it waits between two calls. Beside the objects and the door, which both call objects.
   "object-calls": { imports: ["errors"], types: ["objects"] },
+  // Carried on by the door and by the sweep.
+  "tenant-deletion": { imports: ["limits", "storage/d1"], types: ["objects"] },
   // A hash that is not async exists in node:crypto alone.
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
   variables: { imports: ground, pure: true },
@@ -51,7 +53,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   // Below the objects and the door, which both read and write through it.
   storage: { imports: domain, types: ["contract", "objects"] },
   objects: {
-    imports: [...domain, "admission", "contract", "object-calls", "prices", "served-by", "storage"],
+    imports: [...domain, "admission", "contract", "object-calls", "prices", "served-by", "storage", "tenant-deletion"],
     packages: [/^cloudflare:workers$/],
   },
   agent: {
@@ -70,6 +72,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "context",
       "contract",
       "object-calls",
+      "tenant-deletion",
       "trace",
       "storage/d1",
       "storage/run/event-codec",

@@ -7,6 +7,7 @@
 
 import type { Scope } from "../../contract/admin-requests.ts";
 import { keyUsedEveryMs } from "../../limits.ts";
+import { isLive } from "./tenants.ts";
 
 export interface KeyRow {
   readonly id: string;
@@ -57,7 +58,8 @@ export const insertKey = (
 ): D1PreparedStatement =>
   db
     .prepare(
-      "INSERT INTO api_keys (hash, id, tenant, name, scopes, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      `INSERT INTO api_keys (hash, id, tenant, name, scopes, created_at, expires_at)
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE ${isLive("?3")}`,
     )
     .bind(hash, key.id, tenant, key.name, JSON.stringify(key.scopes), key.created_at, key.expires_at);
 

@@ -37,11 +37,13 @@ export function auditEntry(
   { created_at, tenant, actor, act, target, detail }: AuditEntry,
   onlyIf?: { readonly exists: string; readonly values: readonly (string | number)[] },
 ): D1PreparedStatement {
+  // With a tenant that is being deleted its log goes: nothing is added but that.
+  const alive = "NOT EXISTS (SELECT 1 FROM tenants WHERE id = ? AND deleting_at IS NOT NULL)";
   const values = [created_at, tenant, actor, act, target, JSON.stringify(detail)];
-  const where = onlyIf ? `WHERE EXISTS (${onlyIf.exists})` : "";
+  const where = `WHERE ${alive}${onlyIf ? ` AND EXISTS (${onlyIf.exists})` : ""}`;
   return db
     .prepare(`INSERT INTO audit (created_at, tenant, actor, act, target, detail) SELECT ?, ?, ?, ?, ?, ? ${where}`)
-    .bind(...values, ...(onlyIf?.values ?? []));
+    .bind(...values, tenant, ...(onlyIf?.values ?? []));
 }
 
 /** Entries, oldest first, that follow `after`: of one tenant, or all. */

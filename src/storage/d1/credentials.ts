@@ -1,6 +1,7 @@
 /** Tenants' credentials at model providers, in D1: what anybody may see of them, and the sealed key. */
 
 import type { Format } from "../../context/types.ts";
+import { isLive } from "./tenants.ts";
 
 export interface CredentialRow {
   readonly name: string;
@@ -44,10 +45,10 @@ export const putCredential = (
   const put = db
     .prepare(
       `INSERT INTO credentials (tenant, name, format, base_url, model, is_default, last4, sealed, sealed_by, created_at, updated_at)
-       VALUES (?1, ?2, ?3, ?4, ?5, COALESCE(?6,
+       SELECT ?1, ?2, ?3, ?4, ?5, COALESCE(?6,
          (SELECT is_default FROM credentials WHERE tenant = ?1 AND name = ?2 AND format = ?3),
          NOT EXISTS (SELECT 1 FROM credentials WHERE tenant = ?1 AND format = ?3 AND name <> ?2 AND is_default = 1)
-       ), ?7, ?8, ?9, ?10, ?10)
+       ), ?7, ?8, ?9, ?10, ?10 WHERE ${isLive("?1")}
        ON CONFLICT (tenant, name) DO UPDATE SET format = excluded.format, base_url = excluded.base_url,
          model = excluded.model, is_default = excluded.is_default, last4 = excluded.last4, sealed = excluded.sealed,
          sealed_by = excluded.sealed_by, updated_at = excluded.updated_at`,

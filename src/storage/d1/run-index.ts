@@ -6,6 +6,8 @@
  */
 
 import type { RunStatus } from "../../contract/shapes.ts";
+import { Fault } from "../../errors/fault.ts";
+import { isLive } from "./tenants.ts";
 
 export interface RunRow {
   readonly id: string;
@@ -20,18 +22,25 @@ export interface RunName {
   readonly id: string;
 }
 
-/** Inserts an active run; false when there already is a row of that id, which is left as it is. */
+/**
+ * Inserts an active run; false when there already is a row of that id, which is left as it is.
+ * @throws Fault unauthorized when the tenant is being deleted
+ */
 export async function insertRun(
   db: D1Database,
   run: RunName & { readonly name: string | null; readonly createdAt: number },
 ): Promise<boolean> {
   const { meta } = await db
     .prepare(
-      "INSERT INTO runs (tenant, id, name, status, created_at) VALUES (?, ?, ?, 'active', ?) ON CONFLICT DO NOTHING",
+      `INSERT INTO runs (tenant, id, name, status, created_at)
+       SELECT ?1, ?2, ?3, 'active', ?4 WHERE ${isLive("?1")} ON CONFLICT DO NOTHING`,
     )
     .bind(run.tenant, run.id, run.name, run.createdAt)
     .run();
-  return meta.changes > 0;
+  if (meta.changes > 0) return true;
+  const there = await db.prepare("SELECT 1 FROM runs WHERE tenant = ? AND id = ?").bind(run.tenant, run.id).first();
+  if (!there) throw new Fault("unauthorized", "the key's tenant is being deleted");
+  return false;
 }
 
 /** Sets status and end; `endedAt` is null for a run that lives, and for one that was reopened. Idempotent. */
@@ -67,6 +76,12 @@ export async function listRuns(
     .bind(tenant, after?.createdAt ?? -1, after?.id ?? "", limit)
     .all<RunRow>();
   return results;
+}
+
+/** Of one tenant, whatever their status. */
+export async function countRuns(db: D1Database, tenant: string): Promise<number> {
+  const row = await db.prepare("SELECT COUNT(*) AS n FROM runs WHERE tenant = ?").bind(tenant).first<{ n: number }>();
+  return row?.n ?? 0;
 }
 
 /** Runs of all tenants that have not ended, paused ones included, in a fixed order after `after`; for the cron sweep. */

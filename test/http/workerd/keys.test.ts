@@ -2,9 +2,10 @@
 
 import { expect, test } from "vitest";
 import { auditMs, keyUsedEveryMs } from "../../../src/limits.ts";
+import type { Env } from "../../../src/objects/env.ts";
 import { sweepTenants } from "../../../src/objects/sweep-tenants.ts";
 import { auditEntry } from "../../../src/storage/d1/audit.ts";
-import { db, newKey, newTenant, send } from "./lib.ts";
+import { bindings, db, newKey, newTenant, send } from "./lib.ts";
 
 const tenant = await newTenant();
 const keys = `/admin/tenants/${tenant}/keys`;
@@ -114,6 +115,6 @@ test("an entry is never changed, and goes when it is old", async () => {
   await auditEntry(db, { ...entry, created_at: Date.now() - auditMs - 1000 }).run();
   await auditEntry(db, { ...entry, created_at: Date.now() - auditMs + 60_000 }).run();
   await expect(db.prepare("UPDATE audit SET actor = 'nobody'").run()).rejects.toThrow("never changed");
-  await sweepTenants({ DB: db });
+  await sweepTenants(bindings as unknown as Env);
   expect((await send("GET", "/admin/audit?tenant=ten_old")).body.entries.length).toBe(1);
 });
