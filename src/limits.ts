@@ -429,6 +429,11 @@ export const unreadableShownMax = 20;
 /** Runs that one step of a tenant's deletion looks at, and how long it begins with more of them: a request waits for it. */
 export const tenantRunsPerStep = 120;
 export const tenantStepMs = 10 * second;
+/** The command line asks for the next step after this, and gives up where there was no progress for so long. */
+export const tenantDeletionPauseMs = 1 * second;
+export const tenantDeletionPatienceMs = 90 * second;
+/** A client waits so much longer for such a step. */
+export const tenantDeletionWaitMs = 60 * second;
 /** Deletions that one sweep carries on, one after another. */
 export const tenantsPerSweep = 5;
 /** Audit entries are kept so long: a year's review, and a month to do it in. */
