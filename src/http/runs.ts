@@ -73,6 +73,7 @@ export const runRoutes = [
         ...(credential && { credential }),
         ...(relocated && { notes: [relocatedNote] }),
         limits: body.limits ?? {},
+        ...(body.policy?.on_failure === "cancel" && { failFast: true }),
         ...(tools && tools.length > 0 && { tools }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
