@@ -438,6 +438,13 @@ export const tenantDeletionPatienceMs = 90 * second;
 export const tenantDeletionWaitMs = 60 * second;
 /** Deletions that one sweep carries on, one after another. */
 export const tenantsPerSweep = 5;
+/** Requests of a tenant's quota that were not made are kept for so long: a page that opens asks ten times at once. */
+export const rateBurstS = 2;
+/** Tenants whose requests an isolate counts; beyond it all begin anew, which costs each tenant's quota one burst. */
+export const rateBucketsMax = 10_000;
+export const requestsPerSecondMax = 100_000;
+/** Whoever has as many live runs as it may comes back after this: nobody knows when one of them ends. */
+export const runsQuotaRetryS = 60;
 /** Audit entries are kept so long: a year's review, and a month to do it in. */
 export const auditMs = 400 * 24 * hour;
 /** Entries that one sweep drops: there are few acts, and a sweep is to be short. */

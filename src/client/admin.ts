@@ -1,5 +1,6 @@
 /** The operator's part of Heddle's HTTP API, with the operator's secret: tenants, their keys and credentials, the audit log. */
 
+import type { Quotas } from "../contract/admin-requests.ts";
 import { tenantDeletionWaitMs } from "../limits.ts";
 import type {
   AuditPage,
@@ -30,6 +31,10 @@ export class HeddleAdmin {
   }
   tenant(tenant: string, options: CallOptions = {}): Promise<Tenant> {
     return this.#get(of(tenant), {}, options);
+  }
+  /** All of them: what is left out has no bound. */
+  setQuotas(tenant: string, quotas: Quotas, options: CallOptions = {}): Promise<Tenant> {
+    return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/quotas`, body: quotas });
   }
   /** Begins a deletion, or carries it on: it is done when `status` is `deleted`. Heddle carries it on by itself, too. */
   deleteTenant(tenant: string, options: CallOptions = {}): Promise<Tenant> {

@@ -1,6 +1,6 @@
 /** What the server answers: the contract's own shapes, and the envelopes around them. */
 
-import type { Scope } from "../contract/admin-requests.ts";
+import type { Quotas, Scope } from "../contract/admin-requests.ts";
 import type {
   ActorView,
   ErrorView,
@@ -155,6 +155,7 @@ export interface Tenant {
   created_at: number;
   deleting_at: number | null;
   deleted_at: number | null;
+  quotas: Quotas;
   /** Of one that is being deleted. */
   runs_left?: number;
 }

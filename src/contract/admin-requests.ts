@@ -1,7 +1,15 @@
 /** The operator's requests: tenants and their keys. */
 
 import * as z from "zod";
-import { keyOverlapMsDefault, keyOverlapMsMax, nameCharsMax, timeMax } from "../limits.ts";
+import {
+  keyOverlapMsDefault,
+  keyOverlapMsMax,
+  nameCharsMax,
+  requestsPerSecondMax,
+  runTasksMax,
+  runWorkersMax,
+  timeMax,
+} from "../limits.ts";
 import { pageQuery } from "./paging.ts";
 
 /** What a key may do: runs and their tasks; leasing for pull workers; the tenant's own settings. */
@@ -27,6 +35,26 @@ export const createKeyBody = z.strictObject({
     .default(["runs", "workers"]),
   expires_at: expiresAt.exactOptional(),
 });
+
+export const quotasBody = z
+  .strictObject({
+    runs: z.int().min(0).max(Number.MAX_SAFE_INTEGER).describe("Live runs, paused ones included.").exactOptional(),
+    seats: z
+      .int()
+      .min(1)
+      .max(runWorkersMax)
+      .describe("Of one run: the most that `limits.workers` counts.")
+      .exactOptional(),
+    tasks: z.int().min(1).max(runTasksMax).describe("Of one run: the most that `limits.tasks` counts.").exactOptional(),
+    requests_per_second: z
+      .int()
+      .min(1)
+      .max(requestsPerSecondMax)
+      .describe("Requests with a key, in each isolate of the server.")
+      .exactOptional(),
+  })
+  .meta({ id: "Quotas" });
+export type Quotas = z.output<typeof quotasBody>;
 
 export const rotateKeyBody = z.strictObject({
   overlap_ms: z

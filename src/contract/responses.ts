@@ -1,7 +1,7 @@
 /** Zod twins of shapes.ts, for /openapi.json and for tests of answers; the check at the end keeps the two alike. */
 
 import * as z from "zod";
-import { scopes } from "./admin-requests.ts";
+import { quotasBody, scopes } from "./admin-requests.ts";
 import type * as shapes from "./shapes.ts";
 import { taskStates } from "./task-requests.ts";
 
@@ -426,6 +426,7 @@ export const tenantView = z
     created_at: at,
     deleting_at: at.nullable().describe("Since then none of its keys works."),
     deleted_at: at.nullable(),
+    quotas: quotasBody.describe("What it may use at most; what is absent has no bound of its own."),
     runs_left: z.int().describe("Of one that is being deleted: runs that are still to be deleted.").exactOptional(),
   })
   .meta({ id: "Tenant" });

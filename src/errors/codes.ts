@@ -242,6 +242,12 @@ export const problems = {
     hint: "Wait for `retry-after` seconds.",
     retryable: true,
   },
+  quota_exceeded: {
+    status: 429,
+    title: "A quota of the tenant is used up",
+    hint: "`detail` names the quota. Wait for `retry-after` seconds, end what is not needed, or ask the operator for more.",
+    retryable: true,
+  },
   too_many_messages: {
     status: 429,
     title: "Too many messages wait for the task's next turn",

@@ -5,7 +5,7 @@
  * That costs one indexed read; the calls that are many (a worker's) carry leases and need none.
  */
 
-import type { Scope } from "../contract/admin-requests.ts";
+import type { Quotas, Scope } from "../contract/admin-requests.ts";
 import { Fault } from "../errors/fault.ts";
 import { keyUsedEveryMs } from "../limits.ts";
 import { findKey, noteKeyUse } from "../storage/d1/api-keys.ts";
@@ -23,6 +23,8 @@ export interface Holder {
   readonly scopes: readonly Scope[];
   /** The key's id. */
   readonly key: string;
+  /** What its tenant may use at most. */
+  readonly quotas: Quotas;
 }
 
 /** Whose key it is, if the key has one of `scopes`. @throws Fault unauthorized, forbidden */
@@ -33,7 +35,7 @@ export async function holderOf(
   const key = bearer(request);
   if (!keyPattern.test(key)) throw new Fault("unauthorized", "the key is not one of Heddle's");
   const local = options.localKeys?.keys.find((known) => known.key === key);
-  const holder = local ? { ...local, key: "local" } : await storedHolder(key, env, later);
+  const holder = local ? { ...local, key: "local", quotas: {} } : await storedHolder(key, env, later);
   if (!scopes.some((scope) => holder.scopes.includes(scope))) {
     throw new Fault("forbidden", `this needs the scope ${scopes.join(" or ")}`);
   }
@@ -48,7 +50,7 @@ async function storedHolder(text: string, { DB }: HttpEnv, later: Exchange["late
     throw new Fault("unauthorized", `the key expired at ${new Date(found.expires_at).toISOString()}`);
   }
   if ((found.last_used_at ?? 0) <= now - keyUsedEveryMs) later(noteKeyUse(DB, found.id, now));
-  return { tenant: found.tenant, scopes: found.scopes, key: found.id };
+  return { tenant: found.tenant, scopes: found.scopes, key: found.id, quotas: found.quotas };
 }
 
 /** @throws Fault unauthorized */

@@ -1,13 +1,20 @@
 /** The operator's door: tenants, from their creation to the end of all that they have. */
 
-import { createTenantBody } from "../contract/admin-requests.ts";
+import { createTenantBody, type Quotas, quotasBody } from "../contract/admin-requests.ts";
 import { pageQuery } from "../contract/paging.ts";
 import { tenantsPage, tenantView } from "../contract/responses.ts";
 import { Fault } from "../errors/fault.ts";
 import { base32 } from "../ids.ts";
 import { auditEntry } from "../storage/d1/audit.ts";
 import { countRuns } from "../storage/d1/run-index.ts";
-import { beginTenantDeletion, findTenant, insertTenant, listTenants, type TenantRow } from "../storage/d1/tenants.ts";
+import {
+  beginTenantDeletion,
+  findTenant,
+  insertTenant,
+  listTenants,
+  setQuotas,
+  type TenantRow,
+} from "../storage/d1/tenants.ts";
 import { deleteTenantStep } from "../tenant-deletion.ts";
 import { operator } from "./access.ts";
 import { pageOf, positionOf } from "./cursor.ts";
@@ -31,6 +38,7 @@ export const adminRoutes = [
     ({ env, body, idem }) => {
       const tenant: TenantRow = {
         ...{ id: adminId("ten"), name: body.name, created_at: Date.now(), deleting_at: null, deleted_at: null },
+        quotas: null,
       };
       const { id, created_at } = tenant;
       const act = { created_at, tenant: id, actor: operator, act: "tenant_created", target: id, detail: body } as const;
@@ -64,6 +72,22 @@ export const adminRoutes = [
 
   operatorRoute(
     {
+      method: "PUT",
+      path: "/admin/tenants/:tenant/quotas",
+      summary: "Set what a tenant may use at most, all of it; what is left out has no bound",
+      body: quotasBody,
+      answer: { status: 200, schema: tenantView },
+    },
+    async ({ env, params: { tenant }, body }) => {
+      await requireTenant(env, tenant);
+      const act = { tenant, actor: operator, act: "quotas_set", target: tenant, detail: body } as const;
+      await env.DB.batch([setQuotas(env.DB, tenant, body), auditEntry(env.DB, { ...act, created_at: Date.now() })]);
+      return viewOf(await requireTenant(env, tenant));
+    },
+  ),
+
+  operatorRoute(
+    {
       method: "DELETE",
       path: "/admin/tenants/:tenant",
       summary: "Delete a tenant with everything it has; a repeat carries on, and so does Heddle by itself",
@@ -83,8 +107,9 @@ export const adminRoutes = [
   ),
 ];
 
-const viewOf = (row: TenantRow) => ({
+const viewOf = ({ quotas, ...row }: TenantRow) => ({
   ...row,
+  quotas: JSON.parse(quotas ?? "{}") as Quotas,
   status: row.deleted_at !== null ? "deleted" : row.deleting_at !== null ? "deleting" : "active",
 });
 

@@ -12,7 +12,7 @@ type Json = Record<string, unknown>;
 const common: Record<Route["access"]["kind"], readonly ProblemCode[]> = {
   public: [],
   operator: ["unauthorized", "validation_failed", "overloaded"],
-  key: ["unauthorized", "forbidden", "validation_failed", "too_many_requests", "overloaded"],
+  key: ["unauthorized", "forbidden", "validation_failed", "too_many_requests", "quota_exceeded", "overloaded"],
   lease: ["lease_lost", "validation_failed", "too_many_requests", "overloaded"],
 };
 const ofBodies: readonly ProblemCode[] = [

@@ -11,7 +11,7 @@ import type { Scope } from "../contract/admin-requests.ts";
 import { emptyBody } from "../contract/run-requests.ts";
 import type { ProblemCode } from "../errors/codes.ts";
 import type { Idem } from "../objects/rpc.ts";
-import { holderOf, requireOperator } from "./access.ts";
+import { type Holder, holderOf, requireOperator } from "./access.ts";
 import { type Door, entryOf, type Visit } from "./admission.ts";
 import { noQuery, readBody, readLines, readQuery } from "./body.ts";
 import type { AppOptions, HttpEnv } from "./env.ts";
@@ -95,7 +95,7 @@ type NoBody = typeof emptyBody;
 export const keyRoute = <const Path extends string, Query extends z.ZodType = NoQuery, Body extends z.ZodType = NoBody>(
   scopes: readonly Scope[],
   spec: Spec<Path, Query, Body>,
-  handle: Handler<Path, Query, Body, { readonly tenant: string; readonly key: string }>,
+  handle: Handler<Path, Query, Body, Pick<Holder, "tenant" | "key" | "quotas">>,
 ): Route => ({
   ...spec,
   access: { kind: "key", scopes },
@@ -103,9 +103,9 @@ export const keyRoute = <const Path extends string, Query extends z.ZodType = No
     admitted(spec, "key", exchange, async (visit) => {
       const { run } = exchange.params;
       if (run !== undefined) visit.to(run);
-      const { tenant, key } = await holderOf(exchange, scopes);
-      visit.of(tenant);
-      return answer(spec, await handle({ ...(await read(spec, exchange)), tenant, key, visit }));
+      const { tenant, key, quotas } = await holderOf(exchange, scopes);
+      visit.of(tenant, quotas);
+      return answer(spec, await handle({ ...(await read(spec, exchange)), tenant, key, quotas, visit }));
     }),
 });
 

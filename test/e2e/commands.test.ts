@@ -358,6 +358,8 @@ describe("heddle admin", () => {
     ]);
     expect(JSON.parse(rotated.stdout)).toMatchObject({ replaces: { id }, key: expect.stringMatching(/^hdl_/) });
     expect(set).toMatchObject({ status: 0, stdout: expect.stringContaining('ends in "WXYZ"') });
+    const quotas = await admin(["tenants", "quotas", tenant, "--set", "runs=9", "--set", "seats=3"]);
+    expect(quotas).toMatchObject({ status: 0, stdout: "runs=9 seats=3\n" });
     const [list, audit, wrong] = await Promise.all([
       admin(["credentials", "--tenant", tenant, "--json"]),
       admin(["audit", "--json"], own),
@@ -368,7 +370,7 @@ describe("heddle admin", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line).act as string);
-    expect(acts.sort()).toEqual(["credential_set", "key_created", "key_rotated", "tenant_created"]);
+    expect(acts.sort()).toEqual(["credential_set", "key_created", "key_rotated", "quotas_set", "tenant_created"]);
     expect(wrong).toMatchObject({ status: 1, stderr: expect.stringContaining("HEDDLE_ADMIN_SECRET") });
 
     const [asked, gone] = [
@@ -381,11 +383,12 @@ describe("heddle admin", () => {
   });
 
   it.each([
-    [["tenants", "rotate"], '"tenants" has no "rotate"; it has list, create, show, delete'],
+    [["tenants", "rotate"], '"tenants" has no "rotate"; it has list, create, show, quotas, delete'],
     [["keys", "create"], "heddle admin keys create takes TENANT"],
     [["keys", "rotate", "t", "k", "--overlap", "soon"], '--overlap is "soon"'],
     [["credentials", "set", "x", "--format", "anthropic"], "There is no key on stdin"],
     [["credentials", "set", "x"], "--format is missing"],
+    [["tenants", "quotas", "t", "--set", "runs"], '--set is "runs"'],
   ])("says what is wrong with %j", async (args, text) => {
     expect(await admin(args)).toMatchObject({ status: 2, stdout: "", stderr: expect.stringContaining(text) });
   });

@@ -45,6 +45,12 @@ export const adminCommand: Command = {
     "base-url": { value: "URL", about: "credentials set: where the provider is, if not at the vendor's" },
     model: { value: "MODEL", about: "credentials set: the model where neither task nor context names one" },
     default: { about: "credentials set: what new runs of the format use; the first one is that anyway" },
+    set: {
+      value: "QUOTA=N",
+      many: true,
+      about:
+        "tenants quotas: all of its quotas, as --set runs=100 --set seats=32; there are runs, seats, tasks and\nrequests_per_second; --set none for no quotas",
+    },
     yes: { about: "tenants delete: don't ask; needed where there is no terminal to ask on" },
     json: { about: "one JSON object a line, as the API has it" },
   },
@@ -54,6 +60,7 @@ export const adminCommand: Command = {
   tenants [list]             all tenants
   tenants create NAME        prints the new tenant's id
   tenants show TENANT        one, and how far its deletion has come
+  tenants quotas TENANT      what it may use at most; with --set that becomes it
   tenants delete TENANT      with all of its runs, keys and credentials, for good
   keys list TENANT           its keys: when each was used last, and when it ends
   keys create TENANT         prints a new key, this once

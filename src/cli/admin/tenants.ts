@@ -44,6 +44,17 @@ export const tenantActs: Acts = {
       return exitStatus.ok;
     },
   },
+  quotas: {
+    words: ["TENANT"],
+    run: async ({ flags }, id) => {
+      const admin = await asOperator();
+      const asked = flags.set as string[] | undefined;
+      const tenant = asked ? await admin.setQuotas(id!, readQuotas(asked)) : await admin.tenant(id!);
+      if (flags.json === true) sayJson(tenant.quotas);
+      else say(quotasText(tenant) || "There are no quotas.");
+      return exitStatus.ok;
+    },
+  },
   delete: {
     words: ["TENANT"],
     run: async ({ flags }, id) => {
@@ -66,6 +77,24 @@ export const tenantActs: Acts = {
     },
   },
 };
+
+/** `runs=100`, one a flag; `none` alone for no quotas. Which there are its server knows. */
+function readQuotas(texts: readonly string[]): Tenant["quotas"] {
+  if (texts.length === 1 && texts[0] === "none") return {};
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, name, count] = /^([a-z_]+)=(\d{1,15})$/.exec(text) ?? [];
+      if (name === undefined)
+        throw complain(`--set is "${text}"; it must be a quota and a number, as runs=100, or none.`);
+      return [name, Number(count)];
+    }),
+  );
+}
+
+const quotasText = ({ quotas }: Tenant): string =>
+  Object.entries(quotas)
+    .map(([name, count]) => `${name}=${count}`)
+    .join(" ");
 
 async function agreed({ id, name }: Tenant): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
@@ -99,6 +128,7 @@ const runsText = ({ runs_left = 0 }: Tenant): string => `${runs_left} ${runs_lef
 function sayTenant(tenant: Tenant): void {
   say(`Tenant ${tenant.id}${tenant.name === "" ? "" : ` "${oneLine(tenant.name)}"`}: ${tenant.status}`);
   sayFields({
+    quotas: quotasText(tenant),
     created: dateTime(tenant.created_at),
     "out of use": tenant.deleting_at && dateTime(tenant.deleting_at),
     deleted: tenant.deleted_at && dateTime(tenant.deleted_at),

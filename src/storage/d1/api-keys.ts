@@ -5,7 +5,7 @@
  * about keys, since nobody can choose a key by its hash.
  */
 
-import type { Scope } from "../../contract/admin-requests.ts";
+import type { Quotas, Scope } from "../../contract/admin-requests.ts";
 import { keyUsedEveryMs } from "../../limits.ts";
 import { isLive } from "./tenants.ts";
 
@@ -31,15 +31,21 @@ const rowOf = <Row extends { readonly scopes: string }>(row: Row): Omit<Row, "sc
   scopes: JSON.parse(row.scopes) as Scope[],
 });
 
-export type FoundKey = Pick<KeyRow, "id" | "scopes" | "expires_at" | "last_used_at"> & { readonly tenant: string };
+export type FoundKey = Pick<KeyRow, "id" | "scopes" | "expires_at" | "last_used_at"> & {
+  readonly tenant: string;
+  readonly quotas: Quotas;
+};
 
 /** Whom a key belongs to and what it may do; undefined when it is unknown or revoked. Whether it has expired is not looked at. */
 export async function findKey(db: D1Database, hash: string): Promise<FoundKey | undefined> {
   const row = await db
-    .prepare("SELECT id, tenant, scopes, expires_at, last_used_at FROM api_keys WHERE hash = ? AND revoked_at IS NULL")
+    .prepare(
+      `SELECT api_keys.id, tenant, scopes, expires_at, last_used_at, quotas
+       FROM api_keys JOIN tenants ON tenants.id = tenant WHERE hash = ? AND revoked_at IS NULL`,
+    )
     .bind(hash)
-    .first<Omit<FoundKey, "scopes"> & { scopes: string }>();
-  return row ? rowOf(row) : undefined;
+    .first<Omit<FoundKey, "scopes" | "quotas"> & { scopes: string; quotas: string | null }>();
+  return row ? { ...rowOf(row), quotas: JSON.parse(row.quotas ?? "{}") as Quotas } : undefined;
 }
 
 /** Notes that the key was used, once a minute whoever asks how often. */

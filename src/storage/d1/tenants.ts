@@ -1,5 +1,6 @@
 /** Tenants in D1, and what D1 itself does when one is deleted. */
 
+import type { Quotas } from "../../contract/admin-requests.ts";
 import { auditEntry } from "./audit.ts";
 
 export interface TenantRow {
@@ -9,9 +10,11 @@ export interface TenantRow {
   readonly created_at: number;
   readonly deleting_at: number | null;
   readonly deleted_at: number | null;
+  /** JSON of Quotas; null: none. */
+  readonly quotas: string | null;
 }
 
-const columns = "id, name, created_at, deleting_at, deleted_at";
+const columns = "id, name, created_at, deleting_at, deleted_at, quotas";
 
 export const insertTenant = (
   db: D1Database,
@@ -23,6 +26,9 @@ export const insertTenant = (
 
 export const findTenant = (db: D1Database, id: string): Promise<TenantRow | null> =>
   db.prepare(`SELECT ${columns} FROM tenants WHERE id = ?`).bind(id).first<TenantRow>();
+
+export const setQuotas = (db: D1Database, tenant: string, quotas: Quotas): D1PreparedStatement =>
+  db.prepare("UPDATE tenants SET quotas = ? WHERE id = ?").bind(JSON.stringify(quotas), tenant);
 
 /** Tenants that are not deleted yet, oldest first, that follow `after`. */
 export async function listTenants(
@@ -65,7 +71,9 @@ export async function endTenantDeletion(db: D1Database, tenant: string, now: num
   await db.batch([
     ...dropRows(db, tenant),
     db.prepare("DELETE FROM audit WHERE tenant = ? AND act <> 'tenant_deleted'").bind(tenant),
-    db.prepare("UPDATE tenants SET deleted_at = ?, name = '' WHERE id = ? AND deleted_at IS NULL").bind(now, tenant),
+    db
+      .prepare("UPDATE tenants SET deleted_at = ?, name = '', quotas = NULL WHERE id = ? AND deleted_at IS NULL")
+      .bind(now, tenant),
   ]);
 }
 
