@@ -1,6 +1,7 @@
 /**
  * The audit log in D1: administrative acts, by whom and on what. An entry is batched with its effect, so there is none without
- * the other; the table's own trigger refuses changes. Secrets are not in it: `detail` has names, numbers and times.
+ * the other. Nothing ever changes one, and only age or its tenant's deletion takes one away: a test looks through the sources for it, since
+ * a trigger would be cut in two on its way to a remote database. Secrets are not in it: `detail` has names, numbers and times.
  */
 
 export type Act =
