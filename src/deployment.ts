@@ -10,6 +10,7 @@ import { meterRuns } from "./meter-runs.ts";
 import { type Env, runStub } from "./objects/env.ts";
 import type { SeatTicket } from "./objects/seat-rpc.ts";
 import { sweepRuns } from "./objects/sweep.ts";
+import { sweepTenants } from "./objects/sweep-tenants.ts";
 import type { ProviderSecrets } from "./served-by.ts";
 
 /** Serves a seat that a run opens by a direct call; see objects/seat-port.ts. */
@@ -48,6 +49,7 @@ export function deployment(options: AppOptions = {}) {
     scheduled: async (_event, env) => {
       await sweepRuns(env);
       await meterRuns(env.DB, ({ tenant, id }) => runStub(env, tenant, id).meter());
+      await sweepTenants(env);
     },
   } satisfies ExportedHandler<Env>;
 }

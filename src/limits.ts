@@ -408,6 +408,47 @@ export const simulatedPiecesMax = 4;
 
 // ---- tenants and keys ----------------------------------------------------------------------------------------------
 export const keysPerTenantMax = 1000;
+/** That a key was used is written down this often: a row each time, and nobody needs to know it to the second. */
+export const keyUsedEveryMs = 1 * minute;
+/** After a rotation the old key works so much longer: a working day to bring the new one everywhere; at most a month. */
+export const keyOverlapMsDefault = 24 * hour;
+export const keyOverlapMsMax = 30 * 24 * hour;
+/** Times that a request may name: what JSON and Date both know. */
+export const timeMax = 8_640_000_000_000_000;
+/** Credentials at providers of one tenant: one for each team and model, and room. */
+export const credentialsPerTenantMax = 64;
+/** The longest keys in use are tokens of some 2,000 characters. */
+export const credentialCharsMax = 4096;
+/** A key that is shorter shows nothing of itself: four characters would be too much of it. */
+export const shownKeyCharsMin = 12;
+/** A seat's isolate asks for a credential this often at most: so long a deleted one may still be used. */
+export const credentialCacheMs = 10 * second;
+/** What it keeps of them: sealed, some hundreds of bytes each. */
+export const credentialCacheBytes = 1 * MiB;
+/** Credentials that one request seals anew, and how many of those that it can't open it names. */
+export const resealMax = 500;
+export const unreadableShownMax = 20;
+/** Runs that one step of a tenant's deletion looks at, and how long it begins with more of them: a request waits for it. */
+export const tenantRunsPerStep = 120;
+export const tenantStepMs = 10 * second;
+/** The command line asks for the next step after this, and gives up where there was no progress for so long. */
+export const tenantDeletionPauseMs = 1 * second;
+export const tenantDeletionPatienceMs = 90 * second;
+/** A client waits so much longer for such a step. */
+export const tenantDeletionWaitMs = 60 * second;
+/** Deletions that one sweep carries on, one after another. */
+export const tenantsPerSweep = 5;
+/** Requests of a tenant's quota that were not made are kept for so long: a page that opens asks ten times at once. */
+export const rateBurstS = 2;
+/** Tenants whose requests an isolate counts; beyond it all begin anew, which costs each tenant's quota one burst. */
+export const rateBucketsMax = 10_000;
+export const requestsPerSecondMax = 100_000;
+/** Whoever has as many live runs as it may comes back after this: nobody knows when one of them ends. */
+export const runsQuotaRetryS = 60;
+/** Audit entries are kept so long: a year's review, and a month to do it in. */
+export const auditMs = 400 * 24 * hour;
+/** Entries that one sweep drops: there are few acts, and a sweep is to be short. */
+export const auditDropMax = 1000;
 
 // ---- calls of objects ----------------------------------------------------------------------------------------------
 /** An object that was away is asked this often, waiting a step longer each time: a restart takes less than a second. */

@@ -119,4 +119,5 @@ export const gateRepeats: Repeats<TenantGateRpc> = {
   lease: named,
   pool: true,
   forget: true,
+  deleteAll: true,
 };

@@ -23,6 +23,9 @@ export interface ServedBy {
 const anthropicModel = "claude-sonnet-4-5";
 const openaiModel = "gpt-5";
 
+/** The model of a provider whose credential names none. */
+export const defaultModel = (format: Format): string => (format === "anthropic" ? anthropicModel : openaiModel);
+
 /** Undefined when nothing is configured for the format. */
 export function servedBy(format: Format, secrets: ProviderSecrets): ServedBy | undefined {
   if (format === "anthropic" && secrets.ANTHROPIC_API_KEY) {

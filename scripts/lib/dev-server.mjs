@@ -39,7 +39,7 @@ const silentMs = 30_000;
 
 /** Variables of the caller's environment that the worker gets. */
 const passedOn =
-  /^(ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|ANTHROPIC_MODEL|OPENAI_API_KEY|OPENAI_BASE_URL|OPENAI_MODEL|HEDDLE_PRICES|HEDDLE_MODEL\w*|SEATS)$/;
+  /^(ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|ANTHROPIC_MODEL|OPENAI_API_KEY|OPENAI_BASE_URL|OPENAI_MODEL|HEDDLE_PRICES|HEDDLE_CREDENTIALS_KEY_OLD|HEDDLE_MODEL\w*|SEATS)$/;
 
 /**
  * Starts a server and resolves when `GET /health` answers 200.
@@ -74,7 +74,11 @@ export async function startDev({
         `Port ${port} is in use by another program (or not allowed). Set PORT to another one, for example: PORT=${port + 1} npm run dev`,
       );
     }
-    const variables = { HEDDLE_BOOT: randomBytes(8).toString("hex"), HEDDLE_SECRET: folder.secret() };
+    const variables = {
+      HEDDLE_BOOT: randomBytes(8).toString("hex"),
+      HEDDLE_SECRET: folder.secret("secret"),
+      HEDDLE_CREDENTIALS_KEY: folder.secret("credentials-secret"),
+    };
     variables.HEDDLE_PUBLIC_URL = url;
     variables.SIMULATED_URL = `${url}/simulated`;
     for (const [name, value] of Object.entries(environment)) if (passedOn.test(name) && value) variables[name] = value;

@@ -60,9 +60,9 @@ export class StateFolder {
     this.#record = undefined;
   }
 
-  /** 32 random bytes as hex, made once: what the server signs with must outlive a restart. */
-  secret() {
-    const path = this.file("secret");
+  /** 32 random bytes as hex, made once under that name: what the server signs and seals with must outlive a restart. */
+  secret(name) {
+    const path = this.file(name);
     try {
       writeFileSync(path, randomBytes(32).toString("hex"), { mode: 0o600, flag: "wx" });
     } catch (error) {

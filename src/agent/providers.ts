@@ -6,8 +6,9 @@ import { modelIdleMs, modelIdleMsMax, modelIdleMsMin } from "../limits.ts";
 import { type ProviderSecrets, servedBy } from "../served-by.ts";
 import type { Provider } from "./models/port.ts";
 
-const anthropicUrl = "https://api.anthropic.com";
-const openaiUrl = "https://api.openai.com/v1";
+/** Where the vendor of a format is itself. */
+export const vendorUrl = (format: Format): string =>
+  format === "anthropic" ? "https://api.anthropic.com" : "https://api.openai.com/v1";
 
 /** What answers tasks of the format, for whoever asks; names and addresses of providers stay inside. */
 export function modelSourceOf(format: Format, secrets: ProviderSecrets): ModelSource {
@@ -23,11 +24,11 @@ export function providerFor(format: Format, secrets: ProviderSecrets): Provider 
   const { provider: name, model: defaultModel } = served;
   const idleMs = idleMsOf(secrets);
   if (name === "anthropic") {
-    const baseUrl = secrets.ANTHROPIC_BASE_URL ?? anthropicUrl;
+    const baseUrl = secrets.ANTHROPIC_BASE_URL ?? vendorUrl(format);
     return { name, baseUrl, apiKey: secrets.ANTHROPIC_API_KEY!, defaultModel, idleMs };
   }
   if (name === "openai") {
-    const baseUrl = secrets.OPENAI_BASE_URL ?? openaiUrl;
+    const baseUrl = secrets.OPENAI_BASE_URL ?? vendorUrl(format);
     return { name, baseUrl, apiKey: secrets.OPENAI_API_KEY ?? "none", defaultModel, idleMs };
   }
   const baseUrl = `${secrets.SIMULATED_URL}/${format === "anthropic" ? "anthropic" : "openai/v1"}`;
@@ -35,7 +36,7 @@ export function providerFor(format: Format, secrets: ProviderSecrets): Provider 
 }
 
 /** A value that is no number of milliseconds between the bounds counts as none. */
-function idleMsOf({ HEDDLE_MODEL_IDLE_MS: text }: ProviderSecrets): number {
+export function idleMsOf({ HEDDLE_MODEL_IDLE_MS: text }: ProviderSecrets): number {
   const ms = Number(text);
   return ms >= modelIdleMsMin && ms <= modelIdleMsMax ? ms : modelIdleMs;
 }

@@ -7,15 +7,15 @@ import { seatServesMs } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { NextTask, SeatReply, SeatRpc, SeatTicket, SeatWork } from "../objects/seat-rpc.ts";
 import type { ProviderSecrets } from "../served-by.ts";
+import { type CredentialSecrets, credentialProvider } from "./credentials.ts";
 import { callModel } from "./models/index.ts";
 import { providerFor } from "./providers.ts";
 import { SnapshotCache } from "./snapshot-cache.ts";
 import { runAttempt, type TurnLoopPorts } from "./turn-loop.ts";
 import { carryOutUrlCall } from "./url-call.ts";
 
-export interface SeatSecrets extends ProviderSecrets {
+export interface SeatSecrets extends ProviderSecrets, CredentialSecrets {
   readonly HEDDLE_SECRET?: string;
-  readonly HEDDLE_BOOT?: string;
 }
 
 /** Shared by all seats of an isolate: contexts travel once. */
@@ -40,7 +40,8 @@ export async function serveSeat(
     run: ticket.run,
     cache,
     callModel,
-    providerFor: (format) => providerFor(format, secrets),
+    providerFor: async (format, credential) =>
+      credential ? credentialProvider(secrets, ticket.tenant, credential, format) : providerFor(format, secrets),
     next: () => (isOver() ? undefined : nextTask()),
     isOver,
   };

@@ -16,6 +16,8 @@ import { outputTokensDefault, outputTokensSimulated, renewEveryMs, simulatedAway
 import type { LeaseRef, RunSchedulerRpc } from "../objects/rpc.ts";
 import type { ModelUsed } from "../objects/run/models.ts";
 import type { Answer, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
+import type { RunCredential } from "../scheduler/events.ts";
+import type { Unusable } from "./credentials.ts";
 import { leaseOf } from "./lease.ts";
 import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
 import { readOutput, repairsIn, repairText } from "./output-schema.ts";
@@ -29,7 +31,11 @@ export interface TurnLoopPorts {
   readonly run: string;
   readonly cache: SnapshotCache;
   readonly callModel: CallModel;
-  readonly providerFor: (format: Format) => Provider | undefined;
+  /** Of the run's credential, or of the deployment where it has none. Undefined: nothing is configured for the format. */
+  readonly providerFor: (
+    format: Format,
+    credential: RunCredential | undefined,
+  ) => Promise<Provider | Unusable | undefined>;
   /** How to go on after this attempt; undefined when the seat closes. */
   readonly next: () => NextTask | undefined;
   /** The seat has served its time: give long tasks back at a turn's end. */
@@ -132,13 +138,15 @@ class Attempt {
   }
 
   async run(): Promise<SeatReply> {
-    const provider = this.#ports.providerFor(this.#work.head.format);
-    if (!provider) {
-      const message = `No provider is configured for the format "${this.#work.head.format}".`;
-      return this.#fail("no_provider", message);
-    }
     this.#repeatRepair();
     for (;;) {
+      // For each turn: a credential that was taken back ends a long task too.
+      const provider = await this.#ports.providerFor(this.#work.head.format, this.#work.credential);
+      if (!provider) {
+        const message = `No provider is configured for the format "${this.#work.head.format}".`;
+        return this.#fail("no_provider", message);
+      }
+      if ("unusable" in provider) return this.#fail("provider_auth", provider.unusable);
       const left = await this.#answerCalls();
       if (left) return left;
       if (this.#turns >= this.#work.maxTurns) {

@@ -1,5 +1,6 @@
 /** The one table of commands: help, the reading of command lines and completion are made from it. One entry adds a command. */
 
+import { adminCommand } from "./admin/admin-command.ts";
 import type { Command } from "./command.ts";
 import { completeCommand, completionCommand } from "./completion/completion.ts";
 import { doctorCommand } from "./doctor/doctor.ts";
@@ -56,6 +57,7 @@ export const commands: readonly Command[] = [
   toolsCommand,
   toolCommand,
   doctorCommand,
+  adminCommand,
   completionCommand,
   completeCommand(() => commands),
 ];

@@ -8,13 +8,17 @@ const hints: Record<string, string> = {
   validation_failed: "Fields are named by their path; /openapi.json of the server has the schema.",
 };
 
+const operatorHint =
+  "Set HEDDLE_ADMIN_SECRET to that of this server; only a local server takes the default, hdl_local_admin.";
+
 /** A problem as a person reads it: what, where, and what to do. */
 export function problemText(problem: HeddleProblem): string {
   const lines = [`${problem.message} (${problem.code})`];
   for (const { path, message } of problem.errors) {
     if (`${path}: ${message}` !== problem.message) lines.push(`  ${path || "(body)"}: ${message}`);
   }
-  const hint = hints[problem.code] ?? problem.hint;
+  const operators = problem.code === "unauthorized" && problem.message.includes("operator's secret");
+  const hint = operators ? operatorHint : (hints[problem.code] ?? problem.hint);
   if (hint) lines.push(hint);
   return lines.join("\n");
 }

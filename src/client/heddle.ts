@@ -11,6 +11,7 @@ import type {
   AboutView,
   ActorsPage,
   ActorView,
+  AuditPage,
   ContextView,
   CreatedTasks,
   CriticalPathView,
@@ -23,6 +24,8 @@ import type {
   PartialText,
   PartialView,
   PoolPage,
+  Provider,
+  ProvidersPage,
   Renewed,
   RunsPage,
   RunView,
@@ -52,6 +55,7 @@ import type {
   OpenAiTool,
   PageQuery,
   ProgressReport,
+  ProviderRequest,
   RunSpec,
   TaskSpec,
   TasksQuery,
@@ -92,6 +96,28 @@ export class Heddle {
   /** What the key may do, and what is behind it. */
   about(options: CallOptions = {}): Promise<AboutView> {
     return this.#get("/v1/about", {}, options);
+  }
+
+  // ---- the tenant's own settings: with a key that has the scope `tenant_admin` -----------------------------------------
+
+  /** The tenant's credentials at model providers, by name. */
+  listProviders(query: PageQuery = {}, options: CallOptions = {}): Promise<ProvidersPage> {
+    return this.#get("/v1/providers", { ...query }, options);
+  }
+  putProvider(name: string, body: ProviderRequest, options: CallOptions = {}): Promise<Provider> {
+    const path = `/v1/providers/${encodeURIComponent(name)}`;
+    return this.#transport.json({ ...options, method: "PUT", path, body });
+  }
+  async deleteProvider(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#transport.json({
+      ...options,
+      method: "DELETE",
+      path: `/v1/providers/${encodeURIComponent(name)}`,
+    });
+  }
+  /** What was done to the tenant, oldest first. */
+  audit(query: PageQuery = {}, options: CallOptions = {}): Promise<AuditPage> {
+    return this.#get("/v1/audit", { ...query }, options);
   }
 
   // ---- runs ----------------------------------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+export { HeddleAdmin } from "./admin.ts";
 export { HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
 export { Heddle, type ToolsOptions } from "./heddle.ts";
 export type * from "./replies.ts";

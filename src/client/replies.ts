@@ -1,5 +1,6 @@
 /** What the server answers: the contract's own shapes, and the envelopes around them. */
 
+import type { Quotas, Scope } from "../contract/admin-requests.ts";
 import type {
   ActorView,
   ErrorView,
@@ -144,4 +145,93 @@ export interface Imported {
 export interface Failed {
   state: TaskState;
   error: ErrorView;
+}
+
+// ---- tenants, keys, credentials, the audit log ---------------------------------------------------------------------
+
+export interface Tenant {
+  id: string;
+  /** Empty once it is deleted. */
+  name: string;
+  status: "active" | "deleting" | "deleted";
+  created_at: number;
+  deleting_at: number | null;
+  deleted_at: number | null;
+  quotas: Quotas;
+  /** Of one that is being deleted. */
+  runs_left?: number;
+}
+
+export interface TenantsPage {
+  tenants: Tenant[];
+  next_cursor: string | null;
+}
+
+export interface Key {
+  id: string;
+  name: string | null;
+  scopes: Scope[];
+  created_at: number;
+  expires_at: number | null;
+  /** To the minute. */
+  last_used_at: number | null;
+  revoked_at: number | null;
+  replaced_by: string | null;
+}
+
+export interface CreatedKey extends Key {
+  /** Shown this once. */
+  key: string;
+}
+
+export interface RotatedKey extends CreatedKey {
+  /** Until `expires_at` the old key still works. */
+  replaces: { id: string; expires_at: number };
+}
+
+export interface KeysPage {
+  keys: Key[];
+  next_cursor: string | null;
+}
+
+/** A tenant's credential at a model provider; its key is never shown. */
+export interface Provider {
+  name: string;
+  format: "anthropic" | "openai";
+  /** null: the vendor's own. */
+  base_url: string | null;
+  model: string | null;
+  /** Used by new runs that name no credential. */
+  default: boolean;
+  /** The key's last characters. */
+  last4: string;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface ProvidersPage {
+  providers: Provider[];
+  next_cursor: string | null;
+}
+
+export interface Resealed {
+  sealed: number;
+  left: boolean;
+  unreadable: { tenant: string; name: string }[];
+}
+
+export interface AuditEntry {
+  id: number;
+  created_at: number;
+  tenant: string | null;
+  /** "operator", or the id of the key that was used. */
+  actor: string;
+  act: string;
+  target: string;
+  detail: Record<string, unknown>;
+}
+
+export interface AuditPage {
+  entries: AuditEntry[];
+  next_cursor: string | null;
 }

@@ -1,6 +1,7 @@
 /** What callers send (snake_case, as on the wire). Replies are in contract/shapes.ts. */
 
 import type { Usage } from "../context/types.ts";
+import type { Scope } from "../contract/admin-requests.ts";
 import type { TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
 
 export type { ToolAnnotations, ToolFormat };
@@ -160,6 +161,8 @@ export interface RunSpec {
   context?: ContextSpec;
   /** In place of `context`: that of another run of the tenant. */
   from?: ForkSource;
+  /** Of the tenant's credentials, by name; null: the deployment's own. */
+  credential?: string | null;
   limits?: RunLimits;
   /** When a posted task fails and nothing answers for it: go on (default), or cancel the rest and end as failed. */
   policy?: { on_failure: "continue" | "cancel" };
@@ -244,4 +247,33 @@ export interface CompleteRequest {
 export interface FailRequest {
   error: { code: string; message: string };
   retryable?: boolean;
+}
+
+/** A tenant's new key. */
+export interface KeyRequest {
+  name?: string;
+  scopes?: Scope[];
+  /** Milliseconds since 1970; null: never. */
+  expires_at?: number | null;
+}
+
+export interface RotateRequest {
+  /** How long the old key still works; a day unless it is said. */
+  overlap_ms?: number;
+  /** Of the new key; as the old one's unless it is said. */
+  expires_at?: number | null;
+}
+
+export interface ProviderRequest {
+  format: "anthropic" | "openai";
+  key: string;
+  base_url?: string;
+  model?: string;
+  default?: boolean;
+}
+
+export interface AuditQuery {
+  tenant?: string;
+  limit?: number;
+  cursor?: string;
 }

@@ -32,7 +32,7 @@ export interface CallOptions {
 }
 
 interface Call extends CallOptions {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   readonly query?: Record<string, string | number | undefined>;
   readonly body?: unknown;

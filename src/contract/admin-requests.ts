@@ -1,13 +1,29 @@
 /** The operator's requests: tenants and their keys. */
 
 import * as z from "zod";
-import { nameCharsMax } from "../limits.ts";
+import {
+  keyOverlapMsDefault,
+  keyOverlapMsMax,
+  nameCharsMax,
+  requestsPerSecondMax,
+  runTasksMax,
+  runWorkersMax,
+  timeMax,
+} from "../limits.ts";
+import { pageQuery } from "./paging.ts";
 
 /** What a key may do: runs and their tasks; leasing for pull workers; the tenant's own settings. */
 export const scopes = ["runs", "workers", "tenant_admin"] as const;
 export type Scope = (typeof scopes)[number];
 
 export const createTenantBody = z.strictObject({ name: z.string().min(1).max(nameCharsMax) });
+
+const expiresAt = z
+  .int()
+  .min(1)
+  .max(timeMax)
+  .nullable()
+  .describe("When it stops to work, in milliseconds since 1970; null, the default: never.");
 
 export const createKeyBody = z.strictObject({
   name: z.string().min(1).max(nameCharsMax).describe("Whose key it is, for people.").exactOptional(),
@@ -17,4 +33,39 @@ export const createKeyBody = z.strictObject({
     .max(scopes.length)
     .refine((list) => new Set(list).size === list.length, "each scope once")
     .default(["runs", "workers"]),
+  expires_at: expiresAt.exactOptional(),
+});
+
+export const quotasBody = z
+  .strictObject({
+    runs: z.int().min(0).max(Number.MAX_SAFE_INTEGER).describe("Live runs, paused ones included.").exactOptional(),
+    seats: z
+      .int()
+      .min(1)
+      .max(runWorkersMax)
+      .describe("Of one run: the most that `limits.workers` counts.")
+      .exactOptional(),
+    tasks: z.int().min(1).max(runTasksMax).describe("Of one run: the most that `limits.tasks` counts.").exactOptional(),
+    requests_per_second: z
+      .int()
+      .min(1)
+      .max(requestsPerSecondMax)
+      .describe("Requests with a key, in each isolate of the server.")
+      .exactOptional(),
+  })
+  .meta({ id: "Quotas" });
+export type Quotas = z.output<typeof quotasBody>;
+
+export const rotateKeyBody = z.strictObject({
+  overlap_ms: z
+    .int()
+    .min(0)
+    .max(keyOverlapMsMax)
+    .describe("How long the old key still works; 0: it ends at once.")
+    .default(keyOverlapMsDefault),
+  expires_at: expiresAt.describe("Of the new key; default: as the old one's was; null: never.").exactOptional(),
+});
+
+export const auditQuery = pageQuery.extend({
+  tenant: z.string().min(1).max(nameCharsMax).describe("Only what was done to this tenant.").exactOptional(),
 });

@@ -7,6 +7,7 @@ import * as z from "zod";
 import { keyPattern } from "../ids.ts";
 import * as limits from "../limits.ts";
 import { progressSchema } from "./lease-requests.ts";
+import { credentialName } from "./provider-requests.ts";
 import { remoteToolName } from "./remote-tools.ts";
 import { poolName, snapshotHash } from "./task-spec.ts";
 
@@ -127,6 +128,7 @@ const fields = {
     snapshot: snapshotHash,
     name: text(limits.nameCharsMax).exactOptional(),
     from: text(limits.nameCharsMax).exactOptional(),
+    credential: z.strictObject({ name: credentialName, model: text(limits.nameCharsMax) }).exactOptional(),
     fail_fast: z.literal(true).exactOptional(),
   },
   run_imported: {},

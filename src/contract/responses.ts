@@ -1,7 +1,7 @@
 /** Zod twins of shapes.ts, for /openapi.json and for tests of answers; the check at the end keeps the two alike. */
 
 import * as z from "zod";
-import { scopes } from "./admin-requests.ts";
+import { quotasBody, scopes } from "./admin-requests.ts";
 import type * as shapes from "./shapes.ts";
 import { taskStates } from "./task-requests.ts";
 
@@ -77,6 +77,10 @@ export const runView = z
     idle: z.boolean().describe("Nothing is live."),
     snapshot: z.string().describe("The head: the last snapshot appended from outside."),
     format: z.enum(["anthropic", "openai"]),
+    credential: z
+      .string()
+      .nullable()
+      .describe("Of the tenant's credentials, the one that hosted tasks use; null: the deployment's own."),
     root: z.string().nullable(),
     counts,
     seats: z.strictObject({ open: z.int(), target: z.int() }),
@@ -92,6 +96,10 @@ export const runView = z
     last_seq: z.int(),
     created_at: at,
     ended_at: at.nullable(),
+    notes: z
+      .array(z.string())
+      .describe("In the answer to its creation: what the caller should know and need not act on.")
+      .exactOptional(),
   })
   .meta({ id: "Run" });
 
@@ -437,17 +445,46 @@ export const turnsPage = z.strictObject({ turns: z.array(turnView), next_cursor:
 export const tasksPage = z.strictObject({ tasks: z.array(taskView), next_cursor: cursor });
 export const eventsPage = z.strictObject({ events: z.array(eventView), next_cursor: cursor });
 
-export const tenantView = z.strictObject({ id: z.string(), name: z.string(), created_at: at }).meta({ id: "Tenant" });
+export const tenantView = z
+  .strictObject({
+    id: z.string(),
+    name: z.string().describe("Empty once it is deleted."),
+    status: z.enum(["active", "deleting", "deleted"]),
+    created_at: at,
+    deleting_at: at.nullable().describe("Since then none of its keys works."),
+    deleted_at: at.nullable(),
+    quotas: quotasBody.describe("What it may use at most; what is absent has no bound of its own."),
+    runs_left: z.int().describe("Of one that is being deleted: runs that are still to be deleted.").exactOptional(),
+  })
+  .meta({ id: "Tenant" });
 const keyView = z
   .strictObject({
     id: z.string(),
     name: z.string().nullable(),
     scopes: z.array(z.enum(scopes)),
     created_at: at,
+    expires_at: at.nullable(),
+    last_used_at: at.nullable().describe("To the minute."),
     revoked_at: at.nullable(),
+    replaced_by: z.string().nullable().describe("The key that it was rotated to."),
   })
   .meta({ id: "Key" });
 export const createdKey = keyView.extend({ key: z.string().describe("Shown this once; only its SHA-256 is kept.") });
+export const rotatedKey = createdKey.extend({
+  replaces: z.strictObject({ id: z.string(), expires_at: at.describe("Until then the old key still works.") }),
+});
+const auditEntry = z
+  .strictObject({
+    id: z.int().describe("Rises."),
+    created_at: at,
+    tenant: z.string().nullable().describe("Whom it was done to; null: the deployment."),
+    actor: z.string().describe('"operator", or the id of the key that was used.'),
+    act: z.string(),
+    target: z.string().describe("The id or name of what it was done to."),
+    detail: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: "AuditEntry" });
+export const auditPage = z.strictObject({ entries: z.array(auditEntry), next_cursor: cursor });
 export const tenantsPage = z.strictObject({ tenants: z.array(tenantView), next_cursor: cursor });
 export const keysPage = z.strictObject({ keys: z.array(keyView), next_cursor: cursor });
 
@@ -463,6 +500,28 @@ export const aboutView = z
       .describe("What answers hosted tasks, by their context's format; none: they fail with no_provider."),
   })
   .meta({ id: "About" });
+
+const providerView = z
+  .strictObject({
+    name: z.string(),
+    format: z.enum(["anthropic", "openai"]),
+    base_url: z.string().nullable().describe("null: the vendor's own."),
+    model: z.string().nullable(),
+    default: z.boolean().describe("Used by new runs that name no credential."),
+    last4: z.string().describe("The key's last characters; empty for a short one."),
+    created_at: at,
+    updated_at: at,
+  })
+  .meta({ id: "Provider" });
+export const providerAnswer = providerView;
+export const providersPage = z.strictObject({ providers: z.array(providerView), next_cursor: cursor });
+export const resealedView = z.strictObject({
+  sealed: z.int().describe("How many were sealed under the present secret now."),
+  left: z.boolean().describe("There are more: ask again."),
+  unreadable: z
+    .array(z.strictObject({ tenant: z.string(), name: z.string() }))
+    .describe("Some of those that no secret of the deployment opens; they have to be set again."),
+});
 
 export const healthView = z.strictObject({ status: z.literal("ready") });
 

@@ -4,6 +4,7 @@ import * as z from "zod";
 import * as limits from "../limits.ts";
 import { messagesSchema } from "./message.ts";
 import { queryInt } from "./paging.ts";
+import { credentialName } from "./provider-requests.ts";
 import { remoteToolsSchema } from "./remote-tools.ts";
 import { poolName, snapshotHash, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { unavailable } from "./unavailable.ts";
@@ -82,6 +83,12 @@ export const createRunBody = z
     context: contextSchema.exactOptional(),
     from: forkSource
       .describe("In place of `context`: that of another run. Its tools come along unless `tools` says otherwise.")
+      .exactOptional(),
+    credential: z
+      .union([credentialName, z.null()], "expected a credential's name, or null for the deployment's own")
+      .describe(
+        "Which of the tenant's credentials (/v1/providers) hosted tasks use; null: the deployment's own. Default: with `from` that run's, else the tenant's default for the context's format, else the deployment's own.",
+      )
       .exactOptional(),
     limits: limitsSchema.exactOptional(),
     root: namedTaskSpec

@@ -79,6 +79,8 @@ export interface RunView {
   /** The head: the last snapshot appended from outside. */
   snapshot: string;
   format: Format;
+  /** Of the tenant's credentials, the one that hosted tasks use; null: the deployment's own. */
+  credential: string | null;
   root: string | null;
   counts: Record<TaskState, number>;
   seats: { open: number; target: number };
@@ -94,6 +96,8 @@ export interface RunView {
   last_seq: number;
   created_at: number;
   ended_at: number | null;
+  /** In the answer to its creation: what the caller should know and need not act on. */
+  notes?: string[];
 }
 
 /** What answers the hosted tasks of a context's format: a provider, local mode's simulated model, or nothing. */

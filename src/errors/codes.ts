@@ -43,6 +43,16 @@ export const problems = {
     title: "There is no such thing here",
     hint: "Check the id and the key's tenant; ids of other tenants are not found either.",
   },
+  tenant_deleted: {
+    status: 409,
+    title: "The tenant is being deleted, or was",
+    hint: "Nothing brings it back; create another tenant.",
+  },
+  key_ended: {
+    status: 409,
+    title: "The key does not work any more, or was rotated already",
+    hint: "Create a new key; `replaced_by` names the one that this was rotated to.",
+  },
   method_not_allowed: { status: 405, title: "The path does not take this method", hint: "See /openapi.json." },
   not_available: {
     status: 422,
@@ -232,6 +242,12 @@ export const problems = {
     hint: "Wait for `retry-after` seconds.",
     retryable: true,
   },
+  quota_exceeded: {
+    status: 429,
+    title: "A quota of the tenant is used up",
+    hint: "`detail` names the quota. Wait for `retry-after` seconds, end what is not needed, or ask the operator for more.",
+    retryable: true,
+  },
   too_many_messages: {
     status: 429,
     title: "Too many messages wait for the task's next turn",
@@ -243,6 +259,11 @@ export const problems = {
     title: "Overloaded",
     hint: "Wait for `retry-after` seconds and repeat; with the same Idempotency-Key nothing is done twice.",
     retryable: true,
+  },
+  not_configured: {
+    status: 501,
+    title: "This deployment is not set up for that",
+    hint: "Its operator sets what `detail` names (docs/operating.md).",
   },
   not_ready: {
     status: 503,

@@ -133,12 +133,12 @@ export const faults = {
   },
   provider_auth: {
     at: "provider",
-    what: "The provider refused the deployment's key, or what it may do.",
-    known: "Status 401 or 403.",
+    what: "The provider refused the key, or what it may do; or the run's own credential can't be used.",
+    known: "Status 401 or 403; a credential of the tenant's that is deleted, or that the deployment can't open.",
     retry: never,
     ...failed,
     ...needsOperator,
-    mend: "Set a key that may use the model (ANTHROPIC_API_KEY, OPENAI_API_KEY), and retry the tasks.",
+    mend: "Set a key that may use the model (the tenant's with PUT /v1/providers/:name, the deployment's as ANTHROPIC_API_KEY or OPENAI_API_KEY), and retry the tasks.",
   },
   provider_rejected: {
     at: "provider",

@@ -3,8 +3,10 @@
 import { scopes } from "../contract/admin-requests.ts";
 import { aboutView } from "../contract/responses.ts";
 import type { AboutView } from "../contract/shapes.ts";
+import { defaultCredentials } from "../storage/d1/credentials.ts";
 import { version } from "../version.ts";
 import { holderOf } from "./access.ts";
+import type { HttpEnv } from "./env.ts";
 import type { Route } from "./route.ts";
 
 export const aboutRoute: Route = {
@@ -13,15 +15,25 @@ export const aboutRoute: Route = {
   summary: "The key's scopes, the server's version and clock, and which models answer",
   access: { kind: "key", scopes },
   answer: { status: 200, schema: aboutView },
-  run: async ({ request, env, options }) => {
-    const holder = await holderOf(request, env, options, scopes);
+  run: async (exchange) => {
+    const { env, options } = exchange;
+    const holder = await holderOf(exchange, scopes);
     const about: AboutView = {
       version,
       at: Date.now(),
       tenant: holder.tenant,
       scopes: [...holder.scopes],
-      models: options.models?.(env) ?? { anthropic: "none", openai: "none" },
+      models: {
+        ...(options.models?.(env) ?? { anthropic: "none", openai: "none" }),
+        ...(await ownModels(env, holder.tenant)),
+      },
     };
     return Response.json(about);
   },
 };
+
+/** Formats for which the tenant's new runs use a credential of its own. */
+async function ownModels({ DB }: HttpEnv, tenant: string): Promise<Partial<AboutView["models"]>> {
+  const own = await defaultCredentials(DB, tenant);
+  return Object.fromEntries(own.map(({ format }) => [format, "provider" as const]));
+}

@@ -5,44 +5,60 @@
  * That costs one indexed read; the calls that are many (a worker's) carry leases and need none.
  */
 
-import type { Scope } from "../contract/admin-requests.ts";
+import type { Quotas, Scope } from "../contract/admin-requests.ts";
 import { Fault } from "../errors/fault.ts";
-import { findKey } from "../storage/d1/api-keys.ts";
-import type { AppOptions, HttpEnv } from "./env.ts";
+import { keyUsedEveryMs } from "../limits.ts";
+import { findKey, noteKeyUse } from "../storage/d1/api-keys.ts";
+import type { HttpEnv } from "./env.ts";
+import type { Exchange } from "./route.ts";
 import { hex, sameSecret, sha256 } from "./secrets.ts";
 
 const keyPattern = /^hdl_\w{1,96}$/;
 
-/** The tenant whose key it is, if the key has one of `scopes`. @throws Fault unauthorized, forbidden */
-export async function tenantOf(
-  request: Request,
-  env: HttpEnv,
-  options: AppOptions,
-  scopes: readonly Scope[],
-): Promise<string> {
-  return (await holderOf(request, env, options, scopes)).tenant;
+/** As whom the operator stands in the audit log. */
+export const operator = "operator";
+
+export interface Holder {
+  readonly tenant: string;
+  readonly scopes: readonly Scope[];
+  /** The key's id. */
+  readonly key: string;
+  /** What its tenant may use at most. */
+  readonly quotas: Quotas;
 }
 
-/** As `tenantOf`, with all of the key's scopes. */
+/** Whose key it is, if the key has one of `scopes`. @throws Fault unauthorized, forbidden */
 export async function holderOf(
-  request: Request,
-  env: HttpEnv,
-  options: AppOptions,
+  { request, env, options, later }: Pick<Exchange, "request" | "env" | "options" | "later">,
   scopes: readonly Scope[],
-): Promise<{ readonly tenant: string; readonly scopes: readonly Scope[] }> {
+): Promise<Holder> {
   const key = bearer(request);
   if (!keyPattern.test(key)) throw new Fault("unauthorized", "the key is not one of Heddle's");
-  const holder =
-    options.localKeys?.keys.find((local) => local.key === key) ?? (await findKey(env.DB, hex(await sha256(key))));
-  if (!holder) throw new Fault("unauthorized", "the key is unknown or revoked");
+  const local = options.localKeys?.keys.find((known) => known.key === key);
+  const holder = local ? { ...local, key: "local", quotas: {} } : await storedHolder(key, env, later);
   if (!scopes.some((scope) => holder.scopes.includes(scope))) {
     throw new Fault("forbidden", `this needs the scope ${scopes.join(" or ")}`);
   }
   return holder;
 }
 
+async function storedHolder(text: string, { DB }: HttpEnv, later: Exchange["later"]): Promise<Holder> {
+  const found = await findKey(DB, hex(await sha256(text)));
+  if (!found) throw new Fault("unauthorized", "the key is unknown or revoked");
+  const now = Date.now();
+  if (found.expires_at !== null && found.expires_at <= now) {
+    throw new Fault("unauthorized", `the key expired at ${new Date(found.expires_at).toISOString()}`);
+  }
+  if ((found.last_used_at ?? 0) <= now - keyUsedEveryMs) later(noteKeyUse(DB, found.id, now));
+  return { tenant: found.tenant, scopes: found.scopes, key: found.id, quotas: found.quotas };
+}
+
 /** @throws Fault unauthorized */
-export async function requireOperator(request: Request, env: HttpEnv, options: AppOptions): Promise<void> {
+export async function requireOperator({
+  request,
+  env,
+  options,
+}: Pick<Exchange, "request" | "env" | "options">): Promise<void> {
   const given = bearer(request);
   const secrets = [env.HEDDLE_ADMIN_SECRET, options.localKeys?.operatorSecret];
   for (const secret of secrets) if (secret && (await sameSecret(given, secret))) return;

@@ -7,6 +7,7 @@
  */
 
 import { type Entry, type Full, Ledger, Ledgers, Place, type Priority } from "../admission.ts";
+import type { Quotas } from "../contract/admin-requests.ts";
 import { Fault } from "../errors/fault.ts";
 import {
   bodyBytesMax,
@@ -18,6 +19,7 @@ import {
   tenantWaitMax,
   tenantWorkMax,
 } from "../limits.ts";
+import { Rates } from "./rates.ts";
 
 /** Requests that are not of the class that their method and access say. */
 export const classes: Readonly<Record<string, { readonly priority?: Priority; readonly waits?: true }>> = {
@@ -75,9 +77,10 @@ export class Visit {
     this.place = place;
   }
 
-  /** @throws Fault too_many_requests */
-  of(tenant: string): void {
+  /** @throws Fault too_many_requests, quota_exceeded */
+  of(tenant: string, { requests_per_second: perSecond }: Quotas = {}): void {
     this.#door.enterTenant(this.place, tenant);
+    if (perSecond !== undefined) this.#door.spendRequest(tenant, perSecond);
   }
 
   /** @throws Fault overloaded, too_many_requests */
@@ -95,6 +98,7 @@ export class Visit {
 export class Door {
   readonly #all = new Ledger({ work: doorWorkMax, wait: doorWaitMax, bytes: doorBytesMax });
   readonly #tenants = new Ledgers({ work: tenantWorkMax, wait: tenantWaitMax });
+  readonly #rates = new Rates();
   readonly #runs = new Ledgers({ work: runWorkMax, wait: runWaitMax });
 
   /** Lets a request in for as long as `serve` takes, or longer if that keeps its place. @throws Fault overloaded */
@@ -119,6 +123,12 @@ export class Door {
   enterTenant(place: Place, tenant: string): void {
     const full = this.#tenants.enter(place, tenant, Date.now());
     if (full) throw new Fault("too_many_requests", `Too many ${what[full]} of this tenant are under way.`);
+  }
+
+  spendRequest(tenant: string, perSecond: number): void {
+    const retryAfterS = this.#rates.spend(tenant, perSecond, Date.now());
+    if (retryAfterS === 0) return;
+    throw Fault.of({ code: "quota_exceeded", detail: `requests_per_second: ${perSecond}`, retryAfterS });
   }
 
   enterRun(place: Place, run: string): void {

@@ -1,6 +1,6 @@
 /** The HTTP door, from the table of routes. */
 
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { Fault } from "../errors/fault.ts";
 import { Door } from "./admission.ts";
 import type { AppOptions, HttpEnv } from "./env.ts";
@@ -18,7 +18,10 @@ export function createApp(options: AppOptions = {}): Hono<{ Bindings: HttpEnv }>
 
   for (const route of routes) {
     app.on(route.method, route.path, (c) =>
-      route.run({ request: c.req.raw, url: new URL(c.req.url), env: c.env, options, params: c.req.param(), door }),
+      route.run({
+        ...{ request: c.req.raw, url: new URL(c.req.url), env: c.env, options, params: c.req.param(), door },
+        later: (work) => afterAnswer(c, work),
+      }),
     );
   }
 
@@ -36,6 +39,16 @@ export function createApp(options: AppOptions = {}): Hono<{ Bindings: HttpEnv }>
   );
   app.onError((error) => problemResponse(error));
   return app;
+}
+
+/** A request that came without an execution context (a test's) has nobody to keep the work alive; it is begun all the same. */
+function afterAnswer(c: Context<{ Bindings: HttpEnv }>, work: Promise<unknown>): void {
+  const done = work.catch((error: unknown) => console.warn("left undone", String(error)));
+  try {
+    c.executionCtx.waitUntil(done);
+  } catch {
+    // Hono throws where there is none.
+  }
 }
 
 function methodsByPath(): Map<string, string[]> {

@@ -22,10 +22,13 @@ export function positionOf(cursor: string): Position {
   } catch {
     // Not JSON, or not an array: the same answer as below.
   }
-  throw new Fault("validation_failed", "cursor: not a cursor of this list", [
+  throw badCursor();
+}
+
+export const badCursor = (): Fault =>
+  new Fault("validation_failed", "cursor: not a cursor of this list", [
     { path: "cursor", message: "not a cursor of this list" },
   ]);
-}
 
 /** One page: `rows` were asked for with one more than `limit`, whose presence says that there is a next page. */
 export function pageOf<Row extends { id: string; created_at: number }>(

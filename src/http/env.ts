@@ -23,6 +23,10 @@ export interface HttpEnv {
   readonly HEDDLE_PRICES?: string;
   /** Identity of a local runtime; absent in deployments. Where there is one, tools' urls may lead to this machine. */
   readonly HEDDLE_BOOT?: string;
+  /** Seals tenants' credentials; without it there can be none. */
+  readonly HEDDLE_CREDENTIALS_KEY?: string;
+  /** Earlier ones, which only open. */
+  readonly HEDDLE_CREDENTIALS_KEY_OLD?: string;
   /** The operator's; without it `/admin` refuses everything. */
   readonly HEDDLE_ADMIN_SECRET?: string;
 }

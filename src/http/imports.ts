@@ -4,6 +4,7 @@
  */
 
 import * as z from "zod";
+import type { Quotas } from "../contract/admin-requests.ts";
 import { lineOf } from "../contract/export-lines.ts";
 import { queryInt } from "../contract/paging.ts";
 import { importedView } from "../contract/responses.ts";
@@ -31,10 +32,10 @@ export const importRoutes = [
       answer: { status: 201, schema: importedView },
       problems,
     },
-    async ({ env, tenant, text, idem }) => {
+    async ({ env, tenant, quotas, text, idem }) => {
       const lines = linesOf(text);
       const id = await newRunId(tenant, headerOf(lines[0] ?? ""), idem?.key);
-      return taken(env, tenant, id, 0, lines, idem);
+      return taken({ env, tenant, quotas }, id, 0, lines, idem);
     },
   ),
 
@@ -51,8 +52,8 @@ export const importRoutes = [
       answer: { status: 200, schema: importedView },
       problems: [...problems, "import_gap"],
     },
-    ({ env, tenant, params, query, text }) =>
-      taken(env, tenant, params.import as RunId, query.after, linesOf(text), undefined),
+    ({ env, tenant, quotas, params, query, text }) =>
+      taken({ env, tenant, quotas }, params.import as RunId, query.after, linesOf(text), undefined),
   ),
 ];
 
@@ -86,8 +87,7 @@ async function newRunId(tenant: string, like: RunId, idempotencyKey: string | un
 }
 
 async function taken(
-  env: HttpEnv,
-  tenant: string,
+  { env, tenant, quotas }: { readonly env: HttpEnv; readonly tenant: string; readonly quotas: Quotas },
   id: RunId,
   after: number,
   lines: readonly string[],
@@ -103,7 +103,7 @@ async function taken(
   if (!endsFile(lines.at(-1)!)) return { id, ...(await send(after + at, lines.slice(at))) };
   // The row comes first, as for a run that is created: an object without one would never be swept.
   const row = { tenant, id, name: null, createdAt: Date.now() };
-  const inserted = await insertRun(env.DB, row);
+  const inserted = await insertRun(env.DB, row, quotas.runs);
   try {
     const done = await send(after + at, lines.slice(at));
     if (done.run) await setRunName(env.DB, row, done.run.name);

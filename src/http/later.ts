@@ -2,15 +2,12 @@
 
 import { scopes } from "../contract/admin-requests.ts";
 import { Fault } from "../errors/fault.ts";
-import { tenantOf } from "./access.ts";
+import { holderOf } from "./access.ts";
 import type { Route } from "./route.ts";
 
 const later: readonly (readonly [Route["method"], string])[] = [
   ["PUT", "/v1/runs/:run/rules"],
   ["POST", "/v1/rules/check"],
-  ["GET", "/v1/providers/:name"],
-  ["PUT", "/v1/providers/:name"],
-  ["DELETE", "/v1/providers/:name"],
   ["GET", "/mcp"],
   ["POST", "/mcp"],
   ["DELETE", "/mcp"],
@@ -23,8 +20,8 @@ export const laterRoutes: readonly Route[] = later.map(([method, path]) => ({
   access: { kind: "key", scopes },
   answer: { status: 204 },
   hidden: true,
-  run: async ({ request, env, options }) => {
-    await tenantOf(request, env, options, scopes);
+  run: async (exchange) => {
+    await holderOf(exchange, scopes);
     throw new Fault("not_available", `${method} ${path} is not available yet`);
   },
 }));

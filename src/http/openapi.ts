@@ -12,7 +12,7 @@ type Json = Record<string, unknown>;
 const common: Record<Route["access"]["kind"], readonly ProblemCode[]> = {
   public: [],
   operator: ["unauthorized", "validation_failed", "overloaded"],
-  key: ["unauthorized", "forbidden", "validation_failed", "too_many_requests", "overloaded"],
+  key: ["unauthorized", "forbidden", "validation_failed", "too_many_requests", "quota_exceeded", "overloaded"],
   lease: ["lease_lost", "validation_failed", "too_many_requests", "overloaded"],
 };
 const ofBodies: readonly ProblemCode[] = [
@@ -121,8 +121,9 @@ const retryAfter: Json = {
 /** By status, with the codes that it can have. */
 function failures(route: Route): Json {
   const missing: ProblemCode[] = route.access.kind !== "lease" && route.path.includes(":") ? ["not_found"] : [];
-  const bodies = route.method === "POST" ? ofBodies : [];
-  const codes = new Set([...common[route.access.kind], ...missing, ...bodies, ...(route.problems ?? [])]);
+  const bodies = route.method === "POST" || route.body ? ofBodies : [];
+  const deleted: ProblemCode[] = route.path.startsWith("/admin/tenants/:tenant/") ? ["tenant_deleted"] : [];
+  const codes = new Set([...common[route.access.kind], ...missing, ...deleted, ...bodies, ...(route.problems ?? [])]);
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of codes) byStatus.set(problems[code].status, [...(byStatus.get(problems[code].status) ?? []), code]);
   return Object.fromEntries(

@@ -11,7 +11,7 @@ import type { Scope } from "../contract/admin-requests.ts";
 import { emptyBody } from "../contract/run-requests.ts";
 import type { ProblemCode } from "../errors/codes.ts";
 import type { Idem } from "../objects/rpc.ts";
-import { requireOperator, tenantOf } from "./access.ts";
+import { type Holder, holderOf, requireOperator } from "./access.ts";
 import { type Door, entryOf, type Visit } from "./admission.ts";
 import { noQuery, readBody, readLines, readQuery } from "./body.ts";
 import type { AppOptions, HttpEnv } from "./env.ts";
@@ -56,6 +56,8 @@ export interface Exchange {
   readonly options: AppOptions;
   readonly params: Readonly<Record<string, string>>;
   readonly door: Door;
+  /** For work that nobody waits for, and that may fail. */
+  readonly later: (work: Promise<unknown>) => void;
 }
 
 export interface Route extends Spec<string, z.ZodType, z.ZodType> {
@@ -89,11 +91,11 @@ type Handler<Path extends string, Query extends z.ZodType, Body extends z.ZodTyp
 type NoQuery = typeof noQuery;
 type NoBody = typeof emptyBody;
 
-/** Needs a key with one of `scopes`; the handler gets its tenant. */
+/** Needs a key with one of `scopes`; the handler gets its tenant, and the key's id. */
 export const keyRoute = <const Path extends string, Query extends z.ZodType = NoQuery, Body extends z.ZodType = NoBody>(
   scopes: readonly Scope[],
   spec: Spec<Path, Query, Body>,
-  handle: Handler<Path, Query, Body, { readonly tenant: string }>,
+  handle: Handler<Path, Query, Body, Pick<Holder, "tenant" | "key" | "quotas">>,
 ): Route => ({
   ...spec,
   access: { kind: "key", scopes },
@@ -101,9 +103,9 @@ export const keyRoute = <const Path extends string, Query extends z.ZodType = No
     admitted(spec, "key", exchange, async (visit) => {
       const { run } = exchange.params;
       if (run !== undefined) visit.to(run);
-      const tenant = await tenantOf(exchange.request, exchange.env, exchange.options, scopes);
-      visit.of(tenant);
-      return answer(spec, await handle({ ...(await read(spec, exchange)), tenant, visit }));
+      const { tenant, key, quotas } = await holderOf(exchange, scopes);
+      visit.of(tenant, quotas);
+      return answer(spec, await handle({ ...(await read(spec, exchange)), tenant, key, quotas, visit }));
     }),
 });
 
@@ -120,7 +122,7 @@ export const operatorRoute = <
   access: { kind: "operator" },
   run: (exchange) =>
     admitted(spec, "operator", exchange, async (visit) => {
-      await requireOperator(exchange.request, exchange.env, exchange.options);
+      await requireOperator(exchange);
       return answer(spec, await handle({ ...(await read(spec, exchange)), visit }));
     }),
 });
@@ -171,7 +173,8 @@ async function read<Path extends string, Query extends z.ZodType, Body extends z
 ): Promise<Omit<Call<Path, Query, Body>, "visit">> {
   const query = readQuery(url, spec.query ?? noQuery) as z.output<Query>;
   const common = { request, env, params: params as Record<ParamNames<Path>, string>, query };
-  if (spec.method !== "POST") return { ...common, body: {} as z.output<Body>, text: "{}", idem: undefined };
+  if (spec.method !== "POST" && spec.method !== "PUT")
+    return { ...common, body: {} as z.output<Body>, text: "{}", idem: undefined };
   if (spec.lines) {
     const { text, bytes } = await readLines(request);
     return { ...common, body: {} as z.output<Body>, text, idem: await readIdem(request, url, bytes) };

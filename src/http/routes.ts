@@ -3,6 +3,8 @@
 import { aboutRoute } from "./about.ts";
 import { actorRoutes } from "./actors.ts";
 import { adminRoutes } from "./admin.ts";
+import { adminKeyRoutes } from "./admin-keys.ts";
+import { auditRoutes } from "./audit.ts";
 import { contextRoutes } from "./contexts.ts";
 import { criticalPathRoute } from "./critical-path.ts";
 import { eventRoutes } from "./events.ts";
@@ -15,6 +17,7 @@ import { leaseRoutes } from "./leases.ts";
 import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { poolRoutes } from "./pools.ts";
+import { providerRoutes } from "./providers.ts";
 import { publicRoute, type Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
 import { taskRoutes } from "./tasks.ts";
@@ -39,7 +42,10 @@ export const routes: readonly Route[] = [
   ...poolRoutes,
   ...leaseRoutes,
   ...usageRoutes,
+  ...providerRoutes,
   ...adminRoutes,
+  ...adminKeyRoutes,
+  ...auditRoutes,
   aboutRoute,
   healthRoute,
   publicRoute(

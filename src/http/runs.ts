@@ -1,6 +1,8 @@
 /** Runs: create, list, get, and what is done to a run as a whole. */
 
+import { stripReasoning } from "../context/fork.ts";
 import { rawAt } from "../context/json-text.ts";
+import type { Quotas } from "../contract/admin-requests.ts";
 import { pageQuery } from "../contract/paging.ts";
 import { type RemoteTool, toolsWithTexts } from "../contract/remote-tools.ts";
 import { runsPage, runView } from "../contract/responses.ts";
@@ -9,13 +11,15 @@ import { taskWithTexts } from "../contract/task-texts.ts";
 import { refusedAddress } from "../contract/tool-address.ts";
 import { Fault } from "../errors/fault.ts";
 import { type RunId, runIdOf } from "../ids.ts";
-import type { CreateRunInput, ForkedContext } from "../objects/rpc.ts";
+import { runTasksDefault, runWorkersDefault } from "../limits.ts";
+import type { CreateRunInput, ForkedContext, LimitsInput } from "../objects/rpc.ts";
 import { deleteRun, insertRun, listRuns } from "../storage/d1/run-index.ts";
 import { pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { ask, gateObject, runObject } from "./objects.ts";
 import { contextInput } from "./raw-parts.ts";
 import { keyRoute } from "./route.ts";
+import { runCredential } from "./run-credential.ts";
 import { sha256 } from "./secrets.ts";
 
 const run = { status: 200, schema: runView } as const;
@@ -50,28 +54,37 @@ export const runRoutes = [
         "unknown_turn",
       ],
     },
-    async ({ env, tenant, body, text, idem }) => {
+    async ({ env, tenant, key, quotas, body, text, idem }) => {
       const given = body.tools && toolsWithTexts(body.tools, rawAt(text, ["tools"])!);
       requireCallable(given ?? [], env);
       const id = await newRunId(tenant, idem?.key);
-      const before = body.from && idem && (await ask(runObject(env, tenant, id).createdBefore(idem)));
+      const depends = body.from !== undefined || typeof body.credential === "string";
+      const before = depends && idem && (await ask(runObject(env, tenant, id).createdBefore(idem)));
       if (before) return before;
       const source = body.from && (await forkSource(env, tenant, body.from));
       const tools = given ?? source?.tools;
+      const context = source ? { ...source.head, messages: [] } : contextInput(body.context, rawAt(text, ["context"]));
+      const credential = await runCredential(env.DB, tenant, context.format, body.credential, source);
+      const relocated = source !== undefined && source.credential !== credential?.name;
+      const bounded = underQuotas(body.limits ?? {}, quotas);
+      const notes = [...(relocated ? [relocatedNote] : []), ...bounded.notes];
       const input: CreateRunInput = {
         tenant,
         run: id,
+        key,
         ...(body.name !== undefined && { name: body.name }),
-        context: source ? { ...source.head, messages: [] } : contextInput(body.context, rawAt(text, ["context"])),
-        ...(source && body.from && { steps: source.steps, from: body.from.run }),
-        limits: body.limits ?? {},
+        context,
+        ...(source && body.from && { steps: relocated ? withoutReasoning(source) : source.steps, from: body.from.run }),
+        ...(credential && { credential }),
+        ...(notes.length > 0 && { notes }),
+        limits: bounded.limits,
         ...(body.policy?.on_failure === "cancel" && { failFast: true }),
         ...(tools && tools.length > 0 && { tools }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
       // The row comes first: an object without a row would never be swept. A row without an object is removed by the sweep.
       const row = { tenant, id, name: body.name ?? null, createdAt: Date.now() };
-      const inserted = await insertRun(env.DB, row);
+      const inserted = await insertRun(env.DB, row, quotas.runs);
       try {
         return await ask(runObject(env, tenant, id).createRun(input, idem));
       } catch (error) {
@@ -192,6 +205,26 @@ export const runRoutes = [
     ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(body, idem)),
   ),
 ];
+
+/** A relocated fork (DESIGN §5): a vendor takes back its reasoning from the account alone that it gave it to. */
+const withoutReasoning = ({ head, steps }: ForkedContext) =>
+  steps.map((step) => step.map((message) => stripReasoning(head.format, message)));
+const relocatedNote =
+  "It uses another credential than the run that it began with: reasoning blocks are left out and the cache is cold.";
+
+/** Limits that a quota of the tenant's is below are the quota's; where one was asked for, a note says so. */
+function underQuotas(limits: LimitsInput, { seats, tasks }: Quotas): { limits: LimitsInput; notes: string[] } {
+  const notes: string[] = [];
+  const bounded = (name: "workers" | "tasks", fallback: number, quota: number | undefined, of: string) => {
+    const asked = limits[name] ?? fallback;
+    if (quota === undefined || asked <= quota) return {};
+    if (limits[name] !== undefined)
+      notes.push(`limits.${name} is ${quota}, and not ${asked}: the tenant's quota of ${of}.`);
+    return { [name]: quota };
+  };
+  const workers = bounded("workers", runWorkersDefault, seats, "seats");
+  return { limits: { ...limits, ...workers, ...bounded("tasks", runTasksDefault, tasks, "tasks") }, notes };
+}
 
 /** The context of another run of the tenant, as it is now. @throws Fault that names the field of `from` */
 async function forkSource(

@@ -116,6 +116,7 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
 export const gateClasses: Classes<TenantGateRpc> = {
   announce: "own",
   forget: "own",
+  deleteAll: "own",
   lease: ({ waitMs }) => ({ priority: "take", waits: waitMs > 0 }),
   pool: "read",
 };

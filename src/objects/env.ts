@@ -17,6 +17,9 @@ export interface Env {
   readonly SEATS?: "queue" | "direct";
   /** Signs lease tokens and calls of tools' urls; 32 random bytes as hex. */
   readonly HEDDLE_SECRET?: string;
+  /** Seals tenants' credentials (sealing.ts), and earlier ones, which only open. */
+  readonly HEDDLE_CREDENTIALS_KEY?: string;
+  readonly HEDDLE_CREDENTIALS_KEY_OLD?: string;
   /** The operator's secret of /admin. */
   readonly HEDDLE_ADMIN_SECRET?: string;
   /** One start of the local launcher (boot.ts); absent in deployments. */

@@ -33,6 +33,7 @@ import type {
 } from "../contract/shapes.ts";
 import type { Groups, TaskSpec } from "../contract/task-spec.ts";
 import type { FaultData } from "../errors/fault.ts";
+import type { RunCredential } from "../scheduler/events.ts";
 
 export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: FaultData };
 
@@ -72,6 +73,10 @@ export interface CreateRunInput {
   steps?: readonly (readonly MessageText[])[];
   /** That other run, for the log. */
   from?: string;
+  /** One of the tenant's, of the context's format. */
+  credential?: RunCredential;
+  /** For the answer. */
+  notes?: string[];
 }
 
 export interface CreateTasksInput {
@@ -94,6 +99,8 @@ export interface ForkedContext {
   readonly steps: readonly (readonly MessageText[])[];
   /** That the run declares. */
   readonly tools: readonly RemoteTool[];
+  /** The run's; absent: the deployment's own. */
+  readonly credential?: string;
 }
 
 /** One attempt, named by the capability that the HTTP door has verified. */
@@ -326,4 +333,6 @@ export interface TenantGateRpc {
     cursor?: string;
   }): Promise<Reply<{ workers: PoolWorkerView[]; waiting: number; nextCursor: string | null }>>;
   forget(run: string): Promise<void>;
+  /** The tenant is deleted. */
+  deleteAll(): Promise<void>;
 }

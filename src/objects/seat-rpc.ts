@@ -5,6 +5,7 @@
 
 import type { CacheMark, ContextHead, MessageText, ToolCall, Usage } from "../context/types.ts";
 import type { AttemptFault, FaultClass } from "../errors/faults.ts";
+import type { RunCredential } from "../scheduler/events.ts";
 import type { CallFault } from "../scheduler/remote-calls.ts";
 import type { LeaseRef } from "./rpc.ts";
 import type { ModelUsed } from "./run/models.ts";
@@ -46,6 +47,8 @@ export interface SeatWork extends LeaseRef {
   readonly answers: Readonly<Record<string, Answer>>;
   readonly maxTurns: number;
   readonly model: string | undefined;
+  /** The tenant's credential to use; absent: the deployment's own. */
+  readonly credential?: RunCredential;
   /** JSON text. */
   readonly outputSchema: string | undefined;
   /** Model calls must reserve tokens first. */

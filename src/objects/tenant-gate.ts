@@ -38,6 +38,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   readonly #lanes = new Map<string, Map<string, number>>();
   /** When each run of a lane was served last, or came: the least goes first. */
   readonly #turns = new Map<string, number>();
+  #isBare = false;
   #announcements = 0;
   #turn = 0;
   readonly #workers = new PoolWorkers();
@@ -67,7 +68,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     const lane = laneOf(pool, tool);
     if (!ready) return this.#remove(lane, run);
     const runs = this.#laneOf(lane);
-    if (!runs.has(run)) this.ctx.storage.sql.exec("INSERT OR IGNORE INTO ready(pool, run) VALUES(?, ?)", lane, run);
+    if (!runs.has(run)) this.#sql.exec("INSERT OR IGNORE INTO ready(pool, run) VALUES(?, ?)", lane, run);
     runs.set(run, ++this.#announcements);
     if (!this.#turns.has(run)) this.#turns.set(run, ++this.#turn);
     this.#signals.committed([]);
@@ -75,6 +76,22 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
 
   async forget(run: string): Promise<void> {
     for (const lane of this.#lanes.keys()) this.#remove(lane, run);
+  }
+
+  /** Who calls it afterwards all the same, a worker that polls, finds an empty gate. */
+  async deleteAll(): Promise<void> {
+    this.#lanes.clear();
+    this.#turns.clear();
+    await this.ctx.storage.deleteAll();
+    this.#isBare = true;
+  }
+
+  /** Storage with its tables, which a deletion takes along. */
+  get #sql(): SqlStorage {
+    const { sql } = this.ctx.storage;
+    if (this.#isBare) migrate(sql, (work) => this.ctx.storage.transactionSync(work), gateSchema);
+    this.#isBare = false;
+    return sql;
   }
 
   async lease(
@@ -175,7 +192,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     const runs = this.#lanes.get(lane);
     if (!runs?.has(run)) return;
     // First what is stored: where that is refused, the run is told so and says it again.
-    this.ctx.storage.sql.exec("DELETE FROM ready WHERE pool = ? AND run = ?", lane, run);
+    this.#sql.exec("DELETE FROM ready WHERE pool = ? AND run = ?", lane, run);
     runs.delete(run);
     if (runs.size === 0) this.#lanes.delete(lane);
     if (![...this.#lanes.values()].some((others) => others.has(run))) this.#turns.delete(run);
@@ -183,7 +200,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
 
   /** Which leases a key was answered with; they are asked for again, since contexts are not kept twice. */
   #remember(idem: Idem, grants: readonly Grant[]): void {
-    const { sql } = this.ctx.storage;
+    const sql = this.#sql;
     const given: Given[] = grants.map((grant) => ({
       run: grant.run,
       taskNumber: grant.taskNumber,
@@ -201,7 +218,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   }
 
   async #again(tenant: string, idem: Idem): Promise<Reply<Grant[]> | undefined> {
-    const row = this.ctx.storage.sql
+    const row = this.#sql
       .exec<{ fingerprint: string; value: string }>("SELECT fingerprint, value FROM outcomes WHERE name = ?", idem.key)
       .toArray()[0];
     if (!row) return undefined;

@@ -61,6 +61,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.name = event.name ?? "";
       if (event.fail_fast) header.failFast = true;
       header.createdAt = at;
+      if (event.credential) header.credential = event.credential;
       return;
     case "run_imported":
       restartClocks(state, at);

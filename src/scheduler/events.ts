@@ -65,6 +65,12 @@ export interface ErrorData {
   readonly because?: number;
 }
 
+/** A credential by its name, with the model where neither task nor context names one. */
+export interface RunCredential {
+  readonly name: string;
+  readonly model: string;
+}
+
 /** How a task's stand-in (`on_failure`) is created, should it be needed: the fields of its `task_created`. */
 export interface StandInTerms {
   readonly title?: string;
@@ -88,6 +94,8 @@ export type SchedulerEvent =
       readonly name?: string;
       /** The run whose context it began with. */
       readonly from?: string;
+      /** The tenant's credential that hosted tasks use; absent: the deployment's own. */
+      readonly credential?: RunCredential;
       /** The first failure that nobody answers for ends the run. */
       readonly fail_fast?: true;
     }

@@ -12,7 +12,7 @@
 import type { RunStatus, TaskState } from "../contract/shapes.ts";
 import { assert } from "../errors/assert.ts";
 import { BlockingState } from "./blocking-state.ts";
-import type { Limits } from "./events.ts";
+import type { Limits, RunCredential } from "./events.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
 import type { Lineage } from "./lineage.ts";
 import { isOpenCall, OpenCalls } from "./open-calls.ts";
@@ -70,6 +70,8 @@ export interface RunHeader {
   failing?: number;
   /** How often each cycle of waits was found. */
   cycles?: Record<string, number>;
+  /** Absent: the deployment's own. */
+  credential?: RunCredential;
 }
 
 export const noCounts = (): Record<TaskState, number> => ({

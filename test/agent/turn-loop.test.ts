@@ -60,7 +60,7 @@ async function carryOn(work: SeatWork): Promise<{ request: ModelRequest; turn: S
       const text = '{"n": 4}';
       return { ok: true, reply: { message: says(text), text, calls: [], usage, stop: "end" } };
     },
-    providerFor: () => ({ name: "simulated", baseUrl: "", apiKey: "", defaultModel: "m" }),
+    providerFor: async () => ({ name: "simulated", baseUrl: "", apiKey: "", defaultModel: "m" }),
     next: () => undefined,
     isOver: () => false,
   });

@@ -341,3 +341,55 @@ describe("the rest of the table", () => {
     expect((await started(["runs"], { HEDDLE_URL: "http://127.0.0.1:1" }).ended).status).toBe(3);
   });
 });
+
+describe("heddle admin", () => {
+  const admin = (args: readonly string[], more: Record<string, string> = {}, input = "") =>
+    started(["admin", ...args], more, input).ended;
+
+  it("makes a tenant with keys and a credential, tells of it, and deletes it with all it has", async () => {
+    const tenant = (await admin(["tenants", "create", "by hand"])).stdout.trim();
+    const created = await admin(["keys", "create", tenant, "--scope", "tenant_admin", "--scope", "runs"]);
+    expect(created.stderr).toMatch(/^That is key_\w+ \(tenant_admin, runs\)\. It is not shown again\.\n$/);
+    const own = { HEDDLE_API_KEY: created.stdout.trim() };
+    const id = /key_\w+/.exec(created.stderr)![0];
+    const [rotated, set] = await Promise.all([
+      admin(["keys", "rotate", tenant, id, "--overlap", "1h", "--json"]),
+      admin(["credentials", "set", "main", "--format", "anthropic"], own, "sk-by-hand-0000-WXYZ\n"),
+    ]);
+    expect(JSON.parse(rotated.stdout)).toMatchObject({ replaces: { id }, key: expect.stringMatching(/^hdl_/) });
+    expect(set).toMatchObject({ status: 0, stdout: expect.stringContaining('ends in "WXYZ"') });
+    const quotas = await admin(["tenants", "quotas", tenant, "--set", "runs=9", "--set", "seats=3"]);
+    expect(quotas).toMatchObject({ status: 0, stdout: "runs=9 seats=3\n" });
+    const [list, audit, wrong] = await Promise.all([
+      admin(["credentials", "--tenant", tenant, "--json"]),
+      admin(["audit", "--json"], own),
+      admin(["tenants"], { HEDDLE_ADMIN_SECRET: "wrong" }),
+    ]);
+    expect(JSON.parse(list.stdout)).toMatchObject({ name: "main", last4: "WXYZ", default: true });
+    const acts = audit.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).act as string);
+    expect(acts.sort()).toEqual(["credential_set", "key_created", "key_rotated", "quotas_set", "tenant_created"]);
+    expect(wrong).toMatchObject({ status: 1, stderr: expect.stringContaining("HEDDLE_ADMIN_SECRET") });
+
+    const [asked, gone] = [
+      await admin(["tenants", "delete", tenant]),
+      await admin(["tenants", "delete", tenant, "--yes"]),
+    ];
+    expect(asked).toMatchObject({ status: 2, stderr: expect.stringContaining("--yes") });
+    expect(gone).toMatchObject({ status: 0, stdout: `${tenant} is deleted.\n` });
+    expect((await admin(["audit"], own)).status).toBe(1);
+  });
+
+  it.each([
+    [["tenants", "rotate"], '"tenants" has no "rotate"; it has list, create, show, quotas, delete'],
+    [["keys", "create"], "heddle admin keys create takes TENANT"],
+    [["keys", "rotate", "t", "k", "--overlap", "soon"], '--overlap is "soon"'],
+    [["credentials", "set", "x", "--format", "anthropic"], "There is no key on stdin"],
+    [["credentials", "set", "x"], "--format is missing"],
+    [["tenants", "quotas", "t", "--set", "runs"], '--set is "runs"'],
+  ])("says what is wrong with %j", async (args, text) => {
+    expect(await admin(args)).toMatchObject({ status: 2, stdout: "", stderr: expect.stringContaining(text) });
+  });
+});

@@ -1,12 +1,9 @@
 /** What the door answers by itself, before any object or database is asked: these tests give it neither. */
 
 import { expect, test } from "vitest";
-import { aboutView } from "../../src/contract/responses.ts";
-import type { AboutView } from "../../src/contract/shapes.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpEnv } from "../../src/http/env.ts";
 import { signLease } from "../../src/http/lease-token.ts";
-import { version } from "../../src/version.ts";
 
 const secret = "a secret of thirty-two characters";
 const env = { HEDDLE_SECRET: secret } as unknown as HttpEnv;
@@ -18,7 +15,6 @@ const app = createApp({
     ],
     operatorSecret: "operate",
   },
-  models: () => ({ anthropic: "provider", openai: "none" }),
 });
 const run = "run_0123456789abcdefghjk";
 
@@ -246,20 +242,8 @@ test("tools: definitions, and unknown ones", async () => {
   expect(await problem(`/v1/runs/${run}/tools/to.String`, { json: {} })).toMatchObject({ code: "not_found" });
 });
 
-test("about: what the key may do, with any scope, and which models answer", async () => {
-  const before = Date.now();
-  const about = async (key: string) => (await send("/v1/about", { key })).json() as Promise<AboutView>;
-  const all = aboutView.parse(await about("hdl_all"));
-  expect(all).toMatchObject({ tenant: "t", scopes: ["runs", "workers", "tenant_admin"], version });
-  expect(all.at).toBeGreaterThanOrEqual(before);
-  expect(all.models).toEqual({ anthropic: "provider", openai: "none" });
-  expect(await about("hdl_worker")).toMatchObject({ scopes: ["workers"] });
-  expect(await problem("/v1/about", { key: null })).toMatchObject({ code: "unauthorized" });
-});
-
 test("routes of the contract that have not landed say so, after the key", async () => {
   expect(await problem("/v1/rules/check", { method: "POST" })).toMatchObject({ status: 422, code: "not_available" });
-  expect(await problem("/v1/providers/openai", { method: "PUT" })).toMatchObject({ code: "not_available" });
   expect(await problem("/mcp", { method: "POST", key: null })).toMatchObject({ code: "unauthorized" });
 });
 

@@ -27,6 +27,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   csv: { pure: true },
   // Async, as WebCrypto is.
   signing: {},
+  sealing: {},
   errors: { imports: ["limits"], pure: true },
   // Counted by the door and by the objects.
   admission: { imports: ["limits"], pure: true },
@@ -36,6 +37,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   "served-by": { types: ["context"], pure: true },
   // Async: it waits between two calls. Beside the objects and the door, which both call objects.
   "object-calls": { imports: ["errors"], types: ["objects"] },
+  // Carried on by the door and by the sweep.
+  "tenant-deletion": { imports: ["limits", "storage/d1"], types: ["objects"] },
   // A hash that is not async exists in node:crypto alone.
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
   variables: { imports: ground, pure: true },
@@ -67,12 +70,13 @@ export const layers: Readonly<Record<string, Layer>> = {
       "prices",
       "served-by",
       "storage",
+      "tenant-deletion",
     ],
     packages: [/^cloudflare:workers$/],
   },
   agent: {
-    imports: [...ground, "signing", "context", "contract", "served-by"],
-    types: ["objects"],
+    imports: [...ground, "signing", "sealing", "context", "contract", "served-by", "storage/d1"],
+    types: ["objects", "scheduler"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   http: {
@@ -83,14 +87,17 @@ export const layers: Readonly<Record<string, Layer>> = {
       "meter-runs",
       "version",
       "signing",
+      "sealing",
+      "served-by",
       "context",
       "contract",
       "object-calls",
+      "tenant-deletion",
       "trace",
       "storage/d1",
       "storage/run/event-codec",
     ],
-    types: ["objects"],
+    types: ["objects", "scheduler"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },
   deployment: {

@@ -78,6 +78,7 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
       snapshot,
       ...(input.name && { name: input.name }),
       ...(input.from && { from: input.from }),
+      ...(input.credential && { credential: input.credential }),
       ...(input.failFast && { fail_fast: true }),
     },
     tools.length > 0 ? { tools } : undefined,
@@ -90,7 +91,8 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
     if (!outcome.ok) throw Fault.of(outcome.refusal);
   }
   shell.append(run, step);
-  const reply: Reply<RunView> = { ok: true, value: runView(run, seatTarget(run), step.now) };
+  const view = { ...runView(run, seatTarget(run), step.now), ...(input.notes && { notes: input.notes }) };
+  const reply: Reply<RunView> = { ok: true, value: view };
   if (idem) run.store.putOutcome(idem, JSON.stringify(reply.value), step.now);
   return { run, reply, ended: step.ended };
 }

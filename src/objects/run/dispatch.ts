@@ -125,6 +125,7 @@ export function seatWork(
       answers: answersOf(run, task),
       maxTurns: task.maxTurns,
       model: spec.model,
+      ...(run.state.header.credential && { credential: run.state.header.credential }),
       outputSchema: spec.output_schema && JSON.stringify(spec.output_schema),
       watched,
       reserves: needsReservation(run.state, task),

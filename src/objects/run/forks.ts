@@ -116,7 +116,7 @@ function modelOf(
 ): TaskModel | undefined {
   if ((spec.pool ?? creator?.pool ?? hostedPool) !== hostedPool) return undefined;
   const { format, model } = run.store.tree.head(base);
-  return run.models.hosted(format, spec.model, model);
+  return run.models.hosted(format, run.state.header.credential, spec.model, model);
 }
 
 /**
@@ -131,7 +131,7 @@ function warmPrefix(
   if (!used || callId === undefined || creator?.pool !== hostedPool) return undefined;
   const { tree } = run.store;
   const { format, model } = tree.head(base);
-  const own = run.models.hosted(format, specOf(run, creator).model, model);
+  const own = run.models.hosted(format, run.state.header.credential, specOf(run, creator).model, model);
   return own?.model === used.model ? tokensOf(tree.last(base)?.length ?? 0) : undefined;
 }
 

@@ -28,9 +28,16 @@ export class Models {
     this.#prices = new Prices(own.ok ? { ...listPrices, ...own.prices } : {});
   }
 
-  /** The model that a hosted task's seat calls: the task's own, its context's, or its provider's. Undefined without a provider. */
-  hosted(format: Format, ...named: (string | undefined)[]): TaskModel | undefined {
-    const served = servedBy(format, this.#secrets);
+  /**
+   * The model that a hosted task's seat calls: the task's own, its context's, or its provider's: that of the run's credential,
+   * else the deployment's. Undefined without a provider.
+   */
+  hosted(
+    format: Format,
+    credential: { readonly model: string } | undefined,
+    ...named: (string | undefined)[]
+  ): TaskModel | undefined {
+    const served = credential ? { provider: format, model: credential.model } : servedBy(format, this.#secrets);
     return served && this.#with(served, named.find((name) => name !== undefined) ?? served.model);
   }
 

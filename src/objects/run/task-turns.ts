@@ -153,7 +153,9 @@ export function contextAt(run: LoadedRun, { snapshot, task: id, turn }: ForkPlac
   const give = (at: string, more: readonly MessageText[] = []): Reply<ForkedContext> => {
     const steps = tree.path(at).steps.map(({ messages }) => messages);
     const head = tree.head(at);
-    return ok({ head, steps: more.length > 0 ? [...steps, more] : steps, tools: [...run.tools.values()] });
+    const credential = run.state.header.credential?.name;
+    const tools = [...run.tools.values()];
+    return ok({ head, steps: more.length > 0 ? [...steps, more] : steps, tools, ...(credential && { credential }) });
   };
   if (snapshot !== undefined) {
     if (tree.find(snapshot)) return give(snapshot);

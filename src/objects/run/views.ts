@@ -43,6 +43,7 @@ export function runView(run: LoadedRun, seatTarget: number, now: number): RunVie
     idle: run.state.liveCount() === 0,
     snapshot: header.snapshot,
     format: run.store.tree.head(header.snapshot).format,
+    credential: header.credential?.name ?? null,
     root: header.root > 0 ? run.taskId(header.root) : null,
     counts: { ...header.counts },
     seats: { open: run.state.working, target: seatTarget },

@@ -15,7 +15,7 @@ export const recall = (db: D1Database, keyHash: string, now: number): Promise<Re
     .first<Remembered>();
 
 /**
- * Applies `effect` and remembers its answer, both or neither.
+ * Applies `effects` and remembers their answer, all or nothing; `tenant` is whom the answer tells of.
  * False when another request with the same key came first: then nothing was applied, and `recall` has its answer.
  */
 export async function applyOnce(
@@ -23,15 +23,16 @@ export async function applyOnce(
   keyHash: string,
   remembered: Remembered,
   now: number,
-  effect: D1PreparedStatement,
+  effects: readonly D1PreparedStatement[],
+  tenant?: string,
 ): Promise<boolean> {
   try {
     await db.batch([
       db.prepare("DELETE FROM idempotency WHERE created_at <= ?").bind(now - idempotencyMs),
       db
-        .prepare("INSERT INTO idempotency (key_hash, fingerprint, answer, created_at) VALUES (?, ?, ?, ?)")
-        .bind(keyHash, remembered.fingerprint, remembered.answer, now),
-      effect,
+        .prepare("INSERT INTO idempotency (key_hash, fingerprint, answer, created_at, tenant) VALUES (?, ?, ?, ?, ?)")
+        .bind(keyHash, remembered.fingerprint, remembered.answer, now, tenant ?? null),
+      ...effects,
     ]);
     return true;
   } catch (error) {

@@ -6,6 +6,9 @@
  */
 
 import type { RunStatus } from "../../contract/shapes.ts";
+import { Fault } from "../../errors/fault.ts";
+import { runsQuotaRetryS } from "../../limits.ts";
+import { isLive } from "./tenants.ts";
 
 export interface RunRow {
   readonly id: string;
@@ -20,18 +23,34 @@ export interface RunName {
   readonly id: string;
 }
 
-/** Inserts an active run; false when there already is a row of that id, which is left as it is. */
+/**
+ * Inserts an active run; false when there already is a row of that id, which is left as it is.
+ * `quota`: how many live ones the tenant may have, this one included.
+ * @throws Fault quota_exceeded; unauthorized when the tenant is being deleted
+ */
 export async function insertRun(
   db: D1Database,
   run: RunName & { readonly name: string | null; readonly createdAt: number },
+  quota = Number.MAX_SAFE_INTEGER,
 ): Promise<boolean> {
   const { meta } = await db
     .prepare(
-      "INSERT INTO runs (tenant, id, name, status, created_at) VALUES (?, ?, ?, 'active', ?) ON CONFLICT DO NOTHING",
+      `INSERT INTO runs (tenant, id, name, status, created_at)
+       SELECT ?1, ?2, ?3, 'active', ?4 WHERE ${isLive("?1")}
+       AND (?5 = ${Number.MAX_SAFE_INTEGER} OR ?5 > (SELECT COUNT(*) FROM runs WHERE tenant = ?1 AND ended_at IS NULL))
+       ON CONFLICT DO NOTHING`,
     )
-    .bind(run.tenant, run.id, run.name, run.createdAt)
+    .bind(run.tenant, run.id, run.name, run.createdAt, quota)
     .run();
-  return meta.changes > 0;
+  if (meta.changes > 0) return true;
+  const there = await db.prepare("SELECT 1 FROM runs WHERE tenant = ? AND id = ?").bind(run.tenant, run.id).first();
+  if (there) return false;
+  const gone = await db
+    .prepare("SELECT 1 FROM tenants WHERE id = ? AND deleting_at IS NOT NULL")
+    .bind(run.tenant)
+    .first();
+  if (gone) throw new Fault("unauthorized", "the key's tenant is being deleted");
+  throw Fault.of({ code: "quota_exceeded", detail: `runs: ${quota} live ones`, retryAfterS: runsQuotaRetryS });
 }
 
 /** Sets status and end; `endedAt` is null for a run that lives, and for one that was reopened. Idempotent. */
@@ -67,6 +86,12 @@ export async function listRuns(
     .bind(tenant, after?.createdAt ?? -1, after?.id ?? "", limit)
     .all<RunRow>();
   return results;
+}
+
+/** Of one tenant, whatever their status. */
+export async function countRuns(db: D1Database, tenant: string): Promise<number> {
+  const row = await db.prepare("SELECT COUNT(*) AS n FROM runs WHERE tenant = ?").bind(tenant).first<{ n: number }>();
+  return row?.n ?? 0;
 }
 
 /** Runs of all tenants that have not ended, paused ones included, in a fixed order after `after`; for the cron sweep. */

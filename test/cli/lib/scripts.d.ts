@@ -36,7 +36,7 @@ declare module "*/scripts/lib/state-folder.mjs" {
     constructor(path: string);
     take(url: string): Promise<{ ended: number }>;
     release(): void;
-    secret(): string;
+    secret(name: string): string;
   }
 }
 

@@ -88,9 +88,10 @@ describe("a state folder", () => {
   });
 
   it("keeps one secret, for this user only", () => {
-    const secret = new StateFolder(path).secret();
+    const secret = new StateFolder(path).secret("secret");
     expect(secret).toMatch(/^[0-9a-f]{64}$/);
-    expect(new StateFolder(path).secret()).toBe(secret);
+    expect(new StateFolder(path).secret("secret")).toBe(secret);
+    expect(new StateFolder(path).secret("another")).not.toBe(secret);
     expect(statSync(join(path, "secret")).mode & 0o777).toBe(0o600);
   });
 });

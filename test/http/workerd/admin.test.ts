@@ -57,7 +57,10 @@ test("a key is shown once, works at once, and is refused by the request after it
     name: "ci",
     scopes: ["runs"],
     created_at: body.created_at,
+    expires_at: null,
+    last_used_at: null,
     revoked_at: null,
+    replaced_by: null,
   });
   const { results } = await db.prepare("SELECT * FROM api_keys").all();
   expect(JSON.stringify(results)).not.toContain(body.key);

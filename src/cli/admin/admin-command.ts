@@ -1,0 +1,97 @@
+/** `heddle admin`: tenants, their keys and credentials, and the audit log. */
+
+import type { Command } from "../command.ts";
+import { auditActs } from "./audit.ts";
+import { credentialActs } from "./credentials.ts";
+import { keyActs } from "./keys.ts";
+import { type Acts, complain } from "./shared.ts";
+import { tenantActs } from "./tenants.ts";
+
+const things: Readonly<Record<string, Acts>> = {
+  tenants: tenantActs,
+  keys: keyActs,
+  credentials: credentialActs,
+  audit: auditActs,
+};
+
+const acts = [...new Set(Object.values(things).flatMap((thing) => Object.keys(thing)))];
+
+export const adminCommand: Command = {
+  name: "admin",
+  group: "Set up",
+  summary: "tenants, keys, credentials at providers, the audit log",
+  words: [
+    { name: "THING", choices: Object.keys(things) },
+    { name: "ACT", choices: acts, optional: true },
+    { name: "ARGUMENT", optional: true, many: true },
+  ],
+  flags: {
+    tenant: { value: "TENANT", about: "credentials, audit: of that tenant, by the operator" },
+    all: { about: "audit: of all tenants, by the operator" },
+    name: { value: "NAME", about: "keys create: whose key it is, for people" },
+    scope: {
+      value: "SCOPE",
+      choices: ["runs", "workers", "tenant_admin"],
+      many: true,
+      about: "keys create: runs, workers or tenant_admin; more than once for several (default: runs and workers)",
+    },
+    expires: { value: "TIME", about: "keys create, rotate: when the new key ends: 12h, 90d, or never" },
+    overlap: { value: "TIME", about: "keys rotate: how long the old key still works: 0s, 30m, 7d (default 24h)" },
+    format: {
+      value: "FORMAT",
+      choices: ["anthropic", "openai"],
+      about: "credentials set: the format of the contexts that it serves",
+    },
+    "base-url": { value: "URL", about: "credentials set: where the provider is, if not at the vendor's" },
+    model: { value: "MODEL", about: "credentials set: the model where neither task nor context names one" },
+    default: { about: "credentials set: what new runs of the format use; the first one is that anyway" },
+    set: {
+      value: "QUOTA=N",
+      many: true,
+      about:
+        "tenants quotas: all of its quotas, as --set runs=100 --set seats=32; there are runs, seats, tasks and\nrequests_per_second; --set none for no quotas",
+    },
+    yes: { about: "tenants delete: don't ask; needed where there is no terminal to ask on" },
+    json: { about: "one JSON object a line, as the API has it" },
+  },
+  ask: "Name what to look at or change: tenants, keys, credentials or audit.",
+  about: `Looks after tenants, as the operator of the server or, for its own credentials and audit log, as a tenant.
+
+  tenants [list]             all tenants
+  tenants create NAME        prints the new tenant's id
+  tenants show TENANT        one, and how far its deletion has come
+  tenants quotas TENANT      what it may use at most; with --set that becomes it
+  tenants delete TENANT      with all of its runs, keys and credentials, for good
+  keys list TENANT           its keys: when each was used last, and when it ends
+  keys create TENANT         prints a new key, this once
+  keys rotate TENANT KEY     prints a new key in that one's place, which works a while longer
+  keys revoke TENANT KEY     at once
+  credentials [list]         a tenant's credentials at model providers, never the keys themselves
+  credentials set NAME       reads the provider's key from stdin
+  credentials delete NAME    tasks of runs that use it then fail
+  credentials reseal         after a change of HEDDLE_CREDENTIALS_KEY: seals them all under the new one
+  audit [list]               what was done, by whom and when
+
+KEY is a key's id, as "keys list" shows it. "credentials" and "audit" are about the tenant of HEDDLE_API_KEY, whose key needs the
+scope tenant_admin; with --tenant, or --all, they ask as the operator.`,
+  more: `The operator's secret is read from HEDDLE_ADMIN_SECRET (default hdl_local_admin, which only local mode knows), and no secret from
+the command line, where others could see it.
+
+Exit status: 0; 1 no such thing, the server refused, or it is not all done; 2 usage; 3 server not reached.
+
+Examples:
+  TENANT=$(heddle admin tenants create acme)
+  heddle admin keys create $TENANT --name ci --scope runs --expires 90d
+  heddle admin credentials set main --tenant $TENANT --format anthropic < key.txt`,
+  run: async (given) => {
+    const [thing = "", act = "list", ...words] = given.words;
+    const known = things[thing]!;
+    const chosen = Object.hasOwn(known, act) ? known[act] : undefined;
+    if (!chosen) throw complain(`"${thing}" has no "${act}"; it has ${Object.keys(known).join(", ")}.`);
+    if (words.length !== chosen.words.length || words.includes("")) {
+      const takes = chosen.words.length === 0 ? "takes no more words" : `takes ${chosen.words.join(" ")}`;
+      throw complain(`heddle admin ${thing} ${act} ${takes}.`);
+    }
+    return chosen.run(given, ...words);
+  },
+};

@@ -1,0 +1,88 @@
+/** The operator's part of Heddle's HTTP API, with the operator's secret: tenants, their keys and credentials, the audit log. */
+
+import type { Quotas } from "../contract/admin-requests.ts";
+import { tenantDeletionWaitMs } from "../limits.ts";
+import type {
+  AuditPage,
+  CreatedKey,
+  KeysPage,
+  Provider,
+  ProvidersPage,
+  Resealed,
+  RotatedKey,
+  Tenant,
+  TenantsPage,
+} from "./replies.ts";
+import type { AuditQuery, KeyRequest, PageQuery, ProviderRequest, RotateRequest } from "./requests.ts";
+import { type CallOptions, Transport } from "./transport.ts";
+
+export class HeddleAdmin {
+  readonly #transport: Transport;
+
+  constructor({ url, secret }: { readonly url: string; readonly secret: string }) {
+    this.#transport = new Transport({ url, key: secret });
+  }
+
+  createTenant(name: string, options: CallOptions = {}): Promise<Tenant> {
+    return this.#post("/admin/tenants", { name }, options);
+  }
+  listTenants(query: PageQuery = {}, options: CallOptions = {}): Promise<TenantsPage> {
+    return this.#get("/admin/tenants", { ...query }, options);
+  }
+  tenant(tenant: string, options: CallOptions = {}): Promise<Tenant> {
+    return this.#get(of(tenant), {}, options);
+  }
+  /** All of them: what is left out has no bound. */
+  setQuotas(tenant: string, quotas: Quotas, options: CallOptions = {}): Promise<Tenant> {
+    return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/quotas`, body: quotas });
+  }
+  /** Begins a deletion, or carries it on: it is done when `status` is `deleted`. Heddle carries it on by itself, too. */
+  deleteTenant(tenant: string, options: CallOptions = {}): Promise<Tenant> {
+    return this.#transport.json({ ...options, method: "DELETE", path: of(tenant), waitMs: tenantDeletionWaitMs });
+  }
+
+  /** `key` of the answer is shown this once. */
+  createKey(tenant: string, key: KeyRequest = {}, options: CallOptions = {}): Promise<CreatedKey> {
+    return this.#post(`${of(tenant)}/keys`, key, options);
+  }
+  listKeys(tenant: string, query: PageQuery = {}, options: CallOptions = {}): Promise<KeysPage> {
+    return this.#get(`${of(tenant)}/keys`, { ...query }, options);
+  }
+  rotateKey(tenant: string, key: string, how: RotateRequest = {}, options: CallOptions = {}): Promise<RotatedKey> {
+    return this.#post(`${of(tenant)}/keys/${encodeURIComponent(key)}/rotate`, how, options);
+  }
+  async revokeKey(tenant: string, key: string, options: CallOptions = {}): Promise<void> {
+    await this.#delete(`${of(tenant)}/keys/${encodeURIComponent(key)}`, options);
+  }
+
+  listProviders(tenant: string, query: PageQuery = {}, options: CallOptions = {}): Promise<ProvidersPage> {
+    return this.#get(`${of(tenant)}/providers`, { ...query }, options);
+  }
+  putProvider(tenant: string, name: string, body: ProviderRequest, options: CallOptions = {}): Promise<Provider> {
+    const path = `${of(tenant)}/providers/${encodeURIComponent(name)}`;
+    return this.#transport.json({ ...options, method: "PUT", path, body });
+  }
+  async deleteProvider(tenant: string, name: string, options: CallOptions = {}): Promise<void> {
+    await this.#delete(`${of(tenant)}/providers/${encodeURIComponent(name)}`, options);
+  }
+  /** Seals anew what an earlier secret sealed; `left`: there is more. */
+  resealProviders(options: CallOptions = {}): Promise<Resealed> {
+    return this.#post("/admin/providers/reseal", {}, options);
+  }
+
+  audit(query: AuditQuery = {}, options: CallOptions = {}): Promise<AuditPage> {
+    return this.#get("/admin/audit", { ...query }, options);
+  }
+
+  #get<Reply>(path: string, query: Record<string, string | number | undefined>, options: CallOptions): Promise<Reply> {
+    return this.#transport.json({ ...options, method: "GET", path, query });
+  }
+  #post<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {
+    return this.#transport.json({ ...options, method: "POST", path, body });
+  }
+  #delete(path: string, options: CallOptions): Promise<unknown> {
+    return this.#transport.json({ ...options, method: "DELETE", path });
+  }
+}
+
+const of = (tenant: string): string => `/admin/tenants/${encodeURIComponent(tenant)}`;

@@ -1,0 +1,46 @@
+/** The audit log: whole for the operator, its own part for a tenant. */
+
+import { auditQuery } from "../contract/admin-requests.ts";
+import { pageQuery } from "../contract/paging.ts";
+import { auditPage } from "../contract/responses.ts";
+import { listAudit } from "../storage/d1/audit.ts";
+import { badCursor } from "./cursor.ts";
+import { keyRoute, operatorRoute } from "./route.ts";
+
+const answer = { status: 200, schema: auditPage } as const;
+
+export const auditRoutes = [
+  operatorRoute(
+    {
+      method: "GET",
+      path: "/admin/audit",
+      summary: "Administrative acts, oldest first",
+      query: auditQuery,
+      answer,
+    },
+    ({ env, query }) => page(env.DB, query.tenant, query),
+  ),
+
+  keyRoute(
+    ["tenant_admin"],
+    {
+      method: "GET",
+      path: "/v1/audit",
+      summary: "Administrative acts on the key's own tenant, oldest first",
+      query: pageQuery,
+      answer,
+    },
+    ({ env, tenant, query }) => page(env.DB, tenant, query),
+  ),
+];
+
+async function page(
+  db: D1Database,
+  tenant: string | undefined,
+  { limit, cursor }: { readonly limit: number; readonly cursor?: string },
+) {
+  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw badCursor();
+  const rows = await listAudit(db, tenant, limit + 1, Number(cursor ?? 0));
+  const entries = rows.slice(0, limit);
+  return { entries, next_cursor: rows.length > limit ? String(entries.at(-1)!.id) : null };
+}
