@@ -415,8 +415,12 @@ export const objectRetryMs = 100;
 // ---- alarms --------------------------------------------------------------------------------------------------------
 /** Alarms may be late by a minute; every call re-arms one that is overdue by this. */
 export const alarmOverdueMs = 5 * second;
+/** One that has not rung so long after its time never will: the platform's are late by a minute at most. */
+export const alarmUnheardMs = 2 * minute;
 /** A gate, an index or a variable's object that did not answer is told again after this. */
 export const effectRetryMs = 5 * second;
+/** A run's word to the index, its repeats included, has arrived after this: what the index says otherwise then is wrong. */
+export const indexSettledMs = 2 * minute;
 /** A running task's object is swept at least this often, whatever the alarm did. */
 export const sweepEveryMs = 1 * minute;
 

@@ -143,13 +143,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   /** Never throws: an alarm that fails too often is dropped for good. */
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
     const scheduledAt = (info as { scheduledTime?: number } | undefined)?.scheduledTime ?? Date.now();
-    try {
-      if ((await this.#deletion.finish()) || (await this.#imports.alarm())) return;
-      this.#shell.alarm(scheduledAt);
-    } catch (bug) {
-      // One that is set to the very time it rang at would be stored and never ring.
-      await this.#shell.alarmFailed(bug, scheduledAt + 1);
-    }
+    await this.#shell.alarm(scheduledAt, async () => (await this.#deletion.finish()) || (await this.#imports.alarm()));
   }
 
   async sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {

@@ -10,7 +10,7 @@
 
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
-import { alarmOverdueMs, alarmRetryMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } from "../../limits.ts";
+import { indexSettledMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
@@ -28,6 +28,7 @@ import { laneOf } from "../lanes.ts";
 import type { Idem, LeaseWishes, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
 import type { NextTask, SeatJob } from "../seat-rpc.ts";
+import { RunAlarm } from "./alarm.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { Partials } from "./partials.ts";
@@ -58,9 +59,7 @@ export class RunShell {
   readonly #openSeats: OpenSeats;
   readonly #commits: Commits<Command, Reply<unknown>>;
   #run: LoadedRun | undefined;
-  #alarmAt = Number.POSITIVE_INFINITY;
-  /** In a row. */
-  #alarmFailures = 0;
+  readonly #alarm: RunAlarm;
   #announced = new Map<string, boolean>();
   /** Lanes of which the gate is being told: calls may overtake one another, so there is one at a time. */
   readonly #telling = new Set<string>();
@@ -73,6 +72,7 @@ export class RunShell {
     this.#env = env;
     this.#openSeats = openSeats;
     this.models = new Models(env);
+    this.#alarm = new RunAlarm(ctx);
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
       () => ctx.storage.sync(),
@@ -126,7 +126,7 @@ export class RunShell {
 
   /** Rings the alarm at that time: for an object that has no run, and so no clock. */
   async remind(at: number): Promise<void> {
-    if (!this.#run) await this.#ctx.storage.setAlarm(at);
+    if (!this.#run) await this.#alarm.remind(at);
   }
 
   now(): number {
@@ -332,67 +332,55 @@ export class RunShell {
     this.#ctx.waitUntil(effect.then(() => undefined, retry));
   }
 
-  /** Sets the alarm when something is due before it would ring. It may ring early: then it is set anew. */
+  /** Sets the alarm when something is due before it would ring. */
   arm(earliest = 0): void {
     const run = this.#run;
     if (!run) return;
     const clock = nextClock(run.state) ?? Number.POSITIVE_INFINITY;
     const opening = this.seats.nextCheck() ?? Number.POSITIVE_INFINITY;
-    const want = Math.min(clock, opening, this.#retryEffectsAt);
-    const now = Date.now();
-    const overdue = this.#alarmAt + alarmOverdueMs < now;
-    if (want === Number.POSITIVE_INFINITY || (want >= this.#alarmAt && !overdue)) return;
-    this.#setAlarm(Math.max(want, now, earliest));
+    this.#alarm.arm(Math.min(clock, opening, this.#retryEffectsAt), earliest, run.id);
   }
 
-  #setAlarm(at: number): void {
-    this.#alarmAt = at;
-    const forget = (error: unknown) => {
-      console.error("alarm was not set", { run: this.#run?.id, error: String(error) });
-      // The next command sets it.
-      if (this.#alarmAt === at) this.#alarmAt = Number.POSITIVE_INFINITY;
-    };
-    this.#ctx.waitUntil(this.#ctx.storage.setAlarm(at).catch(forget));
+  /** The alarm has rung: `others` is what it may have rung for in an object without a run, and answers whether it did. Never throws. */
+  async alarm(scheduledAt: number, others: () => Promise<boolean>): Promise<void> {
+    await this.#alarm.ring(scheduledAt, this.#run?.id, async () => {
+      if (await others()) return;
+      this.#alarm.rang();
+      this.#retryEffectsAt = Number.POSITIVE_INFINITY;
+      this.command(() => ({ ok: true, value: null }));
+      this.#dropOldOutcomes();
+      // One that is set to the very time it rang at would be stored and never ring.
+      this.arm(scheduledAt + 1);
+      this.#alarm.worked();
+    });
   }
 
-  /**
-   * Whether the alarm that storage has rings in time for the run's next clock. When not, whoever removed it was no code of ours:
-   * it is set, and the run's findings say so.
-   */
+  /** For the sweep: sets the alarm again where what storage has does not ring in time for the run's next clock (A1). */
   async repairAlarm(): Promise<void> {
+    const before = this.#run;
+    const dueBefore = before && nextClock(before.state);
+    const wrongFor = await this.#alarm.look();
+    // Whoever came meanwhile has set it himself.
+    if (this.#run !== before) return;
     const run = this.load();
     const due = run && nextClock(run.state);
-    if (!run || due === undefined) return;
-    const stored = await this.#ctx.storage.getAlarm();
-    if ((stored !== null && stored <= due + alarmOverdueMs) || nextClock(run.state) !== due) return;
-    console.warn("repaired", { run: run.id, what: "alarm" });
-    const message = `Its alarm was ${stored === null ? "gone" : "set too late"} when the sweep came. It is set again, and what was due is done: nothing was lost, but it came late.`;
+    if (due === undefined || (before && due !== dueBefore)) return;
+    const wrong = wrongFor(due);
+    if (wrong === undefined) return;
+    this.#alarm.rang();
+    this.repaired(
+      "alarm",
+      `Its alarm was ${wrong} when the sweep came. It is set again, and what was due is done: nothing was lost, but it came late.`,
+    );
+  }
+
+  /** Tells the operator, and the run's findings, that something was put right that no code of ours leaves wrong. */
+  repaired(what: "alarm" | "gate" | "index", message: string): void {
+    console.warn("repaired", { run: this.#run?.id, what });
     this.command((step) => {
       step.emit({ type: "finding", kind: "repaired", severity: "info", subjects: [], message });
       return { ok: true, value: null };
     });
-    this.#alarmAt = Number.POSITIVE_INFINITY;
-    this.arm();
-  }
-
-  /** What the alarm was to do failed: it rings again, later each time, and never stops to. */
-  async alarmFailed(bug: unknown, earliest = 0): Promise<void> {
-    const backoff = Math.min(alarmRetryMs * 2 ** this.#alarmFailures++, sweepEveryMs);
-    console.error("alarm failed", { run: this.#run?.id, again_ms: backoff, error: String(bug) });
-    this.#alarmAt = Math.max(Date.now() + backoff, earliest);
-    await this.#ctx.storage.setAlarm(this.#alarmAt);
-  }
-
-  /** The alarm's work. @throws what its caller hands to `alarmFailed` */
-  alarm(scheduledAt: number): void {
-    this.#alarmAt = Number.POSITIVE_INFINITY;
-    this.#retryEffectsAt = Number.POSITIVE_INFINITY;
-    // One that is set to the very time it rang at would be stored and never ring.
-    const earliest = scheduledAt + 1;
-    this.command(() => ({ ok: true, value: null }));
-    this.#dropOldOutcomes();
-    this.arm(earliest);
-    this.#alarmFailures = 0;
   }
 
   #dropOldOutcomes(): void {
@@ -416,8 +404,7 @@ export class RunShell {
     this.#run = undefined;
     this.signals.releaseAll();
     await this.#ctx.storage.deleteAll();
-    await this.#ctx.storage.deleteAlarm();
-    this.#alarmAt = Number.POSITIVE_INFINITY;
+    await this.#alarm.remove();
     this.#announced.clear();
     this.#indexed = "";
   }
