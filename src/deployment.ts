@@ -8,7 +8,7 @@ import { createApp } from "./http/app.ts";
 import type { AppOptions, HttpEnv } from "./http/env.ts";
 import { type Env, runStub } from "./objects/env.ts";
 import type { SeatTicket } from "./objects/seat-rpc.ts";
-import { sweepRuns } from "./objects/sweep.ts";
+import { sweepRuns } from "./objects/sweep/sweep.ts";
 import type { ProviderSecrets } from "./served-by.ts";
 
 /** Serves a seat that a run opens by a direct call; see objects/seat-port.ts. */

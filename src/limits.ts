@@ -498,6 +498,18 @@ export const sweepPageRuns = 200;
 export const sweepRunsAtOnce = 6;
 /** A run that does not answer the sweep within this is passed over: it must not hold up all that come after it. */
 export const sweepCallMs = 10 * second;
+/** Runs that one pass of the sweep visits: a visit is four calls and two statements at most, and an invocation has 10,000. */
+export const sweepPassRuns = 1500;
+/** How long one pass goes on; what it has not come to is visited by the next. All passes end within the cron's minute. */
+export const sweepPassMs = 20 * second;
+/** Passes in a row that could not visit a run, before its operator is told, and it comes after those that answer. */
+export const sweepFailuresReported = 3;
+/** Runs that could not be visited which are remembered, and for how long after the last visit that failed. */
+export const sweepFailuresMax = 10_000;
+export const sweepFailureKeptMs = 24 * hour;
+/** Of them, those that a line of the log, and an answer, name. */
+export const sweepFailuresNamed = 10;
+export const sweepFailuresShown = 100;
 /** An alarm whose work failed rings again after this, twice as late each time, at most at the sweep's pace: the platform's own six tries would end. */
 export const alarmRetryMs = 1 * second;
 /** A row of the run index without an object is removed when it is older than any creation could take. */

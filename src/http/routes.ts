@@ -17,6 +17,7 @@ import { pageRoutes } from "./pages.ts";
 import { poolRoutes } from "./pools.ts";
 import { publicRoute, type Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
+import { sweepRoute } from "./sweep.ts";
 import { taskRoutes } from "./tasks.ts";
 import { toolRoutes } from "./tool-calls.ts";
 import { traceRoute } from "./trace.ts";
@@ -38,6 +39,7 @@ export const routes: readonly Route[] = [
   ...poolRoutes,
   ...leaseRoutes,
   ...adminRoutes,
+  sweepRoute,
   aboutRoute,
   healthRoute,
   publicRoute(

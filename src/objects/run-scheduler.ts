@@ -146,10 +146,12 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     await this.#shell.alarm(scheduledAt, async () => (await this.#deletion.finish()) || (await this.#imports.alarm()));
   }
 
-  async sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
-    await this.#deletion.finish().catch(() => undefined);
+  async sweep(told?: { indexed: RunStatus }): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
+    // Where that fails the row of the index has to stay: it is what the sweep comes by.
+    await this.#deletion.finish();
     await this.#shell.repairAlarm();
     this.#shell.announceAnew();
+    if (told) this.#shell.checkIndexed(told.indexed);
     return this.#shell.command((step, run) => {
       const found = reportUnmoved(step, () => run.store.meta("unmoved"));
       if (found !== "") {

@@ -63,14 +63,19 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     pool: string;
     tool?: string;
     ready: boolean;
-  }): Promise<void> {
+  }): Promise<boolean> {
     const lane = laneOf(pool, tool);
-    if (!ready) return this.#remove(lane, run);
+    const isNews = this.#lanes.get(lane)?.has(run) !== ready;
+    if (!ready) {
+      this.#remove(lane, run);
+      return isNews;
+    }
     const runs = this.#laneOf(lane);
-    if (!runs.has(run)) this.ctx.storage.sql.exec("INSERT OR IGNORE INTO ready(pool, run) VALUES(?, ?)", lane, run);
+    if (isNews) this.ctx.storage.sql.exec("INSERT OR IGNORE INTO ready(pool, run) VALUES(?, ?)", lane, run);
     runs.set(run, ++this.#announcements);
     if (!this.#turns.has(run)) this.#turns.set(run, ++this.#turn);
     this.#signals.committed([]);
+    return isNews;
   }
 
   async forget(run: string): Promise<void> {

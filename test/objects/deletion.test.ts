@@ -3,7 +3,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { variableStub } from "../../src/objects/env.ts";
-import { sweepRuns } from "../../src/objects/sweep.ts";
+import { sweepRuns } from "../../src/objects/sweep/sweep.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
 import { bindings, codeOf, gateOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";

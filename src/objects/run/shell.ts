@@ -8,14 +8,14 @@
  *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
  */
 
+import type { RunStatus } from "../../contract/shapes.ts";
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
 import { indexSettledMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
-import { mayStartCalls, nextCall, urlPool } from "../../scheduler/remote-calls.ts";
-import { isRunEnded } from "../../scheduler/run-commands.ts";
+import { nextCall, urlPool } from "../../scheduler/remote-calls.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
@@ -24,11 +24,11 @@ import { RunStore } from "../../storage/run/run-store.ts";
 import { bootOf } from "../boot.ts";
 import { Commits } from "../commits.ts";
 import { type Env, gateStub } from "../env.ts";
-import { laneOf } from "../lanes.ts";
 import type { Idem, LeaseWishes, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
 import type { NextTask, SeatJob } from "../seat-rpc.ts";
 import { RunAlarm } from "./alarm.ts";
+import { Announcements } from "./announcements.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { Partials } from "./partials.ts";
@@ -60,10 +60,10 @@ export class RunShell {
   readonly #commits: Commits<Command, Reply<unknown>>;
   #run: LoadedRun | undefined;
   readonly #alarm: RunAlarm;
-  #announced = new Map<string, boolean>();
-  /** Lanes of which the gate is being told: calls may overtake one another, so there is one at a time. */
-  readonly #telling = new Set<string>();
+  readonly #announcements: Announcements;
   #indexed = "";
+  /** What the index should say, and since when at the latest. */
+  #status: { readonly shown: string; readonly since: number } | undefined;
   #retryEffectsAt = Number.POSITIVE_INFINITY;
   #outcomesDroppedAt = 0;
 
@@ -73,6 +73,19 @@ export class RunShell {
     this.#openSeats = openSeats;
     this.models = new Models(env);
     this.#alarm = new RunAlarm(ctx);
+    this.#announcements = new Announcements({
+      gate: ({ tenant }) => gateStub(env, tenant),
+      isCurrent: (run) => this.#run === run,
+      now: () => this.now(),
+      repeatable: (word, forget) => this.#repeatable(word, forget),
+      wasForgotten: ({ pool, tool }) => {
+        const what = tool === undefined ? "tasks" : `calls of ${tool}`;
+        this.repaired(
+          "gate",
+          `The tenant's gate had forgotten that ${what} of pool "${pool}" are ready. It was told again; workers that asked meanwhile were not given them.`,
+        );
+      },
+    });
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
       () => ctx.storage.sync(),
@@ -121,6 +134,7 @@ export class RunShell {
     this.#run = run;
     this.#noteBoot(run);
     this.#indexed = "";
+    this.#status = undefined;
     this.effects(run, ended);
   }
 
@@ -246,7 +260,7 @@ export class RunShell {
   effects(run: LoadedRun, ended: readonly number[]): void {
     this.signals.committed(ended);
     this.#openWantedSeats(run);
-    this.#announce(run);
+    this.#announcements.announce(run);
     this.#index(run);
     this.arm();
   }
@@ -265,54 +279,20 @@ export class RunShell {
     this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
   }
 
-  /** Tells the tenant's gate which pools of pull workers have something to lease here, when that changed. */
-  #announce(run: LoadedRun): void {
-    for (const pool of run.state.ready.keys()) {
-      if (pool !== hostedPool) this.#tell(run, { pool }, nextReady(run.state, pool, this.now()) !== undefined);
-    }
-    const mayStart = mayStartCalls(run.state);
-    for (const { pool, tool, ready } of run.state.openCalls.lanes()) {
-      if (pool !== urlPool) this.#tell(run, { pool, tool }, mayStart && ready > 0);
-    }
-    // Perhaps no worker asks any more, whose empty answer would take the run off.
-    if (isRunEnded(run.state)) for (const lane of lanesOf(run)) this.#tell(run, lane, false);
-  }
-
-  #tell(run: LoadedRun, { pool, tool }: { pool: string; tool?: string }, ready: boolean): void {
-    const lane = laneOf(pool, tool);
-    // An object that was loaded anew does not know what it has announced; it matters when nothing follows.
-    const announced = this.#announced.get(lane) ?? isRunEnded(run.state);
-    if (announced === ready || this.#telling.has(lane)) return;
-    this.#announced.set(lane, ready);
-    this.#telling.add(lane);
-    const told = gateStub(this.#env, run.tenant)
-      .announce({ run: run.id, pool, ...(tool && { tool }), ready })
-      .finally(() => {
-        this.#telling.delete(lane);
-        // What has changed meanwhile.
-        if (this.#run === run) this.#announce(run);
-      });
-    this.#repeatable(told, () => this.#announced.delete(lane));
-  }
-
   /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
   announceAnew(): void {
-    this.#announced.clear();
+    this.#announcements.anew();
   }
 
-  /** The gate was told by an empty answer that nothing of this is ready: the next that is must be announced again. */
-  announcedEmpty({ pool, kinds = ["task"], tools }: { readonly pool: string } & LeaseWishes): void {
-    if (kinds.includes("task")) this.#announced.set(pool, false);
-    if (!kinds.includes("tool_call")) return;
-    for (const lane of this.#run?.state.openCalls.lanes() ?? []) {
-      if (lane.pool === pool && (!tools || tools.includes(lane.tool)))
-        this.#announced.set(laneOf(pool, lane.tool), false);
-    }
+  announcedEmpty(asked: { readonly pool: string } & LeaseWishes): void {
+    this.#announcements.wasEmpty(this.#run, asked);
   }
 
   #index(run: LoadedRun): void {
     const { status, endedAt } = run.state.header;
     const shown = `${status} ${endedAt}`;
+    if (this.#status?.shown !== shown)
+      this.#status = { shown, since: this.#status ? this.now() : run.state.header.changedAt };
     if (this.#indexed === shown) return;
     const isFirst = this.#indexed === "" && status === "active";
     this.#indexed = shown;
@@ -321,6 +301,17 @@ export class RunShell {
     this.#repeatable(setRunStatus(this.#env.DB, name, status, endedAt || null), () => {
       this.#indexed = "unknown";
     });
+  }
+
+  /** For the sweep, which corrects it: a word that is wrong for longer than ours may be under way is a finding. */
+  checkIndexed(indexed: RunStatus): void {
+    const run = this.load();
+    if (!run || !this.#status || run.state.header.status === indexed) return;
+    if (this.now() - this.#status.since < indexSettledMs) return;
+    this.repaired(
+      "index",
+      `The index of runs had it as ${indexed} when the sweep came, and lists showed that. It is corrected.`,
+    );
   }
 
   #repeatable(effect: Promise<unknown>, forget: () => void): void {
@@ -405,17 +396,10 @@ export class RunShell {
     this.signals.releaseAll();
     await this.#ctx.storage.deleteAll();
     await this.#alarm.remove();
-    this.#announced.clear();
+    this.#announcements.clear();
     this.#indexed = "";
+    this.#status = undefined;
   }
-}
-
-/** The lanes that the run may have announced, as far as its queues, limits and tools tell. */
-function lanesOf({ state, tools }: LoadedRun): { pool: string; tool?: string }[] {
-  const pools = new Set([...state.ready.keys(), ...state.header.limits.pools]);
-  pools.delete(hostedPool);
-  const calls = [...tools.values()].flatMap(({ pool, name }) => (pool === undefined ? [] : [{ pool, tool: name }]));
-  return [...Array.from(pools, (pool) => ({ pool })), ...calls];
 }
 
 /** Calls of urls that seats can begin now. */

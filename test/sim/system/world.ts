@@ -15,7 +15,7 @@ import { runIdOf } from "../../../src/ids.ts";
 import { runStub } from "../../../src/objects/env.ts";
 import { RunScheduler } from "../../../src/objects/run-scheduler.ts";
 import { SharedVariable } from "../../../src/objects/shared-variable.ts";
-import { sweepRuns } from "../../../src/objects/sweep.ts";
+import { sweepRuns } from "../../../src/objects/sweep/sweep.ts";
 import { TenantGate } from "../../../src/objects/tenant-gate.ts";
 import { Random } from "../random.ts";
 import { idemOf, persist } from "./calls.ts";
