@@ -185,6 +185,12 @@ export const lateShardStep = 7;
 export const commandsPerCommit = 16;
 /** Commits after which a busy run lets the runtime look for new requests: some 20 ms, against a millisecond's pause. */
 export const commitsInARow = 8;
+/** A seat's message whose consumer ended without acknowledging it is delivered so often again: wrangler.toml says the same. */
+export const seatRetriesMax = 3;
+/** Dead letters of a run are told in a finding this often: a broken consumer makes one for each seat every few seconds. */
+export const deadLettersToldEveryMs = 10 * minute;
+/** Of a run's dead letters the newest are remembered, by which one that comes twice is known; twelve characters each. */
+export const deadLettersRemembered = 1000;
 /** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */
 export const queueBatchMax = 100;
 

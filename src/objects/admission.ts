@@ -101,6 +101,7 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
   fail: "report",
   sweep: "own",
 
+  deadSeats: "own",
   openSeat: "own",
   renewSeat: "own",
   partialText: "own",

@@ -71,6 +71,7 @@ import type {
 } from "./rpc.ts";
 import { Actors } from "./run/actors.ts";
 import { createdBefore, createRun } from "./run/create-run.ts";
+import { deadSeats, tellOfDeadSeats } from "./run/dead-seats.ts";
 import { Deletion } from "./run/deletion.ts";
 import { transcriptOf } from "./run/dispatch.ts";
 import { Exports } from "./run/export.ts";
@@ -159,6 +160,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
         console.error("unmoved", { run: run.id, first: found });
         run.store.setMeta("unmoved", found);
       }
+      tellOfDeadSeats(step, run);
       const { status, endedAt } = step.state.header;
       return ok({ status, ended_at: endedAt || null });
     });
@@ -450,6 +452,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   // ---- hosted seats ----------------------------------------------------------------------------------------------------
+
+  async deadSeats(nonces: readonly string[]): Promise<Reply<null>> {
+    return deadSeats(this.#shell, nonces);
+  }
 
   async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined> {
     return this.#hosted.openSeat(ticket, next);

@@ -10,7 +10,7 @@ import type { Page, VariableView } from "../../contract/shapes.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { toolHints } from "../../errors/codes.ts";
 import { faults } from "../../errors/faults.ts";
-import { platformFaultOf } from "../../errors/platform.ts";
+import { platformDetail, platformFaultOf } from "../../errors/platform.ts";
 import { inlineResultBytesMax, pageBytesMax, variablesAtOnce, variablesPerRunMax } from "../../limits.ts";
 import { isRunEnded } from "../../scheduler/run-commands.ts";
 import type { Step } from "../../scheduler/step.ts";
@@ -115,7 +115,7 @@ export class VariableCalls {
       if (!fault) throw error;
       return {
         ok: false,
-        fault: { code: faults[fault].problem, detail: `variable "${call.name}": ${faults[fault].what}` },
+        fault: { code: faults[fault].problem, detail: `variable "${call.name}": ${platformDetail(fault, error)}` },
       };
     } finally {
       this.#underWay.delete(sent);

@@ -66,7 +66,7 @@ export class VariableStore implements Stored {
     this.#head = head;
   }
 
-  /** Undefined when it was never created, or is deleted. @throws NewerSchema */
+  /** Undefined when it was never created, or is deleted. @throws Newer */
   static open(sql: SqlStorage, transaction: Transaction): VariableStore | undefined {
     if (storedVersion(sql, variableSchema) === 0) return;
     migrate(sql, transaction, variableSchema);
