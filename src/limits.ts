@@ -230,6 +230,11 @@ export const actorsPerRunMax = 1000;
 export const actorCallsMax = 256;
 /** Tasks named as the subjects of one finding. */
 export const findingSubjectsMax = 100;
+/**
+ * A deleted variable knows for so long that it is, and for which run: what a queue consumer may last at all, so that no op that was
+ * sent before the deletion can still be under way after.
+ */
+export const variableTombstoneMs = 15 * minute;
 /** Variables that are looked at, or deleted, side by side. */
 export const variablesAtOnce = 50;
 /** A value in a variable, as JSON (contract). */

@@ -248,7 +248,8 @@ export const problems = {
   storage_newer: {
     status: 503,
     title: "A newer version of Heddle wrote this, and the one that is deployed can't read it",
-    hint: "Deploy the newer version again: nothing was changed, and everything goes on. Runs that it never touched work meanwhile.",
+    hint: "Deploy the newer version again: nothing was changed, and everything goes on, this request too. Runs that it never touched work meanwhile.",
+    retryable: true,
   },
   internal: {
     status: 500,

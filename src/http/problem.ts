@@ -14,6 +14,7 @@ const retryAfterS: Partial<Record<ProblemCode, number>> = {
   too_many_messages: 1,
   overloaded: 1,
   not_ready: 5,
+  storage_newer: 5,
 };
 
 /**

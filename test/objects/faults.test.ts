@@ -313,8 +313,9 @@ const cases: Record<InWorkerd, () => Promise<void>> = {
         code: faults.storage_newer.problem,
         hint: expect.stringContaining("Deploy the newer version again"),
         detail: expect.stringMatching(detail),
-        retryable: false,
+        retryable: true,
       });
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThanOrEqual(5);
       await exec(mend);
       expect((await use[kind]()).status).toBe(200);
     };

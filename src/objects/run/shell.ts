@@ -40,6 +40,9 @@ const notFound = { ok: false, fault: { code: "not_found", detail: "There is no s
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
 const seatNonce = () => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
 
+/** As in Identity. */
+export const newLife = (): string => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
+
 type Decide<T> = (step: Step, run: LoadedRun) => Reply<T>;
 
 interface Command {
@@ -118,7 +121,7 @@ export class RunShell {
 
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
   create(identity: { tenant: string; run: string }): LoadedRun {
-    this.#run = new LoadedRun(RunStore.create(this.sql, identity), this.models);
+    this.#run = new LoadedRun(RunStore.create(this.sql, { ...identity, life: newLife() }), this.models);
     this.#noteBoot(this.#run);
     return this.#run;
   }

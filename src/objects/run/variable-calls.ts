@@ -104,7 +104,7 @@ export class VariableCalls {
     if (run.isGone) return { ok: false, fault: { code: "not_found", detail: "The run was deleted." } };
     const { call } = later;
     const object = variableStub(this.#env, run.tenant, run.id, call.name);
-    const sent = object.carryOut({ tenant: run.tenant, run: run.id, call, id });
+    const sent = object.carryOut({ tenant: run.tenant, run: run.id, life: run.life, call, id });
     this.#underWay.add(sent);
     try {
       const reply = await sent;
@@ -129,11 +129,11 @@ export class VariableCalls {
   }
 
   async deleteAll(
-    run: Pick<LoadedRun, "tenant"> & { readonly id: string },
+    run: Pick<LoadedRun, "tenant" | "life"> & { readonly id: string },
     variable: RegisteredVariable,
   ): Promise<void> {
     if (isBlockingKind(variable.kind)) return;
-    await variableStub(this.#env, run.tenant, run.id, variable.name).deleteAll();
+    await variableStub(this.#env, run.tenant, run.id, variable.name).deleteAll(run.life);
   }
 }
 

@@ -20,6 +20,8 @@ import { Variables } from "./variables.ts";
 export interface Identity {
   readonly tenant: string;
   readonly run: string;
+  /** Tells runs of the same id apart, one of which was deleted before the other was made. Runs of before there was one have none. */
+  readonly life?: string;
 }
 
 const emptyHeader = (): RunHeader => ({

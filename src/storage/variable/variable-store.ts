@@ -38,6 +38,8 @@ export interface VariableIdentity {
   readonly name: string;
   readonly kind: DataKind;
   readonly createdAt: number;
+  /** The run's; variables of before there was one, and imported ones, have none. */
+  readonly life?: string;
 }
 
 /** The answer that an op got, as it is kept for its repeats. */
