@@ -49,6 +49,8 @@ export class Client {
         cancel: 0.7,
         retry: 1.5,
         pause: 0.5,
+        budget: 0.3,
+        finish: 0.4,
         wait: 1,
       });
       await this[`_${what}`]();
