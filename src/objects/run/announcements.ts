@@ -7,7 +7,7 @@
 
 import { nextReady } from "../../scheduler/attempts.ts";
 import { mayStartCalls, urlPool } from "../../scheduler/remote-calls.ts";
-import { isRunEnded } from "../../scheduler/run-commands.ts";
+import { isRunEnded } from "../../scheduler/state.ts";
 import { hostedPool } from "../../scheduler/task.ts";
 import { laneOf } from "../lanes.ts";
 import type { LeaseWishes, TenantGateRpc } from "../rpc.ts";

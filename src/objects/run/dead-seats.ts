@@ -9,7 +9,7 @@
 
 import { faults } from "../../errors/faults.ts";
 import { deadLettersRemembered, deadLettersToldEveryMs, seatRetriesMax } from "../../limits.ts";
-import { isRunEnded } from "../../scheduler/run-commands.ts";
+import { isRunEnded } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Reply } from "../rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
