@@ -308,6 +308,9 @@ export class World {
     const isCreated = await this.#until(healMs, () => this.#plans.every((plan) => plan.isCreated));
     const plans = this.#plans.filter((plan) => !plan.isToGo);
     if (!isCreated) throw new Error("[liveness] a run was never created");
+    // What they still do, a budget that is too small above all, comes before what the operator does.
+    if (!(await this.#until(healMs, () => this.#clients.every((client) => client.isDone))))
+      throw new Error("[liveness] a client is not answered");
     for (const { input } of plans) {
       const run = () => runStub(this.#cloud.env, tenant, input.run);
       operator
@@ -323,8 +326,7 @@ export class World {
         const { state } = this.#watches.get(`${tenant}/${input.run}`)!;
         return state.liveCount() === 0;
       });
-    const done = () => this.#clients.every((client) => client.isDone) && allEnded();
-    if (!(await this.#until(healMs, done))) throw new Error(`[liveness] live after ${healMs} ms: ${this.#live()}`);
+    if (!(await this.#until(healMs, allEnded))) throw new Error(`[liveness] live after ${healMs} ms: ${this.#live()}`);
     // What is still under way arrives: a call whose caller has given up. Then the sweep comes, and comes again.
     await this.#until(3 * minute, () => false);
     for (const { input } of plans) this.#checkIndex(input.run);
