@@ -1,4 +1,4 @@
-/** What every entry module is made of: the HTTP door, the queue consumer, the cron sweep and the seat's direct door. */
+/** What every entry module is made of: the HTTP door, the queue consumers, the cron sweep and the seat's direct door. */
 
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { modelSourceOf } from "./agent/providers.ts";
@@ -7,9 +7,10 @@ import { faults } from "./errors/faults.ts";
 import { createApp } from "./http/app.ts";
 import type { AppOptions, HttpEnv } from "./http/env.ts";
 import { meterRuns } from "./meter-runs.ts";
+import { takeDeadLetters } from "./objects/dead-letters.ts";
 import { type Env, runStub } from "./objects/env.ts";
-import type { SeatTicket } from "./objects/seat-rpc.ts";
-import { sweepRuns } from "./objects/sweep.ts";
+import { deadSeatsQueue, isTicket, type SeatTicket } from "./objects/seat-rpc.ts";
+import { sweepRuns } from "./objects/sweep/sweep.ts";
 import { sweepTenants } from "./objects/sweep-tenants.ts";
 import type { ProviderSecrets } from "./served-by.ts";
 
@@ -21,13 +22,15 @@ export class SeatRunner extends WorkerEntrypoint<Env> {
 }
 
 /** Seats of a batch are served side by side; each is acknowledged whatever happens, since the run opens lost ones again. */
-async function consume(batch: MessageBatch<SeatTicket>, env: Env): Promise<void> {
+async function consume(batch: MessageBatch<unknown>, env: Env): Promise<void> {
   await Promise.all(
     batch.messages.map(async (message) => {
-      const { tenant, run } = message.body;
+      const { body } = message;
       try {
-        await serveSeat(message.body, () => runStub(env, tenant, run), env);
+        if (!isTicket(body)) throw new Error("the message is no ticket");
+        await serveSeat(body, () => runStub(env, body.tenant, body.run), env);
       } catch (error) {
+        const run = isTicket(body) ? body.run : undefined;
         console.error(faults.seat_broke.log, { run, error: String(error) });
       }
       message.ack();
@@ -45,7 +48,7 @@ export function deployment(options: AppOptions = {}) {
   });
   return {
     fetch: (request, env, ctx) => app.fetch(request, env as unknown as HttpEnv, ctx),
-    queue: (batch, env) => consume(batch as MessageBatch<SeatTicket>, env),
+    queue: (batch, env) => (batch.queue === deadSeatsQueue ? takeDeadLetters(batch, env) : consume(batch, env)),
     scheduled: async (_event, env) => {
       await sweepRuns(env);
       await meterRuns(env.DB, ({ tenant, id }) => runStub(env, tenant, id).meter());

@@ -187,6 +187,12 @@ export const lateShardStep = 7;
 export const commandsPerCommit = 16;
 /** Commits after which a busy run lets the runtime look for new requests: some 20 ms, against a millisecond's pause. */
 export const commitsInARow = 8;
+/** A seat's message whose consumer ended without acknowledging it is delivered so often again: wrangler.toml says the same. */
+export const seatRetriesMax = 3;
+/** Dead letters of a run are told in a finding this often: a broken consumer makes one for each seat every few seconds. */
+export const deadLettersToldEveryMs = 10 * minute;
+/** Of a run's dead letters the newest are remembered, by which one that comes twice is known; twelve characters each. */
+export const deadLettersRemembered = 1000;
 /** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */
 export const queueBatchMax = 100;
 
@@ -226,6 +232,11 @@ export const actorsPerRunMax = 1000;
 export const actorCallsMax = 256;
 /** Tasks named as the subjects of one finding. */
 export const findingSubjectsMax = 100;
+/**
+ * A deleted variable knows for so long that it is, and for which run: what a queue consumer may last at all, so that no op that was
+ * sent before the deletion can still be under way after.
+ */
+export const variableTombstoneMs = 15 * minute;
 /** Variables that are looked at, or deleted, side by side. */
 export const variablesAtOnce = 50;
 /** A value in a variable, as JSON (contract). */
@@ -458,8 +469,12 @@ export const objectRetryMs = 100;
 // ---- alarms --------------------------------------------------------------------------------------------------------
 /** Alarms may be late by a minute; every call re-arms one that is overdue by this. */
 export const alarmOverdueMs = 5 * second;
+/** One that has not rung so long after its time never will: the platform's are late by a minute at most. */
+export const alarmUnheardMs = 2 * minute;
 /** A gate, an index or a variable's object that did not answer is told again after this. */
 export const effectRetryMs = 5 * second;
+/** A run's word to the index, its repeats included, has arrived after this: what the index says otherwise then is wrong. */
+export const indexSettledMs = 2 * minute;
 /** A running task's object is swept at least this often, whatever the alarm did. */
 export const sweepEveryMs = 1 * minute;
 
@@ -537,6 +552,18 @@ export const sweepPageRuns = 200;
 export const sweepRunsAtOnce = 6;
 /** A run that does not answer the sweep within this is passed over: it must not hold up all that come after it. */
 export const sweepCallMs = 10 * second;
+/** Runs that one pass of the sweep visits: a visit is four calls and two statements at most, and an invocation has 10,000. */
+export const sweepPassRuns = 1500;
+/** How long one pass goes on; what it has not come to is visited by the next. All passes end within the cron's minute. */
+export const sweepPassMs = 20 * second;
+/** Passes in a row that could not visit a run, before its operator is told, and it comes after those that answer. */
+export const sweepFailuresReported = 3;
+/** Runs that could not be visited which are remembered, and for how long after the last visit that failed. */
+export const sweepFailuresMax = 10_000;
+export const sweepFailureKeptMs = 24 * hour;
+/** Of them, those that a line of the log, and an answer, name. */
+export const sweepFailuresNamed = 10;
+export const sweepFailuresShown = 100;
 /** An alarm whose work failed rings again after this, twice as late each time, at most at the sweep's pace: the platform's own six tries would end. */
 export const alarmRetryMs = 1 * second;
 /** Runs that a pass of the meter asks, and how many at once: an invocation has 6 connections, and D1 is one of them. */

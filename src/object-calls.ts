@@ -101,6 +101,8 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   fail: named,
   sweep: true,
 
+  // Known by their nonces.
+  deadSeats: true,
   // A seat's second opening is refused by its name, and its second end by the fence.
   openSeat: true,
   renewSeat: true,

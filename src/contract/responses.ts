@@ -488,6 +488,35 @@ export const auditPage = z.strictObject({ entries: z.array(auditEntry), next_cur
 export const tenantsPage = z.strictObject({ tenants: z.array(tenantView), next_cursor: cursor });
 export const keysPage = z.strictObject({ keys: z.array(keyView), next_cursor: cursor });
 
+export const sweepView = z
+  .strictObject({
+    passes: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          began_at: at,
+          ended_at: at.nullable().describe("Null while it goes on, and of one that broke off."),
+          visited: z.int(),
+          failed: z.int().describe("Of the visits."),
+        }),
+      )
+      .describe("How each pass went when it came last; none before the first."),
+    failing_count: z.int().describe("Runs that several passes in a row could not visit."),
+    failing: z
+      .array(
+        z.strictObject({
+          tenant: z.string(),
+          run: z.string(),
+          passes: z.int().describe("That failed, in a row."),
+          since: at,
+          last_at: at,
+          error: z.string().describe("Of the last visit."),
+        }),
+      )
+      .describe("Of these runs the first hundred, those that fail longest first."),
+  })
+  .meta({ id: "Sweep" });
+
 const modelSource = z.enum(["provider", "simulated", "none"]);
 export const aboutView = z
   .strictObject({

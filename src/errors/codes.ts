@@ -271,6 +271,12 @@ export const problems = {
     hint: "Apply the migrations and set the secrets; `detail` names what is missing.",
     retryable: true,
   },
+  storage_newer: {
+    status: 503,
+    title: "A newer version of Heddle wrote this, and the one that is deployed can't read it",
+    hint: "Deploy the newer version again: nothing was changed, and everything goes on, this request too. Runs that it never touched work meanwhile.",
+    retryable: true,
+  },
   internal: {
     status: 500,
     title: "A fault of Heddle",

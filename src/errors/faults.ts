@@ -19,6 +19,7 @@ import {
   outputRepairsMax,
   poisonedLosses,
   seatOpenMs,
+  seatRetriesMax,
 } from "../limits.ts";
 import type { ProblemCode, ToolErrorCode } from "./codes.ts";
 
@@ -457,6 +458,22 @@ export const faults = {
       "Mostly its run's object was away. Its message is acknowledged all the same: the run opens what it still needs.",
     retry: { kind: "later", afterMs: leaseMs },
     log: "seat broke",
+  },
+  seat_undelivered: {
+    at: "platform",
+    what: "A queue gave up on a seat's message.",
+    known: `It was delivered ${seatRetriesMax + 1} times, and no consumer lived to acknowledge it: memory, CPU time, or a version that fails as it starts. It came to the queue of dead letters.`,
+    retry: { kind: "later", afterMs: seatOpenMs },
+    finding: "dead_letter",
+    log: "dead letters",
+  },
+  storage_newer: {
+    at: "platform",
+    what: "A newer version of Heddle wrote what is stored, and this one can't read it.",
+    known:
+      "The version of an object's tables or of an event is above those that this deployment knows, or an event is of a type that it does not know: after a rollback. Nothing is changed; deploy the newer version again.",
+    retry: never,
+    problem: "storage_newer",
   },
   internal: {
     at: "platform",

@@ -6,7 +6,7 @@ import type { problemView } from "../contract/responses.ts";
 import { type ProblemCode, problems } from "../errors/codes.ts";
 import { Fault, type FaultData } from "../errors/fault.ts";
 import { faults } from "../errors/faults.ts";
-import { platformFaultOf } from "../errors/platform.ts";
+import { platformDetail, platformFaultOf } from "../errors/platform.ts";
 
 /** Seconds after which a problem of a busy or unready server is worth a repetition at the earliest, where the fault doesn't say. */
 const retryAfterS: Partial<Record<ProblemCode, number>> = {
@@ -14,6 +14,7 @@ const retryAfterS: Partial<Record<ProblemCode, number>> = {
   too_many_messages: 1,
   overloaded: 1,
   not_ready: 5,
+  storage_newer: 5,
 };
 
 /**
@@ -40,7 +41,7 @@ export function problemOf(fault: FaultData, instance: string): z.infer<typeof pr
 /** What an error of the platform is told as; undefined for what is none. */
 export function platformProblem(error: unknown): Fault | undefined {
   const fault = platformFaultOf(error);
-  return fault && new Fault(faults[fault].problem, faults[fault].what);
+  return fault && new Fault(faults[fault].problem, platformDetail(fault, error));
 }
 
 /** Answers any thrown thing. What is neither a Fault nor the platform's is a bug: it is told as `internal`, and both are logged. */

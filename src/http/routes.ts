@@ -20,6 +20,7 @@ import { poolRoutes } from "./pools.ts";
 import { providerRoutes } from "./providers.ts";
 import { publicRoute, type Route } from "./route.ts";
 import { runRoutes } from "./runs.ts";
+import { sweepRoute } from "./sweep.ts";
 import { taskRoutes } from "./tasks.ts";
 import { toolRoutes } from "./tool-calls.ts";
 import { traceRoute } from "./trace.ts";
@@ -46,6 +47,7 @@ export const routes: readonly Route[] = [
   ...adminRoutes,
   ...adminKeyRoutes,
   ...auditRoutes,
+  sweepRoute,
   aboutRoute,
   healthRoute,
   publicRoute(

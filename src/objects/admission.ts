@@ -102,6 +102,7 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
   fail: "report",
   sweep: "own",
 
+  deadSeats: "own",
   openSeat: "own",
   renewSeat: "own",
   partialText: "own",

@@ -307,14 +307,17 @@ export interface RunSchedulerRpc {
   complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>>;
   fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>>;
 
-  /** Cron's last net: loads the object, expires what is due, re-arms the alarm. Answers the status for the run index. */
-  sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>>;
+  /**
+   * Cron's last net: loads the object, expires what is due, re-arms the alarm. Answers the status for the run index, which has
+   * it as `indexed`.
+   */
+  sweep(told?: { indexed: RunStatus }): Promise<Reply<{ status: RunStatus; ended_at: number | null }>>;
 }
 
 /** Stub of a TenantGate, named by the tenant: which runs have ready work for a pool, served round robin. */
 export interface TenantGateRpc {
-  /** `tool`: calls of that tool, and not tasks. */
-  announce(input: { run: string; pool: string; tool?: string; ready: boolean }): Promise<void>;
+  /** `tool`: calls of that tool, and not tasks. Answers whether it had not known that. */
+  announce(input: { run: string; pool: string; tool?: string; ready: boolean }): Promise<boolean>;
   lease(
     input: {
       tenant: string;

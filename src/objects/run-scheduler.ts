@@ -73,6 +73,7 @@ import type {
 } from "./rpc.ts";
 import { Actors } from "./run/actors.ts";
 import { createdBefore, createRun } from "./run/create-run.ts";
+import { deadSeats, tellOfDeadSeats } from "./run/dead-seats.ts";
 import { Deletion } from "./run/deletion.ts";
 import { transcriptOf } from "./run/dispatch.ts";
 import { Exports } from "./run/export.ts";
@@ -146,19 +147,15 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   /** Never throws: an alarm that fails too often is dropped for good. */
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
     const scheduledAt = (info as { scheduledTime?: number } | undefined)?.scheduledTime ?? Date.now();
-    try {
-      if ((await this.#deletion.finish()) || (await this.#imports.alarm())) return;
-      this.#shell.alarm(scheduledAt);
-    } catch (bug) {
-      // One that is set to the very time it rang at would be stored and never ring.
-      await this.#shell.alarmFailed(bug, scheduledAt + 1);
-    }
+    await this.#shell.alarm(scheduledAt, async () => (await this.#deletion.finish()) || (await this.#imports.alarm()));
   }
 
-  async sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
-    await this.#deletion.finish().catch(() => undefined);
+  async sweep(told?: { indexed: RunStatus }): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
+    // Where that fails the row of the index has to stay: it is what the sweep comes by.
+    await this.#deletion.finish();
     await this.#shell.repairAlarm();
     this.#shell.announceAnew();
+    if (told) this.#shell.checkIndexed(told.indexed);
     return this.#shell.command((step, run) => {
       const found = reportUnmoved(step, () => run.store.meta("unmoved"));
       if (found !== "") {
@@ -166,6 +163,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
         console.error("unmoved", { run: run.id, first: found });
         run.store.setMeta("unmoved", found);
       }
+      tellOfDeadSeats(step, run);
       const { status, endedAt } = step.state.header;
       return ok({ status, ended_at: endedAt || null });
     });
@@ -473,6 +471,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   // ---- hosted seats ----------------------------------------------------------------------------------------------------
+
+  async deadSeats(nonces: readonly string[]): Promise<Reply<null>> {
+    return deadSeats(this.#shell, nonces);
+  }
 
   async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined> {
     return this.#hosted.openSeat(ticket, next);

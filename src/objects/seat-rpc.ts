@@ -5,9 +5,10 @@
 
 import type { CacheMark, ContextHead, MessageText, ToolCall, Usage } from "../context/types.ts";
 import type { AttemptFault, FaultClass } from "../errors/faults.ts";
+import { isRunId } from "../ids.ts";
 import type { RunCredential } from "../scheduler/events.ts";
 import type { CallFault } from "../scheduler/remote-calls.ts";
-import type { LeaseRef } from "./rpc.ts";
+import type { LeaseRef, Reply } from "./rpc.ts";
 import type { ModelUsed } from "./run/models.ts";
 
 /** Names one seat of a run; a queue message or a direct call carries it. */
@@ -18,6 +19,17 @@ export interface SeatTicket {
   readonly nonce: string;
   /** The queue that it is sent through. */
   readonly shard: number;
+}
+
+/** Where tickets go that no consumer lived to acknowledge: wrangler.toml says the same. */
+export const deadSeatsQueue = "heddle-seats-dead";
+
+/** Whether a queue's message is a ticket: nobody but Heddle sends any, but queues can be sent to by their account. */
+export function isTicket(body: unknown): body is SeatTicket {
+  if (typeof body !== "object" || body === null) return false;
+  const { tenant, run, nonce, shard } = body as Partial<Record<keyof SeatTicket, unknown>>;
+  const isName = (name: unknown) => typeof name === "string" && /^[\w-]{1,64}$/.test(name);
+  return isName(tenant) && typeof run === "string" && isRunId(run) && isName(nonce) && Number.isInteger(shard);
 }
 
 /** A recorded answer to a tool call: what the model reads. */
@@ -167,6 +179,8 @@ export type SeatReservation =
   | { readonly kind: "parked" | "lost" | "exhausted" | "unpriced" };
 
 export interface SeatRpc {
+  /** The queues have given up on these openings. A nonce that comes again changes nothing. */
+  deadSeats(nonces: readonly string[]): Promise<Reply<null>>;
   /** Opens a seat: its first task, or nothing when it is not needed (any more) or was opened already. */
   openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined>;
   /** False: the lease is lost, stop. `paused`: give the task back at the next turn. */

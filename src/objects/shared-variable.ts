@@ -3,10 +3,15 @@
  * and answers; ops that come during a commit share the next.
  *
  * Only the run's object calls it, and only for variables that it has registered: so an object comes to be by its first op.
+ *
+ * Z1. An op is of one life of its run. One that was sent before the run was deleted and arrives after it changes nothing: it meets
+ *     the tombstone, or the variable of another life.
+ * Z2. A tombstone goes by itself, when nothing that was sent before it can be under way any more.
  */
 
 import { DurableObject } from "cloudflare:workers";
-import { outcomesDropEveryMs, variableWorkMax } from "../limits.ts";
+import { outcomesDropEveryMs, sweepEveryMs, variableTombstoneMs, variableWorkMax } from "../limits.ts";
+import { isBuried, putTombstone, removeTombstones } from "../storage/variable/tombstone.ts";
 import { VariableStore } from "../storage/variable/variable-store.ts";
 import { initialHead, show } from "../variables/index.ts";
 import type { Answer } from "../variables/kind.ts";
@@ -21,6 +26,8 @@ import type { VariableContents, VariableLook, VariableOp, VariablePart, Variable
 export class SharedVariable extends DurableObject<Env> implements VariableRpc {
   readonly #commits: Commits<VariableOp, Reply<Answer>>;
   #store: VariableStore | undefined;
+  /** The life that it was deleted with, before storage says so. */
+  #deleted: string | undefined;
   #ops: Record<string, number> = {};
   #opsSince = Date.now();
   #outcomesDroppedAt = 0;
@@ -71,10 +78,28 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     return this.ctx.storage.transactionSync(() => seal(this.ctx.storage.sql, store));
   }
 
-  async deleteAll(): Promise<void> {
+  async deleteAll(life: string): Promise<void> {
+    const { storage } = this.ctx;
     this.#store = undefined;
     this.#ops = {};
-    await this.ctx.storage.deleteAll();
+    this.#deleted = life;
+    await storage.deleteAll();
+    // Where this breaks off the run's object has no answer, and deletes again.
+    storage.transactionSync(() => putTombstone(storage.sql, life));
+    await storage.setAlarm(Date.now() + variableTombstoneMs);
+  }
+
+  /** Z2. An alarm that fails too often is dropped for good: it does not. */
+  override async alarm(): Promise<void> {
+    const { storage } = this.ctx;
+    try {
+      // The run may have been made anew meanwhile, and this variable with it.
+      if (this.#load()) removeTombstones(storage.sql);
+      else await storage.deleteAll();
+    } catch (error) {
+      console.error("alarm failed", { variable: this.ctx.id?.name, error: String(error) });
+      await storage.setAlarm(Date.now() + sweepEveryMs);
+    }
   }
 
   #load(): VariableStore | undefined {
@@ -85,9 +110,7 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
   #carryOut(ops: readonly VariableOp[]): Reply<Answer>[] {
     const now = Date.now();
     try {
-      const replies = this.ctx.storage.transactionSync(() =>
-        ops.map((op) => carryOut(this.#load() ?? this.#create(op, now), op.call, op.id, now)),
-      );
+      const replies = this.ctx.storage.transactionSync(() => ops.map((op) => this.#carryOutOne(op, now)));
       for (const { call } of ops) this.#ops[call.op.op] = (this.#ops[call.op.op] ?? 0) + 1;
       if (now - this.#outcomesDroppedAt > outcomesDropEveryMs) {
         this.#outcomesDroppedAt = now;
@@ -101,8 +124,23 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     }
   }
 
-  #create({ tenant, run, call: { name, kind } }: VariableOp, createdAt: number): VariableStore {
-    this.#store = VariableStore.create(this.ctx.storage.sql, { tenant, run, name, kind, createdAt }, initialHead(kind));
+  #carryOutOne(op: VariableOp, now: number): Reply<Answer> {
+    const store = this.#load();
+    // An older version of the run's object does not say.
+    const { life = "" } = op as Partial<VariableOp>;
+    const isLate = store
+      ? store.identity.life !== undefined && store.identity.life !== life
+      : this.#deleted === life || isBuried(this.ctx.storage.sql, life);
+    if (isLate) return { ok: false, fault: { code: "not_found", detail: "The run was deleted." } };
+    return carryOut(store ?? this.#create(op, now), op.call, op.id, now);
+  }
+
+  #create({ tenant, run, life, call: { name, kind } }: VariableOp, createdAt: number): VariableStore {
+    this.#store = VariableStore.create(
+      this.ctx.storage.sql,
+      { tenant, run, name, kind, createdAt, life },
+      initialHead(kind),
+    );
     return this.#store;
   }
 }

@@ -45,13 +45,18 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   /** Lease requests that wait, by pool. */
   readonly #waiting = new Map<string, number>();
 
-  constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
-    migrate(ctx.storage.sql, (work) => ctx.storage.transactionSync(work), gateSchema);
-    for (const { pool, run } of ctx.storage.sql.exec<{ pool: string; run: string }>("SELECT pool, run FROM ready")) {
+  #isOpen = false;
+
+  /** To be called first in every call: an object that its constructor refuses can't say why. @throws Newer */
+  #open(): void {
+    if (this.#isOpen) return;
+    const { sql } = this.ctx.storage;
+    migrate(sql, (work) => this.ctx.storage.transactionSync(work), gateSchema);
+    for (const { pool, run } of sql.exec<{ pool: string; run: string }>("SELECT pool, run FROM ready")) {
       this.#laneOf(pool).set(run, 0);
       this.#turns.set(run, 0);
     }
+    this.#isOpen = true;
   }
 
   async announce({
@@ -64,17 +69,24 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     pool: string;
     tool?: string;
     ready: boolean;
-  }): Promise<void> {
+  }): Promise<boolean> {
+    this.#open();
     const lane = laneOf(pool, tool);
-    if (!ready) return this.#remove(lane, run);
+    const isNews = this.#lanes.get(lane)?.has(run) !== ready;
+    if (!ready) {
+      this.#remove(lane, run);
+      return isNews;
+    }
     const runs = this.#laneOf(lane);
-    if (!runs.has(run)) this.#sql.exec("INSERT OR IGNORE INTO ready(pool, run) VALUES(?, ?)", lane, run);
+    if (isNews) this.#sql.exec("INSERT OR IGNORE INTO ready(pool, run) VALUES(?, ?)", lane, run);
     runs.set(run, ++this.#announcements);
     if (!this.#turns.has(run)) this.#turns.set(run, ++this.#turn);
     this.#signals.committed([]);
+    return isNews;
   }
 
   async forget(run: string): Promise<void> {
+    this.#open();
     for (const lane of this.#lanes.keys()) this.#remove(lane, run);
   }
 
@@ -98,6 +110,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     input: Ask & { readonly waitMs: number; readonly load?: LoadView },
     idem?: Idem,
   ): Promise<Reply<Grant[]>> {
+    this.#open();
     this.#workers.seen(input.pool, input.worker, input.load, Date.now());
     if (input.max === 0) return { ok: true, value: [] };
     const first = idem && (await this.#again(input.tenant, idem));
@@ -130,6 +143,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     limit: number;
     cursor?: string;
   }): Promise<Reply<{ workers: PoolWorkerView[]; waiting: number; nextCursor: string | null }>> {
+    this.#open();
     const after = Number(cursor ?? 0);
     if (!Number.isSafeInteger(after) || after < 0) {
       const errors = [{ path: "cursor", message: "not a cursor of this list" }];

@@ -21,6 +21,8 @@ export interface OpId {
 export interface VariableOp {
   readonly tenant: string;
   readonly run: string;
+  /** The run's (Identity); "" for runs that have none. */
+  readonly life: string;
   readonly call: VariableCall;
   readonly id: OpId;
 }
@@ -67,5 +69,6 @@ export interface VariableRpc {
   importContents(contents: VariableContents): Promise<void>;
   /** Computes its head from what was imported; false: these contents are none of its kind's. */
   sealImport(): Promise<boolean>;
-  deleteAll(): Promise<void>;
+  /** With its run, of this life: ops of it that arrive later are refused. */
+  deleteAll(life: string): Promise<void>;
 }

@@ -1,10 +1,11 @@
 /**
- * apply(state, event): the one place where a run's state changes. Total over logged events: it never refuses, so a log
- * written once can always be replayed. What is allowed is decided before (decide files); what follows from what is decided
+ * apply(state, event): the one place where a run's state changes. Total over logged events: it never refuses what this version can
+ * write, so a log written once can always be replayed. What is allowed is decided before (decide files); what follows from what is decided
  * there too, as further events.
  */
 
-import { assert, unreachable } from "../errors/assert.ts";
+import { assert } from "../errors/assert.ts";
+import { Newer } from "../errors/newer.ts";
 import { chainLengthMax, cyclesRemembered } from "../limits.ts";
 import { endActor, openActor } from "./apply-actors.ts";
 import * as attempts from "./apply-attempts.ts";
@@ -47,6 +48,10 @@ const endsStall: ReadonlySet<SchedulerEvent["type"]> = new Set([
   "turn",
   "call_done",
 ]);
+
+/** The compiler knows no other; a log that a newer version went on with may. */
+const unknownEvent = (event: never): Newer =>
+  new Newer(`The log has an event of the type ${(event as SchedulerEvent).type}, which this version does not know.`);
 
 export function apply(state: RunState, event: SchedulerEvent, seq: number, at: number): void {
   const { header } = state;
@@ -230,7 +235,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "variable_created":
       return;
     default:
-      unreachable(event);
+      throw unknownEvent(event);
   }
 }
 

@@ -7,6 +7,8 @@
  * S3. One that newer code has written is refused before anything is written: after a rollback it waits for that code.
  */
 
+import { Newer } from "../errors/newer.ts";
+
 export interface Schema {
   /** What it is of, for people. */
   readonly name: string;
@@ -21,15 +23,8 @@ export type Transaction = (work: () => void) => void;
 /** For callers that are in one already. */
 export const callersTransaction: Transaction = (work) => work();
 
-export class NewerSchema extends Error {
-  constructor({ name, steps }: Schema, found: number) {
-    super(
-      `The storage of this ${name} is of version ${found}, this deployment reads up to ${steps.length}. ` +
-        "Nothing was changed. Deploy the newer version again.",
-    );
-    this.name = "NewerSchema";
-  }
-}
+const newerSchema = ({ name, steps }: Schema, found: number) =>
+  new Newer(`The storage of this ${name} is of version ${found}, this deployment reads up to ${steps.length}.`);
 
 /** The version of what is stored; 0: nothing is. */
 export function storedVersion(sql: SqlStorage, { since1 }: Pick<Schema, "since1">): number {
@@ -44,11 +39,11 @@ export function storedVersion(sql: SqlStorage, { since1 }: Pick<Schema, "since1"
   return tables.includes(since1) ? 1 : 0;
 }
 
-/** Takes the steps that are missing. @throws NewerSchema */
+/** Takes the steps that are missing. @throws Newer */
 export function migrate(sql: SqlStorage, transaction: Transaction, schema: Schema): void {
   const stored = storedVersion(sql, schema);
   const { steps } = schema;
-  if (stored > steps.length) throw new NewerSchema(schema, stored);
+  if (stored > steps.length) throw newerSchema(schema, stored);
   if (stored === steps.length) return;
   transaction(() => {
     for (const step of steps.slice(stored)) sql.exec(step);

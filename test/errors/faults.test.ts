@@ -7,6 +7,7 @@ import { loggedEvents } from "../../src/contract/logged-events.ts";
 import { problems, toolHints } from "../../src/errors/codes.ts";
 import { type FaultClass, faults, ruleOf } from "../../src/errors/faults.ts";
 import { faultsPage } from "../../src/errors/faults-page.ts";
+import { Newer } from "../../src/errors/newer.ts";
 import { platformFaultOf } from "../../src/errors/platform.ts";
 
 const classes = Object.keys(faults) as FaultClass[];
@@ -44,6 +45,7 @@ describe("errors of the platform", () => {
     ],
     [new Error("D1_ERROR: UNIQUE constraint failed: runs.id: SQLITE_CONSTRAINT"), undefined],
     [new Error("invariant broken: x"), undefined],
+    [new Error(new Newer("It is of version 9.").message), "storage_newer"],
     [marked({ remote: true }), undefined],
     ["a text", undefined],
     [null, undefined],

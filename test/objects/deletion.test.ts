@@ -1,9 +1,10 @@
 /** A deleted run leaves nothing: not in its objects, not in the index, not at the gate; a deletion that breaks off is carried on. */
 
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { variableStub } from "../../src/objects/env.ts";
-import { sweepRuns } from "../../src/objects/sweep.ts";
+import { sweepRuns } from "../../src/objects/sweep/sweep.ts";
+import type { VariableOp } from "../../src/objects/variable-rpc.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
 import { bindings, codeOf, gateOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
@@ -33,7 +34,7 @@ const runObjectOf = (run: TestRun) => bindings.RUNS.getByName(`${run.tenant}/${r
 
 async function expectGone(run: TestRun): Promise<void> {
   expect(await tablesOf(runObjectOf(run))).toEqual([]);
-  for (const name of names) expect(await tablesOf(variable(run, name))).toEqual([]);
+  for (const name of names) expect(await tablesOf(variable(run, name))).toEqual(["deleted"]);
   expect(await listRuns(bindings.DB, run.tenant, 10)).toEqual([]);
   await expectUnreachable(run);
 }
@@ -59,6 +60,13 @@ async function expectUnreachable(run: TestRun): Promise<void> {
     rpc.exportPage(undefined),
   ]);
   expect(new Set(replies.map((reply) => codeOf(reply as never)))).toEqual(new Set(["not_found"]));
+}
+
+/** With variables v1 and v2. */
+async function smallRun(): Promise<TestRun> {
+  const run = await makeRun();
+  for (const name of ["v1", "v2"]) value(await run.rpc.callTool(used("atomic", { op: "set", name, value: 1 })));
+  return run;
 }
 
 describe("a deletion", () => {
@@ -127,6 +135,42 @@ describe("a deletion", () => {
       await again(run);
       await expectGone(run);
     }
+  });
+
+  it("[Z1] leaves variables that refuse ops of an earlier life of the run's object, and forget it in a while", async () => {
+    const run = await smallRun();
+    const life = await runInDurableObject(runObjectOf(run), (_, { storage }) => {
+      const { value } = storage.sql.exec<{ value: string }>("SELECT value FROM meta WHERE name = 'identity'").one();
+      return (JSON.parse(value) as { life: string }).life;
+    });
+    expect(life).toMatch(/^\w{12}$/);
+    const op = (of: string): VariableOp => ({
+      ...{ tenant: run.tenant, run: run.id, life: of, id: { names: [] } },
+      call: { kind: "atomic", name: "v1", op: { op: "add", delta: 1 } },
+    });
+    const late = (of = life) => variableStub(bindings, run.tenant, run.id, "v1").carryOut(op(of));
+    value(await run.rpc.deleteRun());
+    expect(codeOf(await late())).toBe("not_found");
+    await evictDurableObject(variable(run, "v1"));
+    expect(codeOf(await late())).toBe("not_found");
+
+    // One that is made anew under the same name is another one's, and stays when the tombstone goes.
+    expect(value(await late("another"))).toMatchObject({ result: { value: 1 } });
+    expect(codeOf(await late())).toBe("not_found");
+    for (const name of ["v1", "v2"]) expect(await runDurableObjectAlarm(variable(run, name))).toBe(true);
+    expect(value(await late("another"))).toMatchObject({ result: { value: 2 } });
+    expect(codeOf(await late())).toBe("not_found");
+    expect(await tablesOf(variable(run, "v1"))).not.toContain("deleted");
+    expect(await tablesOf(variable(run, "v2"))).toEqual([]);
+  });
+
+  it("a run that is made anew under its id begins with variables of its own", async () => {
+    const run = await smallRun();
+    value(await run.rpc.deleteRun());
+    await makeRun({ tenant: run.tenant, run: run.id });
+    const added = await run.rpc.callTool(used("atomic", { op: "add", name: "v1", delta: 5 }));
+    expect(value(added)).toMatchObject({ result: { value: 5 } });
+    value(await run.rpc.deleteRun());
   });
 
   it("waits for ops that are under way, so that none makes its variable anew", async () => {

@@ -3,7 +3,13 @@
  * door, the objects and the queue's consumer are the real ones; what fails is a binding. The other rows: test/e2e/faults.test.ts.
  */
 
-import { createExecutionContext, createMessageBatch, getQueueResult, runInDurableObject } from "cloudflare:test";
+import {
+  createExecutionContext,
+  createMessageBatch,
+  evictDurableObject,
+  getQueueResult,
+  runInDurableObject,
+} from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { serveSeat } from "../../src/agent/seat.ts";
 import { deployment } from "../../src/deployment.ts";
@@ -12,7 +18,7 @@ import { leaseMs, poisonedLosses, seatOpenMs, seatShards } from "../../src/limit
 import worker from "../../src/local/index.ts";
 import type { Env } from "../../src/objects/env.ts";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
-import type { SeatTicket } from "../../src/objects/seat-rpc.ts";
+import { deadSeatsQueue, type SeatTicket } from "../../src/objects/seat-rpc.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
 import type { InWorkerd } from "../errors/places.ts";
 import { bindings, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
@@ -267,6 +273,63 @@ const cases: Record<InWorkerd, () => Promise<void>> = {
     await logged(faults.seat_broke.log, () => deployment().queue(batch, { ...bindings, ...broken.env }));
     const { explicitAcks, retryMessages } = await getQueueResult(batch, createExecutionContext());
     expect({ explicitAcks, retryMessages }).toEqual({ explicitAcks: ["m"], retryMessages: [] });
+  },
+  seat_undelivered: async () => {
+    const { finding, log } = faults.seat_undelivered;
+    const run = await makeRun();
+    const message = { id: "m", timestamp: new Date(), attempts: 1, body: run.ticket("s") };
+    const batch = createMessageBatch<SeatTicket>(deadSeatsQueue, [message]);
+    await logged(log, () => deployment().queue(batch, bindings));
+    expect((await getQueueResult(batch, createExecutionContext())).explicitAcks).toEqual(["m"]);
+    const { rows } = value(await run.rpc.findings({ limit: 5 }));
+    expect(rows).toMatchObject([
+      { kind: finding, severity: "warning", message: expect.stringMatching(/^1 seat .*4 times/) },
+    ]);
+  },
+  storage_newer: async () => {
+    const run = await localRun();
+    await run.create(box("a"));
+    const add = { arguments: { op: "add", name: "n", delta: 1 } };
+    const use = {
+      run: () => ask(`/v1/runs/${run.id}`, {}),
+      variable: () => ask(`/v1/runs/${run.id}/tools/atomic`, {}, { body: add }),
+      gate: () => ask("/v1/pools/box/leases", {}, { body: { worker: "w", max: 1 } }),
+    };
+    const objects = {
+      run: () => bindings.RUNS.getByName(`${run.tenant}/${run.id}`),
+      variable: () => bindings.VARIABLES.getByName(`${run.tenant}/${run.id}/n`),
+      gate: () => bindings.GATES.getByName(run.tenant),
+    };
+    expect((await use.variable()).status).toBe(200);
+    const refused = async (kind: keyof typeof objects, spoil: string, mend: string, detail: RegExp) => {
+      const exec = async (sql: string) => {
+        await runInDurableObject(objects[kind](), (_, { storage }) => void storage.sql.exec(sql));
+        await evictDurableObject(objects[kind]());
+      };
+      await exec(spoil);
+      const response = await use[kind]();
+      expect({ status: response.status, ...((await response.json()) as object) }).toMatchObject({
+        status: 503,
+        code: faults.storage_newer.problem,
+        hint: expect.stringContaining("Deploy the newer version again"),
+        detail: expect.stringMatching(detail),
+        retryable: true,
+      });
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThanOrEqual(5);
+      await exec(mend);
+      expect((await use[kind]()).status).toBe(200);
+    };
+    for (const kind of ["variable", "run", "gate"] as const) {
+      const known = await runInDurableObject(objects[kind](), (_, { storage }) =>
+        storage.sql.exec("SELECT value FROM meta WHERE name = 'schema'").one(),
+      );
+      const set = (version: unknown) => `UPDATE meta SET value = '${version}' WHERE name = 'schema'`;
+      await refused(kind, set(99), set(known.value), /is of version 99/);
+    }
+    const log = (event: string) => `INSERT INTO log(seq, at, events) VALUES(1000, 1, '[${event}]')`;
+    const mend = "DELETE FROM log WHERE seq = 1000";
+    await refused("run", log('{"type":"dreamt","task":1}'), mend, /the type dreamt/);
+    await refused("run", log('{"type":"task_ready","task":1,"why":"dream","v":7}'), mend, /task_ready is of version 7/);
   },
   internal: async () => {
     const run = await localRun();

@@ -2,11 +2,11 @@
 
 import { createScheduledController, runInDurableObject } from "cloudflare:test";
 import { expect, it, vi } from "vitest";
-import { leaseMs } from "../../src/limits.ts";
+import { alarmUnheardMs, indexSettledMs, leaseMs } from "../../src/limits.ts";
 import worker from "../../src/local/index.ts";
 import type { RunScheduler } from "../../src/objects/run-scheduler.ts";
-import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
-import { bindings, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
+import { insertRun, listRuns, markChecked, setRunStatus, uncheckedRuns } from "../../src/storage/d1/run-index.ts";
+import { bindings, evictGate, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
@@ -55,6 +55,72 @@ it("corrects the index of a run that goes on or pauses, when its own notice was 
   expect(await statusOf(run.tenant, run.id)).toBe("active");
 });
 
+it("[X1] corrects the index of a live run that it has as ended, because an older word came last", async () => {
+  const run = await indexed();
+  await run.create({ key: "a", pool: "box", instructions: "a" });
+  value(await run.rpc.finishRun({ cancel: true }));
+  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("succeeded"));
+  value(await run.rpc.retryTask("a", undefined));
+  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("active"));
+  await sweep();
+  const { DB } = bindings;
+  await setRunStatus(DB, { tenant: run.tenant, id: run.id }, "succeeded", Date.now());
+  await sweep();
+  expect(await statusOf(run.tenant, run.id)).toBe("active");
+  // What is right is compared once, and not visited again.
+  value(await run.rpc.finishRun({ cancel: true }));
+  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("succeeded"));
+  const isUnchecked = async () => (await uncheckedRuns(DB, 1000)).some(({ id }) => id === run.id);
+  expect(await isUnchecked()).toBe(true);
+  await sweep();
+  expect(await isUnchecked()).toBe(false);
+});
+
+it("[X1] a word that is written while another is compared is compared as well", async () => {
+  const { DB } = bindings;
+  const name = { tenant: newTenant(), id: "run_55555555555555555555" };
+  await insertRun(DB, { ...name, name: null, createdAt: 1 });
+  await setRunStatus(DB, name, "failed", 5);
+  const [row] = (await uncheckedRuns(DB, 1000)).filter(({ id }) => id === name.id);
+  await setRunStatus(DB, name, "failed", 6);
+  await markChecked(DB, row!);
+  expect((await uncheckedRuns(DB, 1000)).filter(({ id }) => id === name.id)).toHaveLength(1);
+});
+
+const kinds = async (run: TestRun) =>
+  value(await run.rpc.findings({ limit: 10 })).rows.map(({ kind, message }) => [kind, message]);
+
+it("a wrong word of the index is a finding when it is older than a word of ours that is under way could be", async () => {
+  using clock = new TestClock();
+  const run = await indexed();
+  const wrong = () => bindings.DB.prepare("UPDATE runs SET status = 'paused' WHERE id = ?").bind(run.id).run();
+  await wrong();
+  await sweep();
+  expect([await statusOf(run.tenant, run.id), await kinds(run)]).toEqual(["active", []]);
+  clock.forward(indexSettledMs);
+  await wrong();
+  await sweep();
+  await sweep();
+  expect(await kinds(run)).toEqual([["repaired", expect.stringContaining("had it as paused")]]);
+});
+
+it("what the gate has forgotten is told again, and a finding; what it knows is none", async () => {
+  const run = await indexed();
+  await run.create({ key: "a", pool: "box", instructions: "a" });
+  const gate = bindings.GATES.getByName(run.tenant);
+  const rowsOf = () =>
+    runInDurableObject(gate, (_, { storage }) => storage.sql.exec("SELECT pool, run FROM ready").toArray());
+  await vi.waitFor(async () => expect(await rowsOf()).toHaveLength(1));
+  await sweep();
+  await sweep();
+  expect(await kinds(run)).toEqual([]);
+  await runInDurableObject(gate, (_, { storage }) => storage.sql.exec("DELETE FROM ready"));
+  await evictGate(run.tenant);
+  await sweep();
+  await vi.waitFor(async () => expect(await kinds(run)).toEqual([["repaired", expect.stringContaining('"box"')]]));
+  expect(await rowsOf()).toEqual([{ pool: "box", run: run.id }]);
+});
+
 const inObject = <T>(run: TestRun, work: (state: DurableObjectState, object: RunScheduler) => Promise<T>): Promise<T> =>
   runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), (object, state) =>
     work(state, object as unknown as RunScheduler),
@@ -72,6 +138,22 @@ it("sets an alarm again that is gone, and says so in the run's findings, once", 
   await sweep();
   expect(await inObject(run, ({ storage }) => storage.getAlarm())).not.toBeNull();
   expect(value(await run.rpc.findings({ limit: 10 })).rows.map(({ kind }) => kind)).toEqual(["repaired"]);
+});
+
+it("an alarm that is set and has not rung is a finding, when it is later than the platform's may be", async () => {
+  using clock = new TestClock();
+  const run = await indexed();
+  await run.create({ key: "a", pool: "box", instructions: "a" });
+  await run.lease();
+  // The platform's clock does not move with ours: to the object its alarm has not rung.
+  clock.forward(leaseMs + 1000);
+  await sweep();
+  expect((await run.task("a")).state).toBe("ready");
+  expect(await kinds(run)).toEqual([]);
+  await run.lease();
+  clock.forward(leaseMs + alarmUnheardMs + 1000);
+  await sweep();
+  expect(await kinds(run)).toEqual([["repaired", expect.stringContaining("had not rung")]]);
 });
 
 it("an alarm whose work fails rings again, later each time, and works when the fault is gone", async () => {

@@ -2,7 +2,7 @@
 
 import { applyD1Migrations, type D1Migration, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { variableStub } from "../../src/objects/env.ts";
+import { gateStub, variableStub } from "../../src/objects/env.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
 import { bindings, gateOf, makeRun, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
@@ -62,8 +62,7 @@ describe("storage of the first version", () => {
 });
 
 describe("storage of a newer version", () => {
-  // A gate refuses in its constructor: test/storage/migrations.test.ts.
-  it.each(["run", "variable"] as const)(
+  it.each(Object.keys(objects) as Kind[])(
     "S3 of a %s is refused and not touched; its own version finds all",
     async (kind) => {
       const run = await ground();
@@ -72,8 +71,12 @@ describe("storage of a newer version", () => {
       const before = await dump();
       await exec(kind, run, "UPDATE meta SET value = '99' WHERE name = 'schema'");
       await evictDurableObject(objects[kind](run));
-      const look = kind === "run" ? run.rpc.run() : variableStub(bindings, run.tenant, run.id, "n").look();
-      await expect(look).rejects.toThrow(/is of version 99.*Nothing was changed/s);
+      const looks: Record<Kind, () => Promise<unknown>> = {
+        run: () => run.rpc.run(),
+        variable: () => variableStub(bindings, run.tenant, run.id, "n").look(),
+        gate: () => gateStub(bindings, run.tenant).forget(run.id),
+      };
+      await expect(looks[kind]()).rejects.toThrow(/is of version 99.*Nothing was changed/s);
       expect(await dump()).toEqual(before);
       await exec(kind, run, `UPDATE meta SET value = '${now}' WHERE name = 'schema'`);
       expect(await uses[kind](run)).toMatchObject({ ok: true });

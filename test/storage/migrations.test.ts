@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { Newer } from "../../src/errors/newer.ts";
 import { gateSchema } from "../../src/storage/gate-schema.ts";
-import { migrate, NewerSchema, type Schema, storedVersion } from "../../src/storage/migrations.ts";
+import { migrate, type Schema, storedVersion } from "../../src/storage/migrations.ts";
 import { runSchema } from "../../src/storage/run/schema.ts";
 import { variableSchema } from "../../src/storage/variable/variable-store.ts";
 import { Storage } from "../sim/system/platform/storage.ts";
@@ -67,7 +68,7 @@ describe("storage of an object", () => {
     const { open, sql, written } = database();
     open({ ...schema, steps: [...schema.steps, "CREATE TABLE later(x)"] });
     const before = written();
-    expect(() => open(schema)).toThrow(NewerSchema);
+    expect(() => open(schema)).toThrow(Newer);
     expect(() => open(schema)).toThrow(/Nothing was changed. Deploy the newer version again/);
     expect(written()).toBe(before);
     expect(storedVersion(sql, schema)).toBe(schema.steps.length + 1);

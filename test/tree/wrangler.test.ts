@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { seatShards, seatsPerBatch } from "../../src/limits.ts";
+import { seatRetriesMax, seatShards, seatsPerBatch } from "../../src/limits.ts";
+import { deadSeatsQueue } from "../../src/objects/seat-rpc.ts";
 
 const config = (name: string) => readFileSync(join(import.meta.dirname, "../..", name), "utf8");
 
@@ -18,6 +19,20 @@ test.each(["wrangler.toml", "wrangler.local.toml"])(
     expect(consumers.map(([, , size]) => Number(size))).toEqual(
       Array.from({ length: seatShards }, () => seatsPerBatch),
     );
+  },
+);
+
+test.each(["wrangler.toml", "wrangler.local.toml"])(
+  "%s sends dead letters of all shards to the queue that is drained",
+  (name) => {
+    const text = config(name);
+    const consumers = [
+      ...text.matchAll(/\{ queue = "heddle-seats-\d+",.*max_retries = (\d+), dead_letter_queue = "(.*)" \}/g),
+    ];
+    expect(consumers.map(([, retries, dead]) => [Number(retries), dead])).toEqual(
+      Array.from({ length: seatShards }, () => [seatRetriesMax, deadSeatsQueue]),
+    );
+    expect(text).toContain(`{ queue = "${deadSeatsQueue}", max_batch_size = 100,`);
   },
 );
 

@@ -4,7 +4,8 @@
  * D1. It begins with one write, after which the run is gone for everybody: no call finds it, no seat gets work.
  * D2. Everything else can be repeated, and is until it is done: by the caller, the alarm or the sweep. The names of the
  *     variables go last, with the tables, since only they tell what there is.
- * D3. No op of a variable is under way, or begins, while its object is deleted: it would make the object anew.
+ * D3. No op of a variable is under way, or begins, while its object is deleted; one that an earlier life of the run's object has sent,
+ *     and that arrives after it, is refused by what the variable keeps of its end (shared-variable.ts).
  */
 
 import { effectRetryMs, variablesAtOnce } from "../../limits.ts";
@@ -42,11 +43,11 @@ export class Deletion {
     const store = RunStore.isStaged(this.#shell.sql) ? this.#shell.stage() : undefined;
     const text = store?.meta(metaName);
     if (!store || text === undefined) return false;
-    const { tenant, run } = JSON.parse(text) as Identity;
+    const { tenant, run, life = "" } = JSON.parse(text) as Identity;
     await this.#shell.remind(Date.now() + effectRetryMs);
     await this.#variables.idle();
     for (let page = store.variables.page(0, variablesAtOnce); page.length > 0; ) {
-      await Promise.all(page.map((variable) => this.#variables.deleteAll({ tenant, id: run }, variable)));
+      await Promise.all(page.map((variable) => this.#variables.deleteAll({ tenant, id: run, life }, variable)));
       page = store.variables.page(page.at(-1)!.seq, variablesAtOnce);
     }
     await gateStub(this.#env, tenant).forget(run);

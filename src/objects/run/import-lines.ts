@@ -20,6 +20,7 @@ import { argumentsObject } from "../../contract/tools.ts";
 import { fitsUtf8 } from "../../contract/utf8.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { Fault } from "../../errors/fault.ts";
+import { Newer } from "../../errors/newer.ts";
 import {
   contextBytesMax,
   importSkewMs,
@@ -34,7 +35,7 @@ import {
 } from "../../limits.ts";
 import type { Decided, SchedulerEvent } from "../../scheduler/events.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
-import { NewerEvent, upcast } from "../../storage/run/upcast.ts";
+import { upcast } from "../../storage/run/upcast.ts";
 import type { DataKind, VariableKind } from "../../variables/ops.ts";
 import type { VariableContents } from "../variable-rpc.ts";
 
@@ -278,7 +279,9 @@ function present(stored: Record<string, unknown>, seq: number): Readonly<Record<
   try {
     return upcast(stored);
   } catch (error) {
-    throw error instanceof NewerEvent ? wrong(`event ${seq}: ${error.message}`) : error;
+    throw error instanceof Newer
+      ? wrong(`event ${seq}: ${error.what} A newer version of Heddle wrote it, and can read it`)
+      : error;
   }
 }
 

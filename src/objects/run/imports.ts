@@ -23,7 +23,7 @@ import { newProgress, type Progress, type Taken, takeLine } from "./import-lines
 import { LoadedRun } from "./loaded-run.ts";
 import type { Models } from "./models.ts";
 import { ok } from "./replies.ts";
-import type { RunShell } from "./shell.ts";
+import { newLife, type RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
 
 const progressName = "import";
@@ -133,7 +133,7 @@ export class Imports {
     this.#named(line, () => requireCounts(progress, end));
     await this.#sealVariables(store, progress, line);
     const { run, ended } = this.#shell.transaction(() => {
-      store.setIdentity({ tenant: progress.tenant, run: progress.run });
+      store.setIdentity({ tenant: progress.tenant, run: progress.run, life: newLife() });
       const run = this.#named(line, () => wholeRun(store, this.#shell.models, progress.seq, end));
       const { state } = run;
       const step = new Step(state, Math.max(Date.now(), state.header.changedAt));

@@ -9,6 +9,8 @@ import type { Models } from "./models.ts";
 export class LoadedRun {
   readonly tenant: string;
   readonly id: RunId;
+  /** As in Identity; "" for runs that have none. */
+  readonly life: string;
   readonly suffix: string;
   readonly state: RunState;
   readonly store: RunStore;
@@ -19,8 +21,9 @@ export class LoadedRun {
 
   /** `state`: as of another moment than its last command. */
   constructor(store: RunStore, models: Models, state = store.load()) {
-    const { tenant, run } = store.identity();
+    const { tenant, run, life = "" } = store.identity();
     this.tenant = tenant;
+    this.life = life;
     this.id = run as RunId;
     this.suffix = runSuffix(this.id);
     this.store = store;

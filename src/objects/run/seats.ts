@@ -54,6 +54,12 @@ export class Seats {
     this.#openings.set(ticket.nonce, { sentAt: now, shard: ticket.shard });
   }
 
+  /** The queue has lost it: it is late at once (O2). */
+  lost(nonce: string): void {
+    const opening = this.#openings.get(nonce);
+    if (opening) this.#openings.set(nonce, { ...opening, sentAt: 0 });
+  }
+
   /** False for a duplicate (O3). */
   open(nonce: string, now: number): boolean {
     if (this.#opened.has(nonce)) return false;

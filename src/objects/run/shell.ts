@@ -8,14 +8,15 @@
  *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
  */
 
+import type { RunStatus } from "../../contract/shapes.ts";
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
-import { alarmOverdueMs, alarmRetryMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } from "../../limits.ts";
+import { indexSettledMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
 import { nextReady } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
-import { mayStartCalls, nextCall, urlPool } from "../../scheduler/remote-calls.ts";
-import { isRunEnded, type RunState } from "../../scheduler/state.ts";
+import { nextCall, urlPool } from "../../scheduler/remote-calls.ts";
+import type { RunState } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
 import { setRunStatus } from "../../storage/d1/run-index.ts";
@@ -23,10 +24,11 @@ import { type Identity, RunStore } from "../../storage/run/run-store.ts";
 import { bootOf } from "../boot.ts";
 import { Commits } from "../commits.ts";
 import { type Env, gateStub } from "../env.ts";
-import { laneOf } from "../lanes.ts";
 import type { Idem, LeaseWishes, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
 import type { NextTask, SeatJob } from "../seat-rpc.ts";
+import { RunAlarm } from "./alarm.ts";
+import { Announcements } from "./announcements.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { Partials } from "./partials.ts";
@@ -37,6 +39,9 @@ import { startHosted } from "./start-hosted.ts";
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
 const seatNonce = () => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
+
+/** As in Identity. */
+export const newLife = (): string => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
 
 type Decide<T> = (step: Step, run: LoadedRun) => Reply<T>;
 
@@ -57,13 +62,11 @@ export class RunShell {
   readonly #openSeats: OpenSeats;
   readonly #commits: Commits<Command, Reply<unknown>>;
   #run: LoadedRun | undefined;
-  #alarmAt = Number.POSITIVE_INFINITY;
-  /** In a row. */
-  #alarmFailures = 0;
-  #announced = new Map<string, boolean>();
-  /** Lanes of which the gate is being told: calls may overtake one another, so there is one at a time. */
-  readonly #telling = new Set<string>();
+  readonly #alarm: RunAlarm;
+  readonly #announcements: Announcements;
   #indexed = "";
+  /** What the index should say, and since when at the latest. */
+  #status: { readonly shown: string; readonly since: number } | undefined;
   #retryEffectsAt = Number.POSITIVE_INFINITY;
   #outcomesDroppedAt = 0;
 
@@ -72,6 +75,20 @@ export class RunShell {
     this.#env = env;
     this.#openSeats = openSeats;
     this.models = new Models(env);
+    this.#alarm = new RunAlarm(ctx);
+    this.#announcements = new Announcements({
+      gate: ({ tenant }) => gateStub(env, tenant),
+      isCurrent: (run) => this.#run === run,
+      now: () => this.now(),
+      repeatable: (word, forget) => this.#repeatable(word, forget),
+      wasForgotten: ({ pool, tool }) => {
+        const what = tool === undefined ? "tasks" : `calls of ${tool}`;
+        this.repaired(
+          "gate",
+          `The tenant's gate had forgotten that ${what} of pool "${pool}" are ready. It was told again; workers that asked meanwhile were not given them.`,
+        );
+      },
+    });
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
       () => ctx.storage.sync(),
@@ -104,7 +121,7 @@ export class RunShell {
 
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
   create(identity: Identity): LoadedRun {
-    this.#run = new LoadedRun(RunStore.create(this.sql, identity), this.models);
+    this.#run = new LoadedRun(RunStore.create(this.sql, { ...identity, life: newLife() }), this.models);
     this.#noteBoot(this.#run);
     return this.#run;
   }
@@ -120,12 +137,13 @@ export class RunShell {
     this.#run = run;
     this.#noteBoot(run);
     this.#indexed = "";
+    this.#status = undefined;
     this.effects(run, ended);
   }
 
   /** Rings the alarm at that time: for an object that has no run, and so no clock. */
   async remind(at: number): Promise<void> {
-    if (!this.#run) await this.#ctx.storage.setAlarm(at);
+    if (!this.#run) await this.#alarm.remind(at);
   }
 
   now(): number {
@@ -245,7 +263,7 @@ export class RunShell {
   effects(run: LoadedRun, ended: readonly number[]): void {
     this.signals.committed(ended);
     this.#openWantedSeats(run);
-    this.#announce(run);
+    this.#announcements.announce(run);
     this.#index(run);
     this.arm();
   }
@@ -264,54 +282,20 @@ export class RunShell {
     this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
   }
 
-  /** Tells the tenant's gate which pools of pull workers have something to lease here, when that changed. */
-  #announce(run: LoadedRun): void {
-    for (const pool of run.state.ready.keys()) {
-      if (pool !== hostedPool) this.#tell(run, { pool }, nextReady(run.state, pool, this.now()) !== undefined);
-    }
-    const mayStart = mayStartCalls(run.state);
-    for (const { pool, tool, ready } of run.state.openCalls.lanes()) {
-      if (pool !== urlPool) this.#tell(run, { pool, tool }, mayStart && ready > 0);
-    }
-    // Perhaps no worker asks any more, whose empty answer would take the run off.
-    if (isRunEnded(run.state)) for (const lane of lanesOf(run)) this.#tell(run, lane, false);
-  }
-
-  #tell(run: LoadedRun, { pool, tool }: { pool: string; tool?: string }, ready: boolean): void {
-    const lane = laneOf(pool, tool);
-    // An object that was loaded anew does not know what it has announced; it matters when nothing follows.
-    const announced = this.#announced.get(lane) ?? isRunEnded(run.state);
-    if (announced === ready || this.#telling.has(lane)) return;
-    this.#announced.set(lane, ready);
-    this.#telling.add(lane);
-    const told = gateStub(this.#env, run.tenant)
-      .announce({ run: run.id, pool, ...(tool && { tool }), ready })
-      .finally(() => {
-        this.#telling.delete(lane);
-        // What has changed meanwhile.
-        if (this.#run === run) this.#announce(run);
-      });
-    this.#repeatable(told, () => this.#announced.delete(lane));
-  }
-
   /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
   announceAnew(): void {
-    this.#announced.clear();
+    this.#announcements.anew();
   }
 
-  /** The gate was told by an empty answer that nothing of this is ready: the next that is must be announced again. */
-  announcedEmpty({ pool, kinds = ["task"], tools }: { readonly pool: string } & LeaseWishes): void {
-    if (kinds.includes("task")) this.#announced.set(pool, false);
-    if (!kinds.includes("tool_call")) return;
-    for (const lane of this.#run?.state.openCalls.lanes() ?? []) {
-      if (lane.pool === pool && (!tools || tools.includes(lane.tool)))
-        this.#announced.set(laneOf(pool, lane.tool), false);
-    }
+  announcedEmpty(asked: { readonly pool: string } & LeaseWishes): void {
+    this.#announcements.wasEmpty(this.#run, asked);
   }
 
   #index(run: LoadedRun): void {
     const { status, endedAt } = run.state.header;
     const shown = `${status} ${endedAt}`;
+    if (this.#status?.shown !== shown)
+      this.#status = { shown, since: this.#status ? this.now() : run.state.header.changedAt };
     if (this.#indexed === shown) return;
     const isFirst = this.#indexed === "" && status === "active";
     this.#indexed = shown;
@@ -320,6 +304,17 @@ export class RunShell {
     this.#repeatable(setRunStatus(this.#env.DB, name, status, endedAt || null), () => {
       this.#indexed = "unknown";
     });
+  }
+
+  /** For the sweep, which corrects it: a word that is wrong for longer than ours may be under way is a finding. */
+  checkIndexed(indexed: RunStatus): void {
+    const run = this.load();
+    if (!run || !this.#status || run.state.header.status === indexed) return;
+    if (this.now() - this.#status.since < indexSettledMs) return;
+    this.repaired(
+      "index",
+      `The index of runs had it as ${indexed} when the sweep came, and lists showed that. It is corrected.`,
+    );
   }
 
   #repeatable(effect: Promise<unknown>, forget: () => void): void {
@@ -331,67 +326,55 @@ export class RunShell {
     this.#ctx.waitUntil(effect.then(() => undefined, retry));
   }
 
-  /** Sets the alarm when something is due before it would ring. It may ring early: then it is set anew. */
+  /** Sets the alarm when something is due before it would ring. */
   arm(earliest = 0): void {
     const run = this.#run;
     if (!run) return;
     const clock = nextClock(run.state) ?? Number.POSITIVE_INFINITY;
     const opening = this.seats.nextCheck() ?? Number.POSITIVE_INFINITY;
-    const want = Math.min(clock, opening, this.#retryEffectsAt);
-    const now = Date.now();
-    const overdue = this.#alarmAt + alarmOverdueMs < now;
-    if (want === Number.POSITIVE_INFINITY || (want >= this.#alarmAt && !overdue)) return;
-    this.#setAlarm(Math.max(want, now, earliest));
+    this.#alarm.arm(Math.min(clock, opening, this.#retryEffectsAt), earliest, run.id);
   }
 
-  #setAlarm(at: number): void {
-    this.#alarmAt = at;
-    const forget = (error: unknown) => {
-      console.error("alarm was not set", { run: this.#run?.id, error: String(error) });
-      // The next command sets it.
-      if (this.#alarmAt === at) this.#alarmAt = Number.POSITIVE_INFINITY;
-    };
-    this.#ctx.waitUntil(this.#ctx.storage.setAlarm(at).catch(forget));
+  /** The alarm has rung: `others` is what it may have rung for in an object without a run, and answers whether it did. Never throws. */
+  async alarm(scheduledAt: number, others: () => Promise<boolean>): Promise<void> {
+    await this.#alarm.ring(scheduledAt, this.#run?.id, async () => {
+      if (await others()) return;
+      this.#alarm.rang();
+      this.#retryEffectsAt = Number.POSITIVE_INFINITY;
+      this.command(() => ({ ok: true, value: null }));
+      this.#dropOldOutcomes();
+      // One that is set to the very time it rang at would be stored and never ring.
+      this.arm(scheduledAt + 1);
+      this.#alarm.worked();
+    });
   }
 
-  /**
-   * Whether the alarm that storage has rings in time for the run's next clock. When not, whoever removed it was no code of ours:
-   * it is set, and the run's findings say so.
-   */
+  /** For the sweep: sets the alarm again where what storage has does not ring in time for the run's next clock (A1). */
   async repairAlarm(): Promise<void> {
+    const before = this.#run;
+    const dueBefore = before && nextClock(before.state);
+    const wrongFor = await this.#alarm.look();
+    // Whoever came meanwhile has set it himself.
+    if (this.#run !== before) return;
     const run = this.load();
     const due = run && nextClock(run.state);
-    if (!run || due === undefined) return;
-    const stored = await this.#ctx.storage.getAlarm();
-    if ((stored !== null && stored <= due + alarmOverdueMs) || nextClock(run.state) !== due) return;
-    console.warn("repaired", { run: run.id, what: "alarm" });
-    const message = `Its alarm was ${stored === null ? "gone" : "set too late"} when the sweep came. It is set again, and what was due is done: nothing was lost, but it came late.`;
+    if (due === undefined || (before && due !== dueBefore)) return;
+    const wrong = wrongFor(due);
+    if (wrong === undefined) return;
+    this.#alarm.rang();
+    this.repaired(
+      "alarm",
+      `Its alarm was ${wrong} when the sweep came. It is set again, and what was due is done: nothing was lost, but it came late.`,
+    );
+  }
+
+  /** Tells the operator, and the run's findings, that something was put right that no code of ours leaves wrong. */
+  repaired(what: "alarm" | "gate" | "index", message: string): void {
+    console.warn("repaired", { run: this.#run?.id, what });
     this.command((step) => {
       step.emit({ type: "finding", kind: "repaired", severity: "info", subjects: [], message });
       return { ok: true, value: null };
     });
-    this.#alarmAt = Number.POSITIVE_INFINITY;
-    this.arm();
-  }
-
-  /** What the alarm was to do failed: it rings again, later each time, and never stops to. */
-  async alarmFailed(bug: unknown, earliest = 0): Promise<void> {
-    const backoff = Math.min(alarmRetryMs * 2 ** this.#alarmFailures++, sweepEveryMs);
-    console.error("alarm failed", { run: this.#run?.id, again_ms: backoff, error: String(bug) });
-    this.#alarmAt = Math.max(Date.now() + backoff, earliest);
-    await this.#ctx.storage.setAlarm(this.#alarmAt);
-  }
-
-  /** The alarm's work. @throws what its caller hands to `alarmFailed` */
-  alarm(scheduledAt: number): void {
-    this.#alarmAt = Number.POSITIVE_INFINITY;
-    this.#retryEffectsAt = Number.POSITIVE_INFINITY;
-    // One that is set to the very time it rang at would be stored and never ring.
-    const earliest = scheduledAt + 1;
-    this.command(() => ({ ok: true, value: null }));
-    this.#dropOldOutcomes();
-    this.arm(earliest);
-    this.#alarmFailures = 0;
   }
 
   #dropOldOutcomes(): void {
@@ -415,19 +398,11 @@ export class RunShell {
     this.#run = undefined;
     this.signals.releaseAll();
     await this.#ctx.storage.deleteAll();
-    await this.#ctx.storage.deleteAlarm();
-    this.#alarmAt = Number.POSITIVE_INFINITY;
-    this.#announced.clear();
+    await this.#alarm.remove();
+    this.#announcements.clear();
     this.#indexed = "";
+    this.#status = undefined;
   }
-}
-
-/** The lanes that the run may have announced, as far as its queues, limits and tools tell. */
-function lanesOf({ state, tools }: LoadedRun): { pool: string; tool?: string }[] {
-  const pools = new Set([...state.ready.keys(), ...state.header.limits.pools]);
-  pools.delete(hostedPool);
-  const calls = [...tools.values()].flatMap(({ pool, name }) => (pool === undefined ? [] : [{ pool, tool: name }]));
-  return [...Array.from(pools, (pool) => ({ pool })), ...calls];
 }
 
 /** Calls of urls that seats can begin now. */

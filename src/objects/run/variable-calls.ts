@@ -10,7 +10,7 @@ import type { Page, VariableView } from "../../contract/shapes.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { toolHints } from "../../errors/codes.ts";
 import { faults } from "../../errors/faults.ts";
-import { platformFaultOf } from "../../errors/platform.ts";
+import { platformDetail, platformFaultOf } from "../../errors/platform.ts";
 import { inlineResultBytesMax, pageBytesMax, variablesAtOnce, variablesPerRunMax } from "../../limits.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
@@ -104,7 +104,7 @@ export class VariableCalls {
     if (run.isGone) return { ok: false, fault: { code: "not_found", detail: "The run was deleted." } };
     const { call } = later;
     const object = variableStub(this.#env, run.tenant, run.id, call.name);
-    const sent = object.carryOut({ tenant: run.tenant, run: run.id, call, id });
+    const sent = object.carryOut({ tenant: run.tenant, run: run.id, life: run.life, call, id });
     this.#underWay.add(sent);
     try {
       const reply = await sent;
@@ -115,7 +115,7 @@ export class VariableCalls {
       if (!fault) throw error;
       return {
         ok: false,
-        fault: { code: faults[fault].problem, detail: `variable "${call.name}": ${faults[fault].what}` },
+        fault: { code: faults[fault].problem, detail: `variable "${call.name}": ${platformDetail(fault, error)}` },
       };
     } finally {
       this.#underWay.delete(sent);
@@ -129,11 +129,11 @@ export class VariableCalls {
   }
 
   async deleteAll(
-    run: Pick<LoadedRun, "tenant"> & { readonly id: string },
+    run: Pick<LoadedRun, "tenant" | "life"> & { readonly id: string },
     variable: RegisteredVariable,
   ): Promise<void> {
     if (isBlockingKind(variable.kind)) return;
-    await variableStub(this.#env, run.tenant, run.id, variable.name).deleteAll();
+    await variableStub(this.#env, run.tenant, run.id, variable.name).deleteAll(run.life);
   }
 }
 

@@ -3,6 +3,9 @@
  *
  * A row is inserted before its run's object is created and removed after the object is deleted, so that every object that
  * exists has a row; a row without an object is found by the sweep (the object answers `not_found`) and deleted.
+ *
+ * X1. Each word of a status is counted. A word that a run has ended is compared with the run's object once, by the sweep, after it
+ *     was written: a live run whose newest word was overtaken by an older one would be visited by nobody else.
  */
 
 import type { RunStatus } from "../../contract/shapes.ts";
@@ -61,7 +64,7 @@ export async function setRunStatus(
   endedAt: number | null,
 ): Promise<void> {
   await db
-    .prepare("UPDATE runs SET status = ?, ended_at = ?, metered = 0 WHERE tenant = ? AND id = ?")
+    .prepare("UPDATE runs SET status = ?, ended_at = ?, metered = 0, writes = writes + 1 WHERE tenant = ? AND id = ?")
     .bind(status, endedAt, run.tenant, run.id)
     .run();
 }
@@ -94,19 +97,39 @@ export async function countRuns(db: D1Database, tenant: string): Promise<number>
   return row?.n ?? 0;
 }
 
+/** A row as the sweep visits it. */
+export interface SweptRow extends RunName {
+  readonly status: RunStatus;
+  readonly ended_at: number | null;
+  /** Of its status, so far. */
+  readonly writes: number;
+}
+
 /** Runs of all tenants that have not ended, paused ones included, in a fixed order after `after`; for the cron sweep. */
-export async function activeRuns(
-  db: D1Database,
-  limit: number,
-  after?: RunName,
-): Promise<(RunName & { status: RunStatus })[]> {
+export const activeRuns = (db: D1Database, limit: number, after?: RunName): Promise<SweptRow[]> =>
+  sweptRows(db, "ended_at IS NULL", limit, after);
+
+/** Runs of all tenants that have ended, as was written since somebody compared it (X1); in the same order. */
+export const uncheckedRuns = (db: D1Database, limit: number, after?: RunName): Promise<SweptRow[]> =>
+  sweptRows(db, "ended_at IS NOT NULL AND checked < writes", limit, after);
+
+async function sweptRows(db: D1Database, which: string, limit: number, after: RunName | undefined) {
   const { results } = await db
     .prepare(
-      "SELECT tenant, id, status FROM runs WHERE ended_at IS NULL AND (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?",
+      `SELECT tenant, id, status, ended_at, writes FROM runs
+       WHERE ${which} AND (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?`,
     )
     .bind(after?.tenant ?? "", after?.id ?? "", limit)
-    .all<RunName & { status: RunStatus }>();
+    .all<SweptRow>();
   return results;
+}
+
+/** The word that `row` has is the run's own (X1); one that was written since is not meant. */
+export async function markChecked(db: D1Database, row: SweptRow): Promise<void> {
+  await db
+    .prepare("UPDATE runs SET checked = ? WHERE tenant = ? AND id = ? AND checked < ?")
+    .bind(row.writes, row.tenant, row.id, row.writes)
+    .run();
 }
 
 /**

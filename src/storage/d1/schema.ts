@@ -1,6 +1,9 @@
 /** Whether the migrations have been applied. */
 
-const tables = ["tenants", "api_keys", "runs", "idempotency", "audit", "credentials", "usage", "usage_positions"];
+const tables = [
+  ...["tenants", "api_keys", "runs", "idempotency", "audit", "credentials"],
+  ...["usage", "usage_positions", "sweep_passes", "sweep_failures"],
+];
 
 /** Tables that are missing. @throws when D1 does not answer */
 export async function missingTables(db: D1Database): Promise<string[]> {

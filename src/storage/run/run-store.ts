@@ -22,6 +22,8 @@ export interface Identity {
   readonly run: string;
   /** The id of the key that created it; absent where nobody's did. */
   readonly key?: string;
+  /** Tells runs of the same id apart, one of which was deleted before the other was made. Runs of before there was one have none. */
+  readonly life?: string;
 }
 
 const emptyHeader = (): RunHeader => ({
@@ -66,7 +68,7 @@ export class RunStore {
     this.#checkpoints = new Checkpoints(sql, this.texts);
   }
 
-  /** Undefined when the run was never created, or is deleted. @throws NewerSchema */
+  /** Undefined when the run was never created, or is deleted. @throws Newer */
   static open(sql: SqlStorage, transaction: Transaction): RunStore | undefined {
     if (storedVersion(sql, runSchema) === 0) return undefined;
     // Before anything is read: newer code may keep the identity elsewhere.
@@ -82,7 +84,7 @@ export class RunStore {
     return new RunStore(sql);
   }
 
-  /** The tables of a run that is not one yet: `open` does not see it before it has its identity. @throws NewerSchema */
+  /** The tables of a run that is not one yet: `open` does not see it before it has its identity. @throws Newer */
   static stage(sql: SqlStorage, transaction = callersTransaction): RunStore {
     migrate(sql, transaction, runSchema);
     return new RunStore(sql);

@@ -7,6 +7,7 @@
  * E3. An event of a version that is not known is never guessed at: it is refused.
  */
 
+import { Newer } from "../../errors/newer.ts";
 import type { SchedulerEvent } from "../../scheduler/events.ts";
 
 type Stored = Readonly<Record<string, unknown>>;
@@ -24,20 +25,13 @@ const stepsOf = (type: string): readonly Upcast[] =>
 /** The version in which events of this type are written. */
 export const versionOf = (type: string): number => stepsOf(type).length + 1;
 
-export class NewerEvent extends Error {
-  constructor(type: string, v: unknown) {
-    super(
-      `${type} is of version ${JSON.stringify(v)}, this server reads up to ${versionOf(type)}: ` +
-        "a newer version of Heddle wrote it, and can read it",
-    );
-    this.name = "NewerEvent";
-  }
-}
+const newerEvent = (type: string, v: unknown) =>
+  new Newer(`${type} is of version ${JSON.stringify(v)}, this server reads up to ${versionOf(type)}.`);
 
-/** The event in its present form, without `v`. @throws NewerEvent */
+/** The event in its present form, without `v`. @throws Newer */
 export function upcast({ v = 1, ...event }: Stored): Stored {
   const type = String(event.type);
-  if (!Number.isInteger(v) || (v as number) < 1 || (v as number) > versionOf(type)) throw new NewerEvent(type, v);
+  if (!Number.isInteger(v) || (v as number) < 1 || (v as number) > versionOf(type)) throw newerEvent(type, v);
   return stepsOf(type)
     .slice((v as number) - 1)
     .reduce((old, step) => step(old), event as Stored);

@@ -38,6 +38,8 @@ export interface VariableIdentity {
   readonly name: string;
   readonly kind: DataKind;
   readonly createdAt: number;
+  /** The run's; variables of before there was one, and imported ones, have none. */
+  readonly life?: string;
 }
 
 /** The answer that an op got, as it is kept for its repeats. */
@@ -66,7 +68,7 @@ export class VariableStore implements Stored {
     this.#head = head;
   }
 
-  /** Undefined when it was never created, or is deleted. @throws NewerSchema */
+  /** Undefined when it was never created, or is deleted. @throws Newer */
   static open(sql: SqlStorage, transaction: Transaction): VariableStore | undefined {
     if (storedVersion(sql, variableSchema) === 0) return;
     migrate(sql, transaction, variableSchema);

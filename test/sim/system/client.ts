@@ -13,7 +13,7 @@ export interface RunPlan {
   /** Tasks that the client knows it has made. */
   readonly known: string[];
   isCreated: boolean;
-  /** It is deleted in the end, while work is going on in it. */
+  /** It is deleted, while work is going on in it and things go wrong. */
   readonly isToGo: boolean;
 }
 
@@ -41,6 +41,7 @@ export class Client {
     const { random } = this.#staff;
     while (!this.isStopping) {
       await sleep(random.int(1, 4000));
+      if (this.#plan.isToGo && random.chance(0.05)) break;
       const what = random.weighted({
         post: 5,
         tool: 5,
@@ -49,6 +50,8 @@ export class Client {
         cancel: 0.7,
         retry: 1.5,
         pause: 0.5,
+        budget: 0.3,
+        finish: 0.4,
         wait: 1,
       });
       await this[`_${what}`]();

@@ -7,8 +7,11 @@ export {
   checkpointTailRows,
   commandsPerCommit,
   commitsInARow,
+  deadLettersToldEveryMs,
   logCacheBytes,
   logRowBytes,
   rowBytesMax,
   snapshotCacheBytes,
+  sweepPageRuns,
+  sweepPassRuns,
 } from "./small-limits.ts";

@@ -39,6 +39,8 @@ export class RunWatch {
   readonly state: RunState = newState();
   readonly #rows: Row[] = [];
   readonly #bodies = new Map<number, string>();
+  /** As its findings have it. */
+  deadSeatsTold = 0;
   readonly types: string[] = [];
   #flushes = 0;
   /** Its identity was taken away: what follows is its end. */
@@ -77,6 +79,8 @@ export class RunWatch {
     this.#history.add({ seq, event, causes, body });
     this.#variables.add({ seq, event, causes, body });
     this.types.push(event.type);
+    if (event.type === "finding" && event.kind === "dead_letter")
+      this.deadSeatsTold += Number.parseInt(event.message, 10);
     if (event.type === "task_started" && (header.status !== "active" || this.state.working >= header.limits.workers))
       throw new Error(`[O4] a lease too many, at event ${seq}`);
     if (at < header.changedAt) throw new Error(`[L1] event ${seq} is older than the one before it`);

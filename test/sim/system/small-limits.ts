@@ -13,3 +13,7 @@ export const rowBytesMax = 3000;
 export const commandsPerCommit = 3;
 export const commitsInARow = 2;
 export const snapshotCacheBytes = 40_000;
+export const deadLettersToldEveryMs = 20_000;
+/** A page for each two runs, and passes that don't come to all of them. */
+export const sweepPageRuns = 1;
+export const sweepPassRuns = 1;

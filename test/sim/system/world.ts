@@ -13,10 +13,11 @@ import { serveSeat } from "../../../src/agent/seat.ts";
 import { runAttempt } from "../../../src/agent/turn-loop.ts";
 import { runIdOf } from "../../../src/ids.ts";
 import { meterRuns } from "../../../src/meter-runs.ts";
+import { takeDeadLetters } from "../../../src/objects/dead-letters.ts";
 import { runStub } from "../../../src/objects/env.ts";
 import { RunScheduler } from "../../../src/objects/run-scheduler.ts";
 import { SharedVariable } from "../../../src/objects/shared-variable.ts";
-import { sweepRuns } from "../../../src/objects/sweep.ts";
+import { sweepRuns } from "../../../src/objects/sweep/sweep.ts";
 import { TenantGate } from "../../../src/objects/tenant-gate.ts";
 import { Random } from "../random.ts";
 import { idemOf, persist } from "./calls.ts";
@@ -66,6 +67,8 @@ export class World {
   readonly #people: Person[] = [];
   readonly #startedAt = this.#timeline.now;
   #isOver = false;
+  /** Not even the cron comes. */
+  #isAtRest = false;
   #failure: unknown;
   #digest = 0;
   steps = 0;
@@ -101,6 +104,10 @@ export class World {
 
   get eventTypes(): ReadonlySet<string> {
     return new Set([...this.#watches.values()].flatMap(({ types }) => types));
+  }
+
+  get deadSeatsTold(): number {
+    return [...this.#watches.values()].reduce((sum, { deadSeatsTold }) => sum + deadSeatsTold, 0);
   }
 
   get acknowledged(): number {
@@ -167,6 +174,7 @@ export class World {
         (work, ports) => runAttempt(work, { ...ports, callModel: this.#model.callOf(ticket.run) }),
         isolate.cache,
       );
+    this.#cloud.queues.bury = (batch) => takeDeadLetters(batch, this.#cloud.env);
     for (let i = random.int(1, 2); i > 0; i--) this.#plans.push(this.#newPlan());
     for (const plan of this.#plans) {
       const client = new Client(staff, plan);
@@ -224,7 +232,7 @@ export class World {
 
   #planSweep(): void {
     this.#timeline.plan(minute, "cron", () => {
-      if (this.#isOver) return;
+      if (this.#isAtRest) return;
       this.#planSweep();
       if (this.#faults.strikes("lostSweep")) return;
       const { env } = this.#cloud;
@@ -305,8 +313,9 @@ export class World {
     const isCreated = await this.#until(healMs, () => this.#plans.every((plan) => plan.isCreated));
     const plans = this.#plans.filter((plan) => !plan.isToGo);
     if (!isCreated) throw new Error("[liveness] a run was never created");
-    // Whoever is in the middle of something may still use up a budget, or reopen a run, that the operator has looked at.
-    await this.#until(healMs, () => this.#clients.every((client) => client.isDone));
+    // What they still do, a budget that is too small above all, comes before what the operator does.
+    if (!(await this.#until(healMs, () => this.#clients.every((client) => client.isDone))))
+      throw new Error("[liveness] a client is not answered");
     for (const { input } of plans) {
       const run = () => runStub(this.#cloud.env, tenant, input.run);
       operator
@@ -322,10 +331,10 @@ export class World {
         const { state } = this.#watches.get(`${tenant}/${input.run}`)!;
         return state.liveCount() === 0;
       });
-    const done = () => this.#clients.every((client) => client.isDone) && allEnded();
-    if (!(await this.#until(healMs, done))) throw new Error(`[liveness] live after ${healMs} ms: ${this.#live()}`);
-    // What is still under way arrives: a call whose caller has given up.
-    await this.#until(minute, () => false);
+    if (!(await this.#until(healMs, allEnded))) throw new Error(`[liveness] live after ${healMs} ms: ${this.#live()}`);
+    // What is still under way arrives: a call whose caller has given up. Then the sweep comes, and comes again.
+    await this.#until(3 * minute, () => false);
+    for (const { input } of plans) this.#checkIndex(input.run);
     for (const { input } of plans) {
       const run = () => runStub(this.#cloud.env, tenant, input.run);
       operator
@@ -338,6 +347,14 @@ export class World {
         .catch((error) => this.#fail(error));
     }
     if (!(await this.#until(healMs, () => ended.size === plans.length))) throw new Error("[liveness] no run's end");
+  }
+
+  /** Nothing happens in the run: the index says what it does. */
+  #checkIndex(run: string): void {
+    const { status, endedAt } = this.#watches.get(`${tenant}/${run}`)!.state.header;
+    const row = this.#cloud.index.rows("SELECT id, status, ended_at FROM runs").find(({ id }) => id === run);
+    if (row?.status !== status || row.ended_at !== (endedAt || null))
+      throw new Error(`[X1] the run is ${status} ${endedAt}, and in the index: ${JSON.stringify(row)}`);
   }
 
   #live(): string {
@@ -375,6 +392,8 @@ export class World {
   async #quiet(): Promise<void> {
     this.#isOver = true;
     await this.#until(quietMs, () => false);
+    this.#isAtRest = true;
+    await this.#until(minute, () => false);
     this.#checkNothingLeft();
     await this.#until(longest, () => false);
     const [still] = this.#timeline.planned;
@@ -390,6 +409,11 @@ export class World {
         throw new Error(`[L1] a follower was told of ${follower.told[wrong]}, which is not event ${wrong + 1}`);
     }
     for (const watch of this.#watches.values()) watch.check();
+    for (const { input } of this.#plans) {
+      const told = this.#watches.get(`${tenant}/${input.run}`)!.deadSeatsTold;
+      const dead = this.#cloud.queues.dead.get(input.run)?.size ?? 0;
+      if (told > dead) throw new Error(`[Y1] ${told} dead seats were told of, and there were ${dead}`);
+    }
     for (const { input, isToGo } of this.#plans) if (isToGo) this.#checkGone(input.run);
     for (const { input } of this.#plans) this.#checkMetered(input.run);
   }
@@ -430,7 +454,7 @@ export class World {
     for (const gate of this.#cloud.named("GATES", ""))
       for (const row of gate.storage.rows("SELECT pool, run FROM ready"))
         left.push(`announced: ${JSON.stringify(row)}`);
-    for (const row of this.#cloud.index.rows("SELECT id, status FROM runs WHERE ended_at IS NULL"))
+    for (const row of this.#cloud.index.rows("SELECT id, status FROM runs WHERE ended_at IS NULL OR checked < writes"))
       left.push(`in the index: ${JSON.stringify(row)}`);
     if (left.length > 0) throw new Error(`[liveness] left behind: ${left.join("; ")}`);
   }

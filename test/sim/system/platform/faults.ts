@@ -23,10 +23,12 @@ const most = {
   lateAlarm: 0.2,
   doubleAlarm: 0.1,
   lostAlarm: 0.03,
-  /** Of a queue's message: it comes late, or twice; of a batch: it is refused. */
+  /** Of a queue's message: it comes late, or twice; of a batch that is sent: it is refused. */
   lateMessage: 0.2,
   doubleMessage: 0.1,
   refusedBatch: 0.05,
+  /** Of a message's delivery: its consumer ends before it has looked at it. */
+  brokenBatch: 0.3,
   /** Of a model call: one of its faults. */
   provider: 0.25,
   /** Of a worker's pause: it is longer than its lease. */

@@ -18,9 +18,6 @@ export class PlatformError extends Error {
   }
 }
 
-/** A call of a caller that has ended still arrives, but not much later: the platform calls it off. */
-const outlivesMs = 1000;
-
 export interface Call {
   readonly method: string;
   readonly args: readonly unknown[];
@@ -62,9 +59,8 @@ export class Network {
       };
       const lost = () => new PlatformError("Network connection lost.");
       caller.send(() => {
-        const delay = this.delay();
-        this.#timeline.plan(delay, `call ${name} by ${caller.name}`, () => {
-          if (!caller.isAlive && delay > outlivesMs) return this.#note(`${name} is lost with its caller`);
+        // It arrives though its caller may have ended by then.
+        this.#timeline.plan(this.delay(), `call ${name} by ${caller.name}`, () => {
           if (this.#faults.strikes("lostRequest")) return lose("is lost", lost());
           if (this.#faults.strikes("overloaded"))
             return lose("is refused", new PlatformError("Durable Object is overloaded.", true));

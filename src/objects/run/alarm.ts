@@ -1,0 +1,92 @@
+/**
+ * The one alarm of a run's object. What is due and when, the shell says; that it rings in time is kept here.
+ *
+ * A1. It is set when something is due before it would ring. It may ring early: then it is set anew.
+ * A2. One that is overdue counts as lost: the next call sets it anew.
+ * A3. One whose work failed rings again, later each time, and never stops to: the platform's own six tries would end.
+ */
+
+import { alarmOverdueMs, alarmRetryMs, alarmUnheardMs, sweepEveryMs } from "../../limits.ts";
+
+export class RunAlarm {
+  readonly #ctx: DurableObjectState;
+  #at = Number.POSITIVE_INFINITY;
+  /** In a row. */
+  #failures = 0;
+  /** Its handler is at work: storage has none then, and that means nothing. */
+  #ringing = 0;
+
+  constructor(ctx: DurableObjectState) {
+    this.#ctx = ctx;
+  }
+
+  /** Rings at `want` at the latest (A1, A2); not before `earliest`. */
+  arm(want: number, earliest: number, run: string): void {
+    const now = Date.now();
+    const overdue = this.#at + alarmOverdueMs < now;
+    if (want === Number.POSITIVE_INFINITY || (want >= this.#at && !overdue)) return;
+    this.#set(Math.max(want, now, earliest), run);
+  }
+
+  #set(at: number, run: string): void {
+    this.#at = at;
+    const forget = (error: unknown) => {
+      console.error("alarm was not set", { run, error: String(error) });
+      // The next command sets it.
+      if (this.#at === at) this.#at = Number.POSITIVE_INFINITY;
+    };
+    this.#ctx.waitUntil(this.#ctx.storage.setAlarm(at).catch(forget));
+  }
+
+  /** Rings at that time, for an object that has no run, and so no clock. */
+  async remind(at: number): Promise<void> {
+    await this.#ctx.storage.setAlarm(at);
+  }
+
+  /** Carries out what the alarm is for, and sees to it that it rings again where that fails (A3). Never throws. */
+  async ring(scheduledAt: number, run: string | undefined, work: () => Promise<void>): Promise<void> {
+    this.#ringing++;
+    try {
+      await work();
+    } catch (bug) {
+      const backoff = Math.min(alarmRetryMs * 2 ** this.#failures++, sweepEveryMs);
+      console.error("alarm failed", { run, again_ms: backoff, error: String(bug) });
+      // One that is set to the very time it rang at would be stored and never ring.
+      this.#at = Math.max(Date.now() + backoff, scheduledAt + 1);
+      await this.#ctx.storage.setAlarm(this.#at);
+    } finally {
+      this.#ringing--;
+    }
+  }
+
+  /** It has rung: what is due next sets it again. */
+  rang(): void {
+    this.#at = Number.POSITIVE_INFINITY;
+  }
+
+  worked(): void {
+    this.#failures = 0;
+  }
+
+  /**
+   * Looks at what storage has before anything sets it anew; the answer says what was wrong with it for something that is due
+   * then, if anything. No code of ours leaves it like that.
+   */
+  async look(): Promise<(due: number) => string | undefined> {
+    const wasRinging = this.#ringing > 0;
+    const stored = await this.#ctx.storage.getAlarm();
+    const now = Date.now();
+    return (due) => {
+      if (wasRinging || this.#ringing > 0) return undefined;
+      if (stored === null) return "gone";
+      if (stored > due + alarmOverdueMs) return "set too late";
+      return stored + alarmUnheardMs < now && due + alarmUnheardMs < now ? "set and had not rung" : undefined;
+    };
+  }
+
+  /** Storage is empty from now on. */
+  async remove(): Promise<void> {
+    await this.#ctx.storage.deleteAlarm();
+    this.#at = Number.POSITIVE_INFINITY;
+  }
+}
