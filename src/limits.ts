@@ -138,6 +138,18 @@ export const runStallMsDefault = 60 * second;
 /** A run without a root that nothing happens in ends by itself (contract). */
 export const runIdleMs = 24 * hour;
 
+/** A run that has ended is deleted after this (issue 6), unless the deployment or the run says otherwise. */
+export const retentionDaysDefault = 30;
+/** Ten years: what is to be kept longer belongs into a file. */
+export const retentionDaysMax = 3650;
+export const dayMs = 24 * hour;
+/** Runs that ended with no time to be deleted at (before there was one, or while the deployment kept all) stay this long at least. */
+export const retentionGraceMs = 7 * dayMs;
+/** Runs that one pass of the sweep deletes: a few hundred objects' storage in a minute; what is left is the next pass's. */
+export const expirePassRuns = 200;
+/** A run that could not be deleted is tried again after this, behind those that can. */
+export const expireAgainMs = 1 * hour;
+
 // ---- tasks ---------------------------------------------------------------------------------------------------------
 export const priorityDefault = 5;
 export const priorityRootDefault = 9;

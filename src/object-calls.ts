@@ -59,6 +59,7 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   cancelRun: named,
   finishRun: named,
   budget: named,
+  retainRun: true,
   // Answers `not_found` where the first was carried out; its caller takes that for done.
   deleteRun: true,
   exportPage: true,
@@ -99,6 +100,7 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   complete: named,
   fail: named,
   sweep: true,
+  expire: true,
 
   // A seat's second opening is refused by its name, and its second end by the fence.
   openSeat: true,

@@ -121,6 +121,8 @@ export interface RunSpec {
   /** In place of `context`: that of another run of the tenant. */
   from?: ForkSource;
   limits?: RunLimits;
+  /** How long it is kept after its end; default: as the deployment has it (30 days). */
+  retention_days?: number;
   tools?: RemoteTool[];
   root?: TaskSpec;
 }

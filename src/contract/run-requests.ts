@@ -52,6 +52,8 @@ const limitsSchema = z
   })
   .meta({ id: "Limits" });
 
+const retentionDays = z.int().min(1).max(limits.retentionDaysMax);
+
 const forkSource = z
   .strictObject({
     run: z.string().min(1).max(limits.nameCharsMax).describe("The run, live or ended, of the same tenant."),
@@ -84,6 +86,9 @@ export const createRunBody = z
       .describe("In place of `context`: that of another run. Its tools come along unless `tools` says otherwise.")
       .exactOptional(),
     limits: limitsSchema.exactOptional(),
+    retention_days: retentionDays
+      .describe("How long the run is kept after its end; default: as the deployment has it (30 days).")
+      .exactOptional(),
     root: namedTaskSpec
       .describe("The main agent, if Heddle is to host it; the run then ends as it does.")
       .exactOptional(),
@@ -114,6 +119,12 @@ export const budgetBody = z
     path: ["tokens"],
     when: ({ issues }) => issues.length === 0,
   });
+
+export const retainBody = z.strictObject({
+  days: retentionDays.describe(
+    "How long the run is kept after its end, counted from there; replaces what was said before.",
+  ),
+});
 
 /** Where nothing can be said: the body is absent or an empty object. */
 export const emptyBody = z.strictObject({});

@@ -94,6 +94,10 @@ export interface RunView {
   last_seq: number;
   created_at: number;
   ended_at: number | null;
+  /** How long it is kept after its end; null: until somebody deletes it. */
+  retention_days: number | null;
+  /** From when on it is deleted; null while it goes on, and where it is kept. */
+  expires_at: number | null;
 }
 
 /** What answers the hosted tasks of a context's format: a provider, local mode's simulated model, or nothing. */

@@ -4,7 +4,7 @@ import { rawAt } from "../context/json-text.ts";
 import { pageQuery } from "../contract/paging.ts";
 import { type RemoteTool, toolsWithTexts } from "../contract/remote-tools.ts";
 import { runsPage, runView } from "../contract/responses.ts";
-import { budgetBody, cancelBody, createRunBody, finishRunBody } from "../contract/run-requests.ts";
+import { budgetBody, cancelBody, createRunBody, finishRunBody, retainBody } from "../contract/run-requests.ts";
 import { taskWithTexts } from "../contract/task-texts.ts";
 import { refusedAddress } from "../contract/tool-address.ts";
 import { Fault } from "../errors/fault.ts";
@@ -65,6 +65,7 @@ export const runRoutes = [
         context: source ? { ...source.head, messages: [] } : contextInput(body.context, rawAt(text, ["context"])),
         ...(source && body.from && { steps: source.steps, from: body.from.run }),
         limits: body.limits ?? {},
+        ...(body.retention_days !== undefined && { retentionDays: body.retention_days }),
         ...(tools && tools.length > 0 && { tools }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
@@ -189,6 +190,18 @@ export const runRoutes = [
       problems: ["run_ended", "below_spent", "no_price"],
     },
     ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(body, idem)),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/retain",
+      summary: "Say how long the run is kept after its end",
+      body: retainBody,
+      answer: run,
+    },
+    ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).retainRun(body.days, idem)),
   ),
 ];
 

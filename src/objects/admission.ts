@@ -65,6 +65,7 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
   cancelRun: "steer",
   finishRun: "steer",
   budget: "steer",
+  retainRun: "steer",
   deleteRun: "steer",
   exportPage: "read",
   turns: "read",
@@ -100,6 +101,7 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
   complete: "report",
   fail: "report",
   sweep: "own",
+  expire: "own",
 
   openSeat: "own",
   renewSeat: "own",

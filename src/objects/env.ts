@@ -30,6 +30,8 @@ export interface Env {
   /** The deployment's own prices, as JSON (docs/costs.md). */
   readonly HEDDLE_PRICES?: string;
   readonly HEDDLE_MODEL_IDLE_MS?: string;
+  /** How long ended runs are kept: a number, or `keep` (docs/operating.md). */
+  readonly HEDDLE_RETENTION_DAYS?: string;
   /** Local mode only: where the simulated model listens. */
   readonly SIMULATED_URL?: string;
 }

@@ -15,7 +15,6 @@ import type {
   FindingView,
   Grant,
   Page,
-  RunStatus,
   RunView,
   SnapshotView,
   TaskState,
@@ -42,6 +41,7 @@ import {
   pauseRun,
   type Refusal,
   resumeRun,
+  retainRun,
 } from "../scheduler/run-commands.ts";
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
@@ -61,6 +61,7 @@ import type {
   Idem,
   Imported,
   ImportLines,
+  IndexWord,
   LeaseRef,
   LeaseWishes,
   LogPage,
@@ -88,7 +89,7 @@ import { RunShell } from "./run/shell.ts";
 import { messageTo } from "./run/task-messages.ts";
 import { contextAt, retryFrom, turnsPage } from "./run/task-turns.ts";
 import { listVariables, VariableCalls } from "./run/variable-calls.ts";
-import { runView, seatTarget, taskView } from "./run/views.ts";
+import { indexWord, runView, seatTarget, taskView } from "./run/views.ts";
 import { openDirectly, openThroughQueues } from "./seat-port.ts";
 import type {
   Leave,
@@ -152,7 +153,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     }
   }
 
-  async sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
+  async sweep(): Promise<Reply<IndexWord>> {
     await this.#deletion.finish().catch(() => undefined);
     await this.#shell.repairAlarm();
     this.#shell.announceAnew();
@@ -163,9 +164,17 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
         console.error("unmoved", { run: run.id, first: found });
         run.store.setMeta("unmoved", found);
       }
-      const { status, endedAt } = step.state.header;
-      return ok({ status, ended_at: endedAt || null });
+      return ok(indexWord(run));
     });
+  }
+
+  async expire(): Promise<Reply<IndexWord | null>> {
+    const run = this.#shell.load();
+    const at = run?.expiresAt;
+    if (run && (at === null || at === undefined || at > this.#shell.now())) return ok(indexWord(run));
+    if (run) return this.deleteRun();
+    // One that broke off is carried on.
+    return (await this.#deletion.finish()) ? ok(null) : { ok: false, fault: { code: "not_found" } };
   }
 
   // ---- the run ---------------------------------------------------------------------------------------------------------
@@ -202,6 +211,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     const { tokens, usd } = input;
     const budget = { ...(tokens !== undefined && { tokens }), ...(usd !== undefined && { nanos: nanosOf(usd) }) };
     return this.#runCommand((step) => changeBudget(step, budget), idem);
+  }
+
+  async retainRun(days: number, idem?: Idem): Promise<Reply<RunView>> {
+    return this.#runCommand((step) => retainRun(step, days), idem);
   }
 
   async deleteRun(): Promise<Reply<null>> {

@@ -4,9 +4,11 @@ import type { RunStatus } from "../contract/shapes.ts";
 import { orphanRowMs, sweepCallMs, sweepPageRuns, sweepRunsAtOnce } from "../limits.ts";
 import { activeRuns, deleteRun, setRunStatus } from "../storage/d1/run-index.ts";
 import { type Env, runStub } from "./env.ts";
+import { expireRuns } from "./retention.ts";
+import { within } from "./within.ts";
 
 /** Visits all live runs, a few at a time; a row without an object (a creation that was cut off) is removed. */
-export async function sweepRuns(env: Pick<Env, "DB" | "RUNS">): Promise<void> {
+export async function sweepRuns(env: Pick<Env, "DB" | "RUNS" | "HEDDLE_RETENTION_DAYS">): Promise<void> {
   let after: Awaited<ReturnType<typeof activeRuns>>[number] | undefined;
   do {
     const page = await activeRuns(env.DB, sweepPageRuns, after);
@@ -15,6 +17,7 @@ export async function sweepRuns(env: Pick<Env, "DB" | "RUNS">): Promise<void> {
     }
     after = page.length === sweepPageRuns ? page.at(-1) : undefined;
   } while (after);
+  await expireRuns(env);
 }
 
 async function sweepOne(
@@ -24,27 +27,14 @@ async function sweepOne(
   try {
     const reply = await within(sweepCallMs, runStub(env, name.tenant, name.id).sweep());
     if (reply.ok) {
-      const { status, ended_at } = reply.value;
+      const { status, ended_at, expires_at } = reply.value;
       // A run that is paused or goes on tells the index itself; when that was lost, this is where it is noticed.
-      if (ended_at !== null || status !== name.status) await setRunStatus(env.DB, name, status, ended_at);
+      if (ended_at !== null || status !== name.status) await setRunStatus(env.DB, name, status, ended_at, expires_at);
     } else if (reply.fault.code === "not_found") {
       // A row that is younger may belong to a creation under way.
       await deleteRun(env.DB, name, Date.now() - orphanRowMs);
     }
   } catch (error) {
     console.error("sweep failed", { run: name.id, error: String(error) });
-  }
-}
-
-/** @throws when it takes longer; the call itself goes on */
-async function within<T>(ms: number, call: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([call, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -54,6 +54,10 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.snapshot = event.snapshot;
       header.name = event.name ?? "";
       header.createdAt = at;
+      if (event.retention_days !== undefined) header.retentionDays = event.retention_days;
+      return;
+    case "run_retained":
+      header.retentionDays = event.days;
       return;
     case "run_imported":
       restartClocks(state, at);

@@ -73,6 +73,8 @@ export type SchedulerEvent =
       readonly name?: string;
       /** The run whose context it began with. */
       readonly from?: string;
+      /** How long it is kept after its end; absent: as the deployment has it. */
+      readonly retention_days?: number;
     }
   /** It goes on here from a file: clocks begin anew. */
   | { readonly type: "run_imported" }
@@ -267,6 +269,7 @@ export type SchedulerEvent =
   | { readonly type: "run_paused"; readonly reason: string }
   | { readonly type: "run_resumed" }
   | { readonly type: "limits_changed"; readonly tokens: number; readonly nanos?: number }
+  | { readonly type: "run_retained"; readonly days: number }
   | {
       readonly type: "run_ended";
       readonly status: Extract<RunStatus, "succeeded" | "failed" | "cancelled">;

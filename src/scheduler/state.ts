@@ -64,6 +64,8 @@ export interface RunHeader {
   lineageCount?: number;
   /** How often each cycle of waits was found. */
   cycles?: Record<string, number>;
+  /** How long it is kept after its end; absent: as the deployment has it. */
+  retentionDays?: number;
 }
 
 export const noCounts = (): Record<TaskState, number> => ({

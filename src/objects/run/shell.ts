@@ -8,6 +8,7 @@
  *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
  */
 
+import { parseRetention } from "../../contract/retention.ts";
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
 import { alarmOverdueMs, alarmRetryMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } from "../../limits.ts";
@@ -28,7 +29,7 @@ import { laneOf } from "../lanes.ts";
 import type { Idem, LeaseWishes, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
 import type { NextTask, SeatJob } from "../seat-rpc.ts";
-import { LoadedRun } from "./loaded-run.ts";
+import { LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { Partials } from "./partials.ts";
 import { type Handed, Seats } from "./seats.ts";
@@ -51,7 +52,7 @@ const named = (idems: readonly (Idem | undefined)[]): Idem[] => idems.filter((id
 export class RunShell {
   readonly signals = new Signals();
   readonly seats = new Seats();
-  readonly models: Models;
+  readonly settings: RunSettings;
   readonly partials = new Partials(() => this.signals.committed([]));
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
@@ -72,7 +73,9 @@ export class RunShell {
     this.#ctx = ctx;
     this.#env = env;
     this.#openSeats = openSeats;
-    this.models = new Models(env);
+    // A text that can't be read keeps all (and /health says so): what is deleted by mistake is gone.
+    const retention = parseRetention(env.HEDDLE_RETENTION_DAYS);
+    this.settings = { models: new Models(env), retentionDays: retention.ok ? retention.days : null };
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
       () => ctx.storage.sync(),
@@ -88,7 +91,7 @@ export class RunShell {
     if (this.#run) return this.#run;
     const store = RunStore.open(this.sql, (work) => this.#ctx.storage.transactionSync(work));
     if (!store) return undefined;
-    this.#run = new LoadedRun(store, this.models);
+    this.#run = new LoadedRun(store, this.settings);
     this.#afterRestart();
     return this.#run;
   }
@@ -105,7 +108,7 @@ export class RunShell {
 
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
   create(identity: { tenant: string; run: string }): LoadedRun {
-    this.#run = new LoadedRun(RunStore.create(this.sql, identity), this.models);
+    this.#run = new LoadedRun(RunStore.create(this.sql, identity), this.settings);
     this.#noteBoot(this.#run);
     return this.#run;
   }
@@ -312,13 +315,14 @@ export class RunShell {
 
   #index(run: LoadedRun): void {
     const { status, endedAt } = run.state.header;
-    const shown = `${status} ${endedAt}`;
+    const { expiresAt } = run;
+    const shown = `${status} ${endedAt} ${expiresAt}`;
     if (this.#indexed === shown) return;
     const isFirst = this.#indexed === "" && status === "active";
     this.#indexed = shown;
     if (isFirst) return;
     const name = { tenant: run.tenant, id: run.id };
-    this.#repeatable(setRunStatus(this.#env.DB, name, status, endedAt || null), () => {
+    this.#repeatable(setRunStatus(this.#env.DB, name, status, endedAt || null, expiresAt), () => {
       this.#indexed = "unknown";
     });
   }

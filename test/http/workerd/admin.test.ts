@@ -132,6 +132,8 @@ test("ready with schema and secrets, and not without", async () => {
     code: "not_ready",
     detail: expect.stringContaining("m.output: required"),
   });
+  const timeless = await app.request("/health", {}, { ...bindings, HEDDLE_RETENTION_DAYS: "a month" });
+  expect(await timeless.json()).toMatchObject({ code: "not_ready", detail: expect.stringContaining('or "keep"') });
   const dead = await app.request("/health", {}, { ...bindings, DB: {} as D1Database });
   expect(await dead.json()).toMatchObject({ code: "not_ready", detail: "missing: an answer from the database" });
 });
