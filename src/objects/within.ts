@@ -1,4 +1,4 @@
-/** What the call answers. @throws when it takes longer; the call itself goes on */
+/** @throws when it takes longer; the call itself goes on */
 export async function within<T>(ms: number, call: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {

@@ -151,7 +151,7 @@ test("the run index: inserted once, listed by tenant and age, swept until ended"
 
   await setRunStatus(db, { tenant: "ten_x", id: "run_a" }, "failed", 50);
   expect(await listRuns(db, "ten_x", 1, { createdAt: 5, id: "run_c" })).toEqual([
-    { id: "run_a", name: null, status: "failed", created_at: 10, ended_at: 50 },
+    { id: "run_a", name: null, status: "failed", created_at: 10, ended_at: 50, expires_at: null },
   ]);
   expect(ids(await activeRuns(db, 2))).toEqual(["run_b", "run_c"]);
   expect(await activeRuns(db, 2, { tenant: "ten_x", id: "run_c" })).toEqual([
