@@ -3,6 +3,8 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { modelSourceOf } from "./agent/providers.ts";
 import { serveSeat } from "./agent/seat.ts";
+import { pushTrace } from "./collector/push.ts";
+import { parseCollector } from "./contract/collector.ts";
 import { faults } from "./errors/faults.ts";
 import { createApp } from "./http/app.ts";
 import type { AppOptions, HttpEnv } from "./http/env.ts";
@@ -14,17 +16,24 @@ import type { ProviderSecrets } from "./served-by.ts";
 /** Serves a seat that a run opens by a direct call; see objects/seat-port.ts. */
 export class SeatRunner extends WorkerEntrypoint<Env> {
   async serve(ticket: SeatTicket): Promise<void> {
-    await serveSeat(ticket, () => runStub(this.env, ticket.tenant, ticket.run), this.env);
+    await serve(ticket, this.env);
   }
+}
+
+async function serve(ticket: SeatTicket, env: Env): Promise<void> {
+  const scheduler = () => runStub(env, ticket.tenant, ticket.run);
+  if (!ticket.trace) return serveSeat(ticket, scheduler, env);
+  const found = parseCollector(env);
+  if (found.ok && found.collector) await pushTrace(ticket, scheduler, found.collector);
 }
 
 /** Seats of a batch are served side by side; each is acknowledged whatever happens, since the run opens lost ones again. */
 async function consume(batch: MessageBatch<SeatTicket>, env: Env): Promise<void> {
   await Promise.all(
     batch.messages.map(async (message) => {
-      const { tenant, run } = message.body;
+      const { run } = message.body;
       try {
-        await serveSeat(message.body, () => runStub(env, tenant, run), env);
+        await serve(message.body, env);
       } catch (error) {
         console.error(faults.seat_broke.log, { run, error: String(error) });
       }

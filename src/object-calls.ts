@@ -104,6 +104,9 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
 
   // A seat's second opening is refused by its name, and its second end by the fence.
   openSeat: true,
+  openTrace: true,
+  // Where it was the last one, the answer to a repeat is to stop.
+  reportTrace: true,
   renewSeat: true,
   partialText: false,
   // Logged twice it would be two turns. The seat breaks, and its task goes on from the last one that was logged.

@@ -2,6 +2,7 @@
 
 import type { Format } from "../context/types.ts";
 import type { Scope } from "../contract/admin-requests.ts";
+import type { CollectorVariables } from "../contract/collector.ts";
 import type { ModelSource } from "../contract/shapes.ts";
 import type { RunSchedulerRpc, TenantGateRpc } from "../objects/rpc.ts";
 import type { SeatRpc } from "../objects/seat-rpc.ts";
@@ -11,7 +12,7 @@ interface Objects<Stub> {
   getByName(name: string): Stub;
 }
 
-export interface HttpEnv {
+export interface HttpEnv extends CollectorVariables {
   readonly DB: D1Database;
   /** Named `tenant/run`. */
   readonly RUNS: Objects<RunSchedulerRpc & SeatRpc>;

@@ -1,5 +1,6 @@
 /** Readiness: 200 only when a run could be created now. */
 
+import { parseCollector } from "../contract/collector.ts";
 import { parsePriceList } from "../contract/price-list.ts";
 import { healthView } from "../contract/responses.ts";
 import { parseRetention } from "../contract/retention.ts";
@@ -25,6 +26,8 @@ export const healthRoute = publicRoute(
     if (!prices.ok) throw new Fault("not_ready", `HEDDLE_PRICES can't be read: ${prices.message}`);
     const retention = parseRetention(env.HEDDLE_RETENTION_DAYS);
     if (!retention.ok) throw new Fault("not_ready", `HEDDLE_RETENTION_DAYS can't be used: ${retention.message}`);
+    const collector = parseCollector(env);
+    if (!collector.ok) throw new Fault("not_ready", collector.message);
     return { status: "ready" };
   },
 );

@@ -104,6 +104,8 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
   expire: "own",
 
   openSeat: "own",
+  openTrace: "own",
+  reportTrace: "own",
   renewSeat: "own",
   partialText: "own",
   seatTurn: "own",

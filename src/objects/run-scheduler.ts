@@ -102,6 +102,8 @@ import type {
   SeatRpc,
   SeatTicket,
   SeatTurn,
+  TraceReport,
+  TraceWork,
   UrlOutcome,
 } from "./seat-rpc.ts";
 
@@ -470,6 +472,20 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined> {
     return this.#hosted.openSeat(ticket, next);
+  }
+
+  async openTrace(nonce: string): Promise<TraceWork | undefined> {
+    const run = this.#shell.load();
+    return run && this.#shell.traces.open(run, nonce, this.#shell.now());
+  }
+
+  async reportTrace(nonce: string, report: TraceReport): Promise<boolean> {
+    const run = this.#shell.load();
+    if (!run) return false;
+    const goOn = this.#shell.traces.report(run, nonce, report, this.#shell.now());
+    this.#shell.pushTraces(run);
+    this.#shell.arm();
+    return goOn;
   }
 
   async renewSeat(lease: LeaseRef): Promise<{ held: boolean; watched: boolean }> {

@@ -1,16 +1,18 @@
 /** A log as spans, and as the documents that other tools open. */
 
-import generated from "@opentelemetry/otlp-transformer/build/src/generated/root.js";
 import { describe, expect, test } from "vitest";
 import type { RunId } from "../../src/ids.ts";
 import { taskIdOf } from "../../src/ids.ts";
+import { retryTask } from "../../src/scheduler/retry.ts";
+import { finishRun } from "../../src/scheduler/run-commands.ts";
 import type { Task } from "../../src/scheduler/task.ts";
-import { OtlpTrace, traceIdOf } from "../../src/trace/otlp.ts";
+import { type OtlpSpan, OtlpTrace, traceIdOf } from "../../src/trace/otlp.ts";
 import { PerfettoTrace } from "../../src/trace/perfetto.ts";
 import { type ActivitySpan, type Span, Spans } from "../../src/trace/spans.ts";
 import { TasksCsv } from "../../src/trace/tasks-csv.ts";
 import type { TraceEvent } from "../../src/trace/trace-event.ts";
 import { Run } from "../scheduler/run.ts";
+import { throughProtobuf } from "./lib/otlp-proto.ts";
 import { fold, traceOf } from "./lib/trace.ts";
 import { worlds } from "./lib/worlds.ts";
 
@@ -82,48 +84,22 @@ describe("spans", () => {
   });
 });
 
-/** What the package generates from the official definitions; it has no types of its own for them. */
-interface Message {
-  fromObject(value: object): object;
-  verify(message: object): string | null;
-  encode(message: object): { finish(): Uint8Array };
-  decode(bytes: Uint8Array): object;
-  toObject(message: object, options: object): object;
-}
-const { opentelemetry } = generated as unknown as {
-  opentelemetry: { proto: { collector: { trace: { v1: { ExportTraceServiceRequest: Message } } } } };
-};
-const { ExportTraceServiceRequest } = opentelemetry.proto.collector.trace.v1;
-
-/** Ids are hex in OTLP's JSON, where the JSON of protobuf has base 64. */
-const bytesOf = (hex: string) => Uint8Array.from(Buffer.from(hex, "hex"));
-
 function otlpOf(events: readonly TraceEvent[]) {
   const trace = new OtlpTrace(names);
   for (const event of events) trace.add(event);
   trace.finish(events.at(-1)!.at);
-  return { spans: trace.take(), resource: trace.resource };
+  const spans = trace.take();
+  const { head, tail } = trace.frame;
+  return { spans, text: head + spans.map((span) => JSON.stringify(span)).join(",") + tail };
 }
 
 describe("OTLP", () => {
   test("the official protocol's own definitions take it, and give all of it back", () => {
     for (const { events } of worlds) {
-      const { spans, resource } = otlpOf(events);
-      const request = {
-        resourceSpans: [{ resource: { attributes: resource }, scopeSpans: [{ scope: { name: "heddle" }, spans }] }],
-      };
-      const withBytes = JSON.parse(JSON.stringify(request), (key, value) =>
-        ["traceId", "spanId", "parentSpanId"].includes(key) ? bytesOf(value) : value,
-      );
-      const message = ExportTraceServiceRequest.fromObject(withBytes);
-      expect(ExportTraceServiceRequest.verify(message)).toBeNull();
-      const decoded = ExportTraceServiceRequest.decode(ExportTraceServiceRequest.encode(message).finish());
-      const back = ExportTraceServiceRequest.toObject(decoded, { longs: String, enums: Number, arrays: false });
-      const asHex = JSON.parse(JSON.stringify(back), (_, value) =>
-        value?.type === "Buffer" ? Buffer.from(value.data).toString("hex") : value,
-      );
+      const { text } = otlpOf(events);
+      const asHex = throughProtobuf(text);
       // Protobuf writes an empty status as nothing.
-      const plain = JSON.parse(JSON.stringify(request));
+      const plain = JSON.parse(text);
       for (const span of plain.resourceSpans[0].scopeSpans[0].spans)
         if (span.status.code === 0) span.status = expect.anything();
       expect(asHex).toMatchObject(plain);
@@ -144,6 +120,35 @@ describe("OTLP", () => {
       expect(spans.filter(({ parentSpanId }) => parentSpanId === undefined)).toHaveLength(1);
       expect(otlpOf(events).spans).toEqual(spans);
     }
+  });
+
+  test("a run that is reopened is one span more, under the first, and who was sent the first is not told it again", () => {
+    const reopened = chain();
+    reopened.step((step) => finishRun(step, false));
+    const a = reopened.state.find(2);
+    reopened.now += 1000;
+    reopened.step((step) => retryTask(step, a!, undefined));
+    reopened.now += 10;
+    reopened.start(a!);
+    reopened.now += 10;
+    reopened.complete(a!);
+    reopened.step((step) => finishRun(step, false));
+    const events = traceOf(reopened.log);
+    const runs = (endsTold?: number) => {
+      const trace = new OtlpTrace(names, endsTold);
+      for (const event of events) trace.add(event);
+      expect(trace.endedBy).toBe(events.at(-1)!.seq);
+      trace.finish(0);
+      return trace.take().filter(({ name }) => name === "weave");
+    };
+    const [first, second] = runs();
+    expect(second).toMatchObject({ parentSpanId: first!.spanId });
+    expect(second!.attributes).toContainEqual({ key: "heddle.run.reopened", value: { intValue: "1" } });
+    const ms = ({ startTimeUnixNano: from, endTimeUnixNano: to }: OtlpSpan) => Number(BigInt(to) - BigInt(from)) / 1e6;
+    expect([ms(first!), ms(second!)]).toEqual([160, 20]);
+    const end = events.find(({ type }) => type === "run_ended")!.seq;
+    expect(runs(end)).toEqual([second]);
+    expect(runs(events.at(-1)!.seq)).toEqual([]);
   });
 
   test("a run's id gives a trace id of its own", () => {

@@ -58,6 +58,11 @@ export const layers: Readonly<Record<string, Layer>> = {
     types: ["objects"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
+  // Pushes traces; of the agents it has how a provider's answer is read.
+  collector: {
+    imports: [...ground, "agent/models/faults", "contract", "storage/run/event-codec", "trace", "version"],
+    types: ["objects"],
+  },
   http: {
     imports: [
       ...ground,
@@ -74,7 +79,10 @@ export const layers: Readonly<Record<string, Layer>> = {
     types: ["objects"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },
-  deployment: { imports: ["agent", "errors", "http", "objects", "served-by"], packages: [/^cloudflare:workers$/] },
+  deployment: {
+    imports: ["agent", "collector", "contract/collector", "errors", "http", "objects", "served-by"],
+    packages: [/^cloudflare:workers$/],
+  },
   index: { imports: ["deployment", "objects"] },
   local: {
     imports: [...ground, "context", "contract", "deployment", "objects"],

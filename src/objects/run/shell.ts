@@ -35,6 +35,7 @@ import { Partials } from "./partials.ts";
 import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 import { startHosted } from "./start-hosted.ts";
+import { TracePushes } from "./trace-pushes.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
@@ -53,6 +54,7 @@ export class RunShell {
   readonly signals = new Signals();
   readonly seats = new Seats();
   readonly settings: RunSettings;
+  readonly traces: TracePushes;
   readonly partials = new Partials(() => this.signals.committed([]));
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
@@ -73,6 +75,7 @@ export class RunShell {
     this.#ctx = ctx;
     this.#env = env;
     this.#openSeats = openSeats;
+    this.traces = new TracePushes(env);
     // A text that can't be read keeps all (and /health says so): what is deleted by mistake is gone.
     const retention = parseRetention(env.HEDDLE_RETENTION_DAYS);
     this.settings = { models: new Models(env), retentionDays: retention.ok ? retention.days : null };
@@ -110,6 +113,7 @@ export class RunShell {
   create(identity: { tenant: string; run: string }): LoadedRun {
     this.#run = new LoadedRun(RunStore.create(this.sql, identity), this.settings);
     this.#noteBoot(this.#run);
+    this.traces.begin(this.#run);
     return this.#run;
   }
 
@@ -123,6 +127,8 @@ export class RunShell {
   adopt(run: LoadedRun, ended: readonly number[]): void {
     this.#run = run;
     this.#noteBoot(run);
+    // What happened elsewhere is the other collector's.
+    this.traces.begin(run, run.state.header.seq);
     this.#indexed = "";
     this.effects(run, ended);
   }
@@ -236,6 +242,7 @@ export class RunShell {
     this.transaction(() => {
       endAttemptsOfOtherBoots(step, boot);
       if (boot !== "" && run.store.meta("boot") !== boot) {
+        this.traces.restarted(run, step.now);
         renewAllLeases(run.state, step.now);
         run.store.setMeta("boot", boot);
       }
@@ -249,6 +256,7 @@ export class RunShell {
   effects(run: LoadedRun, ended: readonly number[]): void {
     this.signals.committed(ended);
     this.#openWantedSeats(run);
+    this.pushTraces(run);
     this.#announce(run);
     this.#index(run);
     this.arm();
@@ -266,6 +274,14 @@ export class RunShell {
     // Seats that were not sent are sent again when they have not opened in time.
     const failed = (error: unknown) => console.error(faults.queue_refused.log, { run: run.id, error: String(error) });
     this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
+  }
+
+  /** A push that was lost is given up after a while, and then sent again. */
+  pushTraces(run: LoadedRun): void {
+    const ticket = this.traces.next(run, this.now(), seatNonce);
+    if (!ticket) return;
+    const failed = (error: unknown) => console.error(faults.queue_refused.log, { run: run.id, error: String(error) });
+    this.#ctx.waitUntil(this.#openSeats([ticket]).catch(failed));
   }
 
   /** Tells the tenant's gate which pools of pull workers have something to lease here, when that changed. */
@@ -342,8 +358,8 @@ export class RunShell {
     if (!run) return;
     const clock = nextClock(run.state) ?? Number.POSITIVE_INFINITY;
     const opening = this.seats.nextCheck() ?? Number.POSITIVE_INFINITY;
-    const want = Math.min(clock, opening, this.#retryEffectsAt);
     const now = Date.now();
+    const want = Math.min(clock, opening, this.#retryEffectsAt, this.traces.dueAt(run, this.now()));
     const overdue = this.#alarmAt + alarmOverdueMs < now;
     if (want === Number.POSITIVE_INFINITY || (want >= this.#alarmAt && !overdue)) return;
     this.#setAlarm(Math.max(want, now, earliest));
@@ -411,6 +427,7 @@ export class RunShell {
     this.transaction(() => write(this.stage()));
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
+    this.traces.forget();
     this.signals.releaseAll();
   }
 
@@ -418,6 +435,7 @@ export class RunShell {
   async forget(): Promise<void> {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
+    this.traces.forget();
     this.signals.releaseAll();
     await this.#ctx.storage.deleteAll();
     await this.#ctx.storage.deleteAlarm();
