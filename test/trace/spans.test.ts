@@ -14,6 +14,7 @@ import type { TraceEvent } from "../../src/trace/trace-event.ts";
 import { Run } from "../scheduler/run.ts";
 import { throughProtobuf } from "./lib/otlp-proto.ts";
 import { fold, traceOf } from "./lib/trace.ts";
+import { faultsOf } from "./lib/trace-event-format.ts";
 import { worlds } from "./lib/worlds.ts";
 
 const run = "run_abcdefghjkmnpqrstvwx" as RunId;
@@ -157,17 +158,7 @@ describe("OTLP", () => {
   });
 });
 
-interface Part {
-  ph: string;
-  pid: number;
-  tid: number;
-  ts?: number;
-  dur?: number;
-  id?: number;
-  name: string;
-}
-
-function perfettoOf(events: readonly TraceEvent[]): Part[] {
+function perfettoOf(events: readonly TraceEvent[]): string {
   const trace = new PerfettoTrace(names);
   let text = trace.head() + trace.take(true);
   for (const event of events) {
@@ -175,36 +166,43 @@ function perfettoOf(events: readonly TraceEvent[]): Part[] {
     text += trace.take(false);
   }
   trace.finish(events.at(-1)!.at);
-  text += trace.take(false) + trace.tail;
-  return JSON.parse(text).traceEvents;
+  return text + trace.take(false) + trace.tail;
 }
 
 describe("Chrome's trace JSON", () => {
-  test("slices of a track nest, arrows have both ends, every track has a name", () => {
-    for (const { seed, events } of worlds) {
-      const parts = perfettoOf(events);
-      const named = new Set(parts.filter(({ ph }) => ph === "M").map(({ pid, tid }) => `${pid}/${tid}`));
-      const tracks = new Map<string, { ts: number; dur: number }[]>();
-      for (const { ph, pid, tid, ts, dur } of parts) {
-        if (ph !== "X") continue;
-        expect(ts, `seed ${seed}`).toBeGreaterThanOrEqual(0);
-        expect(dur).toBeGreaterThanOrEqual(0);
-        const track = `${pid}/${tid}`;
-        expect(named).toContain(track);
-        tracks.set(track, [...(tracks.get(track) ?? []), { ts: ts!, dur: dur! }]);
-      }
-      for (const slices of tracks.values()) {
-        const open: number[] = [];
-        for (const { ts, dur } of slices.toSorted((a, b) => a.ts - b.ts || b.dur - a.dur)) {
-          while (open.length > 0 && open.at(-1)! <= ts) open.pop();
-          if (open.length > 0) expect(ts + dur, `seed ${seed}`).toBeLessThanOrEqual(open.at(-1)!);
-          open.push(ts + dur);
-        }
-      }
-      const ends = (ph: string) => parts.filter((part) => part.ph === ph).map(({ id }) => id);
-      expect(ends("s")).toEqual(ends("f"));
-      expect(new Set(ends("s")).size).toBe(ends("s").length);
-    }
+  test("keeps the format's rules: fields, names of tracks, slices that nest, flows with both ends in slices", () => {
+    for (const { seed, events } of worlds) expect(faultsOf(perfettoOf(events)), `seed ${seed}`).toEqual([]);
+  });
+
+  const good = { ph: "X", name: "a", cat: "c", pid: 1, tid: 1, ts: 10, dur: 10, args: {} };
+  const named = [
+    { ph: "M", name: "process_name", pid: 1, tid: 0, args: { name: "p" } },
+    { ph: "M", name: "thread_name", pid: 1, tid: 1, args: { name: "t" } },
+  ];
+  const flow = { name: "f", cat: "link", id: 1, pid: 1, tid: 1 };
+  test.each<[string, object[], RegExp]>([
+    ["an unknown type of event", [{ ...good, ph: "Y" }], /Invalid input/],
+    ["a time before the beginning", [{ ...good, ts: -1 }], /ts: Too small/],
+    ["a counter that is no number", [{ ph: "C", name: "n", pid: 1, tid: 0, ts: 1, args: { n: "1" } }], /Invalid input/],
+    ["a track without a name", [{ ...good, tid: 2 }], /^1\/2 has no name$/],
+    ["a name given twice", [named[1]!], /named twice/],
+    ["slices that overlap", [good, { ...good, ts: 15 }], /overlaps/],
+    ["a flow that never ends", [good, { ph: "s", ...flow, ts: 12 }], /other end/],
+    [
+      "a flow back in time",
+      [good, { ph: "s", ...flow, ts: 15 }, { ph: "f", bp: "e", ...flow, ts: 12 }],
+      /before it begins/,
+    ],
+    [
+      "a flow from nowhere",
+      [good, { ph: "s", ...flow, ts: 1 }, { ph: "f", bp: "e", ...flow, ts: 12 }],
+      /touches no slice/,
+    ],
+  ])("%s is against them", (_, events, message) => {
+    const text = (list: object[]) =>
+      JSON.stringify({ displayTimeUnit: "ms", otherData: {}, traceEvents: [...named, ...list] });
+    expect(faultsOf(text([good]))).toEqual([]);
+    expect(faultsOf(text(events))[0]).toMatch(message);
   });
 });
 
