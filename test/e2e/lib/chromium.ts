@@ -18,7 +18,7 @@ function isProgram(path: string): boolean {
 const folders = (process.env.PATH ?? "").split(delimiter);
 
 /** Undefined where there is none. */
-export const chromiumPath: string | undefined =
+const chromiumPath: string | undefined =
   process.env.CHROMIUM ?? names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isProgram);
 
 /** What a title says where the test is left out; CI takes no such answer (HEDDLE_TEST_BROWSER). */
