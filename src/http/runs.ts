@@ -66,6 +66,7 @@ export const runRoutes = [
         ...(source && body.from && { steps: source.steps, from: body.from.run }),
         limits: body.limits ?? {},
         ...(body.retention_days !== undefined && { retentionDays: body.retention_days }),
+        ...(body.policy?.on_failure === "cancel" && { failFast: true }),
         ...(tools && tools.length > 0 && { tools }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };

@@ -13,7 +13,7 @@ import type { ProblemCode } from "../../errors/codes.ts";
 import { Fault } from "../../errors/fault.ts";
 import { importBytesMax, importIdleMs, variablesAtOnce } from "../../limits.ts";
 import { takeOver } from "../../scheduler/import-run.ts";
-import { isRunEnded } from "../../scheduler/run-commands.ts";
+import { isRunEnded } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
 import { type Identity, RunStore } from "../../storage/run/run-store.ts";
 import { type Env, variableStub } from "../env.ts";

@@ -23,7 +23,7 @@ import {
   traceRetryMsMax,
   traceRetryMsMin,
 } from "../../limits.ts";
-import { isRunEnded } from "../../scheduler/run-commands.ts";
+import { isRunEnded } from "../../scheduler/state.ts";
 import type { Env } from "../env.ts";
 import type { SeatTicket, TraceReport, TraceWork } from "../seat-rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
