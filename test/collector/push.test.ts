@@ -48,7 +48,10 @@ beforeAll(async () => {
 afterAll(() => collector.stop());
 
 /** What a run's object is to a push: its log, a cursor, and an answer to reports. */
-async function pushed(from: Partial<TraceWork> = {}, { url = collector.url, goOn = (_: TraceReport): boolean => true } = {}) {
+async function pushed(
+  from: Partial<TraceWork> = {},
+  { url = collector.url, goOn = (_: TraceReport): boolean => true } = {},
+) {
   collector.requests.length = 0;
   const reports: TraceReport[] = [];
   const rows = events.map(({ seq, at, causes, ...event }) => ({
