@@ -3,12 +3,15 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { modelSourceOf } from "./agent/providers.ts";
 import { serveSeat } from "./agent/seat.ts";
+import { pushTrace } from "./collector/push.ts";
+import { parseCollector } from "./contract/collector.ts";
 import { faults } from "./errors/faults.ts";
 import { createApp } from "./http/app.ts";
 import type { AppOptions, HttpEnv } from "./http/env.ts";
 import { meterRuns } from "./meter-runs.ts";
 import { takeDeadLetters } from "./objects/dead-letters.ts";
 import { type Env, runStub } from "./objects/env.ts";
+import { expireRuns } from "./objects/retention.ts";
 import { deadSeatsQueue, isTicket, type SeatTicket } from "./objects/seat-rpc.ts";
 import { sweepRuns } from "./objects/sweep/sweep.ts";
 import { sweepTenants } from "./objects/sweep-tenants.ts";
@@ -17,8 +20,15 @@ import type { ProviderSecrets } from "./served-by.ts";
 /** Serves a seat that a run opens by a direct call; see objects/seat-port.ts. */
 export class SeatRunner extends WorkerEntrypoint<Env> {
   async serve(ticket: SeatTicket): Promise<void> {
-    await serveSeat(ticket, () => runStub(this.env, ticket.tenant, ticket.run), this.env);
+    await serve(ticket, this.env);
   }
+}
+
+async function serve(ticket: SeatTicket, env: Env): Promise<void> {
+  const scheduler = () => runStub(env, ticket.tenant, ticket.run);
+  if (!ticket.trace) return serveSeat(ticket, scheduler, env);
+  const found = parseCollector(env);
+  if (found.ok && found.collector) await pushTrace(ticket, scheduler, found.collector);
 }
 
 /** Seats of a batch are served side by side; each is acknowledged whatever happens, since the run opens lost ones again. */
@@ -28,7 +38,7 @@ async function consume(batch: MessageBatch<unknown>, env: Env): Promise<void> {
       const { body } = message;
       try {
         if (!isTicket(body)) throw new Error("the message is no ticket");
-        await serveSeat(body, () => runStub(env, body.tenant, body.run), env);
+        await serve(body, env);
       } catch (error) {
         const run = isTicket(body) ? body.run : undefined;
         console.error(faults.seat_broke.log, { run, error: String(error) });
@@ -36,6 +46,15 @@ async function consume(batch: MessageBatch<unknown>, env: Env): Promise<void> {
       message.ack();
     }),
   );
+}
+
+/** One part that breaks off does not keep the others from their work. */
+async function quietly(part: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    console.error("sweep failed", { part, error: String(error) });
+  }
 }
 
 export function deployment(options: AppOptions = {}) {
@@ -51,8 +70,10 @@ export function deployment(options: AppOptions = {}) {
     queue: (batch, env) => (batch.queue === deadSeatsQueue ? takeDeadLetters(batch, env) : consume(batch, env)),
     scheduled: async (_event, env) => {
       await sweepRuns(env);
-      await meterRuns(env.DB, ({ tenant, id }) => runStub(env, tenant, id).meter());
-      await sweepTenants(env);
+      // What has been used first: what is deleted afterwards needs not wait for it.
+      await quietly("usage", () => meterRuns(env.DB, ({ tenant, id }) => runStub(env, tenant, id).meter()));
+      await quietly("retention", () => expireRuns(env));
+      await quietly("tenants", () => sweepTenants(env));
     },
   } satisfies ExportedHandler<Env>;
 }

@@ -140,6 +140,18 @@ export const runStallMsDefault = 60 * second;
 /** A run without a root that nothing happens in ends by itself (contract). */
 export const runIdleMs = 24 * hour;
 
+/** A run that has ended is deleted after this (issue 6), unless the deployment or the run says otherwise. */
+export const retentionDaysDefault = 30;
+/** Ten years: what is to be kept longer belongs into a file. */
+export const retentionDaysMax = 3650;
+export const dayMs = 24 * hour;
+/** Runs that ended with no time to be deleted at (before there was one, or while the deployment kept all) stay this long at least. */
+export const retentionGraceMs = 7 * dayMs;
+/** Runs that one pass of the sweep deletes: a few hundred objects' storage in a minute; what is left is the next pass's. */
+export const expirePassRuns = 200;
+/** A run that could not be deleted is tried again after this, behind those that can. */
+export const expireAgainMs = 1 * hour;
+
 // ---- tasks ---------------------------------------------------------------------------------------------------------
 export const priorityDefault = 5;
 export const priorityRootDefault = 9;
@@ -318,6 +330,25 @@ export const logPageRows = 5000;
 export const foldEventsMax = 250_000;
 /** A trace is streamed and keeps a few numbers an event, so it takes longer logs. */
 export const traceEventsMax = 1_000_000;
+/** Spans of a run that goes on reach the collector this often; in one request come at most so many, or a little more than so much text. */
+export const tracePushEveryMs = 10 * second;
+export const traceBatchSpans = 512;
+export const traceBatchChars = 1 * MiB;
+/** Each push reads the log from its beginning, some 5 microseconds an event: a long one is pushed less often, so that it stays under 3 %. */
+export const tracePushMsPerEvent = 0.2;
+/** A collector that has not answered by then (OpenTelemetry's own default), and how much of its answer is read. */
+export const traceAnswerMs = 10 * second;
+export const traceAnswerBytesMax = 64 * KiB;
+/** One push lasts about so long, then the next takes over; one that has not reported for the second is given up. */
+export const tracePushMs = 60 * second;
+export const tracePushLeaseMs = 60 * second;
+/** An object that was loaded anew waits so long: a push that an earlier life of it began may still report. */
+export const tracePushReportMs = traceAnswerMs + 5 * second;
+/** A collector that is away is asked again after this, each time after twice as long. */
+export const traceRetryMsMin = 1 * second;
+export const traceRetryMsMax = 5 * minute;
+/** What has waited for so long for a collector that takes nothing is dropped. */
+export const traceGiveUpMs = 6 * hour;
 /** Segments of the critical path that an answer shows, the longest ones of a longer path. */
 export const pathSegmentsMax = 1000;
 /** Variables for which an answer tells what the run would have taken without them: each is one pass through the graph. */

@@ -59,6 +59,7 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   cancelRun: named,
   finishRun: named,
   budget: named,
+  retainRun: true,
   // Answers `not_found` where the first was carried out; its caller takes that for done.
   deleteRun: true,
   exportPage: true,
@@ -100,11 +101,15 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   complete: named,
   fail: named,
   sweep: true,
+  expire: true,
 
   // Known by their nonces.
   deadSeats: true,
   // A seat's second opening is refused by its name, and its second end by the fence.
   openSeat: true,
+  openTrace: true,
+  // Where it was the last one, the answer to a repeat is to stop.
+  reportTrace: true,
   renewSeat: true,
   partialText: false,
   // Logged twice it would be two turns. The seat breaks, and its task goes on from the last one that was logged.

@@ -109,6 +109,11 @@ export class Server {
     return took;
   }
 
+  /** Whether seats that open from now on tell what they measure beside their work. */
+  async workerExtras(on: boolean): Promise<void> {
+    await this.#get(`/bench/extras?on=${on}`);
+  }
+
   pids(): number[] {
     return this.#dev.pids();
   }

@@ -9,6 +9,7 @@ import { attempt } from "./bodies.ts";
 import { add, contend, pingPong } from "./callers.ts";
 import type { CountedScheduler } from "./counted-scheduler.ts";
 import { type Floor, hopsOfFloor, seatOfFloor } from "./floor.ts";
+import { extras, maybeWithoutExtras } from "./without-extras.ts";
 
 export { SimulatedFaults } from "../../src/local/simulated/faults-object.ts";
 export { SharedVariable } from "../../src/objects/shared-variable.ts";
@@ -20,7 +21,8 @@ type BenchEnv = Parameters<typeof local.fetch>[1] & { readonly FLOOR: DurableObj
 
 export class SeatRunner extends WorkerEntrypoint<BenchEnv> {
   async serve(ticket: SeatTicket): Promise<void> {
-    await serveSeat(ticket, () => runStub(this.env, ticket.tenant, ticket.run), this.env, attempt);
+    const scheduler = () => maybeWithoutExtras(runStub(this.env, ticket.tenant, ticket.run));
+    await serveSeat(ticket, scheduler, this.env, attempt);
   }
 
   async serveFloor(ms: number): Promise<void> {
@@ -42,6 +44,10 @@ export default {
       return Response.json(await hopsOfFloor(env.FLOOR.getByName("floor"), Number(searchParams.get("hops"))));
     }
     if (pathname === "/bench/nothing") return Response.json({});
+    if (pathname === "/bench/extras") {
+      extras.areOn = searchParams.get("on") === "true";
+      return Response.json({});
+    }
     const run = runStub(env, "local", searchParams.get("run") ?? "");
     const number = (name: string) => Number(searchParams.get(name));
     if (pathname === "/bench/contend") return Response.json(await contend(run, number("callers"), number("rounds")));

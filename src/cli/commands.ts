@@ -21,6 +21,7 @@ import { forkCommand } from "./run/fork.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
 import { cancelCommand } from "./steer/cancel.ts";
 import { deleteCommand } from "./steer/delete.ts";
+import { retainCommand } from "./steer/retain.ts";
 import { retryCommand } from "./steer/retry.ts";
 import { finishCommand, pauseCommand, resumeCommand } from "./steer/run-state.ts";
 import { waitCommand } from "./steer/wait.ts";
@@ -52,6 +53,7 @@ export const commands: readonly Command[] = [
   retryCommand,
   cancelCommand,
   finishCommand,
+  retainCommand,
   deleteCommand,
   workCommand,
   toolsCommand,

@@ -151,6 +151,10 @@ export class Heddle {
   setBudget(run: string, body: { tokens?: number; usd?: number }, options: CallOptions = {}): Promise<RunView> {
     return this.#post(`${at(run)}/budget`, body, options);
   }
+  /** How long the run is kept after its end, counted from there; also once it has ended. */
+  retainRun(run: string, body: { days: number }, options: CallOptions = {}): Promise<RunView> {
+    return this.#post(`${at(run)}/retain`, body, options);
+  }
 
   /**
    * The run's file, line by line, checked as it passes: the last line comes only when all before it are whole.

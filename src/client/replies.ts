@@ -98,7 +98,7 @@ export const isPartial = (event: EventView | PartialText): event is PartialText 
   event.type === "partial" && !("seq" in event);
 
 /** A row of the list of runs: what the index knows without asking the run itself. */
-export type RunRow = Pick<RunView, "id" | "name" | "created_at" | "ended_at"> & { status: RunStatus };
+export type RunRow = Pick<RunView, "id" | "name" | "created_at" | "ended_at" | "expires_at"> & { status: RunStatus };
 
 export interface RunsPage {
   runs: RunRow[];

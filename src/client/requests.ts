@@ -164,6 +164,8 @@ export interface RunSpec {
   /** Of the tenant's credentials, by name; null: the deployment's own. */
   credential?: string | null;
   limits?: RunLimits;
+  /** How long it is kept after its end; default: as the deployment has it (30 days). */
+  retention_days?: number;
   /** When a posted task fails and nothing answers for it: go on (default), or cancel the rest and end as failed. */
   policy?: { on_failure: "continue" | "cancel" };
   tools?: RemoteTool[];

@@ -60,6 +60,7 @@ const turnPoint = z.strictObject({
 });
 const priority = z.int().min(0).max(limits.priorityRootDefault);
 
+const retentionDays = z.int().min(1).max(limits.retentionDaysMax);
 const runLimits = z.strictObject({
   workers: z.int().min(1).max(limits.runWorkersMax),
   tasks: z.int().min(1).max(limits.runTasksMax),
@@ -129,8 +130,10 @@ const fields = {
     name: text(limits.nameCharsMax).exactOptional(),
     from: text(limits.nameCharsMax).exactOptional(),
     credential: z.strictObject({ name: credentialName, model: text(limits.nameCharsMax) }).exactOptional(),
+    retention_days: retentionDays.exactOptional(),
     fail_fast: z.literal(true).exactOptional(),
   },
+  run_retained: { days: retentionDays },
   run_imported: {},
   context_appended: { snapshot: snapshotHash },
   task_created: {

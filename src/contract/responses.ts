@@ -6,6 +6,9 @@ import type * as shapes from "./shapes.ts";
 import { taskStates } from "./task-requests.ts";
 
 const at = z.int().describe("Epoch milliseconds.");
+const expiresAt = at
+  .nullable()
+  .describe("From when on it is deleted, with all that it has; null while it goes on, and where it is kept.");
 const cursor = z.string().nullable().describe("null on the last page.");
 const usage = z.strictObject({
   input_tokens: z.int(),
@@ -100,6 +103,8 @@ export const runView = z
       .array(z.string())
       .describe("In the answer to its creation: what the caller should know and need not act on.")
       .exactOptional(),
+    retention_days: z.int().nullable().describe("How long it is kept after its end; null: until somebody deletes it."),
+    expires_at: expiresAt,
   })
   .meta({ id: "Run" });
 
@@ -110,6 +115,7 @@ const runRow = z
     status: runStatus,
     created_at: at,
     ended_at: at.nullable(),
+    expires_at: expiresAt,
   })
   .meta({ id: "RunRow" });
 

@@ -53,6 +53,8 @@ const limitsSchema = z
   })
   .meta({ id: "Limits" });
 
+const retentionDays = z.int().min(1).max(limits.retentionDaysMax);
+
 const forkSource = z
   .strictObject({
     run: z.string().min(1).max(limits.nameCharsMax).describe("The run, live or ended, of the same tenant."),
@@ -91,6 +93,9 @@ export const createRunBody = z
       )
       .exactOptional(),
     limits: limitsSchema.exactOptional(),
+    retention_days: retentionDays
+      .describe("How long the run is kept after its end; default: as the deployment has it (30 days).")
+      .exactOptional(),
     root: namedTaskSpec
       .describe("The main agent, if Heddle is to host it; the run then ends as it does.")
       .exactOptional(),
@@ -127,6 +132,12 @@ export const budgetBody = z
     path: ["tokens"],
     when: ({ issues }) => issues.length === 0,
   });
+
+export const retainBody = z.strictObject({
+  days: retentionDays.describe(
+    "How long the run is kept after its end, counted from there; replaces what was said before.",
+  ),
+});
 
 /** Where nothing can be said: the body is absent or an empty object. */
 export const emptyBody = z.strictObject({});

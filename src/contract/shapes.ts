@@ -98,6 +98,10 @@ export interface RunView {
   ended_at: number | null;
   /** In the answer to its creation: what the caller should know and need not act on. */
   notes?: string[];
+  /** How long it is kept after its end; null: until somebody deletes it. */
+  retention_days: number | null;
+  /** From when on it is deleted; null while it goes on, and where it is kept. */
+  expires_at: number | null;
 }
 
 /** What answers the hosted tasks of a context's format: a provider, local mode's simulated model, or nothing. */

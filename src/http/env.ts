@@ -2,6 +2,7 @@
 
 import type { Format } from "../context/types.ts";
 import type { Scope } from "../contract/admin-requests.ts";
+import type { CollectorVariables } from "../contract/collector.ts";
 import type { ModelSource } from "../contract/shapes.ts";
 import type { RunSchedulerRpc, TenantGateRpc } from "../objects/rpc.ts";
 import type { SeatRpc } from "../objects/seat-rpc.ts";
@@ -11,7 +12,7 @@ interface Objects<Stub> {
   getByName(name: string): Stub;
 }
 
-export interface HttpEnv {
+export interface HttpEnv extends CollectorVariables {
   readonly DB: D1Database;
   /** Named `tenant/run`. */
   readonly RUNS: Objects<RunSchedulerRpc & SeatRpc>;
@@ -21,6 +22,8 @@ export interface HttpEnv {
   readonly HEDDLE_SECRET?: string;
   /** The deployment's own prices, as JSON. */
   readonly HEDDLE_PRICES?: string;
+  /** How long ended runs are kept: a number, or `keep`. */
+  readonly HEDDLE_RETENTION_DAYS?: string;
   /** Identity of a local runtime; absent in deployments. Where there is one, tools' urls may lead to this machine. */
   readonly HEDDLE_BOOT?: string;
   /** Seals tenants' credentials; without it there can be none. */

@@ -1,7 +1,9 @@
 /** Readiness: 200 only when a run could be created now. */
 
+import { parseCollector } from "../contract/collector.ts";
 import { parsePriceList } from "../contract/price-list.ts";
 import { healthView } from "../contract/responses.ts";
+import { parseRetention } from "../contract/retention.ts";
 import { Fault } from "../errors/fault.ts";
 import { secretCharsMin } from "../limits.ts";
 import { missingTables } from "../storage/d1/schema.ts";
@@ -22,6 +24,10 @@ export const healthRoute = publicRoute(
     if (missing.length > 0) throw new Fault("not_ready", `missing: ${missing.join("; ")}`);
     const prices = parsePriceList(env.HEDDLE_PRICES);
     if (!prices.ok) throw new Fault("not_ready", `HEDDLE_PRICES can't be read: ${prices.message}`);
+    const retention = parseRetention(env.HEDDLE_RETENTION_DAYS);
+    if (!retention.ok) throw new Fault("not_ready", `HEDDLE_RETENTION_DAYS can't be used: ${retention.message}`);
+    const collector = parseCollector(env);
+    if (!collector.ok) throw new Fault("not_ready", collector.message);
     return { status: "ready" };
   },
 );

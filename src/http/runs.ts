@@ -6,7 +6,7 @@ import type { Quotas } from "../contract/admin-requests.ts";
 import { pageQuery } from "../contract/paging.ts";
 import { type RemoteTool, toolsWithTexts } from "../contract/remote-tools.ts";
 import { runsPage, runView } from "../contract/responses.ts";
-import { budgetBody, cancelBody, createRunBody, finishRunBody } from "../contract/run-requests.ts";
+import { budgetBody, cancelBody, createRunBody, finishRunBody, retainBody } from "../contract/run-requests.ts";
 import { taskWithTexts } from "../contract/task-texts.ts";
 import { refusedAddress } from "../contract/tool-address.ts";
 import { Fault } from "../errors/fault.ts";
@@ -78,6 +78,7 @@ export const runRoutes = [
         ...(credential && { credential }),
         ...(notes.length > 0 && { notes }),
         limits: bounded.limits,
+        ...(body.retention_days !== undefined && { retentionDays: body.retention_days }),
         ...(body.policy?.on_failure === "cancel" && { failFast: true }),
         ...(tools && tools.length > 0 && { tools }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
@@ -203,6 +204,18 @@ export const runRoutes = [
       problems: ["run_ended", "below_spent", "no_price"],
     },
     ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(body, idem)),
+  ),
+
+  keyRoute(
+    scopes,
+    {
+      method: "POST",
+      path: "/v1/runs/:run/retain",
+      summary: "Say how long the run is kept after its end",
+      body: retainBody,
+      answer: run,
+    },
+    ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).retainRun(body.days, idem)),
   ),
 ];
 

@@ -55,8 +55,8 @@ async function* perfettoPieces(reading: LogReading, trace: PerfettoTrace): Piece
 }
 
 async function* otlpPieces(reading: LogReading, trace: OtlpTrace): Pieces {
-  const scope = JSON.stringify({ name: "heddle", version });
-  yield `{"resourceSpans":[{"resource":{"attributes":${JSON.stringify(trace.resource)}},"scopeSpans":[{"scope":${scope},"spans":[`;
+  const { head, tail } = trace.frame;
+  yield head;
   let isFirst = true;
   const told = () => {
     const spans = trace.take();
@@ -70,7 +70,7 @@ async function* otlpPieces(reading: LogReading, trace: OtlpTrace): Pieces {
     yield told();
   }
   trace.finish(reading.asOf.now);
-  yield `${told()}\n]}]}]}\n`;
+  yield told() + tail;
 }
 
 async function* csvPieces(reading: LogReading, csv: TasksCsv): Pieces {

@@ -8,9 +8,9 @@
  */
 
 import { sweepCallMs, sweepRunsAtOnce } from "../limits.ts";
+import { within } from "../within.ts";
 import { type Env, runStub } from "./env.ts";
 import { isTicket, type SeatTicket } from "./seat-rpc.ts";
-import { within } from "../within.ts";
 
 export async function takeDeadLetters(batch: MessageBatch<unknown>, env: Pick<Env, "RUNS">): Promise<void> {
   const letters = new Map<string, (Message<unknown> & { readonly body: SeatTicket })[]>();
@@ -18,6 +18,11 @@ export async function takeDeadLetters(batch: MessageBatch<unknown>, env: Pick<En
     const { body } = message;
     if (!isTicket(body)) {
       console.error("a dead letter is no seat's", { message: message.id });
+      message.ack();
+      continue;
+    }
+    if (body.trace) {
+      // No seat of a task's: its run sends a push that was lost again by itself.
       message.ack();
       continue;
     }

@@ -1,12 +1,13 @@
 /** The deployment's bindings, as wrangler.toml declares them. */
 
+import type { CollectorVariables } from "../contract/collector.ts";
 import { gateRepeats, persistent, type Repeats, runRepeats } from "../object-calls.ts";
 import { isRead } from "../variables/index.ts";
 import type { RunSchedulerRpc, TenantGateRpc } from "./rpc.ts";
 import type { SeatRpc, SeatTicket } from "./seat-rpc.ts";
 import type { VariableRpc } from "./variable-rpc.ts";
 
-export interface Env {
+export interface Env extends CollectorVariables {
   readonly DB: D1Database;
   readonly RUNS: DurableObjectNamespace;
   readonly GATES: DurableObjectNamespace;
@@ -33,6 +34,8 @@ export interface Env {
   /** The deployment's own prices, as JSON (docs/costs.md). */
   readonly HEDDLE_PRICES?: string;
   readonly HEDDLE_MODEL_IDLE_MS?: string;
+  /** How long ended runs are kept: a number, or `keep` (docs/operating.md). */
+  readonly HEDDLE_RETENTION_DAYS?: string;
   /** Local mode only: where the simulated model listens. */
   readonly SIMULATED_URL?: string;
 }

@@ -63,6 +63,7 @@ export interface CreateRunInput {
   name?: string;
   context: ContextInput;
   limits: LimitsInput;
+  retentionDays?: number;
   tools?: readonly RemoteTool[];
   root?: TaskSpec;
   /** The id of the key that created it: what it uses is that one's. */
@@ -221,6 +222,13 @@ export interface Imported {
   readonly run: RunView | null;
 }
 
+/** What the run index has of a run that its object knows better. */
+export interface IndexWord {
+  readonly status: RunStatus;
+  readonly ended_at: number | null;
+  readonly expires_at: number | null;
+}
+
 /** Stub of a RunScheduler, named `tenant/run`. Every method answers `not_found` for a run that was never created or is deleted. */
 /** How far the log has been metered. */
 export interface Metered {
@@ -239,6 +247,8 @@ export interface RunSchedulerRpc {
   cancelRun(reason: string | undefined, idem?: Idem): Promise<Reply<RunView>>;
   finishRun(input: { cancel: boolean }, idem?: Idem): Promise<Reply<RunView>>;
   budget(input: { tokens?: number; usd?: number }, idem?: Idem): Promise<Reply<RunView>>;
+  /** How long it is kept after its end, be it over already or not. */
+  retainRun(days: number, idem?: Idem): Promise<Reply<RunView>>;
   /** Deletes everything; live tasks are cancelled by it. The D1 row is the caller's. */
   deleteRun(): Promise<Reply<null>>;
 
@@ -311,7 +321,9 @@ export interface RunSchedulerRpc {
    * Cron's last net: loads the object, expires what is due, re-arms the alarm. Answers the status for the run index, which has
    * it as `indexed`.
    */
-  sweep(told?: { indexed: RunStatus }): Promise<Reply<{ status: RunStatus; ended_at: number | null }>>;
+  sweep(told?: { indexed: RunStatus }): Promise<Reply<IndexWord>>;
+  /** Deletes the run if its time is over, and answers null; else what the index should say. */
+  expire(): Promise<Reply<IndexWord | null>>;
 }
 
 /** Stub of a TenantGate, named by the tenant: which runs have ready work for a pool, served round robin. */

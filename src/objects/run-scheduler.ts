@@ -41,7 +41,15 @@ import { cancelTask } from "../scheduler/end-task.ts";
 import { settle } from "../scheduler/ending.ts";
 import { reportUnmoved } from "../scheduler/movers.ts";
 import { retryTask } from "../scheduler/retry.ts";
-import { cancelRun, changeBudget, finishRun, pauseRun, type Refusal, resumeRun } from "../scheduler/run-commands.ts";
+import {
+  cancelRun,
+  changeBudget,
+  finishRun,
+  pauseRun,
+  type Refusal,
+  resumeRun,
+  retainRun,
+} from "../scheduler/run-commands.ts";
 import { isRunEnded } from "../scheduler/state.ts";
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
@@ -62,6 +70,7 @@ import type {
   Idem,
   Imported,
   ImportLines,
+  IndexWord,
   LeaseRef,
   LeaseWishes,
   LogPage,
@@ -92,7 +101,7 @@ import { RunShell } from "./run/shell.ts";
 import { messageTo } from "./run/task-messages.ts";
 import { contextAt, retryFrom, turnsPage } from "./run/task-turns.ts";
 import { listVariables, VariableCalls } from "./run/variable-calls.ts";
-import { runView, seatTarget, taskView } from "./run/views.ts";
+import { indexWord, runView, seatTarget, taskView } from "./run/views.ts";
 import { openDirectly, openThroughQueues } from "./seat-port.ts";
 import type {
   Leave,
@@ -105,6 +114,8 @@ import type {
   SeatRpc,
   SeatTicket,
   SeatTurn,
+  TraceReport,
+  TraceWork,
   UrlOutcome,
 } from "./seat-rpc.ts";
 
@@ -150,7 +161,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     await this.#shell.alarm(scheduledAt, async () => (await this.#deletion.finish()) || (await this.#imports.alarm()));
   }
 
-  async sweep(told?: { indexed: RunStatus }): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
+  async sweep(told?: { indexed: RunStatus }): Promise<Reply<IndexWord>> {
     // Where that fails the row of the index has to stay: it is what the sweep comes by.
     await this.#deletion.finish();
     await this.#shell.repairAlarm();
@@ -164,9 +175,17 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
         run.store.setMeta("unmoved", found);
       }
       tellOfDeadSeats(step, run);
-      const { status, endedAt } = step.state.header;
-      return ok({ status, ended_at: endedAt || null });
+      return ok(indexWord(run));
     });
+  }
+
+  async expire(): Promise<Reply<IndexWord | null>> {
+    const run = this.#shell.load();
+    const at = run?.expiresAt;
+    if (run && (at === null || at === undefined || at > this.#shell.now())) return ok(indexWord(run));
+    if (run) return this.deleteRun();
+    // One that broke off is carried on.
+    return (await this.#deletion.finish()) ? ok(null) : { ok: false, fault: { code: "not_found" } };
   }
 
   // ---- the run ---------------------------------------------------------------------------------------------------------
@@ -203,6 +222,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     const { tokens, usd } = input;
     const budget = { ...(tokens !== undefined && { tokens }), ...(usd !== undefined && { nanos: nanosOf(usd) }) };
     return this.#runCommand((step) => changeBudget(step, budget), idem);
+  }
+
+  async retainRun(days: number, idem?: Idem): Promise<Reply<RunView>> {
+    return this.#runCommand((step) => retainRun(step, days), idem);
   }
 
   async deleteRun(): Promise<Reply<null>> {
@@ -478,6 +501,20 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined> {
     return this.#hosted.openSeat(ticket, next);
+  }
+
+  async openTrace(nonce: string): Promise<TraceWork | undefined> {
+    const run = this.#shell.load();
+    return run && this.#shell.traces.open(run, nonce, this.#shell.now());
+  }
+
+  async reportTrace(nonce: string, report: TraceReport): Promise<boolean> {
+    const run = this.#shell.load();
+    if (!run) return false;
+    const goOn = this.#shell.traces.report(run, nonce, report, this.#shell.now());
+    this.#shell.pushTraces(run);
+    this.#shell.arm();
+    return goOn;
   }
 
   async renewSeat(lease: LeaseRef): Promise<{ held: boolean; watched: boolean }> {

@@ -3,7 +3,7 @@
  * tool calls are carried out, and where that ends the attempt the next task comes back in the same answer.
  */
 
-import type { CacheMark, ContextHead, MessageText, ToolCall, Usage } from "../context/types.ts";
+import type { CacheMark, ContextHead, Format, MessageText, ToolCall, Usage } from "../context/types.ts";
 import type { AttemptFault, FaultClass } from "../errors/faults.ts";
 import { isRunId } from "../ids.ts";
 import type { RunCredential } from "../scheduler/events.ts";
@@ -19,6 +19,8 @@ export interface SeatTicket {
   readonly nonce: string;
   /** The queue that it is sent through. */
   readonly shard: number;
+  /** It opens no seat: spans of the run are to be pushed to the collector (collector/push.ts). */
+  readonly trace?: true;
 }
 
 /** Where tickets go that no consumer lived to acknowledge: wrangler.toml says the same. */
@@ -31,6 +33,37 @@ export function isTicket(body: unknown): body is SeatTicket {
   const isName = (name: unknown) => typeof name === "string" && /^[\w-]{1,64}$/.test(name);
   return isName(tenant) && typeof run === "string" && isRunId(run) && isName(nonce) && Number.isInteger(shard);
 }
+
+/** Where a push of a run's trace begins. */
+export interface TraceWork {
+  readonly name: string | null;
+  readonly format: Format;
+  /** Spans that events up to this one told have been sent. */
+  readonly seq: number;
+  /** So have those of the run itself, up to the end that this event was. */
+  readonly endSeq: number;
+  /** The collector has taken nothing for too long: what it does not take now is dropped. */
+  readonly lastTry: boolean;
+}
+
+/** What has become of a part of it, which began at `from`. */
+export type TraceReport = { readonly from: { readonly seq: number; readonly endSeq: number } } & TracePart;
+
+type TracePart =
+  | {
+      /** All that events up to here told is sent or dropped. */
+      readonly kind: "upTo";
+      readonly seq: number;
+      readonly endSeq: number;
+      readonly sent: number;
+      readonly dropped: number;
+      /** Why something was dropped. */
+      readonly why?: string;
+      /** This push is over. */
+      readonly over?: true;
+    }
+  /** The collector is away, or busy: the rest comes later. */
+  | { readonly kind: "later"; readonly why: string; readonly afterMs?: number };
 
 /** A recorded answer to a tool call: what the model reads. */
 export type Answer = { readonly text: string; readonly isError: boolean } | { readonly waiting: true };
@@ -181,6 +214,10 @@ export type SeatReservation =
 export interface SeatRpc {
   /** The queues have given up on these openings. A nonce that comes again changes nothing. */
   deadSeats(nonces: readonly string[]): Promise<Reply<null>>;
+  /** Begins the push of the run's trace that a ticket asks for; nothing when it is not needed (any more). */
+  openTrace(nonce: string): Promise<TraceWork | undefined>;
+  /** False: stop, another one does it. */
+  reportTrace(nonce: string, report: TraceReport): Promise<boolean>;
   /** Opens a seat: its first task, or nothing when it is not needed (any more) or was opened already. */
   openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined>;
   /** False: the lease is lost, stop. `paused`: give the task back at the next turn. */

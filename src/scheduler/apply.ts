@@ -67,6 +67,10 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       if (event.fail_fast) header.failFast = true;
       header.createdAt = at;
       if (event.credential) header.credential = event.credential;
+      if (event.retention_days !== undefined) header.retentionDays = event.retention_days;
+      return;
+    case "run_retained":
+      header.retentionDays = event.days;
       return;
     case "run_imported":
       restartClocks(state, at);

@@ -96,6 +96,8 @@ export type SchedulerEvent =
       readonly from?: string;
       /** The tenant's credential that hosted tasks use; absent: the deployment's own. */
       readonly credential?: RunCredential;
+      /** How long it is kept after its end; absent: as the deployment has it. */
+      readonly retention_days?: number;
       /** The first failure that nobody answers for ends the run. */
       readonly fail_fast?: true;
     }
@@ -325,6 +327,7 @@ export type SchedulerEvent =
   | { readonly type: "run_paused"; readonly reason: string }
   | { readonly type: "run_resumed" }
   | { readonly type: "limits_changed"; readonly tokens: number; readonly nanos?: number }
+  | { readonly type: "run_retained"; readonly days: number }
   | {
       readonly type: "run_ended";
       readonly status: Extract<RunStatus, "succeeded" | "failed" | "cancelled">;

@@ -84,6 +84,11 @@ export function changeBudget(step: Step, budget: { tokens?: number; nanos?: numb
   return undefined;
 }
 
+/** How long the run is kept after its end, be it over already or not. The same again changes nothing. */
+export function retainRun(step: Step, days: number): undefined {
+  if (step.state.header.retentionDays !== days) step.emit({ type: "run_retained", days });
+}
+
 /** When an idle run without a root ends by itself; undefined while it can't. */
 export function idleEndAt(state: RunState): number | undefined {
   const { header } = state;

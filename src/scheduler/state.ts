@@ -72,6 +72,8 @@ export interface RunHeader {
   cycles?: Record<string, number>;
   /** Absent: the deployment's own. */
   credential?: RunCredential;
+  /** How long it is kept after its end; absent: as the deployment has it. */
+  retentionDays?: number;
 }
 
 export const noCounts = (): Record<TaskState, number> => ({

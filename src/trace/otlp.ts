@@ -74,13 +74,16 @@ export class OtlpTrace {
   readonly #traceId: string;
   readonly #spans: Spans;
   #told: OtlpSpan[] = [];
+  readonly #endsTold: number;
+  #period = 0;
   #startedAt = 0;
-  #endedAt = 0;
-  #status: string | undefined;
-  readonly #findings: { timeUnixNano: string; name: string; attributes: readonly Attribute[] }[] = [];
+  #end: { readonly at: number; readonly seq: number; readonly status: string } | undefined;
+  #findings: { timeUnixNano: string; name: string; attributes: readonly Attribute[] }[] = [];
 
-  constructor(names: OtlpNames) {
+  /** `endsTold`: who pushes a trace bit by bit has sent the spans of the run that ended by event so-and-so. */
+  constructor(names: OtlpNames, endsTold = 0) {
     this.#names = names;
+    this.#endsTold = endsTold;
     this.#traceId = traceIdOf(names.run);
     this.#spans = new Spans({
       span: (span) => this.#told.push(this.#span(span)),
@@ -93,11 +96,18 @@ export class OtlpTrace {
   }
 
   add(event: TraceEvent): void {
-    this.#startedAt ||= event.at;
-    this.#endedAt = event.at;
-    if (event.type === "run_ended") this.#status = event.status;
-    if (event.type === "run_reopened") this.#status = undefined;
+    if (event.type === "run_reopened") this.#tellRun(event.at);
+    if (event.type === "run_ended") this.#end = { at: event.at, seq: event.seq, status: event.status };
+    if (this.#startedAt === 0) {
+      this.#startedAt = event.at;
+      this.#period++;
+    }
     this.#spans.add(event);
+  }
+
+  /** `seq` of the event by which the run has ended; undefined while it goes on. */
+  get endedBy(): number | undefined {
+    return this.#end?.seq;
   }
 
   /** Spans that were told since the last call. */
@@ -110,32 +120,49 @@ export class OtlpTrace {
   /** Tells what goes on at `now`, and the run itself. */
   finish(now: number): void {
     this.#spans.finish(now);
+    this.#tellRun(now);
+  }
+
+  /** The run from its beginning, or from when it was reopened, to its end: a span each, the later ones under the first. */
+  #tellRun(now: number): void {
     const { run, name } = this.#names;
+    const end = this.#end;
+    const period = this.#period;
+    const from = this.#startedAt;
+    const findings = this.#findings;
+    this.#startedAt = 0;
+    this.#end = undefined;
+    this.#findings = [];
+    if (end && end.seq <= this.#endsTold) return;
     this.#told.push({
       traceId: this.#traceId,
-      spanId: spanId("run", 0, 1),
+      spanId: spanId("run", 0, period),
+      ...(period > 1 && { parentSpanId: spanId("run", 0, 1) }),
       name: name ?? run,
       kind: 1,
-      startTimeUnixNano: nanos(this.#startedAt),
-      endTimeUnixNano: nanos(this.#status === undefined ? now : this.#endedAt),
+      startTimeUnixNano: nanos(from),
+      endTimeUnixNano: nanos(end?.at ?? now),
       attributes: attributes({
         "heddle.run.id": run,
         "heddle.run.name": name,
-        "heddle.run.status": this.#status ?? "active",
-        "heddle.unfinished": this.#status === undefined ? true : undefined,
+        "heddle.run.status": end?.status ?? "active",
+        "heddle.run.reopened": period > 1 ? period - 1 : undefined,
+        "heddle.unfinished": end ? undefined : true,
       }),
-      ...(this.#findings.length > 0 && { events: this.#findings }),
-      status: { code: this.#status === "failed" ? 2 : 0 },
+      ...(findings.length > 0 && { events: findings }),
+      status: { code: end?.status === "failed" ? 2 : 0 },
     });
   }
 
-  /** What stands around the spans of one request. */
-  get resource(): Attribute[] {
-    return attributes({
-      "service.name": "heddle",
-      "service.version": this.#names.version,
-      "heddle.run.id": this.#names.run,
-    });
+  /** What stands around the spans of one request: before and after their texts, with commas between them. */
+  get frame(): { readonly head: string; readonly tail: string } {
+    const { run, version } = this.#names;
+    const resource = attributes({ "service.name": "heddle", "service.version": version, "heddle.run.id": run });
+    const scope = JSON.stringify({ name: "heddle", version });
+    return {
+      head: `{"resourceSpans":[{"resource":{"attributes":${JSON.stringify(resource)}},"scopeSpans":[{"scope":${scope},"spans":[`,
+      tail: "\n]}]}]}\n",
+    };
   }
 
   #taskSpanId = (task: number, generation: number): string => spanId("task", task, generation);

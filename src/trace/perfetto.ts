@@ -132,12 +132,13 @@ export class PerfettoTrace {
       ...(call && { turn: call.turn, ...call.usage }),
       ...(call?.firstMs !== undefined && { first_token_ms: call.firstMs }),
     });
-    for (const { task, at, kind: why, via } of links) {
+    for (const { task, at, since, kind: why, via } of links) {
       const id = ++this.#flows;
       const arrow = { name: via ?? why, cat: "link", id, pid: taskGroup };
-      // Just before its end, so that it begins within the slice that ended then.
+      // Just before its end, so that it begins within the slice that ended then; a task that ended as it began has only that moment.
+      const begin = since === at ? this.#time(at) : Math.max(0, this.#time(at) - 1);
       this.#parts.push(
-        { ph: "s", ...arrow, tid: task, ts: Math.max(0, this.#time(at) - 1) },
+        { ph: "s", ...arrow, tid: task, ts: begin },
         { ph: "f", bp: "e", ...arrow, tid: track, ts: this.#time(span.to) },
       );
     }

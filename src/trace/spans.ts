@@ -76,6 +76,8 @@ export interface Link {
   readonly task: number;
   readonly generation: number;
   readonly at: number;
+  /** When that task's span began. */
+  readonly since: number;
   readonly kind: EdgeKind;
   /** The variable it goes through. */
   readonly via?: string;
@@ -217,6 +219,7 @@ export class Spans {
       if (!known || task === 0 || task === known.facts.task || kind === "fork") continue;
       known.links.push({
         ...{ task, generation: this.#where.generation[place]!, at: this.#where.at[place]!, kind },
+        since: this.#tasks.get(task)?.from ?? 0,
         ...(via !== undefined && { via }),
       });
     }

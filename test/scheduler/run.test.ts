@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { runIdleMs } from "../../src/limits.ts";
-import { cancelRun, changeBudget, finishRun, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
+import {
+  cancelRun,
+  changeBudget,
+  finishRun,
+  pauseRun,
+  resumeRun,
+  retainRun,
+} from "../../src/scheduler/run-commands.ts";
 import { checkState } from "./check.ts";
 import { Run, states } from "./run.ts";
 
@@ -68,6 +75,19 @@ describe("a run", () => {
       undefined,
     ]);
     expect(run.log.length).toBe(logged);
+  });
+
+  test("[N6] it is kept as long as the last word says, which may come after its end", () => {
+    const run = new Run();
+    expect(run.state.header.retentionDays).toBeUndefined();
+    run.step((step) => retainRun(step, 7));
+    run.step((step) => finishRun(step, true));
+    const { endedAt } = run.state.header;
+    run.step((step) => retainRun(step, 90));
+    const logged = run.log.length;
+    run.step((step) => retainRun(step, 90));
+    expect(run.log.length).toBe(logged);
+    expect(run.state.header).toMatchObject({ retentionDays: 90, status: "succeeded", endedAt });
   });
 
   test("[N3] finish is refused while tasks live, or cancels them", () => {

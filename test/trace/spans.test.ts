@@ -1,17 +1,20 @@
 /** A log as spans, and as the documents that other tools open. */
 
-import generated from "@opentelemetry/otlp-transformer/build/src/generated/root.js";
 import { describe, expect, test } from "vitest";
 import type { RunId } from "../../src/ids.ts";
 import { taskIdOf } from "../../src/ids.ts";
+import { retryTask } from "../../src/scheduler/retry.ts";
+import { finishRun } from "../../src/scheduler/run-commands.ts";
 import type { Task } from "../../src/scheduler/task.ts";
-import { OtlpTrace, traceIdOf } from "../../src/trace/otlp.ts";
+import { type OtlpSpan, OtlpTrace, traceIdOf } from "../../src/trace/otlp.ts";
 import { PerfettoTrace } from "../../src/trace/perfetto.ts";
 import { type ActivitySpan, type Span, Spans } from "../../src/trace/spans.ts";
 import { TasksCsv } from "../../src/trace/tasks-csv.ts";
 import type { TraceEvent } from "../../src/trace/trace-event.ts";
 import { Run } from "../scheduler/run.ts";
+import { throughProtobuf } from "./lib/otlp-proto.ts";
 import { fold, traceOf } from "./lib/trace.ts";
+import { faultsOf } from "./lib/trace-event-format.ts";
 import { worlds } from "./lib/worlds.ts";
 
 const run = "run_abcdefghjkmnpqrstvwx" as RunId;
@@ -82,48 +85,22 @@ describe("spans", () => {
   });
 });
 
-/** What the package generates from the official definitions; it has no types of its own for them. */
-interface Message {
-  fromObject(value: object): object;
-  verify(message: object): string | null;
-  encode(message: object): { finish(): Uint8Array };
-  decode(bytes: Uint8Array): object;
-  toObject(message: object, options: object): object;
-}
-const { opentelemetry } = generated as unknown as {
-  opentelemetry: { proto: { collector: { trace: { v1: { ExportTraceServiceRequest: Message } } } } };
-};
-const { ExportTraceServiceRequest } = opentelemetry.proto.collector.trace.v1;
-
-/** Ids are hex in OTLP's JSON, where the JSON of protobuf has base 64. */
-const bytesOf = (hex: string) => Uint8Array.from(Buffer.from(hex, "hex"));
-
 function otlpOf(events: readonly TraceEvent[]) {
   const trace = new OtlpTrace(names);
   for (const event of events) trace.add(event);
   trace.finish(events.at(-1)!.at);
-  return { spans: trace.take(), resource: trace.resource };
+  const spans = trace.take();
+  const { head, tail } = trace.frame;
+  return { spans, text: head + spans.map((span) => JSON.stringify(span)).join(",") + tail };
 }
 
 describe("OTLP", () => {
   test("the official protocol's own definitions take it, and give all of it back", () => {
     for (const { events } of worlds) {
-      const { spans, resource } = otlpOf(events);
-      const request = {
-        resourceSpans: [{ resource: { attributes: resource }, scopeSpans: [{ scope: { name: "heddle" }, spans }] }],
-      };
-      const withBytes = JSON.parse(JSON.stringify(request), (key, value) =>
-        ["traceId", "spanId", "parentSpanId"].includes(key) ? bytesOf(value) : value,
-      );
-      const message = ExportTraceServiceRequest.fromObject(withBytes);
-      expect(ExportTraceServiceRequest.verify(message)).toBeNull();
-      const decoded = ExportTraceServiceRequest.decode(ExportTraceServiceRequest.encode(message).finish());
-      const back = ExportTraceServiceRequest.toObject(decoded, { longs: String, enums: Number, arrays: false });
-      const asHex = JSON.parse(JSON.stringify(back), (_, value) =>
-        value?.type === "Buffer" ? Buffer.from(value.data).toString("hex") : value,
-      );
+      const { text } = otlpOf(events);
+      const asHex = throughProtobuf(text);
       // Protobuf writes an empty status as nothing.
-      const plain = JSON.parse(JSON.stringify(request));
+      const plain = JSON.parse(text);
       for (const span of plain.resourceSpans[0].scopeSpans[0].spans)
         if (span.status.code === 0) span.status = expect.anything();
       expect(asHex).toMatchObject(plain);
@@ -146,23 +123,42 @@ describe("OTLP", () => {
     }
   });
 
+  test("a run that is reopened is one span more, under the first, and who was sent the first is not told it again", () => {
+    const reopened = chain();
+    reopened.step((step) => finishRun(step, false));
+    const a = reopened.state.find(2);
+    reopened.now += 1000;
+    reopened.step((step) => retryTask(step, a!, undefined));
+    reopened.now += 10;
+    reopened.start(a!);
+    reopened.now += 10;
+    reopened.complete(a!);
+    reopened.step((step) => finishRun(step, false));
+    const events = traceOf(reopened.log);
+    const runs = (endsTold?: number) => {
+      const trace = new OtlpTrace(names, endsTold);
+      for (const event of events) trace.add(event);
+      expect(trace.endedBy).toBe(events.at(-1)!.seq);
+      trace.finish(0);
+      return trace.take().filter(({ name }) => name === "weave");
+    };
+    const [first, second] = runs();
+    expect(second).toMatchObject({ parentSpanId: first!.spanId });
+    expect(second!.attributes).toContainEqual({ key: "heddle.run.reopened", value: { intValue: "1" } });
+    const ms = ({ startTimeUnixNano: from, endTimeUnixNano: to }: OtlpSpan) => Number(BigInt(to) - BigInt(from)) / 1e6;
+    expect([ms(first!), ms(second!)]).toEqual([160, 20]);
+    const end = events.find(({ type }) => type === "run_ended")!.seq;
+    expect(runs(end)).toEqual([second]);
+    expect(runs(events.at(-1)!.seq)).toEqual([]);
+  });
+
   test("a run's id gives a trace id of its own", () => {
     expect(traceIdOf(run)).toMatch(/^[0-9a-f]{32}$/);
     expect(traceIdOf("run_abcdefghjkmnpqrstvwy")).not.toBe(traceIdOf(run));
   });
 });
 
-interface Part {
-  ph: string;
-  pid: number;
-  tid: number;
-  ts?: number;
-  dur?: number;
-  id?: number;
-  name: string;
-}
-
-function perfettoOf(events: readonly TraceEvent[]): Part[] {
+function perfettoOf(events: readonly TraceEvent[]): string {
   const trace = new PerfettoTrace(names);
   let text = trace.head() + trace.take(true);
   for (const event of events) {
@@ -170,36 +166,43 @@ function perfettoOf(events: readonly TraceEvent[]): Part[] {
     text += trace.take(false);
   }
   trace.finish(events.at(-1)!.at);
-  text += trace.take(false) + trace.tail;
-  return JSON.parse(text).traceEvents;
+  return text + trace.take(false) + trace.tail;
 }
 
 describe("Chrome's trace JSON", () => {
-  test("slices of a track nest, arrows have both ends, every track has a name", () => {
-    for (const { seed, events } of worlds) {
-      const parts = perfettoOf(events);
-      const named = new Set(parts.filter(({ ph }) => ph === "M").map(({ pid, tid }) => `${pid}/${tid}`));
-      const tracks = new Map<string, { ts: number; dur: number }[]>();
-      for (const { ph, pid, tid, ts, dur } of parts) {
-        if (ph !== "X") continue;
-        expect(ts, `seed ${seed}`).toBeGreaterThanOrEqual(0);
-        expect(dur).toBeGreaterThanOrEqual(0);
-        const track = `${pid}/${tid}`;
-        expect(named).toContain(track);
-        tracks.set(track, [...(tracks.get(track) ?? []), { ts: ts!, dur: dur! }]);
-      }
-      for (const slices of tracks.values()) {
-        const open: number[] = [];
-        for (const { ts, dur } of slices.toSorted((a, b) => a.ts - b.ts || b.dur - a.dur)) {
-          while (open.length > 0 && open.at(-1)! <= ts) open.pop();
-          if (open.length > 0) expect(ts + dur, `seed ${seed}`).toBeLessThanOrEqual(open.at(-1)!);
-          open.push(ts + dur);
-        }
-      }
-      const ends = (ph: string) => parts.filter((part) => part.ph === ph).map(({ id }) => id);
-      expect(ends("s")).toEqual(ends("f"));
-      expect(new Set(ends("s")).size).toBe(ends("s").length);
-    }
+  test("keeps the format's rules: fields, names of tracks, slices that nest, flows with both ends in slices", () => {
+    for (const { seed, events } of worlds) expect(faultsOf(perfettoOf(events)), `seed ${seed}`).toEqual([]);
+  });
+
+  const good = { ph: "X", name: "a", cat: "c", pid: 1, tid: 1, ts: 10, dur: 10, args: {} };
+  const named = [
+    { ph: "M", name: "process_name", pid: 1, tid: 0, args: { name: "p" } },
+    { ph: "M", name: "thread_name", pid: 1, tid: 1, args: { name: "t" } },
+  ];
+  const flow = { name: "f", cat: "link", id: 1, pid: 1, tid: 1 };
+  test.each<[string, object[], RegExp]>([
+    ["an unknown type of event", [{ ...good, ph: "Y" }], /Invalid input/],
+    ["a time before the beginning", [{ ...good, ts: -1 }], /ts: Too small/],
+    ["a counter that is no number", [{ ph: "C", name: "n", pid: 1, tid: 0, ts: 1, args: { n: "1" } }], /Invalid input/],
+    ["a track without a name", [{ ...good, tid: 2 }], /^1\/2 has no name$/],
+    ["a name given twice", [named[1]!], /named twice/],
+    ["slices that overlap", [good, { ...good, ts: 15 }], /overlaps/],
+    ["a flow that never ends", [good, { ph: "s", ...flow, ts: 12 }], /other end/],
+    [
+      "a flow back in time",
+      [good, { ph: "s", ...flow, ts: 15 }, { ph: "f", bp: "e", ...flow, ts: 12 }],
+      /before it begins/,
+    ],
+    [
+      "a flow from nowhere",
+      [good, { ph: "s", ...flow, ts: 1 }, { ph: "f", bp: "e", ...flow, ts: 12 }],
+      /touches no slice/,
+    ],
+  ])("%s is against them", (_, events, message) => {
+    const text = (list: object[]) =>
+      JSON.stringify({ displayTimeUnit: "ms", otherData: {}, traceEvents: [...named, ...list] });
+    expect(faultsOf(text([good]))).toEqual([]);
+    expect(faultsOf(text(events))[0]).toMatch(message);
   });
 });
 

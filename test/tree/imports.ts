@@ -79,6 +79,11 @@ export const layers: Readonly<Record<string, Layer>> = {
     types: ["objects", "scheduler"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
+  // Pushes traces; of the agents it has how a provider's answer is read.
+  collector: {
+    imports: [...ground, "agent/models/faults", "contract", "storage/run/event-codec", "trace", "version"],
+    types: ["objects"],
+  },
   http: {
     imports: [
       ...ground,
@@ -101,7 +106,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^hono(\/|$)/, /^zod$/],
   },
   deployment: {
-    imports: ["agent", "errors", "http", "meter-runs", "objects", "served-by"],
+    imports: [...["agent", "collector", "contract/collector", "errors", "http", "meter-runs", "objects", "served-by"]],
     packages: [/^cloudflare:workers$/],
   },
   index: { imports: ["deployment", "objects"] },

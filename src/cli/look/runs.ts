@@ -25,7 +25,7 @@ export const runsCommand: Command = {
     },
     limit: { value: "N", about: `the newest N of them (default ${runsListedDefault})` },
     all: { about: "all of them" },
-    json: { about: 'one JSON object per run: {"id", "name", "status", "created_at", "ended_at"}' },
+    json: { about: 'one JSON object per run: {"id", "name", "status", "created_at", "ended_at", "expires_at"}' },
   },
   about: "Lists the runs that the key can see, oldest first, so that the newest stands at the end.",
   more: `Exit status: 0, also where there is none; 1 the server refused; 2 usage; 3 server not reached.

@@ -99,6 +99,7 @@ function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
       run.ended_at === null
         ? `${duration(Date.now() - run.created_at)} so far`
         : duration(run.ended_at - run.created_at),
+    "kept until": !run.expires_at ? "" : `${dateTime(run.expires_at)}; longer: heddle retain ${run.id} DAYS`,
   });
   if (tasks.length > 0) {
     say("");

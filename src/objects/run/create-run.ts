@@ -79,6 +79,7 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
       ...(input.name && { name: input.name }),
       ...(input.from && { from: input.from }),
       ...(input.credential && { credential: input.credential }),
+      ...(input.retentionDays !== undefined && { retention_days: input.retentionDays }),
       ...(input.failFast && { fail_fast: true }),
     },
     tools.length > 0 ? { tools } : undefined,

@@ -87,7 +87,7 @@ export class Exports {
     if (now.state.header.seq === seq) return now;
     if (this.#asOf?.state.header.seq !== seq) {
       if (now.state.header.taskCount > exportReplayTasksMax) return undefined;
-      this.#asOf = new LoadedRun(now.store, now.models, now.store.replay(seq));
+      this.#asOf = new LoadedRun(now.store, now.settings, now.store.replay(seq));
     }
     return this.#asOf;
   }

@@ -13,6 +13,7 @@ import type { ProblemCode } from "../../errors/codes.ts";
 import { Fault } from "../../errors/fault.ts";
 import { importBytesMax, importIdleMs, variablesAtOnce } from "../../limits.ts";
 import { takeOver } from "../../scheduler/import-run.ts";
+import { isRunEnded } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
 import { type Identity, RunStore } from "../../storage/run/run-store.ts";
 import { type Env, variableStub } from "../env.ts";
@@ -20,8 +21,7 @@ import type { Idem, Imported, ImportLines, Reply } from "../rpc.ts";
 import type { Deletion } from "./deletion.ts";
 import { replayed, requireReadable } from "./import-check.ts";
 import { newProgress, type Progress, type Taken, takeLine } from "./import-lines.ts";
-import { LoadedRun } from "./loaded-run.ts";
-import type { Models } from "./models.ts";
+import { importedAtName, LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { ok } from "./replies.ts";
 import { newLife, type RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
@@ -134,11 +134,12 @@ export class Imports {
     await this.#sealVariables(store, progress, line);
     const { run, ended } = this.#shell.transaction(() => {
       store.setIdentity({ tenant: progress.tenant, run: progress.run, life: newLife() });
-      const run = this.#named(line, () => wholeRun(store, this.#shell.models, progress.seq, end));
+      const run = this.#named(line, () => wholeRun(store, this.#shell.settings, progress.seq, end));
       const { state } = run;
       const step = new Step(state, Math.max(Date.now(), state.header.changedAt));
       store.log.stage(step.decided);
       takeOver(step);
+      if (isRunEnded(state)) store.setMeta(importedAtName, String(step.now));
       store.removeMeta(progressName);
       store.setMeta(importedName, String(progress.lines + 1));
       this.#shell.append(run, step);
@@ -210,8 +211,8 @@ export class Imports {
 }
 
 /** @throws Fault import_invalid */
-function wholeRun(store: RunStore, models: Models, last: number, end: ExportEnd): LoadedRun {
-  const run = new LoadedRun(store, models, replayed(store, last));
+function wholeRun(store: RunStore, settings: RunSettings, last: number, end: ExportEnd): LoadedRun {
+  const run = new LoadedRun(store, settings, replayed(store, last));
   if (end.tasks !== run.state.header.taskCount) throw new Fault("import_invalid", "other tasks than its log has");
   requireReadable(run);
   return run;

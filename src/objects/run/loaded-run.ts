@@ -1,10 +1,20 @@
 /** A run in memory: what every part of the RunScheduler works on. */
 
 import type { RemoteTool } from "../../contract/remote-tools.ts";
+import { expiryOf } from "../../contract/retention.ts";
 import { ownerIdOf, type RunId, runSuffix, taskNumber } from "../../ids.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
 import type { Models } from "./models.ts";
+
+export interface RunSettings {
+  readonly models: Models;
+  /** How long ended runs are kept that don't say so themselves; null: until somebody deletes them. */
+  readonly retentionDays: number | null;
+}
+
+/** Of the store's meta: when the run was taken in, if it had ended before. */
+export const importedAtName = "imported_at";
 
 export class LoadedRun {
   readonly tenant: string;
@@ -17,10 +27,12 @@ export class LoadedRun {
   readonly models: Models;
   /** It is being deleted: whoever still has it in hand does nothing more with it. */
   isGone = false;
+  /** The deployment's; null: it deletes none by its age. */
+  readonly #retentionDays: number | null;
   #tools: ReadonlyMap<string, RemoteTool> | undefined;
 
   /** `state`: as of another moment than its last command. */
-  constructor(store: RunStore, models: Models, state = store.load()) {
+  constructor(store: RunStore, { models, retentionDays }: RunSettings, state = store.load()) {
     const { tenant, run, life = "" } = store.identity();
     this.tenant = tenant;
     this.life = life;
@@ -28,7 +40,25 @@ export class LoadedRun {
     this.suffix = runSuffix(this.id);
     this.store = store;
     this.models = models;
+    this.#retentionDays = retentionDays;
     this.state = state;
+  }
+
+  get settings(): RunSettings {
+    return { models: this.models, retentionDays: this.#retentionDays };
+  }
+
+  /** How long it is kept after its end; null: until somebody deletes it. */
+  get retentionDays(): number | null {
+    return this.state.header.retentionDays ?? this.#retentionDays;
+  }
+
+  /** When it is deleted for its age; null while it goes on. One that came from a file, ended, is here since then only. */
+  get expiresAt(): number | null {
+    const { endedAt } = this.state.header;
+    if (endedAt === 0) return null;
+    const importedAt = Number(this.store.meta(importedAtName) ?? 0);
+    return expiryOf(Math.max(endedAt, importedAt), this.retentionDays);
   }
 
   /** The tools that the run declares, by name: the body of its first event. */

@@ -8,6 +8,7 @@
  *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
  */
 
+import { parseRetention } from "../../contract/retention.ts";
 import type { RunStatus } from "../../contract/shapes.ts";
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
@@ -29,12 +30,13 @@ import type { OpenSeats } from "../seat-port.ts";
 import type { NextTask, SeatJob } from "../seat-rpc.ts";
 import { RunAlarm } from "./alarm.ts";
 import { Announcements } from "./announcements.ts";
-import { LoadedRun } from "./loaded-run.ts";
+import { LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { Partials } from "./partials.ts";
 import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 import { startHosted } from "./start-hosted.ts";
+import { TracePushes } from "./trace-pushes.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
@@ -55,7 +57,8 @@ const named = (idems: readonly (Idem | undefined)[]): Idem[] => idems.filter((id
 export class RunShell {
   readonly signals = new Signals();
   readonly seats = new Seats();
-  readonly models: Models;
+  readonly settings: RunSettings;
+  readonly traces: TracePushes;
   readonly partials = new Partials(() => this.signals.committed([]));
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
@@ -74,7 +77,10 @@ export class RunShell {
     this.#ctx = ctx;
     this.#env = env;
     this.#openSeats = openSeats;
-    this.models = new Models(env);
+    this.traces = new TracePushes(env);
+    // A text that can't be read keeps all (and /health says so): what is deleted by mistake is gone.
+    const retention = parseRetention(env.HEDDLE_RETENTION_DAYS);
+    this.settings = { models: new Models(env), retentionDays: retention.ok ? retention.days : null };
     this.#alarm = new RunAlarm(ctx);
     this.#announcements = new Announcements({
       gate: ({ tenant }) => gateStub(env, tenant),
@@ -104,7 +110,7 @@ export class RunShell {
     if (this.#run) return this.#run;
     const store = RunStore.open(this.sql, (work) => this.#ctx.storage.transactionSync(work));
     if (!store) return undefined;
-    this.#run = new LoadedRun(store, this.models);
+    this.#run = new LoadedRun(store, this.settings);
     this.#afterRestart();
     return this.#run;
   }
@@ -121,8 +127,9 @@ export class RunShell {
 
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
   create(identity: Identity): LoadedRun {
-    this.#run = new LoadedRun(RunStore.create(this.sql, { ...identity, life: newLife() }), this.models);
+    this.#run = new LoadedRun(RunStore.create(this.sql, { ...identity, life: newLife() }), this.settings);
     this.#noteBoot(this.#run);
+    this.traces.begin(this.#run);
     return this.#run;
   }
 
@@ -136,6 +143,8 @@ export class RunShell {
   adopt(run: LoadedRun, ended: readonly number[]): void {
     this.#run = run;
     this.#noteBoot(run);
+    // What happened elsewhere is the other collector's.
+    this.traces.begin(run, run.state.header.seq);
     this.#indexed = "";
     this.#status = undefined;
     this.effects(run, ended);
@@ -250,6 +259,7 @@ export class RunShell {
     this.transaction(() => {
       endAttemptsOfOtherBoots(step, boot);
       if (boot !== "" && run.store.meta("boot") !== boot) {
+        this.traces.restarted(run, step.now);
         renewAllLeases(run.state, step.now);
         run.store.setMeta("boot", boot);
       }
@@ -263,6 +273,7 @@ export class RunShell {
   effects(run: LoadedRun, ended: readonly number[]): void {
     this.signals.committed(ended);
     this.#openWantedSeats(run);
+    this.pushTraces(run);
     this.#announcements.announce(run);
     this.#index(run);
     this.arm();
@@ -282,6 +293,14 @@ export class RunShell {
     this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
   }
 
+  /** A push that was lost is given up after a while, and then sent again. */
+  pushTraces(run: LoadedRun): void {
+    const ticket = this.traces.next(run, this.now(), seatNonce);
+    if (!ticket) return;
+    const failed = (error: unknown) => console.error(faults.queue_refused.log, { run: run.id, error: String(error) });
+    this.#ctx.waitUntil(this.#openSeats([ticket]).catch(failed));
+  }
+
   /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
   announceAnew(): void {
     this.#announcements.anew();
@@ -293,7 +312,8 @@ export class RunShell {
 
   #index(run: LoadedRun): void {
     const { status, endedAt } = run.state.header;
-    const shown = `${status} ${endedAt}`;
+    const { expiresAt } = run;
+    const shown = `${status} ${endedAt} ${expiresAt}`;
     if (this.#status?.shown !== shown)
       this.#status = { shown, since: this.#status ? this.now() : run.state.header.changedAt };
     if (this.#indexed === shown) return;
@@ -301,7 +321,7 @@ export class RunShell {
     this.#indexed = shown;
     if (isFirst) return;
     const name = { tenant: run.tenant, id: run.id };
-    this.#repeatable(setRunStatus(this.#env.DB, name, status, endedAt || null), () => {
+    this.#repeatable(setRunStatus(this.#env.DB, name, status, endedAt || null, expiresAt), () => {
       this.#indexed = "unknown";
     });
   }
@@ -332,7 +352,8 @@ export class RunShell {
     if (!run) return;
     const clock = nextClock(run.state) ?? Number.POSITIVE_INFINITY;
     const opening = this.seats.nextCheck() ?? Number.POSITIVE_INFINITY;
-    this.#alarm.arm(Math.min(clock, opening, this.#retryEffectsAt), earliest, run.id);
+    const traces = this.traces.dueAt(run, this.now());
+    this.#alarm.arm(Math.min(clock, opening, this.#retryEffectsAt, traces), earliest, run.id);
   }
 
   /** The alarm has rung: `others` is what it may have rung for in an object without a run, and answers whether it did. Never throws. */
@@ -389,6 +410,7 @@ export class RunShell {
     this.transaction(() => write(this.stage()));
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
+    this.traces.forget();
     this.signals.releaseAll();
   }
 
@@ -396,6 +418,7 @@ export class RunShell {
   async forget(): Promise<void> {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
+    this.traces.forget();
     this.signals.releaseAll();
     await this.#ctx.storage.deleteAll();
     await this.#alarm.remove();

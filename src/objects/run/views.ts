@@ -14,6 +14,7 @@ import { hasFallenBack, hostedPool, type Task } from "../../scheduler/task.ts";
 import { toolOf, type Want } from "../../scheduler/want.ts";
 import { heldFor } from "../../scheduler/warming.ts";
 import type { LoggedEvent } from "../../storage/run/event-codec.ts";
+import type { IndexWord } from "../rpc.ts";
 import { createdEventOf, errorOf, resultOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { cacheView, runUsage, taskUsage } from "./money.ts";
@@ -57,8 +58,16 @@ export function runView(run: LoadedRun, seatTarget: number, now: number): RunVie
     last_seq: header.seq,
     created_at: header.createdAt,
     ended_at: header.endedAt || null,
+    retention_days: run.retentionDays,
+    expires_at: run.expiresAt,
   };
 }
+
+export const indexWord = ({ state: { header }, expiresAt }: LoadedRun): IndexWord => ({
+  status: header.status,
+  ended_at: header.endedAt || null,
+  expires_at: expiresAt,
+});
 
 export function taskView(run: LoadedRun, task: Task): TaskView {
   const created = createdEventOf(run, task);

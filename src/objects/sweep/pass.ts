@@ -18,8 +18,8 @@ import {
 } from "../../limits.ts";
 import type { RunName } from "../../storage/d1/run-index.ts";
 import { addFailure, allFailures, passCursor, removeFailure, savePass } from "../../storage/d1/sweep-state.ts";
-import type { Env } from "../env.ts";
 import { within } from "../../within.ts";
+import type { Env } from "../env.ts";
 
 export type SweepEnv = Pick<Env, "DB" | "RUNS">;
 

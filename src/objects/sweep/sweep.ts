@@ -40,8 +40,9 @@ async function quietly(part: string, work: () => Promise<void>): Promise<void> {
 async function visitRun(env: SweepEnv, row: SweptRow): Promise<void> {
   const reply = await runStub(env, row.tenant, row.id).sweep({ indexed: row.status });
   if (reply.ok) {
-    const { status, ended_at } = reply.value;
-    if (status !== row.status || ended_at !== row.ended_at) await setRunStatus(env.DB, row, status, ended_at);
+    const { status, ended_at, expires_at } = reply.value;
+    const isWrong = status !== row.status || ended_at !== row.ended_at;
+    if (isWrong) await setRunStatus(env.DB, row, status, ended_at, expires_at);
     else if (ended_at !== null) await markChecked(env.DB, row);
   } else if (reply.fault.code === "not_found") {
     // A row that is younger may belong to a creation under way.

@@ -19,6 +19,8 @@ export interface RunRow {
   readonly status: RunStatus;
   readonly created_at: number;
   readonly ended_at: number | null;
+  /** From when on it is deleted; null while it goes on, where runs are kept, and until the sweep has set it. */
+  readonly expires_at: number | null;
 }
 
 export interface RunName {
@@ -56,16 +58,20 @@ export async function insertRun(
   throw Fault.of({ code: "quota_exceeded", detail: `runs: ${quota} live ones`, retryAfterS: runsQuotaRetryS });
 }
 
-/** Sets status and end; `endedAt` is null for a run that lives, and for one that was reopened. Idempotent. */
+/** Sets status and end, and when it is to be deleted; both are null for a run that lives, and for one that was reopened. Idempotent. */
 export async function setRunStatus(
   db: D1Database,
   run: RunName,
   status: RunStatus,
   endedAt: number | null,
+  expiresAt: number | null = null,
 ): Promise<void> {
   await db
-    .prepare("UPDATE runs SET status = ?, ended_at = ?, metered = 0, writes = writes + 1 WHERE tenant = ? AND id = ?")
-    .bind(status, endedAt, run.tenant, run.id)
+    .prepare(
+      `UPDATE runs SET status = ?, ended_at = ?, expires_at = ?, metered = 0, writes = writes + 1
+       WHERE tenant = ? AND id = ?`,
+    )
+    .bind(status, endedAt, expiresAt, run.tenant, run.id)
     .run();
 }
 
@@ -83,7 +89,7 @@ export async function listRuns(
 ): Promise<RunRow[]> {
   const { results } = await db
     .prepare(
-      `SELECT id, name, status, created_at, ended_at FROM runs
+      `SELECT id, name, status, created_at, ended_at, expires_at FROM runs
        WHERE tenant = ? AND (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT ?`,
     )
     .bind(tenant, after?.createdAt ?? -1, after?.id ?? "", limit)
@@ -129,6 +135,34 @@ export async function markChecked(db: D1Database, row: SweptRow): Promise<void> 
   await db
     .prepare("UPDATE runs SET checked = ? WHERE tenant = ? AND id = ? AND checked < ?")
     .bind(row.writes, row.tenant, row.id, row.writes)
+    .run();
+}
+
+/** Runs of all tenants that are to be deleted by now, the longest due first. */
+export async function expiredRuns(db: D1Database, now: number, limit: number): Promise<RunName[]> {
+  const { results } = await db
+    .prepare("SELECT tenant, id FROM runs WHERE expires_at <= ? ORDER BY expires_at LIMIT ?")
+    .bind(now, limit)
+    .all<RunName>();
+  return results;
+}
+
+/** Looks at the run again at that time: it could not be deleted. */
+export async function expireAgain(db: D1Database, run: RunName, at: number): Promise<void> {
+  await db.prepare("UPDATE runs SET expires_at = ? WHERE tenant = ? AND id = ?").bind(at, run.tenant, run.id).run();
+}
+
+/** Gives ended runs that have none a time to be deleted at: `ms` after their end, and not before `earliest`. */
+export async function setExpiries(
+  db: D1Database,
+  { ms, earliest, limit }: { ms: number; earliest: number; limit: number },
+): Promise<void> {
+  await db
+    .prepare(
+      `UPDATE runs SET expires_at = max(ended_at + ?, ?) WHERE (tenant, id) IN
+       (SELECT tenant, id FROM runs WHERE ended_at IS NOT NULL AND expires_at IS NULL LIMIT ?)`,
+    )
+    .bind(ms, earliest, limit)
     .run();
 }
 

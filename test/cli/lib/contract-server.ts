@@ -264,6 +264,7 @@ export class RunServer extends TestServer {
       snapshot: "5".repeat(32),
     },
     ...{ format: "anthropic", root: null, findings: 1, last_seq: 3, created_at: 1000, ended_at: null as number | null },
+    expires_at: null as number | null,
     counts: { waiting: 0, ready: 0, running: 0, parked: 0, succeeded: 2, failed: 1, cancelled: 0, skipped: 0 },
     seats: { open: 1, target: 2 },
     limits: { workers: 16, tokens: null as number | null },

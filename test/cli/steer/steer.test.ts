@@ -52,6 +52,26 @@ it.each([["cancel"], ["pause"], ["resume"], ["finish"], ["wait"], ["retry"]])(
   },
 );
 
+it("heddle retain says how long the run is kept, and knows a number of days", async () => {
+  const before = await heddle("retain", "run_1", "90");
+  expect(before).toEqual({ status: 0, stdout: "run_1 is kept for 90 days after its end.\n", stderr: "" });
+  expect(server.calls.at(-1)).toMatchObject({ method: "POST", path: "/v1/runs/run_1/retain", body: { days: 90 } });
+  server.run.expires_at = 90 * 86_400_000;
+  expect((await heddle("retain", "run_1", "1")).stdout).toMatch(
+    /^run_1 is kept until 1970-0\d-\d\d [\d:]+, a day after its end\.\n$/,
+  );
+  expect((await heddle("show", "run_1")).stdout).toMatch(
+    /\n {2}kept until {2}1970-0\d-\d\d [\d:]+; longer: heddle retain run_1 DAYS\n/,
+  );
+  server.run.expires_at = null;
+  for (const days of ["0", "3651", "-1", "1.5", "soon"]) {
+    const { status, stderr } = await heddle("retain", "run_1", "--", days);
+    expect([status, stderr]).toEqual([2, expect.stringContaining(`DAYS is "${days}"; it must be a whole number`)]);
+  }
+  expect((await heddle("retain", "run_1")).status).toBe(2);
+  expect((await heddle("retain", "run_9", "1")).status).toBe(1);
+});
+
 describe("heddle delete", () => {
   it("is refused where nobody can be asked", async () => {
     const { status, stderr } = await heddle("delete", "run_1");

@@ -49,7 +49,7 @@ export class LocalServer {
   async start(): Promise<void> {
     const env: NodeJS.ProcessEnv = { ...process.env, PORT: String(this.#port), HEDDLE_STATE: this.state };
     // A developer's own provider would be used in the simulated one's place.
-    for (const name of Object.keys(env)) if (/^(ANTHROPIC|OPENAI)_|^SEATS$/.test(name)) delete env[name];
+    for (const name of Object.keys(env)) if (/^(ANTHROPIC|OPENAI|OTEL)_|^SEATS$/.test(name)) delete env[name];
     Object.assign(env, this.#env);
     const child = spawn(process.execPath, [join(projectRoot, "scripts/dev.mjs")], {
       cwd: projectRoot,

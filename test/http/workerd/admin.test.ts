@@ -135,6 +135,8 @@ test("ready with schema and secrets, and not without", async () => {
     code: "not_ready",
     detail: expect.stringContaining("m.output: required"),
   });
+  const timeless = await app.request("/health", {}, { ...bindings, HEDDLE_RETENTION_DAYS: "a month" });
+  expect(await timeless.json()).toMatchObject({ code: "not_ready", detail: expect.stringContaining('or "keep"') });
   const dead = await app.request("/health", {}, { ...bindings, DB: {} as D1Database });
   expect(await dead.json()).toMatchObject({ code: "not_ready", detail: "missing: an answer from the database" });
 });
@@ -152,7 +154,7 @@ test("the run index: inserted once, listed by tenant and age, swept until ended"
 
   await setRunStatus(db, { tenant: "ten_x", id: "run_a" }, "failed", 50);
   expect(await listRuns(db, "ten_x", 1, { createdAt: 5, id: "run_c" })).toEqual([
-    { id: "run_a", name: null, status: "failed", created_at: 10, ended_at: 50 },
+    { id: "run_a", name: null, status: "failed", created_at: 10, ended_at: 50, expires_at: null },
   ]);
   expect(ids(await activeRuns(db, 2))).toEqual(["run_b", "run_c"]);
   expect(await activeRuns(db, 2, { tenant: "ten_x", id: "run_c" })).toEqual([

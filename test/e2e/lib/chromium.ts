@@ -1,0 +1,34 @@
+/** A real browser, if this machine has one: Chromium or Chrome, as the system or `CHROMIUM` has it. */
+
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { type Browser, chromium } from "playwright-core";
+
+const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const folders = (process.env.PATH ?? "").split(delimiter);
+
+/** Undefined where there is none. */
+const chromiumPath: string | undefined =
+  process.env.CHROMIUM ?? names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isProgram);
+
+/** What a title says where the test is left out; CI takes no such answer (HEDDLE_TEST_BROWSER). */
+export const noChromium =
+  "there is no Chromium here: `apt-get install chromium`, or CHROMIUM=/path/to/chromium; HEDDLE_TEST_BROWSER=required makes this a failure";
+
+export const mayLeaveOut = chromiumPath === undefined && process.env.HEDDLE_TEST_BROWSER !== "required";
+
+export function openChromium(): Promise<Browser> {
+  if (chromiumPath === undefined) throw new Error(noChromium);
+  // No sandbox: it needs privileges that containers lack, and only our own pages are opened.
+  return chromium.launch({ executablePath: chromiumPath, args: ["--no-sandbox", "--disable-gpu"] });
+}
