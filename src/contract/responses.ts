@@ -392,6 +392,9 @@ const turnView = z
   .meta({ id: "Turn" });
 export const turnsPage = z.strictObject({ turns: z.array(turnView), next_cursor: cursor });
 export const tasksPage = z.strictObject({ tasks: z.array(taskView), next_cursor: cursor });
+export const ticketView = z
+  .strictObject({ ticket: z.string().describe("hdt_…"), expires_at: at })
+  .meta({ id: "Ticket" });
 export const eventsPage = z.strictObject({ events: z.array(eventView), next_cursor: cursor });
 
 export const tenantView = z.strictObject({ id: z.string(), name: z.string(), created_at: at }).meta({ id: "Tenant" });
@@ -450,6 +453,7 @@ true satisfies AllTrue<
     Twins<z.infer<typeof taskView>, shapes.TaskView>,
     Twins<z.infer<typeof actorView>, shapes.ActorView>,
     Twins<z.infer<typeof variableView>, shapes.VariableView>,
+    Twins<z.infer<typeof ticketView>, shapes.TicketView>,
     Twins<z.infer<typeof findingView>, shapes.FindingView>,
     Twins<z.infer<typeof aboutView>, shapes.AboutView>,
     Twins<z.infer<typeof turnView>, shapes.TurnView>,

@@ -133,5 +133,14 @@ export const eventsQuery = z.strictObject({
   partial: z
     .stringbool({ truthy: ["true"], falsy: ["false"] })
     .default(false)
-    .describe("Of a live stream: texts that models are still writing, too, as events `partial` without an id."),
+    .describe("Of a stream or a socket: texts that models are still writing, too, as events `partial` without an id."),
+});
+
+export const ticketBody = z.strictObject({
+  ttl_ms: z
+    .int()
+    .min(limits.ticketMsMin)
+    .max(limits.ticketMsMax)
+    .describe("How long it can be used to connect; a socket that it has opened stays open.")
+    .default(limits.ticketMsDefault),
 });

@@ -288,6 +288,12 @@ export interface EventView {
   [field: string]: unknown;
 }
 
+/** What a page may watch a run with. */
+export interface TicketView {
+  ticket: string;
+  expires_at: number;
+}
+
 /** A part of a reply that a hosted task's model is still writing: `text` follows its first `offset` characters. */
 export interface PartialView {
   task: string;

@@ -9,7 +9,9 @@ import type { Scope } from "../contract/admin-requests.ts";
 import { Fault } from "../errors/fault.ts";
 import { findKey } from "../storage/d1/api-keys.ts";
 import type { AppOptions, HttpEnv } from "./env.ts";
-import { hex, sameSecret, sha256 } from "./secrets.ts";
+import { deploymentSecret, hex, sameSecret, sha256 } from "./secrets.ts";
+import { socketToken } from "./sockets.ts";
+import { isTicket, ticketTenant } from "./watch-ticket.ts";
 
 const keyPattern = /^hdl_\w{1,96}$/;
 
@@ -41,6 +43,18 @@ export async function holderOf(
   return holder;
 }
 
+/** The tenant whose run a socket may watch: by a ticket for just this run, or a key. @throws Fault unauthorized, forbidden */
+export async function watcherOf(
+  request: Request,
+  env: HttpEnv,
+  options: AppOptions,
+  { scopes, run }: { readonly scopes: readonly Scope[]; readonly run: string },
+): Promise<string> {
+  const token = socketToken(request);
+  if (token === undefined || !isTicket(token)) return tenantOf(request, env, options, scopes);
+  return ticketTenant(deploymentSecret(env), token, run, Date.now());
+}
+
 /** @throws Fault unauthorized */
 export async function requireOperator(request: Request, env: HttpEnv, options: AppOptions): Promise<void> {
   const given = bearer(request);
@@ -51,6 +65,8 @@ export async function requireOperator(request: Request, env: HttpEnv, options: A
 
 function bearer(request: Request): string {
   const header = request.headers.get("authorization");
+  const brought = header === null ? socketToken(request) : undefined;
+  if (brought !== undefined) return brought;
   if (header === null) throw new Fault("unauthorized", "there is no authorization header");
   const token = /^Bearer +(\S+) *$/i.exec(header)?.[1];
   if (token === undefined) throw new Fault("unauthorized", "the authorization header is not a bearer token");

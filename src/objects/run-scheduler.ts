@@ -152,6 +152,23 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     }
   }
 
+  /** A watcher's socket: the door sends nothing else this way. */
+  override async fetch(request: Request): Promise<Response> {
+    return this.#shell.watchers.accept(request);
+  }
+
+  override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    this.#shell.watchers.message(socket, data);
+  }
+
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    this.#shell.watchers.closed(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    this.#shell.watchers.closed(socket);
+  }
+
   async sweep(): Promise<Reply<{ status: RunStatus; ended_at: number | null }>> {
     await this.#deletion.finish().catch(() => undefined);
     await this.#shell.repairAlarm();

@@ -34,6 +34,7 @@ import { Partials } from "./partials.ts";
 import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 import { startHosted } from "./start-hosted.ts";
+import { Watchers } from "./watchers.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
@@ -52,7 +53,14 @@ export class RunShell {
   readonly signals = new Signals();
   readonly seats = new Seats();
   readonly models: Models;
-  readonly partials = new Partials(() => this.signals.committed([]));
+  readonly partials = new Partials(
+    () => {
+      this.signals.committed([]);
+      this.watchers.committed();
+    },
+    () => this.watchers.wantPartials,
+  );
+  readonly watchers: Watchers;
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #openSeats: OpenSeats;
@@ -73,6 +81,11 @@ export class RunShell {
     this.#env = env;
     this.#openSeats = openSeats;
     this.models = new Models(env);
+    this.watchers = new Watchers(
+      ctx,
+      () => this.load(),
+      () => this.partials,
+    );
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
       () => ctx.storage.sync(),
@@ -139,6 +152,7 @@ export class RunShell {
       return this.#ctx.storage.transactionSync(work);
     } catch (bug) {
       this.#run = undefined;
+      this.watchers.unstage();
       this.signals.releaseAll();
       throw bug;
     }
@@ -209,6 +223,7 @@ export class RunShell {
   append(run: LoadedRun, step: Step): void {
     if (step.decided.length > 0) {
       run.store.append(step.decided, step.now);
+      this.watchers.stage(step.decided, step.now);
       run.store.checkpointIfDue(run.state);
     }
     run.store.log.stage([]);
@@ -245,6 +260,7 @@ export class RunShell {
   /** Everything that follows a commit (H3). */
   effects(run: LoadedRun, ended: readonly number[]): void {
     this.signals.committed(ended);
+    this.watchers.committed();
     this.#openWantedSeats(run);
     this.#announce(run);
     this.#index(run);
@@ -408,6 +424,7 @@ export class RunShell {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.signals.releaseAll();
+    this.watchers.gone();
   }
 
   /** Deletes all storage and the memory. The alarm goes last: it is what carries on when this breaks off. */
@@ -415,6 +432,7 @@ export class RunShell {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.signals.releaseAll();
+    this.watchers.gone();
     await this.#ctx.storage.deleteAll();
     await this.#ctx.storage.deleteAlarm();
     this.#alarmAt = Number.POSITIVE_INFINITY;
