@@ -1,7 +1,7 @@
-export { HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
+export { BrokenExport, HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
+export type { FollowOptions, FollowQuery } from "./follow.ts";
 export { Heddle } from "./heddle.ts";
 export type * from "./replies.ts";
 export { isPartial } from "./replies.ts";
 export type * from "./requests.ts";
-export { BrokenExport } from "./run-files.ts";
 export type { CallOptions, TransportOptions } from "./transport.ts";

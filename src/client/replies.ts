@@ -34,6 +34,7 @@ export type {
   RunView,
   TaskState,
   TaskView,
+  TicketView as WatchTicket,
   ToolCallView,
   ToolOutcome,
   TurnView,

@@ -123,6 +123,8 @@ export interface RunSpec {
   limits?: RunLimits;
   tools?: RemoteTool[];
   root?: TaskSpec;
+  /** Events, traces, findings and partial texts show none of the run's texts. */
+  redact?: boolean;
 }
 
 export type TraceFormat = "perfetto" | "otlp" | "csv";

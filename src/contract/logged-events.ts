@@ -105,6 +105,7 @@ const fields = {
     snapshot: snapshotHash,
     name: text(limits.nameCharsMax).exactOptional(),
     from: text(limits.nameCharsMax).exactOptional(),
+    redact: z.literal(true).exactOptional(),
   },
   run_imported: {},
   context_appended: { snapshot: snapshotHash },

@@ -84,6 +84,7 @@ export const runView = z
     tools: z.array(remoteTool).describe("Those that the run declares."),
     usage: usage.extend({ tokens: z.int().describe("Billable: input and output.") }),
     cost: z.number().nullable().describe("As usage.cost_usd."),
+    redact: z.boolean().describe("Events, traces, findings and partial texts show none of its texts."),
     unpriced_models: z.array(z.string()).describe("Models without a price that were called, some of them."),
     cache: cacheView,
     findings: z

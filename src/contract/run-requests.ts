@@ -92,6 +92,12 @@ export const createRunBody = z
     tools: remoteToolsSchema
       .describe("Tools that agents of the run may call, and that workers or endpoints of yours carry out.")
       .exactOptional(),
+    redact: z
+      .boolean()
+      .describe(
+        "Events, traces, findings, partial texts and `inspect` from outside show `[redacted]` in place of titles, labels, errors and results. What does the work sees all. Default: false, or as the run of `from`.",
+      )
+      .exactOptional(),
     webhook: unavailable,
   })
   .refine(({ context, from }) => context === undefined || from === undefined, {

@@ -84,6 +84,8 @@ export interface RunView {
   seats: { open: number; target: number };
   limits: LimitsView;
   tools: RemoteToolView[];
+  /** What tells about it shows none of its texts. */
+  redact: boolean;
   usage: UsageView & { tokens: number };
   /** As `usage.cost_usd`. */
   cost: number | null;

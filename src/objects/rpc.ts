@@ -68,6 +68,7 @@ export interface CreateRunInput {
   steps?: readonly (readonly MessageText[])[];
   /** That other run, for the log. */
   from?: string;
+  redact?: boolean;
 }
 
 /** A place in a run whose context another one begins with; default: its head. */
@@ -83,6 +84,8 @@ export interface ForkedContext {
   readonly steps: readonly (readonly MessageText[])[];
   /** That the run declares. */
   readonly tools: readonly RemoteTool[];
+  /** What tells about the run shows none of its texts. */
+  readonly redact: boolean;
 }
 
 /** One attempt, named by the capability that the HTTP door has verified. */

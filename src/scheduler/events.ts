@@ -73,6 +73,8 @@ export type SchedulerEvent =
       readonly name?: string;
       /** The run whose context it began with. */
       readonly from?: string;
+      /** What tells about the run shows none of its texts (redaction.ts). */
+      readonly redact?: true;
     }
   /** It goes on here from a file: clocks begin anew. */
   | { readonly type: "run_imported" }

@@ -16,7 +16,7 @@ export interface Job {
 export const jobFormats = ["json", "yaml", "markdown"] as const;
 export type JobFormat = (typeof jobFormats)[number];
 
-const runFields = ["name", "context", "limits", "tools", "root"];
+const runFields = ["name", "context", "limits", "tools", "root", "redact"];
 /** Fields of a run that a later Heddle has: which of them this one takes, its server says. */
 const laterFields = ["rules", "oversight", "webhook"];
 

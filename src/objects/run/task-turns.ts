@@ -153,7 +153,12 @@ export function contextAt(run: LoadedRun, { snapshot, task: id, turn }: ForkPlac
   const give = (at: string, more: readonly MessageText[] = []): Reply<ForkedContext> => {
     const steps = tree.path(at).steps.map(({ messages }) => messages);
     const head = tree.head(at);
-    return ok({ head, steps: more.length > 0 ? [...steps, more] : steps, tools: [...run.tools.values()] });
+    return ok({
+      head,
+      steps: more.length > 0 ? [...steps, more] : steps,
+      tools: [...run.tools.values()],
+      redact: run.redact,
+    });
   };
   if (snapshot !== undefined) {
     if (tree.find(snapshot)) return give(snapshot);

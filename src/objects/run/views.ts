@@ -8,6 +8,7 @@ import { picosPerUsd, usdOf } from "../../prices/price.ts";
 import { freeNanos, freeTokens } from "../../scheduler/budget.ts";
 import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
 import { isOpenCall, type OpenCall } from "../../scheduler/open-calls.ts";
+import { redacted, redactedLabels, redactedText } from "../../scheduler/redaction.ts";
 import { hostedPool, type Task } from "../../scheduler/task.ts";
 import { toolOf, type Want } from "../../scheduler/want.ts";
 import { heldFor } from "../../scheduler/warming.ts";
@@ -46,6 +47,7 @@ export function runView(run: LoadedRun, seatTarget: number, now: number): RunVie
     seats: { open: run.state.working, target: seatTarget },
     limits: limitsView(header.limits),
     tools: Array.from(run.tools.values(), remoteToolView),
+    redact: run.redact,
     usage: { ...usage, tokens: header.inputTokens + header.outputTokens },
     cost: usage.cost_usd,
     unpriced_models: [...(header.unpricedModels ?? [])],
@@ -91,6 +93,20 @@ export function taskView(run: LoadedRun, task: Task): TaskView {
       mode: created.fork,
       ...(created.fork_why !== undefined && { reason: created.fork_why }),
     },
+  };
+}
+
+/** As `taskView`, for who only looks at a redacted run. */
+export function lookedAtTask(run: LoadedRun, task: Task): TaskView {
+  const view = taskView(run, task);
+  const { waiting_on: waits } = view;
+  return {
+    ...view,
+    title: null,
+    labels: redactedLabels(view.labels),
+    result: view.result === null ? null : redactedText,
+    error: view.error && { ...view.error, message: redactedText },
+    waiting_on: waits && "tools" in waits ? { tools: waits.tools.map(({ progress: _, ...call }) => call) } : waits,
   };
 }
 
@@ -153,7 +169,8 @@ const usageView = (usage: UsageDelta) => ({
 /** Fields of events that hold task numbers, for the wire to show ids instead. */
 const numberFields = ["parent", "targets", "subjects", "after", "tasks", "by", "actor"] as const;
 
-export function eventView(run: LoadedRun, event: LoggedEvent, seq: number, at: number): EventView {
+export function eventView(run: LoadedRun, logged: LoggedEvent, seq: number, at: number): EventView {
+  const event = run.redact ? redacted(logged) : logged;
   const { type, causes = [], ...fields } = event;
   const { task, error, ...rest } = fields as Record<string, unknown> & { task?: number; error?: ErrorData };
   const view: EventView = {

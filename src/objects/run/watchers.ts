@@ -108,7 +108,8 @@ export class Watchers {
       sent: 0,
       acked: 0,
       fullSince: 0,
-      partial: query.get("partial") === "true",
+      // A redacted run's replies are not shown as they are written either.
+      partial: query.get("partial") === "true" && !run.redact,
     };
     const watcher = { place, partials: 0 };
     this.#watchers.set(server, watcher);
