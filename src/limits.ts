@@ -526,6 +526,14 @@ export const orphanRowMs = 1 * minute;
 /** `heddle run` reads the run for its display at most this often, and this often where the log is silent. */
 export const watchEveryMs = 200;
 export const watchIdleEveryMs = 5 * second;
+/** `heddle top` draws, and reads the run when something happened, this often: as fast as people read. */
+export const topRefreshMs = 500;
+/** Where it has no screen it prints a line this often. */
+export const topEverySecondsDefault = 5;
+export const topEverySecondsMax = 86_400;
+/** Its events a second are those of so many seconds, and it shows so many findings, the latest. */
+export const topRateSeconds = 10;
+export const topFindings = 5;
 /** A command says that it can't reach the server after this: longer than a local server's restart, shorter than patience. */
 export const cliReachMs = 6 * second;
 /** Rows that `heddle runs` and `heddle show` list where nobody says how many: what a screen has room for, and some. */
