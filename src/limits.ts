@@ -531,6 +531,8 @@ export const topRefreshMs = 500;
 /** Where it has no screen it prints a line this often. */
 export const topEverySecondsDefault = 5;
 export const topEverySecondsMax = 86_400;
+/** Tasks whose names it asks for at each look: there are more on no screen that anybody reads. */
+export const topNamesAtOnce = 20;
 /** Its events a second are those of so many seconds, and it shows so many findings, the latest. */
 export const topRateSeconds = 10;
 export const topFindings = 5;

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type EventView, Heddle, HeddleUnreachable, isProblem } from "../../src/client/index.ts";
+import { HeddleProcess, until } from "../cli/lib/heddle.ts";
 import { LocalServer } from "./lib/server.ts";
 
 let server: LocalServer;
@@ -33,6 +34,12 @@ async function completed(count: number): Promise<void> {
     done++;
   }
 }
+
+const linesOf = (text: string): unknown[] =>
+  text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
 
 async function collect(events: AsyncIterable<EventView>): Promise<EventView[]> {
   const seen: EventView[] = [];
@@ -69,6 +76,10 @@ describe("many watchers of one run", () => {
       return seen;
     });
     await first;
+    const env = { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_local" };
+    const logs = new HeddleProcess(["logs", run, "-f", "--json"], { env });
+    const top = new HeddleProcess(["top", run, "--json", "--every", "1"], { env });
+    await until(() => logs.stdout !== "" && top.stdout !== "");
     await heddle.createTasks(run, { tasks: work(5) });
     await server.kill();
     await server.start();
@@ -76,6 +87,15 @@ describe("many watchers of one run", () => {
     await heddle.finishRun(run);
     const log = await logOf(run);
     for (const seen of await Promise.all(watching)) expect(seen).toEqual(log);
+    // So do the commands that follow a run.
+    const [logged, shown] = await Promise.all([logs.ended, top.ended]);
+    expect(linesOf(logged.stdout)).toEqual(log);
+    expect(linesOf(shown.stdout).at(-1)).toMatchObject({
+      status: "succeeded",
+      counts: { succeeded: 5 },
+      parked_on: {},
+    });
+    expect([logged.status, shown.status]).toEqual([0, 0]);
   });
 });
 

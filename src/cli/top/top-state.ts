@@ -135,6 +135,19 @@ export class TopState {
     return this.#findings;
   }
 
+  /** Tasks that work and were made before it looked, the longest first: their names have to be asked for. */
+  nameless(most: number): string[] {
+    return this.working()
+      .filter(({ id }) => !this.#names.has(id))
+      .slice(0, most)
+      .map(({ id }) => id);
+  }
+
+  /** `name`: null for a task that has none. */
+  named(id: string, name: string | null): void {
+    this.#names.set(id, name ?? "");
+  }
+
   /** Those that have worked longest in their present attempt first. */
   working(): Working[] {
     return Array.from(this.#working, ([id, { since, turns }]) => ({

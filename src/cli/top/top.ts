@@ -7,6 +7,7 @@ import {
   pageRowsMax,
   topEverySecondsDefault,
   topEverySecondsMax,
+  topNamesAtOnce,
   topRefreshMs,
   watchIdleEveryMs,
 } from "../../limits.ts";
@@ -132,6 +133,10 @@ async function follow(client: Heddle, state: TopState, signal: AbortSignal): Pro
       if (state.seq === seen && Date.now() - state.seenAt < watchIdleEveryMs) continue;
       seen = state.seq;
       state.seen(await client.run(id, options), Date.now());
+      for (const task of state.nameless(topNamesAtOnce)) {
+        const { title, key } = await client.task(id, task, options);
+        state.named(task, title ?? key);
+      }
     }
   })();
   // Whichever fails first is told; the other is ended by the signal, and whatever it says then is nothing new.

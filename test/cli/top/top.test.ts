@@ -237,6 +237,20 @@ describe("the fold", () => {
     expect(state.working()).toEqual(before);
   });
 
+  it("asks for names that no event has told, once each", () => {
+    const state = folded(
+      event("task_started", 1),
+      event("task_started", 2),
+      event("task_created", 3, { key: "three" }),
+      event("task_started", 3),
+    );
+    expect(state.nameless(1)).toEqual(["T1-cyssb8"]);
+    state.named("T1-cyssb8", "one");
+    state.named("T2-cyssb8", null);
+    expect(state.nameless(5)).toEqual([]);
+    expect(state.working().map(({ name }) => name)).toEqual(["one", "", "three"]);
+  });
+
   it("counts events a second over the last ten, and keeps the latest findings", () => {
     const state = new TopState(runWith(), { tasks: [], findings: [], now });
     for (let i = 0; i < 300; i++) state.add(event("turn", 1, { turn: 1 }), now + i * 100);
