@@ -66,6 +66,7 @@ export const runRoutes = [
         ...(source && body.from && { steps: source.steps, from: body.from.run }),
         limits: body.limits ?? {},
         redact: body.redact ?? source?.redact ?? false,
+        ...(body.policy?.on_failure === "cancel" && { failFast: true }),
         ...(tools && tools.length > 0 && { tools }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };

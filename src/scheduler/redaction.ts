@@ -8,20 +8,26 @@
  * X3. Nothing is lost: the log, and the run's file, have the texts. Who may read those is who may read the contexts.
  */
 
-import type { ErrorData, SchedulerEvent } from "./events.ts";
+import type { ErrorData, SchedulerEvent, StandInTerms } from "./events.ts";
 
 export const redactedText = "[redacted]";
 
-type TextField = "title" | "labels" | "error" | "reason";
+type TextField = "title" | "labels" | "error" | "reason" | "on_failure";
 
 export const redactedLabels = (labels: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.keys(labels).map((name) => [name, redactedText]));
+
+const redactedTerms = ({ title: _, labels, ...terms }: StandInTerms): StandInTerms => ({
+  ...terms,
+  ...(labels && { labels: redactedLabels(labels) }),
+});
 
 /** X2 */
 const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] } = {
   // `reason` may be what somebody wrote who cancelled it.
   run_ended: ["reason"],
-  task_created: ["title", "labels"],
+  task_created: ["title", "labels", "on_failure"],
+  task_fell_back: ["error"],
   attempt_ended: ["error"],
   task_ended: ["error"],
   tool_call_attempt_ended: ["error"],
@@ -69,6 +75,9 @@ const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] }
   actor_ended: [],
   variable_created: [],
   late_refused: [],
+  group_created: [],
+  group_decided: [],
+  run_failing: [],
 };
 
 /** The event as it may be shown (X1); itself, where it has no text. */
@@ -81,6 +90,7 @@ export function redacted<Event extends SchedulerEvent>(event: Event): Event {
     if (value === undefined) continue;
     if (field === "title") delete shown.title;
     else if (field === "labels") shown.labels = redactedLabels(value as Record<string, string>);
+    else if (field === "on_failure") shown.on_failure = redactedTerms(value as StandInTerms);
     else if (field === "error") shown.error = { ...(value as ErrorData), message: redactedText };
     // Of other ends it is a code.
     else if (shown.status === "cancelled") shown.reason = redactedText;

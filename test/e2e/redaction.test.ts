@@ -78,6 +78,7 @@ async function storyOf(redact: boolean) {
         after: ["said"],
       },
       { key: "pulled", pool: "box-redaction", instructions: secrets.prompt },
+      { key: "skipped", after: ["pulled"], instructions: secrets.prompt },
       { key: "left", pool: "nobody-redaction", instructions: secrets.prompt },
     ],
   });
@@ -117,7 +118,7 @@ async function tellingOf(run: string, watched: Watched): Promise<Record<string, 
     critical_path: JSON.stringify(await heddle.criticalPath(run)),
     "inspect, a run": await inspected({}),
     "inspect, tasks": (
-      await Promise.all(["said", "called", "pulled", "left"].map((task) => inspected({ task })))
+      await Promise.all(["said", "called", "pulled", "skipped", "left"].map((task) => inspected({ task })))
     ).join(),
     "inspect, a variable": await inspected({ variable: "kept" }),
   };

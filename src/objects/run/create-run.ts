@@ -75,6 +75,7 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
       ...(input.name && { name: input.name }),
       ...(input.from && { from: input.from }),
       ...(input.redact && { redact: true as const }),
+      ...(input.failFast && { fail_fast: true }),
     },
     tools.length > 0 ? { tools } : undefined,
   );

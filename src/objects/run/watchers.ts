@@ -27,7 +27,7 @@ import {
 import { Lru } from "../../lru.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import type { Decided } from "../../scheduler/events.ts";
-import { isRunEnded } from "../../scheduler/run-commands.ts";
+import { isRunEnded } from "../../scheduler/state.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { Partials } from "./partials.ts";
 import { eventView } from "./views.ts";
