@@ -94,6 +94,8 @@ export const watcherAckEveryChars = 8 * KiB;
 export const watcherAckCharsMax = 64;
 /** A watcher that acknowledges nothing for so long, and could be told nothing meanwhile, is closed. */
 export const watcherStallMs = 30 * second;
+/** A watcher that was told its last may close by itself within this. */
+export const watcherLeaveMs = 500;
 /** Frames of a busy run go out this often: faster than anybody reads, and seldom enough for a thousand watchers. */
 export const watcherEveryMs = 50;
 /** Frames kept for watchers who come to the same place of the log. */

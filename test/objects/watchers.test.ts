@@ -2,7 +2,13 @@
 
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
-import { watcherFrameChars, watcherStallMs, watchersPerRunMax, watcherWindowChars } from "../../src/limits.ts";
+import {
+  watcherFrameChars,
+  watcherLeaveMs,
+  watcherStallMs,
+  watchersPerRunMax,
+  watcherWindowChars,
+} from "../../src/limits.ts";
 import { LogStore } from "../../src/storage/run/log-store.ts";
 import { bindings, makeRun, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
@@ -71,6 +77,17 @@ describe("[W1] each event once and in order", () => {
     }
     await watcher.seen(await head(run));
     expect(watcher.events).toEqual(await run.events());
+  });
+
+  it("a watcher that was told its last is closed, even if the object leaves memory in between", async () => {
+    const run = await makeRun();
+    const watcher = await TestWatcher.of(run);
+    value(await run.rpc.finishRun({ cancel: true }));
+    await watcher.seen(await head(run));
+    await run.evict();
+    await run.view();
+    expect(await watcher.closed).toEqual({ code: 1000, reason: "end" });
+    expect(watcher.messages.filter(({ end }) => end)).toHaveLength(1);
   });
 
   it("a watcher that was closed goes on where it was", async () => {
@@ -142,7 +159,7 @@ describe("[W3] what a watcher has not acknowledged is bounded", () => {
       const slow = await TestWatcher.of(run, { acknowledges: false });
       const live = await TestWatcher.of(run, { after: (await head(run)) - 1 });
       await runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), () =>
-        vi.advanceTimersByTime(watcherStallMs),
+        vi.advanceTimersByTime(watcherStallMs + watcherLeaveMs),
       );
       expect(await slow.closed).toEqual({ code: 4408, reason: "too_slow" });
       expect(slow.messages.at(-1)).toMatchObject({ problem: { code: "too_slow", retryable: true } });
@@ -156,19 +173,14 @@ describe("[W3] what a watcher has not acknowledged is bounded", () => {
 
   it("is closed when it says anything else than that it has more than before", async () => {
     const run = await makeRun();
-    for (const said of [
-      '{"ack":0}',
-      '{"ack":1e9}',
-      '{"ack":999999999}',
-      "hello",
-      "x".repeat(100_000),
-      new Uint8Array(4),
-    ]) {
+    const wrong = ['{"ack":0}', '{"ack":1e9}', '{"ack":999999999}', "hello", "x".repeat(100_000), new Uint8Array(4)];
+    const all = wrong.map(async (said) => {
       const watcher = await TestWatcher.of(run);
       watcher.socket.send(said);
       expect(await watcher.closed).toEqual({ code: 4422, reason: "validation_failed" });
       expect(watcher.messages.at(-1)).toMatchObject({ problem: { code: "validation_failed", status: 422 } });
-    }
+    });
+    await Promise.all(all);
   });
 
   it("a ping is answered", async () => {

@@ -19,6 +19,7 @@ import {
   watcherAckCharsMax,
   watcherEveryMs,
   watcherFrameChars,
+  watcherLeaveMs,
   watcherPagesChars,
   watcherStallMs,
   watchersPerRunMax,
@@ -43,6 +44,13 @@ interface Place {
   fullSince: number;
   /** It wants partial texts too. */
   readonly partial: boolean;
+  /** It was told its last, and how it is closed. */
+  leaving?: Close;
+}
+
+interface Close {
+  readonly code: number;
+  readonly reason: string;
 }
 
 interface Watcher {
@@ -67,6 +75,7 @@ export class Watchers {
   readonly #load: () => LoadedRun | undefined;
   readonly #partials: () => Partials;
   readonly #watchers = new Map<WebSocket, Watcher>();
+  readonly #leaving = new Map<WebSocket, Close>();
   /** By the event that they follow. */
   readonly #frames = new Lru<number, Frame>(watcherPagesChars);
   /** Of the transaction under way, and then committed and not sent. */
@@ -82,7 +91,8 @@ export class Watchers {
     this.#partials = partials;
     for (const socket of ctx.getWebSockets()) {
       const place = socket.deserializeAttachment() as Place | null;
-      if (place) this.#watchers.set(socket, { place, partials: 0 });
+      if (place?.leaving) socket.close(place.leaving.code, place.leaving.reason);
+      else if (place) this.#watchers.set(socket, { place, partials: 0 });
     }
   }
 
@@ -140,6 +150,7 @@ export class Watchers {
 
   closed(socket: WebSocket): void {
     this.#watchers.delete(socket);
+    this.#leaving.delete(socket);
     try {
       socket.close();
     } catch {
@@ -210,9 +221,7 @@ export class Watchers {
       }
       if (place.after >= head && place.partial) this.#tellPartials(run, socket, watcher);
       if (isRunEnded(run.state) && place.after >= run.state.header.seq) {
-        socket.send(JSON.stringify({ end: { last_seq: place.after } }));
-        this.#watchers.delete(socket);
-        socket.close(1000, "end");
+        this.#leave(socket, { end: { last_seq: place.after } }, { code: 1000, reason: "end" });
         return;
       }
       if (isFull(place) && place.fullSince === 0) place.fullSince = Date.now();
@@ -277,10 +286,24 @@ export class Watchers {
 
   /** With the problem as its last frame, and a code that tells its status. */
   #close(socket: WebSocket, fault: FaultData): void {
+    const problem = problemDocument(fault, `urn:uuid:${crypto.randomUUID()}`);
+    this.#leave(socket, { problem }, { code: closeCodeOf(fault.code), reason: fault.code });
+  }
+
+  /**
+   * Tells a watcher its last, and closes it in a moment, unless it does so first: local workerd keeps a line for ten seconds that the
+   * object closed, and with it the process at its other end.
+   */
+  #leave(socket: WebSocket, last: object, close: Close): void {
+    const watcher = this.#watchers.get(socket);
     this.#watchers.delete(socket);
     try {
-      socket.send(JSON.stringify({ problem: problemDocument(fault, `urn:uuid:${crypto.randomUUID()}`) }));
-      socket.close(closeCodeOf(fault.code), fault.code);
+      socket.send(JSON.stringify(last));
+      if (watcher) socket.serializeAttachment({ ...watcher.place, leaving: close });
+      this.#leaving.set(socket, close);
+      setTimeout(() => {
+        if (this.#leaving.delete(socket)) socket.close(close.code, close.reason);
+      }, watcherLeaveMs);
     } catch {
       // It closed in this moment.
     }
