@@ -1,19 +1,13 @@
-/** A run followed live by many, through WebSockets, on a real server that is killed meanwhile. */
+/** A run followed live by many, through WebSockets of a real server; crash.test.ts kills one meanwhile. */
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type EventView, Heddle, HeddleUnreachable, isProblem } from "../../src/client/index.ts";
-import { HeddleProcess, until } from "../cli/lib/heddle.ts";
-import { LocalServer } from "./lib/server.ts";
+import { sharedServer } from "./lib/shared.ts";
 
-let server: LocalServer;
-let heddle: Heddle;
-beforeAll(async () => {
-  server = await LocalServer.start();
-  heddle = server.heddle;
-});
-afterAll(() => server.stop());
+const server = sharedServer();
+const { heddle } = server;
 
-const work = (count: number) => Array.from({ length: count }, () => ({ pool: "box", instructions: "do it" }));
+const work = (count: number) => Array.from({ length: count }, () => ({ pool: "watched", instructions: "do it" }));
 
 async function logOf(run: string): Promise<EventView[]> {
   const all: EventView[] = [];
@@ -28,18 +22,12 @@ async function logOf(run: string): Promise<EventView[]> {
 /** Carries out tasks of the pool, one after another. */
 async function completed(count: number): Promise<void> {
   for (let done = 0; done < count; ) {
-    const [lease] = await heddle.lease("box", { worker: "w", max: 1, wait_ms: 5000 });
+    const [lease] = await heddle.lease("watched", { worker: "w", max: 1, wait_ms: 5000 });
     if (!lease) continue;
     await heddle.complete(lease.id, { result: "done", worker: "w" });
     done++;
   }
 }
-
-const linesOf = (text: string): unknown[] =>
-  text
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line));
 
 async function collect(events: AsyncIterable<EventView>): Promise<EventView[]> {
   const seen: EventView[] = [];
@@ -49,7 +37,7 @@ async function collect(events: AsyncIterable<EventView>): Promise<EventView[]> {
 
 describe("many watchers of one run", () => {
   it("three hundred of them see everything once and in order, from its beginning to its end", async () => {
-    const run = (await heddle.createRun({ limits: { pools: ["box"] } })).id;
+    const run = (await heddle.createRun({ limits: { pools: ["watched"] } })).id;
     await heddle.createTasks(run, { tasks: work(40) });
     const watching = Array.from({ length: 300 }, (_, i) =>
       collect(heddle.followEvents(run, i % 3 === 0 ? { after: i } : {}, { transport: "websocket" })),
@@ -60,42 +48,6 @@ describe("many watchers of one run", () => {
     const log = await logOf(run);
     expect(log.length).toBeGreaterThan(120);
     for (const [i, seen] of all.entries()) expect(seen).toEqual(log.slice(i % 3 === 0 ? i : 0));
-  });
-
-  it("a server that is killed and comes back is not noticed: none is lost, none comes twice", async () => {
-    const run = (await heddle.createRun({ limits: { pools: ["box"] } })).id;
-    let begun = () => {};
-    const first = new Promise<void>((resolve) => (begun = resolve));
-    const watching = [undefined, "websocket", "sse"].map(async (transport) => {
-      const seen: EventView[] = [];
-      const options = transport === undefined ? {} : { transport: transport as "websocket" | "sse" };
-      for await (const event of heddle.followEvents(run, {}, options)) {
-        seen.push(event);
-        begun();
-      }
-      return seen;
-    });
-    await first;
-    const env = { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_local" };
-    const logs = new HeddleProcess(["logs", run, "-f", "--json"], { env });
-    const top = new HeddleProcess(["top", run, "--json", "--every", "1"], { env });
-    await until(() => logs.stdout !== "" && top.stdout !== "");
-    await heddle.createTasks(run, { tasks: work(5) });
-    await server.kill();
-    await server.start();
-    await completed(5);
-    await heddle.finishRun(run);
-    const log = await logOf(run);
-    for (const seen of await Promise.all(watching)) expect(seen).toEqual(log);
-    // So do the commands that follow a run.
-    const [logged, shown] = await Promise.all([logs.ended, top.ended]);
-    expect(linesOf(logged.stdout)).toEqual(log);
-    expect(linesOf(shown.stdout).at(-1)).toMatchObject({
-      status: "succeeded",
-      counts: { succeeded: 5 },
-      parked_on: {},
-    });
-    expect([logged.status, shown.status]).toEqual([0, 0]);
   });
 });
 

@@ -213,39 +213,42 @@ export class Watchers {
     // What is about to be made into frames is told from these, so that all stay at the same places.
     const head = this.#fresh[0] ? this.#fresh[0].decided.seq - 1 : run.state.header.seq;
     const before = place.sent;
-    try {
-      while (place.after < head && !isFull(place)) {
-        const frame = this.#frameAfter(run, place.after, head);
-        this.#push(socket, place, frame.text);
-        place.after = frame.to;
-      }
-      if (place.after >= head && place.partial) this.#tellPartials(run, socket, watcher);
-      if (isRunEnded(run.state) && place.after >= run.state.header.seq) {
-        this.#leave(socket, { end: { last_seq: place.after } }, { code: 1000, reason: "end" });
-        return;
-      }
-      if (isFull(place) && place.fullSince === 0) place.fullSince = Date.now();
-      if (place.fullSince > 0) this.#stalls ??= setTimeout(() => this.#closeStalled(), watcherStallMs);
-      if (place.sent !== before) socket.serializeAttachment(place);
-    } catch {
-      // It closed in this moment; whoever was there comes again with what it has.
-      this.closed(socket);
+    while (place.after < head && !isFull(place)) {
+      const frame = this.#frameAfter(run, place.after, head);
+      if (!this.#push(socket, place, frame.text)) return;
+      place.after = frame.to;
     }
+    if (place.after >= head && place.partial && !this.#tellPartials(run, socket, watcher)) return;
+    if (isRunEnded(run.state) && place.after >= run.state.header.seq) {
+      this.#leave(socket, { end: { last_seq: place.after } }, { code: 1000, reason: "end" });
+      return;
+    }
+    if (isFull(place) && place.fullSince === 0) place.fullSince = Date.now();
+    if (place.fullSince > 0) this.#stalls ??= setTimeout(() => this.#closeStalled(), watcherStallMs);
+    if (place.sent !== before) socket.serializeAttachment(place);
   }
 
-  #tellPartials(run: LoadedRun, socket: WebSocket, watcher: Watcher): void {
-    if (isFull(watcher.place) || !this.#partials().hasNews(watcher.partials)) return;
+  /** False: its socket has closed. */
+  #tellPartials(run: LoadedRun, socket: WebSocket, watcher: Watcher): boolean {
+    if (isFull(watcher.place) || !this.#partials().hasNews(watcher.partials)) return true;
     const isOpen = (n: number, fence: number) => leased(run.state, n, fence) !== undefined;
     const { upTo, texts } = this.#partials().since(watcher.partials, isOpen);
     watcher.partials = upTo;
-    if (texts.length === 0) return;
+    if (texts.length === 0) return true;
     const partials = texts.map((one) => ({ ...one, task: run.taskId(one.task) }));
-    this.#push(socket, watcher.place, JSON.stringify({ partials }));
+    return this.#push(socket, watcher.place, JSON.stringify({ partials }));
   }
 
-  #push(socket: WebSocket, place: Place, text: string): void {
-    socket.send(text);
+  /** False: it closed in this moment, and whoever was there comes again with what it has. */
+  #push(socket: WebSocket, place: Place, text: string): boolean {
+    try {
+      socket.send(text);
+    } catch {
+      this.closed(socket);
+      return false;
+    }
     place.sent += text.length;
+    return true;
   }
 
   /** The frame of events that follow `after`, none of them beyond `head`. */
