@@ -82,6 +82,30 @@ export const sseHeartbeatMs = 15 * second;
 export const sseWaitMs = 25 * second;
 /** Calls of one live event stream; then it ends and the client resumes. An invocation has 10,000 subrequests. */
 export const sseCallsMax = 2000;
+/** Sockets that watch one run: each costs a send for each frame, in the one thread of the run, and up to a window of memory. */
+export const watchersPerRunMax = 1000;
+/** Characters sent to a watcher and not acknowledged: with all its watchers stalled, a run's object keeps 32 MB for them. */
+export const watcherWindowChars = 32 * KiB;
+/** A frame ends after the event that passes this: a watcher has at least two on the way. */
+export const watcherFrameChars = 16 * KiB;
+/** A watcher acknowledges at the latest after this much: half of the window is then still open. */
+export const watcherAckEveryChars = 8 * KiB;
+/** An acknowledgement is a short object; more is none. */
+export const watcherAckCharsMax = 64;
+/** A watcher that acknowledges nothing for so long, and could be told nothing meanwhile, is closed. */
+export const watcherStallMs = 30 * second;
+/** A watcher that was told its last may close by itself within this. */
+export const watcherLeaveMs = 500;
+/** Frames of a busy run go out this often: faster than anybody reads, and seldom enough for a thousand watchers. */
+export const watcherEveryMs = 50;
+/** Frames kept for watchers who come to the same place of the log. */
+export const watcherPagesChars = 2 * MiB;
+/** A ticket is there to connect with, soon; a page that reconnects later asks its server for another. */
+export const ticketMsDefault = 1 * minute;
+export const ticketMsMin = 1 * second;
+export const ticketMsMax = 1 * hour;
+/** Far above what is ever signed: longer texts are not looked at. */
+export const ticketCharsMax = 512;
 /** Partial texts of a task are sent, and shown, at most this often: fluent to read, and few calls of the run's object. */
 export const partialEveryMs = 500;
 /** Of one reply, in characters; what follows is seen with the turn. */
@@ -514,6 +538,9 @@ export const sweepEveryMs = 1 * minute;
 export const clientRetryMs = 30 * second;
 export const clientBackoffMsMin = 100;
 export const clientBackoffMsMax = 5 * second;
+/** A socket that says nothing is asked whether it still stands this often, and given up when nothing comes for so long. */
+export const socketPingMs = 20 * second;
+export const socketSilentMs = 50 * second;
 /** No answer within this, beyond what a long poll waits on purpose, counts as no connection. */
 export const clientAttemptMs = 30 * second;
 /** Tasks that one `heddle work` process runs at once. */
@@ -616,6 +643,16 @@ export const orphanRowMs = 1 * minute;
 /** `heddle run` reads the run for its display at most this often, and this often where the log is silent. */
 export const watchEveryMs = 200;
 export const watchIdleEveryMs = 5 * second;
+/** `heddle top` draws, and reads the run when something happened, this often: as fast as people read. */
+export const topRefreshMs = 500;
+/** Where it has no screen it prints a line this often. */
+export const topEverySecondsDefault = 5;
+export const topEverySecondsMax = 86_400;
+/** Tasks whose names it asks for at each look: there are more on no screen that anybody reads. */
+export const topNamesAtOnce = 20;
+/** Its events a second are those of so many seconds, and it shows so many findings, the latest. */
+export const topRateSeconds = 10;
+export const topFindings = 5;
 /** A command says that it can't reach the server after this: longer than a local server's restart, shorter than patience. */
 export const cliReachMs = 6 * second;
 /** Rows that `heddle runs` and `heddle show` list where nobody says how many: what a screen has room for, and some. */

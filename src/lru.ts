@@ -35,6 +35,11 @@ export class Lru<Key, Value> {
     this.#bytes -= entry.bytes;
   }
 
+  clear(): void {
+    this.#entries.clear();
+    this.#bytes = 0;
+  }
+
   /** Newest last. */
   keys(): IterableIterator<Key> {
     return this.#entries.keys();

@@ -27,6 +27,7 @@ import { finishCommand, pauseCommand, resumeCommand } from "./steer/run-state.ts
 import { waitCommand } from "./steer/wait.ts";
 import { toolCommand } from "./tool.ts";
 import { toolsCommand } from "./tools/tools-command.ts";
+import { topCommand } from "./top/top.ts";
 import { workCommand } from "./worker/work-command.ts";
 
 /** In the order in which help shows them within their groups. */
@@ -38,6 +39,7 @@ export const commands: readonly Command[] = [
   importCommand,
   runsCommand,
   showCommand,
+  topCommand,
   logsCommand,
   contextCommand,
   turnsCommand,

@@ -44,6 +44,11 @@ export class HeddleUnreachable extends Error {
   }
 }
 
+/** The file is cut off, or was changed; nothing was sent of it beyond what was read before. */
+export class BrokenExport extends Error {
+  override readonly name = "BrokenExport";
+}
+
 export const isProblem = (error: unknown, code?: string): error is HeddleProblem =>
   error instanceof HeddleProblem && (code === undefined || error.code === code);
 

@@ -6,7 +6,8 @@
  */
 
 import { importWaitMs, waitMsMax } from "../limits.ts";
-import { HeddleProblem, isProblem } from "./errors.ts";
+import { BrokenExport, isProblem } from "./errors.ts";
+import { type FollowOptions, type FollowQuery, follow } from "./follow.ts";
 import type {
   AboutView,
   ActorsPage,
@@ -22,7 +23,6 @@ import type {
   Imported,
   Lease,
   PartialText,
-  PartialView,
   PoolPage,
   Provider,
   ProvidersPage,
@@ -40,6 +40,7 @@ import type {
   VariablesPage,
   VariableView,
   WaitView,
+  WatchTicket,
 } from "./replies.ts";
 import type {
   ActorRequest,
@@ -66,16 +67,10 @@ import type {
   UsageQuery,
   WaitRequest,
 } from "./requests.ts";
-import { BrokenExport, checkedLines, linesOf, requestsOf } from "./run-files.ts";
-import { sleep } from "./sleep.ts";
-import { serverEvents } from "./sse.ts";
 import { type CallOptions, Transport, type TransportOptions } from "./transport.ts";
 
 /** `tools`: only these of Heddle's tools, by name; each costs tokens in every request. */
 export type ToolsOptions = CallOptions & { readonly tools?: readonly string[] };
-
-/** A stream that ended without an event is opened again after this. */
-const reopenMs = 500;
 
 export class Heddle {
   readonly #transport: Transport;
@@ -167,6 +162,7 @@ export class Heddle {
       path: `${at(run)}/export`,
       accept: "application/x-ndjson",
     });
+    const { checkedLines, linesOf } = await files();
     try {
       yield* checkedLines(linesOf(response.body as unknown as AsyncIterable<Uint8Array>));
     } catch (error) {
@@ -185,6 +181,7 @@ export class Heddle {
     options: CallOptions & { readonly progress?: (lines: number) => void } = {},
   ): Promise<RunView> {
     const { progress, ...call } = options;
+    const { checkedLines, requestsOf } = await files();
     let id: string | undefined;
     for await (const request of requestsOf(checkedLines(asAsync(lines)))) {
       const path = id === undefined ? "/v1/runs/import" : `/v1/runs/import/${encodeURIComponent(id)}`;
@@ -450,56 +447,32 @@ export class Heddle {
 
   /**
    * The run's events after `after`, live, each once and in order, until the run has ended and all of them were seen.
-   * Resumes by itself when the stream is cut; @throws HeddleUnreachable when the server stays away.
+   * Through a WebSocket, or server-sent events where there is none; resumes by itself when the line is cut.
+   * @throws HeddleUnreachable when the server stays away, HeddleProblem for what waiting does not mend
    * With `partial`, between them: texts that models are still writing (`isPartial` tells which). They come once, or again from
    * the start, or not at all; what counts is the turn's event.
    */
   followEvents(
     run: string,
-    query: { after?: number; partial: true },
-    options?: CallOptions,
+    query: FollowQuery & { readonly partial: true },
+    options?: FollowOptions,
   ): AsyncGenerator<EventView | PartialText>;
   followEvents(
     run: string,
-    query?: { after?: number; partial?: false },
-    options?: CallOptions,
+    query?: FollowQuery & { readonly partial?: false },
+    options?: FollowOptions,
   ): AsyncGenerator<EventView>;
-  async *followEvents(
+  followEvents(
     run: string,
-    query: { after?: number; partial?: boolean } = {},
-    options: CallOptions = {},
+    query: FollowQuery = {},
+    options: FollowOptions = {},
   ): AsyncGenerator<EventView | PartialText> {
-    let seen = query.after ?? 0;
-    for (;;) {
-      const before = seen;
-      try {
-        const response = await this.#transport.stream({
-          ...options,
-          method: "GET",
-          path: `${at(run)}/events`,
-          query: { after: seen, ...(query.partial && { partial: "true" }) },
-          accept: "text/event-stream",
-          headers: { "last-event-id": String(seen) },
-        });
-        for await (const { id, event: name, data } of serverEvents(response.body!)) {
-          if (id === undefined && name === "end") return;
-          if (id === undefined && name === "problem") throw problemIn(data);
-          if (id === undefined && name === "partial") {
-            yield { type: "partial", ...(JSON.parse(data) as PartialView) };
-            continue;
-          }
-          const event = JSON.parse(data) as EventView;
-          if (typeof event.seq !== "number" || event.seq <= seen) continue;
-          seen = event.seq;
-          yield event;
-        }
-      } catch (error) {
-        options.signal?.throwIfAborted();
-        if (isProblem(error) ? !error.retryable : !(error instanceof TypeError || isTorn(error))) throw error;
-      }
-      // Streams end, and break; only one that says so has come to its end.
-      if (seen === before) await sleep(reopenMs * (1 + Math.random()), options.signal);
-    }
+    return follow(this.#transport, `${at(run)}/events`, query, options);
+  }
+
+  /** What a page may follow this run with, and nothing else, for `ttl_ms` (a minute); the key stays on the server that asks. */
+  watchTicket(run: string, body: { ttl_ms?: number } = {}, options: CallOptions = {}): Promise<WatchTicket> {
+    return this.#post(`${at(run)}/events/ticket`, body, options);
   }
 
   // ---- inside --------------------------------------------------------------------------------------------------------
@@ -527,21 +500,12 @@ export class Heddle {
   }
 }
 
+/** Only when there is a file: their digests are Node's, and a browser has none of it. */
+const files = () => import("./run-files.ts");
+
 async function* asAsync(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string, void, void> {
   yield* lines;
 }
 
 const at = (run: string, task?: string): string =>
   `/v1/runs/${encodeURIComponent(run)}${task === undefined ? "" : `/tasks/${encodeURIComponent(task)}`}`;
-
-/** A problem that a stream ends with: its headers had already said 200. */
-function problemIn(data: string): HeddleProblem {
-  const body = JSON.parse(data) as Record<string, unknown>;
-  return new HeddleProblem(typeof body.status === "number" ? body.status : 500, body);
-}
-
-/** A body that breaks off is reported under several names, depending on the Node version. */
-const isTorn = (error: unknown): boolean =>
-  error instanceof Error &&
-  (error.name === "AbortError" ||
-    /terminated|socket|ECONNRESET|premature/i.test(`${error.message} ${(error as NodeJS.ErrnoException).code}`));

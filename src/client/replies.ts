@@ -35,6 +35,7 @@ export type {
   RunView,
   TaskState,
   TaskView,
+  TicketView as WatchTicket,
   ToolCallView,
   ToolOutcome,
   TurnView,

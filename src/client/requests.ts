@@ -170,6 +170,8 @@ export interface RunSpec {
   policy?: { on_failure: "continue" | "cancel" };
   tools?: RemoteTool[];
   root?: TaskSpec;
+  /** Events, traces, findings and partial texts show none of the run's texts. */
+  redact?: boolean;
 }
 
 export type TraceFormat = "perfetto" | "otlp" | "csv";

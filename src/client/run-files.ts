@@ -2,12 +2,7 @@
 
 import { digestOf, noDigest } from "../context/line-digest.ts";
 import { importRequestBytes } from "../limits.ts";
-import { HeddleProblem } from "./errors.ts";
-
-/** The file is cut off, or was changed; nothing was sent of it beyond what was read before. */
-export class BrokenExport extends Error {
-  override readonly name = "BrokenExport";
-}
+import { BrokenExport, HeddleProblem } from "./errors.ts";
 
 /** Lines of a body without their breaks; a last one without a break counts. */
 export async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, void> {

@@ -8,10 +8,11 @@
  * T3  An abort ends the call and its waits at once; its reason is what is thrown.
  */
 
-import { randomUUID } from "node:crypto";
 import { clientAttemptMs, clientBackoffMsMax, clientBackoffMsMin, clientRetryMs } from "../limits.ts";
 import { HeddleProblem, HeddleUnreachable } from "./errors.ts";
+import { randomKey } from "./random-key.ts";
 import { sleep } from "./sleep.ts";
+import { platformSocket, type Socket } from "./socket.ts";
 
 export interface TransportOptions {
   /** Where Heddle is, e.g. `http://127.0.0.1:8787`. */
@@ -51,14 +52,27 @@ interface Call extends CallOptions {
 export class Transport {
   readonly url: string;
   readonly #key: string | undefined;
-  readonly #retryMs: number;
+  readonly retryMs: number;
   readonly #fetch: typeof fetch;
+  /** Whether a run is followed through a WebSocket where nobody says how. */
+  readonly prefersSockets: boolean;
 
   constructor(options: TransportOptions) {
     this.url = options.url.replace(/\/+$/, "");
     this.#key = options.key;
-    this.#retryMs = options.retryMs ?? clientRetryMs;
+    this.retryMs = options.retryMs ?? clientRetryMs;
     this.#fetch = options.fetch ?? fetch;
+    // Whoever brings a fetch of their own goes another way than the platform's sockets would.
+    this.prefersSockets = options.fetch === undefined && platformSocket() !== undefined;
+  }
+
+  /** A WebSocket to `path`, with the client's key, or a ticket in its place. @throws where the platform has none */
+  socket(path: string, query: Call["query"], ticket?: string): Socket {
+    const Class = platformSocket();
+    if (!Class) throw new Error("There is no WebSocket here: Node has one from 22 on.");
+    const token = ticket ?? this.#key;
+    const url = this.#url(path, query).replace(/^http/, "ws");
+    return new Class(url, ["heddle.v1", ...(token === undefined ? [] : [`heddle.bearer.${token}`])]);
   }
 
   /** The reply's JSON. @throws HeddleProblem, HeddleUnreachable, or the abort's reason */
@@ -85,7 +99,7 @@ export class Transport {
     attempt: (request: Prepared, signal: AbortSignal) => Promise<Reply>,
   ): Promise<Reply> {
     const request = this.#request(call);
-    const giveUpAt = Date.now() + (call.retryMs ?? this.#retryMs);
+    const giveUpAt = Date.now() + (call.retryMs ?? this.retryMs);
     for (let backoffMs = clientBackoffMsMin; ; backoffMs = Math.min(2 * backoffMs, clientBackoffMsMax)) {
       call.signal?.throwIfAborted();
       const limit = limited(call.signal, clientAttemptMs + (call.waitMs ?? 0));
@@ -106,21 +120,24 @@ export class Transport {
   }
 
   #request(call: Call): Prepared {
-    // A URL takes these for the way up, however they are encoded: another thing would be called than the one named.
-    if (call.path.split("/").some((part) => part === "." || part === "..")) throw new HeddleProblem(404, noName);
     const headers: Record<string, string> = { accept: call.accept ?? "application/json", ...call.headers };
     if (call.withKey !== false && this.#key !== undefined) headers.authorization = `Bearer ${this.#key}`;
     if (call.body !== undefined) headers["content-type"] = "application/json";
     if (call.lines !== undefined) headers["content-type"] = "application/x-ndjson";
     if (call.method === "POST" && call.idempotent !== false) {
-      headers["idempotency-key"] = call.idempotencyKey ?? randomUUID();
+      headers["idempotency-key"] = call.idempotencyKey ?? randomKey();
     }
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(call.query ?? {}))
-      if (value !== undefined) query.set(name, String(value));
-    const url = `${this.url}${call.path}${query.size > 0 ? `?${query}` : ""}`;
+    const url = this.#url(call.path, call.query);
     const body = call.lines ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
     return { url, init: { method: call.method, headers, ...(body !== undefined && { body }) } };
+  }
+
+  #url(path: string, values: Call["query"] = {}): string {
+    // A URL takes these for the way up, however they are encoded: another thing would be called than the one named.
+    if (path.split("/").some((part) => part === "." || part === "..")) throw new HeddleProblem(404, noName);
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(values)) if (value !== undefined) query.set(name, String(value));
+    return `${this.url}${path}${query.size > 0 ? `?${query}` : ""}`;
   }
 
   #parsed(response: Response, text: string): unknown {

@@ -131,6 +131,7 @@ const fields = {
     from: text(limits.nameCharsMax).exactOptional(),
     credential: z.strictObject({ name: credentialName, model: text(limits.nameCharsMax) }).exactOptional(),
     retention_days: retentionDays.exactOptional(),
+    redact: z.literal(true).exactOptional(),
     fail_fast: z.literal(true).exactOptional(),
   },
   run_retained: { days: retentionDays },

@@ -91,6 +91,7 @@ export const runView = z
     tools: z.array(remoteTool).describe("Those that the run declares."),
     usage: usage.extend({ tokens: z.int().describe("Billable: input and output.") }),
     cost: z.number().nullable().describe("As usage.cost_usd."),
+    redact: z.boolean().describe("Events, traces, findings and partial texts show none of its texts."),
     unpriced_models: z.array(z.string()).describe("Models without a price that were called, some of them."),
     cache: cacheView,
     findings: z
@@ -449,6 +450,9 @@ const turnView = z
   .meta({ id: "Turn" });
 export const turnsPage = z.strictObject({ turns: z.array(turnView), next_cursor: cursor });
 export const tasksPage = z.strictObject({ tasks: z.array(taskView), next_cursor: cursor });
+export const ticketView = z
+  .strictObject({ ticket: z.string().describe("hdt_…"), expires_at: at })
+  .meta({ id: "Ticket" });
 export const eventsPage = z.strictObject({ events: z.array(eventView), next_cursor: cursor });
 
 export const tenantView = z
@@ -587,6 +591,7 @@ true satisfies AllTrue<
     Twins<z.infer<typeof taskView>, shapes.TaskView>,
     Twins<z.infer<typeof actorView>, shapes.ActorView>,
     Twins<z.infer<typeof variableView>, shapes.VariableView>,
+    Twins<z.infer<typeof ticketView>, shapes.TicketView>,
     Twins<z.infer<typeof findingView>, shapes.FindingView>,
     Twins<z.infer<typeof aboutView>, shapes.AboutView>,
     Twins<z.infer<typeof turnView>, shapes.TurnView>,

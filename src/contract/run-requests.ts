@@ -110,6 +110,12 @@ export const createRunBody = z
     tools: remoteToolsSchema
       .describe("Tools that agents of the run may call, and that workers or endpoints of yours carry out.")
       .exactOptional(),
+    redact: z
+      .boolean()
+      .describe(
+        "Events, traces, findings, partial texts and `inspect` from outside show `[redacted]` in place of titles, labels, errors and results. What does the work sees all. Default: false, or as the run of `from`.",
+      )
+      .exactOptional(),
     webhook: unavailable,
   })
   .refine(({ context, from }) => context === undefined || from === undefined, {
@@ -157,5 +163,14 @@ export const eventsQuery = z.strictObject({
   partial: z
     .stringbool({ truthy: ["true"], falsy: ["false"] })
     .default(false)
-    .describe("Of a live stream: texts that models are still writing, too, as events `partial` without an id."),
+    .describe("Of a stream or a socket: texts that models are still writing, too, as events `partial` without an id."),
+});
+
+export const ticketBody = z.strictObject({
+  ttl_ms: z
+    .int()
+    .min(limits.ticketMsMin)
+    .max(limits.ticketMsMax)
+    .describe("How long it can be used to connect; a socket that it has opened stays open.")
+    .default(limits.ticketMsDefault),
 });

@@ -86,6 +86,8 @@ export interface RunView {
   seats: { open: number; target: number };
   limits: LimitsView;
   tools: RemoteToolView[];
+  /** What tells about it shows none of its texts. */
+  redact: boolean;
   usage: UsageView & { tokens: number };
   /** As `usage.cost_usd`. */
   cost: number | null;
@@ -326,6 +328,12 @@ export interface EventView {
   task?: string;
   causes: number[];
   [field: string]: unknown;
+}
+
+/** What a page may watch a run with. */
+export interface TicketView {
+  ticket: string;
+  expires_at: number;
 }
 
 /** A part of a reply that a hosted task's model is still writing: `text` follows its first `offset` characters. */

@@ -248,6 +248,12 @@ export const problems = {
     hint: "`detail` names the quota. Wait for `retry-after` seconds, end what is not needed, or ask the operator for more.",
     retryable: true,
   },
+  too_slow: {
+    status: 408,
+    title: "The watcher did not keep up",
+    hint: "Connect again with `after`, the last event that you have; acknowledge what you have read.",
+    retryable: true,
+  },
   too_many_messages: {
     status: 429,
     title: "Too many messages wait for the task's next turn",

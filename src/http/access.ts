@@ -11,7 +11,9 @@ import { keyUsedEveryMs } from "../limits.ts";
 import { findKey, noteKeyUse } from "../storage/d1/api-keys.ts";
 import type { HttpEnv } from "./env.ts";
 import type { Exchange } from "./route.ts";
-import { hex, sameSecret, sha256 } from "./secrets.ts";
+import { deploymentSecret, hex, sameSecret, sha256 } from "./secrets.ts";
+import { socketToken } from "./sockets.ts";
+import { isTicket, ticketTenant } from "./watch-ticket.ts";
 
 const keyPattern = /^hdl_\w{1,96}$/;
 
@@ -53,6 +55,18 @@ async function storedHolder(text: string, { DB }: HttpEnv, later: Exchange["late
   return { tenant: found.tenant, scopes: found.scopes, key: found.id, quotas: found.quotas };
 }
 
+/** Who may watch the run by a socket: by a ticket for just this one, or a key. @throws Fault unauthorized, forbidden */
+export async function watcherOf(
+  exchange: Parameters<typeof holderOf>[0],
+  scopes: readonly Scope[],
+  run: string,
+): Promise<Holder> {
+  const token = socketToken(exchange.request);
+  if (token === undefined || !isTicket(token)) return holderOf(exchange, scopes);
+  const tenant = await ticketTenant(deploymentSecret(exchange.env), token, run, Date.now());
+  return { tenant, scopes, key: "ticket", quotas: {} };
+}
+
 /** @throws Fault unauthorized */
 export async function requireOperator({
   request,
@@ -67,6 +81,8 @@ export async function requireOperator({
 
 function bearer(request: Request): string {
   const header = request.headers.get("authorization");
+  const brought = header === null ? socketToken(request) : undefined;
+  if (brought !== undefined) return brought;
   if (header === null) throw new Fault("unauthorized", "there is no authorization header");
   const token = /^Bearer +(\S+) *$/i.exec(header)?.[1];
   if (token === undefined) throw new Fault("unauthorized", "the authorization header is not a bearer token");

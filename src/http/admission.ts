@@ -30,6 +30,7 @@ export const classes: Readonly<Record<string, { readonly priority?: Priority; re
   "POST /v1/runs/:run/budget": { priority: "steer" },
   "POST /v1/runs/:run/retain": { priority: "steer" },
   "POST /v1/runs/:run/tasks/:task/cancel": { priority: "steer" },
+  "POST /v1/runs/:run/events/ticket": { priority: "read" },
   "POST /v1/runs/:run/actors/:actor/renew": { priority: "report" },
   "DELETE /v1/runs/:run/actors/:actor": { priority: "report" },
   "POST /v1/pools/:pool/leases": { priority: "take", waits: true },

@@ -7,6 +7,7 @@ import type { AppOptions, HttpEnv } from "./env.ts";
 import { onlyHosts, secureHeaders } from "./headers.ts";
 import { problemResponse } from "./problem.ts";
 import { routes } from "./routes.ts";
+import { refusedSocket, toldBySocket } from "./sockets.ts";
 
 export function createApp(options: AppOptions = {}): Hono<{ Bindings: HttpEnv }> {
   const app = new Hono<{ Bindings: HttpEnv }>();
@@ -37,7 +38,9 @@ export function createApp(options: AppOptions = {}): Hono<{ Bindings: HttpEnv }>
       new Fault("not_found", "there is no such path; /openapi.json lists them, and none ends in a slash"),
     ),
   );
-  app.onError((error) => problemResponse(error));
+  app.onError((error, c) =>
+    error instanceof Fault && toldBySocket(c.req.raw) ? refusedSocket(error.data) : problemResponse(error),
+  );
   return app;
 }
 

@@ -4,8 +4,9 @@ import type { Format } from "../context/types.ts";
 import type { Scope } from "../contract/admin-requests.ts";
 import type { CollectorVariables } from "../contract/collector.ts";
 import type { ModelSource } from "../contract/shapes.ts";
-import type { RunSchedulerRpc, TenantGateRpc } from "../objects/rpc.ts";
+import type { TenantGateRpc } from "../objects/rpc.ts";
 import type { SeatRpc } from "../objects/seat-rpc.ts";
+import type { TakesSockets } from "./sockets.ts";
 
 /** The one method of a Durable Object namespace that is used here. */
 interface Objects<Stub> {
@@ -15,7 +16,7 @@ interface Objects<Stub> {
 export interface HttpEnv extends CollectorVariables {
   readonly DB: D1Database;
   /** Named `tenant/run`. */
-  readonly RUNS: Objects<RunSchedulerRpc & SeatRpc>;
+  readonly RUNS: Objects<TakesSockets & SeatRpc>;
   /** Named by the tenant. */
   readonly GATES: Objects<TenantGateRpc>;
   /** Signs leases; at least `secretCharsMin` characters. Changing it ends all open leases. */

@@ -1,13 +1,16 @@
-/** A run's log: in pages, or live as server-sent events. */
+/** A run's log: in pages, or live as server-sent events or through a WebSocket. */
 
 import { queryInt } from "../contract/paging.ts";
-import { eventsPage } from "../contract/responses.ts";
-import { eventsQuery } from "../contract/run-requests.ts";
+import { eventsPage, ticketView } from "../contract/responses.ts";
+import { eventsQuery, ticketBody } from "../contract/run-requests.ts";
 import * as limits from "../limits.ts";
 import { validate } from "./body.ts";
 import { held, liveEvents, streamOf } from "./live-events.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask, runObject, runSocket } from "./objects.ts";
 import { keyRoute } from "./route.ts";
+import { deploymentSecret } from "./secrets.ts";
+import { isUpgrade, switching, toldBySocket } from "./sockets.ts";
+import { signTicket } from "./watch-ticket.ts";
 
 const seq = queryInt(0, Number.MAX_SAFE_INTEGER);
 
@@ -17,11 +20,17 @@ export const eventRoutes = [
     {
       method: "GET",
       path: "/v1/runs/:run/events",
-      summary: "The log; with `Accept: text/event-stream` it is followed live, and resumes after `Last-Event-ID`",
+      summary:
+        "The log; followed live with `Accept: text/event-stream`, which resumes after `Last-Event-ID`, or as a WebSocket",
+      upgrades: true,
       query: eventsQuery,
       answer: { status: 200, schema: eventsPage, stream: true },
     },
     async ({ request, env, tenant, params, visit, query: { after, limit, partial } }) => {
+      if (isUpgrade(request)) {
+        const socket = await runSocket(env, tenant, params.run, { after, partial });
+        return switching(socket, toldBySocket(request));
+      }
       const object = runObject(env, tenant, params.run);
       const read = (from: number, rows: number) => ask(object.events({ after: from, limit: rows, waitMs: 0 }));
 
@@ -44,6 +53,23 @@ export const eventRoutes = [
       // A page may end early for its size, so only asking tells whether more follows.
       const more = last !== undefined && (await read(last, 1)).events.length > 0;
       return { events, next_cursor: more ? String(last) : null };
+    },
+  ),
+
+  keyRoute(
+    ["runs"],
+    {
+      method: "POST",
+      path: "/v1/runs/:run/events/ticket",
+      summary: "A ticket with which a page may watch this run through a WebSocket, and nothing else",
+      body: ticketBody,
+      answer: { status: 201, schema: ticketView },
+      problems: ["not_ready"],
+    },
+    async ({ env, tenant, params: { run }, body }) => {
+      await ask(runObject(env, tenant, run).run());
+      const expiresAt = Date.now() + body.ttl_ms;
+      return { ticket: await signTicket(deploymentSecret(env), { tenant, run, expiresAt }), expires_at: expiresAt };
     },
   ),
 ];

@@ -1,16 +1,40 @@
 /** Calls of the Durable Objects: their names, and their answers as values or faults. */
 
-import { Fault } from "../errors/fault.ts";
+import { Fault, type FaultData } from "../errors/fault.ts";
 import { isRunId } from "../ids.ts";
 import { gateRepeats, persistent, runRepeats } from "../object-calls.ts";
 import type { Reply, RunSchedulerRpc, TenantGateRpc } from "../objects/rpc.ts";
 import type { HttpEnv } from "./env.ts";
 import { platformProblem } from "./problem.ts";
+import type { TakesSockets } from "./sockets.ts";
 
 /** The object of a tenant's run. @throws Fault not_found for what no run's id looks like, so that no object is named by it */
 export function runObject(env: HttpEnv, tenant: string, run: string): RunSchedulerRpc {
   if (!isRunId(run)) throw new Fault("not_found", "there is no such run");
   return persistent(() => env.RUNS.getByName(`${tenant}/${run}`), runRepeats);
+}
+
+/** A socket of the run's object. The object's own refusal, or what the platform's failure stands for, is thrown. @throws Fault */
+export async function runSocket(
+  env: HttpEnv,
+  tenant: string,
+  run: string,
+  { after, partial }: { readonly after: number; readonly partial: boolean },
+): Promise<WebSocket> {
+  if (!isRunId(run)) throw new Fault("not_found", "there is no such run");
+  const object = persistent<Pick<TakesSockets, "fetch">>(() => env.RUNS.getByName(`${tenant}/${run}`), { fetch: true });
+  const request = new Request(`https://run/watch?after=${after}&partial=${partial}`, {
+    headers: { upgrade: "websocket" },
+  });
+  let response: Response;
+  try {
+    response = await object.fetch(request);
+  } catch (error) {
+    throw platformProblem(error) ?? error;
+  }
+  if (response.webSocket) return response.webSocket;
+  const { fault } = (await response.json()) as { fault: FaultData };
+  throw Fault.of(fault);
 }
 
 export const gateObject = (env: HttpEnv, tenant: string): TenantGateRpc =>

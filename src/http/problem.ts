@@ -3,10 +3,11 @@
 import type { z } from "zod";
 import { retryAfterOf } from "../admission.ts";
 import type { problemView } from "../contract/responses.ts";
-import { type ProblemCode, problems } from "../errors/codes.ts";
+import type { ProblemCode } from "../errors/codes.ts";
 import { Fault, type FaultData } from "../errors/fault.ts";
 import { faults } from "../errors/faults.ts";
 import { platformDetail, platformFaultOf } from "../errors/platform.ts";
+import { problemDocument } from "../errors/problem-document.ts";
 
 /** Seconds after which a problem of a busy or unready server is worth a repetition at the earliest, where the fault doesn't say. */
 const retryAfterS: Partial<Record<ProblemCode, number>> = {
@@ -17,26 +18,8 @@ const retryAfterS: Partial<Record<ProblemCode, number>> = {
   storage_newer: 5,
 };
 
-/**
- * The document of a fault. `type` is a reference to this server's own page about the code; `instance` names the
- * occurrence and not the request's URL, which may hold a capability.
- */
-export function problemOf(fault: FaultData, instance: string): z.infer<typeof problemView> {
-  const { status, title, hint, ...more } = problems[fault.code] as (typeof problems)[ProblemCode] & {
-    retryable?: true;
-  };
-  return {
-    type: `/problems/${fault.code}`,
-    title,
-    status,
-    code: fault.code,
-    hint,
-    instance,
-    retryable: more.retryable ?? false,
-    ...(fault.detail !== undefined && { detail: fault.detail }),
-    ...(fault.errors && { errors: fault.errors.map(({ path, message }) => ({ path, message })) }),
-  };
-}
+export const problemOf = (fault: FaultData, instance: string): z.infer<typeof problemView> =>
+  problemDocument(fault, instance);
 
 /** What an error of the platform is told as; undefined for what is none. */
 export function platformProblem(error: unknown): Fault | undefined {

@@ -11,7 +11,7 @@ import type { Scope } from "../contract/admin-requests.ts";
 import { emptyBody } from "../contract/run-requests.ts";
 import type { ProblemCode } from "../errors/codes.ts";
 import type { Idem } from "../objects/rpc.ts";
-import { type Holder, holderOf, requireOperator } from "./access.ts";
+import { type Holder, holderOf, requireOperator, watcherOf } from "./access.ts";
 import { type Door, entryOf, type Visit } from "./admission.ts";
 import { noQuery, readBody, readLines, readQuery } from "./body.ts";
 import type { AppOptions, HttpEnv } from "./env.ts";
@@ -35,6 +35,8 @@ interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodT
   readonly answer: Answer;
   /** Beyond those that every route of its kind can have. */
   readonly problems?: readonly ProblemCode[];
+  /** Also becomes a WebSocket; of its run, and then a ticket will do for a key. */
+  readonly upgrades?: true;
   /** Left out of /openapi.json. */
   readonly hidden?: true;
 }
@@ -103,7 +105,9 @@ export const keyRoute = <const Path extends string, Query extends z.ZodType = No
     admitted(spec, "key", exchange, async (visit) => {
       const { run } = exchange.params;
       if (run !== undefined) visit.to(run);
-      const { tenant, key, quotas } = await holderOf(exchange, scopes);
+      const watches = spec.upgrades && run !== undefined;
+      const holder = await (watches ? watcherOf(exchange, scopes, run) : holderOf(exchange, scopes));
+      const { tenant, key, quotas } = holder;
       visit.of(tenant, quotas);
       return answer(spec, await handle({ ...(await read(spec, exchange)), tenant, key, quotas, visit }));
     }),

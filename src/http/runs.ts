@@ -78,6 +78,7 @@ export const runRoutes = [
         ...(credential && { credential }),
         ...(notes.length > 0 && { notes }),
         limits: bounded.limits,
+        redact: body.redact ?? source?.redact ?? false,
         ...(body.retention_days !== undefined && { retentionDays: body.retention_days }),
         ...(body.policy?.on_failure === "cancel" && { failFast: true }),
         ...(tools && tools.length > 0 && { tools }),

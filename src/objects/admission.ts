@@ -4,6 +4,7 @@
  *
  * The platform has a queue before the object that its code does not see, and answers for itself when that grows too long; what
  * is counted here are calls that were begun and are not over: long polls, and those that wait for a commit or another object.
+ * Sockets of watchers are no calls: they are counted where they are kept (run/watchers.ts).
  */
 
 import { type Entry, type Full, Ledger, Place, type Priority, type Room, retryAfterOf } from "../admission.ts";

@@ -78,6 +78,7 @@ export interface CreateRunInput {
   credential?: RunCredential;
   /** For the answer. */
   notes?: string[];
+  redact?: boolean;
 }
 
 export interface CreateTasksInput {
@@ -102,6 +103,8 @@ export interface ForkedContext {
   readonly tools: readonly RemoteTool[];
   /** The run's; absent: the deployment's own. */
   readonly credential?: string;
+  /** What tells about the run shows none of its texts. */
+  readonly redact: boolean;
 }
 
 /** One attempt, named by the capability that the HTTP door has verified. */

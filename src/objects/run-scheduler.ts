@@ -161,6 +161,23 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     await this.#shell.alarm(scheduledAt, async () => (await this.#deletion.finish()) || (await this.#imports.alarm()));
   }
 
+  /** A watcher's socket: the door sends nothing else this way. */
+  override async fetch(request: Request): Promise<Response> {
+    return this.#shell.watchers.accept(request);
+  }
+
+  override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    this.#shell.watchers.message(socket, data);
+  }
+
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    this.#shell.watchers.closed(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    this.#shell.watchers.closed(socket);
+  }
+
   async sweep(told?: { indexed: RunStatus }): Promise<Reply<IndexWord>> {
     // Where that fails the row of the index has to stay: it is what the sweep comes by.
     await this.#deletion.finish();

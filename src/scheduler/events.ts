@@ -98,6 +98,8 @@ export type SchedulerEvent =
       readonly credential?: RunCredential;
       /** How long it is kept after its end; absent: as the deployment has it. */
       readonly retention_days?: number;
+      /** What tells about the run shows none of its texts (redaction.ts). */
+      readonly redact?: true;
       /** The first failure that nobody answers for ends the run. */
       readonly fail_fast?: true;
     }

@@ -192,7 +192,8 @@ it("hands contexts on as the text that they are, and problems as problems", asyn
   await expect(client.taskContextText("run_1", "a")).rejects.toMatchObject({ code: "not_found" });
 });
 
-describe("followEvents", () => {
+describe("followEvents, by the stream of events", () => {
+  const sse = { transport: "sse" } as const;
   const frame = (seq: number) =>
     `id: ${seq}\nevent: e\ndata: ${JSON.stringify({ seq, at: 1, type: "e", causes: [], text: "é" })}\n\n`;
   const stream = (text: string): Answer => ({
@@ -210,7 +211,7 @@ describe("followEvents", () => {
     server.handler = ({ path }) =>
       path.includes("/events") ? streams.shift()! : { status: 200, body: { ended_at: null, last_seq: 4 } };
     const seqs: number[] = [];
-    for await (const event of client.followEvents("r")) seqs.push(event.seq);
+    for await (const event of client.followEvents("r", {}, sse)) seqs.push(event.seq);
     expect(seqs).toEqual([1, 2, 3, 4]);
     const asked = server.of("GET", /events/).map(({ path, headers }) => [path, headers["last-event-id"]]);
     expect(asked).toEqual([
@@ -225,10 +226,10 @@ describe("followEvents", () => {
     const frames = `${frame(1)}event: partial\ndata: ${JSON.stringify(partial)}\n\n${frame(2)}event: end\ndata: {}\n\n`;
     server.handler = () => stream(frames);
     const seen: unknown[] = [];
-    for await (const event of client.followEvents("r", { partial: true }))
+    for await (const event of client.followEvents("r", { partial: true }, sse))
       seen.push(isPartial(event) ? event.text : event.seq);
     expect(seen).toEqual([1, "so f", 2]);
-    for await (const event of client.followEvents("r")) expectTypeOf(event).toEqualTypeOf<EventView>();
+    for await (const event of client.followEvents("r", {}, sse)) expectTypeOf(event).toEqualTypeOf<EventView>();
     const asked = server.of("GET", /events/).map(({ path }) => path);
     expect(asked).toEqual(["/v1/runs/r/events?after=0&partial=true", "/v1/runs/r/events?after=0"]);
   });
@@ -236,7 +237,7 @@ describe("followEvents", () => {
   it("throws a problem that the stream tells", async () => {
     const body = JSON.stringify({ code: "not_found", title: "There is no such thing here", status: 404 });
     server.handler = () => stream(`event: problem\ndata: ${body}\n\n`);
-    const events = client.followEvents("r");
+    const events = client.followEvents("r", {}, sse);
     await expect(events.next()).rejects.toMatchObject({ code: "not_found" });
   });
 });

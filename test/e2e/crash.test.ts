@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { EventView, TaskSpec } from "../../src/client/index.ts";
 import { leaseMs } from "../../src/limits.ts";
+import { HeddleProcess, until as whenSaid } from "../cli/lib/heddle.ts";
 import { eventsOf, logOf, until } from "./lib/log.ts";
 import { LocalServer, projectRoot } from "./lib/server.ts";
 import { plays, says } from "./lib/sim.ts";
@@ -191,6 +192,54 @@ describe("a server that is killed", () => {
     expect(lost.size).toBe(1);
     const [lostStart] = eventsOf(events, "task_started", [...lost][0]);
     expect(lostStart).toMatchObject({ worker: "victim" });
+  });
+});
+
+describe("those who watch a run", () => {
+  it("don't notice that the server is killed and comes back: none is lost, none comes twice, by any way", async () => {
+    const { heddle } = server;
+    const run = (await heddle.createRun({ limits: { pools: ["watched"] } })).id;
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const watching = [{}, { transport: "websocket" }, { transport: "sse" }].map(async (options) => {
+      const seen: EventView[] = [];
+      for await (const event of heddle.followEvents(run, {}, options as { transport?: "websocket" | "sse" })) {
+        seen.push(event);
+        begin();
+      }
+      return seen;
+    });
+    const env = { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_local" };
+    const logs = new HeddleProcess(["logs", run, "-f", "--json"], { env });
+    const top = new HeddleProcess(["top", run, "--json", "--every", "1"], { env });
+    await Promise.all([begun, whenSaid(() => logs.stdout !== "" && top.stdout !== "")]);
+    await heddle.createTasks(run, {
+      tasks: Array.from({ length: 5 }, () => ({ pool: "watched", instructions: "do it" })),
+    });
+    await server.kill();
+    await server.start();
+    for (let done = 0; done < 5; ) {
+      const [lease] = await heddle.lease("watched", { worker: "w", max: 1, wait_ms: 5000 });
+      if (!lease) continue;
+      await heddle.complete(lease.id, { result: "done", worker: "w" });
+      done++;
+    }
+    await heddle.finishRun(run);
+    const log = await logOf(server, run);
+    for (const seen of await Promise.all(watching)) expect(seen).toEqual(log);
+    const linesOf = (text: string): unknown[] =>
+      text
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+    const [logged, shown] = await Promise.all([logs.ended, top.ended]);
+    expect(linesOf(logged.stdout)).toEqual(log);
+    expect(linesOf(shown.stdout).at(-1)).toMatchObject({
+      status: "succeeded",
+      counts: { succeeded: 5 },
+      parked_on: {},
+    });
+    expect([logged.status, shown.status]).toEqual([0, 0]);
   });
 });
 

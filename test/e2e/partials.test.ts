@@ -12,12 +12,12 @@ const story = "Once upon a time there was a loom, and it had a heddle that held 
 type Seen = (EventView | PartialText)[];
 
 /** Follows to the run's end; resolves `begun` with the first event. */
-function follow(run: string): { begun: Promise<void>; all: Promise<Seen> } {
+function follow(run: string, transport?: "websocket" | "sse"): { begun: Promise<void>; all: Promise<Seen> } {
   let begin = () => {};
   const begun = new Promise<void>((resolve) => (begin = resolve));
   const all = (async () => {
     const seen: Seen = [];
-    for await (const event of heddle.followEvents(run, { partial: true })) {
+    for await (const event of heddle.followEvents(run, { partial: true }, transport ? { transport } : {})) {
       seen.push(event);
       begin();
     }
@@ -26,10 +26,13 @@ function follow(run: string): { begun: Promise<void>; all: Promise<Seen> } {
   return { begun, all };
 }
 
-describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => {
+describe.each([
+  ["anthropic", "websocket"],
+  ["openai", "sse"],
+] as const)("in the %s format, by %s", (format, transport) => {
   it("a follower reads a reply as it is written, a late one from its beginning; the log knows nothing of it", async () => {
     const run = (await heddle.createRun({ context: { format } })).id;
-    const early = follow(run);
+    const early = follow(run, transport);
     await early.begun;
     let half = () => {};
     const read = new Promise<void>((resolve) => (half = resolve));
@@ -42,7 +45,7 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     })();
     await heddle.createTasks(run, { tasks: [{ instructions: says(story, { stream_ms: 6000 }) }] });
     await read;
-    const late = follow(run);
+    const late = follow(run, transport);
     await heddle.waitFor(run);
     await heddle.finishRun(run);
     const plain: EventView[] = [];

@@ -1,6 +1,6 @@
 /** `heddle export`: a run as a file. */
 
-import { BrokenExport } from "../../client/run-files.ts";
+import { BrokenExport } from "../../client/errors.ts";
 import type { Command, Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";

@@ -1,7 +1,8 @@
 /** `heddle import`: a run from a file. */
 
 import { createReadStream } from "node:fs";
-import { BrokenExport, checkedLines, linesOf } from "../../client/run-files.ts";
+import { BrokenExport } from "../../client/errors.ts";
+import { checkedLines, linesOf } from "../../client/run-files.ts";
 import type { Command, Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";

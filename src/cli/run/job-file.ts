@@ -17,7 +17,7 @@ export interface Job {
 export const jobFormats = ["json", "yaml", "markdown"] as const;
 export type JobFormat = (typeof jobFormats)[number];
 
-const runFields = ["name", "context", "credential", "limits", "policy", "retention_days", "tools", "root"];
+const runFields = ["name", "context", "credential", "limits", "policy", "redact", "retention_days", "tools", "root"];
 /** Fields of a run that a later Heddle has: which of them this one takes, its server says. */
 const laterFields = ["rules", "oversight", "webhook"];
 

@@ -80,6 +80,7 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
       ...(input.from && { from: input.from }),
       ...(input.credential && { credential: input.credential }),
       ...(input.retentionDays !== undefined && { retention_days: input.retentionDays }),
+      ...(input.redact && { redact: true as const }),
       ...(input.failFast && { fail_fast: true }),
     },
     tools.length > 0 ? { tools } : undefined,

@@ -29,6 +29,7 @@ export class LoadedRun {
   isGone = false;
   /** The deployment's; null: it deletes none by its age. */
   readonly #retentionDays: number | null;
+  #redact: boolean | undefined;
   #tools: ReadonlyMap<string, RemoteTool> | undefined;
 
   /** `state`: as of another moment than its last command. */
@@ -68,6 +69,15 @@ export class LoadedRun {
       this.#tools = new Map(body?.tools?.map((tool) => [tool.name, tool]));
     }
     return this.#tools;
+  }
+
+  /** Whether what tells about the run shows its texts: its first event says it, for good. */
+  get redact(): boolean {
+    if (this.#redact === undefined) {
+      const first = this.store.log.event(1);
+      this.#redact = first?.type === "run_created" && first.redact === true;
+    }
+    return this.#redact;
   }
 
   /** A task's id, or a session's for its negative number. */

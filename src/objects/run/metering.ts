@@ -42,6 +42,7 @@ function stretch(run: LoadedRun, from: number, meter: Meter): { upto: number; me
 
 function factsOf(run: LoadedRun, n: number) {
   const task = run.state.peek(n);
-  const labels = task && createdEventOf(run, task).labels;
+  // Labels are texts: of a redacted run none is told.
+  const labels = task && !run.redact ? createdEventOf(run, task).labels : undefined;
   return { pool: task?.pool ?? "", labels };
 }

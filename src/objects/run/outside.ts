@@ -99,7 +99,8 @@ export class Outside {
 
   async events(input: EventsInput): Promise<Reply<EventsAnswer>> {
     const { partials } = this.#shell;
-    const seen = input.partials;
+    // A redacted run's replies are not shown as they are written either.
+    const seen = this.#shell.load()?.redact ? undefined : input.partials;
     if (seen !== undefined) partials.watch(this.#shell.now() + input.waitMs + partialWatchMs);
     const fresh = () =>
       (this.#shell.load()?.state.header.seq ?? 0) > input.after || (seen !== undefined && partials.hasNews(seen));

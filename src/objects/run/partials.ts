@@ -28,6 +28,7 @@ export class Partials {
   /** By task; the one that was begun last stands last. */
   readonly #replies = new Map<number, Reply>();
   readonly #wake: () => void;
+  readonly #isAwaited: () => boolean;
   #chars = 0;
   /** Rises with each piece, over the object's lives too. */
   #version = 0;
@@ -37,8 +38,10 @@ export class Partials {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #watchedUntil = 0;
 
-  constructor(wake: () => void) {
+  /** `isAwaited`: somebody follows, for as long as that is so. */
+  constructor(wake: () => void, isAwaited: () => boolean = () => false) {
     this.#wake = wake;
+    this.#isAwaited = isAwaited;
   }
 
   /** Somebody follows, until then at least. */
@@ -48,7 +51,7 @@ export class Partials {
 
   /** False: then nothing is kept either (U1). */
   isWatched(now: number): boolean {
-    if (this.#watchedUntil > now) return true;
+    if (this.#watchedUntil > now || this.#isAwaited()) return true;
     this.#clear();
     return false;
   }

@@ -37,6 +37,7 @@ import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 import { startHosted } from "./start-hosted.ts";
 import { TracePushes } from "./trace-pushes.ts";
+import { Watchers } from "./watchers.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
@@ -59,7 +60,14 @@ export class RunShell {
   readonly seats = new Seats();
   readonly settings: RunSettings;
   readonly traces: TracePushes;
-  readonly partials = new Partials(() => this.signals.committed([]));
+  readonly partials = new Partials(
+    () => {
+      this.signals.committed([]);
+      this.watchers.committed();
+    },
+    () => this.watchers.wantPartials,
+  );
+  readonly watchers: Watchers;
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #openSeats: OpenSeats;
@@ -81,6 +89,11 @@ export class RunShell {
     // A text that can't be read keeps all (and /health says so): what is deleted by mistake is gone.
     const retention = parseRetention(env.HEDDLE_RETENTION_DAYS);
     this.settings = { models: new Models(env), retentionDays: retention.ok ? retention.days : null };
+    this.watchers = new Watchers(
+      ctx,
+      () => this.load(),
+      () => this.partials,
+    );
     this.#alarm = new RunAlarm(ctx);
     this.#announcements = new Announcements({
       gate: ({ tenant }) => gateStub(env, tenant),
@@ -165,6 +178,7 @@ export class RunShell {
       return this.#ctx.storage.transactionSync(work);
     } catch (bug) {
       this.#run = undefined;
+      this.watchers.unstage();
       this.signals.releaseAll();
       throw bug;
     }
@@ -235,6 +249,7 @@ export class RunShell {
   append(run: LoadedRun, step: Step): void {
     if (step.decided.length > 0) {
       run.store.append(step.decided, step.now);
+      this.watchers.stage(step.decided, step.now);
       run.store.checkpointIfDue(run.state);
     }
     run.store.log.stage([]);
@@ -272,6 +287,7 @@ export class RunShell {
   /** Everything that follows a commit (H3). */
   effects(run: LoadedRun, ended: readonly number[]): void {
     this.signals.committed(ended);
+    this.watchers.committed();
     this.#openWantedSeats(run);
     this.pushTraces(run);
     this.#announcements.announce(run);
@@ -412,6 +428,7 @@ export class RunShell {
     this.#run = undefined;
     this.traces.forget();
     this.signals.releaseAll();
+    this.watchers.gone();
   }
 
   /** Deletes all storage and the memory. The alarm goes last: it is what carries on when this breaks off. */
@@ -420,6 +437,7 @@ export class RunShell {
     this.#run = undefined;
     this.traces.forget();
     this.signals.releaseAll();
+    this.watchers.gone();
     await this.#ctx.storage.deleteAll();
     await this.#alarm.remove();
     this.#announcements.clear();

@@ -154,8 +154,13 @@ export function contextAt(run: LoadedRun, { snapshot, task: id, turn }: ForkPlac
     const steps = tree.path(at).steps.map(({ messages }) => messages);
     const head = tree.head(at);
     const credential = run.state.header.credential?.name;
-    const tools = [...run.tools.values()];
-    return ok({ head, steps: more.length > 0 ? [...steps, more] : steps, tools, ...(credential && { credential }) });
+    return ok({
+      head,
+      steps: more.length > 0 ? [...steps, more] : steps,
+      tools: [...run.tools.values()],
+      ...(credential && { credential }),
+      redact: run.redact,
+    });
   };
   if (snapshot !== undefined) {
     if (tree.find(snapshot)) return give(snapshot);

@@ -14,6 +14,7 @@ import { settleBudget } from "../../scheduler/budget.ts";
 import { createTasks, findByKey } from "../../scheduler/create-tasks.ts";
 import { cancelTask } from "../../scheduler/end-task.ts";
 import { settle } from "../../scheduler/ending.ts";
+import { redactedText } from "../../scheduler/redaction.ts";
 import { beginRemoteCall, urlPool } from "../../scheduler/remote-calls.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { isLive, type Task } from "../../scheduler/task.ts";
@@ -28,7 +29,7 @@ import { projectionOf } from "./projection.ts";
 import { toolResultOf } from "./remote-calls.ts";
 import { awaitedView, cutResult } from "./results.ts";
 import { checkNames, register, useVariable } from "./variable-calls.ts";
-import { budgetLeft, taskView } from "./views.ts";
+import { budgetLeft, lookedAtTask, taskView } from "./views.ts";
 
 export interface ToolError {
   readonly code: string;
@@ -221,10 +222,14 @@ function inspect(
   if ("result" in target) {
     const whole = toolResultOf(run, target.result);
     if (!whole) return toolError("unknown_result", `This run has no result "${target.result}".`);
-    return partOf(whole.result, { tool: whole.tool }, target);
+    return caller.task || !run.redact
+      ? partOf(whole.result, { tool: whole.tool }, target)
+      : { kind: "result", result: { tool: whole.tool, result: redactedText } };
   }
   const task = named(run, caller, target.task);
   if (!task) return toolError("unknown_task", `There is no task "${target.task}" that you could name.`);
+  // A task of the run works with what it reads; whoever asks from outside only looks.
+  if (run.redact && !caller.task) return { kind: "result", result: lookedAtTask(run, task) };
   const { result, ...view } = taskView(run, task);
   return partOf(result, view, target);
 }

@@ -99,7 +99,10 @@ export class VariableCalls {
   async finish(run: LoadedRun, later: LaterRun, id: OpId): Promise<Reply<ToolRun>> {
     if (later.kind === "look") {
       const kind = run.store.variables.kindOf(later.variable)!;
-      return ok({ kind: "result", result: await this.look(run, { name: later.variable, kind }) });
+      const view = await this.look(run, { name: later.variable, kind });
+      // A task of the run works with what it sees; whoever asks from outside only looks.
+      const isHidden = run.redact && id.task === undefined;
+      return ok({ kind: "result", result: isHidden ? { ...view, state: { redacted: true } } : view });
     }
     if (run.isGone) return { ok: false, fault: { code: "not_found", detail: "The run was deleted." } };
     const { call } = later;

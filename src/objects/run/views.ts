@@ -1,7 +1,15 @@
 /** The wire's picture of a run, its tasks and events. Reads only. */
 
 import { remoteToolView } from "../../contract/remote-tools.ts";
-import type { EventView, LimitsView, RunView, TaskView, ToolWait, WaitingOn } from "../../contract/shapes.ts";
+import type {
+  ErrorView,
+  EventView,
+  LimitsView,
+  RunView,
+  TaskView,
+  ToolWait,
+  WaitingOn,
+} from "../../contract/shapes.ts";
 import { toolCallIdOf } from "../../ids.ts";
 import { runWarmMsDefault } from "../../limits.ts";
 import { picosPerUsd, usdOf } from "../../prices/price.ts";
@@ -10,6 +18,7 @@ import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
 import { standInOf } from "../../scheduler/fallbacks.ts";
 import { groupOf, verdictOf } from "../../scheduler/groups.ts";
 import { isOpenCall, type OpenCall } from "../../scheduler/open-calls.ts";
+import { redacted, redactedLabels, redactedText } from "../../scheduler/redaction.ts";
 import { hasFallenBack, hostedPool, type Task } from "../../scheduler/task.ts";
 import { toolOf, type Want } from "../../scheduler/want.ts";
 import { heldFor } from "../../scheduler/warming.ts";
@@ -50,6 +59,7 @@ export function runView(run: LoadedRun, seatTarget: number, now: number): RunVie
     seats: { open: run.state.working, target: seatTarget },
     limits: limitsView(header.limits),
     tools: Array.from(run.tools.values(), remoteToolView),
+    redact: run.redact,
     usage: { ...usage, tokens: header.inputTokens + header.outputTokens },
     cost: usage.cost_usd,
     unpriced_models: [...(header.unpricedModels ?? [])],
@@ -108,6 +118,27 @@ export function taskView(run: LoadedRun, task: Task): TaskView {
     },
   };
 }
+
+/** As `taskView`, for who only looks at a redacted run. */
+export function lookedAtTask(run: LoadedRun, task: Task): TaskView {
+  const view = taskView(run, task);
+  const { waiting_on: waits } = view;
+  return {
+    ...view,
+    title: null,
+    labels: redactedLabels(view.labels),
+    result: view.result === null ? null : redactedText,
+    error: view.error && redactedError(view.error),
+    waiting_on: waits && "tools" in waits ? { tools: waits.tools.map(({ progress: _, ...call }) => call) } : waits,
+  };
+}
+
+/** Down to the first cause. */
+const redactedError = ({ cause, ...error }: ErrorView): ErrorView => ({
+  ...error,
+  message: redactedText,
+  ...(cause && { cause: { ...cause, error: redactedError(cause.error) } }),
+});
 
 function standInId(run: LoadedRun, task: Task): string | null {
   const n = standInOf(run.state, task)?.n;
@@ -183,7 +214,8 @@ const numberFields = [
   ...["parent", "targets", "subjects", "after", "tasks", "members", "followers", "by", "actor"],
 ] as const;
 
-export function eventView(run: LoadedRun, event: LoggedEvent, seq: number, at: number): EventView {
+export function eventView(run: LoadedRun, logged: LoggedEvent, seq: number, at: number): EventView {
+  const event = run.redact ? redacted(logged) : logged;
   const { type, causes = [], ...fields } = event;
   const { task, error, ...rest } = fields as Record<string, unknown> & { task?: number; error?: ErrorData };
   const view: EventView = {

@@ -178,6 +178,8 @@ export class Host {
       return done;
     };
     return {
+      // Nobody watches by a socket in these worlds.
+      getWebSockets: () => [],
       waitUntil: (work: Promise<unknown>) => void work.catch(() => undefined),
       storage: {
         sql: storage.sql(watcher),

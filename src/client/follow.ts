@@ -1,0 +1,153 @@
+/**
+ * A run's log, live: through a WebSocket where there is one, else as server-sent events.
+ *
+ * F1  Each event comes once and in order, whatever breaks in between: whoever comes again says which event it had last.
+ * F2  It ends when the run has ended and all events were seen, and else throws: a problem that waiting does not mend, or
+ *     HeddleUnreachable when the server stays away for `retryMs`.
+ * F3  A server or proxy that takes no WebSockets is followed by its stream of events.
+ */
+
+import { clientBackoffMsMax, clientBackoffMsMin } from "../limits.ts";
+import { HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
+import type { EventView, PartialText, PartialView } from "./replies.ts";
+import { sleep } from "./sleep.ts";
+import { type Frame, Line } from "./socket.ts";
+import { serverEvents } from "./sse.ts";
+import type { CallOptions, Transport } from "./transport.ts";
+
+/** A stream that ended without an event is opened again after this. */
+const reopenMs = 500;
+
+export interface FollowQuery {
+  /** Only events after this one. */
+  readonly after?: number;
+  readonly partial?: boolean;
+}
+
+export interface FollowOptions extends CallOptions {
+  /** Default: a WebSocket, and where that can't be had, `sse`. */
+  readonly transport?: "websocket" | "sse";
+  /**
+   * In place of the client's key: of `watchTicket`, or whatever gets another one whenever the line has to be opened anew.
+   * A ticket opens a WebSocket and nothing else.
+   */
+  readonly ticket?: string | (() => string | Promise<string>);
+}
+
+type Followed = AsyncGenerator<EventView | PartialText, void, void>;
+
+/** As `Heddle.followEvents`; `path` is the run's events. */
+export async function* follow(
+  transport: Transport,
+  path: string,
+  query: FollowQuery,
+  options: FollowOptions,
+): Followed {
+  const only = options.transport ?? (options.ticket === undefined ? undefined : "websocket");
+  const place: Place = { seen: query.after ?? 0 };
+  if (only !== "sse" && (only === "websocket" || transport.prefersSockets)) {
+    if (yield* bySocket(transport, path, place, { ...options, partial: query.partial === true, only })) return;
+  }
+  yield* byStream(transport, path, place, { ...options, partial: query.partial === true });
+}
+
+/** Where the reader is. */
+interface Place {
+  seen: number;
+}
+
+/** True when the run's end was seen; false when no WebSocket can be had here. */
+async function* bySocket(
+  transport: Transport,
+  path: string,
+  place: Place,
+  { only, partial, ticket, signal, retryMs }: FollowOptions & { partial: boolean; only: string | undefined },
+): AsyncGenerator<EventView | PartialText, boolean, void> {
+  let isKnown = only === "websocket";
+  let stoodAt = Date.now();
+  for (let backoffMs = clientBackoffMsMin; ; backoffMs = Math.min(2 * backoffMs, clientBackoffMsMax)) {
+    signal?.throwIfAborted();
+    const token = typeof ticket === "function" ? await ticket() : ticket;
+    const socket = transport.socket(path, { after: place.seen, ...(partial && { partial: "true" }) }, token);
+    const line = new Line(socket, signal);
+    let problem: HeddleProblem | undefined;
+    for await (const frame of line.frames()) {
+      if (frame.end) return true;
+      if (frame.problem) {
+        problem = new HeddleProblem(Number(frame.problem.status), frame.problem);
+        break;
+      }
+      stoodAt = Date.now();
+      backoffMs = clientBackoffMsMin;
+      yield* newsOf(frame, place);
+    }
+    signal?.throwIfAborted();
+    if (problem && !problem.retryable) throw problem;
+    if (line.isOpened) isKnown = true;
+    else if (!isKnown) return false;
+    if (line.isOpened && !problem) stoodAt = Date.now();
+    const pauseMs = backoffMs * (0.5 + Math.random() / 2);
+    if (Date.now() + pauseMs > stoodAt + (retryMs ?? transport.retryMs))
+      throw problem ?? new HeddleUnreachable(transport.url, new Error("its WebSocket closes before it opens"));
+    await sleep(pauseMs, signal);
+  }
+}
+
+function* newsOf({ events = [], partials = [] }: Frame, place: Place): Generator<EventView | PartialText> {
+  for (const event of events) {
+    if (event.seq <= place.seen) continue;
+    place.seen = event.seq;
+    yield event;
+  }
+  for (const partial of partials) yield { type: "partial", ...partial };
+}
+
+async function* byStream(
+  transport: Transport,
+  path: string,
+  place: Place,
+  { partial, ...options }: FollowOptions & { partial: boolean },
+): Followed {
+  for (;;) {
+    const before = place.seen;
+    try {
+      const response = await transport.stream({
+        ...options,
+        method: "GET",
+        path,
+        query: { after: place.seen, ...(partial && { partial: "true" }) },
+        accept: "text/event-stream",
+        headers: { "last-event-id": String(place.seen) },
+      });
+      for await (const { id, event: name, data } of serverEvents(response.body!)) {
+        if (id === undefined && name === "end") return;
+        if (id === undefined && name === "problem") throw problemIn(data);
+        if (id === undefined && name === "partial") {
+          yield { type: "partial", ...(JSON.parse(data) as PartialView) };
+          continue;
+        }
+        const event = JSON.parse(data) as EventView;
+        if (typeof event.seq !== "number" || event.seq <= place.seen) continue;
+        place.seen = event.seq;
+        yield event;
+      }
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (isProblem(error) ? !error.retryable : !(error instanceof TypeError || isTorn(error))) throw error;
+    }
+    // Streams end, and break; only one that says so has come to its end.
+    if (place.seen === before) await sleep(reopenMs * (1 + Math.random()), options.signal);
+  }
+}
+
+/** A problem that a stream ends with: its headers had already said 200. */
+function problemIn(data: string): HeddleProblem {
+  const body = JSON.parse(data) as Record<string, unknown>;
+  return new HeddleProblem(typeof body.status === "number" ? body.status : 500, body);
+}
+
+/** A body that breaks off is reported under several names, depending on the Node version. */
+const isTorn = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.name === "AbortError" ||
+    /terminated|socket|ECONNRESET|premature/i.test(`${error.message} ${(error as NodeJS.ErrnoException).code}`));
