@@ -237,6 +237,17 @@ export const collectionEntriesMax = 1_000_000;
 /** A page of entries or items ends after it. */
 export const variablePageBytesMax = 512 * KiB;
 export const mapKeyCharsMax = 1024;
+/**
+ * Ops of variables stand in the log with the run's next event, which costs no row; without one after this time in a row of their
+ * own. Longer than most model calls of a task that is alone, which would pay the row; what a crash takes of it is seconds.
+ */
+export const usesFlushMs = 5 * second;
+/** Ops that wait for that: with more the log is written at once. Some 100 bytes each. */
+export const usesWaitingMax = 1000;
+/** Ops that one event tells of: what a reader of one event gets stays small. */
+export const usesPerEventMax = 200;
+/** Characters of a key in the log before it is cut; a digest of the whole follows. */
+export const usedKeyCharsMax = 100;
 
 // ---- remote tools ----------------------------------------------------------------------------------------------------
 /** Tools of one run: more than any model tells apart. */
@@ -309,6 +320,15 @@ export const traceEventsMax = 1_000_000;
 export const pathSegmentsMax = 1000;
 /** Variables for which an answer tells what the run would have taken without them: each is one pass through the graph. */
 export const foldVariablesMax = 10;
+/**
+ * Happens-before of a log: nodes of its clocks that are made at most. Some fifteen for each op on a variable, of 50 bytes, most of
+ * them soon garbage; beyond it the rest of the log is not judged.
+ */
+export const clockNodesMax = 1_000_000;
+/** Places in variables (keys, items, texts) whose newest accesses are remembered; the one used least recently is forgotten first. */
+export const racePlacesMax = 50_000;
+/** Accesses of one place, or of ranges of one variable, that are remembered beside its newest write. */
+export const raceAccessesMax = 64;
 /** Points of the curve of tasks at work over time: what a screen shows. */
 export const parallelismPointsMax = 120;
 /** One line of an imported file: a piece of `exportPieceChars`, escaped twice, fits. */

@@ -98,6 +98,23 @@ const want = z.discriminatedUnion("kind", [
   }),
 ]);
 
+const place = z.union([text(limits.mapKeyCharsMax), count]);
+const variableUse = z.strictObject({
+  task: party.exactOptional(),
+  turn: seq.exactOptional(),
+  name,
+  op: text(limits.nameCharsMax),
+  key: z.union([text(limits.mapKeyCharsMax), z.int()]).exactOptional(),
+  prefix: text(limits.mapKeyCharsMax).exactOptional(),
+  from: place.exactOptional(),
+  to: place.exactOptional(),
+  saw: count.exactOptional(),
+  made: count.exactOptional(),
+  checked: z.literal(true).exactOptional(),
+  times: seq.exactOptional(),
+  ms: seq.exactOptional(),
+});
+
 /** The fields of each type of event, `type` and `causes` apart. */
 const fields = {
   run_created: {
@@ -308,6 +325,7 @@ const fields = {
       "shared_memory",
     ]),
   },
+  variables_used: { uses: z.array(variableUse).min(1).max(limits.usesPerEventMax) },
   late_refused: { task, fence: count, op: text(limits.nameCharsMax) },
 } as const;
 

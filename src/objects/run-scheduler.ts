@@ -125,7 +125,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
           )
         : openThroughQueues({ shards: Array.from({ length: seatShards }, (_, shard) => env[`SEATS_${shard}`]!) });
     this.#shell = new RunShell(ctx, env, open);
-    this.#variables = new VariableCalls(env);
+    this.#variables = new VariableCalls(env, this.#shell.uses);
     this.#actors = new Actors(this.#shell);
     this.#outside = new Outside(this.#shell, this.#variables, this.#actors);
     this.#pulled = new PullLeases(this.#shell, this.#variables);

@@ -9,17 +9,23 @@ import { DurableObject } from "cloudflare:workers";
 import { outcomesDropEveryMs, variableWorkMax } from "../limits.ts";
 import { VariableStore } from "../storage/variable/variable-store.ts";
 import { initialHead, show } from "../variables/index.ts";
-import type { Answer } from "../variables/kind.ts";
 import { admitting, variableClasses } from "./admission.ts";
 import { Commits } from "./commits.ts";
 import type { Env } from "./env.ts";
 import type { Reply } from "./rpc.ts";
 import { carryOut } from "./variable/carry-out.ts";
 import { exportPart, identityIn, importContents, seal } from "./variable/transfer.ts";
-import type { VariableContents, VariableLook, VariableOp, VariablePart, VariableRpc } from "./variable-rpc.ts";
+import type {
+  CarriedOut,
+  VariableContents,
+  VariableLook,
+  VariableOp,
+  VariablePart,
+  VariableRpc,
+} from "./variable-rpc.ts";
 
 export class SharedVariable extends DurableObject<Env> implements VariableRpc {
-  readonly #commits: Commits<VariableOp, Reply<Answer>>;
+  readonly #commits: Commits<VariableOp, Reply<CarriedOut>>;
   #store: VariableStore | undefined;
   #ops: Record<string, number> = {};
   #opsSince = Date.now();
@@ -33,7 +39,7 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     );
   }
 
-  async carryOut(op: VariableOp): Promise<Reply<Answer>> {
+  async carryOut(op: VariableOp): Promise<Reply<CarriedOut>> {
     return this.#commits.submit(op);
   }
 
@@ -82,7 +88,7 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     return this.#store;
   }
 
-  #carryOut(ops: readonly VariableOp[]): Reply<Answer>[] {
+  #carryOut(ops: readonly VariableOp[]): Reply<CarriedOut>[] {
     const now = Date.now();
     try {
       const replies = this.ctx.storage.transactionSync(() =>

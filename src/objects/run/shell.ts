@@ -34,6 +34,7 @@ import { Partials } from "./partials.ts";
 import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 import { startHosted } from "./start-hosted.ts";
+import { VariableUses } from "./variable-uses.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
@@ -53,6 +54,10 @@ export class RunShell {
   readonly seats = new Seats();
   readonly models: Models;
   readonly partials = new Partials(() => this.signals.committed([]));
+  readonly uses = new VariableUses(
+    () => this.load(),
+    () => this.#logUses(),
+  );
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #openSeats: OpenSeats;
@@ -157,7 +162,7 @@ export class RunShell {
   #carryOut(commands: readonly Command[]): Reply<unknown>[] {
     const run = this.load();
     if (!run) return commands.map(() => notFound);
-    const step = new Step(run.state, this.now());
+    const step = new Step(run.state, this.now(), this.uses.owed());
     const { replies, handed } = this.transaction(() => {
       run.store.log.stage(step.decided);
       runClock(step);
@@ -167,9 +172,17 @@ export class RunShell {
       this.append(run, step);
       return { replies: answers, handed: started };
     });
+    this.uses.logged();
     this.seats.deliver(handed);
     this.effects(run, step.ended);
     return replies;
+  }
+
+  #logUses(): void {
+    this.command((step) => {
+      step.emitOwed();
+      return { ok: true, value: null };
+    });
   }
 
   /** The next hosted work for a seat, in the step under way. */
@@ -407,6 +420,7 @@ export class RunShell {
     this.transaction(() => write(this.stage()));
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
+    this.uses.forget();
     this.signals.releaseAll();
   }
 
@@ -414,6 +428,7 @@ export class RunShell {
   async forget(): Promise<void> {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
+    this.uses.forget();
     this.signals.releaseAll();
     await this.#ctx.storage.deleteAll();
     await this.#ctx.storage.deleteAlarm();
