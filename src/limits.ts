@@ -237,13 +237,8 @@ export const collectionEntriesMax = 1_000_000;
 /** A page of entries or items ends after it. */
 export const variablePageBytesMax = 512 * KiB;
 export const mapKeyCharsMax = 1024;
-/**
- * Ops of variables stand in the log with the run's next event, which costs no row; without one after this time in a row of their
- * own. Longer than most model calls of a task that is alone, which would pay the row; what a crash takes of it is seconds.
- */
-export const usesFlushMs = 5 * second;
-/** Ops that wait for that: with more the log is written at once. Some 100 bytes each. */
-export const usesWaitingMax = 1000;
+/** Ops of variables that wait for the run's next event to stand in the log with it, some 100 bytes each; with more they get a row. */
+export const usesWaitingMax = 500;
 /** Ops that one event tells of: what a reader of one event gets stays small. */
 export const usesPerEventMax = 200;
 /** Characters of a key in the log before it is cut; a digest of the whole follows. */

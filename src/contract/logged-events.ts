@@ -325,7 +325,10 @@ const fields = {
       "shared_memory",
     ]),
   },
-  variables_used: { uses: z.array(variableUse).min(1).max(limits.usesPerEventMax) },
+  variables_used: {
+    uses: z.array(variableUse).min(1).max(limits.usesPerEventMax),
+    gap: z.literal(true).exactOptional(),
+  },
   late_refused: { task, fence: count, op: text(limits.nameCharsMax) },
 } as const;
 

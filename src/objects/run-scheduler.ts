@@ -223,6 +223,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   async exportPage(from: ExportCursor | undefined): Promise<Reply<ExportPage>> {
+    if (!from) this.#shell.uses.write();
     return this.#exports.page(from);
   }
 
@@ -373,6 +374,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   async logPage(after: number): Promise<Reply<LogPage>> {
+    if (after === 0) this.#shell.uses.write();
     return this.#shell.read((run) => ok(logPage(run, after, this.#shell.now())));
   }
 

@@ -388,7 +388,12 @@ export type SchedulerEvent =
   /** Its first use; the values of data are its object's. */
   | { readonly type: "variable_created"; readonly name: string; readonly kind: string }
   /** Ops that variables with data have answered since the last such event, in the order of their answers. */
-  | { readonly type: "variables_used"; readonly uses: readonly VariableUse[] }
+  | {
+      readonly type: "variables_used";
+      readonly uses: readonly VariableUse[];
+      /** Some before these may be missing: the run's object was loaded anew. */
+      readonly gap?: true;
+    }
   | { readonly type: "late_refused"; readonly task: number; readonly fence: number; readonly op: string };
 
 /** An event as it is decided: with its causes (sequence numbers) and its body, which goes into the row and not into the state. */

@@ -130,6 +130,7 @@ export class PullLeases {
     if (!run || !task) return leaseLost;
     task.phase.expiresAt = this.#shell.now() + leaseMs;
     run.store.putRenewal(task.n, task.phase.fence, task.phase.expiresAt);
+    this.#shell.uses.write();
     this.#shell.arm();
     const news = task.inbox.length - task.given;
     return ok({ expires_at: task.phase.expiresAt, ...(news > 0 && { messages: news }) });

@@ -2,15 +2,17 @@
  * What the run's log is owed of ops on variables that hold data: their objects answer after the commit that called them, so what
  * they answer waits here for the run's next event.
  *
- * U1. A row of its own is written only where no event comes for `usesFlushMs`, or very many ops do.
+ * U1. They cost no row: whoever used a variable logs something before long. They get a row of their own where a lease is renewed
+ *     before (so a long model call takes none of them along), where somebody reads the log, and where very many wait. A timer would
+ *     make a row for most turns with an op, and keep the object in memory.
  * U2. A use is taken while its caller waits for the answer, and never later: so it stands in the log after all that the caller did
- *     before, and before all that it does then. Who has lost the lease meanwhile has the op repeated, and logged, by the next attempt.
- * U3. What a crash takes is missing from the log, and nothing is there twice: an op that is repeated gets its first answer, which is
- *     no use. Whoever reads the log for races has to reckon with a use that is missing.
+ *     before, and before all that it does then. Who has lost the lease meanwhile has the op repeated by the next attempt.
+ * U3. Nothing is there twice: an op that is repeated gets its first answer, which is no use. What waits is lost with the object's
+ *     memory: the first event of each life of the object says so (`gap`), and whoever looks for races draws no line across it.
  */
 
 import { digestOf, noDigest } from "../../context/line-digest.ts";
-import { usedKeyCharsMax, usesFlushMs, usesPerEventMax, usesWaitingMax } from "../../limits.ts";
+import { usedKeyCharsMax, usesPerEventMax, usesWaitingMax } from "../../limits.ts";
 import { isLiveActor } from "../../scheduler/actors.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import type { SchedulerEvent, VariableUse } from "../../scheduler/events.ts";
@@ -41,7 +43,7 @@ export class VariableUses {
   readonly #reads = new Map<string, number>();
   /** Of those that wait, how many are in the step under way. */
   #taken = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #mayMiss = true;
 
   /** `write` makes a step of what is owed, and of nothing else. */
   constructor(run: () => LoadedRun | undefined, write: () => void) {
@@ -73,12 +75,11 @@ export class VariableUses {
     else this.#waiting.push(sum);
     if (read === undefined) this.#reads.clear();
     else this.#reads.set(read, at ?? this.#waiting.length - 1);
-    if (this.#waiting.length >= usesWaitingMax) this.#writeNow();
-    else this.#timer ??= setTimeout(() => this.#writeNow(), usesFlushMs);
+    if (this.#waiting.length >= usesWaitingMax) this.write();
   }
 
-  #writeNow(): void {
-    this.#stopTimer();
+  /** In a row of their own, if there are any. Never throws. */
+  write(): void {
     if (this.#waiting.length === 0) return;
     try {
       this.#write();
@@ -87,11 +88,6 @@ export class VariableUses {
       console.error("uses of variables were not logged", String(error));
       if (this.#waiting.length >= usesWaitingMax) this.forget();
     }
-  }
-
-  #stopTimer(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   /** The events that the log is owed, for a step that begins. They are owed until `logged`. */
@@ -104,7 +100,11 @@ export class VariableUses {
     this.#taken = this.#waiting.length;
     const events: SchedulerEvent[] = [];
     for (let from = 0; from < this.#taken; from += usesPerEventMax)
-      events.push({ type: "variables_used", uses: this.#waiting.slice(from, from + usesPerEventMax) });
+      events.push({
+        type: "variables_used",
+        uses: this.#waiting.slice(from, from + usesPerEventMax),
+        ...(from === 0 && this.#mayMiss && { gap: true }),
+      });
     return events;
   }
 
@@ -113,16 +113,16 @@ export class VariableUses {
     if (this.#taken === 0) return;
     this.#waiting = this.#waiting.slice(this.#taken);
     this.#taken = 0;
+    this.#mayMiss = false;
     this.#reads.clear();
-    this.#stopTimer();
   }
 
-  /** The run is gone. */
+  /** What waits is lost. */
   forget(): void {
     this.#waiting = [];
     this.#taken = 0;
+    this.#mayMiss = true;
     this.#reads.clear();
-    this.#stopTimer();
   }
 }
 
