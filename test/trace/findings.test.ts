@@ -360,7 +360,7 @@ describe("docs/findings.md", () => {
   test.each(Object.entries(thresholds))("has the thresholds of %s", (name, values) => {
     const kind = {
       ...{ branching: "excessive_branching", underParallel: "under_parallelism", retryStorm: "retry_storm" },
-      ...{ cacheMiss: "cache_miss", budgetBurn: "budget_burn" },
+      ...{ cacheMiss: "cache_miss", budgetBurn: "budget_burn", hotVariable: "hot_variable" },
     }[name];
     const row = rows.get(kind ?? name);
     for (const [field, value] of Object.entries(values)) {

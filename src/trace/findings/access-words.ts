@@ -7,15 +7,15 @@ import type { RunFacts } from "./run-facts.ts";
 export const whoOf = (facts: RunFacts, { task }: Access): string =>
   task === 0 ? "somebody outside" : facts.name(task);
 
-/** `key "a" of "plan"`, `item 3 of "steps"`, `"notes"`. */
+/** `"a" in "plan"`, `item 3 of "steps"`, `"notes"`. */
 export function whereOf(name: string, key: string | number | undefined): string {
   if (key === undefined) return `"${name}"`;
-  return typeof key === "number" ? `item ${key} of "${name}"` : `key "${key}" of "${name}"`;
+  return typeof key === "number" ? `item ${key} of "${name}"` : `"${key}" in "${name}"`;
 }
 
-/** ` (set, in its turn 2)`. */
+/** `, turn 2 (set)`. */
 export const howOf = ({ use: { op, turn } }: Access): string =>
-  turn === undefined ? ` (${op})` : ` (${op}, in its turn ${turn})`;
+  turn === undefined ? ` (${op})` : `, turn ${turn} (${op})`;
 
 /** What to use in place of a blind write, by the variable's kind. */
 const carefully: Readonly<Record<string, string>> = {
@@ -25,7 +25,7 @@ const carefully: Readonly<Record<string, string>> = {
   shared_memory: "use edit or append, or write with if_version and on version_mismatch read again",
 };
 
-/** Which lock would have kept them apart, if a lock is what it needs. */
+/** What would have kept them apart. `kind`: of the variable, where an op of its own would have as well. */
 export function lockAdvice(facts: RunFacts, a: Access, b: Access, kind: string | undefined): string {
   const early = [a, b].find(({ released }) => released.length > 0);
   if (early)
@@ -35,8 +35,8 @@ export function lockAdvice(facts: RunFacts, a: Access, b: Access, kind: string |
   const careful = carefully[kind ?? ""];
   const or = careful ? `; or ${careful}` : "";
   if (holder && other.held.length === 0)
-    return `${whoOf(facts, holder)} held lock "${holder.held[0]}" for it, ${whoOf(facts, other)} held none: let both acquire "${holder.held[0]}" around read and write${or}.`;
-  return `Let both acquire one lock around read and write, or make one follow the other (after, await_tasks, a queue or a future)${or}.`;
+    return `${whoOf(facts, holder)} held lock "${holder.held[0]}" for it, ${whoOf(facts, other)} held none: let both acquire "${holder.held[0]}" from reading to writing${or}.`;
+  return `Let both acquire one lock from reading to writing, or make one follow the other (after, await_tasks, a queue or a future)${or}.`;
 }
 
 export const keyOf = ({ key }: VariableUse): string | number => key ?? "";

@@ -166,14 +166,15 @@ export class Races implements Detector {
     const { name } = second.use;
     const [write, other] = isWrite(this.#kinds.get(name), second) ? [second, first] : [first, second];
     const place = whereOf(name, write.use.key);
-    const [a, b] = [`${whoOf(facts, first)}${howOf(first)}`, `${whoOf(facts, second)}${howOf(second)}`];
-    if (bothWrite) return `${a} and ${b} wrote ${place}, and nothing orders the two: which one stands is chance.`;
-    return `${whoOf(facts, other)}${howOf(other)} read ${place} and ${whoOf(facts, write)}${howOf(write)} wrote it, and nothing orders the two: whether it saw the old or the new value is chance.`;
+    const [a, b] = [first, second].map((one) => `by ${whoOf(facts, one)}${howOf(one)}`);
+    if (bothWrite) return `${place} was written ${a} and ${b}, and nothing orders the two: which one stands is chance.`;
+    const reader = whoOf(facts, other);
+    return `${place} was read by ${reader}${howOf(other)} and written by ${whoOf(facts, write)}${howOf(write)}, and nothing orders the two: whether ${reader} saw the old or the new value is chance.`;
   }
 
   #advice(facts: RunFacts, { first, second, bothWrite }: Race): string {
-    const advice = lockAdvice(facts, first, second, this.#kinds.get(second.use.name));
-    return bothWrite ? advice : `Where either value is good, leave it. ${advice}`;
+    if (bothWrite) return lockAdvice(facts, first, second, this.#kinds.get(second.use.name));
+    return `Where either value is good, leave it. ${lockAdvice(facts, first, second, undefined)}`;
   }
 
   #unjudged(): Found[] {
