@@ -9,7 +9,7 @@ import { Log } from "./lib/log.ts";
 import { conflict, type Move, type SharedLog, sharedLog } from "./lib/shared-logs.ts";
 import { fold } from "./lib/trace.ts";
 
-const moves: fc.Arbitrary<Move[]> = fc.array(fc.tuple(fc.nat(15), fc.nat(30), fc.nat(1000)), {
+const moves: fc.Arbitrary<Move[]> = fc.array(fc.tuple(fc.nat(16), fc.nat(30), fc.nat(1000)), {
   minLength: 20,
   maxLength: 120,
   size: "max",

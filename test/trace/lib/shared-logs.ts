@@ -97,7 +97,8 @@ class SharedWorld implements SharedLog {
     const moves = [
       ...Array.from({ length: 6 }, () => () => this.#access(b % 9 === 0 ? outside : n, b)),
       () => this.#atomic(n, b),
-      () => this.#lock(n, b % 3 === 0 ? "shared" : "exclusive"),
+      () => this.#lock(n, "shared"),
+      () => this.#lock(n, "shared"),
       () => this.#lock(n, "exclusive"),
       () => this.#push(n),
       () => this.#pop(n),
