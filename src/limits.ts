@@ -320,9 +320,9 @@ export const foldVariablesMax = 10;
  * them soon garbage; beyond it the rest of the log is not judged.
  */
 export const clockNodesMax = 1_000_000;
-/** Places in variables (keys, items, texts) whose newest accesses are remembered; the one used least recently is forgotten first. */
+/** Places in variables (keys, items, texts) whose newest accesses are remembered; then a new one takes that of its variable's least recent. */
 export const racePlacesMax = 50_000;
-/** Accesses of one place, or of ranges of one variable, that are remembered beside its newest write. */
+/** Accesses of one place, or of ranges of one variable, that are remembered beside its newest write; places of one variable that are told. */
 export const raceAccessesMax = 64;
 /** Points of the curve of tasks at work over time: what a screen shows. */
 export const parallelismPointsMax = 120;

@@ -43,7 +43,7 @@ interface Queue {
 }
 
 /** Everybody outside. */
-export const outside = 0;
+const outside = 0;
 export const partyOf = (task: number | undefined): number => Math.max(task ?? outside, outside);
 
 const none: readonly never[] = [];

@@ -37,7 +37,7 @@ async function usesOf(run: TestRun): Promise<Record<string, unknown>[]> {
 const get = (key: string) => ({ op: "get", name: "m", key });
 const set = (key: string, more: object = {}) => ({ op: "set", name: "m", key, value: 1, ...more });
 
-describe("the log", () => {
+describe("[V8] the log", () => {
   it("[U1] tells of a task's ops with its next event, in no row of their own", async () => {
     const { run, id, lease } = await leased();
     value(await run.rpc.turn(lease, says("one")));
