@@ -316,10 +316,12 @@ export const pathSegmentsMax = 1000;
 /** Variables for which an answer tells what the run would have taken without them: each is one pass through the graph. */
 export const foldVariablesMax = 10;
 /**
- * Happens-before of a log: nodes of its clocks that are made at most. Some fifteen for each op on a variable, of 50 bytes, most of
- * them soon garbage; beyond it the rest of the log is not judged.
+ * Happens-before of a log: nodes of its clocks that are made at most, a second of work. Some thirty for what a task lets another
+ * know after ops of its own; beyond it the rest of the log is not judged.
  */
-export const clockNodesMax = 1_000_000;
+export const clockNodesMax = 5_000_000;
+/** Tasks whose ops are compared, likewise: what is kept of each is 1 to 2 kB, in an isolate that has 128 MB for everything. */
+export const raceTasksMax = 30_000;
 /** Places in variables (keys, items, texts) whose newest accesses are remembered; then a new one takes that of its variable's least recent. */
 export const racePlacesMax = 50_000;
 /** Accesses of one place, or of ranges of one variable, that are remembered beside its newest write; places of one variable that are told. */

@@ -20,10 +20,12 @@ import { type Clock, type Clocks, timeOf } from "./clocks.ts";
 import type { Of, TraceEvent } from "./trace-event.ts";
 
 interface Known {
+  /** Without its own newest accesses: they are put in where somebody else learns of it. */
   clock: Clock;
-  /** As of its last end; undefined also where that knows nothing. */
+  /** Of its newest access; 0: none. */
+  time: number;
+  /** Its clock as of its last end. */
   ended: Clock;
-  isEnded: boolean;
   readonly created: number;
   readonly after: readonly number[];
   children: number[] | undefined;
@@ -52,8 +54,9 @@ export class HappensBefore {
   readonly #clocks: Clocks;
   readonly #told: boolean;
   readonly #tasks = new Map<number, Known>();
-  /** Of all parties together. */
+  /** Of all parties together, but for the newest accesses of some. */
   #everyone: Clock;
+  readonly #fresh = new Map<number, number>();
   #allEnded: Clock;
   #allQueues: Clock;
   #allFutures: Clock;
@@ -74,15 +77,16 @@ export class HappensBefore {
   /** Whether the access of `party` at `time` happened before whatever `next` does now. */
   before(party: number, time: number, next: number): boolean {
     if (party === next || next === outside || time <= this.#settledUpTo) return true;
-    return timeOf(this.#clockOf(next), party) >= time;
+    const task = this.#tasks.get(next);
+    return task === undefined || timeOf(task.clock, party) >= time;
   }
 
   /** The party accesses a variable; times rise over all parties. */
   access(party: number, time: number): void {
     this.#newest = time;
-    this.#everyone = this.#clocks.raise(this.#everyone, party, time);
+    this.#fresh.set(party, time);
     const task = this.#tasks.get(party);
-    if (task) task.clock = this.#clocks.raise(task.clock, party, time);
+    if (task) task.time = time;
   }
 
   /** Accesses may be missing from the log here. */
@@ -96,7 +100,7 @@ export class HappensBefore {
     const atomic = this.#atomics.get(name) ?? { clock: undefined, newest: 0 };
     this.#atomics.set(name, atomic);
     if (saw === undefined || saw > atomic.newest) {
-      atomic.clock = this.#everyone;
+      atomic.clock = this.#all();
       atomic.newest = saw ?? atomic.newest;
     }
     // A blind write learns nothing.
@@ -106,9 +110,18 @@ export class HappensBefore {
     atomic.newest = Math.max(atomic.newest, made);
   }
 
+  /** All that the party knows, as it lets others know. */
   #clockOf(party: number): Clock {
     const task = this.#tasks.get(party);
-    return task ? task.clock : this.#everyone;
+    if (!task) return this.#all();
+    if (task.time > 0) task.clock = this.#clocks.raise(task.clock, party, task.time);
+    return task.clock;
+  }
+
+  #all(): Clock {
+    for (const [party, time] of this.#fresh) this.#everyone = this.#clocks.raise(this.#everyone, party, time);
+    this.#fresh.clear();
+    return this.#everyone;
   }
 
   #learn(party: number, clock: Clock): void {
@@ -130,7 +143,7 @@ export class HappensBefore {
         return;
       case "message_received": {
         const task = this.#tasks.get(event.task);
-        if (task) task.mail = this.#everyone;
+        if (task) task.mail = this.#all();
         return;
       }
       case "turn":
@@ -171,11 +184,11 @@ export class HappensBefore {
   #create({ seq, task, parent, after, detached }: Of<"task_created">): void {
     const creator = this.#tasks.get(parent);
     this.#tasks.set(task, {
-      clock: creator ? creator.clock : this.#everyone,
+      clock: creator ? this.#clockOf(parent) : this.#all(),
+      time: 0,
       created: seq,
       after: after ?? none,
       ended: undefined,
-      isEnded: false,
       children: undefined,
       calls: undefined,
       mail: undefined,
@@ -190,18 +203,16 @@ export class HappensBefore {
     const task = this.#tasks.get(n);
     if (!task) return;
     if (result_seq !== undefined) this.#learnEnds(n, task.children ?? none);
-    task.ended = task.clock;
-    task.isEnded = true;
+    task.ended = this.#clockOf(n);
     task.calls = undefined;
-    this.#allEnded = this.#clocks.join(this.#allEnded, task.clock);
+    this.#allEnded = this.#clocks.join(this.#allEnded, task.ended);
   }
 
   #retry({ task: n, from }: Of<"task_retried">): void {
     const task = this.#tasks.get(n);
     if (!task) return;
     task.children = task.children?.filter((child) => this.#tasks.get(child)!.created < (from?.before ?? 0));
-    task.isEnded = false;
-    task.clock = this.#everyone;
+    task.clock = this.#all();
   }
 
   #endCall({ task: n, call, tool, why }: Of<"call_done">): void {

@@ -199,9 +199,12 @@ describe("race", () => {
 
   test("says from where on it has not looked", () => {
     const races = new Races(40);
-    const log = does(
-      ...Array.from({ length: 60 }, (_, i) => set({ task: 1 + (i % 2), saw: i, made: i + 1, key: `k${i}` })),
-    );
+    const log = two();
+    for (let i = 0; i < 60; i++) {
+      const task = 1 + (i % 2);
+      log.uses(set({ task, key: `k${i}` }));
+      log.add({ type: "messages_pushed", name: "q", task, sizes: [1] });
+    }
     for (const event of log.events) races.event(event);
     const [unchecked] = races.finish(new RunFacts(String));
     expect(unchecked).toMatchObject({ kind: "races_unchecked", severity: "info" });

@@ -9,7 +9,7 @@
  *     neighbour.
  */
 
-import { clockNodesMax, raceAccessesMax } from "../../limits.ts";
+import { clockNodesMax, raceAccessesMax, raceTasksMax } from "../../limits.ts";
 import type { VariableUse } from "../../scheduler/events.ts";
 import { Clocks } from "../clocks.ts";
 import { HappensBefore, partyOf } from "../happens-before.ts";
@@ -37,6 +37,7 @@ export class Races implements Detector {
   readonly #kinds = new Map<string, string>();
   readonly #variables = new Map<string, Places>();
   readonly #counted = { places: 0 };
+  readonly #users = new Set<number>();
   /** By variable and place: the worst of its races, the first of those. */
   readonly #races = new Map<string, Map<string | number, Race>>();
   readonly #held = new Map<number, Map<number, string>>();
@@ -61,7 +62,7 @@ export class Races implements Detector {
     if (event.type !== "variables_used") return;
     if (event.gap) this.#before.gap();
     for (const use of event.uses) this.#use(event, use);
-    if (this.#clocks.made > this.#nodesMax) this.#overAt = event.seq;
+    if (this.#clocks.made > this.#nodesMax || this.#users.size > raceTasksMax) this.#overAt = event.seq;
   }
 
   #followLocks(event: TraceEvent): void {
@@ -85,6 +86,7 @@ export class Races implements Detector {
     const { task = 0, name, turn } = use;
     const party = partyOf(task);
     const time = ++this.#time;
+    this.#users.add(party);
     const released = this.#released.get(task);
     const access: Access = {
       ...{ task, time, seq, use },
