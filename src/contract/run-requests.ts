@@ -87,6 +87,12 @@ export const createRunBody = z
     root: namedTaskSpec
       .describe("The main agent, if Heddle is to host it; the run then ends as it does.")
       .exactOptional(),
+    policy: z
+      .strictObject({ on_failure: z.enum(["continue", "cancel"]) })
+      .describe(
+        'When a posted task fails and nothing answers for it: go on (default), or "cancel" the rest and end as failed.',
+      )
+      .exactOptional(),
     rules: unavailable,
     oversight: unavailable,
     tools: remoteToolsSchema

@@ -31,7 +31,7 @@ import type {
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
-import type { TaskSpec } from "../contract/task-spec.ts";
+import type { Groups, TaskSpec } from "../contract/task-spec.ts";
 import type { FaultData } from "../errors/fault.ts";
 
 export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: FaultData };
@@ -64,9 +64,18 @@ export interface CreateRunInput {
   limits: LimitsInput;
   tools?: readonly RemoteTool[];
   root?: TaskSpec;
+  /** The first failure that nothing answers for ends the run. */
+  failFast?: boolean;
   /** The messages of `context`, which has none then, as the steps in which another run got them. */
   steps?: readonly (readonly MessageText[])[];
   /** That other run, for the log. */
+  from?: string;
+}
+
+export interface CreateTasksInput {
+  tasks: readonly TaskSpec[];
+  groups?: Groups;
+  /** The snapshot to fork; default: the head. */
   from?: string;
 }
 
@@ -227,7 +236,7 @@ export interface RunSchedulerRpc {
   /** With `after`, an ancestor of it, only the messages that follow that one. */
   snapshot(hash: string, after?: string): Promise<Reply<SnapshotView>>;
 
-  createTasks(input: { tasks: TaskSpec[]; from?: string }, idem?: Idem): Promise<Reply<CreatedTasks>>;
+  createTasks(input: CreateTasksInput, idem?: Idem): Promise<Reply<CreatedTasks>>;
   tasks(input: { state?: TaskState; limit: number; cursor?: string }): Promise<Reply<Page<TaskView>>>;
   task(id: string): Promise<Reply<TaskView>>;
   taskContext(id: string): Promise<Reply<SnapshotView>>;

@@ -5,8 +5,8 @@
  * Owns: the rules by which accesses of different parties are ordered.
  * Does not own: accesses and their conflicts (findings/races.ts), by whom a wait ended (edges.ts, for the critical path).
  *
- * H1. Ordered are: fork and child; the end of a dependency, an awaited task, a child, and who goes on with it; the release of a lock
- *     or permits and later grants (a shared hold follows only exclusive ones); a push and its pop; a close and who is told of it; a
+ * H1. Ordered are: fork and child; the end of a dependency, an awaited task, a child or fallback, and who goes on with it; all ends
+ *     before a stand-in's creation, and it; the release of a lock or permits and later grants (a shared hold follows only exclusive ones); a push and its pop; a close and who is told of it; a
  *     future's settling and its awaits; all who pass a barrier; and ops on an atomic that see one another.
  * H2. Everybody outside, sessions included, is one party, which knows all that was logged: what programs outside tell one another is
  *     in no log. So does who is posted, retried or sent a message by them.
@@ -29,6 +29,8 @@ interface Known {
   readonly created: number;
   readonly after: readonly number[];
   children: number[] | undefined;
+  /** It ends as its fallback does. */
+  fellBack: boolean;
   calls: Map<string, Of<"call_waiting">> | undefined;
   /** What messages that it has not been shown knew. */
   mail: Clock;
@@ -159,6 +161,11 @@ export class HappensBefore {
       case "call_done":
         this.#endCall(event);
         return;
+      case "task_fell_back": {
+        const task = this.#tasks.get(event.task);
+        if (task) Object.assign(task, { fellBack: true, calls: undefined });
+        return;
+      }
       case "task_ended":
         this.#end(event);
         return;
@@ -181,7 +188,7 @@ export class HappensBefore {
     }
   }
 
-  #create({ seq, task, parent, after, detached }: Of<"task_created">): void {
+  #create({ seq, task, parent, after, detached, stands_in }: Of<"task_created">): void {
     const creator = this.#tasks.get(parent);
     this.#tasks.set(task, {
       clock: creator ? this.#clockOf(parent) : this.#all(),
@@ -190,10 +197,13 @@ export class HappensBefore {
       after: after ?? none,
       ended: undefined,
       children: undefined,
+      fellBack: false,
       calls: undefined,
       mail: undefined,
       usedQueue: false,
     });
+    // What it makes up for may be more than its creator's failure.
+    if (stands_in) this.#learn(task, this.#allEnded);
     if (!creator || detached) return;
     creator.children ??= [];
     creator.children.push(task);
@@ -202,7 +212,7 @@ export class HappensBefore {
   #end({ task: n, result_seq }: Of<"task_ended">): void {
     const task = this.#tasks.get(n);
     if (!task) return;
-    if (result_seq !== undefined) this.#learnEnds(n, task.children ?? none);
+    if (result_seq !== undefined || task.fellBack) this.#learnEnds(n, task.children ?? none);
     task.ended = this.#clockOf(n);
     task.calls = undefined;
     this.#allEnded = this.#clocks.join(this.#allEnded, task.ended);
@@ -213,6 +223,7 @@ export class HappensBefore {
     if (!task) return;
     task.children = task.children?.filter((child) => this.#tasks.get(child)!.created < (from?.before ?? 0));
     task.clock = this.#all();
+    task.fellBack = false;
   }
 
   #endCall({ task: n, call, tool, why }: Of<"call_done">): void {

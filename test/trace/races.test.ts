@@ -197,6 +197,34 @@ describe("race", () => {
     expect(kinds(closed)).toEqual([]);
   });
 
+  test("[H1] a fallback follows what failed, and who goes on follows the fallback", () => {
+    const standIn = (why: "fallback" | "compensation") =>
+      ({
+        parent: 1,
+        depth: 2,
+        stands_in: { why, seq: 1 },
+        ...(why === "compensation" && { detached: true as const }),
+      }) as const;
+    const log = does(set({ task: 1 }));
+    log.add({ type: "task_fell_back", task: 1, error: { code: "x", message: "x" } });
+    log.create(3, standIn("fallback")).start(3);
+    log.uses(set({ task: 3, saw: 1, made: 2 }));
+    log
+      .end(3)
+      .end(1)
+      .create(4, { after: [1] })
+      .start(4);
+    log.uses(set({ task: 4, saw: 2, made: 3 }));
+    expect(kinds(log)).toEqual([]);
+    const undone = does(set({ task: 1 })).end(1);
+    undone.uses(set({ task: 2, saw: 1, made: 2 }));
+    undone.end(2, "failed").create(3, standIn("compensation")).start(3);
+    undone.uses(set({ task: 3, key: "a", saw: 2, made: 3 }));
+    const [race, ...more] = found(undone);
+    expect(more).toEqual([]);
+    expect(race).toMatchObject({ kind: "race", subjects: [1, 2] });
+  });
+
   test("says from where on it has not looked", () => {
     const races = new Races(40);
     const log = two();

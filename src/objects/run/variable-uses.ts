@@ -16,7 +16,7 @@ import { usedKeyCharsMax, usesPerEventMax, usesWaitingMax } from "../../limits.t
 import { isLiveActor } from "../../scheduler/actors.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import type { SchedulerEvent, VariableUse } from "../../scheduler/events.ts";
-import { isRunEnded } from "../../scheduler/run-commands.ts";
+import { isRunEnded } from "../../scheduler/state.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { Json } from "../../variables/kind.ts";
 import type { VariableCall } from "../../variables/ops.ts";
