@@ -26,6 +26,9 @@ interface Known {
   time: number;
   /** Its clock as of its last end. */
   ended: Clock;
+  isEnded: boolean;
+  /** 0: none that ends with it, or it with that one. */
+  readonly parent: number;
   readonly created: number;
   readonly after: readonly number[];
   children: number[] | undefined;
@@ -142,6 +145,7 @@ export class HappensBefore {
         return;
       case "task_started":
         this.#learnEnds(event.task, this.#tasks.get(event.task)?.after ?? none);
+        this.#learn(event.task, this.#tasks.get(event.task)?.mail);
         return;
       case "message_received": {
         const task = this.#tasks.get(event.task);
@@ -149,7 +153,8 @@ export class HappensBefore {
         return;
       }
       case "turn":
-        if (event.messages) this.#learn(event.task, this.#tasks.get(event.task)?.mail);
+        // Also those that its answer gives to a pull worker.
+        this.#learn(event.task, this.#tasks.get(event.task)?.mail);
         return;
       case "call_waiting": {
         const task = this.#tasks.get(event.task);
@@ -196,6 +201,8 @@ export class HappensBefore {
       created: seq,
       after: after ?? none,
       ended: undefined,
+      isEnded: false,
+      parent: detached ? 0 : parent,
       children: undefined,
       fellBack: false,
       calls: undefined,
@@ -209,13 +216,18 @@ export class HappensBefore {
     creator.children.push(task);
   }
 
-  #end({ task: n, result_seq }: Of<"task_ended">): void {
+  #end({ task: n, state, result_seq }: Of<"task_ended">): void {
     const task = this.#tasks.get(n);
     if (!task) return;
     if (result_seq !== undefined || task.fellBack) this.#learnEnds(n, task.children ?? none);
     task.ended = this.#clockOf(n);
+    task.isEnded = true;
     task.calls = undefined;
     this.#allEnded = this.#clocks.join(this.#allEnded, task.ended);
+    // Those who are cancelled with it end after it, before anybody goes on.
+    if (state !== "cancelled") return;
+    for (let up = this.#tasks.get(task.parent); up?.isEnded; up = this.#tasks.get(up.parent))
+      up.ended = this.#clocks.join(up.ended, task.ended);
   }
 
   #retry({ task: n, from }: Of<"task_retried">): void {
@@ -224,6 +236,7 @@ export class HappensBefore {
     task.children = task.children?.filter((child) => this.#tasks.get(child)!.created < (from?.before ?? 0));
     task.clock = this.#all();
     task.fellBack = false;
+    task.isEnded = false;
   }
 
   #endCall({ task: n, call, tool, why }: Of<"call_done">): void {
@@ -275,7 +288,9 @@ export class HappensBefore {
     }
     const clock = this.#clockOf(party);
     this.#allQueues = this.#clocks.join(this.#allQueues, clock);
+    const last = queue.parts.at(-1);
     if (event.type === "queue_closed") queue.closed = clock;
+    else if (last && last.clock === clock) last.count += event.sizes.length;
     else queue.parts.push({ clock, count: event.sizes.length });
   }
 

@@ -197,6 +197,16 @@ describe("race", () => {
     expect(kinds(closed)).toEqual([]);
   });
 
+  test("[H1] who goes on after a task follows also those that were cancelled with it", () => {
+    const log = two().create(3, { parent: 1, depth: 2 }).start(3);
+    log.uses(set({ task: 3 }));
+    log.end(1, "failed");
+    log.add({ type: "task_ended", task: 3, state: "cancelled", error: { code: "x", message: "x", because: 1 } });
+    log.create(4, { after: [1], parent: 2, depth: 2 }).start(4);
+    log.uses(set({ task: 4, saw: 1, made: 2 }));
+    expect(kinds(log).filter((kind) => kind === "race")).toEqual([]);
+  });
+
   test("[H1] a fallback follows what failed, and who goes on follows the fallback", () => {
     const standIn = (why: "fallback" | "compensation") =>
       ({
