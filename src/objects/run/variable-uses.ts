@@ -7,8 +7,9 @@
  *     make a row for most turns with an op, and keep the object in memory.
  * U2. A use is taken while its caller waits for the answer, and never later: so it stands in the log after all that the caller did
  *     before, and before all that it does then. Who has lost the lease meanwhile has the op repeated by the next attempt.
- * U3. Nothing is there twice: an op that is repeated gets its first answer, which is no use. What waits is lost with the object's
- *     memory: the first event of each life of the object says so (`gap`), and whoever looks for races draws no line across it.
+ * U3. Nothing is there twice: an op that is repeated gets its first answer, which is no use, also where that never came. What waits is
+ *     lost with the object's memory: the first event of each life of the object says so (`gap`), and whoever looks for races draws no
+ *     line across it. A write that is missing without that hides races; an atomic's is known to be missing by its version.
  */
 
 import { digestOf, noDigest } from "../../context/line-digest.ts";
