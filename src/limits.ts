@@ -326,6 +326,8 @@ export const clockNodesMax = 5_000_000;
 export const raceTasksMax = 30_000;
 /** Places in variables (keys, items, texts) whose newest accesses are remembered; then a new one takes that of its variable's least recent. */
 export const racePlacesMax = 50_000;
+/** Places that are looked through for reads of ranges, likewise: a second of work. */
+export const raceLooksMax = 20_000_000;
 /** Accesses of one place, or of ranges of one variable, that are remembered beside its newest write; places of one variable that are told. */
 export const raceAccessesMax = 64;
 /** Points of the curve of tasks at work over time: what a screen shows. */

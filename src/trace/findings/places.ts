@@ -56,14 +56,20 @@ export function reaches({ prefix = "", from, to }: VariableUse, key: string | nu
   return !(from !== undefined && key < from) && !(to !== undefined && key >= to);
 }
 
+/** Of all variables together. */
+export interface Counted {
+  places: number;
+  /** Places that were looked through for ranges. */
+  looked: number;
+}
+
 export class Places {
   /** Of one variable, the least recently used first. */
   readonly #places = new Map<string | number, Place>();
   readonly ranges = new Map<string, Access>();
-  readonly #counted: { places: number };
+  readonly #counted: Counted;
 
-  /** `counted`: of all variables together. */
-  constructor(counted: { places: number }) {
+  constructor(counted: Counted) {
     this.#counted = counted;
   }
 
@@ -89,6 +95,7 @@ export class Places {
 
   /** Those that the range has; all of the variable are looked through. */
   *within(range: VariableUse): Generator<readonly [string | number, Place]> {
+    this.#counted.looked += this.#places.size;
     for (const [key, place] of this.#places) if (reaches(range, key)) yield [key, place];
   }
 }

@@ -9,7 +9,7 @@
  *     neighbour.
  */
 
-import { clockNodesMax, raceAccessesMax, raceTasksMax } from "../../limits.ts";
+import { clockNodesMax, raceAccessesMax, raceLooksMax, raceTasksMax } from "../../limits.ts";
 import type { VariableUse } from "../../scheduler/events.ts";
 import { Clocks } from "../clocks.ts";
 import { HappensBefore, partyOf } from "../happens-before.ts";
@@ -17,7 +17,7 @@ import type { Of, TraceEvent } from "../trace-event.ts";
 import { howOf, keyOf, lockAdvice, whereOf, whoOf } from "./access-words.ts";
 import type { Detector, Found } from "./found.ts";
 import { LostUpdates } from "./lost-updates.ts";
-import { type Access, effectOf, isRange, Places, reaches, remember } from "./places.ts";
+import { type Access, type Counted, effectOf, isRange, Places, reaches, remember } from "./places.ts";
 import type { RunFacts } from "./run-facts.ts";
 import { evidenceMax, subjectsMax } from "./thresholds.ts";
 
@@ -36,7 +36,7 @@ export class Races implements Detector {
   readonly #lost: LostUpdates;
   readonly #kinds = new Map<string, string>();
   readonly #variables = new Map<string, Places>();
-  readonly #counted = { places: 0 };
+  readonly #counted: Counted = { places: 0, looked: 0 };
   readonly #users = new Set<number>();
   /** By variable and place: the worst of its races, the first of those. */
   readonly #races = new Map<string, Map<string | number, Race>>();
@@ -62,7 +62,9 @@ export class Races implements Detector {
     if (event.type !== "variables_used") return;
     if (event.gap) this.#before.gap();
     for (const use of event.uses) this.#use(event, use);
-    if (this.#clocks.made > this.#nodesMax || this.#users.size > raceTasksMax) this.#overAt = event.seq;
+    const { looked } = this.#counted;
+    if (this.#clocks.made > this.#nodesMax || this.#users.size > raceTasksMax || looked > raceLooksMax)
+      this.#overAt = event.seq;
   }
 
   #followLocks(event: TraceEvent): void {
