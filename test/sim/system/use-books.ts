@@ -59,7 +59,7 @@ export class UseBooks {
 
   /** Whatever faults there were, the log can be folded. */
   checkFold(now: number): void {
-    for (const { evidence } of this.#findings.finish(now))
-      if (evidence.length === 0) throw new Error("a finding without evidence");
+    for (const { kind, evidence, message } of this.#findings.finish(now))
+      if (evidence.length === 0) throw new Error(`a finding without evidence: ${kind}: ${message}`);
   }
 }
