@@ -286,6 +286,12 @@ export const collectionEntriesMax = 1_000_000;
 /** A page of entries or items ends after it. */
 export const variablePageBytesMax = 512 * KiB;
 export const mapKeyCharsMax = 1024;
+/** Ops of variables that wait for the run's next event to stand in the log with it, some 100 bytes each; with more they get a row. */
+export const usesWaitingMax = 500;
+/** Ops that one event tells of: what a reader of one event gets stays small. */
+export const usesPerEventMax = 200;
+/** Characters of a key in the log before it is cut; a digest of the whole follows. */
+export const usedKeyCharsMax = 100;
 
 // ---- remote tools ----------------------------------------------------------------------------------------------------
 /** Tools of one run: more than any model tells apart. */
@@ -377,6 +383,19 @@ export const traceGiveUpMs = 6 * hour;
 export const pathSegmentsMax = 1000;
 /** Variables for which an answer tells what the run would have taken without them: each is one pass through the graph. */
 export const foldVariablesMax = 10;
+/**
+ * Happens-before of a log: nodes of its clocks that are made at most, a second of work. Some thirty for what a task lets another
+ * know after ops of its own; beyond it the rest of the log is not judged.
+ */
+export const clockNodesMax = 5_000_000;
+/** Tasks whose ops are compared, likewise: what is kept of each is 1 to 2 kB, in an isolate that has 128 MB for everything. */
+export const raceTasksMax = 30_000;
+/** Places in variables (keys, items, texts) whose newest accesses are remembered; then a new one takes that of its variable's least recent. */
+export const racePlacesMax = 50_000;
+/** Places that are looked through for reads of ranges, likewise: a second of work. */
+export const raceLooksMax = 20_000_000;
+/** Accesses of one place, or of ranges of one variable, that are remembered beside its newest write; places of one variable that are told. */
+export const raceAccessesMax = 64;
 /** Points of the curve of tasks at work over time: what a screen shows. */
 export const parallelismPointsMax = 120;
 /** One line of an imported file: a piece of `exportPieceChars`, escaped twice, fits. */

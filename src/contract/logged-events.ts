@@ -100,6 +100,23 @@ const want = z.discriminatedUnion("kind", [
   }),
 ]);
 
+const place = z.union([text(limits.mapKeyCharsMax), count]);
+const variableUse = z.strictObject({
+  task: party.exactOptional(),
+  turn: seq.exactOptional(),
+  name,
+  op: text(limits.nameCharsMax),
+  key: z.union([text(limits.mapKeyCharsMax), z.int()]).exactOptional(),
+  prefix: text(limits.mapKeyCharsMax).exactOptional(),
+  from: place.exactOptional(),
+  to: place.exactOptional(),
+  saw: count.exactOptional(),
+  made: count.exactOptional(),
+  checked: z.literal(true).exactOptional(),
+  times: seq.exactOptional(),
+  ms: seq.exactOptional(),
+});
+
 const labels = z.record(text(limits.labelCharsMax), text(limits.labelCharsMax));
 const groupName = z.string().regex(keyPattern);
 
@@ -348,6 +365,10 @@ const fields = {
       "shared_list",
       "shared_memory",
     ]),
+  },
+  variables_used: {
+    uses: z.array(variableUse).min(1).max(limits.usesPerEventMax),
+    gap: z.literal(true).exactOptional(),
   },
   late_refused: { task, fence: count, op: text(limits.nameCharsMax) },
 } as const;

@@ -22,7 +22,7 @@ export const findingRoutes = [
     {
       method: "GET",
       path: "/v1/runs/:run/findings",
-      summary: "List the run's findings: deadlocks, contention, stragglers, failures that nobody saw and more",
+      summary: "List the run's findings: deadlocks, races, contention, stragglers, failures that nobody saw and more",
       query: pageQuery,
       answer: { status: 200, schema: findingsPage },
     },

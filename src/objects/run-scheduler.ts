@@ -140,7 +140,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
           )
         : openThroughQueues({ shards: Array.from({ length: seatShards }, (_, shard) => env[`SEATS_${shard}`]!) });
     this.#shell = new RunShell(ctx, env, open);
-    this.#variables = new VariableCalls(env);
+    this.#variables = new VariableCalls(env, this.#shell.uses);
     this.#actors = new Actors(this.#shell);
     this.#outside = new Outside(this.#shell, this.#variables, this.#actors);
     this.#pulled = new PullLeases(this.#shell, this.#variables);
@@ -280,6 +280,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   async exportPage(from: ExportCursor | undefined): Promise<Reply<ExportPage>> {
+    if (!from) this.#shell.uses.write();
     return this.#exports.page(from);
   }
 
@@ -430,6 +431,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   async logPage(after: number): Promise<Reply<LogPage>> {
+    if (after === 0) this.#shell.uses.write();
     return this.#shell.read((run) => ok(logPage(run, after, this.#shell.now())));
   }
 

@@ -14,17 +14,23 @@ import { outcomesDropEveryMs, sweepEveryMs, variableTombstoneMs, variableWorkMax
 import { isBuried, putTombstone, removeTombstones } from "../storage/variable/tombstone.ts";
 import { VariableStore } from "../storage/variable/variable-store.ts";
 import { initialHead, show } from "../variables/index.ts";
-import type { Answer } from "../variables/kind.ts";
 import { admitting, variableClasses } from "./admission.ts";
 import { Commits } from "./commits.ts";
 import type { Env } from "./env.ts";
 import type { Reply } from "./rpc.ts";
 import { carryOut } from "./variable/carry-out.ts";
 import { exportPart, identityIn, importContents, seal } from "./variable/transfer.ts";
-import type { VariableContents, VariableLook, VariableOp, VariablePart, VariableRpc } from "./variable-rpc.ts";
+import type {
+  CarriedOut,
+  VariableContents,
+  VariableLook,
+  VariableOp,
+  VariablePart,
+  VariableRpc,
+} from "./variable-rpc.ts";
 
 export class SharedVariable extends DurableObject<Env> implements VariableRpc {
-  readonly #commits: Commits<VariableOp, Reply<Answer>>;
+  readonly #commits: Commits<VariableOp, Reply<CarriedOut>>;
   #store: VariableStore | undefined;
   /** The life that it was deleted with, before storage says so. */
   #deleted: string | undefined;
@@ -40,7 +46,7 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     );
   }
 
-  async carryOut(op: VariableOp): Promise<Reply<Answer>> {
+  async carryOut(op: VariableOp): Promise<Reply<CarriedOut>> {
     return this.#commits.submit(op);
   }
 
@@ -107,7 +113,7 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     return this.#store;
   }
 
-  #carryOut(ops: readonly VariableOp[]): Reply<Answer>[] {
+  #carryOut(ops: readonly VariableOp[]): Reply<CarriedOut>[] {
     const now = Date.now();
     try {
       const replies = this.ctx.storage.transactionSync(() => ops.map((op) => this.#carryOutOne(op, now)));
@@ -124,7 +130,7 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     }
   }
 
-  #carryOutOne(op: VariableOp, now: number): Reply<Answer> {
+  #carryOutOne(op: VariableOp, now: number): Reply<CarriedOut> {
     const store = this.#load();
     // An older version of the run's object does not say.
     const { life = "" } = op as Partial<VariableOp>;

@@ -1,7 +1,7 @@
 /** The RPC surface of a SharedVariable, named `tenant/run/name`. Only the run's object calls it (ARCHITECTURE, Variables). */
 
 import type { EntryRow, OutcomeRow } from "../storage/variable/variable-transfer.ts";
-import type { Answer, Json } from "../variables/kind.ts";
+import type { Answer, Json, Versions } from "../variables/kind.ts";
 import type { DataKind, VariableCall } from "../variables/ops.ts";
 import type { Idem, Reply } from "./rpc.ts";
 
@@ -25,6 +25,12 @@ export interface VariableOp {
   readonly life: string;
   readonly call: VariableCall;
   readonly id: OpId;
+}
+
+export interface CarriedOut {
+  readonly answer: Answer;
+  /** Of what was carried out now; absent where a repeat got its first answer, or a fence refused. */
+  readonly versions?: Versions;
 }
 
 export interface VariableLook {
@@ -61,7 +67,7 @@ export interface VariableContents {
 }
 
 export interface VariableRpc {
-  carryOut(op: VariableOp): Promise<Reply<Answer>>;
+  carryOut(op: VariableOp): Promise<Reply<CarriedOut>>;
   /** Undefined when nothing was ever done with it. */
   look(): Promise<VariableLook | undefined>;
   /** Undefined when nothing was ever done with it. */

@@ -237,6 +237,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       return;
     case "late_refused":
     case "variable_created":
+    case "variables_used":
       return;
     default:
       throw unknownEvent(event);

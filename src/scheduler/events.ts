@@ -71,6 +71,32 @@ export interface RunCredential {
   readonly model: string;
 }
 
+/** One op on a variable that holds data, as the log tells of it: where, and between which versions; never a value. */
+export interface VariableUse {
+  /** Absent: from outside; below zero a session. */
+  readonly task?: number;
+  /** The task's turn that called it; absent before its first. */
+  readonly turn?: number;
+  readonly name: string;
+  readonly op: string;
+  /** The key of a map, long ones cut; the index of a list. */
+  readonly key?: string | number;
+  /** Of a range: its keys' beginning, its first place, and the place after its last, where it does not reach to the end. */
+  readonly prefix?: string;
+  readonly from?: string | number;
+  readonly to?: string | number;
+  /** The version that it found; 0: nothing. */
+  readonly saw?: number;
+  /** The version that it made; 0: it removed what was there. Absent: it changed nothing. */
+  readonly made?: number;
+  /** A write that was carried out, or refused, by the version that it named. */
+  readonly checked?: true;
+  /** So many times one after another, where it is more than one. */
+  readonly times?: number;
+  /** How long its answers took, together; absent: less than a millisecond. */
+  readonly ms?: number;
+}
+
 /** How a task's stand-in (`on_failure`) is created, should it be needed: the fields of its `task_created`. */
 export interface StandInTerms {
   readonly title?: string;
@@ -426,6 +452,13 @@ export type SchedulerEvent =
   | { readonly type: "actor_ended"; readonly actor: number; readonly why: "closed" | "expired" | "run_ended" }
   /** Its first use; the values of data are its object's. */
   | { readonly type: "variable_created"; readonly name: string; readonly kind: string }
+  /** Ops that variables with data have answered since the last such event, in the order of their answers. */
+  | {
+      readonly type: "variables_used";
+      readonly uses: readonly VariableUse[];
+      /** Some before these may be missing: the run's object was loaded anew. */
+      readonly gap?: true;
+    }
   | { readonly type: "late_refused"; readonly task: number; readonly fence: number; readonly op: string };
 
 /** An event as it is decided: with its causes (sequence numbers) and its body, which goes into the row and not into the state. */

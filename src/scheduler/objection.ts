@@ -38,6 +38,7 @@ function stranger(state: RunState, event: SchedulerEvent): Objection {
   if ("error" in event && event.error?.because) named.push(event.error.because);
   if (event.type === "call_waiting" && event.want?.kind === "barrier") named.push(...event.want.members);
   if (event.type === "actor_ended") named.push(event.actor);
+  if (event.type === "variables_used") named.push(...event.uses.flatMap(({ task }) => task ?? []));
   const missing = named.find((n) => !state.find(n));
   return missing === undefined ? undefined : `there is no task ${missing}`;
 }

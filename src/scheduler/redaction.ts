@@ -8,11 +8,12 @@
  * X3. Nothing is lost: the log, and the run's file, have the texts. Who may read those is who may read the contexts.
  */
 
-import type { ErrorData, SchedulerEvent, StandInTerms } from "./events.ts";
+import { digestOf, noDigest } from "../context/line-digest.ts";
+import type { ErrorData, SchedulerEvent, StandInTerms, VariableUse } from "./events.ts";
 
 export const redactedText = "[redacted]";
 
-type TextField = "title" | "labels" | "error" | "reason" | "on_failure";
+type TextField = "title" | "labels" | "error" | "reason" | "on_failure" | "uses";
 
 export const redactedLabels = (labels: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.keys(labels).map((name) => [name, redactedText]));
@@ -21,6 +22,19 @@ const redactedTerms = ({ title: _, labels, ...terms }: StandInTerms): StandInTer
   ...terms,
   ...(labels && { labels: redactedLabels(labels) }),
 });
+
+/**
+ * Keys of maps may be any text: each is told by a digest, so that whoever compares them finds what is the same. Of ranges between
+ * keys the digests would say nothing: such a use is told as one of all of them.
+ */
+function redactedUse({ prefix: _, from, to, key, ...use }: VariableUse): VariableUse {
+  return {
+    ...use,
+    ...(key !== undefined && { key: typeof key === "string" ? digestOf(noDigest, key).slice(0, 16) : key }),
+    ...(typeof from === "number" && { from }),
+    ...(typeof to === "number" && { to }),
+  };
+}
 
 /** X2 */
 const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] } = {
@@ -74,6 +88,7 @@ const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] }
   actor_opened: [],
   actor_ended: [],
   variable_created: [],
+  variables_used: ["uses"],
   late_refused: [],
   group_created: [],
   group_decided: [],
@@ -91,6 +106,7 @@ export function redacted<Event extends SchedulerEvent>(event: Event): Event {
     if (value === undefined) continue;
     if (field === "title") delete shown.title;
     else if (field === "labels") shown.labels = redactedLabels(value as Record<string, string>);
+    else if (field === "uses") shown.uses = (value as readonly VariableUse[]).map(redactedUse);
     else if (field === "on_failure") shown.on_failure = redactedTerms(value as StandInTerms);
     else if (field === "error") shown.error = { ...(value as ErrorData), message: redactedText };
     // Of other ends it is a code.

@@ -19,14 +19,25 @@ export class Step {
   readonly #over: number[] = [];
   #settled = 0;
   readonly #endSeqs = new Map<number, number>();
+  #before: (() => readonly SchedulerEvent[]) | undefined;
 
-  constructor(state: RunState, now: number) {
+  /** `before`: what the log is still owed. It precedes the step's first event, and alone makes no step worth a row. */
+  constructor(state: RunState, now: number, before?: () => readonly SchedulerEvent[]) {
     this.state = state;
     this.now = now;
+    this.#before = before;
+  }
+
+  /** What the log is owed, although nothing else may happen. */
+  emitOwed(): void {
+    const owed = this.#before;
+    this.#before = undefined;
+    for (const event of owed?.() ?? []) this.emit(event);
   }
 
   /** Applies the event and records it; answers its sequence number. */
   emit(event: SchedulerEvent, body?: unknown, causes: readonly number[] = []): number {
+    if (this.#before) this.emitOwed();
     const seq = this.state.header.seq + 1;
     apply(this.state, event, seq, this.now);
     this.decided.push({ seq, event, causes, body });

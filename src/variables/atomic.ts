@@ -11,28 +11,36 @@ import type { AtomicOp } from "./ops.ts";
 
 interface Head {
   readonly value: Json;
+  /** Counts its changes, for the run's log; absent before the first, and of values from before it was counted. */
   readonly [more: string]: Json;
 }
 
 export const atomic: Kind<Head, AtomicOp> = {
   initial: { value: 0 },
   reads: ["get"],
-  decide({ value }, _stored, op): Decision<Head> {
+  decide(head, _stored, op): Decision<Head> {
+    const { value } = head;
+    const saw = typeof head.version === "number" ? head.version : 0;
+    const change = (to: Json, result: Json): Decision<Head> => ({
+      answer: { result },
+      head: { value: to, version: saw + 1 },
+      versions: { saw, made: saw + 1 },
+    });
     switch (op.op) {
       case "get":
-        return { answer: { result: { value } } };
+        return { answer: { result: { value } }, versions: { saw } };
       case "set":
-        return { answer: { result: { value: op.value } }, head: { value: op.value } };
+        return change(op.value, { value: op.value });
       case "exchange":
-        return { answer: { result: { previous: value } }, head: { value: op.value } };
+        return change(op.value, { previous: value });
       case "compare_and_set":
-        if (!equalJson(value, op.expected)) return { answer: { result: { ok: false, value } } };
-        return { answer: { result: { ok: true, value: op.value } }, head: { value: op.value } };
+        if (!equalJson(value, op.expected)) return { answer: { result: { ok: false, value } }, versions: { saw } };
+        return change(op.value, { ok: true, value: op.value });
       case "add": {
         if (typeof value !== "number") return refuse("not_a_number", "The value is not a number.", { value });
         const sum = value + op.delta;
         if (!Number.isFinite(sum)) return refuse("not_a_number", "The sum would not be a finite number.", { value });
-        return { answer: { result: { value: sum, previous: value } }, head: { value: sum } };
+        return change(sum, { value: sum, previous: value });
       }
     }
   },

@@ -29,8 +29,18 @@ export type Answer =
   | { readonly result: Json }
   | { readonly error: { readonly code: VariableErrorCode; readonly message: string; readonly [more: string]: Json } };
 
+/** Between which versions of its place an op stands, for the run's log; values are never told. */
+export interface Versions {
+  /** The version that it found: of what it read, replaced, or was refused for; 0: nothing was there. */
+  readonly saw?: number;
+  /** The version that it made; 0: nothing is there any more. */
+  readonly made?: number;
+}
+
 export interface Decision<Head> {
   readonly answer: Answer;
+  /** Absent where the op is about no single version: a range, a size. */
+  readonly versions?: Versions;
   /** What changes; nothing of it when the answer is an error. */
   readonly head?: Head;
   readonly put?: readonly (readonly [string, Entry])[];

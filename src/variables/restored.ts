@@ -22,7 +22,9 @@ export function restoredHead(kind: DataKind, given: Json, contents: Contents): J
   if (kind !== "shared_memory" && textLength > 0) return undefined;
   switch (kind) {
     case "atomic":
-      return entries === 0 && head.value !== undefined ? { value: head.value } : undefined;
+      return entries === 0 && head.value !== undefined
+        ? { value: head.value, ...(version > 0 && { version }) }
+        : undefined;
     case "shared_map":
       // Versions are never used twice (M1): one that was given out and deleted counts as well.
       return { size: entries, version: Math.max(version, newestVersion) };

@@ -30,7 +30,7 @@ export const sharedList: Kind<Head, SharedListOp> = {
         return append(size, op.items);
       case "get": {
         const { value, version } = (op.index >= 0 && stored.entry(keyOfItem(op.index))) || { value: null, version: 0 };
-        return { answer: { result: { value, version } } };
+        return { answer: { result: { value, version } }, versions: { saw: version } };
       }
       case "slice":
         return { answer: { result: slice(size, stored, op.start, op.end) } };
@@ -62,7 +62,8 @@ function set(size: number, stored: Stored, op: Extract<SharedListOp, { op: "set"
   const mismatch = otherVersion(entry, op.if_version);
   if (mismatch) return mismatch;
   const version = entry.version + 1;
-  return { answer: { result: { version } }, put: [[keyOfItem(op.index), { value: op.value, version }]] };
+  const put = [[keyOfItem(op.index), { value: op.value, version }]] as const;
+  return { answer: { result: { version } }, put, versions: { saw: entry.version, made: version } };
 }
 
 /** As Array.slice: negative bounds count from the end, and bounds beyond it are the end. */

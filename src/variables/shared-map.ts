@@ -28,7 +28,7 @@ export const sharedMap: Kind<Head, SharedMapOp> = {
     switch (op.op) {
       case "get": {
         const { value, version } = stored.entry(op.key) ?? absent;
-        return { answer: { result: { value, version } } };
+        return { answer: { result: { value, version } }, versions: { saw: version } };
       }
       case "set":
         return write(head, stored, op.key, op.if_version, () => ({ value: op.value }));
@@ -68,6 +68,7 @@ function write(
     answer: { result: { ...written.shown, version } },
     head: { size: head.size + (entry ? 0 : 1), version },
     put: [[key, { value: written.value, version }]],
+    versions: { saw: entry?.version ?? 0, made: version },
   };
 }
 
@@ -84,15 +85,17 @@ function remove(head: Head, stored: Stored, key: string, ifVersion: number | und
   const entry = stored.entry(key);
   const mismatch = otherVersion(entry, ifVersion);
   if (mismatch) return mismatch;
-  if (!entry) return { answer: { result: { deleted: false } } };
-  return { answer: { result: { deleted: true } }, head: { ...head, size: head.size - 1 }, remove: [key] };
+  if (!entry) return { answer: { result: { deleted: false } }, versions: { saw: 0 } };
+  const versions = { saw: entry.version, made: 0 };
+  return { answer: { result: { deleted: true } }, head: { ...head, size: head.size - 1 }, remove: [key], versions };
 }
 
 /** The refusal of a write whose `if_version` is not the entry's. */
 export function otherVersion(entry: Entry | undefined, ifVersion: number | undefined): Decision<never> | undefined {
   const { value, version } = entry ?? absent;
   if (ifVersion === undefined || ifVersion === version) return undefined;
-  return refuse("version_mismatch", `The version is ${version}, and not ${ifVersion}.`, { version, value });
+  const refused = refuse("version_mismatch", `The version is ${version}, and not ${ifVersion}.`, { version, value });
+  return { ...refused, versions: { saw: version } };
 }
 
 function page(

@@ -21,10 +21,12 @@ export const sharedMemory: Kind<Head, SharedMemoryOp> = {
   initial: { version: 0, length: 0 },
   reads: ["read"],
   decide(head, stored, op): Decision<Head> {
-    if (op.op === "read") return { answer: { result: read(head, stored, op.from, op.to) } };
+    if (op.op === "read")
+      return { answer: { result: read(head, stored, op.from, op.to) }, versions: { saw: head.version } };
     if (op.op !== "append" && op.if_version !== undefined && op.if_version !== head.version) {
       const { version } = head;
-      return refuse("version_mismatch", `The version is ${version}, and not ${op.if_version}.`, { version });
+      const refused = refuse("version_mismatch", `The version is ${version}, and not ${op.if_version}.`, { version });
+      return { ...refused, versions: { saw: version } };
     }
     if (op.op === "write") return written(head, op.text);
     if (op.op === "append") return written(head, stored.text() + op.text);
@@ -64,5 +66,5 @@ function written({ version }: Head, text: string): Decision<Head> {
   if (new TextEncoder().encode(text).length > memoryBytesMax)
     return refuse("value_too_large", `The text would be over ${memoryBytesMax} bytes.`);
   const head = { version: version + 1, length: text.length };
-  return { answer: { result: head }, head, text };
+  return { answer: { result: head }, head, text, versions: { saw: version, made: version + 1 } };
 }

@@ -36,6 +36,8 @@ async function playAll(tasks: TaskSpec[], workers: number, during?: (run: string
   await during?.(id);
   const { counts } = await server.heddle.waitFor(id, { mode: "settled" });
   expect(counts).toMatchObject({ succeeded: tasks.length, failed: 0 });
+  const { findings } = await server.heddle.findings(id);
+  expect(findings.filter(({ kind }) => kind === "race" || kind === "lost_update")).toEqual([]);
   return id;
 }
 

@@ -4,6 +4,7 @@ import { runClock } from "../../src/scheduler/clock.ts";
 import { cancelTask } from "../../src/scheduler/end-task.ts";
 import { settle } from "../../src/scheduler/ending.ts";
 import type { SchedulerEvent } from "../../src/scheduler/events.ts";
+import { objection } from "../../src/scheduler/objection.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import { RunState } from "../../src/scheduler/state.ts";
 import { Step } from "../../src/scheduler/step.ts";
@@ -101,6 +102,29 @@ describe("the log", () => {
     settle(step);
     settle(step);
     expect(step.decided.filter(({ event }) => event.type === "finding")).toHaveLength(1);
+  });
+
+  test("[G5] what the log is owed stands before a step's first event, and makes no step of its own", () => {
+    const run = new Run();
+    const uses = [{ task: 1, name: "n", op: "get", saw: 1 }];
+    const owed = (): SchedulerEvent[] => [{ type: "variables_used", uses }];
+    const [p] = run.post({});
+    const types = (step: Step) => step.decided.map(({ event }) => event.type);
+    const idle = new Step(run.state, run.now, owed);
+    runClock(idle);
+    expect(types(idle)).toEqual([]);
+    const before = run.state.header.seq;
+    const step = new Step(run.state, run.now, owed);
+    cancelTask(step, p!, "");
+    expect(types(step)).toEqual(["variables_used", "task_ended"]);
+    expect(step.decided.map(({ seq }) => seq)).toEqual([before + 1, before + 2]);
+    step.emitOwed();
+    expect(step.decided).toHaveLength(2);
+    const asked = new Step(run.state, run.now, owed);
+    asked.emitOwed();
+    expect(types(asked)).toEqual(["variables_used"]);
+    expect(objection(run.state, { type: "variables_used", uses })).toBeUndefined();
+    expect(objection(run.state, { type: "variables_used", uses: [{ ...uses[0]!, task: 9 }] })).toMatch(/no task 9/);
   });
 
   test("[G1] a log from before money and lineages replays: its tokens have no known price, and nothing is held", () => {

@@ -152,6 +152,13 @@ describe("under-parallelism", () => {
     expect(kinds(chain(6000, 4, 60_000))).toEqual([]);
     expect(kinds(chain(8000, 2))).toEqual([]);
   });
+
+  test("not: many short tasks one after the other, of which none could be split", () => {
+    const log = new Log();
+    for (const n of range(60)) log.create(n, n > 1 ? { after: [n - 1] } : {});
+    for (const n of range(60)) log.ready(n).start(n).wait(300).turn(n, 300).end(n);
+    expect(kinds(log)).toEqual([]);
+  });
 });
 
 describe("straggler", () => {
@@ -360,7 +367,7 @@ describe("docs/findings.md", () => {
   test.each(Object.entries(thresholds))("has the thresholds of %s", (name, values) => {
     const kind = {
       ...{ branching: "excessive_branching", underParallel: "under_parallelism", retryStorm: "retry_storm" },
-      ...{ cacheMiss: "cache_miss", budgetBurn: "budget_burn" },
+      ...{ cacheMiss: "cache_miss", budgetBurn: "budget_burn", hotVariable: "hot_variable" },
     }[name];
     const row = rows.get(kind ?? name);
     for (const [field, value] of Object.entries(values)) {

@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { equalJson } from "../../src/variables/equal-json.ts";
+import { decide, initialHead, nothing, show } from "../../src/variables/index.ts";
 import type { Json } from "../../src/variables/kind.ts";
 import type { AtomicOp } from "../../src/variables/ops.ts";
+import { restoredHead } from "../../src/variables/restored.ts";
 import { MemoryVariable } from "./lib/memory-stored.ts";
 
 const value = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom<Json>(null, "a", [1], { x: 1, y: 2 }));
@@ -49,6 +51,33 @@ describe("atomic", () => {
     atomic.get({ op: "set", value: Number.MAX_VALUE });
     expect(atomic.code({ op: "add", delta: Number.MAX_VALUE })).toBe("not_a_number");
     expect(atomic.get({ op: "get" }).value).toBe(Number.MAX_VALUE);
+  });
+
+  it("counts its changes, and shows the count in no answer (A3)", () => {
+    const kind = "atomic";
+    let head = initialHead(kind);
+    const versions = (op: AtomicOp) => {
+      const decision = decide(head, nothing, { kind, name: "n", op });
+      expect(JSON.stringify(decision.answer)).not.toContain("version");
+      head = decision.head ?? head;
+      return decision.versions;
+    };
+    expect(versions({ op: "get" })).toEqual({ saw: 0 });
+    expect(versions({ op: "add", delta: 2 })).toEqual({ saw: 0, made: 1 });
+    expect(versions({ op: "compare_and_set", expected: 3, value: 4 })).toEqual({ saw: 1 });
+    expect(versions({ op: "compare_and_set", expected: 2, value: "x" })).toEqual({ saw: 1, made: 2 });
+    expect(versions({ op: "add", delta: 1 })).toBeUndefined();
+    expect(versions({ op: "exchange", value: 1 })).toEqual({ saw: 2, made: 3 });
+    expect(versions({ op: "set", value: 1 })).toEqual({ saw: 3, made: 4 });
+    expect(versions({ op: "get" })).toEqual({ saw: 4 });
+    expect(show(kind, head)).toEqual({ value: 1 });
+    // A value from before changes were counted, and one that came back from a file.
+    head = { value: 7 };
+    expect(versions({ op: "set", value: 8 })).toEqual({ saw: 0, made: 1 });
+    const contents = { entries: 0, lastKey: "", newestVersion: 0, textLength: 0 };
+    expect(restoredHead(kind, head, contents)).toEqual(head);
+    expect(restoredHead(kind, { value: 7 }, contents)).toEqual({ value: 7 });
+    expect(restoredHead(kind, { value: 7, version: -1 }, contents)).toEqual({ value: 7 });
   });
 
   it("compares as JSON (A2)", () => {

@@ -19,7 +19,7 @@ export const findingsCommand: Command = {
     json: { about: 'one JSON object per finding: {"id", "at", "kind", "severity", "subjects", "evidence", "message"}' },
   },
   ask: "Name one run.",
-  about: `Lists the run's findings: deadlocks, contention, stragglers, fan-outs that only queue, failures that nobody saw and more.
+  about: `Lists the run's findings: deadlocks, races, contention, stragglers, fan-outs that only queue, failures that nobody saw and more.
 Each names the tasks concerned, and the events that show it (heddle logs RUN prints them).`,
   more: "Exit status: 0, also where there is none; 1 no such run, or the server refused; 2 usage; 3 server not reached.",
   run: async ({ flags, words: [run] }) => {

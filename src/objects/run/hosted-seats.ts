@@ -108,8 +108,8 @@ export class HostedSeats {
     const byName = Map.groupBy(laters, ({ later }) => (later.kind === "look" ? later.variable : later.call.name));
     await Promise.all(
       Array.from(byName.values(), async (calls) => {
-        for (const { call, later, id } of calls) {
-          const done = await this.#variables.finish(run, later, id);
+        for (const { call, later, op } of calls) {
+          const done = await this.#variables.finish(run, later, op);
           // The seat breaks with it, and another attempt asks again when the lease has expired: the op is the same op.
           if (!done.ok && done.fault.code === "overloaded") throw Fault.of(done.fault);
           if (done.ok) answers[call] = answerText(done.value);

@@ -4,7 +4,7 @@ import { childHash } from "../../context/snapshot-hash.ts";
 import type { EventView, ToolOutcome, WaitMode, WaitView } from "../../contract/shapes.ts";
 import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
-import type { SnapshotHash } from "../../ids.ts";
+import { actorNumber, type SnapshotHash } from "../../ids.ts";
 import { failedIdsMax, partialWatchMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
@@ -174,7 +174,9 @@ export class Outside {
     );
     if (later && reply.ok) {
       const names = [idem, call].filter((name) => name !== undefined);
-      const done = await this.#variables.finish(later.run, later.what, { names });
+      const session = input.actor === undefined ? undefined : actorNumber(later.run.id, input.actor);
+      const by = session === undefined ? "outside" : { session: -session };
+      const done = await this.#variables.finish(later.run, later.what, { id: { names }, by });
       return done.ok ? toolReply(done.value, input.callId ?? "") : done;
     }
     if (!waiting || !reply.ok) return reply;

@@ -33,7 +33,6 @@ import type {
   ToolCallInput,
   TurnAnswer,
 } from "../rpc.ts";
-import type { OpId } from "../variable-rpc.ts";
 import { errorOf, specOf } from "./bodies.ts";
 import { answerTo, leaseGrant, newestSnapshot } from "./dispatch.ts";
 import { openCallsOf } from "./forks.ts";
@@ -48,7 +47,8 @@ import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
 import { inboxTexts, shownMessages } from "./task-messages.ts";
 import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
-import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
+import { isLater, type LaterOp, type LaterRun, type VariableCalls } from "./variable-calls.ts";
+import { usedByTask } from "./variable-uses.ts";
 
 export class PullLeases {
   readonly #shell: RunShell;
@@ -130,6 +130,7 @@ export class PullLeases {
     if (!run || !task) return leaseLost;
     task.phase.expiresAt = this.#shell.now() + leaseMs;
     run.store.putRenewal(task.n, task.phase.fence, task.phase.expiresAt);
+    this.#shell.uses.write();
     this.#shell.arm();
     const news = task.inbox.length - task.given;
     return ok({ expires_at: task.phase.expiresAt, ...(news > 0 && { messages: news }) });
@@ -191,7 +192,7 @@ export class PullLeases {
   async leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     const callId = input.callId ?? `call_${crypto.randomUUID()}`;
     let waiting = false;
-    let later: { run: LoadedRun; what: LaterRun; id: OpId } | undefined;
+    let later: { run: LoadedRun; what: LaterRun; op: LaterOp } | undefined;
     // What comes after the commit can't be remembered in it: the variable remembers it.
     const remembered = isCarriedOutLater(input.tool) ? undefined : idem;
     const loaded = this.#shell.load();
@@ -211,7 +212,7 @@ export class PullLeases {
       const done = runTool(step, run, { task, callId, base: () => base, inTranscript }, input.tool, input.arguments);
       if (isLater(done)) {
         const id = { ...(input.callId !== undefined && opIdOf(task, callId)), names: idem ? [idem] : [] };
-        later = { run, what: done, id };
+        later = { run, what: done, op: { id, by: usedByTask(task) } };
         return ok({ pending: true, call_id: callId });
       }
       if (done.kind === "waiting") {
@@ -247,8 +248,8 @@ export class PullLeases {
     return answer() ?? ok({ pending: true, call_id: callId });
   }
 
-  async #finish({ run, what, id }: { run: LoadedRun; what: LaterRun; id: OpId }, callId: string) {
-    const done = await this.#variables.finish(run, what, id);
+  async #finish({ run, what, op }: { run: LoadedRun; what: LaterRun; op: LaterOp }, callId: string) {
+    const done = await this.#variables.finish(run, what, op);
     return done.ok ? toolReply(done.value, callId) : done;
   }
 

@@ -14,7 +14,8 @@ import type { LoadedRun } from "./loaded-run.ts";
 import { usageDelta } from "./money.ts";
 import { shownMessages } from "./task-messages.ts";
 import { runTool, type ToolRun, toolError } from "./tool-calls.ts";
-import { isLater, type LaterRun } from "./variable-calls.ts";
+import { isLater, type LaterOp, type LaterRun } from "./variable-calls.ts";
+import { usedByTask } from "./variable-uses.ts";
 
 type Leased = Task & { phase: Running };
 
@@ -40,7 +41,7 @@ export function logTurn(step: Step, run: LoadedRun, task: Leased, turn: SeatTurn
 export interface LaterCall {
   readonly call: string;
   readonly later: LaterRun;
-  readonly id: OpId;
+  readonly op: LaterOp;
 }
 
 /** Carries out calls of the newest reply; a call that has an answer already keeps it. Those left for later are added to `laters`. */
@@ -63,7 +64,7 @@ export function answerCalls(
       call.arguments,
     );
     if (isLater(done)) {
-      laters.push({ call: call.id, later: done, id: opIdOf(task, call.id) });
+      laters.push({ call: call.id, later: done, op: { id: opIdOf(task, call.id), by: usedByTask(task) } });
       continue;
     }
     if (done.kind === "waiting") {

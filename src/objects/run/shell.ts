@@ -37,6 +37,7 @@ import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 import { startHosted } from "./start-hosted.ts";
 import { TracePushes } from "./trace-pushes.ts";
+import { VariableUses } from "./variable-uses.ts";
 import { Watchers } from "./watchers.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
@@ -68,6 +69,10 @@ export class RunShell {
     () => this.watchers.wantPartials,
   );
   readonly watchers: Watchers;
+  readonly uses = new VariableUses(
+    () => this.load(),
+    () => this.#logUses(),
+  );
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #openSeats: OpenSeats;
@@ -197,7 +202,7 @@ export class RunShell {
   #carryOut(commands: readonly Command[]): Reply<unknown>[] {
     const run = this.load();
     if (!run) return commands.map(() => notFound);
-    const step = new Step(run.state, this.now());
+    const step = new Step(run.state, this.now(), this.uses.owed());
     const { replies, handed } = this.transaction(() => {
       run.store.log.stage(step.decided);
       runClock(step);
@@ -207,9 +212,17 @@ export class RunShell {
       this.append(run, step);
       return { replies: answers, handed: started };
     });
+    this.uses.logged();
     this.seats.deliver(handed);
     this.effects(run, step.ended);
     return replies;
+  }
+
+  #logUses(): void {
+    this.command((step) => {
+      step.emitOwed();
+      return { ok: true, value: null };
+    });
   }
 
   /** The next hosted work for a seat, in the step under way. */
@@ -427,6 +440,7 @@ export class RunShell {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.traces.forget();
+    this.uses.forget();
     this.signals.releaseAll();
     this.watchers.gone();
   }
@@ -436,6 +450,7 @@ export class RunShell {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.traces.forget();
+    this.uses.forget();
     this.signals.releaseAll();
     this.watchers.gone();
     await this.#ctx.storage.deleteAll();

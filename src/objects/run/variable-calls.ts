@@ -26,9 +26,15 @@ import type { LoadedRun } from "./loaded-run.ts";
 import { badCursor, ok, placeOf } from "./replies.ts";
 import { cutResult } from "./results.ts";
 import { type ToolRun, toolError } from "./tool-calls.ts";
+import type { UsedBy, VariableUses } from "./variable-uses.ts";
 
 /** What is left to do after the step's commit. */
 export type LaterRun = Extract<ToolRun, { kind: "variable" | "look" }>;
+/** As whom. */
+export interface LaterOp {
+  readonly id: OpId;
+  readonly by: UsedBy;
+}
 
 export const isLater = (done: ToolRun): done is LaterRun => done.kind === "variable" || done.kind === "look";
 
@@ -85,10 +91,12 @@ function staleFence(run: LoadedRun, { fence }: VariableCall): ToolRun | undefine
 
 export class VariableCalls {
   readonly #env: Env;
+  readonly #uses: VariableUses;
   readonly #underWay = new Set<Promise<unknown>>();
 
-  constructor(env: Env) {
+  constructor(env: Env, uses: VariableUses) {
     this.#env = env;
+    this.#uses = uses;
   }
 
   /** Resolves when no op is under way. */
@@ -96,10 +104,13 @@ export class VariableCalls {
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
   }
 
-  async finish(run: LoadedRun, later: LaterRun, id: OpId): Promise<Reply<ToolRun>> {
+  /** The op on the variable's object, and the log is owed it (variable-uses.ts). */
+  async finish(run: LoadedRun, later: LaterRun, { id, by }: LaterOp): Promise<Reply<ToolRun>> {
+    const began = Date.now();
     if (later.kind === "look") {
       const kind = run.store.variables.kindOf(later.variable)!;
       const view = await this.look(run, { name: later.variable, kind });
+      if (kind === "atomic") this.#uses.looked(by, later.variable, Date.now() - began);
       // A task of the run works with what it sees; whoever asks from outside only looks.
       const isHidden = run.redact && id.task === undefined;
       return ok({ kind: "result", result: isHidden ? { ...view, state: { redacted: true } } : view });
@@ -111,7 +122,9 @@ export class VariableCalls {
     this.#underWay.add(sent);
     try {
       const reply = await sent;
-      return reply.ok ? ok(toolRun(reply.value)) : reply;
+      if (!reply.ok) return reply;
+      this.#uses.add(by, call, reply.value, Date.now() - began);
+      return ok(toolRun(reply.value.answer));
     } catch (error) {
       // Thrown on, it would lose its marks and pass for a bug of the run's object.
       const fault = platformFaultOf(error);

@@ -233,6 +233,8 @@ export function eventView(run: LoadedRun, logged: LoggedEvent, seq: number, at: 
   }
   if (event.type === "call_waiting" && event.want?.kind === "barrier")
     view.want = { ...event.want, members: event.want.members.map(idOf) };
+  if (event.type === "variables_used")
+    view.uses = event.uses.map(({ task, ...use }) => ({ ...(task !== undefined && { task: idOf(task) }), ...use }));
   if (event.type === "run_created") view.limits = limitsView(event.limits);
   if ("usage" in event && event.usage) view.usage = usageView(event.usage);
   // Money is dollars on the wire.

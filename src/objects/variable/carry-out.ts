@@ -12,11 +12,11 @@ import { decide, isRead } from "../../variables/index.ts";
 import { type Answer, refuse } from "../../variables/kind.ts";
 import type { Fence, VariableCall } from "../../variables/ops.ts";
 import type { Idem, Reply } from "../rpc.ts";
-import type { OpId } from "../variable-rpc.ts";
+import type { CarriedOut, OpId } from "../variable-rpc.ts";
 
-const ok = (answer: Answer): Reply<Answer> => ({ ok: true, value: answer });
+const ok = (answer: Answer): Reply<CarriedOut> => ({ ok: true, value: { answer } });
 
-export function carryOut(store: VariableStore, call: VariableCall, id: OpId, now: number): Reply<Answer> {
+export function carryOut(store: VariableStore, call: VariableCall, id: OpId, now: number): Reply<CarriedOut> {
   const first = firstOfNames(store, id.names);
   if (first) return first;
   const { task } = id;
@@ -27,7 +27,8 @@ export function carryOut(store: VariableStore, call: VariableCall, id: OpId, now
   if (task && kept.some((outcome) => outcome.turn > task.turn)) {
     return ok(refuse("stale_call", `The task is past turn ${task.turn}.`).answer);
   }
-  const answer = decideAndWrite(store, call);
+  const done = decideAndWrite(store, call);
+  const { answer } = done;
   if (task && !isRead(call)) {
     // The first slot that does not hold another call of this very turn.
     const slot = kept.filter((outcome) => outcome.turn === task.turn).length;
@@ -36,10 +37,10 @@ export function carryOut(store: VariableStore, call: VariableCall, id: OpId, now
   for (const { key, fingerprint } of id.names) {
     store.putOutcome(`name ${key}`, 0, now, { turn: 0, call: "", fingerprint, answer });
   }
-  return ok(answer);
+  return { ok: true, value: done };
 }
 
-function firstOfNames(store: VariableStore, names: readonly Idem[]): Reply<Answer> | undefined {
+function firstOfNames(store: VariableStore, names: readonly Idem[]): Reply<CarriedOut> | undefined {
   for (const { key, fingerprint } of names) {
     const [known] = store.outcomes(`name ${key}`);
     if (!known) continue;
@@ -50,14 +51,16 @@ function firstOfNames(store: VariableStore, names: readonly Idem[]): Reply<Answe
   return undefined;
 }
 
-function decideAndWrite(store: VariableStore, call: VariableCall): Answer {
+function decideAndWrite(store: VariableStore, call: VariableCall): CarriedOut {
   const stale = call.fence && staleFence(store, call.fence);
-  if (stale) return stale;
+  if (stale) return { answer: stale };
   const decision = decide(store.head, store, call);
-  if ("error" in decision.answer) return decision.answer;
+  const { answer, versions } = decision;
+  const done = { answer, versions: versions ?? {} };
+  if ("error" in answer) return done;
   store.write(decision);
   if (call.fence && call.fence.token > store.fence(call.fence.lock)) store.putFence(call.fence.lock, call.fence.token);
-  return decision.answer;
+  return done;
 }
 
 function staleFence(store: VariableStore, { lock, token }: Fence): Answer | undefined {

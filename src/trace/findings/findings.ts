@@ -7,8 +7,10 @@ import { CacheMiss } from "./cache-miss.ts";
 import { Contention } from "./contention.ts";
 import { ExcessiveBranching } from "./excessive-branching.ts";
 import type { Detector, Found } from "./found.ts";
+import { HotVariable } from "./hot-variable.ts";
 import { Leaked } from "./leaked.ts";
 import { NeedsOperator } from "./needs-operator.ts";
+import { Races } from "./races.ts";
 import { RetryStorm } from "./retry-storm.ts";
 import { RunFacts } from "./run-facts.ts";
 import { Starvation } from "./starvation.ts";
@@ -35,6 +37,8 @@ export class FindingsFold {
     this.#detectors = [
       new Starvation(limits),
       new Contention(limits),
+      new Races(),
+      new HotVariable(limits),
       new ExcessiveBranching(limits),
       new UnderParallelism(limits),
       new Straggler(limits),

@@ -9,6 +9,11 @@ export const thresholds = {
   starvation: { overtakers: 10, waitMs: 10_000, timesMedian: 5 },
   /** All waits for a variable together: so long, so many times as long as it was held, and this share of all tasks' time. */
   contention: { waitedMs: 3000, timesHeld: 2, shareOfTime: 0.1 },
+  /**
+   * Ops on a variable by so many callers: so long together, and this share of all tasks' time; or so many conditional writes were
+   * refused, and this share of them.
+   */
+  hotVariable: { tasks: 3, ms: 3000, shareOfTime: 0.1, refused: 20, shareRefused: 0.5 },
   /** So many tasks of one creator, whose median wait for a worker is so many times their median work; all waits together. */
   branching: { tasks: 50, timesWork: 4, waitedMs: 20_000 },
   /** One task at a time had a worker for so long and for this share of the run, while so many waited for it. */

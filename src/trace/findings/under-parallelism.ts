@@ -69,6 +69,8 @@ export class UnderParallelism implements Detector {
     const byTask = new Map<number, number>();
     for (const one of within) byTask.set(one.task, (byTask.get(one.task) ?? 0) + one.ms);
     const chain = [...byTask].sort((a, b) => b[1] - a[1]).map(([task]) => task);
+    // Nobody worked for long: there is no work to split.
+    if (chain.length === 0) return [];
     return [
       {
         kind: "under_parallelism",

@@ -19,6 +19,7 @@ export const semaphore = opOf("semaphore");
 export const barrier = opOf("barrier");
 export const queue = opOf("message_queue");
 export const future = opOf("future");
+export const atomic = opOf("atomic");
 export const sharedMap = opOf("shared_map");
 export const sharedMemory = opOf("shared_memory");
 

@@ -20,6 +20,7 @@ import { History } from "../history.ts";
 import { VariableHistory } from "../variable-history.ts";
 import { type Ledger, tokensIn } from "./ledger.ts";
 import type { Host } from "./platform/objects.ts";
+import { UseBooks } from "./use-books.ts";
 
 interface Row {
   readonly seq: number;
@@ -36,6 +37,7 @@ export class RunWatch {
   readonly #ledger: Ledger;
   readonly #history = new History();
   readonly #variables = new VariableHistory();
+  readonly uses = new UseBooks();
   readonly state: RunState = newState();
   readonly #rows: Row[] = [];
   readonly #bodies = new Map<number, string>();
@@ -78,6 +80,7 @@ export class RunWatch {
     const fence = "task" in event && event.task !== undefined ? this.#history.fenceOf(event.task) : undefined;
     this.#history.add({ seq, event, causes, body });
     this.#variables.add({ seq, event, causes, body });
+    this.uses.add(this.state, seq, at, { ...event, ...(causes.length > 0 && { causes }) });
     this.types.push(event.type);
     if (event.type === "finding" && event.kind === "dead_letter")
       this.deadSeatsTold += Number.parseInt(event.message, 10);
@@ -129,6 +132,7 @@ export class RunWatch {
         throw new Error(`[L1] row ${row.seq} has changed`);
     }
     this.#checkState();
+    this.uses.checkFold(this.state.header.changedAt);
     expectSame(this.state, RunStore.open(storage.reader, callersTransaction)!.load());
   }
 }

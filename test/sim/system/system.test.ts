@@ -46,6 +46,7 @@ const hard = [
   "run_reopened",
   "task_parked",
   "task_retried",
+  "variables_used",
   "actor_ended",
   "message_received",
   "future_settled",

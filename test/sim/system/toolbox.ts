@@ -47,6 +47,7 @@ export class Toolbox {
     const what = random.weighted({
       append: 4,
       add: 3,
+      note: 2,
       push: 3,
       pop: 2,
       acquire: holds ? 3 : 0,
@@ -65,6 +66,8 @@ export class Toolbox {
         return this.#append(`list${random.int(0, 1)}`);
       case "add":
         return this.#add();
+      case "note":
+        return this.#note();
       case "push":
         return this.#told("message_queue", (token) => ({
           op: "push",
@@ -143,6 +146,15 @@ export class Toolbox {
         if (result !== undefined) this.#mine.adds.acknowledged++;
       },
     };
+  }
+
+  /** Reads or writes one of few keys, now with a version and now without. */
+  #note(): Use {
+    const random = this.#random;
+    const op = random.pick(["get", "set", "set", "delete", "increment"])!;
+    const more = op === "set" ? { value: 1, ...(random.chance(0.5) && { if_version: random.int(0, 4) }) } : {};
+    const args = { op, name: "notes", key: `k${random.int(0, 2)}`, ...more, ...(op === "increment" && { delta: 1 }) };
+    return { tool: "shared_map", args, answered: nothing };
   }
 
   #pop(): Use {

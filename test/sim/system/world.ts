@@ -375,17 +375,21 @@ export class World {
       return reply.value.result as { items?: string[]; value?: number };
     };
     const ledger = this.#ledger.ofRun(run);
+    const { uses } = this.#watches.get(`${tenant}/${run}`)!;
     for (const list of ledger.lists) {
       const items = (await call("shared_list", { op: "slice", name: list }))?.items ?? [];
       ledger.checkList(
         list,
         items.map((item) => tokensIn(item)[0]!),
       );
+      uses.checkList(list, items.length);
       const fences = items.map((item) => Number(item.split("@")[1] ?? 0));
       for (let i = 1; i < fences.length; i++)
         if (fences[i]! < fences[i - 1]!) throw new Error(`[V5] ${list} has an old token after a newer: ${fences}`);
     }
-    ledger.checkSum(Number((await call("atomic", { op: "get", name: "sum" }))?.value ?? 0));
+    const sum = Number((await call("atomic", { op: "get", name: "sum" }))?.value ?? 0);
+    ledger.checkSum(sum);
+    uses.checkSum("sum", sum);
   }
 
   /** Nobody asks for anything more: what was there for them goes, and alarms ring once more for nothing. */

@@ -1,7 +1,7 @@
 /** Runs whose logs are kept: one for each kind of finding, and clean ones that must have none. `record.ts` plays them. */
 
 import type { RunSpec, TaskSpec } from "../../../src/client/index.ts";
-import { lock, type Op, queue } from "../../e2e/lib/ops.ts";
+import { atomic, barrier, lock, type Op, queue, sharedMap } from "../../e2e/lib/ops.ts";
 import { plays, type SimTurn } from "../../e2e/lib/sim.ts";
 
 export interface Scenario {
@@ -18,6 +18,10 @@ const works = (latency_ms: number, more: Omit<SimTurn, "latency_ms"> = {}): stri
 const many = (count: number, spec: (i: number) => TaskSpec): TaskSpec[] =>
   Array.from({ length: count }, (_, i) => spec(i));
 const turn = (op: Op, latency_ms = 50): SimTurn => ({ calls: [op], latency_ms });
+const inTurns = (...ops: (Op | readonly Op[])[]): string =>
+  plays([...ops.map((op) => ({ calls: [op].flat(), latency_ms: 100 })), { text: "done" }]);
+const get = (key: string): Op => sharedMap("get", "plan", { key });
+const set = (key: string, more: object = {}): Op => sharedMap("set", "plan", { key, value: "x", ...more });
 /** Acquires, works, releases, works on. */
 const holds = (name: string, heldMs: number, thenMs = 50): string =>
   plays([turn(lock("acquire", name)), turn(lock("release", name), heldMs), { text: "done", latency_ms: thenMs }]);
@@ -83,6 +87,125 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     finds: [],
   },
   "clean-cache": { run: { context: large }, tasks: many(6, () => ({ instructions: works(300) })), finds: [] },
+  "clean-guarded": {
+    run: {},
+    tasks: many(4, () => ({
+      instructions: inTurns(lock("acquire", "l"), get("a"), set("a"), lock("release", "l")),
+    })),
+    finds: [],
+  },
+  "clean-ordered": {
+    run: {},
+    tasks: [
+      { key: "a", instructions: inTurns(set("a"), set("b")) },
+      { key: "b", after: ["a"], instructions: inTurns(get("a"), set("a")) },
+      { key: "c", after: ["a"], instructions: inTurns(get("b"), set("b")) },
+      { after: ["b", "c"], instructions: inTurns(sharedMap("entries", "plan"), set("a")) },
+    ],
+    finds: [],
+  },
+  "clean-handed-over": {
+    run: {},
+    tasks: [
+      { instructions: inTurns(set("a"), queue("push", "work", { messages: ["a"] })) },
+      { instructions: inTurns(queue("pop", "work", { max: 1 }), get("a"), set("a")) },
+    ],
+    finish: true,
+    finds: [],
+  },
+  "clean-barrier": {
+    run: {},
+    tasks: many(3, (i) => ({
+      instructions: inTurns(
+        set(`part-${i}`),
+        barrier("wait", "all", { parties: 3 }),
+        sharedMap("entries", "plan"),
+        barrier("wait", "all", { parties: 3 }),
+        set(`part-${(i + 1) % 3}`),
+      ),
+    })),
+    finds: [],
+  },
+  "clean-compared": {
+    run: {},
+    tasks: many(3, () => ({
+      instructions: inTurns(
+        get("a"),
+        set("a", { if_version: 0 }),
+        get("a"),
+        sharedMap("increment", "plan", { key: "n", delta: 1 }),
+        atomic("get", "sum"),
+        atomic("add", "sum", { delta: 2 }),
+      ),
+    })),
+    finds: [],
+  },
+  "clean-flag": {
+    run: {},
+    tasks: [
+      { instructions: inTurns(set("a"), atomic("set", "is-there", { value: true })) },
+      {
+        instructions: plays([turn(atomic("get", "is-there"), 1500), turn(get("a")), turn(set("a")), { text: "done" }]),
+      },
+    ],
+    finds: [],
+  },
+  "clean-fork-data": {
+    run: {
+      root: {
+        instructions: plays([
+          turn(set("goal")),
+          {
+            calls: [
+              {
+                tool: "create_task",
+                arguments: {
+                  tasks: many(3, (i) => ({ key: `c${i}`, instructions: inTurns(get("goal"), set(`part-${i}`)) })),
+                },
+              },
+            ],
+          },
+          { calls: [{ tool: "await_tasks", arguments: { tasks: ["c0", "c1", "c2"] } }] },
+          turn(sharedMap("entries", "plan")),
+          turn(set("goal")),
+          { text: "done" },
+        ]),
+      },
+    },
+    finds: [],
+  },
+  race: {
+    run: {},
+    tasks: many(2, (i) => ({ key: `writer-${i}`, instructions: inTurns(set(`own-${i}`), set("a")) })),
+    finds: ["race"],
+  },
+  "race-of-a-reader": {
+    run: {},
+    tasks: [
+      { key: "writer", instructions: inTurns(set("a")) },
+      { key: "reader", instructions: inTurns(sharedMap("entries", "plan"), sharedMap("entries", "plan")) },
+    ],
+    finds: ["race"],
+  },
+  "race-after-release": {
+    run: {},
+    tasks: many(2, () => ({ instructions: inTurns(lock("acquire", "l"), [set("a"), lock("release", "l")]) })),
+    finds: ["race"],
+  },
+  "lost-update": {
+    run: {},
+    tasks: [
+      { key: "slow", instructions: plays([turn(get("a")), turn(set("a"), 900), { text: "done" }]) },
+      { key: "fast", instructions: plays([turn(get("a")), turn(set("a"), 200), { text: "done" }]) },
+    ],
+    finds: ["lost_update"],
+  },
+  "hot-variable": {
+    run: {},
+    // All but the first are refused, as by a version that is old.
+    tasks: many(8, () => ({ instructions: inTurns(...Array.from({ length: 4 }, () => set("a", { if_version: 0 }))) })),
+    finds: ["hot_variable"],
+  },
   deadlock: {
     run: {},
     tasks: [

@@ -1,6 +1,6 @@
 /** Logs written by hand: what happens, and when. */
 
-import type { SchedulerEvent } from "../../../src/scheduler/events.ts";
+import type { SchedulerEvent, VariableUse } from "../../../src/scheduler/events.ts";
 import type { TraceEvent } from "../../../src/trace/trace-event.ts";
 
 type Created = Extract<SchedulerEvent, { type: "task_created" }>;
@@ -63,6 +63,11 @@ export class Log {
     const whole = { in: 10, out: 1, read: 0, write: 0, ...usage };
     this.add({ type: "turn", task, fence: this.fence(task), turn, snapshot: "s", usage: whole, model_ms: ms });
     return this;
+  }
+
+  /** Ops on variables that hold data, in one event. */
+  uses(...uses: VariableUse[]): number {
+    return this.add({ type: "variables_used", uses });
   }
 
   fail(task: number, code: string): this {
