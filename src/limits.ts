@@ -390,6 +390,22 @@ export const forkAutoOwnTokens = 1000;
 /** Tasks that a note names before it only counts. */
 export const noteNamesMax = 8;
 
+// ---- rules in Markdown (src/rules) -----------------------------------------------------------------------------------
+/** A file of rules: some thousand lines of prose; it stands in the run's log. */
+export const rulesCharsMax = 64 * KiB;
+/** Rules of one file: each is in the run's state, and those with a condition are looked at again and again. */
+export const rulesMax = 100;
+/** One bullet, with the lines that it goes on over. */
+export const ruleCharsMax = 500;
+/** Errors that are told of one file, and notes. */
+export const rulesErrorsMax = 20;
+/** Letters that a word may be off by, for "did you mean"; short words have one. */
+export const typoLettersMax = 2;
+/** A condition is looked at over so long, and changes its mind no more often, where the rule names no time. */
+export const ruleWindowMsDefault = 1 * minute;
+export const ruleWindowMsMin = 1 * second;
+export const ruleWindowMsMax = 1 * hour;
+
 // ---- the simulated model (local mode only) -------------------------------------------------------------------------
 /** Anthropic takes request bodies of 32 MB; a context (24 MiB) with its tools fits. */
 export const simulatedBodyBytesMax = 32 * MiB;

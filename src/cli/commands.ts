@@ -15,6 +15,7 @@ import { showCommand } from "./look/show.ts";
 import { traceCommand } from "./look/trace.ts";
 import { turnsCommand } from "./look/turns.ts";
 import { varsCommand } from "./look/vars.ts";
+import { rulesCommand } from "./rules/rules-command.ts";
 import { forkCommand } from "./run/fork.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
 import { cancelCommand } from "./steer/cancel.ts";
@@ -49,6 +50,7 @@ export const commands: readonly Command[] = [
   retryCommand,
   cancelCommand,
   finishCommand,
+  rulesCommand,
   deleteCommand,
   workCommand,
   toolsCommand,

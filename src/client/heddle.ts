@@ -24,6 +24,7 @@ import type {
   PartialView,
   PoolPage,
   Renewed,
+  RulesCheck,
   RunsPage,
   RunView,
   Snapshot,
@@ -118,6 +119,11 @@ export class Heddle {
   /** New totals, of tokens, of dollars or of both. @throws HeddleProblem `below_spent` */
   setBudget(run: string, body: { tokens?: number; usd?: number }, options: CallOptions = {}): Promise<RunView> {
     return this.#post(`${at(run)}/budget`, body, options);
+  }
+
+  /** What rules in Markdown say. @throws HeddleProblem `rules_invalid`, whose errors have lines */
+  checkRules(rules: string, options: CallOptions = {}): Promise<RulesCheck> {
+    return this.#post("/v1/rules/check", { rules }, options);
   }
 
   /**

@@ -132,6 +132,17 @@ export interface EventsPage {
   events: EventView[];
   next_cursor: string | null;
 }
+/** What rules in Markdown say. */
+export interface RulesCheck {
+  rules: {
+    /** From 1. */
+    line: number;
+    /** As it was understood. */
+    rule: string;
+  }[];
+  /** What is no error, and perhaps not meant. */
+  notes: { line: number; message: string }[];
+}
 /** How far an import has come. */
 export interface Imported {
   id: string;

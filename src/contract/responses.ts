@@ -432,7 +432,17 @@ export const problemView = z
     hint: z.string(),
     instance: z.string(),
     detail: z.string().exactOptional(),
-    errors: z.array(z.strictObject({ path: z.string(), message: z.string() })).exactOptional(),
+    errors: z
+      .array(
+        z.strictObject({
+          path: z.string(),
+          message: z.string(),
+          line: z.int().describe("Of a text of many lines: where, from 1.").exactOptional(),
+          suggestion: z.string().describe("What may have been meant.").exactOptional(),
+        }),
+      )
+      .exactOptional(),
+    line: z.int().describe("Of the first error.").exactOptional(),
     retryable: z.boolean(),
   })
   .meta({ id: "Problem" });

@@ -7,7 +7,6 @@ import type { Route } from "./route.ts";
 
 const later: readonly (readonly [Route["method"], string])[] = [
   ["PUT", "/v1/runs/:run/rules"],
-  ["POST", "/v1/rules/check"],
   ["GET", "/v1/usage"],
   ["GET", "/v1/providers/:name"],
   ["PUT", "/v1/providers/:name"],

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { retryAfterOf } from "../admission.ts";
 import type { problemView } from "../contract/responses.ts";
 import { type ProblemCode, problems } from "../errors/codes.ts";
-import { Fault, type FaultData } from "../errors/fault.ts";
+import { Fault, type FaultData, type FieldError } from "../errors/fault.ts";
 import { faults } from "../errors/faults.ts";
 import { platformFaultOf } from "../errors/platform.ts";
 
@@ -33,9 +33,17 @@ export function problemOf(fault: FaultData, instance: string): z.infer<typeof pr
     instance,
     retryable: more.retryable ?? false,
     ...(fault.detail !== undefined && { detail: fault.detail }),
-    ...(fault.errors && { errors: fault.errors.map(({ path, message }) => ({ path, message })) }),
+    ...(fault.errors && { errors: fault.errors.map(errorView) }),
+    ...(fault.errors?.[0]?.line !== undefined && { line: fault.errors[0].line }),
   };
 }
+
+const errorView = ({ path, message, line, suggestion }: FieldError) => ({
+  path,
+  message,
+  ...(line !== undefined && { line }),
+  ...(suggestion !== undefined && { suggestion }),
+});
 
 /** What an error of the platform is told as; undefined for what is none. */
 export function platformProblem(error: unknown): Fault | undefined {

@@ -16,6 +16,7 @@ import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { poolRoutes } from "./pools.ts";
 import { publicRoute, type Route } from "./route.ts";
+import { rulesRoutes } from "./rules.ts";
 import { runRoutes } from "./runs.ts";
 import { taskRoutes } from "./tasks.ts";
 import { toolRoutes } from "./tool-calls.ts";
@@ -24,6 +25,7 @@ import { variableRoutes } from "./variables.ts";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
+  ...rulesRoutes,
   exportRoute,
   ...importRoutes,
   ...contextRoutes,

@@ -2,10 +2,12 @@
 
 import { expect, test } from "vitest";
 import { aboutView } from "../../src/contract/responses.ts";
+import { rulesCheckView } from "../../src/contract/rules-requests.ts";
 import type { AboutView } from "../../src/contract/shapes.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpEnv } from "../../src/http/env.ts";
 import { signLease } from "../../src/http/lease-token.ts";
+import { rulesCharsMax } from "../../src/limits.ts";
 import { version } from "../../src/version.ts";
 
 const secret = "a secret of thirty-two characters";
@@ -100,6 +102,38 @@ test("unknown paths and methods", async () => {
   const response = await send("/v1/runs", { method: "PATCH" });
   expect([response.status, response.headers.get("allow")]).toEqual([405, "GET, HEAD, POST, OPTIONS"]);
   expect(await problem("/v1/runs", { method: "PATCH" })).toMatchObject({ code: "method_not_allowed" });
+});
+
+test("rules in Markdown are told as they were understood", async () => {
+  const response = await send("/v1/rules/check", {
+    json: { rules: "# R\n- At most 8 workers.\n- budget 2M tokens, $5" },
+  });
+  expect(response.status).toBe(200);
+  expect(rulesCheckView.parse(await response.json())).toEqual({
+    rules: [
+      { line: 2, rule: "at most 8 workers" },
+      { line: 3, rule: "budget 2,000,000 tokens" },
+      { line: 3, rule: "budget 5 dollars" },
+    ],
+    notes: [],
+  });
+});
+
+test("what is no rule has its line, and what was meant", async () => {
+  const document = await problem("/v1/rules/check", {
+    json: { rules: "- at most 8 workers\n- at most 8 wrkers\n- be nice" },
+  });
+  expect(document).toMatchObject({ status: 422, code: "rules_invalid", line: 2 });
+  expect(document.detail).toMatch(/^line 2: after "at most 8" comes/);
+  expect(document.errors).toEqual([
+    { path: "rules", line: 2, message: expect.stringContaining("wrkers"), suggestion: "at most 8 workers" },
+    { path: "rules", line: 3, message: expect.stringContaining("a rule begins with") },
+  ]);
+  for (const json of [{}, { rules: 8 }, { rules: "x".repeat(rulesCharsMax + 1) }, { rules: "", more: 1 }])
+    expect(await problem("/v1/rules/check", { json })).toMatchObject({ status: 422, code: "validation_failed" });
+  expect(await problem("/v1/rules/check", { json: { rules: "" }, key: "hdl_worker" })).toMatchObject({
+    code: "forbidden",
+  });
 });
 
 test("HEAD is GET without its body", async () => {

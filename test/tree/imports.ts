@@ -31,6 +31,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   admission: { imports: ["limits"], pure: true },
   // What tokens cost: data, a look-up and sums.
   prices: { imports: ["limits"], pure: true },
+  // Markdown to data and back: a run's state keeps the data, the command line reads the text.
+  rules: { imports: ["limits", "ids", "errors", "prices"], pure: true },
   // Known to whoever calls a model and to whoever reckons with it.
   "served-by": { types: ["context"], pure: true },
   // Async: it waits between two calls. Beside the objects and the door, which both call objects.
@@ -67,6 +69,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "context",
       "contract",
       "object-calls",
+      "rules",
       "trace",
       "storage/d1",
       "storage/run/event-codec",
@@ -83,7 +86,16 @@ export const layers: Readonly<Record<string, Layer>> = {
   client: { imports: ["limits", "context/line-digest"], types: ["context", "contract"], packages: [/^node:crypto$/] },
   cli: {
     // Of the errors it needs what its workspace tools answer, and by which status a command says that it may be tried again.
-    imports: ["limits", "version", "duration", "client", "context/json-position", "errors/codes", "errors/faults"],
+    imports: [
+      "limits",
+      "version",
+      "duration",
+      "rules",
+      "client",
+      "context/json-position",
+      "errors/codes",
+      "errors/faults",
+    ],
     types: ["context", "contract"],
     packages: [/^node:/, /^yaml$/],
   },

@@ -1,0 +1,73 @@
+/** `heddle rules`: what a file says, as text, as JSON and by its exit status. */
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { heddleHere } from "../lib/in-process.ts";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "heddle-rules-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const file = (text: string): string => {
+  const path = join(folder, "RULES.md");
+  writeFileSync(path, text);
+  return path;
+};
+// Nobody listens there: no server is asked.
+const check = (path: string, ...flags: string[]) =>
+  heddleHere(["rules", "check", path, ...flags], { HEDDLE_URL: "http://127.0.0.1:9" });
+
+describe("heddle rules check", () => {
+  it("prints what was understood", async () => {
+    const path = file("# R\n- At most 8 workers.\n- at most 5k tasks, depth 4\n\n1. at most 9 workers\n");
+    expect(await check(path)).toEqual({
+      status: 0,
+      stdout: "line  rule\n   2  at most 8 workers\n   3  at most 5,000 tasks\n   3  at most depth 4\n",
+      stderr: `${path}:5: note: this is a comment, since it has no bullet: write "- at most 9 workers" if it is a rule\n`,
+    });
+    expect(JSON.parse((await check(path, "--json")).stdout)).toEqual({
+      rules: [
+        { line: 2, rule: "at most 8 workers" },
+        { line: 3, rule: "at most 5,000 tasks" },
+        { line: 3, rule: "at most depth 4" },
+      ],
+      notes: [{ line: 5, message: expect.stringContaining("this is a comment") }],
+    });
+    expect(await check(file("Nothing.\n"))).toMatchObject({ status: 0, stdout: expect.stringContaining("no rules") });
+  });
+
+  it("says of each line that is no rule what is wrong, and fails", async () => {
+    const path = file("- at most 8 wrkers\n- at most 8 workers\n- be nice\u001b[2J\n");
+    const { status, stdout, stderr } = await check(path);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr.split("\n")).toEqual([
+      expect.stringMatching(/RULES\.md:1: after "at most 8" comes .* Did you mean: at most 8 workers$/),
+      expect.stringMatching(/RULES\.md:3: a rule begins with /),
+      "",
+    ]);
+    expect(stderr).not.toContain("\u001b");
+    const json = await check(path, "--json");
+    expect([json.status, JSON.parse(json.stdout)]).toEqual([
+      1,
+      {
+        errors: [
+          expect.objectContaining({ line: 1, suggestion: "at most 8 workers" }),
+          expect.objectContaining({ line: 3 }),
+        ],
+      },
+    ]);
+  });
+
+  it("tells a slip from rules that are wrong", async () => {
+    expect(await check(join(folder, "none.md"))).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("no such file"),
+    });
+    expect(await heddleHere(["rules"])).toMatchObject({ status: 2, stderr: expect.stringContaining("check FILE") });
+    expect(await heddleHere(["rules", "chekc", "x"])).toMatchObject({ status: 2 });
+  });
+});
