@@ -405,6 +405,21 @@ export const typoLettersMax = 2;
 export const ruleWindowMsDefault = 1 * minute;
 export const ruleWindowMsMin = 1 * second;
 export const ruleWindowMsMax = 1 * hour;
+export const secondMs = second;
+/** A window's model calls are counted in so many parts, of a second at least: it ends as far off as a twelfth of itself. */
+export const ruleWindowParts = 12;
+/** Fewer model calls within a window say nothing of a provider. */
+export const ruleSamplesMin = 5;
+/** Starts within a window from which the time in the queue is told, the newest. */
+export const ruleStartsMax = 256;
+/** How long ready tasks have waited is looked at this often: it takes a look at all of them. */
+export const ruleWaitsEveryMs = 1 * second;
+/** Pull workers whose loads a run with a rule about them remembers. */
+export const ruleLoadsMax = 64;
+/** Halvings, or doublings, by one rule: from 1,000 workers to one, and back. */
+export const ruleLevelsMax = 10;
+/** A load that differs by less, in percent, is no news. */
+export const ruleLoadStep = 5;
 
 // ---- the simulated model (local mode only) -------------------------------------------------------------------------
 /** Anthropic takes request bodies of 32 MB; a context (24 MiB) with its tools fits. */

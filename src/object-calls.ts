@@ -59,6 +59,7 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   cancelRun: named,
   finishRun: named,
   budget: named,
+  setRules: true,
   // Answers `not_found` where the first was carried out; its caller takes that for done.
   deleteRun: true,
   exportPage: true,

@@ -126,6 +126,11 @@ export class Heddle {
     return this.#post("/v1/rules/check", { rules }, options);
   }
 
+  /** Replaces a run's own rules, in Markdown; "" takes them away. @throws HeddleProblem `rules_invalid`, whose errors have lines */
+  setRules(run: string, rules: string, options: CallOptions = {}): Promise<RunView> {
+    return this.#put(`${at(run)}/rules`, { rules }, options);
+  }
+
   /**
    * The run's file, line by line, checked as it passes: the last line comes only when all before it are whole.
    * Not repeated: a stream that breaks is begun again by the caller. @throws BrokenExport, HeddleProblem `run_changing`
@@ -477,6 +482,9 @@ export class Heddle {
   }
   #post<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {
     return this.#transport.json({ ...options, method: "POST", path, body });
+  }
+  #put<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {
+    return this.#transport.json({ ...options, method: "PUT", path, body });
   }
   #onLease<Reply>(lease: string, call: string, body: unknown, options: CallOptions): Promise<Reply> {
     return this.#transport.json({

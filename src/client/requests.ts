@@ -121,6 +121,8 @@ export interface RunSpec {
   /** In place of `context`: that of another run of the tenant. */
   from?: ForkSource;
   limits?: RunLimits;
+  /** In Markdown: every bullet is a rule. */
+  rules?: string;
   tools?: RemoteTool[];
   root?: TaskSpec;
 }

@@ -4,7 +4,10 @@ import * as z from "zod";
 import { rulesCharsMax } from "../limits.ts";
 
 /** What they mean, and which line is wrong, is not the schema's to say (src/rules). */
-const rulesText = z.string().max(rulesCharsMax).describe("Rules in Markdown: every bullet is one (docs/rules.md).");
+export const rulesText = z
+  .string()
+  .max(rulesCharsMax)
+  .describe("Rules in Markdown: every bullet is one (docs/rules.md).");
 
 export const rulesBody = z.strictObject({ rules: rulesText });
 

@@ -5,6 +5,7 @@ import * as limits from "../limits.ts";
 import { messagesSchema } from "./message.ts";
 import { queryInt } from "./paging.ts";
 import { remoteToolsSchema } from "./remote-tools.ts";
+import { rulesText } from "./rules-requests.ts";
 import { poolName, snapshotHash, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -87,7 +88,7 @@ export const createRunBody = z
     root: namedTaskSpec
       .describe("The main agent, if Heddle is to host it; the run then ends as it does.")
       .exactOptional(),
-    rules: unavailable,
+    rules: rulesText.exactOptional(),
     oversight: unavailable,
     tools: remoteToolsSchema
       .describe("Tools that agents of the run may call, and that workers or endpoints of yours carry out.")

@@ -21,6 +21,8 @@ export interface HttpEnv {
   readonly HEDDLE_SECRET?: string;
   /** The deployment's own prices, as JSON. */
   readonly HEDDLE_PRICES?: string;
+  /** Rules that every run is held to, in Markdown. */
+  readonly HEDDLE_RULES?: string;
   /** Identity of a local runtime; absent in deployments. Where there is one, tools' urls may lead to this machine. */
   readonly HEDDLE_BOOT?: string;
   /** The operator's; without it `/admin` refuses everything. */

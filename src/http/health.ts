@@ -4,6 +4,7 @@ import { parsePriceList } from "../contract/price-list.ts";
 import { healthView } from "../contract/responses.ts";
 import { Fault } from "../errors/fault.ts";
 import { secretCharsMin } from "../limits.ts";
+import { compileRules } from "../rules/parse.ts";
 import { missingTables } from "../storage/d1/schema.ts";
 import type { HttpEnv } from "./env.ts";
 import { publicRoute } from "./route.ts";
@@ -22,6 +23,9 @@ export const healthRoute = publicRoute(
     if (missing.length > 0) throw new Fault("not_ready", `missing: ${missing.join("; ")}`);
     const prices = parsePriceList(env.HEDDLE_PRICES);
     if (!prices.ok) throw new Fault("not_ready", `HEDDLE_PRICES can't be read: ${prices.message}`);
+    const rules = compileRules(env.HEDDLE_RULES ?? "");
+    if (!rules.ok)
+      throw new Fault("not_ready", `HEDDLE_RULES, line ${rules.errors[0]!.line}: ${rules.errors[0]!.message}`);
     return { status: "ready" };
   },
 );

@@ -6,7 +6,6 @@ import { tenantOf } from "./access.ts";
 import type { Route } from "./route.ts";
 
 const later: readonly (readonly [Route["method"], string])[] = [
-  ["PUT", "/v1/runs/:run/rules"],
   ["GET", "/v1/usage"],
   ["GET", "/v1/providers/:name"],
   ["PUT", "/v1/providers/:name"],

@@ -121,7 +121,8 @@ const retryAfter: Json = {
 /** By status, with the codes that it can have. */
 function failures(route: Route): Json {
   const missing: ProblemCode[] = route.access.kind !== "lease" && route.path.includes(":") ? ["not_found"] : [];
-  const bodies = route.method === "POST" ? ofBodies : [];
+  const bodies =
+    route.method === "POST" ? ofBodies : route.body ? ofBodies.filter((code) => code !== "idempotency_mismatch") : [];
   const codes = new Set([...common[route.access.kind], ...missing, ...bodies, ...(route.problems ?? [])]);
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of codes) byStatus.set(problems[code].status, [...(byStatus.get(problems[code].status) ?? []), code]);

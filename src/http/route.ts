@@ -171,13 +171,16 @@ async function read<Path extends string, Query extends z.ZodType, Body extends z
 ): Promise<Omit<Call<Path, Query, Body>, "visit">> {
   const query = readQuery(url, spec.query ?? noQuery) as z.output<Query>;
   const common = { request, env, params: params as Record<ParamNames<Path>, string>, query };
-  if (spec.method !== "POST") return { ...common, body: {} as z.output<Body>, text: "{}", idem: undefined };
+  if (spec.method !== "POST" && !spec.body)
+    return { ...common, body: {} as z.output<Body>, text: "{}", idem: undefined };
   if (spec.lines) {
     const { text, bytes } = await readLines(request);
     return { ...common, body: {} as z.output<Body>, text, idem: await readIdem(request, url, bytes) };
   }
   const { value, text, bytes } = await readBody(request, spec.body ?? emptyBody);
-  return { ...common, body: value as z.output<Body>, text, idem: await readIdem(request, url, bytes) };
+  // What a PUT sets it sets again.
+  const idem = spec.method === "POST" ? await readIdem(request, url, bytes) : undefined;
+  return { ...common, body: value as z.output<Body>, text, idem };
 }
 
 function answer(spec: { readonly answer: Answer }, value: unknown): Response {

@@ -1,13 +1,15 @@
-/** Rules in Markdown: what they say, before anybody is held to them. */
+/** Rules in Markdown: what they say, before anybody is held to them; and those of a run in place of others. */
 
+import { runView } from "../contract/responses.ts";
 import { rulesBody, rulesCheckView } from "../contract/rules-requests.ts";
 import { Fault } from "../errors/fault.ts";
 import { type Compiled, compileRules } from "../rules/parse.ts";
 import { sentenceOf } from "../rules/print.ts";
+import { ask, runObject } from "./objects.ts";
 import { keyRoute } from "./route.ts";
 
 /** The compiled rules. @throws Fault rules_invalid, with a line for each error */
-function requireRules(text: string): Extract<Compiled, { ok: true }> {
+export function requireRules(text: string): Extract<Compiled, { ok: true }> {
   const compiled = compileRules(text);
   if (compiled.ok) return compiled;
   const errors = compiled.errors.map((error) => ({ path: "rules", ...error }));
@@ -29,6 +31,22 @@ export const rulesRoutes = [
     ({ body }) => {
       const { rules, notes } = requireRules(body.rules);
       return { rules: rules.map(({ line, rule }) => ({ line, rule: sentenceOf(rule) })), notes };
+    },
+  ),
+
+  keyRoute(
+    ["runs"],
+    {
+      method: "PUT",
+      path: "/v1/runs/:run/rules",
+      summary: "Replace a run's rules; none: take them away",
+      body: rulesBody,
+      answer: { status: 200, schema: runView },
+      problems: ["rules_invalid", "run_ended", "no_price"],
+    },
+    ({ env, tenant, params, body }) => {
+      const { rules } = requireRules(body.rules);
+      return ask(runObject(env, tenant, params.run).setRules({ rules, text: body.rules }));
     },
   ),
 ];

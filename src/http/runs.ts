@@ -16,6 +16,7 @@ import type { HttpEnv } from "./env.ts";
 import { ask, gateObject, runObject } from "./objects.ts";
 import { contextInput } from "./raw-parts.ts";
 import { keyRoute } from "./route.ts";
+import { requireRules } from "./rules.ts";
 import { sha256 } from "./secrets.ts";
 
 const run = { status: 200, schema: runView } as const;
@@ -41,6 +42,7 @@ export const runRoutes = [
         "context_too_large",
         "tools_too_large",
         "not_available",
+        "rules_invalid",
         "no_provider",
         "no_price",
         "pool_not_allowed",
@@ -53,6 +55,7 @@ export const runRoutes = [
     async ({ env, tenant, body, text, idem }) => {
       const given = body.tools && toolsWithTexts(body.tools, rawAt(text, ["tools"])!);
       requireCallable(given ?? [], env);
+      const rules = body.rules === undefined ? undefined : requireRules(body.rules).rules;
       const id = await newRunId(tenant, idem?.key);
       const before = body.from && idem && (await ask(runObject(env, tenant, id).createdBefore(idem)));
       if (before) return before;
@@ -66,6 +69,7 @@ export const runRoutes = [
         ...(source && body.from && { steps: source.steps, from: body.from.run }),
         limits: body.limits ?? {},
         ...(tools && tools.length > 0 && { tools }),
+        ...(rules && { rules: { rules, text: body.rules! } }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
       // The row comes first: an object without a row would never be swept. A row without an object is removed by the sweep.
@@ -186,7 +190,7 @@ export const runRoutes = [
       summary: "Set new totals of tokens and dollars",
       body: budgetBody,
       answer: run,
-      problems: ["run_ended", "below_spent", "no_price"],
+      problems: ["run_ended", "below_spent", "no_price", "bound_by_rules"],
     },
     ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(body, idem)),
   ),

@@ -65,6 +65,7 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
   cancelRun: "steer",
   finishRun: "steer",
   budget: "steer",
+  setRules: "steer",
   deleteRun: "steer",
   exportPage: "read",
   turns: "read",

@@ -29,6 +29,8 @@ export interface Env {
   readonly OPENAI_MODEL?: string;
   /** The deployment's own prices, as JSON (docs/costs.md). */
   readonly HEDDLE_PRICES?: string;
+  /** Rules that every run is held to, in Markdown (docs/rules.md). */
+  readonly HEDDLE_RULES?: string;
   readonly HEDDLE_MODEL_IDLE_MS?: string;
   /** Local mode only: where the simulated model listens. */
   readonly SIMULATED_URL?: string;

@@ -33,6 +33,7 @@ import type {
 } from "../contract/shapes.ts";
 import type { TaskSpec } from "../contract/task-spec.ts";
 import type { FaultData } from "../errors/fault.ts";
+import type { PlacedRule } from "../rules/rule.ts";
 
 export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: FaultData };
 
@@ -68,6 +69,13 @@ export interface CreateRunInput {
   steps?: readonly (readonly MessageText[])[];
   /** That other run, for the log. */
   from?: string;
+  rules?: RulesInput;
+}
+
+/** Rules, and the Markdown that they were compiled from. */
+export interface RulesInput {
+  readonly rules: readonly PlacedRule[];
+  readonly text: string;
 }
 
 /** A place in a run whose context another one begins with; default: its head. */
@@ -212,6 +220,8 @@ export interface RunSchedulerRpc {
   cancelRun(reason: string | undefined, idem?: Idem): Promise<Reply<RunView>>;
   finishRun(input: { cancel: boolean }, idem?: Idem): Promise<Reply<RunView>>;
   budget(input: { tokens?: number; usd?: number }, idem?: Idem): Promise<Reply<RunView>>;
+  /** In place of the run's own rules before. */
+  setRules(input: RulesInput, idem?: Idem): Promise<Reply<RunView>>;
   /** Deletes everything; live tasks are cancelled by it. The D1 row is the caller's. */
   deleteRun(): Promise<Reply<null>>;
 
@@ -263,7 +273,7 @@ export interface RunSchedulerRpc {
 
   /** Grants up to max ready tasks of a pool, or calls of its tools; never waits. */
   leases(
-    input: { pool: string; worker: string; max: number; contextBytes: number } & LeaseWishes,
+    input: { pool: string; worker: string; max: number; contextBytes: number; load?: LoadView } & LeaseWishes,
   ): Promise<Reply<Grant[]>>;
   /** The grant again while it is open, for a repeated Idempotency-Key. */
   leaseAgain(lease: LeaseRef): Promise<Reply<Grant>>;
@@ -285,7 +295,14 @@ export interface RunSchedulerRpc {
 /** Stub of a TenantGate, named by the tenant: which runs have ready work for a pool, served round robin. */
 export interface TenantGateRpc {
   /** `tool`: calls of that tool, and not tasks. */
-  announce(input: { run: string; pool: string; tool?: string; ready: boolean }): Promise<void>;
+  announce(input: {
+    run: string;
+    pool: string;
+    tool?: string;
+    ready: boolean;
+    /** The run wants to know how busy the pool's workers are. */
+    loads?: true;
+  }): Promise<void>;
   lease(
     input: {
       tenant: string;

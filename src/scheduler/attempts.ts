@@ -14,9 +14,20 @@ import { beginWarming } from "./warming.ts";
 
 /** The task that starts next in a pool; undefined when none may: paused, no seat left, nothing ready. */
 export function nextReady(state: RunState, pool: string, now: number): Task | undefined {
-  if (state.header.status !== "active" || state.working >= state.header.limits.workers) return undefined;
-  const n = state.ready.get(pool)?.peek(now);
+  const { book } = state;
+  if (state.header.status !== "active" || state.working >= state.workers) return undefined;
+  if (book && book.roomIn(pool) <= 0) return undefined;
+  const n = state.ready.get(pool)?.peek(now, book?.roomOf);
   return n === undefined ? undefined : state.task(n);
+}
+
+/** How many tasks of a pool could start now, if there were workers for all; not 0 while one can. */
+export function startableIn(state: RunState, pool: string): number {
+  const { book } = state;
+  const queue = state.ready.get(pool);
+  if (!queue || state.header.status !== "active") return 0;
+  const ready = book ? Math.min(queue.startable(book.roomOf), book.roomIn(pool)) : queue.size;
+  return Math.max(0, Math.min(ready, state.workers - state.working));
 }
 
 /** As `nextReady`, for a lease that is opened now: what was made ready in this very step may have to wait again (R4). */

@@ -87,6 +87,12 @@ export function createTasks(
   return { ok: true, tasks, criticalPath: Math.max(...depth.values()) };
 }
 
+/** Its own, or the default; never above its creator's. */
+export function wantedPriority({ priority }: TaskSpec, creator: Task | undefined, root: boolean): number {
+  const wanted = priority ?? (root ? limits.priorityRootDefault : limits.priorityDefault);
+  return creator ? Math.min(wanted, creator.priority) : wanted;
+}
+
 function emitTask(
   step: Step,
   creator: Task | undefined,
@@ -95,7 +101,6 @@ function emitTask(
   after: readonly number[],
 ): void {
   const runLimits = step.state.header.limits;
-  const wanted = spec.priority ?? (root ? limits.priorityRootDefault : limits.priorityDefault);
   const maxTokens =
     spec.max_tokens && creator?.maxTokens ? Math.min(spec.max_tokens, creator.maxTokens) : spec.max_tokens;
   const lineage = terms && lineageOf(step, terms);
@@ -109,7 +114,7 @@ function emitTask(
       ...(root && { root }),
       depth: (creator?.depth ?? 0) + 1,
       pool: spec.pool ?? creator?.pool ?? hostedPool,
-      priority: creator ? Math.min(wanted, creator.priority) : wanted,
+      priority: wantedPriority(spec, creator, root === true),
       ...(after.length > 0 && { after }),
       ...(spec.on_dependency_failure === "run" && { run_on_failure: true }),
       ...(spec.detached && { detached: true }),

@@ -7,7 +7,9 @@
  */
 
 import type { RunStatus, WaitMode } from "../contract/shapes.ts";
+import type { PlacedRule } from "../rules/rule.ts";
 import type { LockMode } from "../variables/ops.ts";
+import type { NamedLimit, RulesFrom } from "./rules/run-rules.ts";
 import type { EndState } from "./task.ts";
 import type { TurnPoint } from "./turns.ts";
 import type { BrokenWhy } from "./wait-outcome.ts";
@@ -65,10 +67,26 @@ export interface ErrorData {
   readonly because?: number;
 }
 
+export interface RuleChange {
+  /** Its place among the run's rules. */
+  readonly rule: number;
+  readonly from: RulesFrom;
+  readonly line: number;
+  /** The whole rule. */
+  readonly text: string;
+  /** What was read, in the rule's unit; absent: there was nothing to tell it from. */
+  readonly value?: number;
+  /** How often workers are halved, or doubled, by it now; absent: not at all. */
+  readonly level?: number;
+}
+
 export type SchedulerEvent =
   | {
       readonly type: "run_created";
+      /** Without any rule. */
       readonly limits: Limits;
+      /** Those that were asked for; absent: all have their defaults, or (in old logs) nobody knows. */
+      readonly named?: readonly NamedLimit[];
       readonly snapshot: string;
       readonly name?: string;
       /** The run whose context it began with. */
@@ -267,6 +285,12 @@ export type SchedulerEvent =
   | { readonly type: "run_paused"; readonly reason: string }
   | { readonly type: "run_resumed" }
   | { readonly type: "limits_changed"; readonly tokens: number; readonly nanos?: number }
+  /** In place of those that came from there before. The Markdown is its body. */
+  | { readonly type: "rules_set"; readonly from: RulesFrom; readonly rules: readonly PlacedRule[] }
+  | ({ readonly type: "rule_fired" } & RuleChange)
+  | ({ readonly type: "rule_cleared" } & RuleChange)
+  /** A pull worker has asked for tasks, and said how busy its machine is; logged only where a rule looks at it. */
+  | { readonly type: "worker_load"; readonly pool: string; readonly worker: string; readonly percent: number }
   | {
       readonly type: "run_ended";
       readonly status: Extract<RunStatus, "succeeded" | "failed" | "cancelled">;

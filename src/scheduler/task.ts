@@ -166,6 +166,8 @@ export interface Task {
   readonly base: string;
   /** The lineage that it reads; 0: none that is followed. */
   readonly lineage: number;
+  /** What rules go by. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
 
   phase: Phase;
   generation: number;
@@ -264,6 +266,7 @@ export const blankTask: Task = {
   maxTurns: 0,
   maxTokens: 0,
   lineage: 0,
+  labels: undefined,
   generation: 1,
   turnGeneration: 0,
   attempts: 0,

@@ -173,7 +173,7 @@ test.each([
   ["/v1/runs", { limits: { usd: 0 } }, "validation_failed", "limits.usd"],
   ["/v1/runs", { limits: { usd: "5" } }, "validation_failed", "limits.usd"],
   ["/v1/runs", { limits: { warm_ms: -1 } }, "validation_failed", "limits.warm_ms"],
-  ["/v1/runs", { rules: "# R" }, "not_available", "rules"],
+  ["/v1/runs", { rules: "- be nice" }, "rules_invalid", "rules"],
   ["/v1/runs", { oversight: "" }, "not_available", "oversight"],
   ["/v1/runs", { tools: [{ ...remote, url: "http://tools.example/" }] }, "validation_failed", "tools[0].url"],
   ["/v1/runs", { tools: [{ ...remote, url: "https://127.0.0.1/" }] }, "validation_failed", "tools[0].url"],

@@ -302,10 +302,10 @@ export class World {
     let attempt: Attempt | undefined;
     this.#command((step) => {
       const { header } = this.#state;
-      const { working } = this.#state;
+      const { working, workers } = this.#state;
       const task = nextToStart(step, pool);
       if (!task) return;
-      if (header.status !== "active" || working >= header.limits.workers) throw new Error("[O4] a lease too many");
+      if (header.status !== "active" || working >= workers) throw new Error("[O4] a lease too many");
       const hosted = pool === "hosted";
       const fence = openLease(step, task, `w-${pool}`, hosted ? String(this.#boot) : "");
       attempt = { task: task.n, fence, hosted, reserved: 0, messages: 0 };

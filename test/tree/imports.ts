@@ -16,7 +16,7 @@ interface Layer {
 }
 
 const ground = ["limits", "ids", "lru", "errors"];
-const domain = [...ground, "context", "scheduler", "variables"];
+const domain = [...ground, "context", "rules", "scheduler", "variables"];
 
 export const layers: Readonly<Record<string, Layer>> = {
   limits: { pure: true },
@@ -46,7 +46,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^zod$/],
     pure: true,
   },
-  scheduler: { imports: [...ground, "context", "prices"], types: ["contract", "variables"], pure: true },
+  scheduler: { imports: [...ground, "context", "prices", "rules"], types: ["contract", "variables"], pure: true },
   // Folds of the log.
   trace: { imports: [...ground, "duration", "prices"], types: ["scheduler", "contract"], pure: true },
   // Below the objects and the door, which both read and write through it.

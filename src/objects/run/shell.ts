@@ -11,7 +11,8 @@
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
 import { alarmOverdueMs, alarmRetryMs, outcomesDropEveryMs, sweepEveryMs, urlCallsAtOnce } from "../../limits.ts";
-import { nextReady } from "../../scheduler/attempts.ts";
+import type { Compiled } from "../../rules/parse.ts";
+import { nextReady, startableIn } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
 import { mayStartCalls, nextCall, urlPool } from "../../scheduler/remote-calls.ts";
@@ -31,6 +32,7 @@ import type { NextTask, SeatJob } from "../seat-rpc.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { Partials } from "./partials.ts";
+import { deploymentRules, holdToDeployment } from "./rules.ts";
 import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 import { startHosted } from "./start-hosted.ts";
@@ -52,6 +54,8 @@ export class RunShell {
   readonly signals = new Signals();
   readonly seats = new Seats();
   readonly models: Models;
+  /** Those that every run of the deployment is held to. */
+  readonly rules: Compiled | undefined;
   readonly partials = new Partials(() => this.signals.committed([]));
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
@@ -73,6 +77,7 @@ export class RunShell {
     this.#env = env;
     this.#openSeats = openSeats;
     this.models = new Models(env);
+    this.rules = deploymentRules(env);
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
       () => ctx.storage.sync(),
@@ -232,6 +237,7 @@ export class RunShell {
     const step = new Step(run.state, this.now());
     this.transaction(() => {
       endAttemptsOfOtherBoots(step, boot);
+      holdToDeployment(step, this.rules);
       if (boot !== "" && run.store.meta("boot") !== boot) {
         renewAllLeases(run.state, step.now);
         run.store.setMeta("boot", boot);
@@ -254,9 +260,7 @@ export class RunShell {
   #openWantedSeats(run: LoadedRun): void {
     const { state } = run;
     const now = this.now();
-    const ready = nextReady(state, hostedPool, now) === undefined ? 0 : (state.ready.get(hostedPool)?.size ?? 0);
-    const tasks = Math.min(ready, state.header.limits.workers - state.working);
-    const shards = this.seats.wanted(tasks + urlCallsWanted(state, now), now);
+    const shards = this.seats.wanted(startableIn(state, hostedPool) + urlCallsWanted(state, now), now);
     if (shards.length === 0) return;
     const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
     for (const ticket of tickets) this.seats.sent(ticket, now);
@@ -286,7 +290,13 @@ export class RunShell {
     this.#announced.set(lane, ready);
     this.#telling.add(lane);
     const told = gateStub(this.#env, run.tenant)
-      .announce({ run: run.id, pool, ...(tool && { tool }), ready })
+      .announce({
+        run: run.id,
+        pool,
+        ...(tool && { tool }),
+        ready,
+        ...((run.state.book?.loadRules(pool).length ?? 0) > 0 && { loads: true as const }),
+      })
       .finally(() => {
         this.#telling.delete(lane);
         // What has changed meanwhile.

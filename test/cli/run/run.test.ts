@@ -99,11 +99,11 @@ it("leaves fields of a later Heddle to the server", async () => {
   server.handler = (call) =>
     call.path === "/health"
       ? finished(call)
-      : problem(422, "not_available", { errors: [{ path: "rules", message: "not yet" }] });
+      : problem(422, "not_available", { errors: [{ path: "oversight", message: "not yet" }] });
   const { status, stderr } = await heddle(["run", "-"], {
     env: { HEDDLE_URL: server.url },
-    input: '{"rules": "# R", "tasks": [{"instructions": "x"}]}',
+    input: '{"oversight": "# R", "tasks": [{"instructions": "x"}]}',
   });
-  expect(stderr).toMatch(/The server refuses the file: .*\(not_available\)\n {2}rules: not yet/);
+  expect(stderr).toMatch(/The server refuses the file: .*\(not_available\)\n {2}oversight: not yet/);
   expect(status).toBe(2);
 });
