@@ -42,7 +42,7 @@ export const rulesRoutes = [
       summary: "Replace a run's rules; none: take them away",
       body: rulesBody,
       answer: { status: 200, schema: runView },
-      problems: ["rules_invalid", "run_ended", "no_price"],
+      problems: ["rules_invalid", "run_ended", "below_spent", "no_price"],
     },
     ({ env, tenant, params, body }) => {
       const { rules } = requireRules(body.rules);

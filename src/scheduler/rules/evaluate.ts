@@ -11,9 +11,10 @@
 
 import type { ProblemCode } from "../../errors/codes.ts";
 import { ruleLoadStep, ruleWindowMsDefault } from "../../limits.ts";
+import { usdOf } from "../../prices/price.ts";
 import { sentenceOf } from "../../rules/print.ts";
-import type { Op, PlacedRule, When } from "../../rules/rule.ts";
-import { settleBudget } from "../budget.ts";
+import type { Op, PlacedRule, Rule, When } from "../../rules/rule.ts";
+import { settleBudget, spentTokens } from "../budget.ts";
 import { isRunEnded } from "../run-commands.ts";
 import type { RunState } from "../state.ts";
 import type { Step } from "../step.ts";
@@ -144,6 +145,11 @@ export interface RulesRefusal {
   readonly detail?: string;
 }
 
+function isBelowSpent(state: RunState, rule: Rule): boolean {
+  if (rule.kind === "money") return rule.nanos < (state.header.nanos ?? 0);
+  return rule.kind === "tokens" && rule.max < spentTokens(state);
+}
+
 /** Takes `placed` for all rules that come from there, in place of those that did. A run that paused for its budget looks again. */
 export function replaceRules(
   step: Step,
@@ -158,6 +164,12 @@ export function replaceRules(
   if (money && header.unpricedTokens) {
     const models = (header.unpricedModels ?? []).join(", ") || "models that nobody named";
     return { code: "no_price", detail: `line ${money.line}: ${header.unpricedTokens} tokens of ${models} are spent.` };
+  }
+  // As with POST …/budget; a deployment's rules hold whatever was spent before.
+  const less = from === "run" ? placed.find(({ rule }) => isBelowSpent(state, rule)) : undefined;
+  if (less) {
+    const spent = less.rule.kind === "money" ? `$${usdOf(header.nanos ?? 0)} is` : `${spentTokens(state)} tokens are`;
+    return { code: "below_spent", detail: `line ${less.line}: ${spent} spent.` };
   }
   const before = header.rules?.rules.filter((rule) => rule.from === from).length ?? 0;
   if (before + placed.length === 0) return undefined;
