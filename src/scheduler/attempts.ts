@@ -7,6 +7,7 @@ import { longBackoffMs } from "../limits.ts";
 import { retryWaitMs } from "./backoff.ts";
 import { endOf, endTask, holdBack } from "./ending.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
+import { evaluateRules } from "./rules/evaluate.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { hostedPool, type Running, type Task } from "./task.ts";
@@ -30,8 +31,12 @@ export function startableIn(state: RunState, pool: string): number {
   return Math.max(0, Math.min(ready, state.workers - state.working));
 }
 
-/** As `nextReady`, for a lease that is opened now: what was made ready in this very step may have to wait again (R4). */
+/**
+ * As `nextReady`, for a lease that is opened now: what was made ready in this very step may have to wait again (R4), and what
+ * happened in it may have made a rule fire.
+ */
 export function nextToStart(step: Step, pool: string): Task | undefined {
+  evaluateRules(step);
   for (;;) {
     const task = nextReady(step.state, pool, step.now);
     if (!task) return undefined;

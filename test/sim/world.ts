@@ -316,12 +316,13 @@ export class World {
     let attempt: Attempt | undefined;
     this.#command((step) => {
       const { header } = this.#state;
-      const { working, workers } = this.#state;
       if (this.#rules && pool !== "hosted")
         reportLoad(step, { pool, worker: "w", percent: this.#faults ? this.#rules.load() : 0 });
       const task = nextToStart(step, pool);
       if (!task) return;
       this.#rules?.checkRoom(step.state, task);
+      // As of now: before this lease a rule may have fired.
+      const { working, workers } = this.#state;
       if (header.status !== "active" || working >= workers) throw new Error("[O4] a lease too many");
       const hosted = pool === "hosted";
       const fence = openLease(step, task, `w-${pool}`, hosted ? String(this.#boot) : "");
