@@ -30,6 +30,8 @@ export type {
   PoolWorkerView,
   Projection,
   RemoteToolView,
+  RulesView,
+  RuleView,
   RunStatus,
   RunView,
   TaskState,

@@ -1,48 +1,70 @@
-/** `heddle rules check` */
+/** `heddle rules check` and `heddle rules set` */
 
-import { type Compiled, compileRules } from "../../rules/parse.ts";
+import type { Compiled } from "../../rules/parse.ts";
 import { sentenceOf } from "../../rules/print.ts";
 import type { Command } from "../command.ts";
+import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { readInput } from "../json-input.ts";
-import { oneLine } from "../plain-text.ts";
-import { note, say, sayJson, sayTable } from "../screen/output.ts";
+import { say, sayJson, sayTable } from "../screen/output.ts";
+import { seeHelp, UsageError } from "../usage.ts";
+import { noteRules, readRules } from "./rules-file.ts";
+
+const ask = 'Say what is to be done with which file: "check FILE", or "set FILE RUN".';
 
 export const rulesCommand: Command = {
   name: "rules",
   group: "Steer",
-  summary: "say what a file of rules means, or what is wrong with it",
+  summary: "say what a file of rules means, or give it to a run",
   words: [
-    { name: "ACTION", choices: ["check"] },
+    { name: "ACTION", choices: ["check", "set"] },
     { name: "FILE", names: "file" },
+    { name: "RUN", names: "run", optional: true },
   ],
   flags: {
-    json: { about: 'what was understood, {"rules", "notes"}, or {"errors"}, as one JSON object' },
+    json: { about: 'of check {"rules", "notes"} or {"errors"}, of set the run, as one JSON object' },
   },
-  ask: 'Say what is to be done with which file: "check FILE".',
-  about: `Reads rules in Markdown ("-" for stdin), in which every bullet is a rule, and prints each as it was understood, with its line.
-What is no rule is told of as FILE:LINE, all of it at once. No server is asked.`,
-  more: `Exit status: 0 all of them are rules; 1 some are not; 2 usage, or the file can't be read.
+  ask,
+  about: `check FILE reads rules in Markdown ("-" for stdin), in which every bullet is a rule, and prints each as it was understood,
+with its line. What is no rule is told of as FILE:LINE, all of it at once. No server is asked.
+set FILE RUN gives them to a run in place of its own before; a file without bullets takes them away.`,
+  more: `Exit status: 0 all of them are rules, and the run has them; 1 some are not, or the server refused; 2 usage, or the file
+can't be read; 3 server not reached.
 
-Example: heddle rules check RESOURCES.md`,
-  offline: true,
-  run: async ({ flags, words: [, file] }) => {
-    const compiled = compileRules(readInput(file!));
-    if (flags.json === true) sayJson(asJson(compiled));
-    else if (compiled.ok) sayRules(compiled, file!);
-    else for (const { line, message } of compiled.errors) note(`${nameOf(file!)}:${line}: ${oneLine(message)}`);
-    return compiled.ok ? exitStatus.ok : exitStatus.failed;
+Examples:
+  heddle rules check RESOURCES.md
+  heddle rules set RESOURCES.md run_…`,
+  run: async ({ flags, words: [action, path, run] }) => {
+    const file = readRules(path!);
+    const { compiled } = file;
+    if (action === "set" && run === undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
+    if (action === "check" && run !== undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
+    if (action === "check" && flags.json === true) {
+      sayJson(asJson(compiled));
+      return compiled.ok ? exitStatus.ok : exitStatus.failed;
+    }
+    if (action === "check" && compiled.ok) sayRules(compiled);
+    noteRules(file, path!);
+    if (!compiled.ok) return exitStatus.failed;
+    if (action === "check") return exitStatus.ok;
+    const view = await (await reach()).setRules(run!, file.text);
+    const by = view.rules?.workers.by;
+    if (flags.json === true) sayJson(view);
+    else
+      say(
+        view.rules === null
+          ? `${view.id} has no rules.`
+          : `${view.id} has ${compiled.rules.length} rules of its own; at most ${view.rules.workers.max} tasks work now${by ? ` (${by.rule})` : ""}.`,
+      );
+    return exitStatus.ok;
   },
 };
-
-const nameOf = (file: string): string => (file === "-" ? "stdin" : file);
 
 const asJson = (compiled: Compiled) =>
   compiled.ok
     ? { rules: compiled.rules.map(({ line, rule }) => ({ line, rule: sentenceOf(rule) })), notes: compiled.notes }
     : { errors: compiled.errors };
 
-function sayRules({ rules, notes }: Extract<Compiled, { ok: true }>, file: string): void {
+function sayRules({ rules }: Extract<Compiled, { ok: true }>): void {
   if (rules.length === 0) say("There are no rules: no line begins with a bullet.");
   else
     sayTable(
@@ -52,5 +74,4 @@ function sayRules({ rules, notes }: Extract<Compiled, { ok: true }>, file: strin
       ],
       rules,
     );
-  for (const { line, message } of notes) note(`${nameOf(file)}:${line}: note: ${oneLine(message)}`);
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestServer } from "../lib/contract-server.ts";
 import { heddleHere } from "../lib/in-process.ts";
 
 let folder: string;
@@ -20,6 +21,39 @@ const file = (text: string): string => {
 // Nobody listens there: no server is asked.
 const check = (path: string, ...flags: string[]) =>
   heddleHere(["rules", "check", path, ...flags], { HEDDLE_URL: "http://127.0.0.1:9" });
+
+describe("heddle rules set", () => {
+  const said = () => server.calls.at(-1);
+  const server = new TestServer(({ body }) => {
+    const { rules = "" } = (body ?? {}) as { rules?: string };
+    const by = { from: "run", line: 1, rule: "at most 8 workers" };
+    return { status: 200, body: { id: "run_1", rules: rules === "" ? null : { rules: [], workers: { max: 8, by } } } };
+  });
+  beforeAll(() => server.start());
+  afterAll(() => server.stop());
+  const set = (text: string, ...more: string[]) =>
+    heddleHere(["rules", "set", file(text), ...more], { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_test" });
+
+  it("gives a run the file as it is, and says what binds it now", async () => {
+    const text = "# R\n- At most 8 workers.\n- at most 9 workers\n";
+    expect(await set(text, "run_1")).toEqual({
+      status: 0,
+      stdout: "run_1 has 2 rules of its own; at most 8 tasks work now (at most 8 workers).\n",
+      stderr: expect.stringMatching(/RULES\.md:3: note: line 2 is about the same/),
+    });
+    expect(said()).toMatchObject({ method: "PUT", path: "/v1/runs/run_1/rules", body: { rules: text } });
+    expect(JSON.parse((await set(text, "run_1", "--json")).stdout)).toMatchObject({ id: "run_1" });
+    expect((await set("", "run_1")).stdout).toBe("run_1 has no rules.\n");
+  });
+
+  it("sends nothing that is no rule, and asks for the run", async () => {
+    const before = server.calls.length;
+    expect(await set("- be nice", "run_1")).toMatchObject({ status: 1, stdout: "" });
+    expect(await set("- at most 8 workers")).toMatchObject({ status: 2 });
+    expect(await check(file("- at most 8 workers"), "run_1")).toMatchObject({ status: 2 });
+    expect(server.calls.length).toBe(before);
+  });
+});
 
 describe("heddle rules check", () => {
   it("prints what was understood", async () => {
