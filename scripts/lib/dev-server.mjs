@@ -39,7 +39,7 @@ const silentMs = 30_000;
 
 /** Variables of the caller's environment that the worker gets. */
 const passedOn =
-  /^(ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|ANTHROPIC_MODEL|OPENAI_API_KEY|OPENAI_BASE_URL|OPENAI_MODEL|HEDDLE_PRICES|HEDDLE_MODEL\w*|SEATS)$/;
+  /^(ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|ANTHROPIC_MODEL|OPENAI_API_KEY|OPENAI_BASE_URL|OPENAI_MODEL|HEDDLE_PRICES|HEDDLE_RULES|HEDDLE_MODEL\w*|SEATS)$/;
 
 /**
  * Starts a server and resolves when `GET /health` answers 200.
@@ -178,7 +178,7 @@ class Server {
         return;
       }
       // What waiting can't mend is said at once.
-      if (health?.text.includes("HEDDLE_PRICES")) {
+      if (/HEDDLE_(PRICES|RULES)/.test(health?.text ?? "")) {
         await this.#stop();
         throw new StopError(JSON.parse(health.text).detail);
       }
