@@ -120,8 +120,9 @@ const ruleText = ({ from, line, rule }: RuleView): string => `line ${line} of th
 
 /** Those with a condition that hold now, or did. */
 function rulesText({ rules }: RunView): string | undefined {
-  const fired = rules?.rules.filter((rule) => rule.fired);
-  if (!fired?.length) return rules ? `${rules.rules.length}, of which none has fired` : undefined;
+  if (!rules) return undefined;
+  const fired = rules.rules.filter((rule) => rule.fired);
+  if (fired.length === 0) return `${rules.rules.length}`;
   return fired
     .map((rule) => `${rule.on ? "holds now" : "held before"} (fired ${rule.fired}×): ${ruleText(rule)}`)
     .join("\n");

@@ -53,7 +53,7 @@ Examples:
       say(
         view.rules === null
           ? `${view.id} has no rules.`
-          : `${view.id} has ${compiled.rules.length} rules of its own; at most ${view.rules.workers.max} tasks work now${by ? ` (${by.rule})` : ""}.`,
+          : `${view.id} has ${compiled.rules.length} rules of its own; at most ${view.rules.workers.max} ${view.rules.workers.max === 1 ? "task works" : "tasks work"} now${by ? ` (${by.rule})` : ""}.`,
       );
     return exitStatus.ok;
   },
