@@ -52,6 +52,8 @@ export const idempotencyKeyCharsMax = 255;
 export const nameCharsMax = 200;
 export const labelsMax = 16;
 export const labelCharsMax = 64;
+/** Groups that a batch may make. */
+export const batchGroupsMax = 100;
 /** Dependencies of one task. */
 export const afterMax = 256;
 /** Causes of an error that are told of, nearest first: more is no longer read, and each costs a row of the log. */

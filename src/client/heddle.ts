@@ -44,6 +44,7 @@ import type {
   CompleteRequest,
   CompleteToolCallRequest,
   FailRequest,
+  Groups,
   JsonSchemaTool,
   LeasesRequest,
   McpTool,
@@ -199,7 +200,7 @@ export class Heddle {
   /** Posts 1 to 1,000 tasks, all or nothing. */
   createTasks(
     run: string,
-    body: { tasks: TaskSpec[]; from?: string },
+    body: { tasks: TaskSpec[]; groups?: Groups; from?: string },
     options: CallOptions = {},
   ): Promise<CreatedTasks> {
     return this.#post(`${at(run)}/tasks`, body, options);

@@ -63,6 +63,10 @@ export interface TaskSpec {
   /** Ids or keys. */
   after?: string[];
   on_dependency_failure?: "skip" | "run";
+  /** The group of this batch that it is in: all of them must succeed, unless `groups` says otherwise. */
+  group?: string;
+  /** Runs when the task fails, and its result counts instead; or undoes a success whose group failed. */
+  on_failure?: { task: StandInSpec };
   /** 0–9, 9 first. */
   priority?: number;
   pool?: string;
@@ -77,6 +81,34 @@ export interface TaskSpec {
   detached?: boolean;
   labels?: Record<string, string>;
 }
+
+/** What it leaves out is as its task has it. `{{key}}` may name what the task depends on. */
+export interface StandInSpec {
+  title?: string;
+  instructions: string;
+  context?: string;
+  fork?: Fork;
+  pool?: string;
+  model?: string;
+  max_turns?: number;
+  max_tokens?: number;
+  timeout_ms?: number;
+  retries?: { limit?: number; backoff_ms?: number };
+  output_schema?: Record<string, unknown>;
+}
+
+/** Terms of groups, by name. */
+export type Groups = Record<
+  string,
+  {
+    /** How many members must succeed; all by default. */
+    require?: number;
+    /** When that can't be any more: cancel the others (default), or let them go on. */
+    on_failure?: "cancel" | "continue";
+    /** When so many have succeeded: let the others go on (default), or cancel them. */
+    when_met?: "continue" | "cancel";
+  }
+>;
 
 export interface RunLimits {
   workers?: number;
@@ -123,6 +155,8 @@ export interface RunSpec {
   limits?: RunLimits;
   /** In Markdown: every bullet is a rule. */
   rules?: string;
+  /** When a posted task fails and nothing answers for it: go on (default), or cancel the rest and end as failed. */
+  policy?: { on_failure: "continue" | "cancel" };
   tools?: RemoteTool[];
   root?: TaskSpec;
 }

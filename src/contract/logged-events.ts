@@ -159,6 +159,27 @@ const ruleChange = {
   value: z.number().exactOptional(),
   level: z.int().min(1).max(limits.ruleLevelsMax).exactOptional(),
 };
+const labels = z.record(text(limits.labelCharsMax), text(limits.labelCharsMax));
+const groupName = z.string().regex(keyPattern);
+
+/** What bounds a task's work, and its fork. */
+const workTerms = {
+  pool: poolName,
+  timeout_ms: z.int().min(1).max(limits.runTimeoutMsMax),
+  retry_limit: z.int().min(0).max(limits.retriesMax),
+  backoff_ms: z.int().min(0).max(limits.backoffMsMax),
+  max_turns: z.int().min(1).max(limits.maxTurnsMax),
+  max_tokens: z.int().min(1).exactOptional(),
+  snapshot: snapshotHash,
+  call: callId.exactOptional(),
+  fork: text(limits.nameCharsMax),
+} as const;
+
+const standInTerms = z.strictObject({
+  title: text(limits.nameCharsMax).exactOptional(),
+  ...workTerms,
+  labels: labels.exactOptional(),
+});
 
 /** The fields of each type of event, `type` and `causes` apart. */
 const fields = {
@@ -171,6 +192,7 @@ const fields = {
     snapshot: snapshotHash,
     name: text(limits.nameCharsMax).exactOptional(),
     from: text(limits.nameCharsMax).exactOptional(),
+    fail_fast: z.literal(true).exactOptional(),
   },
   run_imported: {},
   context_appended: { snapshot: snapshotHash },
@@ -181,23 +203,35 @@ const fields = {
     parent: z.int().min(0).max(limits.runTasksMax),
     root: z.literal(true).exactOptional(),
     depth: z.int().min(1).max(limits.runDepthMax),
-    pool: poolName,
+    ...workTerms,
     priority,
     after: z.array(task).max(limits.afterMax).exactOptional(),
     run_on_failure: z.literal(true).exactOptional(),
     detached: z.literal(true).exactOptional(),
-    timeout_ms: z.int().min(1).max(limits.runTimeoutMsMax),
-    retry_limit: z.int().min(0).max(limits.retriesMax),
-    backoff_ms: z.int().min(0).max(limits.backoffMsMax),
-    max_turns: z.int().min(1).max(limits.maxTurnsMax),
-    max_tokens: z.int().min(1).exactOptional(),
-    snapshot: snapshotHash,
-    call: callId.exactOptional(),
-    fork: text(limits.nameCharsMax),
     fork_why: text(limits.reasonCharsMax).exactOptional(),
     lineage: seq.exactOptional(),
-    labels: z.record(text(limits.labelCharsMax), text(limits.labelCharsMax)).exactOptional(),
+    labels: labels.exactOptional(),
+    on_failure: standInTerms.exactOptional(),
+    stands_in: z.strictObject({ why: z.enum(["fallback", "compensation"]), seq }).exactOptional(),
   },
+  group_created: {
+    name: groupName,
+    members: z.array(task).min(1).max(limits.batchTasksMax),
+    require: z.int().min(1).max(limits.batchTasksMax),
+    fail_fast: z.literal(true).exactOptional(),
+    drop_rest: z.literal(true).exactOptional(),
+    followers: z.array(task).max(limits.batchTasksMax).exactOptional(),
+  },
+  group_decided: {
+    task,
+    name: groupName,
+    verdict: z.enum(["met", "failed"]),
+    succeeded: count,
+    ended: count,
+    size: count,
+  },
+  task_fell_back: { task, error, usage: usage.exactOptional(), unread: inboxSeqs.exactOptional() },
+  run_failing: { task },
   task_ready: { task, why: z.enum(["dependencies", "backoff", "wake", "given_back", "budget"]) },
   task_held: { task },
   task_started: {
@@ -300,7 +334,7 @@ const fields = {
   task_retried: {
     task,
     generation: seq,
-    why: z.enum(["asked", "dependency_retried", "parent_retried"]),
+    why: z.enum(["asked", "dependency_retried", "parent_retried", "group_retried"]),
     from: turnPoint.exactOptional(),
   },
   lineage_begun: {
@@ -396,8 +430,16 @@ export const loggedEvents: Schemas = Object.fromEntries(
 
 const messages = z.array(z.unknown()).max(limits.messagesPerCallMax);
 const outcome = z.looseObject({ kind: z.string() });
+const standInBody = z.strictObject({
+  instructions: z.string(),
+  context: z.string().exactOptional(),
+  output_schema: z.record(z.string(), z.unknown()).exactOptional(),
+  model: text(limits.nameCharsMax).exactOptional(),
+});
+/** What stands in for a task has its texts in that one's body. */
 const created = z.strictObject({
   instructions: z.string(),
+  on_failure: standInBody.exactOptional(),
   context: z.union([z.string(), z.strictObject({ messages: z.array(z.string()) })]).exactOptional(),
   output_schema: z.record(z.string(), z.unknown()).exactOptional(),
   model: text(limits.nameCharsMax).exactOptional(),
@@ -415,7 +457,7 @@ const toolEnd = z.discriminatedUnion("kind", [
 export const loggedBodies: { readonly [Type in LoggedType]?: z.ZodType } = {
   // What the tools are is looked at where schemas can be read (import-lines.ts).
   run_created: z.strictObject({ tools: z.array(z.looseObject({ input_schema: z.string() })) }).optional(),
-  task_created: created,
+  task_created: created.optional(),
   message_received: z.strictObject({ message: z.string() }),
   rules_set: z.strictObject({ text: text(limits.rulesCharsMax) }).optional(),
   call_waiting: z.union([z.strictObject({ messages }), z.strictObject({ arguments: z.string() })]).optional(),

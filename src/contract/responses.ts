@@ -155,6 +155,7 @@ const waitingOn = z
     z.strictObject({ tools: z.array(toolWait) }),
     z.strictObject({ backoff_until: at }),
     z.strictObject({ children: z.int() }),
+    z.strictObject({ fallback: z.string().describe("The task that runs because this one failed.") }),
     z.strictObject({ budget: z.literal(true) }),
     z.strictObject({ cache_warming: z.string().describe("The task that reads the shared prefix first."), until: at }),
   ])
@@ -208,6 +209,21 @@ export const taskView = z
     waiting_on: waitingOn,
     pending_messages: z.int().describe("Messages to it that its next turn shows."),
     children_failed: z.int(),
+    group: z
+      .strictObject({
+        name: z.string(),
+        state: z.enum(["open", "met", "failed"]),
+        require: z.int().describe("How many must succeed."),
+        succeeded: z.int(),
+        ended: z.int(),
+        size: z.int(),
+      })
+      .nullable(),
+    stand_in: z.string().describe("The task that its `on_failure` became.").nullable(),
+    stands_in_for: z
+      .strictObject({ task: z.string(), why: z.enum(["fallback", "compensation"]) })
+      .describe("The task that failed, or whose work this one undoes.")
+      .nullable(),
     fork: z.strictObject({ snapshot: z.string(), mode: z.string(), reason: z.string().exactOptional() }),
   })
   .meta({ id: "Task" });

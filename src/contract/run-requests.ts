@@ -89,6 +89,12 @@ export const createRunBody = z
       .describe("The main agent, if Heddle is to host it; the run then ends as it does.")
       .exactOptional(),
     rules: rulesText.exactOptional(),
+    policy: z
+      .strictObject({ on_failure: z.enum(["continue", "cancel"]) })
+      .describe(
+        'When a posted task fails and nothing answers for it: go on (default), or "cancel" the rest and end as failed.',
+      )
+      .exactOptional(),
     oversight: unavailable,
     tools: remoteToolsSchema
       .describe("Tools that agents of the run may call, and that workers or endpoints of yours carry out.")

@@ -183,6 +183,7 @@ export type WaitingOn =
   | { tools: ToolWait[] }
   | { backoff_until: number }
   | { children: number }
+  | { fallback: string }
   | { budget: true }
   | { cache_warming: string; until: number }
   | null;
@@ -229,7 +230,24 @@ export interface TaskView {
   /** Messages to it that its next turn shows. */
   pending_messages: number;
   children_failed: number;
+  /** The group that it is in. */
+  group: GroupView | null;
+  /** The task that its `on_failure` became, in the present generation. */
+  stand_in: string | null;
+  /** The task that failed, or whose work it undoes. */
+  stands_in_for: { task: string; why: "fallback" | "compensation" } | null;
   fork: { snapshot: string; mode: string; reason?: string };
+}
+
+export interface GroupView {
+  name: string;
+  state: "open" | "met" | "failed";
+  /** How many must succeed. */
+  require: number;
+  succeeded: number;
+  /** Those that succeeded included. */
+  ended: number;
+  size: number;
 }
 
 /** A turn of a task's present generation. */

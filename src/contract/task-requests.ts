@@ -5,7 +5,7 @@ import * as limits from "../limits.ts";
 import { messagesSchema } from "./message.ts";
 import { pageQuery } from "./paging.ts";
 import { namedTaskSpec } from "./run-requests.ts";
-import { snapshotHash, taskReference } from "./task-spec.ts";
+import { groupsSchema, snapshotHash, taskReference } from "./task-spec.ts";
 
 export const taskStates = [
   "waiting",
@@ -20,6 +20,7 @@ export const taskStates = [
 
 export const createTasksBody = z.strictObject({
   tasks: z.array(namedTaskSpec).min(1).max(limits.batchTasksMax),
+  groups: groupsSchema.exactOptional(),
   from: snapshotHash.describe("The snapshot to fork; default: the run's head.").exactOptional(),
 });
 

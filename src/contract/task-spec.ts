@@ -31,23 +31,87 @@ const labelsSchema = z
   .refine((labels) => Object.keys(labels).length <= limits.labelsMax, `at most ${limits.labelsMax} labels`)
   .describe("Names with values, inherited by the task's own tasks.");
 
+const title = z.string().min(1).max(limits.nameCharsMax).describe("A few words for people who watch the run.");
+
+const instructions = z
+  .string()
+  .min(1)
+  .refine(
+    (text) => fitsUtf8(text, limits.instructionsBytesMax),
+    withProblem("instructions_too_large", `at most ${limits.instructionsBytesMax} bytes`),
+  )
+  .describe(
+    "What this task is to do and what its result is to look like. {{key}} or {{key.path}} stands for another task's result.",
+  );
+
+const model = z.string().min(1).max(limits.nameCharsMax).describe("Another model; the prompt cache is then cold.");
+const maxTurns = z.int().min(1).max(limits.maxTurnsMax).describe("Model requests that the task may make.");
+const maxTokens = z.int().min(1).describe("Tokens that the task and all tasks under it may spend.");
+
+const timeoutMs = z
+  .int()
+  .min(1)
+  .max(limits.runTimeoutMsMax)
+  .describe("From its first start to its end, waiting included.");
+
+const retries = z
+  .strictObject({
+    limit: z.int().min(0).max(limits.retriesMax).optional(),
+    backoff_ms: z.int().min(0).max(limits.backoffMsMax).optional(),
+  })
+  .describe("Repeats after transient failures; 2 by default.");
+
+const outputSchema = z
+  .record(z.string(), z.unknown())
+  .describe("JSON Schema that the result must match; the result is then JSON, and {{key.path}} can pick from it.");
+
+/** What runs in place of a task that failed, or undoes it; what is left out is as the task has it. */
+const standInSchema = z.strictObject({
+  title: title.optional(),
+  instructions,
+  context: z.string().describe("What it needs beyond the forked context.").optional(),
+  fork: forkSchema.optional(),
+  pool: pool.describe("Where it runs.").optional(),
+  model: model.optional(),
+  max_turns: maxTurns.optional(),
+  max_tokens: maxTokens.optional(),
+  timeout_ms: timeoutMs.optional(),
+  retries: retries.optional(),
+  output_schema: outputSchema.optional(),
+});
+
+export type StandInSpec = z.infer<typeof standInSchema>;
+
+/** How many members of a group must succeed, and what that means for the others. */
+const groupTermsSchema = z.strictObject({
+  require: z.int().min(1).max(limits.batchTasksMax).describe("How many must succeed; all by default.").optional(),
+  on_failure: z
+    .enum(["cancel", "continue"])
+    .describe("When that can't be any more: cancel the others (default), or let them go on.")
+    .optional(),
+  when_met: z
+    .enum(["continue", "cancel"])
+    .describe("When so many have succeeded: let the others go on (default), or cancel them.")
+    .optional(),
+});
+
+const groupName = z.string().regex(keyPattern, "a group's name is [a-z][a-z0-9_-]{0,63}");
+
+export const groupsSchema = z
+  .record(groupName, groupTermsSchema)
+  .refine((groups) => Object.keys(groups).length <= limits.batchGroupsMax, `at most ${limits.batchGroupsMax} groups`)
+  .describe('Terms of the groups that these tasks name: {"reviews": {"require": 2}}.');
+
+export type Groups = z.infer<typeof groupsSchema>;
+
 export const taskSpecSchema = z.strictObject({
   key: z
     .string()
     .regex(keyPattern, "a key is [a-z][a-z0-9_-]{0,63}")
     .describe("A name of your choice, unique among the tasks that you create; other tasks refer to it.")
     .optional(),
-  title: z.string().min(1).max(limits.nameCharsMax).describe("A few words for people who watch the run.").optional(),
-  instructions: z
-    .string()
-    .min(1)
-    .refine(
-      (text) => fitsUtf8(text, limits.instructionsBytesMax),
-      withProblem("instructions_too_large", `at most ${limits.instructionsBytesMax} bytes`),
-    )
-    .describe(
-      "What this task is to do and what its result is to look like. {{key}} or {{key.path}} stands for another task's result.",
-    ),
+  title: title.optional(),
+  instructions,
   context: z
     .union([z.string(), messagesSchema], "expected text or an array of messages")
     .describe("What this task needs beyond the forked context: text, or messages in the conversation's own format.")
@@ -56,22 +120,30 @@ export const taskSpecSchema = z.strictObject({
   after: z
     .array(reference)
     .max(limits.afterMax)
-    .describe("Tasks, by key or id, that must end first; their results are shown to this one, in this order.")
+    .describe(
+      "Tasks, by key or id, that must end first; their results are shown to this one, in this order. A group of these tasks: it must not fail.",
+    )
     .optional(),
   on_dependency_failure: z
     .enum(["skip", "run"])
     .describe("When one of them fails: skip this task (default), or run it and show it the error.")
     .optional(),
+  group: groupName
+    .describe(
+      "A group of tasks created together: all must succeed, else the others are cancelled; `groups` can say otherwise.",
+    )
+    .optional(),
+  on_failure: z
+    .strictObject({ task: standInSchema })
+    .describe(
+      "A fallback: runs if this task fails, sees why, and its result counts instead. If this task succeeds but its group fails, it runs to undo the work.",
+    )
+    .optional(),
   priority: z.int().min(0).max(9).describe("0–9; 9 starts first, 5 is the default.").optional(),
   pool: pool.describe("Where it runs; leave out for your own pool.").optional(),
-  model: z
-    .string()
-    .min(1)
-    .max(limits.nameCharsMax)
-    .describe("Another model; the prompt cache is then cold.")
-    .optional(),
-  max_turns: z.int().min(1).max(limits.maxTurnsMax).describe("Model requests that the task may make.").optional(),
-  max_tokens: z.int().min(1).describe("Tokens that the task and all tasks under it may spend.").optional(),
+  model: model.optional(),
+  max_turns: maxTurns.optional(),
+  max_tokens: maxTokens.optional(),
   on_context_too_long: z
     .union(
       [z.enum(["fail"]), z.strictObject({ last: z.int().min(1).max(limits.lastTurnsMax) })],
@@ -81,23 +153,9 @@ export const taskSpecSchema = z.strictObject({
       'When its conversation no longer fits the model: "fail" (default), or {"last": n}: go on with its instructions and the newest n turns.',
     )
     .optional(),
-  timeout_ms: z
-    .int()
-    .min(1)
-    .max(limits.runTimeoutMsMax)
-    .describe("From its first start to its end, waiting included.")
-    .optional(),
-  retries: z
-    .strictObject({
-      limit: z.int().min(0).max(limits.retriesMax).optional(),
-      backoff_ms: z.int().min(0).max(limits.backoffMsMax).optional(),
-    })
-    .describe("Repeats after transient failures; 2 by default.")
-    .optional(),
-  output_schema: z
-    .record(z.string(), z.unknown())
-    .describe("JSON Schema that the result must match; the result is then JSON, and {{key.path}} can pick from it.")
-    .optional(),
+  timeout_ms: timeoutMs.optional(),
+  retries: retries.optional(),
+  output_schema: outputSchema.optional(),
   detached: z.boolean().describe("true: the task may outlive the one that created it.").optional(),
   labels: labelsSchema.optional(),
 });

@@ -19,7 +19,7 @@ import { unfitJson } from "./json-bounds.ts";
 import { type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
 import { resultValue } from "./result-value.ts";
 import type { ToolAnnotations, ToolFormat, WaitMode } from "./shapes.ts";
-import { type TaskSpec, taskReference, taskSpecSchema } from "./task-spec.ts";
+import { type Groups, groupsSchema, type TaskSpec, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { tasksWithTexts, taskWithTexts } from "./task-texts.ts";
 import { parseVariableCall, RefusedArguments, variableKinds, variableTools } from "./variable-tools.ts";
 
@@ -30,7 +30,7 @@ type InspectTarget =
   | { run: true };
 
 export type ToolCallParsed =
-  | { tool: "create_task"; tasks: TaskSpec[] }
+  | { tool: "create_task"; tasks: TaskSpec[]; groups: Groups }
   | { tool: "await_tasks"; tasks: string[]; mode: WaitMode; timeoutMs?: number }
   | { tool: "inspect"; target: InspectTarget }
   | { tool: "cancel_task"; task: string; reason?: string }
@@ -70,6 +70,7 @@ const batchSchema = z.strictObject(
       .min(1)
       .max(limits.batchTasksMax)
       .describe("The tasks to create, all or none. They may refer to one another by key, in any order."),
+    groups: groupsSchema.optional(),
   },
   {
     error: (issue) =>
@@ -101,10 +102,12 @@ const tools: Record<ToolName, Tool> = {
       "Give either `tasks`, or the fields of one single task.",
     ].join("\n\n"),
     parameters: batchOrOne,
-    parse: (args, text) =>
-      Object.hasOwn(args, "tasks")
-        ? { tool: "create_task", tasks: tasksWithTexts(batchSchema.parse(args).tasks, text) }
-        : { tool: "create_task", tasks: [taskWithTexts(taskSpecSchema.parse(args), text)] },
+    parse: (args, text) => {
+      if (!Object.hasOwn(args, "tasks"))
+        return { tool: "create_task", tasks: [taskWithTexts(taskSpecSchema.parse(args), text)], groups: {} };
+      const { tasks, groups = {} } = batchSchema.parse(args);
+      return { tool: "create_task", tasks: tasksWithTexts(tasks, text), groups };
+    },
   },
 
   await_tasks: tool(
@@ -301,7 +304,15 @@ export function argumentsObject(
 /** The flat form of create_task: `tasks`, or one task's fields beside it; those are explained once, under `tasks`. */
 function batchOrOne(): JsonSchema {
   const { required: _, ...batch } = jsonSchemaOf(batchSchema, "input");
-  const { tasks } = batch.properties as { tasks: { items: { properties: Record<string, JsonSchema> } } };
-  const bare = Object.entries(tasks.items.properties).map(([name, { description: _, ...field }]) => [name, field]);
-  return { ...batch, properties: { tasks, ...Object.fromEntries(bare) } };
+  const { tasks, groups } = batch.properties as { tasks: { items: Fields }; groups: JsonSchema };
+  const { on_failure: standIn } = tasks.items.properties as { on_failure: { properties: { task: Fields } } };
+  standIn.properties.task.properties = bare(standIn.properties.task);
+  return { ...batch, properties: { tasks, groups, ...bare(tasks.items) } };
 }
+
+interface Fields {
+  properties: Record<string, JsonSchema>;
+}
+
+const bare = ({ properties }: Fields): Record<string, JsonSchema> =>
+  Object.fromEntries(Object.entries(properties).map(([name, { description: _, ...field }]) => [name, field]));

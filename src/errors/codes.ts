@@ -121,6 +121,11 @@ export const problems = {
     title: "The task has not ended",
     hint: "Only an ended task can be retried; cancel it first.",
   },
+  stands_in: {
+    status: 409,
+    title: "A fallback or a compensation is not retried alone",
+    hint: "Retry the task that it stands in for (its `parent`).",
+  },
   task_ended: {
     status: 409,
     title: "The task has ended, or its own work is done",

@@ -274,6 +274,22 @@ export const faults = {
     ends: "cancelled",
     event: "task_ended",
   },
+  group_failed: {
+    at: "task",
+    what: "The task's group can't have the successes that it requires any more.",
+    known: "Members ended otherwise than `succeeded`, and the group's `on_failure` is `cancel`.",
+    retry: never,
+    ends: "cancelled",
+    event: "task_ended",
+  },
+  group_met: {
+    at: "task",
+    what: "The task's group has the successes that it requires.",
+    known: "Enough members succeeded, and the group's `when_met` is `cancel`.",
+    retry: never,
+    ends: "cancelled",
+    event: "task_ended",
+  },
   cancelled: {
     at: "task",
     what: "The task was cancelled.",
@@ -285,7 +301,7 @@ export const faults = {
   run_ended: {
     at: "task",
     what: "The run ended.",
-    known: "`finish` with `cancel`, or the run's root ended.",
+    known: "`finish` with `cancel`, the run's root ended, or a task failed in a run that fails fast.",
     retry: never,
     ends: "cancelled",
     event: "task_ended",

@@ -68,6 +68,7 @@ export const runRoutes = [
         context: source ? { ...source.head, messages: [] } : contextInput(body.context, rawAt(text, ["context"])),
         ...(source && body.from && { steps: source.steps, from: body.from.run }),
         limits: body.limits ?? {},
+        ...(body.policy?.on_failure === "cancel" && { failFast: true }),
         ...(tools && tools.length > 0 && { tools }),
         ...(rules && { rules: { rules, text: body.rules! } }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),

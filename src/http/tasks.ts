@@ -41,6 +41,7 @@ export const taskRoutes = [
         "duplicate_key",
         "dependency_cycle",
         "limit_tasks",
+        "limit_depth",
         "pool_not_allowed",
         "open_calls",
         "run_ended",
@@ -49,7 +50,11 @@ export const taskRoutes = [
     ({ env, tenant, params, body, text, idem }) =>
       ask(
         runObject(env, tenant, params.run).createTasks(
-          { tasks: tasksWithTexts(body.tasks, text), ...(body.from !== undefined && { from: body.from }) },
+          {
+            tasks: tasksWithTexts(body.tasks, text),
+            groups: body.groups ?? {},
+            ...(body.from !== undefined && { from: body.from }),
+          },
           idem,
         ),
       ),
@@ -145,7 +150,7 @@ export const taskRoutes = [
       summary: "Begin a new generation of an ended task, from its start or after one of its turns",
       body: retryBody,
       answer: task,
-      problems: ["task_not_ended", "final_turn", "unknown_turn", "dependency_cycle"],
+      problems: ["task_not_ended", "stands_in", "final_turn", "unknown_turn", "dependency_cycle", "limit_tasks"],
     },
     ({ env, tenant, params, body, idem }) =>
       ask(runObject(env, tenant, params.run).retryTask(params.task, body.from_turn, idem)),

@@ -31,7 +31,7 @@ import type {
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
-import type { TaskSpec } from "../contract/task-spec.ts";
+import type { Groups, TaskSpec } from "../contract/task-spec.ts";
 import type { FaultData } from "../errors/fault.ts";
 import type { PlacedRule } from "../rules/rule.ts";
 
@@ -65,6 +65,8 @@ export interface CreateRunInput {
   limits: LimitsInput;
   tools?: readonly RemoteTool[];
   root?: TaskSpec;
+  /** The first failure that nothing answers for ends the run. */
+  failFast?: boolean;
   /** The messages of `context`, which has none then, as the steps in which another run got them. */
   steps?: readonly (readonly MessageText[])[];
   /** That other run, for the log. */
@@ -76,6 +78,13 @@ export interface CreateRunInput {
 export interface RulesInput {
   readonly rules: readonly PlacedRule[];
   readonly text: string;
+}
+
+export interface CreateTasksInput {
+  tasks: readonly TaskSpec[];
+  groups?: Groups;
+  /** The snapshot to fork; default: the head. */
+  from?: string;
 }
 
 /** A place in a run whose context another one begins with; default: its head. */
@@ -237,7 +246,7 @@ export interface RunSchedulerRpc {
   /** With `after`, an ancestor of it, only the messages that follow that one. */
   snapshot(hash: string, after?: string): Promise<Reply<SnapshotView>>;
 
-  createTasks(input: { tasks: TaskSpec[]; from?: string }, idem?: Idem): Promise<Reply<CreatedTasks>>;
+  createTasks(input: CreateTasksInput, idem?: Idem): Promise<Reply<CreatedTasks>>;
   tasks(input: { state?: TaskState; limit: number; cursor?: string }): Promise<Reply<Page<TaskView>>>;
   task(id: string): Promise<Reply<TaskView>>;
   taskContext(id: string): Promise<Reply<SnapshotView>>;

@@ -27,25 +27,18 @@ import type {
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
-import type { TaskSpec } from "../contract/task-spec.ts";
 import { objectWaitMax, objectWorkMax, pageBytesMax, seatShards } from "../limits.ts";
 import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
-import { cancelTask, settle } from "../scheduler/ending.ts";
+import { cancelTask } from "../scheduler/end-task.ts";
+import { settle } from "../scheduler/ending.ts";
 import { finishStep } from "../scheduler/finish-step.ts";
 import { reportUnmoved } from "../scheduler/movers.ts";
 import { retryTask } from "../scheduler/retry.ts";
 import { replaceRules } from "../scheduler/rules/evaluate.ts";
-import {
-  cancelRun,
-  changeBudget,
-  finishRun,
-  isRunEnded,
-  pauseRun,
-  type Refusal,
-  resumeRun,
-} from "../scheduler/run-commands.ts";
+import { cancelRun, changeBudget, finishRun, pauseRun, type Refusal, resumeRun } from "../scheduler/run-commands.ts";
+import { isRunEnded } from "../scheduler/state.ts";
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
 import { contextText } from "../storage/run/context-tree.ts";
@@ -54,6 +47,7 @@ import type { Env } from "./env.ts";
 import type {
   CompleteInput,
   CreateRunInput,
+  CreateTasksInput,
   EventsAnswer,
   EventsInput,
   ExportCursor,
@@ -272,7 +266,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   // ---- tasks -----------------------------------------------------------------------------------------------------------
 
-  async createTasks(input: { tasks: TaskSpec[]; from?: string }, idem?: Idem): Promise<Reply<CreatedTasks>> {
+  async createTasks(input: CreateTasksInput, idem?: Idem): Promise<Reply<CreatedTasks>> {
     return this.#shell.command((step, run): Reply<CreatedTasks> => {
       const base = input.from ?? step.state.header.snapshot;
       if (!run.store.tree.find(base)) {
@@ -282,7 +276,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
       const forked = forkAll(run, { base, callId: undefined, creator: undefined }, input.tasks);
       if (!forked.ok) return forked;
-      const outcome = createTasks(step, undefined, forked.tasks, run.numberOf);
+      const outcome = createTasks(step, undefined, forked.tasks, run.numberOf, input.groups);
       if (!outcome.ok) return { ok: false, fault: outcome.refusal };
       return ok({
         tasks: outcome.tasks.map((task) => ({

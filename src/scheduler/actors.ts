@@ -6,7 +6,7 @@
  * A2. It may act at any time: what it holds may come free, and its waits for messages and futures are no deadlock.
  */
 
-import { letGo } from "./ending.ts";
+import { letGo } from "./end-task.ts";
 import type { SchedulerEvent } from "./events.ts";
 import type { Step } from "./step.ts";
 import { isActor, isLive, type Running, type Task } from "./task.ts";

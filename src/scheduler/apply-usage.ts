@@ -58,8 +58,17 @@ function pay({ header }: RunState, task: Task, { in: input, out, model, nanos, s
 }
 
 function forAncestry(state: RunState, task: Task, change: (one: Task) => void): void {
-  for (let one: Task | undefined = task; one; one = one.parent > 0 ? state.find(one.parent) : undefined) {
+  for (const one of capping(state, task)) {
     change(one);
     state.dirty.add(one.n);
+  }
+}
+
+/** The task and those above it whose `max_tokens` bind it: what stands in for a task begins with what is its own (Z4). */
+export function* capping(state: RunState, task: Task): Generator<Task> {
+  for (let one: Task | undefined = task; one; ) {
+    yield one;
+    const parent: Task | undefined = one.parent > 0 ? state.find(one.parent) : undefined;
+    one = parent && one.scope?.standsIn ? state.find(parent.parent) : parent;
   }
 }

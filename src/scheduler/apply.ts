@@ -9,24 +9,30 @@ import { chainLengthMax, cyclesRemembered } from "../limits.ts";
 import { endActor, openActor } from "./apply-actors.ts";
 import * as attempts from "./apply-attempts.ts";
 import { dropCalls, endCall, waitInCall } from "./apply-calls.ts";
+import * as groups from "./apply-groups.ts";
 import * as inbox from "./apply-inbox.ts";
 import * as lineages from "./apply-lineages.ts";
 import * as remote from "./apply-remote-calls.ts";
 import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
+import { standInOf } from "./fallbacks.ts";
 import { inherit, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
 import * as rules from "./rules/apply-rules.ts";
 import { cyclesOf, type RunState } from "./state.ts";
 import {
   appended,
+  type Dependent,
+  hasFallenBack,
   isEnded,
   isHeldBack,
   isLive,
+  isStandIn,
   isUnstarted,
   joinsParent,
   newTask,
   nothing,
+  type Scope,
   settles,
   type Task,
 } from "./task.ts";
@@ -56,6 +62,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       if (event.named) header.named = event.named;
       header.snapshot = event.snapshot;
       header.name = event.name ?? "";
+      if (event.fail_fast) header.failFast = true;
       header.createdAt = at;
       return;
     case "run_imported":
@@ -145,6 +152,15 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "call_blocked":
       attempts.block(state, event);
       return;
+    case "group_created":
+      groups.createGroup(state, event);
+      return;
+    case "group_decided":
+      groups.decideGroup(state, event);
+      return;
+    case "task_fell_back":
+      groups.fallBack(state, event, seq);
+      return;
     case "task_parked":
       attempts.park(state, event, seq);
       return;
@@ -196,9 +212,15 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.endedAt = at;
       return;
     case "run_reopened":
-      header.status = "active";
-      header.reason = "";
+      if (header.endedAt > 0) {
+        header.status = "active";
+        header.reason = "";
+      }
       header.endedAt = 0;
+      delete header.failing;
+      return;
+    case "run_failing":
+      header.failing = event.task;
       return;
     case "finding":
       header.findings++;
@@ -240,7 +262,7 @@ function countCycle({ header }: RunState, cycle: string): void {
 
 function createTask(state: RunState, event: Of<"task_created">, seq: number, at: number): void {
   const after = event.after ?? nothing;
-  const pending = unsettled(state, { after, runOnFailure: event.run_on_failure === true });
+  const pending = unsettled(state, { after, runOnFailure: event.run_on_failure === true, scope: undefined });
   const task = newTask({
     n: event.task,
     key: event.key,
@@ -261,12 +283,15 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     lineage: event.lineage ?? 0,
     labels: event.labels && state.sameLabels(event.labels),
     base: state.sameHash(event.snapshot),
+    scope: scopeOf(event),
     phase: pending > 0 ? { state: "waiting", pending, until: 0 } : { state: "ready", since: at, resumed: false, seq },
     readyAt: pending > 0 ? 0 : at,
   });
   state.tasks.set(task.n, task);
   state.dirty.add(task.n);
   state.header.taskCount = Math.max(state.header.taskCount, task.n);
+  if (event.on_failure) state.header.standIns = (state.header.standIns ?? 0) + 1;
+  if (event.stands_in && state.header.standIns) state.header.standIns--;
   if (event.root) state.header.root = task.n;
   if (task.key !== undefined) {
     let names = state.keys.get(task.parent);
@@ -293,10 +318,17 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     }
   }
   state.indexTask(task);
+  // Its parent waits for it from the first.
+  if (hasFallenBack(state.find(task.parent))) raiseEffective(state, task, state.task(task.parent).effective);
 }
 
-const unsettled = (state: RunState, { after, runOnFailure }: Pick<Task, "after" | "runOnFailure">): number =>
-  after.filter((n) => !settles(state.find(n), runOnFailure)).length;
+const unsettled = (state: RunState, task: Pick<Task, "after"> & Dependent): number =>
+  task.after.filter((n) => !settles(state.find(n), task)).length;
+
+function scopeOf({ on_failure: onFailure, stands_in: standsIn }: Of<"task_created">): Scope | undefined {
+  if (standsIn) return { standsIn };
+  return onFailure && { onFailure };
+}
 
 /** The task that joins this one as its child. */
 const joiner = (state: RunState, task: Task): Task | undefined =>
@@ -326,6 +358,7 @@ function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: numb
   const because = event.error?.because ?? 0;
   state.setPhase(task, { state: event.state, seq: event.result_seq ?? seq, because });
   task.endedAt = at;
+  groups.countMember(state, task, 1);
   if (event.state === "failed" && !task.observed) state.header.unhandled++;
   for (const n of task.after) {
     const dependency = state.live(n);
@@ -339,7 +372,7 @@ function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: numb
   }
   for (const n of task.dependents) {
     const dependent = state.live(n);
-    if (!dependent || !isHeldBack(dependent) || !settles(task, dependent.runOnFailure)) continue;
+    if (!dependent || !isHeldBack(dependent) || !settles(task, dependent)) continue;
     dependent.phase.pending--;
     state.dirty.add(n);
   }
@@ -368,6 +401,8 @@ function retryTask(state: RunState, event: Of<"task_retried">, seq: number, at: 
     state.header.unhandled--;
     if (parent) parent.childrenFailed--;
   }
+  groups.countMember(state, task, -1);
+  if (standInOf(state, task)) state.header.standIns = (state.header.standIns ?? 0) + 1;
   task.generation = event.generation;
   task.losses = 0;
   task.failures = 0;
@@ -407,7 +442,7 @@ function voidChildren(state: RunState, task: Task, before: number): void {
   const names = state.keys.get(task.n);
   for (const n of task.children) {
     const child = state.task(n);
-    if (child.createdSeq < before) {
+    if (child.createdSeq < before && !isStandIn(child)) {
       kept.push(n);
       continue;
     }

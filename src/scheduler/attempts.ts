@@ -5,7 +5,8 @@
 import { type AttemptFault, type FaultClass, faults } from "../errors/faults.ts";
 import { longBackoffMs } from "../limits.ts";
 import { retryWaitMs } from "./backoff.ts";
-import { endOf, endTask, holdBack } from "./ending.ts";
+import { endOf, endTask } from "./end-task.ts";
+import { holdBack } from "./ending.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
 import { evaluateRules } from "./rules/evaluate.ts";
 import type { RunState } from "./state.ts";

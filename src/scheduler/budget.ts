@@ -9,6 +9,7 @@
 
 import { faults } from "../errors/faults.ts";
 import { type Price, worstCost } from "../prices/price.ts";
+import { capping } from "./apply-usage.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import type { Running, Task } from "./task.ts";
@@ -40,7 +41,7 @@ export function freeNanos({ header }: RunState): number | undefined {
 export function needsReservation(state: RunState, task: Task): boolean {
   const { tokens, nanos = 0 } = state.header.limits;
   if (tokens > 0 || nanos > 0 || state.book?.taskTokens) return true;
-  for (let one: Task | undefined = task; one; one = state.find(one.parent)) if (one.maxTokens > 0) return true;
+  for (const one of capping(state, task)) if (one.maxTokens > 0) return true;
   return false;
 }
 
@@ -81,7 +82,7 @@ export function subtreeTokens(state: RunState, task: Task): { left: number; unre
   const own = state.book?.taskTokens || Number.POSITIVE_INFINITY;
   let left = own - task.inputTokens - task.outputTokens;
   let unreserved = left;
-  for (let one: Task | undefined = task; one; one = state.find(one.parent)) {
+  for (const one of capping(state, task)) {
     if (one.maxTokens === 0) continue;
     left = Math.min(left, one.maxTokens - one.treeTokens);
     unreserved = Math.min(unreserved, one.maxTokens - one.treeTokens - one.treeReserved + task.reserved);

@@ -10,6 +10,8 @@ import { isEnded, type Phase, type Task } from "./task.ts";
 
 type Logged = SchedulerEvent & { readonly causes?: readonly number[] };
 type TaskEnded = Extract<Logged, { type: "task_ended" }>;
+/** The end of a task, or of its own work by a failure. */
+type WorkEnded = TaskEnded | Extract<Logged, { type: "task_fell_back" }>;
 
 /** The task that another ended because of. */
 export interface Because {
@@ -30,7 +32,7 @@ export interface Reader {
 export function causesOf(ended: TaskEnded, most: number, reader: Reader): Because[] {
   // One more than is told, so that the last one told names what it follows from (E6).
   const found: Omit<Because, "because">[] = [];
-  for (let at: TaskEnded | undefined = ended; at?.error?.because && found.length <= most; ) {
+  for (let at: WorkEnded | undefined = ended; at?.error?.because && found.length <= most; ) {
     const n: number = at.error.because;
     at = endOf(n, at, reader);
     found.push(at ? told(at) : { task: n, state: reader.task(n).phase.state });
@@ -41,17 +43,17 @@ export function causesOf(ended: TaskEnded, most: number, reader: Reader): Becaus
   });
 }
 
-const told = ({ task, state, error }: TaskEnded): Omit<Because, "because"> => ({
-  task,
-  state,
-  ...(error && { error }),
+const told = (event: WorkEnded): Omit<Because, "because"> => ({
+  task: event.task,
+  state: event.type === "task_ended" ? event.state : "failed",
+  ...(event.error && { error: event.error }),
 });
 
 /** The end of task `n` that `follower` names; where it names none, the one that the task is in. */
-function endOf(n: number, { causes = [] }: TaskEnded, { event, task }: Reader): TaskEnded | undefined {
+function endOf(n: number, { causes = [] }: WorkEnded, { event, task }: Reader): WorkEnded | undefined {
   for (const seq of causes) {
     const cause = event(seq);
-    if (cause?.type === "task_ended" && cause.task === n) return cause;
+    if ((cause?.type === "task_ended" || cause?.type === "task_fell_back") && cause.task === n) return cause;
   }
   const now = task(n);
   if (!isEnded(now)) return undefined;

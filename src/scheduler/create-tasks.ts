@@ -4,19 +4,19 @@
  * C1. A refusal changes nothing and says which task and field it is about.
  * C2. A reference `{{key}}` is a dependency, whether `after` names it or not.
  * C3. The waits-for relation stays free of cycles: within the batch, and through ancestors that wait for their children.
+ * C7. A group is made whole with its batch: its members are tasks of it, and so are the tasks that come after it.
  * C4. Events are in topological order, so `apply` meets every dependency before its dependents; numbers are in batch order.
  */
 
 import { findReferences } from "../context/references.ts";
-import type { TaskSpec } from "../contract/task-spec.ts";
+import type { Groups, StandInSpec, TaskSpec } from "../contract/task-spec.ts";
 import type { ProblemCode } from "../errors/codes.ts";
 import type { FieldError } from "../errors/fault.ts";
 import * as limits from "../limits.ts";
 import { meetEndedDependencies, settle } from "./ending.ts";
-import type { LineageTerms } from "./events.ts";
+import type { LineageTerms, StandInTerms } from "./events.ts";
 import { joinedChildren, providersOf } from "./inheritance.ts";
-import { isRunEnded } from "./run-commands.ts";
-import type { RunState } from "./state.ts";
+import { isRunEnded, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { hostedPool, joinsParent, type Task } from "./task.ts";
 
@@ -33,8 +33,18 @@ export interface NewTask {
   readonly root?: true;
   /** A prefix that is worth following, which it shares with others of the same snapshot and model. */
   readonly lineage?: LineageTerms;
+  /** What stands in for it when it fails. */
+  readonly standIn?: NewStandIn;
   /** The model that will be called for it, where nobody knows what that costs. */
   readonly unpriced?: string;
+}
+
+/** `spec` has all that the task would lend it. */
+export interface NewStandIn {
+  readonly spec: StandInSpec;
+  readonly base: string;
+  readonly fork: string;
+  readonly call?: string;
 }
 
 export interface BatchRefusal {
@@ -55,19 +65,24 @@ export function createTasks(
   creator: Task | undefined,
   batch: readonly NewTask[],
   numberOf: TaskNumberOf,
+  terms: Groups = {},
 ): BatchOutcome {
   const { state } = step;
-  const refusal = checkLimits(state, creator, batch) ?? checkKeys(state, creator, batch);
-  if (refusal) return { ok: false, refusal };
   const first = state.header.taskCount + 1;
+  const groups = membersOf(batch, first);
+  const refusal =
+    checkLimits(state, creator, batch) ?? checkKeys(state, creator, batch) ?? checkGroups(batch, groups, terms);
+  if (refusal) return { ok: false, refusal };
   const byKey = new Map(
     batch.flatMap(({ spec }, i) => (spec.key === undefined ? [] : [[spec.key, first + i] as const])),
   );
   const nameOf = (name: string) => resolveName(state, creator, byKey, name, numberOf);
   const edges: number[][] = [];
   for (const [i, one] of batch.entries()) {
-    const resolved = resolveEdges(state, creator, nameOf, first, i, one.spec);
+    const resolved = resolveEdges({ state, creator, nameOf, groups, first }, i, one.spec);
     if (!Array.isArray(resolved)) return { ok: false, refusal: resolved };
+    const strange = strangeReference(nameOf, resolved, i, one.spec);
+    if (strange) return { ok: false, refusal: strange };
     edges.push(resolved);
   }
   const order = topological(edges, first);
@@ -81,6 +96,7 @@ export function createTasks(
     depth.set(i, 1 + Math.max(0, ...inBatch));
     emitTask(step, creator, batch[i]!, first + i, edges[i]!);
   }
+  for (const [name, members] of groups) emitGroup(step, batch, { name, members, first, terms: terms[name] ?? {} });
   const tasks = batch.map((_, i) => state.task(first + i));
   for (const i of order) meetEndedDependencies(step, tasks[i]!);
   settle(step);
@@ -96,13 +112,11 @@ export function wantedPriority({ priority }: TaskSpec, creator: Task | undefined
 function emitTask(
   step: Step,
   creator: Task | undefined,
-  { spec, base, fork, forkWhy, call, root, lineage: terms }: NewTask,
+  { spec, base, fork, forkWhy, call, root, lineage: terms, standIn }: NewTask,
   n: number,
   after: readonly number[],
 ): void {
-  const runLimits = step.state.header.limits;
-  const maxTokens =
-    spec.max_tokens && creator?.maxTokens ? Math.min(spec.max_tokens, creator.maxTokens) : spec.max_tokens;
+  const clamped = clampedTo(step.state, creator, spec);
   const lineage = terms && lineageOf(step, terms);
   step.emit(
     {
@@ -113,29 +127,22 @@ function emitTask(
       parent: creator?.n ?? 0,
       ...(root && { root }),
       depth: (creator?.depth ?? 0) + 1,
-      pool: spec.pool ?? creator?.pool ?? hostedPool,
       priority: wantedPriority(spec, creator, root === true),
       ...(after.length > 0 && { after }),
       ...(spec.on_dependency_failure === "run" && { run_on_failure: true }),
       ...(spec.detached && { detached: true }),
-      timeout_ms: Math.min(
-        spec.timeout_ms ?? runLimits.timeoutMs,
-        creator?.timeoutMs ?? runLimits.timeoutMs,
-        runLimits.timeoutMs,
-      ),
-      retry_limit: spec.retries?.limit ?? limits.retriesDefault,
-      backoff_ms: spec.retries?.backoff_ms ?? limits.backoffMsDefault,
-      max_turns: spec.max_turns ?? limits.maxTurnsDefault,
-      ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+      ...clamped,
       snapshot: base,
       ...(call !== undefined && { call }),
       fork,
       ...(forkWhy !== undefined && { fork_why: forkWhy }),
       ...(lineage !== undefined && { lineage }),
       ...(spec.labels && { labels: spec.labels }),
+      ...(standIn && { on_failure: standInTerms(step.state, creator, spec, standIn) }),
     },
     {
       instructions: spec.instructions,
+      ...(standIn && { on_failure: standInBody(standIn.spec) }),
       ...(spec.context !== undefined && { context: spec.context }),
       ...(spec.output_schema && { output_schema: spec.output_schema }),
       ...(spec.model !== undefined && { model: spec.model }),
@@ -143,6 +150,50 @@ function emitTask(
     },
   );
 }
+
+/** What the creator and the run bound of a task, or of what stands in for one. */
+function clampedTo(
+  { header: { limits: run } }: RunState,
+  creator: Task | undefined,
+  spec: Pick<TaskSpec, "pool" | "timeout_ms" | "retries" | "max_turns" | "max_tokens">,
+) {
+  const { max_tokens: most } = spec;
+  const maxTokens = most && creator?.maxTokens ? Math.min(most, creator.maxTokens) : most;
+  return {
+    pool: spec.pool ?? creator?.pool ?? hostedPool,
+    timeout_ms: Math.min(spec.timeout_ms ?? run.timeoutMs, creator?.timeoutMs ?? run.timeoutMs, run.timeoutMs),
+    retry_limit: spec.retries?.limit ?? limits.retriesDefault,
+    backoff_ms: spec.retries?.backoff_ms ?? limits.backoffMsDefault,
+    max_turns: spec.max_turns ?? limits.maxTurnsDefault,
+    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+  };
+}
+
+/** Z4: what it does not say itself it has from the task. */
+function standInTerms(
+  state: RunState,
+  creator: Task | undefined,
+  { pool, timeout_ms, retries, max_turns, max_tokens, labels, title }: TaskSpec,
+  { spec, base, fork, call }: NewStandIn,
+): StandInTerms {
+  const its = (name: string | undefined) => name && `${name} (on failure)`.slice(0, limits.nameCharsMax);
+  const wanted = { pool, timeout_ms, retries, max_turns, max_tokens, title: its(title), ...spec };
+  return {
+    ...(wanted.title !== undefined && { title: wanted.title }),
+    ...clampedTo(state, creator, wanted),
+    snapshot: base,
+    ...(call !== undefined && { call }),
+    fork,
+    ...(labels && { labels }),
+  };
+}
+
+const standInBody = ({ instructions, context, output_schema: schema, model }: StandInSpec) => ({
+  instructions,
+  ...(context !== undefined && { context }),
+  ...(schema && { output_schema: schema }),
+  ...(model !== undefined && { model }),
+});
 
 /** The lineage of these terms, begun when none is followed yet. */
 function lineageOf(step: Step, terms: LineageTerms): number {
@@ -159,10 +210,20 @@ function checkLimits(state: RunState, creator: Task | undefined, batch: readonly
   const { header } = state;
   const run = header.limits;
   if (isRunEnded(state)) return { code: "run_ended", detail: `The run ${header.status}.` };
-  if (header.taskCount + batch.length > run.tasks) {
+  if (header.failing && !creator) return { code: "run_ended", detail: "A task failed, and the run fails fast." };
+  const standIns = batch.filter(({ standIn }) => standIn).length;
+  const taken = header.taskCount + (header.standIns ?? 0);
+  if (taken + batch.length + standIns > run.tasks) {
+    const more = standIns > 0 ? `${batch.length} more, and ${standIns} for their on_failure,` : `${batch.length} more`;
+    return { code: "limit_tasks", detail: `The run has ${taken} of ${run.tasks} tasks; ${more} do not fit.` };
+  }
+  const below = batch.findIndex(({ standIn }) => standIn && (creator?.depth ?? 0) + 2 > run.depth);
+  if (below >= 0) {
+    const errors = [{ path: `tasks[${below}].on_failure`, message: "one level too deep" }];
     return {
-      code: "limit_tasks",
-      detail: `The run has ${header.taskCount} of ${run.tasks} tasks; ${batch.length} more do not fit.`,
+      code: "limit_depth",
+      detail: `It runs one level below its task, and depth is limited to ${run.depth}.`,
+      errors,
     };
   }
   for (const [i, { unpriced }] of run.nanos ? batch.entries() : []) {
@@ -183,10 +244,14 @@ function checkLimits(state: RunState, creator: Task | undefined, batch: readonly
       detail: `A task may create ${run.children} children; ${creator.childrenMade} exist and ${batch.length} more were asked for.`,
     };
   }
-  for (const [i, { spec }] of batch.entries()) {
-    if (spec.pool === undefined || spec.pool === creator.pool || run.pools.includes(spec.pool)) continue;
+  for (const [i, { spec, standIn }] of batch.entries()) {
+    const strange = [spec.pool, standIn?.spec.pool].findIndex(
+      (pool) => pool !== undefined && pool !== creator.pool && !run.pools.includes(pool),
+    );
+    if (strange < 0) continue;
+    const path = `tasks[${i}].${["pool", "on_failure.task.pool"][strange]}`;
     const detail = `The creator's pool is "${creator.pool}", and limits.pools names ${run.pools.length ? run.pools.join(", ") : "no other"}.`;
-    return { code: "pool_not_allowed", detail, errors: [{ path: `tasks[${i}].pool`, message: "not allowed" }] };
+    return { code: "pool_not_allowed", detail, errors: [{ path, message: "not allowed" }] };
   }
   return undefined;
 }
@@ -209,12 +274,90 @@ function checkKeys(state: RunState, creator: Task | undefined, batch: readonly N
   return undefined;
 }
 
+/** The numbers of each group's members. */
+function membersOf(batch: readonly NewTask[], first: number): Map<string, number[]> {
+  const groups = new Map<string, number[]>();
+  for (const [i, { spec }] of batch.entries()) {
+    if (spec.group === undefined) continue;
+    const members = groups.get(spec.group);
+    if (members) members.push(first + i);
+    else groups.set(spec.group, [first + i]);
+  }
+  return groups;
+}
+
+function checkGroups(
+  batch: readonly NewTask[],
+  groups: ReadonlyMap<string, readonly number[]>,
+  terms: Groups,
+): BatchRefusal | undefined {
+  const bad = (path: string, detail: string): BatchRefusal => ({
+    code: "validation_failed",
+    detail,
+    errors: [{ path, message: detail }],
+  });
+  if (groups.size > limits.batchGroupsMax)
+    return bad("tasks", `A batch makes at most ${limits.batchGroupsMax} groups.`);
+  for (const [name, { require }] of Object.entries(terms)) {
+    const size = groups.get(name)?.length ?? 0;
+    if (size === 0) return bad(`groups.${name}`, `No task of the batch is in the group "${name}".`);
+    if (require && require > size) return bad(`groups.${name}.require`, `The group "${name}" has ${size} tasks.`);
+  }
+  const i = batch.findIndex(({ spec }) => spec.key !== undefined && groups.has(spec.key));
+  if (i < 0) return undefined;
+  const { key } = batch[i]!.spec;
+  const errors = [{ path: `tasks[${i}].key`, message: "is a group's name" }];
+  return { code: "duplicate_key", detail: `"${key}" names a task and a group.`, errors };
+}
+
+function emitGroup(
+  step: Step,
+  batch: readonly NewTask[],
+  group: { name: string; members: readonly number[]; first: number; terms: Groups[string] },
+): void {
+  const { name, members, first, terms } = group;
+  const followers = [...batch.keys()].filter((i) => batch[i]!.spec.after?.includes(name)).map((i) => first + i);
+  step.emit({
+    type: "group_created",
+    name,
+    members,
+    require: terms.require ?? members.length,
+    ...(terms.on_failure !== "continue" && { fail_fast: true }),
+    ...(terms.when_met === "cancel" && { drop_rest: true }),
+    ...(followers.length > 0 && { followers }),
+  });
+}
+
+/** A stand-in is given what its task was given: its references name what the task depends on (Z4). */
+function strangeReference(
+  nameOf: (name: string) => number | undefined,
+  edges: readonly number[],
+  place: number,
+  { on_failure: onFailure }: TaskSpec,
+): BatchRefusal | undefined {
+  for (const field of ["instructions", "context"] as const) {
+    for (const { key } of findReferences(onFailure?.task[field] ?? "")) {
+      if (edges.includes(nameOf(key) ?? 0)) continue;
+      const errors = [{ path: `tasks[${place}].on_failure.task.${field}`, message: `"${key}"` }];
+      const detail = `on_failure refers to "${key}", which its task does not depend on: put it into the task's "after".`;
+      return { code: "unknown_task", detail, errors };
+    }
+  }
+  return undefined;
+}
+
+/** What names in a batch are looked up in. */
+interface Names {
+  readonly state: RunState;
+  readonly creator: Task | undefined;
+  readonly nameOf: (name: string) => number | undefined;
+  readonly groups: ReadonlyMap<string, readonly number[]>;
+  readonly first: number;
+}
+
 /** Dependencies of one task as numbers: `after` in its order, then references that it does not name (C2). */
 function resolveEdges(
-  state: RunState,
-  creator: Task | undefined,
-  nameOf: (name: string) => number | undefined,
-  first: number,
+  { state, creator, nameOf, groups, first }: Names,
   place: number,
   spec: TaskSpec,
 ): number[] | BatchRefusal {
@@ -226,6 +369,13 @@ function resolveEdges(
   }
   const edges = new Set<number>();
   for (const { name, path } of names) {
+    const members = path.includes(".after[") ? groups.get(name) : undefined;
+    if (members?.includes(first + place)) {
+      const errors = [{ path, message: `"${name}"` }];
+      return { code: "dependency_cycle", detail: `A task can't wait for its own group: "${name}".`, errors };
+    }
+    for (const member of members ?? []) edges.add(member);
+    if (members) continue;
     const n = nameOf(name);
     const errors = [{ path, message: `"${name}"` }];
     if (n === undefined)

@@ -7,125 +7,51 @@
  * E4. What follows from an end is a worklist, not a recursion: a chain of 10,000 skips needs no stack.
  */
 
-import { type FaultWith, faults } from "../errors/faults.ts";
-import { leaveBarriers } from "./barriers.ts";
-import type { ErrorData, UsageDelta } from "./events.ts";
+import { cancelAll, endOf, endTask } from "./end-task.ts";
+import { reportNotUndone, standInOf } from "./fallbacks.ts";
+import { groupOf, isFailedGroupOf, settleGroup, verdictOf } from "./groups.ts";
 import { handOver } from "./hand-over.ts";
 import { joinedChildren } from "./inheritance.ts";
 import { findStuck } from "./liveness.ts";
+import { isRunEnded } from "./state.ts";
 import type { Step } from "./step.ts";
-import { type EndState, isActor, isEnded, isLive, isUnstarted, joinsParent, settles, type Task } from "./task.ts";
+import {
+  type Ended,
+  type FallenBack,
+  followsGroupOf,
+  hasFallenBack,
+  isEnded,
+  isStandIn,
+  isUnstarted,
+  joinsParent,
+  settles,
+  type Task,
+} from "./task.ts";
 import { observe, settleCalls } from "./waits.ts";
 
-export interface End {
-  readonly state: EndState;
-  readonly error?: ErrorData;
-  readonly result?: unknown;
-  /** The event that already carries the result. */
-  readonly resultSeq?: number;
-  readonly usage?: UsageDelta;
-  /** How many of the messages to it its worker has seen, though no turn shows them. */
-  readonly seen?: number;
-  /** The events that this end follows from. */
-  readonly causes?: readonly number[];
-}
-
-/** The end that a fault's rule gives its task, with the class as the error's code. */
-export const endOf = (fault: EndingFault, message: string, because?: number) => ({
-  state: faults[fault].ends,
-  error: { code: fault, message, ...(because !== undefined && { because }) },
-});
-
-type EndingFault = FaultWith<{ readonly ends: Exclude<EndState, "succeeded"> }>;
-
-/** Ends a live task; `settle` must follow before the step is over. */
-export function endTask(step: Step, task: Task, end: End): void {
-  const { state, error, result, resultSeq, usage, causes, seen } = end;
-  letGo(step, task, causes);
-  step.emit(
-    {
-      type: "task_ended",
-      task: task.n,
-      state,
-      ...(error && { error }),
-      ...(resultSeq !== undefined && { result_seq: resultSeq }),
-      ...(usage && { usage }),
-      ...unread(task, seen),
-    },
-    result === undefined ? undefined : { result },
-    causes,
-  );
-}
-
-/** The task's own work is done: it ends, or waits for its live children with the result recorded. */
-export function completeTask(
-  step: Step,
-  task: Task,
-  fence: number,
-  result: unknown,
-  usage?: UsageDelta,
-  seen = 0,
-): void {
-  if (task.liveChildren > 0) {
-    letGo(step, task);
-    const more = { ...(usage && { usage }), ...unread(task, seen) };
-    step.emit({ type: "task_parked", task: task.n, fence, on: "children", ...more }, { result });
-  } else {
-    endTask(step, task, { state: "succeeded", result, seen, ...(usage && { usage }) });
-  }
-}
-
-/** Messages that come to an end with the task's work, so that the log tells what became of each. */
-function unread({ inbox }: Task, seen = 0): { unread?: number[] } {
-  const left = inbox.slice(seen).map(({ seq }) => seq);
-  return left.length === 0 ? {} : { unread: left };
-}
-
-/** A task whose work is done holds nothing and arrives nowhere; `handOver` hands on what it had. */
-export function letGo(step: Step, task: Task, causes?: readonly number[]): void {
-  leaveBarriers(step, task);
-  for (const { name, token } of task.holds) {
-    step.emit({ type: "lock_released", task: task.n, name, token, why: "ended" }, undefined, causes);
-  }
-  for (const { name, permits } of task.permits) {
-    step.emit({ type: "permits_released", task: task.n, name, permits, why: "ended" }, undefined, causes);
-  }
-}
-
-/** Cancels a live task and, through `settle`, all that ends with it. */
-export function cancelTask(step: Step, task: Task, message: string): void {
-  endTask(step, task, endOf("cancelled", message));
-}
-
-/** Cancels every live task of the run at once, so that none of them is skipped or started on the way. */
-export function cancelAll(
-  step: Step,
-  code: "cancelled" | "run_ended",
-  message: string,
-  which?: (task: Task) => boolean,
-  /** The task whose end it follows from. */
-  because?: Task,
-): void {
-  const causes = because && step.endSeqs(because.n);
-  const end = { ...endOf(code, message, because?.n), ...(causes && { causes }) };
-  for (const task of [...step.state.tasks.values()]) {
-    if (isLive(task) && !isActor(task) && (!which || which(task))) endTask(step, task, end);
-  }
-}
-
-/** Draws every consequence of the ends of this step (E4), and ends the run when that is one. */
-export function settle(step: Step): void {
+/**
+ * Draws every consequence of the ends of this step (E4), and ends the run when that is one.
+ * @param over the whole run is being ended: its groups decide nothing any more
+ */
+export function settle(step: Step, over: "tasks" | "run" = "tasks"): void {
   for (let n = step.nextEnded(); n !== undefined; n = step.nextEnded()) {
     const task = step.state.task(n);
+    if (hasFallenBack(task)) endChildren(step, task);
     if (!isEnded(task)) continue;
     reportUnobserved(step, task);
     endChildren(step, task);
+    if (over === "tasks") settleGroup(step, task);
     releaseDependents(step, task);
     settleCalls(step, task);
     joinParent(step, task);
     if (task.n === step.state.header.root) endSiblings(step, task);
+    if (over === "tasks") {
+      reportNotUndone(step, task);
+      failFast(step, task);
+    }
   }
   handOver(step);
+  endFailingRun(step);
   endRunWithRoot(step);
 }
 
@@ -149,10 +75,13 @@ function reportUnobserved(step: Step, task: Task): void {
   );
 }
 
+/** E2; what stands in for a task whose own work has failed goes on. */
 function endChildren(step: Step, task: Task): void {
   if (task.phase.state === "succeeded") return;
-  const end = endOf("parent_ended", `Its parent ${task.phase.state}.`, task.n);
+  const state = isEnded(task) ? task.phase.state : "failed";
+  const end = endOf("parent_ended", `Its parent ${state}.`, task.n);
   for (const child of [...joinedChildren(step.state, task)]) {
+    if (!isEnded(task) && isStandIn(child)) continue;
     endTask(step, child, { ...end, causes: step.endSeqs(task.n) });
   }
 }
@@ -162,11 +91,12 @@ function releaseDependents(step: Step, task: Task): void {
   for (const n of task.dependents) {
     const dependent = step.state.live(n);
     if (dependent?.phase.state !== "waiting" || dependent.phase.until > 0) continue;
-    if (task.phase.state !== "succeeded" && !dependent.runOnFailure) {
+    if (!settles(task, dependent)) {
       skip(step, dependent, task, causes);
       continue;
     }
-    observe(step, task);
+    // Failures in a group are its verdict's to answer for (J4).
+    if (dependent.runOnFailure) observe(step, task);
     if (dependent.phase.pending === 0)
       step.emit({ type: "task_ready", task: n, why: "dependencies" }, undefined, causes);
   }
@@ -177,6 +107,7 @@ export function meetEndedDependencies(step: Step, task: Task): void {
   for (const n of task.after) {
     const dependency = step.state.task(n);
     if (!isEnded(dependency) || dependency.phase.state === "succeeded") continue;
+    if (!task.runOnFailure && followsGroupOf(task, dependency) && !isFailedGroupOf(step.state, dependency)) continue;
     if (!task.runOnFailure) {
       // What did not succeed names its end by its phase, in whichever step that was.
       skip(step, task, dependency, [dependency.phase.seq]);
@@ -191,7 +122,7 @@ export function meetEndedDependencies(step: Step, task: Task): void {
  * waits for the new result (R4). Where that waits for the task itself it never comes, and the task is skipped.
  */
 export function holdBack(step: Step, task: Task): void {
-  if (!isUnstarted(task) || task.after.every((n) => settles(step.state.find(n), task.runOnFailure))) return;
+  if (!isUnstarted(task) || task.after.every((n) => settles(step.state.find(n), task))) return;
   const { ending } = findStuck(step.state, task.after, { held: task.n });
   const stuck = task.after.find((n) => ending.has(n));
   if (stuck !== undefined) {
@@ -213,7 +144,20 @@ function joinParent(step: Step, task: Task): void {
   if (!joinsParent(task)) return;
   const parent = step.state.live(task.parent);
   if (parent?.phase.state !== "parked" || parent.phase.on !== "children" || parent.liveChildren > 0) return;
-  endTask(step, parent, { state: "succeeded", resultSeq: parent.phase.seq, causes: step.endSeqs(task.n) });
+  if (hasFallenBack(parent)) concludeFallback(step, parent, step.endSeqs(task.n));
+  else endTask(step, parent, { state: "succeeded", resultSeq: parent.phase.seq, causes: step.endSeqs(task.n) });
+}
+
+/** Z2; a child that was retried meanwhile may have ended after the fallback. */
+function concludeFallback(step: Step, task: Task & { phase: FallenBack }, causes: readonly number[]): void {
+  const fallback = standInOf(step.state, task) as Task & { phase: Ended };
+  if (fallback.phase.state === "succeeded") {
+    endTask(step, task, { state: "succeeded", resultSeq: fallback.phase.seq, causes });
+    return;
+  }
+  // The task answers for both failures.
+  observe(step, fallback);
+  endTask(step, task, { state: "failed", error: { ...task.phase.failed, because: fallback.n }, causes });
 }
 
 /** Tasks posted to a run with a root are the root's siblings: they end with it unless detached. */
@@ -221,10 +165,32 @@ function endSiblings(step: Step, root: Task): void {
   cancelAll(step, "run_ended", "The run's root ended.", (task) => task.parent === 0 && !task.detached, root);
 }
 
+/** A failure among the tasks posted to the run that neither a dependent nor a group answers for, where the run fails fast. */
+function failFast(step: Step, task: Task): void {
+  const { header } = step.state;
+  if (!header.failFast || header.failing || isRunEnded(step.state)) return;
+  if (task.parent !== 0 || task.phase.state !== "failed" || task.observed) return;
+  const group = groupOf(step.state, task);
+  if (group && verdictOf(group) !== "failed") return;
+  step.emit({ type: "run_failing", task: task.n }, undefined, step.endSeqs(task.n));
+  cancelAll(step, "run_ended", "A task failed, and the run fails fast.", (one) => !undoes(step, one), task);
+}
+
+/** Whether it, or what made it, is a compensation. */
+function undoes({ state }: Step, task: Task): boolean {
+  for (let one: Task | undefined = task; one; one = state.find(one.parent))
+    if (one.scope?.standsIn?.why === "compensation") return true;
+  return false;
+}
+
+function endFailingRun(step: Step): void {
+  if (!step.state.header.failing || step.state.liveCount() > 0 || isRunEnded(step.state)) return;
+  step.emit({ type: "run_ended", status: "failed", reason: "task_failed" });
+}
+
 function endRunWithRoot(step: Step): void {
   const { header } = step.state;
-  if (header.root === 0 || step.state.liveCount() > 0 || (header.status !== "active" && header.status !== "paused"))
-    return;
+  if (header.root === 0 || step.state.liveCount() > 0 || isRunEnded(step.state)) return;
   const root = step.state.task(header.root);
   if (root.phase.state === "succeeded" || root.phase.state === "cancelled") {
     step.emit({ type: "run_ended", status: root.phase.state });

@@ -10,7 +10,7 @@ import type { RunStatus, WaitMode } from "../contract/shapes.ts";
 import type { PlacedRule } from "../rules/rule.ts";
 import type { LockMode } from "../variables/ops.ts";
 import type { NamedLimit, RulesFrom } from "./rules/run-rules.ts";
-import type { EndState } from "./task.ts";
+import type { EndState, StandInWhy } from "./task.ts";
 import type { TurnPoint } from "./turns.ts";
 import type { BrokenWhy } from "./wait-outcome.ts";
 import type { Want } from "./want.ts";
@@ -80,6 +80,21 @@ export interface RuleChange {
   readonly level?: number;
 }
 
+/** How a task's stand-in (`on_failure`) is created, should it be needed: the fields of its `task_created`. */
+export interface StandInTerms {
+  readonly title?: string;
+  readonly pool: string;
+  readonly timeout_ms: number;
+  readonly retry_limit: number;
+  readonly backoff_ms: number;
+  readonly max_turns: number;
+  readonly max_tokens?: number;
+  readonly snapshot: string;
+  readonly call?: string;
+  readonly fork: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 export type SchedulerEvent =
   | {
       readonly type: "run_created";
@@ -91,6 +106,8 @@ export type SchedulerEvent =
       readonly name?: string;
       /** The run whose context it began with. */
       readonly from?: string;
+      /** The first failure that nobody answers for ends the run. */
+      readonly fail_fast?: true;
     }
   /** It goes on here from a file: clocks begin anew. */
   | { readonly type: "run_imported" }
@@ -121,6 +138,31 @@ export type SchedulerEvent =
       /** The lineage that it belongs to, by its number. */
       readonly lineage?: number;
       readonly labels?: Readonly<Record<string, string>>;
+      readonly on_failure?: StandInTerms;
+      /** It stands in for its parent, of which event `seq` has the outcome; its texts are in the parent's body. */
+      readonly stands_in?: { readonly why: StandInWhy; readonly seq: number };
+    }
+  /** Tasks of this batch, by their numbers, are a group, which its first member stands for. */
+  | {
+      readonly type: "group_created";
+      readonly name: string;
+      readonly members: readonly number[];
+      readonly require: number;
+      readonly fail_fast?: true;
+      readonly drop_rest?: true;
+      /** Tasks that come after the group. */
+      readonly followers?: readonly number[];
+    }
+  /** As many as it requires have succeeded, or can't any more. */
+  | {
+      readonly type: "group_decided";
+      /** Its first member. */
+      readonly task: number;
+      readonly name: string;
+      readonly verdict: "met" | "failed";
+      readonly succeeded: number;
+      readonly ended: number;
+      readonly size: number;
     }
   | {
       readonly type: "task_ready";
@@ -219,6 +261,14 @@ export type SchedulerEvent =
       /** `deadlock`: what it still waited for waits for this task. */
       readonly why: "answered" | "settled" | "timed_out" | "deadlock";
     }
+  /** It failed, and its fallback, which is created next, decides how it ends. */
+  | {
+      readonly type: "task_fell_back";
+      readonly task: number;
+      readonly error: ErrorData;
+      readonly usage?: UsageDelta;
+      readonly unread?: readonly number[];
+    }
   | { readonly type: "call_blocked"; readonly task: number; readonly fence: number; readonly blocked: boolean }
   | { readonly type: "task_parked"; readonly task: number; readonly fence: number; readonly on: "calls" }
   | {
@@ -263,7 +313,7 @@ export type SchedulerEvent =
       readonly type: "task_retried";
       readonly task: number;
       readonly generation: number;
-      readonly why: "asked" | "dependency_retried" | "parent_retried";
+      readonly why: "asked" | "dependency_retried" | "parent_retried" | "group_retried";
       /** Absent: from its start. */
       readonly from?: TurnPoint;
     }
@@ -297,6 +347,8 @@ export type SchedulerEvent =
       readonly reason?: string;
     }
   | { readonly type: "run_reopened" }
+  /** Its policy is to fail fast, and `task` has failed: it ends when what undoes its work has. */
+  | { readonly type: "run_failing"; readonly task: number }
   | {
       readonly type: "finding";
       readonly kind: string;

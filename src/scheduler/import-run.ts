@@ -4,7 +4,7 @@ import { endActor } from "./actors.ts";
 import { loseLease } from "./attempts.ts";
 import { isOpenCall } from "./open-calls.ts";
 import { type Leased, loseCall } from "./remote-calls.ts";
-import { isRunEnded } from "./run-commands.ts";
+import { isRunEnded } from "./state.ts";
 import type { Step } from "./step.ts";
 import type { Running, Task } from "./task.ts";
 import { releaseHolds } from "./warming.ts";

@@ -10,8 +10,8 @@
 
 import { inboxBytesMax, inboxMessagesMax } from "../limits.ts";
 import { subtreeTokens } from "./budget.ts";
-import { isRunEnded, type Refusal } from "./run-commands.ts";
-import type { RunState } from "./state.ts";
+import type { Refusal } from "./run-commands.ts";
+import { isRunEnded, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { isEnded, isWorking, type Task } from "./task.ts";
 

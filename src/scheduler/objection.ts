@@ -10,10 +10,11 @@ import { inboxBytesMax, inboxMessagesMax, openToolCallsMax } from "../limits.ts"
 import { lineKindOf } from "./blocking-state.ts";
 import type { SchedulerEvent } from "./events.ts";
 import type { Facts } from "./facts.ts";
+import { mayFallBack, standInOf } from "./fallbacks.ts";
 import { findLineage } from "./lineage.ts";
 import { isOpenCall, type OpenCall } from "./open-calls.ts";
 import type { RunState } from "./state.ts";
-import { isEnded, isLive, isWorking, lineageOf, type Task } from "./task.ts";
+import { hasFallenBack, isEnded, isLive, isWorking, lineageOf, type Task } from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 type Objection = string | undefined;
@@ -32,6 +33,7 @@ function stranger(state: RunState, event: SchedulerEvent): Objection {
   if ("targets" in event) named.push(...event.targets);
   if ("subjects" in event) named.push(...event.subjects);
   if ("tasks" in event) named.push(...event.tasks);
+  if ("members" in event) named.push(...event.members, ...(event.followers ?? []));
   if ("by" in event) named.push(event.by);
   if ("error" in event && event.error?.because) named.push(event.error.because);
   if (event.type === "call_waiting" && event.want?.kind === "barrier") named.push(...event.want.members);
@@ -47,6 +49,14 @@ function misplaced(state: RunState, event: SchedulerEvent): Objection {
       return "a run is created once";
     case "task_created":
       return creation(state, event);
+    case "group_created":
+      return grouping(state, event);
+    case "group_decided":
+      return state.task(event.task).scope?.leads ? undefined : "there is no such group";
+    case "task_fell_back":
+      return fallingBack(state, event);
+    case "run_failing":
+      return header.failFast ? undefined : "the run does not fail fast";
     case "task_ready":
       return inPhase(state, event.task, "waiting", "running", "parked");
     case "task_started":
@@ -142,10 +152,11 @@ function misplaced(state: RunState, event: SchedulerEvent): Objection {
 }
 
 function creation(state: RunState, event: Of<"task_created">): Objection {
-  const { task, parent, after = [], key } = event;
+  const { task, parent, after = [], key, stands_in: standsIn } = event;
   if (state.find(task) || task > state.header.limits.tasks) return `a task ${task} can't be created`;
   const creator = parent === 0 ? undefined : state.find(parent);
-  if (parent > 0 && (!creator || !isLive(creator))) return `there is no live task ${parent}`;
+  if (standsIn ? !isStandInFor(state, creator, standsIn) : parent > 0 && (!creator || !isLive(creator)))
+    return `there is no task ${parent} that could have made it`;
   if (event.depth !== (creator?.depth ?? 0) + 1) return "its depth is not its creator's and one";
   if (event.root && (state.header.root > 0 || parent > 0)) return "there is one root, and nobody made it";
   if (key !== undefined && state.keyOf(parent, key) !== undefined) return `the key ${key} is used twice`;
@@ -153,6 +164,34 @@ function creation(state: RunState, event: Of<"task_created">): Objection {
   if (new Set(after).size < after.length) return "a dependency is named twice";
   const missing = after.find((n) => !state.find(n));
   return missing === undefined ? undefined : `there is no task ${missing}`;
+}
+
+/** Its parent has fallen back to it, or is undone by it (Z1, Z3 of fallbacks.ts). */
+function isStandInFor(
+  state: RunState,
+  task: Task | undefined,
+  { why, seq }: NonNullable<Of<"task_created">["stands_in"]>,
+): boolean {
+  if (!task?.scope?.onFailure || standInOf(state, task)) return false;
+  if (why === "fallback") return hasFallenBack(task) && task.phase.seq === seq;
+  return task.phase.state === "succeeded" && task.phase.seq === seq;
+}
+
+function fallingBack(state: RunState, event: Of<"task_fell_back">): Objection {
+  const task = state.task(event.task);
+  return isLive(task) && mayFallBack(state, task) ? unread(state, event) : "it has no fallback";
+}
+
+/** Of tasks that have not ended and are in no other, with one more than none required. */
+function grouping(state: RunState, { members, require, followers = [] }: Of<"group_created">): Objection {
+  const all = members.map((n) => state.task(n));
+  if (all.some((task) => !isLive(task) || task.scope?.group !== undefined))
+    return "a member is in a group, or has ended";
+  if (members.length === 0 || new Set(members).size < members.length) return "a group has members, each once";
+  if (require > members.length) return "it requires more than it has";
+  return followers.every((n) => members.every((member) => state.task(n).after.includes(member)))
+    ? undefined
+    : "a task that comes after a group depends on its members";
 }
 
 function waiting(state: RunState, event: Of<"call_waiting">): Objection {
@@ -229,9 +268,10 @@ function ending(state: RunState, event: Of<"task_ended">): Objection {
   const unseen = unread(state, event);
   if (unseen || event.result_seq === undefined) return unseen;
   const { phase } = task;
-  return phase.state === "parked" && phase.on === "children" && phase.seq === event.result_seq
-    ? undefined
-    : "its result is not there";
+  const from = hasFallenBack(task) ? standInOf(state, task)?.phase : phase;
+  const seq = from && "seq" in from ? from.seq : 0;
+  const there = hasFallenBack(task) ? from?.state === "succeeded" : phase.state === "parked" && phase.on === "children";
+  return there && seq === event.result_seq ? undefined : "its result is not there";
 }
 
 function retrying(state: RunState, { task: n, from }: Of<"task_retried">): Objection {

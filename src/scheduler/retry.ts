@@ -6,16 +6,21 @@
  *     failures count for nothing.
  * Y2. A task skipped because of a retried one waits again, and so on along the chain of causes.
  * Y3. A retry that would make tasks wait for each other in a circle is refused; nothing is changed then.
+ * Y5. A member of a group that failed takes with it those that were cancelled because of it, and those that were compensated:
+ *     what the failure undid is done again. What stood in for a task is void with the task's retry, and is not retried alone.
  * Y4. A child that is kept, and was cancelled because its parent ended, goes on from its last turn, with all that it created.
  */
 
 import { settleBudget } from "./budget.ts";
-import { cancelTask, meetEndedDependencies, settle } from "./ending.ts";
+import { cancelTask } from "./end-task.ts";
+import { meetEndedDependencies, settle } from "./ending.ts";
+import { standInOf } from "./fallbacks.ts";
+import { groupOf } from "./groups.ts";
 import { findStuck } from "./liveness.ts";
-import { isRunEnded, type Refusal } from "./run-commands.ts";
-import type { RunState } from "./state.ts";
+import type { Refusal } from "./run-commands.ts";
+import { isRunEnded, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { isEnded, isLive, joinsParent, type Task } from "./task.ts";
+import { isEnded, isLive, isStandIn, joinsParent, type Task } from "./task.ts";
 import type { TurnPoint } from "./turns.ts";
 import { observe } from "./waits.ts";
 
@@ -32,7 +37,8 @@ const fromStart: RetryFrom = { point: undefined, pointsOf: () => new Map() };
 export function retryTask(step: Step, task: Task, { point, pointsOf }: RetryFrom = fromStart): Refusal | undefined {
   const { state } = step;
   if (!isEnded(task)) return { code: "task_not_ended", detail: `It is ${task.phase.state}.` };
-  const { again, kept } = withOthers(state, task, point?.before ?? 0);
+  if (isStandIn(task)) return { code: "stands_in" };
+  const { again, kept, members } = withOthers(state, task, point?.before ?? 0);
   const revived = Array.from(again, (n) => state.task(n)).filter((one) => kept.has(one.n));
   const points = new Map(revived.length > 0 ? pointsOf(revived) : []);
   if (point) points.set(task.n, point);
@@ -40,12 +46,15 @@ export function retryTask(step: Step, task: Task, { point, pointsOf }: RetryFrom
   if (findStuck(state, again, supposed).ending.size > 0) {
     return { code: "dependency_cycle", detail: "It would wait for a task that by now waits for it." };
   }
-  if (isRunEnded(state)) step.emit({ type: "run_reopened" });
+  const roomless = standInsDontFit(state, again);
+  if (roomless) return roomless;
+  if (isRunEnded(state) || state.header.failing) step.emit({ type: "run_reopened" });
   for (const n of again) {
     const one = state.task(n);
     const from = points.get(n);
     voidChildren(step, one, from?.before ?? 0);
-    const why = one === task ? "asked" : kept.has(n) ? "parent_retried" : "dependency_retried";
+    const why =
+      one === task ? "asked" : kept.has(n) ? "parent_retried" : members.has(n) ? "group_retried" : "dependency_retried";
     step.emit({ type: "task_retried", task: n, generation: one.generation + 1, why, ...(from && { from }) });
     for (const dependent of one.dependents) takeBack(step, dependent);
   }
@@ -55,18 +64,42 @@ export function retryTask(step: Step, task: Task, { point, pointsOf }: RetryFrom
   return undefined;
 }
 
-/** The task, those that were skipped because of it (Y2), and children that it keeps (Y4), each after its cause. */
-function withOthers(state: RunState, task: Task, before: number): { again: Set<number>; kept: Set<number> } {
+/** Z5: what may stand in for them again has room. */
+function standInsDontFit(state: RunState, again: ReadonlySet<number>): Refusal | undefined {
+  const { taskCount, standIns = 0, limits } = state.header;
+  const more = Array.from(again, (n) => standInOf(state, state.task(n))).filter((one) => one !== undefined).length;
+  if (taskCount + standIns + more <= limits.tasks || more === 0) return undefined;
+  return {
+    code: "limit_tasks",
+    detail: `Retried tasks may need ${more} fallbacks more, and the run has ${taskCount} of ${limits.tasks} tasks.`,
+  };
+}
+
+interface Again {
+  readonly again: Set<number>;
+  /** Children of tasks that keep them. */
+  readonly kept: Set<number>;
+  /** Of the failed groups. */
+  readonly members: Set<number>;
+}
+
+/** The task, those that were skipped because of it (Y2), children that it keeps (Y4), and its group's (Y5), each after its cause. */
+function withOthers(state: RunState, task: Task, before: number): Again {
   const again = new Set([task.n]);
   const kept = new Set<number>();
+  const members = new Set<number>();
   for (const n of again) {
     const one = state.task(n);
     const keepsAll = kept.has(n);
     for (const child of one.children) {
       const { phase, createdSeq } = state.task(child);
-      if (!keepsAll && (one !== task || createdSeq >= before)) continue;
+      if (isStandIn(state.task(child)) || (!keepsAll && (one !== task || createdSeq >= before))) continue;
       kept.add(child);
       if (phase.state === "cancelled" && phase.because === n && joinsParent(state.task(child))) again.add(child);
+    }
+    for (const member of undoneWith(state, one)) {
+      members.add(member);
+      again.add(member);
     }
     for (const dependent of one.dependents) {
       const { phase } = state.task(dependent);
@@ -74,7 +107,18 @@ function withOthers(state: RunState, task: Task, before: number): { again: Set<n
         again.add(dependent);
     }
   }
-  return { again, kept };
+  return { again, kept, members };
+}
+
+/** Y5 */
+function undoneWith(state: RunState, task: Task): number[] {
+  const group = groupOf(state, task);
+  if (group?.told !== "failed" || task.keyFreed) return [];
+  return group.members.filter((n) => {
+    const { phase } = state.task(n);
+    if (phase.state === "cancelled") return phase.because === task.n;
+    return phase.state === "succeeded" && standInOf(state, state.task(n))?.scope?.standsIn?.why === "compensation";
+  });
 }
 
 /** Whether the retry of `task` makes task `n` void, as one that it created (a task skipped in this generation created none). */
@@ -86,7 +130,10 @@ function isVoidedBy(state: RunState, task: Task, before: number, n: number): boo
 
 /** Y1, down the tree; a detached task of a cancelled child goes on, as its declaration says. */
 function voidChildren(step: Step, task: Task, before: number): void {
-  const stack = task.children.filter((child) => step.state.task(child).createdSeq >= before);
+  const stack = task.children.filter((child) => {
+    const one = step.state.task(child);
+    return one.createdSeq >= before || isStandIn(one);
+  });
   for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
     const one = step.state.task(n);
     if (isLive(one)) cancelTask(step, one, "Its parent is retried.");

@@ -5,14 +5,12 @@ import { runIdleMs } from "../limits.ts";
 import { usdOf } from "../prices/price.ts";
 import { sentenceOf } from "../rules/print.ts";
 import { settleBudget, spentTokens } from "./budget.ts";
-import { cancelAll, settle } from "./ending.ts";
-import type { RunState } from "./state.ts";
+import { cancelAll } from "./end-task.ts";
+import { settle } from "./ending.ts";
+import { isRunEnded, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 
 export type Refusal = { readonly code: ProblemCode; readonly detail?: string };
-
-export const isRunEnded = (state: RunState): boolean =>
-  state.header.status !== "active" && state.header.status !== "paused";
 
 /**
  * No new leases; running tasks go on to their next turn. Pausing a run that was paused by hand changes nothing; one that waits
@@ -38,7 +36,7 @@ export function resumeRun(step: Step): Refusal | undefined {
 export function cancelRun(step: Step, reason: string): Refusal | undefined {
   if (isRunEnded(step.state)) return undefined;
   cancelAll(step, "cancelled", reason);
-  settle(step);
+  settle(step, "run");
   if (!isRunEnded(step.state)) step.emit({ type: "run_ended", status: "cancelled", reason });
   return undefined;
 }
@@ -50,7 +48,7 @@ export function finishRun(step: Step, cancel: boolean): Refusal | undefined {
   if (live > 0 && !cancel) return { code: "tasks_live", detail: `${live} tasks are live.` };
   if (live > 0) {
     cancelAll(step, "run_ended", "The run was finished.");
-    settle(step);
+    settle(step, "run");
   }
   if (!isRunEnded(step.state)) endByTasks(step, "finished");
   return undefined;

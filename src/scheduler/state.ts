@@ -69,6 +69,12 @@ export interface RunHeader {
   named?: readonly NamedLimit[];
   /** Absent: there are none. */
   rules?: RunRules;
+  /** Stand-ins that may still be created: room is kept for them (fallbacks.ts). */
+  standIns?: number;
+  /** The first failure that nobody answers for ends the run; absent: it does not. */
+  failFast?: true;
+  /** The task that it ends for; absent: none. */
+  failing?: number;
   /** How often each cycle of waits was found. */
   cycles?: Record<string, number>;
 }
@@ -87,6 +93,8 @@ export const noCounts = (): Record<TaskState, number> => ({
 /** How often this cycle of waits was found. Its name may be any, also one that every object has. */
 export const cyclesOf = ({ cycles = {} }: RunHeader, cycle: string): number =>
   Object.hasOwn(cycles, cycle) ? cycles[cycle]! : 0;
+
+export const isRunEnded = ({ header }: RunState): boolean => header.status !== "active" && header.status !== "paused";
 
 export class RunState {
   readonly header: RunHeader;

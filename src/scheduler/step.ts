@@ -15,6 +15,8 @@ export class Step {
   readonly ended: number[] = [];
   /** Tasks that became ready in this step, for `finishStep`. */
   readonly readied = new Set<number>();
+  /** The same, and those whose own work has failed (fallbacks.ts). */
+  readonly #over: number[] = [];
   #settled = 0;
   readonly #endSeqs = new Map<number, number>();
 
@@ -29,16 +31,17 @@ export class Step {
     apply(this.state, event, seq, this.now);
     this.decided.push({ seq, event, causes, body });
     if (event.type === "task_ready" || event.type === "attempt_ended") this.readied.add(event.task);
-    if (event.type === "task_ended") {
-      this.ended.push(event.task);
+    if (event.type === "task_ended") this.ended.push(event.task);
+    if (event.type === "task_ended" || event.type === "task_fell_back") {
+      this.#over.push(event.task);
       this.#endSeqs.set(event.task, seq);
     }
     return seq;
   }
 
-  /** Each end of this step once, for `settle`: a step may settle several times, and consequences must not repeat. */
+  /** Each end of this step, or of a task's own work by a failure, once, for `settle`: a step may settle several times, and consequences must not repeat. */
   nextEnded(): number | undefined {
-    return this.#settled < this.ended.length ? this.ended[this.#settled++] : undefined;
+    return this.#settled < this.#over.length ? this.#over[this.#settled++] : undefined;
   }
 
   /** The event that ended the task in this step, as causes. */

@@ -5,6 +5,7 @@
 
 import type { WaitMode } from "../contract/shapes.ts";
 import type { LockMode } from "../variables/ops.ts";
+import type { ErrorData, StandInTerms } from "./events.ts";
 import type { Want } from "./want.ts";
 
 export type EndState = "succeeded" | "failed" | "cancelled" | "skipped";
@@ -17,8 +18,11 @@ export type Phase =
   | { readonly state: "ready"; readonly since: number; readonly resumed: boolean; readonly seq: number }
   | Running
   | { readonly state: "parked"; readonly on: "calls" }
-  /** Its own work is done; `seq` names the event with the result. */
-  | { readonly state: "parked"; readonly on: "children"; readonly seq: number }
+  /**
+   * Its own work is done; `seq` names the event with the result. Where it came to nothing, `failed` says why, and its
+   * fallback, one of its children, decides how it ends.
+   */
+  | { readonly state: "parked"; readonly on: "children"; readonly seq: number; readonly failed?: ErrorData }
   /** The next model call could not reserve `need` tokens; whoever parked first (`seq`) is woken first. */
   | {
       readonly state: "parked";
@@ -41,6 +45,8 @@ export interface Running {
   /** A pull worker's blocking call: the lease is open but uses no worker. */
   blocked: boolean;
 }
+
+export type FallenBack = Extract<Phase, { readonly on: "children" }> & { readonly failed: ErrorData };
 
 export interface Ended {
   readonly state: EndState;
@@ -141,6 +147,39 @@ export interface Window {
   readonly replies: number;
 }
 
+/** Tasks of a batch of which a number must succeed (groups.ts). Its first member keeps it. */
+export interface Group {
+  readonly name: string;
+  readonly members: readonly number[];
+  /** How many must succeed. */
+  readonly require: number;
+  /** Whether the others are cancelled when it can't be met any more, and when it is met. */
+  readonly failFast: boolean;
+  readonly dropRest: boolean;
+  readonly succeeded: number;
+  /** Members that have ended, those that succeeded included. */
+  readonly ended: number;
+  /** The verdict that was told last. */
+  readonly told: "open" | "met" | "failed";
+}
+
+/** Why a task stands in for its parent: that one failed, or what it did is to be undone. */
+export type StandInWhy = "fallback" | "compensation";
+
+/** What few tasks have: groups, and who stands in for whom (groups.ts, fallbacks.ts). */
+export interface Scope {
+  /** The first member of the group that it is in. */
+  readonly group?: number;
+  /** Of a first member: the group. */
+  readonly leads?: Group;
+  /** First members of groups that it comes after: their verdicts count, and not how each member ends. */
+  readonly follows?: readonly number[];
+  /** How its stand-in is created. */
+  readonly onFailure?: StandInTerms;
+  /** It stands in for its parent, of which event `seq` has the outcome. */
+  readonly standsIn?: { readonly why: StandInWhy; readonly seq: number };
+}
+
 export interface Task {
   readonly n: number;
   readonly key: string | undefined;
@@ -168,6 +207,8 @@ export interface Task {
   readonly lineage: number;
   /** What rules go by. */
   readonly labels: Readonly<Record<string, string>> | undefined;
+  /** Undefined for most. */
+  scope: Scope | undefined;
 
   phase: Phase;
   generation: number;
@@ -267,6 +308,7 @@ export const blankTask: Task = {
   maxTokens: 0,
   lineage: 0,
   labels: undefined,
+  scope: undefined,
   generation: 1,
   turnGeneration: 0,
   attempts: 0,
@@ -322,11 +364,23 @@ export const isHeldBack = (task: Task): task is Task & { phase: Extract<Phase, {
   task.phase.state === "waiting" && task.phase.until === 0;
 /** Ready, and nothing of its dependencies' results is in a transcript yet. */
 export const isUnstarted = (task: Task): boolean => task.phase.state === "ready" && task.head === undefined;
+/** What says how a dependent takes the ends of its dependencies. */
+export type Dependent = Pick<Task, "runOnFailure" | "scope">;
+/** Whether the dependent comes after the whole group of this dependency. */
+export const followsGroupOf = ({ scope }: Dependent, dependency: Task): boolean =>
+  scope?.follows?.includes(dependency.scope?.group ?? 0) === true;
 /** Whether a dependency no longer holds its dependent back. */
-export const settles = (dependency: Task | undefined, runOnFailure: boolean): boolean =>
-  dependency !== undefined && isEnded(dependency) && (dependency.phase.state === "succeeded" || runOnFailure);
+export const settles = (dependency: Task | undefined, dependent: Dependent): boolean =>
+  dependency !== undefined &&
+  isEnded(dependency) &&
+  (dependency.phase.state === "succeeded" || dependent.runOnFailure || followsGroupOf(dependent, dependency));
+/** It failed, and its fallback decides how it ends. */
+export const hasFallenBack = (task: Task | undefined): task is Task & { phase: FallenBack } =>
+  task?.phase.state === "parked" && task.phase.on === "children" && task.phase.failed !== undefined;
 /** Its creator ends only after it, and answers for its failure. */
 export const joinsParent = (task: Task): boolean => task.parent > 0 && !task.detached && !task.keyFreed;
+/** It runs in place of its parent, or undoes it, in that one's present generation (fallbacks.ts). */
+export const isStandIn = (task: Task): boolean => task.scope?.standsIn !== undefined && !task.keyFreed;
 /** An actor session (actors.ts): no task of the run's, whoever asks for tasks. */
 export const isActor = (task: Task): boolean => task.n < 0;
 /** Whether it may still do something: its own work is not done. */

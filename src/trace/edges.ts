@@ -122,6 +122,11 @@ export class Edges {
         known?.awaits?.delete(event.call);
         known?.wants?.delete(event.call);
         return;
+      case "task_fell_back":
+        if (!known) return;
+        known.awaits = undefined;
+        known.wants = undefined;
+        return;
       case "task_ended":
         if (!known) return;
         known.ended = place;

@@ -93,6 +93,9 @@ export class Intervals {
       case "attempt_ended":
         this.#attemptEnded(event);
         return;
+      case "task_fell_back":
+        this.#fellBack(event);
+        return;
       case "task_ended":
         this.#end(event);
         return;
@@ -141,7 +144,8 @@ export class Intervals {
       lineage: event.lineage ?? 0,
       calls: undefined,
     });
-    if (!event.after?.length) this.#enter(event, event.task, "ready");
+    // Dependencies that have ended hold nobody back; where one ended badly, the next event skips the task.
+    if ((event.after ?? []).every((n) => this.#ended.has(n))) this.#enter(event, event.task, "ready");
   }
 
   #interval(task: number, doing: Doing, to: number, until: number): Interval {
@@ -238,6 +242,14 @@ export class Intervals {
     doing.kind = "lost";
     const backsOff = event.until !== undefined && event.until > event.at;
     this.#enter(event, event.task, backsOff ? "retrying" : "ready");
+  }
+
+  #fellBack(event: Of<"task_fell_back">): void {
+    const doing = this.#live.get(event.task);
+    if (!doing) return;
+    doing.calls = undefined;
+    if (doing.kind === "working" || doing.kind === "model") doing.kind = "lost";
+    this.#enter(event, event.task, "fallback");
   }
 
   #end(event: Of<"task_ended">): void {

@@ -244,6 +244,9 @@ export class Spans {
       case "attempt_ended":
         this.#endAttempt(known, event.at, event.why, event.error);
         return;
+      case "task_fell_back":
+        this.#endAttempt(known, event.at, "failed", event.error);
+        return;
       case "task_ended":
         this.#endAttempt(known, event.at, event.state, event.error);
         this.#endTask(known, event.at, event.state, event.error);

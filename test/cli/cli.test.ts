@@ -78,7 +78,7 @@ describe("heddle", () => {
     ['{"tasks": [1,}', /job.json is not JSON: unexpected "}" at line 1, column 14/],
     ['{\n  "tasks": [\n', /it ends too early at line 3, column 1/],
     ["[]", /expected an object/],
-    ['{"task": []}', /unknown field "task"; expected name, context, limits, tools, root, tasks/],
+    ['{"task": []}', /unknown field "task"; expected name, context, limits, rules, policy, tools, root, tasks, groups/],
     ['{"tasks": {}}', /"tasks" must be an array/],
     ['{"tasks": []}', /there is nothing to do/],
   ])("run refuses %j with its place", async (input, message) => {

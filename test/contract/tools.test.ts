@@ -46,12 +46,18 @@ test("create_task takes a batch, or one task's fields", () => {
     parse("create_task", { tasks: [{ instructions: "a" }, { key: "b", instructions: "{{a}}", after: ["a"] }] }),
   ).toEqual({
     ok: true,
-    call: { tool: "create_task", tasks: [{ instructions: "a" }, { key: "b", instructions: "{{a}}", after: ["a"] }] },
+    call: {
+      tool: "create_task",
+      tasks: [{ instructions: "a" }, { key: "b", instructions: "{{a}}", after: ["a"] }],
+      groups: {},
+    },
   });
   expect(parse("create_task", { instructions: "a", fork: { last: 3 }, labels: { of: "x" } })).toEqual({
     ok: true,
-    call: { tool: "create_task", tasks: [{ instructions: "a", fork: { last: 3 }, labels: { of: "x" } }] },
+    call: { tool: "create_task", tasks: [{ instructions: "a", fork: { last: 3 }, labels: { of: "x" } }], groups: {} },
   });
+  const reviews = { tasks: [{ instructions: "a", group: "reviews" }], groups: { reviews: { require: 1 } } };
+  expect(parse("create_task", reviews)).toEqual({ ok: true, call: { tool: "create_task", ...reviews } });
 });
 
 test("T3 messages in context stay the text received", () => {

@@ -358,6 +358,28 @@ const others: Record<Exclude<OnServer, ModelCallFault>, () => Promise<unknown>> 
     expect(story.byKey.child).toMatchObject({ state: ruleOf("parent_ended").ends, error: { code: "parent_ended" } });
     checkSeen("parent_ended", story);
   },
+  group_failed: async () => {
+    const story = await told(
+      runOf("anthropic"),
+      { key: "a", group: "g", instructions: script(stream(wire.anthropic.text("No.", "refusal"))).instructions },
+      { key: "b", group: "g", pool: "faults-nobody", instructions: "wait for a worker" },
+    );
+    const { a, b } = story.byKey;
+    const cause = { task: a!.id, error: { code: "refusal" } };
+    expect(b).toMatchObject({ state: ruleOf("group_failed").ends, error: { code: "group_failed", cause } });
+    checkSeen("group_failed", story);
+  },
+  group_met: async () => {
+    const { id } = await server.heddle.createRun(runOf("anthropic"));
+    const tasks = [
+      { key: "a", group: "g", instructions: script(well("anthropic")).instructions },
+      { key: "b", group: "g", pool: "faults-nobody", instructions: "wait for a worker" },
+    ];
+    await server.heddle.createTasks(id, { tasks, groups: { g: { require: 1, when_met: "cancel" } } });
+    const story = await settled(id);
+    expect(story.byKey.b).toMatchObject({ state: ruleOf("group_met").ends, error: { code: "group_met" } });
+    checkSeen("group_met", story);
+  },
   cancelled: async () => {
     const { run, first } = await leased();
     await server.heddle.cancelTask(run, "t", { reason: "enough" });

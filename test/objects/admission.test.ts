@@ -31,7 +31,7 @@ it("[A2] a run's object takes so many long polls, refuses more, and works meanwh
 it("[A2] a gate takes as many workers that wait as it remembers", async () => {
   const tenant = newTenant();
   const gate = gateOf(tenant);
-  const ask = (i: number) => gate.lease({ tenant, pool: "box", worker: `w${i}`, max: 1, waitMs: 500 });
+  const ask = (i: number) => gate.lease({ tenant, pool: "box", worker: `w${i}`, max: 1, waitMs: 3000 });
   const answers = await Promise.all(Array.from({ length: gateWaitMax + beyond }, (_, i) => ask(i)));
   expect(answers.filter((answer) => !answer.ok)).toHaveLength(beyond);
   expect(value(await ask(0))).toEqual([]);

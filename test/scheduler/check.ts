@@ -13,13 +13,16 @@ import { findCall } from "../../src/scheduler/remote-calls.ts";
 import { RuleBook } from "../../src/scheduler/rules/rule-book.ts";
 import { limitsUnder } from "../../src/scheduler/rules/run-rules.ts";
 import { noCounts, type RunState } from "../../src/scheduler/state.ts";
-import { type Call, isEnded, isLive, type Task } from "../../src/scheduler/task.ts";
+import { type Call, hasFallenBack, isEnded, isLive, isStandIn, type Task } from "../../src/scheduler/task.ts";
 
 export const allTasks = (state: RunState): Task[] =>
   Array.from({ length: state.header.taskCount }, (_, i) => state.peek(i + 1)!);
 
 const accepts = (task: Task, dependency: Task): boolean =>
-  isEnded(dependency) && (dependency.phase.state === "succeeded" || task.runOnFailure);
+  isEnded(dependency) &&
+  (dependency.phase.state === "succeeded" ||
+    task.runOnFailure ||
+    task.scope?.follows?.includes(dependency.scope?.group ?? 0) === true);
 
 const isChildOf = (task: Task, parent: number): boolean => task.parent === parent && !task.detached && !task.keyFreed;
 
@@ -172,7 +175,9 @@ export function checkState(state: RunState, now: number): void {
   );
   const families = familiesOf(tasks);
   for (const task of tasks) {
-    for (let one: Task | undefined = task; one; one = one.parent > 0 ? at(one.parent) : undefined) {
+    // [Z4] What stands in for a task has tokens of its own.
+    const above = ({ parent, scope }: Task) => (scope?.standsIn ? at(parent).parent : parent);
+    for (let one: Task | undefined = task; one; one = above(one) > 0 ? at(above(one)) : undefined) {
       const sums = tree.get(one.n)!;
       sums.tokens += task.inputTokens + task.outputTokens;
       sums.reserved += task.reserved;
@@ -237,15 +242,47 @@ export function checkState(state: RunState, now: number): void {
         named("[W2] calls"),
       );
     if (phase.state === "parked" && phase.on === "children") must(task.liveChildren > 0, named("[T1] parked"));
+    if (hasFallenBack(task))
+      must(
+        mine.filter(isLive).every((one) => isStandIn(one) || one.generation > 1),
+        named("[Z1] only its fallback is left, and what was retried"),
+      );
     for (const call of task.calls) {
       if (call.state !== "waiting") continue;
       for (const n of call.targets) must(at(n).awaiters.includes(task.n), named("awaiters"));
     }
   }
+  checkGroups(tasks);
+  must(header.taskCount + (header.standIns ?? 0) <= header.limits.tasks, "[Z5] room for stand-ins is kept");
   must(isAcyclic(parties, families), "[C4] no cycle of waits");
   for (const { task, where } of unmoved(state)) must(false, `[U1] something moves task ${task} (${where})`);
   checkIndexes(state, tasks, now);
   checkOpenCalls(state, parties, now);
+}
+
+/** [J1] A group's counts, and what follows from its verdict, against its members. */
+function checkGroups(tasks: readonly Task[]): void {
+  for (const lead of tasks) {
+    const group = lead.scope?.leads;
+    if (!group) continue;
+    const members = group.members.map((n) => tasks[n - 1]!);
+    const ended = members.filter(isEnded);
+    const succeeded = ended.filter(({ phase }) => phase.state === "succeeded");
+    const must = (fine: boolean, what: string) => {
+      if (!fine) throw new Error(`does not hold: ${what} of group ${lead.n} ${JSON.stringify(group)}`);
+    };
+    must(group.ended === ended.length && group.succeeded === succeeded.length, "[J1] counts");
+    must(
+      members.every(({ scope }) => scope?.group === lead.n),
+      "[C7] members",
+    );
+    for (const member of members) {
+      const standIns = member.children.map((n) => tasks[n - 1]!).filter(isStandIn);
+      must(standIns.length <= 1, "[Z1] one stand-in");
+      const undone = standIns.some(({ scope }) => scope?.standsIn?.why === "compensation");
+      must(!undone || group.told === "failed", "[Z3] only what failed is undone");
+    }
+  }
 }
 
 /** [M1] [M3] The index of open calls against the calls themselves. */
@@ -298,13 +335,13 @@ function checkHolds(state: RunState, tasks: readonly Task[]): number {
   return until;
 }
 
-/** [Y2] What the rules come to is what header and tasks say. */
+/** [J2] What the rules come to is what header and tasks say. */
 function checkBook(state: RunState, tasks: readonly Task[]): void {
   const { header, book } = state;
-  if ((header.rules === undefined) !== (book === undefined)) throw new Error("[Y1] rules without a book");
+  if ((header.rules === undefined) !== (book === undefined)) throw new Error("[J1] rules without a book");
   if (!header.rules || !book) return;
   const { given, rules } = header.rules;
-  if (!isDeepStrictEqual(header.limits, limitsUnder(header, given, rules))) throw new Error("[Y1] limits under rules");
+  if (!isDeepStrictEqual(header.limits, limitsUnder(header, given, rules))) throw new Error("[J1] limits under rules");
   const fresh = new RuleBook(header);
   const working = tasks.filter(({ phase }) => phase.state === "running" && !phase.blocked);
   for (const task of working) fresh.count(task, 1);
@@ -312,7 +349,7 @@ function checkBook(state: RunState, tasks: readonly Task[]): void {
     one.workers,
     tasks.map((task) => [one.roomOf(one.labelsOf(task)), one.roomIn(task.pool)]),
   ];
-  if (!isDeepStrictEqual(roomsOf(book), roomsOf(fresh))) throw new Error("[Y2] room of labels and pools");
+  if (!isDeepStrictEqual(roomsOf(book), roomsOf(fresh))) throw new Error("[J2] room of labels and pools");
 }
 
 function checkIndexes(state: RunState, tasks: readonly Task[], now: number): void {

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { loseLease } from "../../src/scheduler/attempts.ts";
-import { endTask, settle } from "../../src/scheduler/ending.ts";
+import { endTask } from "../../src/scheduler/end-task.ts";
+import { settle } from "../../src/scheduler/ending.ts";
 import { findStuck } from "../../src/scheduler/liveness.ts";
 import { acquire, releaseLock, tryAcquire } from "../../src/scheduler/locks.ts";
 import type { Task } from "../../src/scheduler/task.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { reserveTokens } from "../../src/scheduler/budget.ts";
 import { runClock } from "../../src/scheduler/clock.ts";
-import { cancelTask, settle } from "../../src/scheduler/ending.ts";
+import { cancelTask } from "../../src/scheduler/end-task.ts";
+import { settle } from "../../src/scheduler/ending.ts";
 import type { SchedulerEvent } from "../../src/scheduler/events.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import { RunState } from "../../src/scheduler/state.ts";

@@ -1,17 +1,21 @@
 /** A run for tests: the core with a clock of its own, one method a command, no I/O. */
 
 import type { WaitMode } from "../../src/contract/shapes.ts";
-import type { TaskSpec } from "../../src/contract/task-spec.ts";
+import type { Groups, TaskSpec } from "../../src/contract/task-spec.ts";
 import { failAttempt, leased, loseLease, nextToStart, openLease } from "../../src/scheduler/attempts.ts";
 import { settleBudget } from "../../src/scheduler/budget.ts";
 import { runClock } from "../../src/scheduler/clock.ts";
 import { type BatchOutcome, createTasks, type NewTask } from "../../src/scheduler/create-tasks.ts";
-import { completeTask, endTask, settle } from "../../src/scheduler/ending.ts";
+import { completeTask, endTask } from "../../src/scheduler/end-task.ts";
+import { settle } from "../../src/scheduler/ending.ts";
 import type { Limits, SchedulerEvent } from "../../src/scheduler/events.ts";
 import { finishStep } from "../../src/scheduler/finish-step.ts";
+import { retryTask } from "../../src/scheduler/retry.ts";
+import type { Refusal } from "../../src/scheduler/run-commands.ts";
 import { noCounts, type RunHeader, RunState } from "../../src/scheduler/state.ts";
 import { Step } from "../../src/scheduler/step.ts";
 import { isEnded, type Running, type Task } from "../../src/scheduler/task.ts";
+import type { TurnPoint } from "../../src/scheduler/turns.ts";
 import { type AwaitOutcome, beginAwait } from "../../src/scheduler/waits.ts";
 
 export const usualLimits: Limits = {
@@ -59,14 +63,27 @@ export const numberOf = (id: string): number | undefined => {
   return match ? Number(match[1]) : undefined;
 };
 
+/** A task that forks the run's context, and what stands in for it with it. */
+export const newTaskOf = (spec: TaskSpec): NewTask => ({
+  spec,
+  base: "s0",
+  fork: "full",
+  ...(spec.on_failure && { standIn: { spec: spec.on_failure.task, base: "s0", fork: "full" } }),
+});
+
 export class Run {
   state: RunState;
   now = 1_000_000;
   readonly log: { seq: number; at: number; event: SchedulerEvent; causes: readonly number[]; body: unknown }[] = [];
 
-  constructor(limits: Partial<Limits> = {}, cold?: (n: number) => Task | undefined) {
+  constructor(
+    limits: Partial<Limits> = {},
+    cold?: (n: number) => Task | undefined,
+    more: { readonly fail_fast?: true } = {},
+  ) {
     this.state = newState(cold);
-    this.step((step) => step.emit({ type: "run_created", limits: { ...usualLimits, ...limits }, snapshot: "s0" }));
+    const created = { limits: { ...usualLimits, ...limits }, snapshot: "s0", ...more };
+    this.step((step) => step.emit({ type: "run_created", ...created }));
   }
 
   step<T>(decide: (step: Step) => T): T {
@@ -77,19 +94,26 @@ export class Run {
     return answer;
   }
 
-  batch(creator: Task | undefined, specs: readonly Spec[], more: Partial<NewTask> = {}): BatchOutcome {
-    const batch = specs.map((spec) => ({
-      spec: { instructions: "do it", ...spec },
-      base: "s0",
-      fork: "full",
-      ...more,
-    }));
-    return this.step((step) => createTasks(step, creator, batch, numberOf));
+  batch(
+    creator: Task | undefined,
+    specs: readonly Spec[],
+    more: Partial<NewTask> = {},
+    groups: Groups = {},
+  ): BatchOutcome {
+    const batch = specs.map((spec) => ({ ...newTaskOf({ instructions: "do it", ...spec }), ...more }));
+    return this.step((step) => createTasks(step, creator, batch, numberOf, groups));
   }
 
   /** Creates tasks that must be accepted. */
   post(...specs: Spec[]): Task[] {
     return this.make(undefined, ...specs);
+  }
+
+  /** As `post`, with terms of groups. */
+  group(groups: Groups, ...specs: Spec[]): Task[] {
+    const made = this.batch(undefined, specs, {}, groups);
+    if (!made.ok) throw new Error(`refused: ${JSON.stringify(made.refusal)}`);
+    return [...made.tasks];
   }
 
   make(creator: Task | undefined, ...specs: Spec[]): Task[] {
@@ -174,6 +198,10 @@ export class Run {
       settle(step);
       settleBudget(step);
     });
+  }
+
+  retry(task: Task, point?: TurnPoint): Refusal | undefined {
+    return this.step((step) => retryTask(step, task, { point, pointsOf: () => new Map() }));
   }
 
   turn(task: Task, used = 0): void {

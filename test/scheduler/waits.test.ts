@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { endTask, settle } from "../../src/scheduler/ending.ts";
+import { endTask } from "../../src/scheduler/end-task.ts";
+import { settle } from "../../src/scheduler/ending.ts";
 import { finishRun } from "../../src/scheduler/run-commands.ts";
 import { waitIsOver } from "../../src/scheduler/waits.ts";
 import { checkState } from "./check.ts";

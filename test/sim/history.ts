@@ -14,6 +14,7 @@ export class History {
   readonly #pools = new Map<number, string>();
   /** Messages to each task that nothing has become of. */
   readonly #inboxes = new Map<number, number[]>();
+  readonly #fellBack = new Map<number, boolean>();
   #lastFence = 0;
   #lastSeq = 0;
 
@@ -108,6 +109,13 @@ export class History {
           for (const call of this.#wants.get(event.task) ?? []) this.#waiting.get(event.task)?.delete(call);
         }
         return;
+      case "task_fell_back":
+        must(!this.#fellBack.get(event.task), "[Z1] it falls back once in a generation");
+        this.#fellBack.set(event.task, true);
+        must(this.#end(event.task, event.unread ?? []), "[I5] a task that is done names its unread messages");
+        this.#open.delete(event.task);
+        this.#waiting.delete(event.task);
+        return;
       case "task_ready":
         must(event.why !== "wake" || !this.#waiting.get(event.task)?.size, "[W2] it wakes when no call waits");
         this.#open.delete(event.task);
@@ -125,6 +133,7 @@ export class History {
         must(event.generation === (this.#generation.get(event.task) ?? 1) + 1, "[R1] generations count up");
         must(this.#endedIn.get(event.task) === event.generation - 1, "[R1] only an ended task is retried");
         this.#generation.set(event.task, event.generation);
+        this.#fellBack.delete(event.task);
         this.seen.delete(event.task);
         return;
       default:

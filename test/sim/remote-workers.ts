@@ -201,6 +201,7 @@ export class RemoteHistory {
         return;
       case "turn":
       case "task_ended":
+      case "task_fell_back":
         this.#open.delete(event.task);
         return;
       case "task_parked":

@@ -5,7 +5,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { SchedulerEvent } from "../../src/scheduler/events.ts";
-import { World } from "./world.ts";
+import { World, type WorldOptions } from "./world.ts";
 
 const steps = 300;
 const pinned: Record<string, number> = {
@@ -13,7 +13,7 @@ const pinned: Record<string, number> = {
 };
 
 /** Runs one world to its end; a failure names the seed, the step and the last events. */
-function run(seed: number, options: { remoteTools?: boolean; rules?: boolean } = {}): World {
+function run(seed: number, options: WorldOptions = {}): World {
   const world = new World(seed, options);
   let step = 0;
   try {
@@ -109,6 +109,20 @@ const hardRules = [
   "run_reopened",
 ];
 
+/** What worlds with groups and stand-ins reach beside. */
+const hardScopes = [
+  "group_decided failed",
+  "group_decided met",
+  "run_ended failed task_failed",
+  "run_failing",
+  "task_created compensation",
+  "task_created fallback",
+  "task_ended group_failed",
+  "task_ended group_met",
+  "task_fell_back",
+  "task_retried group_retried",
+];
+
 /** The event's type, and what tells its cases apart. */
 function kindOf(event: SchedulerEvent): string {
   const fields = event as { why?: string; on?: string; state?: string; status?: string; kind?: string; op?: string };
@@ -143,7 +157,23 @@ describe("the scheduler in a world of faults", () => {
   test(`keeps them under rules in half as many`, { timeout: 60_000 + seeds.length * 500 }, () => {
     const seen = new Set<string>();
     for (const seed of seeds.slice(0, Math.ceil(seeds.length / 2)))
-      for (const { event } of run(seed, { rules: true }).log) seen.add(kindOf(event));
+      for (const { event } of run(seed, { rules: true, scopes: seed % 4 === 0 }).log) seen.add(kindOf(event));
     if (seeds.length >= 200) expect(hardRules.filter((kind) => !seen.has(kind))).toEqual([]);
+  });
+
+  test(`keeps them with groups and stand-ins in ${seeds.length} worlds`, {
+    timeout: 60_000 + seeds.length * 500,
+  }, () => {
+    const seen = new Set<string>();
+    for (const seed of seeds) {
+      for (const { event } of run(seed, { scopes: true }).log) {
+        seen.add(kindOf(event));
+        if (event.type === "group_decided") seen.add(`group_decided ${event.verdict}`);
+        if (event.type === "task_created" && event.stands_in) seen.add(`task_created ${event.stands_in.why}`);
+        if (event.type === "task_ended" && event.error) seen.add(`task_ended ${event.error.code}`);
+        if (event.type === "run_ended") seen.add(`run_ended ${event.status} ${event.reason}`);
+      }
+    }
+    if (seeds.length >= 200) expect(hardScopes.filter((kind) => !seen.has(kind))).toEqual([]);
   });
 });

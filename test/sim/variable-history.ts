@@ -120,8 +120,9 @@ export class VariableHistory {
         this.#futures.add(event.name);
         return;
       case "task_ended":
+      case "task_fell_back":
       case "actor_ended": {
-        const n = event.type === "task_ended" ? event.task : event.actor;
+        const n = event.type === "actor_ended" ? event.actor : event.task;
         const holds = [...this.#locks.values()].some((holders) => holders.has(n));
         const permits = [...this.#permits.values()].some(({ held }) => (held.get(n) ?? 0) > 0);
         must(!holds && !permits, "[B1] whoever has ended holds nothing");

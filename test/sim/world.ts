@@ -6,6 +6,7 @@
  * Does not own: any decision about tasks; those are the core's, and are checked after every command.
  */
 
+import type { Groups } from "../../src/contract/task-spec.ts";
 import { leaseMs } from "../../src/limits.ts";
 import { costOf, type Price } from "../../src/prices/price.ts";
 import { endActor, openActor } from "../../src/scheduler/actors.ts";
@@ -20,27 +21,21 @@ import {
 } from "../../src/scheduler/budget.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../src/scheduler/clock.ts";
 import { createTasks, type NewTask } from "../../src/scheduler/create-tasks.ts";
-import { cancelTask, completeTask, endTask, settle } from "../../src/scheduler/ending.ts";
+import { cancelTask, completeTask, endTask } from "../../src/scheduler/end-task.ts";
+import { settle } from "../../src/scheduler/ending.ts";
 import { finishStep } from "../../src/scheduler/finish-step.ts";
 import { sendMessage } from "../../src/scheduler/inbox.ts";
 import { type RetryFrom, retryTask } from "../../src/scheduler/retry.ts";
 import { replaceRules, reportLoad } from "../../src/scheduler/rules/evaluate.ts";
-import {
-  cancelRun,
-  changeBudget,
-  finishRun,
-  isRunEnded,
-  pauseRun,
-  resumeRun,
-} from "../../src/scheduler/run-commands.ts";
-import type { RunState } from "../../src/scheduler/state.ts";
+import { cancelRun, changeBudget, finishRun, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
+import { isRunEnded, type RunState } from "../../src/scheduler/state.ts";
 import { Step } from "../../src/scheduler/step.ts";
 import { isEnded, isLive, type Task } from "../../src/scheduler/task.ts";
 import { TaskTurns } from "../../src/scheduler/turns.ts";
 import { beginAwait } from "../../src/scheduler/waits.ts";
 import { firstToken, isWarming } from "../../src/scheduler/warming.ts";
 import { checkState, expectSame } from "../scheduler/check.ts";
-import { type Leased, numberOf, type Spec, usualLimits } from "../scheduler/run.ts";
+import { type Leased, newTaskOf, numberOf, type Spec, usualLimits } from "../scheduler/run.ts";
 import { History } from "./history.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { Random } from "./random.ts";
@@ -76,6 +71,13 @@ interface Message {
 }
 
 type Reply = "go_on" | "over";
+type NewSpec = Spec & { instructions: string };
+
+export interface WorldOptions {
+  readonly remoteTools?: boolean;
+  readonly scopes?: boolean;
+  readonly rules?: boolean;
+}
 
 export class World {
   readonly random: Random;
@@ -102,14 +104,17 @@ export class World {
   readonly #remoteHistory = new RemoteHistory();
   /** In worlds that have any. */
   readonly #rules: RuleWorld | undefined;
+  /** Chance of groups and stand-ins, in worlds that have any. */
+  readonly #scopes: Random | undefined;
 
-  constructor(seed: number, { remoteTools = false, rules = false } = {}) {
+  constructor(seed: number, { remoteTools = false, scopes = false, rules = false }: WorldOptions = {}) {
     this.random = new Random(seed);
     this.#chatter = new Random(seed + 1_000_000);
     const { random } = this;
     const later = seed % 2 === 0 ? new Random(seed + 1_000_000) : undefined;
     this.#later = later;
-    this.#rules = rules ? new RuleWorld(new Random(seed + 2_000_000), seed % 2 === 0) : undefined;
+    this.#scopes = scopes ? new Random(seed + 2_000_000) : undefined;
+    this.#rules = rules ? new RuleWorld(new Random(seed + 3_000_000), seed % 2 === 0) : undefined;
     this.#remote = remoteTools ? new RemoteWorkers(random, this.#remoteHistory) : undefined;
     this.#state = this.#store.load();
     // A pull worker's waits end with its attempt; the phase is that of before the event is told of.
@@ -128,7 +133,8 @@ export class World {
       ...(later && { warmMs: later.pick([0, 2000, 30_000])! }),
     };
     const step = new Step(this.#state, this.#now);
-    step.emit({ type: "run_created", limits, snapshot: "s0" });
+    const failFast = this.#scopes?.chance(0.2) && { fail_fast: true as const };
+    step.emit({ type: "run_created", limits, snapshot: "s0", ...failFast });
     if (this.#rules) replaceRules(step, "run", this.#rules.some());
     if (random.chance(0.4)) {
       createTasks(
@@ -489,8 +495,14 @@ export class World {
       if (waits) return "go_on";
     }
     if (what === "create") {
-      const batch = this.#batch().map((spec) => this.#forked(task, spec));
-      createTasks(step, task, batch, numberOf);
+      const [specs, groups] = this.#scoped(this.#batch());
+      createTasks(
+        step,
+        task,
+        specs.map((spec) => this.#forked(task, spec)),
+        numberOf,
+        groups,
+      );
     }
     if (what === "cancel") {
       const child = random.pick(task.children.map((n) => this.#state.task(n)).filter(isLive));
@@ -520,7 +532,7 @@ export class World {
 
   /** Hosted tasks of some worlds share one of a few prefixes, large and small, cached and not. */
   #forked(creator: Task | undefined, spec: Spec & { instructions: string }): NewTask {
-    const forked = { spec, base: "s0", fork: "full" };
+    const forked = newTaskOf(spec);
     const later = this.#later;
     if (!later || (spec.pool ?? creator?.pool ?? "hosted") !== "hosted" || later.chance(0.2)) return forked;
     // What these tasks use is little, so a turn counts as reading the whole prefix.
@@ -530,7 +542,7 @@ export class World {
     return { ...forked, lineage };
   }
 
-  #batch(): (Spec & { instructions: string })[] {
+  #batch(): NewSpec[] {
     const { random } = this;
     const size = random.int(1, 3);
     const keys = Array.from({ length: size }, () => (random.chance(0.7) ? `k${random.int(0, 30)}` : undefined));
@@ -558,6 +570,38 @@ export class World {
         }),
       };
     });
+  }
+
+  /** Some of them in a group, with a stand-in, or after the group. */
+  #scoped(batch: NewSpec[]): [NewSpec[], Groups] {
+    const chance = this.#scopes;
+    if (!chance) return [batch, {}];
+    // Names that no key has.
+    const name = "group";
+    let members = 0;
+    const specs = batch.map((spec, i) => {
+      const standIn = {
+        instructions: "else",
+        ...(chance.chance(0.3) && { pool: chance.pick(pools)! }),
+        ...(chance.chance(0.2) && { timeout_ms: chance.int(1, 60) * minute }),
+      };
+      const isMember = chance.chance(0.6);
+      const follows = !isMember && i > 0 && members > 0 && chance.chance(0.6);
+      if (isMember) members++;
+      return {
+        ...spec,
+        ...(isMember && { group: name }),
+        ...(follows && { after: [...(spec.after ?? []), name] }),
+        ...(chance.chance(0.4) && { on_failure: { task: standIn } }),
+      };
+    });
+    if (members === 0) return [specs, {}];
+    const terms = {
+      ...(chance.chance(0.5) && { require: chance.int(1, members) }),
+      on_failure: chance.pick(["cancel", "continue"] as const)!,
+      when_met: chance.pick(["cancel", "continue"] as const)!,
+    };
+    return [specs, { [name]: terms }];
   }
 
   #leave(attempt: Attempt, op: string): void {
@@ -600,8 +644,9 @@ export class World {
   #post(): void {
     if (isRunEnded(this.#state) || this.#posted > 20) return;
     this.#posted++;
-    const batch = this.#batch().map((spec) => this.#forked(undefined, spec));
-    this.#command((step) => createTasks(step, undefined, batch, numberOf));
+    const [specs, groups] = this.#scoped(this.#batch());
+    const batch = specs.map((spec) => this.#forked(undefined, spec));
+    this.#command((step) => createTasks(step, undefined, batch, numberOf, groups));
   }
 
   #replaceRules(): void {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { completeTask, settle } from "../../src/scheduler/ending.ts";
+import { completeTask } from "../../src/scheduler/end-task.ts";
+import { settle } from "../../src/scheduler/ending.ts";
 import { acquire, releaseLock } from "../../src/scheduler/locks.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import type { Task } from "../../src/scheduler/task.ts";

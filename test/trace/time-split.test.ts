@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { failAttempt } from "../../src/scheduler/attempts.ts";
-import { completeTask, settle } from "../../src/scheduler/ending.ts";
+import { completeTask } from "../../src/scheduler/end-task.ts";
+import { settle } from "../../src/scheduler/ending.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import { pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
 import type { Task } from "../../src/scheduler/task.ts";

@@ -8,7 +8,7 @@ const taskId = /^T\d+-[0-9a-z]{6}$/;
 /** Told at the line's beginning, or settings that a person looks up elsewhere; --json has them all. */
 const hidden = new Set([
   ...["seq", "at", "type", "task", "causes", "boot", "fence", "key", "title", "hosted", "limits"],
-  ...["timeout_ms", "retry_limit", "backoff_ms", "max_turns", "ttl_ms"],
+  ...["timeout_ms", "retry_limit", "backoff_ms", "max_turns", "on_failure", "ttl_ms"],
 ]);
 
 /** Knows the tasks' names from the events that created them. */

@@ -1,6 +1,6 @@
 /** The file of `heddle run`: a run with its tasks. Only what the server can't see is checked here; it knows the rest better. */
 
-import type { RunSpec, TaskSpec } from "../../client/requests.ts";
+import type { Groups, RunSpec, TaskSpec } from "../../client/requests.ts";
 import { parseInput, readInput } from "../json-input.ts";
 import { UsageError } from "../usage.ts";
 import { readMarkdown } from "./markdown-job.ts";
@@ -9,6 +9,7 @@ import { parseYaml } from "./yaml-text.ts";
 export interface Job {
   readonly run: RunSpec;
   readonly tasks: readonly TaskSpec[];
+  readonly groups: Groups;
   /** Where each task stands in the file, where lines are known. */
   readonly lines?: readonly (number | undefined)[];
 }
@@ -16,7 +17,7 @@ export interface Job {
 export const jobFormats = ["json", "yaml", "markdown"] as const;
 export type JobFormat = (typeof jobFormats)[number];
 
-const runFields = ["name", "context", "limits", "rules", "tools", "root"];
+const runFields = ["name", "context", "limits", "rules", "policy", "tools", "root"];
 /** Fields of a run that a later Heddle has: which of them this one takes, its server says. */
 const laterFields = ["oversight", "webhook"];
 
@@ -27,19 +28,22 @@ export async function readJob(path: string, format: JobFormat | undefined): Prom
   const refuse = (what: string) => new UsageError(`${from}: ${what}\nSee: heddle help run`);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw refuse('expected an object: {"tasks": [...]}.');
-  const { tasks = [], defaults = {}, ...run } = value as Record<string, unknown>;
+  const { tasks = [], groups = {}, defaults = {}, ...run } = value as Record<string, unknown>;
   const unknown = Object.keys(run).filter((field) => !runFields.includes(field) && !laterFields.includes(field));
   if (unknown.length > 0)
     throw refuse(
-      `unknown field ${unknown.map((field) => `"${field}"`).join(", ")}; expected ${[...runFields, "tasks", "defaults"].join(", ")}.`,
+      `unknown field ${unknown.map((field) => `"${field}"`).join(", ")}; expected ${[...runFields, "tasks", "groups", "defaults"].join(", ")}.`,
     );
   if (!Array.isArray(tasks)) throw refuse('"tasks" must be an array.');
   if (typeof defaults !== "object" || defaults === null || Array.isArray(defaults))
     throw refuse('"defaults" must be an object: what each task has that does not say otherwise.');
+  if (typeof groups !== "object" || groups === null || Array.isArray(groups))
+    throw refuse('"groups" must be an object: the terms of each group that tasks name.');
   if (tasks.length === 0 && run.root === undefined) throw refuse('there is nothing to do: it needs "tasks" or "root".');
   return {
     run: run as RunSpec,
     tasks: tasks.map((task) => withDefaults(task, defaults)) as TaskSpec[],
+    groups: groups as Groups,
     ...(lines && { lines }),
   };
 }

@@ -47,7 +47,8 @@ FILE is JSON, YAML (.yaml, .yml) with the same fields, or Markdown (.md). In JSO
     "defaults": {"priority": 7},
     "root":    {"instructions": "instead of tasks, or with them: a main agent that Heddle hosts"}
   }
-Each task has what "defaults" says unless it says otherwise. In Markdown:
+Each task has what "defaults" says unless it says otherwise. "groups" and "policy" say what a failure means for
+others (docs/failures.md). In Markdown:
   ---
   name: my job                        front matter: the fields above, but for tasks, as YAML
   limits: {workers: 16}

@@ -14,9 +14,9 @@ export async function startJob(client: Heddle, job: Job, signal: AbortSignal): P
   const run = await client.createRun(job.run, { signal }).catch((error: unknown) => {
     throw refusal(error);
   });
-  for (const batch of batchesOf(job.tasks)) {
+  for (const batch of batchesOf(job.tasks, job.groups)) {
     try {
-      await client.createTasks(run.id, { tasks: batch.tasks, from: run.snapshot }, { signal });
+      await client.createTasks(run.id, { tasks: batch.tasks, groups: batch.groups, from: run.snapshot }, { signal });
     } catch (error) {
       const reason = signal.aborted ? "interrupted before all of its tasks were posted" : "its tasks were refused";
       await client.cancelRun(run.id, { reason }, { retryMs: cliReachMs }).catch(() => undefined);

@@ -10,8 +10,17 @@ import { parseYaml } from "./yaml-text.ts";
 
 /** What a task may set beside its text (the contract's TaskSpec). */
 const taskFields = [
-  ...["after", "context", "detached", "fork", "labels", "max_tokens", "max_turns", "model"],
-  ...["on_context_too_long", "on_dependency_failure", "output_schema", "pool", "priority", "retries", "timeout_ms"],
+  ...["after", "context", "detached", "fork", "group", "labels", "max_tokens", "max_turns", "model"],
+  ...[
+    "on_context_too_long",
+    "on_dependency_failure",
+    "on_failure",
+    "output_schema",
+    "pool",
+    "priority",
+    "retries",
+    "timeout_ms",
+  ],
 ] as const;
 
 const keyText = /^[a-z][a-z0-9_-]{0,63}$/;

@@ -4,7 +4,7 @@ import type { ActorView, Page, ToolOutcome } from "../../contract/shapes.ts";
 import { actorNumber } from "../../ids.ts";
 import { actorsPerRunMax } from "../../limits.ts";
 import { type Actor, endActor, isLiveActor, openActor } from "../../scheduler/actors.ts";
-import { isRunEnded } from "../../scheduler/run-commands.ts";
+import { isRunEnded } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
 import { answerTo } from "./dispatch.ts";

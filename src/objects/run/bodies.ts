@@ -20,12 +20,26 @@ export interface SpecBody {
 
 export type CreatedEvent = Extract<SchedulerEvent, { type: "task_created" }>;
 
-export const specOf = (run: LoadedRun, task: Task): SpecBody => run.store.log.body(task.createdSeq) as SpecBody;
+/** The task's texts; those of one that stands in for another are in that one's body. */
+export function specOf(run: LoadedRun, task: Task): SpecBody {
+  if (!task.scope?.standsIn) return run.store.log.body(task.createdSeq) as SpecBody;
+  const { createdSeq } = run.state.task(task.parent);
+  return (run.store.log.body(createdSeq) as { on_failure: SpecBody }).on_failure;
+}
 
 export function createdEventOf(run: LoadedRun, task: Task): CreatedEvent {
   const event = run.store.log.event(task.createdSeq);
   assert(event?.type === "task_created", "createdSeq names the creation");
   return event;
+}
+
+/** What became of the task that this one stands in for, as it was then; undefined where it stands in for none. */
+export function outcomeStoodInFor(run: LoadedRun, task: Task): { result: unknown } | { error: ErrorData } | undefined {
+  const seq = task.scope?.standsIn?.seq;
+  if (seq === undefined) return undefined;
+  const event = run.store.log.event(seq);
+  if (event?.type === "task_fell_back") return { error: event.error };
+  return { result: (run.store.log.body(seq) as { result?: unknown } | undefined)?.result ?? null };
 }
 
 /** The result of a succeeded task (or of one that waits for its children); null otherwise. */

@@ -79,6 +79,7 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
       ...(named.length > 0 && { named }),
       ...(input.name && { name: input.name }),
       ...(input.from && { from: input.from }),
+      ...(input.failFast && { fail_fast: true }),
     },
     tools.length > 0 ? { tools } : undefined,
   );

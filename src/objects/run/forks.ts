@@ -3,10 +3,10 @@
 import { openCalls, roleOf } from "../../context/calls.ts";
 import { cutLast } from "../../context/fork.ts";
 import type { MessageText, ToolCall } from "../../context/types.ts";
-import type { TaskSpec } from "../../contract/task-spec.ts";
+import type { StandInSpec, TaskSpec } from "../../contract/task-spec.ts";
 import type { FaultData } from "../../errors/fault.ts";
 import { noteNamesMax } from "../../limits.ts";
-import type { NewTask } from "../../scheduler/create-tasks.ts";
+import type { NewStandIn, NewTask } from "../../scheduler/create-tasks.ts";
 import { hostedPool, type Task } from "../../scheduler/task.ts";
 import type { ContextTree } from "../../storage/run/context-tree.ts";
 import { AutoForks } from "./auto-forks.ts";
@@ -76,9 +76,13 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
     const cold = base === forker.base ? Math.min(prefix, warm ?? prefix) : prefix;
     const lineage = used && lineageTerms(tree, base, used, { tokens: prefix, cold });
     if (used && !used.found) unpriced.add(used.model);
+    const standIn = spec.on_failure && standInFor(run, ends, forker, { ...asked.spec, on_failure: spec.on_failure }, i);
+    if (standIn && "code" in standIn) return { ok: false, fault: standIn };
+    if (standIn?.unpriced !== undefined) unpriced.add(standIn.unpriced);
     tasks.push({
       ...forked,
       spec,
+      ...(standIn && { standIn }),
       ...("why" in asked && { forkWhy: asked.why }),
       ...(lineage && { lineage }),
       ...(used && !used.found && { unpriced: used.model }),
@@ -94,8 +98,27 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
   return { ok: true, tasks, notes: [...notes, ...auto.notes()] };
 }
 
+/** What its `on_failure` forks: what it does not say is as the task has it. */
+function standInFor(
+  run: LoadedRun,
+  ends: (hash: string) => End,
+  forker: Forker,
+  { on_failure: { task: own }, fork, model, pool }: TaskSpec & { readonly on_failure: { task: StandInSpec } },
+  place: number,
+): (NewStandIn & { unpriced?: string }) | FaultData {
+  const spec = { fork, model, pool, ...own };
+  const forked = forkOne(run.store.tree, ends, forker, spec, `tasks[${place}].on_failure.task.fork`);
+  if ("code" in forked) return forked;
+  const used = modelOf(run, forker, spec);
+  return { ...forked, spec, ...(used && !used.found && { unpriced: used.model }) };
+}
+
 /** The model that a hosted task's seat will call. */
-function modelOf(run: LoadedRun, { base, creator }: Forker, spec: TaskSpec): TaskModel | undefined {
+function modelOf(
+  run: LoadedRun,
+  { base, creator }: Forker,
+  spec: Pick<TaskSpec, "pool" | "model">,
+): TaskModel | undefined {
   if ((spec.pool ?? creator?.pool ?? hostedPool) !== hostedPool) return undefined;
   const { format, model } = run.store.tree.head(base);
   return run.models.hosted(format, spec.model, model);
@@ -137,15 +160,18 @@ function endsOf(tree: ContextTree): (hash: string) => End {
   };
 }
 
+/** Where a task's context begins. */
+type Forked = Pick<NewTask, "base" | "fork" | "call">;
+
 function forkOne(
   tree: ContextTree,
   ends: (hash: string) => End,
   { base, callId }: Forker,
-  spec: TaskSpec,
+  spec: Pick<TaskSpec, "fork">,
   path: string,
-): NewTask | FaultData {
+): Forked | FaultData {
   const { fork = "full" } = spec;
-  if (fork === "none") return { spec, base: tree.node(base).root, fork: "none" };
+  if (fork === "none") return { base: tree.node(base).root, fork: "none" };
   let from = base;
   let mode = "full";
   if (typeof fork === "object" && "snapshot" in fork) {
@@ -167,8 +193,8 @@ function forkOne(
     mode = `last ${fork.last}`;
   }
   const { open, isReply } = ends(from);
-  if (open.length === 0) return { spec, base: from, fork: mode };
-  if (isReply && open.some((call) => call.id === callId)) return { spec, base: from, fork: mode, call: callId! };
+  if (open.length === 0) return { base: from, fork: mode };
+  if (isReply && open.some((call) => call.id === callId)) return { base: from, fork: mode, call: callId! };
   return {
     code: "open_calls",
     detail: `The snapshot ends in the calls ${open.map((call) => call.id).join(", ")}${callId === undefined ? "" : `, and "${callId}" is none of them`}.`,

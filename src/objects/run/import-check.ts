@@ -52,9 +52,17 @@ function unknownContext({ tree, log }: RunStore, event: SchedulerEvent): string 
   if (event.type === "task_retried" && event.from && !tree.find(event.from.snapshot))
     return `there is no snapshot ${event.from.snapshot}`;
   if (!("snapshot" in event)) return undefined;
-  if (!tree.find(event.snapshot)) return `there is no snapshot ${event.snapshot}`;
-  if (event.type !== "task_created" || event.call === undefined) return undefined;
-  return openCallsOf(tree, event.snapshot).some((call) => call.id === event.call)
+  if (event.type !== "task_created")
+    return tree.find(event.snapshot) ? undefined : `there is no snapshot ${event.snapshot}`;
+  return unknownFork(tree, event) ?? (event.on_failure && unknownFork(tree, event.on_failure));
+}
+
+function unknownFork(
+  tree: RunStore["tree"],
+  { snapshot, call: id }: { readonly snapshot: string; readonly call?: string },
+): string | undefined {
+  if (!tree.find(snapshot)) return `there is no snapshot ${snapshot}`;
+  return id === undefined || openCallsOf(tree, snapshot).some((call) => call.id === id)
     ? undefined
     : "its snapshot does not end in the call that made it";
 }

@@ -301,7 +301,11 @@ function requireTexts(event: SchedulerEvent, body: unknown, seq: number): void {
       throw wrong(`event ${seq}: no arguments of a call`);
   }
   if (event.type !== "task_created") return;
-  const { context } = body as { context?: string | { messages: readonly string[] } };
+  const own = (body ?? {}) as { instructions?: string; on_failure?: object };
+  const hasTexts = event.stands_in ? body === undefined : own.instructions !== undefined;
+  if (!hasTexts || (own.on_failure !== undefined) !== (event.on_failure !== undefined))
+    throw wrong(`event ${seq}: other texts than it says`);
+  const { context } = own as { context?: string | { messages: readonly string[] } };
   if (typeof context === "object") requireMessages(context.messages);
 }
 

@@ -8,7 +8,7 @@ import type { SnapshotHash } from "../../ids.ts";
 import { failedIdsMax, partialWatchMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
-import { isRunEnded } from "../../scheduler/run-commands.ts";
+import { isRunEnded } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { waitIsOver } from "../../scheduler/waits.ts";
 import { isRead as readsOnly } from "../../variables/index.ts";

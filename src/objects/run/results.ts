@@ -4,7 +4,7 @@ import { resultBlock, substitute, valueAt } from "../../context/references.ts";
 import { inlineResultBytesMax, inlineResultsBytesMax } from "../../limits.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
 import { isEnded, type Task } from "../../scheduler/task.ts";
-import { errorOf, resultOf, type SpecBody } from "./bodies.ts";
+import { errorOf, outcomeStoodInFor, resultOf, type SpecBody } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
 const nameOf = (run: LoadedRun, task: Task): string => task.key ?? run.taskId(task.n);
@@ -56,11 +56,11 @@ export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): Dispa
   const parts = context === undefined ? [] : typeof context === "string" ? [context] : context.messages;
   const replaced = parts.map(typeof context === "string" ? replace : (text) => replaceInMessage(text, replace));
   if (instructions === undefined || replaced.includes(undefined)) return { ok: false, missing };
-  const results = task.after
+  const blocks = task.after
     .filter((n) => !shown.has(n))
     .map((n) => run.state.task(n))
-    .map((other) => resultBlock(nameOf(run, other), outcomeOf(run, other)))
-    .join("\n");
+    .map((other) => resultBlock(nameOf(run, other), outcomeOf(run, other)));
+  const results = [...blocks, ...standInText(run, task)].join("\n");
   const texts = replaced as string[];
   return {
     ok: true,
@@ -68,6 +68,18 @@ export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): Dispa
     instructions,
     context: context === undefined ? undefined : typeof context === "string" ? texts[0]! : texts,
   };
+}
+
+/** Tells one that stands in for another why it runs, and what that one came to. */
+function standInText(run: LoadedRun, task: Task): string[] {
+  const outcome = outcomeStoodInFor(run, task);
+  if (!outcome) return [];
+  const name = nameOf(run, run.state.task(task.parent));
+  const why =
+    task.scope?.standsIn?.why === "fallback"
+      ? `The task "${name}" failed, and you run in its place: what you return counts as its result.`
+      : `The task "${name}" succeeded, but its group failed: you undo what it did.`;
+  return [`${why}\n${resultBlock(name, outcome)}`];
 }
 
 /** A key among the dependencies, as it resolved when the task was created. */

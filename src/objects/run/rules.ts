@@ -42,9 +42,11 @@ export function withRuledModel(
   for (const { from, line, rule } of header.rules.rules) {
     if (rule.kind !== "model" || !(rule.side === "below" ? priority < rule.priority : priority > rule.priority))
       continue;
-    if (spec.model === rule.model) return { spec };
+    const standIn = spec.on_failure && { ...spec.on_failure, model: rule.model };
+    const ruled = { ...spec, model: rule.model, ...(standIn && { on_failure: standIn }) };
+    if (spec.model === rule.model) return { spec: ruled };
     const note = `By a rule (line ${line} of the ${from}'s: ${sentenceOf(rule)}) a task of priority ${priority} runs on "${rule.model}".`;
-    return { spec: { ...spec, model: rule.model }, note };
+    return { spec: ruled, note };
   }
   return { spec };
 }

@@ -3,7 +3,8 @@
 import type { ToolCall } from "../../context/types.ts";
 import { failAttempt } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
-import { completeTask, settle } from "../../scheduler/ending.ts";
+import { completeTask } from "../../scheduler/end-task.ts";
+import { settle } from "../../scheduler/ending.ts";
 import type { UsageDelta } from "../../scheduler/events.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";

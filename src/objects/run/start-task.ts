@@ -1,7 +1,8 @@
 /** Starts the next ready task of a pool for a worker, with what the worker needs built in the same step. */
 
 import { nextToStart, openLease } from "../../scheduler/attempts.ts";
-import { endOf, endTask, settle } from "../../scheduler/ending.ts";
+import { endOf, endTask } from "../../scheduler/end-task.ts";
+import { settle } from "../../scheduler/ending.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { Dispatch } from "./dispatch.ts";

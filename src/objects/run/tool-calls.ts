@@ -12,7 +12,8 @@ import { type ProblemCode, problems, type ToolErrorCode, toolHints } from "../..
 import { inlineResultBytesMax, openToolCallsMax, toolArgumentsBytesMax } from "../../limits.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import { createTasks, findByKey } from "../../scheduler/create-tasks.ts";
-import { cancelTask, settle } from "../../scheduler/ending.ts";
+import { cancelTask } from "../../scheduler/end-task.ts";
+import { settle } from "../../scheduler/ending.ts";
 import { beginRemoteCall, urlPool } from "../../scheduler/remote-calls.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { isLive, type Task } from "../../scheduler/task.ts";
@@ -80,7 +81,7 @@ export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string
   if ("blocking" in call) return block(step, run, caller, call.blocking);
   switch (call.tool) {
     case "create_task":
-      return createFromCall(step, run, caller, call.tasks);
+      return createFromCall(step, run, caller, call);
     case "await_tasks":
       return awaitTasks(step, run, caller, call);
     case "inspect":
@@ -142,7 +143,7 @@ function createFromCall(
   step: Step,
   run: LoadedRun,
   caller: Caller,
-  specs: Extract<ToolCallParsed, { tool: "create_task" }>["tasks"],
+  { tasks: specs, groups }: Extract<ToolCallParsed, { tool: "create_task" }>,
 ): ToolRun {
   const base = caller.base();
   // Labels are inherited and can't be shed: rules go by them.
@@ -151,7 +152,7 @@ function createFromCall(
   const callId = caller.inTranscript ? caller.callId : undefined;
   const forked = forkAll(run, { base, callId, creator: caller.task }, labelled);
   if (!forked.ok) return refused(forked.fault.code, forked.fault.detail ?? "");
-  const outcome = createTasks(step, caller.task, forked.tasks, run.numberOf);
+  const outcome = createTasks(step, caller.task, forked.tasks, run.numberOf, groups);
   if (!outcome.ok) {
     const { code, detail, errors } = outcome.refusal;
     const where = errors?.[0]?.path;

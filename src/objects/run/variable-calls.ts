@@ -12,7 +12,7 @@ import { toolHints } from "../../errors/codes.ts";
 import { faults } from "../../errors/faults.ts";
 import { platformFaultOf } from "../../errors/platform.ts";
 import { inlineResultBytesMax, pageBytesMax, variablesAtOnce, variablesPerRunMax } from "../../limits.ts";
-import { isRunEnded } from "../../scheduler/run-commands.ts";
+import { isRunEnded } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { RegisteredVariable } from "../../storage/run/variables.ts";
 import { decide, initialHead, nothing, show } from "../../variables/index.ts";

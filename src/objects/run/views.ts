@@ -9,8 +9,10 @@ import { sentenceOf } from "../../rules/print.ts";
 import { startableIn } from "../../scheduler/attempts.ts";
 import { freeNanos, freeTokens } from "../../scheduler/budget.ts";
 import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
+import { standInOf } from "../../scheduler/fallbacks.ts";
+import { groupOf, verdictOf } from "../../scheduler/groups.ts";
 import { isOpenCall, type OpenCall } from "../../scheduler/open-calls.ts";
-import { hostedPool, type Task } from "../../scheduler/task.ts";
+import { hasFallenBack, hostedPool, type Task } from "../../scheduler/task.ts";
 import { toolOf, type Want } from "../../scheduler/want.ts";
 import { heldFor } from "../../scheduler/warming.ts";
 import type { LoggedEvent } from "../../storage/run/event-codec.ts";
@@ -90,12 +92,27 @@ export function taskView(run: LoadedRun, task: Task): TaskView {
     waiting_on: waitingOn(run, task),
     pending_messages: task.inbox.length,
     children_failed: task.childrenFailed,
+    group: groupView(run, task),
+    stand_in: standInId(run, task),
+    stands_in_for: task.scope?.standsIn ? { task: run.taskId(task.parent), why: task.scope.standsIn.why } : null,
     fork: {
       snapshot: task.base,
       mode: created.fork,
       ...(created.fork_why !== undefined && { reason: created.fork_why }),
     },
   };
+}
+
+function standInId(run: LoadedRun, task: Task): string | null {
+  const n = standInOf(run.state, task)?.n;
+  return n === undefined ? null : run.taskId(n);
+}
+
+function groupView(run: LoadedRun, task: Task): TaskView["group"] {
+  const group = groupOf(run.state, task);
+  if (!group) return null;
+  const { name, require, succeeded, ended, members } = group;
+  return { name, state: verdictOf(group), require, succeeded, ended, size: members.length };
 }
 
 const opOf = (want: Want): string => {
@@ -109,6 +126,7 @@ export function waitingOn(run: LoadedRun, task: Task): WaitingOn {
     if (phase.until > 0) return { backoff_until: phase.until };
     return { tasks: task.after.filter((n) => run.state.live(n)).map((n) => run.taskId(n)) };
   }
+  if (hasFallenBack(task)) return { fallback: standInId(run, task)! };
   if (phase.state === "parked" && phase.on === "children") return { children: task.liveChildren };
   if (phase.state === "parked" && phase.on === "budget") return { budget: true };
   const held = heldFor(run.state, task);
@@ -155,7 +173,9 @@ const usageView = (usage: UsageDelta) => ({
 });
 
 /** Fields of events that hold task numbers, for the wire to show ids instead. */
-const numberFields = ["parent", "targets", "subjects", "after", "tasks", "by", "actor"] as const;
+const numberFields = [
+  ...["parent", "targets", "subjects", "after", "tasks", "members", "followers", "by", "actor"],
+] as const;
 
 export function eventView(run: LoadedRun, event: LoggedEvent, seq: number, at: number): EventView {
   const { type, causes = [], ...fields } = event;

@@ -13,6 +13,7 @@ const usual = {
   maxTokens: 0,
   lineage: 0,
   labels: undefined,
+  scope: undefined,
   generation: 1,
   turnGeneration: 0,
   attempts: 0,

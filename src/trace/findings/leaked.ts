@@ -41,6 +41,10 @@ export class Leaked implements Detector {
       case "task_parked":
         if (event.on === "children") this.#leftToChildren.add(event.task);
         return;
+      case "task_fell_back":
+        // Its result is its fallback's: nobody else's is asked for any more.
+        this.#leftToChildren.delete(event.task);
+        return;
       default:
     }
   }

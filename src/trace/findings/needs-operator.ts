@@ -19,13 +19,14 @@ export class NeedsOperator implements Detector {
   readonly #failed = new Map<MendedFault, Failed>();
 
   event(event: TraceEvent): void {
-    if (event.type !== "task_ended" || event.state !== "failed" || !event.error) return;
+    const failed = event.type === "task_fell_back" || (event.type === "task_ended" && event.state === "failed");
+    if (!failed || !event.error) return;
     const { code, message } = event.error;
     if (!isMended(code)) return;
-    const failed = this.#failed.get(code) ?? { tasks: new Set(), evidence: [], said: message };
-    this.#failed.set(code, failed);
-    failed.tasks.add(event.task);
-    if (failed.evidence.length < evidenceMax) failed.evidence.push(event.seq);
+    const known = this.#failed.get(code) ?? { tasks: new Set(), evidence: [], said: message };
+    this.#failed.set(code, known);
+    known.tasks.add(event.task);
+    if (known.evidence.length < evidenceMax) known.evidence.push(event.seq);
   }
 
   finish(facts: RunFacts): Found[] {

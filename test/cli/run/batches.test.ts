@@ -9,7 +9,7 @@ it("leaves what fits one batch as it is, also where a task names a later one", (
     { key: "b", instructions: "x", after: ["a"] },
     { key: "a", instructions: "y" },
   ];
-  expect(batchesOf(tasks)).toEqual([{ tasks, positions: [0, 1] }]);
+  expect(batchesOf(tasks)).toEqual([{ tasks, positions: [0, 1], groups: {} }]);
 });
 
 it("of more tasks, puts each after those that it names, in batches that the server takes, and loses none", () => {
@@ -58,4 +58,21 @@ it("of a chain as long as the file needs no stack", () => {
     (_, i): TaskSpec => ({ key: `t${i}`, instructions: "x", after: i === 19_999 ? [] : [`t${i + 1}`] }),
   );
   expect(batchesOf(tasks)[0]!.tasks[0]!.key).toBe("t19999");
+});
+
+it("keeps a group, and those that come after it, in one batch, with its terms", () => {
+  const many = Array.from({ length: batchTasksMax }, (_, i): TaskSpec => ({ key: `t${i}`, instructions: "x" }));
+  const grouped: TaskSpec[] = [
+    { key: "merge", instructions: "x", after: ["reviews"] },
+    ...many,
+    { key: "r1", instructions: "x", group: "reviews", after: ["t7"] },
+    { key: "r2", instructions: "x", group: "reviews" },
+  ];
+  const batches = batchesOf(grouped, { reviews: { require: 1 } });
+  expect(batches.length).toBe(2);
+  const [batch, other] = batches.toSorted((a, b) => Number(b.positions.includes(0)) - Number(a.positions.includes(0)));
+  expect(batch!.positions).toEqual(expect.arrayContaining([0, batchTasksMax + 1, batchTasksMax + 2]));
+  expect(batch!.groups).toEqual({ reviews: { require: 1 } });
+  expect(other!.groups).toEqual({});
+  expect(batches.flatMap(({ positions }) => positions)).toHaveLength(grouped.length);
 });

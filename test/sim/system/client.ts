@@ -107,14 +107,27 @@ export class Client {
         ...(random.chance(0.1) && { timeout_ms: random.int(5000, 60_000) }),
         ...(random.chance(0.3) && { on_context_too_long: { last: 2 } }),
         ...(random.chance(0.3) && { output_schema: { type: "object", required: ["it"] } }),
+        ...this.#scope(),
       };
     });
-    const reply = await persist(() => this.#run.createTasks({ tasks }, idemOf(tokens[0]!)));
+    const isGroup = tasks.some(({ group }) => group !== undefined);
+    const groups = isGroup ? { g: { on_failure: random.pick(["cancel", "continue"] as const)! } } : {};
+    const reply = await persist(() => this.#run.createTasks({ tasks, groups }, idemOf(tokens[0]!)));
     if (!reply?.ok) return;
     for (const [i, { id }] of reply.value.tasks.entries()) {
       this.#plan.known.push(id);
       ledger.acknowledge(tokens[i]!);
     }
+  }
+
+  /** In worlds that have them: a group, and what stands in for the task. */
+  #scope(): Partial<TaskSpec> {
+    const { random, scopes } = this.#staff;
+    if (!scopes) return {};
+    return {
+      ...(random.chance(0.5) && { group: "g" }),
+      ...(random.chance(0.5) && { on_failure: { task: { title: "else", instructions: "Do it otherwise." } } }),
+    };
   }
 
   async _tool(): Promise<void> {

@@ -15,6 +15,8 @@ export interface Staff {
   readonly ledger: Ledger;
   readonly faults: Faults;
   readonly tenant: string;
+  /** Tasks have groups and stand-ins. */
+  readonly scopes: boolean;
   /** The world is over: nobody begins anything more. */
   readonly isOver: () => boolean;
 }

@@ -53,6 +53,8 @@ const hard = [
   "message_received",
   "future_settled",
   "finding",
+  "group_decided",
+  "task_fell_back",
 ];
 
 describe("the whole system in a world of faults", () => {

@@ -52,6 +52,7 @@ interface Person {
 }
 
 export class World {
+  readonly #seed: number;
   readonly #random: Random;
   readonly #faults: Faults;
   readonly #timeline = new Timeline(1_700_000_000_000);
@@ -72,6 +73,7 @@ export class World {
   readonly trace: string[] = [];
 
   constructor(seed: number) {
+    this.#seed = seed;
     this.#random = new Random(seed);
     this.#faults = new Faults(this.#random);
     const around = {
@@ -145,6 +147,8 @@ export class World {
       ledger: this.#ledger,
       faults: this.#faults,
       tenant,
+      // A quarter of the worlds: those that found something before there were any stay what they were.
+      scopes: this.#seed % 4 === 0,
       isOver: () => this.#isOver,
     };
     this.#cloud.onNewHost = (namespace, name, host) => {
