@@ -335,13 +335,13 @@ function checkHolds(state: RunState, tasks: readonly Task[]): number {
   return until;
 }
 
-/** [V2] What the rules come to is what header and tasks say. */
+/** [F2] What the rules come to is what header and tasks say. */
 function checkBook(state: RunState, tasks: readonly Task[]): void {
   const { header, book } = state;
-  if ((header.rules === undefined) !== (book === undefined)) throw new Error("[V1] rules without a book");
+  if ((header.rules === undefined) !== (book === undefined)) throw new Error("[F1] rules without a book");
   if (!header.rules || !book) return;
   const { given, rules } = header.rules;
-  if (!isDeepStrictEqual(header.limits, limitsUnder(header, given, rules))) throw new Error("[V1] limits under rules");
+  if (!isDeepStrictEqual(header.limits, limitsUnder(header, given, rules))) throw new Error("[F1] limits under rules");
   const fresh = new RuleBook(header);
   const working = tasks.filter(({ phase }) => phase.state === "running" && !phase.blocked);
   for (const task of working) fresh.count(task, 1);
@@ -349,7 +349,7 @@ function checkBook(state: RunState, tasks: readonly Task[]): void {
     one.workers,
     tasks.map((task) => [one.roomOf(one.labelsOf(task)), one.roomIn(task.pool)]),
   ];
-  if (!isDeepStrictEqual(roomsOf(book), roomsOf(fresh))) throw new Error("[V2] room of labels and pools");
+  if (!isDeepStrictEqual(roomsOf(book), roomsOf(fresh))) throw new Error("[F2] room of labels and pools");
 }
 
 function checkIndexes(state: RunState, tasks: readonly Task[], now: number): void {

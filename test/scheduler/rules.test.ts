@@ -84,7 +84,7 @@ describe("limits", () => {
     ],
     ["those above a run bound it", "- at most 50 workers", "- at most 20 workers", {}, [], { workers: 20 }],
     ["… and replace no default", "", "- at most 200 workers", {}, [], { workers: 16 }],
-  ])("[V1] %s", (_, own, above, limits, named, held) => {
+  ])("[F1] %s", (_, own, above, limits, named, held) => {
     const run = new Run({ tasks: 10_000, ...limits });
     run.state.header.named = named as never;
     set(run, above, "deployment");
@@ -97,13 +97,13 @@ describe("limits", () => {
     expect(run.state.header.rules).toBeUndefined();
   });
 
-  test("[V1] an old log does not say what was named: what differs from its default was", () => {
+  test("[F1] an old log does not say what was named: what differs from its default was", () => {
     const run = new Run({ workers: 20, tasks: 10_000 });
     set(run, "- at most 100 workers, 50 tasks");
     expect(run.state.header.limits).toMatchObject({ workers: 20, tasks: 50 });
   });
 
-  test("[V1] a run without rules has none of this", () => {
+  test("[F1] a run without rules has none of this", () => {
     const run = new Run();
     expect(set(run, "# nothing")).toBeUndefined();
     run.succeed(...run.post({ labels: { a: "b" } }));
@@ -116,7 +116,7 @@ describe("limits", () => {
     expect([run.state.book, run.state.header.rules]).toEqual([undefined, undefined]);
   });
 
-  test("[V1] a total that a rule would keep from having an effect is refused", () => {
+  test("[F1] a total that a rule would keep from having an effect is refused", () => {
     const run = ruled("# R\n- budget 1,000 tokens");
     const refused = run.step((step) => changeBudget(step, { tokens: 2000 }));
     expect(refused).toEqual({ code: "bound_by_rules", detail: "Line 2 of the run's rules: budget 1,000 tokens." });
@@ -129,7 +129,7 @@ describe("limits", () => {
 });
 
 describe("workers of a label, or of a pool", () => {
-  test("[V2] tasks of a full label wait, and others go on past them", () => {
+  test("[F2] tasks of a full label wait, and others go on past them", () => {
     const run = ruled('- at most 2 workers for label "browser"\n- at most 1 worker for label "tool=maps"');
     const tasks = run.post(
       ...[1, 2, 3, 4].map((n) => ({ labels: { browser: String(n) }, priority: 9 })),
@@ -153,7 +153,7 @@ describe("workers of a label, or of a pool", () => {
     check(run);
   });
 
-  test("[V2] a pool has its own number, and what is blocked there uses none", () => {
+  test("[F2] a pool has its own number, and what is blocked there uses none", () => {
     const run = ruled('- at most 2 workers for pool "laptop"', { pools: ["laptop"] });
     run.post(...Array.from({ length: 4 }, () => ({ pool: "laptop" })), {}, {}, {});
     const leased = leaseAll(run, "laptop");
@@ -166,7 +166,7 @@ describe("workers of a label, or of a pool", () => {
     check(run);
   });
 
-  test("[V2] tasks that were there before a rule count, and so do those whose rule is gone", () => {
+  test("[F2] tasks that were there before a rule count, and so do those whose rule is gone", () => {
     const run = new Run();
     run.post(...Array.from({ length: 6 }, () => ({ labels: { browser: "" } })));
     const [first] = [run.lease()!, run.lease()!, run.lease()!];
@@ -187,7 +187,7 @@ describe("a budget of each task", () => {
   const reserve = (run: Run, task: Task, inputTokens: number, outputTokens: number) =>
     run.step((step) => reserveTokens(step, task as Leased, { inputTokens, outputTokens }));
 
-  test("[V3] is its own: neither its children's tokens count, nor its creator's", () => {
+  test("[F3] is its own: neither its children's tokens count, nor its creator's", () => {
     const run = ruled("- budget 1,000 tokens per task");
     const [parent] = run.post({});
     run.start(parent!);
@@ -213,7 +213,7 @@ const refuse = (run: Run, task: Task): void =>
   });
 
 describe("a rule with a condition", () => {
-  test("[V4] fires when it holds, says what it saw, and holds on until what it sees is a tenth beyond", () => {
+  test("[F4] fires when it holds, says what it saw, and holds on until what it sees is a tenth beyond", () => {
     const run = ruled("- budget 1,000 tokens\n- when tokens used > 80%: at most 2 workers");
     run.post({}, {}, {}, {});
     const [a, b, c] = leaseAll(run);
@@ -245,13 +245,13 @@ describe("a rule with a condition", () => {
     check(run);
   });
 
-  test("[V4] without a budget there is no part of it", () => {
+  test("[F4] without a budget there is no part of it", () => {
     const run = ruled("- when tokens used > 1%: pause\n- when tokens used > 500: at most 3 workers");
     run.turn(run.start(run.post({})[0]!), 501);
     expect(fired(run)).toEqual([{ line: 2, value: 501, level: undefined }]);
   });
 
-  test("[V4] of the provider's errors takes five calls within its time, and forgets them after it", () => {
+  test("[F4] of the provider's errors takes five calls within its time, and forgets them after it", () => {
     const run = ruled("- when provider errors > 10% over 1 minute: at most 1 worker");
     const tasks = run.post(...Array.from({ length: 6 }, () => ({ retries: { limit: 9 } })));
     for (const task of tasks.slice(0, 3)) run.turn(run.start(task), 1);
@@ -269,13 +269,13 @@ describe("a rule with a condition", () => {
     check(run);
   });
 
-  test("[V4] a task's own failure is not the provider's", () => {
+  test("[F4] a task's own failure is not the provider's", () => {
     const run = ruled("- when provider errors > 1%: pause");
     for (const task of run.post(...Array.from({ length: 8 }, () => ({})))) run.fail(task);
     expect(fired(run)).toEqual([]);
   });
 
-  test("[V4] of the time in the queue looks at those that started and at those that wait, by a timer too", () => {
+  test("[F4] of the time in the queue looks at those that started and at those that wait, by a timer too", () => {
     const run = ruled("- at most 2 workers\n- when queue wait p95 > 30 s: double workers up to 8");
     run.post(...Array.from({ length: 10 }, () => ({})));
     leaseAll(run);
@@ -297,7 +297,7 @@ describe("a rule with a condition", () => {
     check(run);
   });
 
-  test("[V4] of workers' loads is about the pool that it names, and forgets who says nothing", () => {
+  test("[F4] of workers' loads is about the pool that it names, and forgets who says nothing", () => {
     const run = ruled('- when worker load > 90%: at most 1 worker for pool "laptop"', { pools: ["laptop"] });
     const load = (pool: string, worker: string, percent: number) =>
       run.step((step) => reportLoad(step, { pool, worker, percent }));
@@ -320,7 +320,7 @@ describe("a rule with a condition", () => {
     check(run);
   });
 
-  test("[V6] halves again while it holds, and doubles back when it does not", () => {
+  test("[F6] halves again while it holds, and doubles back when it does not", () => {
     const run = ruled("- at most 9 workers\n- when tokens used > 500: halve workers");
     const [a] = run.post({});
     run.turn(run.start(a!), 501);
@@ -339,7 +339,7 @@ describe("a rule with a condition", () => {
     check(run);
   });
 
-  test("[V6] a limit that the run's creator named is not doubled away", () => {
+  test("[F6] a limit that the run's creator named is not doubled away", () => {
     const run = new Run({ workers: 6 });
     run.state.header.named = ["workers"];
     set(run, "- at most 4 workers\n- when tokens used >= 0: double workers");
@@ -348,7 +348,7 @@ describe("a rule with a condition", () => {
     expect([run.state.workers, by(run)]).toEqual([5, 2]);
   });
 
-  test("[V7] pauses a run, which is resumed by hand, and not again before it was false", () => {
+  test("[F7] pauses a run, which is resumed by hand, and not again before it was false", () => {
     const run = ruled("- budget 1,000 tokens\n- when tokens used > 95%: pause");
     const [a] = run.post({}, {});
     run.turn(run.start(a!), 960);
@@ -367,7 +367,7 @@ describe("a rule with a condition", () => {
     check(run);
   });
 
-  test("[V7] a pause by hand stays one", () => {
+  test("[F7] a pause by hand stays one", () => {
     const run = ruled("- when tokens used > 95: pause");
     const [a] = run.post({});
     run.start(a!);
@@ -378,7 +378,7 @@ describe("a rule with a condition", () => {
 });
 
 describe("rules that are replaced", () => {
-  test("[V9] a rule that stays keeps what became of it; a new one looks at once", () => {
+  test("[F9] a rule that stays keeps what became of it; a new one looks at once", () => {
     const run = ruled("- at most 8 workers\n- when tokens used > 500: halve workers");
     run.turn(run.start(run.post({})[0]!), 501);
     run.clock(minute);
@@ -395,7 +395,7 @@ describe("rules that are replaced", () => {
     check(run);
   });
 
-  test("[V9] a run that waits for its budget goes on when the rules give it more", () => {
+  test("[F9] a run that waits for its budget goes on when the rules give it more", () => {
     const run = ruled("- budget 100 tokens");
     const [a] = run.post({});
     run.start(a!);
@@ -408,7 +408,7 @@ describe("rules that are replaced", () => {
     check(run);
   });
 
-  test("[V9] an ended run has the rules that it had; money needs prices", () => {
+  test("[F9] an ended run has the rules that it had; money needs prices", () => {
     const run = new Run();
     run.turn(run.start(run.post({})[0]!), 5);
     expect(set(run, "# R\n- budget 5 dollars")).toMatchObject({
@@ -420,7 +420,7 @@ describe("rules that are replaced", () => {
   });
 });
 
-describe("[V5] whatever hovers at a bound", () => {
+describe("[F5] whatever hovers at a bound", () => {
   it("changes a rule no more often than once in its time", () => {
     fc.assert(
       fc.property(

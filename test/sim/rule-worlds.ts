@@ -79,13 +79,13 @@ export class RuleWorld {
     return this.#random.int(0, 100);
   }
 
-  /** [V2] There is room for whoever starts now. */
+  /** [F2] There is room for whoever starts now. */
   checkRoom({ book }: RunState, task: Task): void {
     if (book && (book.roomOf(book.labelsOf(task)) <= 0 || book.roomIn(task.pool) <= 0))
-      throw new Error(`[V2] a worker too many beside task ${task.n}`);
+      throw new Error(`[F2] a worker too many beside task ${task.n}`);
   }
 
-  /** [V5] A rule that stays changes no more often than once in its time. */
+  /** [F5] A rule that stays changes no more often than once in its time. */
   add({ event }: Decided, at: number): void {
     if (event.type === "rules_set") {
       const kept = new Set(event.rules.map(({ rule }) => `${event.from} ${sentenceOf(rule)}`));
@@ -98,7 +98,7 @@ export class RuleWorld {
     const { rule } = placed([event.text])[0]!;
     const window = rule.kind === "when" ? (rule.windowMs ?? 60_000) : 0;
     if (before !== undefined && at - before < window)
-      throw new Error(`[V5] ${event.text}: ${at - before} ms after its last change`);
+      throw new Error(`[F5] ${event.text}: ${at - before} ms after its last change`);
     this.#changed.set(name, at);
   }
 }

@@ -1,12 +1,12 @@
 /**
  * Rules with conditions: when they fire, when they no longer hold, and what that does.
  *
- * V4. A rule fires when its condition holds and it does not, and holds until it is cleared. It is cleared when what it looks at
+ * F4. A rule fires when its condition holds and it does not, and holds until it is cleared. It is cleared when what it looks at
  *     is on the other side of the bound by a tenth of it, or can't be told.
- * V5. Between two changes of a rule lies at least its time (`over …`, else a minute): whatever hovers at a bound changes
+ * F5. Between two changes of a rule lies at least its time (`over …`, else a minute): whatever hovers at a bound changes
  *     nothing more often.
- * V6. Halving and doubling goes on by one step each time while the condition holds, and back by one when it does not.
- * V8. Every change is an event with what was read; the state has nothing of a rule that its log does not say.
+ * F6. Halving and doubling goes on by one step each time while the condition holds, and back by one when it does not.
+ * F8. Every change is an event with what was read; the state has nothing of a rule that its log does not say.
  */
 
 import type { ProblemCode } from "../../errors/codes.ts";
@@ -75,7 +75,7 @@ function nextLevel({ header }: RunState, place: number, { action }: When): numbe
 const compare = (value: number, op: Op, bound: number): boolean =>
   op === ">" ? value > bound : op === ">=" ? value >= bound : op === "<" ? value < bound : value <= bound;
 
-/** On the other side of the bound, and a tenth of it away (V4). A part can't be more than all: there it is half of what is left. */
+/** On the other side of the bound, and a tenth of it away (F4). A part can't be more than all: there it is half of what is left. */
 function isBeyond(value: number, { op, value: bound, unit }: When): boolean {
   const tenth = bound / 10;
   const above = unit === "percent" ? Math.min(tenth, (100 - bound) / 2) : tenth;

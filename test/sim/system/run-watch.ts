@@ -94,7 +94,7 @@ export class RunWatch {
     const { book } = this.state;
     const task = this.state.task(n);
     if (book && (book.roomOf(book.labelsOf(task)) <= 0 || book.roomIn(task.pool) <= 0))
-      throw new Error(`[V2] a worker too many for a label or a pool, at event ${seq}`);
+      throw new Error(`[F2] a worker too many for a label or a pool, at event ${seq}`);
   }
 
   /** The tokens of what this event makes true. */
