@@ -80,6 +80,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   }
 
   async forget(run: string): Promise<void> {
+    this.#listening.delete(run);
     for (const lane of this.#lanes.keys()) this.#remove(lane, run);
   }
 

@@ -99,7 +99,7 @@ export const limitForms: readonly Form<Limit>[] = [
     pattern: "budget {count} tokens per task",
     example: "budget 60,000 tokens per task",
     unit: "tokens, input and output together",
-    does: "Each task uses no more by itself, those that it creates apart; one that needs more fails with `max_tokens`.",
+    does: "Each hosted task uses no more by itself, those that it creates apart; one that needs more fails with `max_tokens`.",
     upTo: tokensMax,
     make: ({ count }) => ({ kind: "task_tokens", max: count }),
   },

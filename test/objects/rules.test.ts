@@ -4,6 +4,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { compileRules } from "../../src/rules/parse.ts";
+import { copyOf, exported, imported, resealed, send } from "./lib/files.ts";
 import { bindings, codeOf, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 
 function input(text: string) {
@@ -93,6 +94,30 @@ describe("rules", () => {
     expect(codeOf(await run.rpc.setRules(input("- budget 500 tokens")))).toBe("ok");
     expect((await run.view()).limits.tokens).toBe(500);
     expect(codeOf(await run.rpc.budget({ tokens: 600 }))).toBe("bound_by_rules");
+  });
+});
+
+describe("a run's file", () => {
+  it("has its rules, with what became of them", async () => {
+    const rules = input("- at most 4 workers\n- when tokens used > 100: halve workers");
+    const run = await makeRun({ rules });
+    await run.create(...inBox(3));
+    const lease = (await run.lease())!;
+    const usage = { input_tokens: 101, output_tokens: 0 };
+    value(await run.rpc.complete({ taskNumber: lease.taskNumber, fence: lease.fence }, { result: 1, usage } as never));
+    const { rules: seen } = await run.view();
+    expect(seen!.workers).toMatchObject({ max: 2, by: { line: 2 } });
+    const copy = await imported(run, await exported(run));
+    expect((await copy.view()).rules).toEqual(seen);
+    const forged = resealed(
+      (await exported(run)).map((line) =>
+        line
+          .replaceAll('\\"max\\":4', '\\"max\\":4000')
+          .replaceAll('"max":4,', '"max":4000,')
+          .replaceAll('"max":4}', '"max":4000}'),
+      ),
+    );
+    expect(codeOf(await send(copyOf(run), forged))).toBe("import_invalid");
   });
 });
 

@@ -23,6 +23,7 @@ import { newProgress, type Progress, type Taken, takeLine } from "./import-lines
 import { LoadedRun } from "./loaded-run.ts";
 import type { Models } from "./models.ts";
 import { ok } from "./replies.ts";
+import { holdToDeployment } from "./rules.ts";
 import type { RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
 
@@ -139,6 +140,7 @@ export class Imports {
       const step = new Step(state, Math.max(Date.now(), state.header.changedAt));
       store.log.stage(step.decided);
       takeOver(step);
+      holdToDeployment(step, this.#shell.rules);
       store.removeMeta(progressName);
       store.setMeta(importedName, String(progress.lines + 1));
       this.#shell.append(run, step);

@@ -10,7 +10,7 @@ import { replaceRules } from "../../scheduler/rules/evaluate.ts";
 import { type RunRule, workersUnder } from "../../scheduler/rules/run-rules.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
-import type { Task } from "../../scheduler/task.ts";
+import { hostedPool, type Task } from "../../scheduler/task.ts";
 
 /** `HEDDLE_RULES`: rules that hold for every run of the deployment. */
 export const deploymentRules = ({ HEDDLE_RULES }: { readonly HEDDLE_RULES?: string }): Compiled | undefined =>
@@ -37,7 +37,7 @@ export function withRuledModel(
   spec: TaskSpec,
   { creator, root }: { readonly creator: Task | undefined; readonly root?: true },
 ): Ruled {
-  if (!header.rules) return { spec };
+  if (!header.rules || (spec.pool ?? creator?.pool ?? hostedPool) !== hostedPool) return { spec };
   const priority = wantedPriority(spec, creator, root === true);
   for (const { from, line, rule } of header.rules.rules) {
     if (rule.kind !== "model" || !(rule.side === "below" ? priority < rule.priority : priority > rule.priority))
