@@ -418,6 +418,8 @@ export const ruleStartsMax = 256;
 export const ruleWaitsEveryMs = 1 * second;
 /** Pull workers whose loads a run with a rule about them remembers. */
 export const ruleLoadsMax = 64;
+/** Looks that a trial takes at conditions between two events of a log: what only time makes true becomes so within them, or at the next event. */
+export const ruleTimersInARow = 200;
 /** Halvings, or doublings, by one rule: from 1,000 workers to one, and back. */
 export const ruleLevelsMax = 10;
 /** A load that differs by less, in percent, is no news. */

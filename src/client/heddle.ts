@@ -25,6 +25,7 @@ import type {
   PoolPage,
   Renewed,
   RulesCheck,
+  RulesTrial,
   RunsPage,
   RunView,
   Snapshot,
@@ -127,6 +128,10 @@ export class Heddle {
     return this.#post("/v1/rules/check", { rules }, options);
   }
 
+  /** What rules in Markdown would have done in a run, by its log. @throws HeddleProblem `rules_invalid`, `log_too_long` */
+  tryRules(run: string, rules: string, options: CallOptions = {}): Promise<RulesTrial> {
+    return this.#post(`${at(run)}/rules/try`, { rules }, options);
+  }
   /** Replaces a run's own rules, in Markdown; "" takes them away. @throws HeddleProblem `rules_invalid`, whose errors have lines */
   setRules(run: string, rules: string, options: CallOptions = {}): Promise<RunView> {
     return this.#put(`${at(run)}/rules`, { rules }, options);

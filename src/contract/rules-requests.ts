@@ -11,6 +11,23 @@ export const rulesText = z
 
 export const rulesBody = z.strictObject({ rules: rulesText });
 
+export const rulesTrialView = z
+  .strictObject({
+    as_of: z.int().describe("The event up to which the log was read."),
+    rules: z.array(
+      z.strictObject({
+        line: z.int(),
+        rule: z.string(),
+        fired: z.int().describe("How often a rule with a condition would have fired."),
+        tasks: z
+          .int()
+          .describe("Tasks that it would have kept waiting, not created, paused or failed at, or given another model."),
+        first_at: z.int().nullable().describe("When it would have done something for the first time."),
+      }),
+    ),
+  })
+  .meta({ id: "RulesTrial" });
+
 export const rulesCheckView = z
   .strictObject({
     rules: z.array(

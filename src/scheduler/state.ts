@@ -90,6 +90,30 @@ export const noCounts = (): Record<TaskState, number> => ({
   skipped: 0,
 });
 
+/** Of a run before its first event. */
+export const emptyHeader = (): RunHeader => ({
+  status: "active",
+  reason: "",
+  name: "",
+  limits: { workers: 0, tasks: 0, depth: 0, children: 0, tokens: 0, timeoutMs: 0, holdMs: 0, stallMs: 0, pools: [] },
+  snapshot: "",
+  root: 0,
+  createdAt: 0,
+  endedAt: 0,
+  seq: 0,
+  changedAt: 0,
+  taskCount: 0,
+  lastFence: 0,
+  counts: noCounts(),
+  findings: 0,
+  unhandled: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  reservedTokens: 0,
+});
+
 /** How often this cycle of waits was found. Its name may be any, also one that every object has. */
 export const cyclesOf = ({ cycles = {} }: RunHeader, cycle: string): number =>
   Object.hasOwn(cycles, cycle) ? cycles[cycle]! : 0;

@@ -71,10 +71,10 @@ describe("a run with rules", () => {
   });
 
   it("pauses where a rule says so, tells why, and goes on with others", async () => {
-    const run = await heddle.createRun({ rules: "- budget 20,000 tokens\n- when tokens used > 50%: pause" });
+    const run = await heddle.createRun({ rules: "- budget 40,000 tokens\n- when tokens used > 50%: pause" });
     const spends: TaskSpec[] = Array.from({ length: 4 }, (_, i) => ({
       key: `t-${i}`,
-      instructions: plays([{ text: "done", usage: { input: 3000, output: 500 } }]),
+      instructions: plays([{ text: "done", usage: { input: 8000, output: 500 } }]),
       ...(i > 0 && { after: [`t-${i - 1}`] }),
     }));
     await heddle.createTasks(run.id, { tasks: spends });
@@ -85,7 +85,7 @@ describe("a run with rules", () => {
     expect(paused).toMatchObject({ reason: "rule", counts: { succeeded: 3, ready: 1 } });
     expect(paused.rules!.rules[1]).toMatchObject({ on: true, fired: 1, changed_at: expect.any(Number) });
     const [fired] = eventsOf(await logOf(server, run.id), "rule_fired");
-    expect(fired).toMatchObject({ from: "run", line: 2, value: 52.5, text: "when tokens used > 50%: pause" });
+    expect(fired).toMatchObject({ from: "run", line: 2, value: 63.75, text: "when tokens used > 50%: pause" });
 
     // What more is asked for than the rules allow, is refused, and so are rules that are none, or allow less than is spent.
     expect(await refusal(heddle.setBudget(run.id, { tokens: 50_000 }))).toMatchObject({
@@ -94,7 +94,7 @@ describe("a run with rules", () => {
     });
     expect(await refusal(heddle.setRules(run.id, "# R\n\n- budget 10 tokens"))).toMatchObject({
       code: "below_spent",
-      detail: "line 3: 10500 tokens are spent.",
+      detail: "line 3: 25500 tokens are spent.",
     });
     const wrong = await refusal(heddle.setRules(run.id, "- at most 8 wrkers\n- be nice"));
     expect(wrong).toMatchObject({ code: "rules_invalid", status: 422 });
@@ -113,6 +113,12 @@ describe("a run with rules", () => {
     const kinds = (await logOf(server, run.id)).map(({ type }) => type);
     expect(kinds.filter((type) => type === "rules_set")).toHaveLength(3);
     await heddle.finishRun(run.id);
+    const trial = await heddle.tryRules(run.id, "# R\n- at most 1 worker\n- when tokens used > 3,000: pause");
+    expect(trial.rules).toMatchObject([
+      { line: 2, rule: "at most 1 worker", fired: 0, tasks: 0, first_at: null },
+      { line: 3, fired: 1, tasks: 3, first_at: expect.any(Number) },
+    ]);
+    expect(await refusal(heddle.tryRules(run.id, "- be nice"))).toMatchObject({ code: "rules_invalid" });
     expect(await refusal(heddle.setRules(run.id, "- at most 2 workers"))).toMatchObject({ code: "run_ended" });
   });
 

@@ -11,6 +11,7 @@ import { nextClock } from "../../src/scheduler/clock.ts";
 import type { Limits } from "../../src/scheduler/events.ts";
 import { type RulesRefusal, replaceRules, reportLoad } from "../../src/scheduler/rules/evaluate.ts";
 import { type RulesFrom, workersUnder } from "../../src/scheduler/rules/run-rules.ts";
+import { RuleTrial } from "../../src/scheduler/rules/trial.ts";
 import { changeBudget, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import { checkState, expectSame } from "./check.ts";
@@ -417,6 +418,67 @@ describe("rules that are replaced", () => {
     });
     run.step((step) => step.emit({ type: "run_ended", status: "cancelled" }));
     expect(set(run, "- at most 5 workers")).toEqual({ code: "run_ended" });
+  });
+});
+
+describe("rules that are tried on a log", () => {
+  const trial = (run: Run, text: string) => {
+    const tried = new RuleTrial(placed(text));
+    for (const { event, seq, at } of run.log) tried.add(event, seq, at);
+    return tried
+      .finish(run.now)
+      .map(({ line, fired: times, tasks, firstAt }) => ({ line, times, tasks: [...tasks], firstAt }));
+  };
+
+  test("say how often they would have fired, and for which tasks", () => {
+    const run = ruled("- budget 2,000 tokens\n- when tokens used > 100: at most 1 worker");
+    const tasks = run.post(
+      { labels: { browser: "" }, priority: 1 },
+      { labels: { browser: "" }, priority: 9 },
+      { pool: "laptop" },
+      {},
+    );
+    for (const task of tasks.slice(0, 3)) run.start(task);
+    run.turn(tasks[0]!, 600);
+    run.clock(1000);
+    run.start(tasks[3]!);
+    const at = run.now;
+    expect(
+      trial(
+        run,
+        [
+          "- at most 2 workers",
+          '- at most 1 worker for label "browser"',
+          '- at most 1 worker for pool "laptop"',
+          "- at most 3 tasks",
+          "- budget 500 tokens per task",
+          '- use model "m" for priority below 5',
+          "- when tokens used > 500: pause",
+          "- when tokens used > 900: pause",
+        ].join("\n"),
+      ),
+    ).toEqual([
+      { line: 1, times: 0, tasks: [3, 4], firstAt: at - 1000 },
+      { line: 2, times: 0, tasks: [2], firstAt: at - 1000 },
+      { line: 3, times: 0, tasks: [], firstAt: 0 },
+      { line: 4, times: 0, tasks: [4], firstAt: at - 1000 },
+      { line: 5, times: 0, tasks: [1], firstAt: at - 1000 },
+      { line: 6, times: 0, tasks: [1], firstAt: at - 1000 },
+      { line: 7, times: 1, tasks: [4], firstAt: at - 1000 },
+      { line: 8, times: 0, tasks: [], firstAt: 0 },
+    ]);
+  });
+
+  test("fire by time alone, too, and a run's own rules say the same of it again", () => {
+    const text = "- at most 2 workers\n- when queue wait p95 > 30 s: double workers up to 8";
+    const run = ruled(text);
+    run.post({}, {}, {}, {});
+    leaseAll(run);
+    run.clock(30_001);
+    run.clock(minute);
+    expect(fired(run)).toHaveLength(2);
+    expect(trial(run, text)).toMatchObject([{}, { times: 2 }]);
+    expect(trial(run, "- when queue wait p95 > 85 s over 2 minutes: pause")).toMatchObject([{ times: 1 }]);
   });
 });
 

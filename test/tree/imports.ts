@@ -70,6 +70,8 @@ export const layers: Readonly<Record<string, Layer>> = {
       "contract",
       "object-calls",
       "rules",
+      // A fold of the log, with the scheduler's own rules.
+      "scheduler/rules/trial",
       "trace",
       "storage/d1",
       "storage/run/event-codec",

@@ -58,6 +58,10 @@ export class RuleBook {
     return this.#names.flatMap((name, i) => (own.has(name) ? [i] : []));
   }
 
+  nameOf(label: number): string {
+    return this.#names[label]!;
+  }
+
   /** The task begins to use a worker, or no longer does. */
   count(task: Task, change: 1 | -1): void {
     for (const i of this.labelsOf(task)) this.#labels[i]!.working += change;

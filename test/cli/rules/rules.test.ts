@@ -24,7 +24,12 @@ const check = (path: string, ...flags: string[]) =>
 
 describe("heddle rules set", () => {
   const said = () => server.calls.at(-1);
-  const server = new TestServer(({ body }) => {
+  const server = new TestServer(({ body, path }) => {
+    if (path.endsWith("/rules/try"))
+      return {
+        status: 200,
+        body: { as_of: 9, rules: [{ line: 1, rule: "at most 8 workers", fired: 2, tasks: 3, first_at: null }] },
+      };
     const { rules = "" } = (body ?? {}) as { rules?: string };
     const by = { from: "run", line: 1, rule: "at most 8 workers" };
     return { status: 200, body: { id: "run_1", rules: rules === "" ? null : { rules: [], workers: { max: 8, by } } } };
@@ -44,6 +49,16 @@ describe("heddle rules set", () => {
     expect(said()).toMatchObject({ method: "PUT", path: "/v1/runs/run_1/rules", body: { rules: text } });
     expect(JSON.parse((await set(text, "run_1", "--json")).stdout)).toMatchObject({ id: "run_1" });
     expect((await set("", "run_1")).stdout).toBe("run_1 has no rules.\n");
+  });
+
+  it("says what it would have done in a run that was", async () => {
+    expect(
+      await heddleHere(["rules", "try", file("- at most 8 workers"), "run_1"], { HEDDLE_URL: server.url }),
+    ).toEqual({
+      status: 0,
+      stdout: "line  fired  tasks  first  rule\n   1      2      3  never  at most 8 workers\n",
+      stderr: expect.stringContaining("tasks: those that"),
+    });
   });
 
   it("sends nothing that is no rule, and asks for the run", async () => {
