@@ -477,6 +477,39 @@ export const forkAutoOwnTokens = 1000;
 /** Tasks that a note names before it only counts. */
 export const noteNamesMax = 8;
 
+// ---- rules in Markdown (src/rules) -----------------------------------------------------------------------------------
+/** A file of rules: some thousand lines of prose; it stands in the run's log. */
+export const rulesCharsMax = 64 * KiB;
+/** Rules of one file: each is in the run's state, and those with a condition are looked at again and again. */
+export const rulesMax = 100;
+/** One bullet, with the lines that it goes on over. */
+export const ruleCharsMax = 500;
+/** Errors that are told of one file, and notes. */
+export const rulesErrorsMax = 20;
+/** Letters that a word may be off by, for "did you mean"; short words have one. */
+export const typoLettersMax = 2;
+/** A condition is looked at over so long, and changes its mind no more often, where the rule names no time. */
+export const ruleWindowMsDefault = 1 * minute;
+export const ruleWindowMsMin = 1 * second;
+export const ruleWindowMsMax = 1 * hour;
+export const secondMs = second;
+/** A window's model calls are counted in so many parts, of a second at least: it ends as far off as a twelfth of itself. */
+export const ruleWindowParts = 12;
+/** Fewer model calls within a window say nothing of a provider. */
+export const ruleSamplesMin = 5;
+/** Starts within a window from which the time in the queue is told, the newest. */
+export const ruleStartsMax = 256;
+/** How long ready tasks have waited is looked at this often: it takes a look at all of them. */
+export const ruleWaitsEveryMs = 1 * second;
+/** Pull workers whose loads a run with a rule about them remembers. */
+export const ruleLoadsMax = 64;
+/** Looks that a trial takes at conditions between two events of a log: what only time makes true becomes so within them, or at the next event. */
+export const ruleTimersInARow = 200;
+/** Halvings, or doublings, by one rule: from 1,000 workers to one, and back. */
+export const ruleLevelsMax = 10;
+/** A load that differs by less, in percent, is no news. */
+export const ruleLoadStep = 5;
+
 // ---- the simulated model (local mode only) -------------------------------------------------------------------------
 /** Anthropic takes request bodies of 32 MB; a context (24 MiB) with its tools fits. */
 export const simulatedBodyBytesMax = 32 * MiB;

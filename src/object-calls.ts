@@ -60,6 +60,7 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   finishRun: named,
   budget: named,
   retainRun: true,
+  setRules: true,
   // Answers `not_found` where the first was carried out; its caller takes that for done.
   deleteRun: true,
   exportPage: true,

@@ -17,6 +17,7 @@ import { traceCommand } from "./look/trace.ts";
 import { turnsCommand } from "./look/turns.ts";
 import { usageCommand } from "./look/usage.ts";
 import { varsCommand } from "./look/vars.ts";
+import { rulesCommand } from "./rules/rules-command.ts";
 import { forkCommand } from "./run/fork.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
 import { cancelCommand } from "./steer/cancel.ts";
@@ -56,6 +57,7 @@ export const commands: readonly Command[] = [
   cancelCommand,
   finishCommand,
   retainCommand,
+  rulesCommand,
   deleteCommand,
   workCommand,
   toolsCommand,

@@ -14,8 +14,9 @@ const operatorHint =
 /** A problem as a person reads it: what, where, and what to do. */
 export function problemText(problem: HeddleProblem): string {
   const lines = [`${problem.message} (${problem.code})`];
-  for (const { path, message } of problem.errors) {
-    if (`${path}: ${message}` !== problem.message) lines.push(`  ${path || "(body)"}: ${message}`);
+  for (const { path, message, line } of problem.errors) {
+    const at = line === undefined ? path || "(body)" : `line ${line}`;
+    if (`${at}: ${message}` !== problem.message) lines.push(`  ${at}: ${message}`);
   }
   const operators = problem.code === "unauthorized" && problem.message.includes("operator's secret");
   const hint = operators ? operatorHint : (hints[problem.code] ?? problem.hint);

@@ -4,6 +4,10 @@ export interface FieldError {
   /** JSON path of the field, as `tasks[3].after[0]`. */
   readonly path: string;
   readonly message: string;
+  /** Of a text of many lines, as `rules`: where, from 1. */
+  readonly line?: number;
+  /** What may have been meant. */
+  readonly suggestion?: string;
 }
 
 /** The server refused the call. `code` is stable and part of the contract; `hint` says what to do next. */

@@ -27,6 +27,8 @@ import type {
   Provider,
   ProvidersPage,
   Renewed,
+  RulesCheck,
+  RulesTrial,
   RunsPage,
   RunView,
   Snapshot,
@@ -149,6 +151,20 @@ export class Heddle {
   /** How long the run is kept after its end, counted from there; also once it has ended. */
   retainRun(run: string, body: { days: number }, options: CallOptions = {}): Promise<RunView> {
     return this.#post(`${at(run)}/retain`, body, options);
+  }
+
+  /** What rules in Markdown say. @throws HeddleProblem `rules_invalid`, whose errors have lines */
+  checkRules(rules: string, options: CallOptions = {}): Promise<RulesCheck> {
+    return this.#post("/v1/rules/check", { rules }, options);
+  }
+
+  /** What rules in Markdown would have done in a run, by its log. @throws HeddleProblem `rules_invalid`, `log_too_long` */
+  tryRules(run: string, rules: string, options: CallOptions = {}): Promise<RulesTrial> {
+    return this.#post(`${at(run)}/rules/try`, { rules }, options);
+  }
+  /** Replaces a run's own rules, in Markdown; "" takes them away. @throws HeddleProblem `rules_invalid`, whose errors have lines */
+  setRules(run: string, rules: string, options: CallOptions = {}): Promise<RunView> {
+    return this.#put(`${at(run)}/rules`, { rules }, options);
   }
 
   /**
@@ -485,6 +501,9 @@ export class Heddle {
   }
   #post<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {
     return this.#transport.json({ ...options, method: "POST", path, body });
+  }
+  #put<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {
+    return this.#transport.json({ ...options, method: "PUT", path, body });
   }
   #onLease<Reply>(lease: string, call: string, body: unknown, options: CallOptions): Promise<Reply> {
     return this.#transport.json({

@@ -31,6 +31,8 @@ export type {
   PoolWorkerView,
   Projection,
   RemoteToolView,
+  RulesView,
+  RuleView,
   RunStatus,
   RunView,
   TaskState,
@@ -135,6 +137,31 @@ export interface PoolPage {
 export interface EventsPage {
   events: EventView[];
   next_cursor: string | null;
+}
+/** What rules in Markdown say. */
+export interface RulesCheck {
+  rules: {
+    /** From 1. */
+    line: number;
+    /** As it was understood. */
+    rule: string;
+  }[];
+  /** What is no error, and perhaps not meant. */
+  notes: { line: number; message: string }[];
+}
+/** What rules would have done in a run as it went. */
+export interface RulesTrial {
+  /** The event up to which the log was read. */
+  as_of: number;
+  rules: {
+    line: number;
+    rule: string;
+    /** How often a rule with a condition would have fired. */
+    fired: number;
+    /** Tasks that it would have kept waiting, not created, paused or failed at, or given another model. */
+    tasks: number;
+    first_at: number | null;
+  }[];
 }
 /** How far an import has come. */
 export interface Imported {

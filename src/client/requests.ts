@@ -166,6 +166,8 @@ export interface RunSpec {
   limits?: RunLimits;
   /** How long it is kept after its end; default: as the deployment has it (30 days). */
   retention_days?: number;
+  /** In Markdown: every bullet is a rule. */
+  rules?: string;
   /** When a posted task fails and nothing answers for it: go on (default), or cancel the rest and end as failed. */
   policy?: { on_failure: "continue" | "cancel" };
   tools?: RemoteTool[];

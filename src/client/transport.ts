@@ -1,7 +1,7 @@
 /**
  * One HTTP call: JSON both ways, problems as errors, repeated where repeating is safe.
  *
- * T1  Only a call that can be repeated without a second effect is repeated: reads, DELETE, and POSTs, which carry an
+ * T1  Only a call that can be repeated without a second effect is repeated: reads, PUT, DELETE, and POSTs, which carry an
  *     Idempotency-Key that stays the same over the repeats.
  * T2  A repeat happens after no answer, or after an answer that says it is temporary: never before its `retry-after`, and then
  *     after a backoff with chance in it, since others were refused at the same moment.

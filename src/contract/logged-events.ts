@@ -117,6 +117,67 @@ const variableUse = z.strictObject({
   ms: seq.exactOptional(),
 });
 
+const ruleLine = z.int().min(1).max(limits.rulesCharsMax);
+const ruleWorkers = z.strictObject({
+  kind: z.literal("workers"),
+  max: z.int().min(1).max(limits.runWorkersMax),
+  label: text(2 * limits.labelCharsMax + 1).exactOptional(),
+  pool: poolName.exactOptional(),
+});
+const ruleMax = (kind: "tasks" | "depth" | "children" | "tokens" | "task_tokens", most: number) =>
+  z.strictObject({
+    kind: z.literal(kind),
+    max: z
+      .int()
+      .min(kind === "children" ? 0 : 1)
+      .max(most),
+  });
+const ruleSchema = z.discriminatedUnion("kind", [
+  ruleWorkers,
+  ruleMax("tasks", limits.runTasksMax),
+  ruleMax("depth", limits.runDepthMax),
+  ruleMax("children", limits.runTasksMax),
+  ruleMax("tokens", Number.MAX_SAFE_INTEGER),
+  ruleMax("task_tokens", Number.MAX_SAFE_INTEGER),
+  z.strictObject({ kind: z.literal("money"), nanos: seq }),
+  z.strictObject({
+    kind: z.literal("model"),
+    model: name,
+    side: z.enum(["below", "above"]),
+    priority: z.int().min(0).max(limits.priorityRootDefault),
+  }),
+  z
+    .strictObject({
+      kind: z.literal("when"),
+      metric: z.enum(["tokens_used", "money_used", "provider_errors", "queue_wait_p95", "worker_load"]),
+      op: z.enum([">", ">=", "<", "<="]),
+      value: z.number().min(0).max(Number.MAX_SAFE_INTEGER),
+      unit: z.enum(["percent", "tokens", "nanos", "ms"]),
+      windowMs: z.int().min(limits.ruleWindowMsMin).max(limits.ruleWindowMsMax).exactOptional(),
+      action: z.discriminatedUnion("kind", [
+        ruleWorkers,
+        z.strictObject({ kind: z.literal("halve") }),
+        z.strictObject({ kind: z.literal("double"), max: z.int().min(1).max(limits.runWorkersMax).exactOptional() }),
+        z.strictObject({ kind: z.literal("pause") }),
+      ]),
+    })
+    .refine(
+      ({ metric, windowMs }) => (windowMs === undefined) === (metric === "tokens_used" || metric === "money_used"),
+      "a time where the metric has one",
+    ),
+]);
+const rulesFrom = z.enum(["deployment", "run"]);
+const ruleChange = {
+  rule: z
+    .int()
+    .min(0)
+    .max(2 * limits.rulesMax),
+  from: rulesFrom,
+  line: ruleLine,
+  text: text(2 * limits.ruleCharsMax),
+  value: z.number().exactOptional(),
+  level: z.int().min(1).max(limits.ruleLevelsMax).exactOptional(),
+};
 const labels = z.record(text(limits.labelCharsMax), text(limits.labelCharsMax));
 const groupName = z.string().regex(keyPattern);
 
@@ -143,6 +204,10 @@ const standInTerms = z.strictObject({
 const fields = {
   run_created: {
     limits: runLimits,
+    named: z
+      .array(z.enum(["workers", "tasks", "depth", "children"]))
+      .max(4)
+      .exactOptional(),
     snapshot: snapshotHash,
     name: text(limits.nameCharsMax).exactOptional(),
     from: text(limits.nameCharsMax).exactOptional(),
@@ -309,6 +374,13 @@ const fields = {
   run_paused: { reason: text(limits.reasonCharsMax) },
   run_resumed: {},
   limits_changed: { tokens: count, nanos: count.exactOptional() },
+  rules_set: {
+    from: rulesFrom,
+    rules: z.array(z.strictObject({ line: ruleLine, rule: ruleSchema })).max(limits.rulesMax),
+  },
+  rule_fired: ruleChange,
+  rule_cleared: ruleChange,
+  worker_load: { pool: poolName, worker, percent: z.int().min(0).max(100) },
   run_ended: {
     status: z.enum(["succeeded", "failed", "cancelled"]),
     reason: text(limits.reasonCharsMax).exactOptional(),
@@ -414,6 +486,7 @@ export const loggedBodies: { readonly [Type in LoggedType]?: z.ZodType } = {
   run_created: z.strictObject({ tools: z.array(z.looseObject({ input_schema: z.string() })) }).optional(),
   task_created: created.optional(),
   message_received: z.strictObject({ message: z.string() }),
+  rules_set: z.strictObject({ text: text(limits.rulesCharsMax) }).optional(),
   call_waiting: z.union([z.strictObject({ messages }), z.strictObject({ arguments: z.string() })]).optional(),
   tool_call_progress: z.strictObject({ progress: progressSchema }),
   call_done: z.union([

@@ -71,6 +71,29 @@ const remoteTool = z
   })
   .meta({ id: "RemoteToolView" });
 
+const ruleFields = {
+  from: z.enum(["deployment", "run"]),
+  line: z.int(),
+  rule: z.string().describe("As it was understood."),
+};
+
+const rulesView = z
+  .strictObject({
+    rules: z.array(
+      z.strictObject({
+        ...ruleFields,
+        on: z.boolean().describe("Of one with a condition: it holds now.").exactOptional(),
+        fired: z.int().describe("How often it has fired.").exactOptional(),
+        changed_at: at.nullable().describe("When it fired last, or ceased to hold.").exactOptional(),
+      }),
+    ),
+    workers: z.strictObject({
+      max: z.int().describe("How many tasks may work now."),
+      by: z.strictObject(ruleFields).nullable().describe("The rule that says so; null: the run's own limits."),
+    }),
+  })
+  .meta({ id: "Rules" });
+
 export const runView = z
   .strictObject({
     id: z.string(),
@@ -94,6 +117,7 @@ export const runView = z
     redact: z.boolean().describe("Events, traces, findings and partial texts show none of its texts."),
     unpriced_models: z.array(z.string()).describe("Models without a price that were called, some of them."),
     cache: cacheView,
+    rules: rulesView.nullable().describe("null: there are none."),
     findings: z
       .int()
       .describe("What it noticed itself as it went; `/findings` also has what only the whole log shows."),
@@ -573,7 +597,17 @@ export const problemView = z
     hint: z.string(),
     instance: z.string(),
     detail: z.string().exactOptional(),
-    errors: z.array(z.strictObject({ path: z.string(), message: z.string() })).exactOptional(),
+    errors: z
+      .array(
+        z.strictObject({
+          path: z.string(),
+          message: z.string(),
+          line: z.int().describe("Of a text of many lines: where, from 1.").exactOptional(),
+          suggestion: z.string().describe("What may have been meant.").exactOptional(),
+        }),
+      )
+      .exactOptional(),
+    line: z.int().describe("Of the first error.").exactOptional(),
     retryable: z.boolean(),
   })
   .meta({ id: "Problem" });

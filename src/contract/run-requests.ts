@@ -6,6 +6,7 @@ import { messagesSchema } from "./message.ts";
 import { queryInt } from "./paging.ts";
 import { credentialName } from "./provider-requests.ts";
 import { remoteToolsSchema } from "./remote-tools.ts";
+import { rulesText } from "./rules-requests.ts";
 import { poolName, snapshotHash, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -99,13 +100,13 @@ export const createRunBody = z
     root: namedTaskSpec
       .describe("The main agent, if Heddle is to host it; the run then ends as it does.")
       .exactOptional(),
+    rules: rulesText.exactOptional(),
     policy: z
       .strictObject({ on_failure: z.enum(["continue", "cancel"]) })
       .describe(
         'When a posted task fails and nothing answers for it: go on (default), or "cancel" the rest and end as failed.',
       )
       .exactOptional(),
-    rules: unavailable,
     oversight: unavailable,
     tools: remoteToolsSchema
       .describe("Tools that agents of the run may call, and that workers or endpoints of yours carry out.")

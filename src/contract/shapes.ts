@@ -68,6 +68,26 @@ export interface RemoteToolView {
   retries: { limit: number };
 }
 
+/** A rule as it was understood. */
+export interface RuleView {
+  from: "deployment" | "run";
+  line: number;
+  rule: string;
+}
+
+export interface RulesView {
+  rules: (RuleView & {
+    /** Of one with a condition: it holds now. */
+    on?: boolean;
+    /** How often it has fired. */
+    fired?: number;
+    /** When it fired last, or ceased to hold. */
+    changed_at?: number | null;
+  })[];
+  /** How many tasks may work now, and by which rule; null: by the run's own limits. */
+  workers: { max: number; by: RuleView | null };
+}
+
 export interface RunView {
   id: string;
   name: string | null;
@@ -94,6 +114,8 @@ export interface RunView {
   /** Models without a price that were called, some of them. */
   unpriced_models: string[];
   cache: CacheView;
+  /** null: there are none. */
+  rules: RulesView | null;
   findings: number;
   last_seq: number;
   created_at: number;

@@ -181,6 +181,16 @@ export const problems = {
     title: "A task can't wait for its own ancestor",
     hint: "The ancestor ends only after its children; give the child what it needs in `context`.",
   },
+  rules_invalid: {
+    status: 422,
+    title: "A bullet of the rules is no rule",
+    hint: "`errors` has a line for each, with what was probably meant; docs/rules.md has every form. Nothing of the rules was taken.",
+  },
+  bound_by_rules: {
+    status: 422,
+    title: "A rule allows less",
+    hint: "Replace the run's rules first (PUT …/rules); those of the deployment are its operator's.",
+  },
   limit_tasks: {
     status: 422,
     title: "The run's task limit would be passed",

@@ -6,6 +6,10 @@ export interface FieldError {
   /** JSON path of the field, as `tasks[3].after[0]`; empty for the body as a whole. */
   readonly path: string;
   readonly message: string;
+  /** Of a text of many lines: where, from 1. */
+  readonly line?: number;
+  /** What may have been meant. */
+  readonly suggestion?: string;
 }
 
 /** A fault as plain data: what an object returns over RPC, where exceptions would count as crashes. */

@@ -232,7 +232,8 @@ export const faults = {
   max_tokens: {
     at: "task",
     what: "The task used all of its tokens.",
-    known: "`max_tokens`, its own or an ancestor's, leaves nothing to answer with.",
+    known:
+      "`max_tokens`, its own or an ancestor's, leaves nothing to answer with; or a rule's `budget … tokens per task` does.",
     retry: never,
     ...failed,
   },

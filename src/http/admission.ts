@@ -29,6 +29,8 @@ export const classes: Readonly<Record<string, { readonly priority?: Priority; re
   "POST /v1/runs/:run/finish": { priority: "steer" },
   "POST /v1/runs/:run/budget": { priority: "steer" },
   "POST /v1/runs/:run/retain": { priority: "steer" },
+  "PUT /v1/runs/:run/rules": { priority: "steer" },
+  "POST /v1/runs/:run/rules/try": { priority: "read" },
   "POST /v1/runs/:run/tasks/:task/cancel": { priority: "steer" },
   "POST /v1/runs/:run/events/ticket": { priority: "read" },
   "POST /v1/runs/:run/actors/:actor/renew": { priority: "report" },

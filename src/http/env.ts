@@ -25,6 +25,8 @@ export interface HttpEnv extends CollectorVariables {
   readonly HEDDLE_PRICES?: string;
   /** How long ended runs are kept: a number, or `keep`. */
   readonly HEDDLE_RETENTION_DAYS?: string;
+  /** Rules that every run is held to, in Markdown. */
+  readonly HEDDLE_RULES?: string;
   /** Identity of a local runtime; absent in deployments. Where there is one, tools' urls may lead to this machine. */
   readonly HEDDLE_BOOT?: string;
   /** Seals tenants' credentials; without it there can be none. */

@@ -6,6 +6,7 @@ import { healthView } from "../contract/responses.ts";
 import { parseRetention } from "../contract/retention.ts";
 import { Fault } from "../errors/fault.ts";
 import { secretCharsMin } from "../limits.ts";
+import { compileRules } from "../rules/parse.ts";
 import { missingTables } from "../storage/d1/schema.ts";
 import type { HttpEnv } from "./env.ts";
 import { publicRoute } from "./route.ts";
@@ -28,6 +29,9 @@ export const healthRoute = publicRoute(
     if (!retention.ok) throw new Fault("not_ready", `HEDDLE_RETENTION_DAYS can't be used: ${retention.message}`);
     const collector = parseCollector(env);
     if (!collector.ok) throw new Fault("not_ready", collector.message);
+    const rules = compileRules(env.HEDDLE_RULES ?? "");
+    if (!rules.ok)
+      throw new Fault("not_ready", `HEDDLE_RULES, line ${rules.errors[0]!.line}: ${rules.errors[0]!.message}`);
     return { status: "ready" };
   },
 );

@@ -6,8 +6,6 @@ import { holderOf } from "./access.ts";
 import type { Route } from "./route.ts";
 
 const later: readonly (readonly [Route["method"], string])[] = [
-  ["PUT", "/v1/runs/:run/rules"],
-  ["POST", "/v1/rules/check"],
   ["GET", "/mcp"],
   ["POST", "/mcp"],
   ["DELETE", "/mcp"],

@@ -121,7 +121,8 @@ const retryAfter: Json = {
 /** By status, with the codes that it can have. */
 function failures(route: Route): Json {
   const missing: ProblemCode[] = route.access.kind !== "lease" && route.path.includes(":") ? ["not_found"] : [];
-  const bodies = route.method === "POST" || route.body ? ofBodies : [];
+  const bodies =
+    route.method === "POST" ? ofBodies : route.body ? ofBodies.filter((code) => code !== "idempotency_mismatch") : [];
   const deleted: ProblemCode[] = route.path.startsWith("/admin/tenants/:tenant/") ? ["tenant_deleted"] : [];
   const codes = new Set([...common[route.access.kind], ...missing, ...deleted, ...bodies, ...(route.problems ?? [])]);
   const byStatus = new Map<number, ProblemCode[]>();

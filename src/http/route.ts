@@ -184,7 +184,9 @@ async function read<Path extends string, Query extends z.ZodType, Body extends z
     return { ...common, body: {} as z.output<Body>, text, idem: await readIdem(request, url, bytes) };
   }
   const { value, text, bytes } = await readBody(request, spec.body ?? emptyBody);
-  return { ...common, body: value as z.output<Body>, text, idem: await readIdem(request, url, bytes) };
+  // What a PUT sets it sets again.
+  const idem = spec.method === "POST" ? await readIdem(request, url, bytes) : undefined;
+  return { ...common, body: value as z.output<Body>, text, idem };
 }
 
 function answer(spec: { readonly answer: Answer }, value: unknown): Response {

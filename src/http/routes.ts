@@ -19,6 +19,7 @@ import { pageRoutes } from "./pages.ts";
 import { poolRoutes } from "./pools.ts";
 import { providerRoutes } from "./providers.ts";
 import { publicRoute, type Route } from "./route.ts";
+import { rulesRoutes } from "./rules.ts";
 import { runRoutes } from "./runs.ts";
 import { sweepRoute } from "./sweep.ts";
 import { taskRoutes } from "./tasks.ts";
@@ -29,6 +30,7 @@ import { variableRoutes } from "./variables.ts";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
+  ...rulesRoutes,
   exportRoute,
   ...importRoutes,
   ...contextRoutes,

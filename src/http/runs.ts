@@ -19,6 +19,7 @@ import type { HttpEnv } from "./env.ts";
 import { ask, gateObject, runObject } from "./objects.ts";
 import { contextInput } from "./raw-parts.ts";
 import { keyRoute } from "./route.ts";
+import { requireRules } from "./rules.ts";
 import { runCredential } from "./run-credential.ts";
 import { sha256 } from "./secrets.ts";
 
@@ -45,6 +46,7 @@ export const runRoutes = [
         "context_too_large",
         "tools_too_large",
         "not_available",
+        "rules_invalid",
         "no_provider",
         "no_price",
         "pool_not_allowed",
@@ -57,6 +59,7 @@ export const runRoutes = [
     async ({ env, tenant, key, quotas, body, text, idem }) => {
       const given = body.tools && toolsWithTexts(body.tools, rawAt(text, ["tools"])!);
       requireCallable(given ?? [], env);
+      const rules = body.rules === undefined ? undefined : requireRules(body.rules).rules;
       const id = await newRunId(tenant, idem?.key);
       const depends = body.from !== undefined || typeof body.credential === "string";
       const before = depends && idem && (await ask(runObject(env, tenant, id).createdBefore(idem)));
@@ -82,6 +85,7 @@ export const runRoutes = [
         ...(body.retention_days !== undefined && { retentionDays: body.retention_days }),
         ...(body.policy?.on_failure === "cancel" && { failFast: true }),
         ...(tools && tools.length > 0 && { tools }),
+        ...(rules && { rules: { rules, text: body.rules! } }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
       // The row comes first: an object without a row would never be swept. A row without an object is removed by the sweep.
@@ -202,7 +206,7 @@ export const runRoutes = [
       summary: "Set new totals of tokens and dollars",
       body: budgetBody,
       answer: run,
-      problems: ["run_ended", "below_spent", "no_price"],
+      problems: ["run_ended", "below_spent", "no_price", "bound_by_rules"],
     },
     ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(body, idem)),
   ),

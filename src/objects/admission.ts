@@ -67,6 +67,7 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
   finishRun: "steer",
   budget: "steer",
   retainRun: "steer",
+  setRules: "steer",
   deleteRun: "steer",
   exportPage: "read",
   turns: "read",

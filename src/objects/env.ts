@@ -33,6 +33,8 @@ export interface Env extends CollectorVariables {
   readonly OPENAI_MODEL?: string;
   /** The deployment's own prices, as JSON (docs/costs.md). */
   readonly HEDDLE_PRICES?: string;
+  /** Rules that every run is held to, in Markdown (docs/rules.md). */
+  readonly HEDDLE_RULES?: string;
   readonly HEDDLE_MODEL_IDLE_MS?: string;
   /** How long ended runs are kept: a number, or `keep` (docs/operating.md). */
   readonly HEDDLE_RETENTION_DAYS?: string;

@@ -33,6 +33,7 @@ import type {
 } from "../contract/shapes.ts";
 import type { Groups, TaskSpec } from "../contract/task-spec.ts";
 import type { FaultData } from "../errors/fault.ts";
+import type { PlacedRule } from "../rules/rule.ts";
 import type { RunCredential } from "../scheduler/events.ts";
 
 export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: FaultData };
@@ -79,6 +80,13 @@ export interface CreateRunInput {
   /** For the answer. */
   notes?: string[];
   redact?: boolean;
+  rules?: RulesInput;
+}
+
+/** Rules, and the Markdown that they were compiled from. */
+export interface RulesInput {
+  readonly rules: readonly PlacedRule[];
+  readonly text: string;
 }
 
 export interface CreateTasksInput {
@@ -252,6 +260,8 @@ export interface RunSchedulerRpc {
   budget(input: { tokens?: number; usd?: number }, idem?: Idem): Promise<Reply<RunView>>;
   /** How long it is kept after its end, be it over already or not. */
   retainRun(days: number, idem?: Idem): Promise<Reply<RunView>>;
+  /** In place of the run's own rules before. */
+  setRules(input: RulesInput, idem?: Idem): Promise<Reply<RunView>>;
   /** Deletes everything; live tasks are cancelled by it. The D1 row is the caller's. */
   deleteRun(): Promise<Reply<null>>;
 
@@ -305,7 +315,7 @@ export interface RunSchedulerRpc {
 
   /** Grants up to max ready tasks of a pool, or calls of its tools; never waits. */
   leases(
-    input: { pool: string; worker: string; max: number; contextBytes: number } & LeaseWishes,
+    input: { pool: string; worker: string; max: number; contextBytes: number; load?: LoadView } & LeaseWishes,
   ): Promise<Reply<Grant[]>>;
   /** The grant again while it is open, for a repeated Idempotency-Key. */
   leaseAgain(lease: LeaseRef): Promise<Reply<Grant>>;
@@ -332,7 +342,14 @@ export interface RunSchedulerRpc {
 /** Stub of a TenantGate, named by the tenant: which runs have ready work for a pool, served round robin. */
 export interface TenantGateRpc {
   /** `tool`: calls of that tool, and not tasks. Answers whether it had not known that. */
-  announce(input: { run: string; pool: string; tool?: string; ready: boolean }): Promise<boolean>;
+  announce(input: {
+    run: string;
+    pool: string;
+    tool?: string;
+    ready: boolean;
+    /** The run wants to know how busy the pool's workers are. */
+    loads?: true;
+  }): Promise<boolean>;
   lease(
     input: {
       tenant: string;

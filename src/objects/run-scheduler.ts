@@ -14,6 +14,7 @@ import type {
   ErrorView,
   FindingView,
   Grant,
+  LoadView,
   Page,
   RunStatus,
   RunView,
@@ -39,8 +40,10 @@ import { settleBudget } from "../scheduler/budget.ts";
 import { createTasks } from "../scheduler/create-tasks.ts";
 import { cancelTask } from "../scheduler/end-task.ts";
 import { settle } from "../scheduler/ending.ts";
+import { finishStep } from "../scheduler/finish-step.ts";
 import { reportUnmoved } from "../scheduler/movers.ts";
 import { retryTask } from "../scheduler/retry.ts";
+import { replaceRules } from "../scheduler/rules/evaluate.ts";
 import {
   cancelRun,
   changeBudget,
@@ -76,6 +79,7 @@ import type {
   LogPage,
   Metered,
   Reply,
+  RulesInput,
   RunSchedulerRpc,
   ToolCallInput,
   TurnAnswer,
@@ -243,6 +247,18 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async retainRun(days: number, idem?: Idem): Promise<Reply<RunView>> {
     return this.#runCommand((step) => retainRun(step, days), idem);
+  }
+
+  async setRules({ rules, text }: RulesInput, idem?: Idem): Promise<Reply<RunView>> {
+    const reply = this.#shell.command<RunView>((step, run) => {
+      const refusal = replaceRules(step, "run", rules, text);
+      // What fires at once is a part of the answer.
+      finishStep(step);
+      return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run), step.now));
+    }, idem);
+    // Whether it wants to know of workers' loads may have changed.
+    this.#shell.announceAnew();
+    return reply;
   }
 
   async deleteRun(): Promise<Reply<null>> {
@@ -479,7 +495,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   // ---- leases of pull workers ------------------------------------------------------------------------------------------
 
   async leases(
-    input: { pool: string; worker: string; max: number; contextBytes: number } & LeaseWishes,
+    input: { pool: string; worker: string; max: number; contextBytes: number; load?: LoadView } & LeaseWishes,
   ): Promise<Reply<Grant[]>> {
     return this.#pulled.leases(input);
   }

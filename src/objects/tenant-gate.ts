@@ -42,6 +42,8 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   #announcements = 0;
   #turn = 0;
   readonly #workers = new PoolWorkers();
+  /** Runs that want to know how busy workers are; they say it again with each sweep. */
+  readonly #listening = new Set<string>();
   /** Lease requests that wait, by pool. */
   readonly #waiting = new Map<string, number>();
 
@@ -64,14 +66,18 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     pool,
     tool,
     ready,
+    loads,
   }: {
     run: string;
     pool: string;
     tool?: string;
     ready: boolean;
+    loads?: true;
   }): Promise<boolean> {
     this.#open();
     const lane = laneOf(pool, tool);
+    if (loads && ready) this.#listening.add(run);
+    else this.#listening.delete(run);
     const isNews = this.#lanes.get(lane)?.has(run) !== ready;
     if (!ready) {
       this.#remove(lane, run);
@@ -87,6 +93,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
 
   async forget(run: string): Promise<void> {
     this.#open();
+    this.#listening.delete(run);
     for (const lane of this.#lanes.keys()) this.#remove(lane, run);
   }
 
@@ -112,7 +119,10 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   ): Promise<Reply<Grant[]>> {
     this.#open();
     this.#workers.seen(input.pool, input.worker, input.load, Date.now());
-    if (input.max === 0) return { ok: true, value: [] };
+    if (input.max === 0) {
+      await this.#tellLoad(input);
+      return { ok: true, value: [] };
+    }
     const first = idem && (await this.#again(input.tenant, idem));
     if (first) return first;
     const until = Date.now() + input.waitMs;
@@ -159,9 +169,21 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     else this.#waiting.set(pool, count);
   }
 
+  /** A worker that is too busy to ask for anything: runs whose rules look at that, and which have something for it, are told. */
+  async #tellLoad({ tenant, pool, worker, load, ...wishes }: Ask & { readonly load?: LoadView }): Promise<void> {
+    if (!load || this.#listening.size === 0) return;
+    const runs = new Set(this.#lanesFor({ pool, ...wishes }).flatMap((lane) => [...this.#laneOf(lane).keys()]));
+    for (const run of runs) {
+      if (this.#listening.has(run))
+        await runStub(this.env, tenant, run).leases({ pool, worker, max: 0, contextBytes: 0, load });
+    }
+  }
+
   /** One round over the runs that have what is asked for, each asked at most once; the one served goes to the end. */
-  async #serve(input: Ask): Promise<{ readonly grants: Grant[]; readonly refused: boolean }> {
-    const { pool, worker, kinds, tools } = input;
+  async #serve(
+    input: Ask & { readonly load?: LoadView },
+  ): Promise<{ readonly grants: Grant[]; readonly refused: boolean }> {
+    const { pool, worker, kinds, tools, load } = input;
     const wishes: LeaseWishes = { ...(kinds && { kinds }), ...(tools && { tools }) };
     const grants: Grant[] = [];
     let refused = false;
@@ -173,7 +195,14 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       const announced = this.#lanesFor(input).map((lane) => [lane, this.#lanes.get(lane)?.get(run)] as const);
       if (announced.every(([, at]) => at === undefined)) continue;
       this.#turns.set(run, ++this.#turn);
-      const ask = { pool, worker, max: input.max - grants.length, contextBytes: room, ...wishes };
+      const ask = {
+        pool,
+        worker,
+        max: input.max - grants.length,
+        contextBytes: room,
+        ...wishes,
+        ...(load && { load }),
+      };
       const reply = await runStub(this.env, input.tenant, run).leases(ask);
       const given = reply.ok ? reply.value : [];
       for (const grant of given) room -= sizeOf(grant);

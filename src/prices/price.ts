@@ -27,7 +27,7 @@ export interface Tokens {
 }
 
 export const picosPerUsd = 1_000_000;
-const nanosPerUsd = 1_000_000_000;
+export const nanosPerUsd = 1_000_000_000;
 const picosPerNano = 1000;
 
 /** Nanodollars to dollars, for the wire. */

@@ -19,6 +19,7 @@ import * as variables from "./apply-variables.ts";
 import type { SchedulerEvent } from "./events.ts";
 import { standInOf } from "./fallbacks.ts";
 import { inherit, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
+import * as rules from "./rules/apply-rules.ts";
 import { cyclesOf, type RunState } from "./state.ts";
 import {
   appended,
@@ -59,9 +60,11 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
   header.changedAt = at;
   if (header.stalledAt && endsStall.has(event.type)) header.stalledAt = 0;
   if (header.exhaustedAt && (event.type === "task_started" || endsStall.has(event.type))) header.exhaustedAt = 0;
+  if (header.rules) rules.observe(state, header.rules, event, at);
   switch (event.type) {
     case "run_created":
       header.limits = event.limits;
+      if (event.named) header.named = event.named;
       header.snapshot = event.snapshot;
       header.name = event.name ?? "";
       if (event.fail_fast) header.failFast = true;
@@ -201,11 +204,17 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.reason = "";
       return;
     case "limits_changed":
-      header.limits = {
-        ...header.limits,
-        tokens: event.tokens,
-        ...(event.nanos !== undefined && { nanos: event.nanos }),
-      };
+      rules.limit(state, { tokens: event.tokens, ...(event.nanos !== undefined && { nanos: event.nanos }) });
+      return;
+    case "rules_set":
+      rules.setRules(state, event);
+      return;
+    case "rule_fired":
+    case "rule_cleared":
+      rules.fire(state, event, at);
+      return;
+    case "worker_load":
+      rules.noteLoad(state, event, at);
       return;
     case "run_ended":
       header.status = event.status;
@@ -283,6 +292,7 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     maxTurns: event.max_turns,
     maxTokens: event.max_tokens ?? 0,
     lineage: event.lineage ?? 0,
+    labels: event.labels && state.sameLabels(event.labels),
     base: state.sameHash(event.snapshot),
     scope: scopeOf(event),
     phase: pending > 0 ? { state: "waiting", pending, until: 0 } : { state: "ready", since: at, resumed: false, seq },

@@ -8,6 +8,7 @@ import { retryWaitMs } from "./backoff.ts";
 import { endOf, endTask } from "./end-task.ts";
 import { holdBack } from "./ending.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
+import { evaluateRules } from "./rules/evaluate.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { hostedPool, type Running, type Task } from "./task.ts";
@@ -15,13 +16,28 @@ import { beginWarming } from "./warming.ts";
 
 /** The task that starts next in a pool; undefined when none may: paused, no seat left, nothing ready. */
 export function nextReady(state: RunState, pool: string, now: number): Task | undefined {
-  if (state.header.status !== "active" || state.working >= state.header.limits.workers) return undefined;
-  const n = state.ready.get(pool)?.peek(now);
+  const { book } = state;
+  if (state.header.status !== "active" || state.working >= state.workers) return undefined;
+  if (book && book.roomIn(pool) <= 0) return undefined;
+  const n = state.ready.get(pool)?.peek(now, book?.roomOf);
   return n === undefined ? undefined : state.task(n);
 }
 
-/** As `nextReady`, for a lease that is opened now: what was made ready in this very step may have to wait again (R4). */
+/** How many tasks of a pool could start now, if there were workers for all; not 0 while one can. */
+export function startableIn(state: RunState, pool: string): number {
+  const { book } = state;
+  const queue = state.ready.get(pool);
+  if (!queue || state.header.status !== "active") return 0;
+  const ready = book ? Math.min(queue.startable(book.roomOf), book.roomIn(pool)) : queue.size;
+  return Math.max(0, Math.min(ready, state.workers - state.working));
+}
+
+/**
+ * As `nextReady`, for a lease that is opened now: what was made ready in this very step may have to wait again (R4), and what
+ * happened in it may have made a rule fire.
+ */
 export function nextToStart(step: Step, pool: string): Task | undefined {
+  evaluateRules(step);
   for (;;) {
     const task = nextReady(step.state, pool, step.now);
     if (!task) return undefined;

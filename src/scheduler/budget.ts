@@ -40,7 +40,7 @@ export function freeNanos({ header }: RunState): number | undefined {
 /** Whether model calls of this task must reserve at all; without budgets the seat saves the round trip. */
 export function needsReservation(state: RunState, task: Task): boolean {
   const { tokens, nanos = 0 } = state.header.limits;
-  if (tokens > 0 || nanos > 0) return true;
+  if (tokens > 0 || nanos > 0 || state.book?.taskTokens) return true;
   for (const one of capping(state, task)) if (one.maxTokens > 0) return true;
   return false;
 }
@@ -78,8 +78,10 @@ export function reserveTokens(
 
 /** What the tightest `max_tokens` of the task and its ancestors leaves: unspent, and not reserved by other tasks either. */
 export function subtreeTokens(state: RunState, task: Task): { left: number; unreserved: number } {
-  let left = Number.POSITIVE_INFINITY;
-  let unreserved = Number.POSITIVE_INFINITY;
+  // By a rule each task has a budget of its own besides, which nobody else reserves of.
+  const own = state.book?.taskTokens || Number.POSITIVE_INFINITY;
+  let left = own - task.inputTokens - task.outputTokens;
+  let unreserved = left;
   for (const one of capping(state, task)) {
     if (one.maxTokens === 0) continue;
     left = Math.min(left, one.maxTokens - one.treeTokens);

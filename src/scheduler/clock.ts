@@ -13,6 +13,7 @@ import { expireHolds } from "./locks.ts";
 import { isOpenCall } from "./open-calls.ts";
 import { exhaustionAt } from "./pool-exhaustion.ts";
 import { type Leased, loseCall, ringCall, timeOutCall } from "./remote-calls.ts";
+import { rulesDueAt } from "./rules/evaluate.ts";
 import { endIdleRun, idleEndAt } from "./run-commands.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -22,7 +23,14 @@ import { holdEndAt } from "./warming.ts";
 
 /** The next time at which `runClock` has something to do; undefined: never. */
 export function nextClock(state: RunState): number | undefined {
-  const clocks = [state.nextDue()?.at, idleEndAt(state), stallEndAt(state), exhaustionAt(state), holdEndAt(state)];
+  const clocks = [
+    state.nextDue()?.at,
+    idleEndAt(state),
+    stallEndAt(state),
+    exhaustionAt(state),
+    holdEndAt(state),
+    rulesDueAt(state),
+  ];
   const times = clocks.filter((time) => time !== undefined);
   return times.length > 0 ? Math.min(...times) : undefined;
 }

@@ -103,6 +103,12 @@ export function createTasks(
   return { ok: true, tasks, criticalPath: Math.max(...depth.values()) };
 }
 
+/** Its own, or the default; never above its creator's. */
+export function wantedPriority({ priority }: TaskSpec, creator: Task | undefined, root: boolean): number {
+  const wanted = priority ?? (root ? limits.priorityRootDefault : limits.priorityDefault);
+  return creator ? Math.min(wanted, creator.priority) : wanted;
+}
+
 function emitTask(
   step: Step,
   creator: Task | undefined,
@@ -110,7 +116,6 @@ function emitTask(
   n: number,
   after: readonly number[],
 ): void {
-  const wanted = spec.priority ?? (root ? limits.priorityRootDefault : limits.priorityDefault);
   const clamped = clampedTo(step.state, creator, spec);
   const lineage = terms && lineageOf(step, terms);
   step.emit(
@@ -122,7 +127,7 @@ function emitTask(
       parent: creator?.n ?? 0,
       ...(root && { root }),
       depth: (creator?.depth ?? 0) + 1,
-      priority: creator ? Math.min(wanted, creator.priority) : wanted,
+      priority: wantedPriority(spec, creator, root === true),
       ...(after.length > 0 && { after }),
       ...(spec.on_dependency_failure === "run" && { run_on_failure: true }),
       ...(spec.detached && { detached: true }),

@@ -7,7 +7,9 @@
  */
 
 import type { RunStatus, WaitMode } from "../contract/shapes.ts";
+import type { PlacedRule } from "../rules/rule.ts";
 import type { LockMode } from "../variables/ops.ts";
+import type { NamedLimit, RulesFrom } from "./rules/run-rules.ts";
 import type { EndState, StandInWhy } from "./task.ts";
 import type { TurnPoint } from "./turns.ts";
 import type { BrokenWhy } from "./wait-outcome.ts";
@@ -97,6 +99,19 @@ export interface VariableUse {
   readonly ms?: number;
 }
 
+export interface RuleChange {
+  /** Its place among the run's rules. */
+  readonly rule: number;
+  readonly from: RulesFrom;
+  readonly line: number;
+  /** The whole rule. */
+  readonly text: string;
+  /** What was read, in the rule's unit; absent: there was nothing to tell it from. */
+  readonly value?: number;
+  /** How often workers are halved, or doubled, by it now; absent: not at all. */
+  readonly level?: number;
+}
+
 /** How a task's stand-in (`on_failure`) is created, should it be needed: the fields of its `task_created`. */
 export interface StandInTerms {
   readonly title?: string;
@@ -115,7 +130,10 @@ export interface StandInTerms {
 export type SchedulerEvent =
   | {
       readonly type: "run_created";
+      /** Without any rule. */
       readonly limits: Limits;
+      /** Those that were asked for; absent: all have their defaults, or (in old logs) nobody knows. */
+      readonly named?: readonly NamedLimit[];
       readonly snapshot: string;
       readonly name?: string;
       /** The run whose context it began with. */
@@ -356,6 +374,12 @@ export type SchedulerEvent =
   | { readonly type: "run_resumed" }
   | { readonly type: "limits_changed"; readonly tokens: number; readonly nanos?: number }
   | { readonly type: "run_retained"; readonly days: number }
+  /** In place of those that came from there before. The Markdown is its body. */
+  | { readonly type: "rules_set"; readonly from: RulesFrom; readonly rules: readonly PlacedRule[] }
+  | ({ readonly type: "rule_fired" } & RuleChange)
+  | ({ readonly type: "rule_cleared" } & RuleChange)
+  /** A pull worker has asked for tasks, and said how busy its machine is; logged only where a rule looks at it. */
+  | { readonly type: "worker_load"; readonly pool: string; readonly worker: string; readonly percent: number }
   | {
       readonly type: "run_ended";
       readonly status: Extract<RunStatus, "succeeded" | "failed" | "cancelled">;

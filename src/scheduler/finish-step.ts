@@ -1,10 +1,11 @@
-/** What every command ends with: what came free is handed on, waits that could never end are ended, held tasks let go. */
+/** What every command ends with: what came free is handed on, waits that could never end are ended, held tasks let go, rules looked at. */
 
 import { endActorsOfEndedRun } from "./actors.ts";
 import { breakDeadlock, breakStall } from "./deadlock.ts";
 import { holdBack } from "./ending.ts";
 import { handOver } from "./hand-over.ts";
 import { reportExhaustion } from "./pool-exhaustion.ts";
+import { evaluateRules } from "./rules/evaluate.ts";
 import type { Step } from "./step.ts";
 import { releaseHolds } from "./warming.ts";
 
@@ -30,5 +31,6 @@ export function finishStep(step: Step): void {
     }
   } while (breakStall(step));
   releaseHolds(step);
+  evaluateRules(step);
   reportExhaustion(step);
 }

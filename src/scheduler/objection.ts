@@ -140,6 +140,11 @@ function misplaced(state: RunState, event: SchedulerEvent): Objection {
     }
     case "future_settled":
       return blocking.facts.has(event.name) ? "a future is settled once" : otherKind(state, event.name, "future");
+    case "rule_fired":
+    case "rule_cleared":
+      return header.rules?.rules[event.rule]?.rule.kind === "when" ? undefined : "there is no such rule";
+    case "worker_load":
+      return header.rules ? undefined : "no rule looks at loads";
     case "run_ended":
       return state.liveCount() === 0 ? undefined : "tasks are live";
     default:

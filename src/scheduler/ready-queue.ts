@@ -100,12 +100,22 @@ export class ReadyQueue {
   }
 
   peek(now: number): number | undefined {
+    return this.head(now)?.first;
+  }
+
+  /** Since when tasks are ready, and how many since then. */
+  *waits(): Generator<readonly [since: number, count: number]> {
+    for (const { since, size } of this.#classes.values()) yield [since, size];
+  }
+
+  /** The class of the task that goes first. */
+  head(now: number): ReadyClass | undefined {
     this.#now = Math.max(now, this.#now);
     for (;;) {
       const next = this.#rising.peek();
       if (next === undefined) return undefined;
       const of = this.#classes.get(next)!;
-      if (of.risesAt > this.#now) return this.#classes.get(this.#order.peek()!)!.first;
+      if (of.risesAt > this.#now) return this.#classes.get(this.#order.peek()!)!;
       this.#age(of);
       this.#order.touch(of.id);
     }

@@ -94,6 +94,11 @@ const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] }
   group_decided: [],
   run_failing: [],
   run_retained: [],
+  // Settings of whoever owns the run, and numbers.
+  rules_set: [],
+  rule_fired: [],
+  rule_cleared: [],
+  worker_load: [],
 };
 
 /** The event as it may be shown (X1); itself, where it has no text. */

@@ -3,6 +3,7 @@
 import type { ProblemCode } from "../errors/codes.ts";
 import { runIdleMs } from "../limits.ts";
 import { usdOf } from "../prices/price.ts";
+import { sentenceOf } from "../rules/print.ts";
 import { settleBudget, spentTokens } from "./budget.ts";
 import { cancelAll } from "./end-task.ts";
 import { settle } from "./ending.ts";
@@ -78,6 +79,8 @@ export function changeBudget(step: Step, budget: { tokens?: number; nanos?: numb
       return { code: "no_price", detail: `${header.unpricedTokens} tokens of ${models} are spent.` };
     }
   }
+  const bound = boundByRule(step.state, budget);
+  if (bound) return bound;
   step.emit({ type: "limits_changed", tokens, ...(nanos !== undefined && { nanos }) });
   if (header.status === "paused" && header.reason === "budget") step.emit({ type: "run_resumed" });
   settleBudget(step);
@@ -87,6 +90,19 @@ export function changeBudget(step: Step, budget: { tokens?: number; nanos?: numb
 /** How long the run is kept after its end, be it over already or not. The same again changes nothing. */
 export function retainRun(step: Step, days: number): undefined {
   if (step.state.header.retentionDays !== days) step.emit({ type: "run_retained", days });
+  return undefined;
+}
+
+/** A total that a rule keeps from having an effect would be a surprise. */
+function boundByRule(
+  { header }: RunState,
+  { tokens = 0, nanos = 0 }: { tokens?: number; nanos?: number },
+): Refusal | undefined {
+  for (const { from, line, rule } of header.rules?.rules ?? []) {
+    const isLess = rule.kind === "tokens" ? rule.max < tokens : rule.kind === "money" && rule.nanos < nanos;
+    if (isLess) return { code: "bound_by_rules", detail: `Line ${line} of the ${from}'s rules: ${sentenceOf(rule)}.` };
+  }
+  return undefined;
 }
 
 /** When an idle run without a root ends by itself; undefined while it can't. */

@@ -16,7 +16,10 @@ import type { Limits, RunCredential } from "./events.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
 import type { Lineage } from "./lineage.ts";
 import { isOpenCall, OpenCalls } from "./open-calls.ts";
-import { type ReadyKey, ReadyQueue } from "./ready-queue.ts";
+import { PoolQueue } from "./pool-queue.ts";
+import type { ReadyKey } from "./ready-queue.ts";
+import { RuleBook } from "./rules/rule-book.ts";
+import type { NamedLimit, RunRules } from "./rules/run-rules.ts";
 import { type Call, isActor, isEnded, isLive, isStopped, lineageOf, type Phase, type Task } from "./task.ts";
 
 /** What a run is apart from its tasks: plain data, written with each checkpoint. */
@@ -62,6 +65,10 @@ export interface RunHeader {
   /** Least recently used first. */
   lineages?: readonly Lineage[];
   lineageCount?: number;
+  /** Limits that the run's creator named; absent: what differs from its default (rules/run-rules.ts). */
+  named?: readonly NamedLimit[];
+  /** Absent: there are none. */
+  rules?: RunRules;
   /** Stand-ins that may still be created: room is kept for them (fallbacks.ts). */
   standIns?: number;
   /** The first failure that nobody answers for ends the run; absent: it does not. */
@@ -87,6 +94,30 @@ export const noCounts = (): Record<TaskState, number> => ({
   skipped: 0,
 });
 
+/** Of a run before its first event. */
+export const emptyHeader = (): RunHeader => ({
+  status: "active",
+  reason: "",
+  name: "",
+  limits: { workers: 0, tasks: 0, depth: 0, children: 0, tokens: 0, timeoutMs: 0, holdMs: 0, stallMs: 0, pools: [] },
+  snapshot: "",
+  root: 0,
+  createdAt: 0,
+  endedAt: 0,
+  seq: 0,
+  changedAt: 0,
+  taskCount: 0,
+  lastFence: 0,
+  counts: noCounts(),
+  findings: 0,
+  unhandled: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  reservedTokens: 0,
+});
+
 /** How often this cycle of waits was found. Its name may be any, also one that every object has. */
 export const cyclesOf = ({ cycles = {} }: RunHeader, cycle: string): number =>
   Object.hasOwn(cycles, cycle) ? cycles[cycle]! : 0;
@@ -99,7 +130,7 @@ export class RunState {
   readonly tasks = new Map<number, Task>();
   /** key → task number, by creator. */
   readonly keys = new Map<number, Map<string, number>>();
-  readonly ready = new Map<string, ReadyQueue>();
+  readonly ready = new Map<string, PoolQueue>();
   /** Running tasks that use a worker (blocked leases do not). */
   working = 0;
   /** Tasks parked for tokens; their phases' `seq` is the order. */
@@ -117,17 +148,38 @@ export class RunState {
   readonly openCalls = new OpenCalls();
   /** Live sessions, by their negative numbers. */
   readonly actors = new Set<number>();
+  /** What the rules come to; undefined where there are none. */
+  book: RuleBook | undefined;
   /** The last call from outside; volatile. */
   outsideAt = 0;
   readonly #timers = new IndexedHeap((a, b) => (this.#due.get(a)! - this.#due.get(b)! || a - b) < 0);
   readonly #due = new Map<number, number>();
   #lastHash = "";
+  #lastLabels: { readonly text: string; readonly labels: Readonly<Record<string, string>> } | undefined;
   readonly #cold: (n: number) => Task | undefined;
 
   constructor(header: RunHeader, cold: (n: number) => Task | undefined) {
     this.header = header;
     this.#cold = cold;
     for (const { n, warmer } of header.lineages ?? []) if (warmer > 0) this.warming.add(n);
+    if (header.rules) this.book = new RuleBook(header);
+  }
+
+  /** How many tasks may work now. */
+  get workers(): number {
+    return this.book?.workers ?? this.header.limits.workers;
+  }
+
+  /** The rules are others now: tasks stand in other lanes. Linear in the tasks in memory. */
+  openBook(): void {
+    this.book = this.header.rules && new RuleBook(this.header);
+    for (const queue of this.ready.values()) queue.clear();
+    for (const task of this.tasks.values()) {
+      const { phase } = task;
+      if (isActor(task)) continue;
+      if (phase.state === "running" && !phase.blocked) this.book?.count(task, 1);
+      else if (phase.state === "ready" && !this.warming.has(lineageOf(task))) this.#queue(task);
+    }
   }
 
   /** The task, paged in when it has left memory. */
@@ -207,8 +259,10 @@ export class RunState {
     }
     this.header.counts[phase.state]++;
     if (phase.state === "ready") this.#enqueue(task);
-    else if (phase.state === "running" && !phase.blocked) this.working++;
-    else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.add(task.n);
+    else if (phase.state === "running" && !phase.blocked) {
+      this.working++;
+      this.book?.count(task, 1);
+    } else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.add(task.n);
     if (isStopped(task)) this.stopped++;
     this.retime(task);
   }
@@ -221,8 +275,10 @@ export class RunState {
     if (phase.state === "ready") {
       this.queueOf(task.pool).remove(task.n, phase.seq);
       this.#siblings.get(lineageOf(task))?.delete(task.n);
-    } else if (phase.state === "running" && !phase.blocked) this.working--;
-    else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.delete(task.n);
+    } else if (phase.state === "running" && !phase.blocked) {
+      this.working--;
+      this.book?.count(task, -1);
+    } else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.delete(task.n);
   }
 
   /** After a change of `effective` or `chain` of a task. */
@@ -240,7 +296,11 @@ export class RunState {
       const siblings = this.#siblings.get(lineage) ?? new Set();
       this.#siblings.set(lineage, siblings.add(n));
     }
-    if (!this.warming.has(lineage)) this.queueOf(task.pool).put(n, readyKeyOf(task));
+    if (!this.warming.has(lineage)) this.#queue(task);
+  }
+
+  #queue(task: Task): void {
+    this.queueOf(task.pool).put(task.n, readyKeyOf(task), this.book?.labelsOf(task));
   }
 
   /** Takes the ready tasks of a lineage out of their queue, or puts them back where they belong in it. */
@@ -251,8 +311,15 @@ export class RunState {
       const task = this.task(n);
       const key = readyKeyOf(task);
       if (held) this.queueOf(task.pool).remove(n, key.seq);
-      else this.queueOf(task.pool).put(n, key);
+      else this.#queue(task);
     }
+  }
+
+  /** `labels`, as the one object that its neighbours have: a child's are mostly its creator's. */
+  sameLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const text = JSON.stringify(labels);
+    if (this.#lastLabels?.text !== text) this.#lastLabels = { text, labels };
+    return this.#lastLabels.labels;
   }
 
   isHeld(task: Task): boolean {
@@ -263,10 +330,10 @@ export class RunState {
     return this.#siblings.get(lineage)?.size ?? 0;
   }
 
-  queueOf(pool: string): ReadyQueue {
+  queueOf(pool: string): PoolQueue {
     let queue = this.ready.get(pool);
     if (!queue) {
-      queue = new ReadyQueue();
+      queue = new PoolQueue();
       this.ready.set(pool, queue);
     }
     return queue;

@@ -205,6 +205,8 @@ export interface Task {
   readonly base: string;
   /** The lineage that it reads; 0: none that is followed. */
   readonly lineage: number;
+  /** What rules go by. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
   /** Undefined for most. */
   scope: Scope | undefined;
 
@@ -305,6 +307,7 @@ export const blankTask: Task = {
   maxTurns: 0,
   maxTokens: 0,
   lineage: 0,
+  labels: undefined,
   scope: undefined,
   generation: 1,
   turnGeneration: 0,

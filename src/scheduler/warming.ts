@@ -46,9 +46,9 @@ export function beginWarming(step: Step, task: Task & { phase: Running }): void 
   const lineage = task.pool === hostedPool ? findLineage(state, lineageOf(task)) : undefined;
   if (!lineage || lineage.warmer > 0 || lineage.openUntil > now) return;
   const tokens = coldTokens(lineage, now);
-  const { workers, warmMs = runWarmMsDefault } = state.header.limits;
+  const { warmMs = runWarmMsDefault } = state.header.limits;
   // Only those that could start now would pay for the prefix; the others find it cached anyway.
-  const held = Math.min(state.readySiblings(lineage.n), workers - state.working);
+  const held = Math.min(state.readySiblings(lineage.n), state.workers - state.working);
   if (warmMs === 0 || held < 1 || savingOfHold({ tokens, gain: lineage.gain, held }) <= 0) return;
   // A first reader that is gone leaves the spell's end behind; when that is long past this is another spell.
   const isAnother = lineage.holdUntil + cacheTtlMs <= now;

@@ -343,14 +343,22 @@ const bad: Bad[] = [
     at: "tools[0].url",
   },
   // not there yet
-  ...["rules", "oversight"].map((field) => ({
-    does: `\`${field}\``,
+  {
+    does: "`oversight`",
     path: "/v1/runs",
-    body: { [field]: "- at most 8 workers" },
+    body: { oversight: "- on deadlock" },
     status: 422,
     code: "not_available",
-    at: field,
-  })),
+    at: "oversight",
+  },
+  {
+    does: "a bullet that is no rule",
+    path: "/v1/runs",
+    body: { rules: "- at most 8 workers\n- at most 8 wrkers" },
+    status: 422,
+    code: "rules_invalid",
+    at: "rules",
+  },
   {
     does: "`webhook`",
     path: "/v1/runs",

@@ -264,8 +264,10 @@ describe("run files", () => {
       status: 2,
       stderr: expect.stringMatching(/^heddle: The server refuses the file: tasks\[0\] \(line 1\)\.priority: Too big/),
     });
-    writeFileSync(join(folder, "rules.yaml"), "rules: at most 8 workers\ntasks: [{instructions: a}]\n");
-    expect((await heddle("run", "rules.yaml")).stderr).toMatch(/not_available/);
+    writeFileSync(join(folder, "rules.yaml"), "rules: '- at most 8 wrkers'\ntasks: [{instructions: a}]\n");
+    expect((await heddle("run", "rules.yaml")).stderr).toMatch(
+      /line 1: after "at most 8" comes .* Did you mean: at most 8 workers \(rules_invalid\)/,
+    );
   });
 
   it("come from stdin too", async () => {

@@ -1,9 +1,11 @@
 /** What the door answers by itself, before any object or database is asked: these tests give it neither. */
 
 import { expect, test } from "vitest";
+import { rulesCheckView } from "../../src/contract/rules-requests.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpEnv } from "../../src/http/env.ts";
 import { signLease } from "../../src/http/lease-token.ts";
+import { rulesCharsMax } from "../../src/limits.ts";
 
 const secret = "a secret of thirty-two characters";
 const env = { HEDDLE_SECRET: secret } as unknown as HttpEnv;
@@ -98,6 +100,38 @@ test("unknown paths and methods", async () => {
   expect(await problem("/v1/runs", { method: "PATCH" })).toMatchObject({ code: "method_not_allowed" });
 });
 
+test("rules in Markdown are told as they were understood", async () => {
+  const response = await send("/v1/rules/check", {
+    json: { rules: "# R\n- At most 8 workers.\n- budget 2M tokens, $5" },
+  });
+  expect(response.status).toBe(200);
+  expect(rulesCheckView.parse(await response.json())).toEqual({
+    rules: [
+      { line: 2, rule: "at most 8 workers" },
+      { line: 3, rule: "budget 2,000,000 tokens" },
+      { line: 3, rule: "budget 5 dollars" },
+    ],
+    notes: [],
+  });
+});
+
+test("what is no rule has its line, and what was meant", async () => {
+  const document = await problem("/v1/rules/check", {
+    json: { rules: "- at most 8 workers\n- at most 8 wrkers\n- be nice" },
+  });
+  expect(document).toMatchObject({ status: 422, code: "rules_invalid", line: 2 });
+  expect(document.detail).toMatch(/^line 2: after "at most 8" comes/);
+  expect(document.errors).toEqual([
+    { path: "rules", line: 2, message: expect.stringContaining("wrkers"), suggestion: "at most 8 workers" },
+    { path: "rules", line: 3, message: expect.stringContaining("a rule begins with") },
+  ]);
+  for (const json of [{}, { rules: 8 }, { rules: "x".repeat(rulesCharsMax + 1) }, { rules: "", more: 1 }])
+    expect(await problem("/v1/rules/check", { json })).toMatchObject({ status: 422, code: "validation_failed" });
+  expect(await problem("/v1/rules/check", { json: { rules: "" }, key: "hdl_worker" })).toMatchObject({
+    code: "forbidden",
+  });
+});
+
 test("HEAD is GET without its body", async () => {
   const response = await send("/openapi.json", { method: "HEAD" });
   expect([response.status, await response.text()]).toEqual([200, ""]);
@@ -135,7 +169,7 @@ test.each([
   ["/v1/runs", { limits: { usd: 0 } }, "validation_failed", "limits.usd"],
   ["/v1/runs", { limits: { usd: "5" } }, "validation_failed", "limits.usd"],
   ["/v1/runs", { limits: { warm_ms: -1 } }, "validation_failed", "limits.warm_ms"],
-  ["/v1/runs", { rules: "# R" }, "not_available", "rules"],
+  ["/v1/runs", { rules: "- be nice" }, "rules_invalid", "rules"],
   ["/v1/runs", { oversight: "" }, "not_available", "oversight"],
   ["/v1/runs", { tools: [{ ...remote, url: "http://tools.example/" }] }, "validation_failed", "tools[0].url"],
   ["/v1/runs", { tools: [{ ...remote, url: "https://127.0.0.1/" }] }, "validation_failed", "tools[0].url"],

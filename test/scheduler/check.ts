@@ -10,6 +10,8 @@ import { isOpenCall, readyKeyOfCall } from "../../src/scheduler/open-calls.ts";
 import { exhaustionAt } from "../../src/scheduler/pool-exhaustion.ts";
 import { compareReady } from "../../src/scheduler/ready-queue.ts";
 import { findCall } from "../../src/scheduler/remote-calls.ts";
+import { RuleBook } from "../../src/scheduler/rules/rule-book.ts";
+import { limitsUnder } from "../../src/scheduler/rules/run-rules.ts";
 import { noCounts, type RunState } from "../../src/scheduler/state.ts";
 import { type Call, hasFallenBack, isEnded, isLive, isStandIn, type Task } from "../../src/scheduler/task.ts";
 
@@ -333,6 +335,23 @@ function checkHolds(state: RunState, tasks: readonly Task[]): number {
   return until;
 }
 
+/** [F2] What the rules come to is what header and tasks say. */
+function checkBook(state: RunState, tasks: readonly Task[]): void {
+  const { header, book } = state;
+  if ((header.rules === undefined) !== (book === undefined)) throw new Error("[F1] rules without a book");
+  if (!header.rules || !book) return;
+  const { given, rules } = header.rules;
+  if (!isDeepStrictEqual(header.limits, limitsUnder(header, given, rules))) throw new Error("[F1] limits under rules");
+  const fresh = new RuleBook(header);
+  const working = tasks.filter(({ phase }) => phase.state === "running" && !phase.blocked);
+  for (const task of working) fresh.count(task, 1);
+  const roomsOf = (one: RuleBook) => [
+    one.workers,
+    tasks.map((task) => [one.roomOf(one.labelsOf(task)), one.roomIn(task.pool)]),
+  ];
+  if (!isDeepStrictEqual(roomsOf(book), roomsOf(fresh))) throw new Error("[F2] room of labels and pools");
+}
+
 function checkIndexes(state: RunState, tasks: readonly Task[], now: number): void {
   const pools = new Set([...state.ready.keys(), ...tasks.map((task) => task.pool)]);
   for (const pool of pools) {
@@ -371,7 +390,10 @@ function checkIndexes(state: RunState, tasks: readonly Task[], now: number): voi
     stallEndAt(state) ?? Number.POSITIVE_INFINITY,
     exhaustionAt(state) ?? Number.POSITIVE_INFINITY,
     checkHolds(state, tasks),
+    // As the last command has said: a state that is only folded has not looked.
+    state.book?.dueAt ?? Number.POSITIVE_INFINITY,
   );
+  checkBook(state, tasks);
   const { header } = state;
   const isIdle =
     tasks.every(isEnded) && header.root === 0 && (header.status === "active" || header.status === "paused");

@@ -97,6 +97,18 @@ const hardRemote = [
   "actor_ended expired",
 ];
 
+/** What worlds with rules reach beside. */
+const hardRules = [
+  "rule_fired",
+  "rule_cleared",
+  "rules_set run",
+  "rules_set deployment",
+  "run_paused rule",
+  "worker_load",
+  "task_ready budget",
+  "run_reopened",
+];
+
 /** What worlds with groups and stand-ins reach beside. */
 const hardScopes = [
   "group_decided failed",
@@ -114,6 +126,7 @@ const hardScopes = [
 /** The event's type, and what tells its cases apart. */
 function kindOf(event: SchedulerEvent): string {
   const fields = event as { why?: string; on?: string; state?: string; status?: string; kind?: string; op?: string };
+  if (event.type === "rules_set") return `rules_set ${event.from}`;
   const paused = event.type === "run_paused" ? event.reason : undefined;
   const which = fields.why ?? fields.on ?? fields.state ?? fields.status ?? fields.kind ?? fields.op ?? paused;
   return which === undefined ? event.type : `${event.type} ${which}`;
@@ -139,6 +152,13 @@ describe("the scheduler in a world of faults", () => {
     const seen = new Set<string>();
     for (const seed of seeds) for (const { event } of run(seed, { remoteTools: true }).log) seen.add(kindOf(event));
     if (seeds.length >= 200) expect(hardRemote.filter((kind) => !seen.has(kind))).toEqual([]);
+  });
+
+  test(`keeps them under rules in half as many`, { timeout: 60_000 + seeds.length * 500 }, () => {
+    const seen = new Set<string>();
+    for (const seed of seeds.slice(0, Math.ceil(seeds.length / 2)))
+      for (const { event } of run(seed, { rules: true, scopes: seed % 4 === 0 }).log) seen.add(kindOf(event));
+    if (seeds.length >= 200) expect(hardRules.filter((kind) => !seen.has(kind))).toEqual([]);
   });
 
   test(`keeps them with groups and stand-ins in ${seeds.length} worlds`, {

@@ -26,6 +26,7 @@ import { settle } from "../../src/scheduler/ending.ts";
 import { finishStep } from "../../src/scheduler/finish-step.ts";
 import { sendMessage } from "../../src/scheduler/inbox.ts";
 import { type RetryFrom, retryTask } from "../../src/scheduler/retry.ts";
+import { replaceRules, reportLoad } from "../../src/scheduler/rules/evaluate.ts";
 import { cancelRun, changeBudget, finishRun, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
 import { isRunEnded, type RunState } from "../../src/scheduler/state.ts";
 import { Step } from "../../src/scheduler/step.ts";
@@ -39,6 +40,7 @@ import { History } from "./history.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { Random } from "./random.ts";
 import { beginCall, RemoteHistory, RemoteWorkers } from "./remote-workers.ts";
+import { RuleWorld } from "./rule-worlds.ts";
 import { VariableHistory } from "./variable-history.ts";
 import { checkWaits, useVariable } from "./variable-ops.ts";
 
@@ -74,6 +76,7 @@ type NewSpec = Spec & { instructions: string };
 export interface WorldOptions {
   readonly remoteTools?: boolean;
   readonly scopes?: boolean;
+  readonly rules?: boolean;
 }
 
 export class World {
@@ -99,16 +102,19 @@ export class World {
   /** Who carries out remote tools, in worlds that have any. */
   readonly #remote: RemoteWorkers | undefined;
   readonly #remoteHistory = new RemoteHistory();
+  /** In worlds that have any. */
+  readonly #rules: RuleWorld | undefined;
   /** Chance of groups and stand-ins, in worlds that have any. */
   readonly #scopes: Random | undefined;
 
-  constructor(seed: number, { remoteTools = false, scopes = false }: WorldOptions = {}) {
+  constructor(seed: number, { remoteTools = false, scopes = false, rules = false }: WorldOptions = {}) {
     this.random = new Random(seed);
     this.#chatter = new Random(seed + 1_000_000);
     const { random } = this;
     const later = seed % 2 === 0 ? new Random(seed + 1_000_000) : undefined;
     this.#later = later;
     this.#scopes = scopes ? new Random(seed + 2_000_000) : undefined;
+    this.#rules = rules ? new RuleWorld(new Random(seed + 3_000_000), seed % 2 === 0) : undefined;
     this.#remote = remoteTools ? new RemoteWorkers(random, this.#remoteHistory) : undefined;
     this.#state = this.#store.load();
     // A pull worker's waits end with its attempt; the phase is that of before the event is told of.
@@ -129,6 +135,7 @@ export class World {
     const step = new Step(this.#state, this.#now);
     const failFast = this.#scopes?.chance(0.2) && { fail_fast: true as const };
     step.emit({ type: "run_created", limits, snapshot: "s0", ...failFast });
+    if (this.#rules) replaceRules(step, "run", this.#rules.some());
     if (random.chance(0.4)) {
       createTasks(
         step,
@@ -164,8 +171,10 @@ export class World {
       restart: 0.4,
       // Last, and without weight where there are none: the seeds of such worlds stay what they were.
       remote: this.#remote ? 40 : 0,
+      rules: this.#rules ? 2 : 0,
     });
     if (what === "remote") this.#remote?.act((decide) => this.#command(decide), String(this.#boot));
+    else if (what === "rules") this.#replaceRules();
     else if (what === "lease") this.#lease(random.pick(pools)!);
     else if (what === "work") this.#work();
     else if (what === "late") this.#deliverLate();
@@ -181,6 +190,9 @@ export class World {
     this.#faults = false;
     this.#late = [];
     if (isRunEnded(this.#state)) return;
+    const lasting = this.#rules?.lasting();
+    if (lasting) this.#command((step) => replaceRules(step, "run", lasting));
+    if (lasting) this.#command((step) => replaceRules(step, "deployment", []));
     if (this.#state.header.limits.tokens > 0) this.#command((step) => changeBudget(step, { tokens: 1_000_000_000 }));
     if (this.#state.header.limits.nanos) this.#command((step) => changeBudget(step, { nanos: 1e15 }));
     if (this.#state.header.status === "paused") this.#command((step) => resumeRun(step));
@@ -262,6 +274,7 @@ export class World {
     for (const one of step.decided) {
       if (one.seq <= this.#history.lastSeq) continue;
       this.#history.add(one);
+      this.#rules?.add(one, this.#now);
       this.#variables.add(one);
       this.#remoteHistory.add(one);
     }
@@ -283,7 +296,9 @@ export class World {
       .map((task) => task.n);
     if (!setsEqual(new Set(running), this.#history.open)) throw new Error("[L1] running means an open lease");
     if (this.#state.openCalls.size !== this.#remoteHistory.size) throw new Error("[M7] open calls");
-    if (header.limits.tokens > 0 && freeTokens(this.#state)! < 0) throw new Error("[B1] budget overdrawn");
+    // The deployment's rules may give less than is spent.
+    if (!this.#rules && header.limits.tokens > 0 && freeTokens(this.#state)! < 0)
+      throw new Error("[B1] budget overdrawn");
     for (const task of tasks.values()) {
       const inbox = task.inbox.map(({ seq }) => seq);
       if (inbox.join() !== this.#history.inboxOf(task.n).join()) throw new Error(`[I1] inbox of task ${task.n}`);
@@ -291,7 +306,7 @@ export class World {
       if (task.maxTokens > 0 && task.treeTokens + task.treeReserved > task.maxTokens)
         throw new Error("[B1] max_tokens overdrawn");
     }
-    if ((freeNanos(this.#state) ?? 0) < 0) throw new Error("[B4] money overdrawn");
+    if (!this.#rules && (freeNanos(this.#state) ?? 0) < 0) throw new Error("[B4] money overdrawn");
     if (this.random.chance(0.06)) expectSame(this.#state, this.#store.load());
     if (this.random.chance(0.01)) expectSame(this.#state, this.#store.replay());
   }
@@ -311,10 +326,14 @@ export class World {
     let attempt: Attempt | undefined;
     this.#command((step) => {
       const { header } = this.#state;
-      const { working } = this.#state;
+      if (this.#rules && pool !== "hosted")
+        reportLoad(step, { pool, worker: "w", percent: this.#faults ? this.#rules.load() : 0 });
       const task = nextToStart(step, pool);
       if (!task) return;
-      if (header.status !== "active" || working >= header.limits.workers) throw new Error("[O4] a lease too many");
+      this.#rules?.checkRoom(step.state, task);
+      // As of now: before this lease a rule may have fired.
+      const { working, workers } = this.#state;
+      if (header.status !== "active" || working >= workers) throw new Error("[O4] a lease too many");
       const hosted = pool === "hosted";
       const fence = openLease(step, task, `w-${pool}`, hosted ? String(this.#boot) : "");
       attempt = { task: task.n, fence, hosted, reserved: 0, messages: 0 };
@@ -547,6 +566,7 @@ export class World {
         ...(random.chance(0.15) && { detached: true }),
         ...(random.chance(0.5) && { priority: random.int(0, 9) }),
         ...(random.chance(0.25) && { pool: random.pick(pools)! }),
+        ...(this.#rules && { labels: this.#rules.labels() }),
         ...(random.chance(0.1) && { max_tokens: random.int(50, 500) }),
         ...(random.chance(0.1) && { timeout_ms: random.int(1, 60) * minute }),
         ...(random.chance(0.4) && {
@@ -606,12 +626,8 @@ export class World {
     const retryAfterMs = this.random.int(0, 90) * second;
     this.#send(attempt, how, (step, task) => {
       if (how === "complete") return this.#complete(step, task);
-      const error = { code: "provider_error", message: how };
-      failAttempt(step, task, {
-        fault: how === "transient" ? "provider_rate_limited" : "provider_rejected",
-        error,
-        retryAfterMs,
-      });
+      const fault = how === "transient" ? "provider_rate_limited" : "provider_rejected";
+      failAttempt(step, task, { fault, error: { code: fault, message: how }, retryAfterMs });
       return this.#settle(step);
     });
   }
@@ -635,6 +651,12 @@ export class World {
     const [specs, groups] = this.#scoped(this.#batch());
     const batch = specs.map((spec) => this.#forked(undefined, spec));
     this.#command((step) => createTasks(step, undefined, batch, numberOf, groups));
+  }
+
+  #replaceRules(): void {
+    const placed = this.#rules!.some();
+    const from = this.random.chance(0.2) ? "deployment" : "run";
+    this.#command((step) => replaceRules(step, from, placed));
   }
 
   #people(): void {

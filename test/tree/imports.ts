@@ -16,7 +16,7 @@ interface Layer {
 }
 
 const ground = ["limits", "ids", "lru", "errors"];
-const domain = [...ground, "context", "scheduler", "variables"];
+const domain = [...ground, "context", "rules", "scheduler", "variables"];
 
 export const layers: Readonly<Record<string, Layer>> = {
   limits: { pure: true },
@@ -33,6 +33,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   admission: { imports: ["limits"], pure: true },
   // What tokens cost: data, a look-up and sums.
   prices: { imports: ["limits"], pure: true },
+  // Markdown to data and back: a run's state keeps the data, the command line reads the text.
+  rules: { imports: ["limits", "ids", "errors", "prices"], pure: true },
   // Known to whoever calls a model and to whoever reckons with it.
   "served-by": { types: ["context"], pure: true },
   // Async: it waits between two calls. Beside the objects and the door, which both call objects.
@@ -48,7 +50,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^zod$/],
     pure: true,
   },
-  scheduler: { imports: [...ground, "context", "prices"], types: ["contract", "variables"], pure: true },
+  scheduler: { imports: [...ground, "context", "prices", "rules"], types: ["contract", "variables"], pure: true },
   // Folds of the log.
   trace: { imports: [...ground, "csv", "duration", "prices"], types: ["scheduler", "contract"], pure: true },
   // Async: a bound on a wait.
@@ -98,6 +100,9 @@ export const layers: Readonly<Record<string, Layer>> = {
       "contract",
       "object-calls",
       "tenant-deletion",
+      "rules",
+      // A fold of the log, with the scheduler's own rules.
+      "scheduler/rules/trial",
       "trace",
       "storage/d1",
       "storage/run/event-codec",
@@ -122,6 +127,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "csv",
       "version",
       "duration",
+      "rules",
       "client",
       "context/json-position",
       "errors/codes",

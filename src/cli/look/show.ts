@@ -1,7 +1,7 @@
 /** `heddle show` */
 
 import type { Heddle } from "../../client/heddle.ts";
-import type { RunView, TaskState, TaskView } from "../../client/replies.ts";
+import type { RuleView, RunView, TaskState, TaskView } from "../../client/replies.ts";
 import { duration } from "../../duration.ts";
 import { tasksShownDefault } from "../../limits.ts";
 import type { Command } from "../command.ts";
@@ -93,6 +93,8 @@ function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
     root: run.root,
     seats: `${run.seats.open} open, ${run.seats.target} wanted, ${limits.workers} at most`,
     tokens: `${usage.tokens}${limits.tokens === null ? "" : ` of ${limits.tokens}`} (${usage.input_tokens} in, ${usage.output_tokens} out, ${usage.cache_read_tokens} of the input read from caches)`,
+    workers: workersText(run),
+    rules: rulesText(run),
     findings: run.findings === 0 ? "none" : `${run.findings}: heddle findings ${run.id}`,
     created: dateTime(run.created_at),
     took:
@@ -106,6 +108,25 @@ function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
     sayTable(columns, tasks);
   }
   if (left > 0) note(`${left} more ${left === 1 ? "is" : "are"} not shown: --all, --limit N, or --state STATE.`);
+}
+
+/** Where rules say how many. */
+function workersText({ rules }: RunView): string | undefined {
+  if (!rules) return undefined;
+  const { max, by } = rules.workers;
+  return `${max} at most, by ${by === null ? "the run's limits" : ruleText(by)}`;
+}
+
+const ruleText = ({ from, line, rule }: RuleView): string => `line ${line} of the ${from}'s rules: ${oneLine(rule)}`;
+
+/** Those with a condition that hold now, or did. */
+function rulesText({ rules }: RunView): string | undefined {
+  if (!rules) return undefined;
+  const fired = rules.rules.filter((rule) => rule.fired);
+  if (fired.length === 0) return `${rules.rules.length}`;
+  return fired
+    .map((rule) => `${rule.on ? "holds now" : "held before"} (fired ${rule.fired}×): ${ruleText(rule)}`)
+    .join("\n");
 }
 
 function sayTask(task: TaskView): void {

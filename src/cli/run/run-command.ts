@@ -17,6 +17,7 @@ export const runCommand: Command = {
       choices: jobFormats,
       about: "what FILE is: json, yaml or markdown (default: what its name ends in says; stdin is JSON)",
     },
+    rules: { value: "RULES", names: "file", about: "a file of rules that hold for the run: see heddle help rules" },
     detach: { about: "create the run, print its id, and exit" },
     json: {
       about: `one JSON object per line on stdout; the first has "event": "created" and "run", the last one
@@ -40,6 +41,7 @@ FILE is JSON, YAML (.yaml, .yml) with the same fields, or Markdown (.md). In JSO
     "name":    "my job",
     "context": {"format": "anthropic", "messages": [{"role": "user", "content": "what every task knows"}]},
     "limits":  {"workers": 16},
+    "rules":   "- at most 2 workers for label \\"browser\\"",
     "tools":   [{"name": "shell", "description": "…", "input_schema": {"type": "object"}, "pool": "NAME of your workers"}],
     "tasks":   [{"key": "a", "instructions": "…"}, {"instructions": "compare with {{a}}", "after": ["a"]}],
     "defaults": {"priority": 7},

@@ -7,6 +7,7 @@ import { runTimeoutMsMax } from "../../limits.ts";
 import type { Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
+import { noteRules, readRules } from "../rules/rules-file.ts";
 import { onSignals } from "../signals.ts";
 import { ServedWorkspace } from "../tools/served-workspace.ts";
 import { workspaceOf } from "../tools/workspace-flags.ts";
@@ -24,7 +25,7 @@ export async function run({ flags, words: [file] }: Given): Promise<number> {
     throw new UsageError(
       `--workspace is served while the run is watched, so it does not go with --detach. Serve it with heddle tools.\n${seeHelp("run")}`,
     );
-  const job = await readJob(file!, flags.format as JobFormat | undefined);
+  const job = withRules(await readJob(file!, flags.format as JobFormat | undefined), flags.rules as string | undefined);
   const workspace = given && new ServedWorkspace(given);
   const client = await reach();
   const json = flags.json === true;
@@ -42,6 +43,15 @@ export async function run({ flags, words: [file] }: Given): Promise<number> {
   } finally {
     await stopServing?.();
   }
+}
+
+/** @throws UsageError after each line that is no rule was told of */
+function withRules(job: Job, path: string | undefined): Job {
+  if (path === undefined) return job;
+  const rules = readRules(path);
+  noteRules(rules, path);
+  if (!rules.compiled.ok) throw new UsageError(`${path} has lines that are no rules.\n${seeHelp("rules")}`);
+  return { ...job, run: { ...job.run, rules: rules.text } };
 }
 
 const withTools = (job: Job, { tools }: ServedWorkspace): Job => ({

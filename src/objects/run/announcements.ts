@@ -62,7 +62,13 @@ export class Announcements {
     this.#telling.add(lane);
     const told = this.#around
       .gate(run)
-      .announce({ run: run.id, pool, ...(tool && { tool }), ready })
+      .announce({
+        run: run.id,
+        pool,
+        ...(tool && { tool }),
+        ready,
+        ...((run.state.book?.loadRules(pool).length ?? 0) > 0 && { loads: true as const }),
+      })
       .then((isNews) => {
         const wasKnown = this.#known.delete(lane);
         if (wasKnown && isNews && ready && this.#around.isCurrent(run))

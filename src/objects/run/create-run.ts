@@ -7,9 +7,12 @@ import * as limits from "../../limits.ts";
 import { nanosOf } from "../../prices/price.ts";
 import { createTasks } from "../../scheduler/create-tasks.ts";
 import type { Limits } from "../../scheduler/events.ts";
+import { evaluateRules, replaceRules } from "../../scheduler/rules/evaluate.ts";
+import { namedLimits } from "../../scheduler/rules/run-rules.ts";
 import { Step } from "../../scheduler/step.ts";
 import type { CreateRunInput, Idem, LimitsInput, Reply } from "../rpc.ts";
 import { forkAll } from "./forks.ts";
+import { holdToDeployment } from "./rules.ts";
 import type { RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
 
@@ -70,12 +73,14 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
   const root = run.store.tree.putHead(head);
   const snapshot = steps.reduce((at, step) => run.store.tree.append(at, step), root);
   const step = new Step(run.state, shell.now());
+  const named = namedLimits.filter((limit) => input.limits[limit] !== undefined);
   run.store.log.stage(step.decided);
   step.emit(
     {
       type: "run_created",
       limits: limitsOf(input.limits),
       snapshot,
+      ...(named.length > 0 && { named }),
       ...(input.name && { name: input.name }),
       ...(input.from && { from: input.from }),
       ...(input.credential && { credential: input.credential }),
@@ -85,13 +90,20 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
     },
     tools.length > 0 ? { tools } : undefined,
   );
+  if (shell.rules?.ok === false) {
+    const { line, message } = shell.rules.errors[0]!;
+    throw new Fault("not_ready", `HEDDLE_RULES, line ${line}: ${message}`);
+  }
+  holdToDeployment(step, shell.rules);
+  if (input.rules) replaceRules(step, "run", input.rules.rules, input.rules.text);
   if (input.root) {
     // A refusal must leave no run behind: the fault rolls the transaction back.
-    const forked = forkAll(run, { base: snapshot, callId: undefined, creator: undefined }, [input.root]);
+    const forked = forkAll(run, { base: snapshot, callId: undefined, creator: undefined, root: true }, [input.root]);
     if (!forked.ok) throw Fault.of(forked.fault);
     const outcome = createTasks(step, undefined, [{ ...forked.tasks[0]!, root: true }], run.numberOf);
     if (!outcome.ok) throw Fault.of(outcome.refusal);
   }
+  evaluateRules(step);
   shell.append(run, step);
   const view = { ...runView(run, seatTarget(run), step.now), ...(input.notes && { notes: input.notes }) };
   const reply: Reply<RunView> = { ok: true, value: view };

@@ -14,6 +14,7 @@ import { specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { TaskModel } from "./models.ts";
 import { lineageTerms, prefixTokens, tokensOf } from "./prefixes.ts";
+import { withRuledModel } from "./rules.ts";
 
 /** The unanswered calls that the transcript of a snapshot ends in. Reads only the end of the path. */
 export function openCallsOf(tree: ContextTree, hash: string): readonly ToolCall[] {
@@ -44,6 +45,8 @@ export interface Forker {
   /** The tool call of `base` that creates the tasks, if one does. */
   readonly callId: string | undefined;
   readonly creator: Task | undefined;
+  /** The task is the run's hosted main agent. */
+  readonly root?: true;
 }
 
 /** Points each spec at its snapshot. */
@@ -55,7 +58,9 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
   const auto = new AutoForks(tree, forker.base, specs.filter(({ fork }) => fork === "auto").length);
   const unpriced = new Set<string>();
   const ends = endsOf(tree);
-  for (const [i, spec] of specs.entries()) {
+  for (const [i, given] of specs.entries()) {
+    const { spec, note } = withRuledModel(run.state, given, forker);
+    if (note !== undefined) notes.add(note);
     const used = modelOf(run, forker, spec);
     const warm = warmPrefix(run, forker, used);
     const asked = spec.fork === "auto" ? auto.choose(spec, used, warm) : { spec };

@@ -23,6 +23,7 @@ import { replayed, requireReadable } from "./import-check.ts";
 import { newProgress, type Progress, type Taken, takeLine } from "./import-lines.ts";
 import { importedAtName, LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { ok } from "./replies.ts";
+import { holdToDeployment } from "./rules.ts";
 import { newLife, type RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
 
@@ -140,6 +141,7 @@ export class Imports {
       store.log.stage(step.decided);
       takeOver(step);
       if (isRunEnded(state)) store.setMeta(importedAtName, String(step.now));
+      holdToDeployment(step, this.#shell.rules);
       store.removeMeta(progressName);
       store.setMeta(importedName, String(progress.lines + 1));
       this.#shell.append(run, step);

@@ -5,11 +5,12 @@
 
 import { placeOfMessages } from "../../context/message-place.ts";
 import type { MessageText, Usage } from "../../context/types.ts";
-import type { ErrorView, Grant, TaskState, ToolOutcome } from "../../contract/shapes.ts";
+import type { ErrorView, Grant, LoadView, TaskState, ToolOutcome } from "../../contract/shapes.ts";
 import { isCarriedOutLater } from "../../contract/variable-tools.ts";
 import { leaseContextBytesMax, leaseMs, seatServesMs } from "../../limits.ts";
 import { leased, nextReady } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
+import { finishStep } from "../../scheduler/finish-step.ts";
 import { compareReady } from "../../scheduler/ready-queue.ts";
 import {
   endCall,
@@ -20,6 +21,7 @@ import {
   nextCall,
   reportProgress,
 } from "../../scheduler/remote-calls.ts";
+import { reportLoad } from "../../scheduler/rules/evaluate.ts";
 import { readyKeyOf } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
@@ -63,9 +65,16 @@ export class PullLeases {
   }
 
   async leases(
-    input: { pool: string; worker: string; max: number; contextBytes: number } & LeaseWishes,
+    input: { pool: string; worker: string; max: number; contextBytes: number; load?: LoadView } & LeaseWishes,
   ): Promise<Reply<Grant[]>> {
     return this.#shell.together((step, run) => {
+      const { pool, worker, load } = input;
+      if (load) {
+        reportLoad(step, { pool, worker, percent: Math.round(Math.max(load.cpu, load.memory ?? 0) * 100) });
+        // What follows from it holds for what is leased now.
+        finishStep(step);
+      }
+      if (input.max === 0) return ok([]);
       const grants: Grant[] = [];
       let room = input.contextBytes;
       while (grants.length < input.max && (grants.length === 0 || room > 0)) {

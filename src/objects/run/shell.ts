@@ -13,7 +13,8 @@ import type { RunStatus } from "../../contract/shapes.ts";
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
 import { indexSettledMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
-import { nextReady } from "../../scheduler/attempts.ts";
+import type { Compiled } from "../../rules/parse.ts";
+import { startableIn } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
 import { nextCall, urlPool } from "../../scheduler/remote-calls.ts";
@@ -33,6 +34,7 @@ import { Announcements } from "./announcements.ts";
 import { LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { Partials } from "./partials.ts";
+import { deploymentRules, holdToDeployment } from "./rules.ts";
 import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 import { startHosted } from "./start-hosted.ts";
@@ -60,6 +62,8 @@ export class RunShell {
   readonly signals = new Signals();
   readonly seats = new Seats();
   readonly settings: RunSettings;
+  /** Those that every run of the deployment is held to. */
+  readonly rules: Compiled | undefined;
   readonly traces: TracePushes;
   readonly partials = new Partials(
     () => {
@@ -91,6 +95,7 @@ export class RunShell {
     this.#env = env;
     this.#openSeats = openSeats;
     this.traces = new TracePushes(env);
+    this.rules = deploymentRules(env);
     // A text that can't be read keeps all (and /health says so): what is deleted by mistake is gone.
     const retention = parseRetention(env.HEDDLE_RETENTION_DAYS);
     this.settings = { models: new Models(env), retentionDays: retention.ok ? retention.days : null };
@@ -286,6 +291,7 @@ export class RunShell {
     const step = new Step(run.state, this.now());
     this.transaction(() => {
       endAttemptsOfOtherBoots(step, boot);
+      holdToDeployment(step, this.rules);
       if (boot !== "" && run.store.meta("boot") !== boot) {
         this.traces.restarted(run, step.now);
         renewAllLeases(run.state, step.now);
@@ -311,9 +317,7 @@ export class RunShell {
   #openWantedSeats(run: LoadedRun): void {
     const { state } = run;
     const now = this.now();
-    const ready = nextReady(state, hostedPool, now) === undefined ? 0 : (state.ready.get(hostedPool)?.size ?? 0);
-    const tasks = Math.min(ready, state.header.limits.workers - state.working);
-    const shards = this.seats.wanted(tasks + urlCallsWanted(state, now), now);
+    const shards = this.seats.wanted(startableIn(state, hostedPool) + urlCallsWanted(state, now), now);
     if (shards.length === 0) return;
     const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
     for (const ticket of tickets) this.seats.sent(ticket, now);

@@ -13,6 +13,8 @@ import type {
 import { toolCallIdOf } from "../../ids.ts";
 import { runWarmMsDefault } from "../../limits.ts";
 import { picosPerUsd, usdOf } from "../../prices/price.ts";
+import { sentenceOf } from "../../rules/print.ts";
+import { startableIn } from "../../scheduler/attempts.ts";
 import { freeNanos, freeTokens } from "../../scheduler/budget.ts";
 import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
 import { standInOf } from "../../scheduler/fallbacks.ts";
@@ -27,6 +29,7 @@ import type { IndexWord } from "../rpc.ts";
 import { createdEventOf, errorOf, resultOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { cacheView, runUsage, taskUsage } from "./money.ts";
+import { rulesView } from "./rules.ts";
 
 const limitsView = (limits: Limits): LimitsView => ({
   workers: limits.workers,
@@ -64,6 +67,7 @@ export function runView(run: LoadedRun, seatTarget: number, now: number): RunVie
     cost: usage.cost_usd,
     unpriced_models: [...(header.unpricedModels ?? [])],
     cache: cacheView(run, now),
+    rules: rulesView(run.state),
     findings: header.findings,
     last_seq: header.seq,
     created_at: header.createdAt,
@@ -235,6 +239,7 @@ export function eventView(run: LoadedRun, logged: LoggedEvent, seq: number, at: 
     view.want = { ...event.want, members: event.want.members.map(idOf) };
   if (event.type === "variables_used")
     view.uses = event.uses.map(({ task, ...use }) => ({ ...(task !== undefined && { task: idOf(task) }), ...use }));
+  if (event.type === "rules_set") view.rules = event.rules.map(({ line, rule }) => ({ line, rule: sentenceOf(rule) }));
   if (event.type === "run_created") view.limits = limitsView(event.limits);
   if ("usage" in event && event.usage) view.usage = usageView(event.usage);
   // Money is dollars on the wire.
@@ -254,8 +259,7 @@ export function eventView(run: LoadedRun, logged: LoggedEvent, seq: number, at: 
 export function seatTarget(run: LoadedRun): number {
   const { header } = run.state;
   if (header.status !== "active") return 0;
-  const ready = run.state.ready.get(hostedPool)?.size ?? 0;
-  return Math.min(header.limits.workers, run.state.working + ready);
+  return Math.min(run.state.workers, run.state.working + startableIn(run.state, hostedPool));
 }
 
 export function budgetLeft({ state }: LoadedRun): { tokens: number | null; usd: number | null } {

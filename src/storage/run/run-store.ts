@@ -5,7 +5,7 @@ import type { Idem } from "../../objects/rpc.ts";
 import { apply } from "../../scheduler/apply.ts";
 import type { Decided } from "../../scheduler/events.ts";
 import { leasedCall } from "../../scheduler/remote-calls.ts";
-import { noCounts, type RunHeader, RunState } from "../../scheduler/state.ts";
+import { emptyHeader, RunState } from "../../scheduler/state.ts";
 import { isLive } from "../../scheduler/task.ts";
 import { callersTransaction, migrate, storedVersion, type Transaction } from "../migrations.ts";
 import { Checkpoints } from "./checkpoints.ts";
@@ -25,29 +25,6 @@ export interface Identity {
   /** Tells runs of the same id apart, one of which was deleted before the other was made. Runs of before there was one have none. */
   readonly life?: string;
 }
-
-const emptyHeader = (): RunHeader => ({
-  status: "active",
-  reason: "",
-  name: "",
-  limits: { workers: 0, tasks: 0, depth: 0, children: 0, tokens: 0, timeoutMs: 0, holdMs: 0, stallMs: 0, pools: [] },
-  snapshot: "",
-  root: 0,
-  createdAt: 0,
-  endedAt: 0,
-  seq: 0,
-  changedAt: 0,
-  taskCount: 0,
-  lastFence: 0,
-  counts: noCounts(),
-  findings: 0,
-  unhandled: 0,
-  inputTokens: 0,
-  outputTokens: 0,
-  cacheReadTokens: 0,
-  cacheWriteTokens: 0,
-  reservedTokens: 0,
-});
 
 export class RunStore {
   readonly log: LogStore;

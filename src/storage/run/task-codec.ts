@@ -12,6 +12,7 @@ const usual = {
   detached: false,
   maxTokens: 0,
   lineage: 0,
+  labels: undefined,
   scope: undefined,
   generation: 1,
   turnGeneration: 0,

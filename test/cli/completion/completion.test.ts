@@ -27,7 +27,7 @@ describe("what may stand at the end", () => {
   });
 
   it.each([
-    [["ru"], ["run", "runs"]],
+    [["ru"], ["run", "runs", "rules"]],
     [["--v"], ["--version"]],
     [
       ["help", "wa"],

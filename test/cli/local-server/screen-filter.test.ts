@@ -46,5 +46,6 @@ it("shows an error that repeats itself once", () => {
 
 it("writes variables so that they are read back as they are", () => {
   expect(envFileText({ A: "a b#c", B: "pay $5", C: "it's" })).toBe("A='a b#c'\nB='pay \\$5'\nC=\"it's\"\n");
-  expect(() => envFileText({ A: "two\nlines" })).toThrow(/value of A/);
+  expect(envFileText({ A: '- one\n- for "two"' })).toBe("A='- one\n- for \"two\"'\n");
+  expect(() => envFileText({ A: "two\rlines" })).toThrow(/value of A/);
 });

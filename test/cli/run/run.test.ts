@@ -1,5 +1,8 @@
 /** `heddle run` from the first call to the summary, as a process. */
 
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { type Answer, type Call, problem, TestServer } from "../lib/contract-server.ts";
 import { HeddleProcess, heddle, until } from "../lib/heddle.ts";
@@ -53,6 +56,29 @@ it("passes a run's own tools on as the file has them", async () => {
   expect([status, created]).toEqual([0, [{ name: "j", tools }]]);
 });
 
+it("holds the run to a file of rules, and creates none where a line of it is no rule", async () => {
+  const created: unknown[] = [];
+  server.handler = (call) => {
+    if (call.path === "/v1/runs") created.push(call.body);
+    return finished(call);
+  };
+  const folder = mkdtempSync(join(tmpdir(), "heddle-run-rules-"));
+  try {
+    const path = join(folder, "R.md");
+    writeFileSync(path, "- at most 8 workers\n");
+    expect((await run("--rules", path)).status).toBe(0);
+    expect(created).toEqual([{ name: "j", rules: "- at most 8 workers\n" }]);
+    writeFileSync(path, "- at most 8 wrkers\n");
+    const refused = await run("--rules", path);
+    expect([refused.status, created.length]).toEqual([2, 1]);
+    expect(refused.stderr).toMatch(
+      /R\.md:1: .* Did you mean: at most 8 workers\nheddle: .*R\.md has lines that are no rules/,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 it("--json begins with the run's id and ends with the run as it ended", async () => {
   server.handler = finished;
   const { stdout } = await run("--json");
@@ -99,11 +125,11 @@ it("leaves fields of a later Heddle to the server", async () => {
   server.handler = (call) =>
     call.path === "/health"
       ? finished(call)
-      : problem(422, "not_available", { errors: [{ path: "rules", message: "not yet" }] });
+      : problem(422, "not_available", { errors: [{ path: "oversight", message: "not yet" }] });
   const { status, stderr } = await heddle(["run", "-"], {
     env: { HEDDLE_URL: server.url },
-    input: '{"rules": "# R", "tasks": [{"instructions": "x"}]}',
+    input: '{"oversight": "# R", "tasks": [{"instructions": "x"}]}',
   });
-  expect(stderr).toMatch(/The server refuses the file: .*\(not_available\)\n {2}rules: not yet/);
+  expect(stderr).toMatch(/The server refuses the file: .*\(not_available\)\n {2}oversight: not yet/);
   expect(status).toBe(2);
 });

@@ -4,6 +4,7 @@ import type { TaskSpec } from "../../../src/contract/task-spec.ts";
 import { runStub } from "../../../src/objects/env.ts";
 import type { CreateRunInput, Reply } from "../../../src/objects/rpc.ts";
 import { insertRun } from "../../../src/storage/d1/run-index.ts";
+import { RuleWorld } from "../rule-worlds.ts";
 import { idemOf, persist, sleep, within } from "./calls.ts";
 import type { Staff } from "./pull-worker.ts";
 import { type Outcome, Toolbox } from "./toolbox.ts";
@@ -52,6 +53,7 @@ export class Client {
         pause: 0.5,
         budget: 0.3,
         finish: 0.4,
+        rules: 0.7,
         wait: 1,
       });
       await this[`_${what}`]();
@@ -101,6 +103,7 @@ export class Client {
         instructions: "Do a part of it.",
         pool: random.pick(["hosted", "laptop"])!,
         priority: random.int(0, 9),
+        labels: new RuleWorld(random, false).labels(),
         retries: { limit: random.int(0, 3), backoff_ms: random.int(0, 5000) },
         ...after,
         ...(random.chance(0.2) && { on_dependency_failure: "run" as const }),
@@ -189,6 +192,12 @@ export class Client {
     await persist(() => this.#run.pause(idemOf(ledger.token())));
     await sleep(random.int(0, 20_000));
     await persist(() => this.#run.resume(idemOf(ledger.token())));
+  }
+
+  /** None that pauses it for good: the call may arrive when everybody has gone home. */
+  async _rules(): Promise<void> {
+    const rules = new RuleWorld(this.#staff.random, false).lasting(0.5);
+    await persist(() => this.#run.setRules({ rules, text: "" }));
   }
 
   /** Somebody thinks that it is over, or wants it to be. */

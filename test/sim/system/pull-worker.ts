@@ -38,9 +38,12 @@ export class PullWorker {
       const idem = random.chance(0.6) ? idemOf(ledger.token()) : undefined;
       const kinds = random.pick([["task", "tool_call"], ["task", "tool_call"], ["task"], ["tool_call"]] as const)!;
       const waitMs = random.int(0, 10_000);
-      const ask = { tenant, pool: "laptop", worker: this.#name, max: random.int(1, 2), waitMs, kinds };
+      const load = { cpu: random.int(0, 10) / 10 };
+      // Now and then it is too busy to ask for anything.
+      const max = random.chance(0.1) ? 0 : random.int(1, 2);
+      const ask = { tenant, pool: "laptop", worker: this.#name, max, waitMs, kinds, load };
       const reply = await persist(() => gateStub(env, tenant).lease(ask, idem), { tries: idem ? 3 : 1 });
-      if (reply?.ok) await Promise.all(reply.value.map((grant) => this.#carryOut(grant)));
+      if (reply?.ok && max > 0) await Promise.all(reply.value.map((grant) => this.#carryOut(grant)));
       else await sleep(500);
     }
   }

@@ -84,8 +84,9 @@ export class RunWatch {
     this.types.push(event.type);
     if (event.type === "finding" && event.kind === "dead_letter")
       this.deadSeatsTold += Number.parseInt(event.message, 10);
-    if (event.type === "task_started" && (header.status !== "active" || this.state.working >= header.limits.workers))
+    if (event.type === "task_started" && (header.status !== "active" || this.state.working >= this.state.workers))
       throw new Error(`[O4] a lease too many, at event ${seq}`);
+    if (event.type === "task_started") this.#checkRoom(seq, event.task);
     if (at < header.changedAt) throw new Error(`[L1] event ${seq} is older than the one before it`);
     apply(this.state, event, seq, at);
     const { tokens } = header.limits;
@@ -93,6 +94,14 @@ export class RunWatch {
       throw new Error(`[B2] ${header.inputTokens + header.outputTokens} tokens are spent, of ${tokens}`);
     if (this.state.header.taskCount > this.state.header.limits.tasks) throw new Error("[C5] a task too many");
     for (const token of this.#effects(seq, event, body)) this.#ledger.tookEffect(token, fence);
+  }
+
+  /** Before it starts. */
+  #checkRoom(seq: number, n: number): void {
+    const { book } = this.state;
+    const task = this.state.task(n);
+    if (book && (book.roomOf(book.labelsOf(task)) <= 0 || book.roomIn(task.pool) <= 0))
+      throw new Error(`[F2] a worker too many for a label or a pool, at event ${seq}`);
   }
 
   /** The tokens of what this event makes true. */

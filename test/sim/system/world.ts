@@ -20,6 +20,7 @@ import { SharedVariable } from "../../../src/objects/shared-variable.ts";
 import { sweepRuns } from "../../../src/objects/sweep/sweep.ts";
 import { TenantGate } from "../../../src/objects/tenant-gate.ts";
 import { Random } from "../random.ts";
+import { RuleWorld } from "../rule-worlds.ts";
 import { idemOf, persist } from "./calls.ts";
 import { Client, Follower, type RunPlan } from "./client.ts";
 import { FakeModel } from "./fake-model.ts";
@@ -213,6 +214,7 @@ export class World {
     const input = {
       ...{ tenant, run, context, limits },
       tools: [probeTool],
+      ...(random.chance(0.4) && { rules: { rules: new RuleWorld(random, false).some(), text: "" } }),
       ...(random.chance(0.25) && { root }),
     };
     return { input, known: [], isCreated: false, isToGo: random.chance(0.15) };
@@ -320,6 +322,8 @@ export class World {
       const run = () => runStub(this.#cloud.env, tenant, input.run);
       operator
         .run(async () => {
+          if (input.rules)
+            await persist(() => run().setRules({ rules: new RuleWorld(this.#random, false).lasting(), text: "" }));
           await persist(() => run().resume(idemOf(`resume ${input.run}`)));
           const tokens = enoughTokens;
           if (input.limits.tokens) await persist(() => run().budget({ tokens }, idemOf(`budget ${input.run}`)));

@@ -1,0 +1,103 @@
+/** `heddle rules check`, `heddle rules try` and `heddle rules set` */
+
+import type { RulesTrial } from "../../client/replies.ts";
+import type { Compiled } from "../../rules/parse.ts";
+import { sentenceOf } from "../../rules/print.ts";
+import type { Command } from "../command.ts";
+import { reach } from "../connection.ts";
+import { exitStatus } from "../exit-status.ts";
+import { dateTime } from "../plain-text.ts";
+import { note, say, sayJson, sayTable } from "../screen/output.ts";
+import { seeHelp, UsageError } from "../usage.ts";
+import { noteRules, readRules } from "./rules-file.ts";
+
+const ask = 'Say what is to be done with which file: "check FILE", "try FILE RUN" or "set FILE RUN".';
+
+export const rulesCommand: Command = {
+  name: "rules",
+  group: "Steer",
+  summary: "say what a file of rules means, try it on a run, or give it to one",
+  words: [
+    { name: "ACTION", choices: ["check", "try", "set"] },
+    { name: "FILE", names: "file" },
+    { name: "RUN", names: "run", optional: true },
+  ],
+  flags: {
+    json: {
+      about: 'of check {"rules", "notes"} or {"errors"}, of try {"as_of", "rules"}, of set the run, as one JSON object',
+    },
+  },
+  ask,
+  about: `check FILE reads rules in Markdown ("-" for stdin), in which every bullet is a rule, and prints each as it was understood,
+with its line. What is no rule is told of as FILE:LINE, all of it at once. No server is asked.
+try FILE RUN says what they would have done in a run as it went, by its log, which may have ended; nothing is changed.
+set FILE RUN gives them to a run in place of its own before; a file without bullets takes them away.`,
+  more: `Exit status: 0 all of them are rules, and the run has them; 1 some are not, or the server refused; 2 usage, or the file
+can't be read; 3 server not reached.
+
+Examples:
+  heddle rules check RESOURCES.md
+  heddle rules try RESOURCES.md run_…
+  heddle rules set RESOURCES.md run_…`,
+  run: async ({ flags, words: [action, path, run] }) => {
+    const file = readRules(path!);
+    const { compiled } = file;
+    if (action !== "check" && run === undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
+    if (action === "check" && run !== undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
+    if (action === "check" && flags.json === true) {
+      sayJson(asJson(compiled));
+      return compiled.ok ? exitStatus.ok : exitStatus.failed;
+    }
+    if (action === "check" && compiled.ok) sayRules(compiled);
+    noteRules(file, path!);
+    if (!compiled.ok) return exitStatus.failed;
+    if (action === "check") return exitStatus.ok;
+    if (action === "try") {
+      const trial = await (await reach()).tryRules(run!, file.text);
+      if (flags.json === true) sayJson(trial);
+      else sayTrial(trial);
+      return exitStatus.ok;
+    }
+    const view = await (await reach()).setRules(run!, file.text);
+    const by = view.rules?.workers.by;
+    if (flags.json === true) sayJson(view);
+    else
+      say(
+        view.rules === null
+          ? `${view.id} has no rules.`
+          : `${view.id} has ${compiled.rules.length} rules of its own; at most ${view.rules.workers.max} ${view.rules.workers.max === 1 ? "task works" : "tasks work"} now${by ? ` (${by.rule})` : ""}.`,
+      );
+    return exitStatus.ok;
+  },
+};
+
+function sayTrial({ rules }: RulesTrial): void {
+  sayTable(
+    [
+      { title: "line", of: ({ line }) => line, align: "right" },
+      { title: "fired", of: ({ fired }) => fired || null, align: "right" },
+      { title: "tasks", of: ({ tasks }) => tasks || null, align: "right" },
+      { title: "first", of: ({ first_at: first }) => (first === null ? "never" : dateTime(first)) },
+      { title: "rule", of: ({ rule }) => rule },
+    ],
+    rules,
+  );
+  note("tasks: those that a rule would have kept waiting, not created, paused or failed at, or given another model.");
+}
+
+const asJson = (compiled: Compiled) =>
+  compiled.ok
+    ? { rules: compiled.rules.map(({ line, rule }) => ({ line, rule: sentenceOf(rule) })), notes: compiled.notes }
+    : { errors: compiled.errors };
+
+function sayRules({ rules }: Extract<Compiled, { ok: true }>): void {
+  if (rules.length === 0) say("There are no rules: no line begins with a bullet.");
+  else
+    sayTable(
+      [
+        { title: "line", of: ({ line }) => line, align: "right" },
+        { title: "rule", of: ({ rule }) => sentenceOf(rule) },
+      ],
+      rules,
+    );
+}

@@ -1,0 +1,75 @@
+/** Rules of a run: those of its deployment, what they make of a new task, and the wire's picture of them. */
+
+import type { RulesView } from "../../contract/shapes.ts";
+import type { TaskSpec } from "../../contract/task-spec.ts";
+import { type Compiled, compileRules } from "../../rules/parse.ts";
+import { sentenceOf } from "../../rules/print.ts";
+import type { PlacedRule } from "../../rules/rule.ts";
+import { wantedPriority } from "../../scheduler/create-tasks.ts";
+import { replaceRules } from "../../scheduler/rules/evaluate.ts";
+import { type RunRule, workersUnder } from "../../scheduler/rules/run-rules.ts";
+import type { RunState } from "../../scheduler/state.ts";
+import type { Step } from "../../scheduler/step.ts";
+import { hostedPool, type Task } from "../../scheduler/task.ts";
+
+/** `HEDDLE_RULES`: rules that hold for every run of the deployment. */
+export const deploymentRules = ({ HEDDLE_RULES }: { readonly HEDDLE_RULES?: string }): Compiled | undefined =>
+  HEDDLE_RULES === undefined || HEDDLE_RULES.trim() === "" ? undefined : compileRules(HEDDLE_RULES);
+
+/** Holds a run to the deployment's rules as they are now. Ones that can't be read change nothing: /health says so. */
+export function holdToDeployment(step: Step, compiled: Compiled | undefined): void {
+  if (compiled?.ok === false) return;
+  const { rules } = step.state.header;
+  const held = (rules?.rules ?? []).flatMap(({ from, line, rule }) => (from === "deployment" ? [{ line, rule }] : []));
+  const wanted: readonly PlacedRule[] = compiled?.rules ?? [];
+  if (JSON.stringify(held) !== JSON.stringify(wanted)) replaceRules(step, "deployment", wanted);
+}
+
+export interface Ruled {
+  readonly spec: TaskSpec;
+  /** What the caller is told. */
+  readonly note?: string;
+}
+
+/** The task with the model that a rule says; those above the run go first. */
+export function withRuledModel(
+  { header }: RunState,
+  spec: TaskSpec,
+  { creator, root }: { readonly creator: Task | undefined; readonly root?: true },
+): Ruled {
+  if (!header.rules || (spec.pool ?? creator?.pool ?? hostedPool) !== hostedPool) return { spec };
+  const priority = wantedPriority(spec, creator, root === true);
+  for (const { from, line, rule } of header.rules.rules) {
+    if (rule.kind !== "model" || !(rule.side === "below" ? priority < rule.priority : priority > rule.priority))
+      continue;
+    const standIn = spec.on_failure && { ...spec.on_failure, model: rule.model };
+    const ruled = { ...spec, model: rule.model, ...(standIn && { on_failure: standIn }) };
+    if (spec.model === rule.model) return { spec: ruled };
+    const note = `By a rule (line ${line} of the ${from}'s: ${sentenceOf(rule)}) a task of priority ${priority} runs on "${rule.model}".`;
+    return { spec: ruled, note };
+  }
+  return { spec };
+}
+
+export function rulesView({ header }: RunState): RulesView | null {
+  const { rules } = header;
+  if (!rules) return null;
+  const { max, by } = workersUnder(header);
+  const binding = by === undefined ? undefined : rules.rules[by];
+  return {
+    rules: rules.rules.map((one, i) => {
+      const firing = rules.firings[i];
+      return {
+        ...named(one),
+        ...(one.rule.kind === "when" && {
+          on: firing?.on ?? false,
+          fired: firing?.times ?? 0,
+          changed_at: firing?.at ?? null,
+        }),
+      };
+    }),
+    workers: { max, by: binding ? named(binding) : null },
+  };
+}
+
+const named = ({ from, line, rule }: RunRule) => ({ from, line, rule: sentenceOf(rule) });

@@ -1,0 +1,104 @@
+/** Worlds with rules: which there are, whom they are about, and what must hold of them whatever happens. */
+
+import { compileRules } from "../../src/rules/parse.ts";
+import { sentenceOf } from "../../src/rules/print.ts";
+import type { PlacedRule } from "../../src/rules/rule.ts";
+import type { Decided } from "../../src/scheduler/events.ts";
+import type { RunState } from "../../src/scheduler/state.ts";
+import type { Task } from "../../src/scheduler/task.ts";
+import type { Random } from "./random.ts";
+
+const rules = [
+  "at most 3 workers",
+  "at most 6 workers",
+  'at most 1 worker for label "browser"',
+  'at most 2 workers for label "tool=maps"',
+  'at most 1 worker for pool "laptop"',
+  "at most 50 tasks, 4 children",
+  "budget 900 tokens",
+  "budget 0.001 dollars",
+  "budget 120 tokens per task",
+  "when tokens used > 60%: at most 1 worker",
+  'when tokens used > 300: at most 1 worker for label "browser"',
+  "when tokens used > 80%: pause",
+  "when money used > 50%: at most 2 workers",
+  "when provider errors > 20% over 1 minute: halve workers",
+  "when provider errors < 10% over 30 s: double workers up to 12",
+  "when queue wait p95 > 20 s: double workers up to 10",
+  "when queue wait p95 > 2 minutes over 5 minutes: pause",
+  'when worker load > 60%: at most 1 worker for pool "laptop"',
+  "when worker load >= 50% over 10 s: halve workers",
+];
+
+/** What no run waits for for ever. */
+const lasting = [
+  "at most 2 workers",
+  'at most 1 worker for label "browser"',
+  'at most 1 worker for pool "laptop"',
+  "when worker load > 50%: at most 1 worker",
+  "when provider errors > 20% over 1 minute: halve workers",
+];
+
+function placed(texts: readonly string[]): readonly PlacedRule[] {
+  const compiled = compileRules(texts.map((text) => `- ${text}`).join("\n"));
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors));
+  return compiled.rules;
+}
+
+export class RuleWorld {
+  readonly #random: Random;
+  /** When each rule changed last. */
+  readonly #changed = new Map<string, number>();
+
+  readonly #texts: readonly string[];
+
+  /** `priced`: models have prices there, and so a budget in money has a meaning. */
+  constructor(random: Random, priced: boolean) {
+    this.#random = random;
+    this.#texts = rules.filter((text) => priced || !/dollar|money/.test(text));
+  }
+
+  /** Some rules, or none. */
+  some(): readonly PlacedRule[] {
+    return placed(this.#texts.filter(() => this.#random.chance(0.25)));
+  }
+
+  /** None that could hold a run up for good. */
+  lasting(share = 1): readonly PlacedRule[] {
+    return placed(lasting.filter(() => this.#random.chance(share)));
+  }
+
+  labels(): Record<string, string> {
+    return {
+      ...(this.#random.chance(0.4) && { browser: this.#random.pick(["a", "b"])! }),
+      ...(this.#random.chance(0.4) && { tool: this.#random.pick(["maps", "mail"])! }),
+    };
+  }
+
+  load(): number {
+    return this.#random.int(0, 100);
+  }
+
+  /** [F2] There is room for whoever starts now. */
+  checkRoom({ book }: RunState, task: Task): void {
+    if (book && (book.roomOf(book.labelsOf(task)) <= 0 || book.roomIn(task.pool) <= 0))
+      throw new Error(`[F2] a worker too many beside task ${task.n}`);
+  }
+
+  /** [F5] A rule that stays changes no more often than once in its time. */
+  add({ event }: Decided, at: number): void {
+    if (event.type === "rules_set") {
+      const kept = new Set(event.rules.map(({ rule }) => `${event.from} ${sentenceOf(rule)}`));
+      for (const name of this.#changed.keys())
+        if (name.startsWith(event.from) && !kept.has(name)) this.#changed.delete(name);
+    }
+    if (event.type !== "rule_fired" && event.type !== "rule_cleared") return;
+    const name = `${event.from} ${event.text}`;
+    const before = this.#changed.get(name);
+    const { rule } = placed([event.text])[0]!;
+    const window = rule.kind === "when" ? (rule.windowMs ?? 60_000) : 0;
+    if (before !== undefined && at - before < window)
+      throw new Error(`[F5] ${event.text}: ${at - before} ms after its last change`);
+    this.#changed.set(name, at);
+  }
+}
