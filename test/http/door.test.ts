@@ -277,7 +277,7 @@ test("tools: definitions, and unknown ones", async () => {
 });
 
 test("routes of the contract that have not landed say so, after the key", async () => {
-  expect(await problem("/v1/rules/check", { method: "POST" })).toMatchObject({ status: 422, code: "not_available" });
+  expect(await problem("/mcp", { method: "POST" })).toMatchObject({ status: 422, code: "not_available" });
   expect(await problem("/mcp", { method: "POST", key: null })).toMatchObject({ code: "unauthorized" });
 });
 
