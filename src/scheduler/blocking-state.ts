@@ -28,6 +28,8 @@ export class BlockingState {
   readonly freed = new Set<string>();
   /** Tasks whose waits changed, and that `breakDeadlocks` has not looked at yet. */
   readonly fresh = new Set<number>();
+  /** Tasks with calls of their newest reply that are still to be begun, by the lease that does it; volatile. */
+  readonly #unfinished = new Map<number, number>();
   /** Messages in all queues, and of pushes that wait for room in one. */
   queued = 0;
   /** Waits that need somebody, whoever it is. */
@@ -75,6 +77,24 @@ export class BlockingState {
   *holdersOf(name: string): Generator<number> {
     const line = this.#lines.get(name);
     if (line?.kind === "lock" || line?.kind === "semaphore") yield* line.holders.keys();
+  }
+
+  /** Whether calls of the task's newest reply are still to be begun by its open lease. */
+  setUnfinished({ n, phase }: Task, isSo: boolean): void {
+    if (isSo && phase.state === "running") this.#unfinished.set(n, phase.fence);
+    else this.#unfinished.delete(n);
+  }
+
+  /** What they do may end waits of this task and of others: nobody's is known to be for ever yet. */
+  isUnfinished(live: (n: number) => Task | undefined, n: number): boolean {
+    const phase = live(n)?.phase;
+    const isSo = phase?.state === "running" && phase.fence === this.#unfinished.get(n);
+    if (!isSo) this.#unfinished.delete(n);
+    return isSo;
+  }
+
+  hasUnfinished(live: (n: number) => Task | undefined): boolean {
+    return [...this.#unfinished.keys()].some((n) => this.isUnfinished(live, n));
   }
 
   enter(waiter: Waiter, until: number): void {

@@ -20,16 +20,19 @@ export function finishStep(step: Step): void {
     step.readied.delete(n);
     holdBack(step, state.task(n));
   }
+  const live = (n: number) => state.live(n);
   do {
     handOver(step);
     for (const n of state.blocking.fresh) {
+      // The rest of its reply may end what would be a deadlock: it is looked at when that is carried out.
+      if (state.blocking.isUnfinished(live, n)) continue;
       state.blocking.fresh.delete(n);
       const task = state.live(n);
       if (!task) continue;
       breakDeadlock(step, task);
       handOver(step);
     }
-  } while (breakStall(step));
+  } while (!state.blocking.hasUnfinished(live) && breakStall(step));
   releaseHolds(step);
   evaluateRules(step);
   reportExhaustion(step);

@@ -7,12 +7,14 @@ import { leased } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
 import { goesOn } from "../../scheduler/inbox.ts";
 import { endCall, failCall, leasedCall } from "../../scheduler/remote-calls.ts";
+import type { RunState } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import { firstToken, holdEndAt } from "../../scheduler/warming.ts";
 import type { LeaseRef } from "../rpc.ts";
 import type {
   Answer,
+  Ending,
   Leave,
   NextTask,
   PartialPiece,
@@ -51,26 +53,59 @@ export class HostedSeats {
   }
 
   async seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply> {
-    const laters: LaterCall[] = [];
-    const reply = await this.#seatCommand(lease, "turn", next, (step, run, task) => {
-      const snapshot = logTurn(step, run, task, turn);
-      const answers = answerCalls(step, run, task, turn.calls, laters);
-      const used = turn.usage.input_tokens + turn.usage.output_tokens;
-      if (turn.ending && !(turn.isFinal && goesOn(step.state, task, used))) {
-        endAttempt(step, task, turn.ending);
-        return over;
-      }
-      return this.#goOn(step, run, task, snapshot, answers);
+    const used = turn.usage.input_tokens + turn.usage.output_tokens;
+    return this.#carryOut(lease, turn.calls, next, {
+      begin: (step, run, task) => logTurn(step, run, task, turn),
+      ending: (state, task) => (turn.isFinal && goesOn(state, task, used) ? undefined : turn.ending),
     });
-    return this.#withLaters(reply, laters);
   }
 
   async seatCalls(lease: LeaseRef, calls: readonly ToolCall[]): Promise<SeatReply> {
-    const laters: LaterCall[] = [];
-    const reply = await this.#seatCommand(lease, "call", undefined, (step, run, task) =>
-      this.#goOn(step, run, task, task.head ?? task.base, answerCalls(step, run, task, calls, laters)),
-    );
-    return this.#withLaters(reply, laters);
+    return this.#carryOut(lease, calls, undefined, {});
+  }
+
+  /**
+   * Carries out a reply's calls, in as many steps as their order asks for (`answerCalls`), and then ends the attempt if the reply
+   * does. Whatever dies in between, the next attempt goes on with the calls that have no answer.
+   */
+  async #carryOut(
+    lease: LeaseRef,
+    calls: readonly ToolCall[],
+    next: NextTask | undefined,
+    reply: {
+      /** Logs the reply, in the first step. */
+      readonly begin?: (step: Step, run: LoadedRun, task: Task & { phase: Running }) => string;
+      readonly ending?: (state: RunState, task: Task) => Ending | undefined;
+    },
+  ): Promise<SeatReply> {
+    const answers: Record<string, Answer> = {};
+    let finish: Ending | undefined;
+    let left = calls;
+    for (let isFirst = true; ; isFirst = false) {
+      let laters: readonly LaterCall[] = [];
+      const begin = isFirst ? reply.begin : undefined;
+      const decided = await this.#seatCommand(lease, begin ? "turn" : "call", next, (step, run, task) => {
+        const snapshot = begin ? begin(step, run, task) : (task.head ?? task.base);
+        const done = answerCalls(step, run, task, left);
+        ({ laters, rest: left } = done);
+        finish ??= done.finish;
+        Object.assign(answers, done.answers);
+        run.state.blocking.setUnfinished(task, left.length > 0);
+        const ending = laters.length > 0 || left.length > 0 ? undefined : (reply.ending?.(step.state, task) ?? finish);
+        if (ending) {
+          endAttempt(step, task, ending);
+          return over;
+        }
+        return this.#goOn(step, run, task, snapshot, answers);
+      });
+      const told = await this.#withLaters(decided, laters);
+      if (told.kind === "over") return told;
+      Object.assign(answers, told.answers);
+      const run = this.#shell.load();
+      const task = run && leased(run.state, lease.taskNumber, lease.fence);
+      const mayEnd = laters.length > 0 && task && (reply.ending?.(run.state, task) ?? finish);
+      if (left.length === 0 && !mayEnd) return { ...told, answers };
+    }
   }
 
   #goOn(

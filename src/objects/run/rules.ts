@@ -42,7 +42,9 @@ export function withRuledModel(
   for (const { from, line, rule } of header.rules.rules) {
     if (rule.kind !== "model" || !(rule.side === "below" ? priority < rule.priority : priority > rule.priority))
       continue;
-    const standIn = spec.on_failure && { ...spec.on_failure, model: rule.model };
+    const own = spec.on_failure?.task;
+    const isHosted = (own?.pool ?? spec.pool ?? creator?.pool ?? hostedPool) === hostedPool;
+    const standIn = own && isHosted && { task: { ...own, model: rule.model } };
     const ruled = { ...spec, model: rule.model, ...(standIn && { on_failure: standIn }) };
     if (spec.model === rule.model) return { spec: ruled };
     const note = `By a rule (line ${line} of the ${from}'s: ${sentenceOf(rule)}) a task of priority ${priority} runs on "${rule.model}".`;

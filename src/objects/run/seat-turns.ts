@@ -1,6 +1,7 @@
 /** One turn of a hosted task, in one step: the reply is logged, its calls are carried out, an ending ends it. */
 
 import type { ToolCall } from "../../context/types.ts";
+import { isCarriedOutLater } from "../../contract/variable-tools.ts";
 import { failAttempt } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import { completeTask } from "../../scheduler/end-task.ts";
@@ -44,18 +45,29 @@ export interface LaterCall {
   readonly op: LaterOp;
 }
 
-/** Carries out calls of the newest reply; a call that has an answer already keeps it. Those left for later are added to `laters`. */
-export function answerCalls(
-  step: Step,
-  run: LoadedRun,
-  task: Leased,
-  calls: readonly ToolCall[],
-  laters: LaterCall[],
-): Record<string, Answer> {
+export interface Answered {
+  readonly answers: Readonly<Record<string, Answer>>;
+  /** To be carried out by variables' objects. */
+  readonly laters: readonly LaterCall[];
+  /** Calls that may come only after those. */
+  readonly rest: readonly ToolCall[];
+  /** What a call of `finish` asks for. */
+  readonly finish: Ending | undefined;
+}
+
+/**
+ * Carries out calls of the newest reply, in its order; a call that has an answer already keeps it. What variables' objects carry out
+ * comes after the step, and so does all that follows on it in the reply: whoever is let in by a release, or told by a
+ * push, a new task or the end, must find what was written before.
+ */
+export function answerCalls(step: Step, run: LoadedRun, task: Leased, calls: readonly ToolCall[]): Answered {
   const answers: Record<string, Answer> = {};
+  const laters: LaterCall[] = [];
   const snapshot = task.head ?? task.base;
-  for (const call of calls) {
+  let finish: Ending | undefined;
+  for (const [i, call] of calls.entries()) {
     if (task.calls.some((one) => one.id === call.id)) continue;
+    if (laters.length > 0 && !isOfData(run, call.name)) return { answers, laters, rest: calls.slice(i), finish };
     const done = runTool(
       step,
       run,
@@ -71,14 +83,25 @@ export function answerCalls(
       answers[call.id] = { waiting: true };
       continue;
     }
-    // `finish` ends the task through `ending`: it comes here when the task had to go on instead.
-    const answer = answerText(done.kind === "finish" && task.inbox.length > 0 ? crossed : done);
+    // It comes here when the task had to go on instead, and when the attempt that logged it did not come to its end.
+    if (done.kind === "finish" && task.inbox.length === 0) {
+      finish = endingOf(done.call);
+      continue;
+    }
+    const answer = answerText(done.kind === "finish" ? crossed : done);
     answers[call.id] = answer;
     if (task.calls.some((one) => one.id === call.id)) continue;
     step.emit({ type: "call_done", task: task.n, call: call.id, tool: call.name, why: "answered" }, answer);
   }
-  return answers;
+  return { answers, laters, rest: [], finish };
 }
+
+const isOfData = (run: LoadedRun, name: string): boolean => !run.tools.has(name) && isCarriedOutLater(name);
+
+const endingOf = (call: Extract<ToolRun, { kind: "finish" }>["call"]): Ending =>
+  "error" in call
+    ? { kind: "error", fault: "agent_failed", error: call.error, retryable: call.retryable }
+    : { kind: "result", result: call.result };
 
 const crossed = toolError("new_messages", "The task goes on: while you finished it, messages came for you.");
 
