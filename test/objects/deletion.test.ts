@@ -155,10 +155,10 @@ describe("a deletion", () => {
     expect(codeOf(await late())).toBe("not_found");
 
     // One that is made anew under the same name is another one's, and stays when the tombstone goes.
-    expect(value(await late("another"))).toMatchObject({ result: { value: 1 } });
+    expect(value(await late("another"))).toMatchObject({ answer: { result: { value: 1 } } });
     expect(codeOf(await late())).toBe("not_found");
     for (const name of ["v1", "v2"]) expect(await runDurableObjectAlarm(variable(run, name))).toBe(true);
-    expect(value(await late("another"))).toMatchObject({ result: { value: 2 } });
+    expect(value(await late("another"))).toMatchObject({ answer: { result: { value: 2 } } });
     expect(codeOf(await late())).toBe("not_found");
     expect(await tablesOf(variable(run, "v1"))).not.toContain("deleted");
     expect(await tablesOf(variable(run, "v2"))).toEqual([]);

@@ -51,7 +51,14 @@ export const isLive = (parameter: string): string =>
   `NOT EXISTS (SELECT 1 FROM tenants WHERE id = ${parameter} AND deleting_at IS NOT NULL)`;
 
 /** Tables whose rows of a tenant go with it, by their column `tenant`. Runs go by their objects, the audit log last. */
-export const tablesOfTenants = ["api_keys", "credentials", "idempotency", "usage", "usage_positions"] as const;
+export const tablesOfTenants = [
+  "api_keys",
+  "credentials",
+  "idempotency",
+  "sweep_failures",
+  "usage",
+  "usage_positions",
+] as const;
 
 const dropRows = (db: D1Database, tenant: string): D1PreparedStatement[] =>
   tablesOfTenants.map((table) => db.prepare(`DELETE FROM ${table} WHERE tenant = ?`).bind(tenant));

@@ -21,11 +21,11 @@ const folders = (process.env.PATH ?? "").split(delimiter);
 const chromiumPath: string | undefined =
   process.env.CHROMIUM ?? names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isProgram);
 
-/** What a title says where the test is left out; CI takes no such answer (HEDDLE_TEST_BROWSER). */
+/** What a title says where the test is left out; CI takes no such answer (TEST_BROWSER). */
 export const noChromium =
-  "there is no Chromium here: `apt-get install chromium`, or CHROMIUM=/path/to/chromium; HEDDLE_TEST_BROWSER=required makes this a failure";
+  "there is no Chromium here: `apt-get install chromium`, or CHROMIUM=/path/to/chromium; TEST_BROWSER=required makes this a failure";
 
-export const mayLeaveOut = chromiumPath === undefined && process.env.HEDDLE_TEST_BROWSER !== "required";
+export const mayLeaveOut = chromiumPath === undefined && process.env.TEST_BROWSER !== "required";
 
 export function openChromium(): Promise<Browser> {
   if (chromiumPath === undefined) throw new Error(noChromium);
