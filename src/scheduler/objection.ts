@@ -154,7 +154,8 @@ function misplaced(state: RunState, event: SchedulerEvent): Objection {
 
 function creation(state: RunState, event: Of<"task_created">): Objection {
   const { task, parent, after = [], key, stands_in: standsIn } = event;
-  if (state.find(task) || task > state.header.limits.tasks) return `a task ${task} can't be created`;
+  // Room for what stands in for a task was kept when that was created, whatever a rule says since.
+  if (state.find(task) || (!standsIn && task > state.header.limits.tasks)) return `a task ${task} can't be created`;
   const creator = parent === 0 ? undefined : state.find(parent);
   if (standsIn ? !isStandInFor(state, creator, standsIn) : parent > 0 && (!creator || !isLive(creator)))
     return `there is no task ${parent} that could have made it`;

@@ -7,6 +7,7 @@ import { meterRuns } from "../../src/meter-runs.ts";
 import { runStub } from "../../src/objects/env.ts";
 import { insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
 import { meteredTo, sumUsage, unmeteredRuns } from "../../src/storage/d1/usage.ts";
+import { exported, imported } from "./lib/files.ts";
 import { bindings, makeRun, type TestRun, value } from "./lib/runs.ts";
 
 const db = (env as { DB: D1Database }).DB;
@@ -67,6 +68,18 @@ it("is looked for until a run has ended and all is delivered, and again when it 
   expect(await isWaiting()).toBe(false);
   await setRunStatus(db, { tenant: run.tenant, id: run.id }, "active", null);
   expect(await isWaiting()).toBe(true);
+});
+
+it("of an imported run is what it uses here, and not what its file tells of", async () => {
+  const run = await usedRun();
+  await work(run, 11);
+  const copy = await imported(run, await exported(run));
+  value(await copy.rpc.resume());
+  await work(copy, 4);
+  const { upto, last } = value(await copy.rpc.meter());
+  expect(upto).toBe(last);
+  const [row] = await sums(copy);
+  expect(row).toMatchObject({ of: copy.id, input_tokens: 4, output_tokens: 1, tasks: 0 });
 });
 
 it("outlives the run; one that gets its id anew is metered from its first event", async () => {

@@ -21,7 +21,7 @@ import type { Idem, Imported, ImportLines, Reply } from "../rpc.ts";
 import type { Deletion } from "./deletion.ts";
 import { replayed, requireReadable } from "./import-check.ts";
 import { newProgress, type Progress, type Taken, takeLine } from "./import-lines.ts";
-import { importedAtName, LoadedRun, type RunSettings } from "./loaded-run.ts";
+import { importedAtName, importedEventsName, LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { ok } from "./replies.ts";
 import { holdToDeployment } from "./rules.ts";
 import { newLife, type RunShell } from "./shell.ts";
@@ -144,6 +144,7 @@ export class Imports {
       holdToDeployment(step, this.#shell.rules);
       store.removeMeta(progressName);
       store.setMeta(importedName, String(progress.lines + 1));
+      store.setMeta(importedEventsName, String(progress.seq));
       this.#shell.append(run, step);
       const first = idem ?? progress.idem;
       if (first) store.putOutcome(first, "null", step.now);

@@ -15,6 +15,8 @@ export interface RunSettings {
 
 /** Of the store's meta: when the run was taken in, if it had ended before. */
 export const importedAtName = "imported_at";
+/** How many events came from the file: what they tell of was used elsewhere. */
+export const importedEventsName = "imported_events";
 
 export class LoadedRun {
   readonly tenant: string;

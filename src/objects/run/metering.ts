@@ -8,12 +8,19 @@ import { Meter } from "../../metering/meter.ts";
 import { addUsage, meteredTo } from "../../storage/d1/usage.ts";
 import type { Env } from "../env.ts";
 import { createdEventOf } from "./bodies.ts";
-import type { LoadedRun } from "./loaded-run.ts";
+import { importedEventsName, type LoadedRun } from "./loaded-run.ts";
 
 /** Meters up to `pages` stretches of the log. @throws when D1 does not answer */
 export async function meterRun(run: LoadedRun, env: Pick<Env, "DB">, pages: number): Promise<number> {
   const name = { tenant: run.tenant, id: run.id, key: run.store.identity().key ?? "" };
   let at = await meteredTo(env.DB, name);
+  const imported = Number(run.store.meta(importedEventsName) ?? 0);
+  if (at.upto < imported) {
+    // Used on another deployment, or by another run of this one: it is not billed again.
+    const to = { upto: imported, open: {} };
+    await addUsage(env.DB, name, { from: at.upto, to, rows: [] });
+    at = to;
+  }
   for (let page = 0; page < pages && !run.isGone && at.upto < run.state.header.seq; page++) {
     const { upto, meter } = stretch(run, at.upto, new Meter(at.open, (n) => factsOf(run, n)));
     const to = { upto, open: meter.open };
