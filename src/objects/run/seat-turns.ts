@@ -51,7 +51,7 @@ export interface Answered {
   readonly laters: readonly LaterCall[];
   /** Calls that may come only after those. */
   readonly rest: readonly ToolCall[];
-  /** What a call of `finish` asks for. */
+  /** What a call of `finish` with a result asks for. */
   readonly finish: Ending | undefined;
 }
 
@@ -83,12 +83,13 @@ export function answerCalls(step: Step, run: LoadedRun, task: Leased, calls: rea
       answers[call.id] = { waiting: true };
       continue;
     }
-    // It comes here when the task had to go on instead, and when the attempt that logged it did not come to its end.
-    if (done.kind === "finish" && task.inbox.length === 0) {
-      finish = endingOf(done.call);
+    // It comes here when the task had to go on instead, and when the attempt that logged it did not come to its end. An error
+    // that may be tried again has ended an attempt before: then the model is asked again.
+    if (done.kind === "finish" && "result" in done.call && task.inbox.length === 0) {
+      finish = { kind: "result", result: done.call.result };
       continue;
     }
-    const answer = answerText(done.kind === "finish" ? crossed : done);
+    const answer = answerText(done.kind === "finish" && task.inbox.length > 0 ? crossed : done);
     answers[call.id] = answer;
     if (task.calls.some((one) => one.id === call.id)) continue;
     step.emit({ type: "call_done", task: task.n, call: call.id, tool: call.name, why: "answered" }, answer);
@@ -97,11 +98,6 @@ export function answerCalls(step: Step, run: LoadedRun, task: Leased, calls: rea
 }
 
 const isOfData = (run: LoadedRun, name: string): boolean => !run.tools.has(name) && isCarriedOutLater(name);
-
-const endingOf = (call: Extract<ToolRun, { kind: "finish" }>["call"]): Ending =>
-  "error" in call
-    ? { kind: "error", fault: "agent_failed", error: call.error, retryable: call.retryable }
-    : { kind: "result", result: call.result };
 
 const crossed = toolError("new_messages", "The task goes on: while you finished it, messages came for you.");
 
