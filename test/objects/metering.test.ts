@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { meterRuns } from "../../src/meter-runs.ts";
 import { runStub } from "../../src/objects/env.ts";
 import { insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
-import { meteredTo, sumUsage, unmeteredRuns } from "../../src/storage/d1/usage.ts";
+import { addUsage, meteredTo, sumUsage, unmeteredRuns } from "../../src/storage/d1/usage.ts";
 import { exported, imported } from "./lib/files.ts";
 import { bindings, makeRun, type TestRun, value } from "./lib/runs.ts";
 
@@ -54,6 +54,16 @@ it("is delivered once, also by many at the same time, in stretches, and after th
     { of: "red", tasks: 1 },
   ]);
   expect((await meteredTo(db, { tenant: run.tenant, id: run.id })).open).toEqual({});
+});
+
+it("tells whoever was overtaken up to where it is metered, so that it goes on from there", async () => {
+  const run = await usedRun();
+  await work(run, 10);
+  const name = { tenant: run.tenant, id: run.id };
+  const { upto } = value(await run.rpc.meter());
+  const late = { from: 0, to: { upto: upto - 1, open: { 7: 1 } }, rows: [] };
+  expect(await addUsage(db, { ...name, key: "" }, late)).toEqual({ upto, open: {} });
+  expect(await meteredTo(db, name)).toEqual({ upto, open: {} });
 });
 
 it("is looked for until a run has ended and all is delivered, and again when it is reopened", async () => {

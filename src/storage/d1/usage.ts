@@ -28,20 +28,30 @@ const columns = [
 
 const names = columns.map(([name]) => name);
 
-export async function meteredTo(db: D1Database, { tenant, id }: RunName): Promise<MeteredTo> {
-  const row = await db
-    .prepare("SELECT upto, open FROM usage_positions WHERE tenant = ? AND run = ?")
-    .bind(tenant, id)
-    .first<{ upto: number; open: string }>();
-  return row ? { upto: row.upto, open: JSON.parse(row.open) as OpenLeases } : { upto: 0, open: {} };
+interface PositionRow {
+  readonly upto: number;
+  readonly open: string;
 }
 
-/** Adds the amounts of the events after `from` up to `to.upto`, unless somebody else has gone on from there. */
+export async function meteredTo(db: D1Database, name: RunName): Promise<MeteredTo> {
+  return positionOf(await selectPosition(db, name).first<PositionRow>());
+}
+
+const selectPosition = (db: D1Database, { tenant, id }: RunName): D1PreparedStatement =>
+  db.prepare("SELECT upto, open FROM usage_positions WHERE tenant = ? AND run = ?").bind(tenant, id);
+
+const positionOf = (row: PositionRow | undefined | null): MeteredTo =>
+  row ? { upto: row.upto, open: JSON.parse(row.open) as OpenLeases } : { upto: 0, open: {} };
+
+/**
+ * Adds the amounts of the events after `from` up to `to.upto`, unless somebody else has gone on from there. Returns up to where the
+ * log is metered now, which is not `to` when somebody else has: whoever went on from `to` then would add nothing, and not notice.
+ */
 export async function addUsage(
   db: D1Database,
   { tenant, id, key }: RunName & { readonly key: string },
   { from, to, rows }: { readonly from: number; readonly to: MeteredTo; readonly rows: readonly UsageRow[] },
-): Promise<void> {
+): Promise<MeteredTo> {
   const begin = db
     .prepare("INSERT INTO usage_positions (tenant, run, upto, open) VALUES (?, ?, 0, '{}') ON CONFLICT DO NOTHING")
     .bind(tenant, id);
@@ -54,7 +64,7 @@ export async function addUsage(
   const move = db
     .prepare("UPDATE usage_positions SET upto = ?, open = ? WHERE tenant = ? AND run = ? AND upto = ?")
     .bind(to.upto, JSON.stringify(to.open), tenant, id, from);
-  await db.batch([
+  const results = await db.batch<PositionRow>([
     begin,
     ...rows.map((row) =>
       add.bind(
@@ -64,7 +74,9 @@ export async function addUsage(
       ),
     ),
     move,
+    selectPosition(db, { tenant, id }),
   ]);
+  return positionOf(results.at(-1)?.results[0]);
 }
 
 /** Runs that may have events which are not metered, those that were looked at longest ago first; of one tenant, or of all. */
