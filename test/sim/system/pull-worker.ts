@@ -138,8 +138,12 @@ export class PullWorker {
     // A worker that did not hear says it again, long after.
     if (faults.areOn && random.chance(0.1)) {
       const again = await persist(() => run().complete(lease, input, idem));
-      if (again && !again.ok && again.fault.code !== "not_found")
-        throw new Error(`[E1] a repeated complete is answered with ${again.fault.code}`);
+      // Only the run's deletion may have come between: then the lease is lost with it.
+      if (again && !again.ok) {
+        const { code } = again.fault;
+        const there = code === "lease_lost" ? await persist(() => run().run()) : undefined;
+        if (code !== "lease_lost" || there?.ok) throw new Error(`[E1] a repeated complete is answered with ${code}`);
+      }
     }
     return reply.value.lease;
   }
