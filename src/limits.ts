@@ -685,7 +685,7 @@ export const meterPageEvents = 10_000;
 export const meterRowsMax = 50;
 /** Such stretches in one call: the rest comes with the next pass. */
 export const meterPagesPerCall = 20;
-/** Deleting a run waits for its metering at most so many times over. */
+/** Deleting a run meters it at most so many times over; one that still logs more then is not deleted yet. */
 export const meterTriesOfDeletion = 10;
 /** How far back, and over what time, usage is summed up. */
 export const usageDaysDefault = 30;

@@ -94,6 +94,7 @@ import { findingsPage } from "./run/findings.ts";
 import { forkAll } from "./run/forks.ts";
 import { HostedSeats } from "./run/hosted-seats.ts";
 import { Imports } from "./run/imports.ts";
+import type { LoadedRun } from "./run/loaded-run.ts";
 import { logPage } from "./run/log-page.ts";
 import { meterRun } from "./run/metering.ts";
 import { findTask, Outside } from "./run/outside.ts";
@@ -122,6 +123,11 @@ import type {
   TraceWork,
   UrlOutcome,
 } from "./seat-rpc.ts";
+
+const notMetered = (why: string): Reply<never> => ({
+  ok: false,
+  fault: { code: "overloaded", detail: `What the run has used could not be noted yet: ${why}` },
+});
 
 export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc, SeatRpc {
   readonly #shell: RunShell;
@@ -266,11 +272,11 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     const identity = run?.store.identity() ?? this.#imports.identity();
     try {
       // What it has used outlives it. Whatever is logged meanwhile is metered too, before the write that ends it.
-      for (let tries = 0; run && tries < meterTriesOfDeletion; tries++)
-        if ((await meterRun(run, this.env, meterPagesPerCall)) >= run.state.header.seq) break;
+      if (run && !(await this.#isAllMetered(run)))
+        return notMetered("it logs faster than that. Pause or cancel it first.");
     } catch (error) {
       console.error("metering failed", error);
-      return { ok: false, fault: { code: "overloaded", detail: "What the run has used could not be noted yet." } };
+      return notMetered("try again.");
     }
     if (identity) await this.#deletion.begin(identity);
     try {
@@ -279,6 +285,13 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       console.error("deletion broke off", error);
       return { ok: false, fault: { code: "overloaded", detail: "The run is gone; the rest of it is being deleted." } };
     }
+  }
+
+  /** Or another call has deleted the run meanwhile, and had done this before. */
+  async #isAllMetered(run: LoadedRun): Promise<boolean> {
+    for (let tries = 0; tries < meterTriesOfDeletion; tries++)
+      if ((await meterRun(run, this.env, meterPagesPerCall)) >= run.state.header.seq || run.isGone) return true;
+    return false;
   }
 
   async meter(): Promise<Reply<Metered>> {

@@ -12,7 +12,7 @@ import type { Limits, SchedulerEvent } from "../../src/scheduler/events.ts";
 import { finishStep } from "../../src/scheduler/finish-step.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import type { Refusal } from "../../src/scheduler/run-commands.ts";
-import { noCounts, type RunHeader, RunState } from "../../src/scheduler/state.ts";
+import { emptyHeader, type RunHeader, RunState } from "../../src/scheduler/state.ts";
 import { Step } from "../../src/scheduler/step.ts";
 import { isEnded, type Running, type Task } from "../../src/scheduler/task.ts";
 import type { TurnPoint } from "../../src/scheduler/turns.ts";
@@ -30,28 +30,7 @@ export const usualLimits: Limits = {
   pools: [],
 };
 
-export const newHeader = (): RunHeader => ({
-  status: "active",
-  reason: "",
-  name: "",
-  limits: usualLimits,
-  snapshot: "",
-  root: 0,
-  createdAt: 0,
-  endedAt: 0,
-  seq: 0,
-  changedAt: 0,
-  taskCount: 0,
-  lastFence: 0,
-  counts: noCounts(),
-  findings: 0,
-  unhandled: 0,
-  inputTokens: 0,
-  outputTokens: 0,
-  cacheReadTokens: 0,
-  cacheWriteTokens: 0,
-  reservedTokens: 0,
-});
+export const newHeader = (): RunHeader => ({ ...emptyHeader(), limits: usualLimits });
 
 export const newState = (cold: (n: number) => Task | undefined = () => undefined): RunState =>
   new RunState(newHeader(), cold);

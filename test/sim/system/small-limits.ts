@@ -17,3 +17,5 @@ export const deadLettersToldEveryMs = 20_000;
 /** A page for each two runs, and passes that don't come to all of them. */
 export const sweepPageRuns = 1;
 export const sweepPassRuns = 1;
+/** Deletions that the run's own work gets ahead of. */
+export const meterTriesOfDeletion = 1;
