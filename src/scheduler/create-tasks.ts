@@ -301,7 +301,8 @@ function checkGroups(
   for (const [name, { require }] of Object.entries(terms)) {
     const size = groups.get(name)?.length ?? 0;
     if (size === 0) return bad(`groups.${name}`, `No task of the batch is in the group "${name}".`);
-    if (require && require > size) return bad(`groups.${name}.require`, `The group "${name}" has ${size} tasks.`);
+    if (require && require > size)
+      return bad(`groups.${name}.require`, `The group "${name}" has fewer tasks: ask for ${size} of them at most.`);
   }
   const i = batch.findIndex(({ spec }) => spec.key !== undefined && groups.has(spec.key));
   if (i < 0) return undefined;
