@@ -8,7 +8,7 @@
  *     over. The other calls' process can't be stopped for it.
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { ToolCallView } from "../../client/replies.ts";
 import { sleep } from "../../client/sleep.ts";
 import {
@@ -22,7 +22,8 @@ import {
 import { oneLine } from "../plain-text.ts";
 import type { Execution, Telling } from "../worker/execution.ts";
 import { Guard } from "../worker/guard.ts";
-import { isWindows, ProcessGroup } from "../worker/process-group.ts";
+import type { ProcessGroup } from "../worker/process-group.ts";
+import { startCommand } from "../worker/start-command.ts";
 import { givenBack, howEnded, type Verdict } from "../worker/verdict.ts";
 import { type Answer, answerIn, idIn } from "./answer-line.ts";
 import type { Carrier } from "./carrier.ts";
@@ -112,14 +113,12 @@ export class ToolProcess implements Carrier {
 
   /** One life of the process; how it ended. */
   async #once(): Promise<string> {
-    const [file, ...args] = this.#command;
-    const child = spawn(file!, args, { env: this.#env, stdio: "pipe", detached: !isWindows, windowsHide: true });
-    const group = new ProcessGroup(child.pid, this.#guard);
+    const { child, group } = startCommand(this.#command, { env: this.#env, stdin: "pipe" }, this.#guard);
     let stderrTail = "";
     const answers = new LineReader(toolLineBytesMax, (line, isCut) => this.#answered(line, isCut));
     const notes = new LineReader(workStderrTailBytes, (line) => {
       stderrTail = `${stderrTail}${line}\n`.slice(-workStderrTailBytes);
-      this.#say(`${oneLine(file!)}: ${oneLine(line)}`);
+      this.#say(`${oneLine(this.#command[0]!)}: ${oneLine(line)}`);
     });
     child.stdout!.on("data", (part: Buffer) => answers.write(part));
     child.stderr!.on("data", (part: Buffer) => notes.write(part));

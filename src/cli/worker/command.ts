@@ -7,10 +7,11 @@
  * C4  It does not outlive this process, whatever ends that (guard.ts).
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { resultBytesMax, workKillMs, workStderrTailBytes } from "../../limits.ts";
 import type { Guard } from "./guard.ts";
-import { isWindows, ProcessGroup } from "./process-group.ts";
+import type { ProcessGroup } from "./process-group.ts";
+import { startCommand } from "./start-command.ts";
 
 export interface CommandEnd {
   readonly status: number | null;
@@ -33,9 +34,9 @@ export class Command {
   #over = false;
 
   constructor(command: readonly string[], env: NodeJS.ProcessEnv, stdin: string, guard: Guard) {
-    const [file, ...args] = command;
-    this.#child = spawn(file!, args, { env, stdio: ["pipe", "pipe", "pipe"], detached: !isWindows, windowsHide: true });
-    this.#group = new ProcessGroup(this.#child.pid, guard);
+    const { child, group } = startCommand(command, { env, stdin: "pipe" }, guard);
+    this.#child = child;
+    this.#group = group;
     this.ended = this.#follow(stdin);
   }
 

@@ -3,7 +3,7 @@
  * Owns the pipe to it and what is said there; guard-main.ts is what it does. Any command is served so, since none has to help.
  *
  * U1  The guard learns of the worker's end by its pipe, whose other end nobody else has: commands don't inherit it.
- * U2  It knows each command from the call that started it on, so none is missed but by an end within that very call.
+ * U2  It knows each command before that runs (start-command.ts), so none is missed.
  */
 
 import { spawn } from "node:child_process";

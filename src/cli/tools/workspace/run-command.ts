@@ -3,10 +3,9 @@
  * It is no sandbox: the command may do what the user may.
  */
 
-import { spawn } from "node:child_process";
 import { loadSampleMs, toolProgressCharsMax } from "../../../limits.ts";
 import type { Guard } from "../../worker/guard.ts";
-import { isWindows, ProcessGroup } from "../../worker/process-group.ts";
+import { startCommand } from "../../worker/start-command.ts";
 import { bareEnvironment } from "../environment.ts";
 import { Output } from "./output.ts";
 import { Refusal } from "./refusal.ts";
@@ -33,20 +32,12 @@ interface Running {
 
 /** @throws Refusal when there is no such program */
 export async function runCommand(
-  [file, ...args]: readonly [string, ...string[]],
+  command: readonly [string, ...string[]],
   { cwd, timeoutMs, stop, kill, guard, progress }: Running,
 ): Promise<RanCommand> {
-  const child = spawn(file, args, {
-    cwd,
-    env: bareEnvironment(),
-    stdio: ["ignore", "pipe", "pipe"],
-    detached: !isWindows,
-    windowsHide: true,
-    windowsVerbatimArguments: file === "cmd",
-  });
-  const group = new ProcessGroup(child.pid, guard);
+  const { child, group } = startCommand(command, { cwd, env: bareEnvironment(), stdin: "ignore" }, guard);
   const output = new Output();
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (part: Buffer) => output.write(part));
+  for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (part: Buffer) => output.write(part));
   let timedOut = false as boolean;
   const end = () => void group.end();
   const killNow = () => void group.signal("SIGKILL");
@@ -70,7 +61,7 @@ export async function runCommand(
           if (child.pid !== undefined) return;
           reject(
             error.code === "ENOENT" || error.code === "EACCES"
-              ? new Refusal("command_not_found", `${file} can't be run: ${error.code}`)
+              ? new Refusal("command_not_found", `${command[0]} can't be run: ${error.code}`)
               : error,
           );
         });
@@ -98,6 +89,6 @@ export async function runCommand(
     clearInterval(telling);
     stop.removeEventListener("abort", end);
     kill.removeEventListener("abort", killNow);
-    for (const stream of [child.stdout, child.stderr]) stream.destroy();
+    for (const stream of [child.stdout!, child.stderr!]) stream.destroy();
   }
 }
