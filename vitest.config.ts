@@ -22,6 +22,8 @@ export default defineConfig({
         test: {
           name: "node",
           sequence: { groupOrder: 0 },
+          // The longest files wait for processes that they start. Vitest's own choice on two cores is one file at a time.
+          maxWorkers: 3,
           environment: "node",
           include: ["test/**/*.test.ts"],
           exclude: ["test/objects/**", "test/http/workerd/**", "test/e2e/**"],
@@ -47,6 +49,7 @@ export default defineConfig({
         test: {
           name: "workerd",
           sequence: { groupOrder: 1 },
+          maxWorkers: 2,
           include: ["test/objects/**/*.test.ts", "test/http/workerd/**/*.test.ts"],
           setupFiles: ["./test/objects/apply-migrations.ts"],
           testTimeout: workerdTestMs,
