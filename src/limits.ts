@@ -94,6 +94,11 @@ export const watcherAckEveryChars = 8 * KiB;
 export const watcherAckCharsMax = 64;
 /** A watcher that acknowledges nothing for so long, and could be told nothing meanwhile, is closed. */
 export const watcherStallMs = 30 * second;
+/**
+ * A socket is told nothing more after this, or up to a quarter less so that not all come again at once: whoever connects shows a key or a
+ * ticket anew, so a revoked key sees no longer than this what goes on.
+ */
+export const watcherLifeMs = 15 * minute;
 /** A watcher that was told its last may close by itself within this. */
 export const watcherLeaveMs = 500;
 /** Frames of a busy run go out this often: faster than anybody reads, and seldom enough for a thousand watchers. */

@@ -73,6 +73,7 @@ async function* bySocket(
     let problem: HeddleProblem | undefined;
     for await (const frame of line.frames()) {
       if (frame.end) return true;
+      if (frame.again) break;
       if (frame.problem) {
         problem = new HeddleProblem(Number(frame.problem.status), frame.problem);
         break;

@@ -26,11 +26,13 @@ export type SocketClass = new (url: string, protocols: string[]) => Socket;
 export const platformSocket = (): SocketClass | undefined =>
   (globalThis as unknown as { WebSocket?: SocketClass }).WebSocket;
 
-/** What one frame brings; the last one brings `end` or `problem`. */
+/** What one frame brings; the last one brings `end`, `again` or `problem`. */
 export interface Frame {
   readonly events?: readonly EventView[];
   readonly partials?: readonly PartialView[];
   readonly end?: { readonly last_seq: number };
+  /** Its time is over, and nothing is wrong: whoever comes again is let in if it still may. */
+  readonly again?: { readonly after: number };
   readonly problem?: Record<string, unknown>;
 }
 

@@ -2,6 +2,7 @@
 
 import { Fault, type FaultData } from "../errors/fault.ts";
 import { isRunId } from "../ids.ts";
+import { watcherLifeMs } from "../limits.ts";
 import { gateRepeats, persistent, runRepeats } from "../object-calls.ts";
 import type { Reply, RunSchedulerRpc, TenantGateRpc } from "../objects/rpc.ts";
 import type { HttpEnv } from "./env.ts";
@@ -23,7 +24,8 @@ export async function runSocket(
 ): Promise<WebSocket> {
   if (!isRunId(run)) throw new Fault("not_found", "there is no such run");
   const object = persistent<Pick<TakesSockets, "fetch">>(() => env.RUNS.getByName(`${tenant}/${run}`), { fetch: true });
-  const request = new Request(`https://run/watch?after=${after}&partial=${partial}`, {
+  const until = Math.round(Date.now() + watcherLifeMs * (1 - Math.random() / 4));
+  const request = new Request(`https://run/watch?after=${after}&partial=${partial}&until=${until}`, {
     headers: { upgrade: "websocket" },
   });
   let response: Response;

@@ -1,6 +1,6 @@
 /** The client against a server that does what servers rarely do: 503, a cut line, a stream that breaks off. */
 
-import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
 import type * as z from "zod";
 import {
   type ContextSpec,
@@ -239,6 +239,39 @@ describe("followEvents, by the stream of events", () => {
     server.handler = () => stream(`event: problem\ndata: ${body}\n\n`);
     const events = client.followEvents("r", {}, sse);
     await expect(events.next()).rejects.toMatchObject({ code: "not_found" });
+  });
+});
+
+describe("followEvents, by a WebSocket", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("comes again when its time is over, after the last event that it had", async () => {
+    const events = (...seqs: number[]) => ({ events: seqs.map((seq) => ({ seq, at: 1, type: "e", causes: [] })) });
+    const lines = [
+      [events(1, 2), { again: { after: 2 } }],
+      [events(3), { end: { last_seq: 3 } }],
+    ];
+    const asked: string[] = [];
+    class Scripted extends EventTarget {
+      constructor(url: string) {
+        super();
+        asked.push(new URL(url).search);
+        const frames = lines.shift()!;
+        setTimeout(() => {
+          this.dispatchEvent(new Event("open"));
+          for (const frame of frames) this.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(frame) }));
+        });
+      }
+      send(): void {}
+      close(): void {}
+    }
+    vi.stubGlobal("WebSocket", Scripted);
+    const seqs: number[] = [];
+    for await (const event of client.followEvents("r", {}, { transport: "websocket" })) seqs.push(event.seq);
+    expect([seqs, asked]).toEqual([
+      [1, 2, 3],
+      ["?after=0", "?after=2"],
+    ]);
   });
 });
 

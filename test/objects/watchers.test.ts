@@ -219,3 +219,22 @@ it("a deleted run's watchers are told so, and a run that is not there takes none
   });
   expect(await response.json()).toMatchObject({ ok: false, fault: { code: "not_found" } });
 });
+
+describe("[W5] a watcher whose time is over", () => {
+  it("is told to come again and no event more; it goes on where it was, over an eviction too", async () => {
+    const run = await makeRun();
+    const until = Date.now() + 200;
+    const watcher = await TestWatcher.of(run, { until });
+    const before = await head(run);
+    await watcher.seen(before);
+    await vi.waitUntil(() => Date.now() >= until);
+    await run.evict();
+    await run.create(...tasks(2));
+    expect(await watcher.closed).toEqual({ code: 4205, reason: "again" });
+    expect(watcher.messages.at(-1)).toEqual({ again: { after: before } });
+    expect(watcher.events).toEqual((await run.events()).slice(0, before));
+    const next = await TestWatcher.of(run, { after: before });
+    await next.seen(await head(run));
+    expect(next.events).toEqual((await run.events()).slice(before));
+  });
+});

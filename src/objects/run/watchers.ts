@@ -11,6 +11,7 @@
  * W3. What a watcher has not acknowledged is bounded. Beyond that it is sent nothing and holds up nobody; when it acknowledges it
  *     gets what it missed, and after `watcherStallMs` it is closed and may come again.
  * W4. Frames go out after a commit, at most once in `watcherEveryMs`, however much the run does.
+ * W5. A watcher whose time is over (`until`) is told nothing but to come again: its key may have been revoked meanwhile.
  */
 
 import type { FaultData } from "../../errors/fault.ts";
@@ -42,6 +43,8 @@ interface Place {
   acked: number;
   /** Since when it may be sent nothing; 0: it may. */
   fullSince: number;
+  /** When it is told to come again. Missing where an older version let it in. */
+  readonly until?: number;
   /** It wants partial texts too. */
   readonly partial: boolean;
   /** It was told its last, and how it is closed. */
@@ -101,7 +104,7 @@ export class Watchers {
     return false;
   }
 
-  /** A new one, as the door has let it in: `after` and `partial` in the URL. What refuses it is the answer's body. */
+  /** A new one, as the door has let it in: `after`, `until` (epoch ms) and `partial` in the URL. What refuses it is the answer's body. */
   accept(request: Request): Response {
     const run = this.#load();
     if (!run) return refused({ code: "not_found", detail: "There is no such run." });
@@ -109,6 +112,7 @@ export class Watchers {
       return refused({ code: "too_many_requests", detail: `${watchersPerRunMax} watch this run, and more may not.` });
     }
     const query = new URL(request.url).searchParams;
+    const until = query.get("until");
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server);
     // Whoever wants to know whether the line still stands wakes nobody.
@@ -118,6 +122,7 @@ export class Watchers {
       sent: 0,
       acked: 0,
       fullSince: 0,
+      ...(until !== null && { until: Number(until) }),
       // A redacted run's replies are not shown as they are written either.
       partial: query.get("partial") === "true" && !run.redact,
     };
@@ -210,6 +215,10 @@ export class Watchers {
   /** Sends a watcher what it may have. */
   #tell(run: LoadedRun, socket: WebSocket, watcher: Watcher): void {
     const { place } = watcher;
+    if (place.until !== undefined && place.until <= Date.now()) {
+      this.#leave(socket, { again: { after: place.after } }, { code: againCode, reason: "again" });
+      return;
+    }
     // What is about to be made into frames is told from these, so that all stay at the same places.
     const head = this.#fresh[0] ? this.#fresh[0].decided.seq - 1 : run.state.header.seq;
     const before = place.sent;
@@ -312,6 +321,9 @@ export class Watchers {
     }
   }
 }
+
+/** No problem, so it has no status of one. */
+const againCode = 4205;
 
 const isFull = ({ sent, acked }: Place): boolean => sent - acked >= watcherWindowChars;
 

@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import { createApp } from "../../../src/http/app.ts";
 import type { HttpEnv } from "../../../src/http/env.ts";
 import { signTicket } from "../../../src/http/watch-ticket.ts";
-import { ticketMsMax } from "../../../src/limits.ts";
+import { ticketMsMax, watcherLifeMs } from "../../../src/limits.ts";
 import { TestWatcher } from "../../objects/lib/watcher.ts";
 
 const bindings = env as unknown as HttpEnv;
@@ -134,6 +134,19 @@ describe("who may not, and learns why: by an answer, or where a page could not r
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  it("a socket outlives its ticket, or key, by its time: then it is told no more, and the next is refused", async () => {
+    const run = await newRun();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - watcherLifeMs });
+    const { ticket } = await ticketFor(run);
+    const response = await upgrade(run, bringing(ticket));
+    vi.useRealTimers();
+    const watcher = new TestWatcher(response.webSocket!);
+    await send("POST", `/v1/runs/${run}/finish`);
+    expect(await watcher.closed).toEqual({ code: 4205, reason: "again" });
+    expect(watcher.events.some(({ type }) => type === "run_ended")).toBe(false);
+    expect(await refusal(await upgrade(run, bringing(ticket)))).toMatchObject({ code: 4401 });
   });
 
   it("a ticket opens nothing else, and nobody gets one for a run that is not theirs", async () => {

@@ -2,11 +2,13 @@
 
 import { expect, vi } from "vitest";
 import type { EventView, PartialView } from "../../../src/contract/shapes.ts";
+import { watcherLifeMs } from "../../../src/limits.ts";
 import { bindings, type TestRun } from "./runs.ts";
 
 interface Message {
   readonly events?: readonly EventView[];
   readonly partials?: readonly PartialView[];
+  readonly again?: { readonly after: number };
   readonly end?: { readonly last_seq: number };
   readonly problem?: { readonly code: string; readonly status: number };
 }
@@ -34,9 +36,12 @@ export class TestWatcher {
     socket.accept();
   }
 
-  static async of(run: TestRun, { after = 0, partial = false, acknowledges = true } = {}): Promise<TestWatcher> {
+  static async of(
+    run: TestRun,
+    { after = 0, partial = false, acknowledges = true, until = Date.now() + watcherLifeMs } = {},
+  ): Promise<TestWatcher> {
     const response = await bindings.RUNS.getByName(`${run.tenant}/${run.id}`).fetch(
-      `https://run/watch?after=${after}&partial=${partial}`,
+      `https://run/watch?after=${after}&partial=${partial}&until=${until}`,
       { headers: { upgrade: "websocket" } },
     );
     expect(response.status).toBe(101);
