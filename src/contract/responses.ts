@@ -43,7 +43,10 @@ const cacheView = z.strictObject({
 const runStatus = z.enum(["active", "paused", "succeeded", "failed", "cancelled"]);
 const taskState = z.enum(taskStates);
 const waitMode = z.enum(["all", "any", "settled"]);
-const counts = z.record(taskState, z.int());
+// An object, and not a record, so that the description names its fields.
+const counts = z.strictObject(
+  Object.fromEntries(taskStates.map((state) => [state, z.int()])) as Record<shapes.TaskState, z.ZodInt>,
+);
 
 const limitsView = z.strictObject({
   workers: z.int(),

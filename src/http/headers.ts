@@ -14,7 +14,7 @@ const headers = {
   "x-content-type-options": "nosniff",
   "cache-control": "no-store",
   "referrer-policy": "no-referrer",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "content-security-policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'",
 };
 
 export const secureHeaders: MiddlewareHandler = async (c, next) => {

@@ -22,6 +22,71 @@ const ofBodies: readonly ProblemCode[] = [
   "idempotency_mismatch",
 ];
 
+interface Tag {
+  readonly name: string;
+  readonly description: string;
+  readonly paths: RegExp;
+}
+
+const runs: Tag = {
+  name: "Runs",
+  description: "One parallel job: its context, its limits and rules, its tasks and its log.",
+  paths: /^\/v1\/runs/,
+};
+
+/** A path belongs to the first that fits. */
+const tags: readonly Tag[] = [
+  {
+    name: "Tasks",
+    description: "Units of work on forks of a context: created, waited for, told more, cancelled, tried again.",
+    paths: /^\/v1\/runs\/:run\/(tasks|wait)/,
+  },
+  {
+    name: "Contexts",
+    description: "The main agent's messages, of which only the new ones travel.",
+    paths: /^\/v1\/runs\/:run\/(context|snapshots)/,
+  },
+  {
+    name: "Tools and variables",
+    description:
+      "What agents call: tasks, locks, queues and all other variables; and sessions that may hold them from outside.",
+    paths: /^\/v1\/(tools|runs\/:run\/(tools|actors|variables))/,
+  },
+  {
+    name: "Log, traces and findings",
+    description: "What happens and what happened, where the time went, and what was wrong.",
+    paths: /^\/v1\/runs\/:run\/(events|findings|critical-path|trace)/,
+  },
+  {
+    name: "Rules",
+    description: "Resource rules in Markdown: checked, tried on what has happened, replaced.",
+    paths: /^\/v1\/(rules|runs\/:run\/rules)/,
+  },
+  runs,
+  {
+    name: "Workers",
+    description: "Pull workers: they lease tasks and calls of a pool and deliver what came of them.",
+    paths: /^\/v1\/(pools|leases)/,
+  },
+  {
+    name: "The tenant",
+    description: "What a tenant uses and has.",
+    paths: /^\/v1\//,
+  },
+  {
+    name: "The operator",
+    description: "Tenants, their keys and quotas, and how the deployment fares.",
+    paths: /^\/admin/,
+  },
+  {
+    name: "This deployment",
+    description: "What it is, and whether it is ready.",
+    paths: /^/,
+  },
+];
+
+const tagOf = (path: string): string => tags.find(({ paths }) => paths.test(path))!.name;
+
 export function openApi(routes: readonly Route[]): Json {
   const schemas: Json = {};
   const paths: Record<string, Json> = {};
@@ -39,6 +104,9 @@ export function openApi(routes: readonly Route[]): Json {
       summary: "POSIX threads for LLM agents",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
+    servers: [{ url: "/", description: "The deployment that this comes from" }],
+    // In this order, but with what all begins with first.
+    tags: [runs, ...tags.filter((tag) => tag !== runs)].map(({ name, description }) => ({ name, description })),
     paths,
     components: {
       schemas,
@@ -55,6 +123,7 @@ function operation(route: Route, schemas: Json): Json {
   return {
     operationId: `${method.toLowerCase()}${path.replace(/\W+(\w)?/g, (_, letter: string | undefined) => (letter ?? "").toUpperCase())}`,
     summary,
+    tags: [tagOf(path)],
     ...(access.kind === "key" && { description: `Scope: ${access.scopes.join(" or ")}.` }),
     security: access.kind === "key" ? [{ key: [] }] : access.kind === "operator" ? [{ operator: [] }] : [],
     parameters: [...pathParameters(path), ...queryParameters(route, schemas), ...idempotency(route)],
@@ -132,6 +201,7 @@ function failures(route: Route): Json {
       status,
       {
         description: list.map((code) => `${code}: ${problems[code].title}`).join("; "),
+        "x-problem-codes": list,
         ...((status === 429 || status === 503) && { headers: retryAfter }),
         content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
       },

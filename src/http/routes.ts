@@ -61,6 +61,6 @@ export const routes: readonly Route[] = [
     },
     () => openApi(routes),
   ),
-  ...pageRoutes,
+  ...pageRoutes(() => openApi(routes)),
   ...laterRoutes,
 ];

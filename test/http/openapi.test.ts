@@ -1,7 +1,13 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { problems } from "../../src/errors/codes.ts";
 import { openApi } from "../../src/http/openapi.ts";
 import { routes } from "../../src/http/routes.ts";
+
+const linter = join(import.meta.dirname, "../../node_modules/@redocly/cli/bin/cli.js");
 
 interface Operation {
   operationId: string;
@@ -70,4 +76,30 @@ test("whoever is refused for now is told by a header when to come back", () => {
   expect(responses["503"]).toMatchObject({ headers: { "Retry-After": { schema: { type: "integer" } } } });
   expect(responses["503"]!.description).toContain("overloaded");
   expect(responses["422"]!.headers).toBeUndefined();
+});
+
+test("a strict reader of OpenAPI finds nothing wrong with it", () => {
+  const folder = mkdtempSync(join(tmpdir(), "heddle-test-"));
+  try {
+    writeFileSync(join(folder, "openapi.json"), text);
+    // One rule is off: /v1/runs/import/:import stands beside /v1/runs/:run/…, and no run's id is "import".
+    writeFileSync(
+      join(folder, "redocly.yaml"),
+      "extends: [recommended]\nrules:\n  no-ambiguous-paths: off\n  operation-4xx-response: off\n",
+    );
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [linter, "lint", "openapi.json", "--config", "redocly.yaml", "--max-problems", "20"],
+      {
+        cwd: folder,
+        encoding: "utf8",
+        // It is not to ask anybody anything.
+        env: { ...process.env, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" },
+      },
+    );
+    expect({ status, stdout, stderr }).toMatchObject({ status: 0 });
+    expect(stdout + stderr).not.toMatch(/warning/i);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

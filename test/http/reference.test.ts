@@ -1,0 +1,107 @@
+/** The API's reference as a page: all that /openapi.json says, and no link that leads nowhere. */
+
+import { describe, expect, it } from "vitest";
+import { type ProblemCode, problems } from "../../src/errors/codes.ts";
+import { createApp } from "../../src/http/app.ts";
+import { openApi } from "../../src/http/openapi.ts";
+import type { ApiDocument, Schema } from "../../src/http/reference/document.ts";
+import { problemPage, referencePage } from "../../src/http/reference/page.ts";
+import { fieldsOf, typeOf } from "../../src/http/reference/schema.ts";
+import { routes } from "../../src/http/routes.ts";
+
+const document = JSON.parse(JSON.stringify(openApi(routes))) as ApiDocument;
+const page = `${await referencePage(document)}`;
+const idsOf = (text: string) => new Set(Array.from(text.matchAll(/ id="([^"]+)"/g), ([, id]) => id!));
+const linksOf = (text: string) => Array.from(text.matchAll(/href="([^"]+)"/g), ([, link]) => link!);
+const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+const get = (path: string, accept?: string) =>
+  createApp({}).request(`http://heddle.test${path}`, accept === undefined ? {} : { headers: { accept } });
+
+describe("the reference", () => {
+  it("has every call and every shape, once", () => {
+    const ids = Array.from(page.matchAll(/ id="([^"]+)"/g), ([, id]) => id!);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { operationId } of operations) expect(ids).toContain(operationId);
+    for (const name of Object.keys(document.components.schemas)) expect(ids).toContain(`schema-${name}`);
+  });
+
+  it("has no link that leads nowhere", () => {
+    const ids = idsOf(page);
+    const places = new Set(["/", "/openapi.json", "/reference.css"]);
+    for (const link of linksOf(page)) {
+      if (link.startsWith("#")) expect(ids).toContain(link.slice(1));
+      else if (link.startsWith("/problems/")) expect(problems).toHaveProperty(link.slice("/problems/".length));
+      else expect(places).toContain(link);
+    }
+    expect(linksOf(page).length).toBeGreaterThan(500);
+  });
+
+  it("names with each call the codes that it can answer", () => {
+    for (const { operationId, responses } of operations) {
+      const section = page.slice(page.indexOf(`<section id="${operationId}"`)).split("</section>")[0]!;
+      const codes = Object.values(responses).flatMap((response) => response["x-problem-codes"] ?? []);
+      for (const code of codes) expect(section).toContain(`href="/problems/${code}"`);
+    }
+  });
+
+  it("is a page that a browser takes: its style is from here, and it runs nothing", async () => {
+    const response = await get("/reference");
+    expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(response.headers.get("content-security-policy")).toBe(
+      "default-src 'none'; style-src 'self'; frame-ancestors 'none'",
+    );
+    expect(await response.text()).toBe(page);
+    expect(page).not.toMatch(/<script|<style| style=|\[object|undefined/);
+    expect((await get("/reference.css")).headers.get("content-type")).toBe("text/css; charset=utf-8");
+  });
+});
+
+describe("a schema", () => {
+  const shown = (schema: Schema) =>
+    `${typeOf(schema)}${fieldsOf(schema)}`.replace(/<[^>]*>|\n/g, " ").replace(/ +/g, " ");
+
+  it.each<[Schema, string]>([
+    [{ type: "string", minLength: 1, maxLength: 9 }, "string (1 to 9 characters)"],
+    [{ type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER }, "integer (at least 0)"],
+    [
+      { type: "array", items: { type: "string", pattern: "^a<b" }, maxItems: 3 },
+      "list of string (matches ^a&lt;b) (at most 3 items)",
+    ],
+    [{ anyOf: [{ const: "a" }, { type: "null" }] }, " &quot;a&quot; or null"],
+    [{ enum: [1, "x"] }, " 1 or &quot;x&quot; "],
+    [{ type: "object", additionalProperties: { type: "number" } }, "map of name to number"],
+    [{}, "anything"],
+    [{ $ref: "#/components/schemas/Run" }, " Run "],
+    [
+      { type: "object", properties: { a: { type: "string", default: "<i>", description: "x & y" } } },
+      "object a string optional , default &quot;&lt;i&gt;&quot; x &amp; y ",
+    ],
+    [
+      {
+        type: "object",
+        additionalProperties: { type: "object", properties: { b: { type: "null" } }, required: ["b"] },
+      },
+      "map of name to object b null ",
+    ],
+  ])("%j", (schema, text) => expect(shown(schema)).toBe(text));
+});
+
+describe("a problem's page", () => {
+  it("is there for every code, with what to do and the calls that can answer it, each of which is in the reference", () => {
+    const ids = idsOf(page);
+    for (const [code, { title }] of Object.entries(problems)) {
+      const text = `${problemPage(code as ProblemCode, document)}`;
+      expect(text).toContain(`<code>${code}</code></h1><p>${title.replaceAll("'", "&#39;")}`);
+      for (const link of linksOf(text)) if (link.includes("#")) expect(ids).toContain(link.split("#")[1]);
+    }
+    expect(`${problemPage("run_ended", document)}`).toContain("/reference#postV1RunsRunTasks");
+  });
+
+  it("is a page for browsers, and text for whoever asks for nothing else", async () => {
+    const browsers = await get("/problems/run_ended", "text/html,application/xhtml+xml,*/*;q=0.8");
+    expect(browsers.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    const others = await get("/problems/run_ended", "*/*");
+    expect(await others.text()).toMatch(/^run_ended \(409\): /);
+    expect((await get("/problems/nope", "text/html")).status).toBe(404);
+  });
+});
