@@ -11,7 +11,7 @@ type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T
 export function openActor(state: RunState, event: Of<"actor_opened">, seq: number, at: number): void {
   const { header } = state;
   header.lastActor = -event.actor;
-  const actor = newTask({
+  const given = newTask({
     n: event.actor,
     createdSeq: seq,
     createdAt: at,
@@ -29,7 +29,7 @@ export function openActor(state: RunState, event: Of<"actor_opened">, seq: numbe
       blocked: false,
     },
   });
-  state.tasks.set(actor.n, actor);
+  const actor = state.keep(given);
   state.dirty.add(actor.n);
   state.indexTask(actor);
 }

@@ -274,7 +274,7 @@ function countCycle({ header }: RunState, cycle: string): void {
 function createTask(state: RunState, event: Of<"task_created">, seq: number, at: number): void {
   const after = event.after ?? nothing;
   const pending = unsettled(state, { after, runOnFailure: event.run_on_failure === true, scope: undefined });
-  const task = newTask({
+  const given = newTask({
     n: event.task,
     key: event.key,
     parent: event.parent,
@@ -298,7 +298,7 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     phase: pending > 0 ? { state: "waiting", pending, until: 0 } : { state: "ready", since: at, resumed: false, seq },
     readyAt: pending > 0 ? 0 : at,
   });
-  state.tasks.set(task.n, task);
+  const task = state.keep(given);
   state.dirty.add(task.n);
   state.header.taskCount = Math.max(state.header.taskCount, task.n);
   if (event.on_failure) state.header.standIns = (state.header.standIns ?? 0) + 1;

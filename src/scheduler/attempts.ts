@@ -97,7 +97,8 @@ export interface Failure<Fault extends FaultClass = AttemptFault> {
 /** A failed attempt: retried with backoff while its fault's rule and `retries.limit` allow, else the task ends by it. */
 export function failAttempt(step: Step, task: Task & { phase: Running }, failure: Failure): void {
   const { fault, error, usage } = failure;
-  const wait = retryWaitMs(failure, { ...task, seed: task.n });
+  const { retryLimit, backoffMs, failures } = task;
+  const wait = retryWaitMs(failure, { retryLimit, backoffMs, failures, seed: task.n });
   if (wait === undefined) {
     endTask(step, task, { state: faults[fault].ends, error, ...(usage && { usage }) });
     return;

@@ -21,6 +21,7 @@ import type { ReadyKey } from "./ready-queue.ts";
 import { RuleBook } from "./rules/rule-book.ts";
 import type { NamedLimit, RunRules } from "./rules/run-rules.ts";
 import { type Call, isActor, isEnded, isLive, isStopped, lineageOf, type Phase, type Task } from "./task.ts";
+import { TaskRecord, type Terms, termsOf } from "./task-record.ts";
 
 /** What a run is apart from its tasks: plain data, written with each checkpoint. */
 export interface RunHeader {
@@ -155,6 +156,7 @@ export class RunState {
   readonly #timers = new IndexedHeap((a, b) => (this.#due.get(a)! - this.#due.get(b)! || a - b) < 0);
   readonly #due = new Map<number, number>();
   #lastHash = "";
+  #lastTerms: Terms | undefined;
   #lastLabels: { readonly text: string; readonly labels: Readonly<Record<string, string>> } | undefined;
   readonly #cold: (n: number) => Task | undefined;
 
@@ -239,9 +241,17 @@ export class RunState {
     return this.#lastHash;
   }
 
+  /** Takes a task into memory, as its record. */
+  keep(task: Task): Task {
+    this.#lastTerms = termsOf(task, this.#lastTerms);
+    const record = new TaskRecord(task, this.#lastTerms);
+    this.tasks.set(record.n, record);
+    return record;
+  }
+
   /** Takes in a live task of a checkpoint, whose header has counted it. */
-  adopt(task: Task): void {
-    this.tasks.set(task.n, task);
+  adopt(packed: Task): void {
+    const task = this.keep(packed);
     if (!isActor(task)) this.header.counts[task.phase.state]--;
     this.indexTask(task);
     this.blocking.index(task);

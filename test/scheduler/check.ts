@@ -14,6 +14,7 @@ import { RuleBook } from "../../src/scheduler/rules/rule-book.ts";
 import { limitsUnder } from "../../src/scheduler/rules/run-rules.ts";
 import { noCounts, type RunState } from "../../src/scheduler/state.ts";
 import { type Call, hasFallenBack, isEnded, isLive, isStandIn, type Task } from "../../src/scheduler/task.ts";
+import { plainTask } from "../../src/scheduler/task-record.ts";
 
 export const allTasks = (state: RunState): Task[] =>
   Array.from({ length: state.header.taskCount }, (_, i) => state.peek(i + 1)!);
@@ -411,7 +412,7 @@ function plain(state: RunState): unknown {
         ? { ...call, remote: { ...call.remote, phase: { ...call.remote.phase, expiresAt: 0 } } }
         : call,
     );
-    return { ...task, calls, ...(phase.state === "running" && { phase: { ...phase, expiresAt: 0 } }) };
+    return { ...plainTask(task), calls, ...(phase.state === "running" && { phase: { ...phase, expiresAt: 0 } }) };
   });
   const keys = [...state.keys]
     .map(([creator, names]) => [creator, [...names].sort()] as const)

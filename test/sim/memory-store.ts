@@ -8,11 +8,12 @@ import type { Decided, SchedulerEvent } from "../../src/scheduler/events.ts";
 import type { Facts } from "../../src/scheduler/facts.ts";
 import { type RunHeader, RunState } from "../../src/scheduler/state.ts";
 import { isLive, type Task } from "../../src/scheduler/task.ts";
+import { plainTask } from "../../src/scheduler/task-record.ts";
 import { newHeader, newState } from "../scheduler/run.ts";
 
 /** A task that shares nothing that changes with the other. */
 const clone = (task: Task): Task => ({
-  ...task,
+  ...plainTask(task),
   phase: { ...task.phase },
   calls: structuredClone(task.calls),
   dependents: [...task.dependents],

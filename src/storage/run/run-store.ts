@@ -102,7 +102,7 @@ export class RunStore {
   #adopt(state: RunState): void {
     for (const task of this.#checkpoints.tasks()) {
       if (task.key !== undefined && !task.keyFreed) nameTask(state, task.parent, task.key, task.n);
-      if (isLive(task)) state.adopt({ ...task, base: state.sameHash(task.base) });
+      if (isLive(task)) state.adopt(task);
     }
     for (const [name, facts] of this.#checkpoints.facts()) state.blocking.load(name, facts);
   }

@@ -1,6 +1,7 @@
 /** Tasks as checkpoint rows hold them: fields at their usual value are left out, since most of an ended task's are. */
 
 import { blankTask, nothing, type Task } from "../../scheduler/task.ts";
+import { taskFields } from "../../scheduler/task-record.ts";
 
 const usual = {
   key: undefined,
@@ -56,7 +57,8 @@ const usual = {
 /** The task as plain JSON. */
 export function packTask(task: Task): Record<string, unknown> {
   const packed: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(task)) {
+  for (const name of taskFields) {
+    const value = task[name];
     if (name in usual) {
       const standard = usual[name as keyof typeof usual];
       if (value === standard || (Array.isArray(standard) && Array.isArray(value) && value.length === 0)) continue;
