@@ -10,48 +10,16 @@
 
 import { findReferences } from "../context/references.ts";
 import type { Groups, StandInSpec, TaskSpec } from "../contract/task-spec.ts";
-import type { ProblemCode } from "../errors/codes.ts";
-import type { FieldError } from "../errors/fault.ts";
 import * as limits from "../limits.ts";
+import { checkGroups, emitGroup, membersOf } from "./batch-groups.ts";
+import { checkLimits } from "./batch-limits.ts";
 import { meetEndedDependencies, settle } from "./ending.ts";
 import type { LineageTerms, StandInTerms } from "./events.ts";
 import { joinedChildren, providersOf } from "./inheritance.ts";
-import { isRunEnded, type RunState } from "./state.ts";
+import type { BatchRefusal, NewStandIn, NewTask } from "./new-task.ts";
+import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { hostedPool, joinsParent, type Task } from "./task.ts";
-
-export interface NewTask {
-  readonly spec: TaskSpec;
-  /** The snapshot that it forks, and how the wire calls that. */
-  readonly base: string;
-  readonly fork: string;
-  /** The tool call of the base's last message that made it. */
-  readonly call?: string;
-  /** Why `fork: "auto"` took that fork. */
-  readonly forkWhy?: string;
-  /** The run's hosted main agent. */
-  readonly root?: true;
-  /** A prefix that is worth following, which it shares with others of the same snapshot and model. */
-  readonly lineage?: LineageTerms;
-  /** What stands in for it when it fails. */
-  readonly standIn?: NewStandIn;
-  /** The model that will be called for it, where nobody knows what that costs. */
-  readonly unpriced?: string;
-}
-
-/** `spec` has all that the task would lend it. */
-export interface NewStandIn {
-  readonly spec: StandInSpec;
-  readonly base: string;
-  readonly fork: string;
-  readonly call?: string;
-}
-
-export interface BatchRefusal {
-  readonly code: ProblemCode;
-  readonly detail: string;
-  readonly errors?: readonly FieldError[];
-}
 
 export type BatchOutcome =
   | { readonly ok: true; readonly tasks: readonly Task[]; readonly criticalPath: number }
@@ -206,56 +174,6 @@ function lineageOf(step: Step, terms: LineageTerms): number {
   return lineage;
 }
 
-function checkLimits(state: RunState, creator: Task | undefined, batch: readonly NewTask[]): BatchRefusal | undefined {
-  const { header } = state;
-  const run = header.limits;
-  if (isRunEnded(state)) return { code: "run_ended", detail: `The run ${header.status}.` };
-  if (header.failing && !creator) return { code: "run_ended", detail: "A task failed, and the run fails fast." };
-  const standIns = batch.filter(({ standIn }) => standIn).length;
-  const taken = header.taskCount + (header.standIns ?? 0);
-  if (taken + batch.length + standIns > run.tasks) {
-    const more = standIns > 0 ? `${batch.length} more, and ${standIns} for their on_failure,` : `${batch.length} more`;
-    return { code: "limit_tasks", detail: `The run has ${taken} of ${run.tasks} tasks; ${more} do not fit.` };
-  }
-  const below = batch.findIndex(({ standIn }) => standIn && (creator?.depth ?? 0) + 2 > run.depth);
-  if (below >= 0) {
-    const errors = [{ path: `tasks[${below}].on_failure`, message: "one level too deep" }];
-    return {
-      code: "limit_depth",
-      detail: `It runs one level below its task, and depth is limited to ${run.depth}.`,
-      errors,
-    };
-  }
-  for (const [i, { unpriced }] of run.nanos ? batch.entries() : []) {
-    if (unpriced === undefined) continue;
-    const errors = [{ path: `tasks[${i}].model`, message: "no price" }];
-    return { code: "no_price", detail: `limits.usd is set, and nobody knows what "${unpriced}" costs.`, errors };
-  }
-  if (!creator) return undefined;
-  if (creator.depth + 1 > run.depth) {
-    return {
-      code: "limit_depth",
-      detail: `Task depth is limited to ${run.depth}, and the creator's is ${creator.depth}.`,
-    };
-  }
-  if (creator.childrenMade + batch.length > run.children) {
-    return {
-      code: "limit_children",
-      detail: `A task may create ${run.children} children; ${creator.childrenMade} exist and ${batch.length} more were asked for.`,
-    };
-  }
-  for (const [i, { spec, standIn }] of batch.entries()) {
-    const strange = [spec.pool, standIn?.spec.pool].findIndex(
-      (pool) => pool !== undefined && pool !== creator.pool && !run.pools.includes(pool),
-    );
-    if (strange < 0) continue;
-    const path = `tasks[${i}].${["pool", "on_failure.task.pool"][strange]}`;
-    const detail = `The creator's pool is "${creator.pool}", and limits.pools names ${run.pools.length ? run.pools.join(", ") : "no other"}.`;
-    return { code: "pool_not_allowed", detail, errors: [{ path, message: "not allowed" }] };
-  }
-  return undefined;
-}
-
 function checkKeys(state: RunState, creator: Task | undefined, batch: readonly NewTask[]): BatchRefusal | undefined {
   const seen = new Set<string>();
   for (const [i, { spec }] of batch.entries()) {
@@ -272,61 +190,6 @@ function checkKeys(state: RunState, creator: Task | undefined, batch: readonly N
     seen.add(spec.key);
   }
   return undefined;
-}
-
-/** The numbers of each group's members. */
-function membersOf(batch: readonly NewTask[], first: number): Map<string, number[]> {
-  const groups = new Map<string, number[]>();
-  for (const [i, { spec }] of batch.entries()) {
-    if (spec.group === undefined) continue;
-    const members = groups.get(spec.group);
-    if (members) members.push(first + i);
-    else groups.set(spec.group, [first + i]);
-  }
-  return groups;
-}
-
-function checkGroups(
-  batch: readonly NewTask[],
-  groups: ReadonlyMap<string, readonly number[]>,
-  terms: Groups,
-): BatchRefusal | undefined {
-  const bad = (path: string, detail: string): BatchRefusal => ({
-    code: "validation_failed",
-    detail,
-    errors: [{ path, message: detail }],
-  });
-  if (groups.size > limits.batchGroupsMax)
-    return bad("tasks", `A batch makes at most ${limits.batchGroupsMax} groups.`);
-  for (const [name, { require }] of Object.entries(terms)) {
-    const size = groups.get(name)?.length ?? 0;
-    if (size === 0) return bad(`groups.${name}`, `No task of the batch is in the group "${name}".`);
-    if (require && require > size)
-      return bad(`groups.${name}.require`, `The group "${name}" has fewer tasks: ask for ${size} of them at most.`);
-  }
-  const i = batch.findIndex(({ spec }) => spec.key !== undefined && groups.has(spec.key));
-  if (i < 0) return undefined;
-  const { key } = batch[i]!.spec;
-  const errors = [{ path: `tasks[${i}].key`, message: "is a group's name" }];
-  return { code: "duplicate_key", detail: `"${key}" names a task and a group.`, errors };
-}
-
-function emitGroup(
-  step: Step,
-  batch: readonly NewTask[],
-  group: { name: string; members: readonly number[]; first: number; terms: Groups[string] },
-): void {
-  const { name, members, first, terms } = group;
-  const followers = [...batch.keys()].filter((i) => batch[i]!.spec.after?.includes(name)).map((i) => first + i);
-  step.emit({
-    type: "group_created",
-    name,
-    members,
-    require: terms.require ?? members.length,
-    ...(terms.on_failure !== "continue" && { fail_fast: true }),
-    ...(terms.when_met === "cancel" && { drop_rest: true }),
-    ...(followers.length > 0 && { followers }),
-  });
 }
 
 /** A stand-in is given what its task was given: its references name what the task depends on (Z4). */

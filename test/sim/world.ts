@@ -20,11 +20,12 @@ import {
   spentTokens,
 } from "../../src/scheduler/budget.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../src/scheduler/clock.ts";
-import { createTasks, type NewTask } from "../../src/scheduler/create-tasks.ts";
+import { createTasks } from "../../src/scheduler/create-tasks.ts";
 import { cancelTask, completeTask, endTask } from "../../src/scheduler/end-task.ts";
 import { settle } from "../../src/scheduler/ending.ts";
 import { finishStep } from "../../src/scheduler/finish-step.ts";
 import { sendMessage } from "../../src/scheduler/inbox.ts";
+import type { NewTask } from "../../src/scheduler/new-task.ts";
 import { type RetryFrom, retryTask } from "../../src/scheduler/retry.ts";
 import { replaceRules, reportLoad } from "../../src/scheduler/rules/evaluate.ts";
 import { cancelRun, changeBudget, finishRun, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";

@@ -6,7 +6,7 @@ import type { MessageText, ToolCall } from "../../context/types.ts";
 import type { StandInSpec, TaskSpec } from "../../contract/task-spec.ts";
 import type { FaultData } from "../../errors/fault.ts";
 import { noteNamesMax } from "../../limits.ts";
-import type { NewStandIn, NewTask } from "../../scheduler/create-tasks.ts";
+import type { NewStandIn, NewTask } from "../../scheduler/new-task.ts";
 import { hostedPool, type Task } from "../../scheduler/task.ts";
 import type { ContextTree } from "../../storage/run/context-tree.ts";
 import { AutoForks } from "./auto-forks.ts";

@@ -1,0 +1,60 @@
+/** Groups of a batch (C7): who is in them, what is wrong with them, and the events that make them. */
+
+import type { Groups } from "../contract/task-spec.ts";
+import { batchGroupsMax } from "../limits.ts";
+import type { BatchRefusal, NewTask } from "./new-task.ts";
+import type { Step } from "./step.ts";
+
+/** The numbers of each group's members. */
+export function membersOf(batch: readonly NewTask[], first: number): Map<string, number[]> {
+  const groups = new Map<string, number[]>();
+  for (const [i, { spec }] of batch.entries()) {
+    if (spec.group === undefined) continue;
+    const members = groups.get(spec.group);
+    if (members) members.push(first + i);
+    else groups.set(spec.group, [first + i]);
+  }
+  return groups;
+}
+
+export function checkGroups(
+  batch: readonly NewTask[],
+  groups: ReadonlyMap<string, readonly number[]>,
+  terms: Groups,
+): BatchRefusal | undefined {
+  const bad = (path: string, detail: string): BatchRefusal => ({
+    code: "validation_failed",
+    detail,
+    errors: [{ path, message: detail }],
+  });
+  if (groups.size > batchGroupsMax) return bad("tasks", `A batch makes at most ${batchGroupsMax} groups.`);
+  for (const [name, { require }] of Object.entries(terms)) {
+    const size = groups.get(name)?.length ?? 0;
+    if (size === 0) return bad(`groups.${name}`, `No task of the batch is in the group "${name}".`);
+    if (require && require > size)
+      return bad(`groups.${name}.require`, `The group "${name}" has fewer tasks: ask for ${size} of them at most.`);
+  }
+  const i = batch.findIndex(({ spec }) => spec.key !== undefined && groups.has(spec.key));
+  if (i < 0) return undefined;
+  const { key } = batch[i]!.spec;
+  const errors = [{ path: `tasks[${i}].key`, message: "is a group's name" }];
+  return { code: "duplicate_key", detail: `"${key}" names a task and a group.`, errors };
+}
+
+export function emitGroup(
+  step: Step,
+  batch: readonly NewTask[],
+  group: { name: string; members: readonly number[]; first: number; terms: Groups[string] },
+): void {
+  const { name, members, first, terms } = group;
+  const followers = [...batch.keys()].filter((i) => batch[i]!.spec.after?.includes(name)).map((i) => first + i);
+  step.emit({
+    type: "group_created",
+    name,
+    members,
+    require: terms.require ?? members.length,
+    ...(terms.on_failure !== "continue" && { fail_fast: true }),
+    ...(terms.when_met === "cancel" && { drop_rest: true }),
+    ...(followers.length > 0 && { followers }),
+  });
+}
