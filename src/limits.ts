@@ -554,6 +554,9 @@ export const unreadableShownMax = 20;
 /** Runs that one step of a tenant's deletion looks at, and how long it begins with more of them: a request waits for it. */
 export const tenantRunsPerStep = 120;
 export const tenantStepMs = 10 * second;
+/** Live runs that are visited at once when a tenant's rules change, and how long more of them are begun with: the request waits for it. */
+export const tenantRulesRunsPerStep = 200;
+export const tenantRulesStepMs = 5 * second;
 /** The command line asks for the next step after this, and gives up where there was no progress for so long. */
 export const tenantDeletionPauseMs = 1 * second;
 export const tenantDeletionPatienceMs = 90 * second;

@@ -61,6 +61,7 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   budget: named,
   retainRun: true,
   setRules: true,
+  holdToTenant: true,
   // Answers `not_found` where the first was carried out; its caller takes that for done.
   deleteRun: true,
   exportPage: true,

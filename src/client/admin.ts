@@ -11,6 +11,7 @@ import type {
   Resealed,
   RotatedKey,
   Tenant,
+  TenantRules,
   TenantsPage,
 } from "./replies.ts";
 import type { AuditQuery, KeyRequest, PageQuery, ProviderRequest, RotateRequest } from "./requests.ts";
@@ -35,6 +36,16 @@ export class HeddleAdmin {
   /** All of them: what is left out has no bound. */
   setQuotas(tenant: string, quotas: Quotas, options: CallOptions = {}): Promise<Tenant> {
     return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/quotas`, body: quotas });
+  }
+  /** The rules that all of its runs are held to. */
+  tenantRules(tenant: string, options: CallOptions = {}): Promise<TenantRules> {
+    return this.#get(`${of(tenant)}/rules`, {}, options);
+  }
+  setTenantRules(tenant: string, rules: string, options: CallOptions = {}): Promise<TenantRules> {
+    return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/rules`, body: { rules } });
+  }
+  async deleteTenantRules(tenant: string, options: CallOptions = {}): Promise<void> {
+    await this.#delete(`${of(tenant)}/rules`, options);
   }
   /** Begins a deletion, or carries it on: it is done when `status` is `deleted`. Heddle carries it on by itself, too. */
   deleteTenant(tenant: string, options: CallOptions = {}): Promise<Tenant> {

@@ -34,6 +34,7 @@ import type {
   Snapshot,
   TasksPage,
   TaskView,
+  TenantRules,
   ToolCallLease,
   ToolOutcome,
   TurnLogged,
@@ -161,6 +162,17 @@ export class Heddle {
   /** What rules in Markdown would have done in a run, by its log. @throws HeddleProblem `rules_invalid`, `log_too_long` */
   tryRules(run: string, rules: string, options: CallOptions = {}): Promise<RulesTrial> {
     return this.#post(`${at(run)}/rules/try`, { rules }, options);
+  }
+  /** The rules that all of the tenant's runs are held to. */
+  tenantRules(options: CallOptions = {}): Promise<TenantRules> {
+    return this.#get("/v1/rules", {}, options);
+  }
+  /** Sets them, in Markdown, for new runs and live ones; with a key of the scope `tenant_admin`. @throws HeddleProblem `rules_invalid` */
+  setTenantRules(rules: string, options: CallOptions = {}): Promise<TenantRules> {
+    return this.#put("/v1/rules", { rules }, options);
+  }
+  async deleteTenantRules(options: CallOptions = {}): Promise<void> {
+    await this.#transport.json({ ...options, method: "DELETE", path: "/v1/rules" });
   }
   /** Replaces a run's own rules, in Markdown; "" takes them away. @throws HeddleProblem `rules_invalid`, whose errors have lines */
   setRules(run: string, rules: string, options: CallOptions = {}): Promise<RunView> {

@@ -149,6 +149,18 @@ export interface RulesCheck {
   /** What is no error, and perhaps not meant. */
   notes: { line: number; message: string }[];
 }
+/** Rules that all of a tenant's runs are held to. */
+export interface TenantRules {
+  /** Markdown, as it was set; empty: there are none. */
+  text: string;
+  rules: { line: number; rule: string }[];
+  version: number;
+  updated_at: number | null;
+  /** Live runs that are not held to them yet. */
+  runs_behind: number;
+  notes?: { line: number; message: string }[];
+}
+
 /** What rules would have done in a run as it went. */
 export interface RulesTrial {
   /** The event up to which the log was read. */

@@ -166,7 +166,7 @@ const ruleSchema = z.discriminatedUnion("kind", [
       "a time where the metric has one",
     ),
 ]);
-const rulesFrom = z.enum(["deployment", "run"]);
+const rulesFrom = z.enum(["deployment", "tenant", "run"]);
 const ruleChange = {
   rule: z
     .int()

@@ -75,7 +75,7 @@ const remoteTool = z
   .meta({ id: "RemoteToolView" });
 
 const ruleFields = {
-  from: z.enum(["deployment", "run"]),
+  from: z.enum(["deployment", "tenant", "run"]).describe("Whose rule it is."),
   line: z.int(),
   rule: z.string().describe("As it was understood."),
 };
@@ -94,6 +94,15 @@ const rulesView = z
       max: z.int().describe("How many tasks may work now."),
       by: z.strictObject(ruleFields).nullable().describe("The rule that says so; null: the run's own limits."),
     }),
+    limits: z
+      .array(
+        z.strictObject({
+          limit: z.enum(["tasks", "depth", "children", "tokens", "usd", "tokens_per_task"]),
+          max: z.number(),
+          by: z.strictObject(ruleFields),
+        }),
+      )
+      .describe("Other limits that a rule sets, with that rule."),
   })
   .meta({ id: "Rules" });
 

@@ -11,6 +11,29 @@ export const rulesText = z
 
 export const rulesBody = z.strictObject({ rules: rulesText });
 
+const understood = z.array(
+  z.strictObject({
+    line: z.int().describe("From 1."),
+    rule: z.string().describe("As it was understood; in a bullet, it is the same rule again."),
+  }),
+);
+const notes = z
+  .array(z.strictObject({ line: z.int(), message: z.string() }))
+  .describe("What is no error, and perhaps not meant.");
+
+export const tenantRulesView = z
+  .strictObject({
+    text: z.string().describe("Markdown, as it was set; empty: there are none."),
+    rules: understood,
+    version: z.int().describe("One more with each change; 0: there never were any."),
+    updated_at: z.int().nullable(),
+    runs_behind: z
+      .int()
+      .describe("Live runs that are not held to them yet. Heddle goes on by itself, once a minute at least."),
+    notes: notes.exactOptional(),
+  })
+  .meta({ id: "TenantRules" });
+
 export const rulesTrialView = z
   .strictObject({
     as_of: z.int().describe("The event up to which the log was read."),
@@ -30,14 +53,7 @@ export const rulesTrialView = z
 
 export const rulesCheckView = z
   .strictObject({
-    rules: z.array(
-      z.strictObject({
-        line: z.int().describe("From 1."),
-        rule: z.string().describe("As it was understood; in a bullet, it is the same rule again."),
-      }),
-    ),
-    notes: z
-      .array(z.strictObject({ line: z.int(), message: z.string() }))
-      .describe("What is no error, and perhaps not meant."),
+    rules: understood,
+    notes,
   })
   .meta({ id: "RulesCheck" });

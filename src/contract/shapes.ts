@@ -70,7 +70,7 @@ export interface RemoteToolView {
 
 /** A rule as it was understood. */
 export interface RuleView {
-  from: "deployment" | "run";
+  from: "deployment" | "tenant" | "run";
   line: number;
   rule: string;
 }
@@ -86,6 +86,12 @@ export interface RulesView {
   })[];
   /** How many tasks may work now, and by which rule; null: by the run's own limits. */
   workers: { max: number; by: RuleView | null };
+  /** Other limits that a rule sets, with that rule. */
+  limits: {
+    limit: "tasks" | "depth" | "children" | "tokens" | "usd" | "tokens_per_task";
+    max: number;
+    by: RuleView;
+  }[];
 }
 
 export interface RunView {

@@ -13,6 +13,7 @@ import { type RunId, runIdLike } from "../ids.ts";
 import { importBatchChars, importLineBytesMax } from "../limits.ts";
 import type { Idem, Imported } from "../objects/rpc.ts";
 import { deleteRun, insertRun, setRunName } from "../storage/d1/run-index.ts";
+import { tenantRulesOf } from "../tenant-rules.ts";
 import type { HttpEnv } from "./env.ts";
 import { ask, runObject } from "./objects.ts";
 import { keyRoute } from "./route.ts";
@@ -106,6 +107,8 @@ async function taken(
   const inserted = await insertRun(env.DB, row, quotas.runs);
   try {
     const done = await send(after + at, lines.slice(at));
+    // In place of those of the tenant that it comes from.
+    await ask(runObject(env, tenant, id).holdToTenant(await tenantRulesOf(env.DB, tenant)));
     if (done.run) await setRunName(env.DB, row, done.run.name);
     return { id, ...done };
   } catch (error) {

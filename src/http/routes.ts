@@ -23,6 +23,7 @@ import { rulesRoutes } from "./rules.ts";
 import { runRoutes } from "./runs.ts";
 import { sweepRoute } from "./sweep.ts";
 import { taskRoutes } from "./tasks.ts";
+import { tenantRulesRoutes } from "./tenant-rules.ts";
 import { toolRoutes } from "./tool-calls.ts";
 import { traceRoute } from "./trace.ts";
 import { usageRoutes } from "./usage.ts";
@@ -31,6 +32,7 @@ import { variableRoutes } from "./variables.ts";
 export const routes: readonly Route[] = [
   ...runRoutes,
   ...rulesRoutes,
+  ...tenantRulesRoutes,
   exportRoute,
   ...importRoutes,
   ...contextRoutes,

@@ -14,6 +14,7 @@ import { type RunId, runIdOf } from "../ids.ts";
 import { runTasksDefault, runWorkersDefault } from "../limits.ts";
 import type { CreateRunInput, ForkedContext, LimitsInput } from "../objects/rpc.ts";
 import { deleteRun, insertRun, listRuns } from "../storage/d1/run-index.ts";
+import { tenantRulesOf } from "../tenant-rules.ts";
 import { pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { ask, gateObject, runObject } from "./objects.ts";
@@ -60,6 +61,8 @@ export const runRoutes = [
       const given = body.tools && toolsWithTexts(body.tools, rawAt(text, ["tools"])!);
       requireCallable(given ?? [], env);
       const rules = body.rules === undefined ? undefined : requireRules(body.rules).rules;
+      // They are read before the run's row is there: a change from now on finds a row that is behind.
+      const tenantRules = await tenantRulesOf(env.DB, tenant);
       const id = await newRunId(tenant, idem?.key);
       const depends = body.from !== undefined || typeof body.credential === "string";
       const before = depends && idem && (await ask(runObject(env, tenant, id).createdBefore(idem)));
@@ -86,10 +89,12 @@ export const runRoutes = [
         ...(body.policy?.on_failure === "cancel" && { failFast: true }),
         ...(tools && tools.length > 0 && { tools }),
         ...(rules && { rules: { rules, text: body.rules! } }),
+        ...(tenantRules.version > 0 && { tenantRules }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
       // The row comes first: an object without a row would never be swept. A row without an object is removed by the sweep.
-      const row = { tenant, id, name: body.name ?? null, createdAt: Date.now() };
+      const { version: rulesVersion } = tenantRules;
+      const row = { tenant, id, name: body.name ?? null, createdAt: Date.now(), rulesVersion };
       const inserted = await insertRun(env.DB, row, quotas.runs);
       try {
         return await ask(runObject(env, tenant, id).createRun(input, idem));

@@ -68,6 +68,7 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
   budget: "steer",
   retainRun: "steer",
   setRules: "steer",
+  holdToTenant: "own",
   deleteRun: "steer",
   exportPage: "read",
   turns: "read",

@@ -81,6 +81,14 @@ export interface CreateRunInput {
   notes?: string[];
   redact?: boolean;
   rules?: RulesInput;
+  /** What the tenant holds all of its runs to. */
+  tenantRules?: TenantRules;
+}
+
+/** Rules of a tenant, by their version: what comes late changes nothing. */
+export interface TenantRules {
+  readonly version: number;
+  readonly rules: readonly PlacedRule[];
 }
 
 /** Rules, and the Markdown that they were compiled from. */
@@ -260,6 +268,8 @@ export interface RunSchedulerRpc {
   budget(input: { tokens?: number; usd?: number }, idem?: Idem): Promise<Reply<RunView>>;
   /** How long it is kept after its end, be it over already or not. */
   retainRun(days: number, idem?: Idem): Promise<Reply<RunView>>;
+  /** A run that is live is held to them, if it has not had later ones; false: it has ended. */
+  holdToTenant(rules: TenantRules): Promise<Reply<boolean>>;
   /** In place of the run's own rules before. */
   setRules(input: RulesInput, idem?: Idem): Promise<Reply<RunView>>;
   /** Deletes everything; live tasks are cancelled by it. The D1 row is the caller's. */

@@ -81,6 +81,7 @@ import type {
   Reply,
   RulesInput,
   RunSchedulerRpc,
+  TenantRules,
   ToolCallInput,
   TurnAnswer,
 } from "./rpc.ts";
@@ -102,6 +103,7 @@ import { appendOutside } from "./run/outside-calls.ts";
 import { projectionOf } from "./run/projection.ts";
 import { PullLeases } from "./run/pull-leases.ts";
 import { badCursor, noTask, ok, placeOf, refuse } from "./run/replies.ts";
+import { holdToTenant } from "./run/rules.ts";
 import { RunShell } from "./run/shell.ts";
 import { messageTo } from "./run/task-messages.ts";
 import { contextAt, retryFrom, turnsPage } from "./run/task-turns.ts";
@@ -263,6 +265,17 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run), step.now));
     }, idem);
     // Whether it wants to know of workers' loads may have changed.
+    this.#shell.announceAnew();
+    return reply;
+  }
+
+  async holdToTenant(rules: TenantRules): Promise<Reply<boolean>> {
+    const reply = this.#shell.command<boolean>((step, run) => {
+      // One that has ended is visited when it is reopened.
+      if (isRunEnded(run.state)) return ok(false);
+      holdToTenant(step, run, rules);
+      return ok(true);
+    });
     this.#shell.announceAnew();
     return reply;
   }

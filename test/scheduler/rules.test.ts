@@ -10,7 +10,7 @@ import { needsReservation, reserveTokens } from "../../src/scheduler/budget.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import type { Limits } from "../../src/scheduler/events.ts";
 import { type RulesRefusal, replaceRules, reportLoad } from "../../src/scheduler/rules/evaluate.ts";
-import { type RulesFrom, workersUnder } from "../../src/scheduler/rules/run-rules.ts";
+import { boundsUnder, type RulesFrom, workersUnder } from "../../src/scheduler/rules/run-rules.ts";
 import { RuleTrial } from "../../src/scheduler/rules/trial.ts";
 import { changeBudget, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
 import type { Task } from "../../src/scheduler/task.ts";
@@ -96,6 +96,28 @@ describe("limits", () => {
     set(run, "", "deployment");
     expect(run.state.header.limits).toEqual({ ...run.events("run_created")[0]!.limits });
     expect(run.state.header.rules).toBeUndefined();
+  });
+
+  test("[F1] a tenant's rules bound a run as the deployment's do, and which of them binds is known by its source", () => {
+    const run = new Run({ workers: 20 });
+    set(run, "- at most 8 workers\n- budget 900 tokens", "tenant");
+    set(run, "- at most 12 workers\n- budget 900 tokens", "deployment");
+    const { rules } = run.state.header;
+    const binding = () => rules!.rules[workersUnder(run.state.header).by!];
+    expect([binding(), run.state.header.limits.workers]).toEqual([
+      { from: "tenant", line: 1, rule: { kind: "workers", max: 8 } },
+      8,
+    ]);
+    set(run, "- at most 8 workers\n- when tokens used > 10: halve workers\n- budget 1000 tokens");
+    const bound = () =>
+      boundsUnder(run.state.header).map(({ limit, max, by }) => [limit, max, run.state.header.rules!.rules[by]!.from]);
+    // Of those that say the same, the one that is nearest to whoever may change it.
+    expect(run.state.header.rules!.rules[workersUnder(run.state.header).by!]!.from).toBe("run");
+    expect(bound()).toEqual([["tokens", 900, "tenant"]]);
+    set(run, "", "tenant");
+    expect(bound()).toEqual([["tokens", 900, "deployment"]]);
+    expect(run.state.header.limits.workers).toBe(8);
+    checkState(run.state, run.now);
   });
 
   test("[F1] an old log does not say what was named: what differs from its default was", () => {

@@ -193,7 +193,7 @@ export class World {
     if (isRunEnded(this.#state)) return;
     const lasting = this.#rules?.lasting();
     if (lasting) this.#command((step) => replaceRules(step, "run", lasting));
-    if (lasting) this.#command((step) => replaceRules(step, "deployment", []));
+    if (lasting) this.#command((step) => replaceRules(step, "deployment", []) ?? replaceRules(step, "tenant", []));
     if (this.#state.header.limits.tokens > 0) this.#command((step) => changeBudget(step, { tokens: 1_000_000_000 }));
     if (this.#state.header.limits.nanos) this.#command((step) => changeBudget(step, { nanos: 1e15 }));
     if (this.#state.header.status === "paused") this.#command((step) => resumeRun(step));
@@ -656,7 +656,7 @@ export class World {
 
   #replaceRules(): void {
     const placed = this.#rules!.some();
-    const from = this.random.chance(0.2) ? "deployment" : "run";
+    const from = this.random.chance(0.2) ? "deployment" : this.random.chance(0.2) ? "tenant" : "run";
     this.#command((step) => replaceRules(step, from, placed));
   }
 

@@ -40,6 +40,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   // Async: it waits between two calls. Beside the objects and the door, which both call objects.
   "object-calls": { imports: ["errors"], types: ["objects"] },
   // Carried on by the door and by the sweep.
+  "tenant-rules": { imports: ["limits", "errors", "rules", "storage/d1", "within"], types: ["objects"] },
   "tenant-deletion": { imports: ["limits", "storage/d1"], types: ["objects"] },
   // A hash that is not async exists in node:crypto alone.
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
@@ -73,6 +74,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "served-by",
       "storage",
       "tenant-deletion",
+      "tenant-rules",
     ],
     packages: [/^cloudflare:workers$/],
   },
@@ -100,6 +102,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "contract",
       "object-calls",
       "tenant-deletion",
+      "tenant-rules",
       "rules",
       // A fold of the log, with the scheduler's own rules.
       "scheduler/rules/trial",

@@ -4,6 +4,7 @@ import type { Command } from "../command.ts";
 import { auditActs } from "./audit.ts";
 import { credentialActs } from "./credentials.ts";
 import { keyActs } from "./keys.ts";
+import { rulesActs } from "./rules.ts";
 import { type Acts, complain } from "./shared.ts";
 import { tenantActs } from "./tenants.ts";
 
@@ -11,6 +12,7 @@ const things: Readonly<Record<string, Acts>> = {
   tenants: tenantActs,
   keys: keyActs,
   credentials: credentialActs,
+  rules: rulesActs,
   audit: auditActs,
 };
 
@@ -19,14 +21,14 @@ const acts = [...new Set(Object.values(things).flatMap((thing) => Object.keys(th
 export const adminCommand: Command = {
   name: "admin",
   group: "Set up",
-  summary: "tenants, keys, credentials at providers, the audit log",
+  summary: "tenants, keys, credentials at providers, rules, the audit log",
   words: [
     { name: "THING", choices: Object.keys(things) },
     { name: "ACT", choices: acts, optional: true },
     { name: "ARGUMENT", optional: true, many: true },
   ],
   flags: {
-    tenant: { value: "TENANT", about: "credentials, audit: of that tenant, by the operator" },
+    tenant: { value: "TENANT", about: "credentials, rules, audit: of that tenant, by the operator" },
     all: { about: "audit: of all tenants, by the operator" },
     name: { value: "NAME", about: "keys create: whose key it is, for people" },
     scope: {
@@ -54,8 +56,8 @@ export const adminCommand: Command = {
     yes: { about: "tenants delete: don't ask; needed where there is no terminal to ask on" },
     json: { about: "one JSON object a line, as the API has it" },
   },
-  ask: "Name what to look at or change: tenants, keys, credentials or audit.",
-  about: `Looks after tenants, as the operator of the server or, for its own credentials and audit log, as a tenant.
+  ask: "Name what to look at or change: tenants, keys, credentials, rules or audit.",
+  about: `Looks after tenants, as the operator of the server or, for its own credentials, rules and audit log, as a tenant.
 
   tenants [list]             all tenants
   tenants create NAME        prints the new tenant's id
@@ -70,9 +72,12 @@ export const adminCommand: Command = {
   credentials set NAME       reads the provider's key from stdin
   credentials delete NAME    tasks of runs that use it then fail
   credentials reseal         after a change of HEDDLE_CREDENTIALS_KEY: seals them all under the new one
+  rules [list]               the rules that all of a tenant's runs are held to
+  rules set FILE             for new runs and live ones; "-" for stdin
+  rules delete               they hold nobody any more
   audit [list]               what was done, by whom and when
 
-KEY is a key's id, as "keys list" shows it. "credentials" and "audit" are about the tenant of HEDDLE_API_KEY, whose key needs the
+KEY is a key's id, as "keys list" shows it. "credentials", "rules" and "audit" are about the tenant of HEDDLE_API_KEY, whose key needs the
 scope tenant_admin; with --tenant, or --all, they ask as the operator.`,
   more: `The operator's secret is read from HEDDLE_ADMIN_SECRET (default hdl_local_admin, which only local mode knows), and no secret from
 the command line, where others could see it.

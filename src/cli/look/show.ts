@@ -1,7 +1,7 @@
 /** `heddle show` */
 
 import type { Heddle } from "../../client/heddle.ts";
-import type { RuleView, RunView, TaskState, TaskView } from "../../client/replies.ts";
+import type { RulesView, RuleView, RunView, TaskState, TaskView } from "../../client/replies.ts";
 import { duration } from "../../duration.ts";
 import { tasksShownDefault } from "../../limits.ts";
 import type { Command } from "../command.ts";
@@ -119,14 +119,25 @@ function workersText({ rules }: RunView): string | undefined {
 
 const ruleText = ({ from, line, rule }: RuleView): string => `line ${line} of the ${from}'s rules: ${oneLine(rule)}`;
 
-/** Those with a condition that hold now, or did. */
+const limitWords: Readonly<Record<RulesView["limits"][number]["limit"], string>> = {
+  tasks: "tasks",
+  depth: "depth",
+  children: "children",
+  tokens: "tokens",
+  usd: "dollars",
+  tokens_per_task: "tokens of a task",
+};
+
+/** Those that bind a limit, and those with a condition that hold now, or did. */
 function rulesText({ rules }: RunView): string | undefined {
   if (!rules) return undefined;
   const fired = rules.rules.filter((rule) => rule.fired);
-  if (fired.length === 0) return `${rules.rules.length}`;
-  return fired
-    .map((rule) => `${rule.on ? "holds now" : "held before"} (fired ${rule.fired}×): ${ruleText(rule)}`)
-    .join("\n");
+  const binding = rules.limits.map(({ limit, by }) => `${limitWords[limit]}: ${ruleText(by)}`);
+  if (fired.length + binding.length === 0) return `${rules.rules.length}`;
+  const held = fired.map(
+    (rule) => `${rule.on ? "holds now" : "held before"} (fired ${rule.fired}×): ${ruleText(rule)}`,
+  );
+  return [...binding, ...held].join("\n");
 }
 
 function sayTask(task: TaskView): void {

@@ -1,8 +1,9 @@
-/** `heddle rules check`, `heddle rules try` and `heddle rules set` */
+/** `heddle rules check`, `heddle rules try`, `heddle rules set` and `heddle rules tenant` */
 
 import type { RulesTrial } from "../../client/replies.ts";
 import type { Compiled } from "../../rules/parse.ts";
 import { sentenceOf } from "../../rules/print.ts";
+import { rulesActs } from "../admin/rules.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -11,36 +12,49 @@ import { note, say, sayJson, sayTable } from "../screen/output.ts";
 import { seeHelp, UsageError } from "../usage.ts";
 import { noteRules, readRules } from "./rules-file.ts";
 
-const ask = 'Say what is to be done with which file: "check FILE", "try FILE RUN" or "set FILE RUN".';
+const ask = 'Say what is to be done with which file: "check FILE", "try FILE RUN", "set FILE RUN" or "tenant [FILE]".';
 
 export const rulesCommand: Command = {
   name: "rules",
   group: "Steer",
-  summary: "say what a file of rules means, try it on a run, or give it to one",
+  summary: "say what a file of rules means, try it on a run, or give it to one or to all",
   words: [
-    { name: "ACTION", choices: ["check", "try", "set"] },
-    { name: "FILE", names: "file" },
+    { name: "ACTION", choices: ["check", "try", "set", "tenant"] },
+    { name: "FILE", names: "file", optional: true },
     { name: "RUN", names: "run", optional: true },
   ],
   flags: {
     json: {
-      about: 'of check {"rules", "notes"} or {"errors"}, of try {"as_of", "rules"}, of set the run, as one JSON object',
+      about:
+        'of check {"rules", "notes"} or {"errors"}, of try {"as_of", "rules"}, of set the run, of tenant\n{"text", "rules", …}, as one JSON object',
     },
   },
   ask,
   about: `check FILE reads rules in Markdown ("-" for stdin), in which every bullet is a rule, and prints each as it was understood,
 with its line. What is no rule is told of as FILE:LINE, all of it at once. No server is asked.
 try FILE RUN says what they would have done in a run as it went, by its log, which may have ended; nothing is changed.
-set FILE RUN gives them to a run in place of its own before; a file without bullets takes them away.`,
+set FILE RUN gives them to a run in place of its own before; a file without bullets takes them away.
+tenant shows the rules that all of the tenant's runs are held to, beside their own; tenant FILE sets them, for live runs too, and needs
+a key of the scope tenant_admin ("heddle admin rules" does the same, and is the operator's way).`,
   more: `Exit status: 0 all of them are rules, and the run has them; 1 some are not, or the server refused; 2 usage, or the file
 can't be read; 3 server not reached.
 
 Examples:
   heddle rules check RESOURCES.md
   heddle rules try RESOURCES.md run_…
-  heddle rules set RESOURCES.md run_…`,
-  run: async ({ flags, words: [action, path, run] }) => {
-    const file = readRules(path!);
+  heddle rules set RESOURCES.md run_…
+  heddle rules tenant OURS.md`,
+  run: async (given) => {
+    const {
+      flags,
+      words: [action, path, run],
+    } = given;
+    if (action === "tenant") {
+      if (run !== undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
+      return path === undefined ? rulesActs.list!.run(given) : rulesActs.set!.run(given, path);
+    }
+    if (path === undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
+    const file = readRules(path);
     const { compiled } = file;
     if (action !== "check" && run === undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
     if (action === "check" && run !== undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
@@ -49,7 +63,7 @@ Examples:
       return compiled.ok ? exitStatus.ok : exitStatus.failed;
     }
     if (action === "check" && compiled.ok) sayRules(compiled);
-    noteRules(file, path!);
+    noteRules(file, path);
     if (!compiled.ok) return exitStatus.failed;
     if (action === "check") return exitStatus.ok;
     if (action === "try") {

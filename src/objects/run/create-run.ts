@@ -12,7 +12,7 @@ import { namedLimits } from "../../scheduler/rules/run-rules.ts";
 import { Step } from "../../scheduler/step.ts";
 import type { CreateRunInput, Idem, LimitsInput, Reply } from "../rpc.ts";
 import { forkAll } from "./forks.ts";
-import { holdToDeployment } from "./rules.ts";
+import { holdToDeployment, holdToTenant } from "./rules.ts";
 import type { RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
 
@@ -95,6 +95,7 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
     throw new Fault("not_ready", `HEDDLE_RULES, line ${line}: ${message}`);
   }
   holdToDeployment(step, shell.rules);
+  if (input.tenantRules) holdToTenant(step, run, input.tenantRules);
   if (input.rules) replaceRules(step, "run", input.rules.rules, input.rules.text);
   if (input.root) {
     // A refusal must leave no run behind: the fault rolls the transaction back.

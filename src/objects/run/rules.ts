@@ -2,15 +2,24 @@
 
 import type { RulesView } from "../../contract/shapes.ts";
 import type { TaskSpec } from "../../contract/task-spec.ts";
+import { usdOf } from "../../prices/price.ts";
 import { type Compiled, compileRules } from "../../rules/parse.ts";
 import { sentenceOf } from "../../rules/print.ts";
 import type { PlacedRule } from "../../rules/rule.ts";
 import { wantedPriority } from "../../scheduler/create-tasks.ts";
 import { replaceRules } from "../../scheduler/rules/evaluate.ts";
-import { type RunRule, workersUnder } from "../../scheduler/rules/run-rules.ts";
+import {
+  boundsUnder,
+  type RulesFrom,
+  type RunRule,
+  rulesSources,
+  workersUnder,
+} from "../../scheduler/rules/run-rules.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { hostedPool, type Task } from "../../scheduler/task.ts";
+import type { TenantRules } from "../rpc.ts";
+import type { LoadedRun } from "./loaded-run.ts";
 
 /** `HEDDLE_RULES`: rules that hold for every run of the deployment. */
 export const deploymentRules = ({ HEDDLE_RULES }: { readonly HEDDLE_RULES?: string }): Compiled | undefined =>
@@ -18,11 +27,25 @@ export const deploymentRules = ({ HEDDLE_RULES }: { readonly HEDDLE_RULES?: stri
 
 /** Holds a run to the deployment's rules as they are now. Ones that can't be read change nothing: /health says so. */
 export function holdToDeployment(step: Step, compiled: Compiled | undefined): void {
-  if (compiled?.ok === false) return;
-  const { rules } = step.state.header;
-  const held = (rules?.rules ?? []).flatMap(({ from, line, rule }) => (from === "deployment" ? [{ line, rule }] : []));
-  const wanted: readonly PlacedRule[] = compiled?.rules ?? [];
-  if (JSON.stringify(held) !== JSON.stringify(wanted)) replaceRules(step, "deployment", wanted);
+  if (compiled?.ok !== false) holdTo(step, "deployment", compiled?.rules ?? []);
+}
+
+/** Holds a run to its tenant's rules, unless it has had a later version of them. */
+export function holdToTenant(step: Step, { store }: LoadedRun, { version, rules }: TenantRules): void {
+  const held = Number(store.meta(heldVersion) ?? -1);
+  if (version <= held) return;
+  holdTo(step, "tenant", rules);
+  store.setMeta(heldVersion, String(version));
+}
+
+const heldVersion = "tenant_rules";
+
+function holdTo(step: Step, from: RulesFrom, all: readonly PlacedRule[]): void {
+  const { rules, unpricedTokens } = step.state.header;
+  // Where tokens without a price are spent nobody can say what is left of a budget in money; the other rules hold all the same.
+  const wanted = unpricedTokens ? all.filter(({ rule }) => rule.kind !== "money") : all;
+  const held = (rules?.rules ?? []).flatMap(({ from: of, line, rule }) => (of === from ? [{ line, rule }] : []));
+  if (JSON.stringify(held) !== JSON.stringify(wanted)) replaceRules(step, from, wanted);
 }
 
 export interface Ruled {
@@ -39,7 +62,9 @@ export function withRuledModel(
 ): Ruled {
   if (!header.rules || (spec.pool ?? creator?.pool ?? hostedPool) !== hostedPool) return { spec };
   const priority = wantedPriority(spec, creator, root === true);
-  for (const { from, line, rule } of header.rules.rules) {
+  const { rules } = header.rules;
+  const fromAbove = rulesSources.flatMap((source) => rules.filter(({ from }) => from === source));
+  for (const { from, line, rule } of fromAbove) {
     if (rule.kind !== "model" || !(rule.side === "below" ? priority < rule.priority : priority > rule.priority))
       continue;
     const own = spec.on_failure?.task;
@@ -71,6 +96,11 @@ export function rulesView({ header }: RunState): RulesView | null {
       };
     }),
     workers: { max, by: binding ? named(binding) : null },
+    limits: boundsUnder(header).map(({ limit, max: most, by: place }) => ({
+      limit,
+      max: limit === "usd" ? usdOf(most) : most,
+      by: named(rules.rules[place]!),
+    })),
   };
 }
 

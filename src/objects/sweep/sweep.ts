@@ -13,6 +13,8 @@ import {
   uncheckedRuns,
 } from "../../storage/d1/run-index.ts";
 import { countFailures, listFailures } from "../../storage/d1/sweep-state.ts";
+import { type BehindRow, findTenantRules, runsBehind } from "../../storage/d1/tenant-rules.ts";
+import { compiledRow, holdRun } from "../../tenant-rules.ts";
 import { runStub } from "../env.ts";
 import { type Pass, runPass, type SweepEnv } from "./pass.ts";
 
@@ -22,9 +24,13 @@ const passes: readonly Pass<SweptRow>[] = [
   { name: "ended", page: uncheckedRuns, visit: visitRun },
 ];
 
+/** Live runs that their tenant's rules have not come to. */
+const rulesPass: Pass<BehindRow> = { name: "rules", page: runsBehind, visit: visitBehind };
+
 /** Makes each pass once; one that breaks off does not keep the others from theirs. Never throws. */
 export async function sweepRuns(env: SweepEnv): Promise<void> {
   for (const pass of passes) await quietly(pass.name, () => runPass(env, pass));
+  await quietly(rulesPass.name, () => runPass(env, rulesPass));
   await quietly("report", () => reportFailures(env));
 }
 
@@ -48,6 +54,12 @@ async function visitRun(env: SweepEnv, row: SweptRow): Promise<void> {
     // A row that is younger may belong to a creation under way.
     await deleteRun(env.DB, row, Date.now() - orphanRowMs);
   } else throw new Error(reply.fault.detail ?? reply.fault.code);
+}
+
+/** Its tenant's rules have changed since it had them. */
+async function visitBehind(env: SweepEnv, row: BehindRow): Promise<void> {
+  const ports = { db: env.DB, run: (tenant: string, run: string) => runStub(env, tenant, run) };
+  await holdRun(ports, row, compiledRow(await findTenantRules(env.DB, row.tenant)));
 }
 
 /** The operator's line, as often as the sweep comes and while there are any: docs/operating.md. */

@@ -9,7 +9,10 @@ import type { Limits } from "../events.ts";
 import type { RunHeader } from "../state.ts";
 
 /** Who sets rules, above all others first: those above a run bound it, and only its own replace a default. */
-export type RulesFrom = "deployment" | "run";
+export const rulesSources = ["deployment", "tenant", "run"] as const;
+export type RulesFrom = (typeof rulesSources)[number];
+/** The run's own before those above it: of two that say the same, the run's is the one to change. */
+const fromBelow = rulesSources.toReversed();
 
 export interface RunRule extends PlacedRule {
   readonly from: RulesFrom;
@@ -76,7 +79,7 @@ export function limitsUnder(header: RunHeader, given: Limits, rules: readonly Ru
   const held = (limit: NamedLimit): number => {
     const own = saidOf(rules, "run", limit);
     const mine = isNamed(header, given, limit) ? Math.min(given[limit], own ?? given[limit]) : (own ?? given[limit]);
-    return Math.min(mine, saidOf(rules, "deployment", limit) ?? mine);
+    return Math.min(mine, saidOf(rules, "tenant", limit) ?? mine, saidOf(rules, "deployment", limit) ?? mine);
   };
   const tokens = rules.flatMap(({ rule }) => (rule.kind === "tokens" ? [rule.max] : []));
   const nanos = rules.flatMap(({ rule }) => (rule.kind === "money" ? [rule.nanos] : []));
@@ -91,6 +94,30 @@ export function limitsUnder(header: RunHeader, given: Limits, rules: readonly Ru
     tokens: strictest(given.tokens, ...tokens),
     ...(money > 0 && { nanos: money }),
   };
+}
+
+/** What a rule bounds, by the name that the wire has for it. */
+export type BoundLimit = "tasks" | "depth" | "children" | "tokens" | "usd" | "tokens_per_task";
+
+/** The limits, workers apart, that a rule sets now: of several that say the same the run's own, and the first of its lines. */
+export function boundsUnder({ limits, rules }: RunHeader): { limit: BoundLimit; max: number; by: number }[] {
+  if (!rules) return [];
+  const bounds: { limit: BoundLimit; max: number; by: number }[] = [];
+  const note = (limit: BoundLimit, max: number, saidBy: (rule: Rule) => number | undefined): void => {
+    for (const from of fromBelow) {
+      const by = rules.rules.findIndex((one) => one.from === from && saidBy(one.rule) === max);
+      if (by < 0) continue;
+      bounds.push({ limit, max, by });
+      return;
+    }
+  };
+  for (const limit of ["tasks", "depth", "children"] as const)
+    note(limit, limits[limit], (rule) => (rule.kind === limit ? rule.max : undefined));
+  note("tokens", limits.tokens, (rule) => (rule.kind === "tokens" ? rule.max : undefined));
+  note("usd", limits.nanos ?? 0, (rule) => (rule.kind === "money" ? rule.nanos : undefined));
+  const perTask = least(rules.rules.flatMap(({ rule }) => (rule.kind === "task_tokens" ? [rule.max] : [])));
+  note("tokens_per_task", perTask ?? 0, (rule) => (rule.kind === "task_tokens" ? rule.max : undefined));
+  return bounds;
 }
 
 /** Tokens that each task may use by itself; 0: no rule says. */
@@ -125,7 +152,7 @@ export function workersUnder(header: RunHeader): Bound {
   let bound: Bound = isNamed(header, given, "workers")
     ? { max: given.workers, by: undefined }
     : { max: defaults.runWorkersMax, by: undefined };
-  for (const from of ["run", "deployment"] as const) {
+  for (const from of fromBelow) {
     const own = boundBy(header, from);
     if (own && (own.max < bound.max || (own.max === bound.max && bound.by === undefined))) bound = own;
   }

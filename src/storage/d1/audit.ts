@@ -8,6 +8,8 @@ export type Act =
   | "tenant_created"
   | "tenant_deleted"
   | "quotas_set"
+  | "rules_set"
+  | "rules_deleted"
   | "key_created"
   | "key_rotated"
   | "key_revoked"

@@ -30,22 +30,22 @@ export interface RunName {
 
 /**
  * Inserts an active run; false when there already is a row of that id, which is left as it is.
- * `quota`: how many live ones the tenant may have, this one included.
+ * `rulesVersion`: of the tenant's rules that it will be created with. `quota`: how many live ones the tenant may have, this one included.
  * @throws Fault quota_exceeded; unauthorized when the tenant is being deleted
  */
 export async function insertRun(
   db: D1Database,
-  run: RunName & { readonly name: string | null; readonly createdAt: number },
+  run: RunName & { readonly name: string | null; readonly createdAt: number; readonly rulesVersion?: number },
   quota = Number.MAX_SAFE_INTEGER,
 ): Promise<boolean> {
   const { meta } = await db
     .prepare(
-      `INSERT INTO runs (tenant, id, name, status, created_at)
-       SELECT ?1, ?2, ?3, 'active', ?4 WHERE ${isLive("?1")}
+      `INSERT INTO runs (tenant, id, name, status, created_at, rules_version)
+       SELECT ?1, ?2, ?3, 'active', ?4, ?6 WHERE ${isLive("?1")}
        AND (?5 = ${Number.MAX_SAFE_INTEGER} OR ?5 > (SELECT COUNT(*) FROM runs WHERE tenant = ?1 AND ended_at IS NULL))
        ON CONFLICT DO NOTHING`,
     )
-    .bind(run.tenant, run.id, run.name, run.createdAt, quota)
+    .bind(run.tenant, run.id, run.name, run.createdAt, quota, run.rulesVersion ?? 0)
     .run();
   if (meta.changes > 0) return true;
   const there = await db.prepare("SELECT 1 FROM runs WHERE tenant = ? AND id = ?").bind(run.tenant, run.id).first();

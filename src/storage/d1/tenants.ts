@@ -56,6 +56,7 @@ export const tablesOfTenants = [
   "credentials",
   "idempotency",
   "sweep_failures",
+  "tenant_rules",
   "usage",
   "usage_positions",
 ] as const;
