@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { keyPattern } from "../ids.ts";
 import * as limits from "../limits.ts";
+import { type FindingKind, findingKinds } from "../rules/finding-kinds.ts";
 import { progressSchema } from "./lease-requests.ts";
 import { credentialName } from "./provider-requests.ts";
 import { remoteToolName } from "./remote-tools.ts";
@@ -124,6 +125,7 @@ const ruleWorkers = z.strictObject({
   label: text(2 * limits.labelCharsMax + 1).exactOptional(),
   pool: poolName.exactOptional(),
 });
+const findingKind = z.enum(Object.keys(findingKinds) as [FindingKind, ...FindingKind[]]);
 const ruleMax = (kind: "tasks" | "depth" | "children" | "tokens" | "task_tokens", most: number) =>
   z.strictObject({
     kind: z.literal(kind),
@@ -132,6 +134,19 @@ const ruleMax = (kind: "tasks" | "depth" | "children" | "tokens" | "task_tokens"
       .min(kind === "children" ? 0 : 1)
       .max(most),
   });
+const findingRule = z
+  .strictObject({
+    kind: z.literal("finding"),
+    finding: findingKind,
+    off: z.literal(true).exactOptional(),
+    knob: z.enum(["after", "above", "from"]).exactOptional(),
+    value: z.number().min(0).max(1_000_000_000).exactOptional(),
+  })
+  .refine(
+    ({ finding, off, knob, value }) =>
+      off ? (knob ?? value) === undefined : value !== undefined && knob !== undefined && knob in findingKinds[finding],
+    "off, or a number of what the finding has",
+  );
 const ruleSchema = z.discriminatedUnion("kind", [
   ruleWorkers,
   ruleMax("tasks", limits.runTasksMax),
@@ -139,6 +154,7 @@ const ruleSchema = z.discriminatedUnion("kind", [
   ruleMax("children", limits.runTasksMax),
   ruleMax("tokens", Number.MAX_SAFE_INTEGER),
   ruleMax("task_tokens", Number.MAX_SAFE_INTEGER),
+  findingRule,
   z.strictObject({ kind: z.literal("money"), nanos: seq }),
   z.strictObject({
     kind: z.literal("model"),

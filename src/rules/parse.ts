@@ -138,7 +138,14 @@ function windowOf(condition: Part<Condition>): Partial<Condition> {
 const isJoint = ({ kind, text }: Token): boolean =>
   (kind === "sign" && (text === "," || text === ";")) || (kind === "word" && text === "and");
 
-const heads: readonly (readonly string[])[] = [["at", "most"], ["budget"], ["use", "model"], ["when"]];
+const heads: readonly (readonly string[])[] = [
+  ["at", "most"],
+  ["budget"],
+  ["use", "model"],
+  ["finding"],
+  ["no", "finding"],
+  ["when"],
+];
 const headOf = (tokens: readonly Token[]): readonly string[] | undefined =>
   heads.find((words) => words.every((word, i) => tokens[i]?.kind === "word" && tokens[i]?.text === word));
 
@@ -215,7 +222,11 @@ function notesOn(rules: readonly PlacedRule[], comments: readonly Line[]): RuleN
     const about = subjectOf(rule);
     const other = first.get(about);
     if (other === undefined) first.set(about, line);
-    else notes.push({ line, message: `line ${other} is about the same: the stricter holds` });
+    else
+      notes.push({
+        line,
+        message: `line ${other} is about the same: ${rule.kind === "finding" ? "this line" : "the stricter"} holds`,
+      });
   }
   for (const { line, text } of comments) {
     if (notes.length >= rulesErrorsMax) break;
@@ -227,5 +238,6 @@ function notesOn(rules: readonly PlacedRule[], comments: readonly Line[]): RuleN
 
 function subjectOf(rule: Exclude<Rule, { kind: "when" }>): string {
   if (rule.kind === "workers") return `workers ${rule.label ?? ""}\n${rule.pool ?? ""}`;
+  if (rule.kind === "finding") return `finding ${rule.finding} ${"knob" in rule ? rule.knob : ""}`;
   return rule.kind === "model" ? `model ${rule.side} ${rule.priority}` : rule.kind;
 }

@@ -73,6 +73,7 @@ function matchOne<Made>({ form, parts }: Pattern<Made>, tokens: readonly Token[]
     at = read.next;
   }
   if (at < tokens.length) return { at, expected: "the end" };
+  outside ??= form.refuses?.(values as Slots);
   return outside === undefined
     ? { made: form.make(values as Slots) }
     : { at: at + 1, expected: "the end", error: outside };

@@ -1,7 +1,8 @@
 /** Rules as sentences: what was understood. To parse one gives the same rule again. */
 
 import { unreachable } from "../errors/assert.ts";
-import type { Action, Condition, Metric, Rule, WorkersLimit } from "./rule.ts";
+import type { FindingKnob } from "./finding-kinds.ts";
+import type { Action, Condition, FindingRule, Metric, Rule, WorkersLimit } from "./rule.ts";
 import { quoted } from "./tokens.ts";
 import { counted, countText, moneyText, timeText } from "./values.ts";
 
@@ -24,11 +25,18 @@ export function sentenceOf(rule: Rule): string {
       return `budget ${counted(rule.max, "token")} per task`;
     case "model":
       return `use model ${quoted(rule.model)} for priority ${rule.side} ${rule.priority}`;
+    case "finding":
+      return "off" in rule ? `no finding ${rule.finding}` : `finding ${rule.finding} ${rule.knob} ${knobText(rule)}`;
     case "when":
       return `when ${conditionText(rule)}: ${actionText(rule.action)}`;
     default:
       return unreachable(rule);
   }
+}
+
+function knobText({ knob, value }: Extract<FindingRule, { knob: FindingKnob }>): string {
+  if (knob === "after") return timeText(value);
+  return knob === "above" ? `${value}%` : countText(value);
 }
 
 const workers = ({ max, label, pool }: WorkersLimit): string =>

@@ -3,6 +3,8 @@
  * old log must replay.
  */
 
+import type { FindingKind, FindingKnob } from "./finding-kinds.ts";
+
 /** Which tasks a number of workers is about; all, where neither is named. */
 export interface Scope {
   /** Tasks that have this label, or, as `name=value`, this label with this value. */
@@ -22,7 +24,14 @@ export type Limit =
   | { readonly kind: "tasks" | "depth" | "children" | "tokens" | "task_tokens"; readonly max: number }
   | { readonly kind: "money"; readonly nanos: number }
   /** Tasks of a priority below, or above, that. */
-  | { readonly kind: "model"; readonly model: string; readonly side: "below" | "above"; readonly priority: number };
+  | { readonly kind: "model"; readonly model: string; readonly side: "below" | "above"; readonly priority: number }
+  | FindingRule;
+
+/** From when on a finding speaks, or that it does not. */
+export type FindingRule =
+  | { readonly kind: "finding"; readonly finding: FindingKind; readonly off: true }
+  /** `value`: milliseconds after, percent above, a number from. */
+  | { readonly kind: "finding"; readonly finding: FindingKind; readonly knob: FindingKnob; readonly value: number };
 
 export type Metric = "tokens_used" | "money_used" | "provider_errors" | "queue_wait_p95" | "worker_load";
 export type Op = ">" | ">=" | "<" | "<=";

@@ -1,6 +1,7 @@
 /** What somebody may have meant: words that nobody knows become the nearest ones that rules have, and others' words ours. */
 
 import { typoLettersMax } from "../limits.ts";
+import { findingKinds } from "./finding-kinds.ts";
 import { patternsOf, wordsOf } from "./pattern.ts";
 import { actionForms, alternates, conditionForms, limitForms } from "./table.ts";
 import { quoted, type Token, tokensOf } from "./tokens.ts";
@@ -17,6 +18,7 @@ const vocabulary = [
     "then",
     "and",
     ...patternWords,
+    ...Object.keys(findingKinds),
     ...Object.values(alternates).flat(),
     ...operatorWords,
     ...timeWords.filter((word) => word.length > 2),
@@ -70,6 +72,12 @@ const phrases: readonly (readonly [theirs: string, ours: string])[] = [
   ["workers for the", "workers for"],
   ["for tasks with priority", "for priority"],
   ["per tasks", "per task"],
+  ["findings", "finding"],
+  ["ignore finding", "no finding"],
+  ["without finding", "no finding"],
+  ["over", "above"],
+  ["more than", "above"],
+  ["at least", "from"],
 ];
 
 const known = new Set([

@@ -7,7 +7,8 @@
 
 import { runDepthMax, runTasksMax, runUsdMax, runWorkersMax } from "../limits.ts";
 import { nanosOf } from "../prices/price.ts";
-import type { Action, Condition, Limit, Metric, Unit, WorkersLimit } from "./rule.ts";
+import { type FindingKind, type FindingKnob, knobsOf } from "./finding-kinds.ts";
+import type { Action, Condition, FindingRule, Limit, Metric, Unit, WorkersLimit } from "./rule.ts";
 import { countText, type Slots } from "./values.ts";
 
 export interface Form<Part> {
@@ -20,6 +21,8 @@ export interface Form<Part> {
   /** The least and the most that the slots `count` and `money` may be. */
   readonly from?: number;
   readonly upTo?: number;
+  /** Why these values don't go together. */
+  readonly refuses?: (slots: Slots) => string | undefined;
   readonly make: (slots: Slots) => Part;
 }
 
@@ -52,7 +55,7 @@ const workersForms: readonly Form<WorkersLimit>[] = [
   },
 ];
 
-export const limitForms: readonly Form<Limit>[] = [
+export const boundForms: readonly Form<Limit>[] = [
   ...workersForms,
   {
     pattern: "at most {count} tasks",
@@ -118,6 +121,50 @@ export const limitForms: readonly Form<Limit>[] = [
     make: ({ model, priority }) => ({ kind: "model", model, side: "above", priority }),
   },
 ];
+
+const knob = (name: FindingKnob) => ({
+  refuses: ({ finding }: Slots) => (knobsOf(finding)[name] === undefined ? knobsText(finding) : undefined),
+});
+const findingRule = (finding: FindingKind, name: FindingKnob, value: number): FindingRule => ({
+  ...{ kind: "finding", finding, knob: name, value },
+});
+
+export const findingForms: readonly Form<FindingRule>[] = [
+  {
+    pattern: "no finding {finding}",
+    example: "no finding straggler",
+    unit: "a kind of finding",
+    does: "The run's findings have none of this kind.",
+    make: ({ finding }) => ({ kind: "finding", finding, off: true }),
+  },
+  {
+    pattern: "finding {finding} after {time}",
+    example: "finding starvation after 2 minutes",
+    unit: "time",
+    does: "It speaks only from that time on.",
+    ...knob("after"),
+    make: ({ finding, time }) => findingRule(finding, "after", time),
+  },
+  {
+    pattern: "finding {finding} above {percent}",
+    example: "finding contention above 30%",
+    unit: "a share",
+    does: "… only from that share on.",
+    ...knob("above"),
+    make: ({ finding, percent }) => findingRule(finding, "above", percent),
+  },
+  {
+    pattern: "finding {finding} from {count}",
+    example: "finding excessive_branching from 200",
+    unit: "a number, 1 to 1,000,000,000",
+    does: "… only from that number on.",
+    upTo: 1_000_000_000,
+    ...knob("from"),
+    make: ({ finding, count }) => findingRule(finding, "from", count),
+  },
+];
+
+export const limitForms: readonly Form<Limit>[] = [...boundForms, ...findingForms];
 
 type Given = Pick<Slots, "op"> & Partial<Slots>;
 const measured = (metric: Metric, unit: Unit, value: number, { op, window }: Given): Condition => ({
@@ -219,6 +266,15 @@ export const actionForms: readonly Form<Action>[] = [
 
 function uncapitalised(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+const knobWords: Readonly<Record<FindingKnob, string>> = { after: "after TIME", above: "above N%", from: "from N" };
+
+/** Of another kind's knob. */
+function knobsText(finding: FindingKind): string {
+  const knobs = Object.keys(knobsOf(finding)) as FindingKnob[];
+  if (knobs.length === 0) return `${finding} has no threshold: say "no finding ${finding}", or nothing`;
+  return `${finding} can be set with ${knobs.map((one) => `"${knobWords[one]}"`).join(" or ")}`;
 }
 
 /** Words that mean the same in rules; the first is what patterns say. */

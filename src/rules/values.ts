@@ -3,6 +3,7 @@
 import { keyPattern } from "../ids.ts";
 import { labelCharsMax, nameCharsMax, ruleWindowMsMax, ruleWindowMsMin } from "../limits.ts";
 import { nanosOf, nanosPerUsd } from "../prices/price.ts";
+import { type FindingKind, isFindingKind } from "./finding-kinds.ts";
 import type { Op } from "./rule.ts";
 import type { Token } from "./tokens.ts";
 
@@ -18,6 +19,7 @@ export interface Slots {
   label: string;
   pool: string;
   op: Op;
+  finding: FindingKind;
 }
 export type Slot = keyof Slots;
 
@@ -142,6 +144,17 @@ const name =
     return error === undefined ? { ok: true, value: token.text, next: at + 1 } : wrong(error);
   };
 
+/** `retry_storm` or `retry storm`. */
+const finding: Reader<FindingKind> = (tokens, at) => {
+  const words = [tokens[at], tokens[at + 1]].flatMap((token) => (token?.kind === "word" ? [token.text] : []));
+  const two = words.join("_");
+  if (words.length === 2 && isFindingKind(two)) return { ok: true, value: two, next: at + 2 };
+  const [one] = words;
+  if (one === undefined) return nothing;
+  if (isFindingKind(one)) return { ok: true, value: one, next: at + 1 };
+  return wrong(`"${tokens[at]!.raw}" is no finding that a rule can be about (docs/findings.md)`);
+};
+
 const within = (text: string, max: number): string | undefined =>
   text.length > 0 && text.length <= max ? undefined : `a name has 1 to ${max} characters`;
 
@@ -192,6 +205,7 @@ export const slots: { readonly [Name in Slot]: { readonly read: Reader<Slots[Nam
     what: 'a pool in quotes, as "laptop"',
   },
   op: { read: op, what: ">, >=, < or <=" },
+  finding: { read: finding, what: "a kind of finding, as starvation" },
 };
 
 export const countText = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/gu, ",");

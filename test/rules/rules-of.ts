@@ -9,6 +9,7 @@ import {
   runUsdMax,
   runWorkersMax,
 } from "../../src/limits.ts";
+import { type FindingKind, type FindingKnob, findingKinds, knobsOf } from "../../src/rules/finding-kinds.ts";
 import type { Action, Condition, Limit, Rule } from "../../src/rules/rule.ts";
 
 const upTo = (max: number, min = 1) => fc.integer({ min, max });
@@ -30,6 +31,11 @@ const workers = fc.oneof(
   fc.record({ kind: fc.constant("workers"), max: upTo(runWorkersMax), pool }),
 ) as fc.Arbitrary<Extract<Limit, { kind: "workers" }>>;
 
+const kinds = Object.keys(findingKinds) as FindingKind[];
+const knobs = kinds.flatMap((kind) =>
+  (Object.keys(knobsOf(kind)) as FindingKnob[]).map((knob) => [kind, knob] as const),
+);
+
 const limit = fc.oneof(
   workers,
   fc.record({ kind: fc.constant("tasks"), max: upTo(runTasksMax) }),
@@ -37,6 +43,15 @@ const limit = fc.oneof(
   fc.record({ kind: fc.constant("children"), max: upTo(runTasksMax, 0) }),
   fc.record({ kind: fc.constantFrom("tokens", "task_tokens"), max: tokens }),
   fc.record({ kind: fc.constant("money"), nanos }),
+  fc.constantFrom(...kinds).map((finding) => ({ kind: "finding" as const, finding, off: true as const })),
+  fc.constantFrom(...knobs).chain(([finding, knob]) =>
+    fc.record({
+      kind: fc.constant("finding"),
+      finding: fc.constant(finding),
+      knob: fc.constant(knob),
+      value: knob === "above" ? percent : knob === "after" ? upTo(ruleWindowMsMax) : upTo(1_000_000_000),
+    }),
+  ),
   fc.record({ kind: fc.constant("model"), model: name, side: fc.constantFrom("below", "above"), priority: upTo(9, 0) }),
 ) as fc.Arbitrary<Limit>;
 

@@ -3,7 +3,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { type FindingKind, type FindingKnob, findingKinds, knobsOf } from "../../src/rules/finding-kinds.ts";
+import { compileRules } from "../../src/rules/parse.ts";
 import { type Finding, FindingsFold } from "../../src/trace/findings/findings.ts";
+import { RuledThresholds } from "../../src/trace/findings/ruled-thresholds.ts";
 import { thresholds } from "../../src/trace/findings/thresholds.ts";
 import { Log } from "./lib/log.ts";
 import { fold } from "./lib/trace.ts";
@@ -46,6 +49,61 @@ describe("starvation", () => {
     for (const n of range(30)) fair.create(n);
     for (const n of range(30)) fair.wait(1000).start(n).turn(n, 900).end(n);
     expect(kinds(fair)).not.toContain("starvation");
+  });
+});
+
+describe("thresholds that rules set", () => {
+  const rules = (text: string, from: "deployment" | "tenant" | "run" = "run") => {
+    const compiled = compileRules(text);
+    if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors));
+    return { type: "rules_set", from, rules: compiled.rules } as const;
+  };
+  /** Task 1 is overtaken by twelve, for twelve seconds. */
+  const starved = (...set: readonly ReturnType<typeof rules>[]) => {
+    const log = new Log();
+    for (const event of set) log.add(event);
+    log.create(1, { priority: 3 });
+    for (const n of range(12, 2)) log.wait(1000).create(n).wait(10).start(n).turn(n, 5).end(n);
+    return kinds(log.wait(1).start(1).end(1));
+  };
+
+  test("a longer time, or more of them, and it is silent; shorter again, and it speaks", () => {
+    expect(starved()).toEqual(["starvation"]);
+    expect(starved(rules("- finding starvation after 13 s"))).toEqual([]);
+    expect(starved(rules("- finding starvation from 13"))).toEqual([]);
+    expect(starved(rules("- finding starvation after 12 s, starvation from 12"))).toEqual(["starvation"]);
+    expect(starved(rules("- finding starvation after 12 s, contention above 1%"), rules(""))).toEqual(["starvation"]);
+    // All that is set of it has to be so.
+    expect(starved(rules("- finding starvation after 1 s, starvation from 13"))).toEqual([]);
+  });
+
+  test("it is turned off, for itself and no other", () => {
+    expect(starved(rules("- no finding starvation"))).toEqual([]);
+    expect(starved(rules("- no finding straggler, race"))).toEqual(["starvation"]);
+  });
+
+  test("the run's hold before its tenant's, and those before the deployment's; the later line of one file", () => {
+    const off = "- no finding starvation";
+    const on = "- finding starvation after 12 s";
+    expect(starved(rules(off, "deployment"), rules(on, "tenant"))).toEqual(["starvation"]);
+    expect(starved(rules(on, "run"), rules(off, "tenant"))).toEqual(["starvation"]);
+    expect(starved(rules(off, "run"), rules(on, "deployment"))).toEqual([]);
+    expect(starved(rules(`${on}\n${off}`))).toEqual([]);
+    expect(starved(rules(`${off}\n${on}`))).toEqual(["starvation"]);
+  });
+
+  test("every knob of the grammar changes a number of the detectors", () => {
+    for (const kind of Object.keys(findingKinds) as FindingKind[]) {
+      for (const knob of Object.keys(knobsOf(kind)) as FindingKnob[]) {
+        const value = { after: "59 minutes", above: "99%", from: "987654" }[knob];
+        const ruled = new RuledThresholds();
+        const before = JSON.stringify(ruled.thresholds);
+        ruled.set({ ...rules(`- finding ${kind} ${knob} ${value}`), seq: 1, at: 1 });
+        expect(JSON.stringify(ruled.thresholds), `${kind} ${knob}`).not.toBe(before);
+        ruled.set({ ...rules(""), seq: 2, at: 2 });
+        expect(JSON.stringify(ruled.thresholds)).toBe(before);
+      }
+    }
   });
 });
 

@@ -46,14 +46,14 @@ export const layers: Readonly<Record<string, Layer>> = {
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
   variables: { imports: ground, pure: true },
   contract: {
-    imports: [...ground, "context", "trace/kinds"],
+    imports: [...ground, "context", "rules/finding-kinds", "trace/kinds"],
     types: ["prices", "variables"],
     packages: [/^zod$/],
     pure: true,
   },
   scheduler: { imports: [...ground, "context", "prices", "rules"], types: ["contract", "variables"], pure: true },
   // Folds of the log.
-  trace: { imports: [...ground, "csv", "duration", "prices"], types: ["scheduler", "contract"], pure: true },
+  trace: { imports: [...ground, "csv", "duration", "prices", "rules"], types: ["scheduler", "contract"], pure: true },
   // Async: a bound on a wait.
   within: {},
   // The cron and the door both have runs metered.

@@ -12,10 +12,10 @@ import { Leaked } from "./leaked.ts";
 import { NeedsOperator } from "./needs-operator.ts";
 import { Races } from "./races.ts";
 import { RetryStorm } from "./retry-storm.ts";
+import { RuledThresholds } from "./ruled-thresholds.ts";
 import { RunFacts } from "./run-facts.ts";
 import { Starvation } from "./starvation.ts";
 import { Straggler } from "./straggler.ts";
-import { type Thresholds, thresholds } from "./thresholds.ts";
 import { UnderParallelism } from "./under-parallelism.ts";
 
 export interface Finding extends Found {
@@ -31,9 +31,11 @@ export class FindingsFold {
   readonly #detectors: readonly Detector[];
   readonly #spans: Spans;
   readonly #logged: Finding[] = [];
+  readonly #ruled = new RuledThresholds();
 
-  constructor(taskId: (n: number) => string, limits: Thresholds = thresholds) {
+  constructor(taskId: (n: number) => string) {
     this.#facts = new RunFacts(taskId);
+    const limits = this.#ruled.thresholds;
     this.#detectors = [
       new Starvation(limits),
       new Contention(limits),
@@ -54,6 +56,7 @@ export class FindingsFold {
   add(event: TraceEvent): void {
     this.#facts.add(event);
     this.#spans.add(event);
+    if (event.type === "rules_set") this.#ruled.set(event);
     for (const detector of this.#detectors) detector.event?.(event);
     if (event.type !== "finding") return;
     const { seq, at, kind, severity, subjects, message, causes = [] } = event;
@@ -67,7 +70,9 @@ export class FindingsFold {
   /** Logged ones first, in their order; then the others, in the order of their detectors. */
   finish(now: number): Finding[] {
     this.#spans.finish(now);
-    const seen = this.#detectors.flatMap((detector) => detector.finish(this.#facts, now));
+    const seen = this.#detectors
+      .flatMap((detector) => detector.finish(this.#facts, now))
+      .filter(({ kind }) => !this.#ruled.isOff(kind));
     return [
       ...this.#logged,
       ...seen.map((found) => ({ ...found, seq: found.evidence.at(-1) ?? 0, at: this.#facts.lastAt, logged: false })),
