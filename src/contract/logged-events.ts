@@ -156,6 +156,7 @@ const ruleSchema = z.discriminatedUnion("kind", [
   ruleMax("task_tokens", Number.MAX_SAFE_INTEGER),
   findingRule,
   z.strictObject({ kind: z.literal("money"), nanos: seq }),
+  z.strictObject({ kind: z.literal("budget_end"), by: z.literal("fail") }),
   z.strictObject({
     kind: z.literal("model"),
     model: name,

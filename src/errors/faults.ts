@@ -248,8 +248,10 @@ export const faults = {
   budget_exhausted: {
     at: "task",
     what: "The run's budget leaves nothing for the next model call.",
-    known: "`limits.tokens` or `limits.usd` minus what is spent and reserved.",
+    known:
+      "`limits.tokens` or `limits.usd` minus what is spent and reserved. Only where a rule says so (`budget … then fail`) does the task fail.",
     retry: { kind: "budget" },
+    ends: "failed",
     event: "run_paused",
     pauses: "budget",
   },

@@ -162,6 +162,9 @@ function readList(tokens: readonly Token[]): ReadBullet {
     if (!read.ok) return refused(read.message);
     rules.push(read.made);
   }
+  const kinds = new Set(rules.map(({ kind }) => kind));
+  if (kinds.has("budget_end") && kinds.has("task_tokens") && !kinds.has("tokens") && !kinds.has("money"))
+    return refused('a task that has used its own budget fails anyway, with max_tokens: leave ", then fail" out');
   return { ok: true, rules };
 }
 
@@ -171,7 +174,8 @@ function partsOf(tokens: readonly Token[]): Token[][] {
     // ", and" is one joint.
     if (isJoint(token)) {
       if (parts.at(-1)!.length > 0) parts.push([]);
-    } else parts.at(-1)!.push(token);
+    } else if (token.kind === "word" && token.text === "then" && parts.at(-1)!.length > 1) parts.push([token]);
+    else parts.at(-1)!.push(token);
   }
   return parts.at(-1)!.length > 0 || parts.length === 1 ? parts : parts.slice(0, -1);
 }

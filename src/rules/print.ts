@@ -25,6 +25,8 @@ export function sentenceOf(rule: Rule): string {
       return `budget ${counted(rule.max, "token")} per task`;
     case "model":
       return `use model ${quoted(rule.model)} for priority ${rule.side} ${rule.priority}`;
+    case "budget_end":
+      return `budget then ${rule.by}`;
     case "finding":
       return "off" in rule ? `no finding ${rule.finding}` : `finding ${rule.finding} ${rule.knob} ${knobText(rule)}`;
     case "when":

@@ -23,6 +23,8 @@ export type Limit =
   /** `tokens`: of the run; `task_tokens`: of each task by itself. */
   | { readonly kind: "tasks" | "depth" | "children" | "tokens" | "task_tokens"; readonly max: number }
   | { readonly kind: "money"; readonly nanos: number }
+  /** At the end of the run's budget, whoever set it: tasks fail, and the run does not pause. */
+  | { readonly kind: "budget_end"; readonly by: "fail" }
   /** Tasks of a priority below, or above, that. */
   | { readonly kind: "model"; readonly model: string; readonly side: "below" | "above"; readonly priority: number }
   | FindingRule;

@@ -86,7 +86,7 @@ export const boundForms: readonly Form<Limit>[] = [
     pattern: "budget {count} tokens",
     example: "budget 2,000,000 tokens",
     unit: "tokens, input and output together",
-    does: "The run uses no more: it pauses with `reason: budget`, and nothing fails.",
+    does: "The run uses no more: it pauses with `reason: budget`, and nothing fails unless a rule says `then fail`.",
     upTo: tokensMax,
     make: ({ count }) => ({ kind: "tokens", max: count }),
   },
@@ -105,6 +105,13 @@ export const boundForms: readonly Form<Limit>[] = [
     does: "Each hosted task uses no more by itself, those that it creates apart; one that needs more fails with `max_tokens`.",
     upTo: tokensMax,
     make: ({ count }) => ({ kind: "task_tokens", max: count }),
+  },
+  {
+    pattern: "budget then fail",
+    example: "budget then fail",
+    unit: "",
+    does: "Behind a budget, as in `budget 2,000,000 tokens, then fail`, or alone: at the end of the run's budget, whoever set it, tasks that need more than is left fail with `budget_exhausted`, and the run does not pause. What depends on them is skipped or runs, as after any failure.",
+    make: () => ({ kind: "budget_end", by: "fail" }),
   },
   {
     pattern: "use model {model} for priority below {priority}",

@@ -5,6 +5,8 @@
  * B4. Nor `limits.usd`: a call reserves the most that it can cost.
  * B2. A call that can't reserve waits for settlements; when none is outstanding the run pauses and nothing fails.
  * B3. Parked tasks reserve nothing.
+ *
+ * What a rule has come of the end instead of a pause: budget-end.ts.
  */
 
 import { faults } from "../errors/faults.ts";
@@ -105,7 +107,8 @@ export function settleBudget(step: Step): void {
     if (left >= need && unreserved < need) continue;
     if (need > free || nanos > money) {
       const nothingElse = header.reservedTokens === 0 && free === whole && money === wholeMoney;
-      if (nothingElse) step.emit({ type: "run_paused", reason: faults.budget_exhausted.pauses });
+      if (nothingElse && !state.book?.failsUnfunded)
+        step.emit({ type: "run_paused", reason: faults.budget_exhausted.pauses });
       return;
     }
     // Tasks that already wait for a lease will reserve when they get it: they are not counted twice here.
@@ -113,6 +116,15 @@ export function settleBudget(step: Step): void {
     money -= nanos;
     step.emit({ type: "task_ready", task: n, why: "budget" });
   }
+}
+
+/** The first of those that wait for the run's budget, where it can never have what its call needs; none while anything is reserved. */
+export function oldestUnfunded(state: RunState): Parked | undefined {
+  const { header } = state;
+  if (header.status !== "active" || header.reservedTokens > 0) return undefined;
+  const free = freeTokens(state) ?? Number.POSITIVE_INFINITY;
+  const money = freeNanos(state) ?? Number.POSITIVE_INFINITY;
+  return parkedForTokens(state).find(({ need, nanos }) => need > free || nanos > money);
 }
 
 interface Parked {

@@ -1,6 +1,7 @@
 /** What every command ends with: what came free is handed on, waits that could never end are ended, held tasks let go, rules looked at. */
 
 import { endActorsOfEndedRun } from "./actors.ts";
+import { failUnfunded } from "./budget-end.ts";
 import { breakDeadlock, breakStall } from "./deadlock.ts";
 import { holdBack } from "./ending.ts";
 import { handOver } from "./hand-over.ts";
@@ -15,6 +16,7 @@ import { releaseHolds } from "./warming.ts";
  */
 export function finishStep(step: Step): void {
   const { state } = step;
+  failUnfunded(step);
   endActorsOfEndedRun(step);
   for (const n of step.readied) {
     step.readied.delete(n);

@@ -43,6 +43,7 @@ const limit = fc.oneof(
   fc.record({ kind: fc.constant("children"), max: upTo(runTasksMax, 0) }),
   fc.record({ kind: fc.constantFrom("tokens", "task_tokens"), max: tokens }),
   fc.record({ kind: fc.constant("money"), nanos }),
+  fc.constant({ kind: "budget_end", by: "fail" }),
   fc.constantFrom(...kinds).map((finding) => ({ kind: "finding" as const, finding, off: true as const })),
   fc.constantFrom(...knobs).chain(([finding, knob]) =>
     fc.record({

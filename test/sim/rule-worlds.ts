@@ -18,6 +18,7 @@ const rules = [
   "budget 900 tokens",
   "budget 0.001 dollars",
   "budget 120 tokens per task",
+  "budget then fail",
   "when tokens used > 60%: at most 1 worker",
   'when tokens used > 300: at most 1 worker for label "browser"',
   "when tokens used > 80%: pause",

@@ -25,6 +25,8 @@ export class RuleBook {
   workers = 0;
   /** Of each task by itself; 0: no rule says. */
   readonly taskTokens: number;
+  /** A rule says so: who needs more than the run's budget has left fails, and the run does not pause. */
+  readonly failsUnfunded: boolean;
   readonly whens: readonly (readonly [place: number, rule: When])[];
   /** When something may change though nothing happens, as of the last look. */
   dueAt = Number.POSITIVE_INFINITY;
@@ -39,6 +41,7 @@ export class RuleBook {
     this.#labels = this.#names.map(() => ({ max: 0, working: 0 }));
     this.#pools = new Map(Array.from(pools.keys(), (pool) => [pool, { max: 0, working: 0 }]));
     this.taskTokens = taskTokensOf(header);
+    this.failsUnfunded = header.rules!.rules.some(({ rule }) => rule.kind === "budget_end");
     this.whens = header.rules!.rules.flatMap(({ rule }, i) => (rule.kind === "when" ? [[i, rule] as const] : []));
     this.refresh(header);
   }

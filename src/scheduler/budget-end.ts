@@ -1,0 +1,37 @@
+/**
+ * The end of a run's budget by rule (`budget … then fail`): tasks fail where the run would else pause.
+ *
+ * B7. A task fails with `budget_exhausted` when its call needs more than the run has left and nothing is reserved any more: not
+ *     before, since a settlement may give something back. One after the other, oldest first: what an end lets go on, or leaves, may fit.
+ *
+ * Asked at the end of a command (finish-step.ts), and not where tokens are settled: who ends takes its children along, and one of
+ * these may be in the middle of its turn.
+ */
+
+import { usdOf } from "../prices/price.ts";
+import { freeNanos, freeTokens, oldestUnfunded, settleBudget } from "./budget.ts";
+import { endOf, endTask } from "./end-task.ts";
+import { settle } from "./ending.ts";
+import type { RunState } from "./state.ts";
+import type { Step } from "./step.ts";
+
+export function failUnfunded(step: Step): void {
+  const { state } = step;
+  if (!state.book?.failsUnfunded || state.budgetQueue.size === 0) return;
+  for (;;) {
+    settleBudget(step);
+    const parked = oldestUnfunded(state);
+    if (!parked) return;
+    endTask(step, state.task(parked.n), endOf("budget_exhausted", messageOf(state, parked)));
+    settle(step);
+  }
+}
+
+function messageOf(state: RunState, { need, nanos }: { need: number; nanos: number }): string {
+  const left = freeTokens(state);
+  const what =
+    left !== undefined && need > left
+      ? `leaves ${left} tokens, and its next model call may need ${need}`
+      : `leaves $${usdOf(freeNanos(state) ?? 0)}, and its next model call may cost $${usdOf(nanos)}`;
+  return `The run's budget ${what}. By a rule it fails here, and the run does not pause.`;
+}

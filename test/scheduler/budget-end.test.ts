@@ -1,0 +1,200 @@
+/** The end of a run's budget by rule: tasks fail, and the run does not pause. Whatever comes in whatever order, nothing is overrun. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Price } from "../../src/prices/price.ts";
+import { compileRules } from "../../src/rules/parse.ts";
+import { reserveTokens, settleBudget, spentTokens } from "../../src/scheduler/budget.ts";
+import { completeTask } from "../../src/scheduler/end-task.ts";
+import { settle } from "../../src/scheduler/ending.ts";
+import { replaceRules } from "../../src/scheduler/rules/evaluate.ts";
+import { changeBudget, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
+import { isEnded, type Task } from "../../src/scheduler/task.ts";
+import { checkState } from "./check.ts";
+import { type Leased, Run, states } from "./run.ts";
+
+const price: Price = { input: 1_000_000, write: 1_250_000, read: 100_000, output: 5_000_000, cacheableFrom: 1024 };
+
+const set = (run: Run, text: string) =>
+  run.step((step) => {
+    const compiled = compileRules(text);
+    if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors));
+    return replaceRules(step, "run", compiled.rules);
+  });
+
+function failing(budget: string): Run {
+  const run = new Run();
+  set(run, `- ${budget}, then fail`);
+  return run;
+}
+
+const reserve = (run: Run, task: Task, inputTokens: number, outputTokens: number) =>
+  run.step((step) => reserveTokens(step, task as Leased, { inputTokens, outputTokens }, price));
+
+const errorOf = (run: Run, task: Task) =>
+  run.events("task_ended").find((event) => event.task === task.n)?.error ?? undefined;
+
+describe("budget, then fail", () => {
+  test("[B7] a call that can never fit fails its task with what is left and what it needs; the run goes on", () => {
+    const run = failing("budget 100 tokens");
+    const [a, b] = run.post({}, {}).map((task) => run.start(task));
+    expect(reserve(run, a!, 90, 20)).toEqual({ kind: "parked" });
+    expect(errorOf(run, a!)).toEqual({
+      code: "budget_exhausted",
+      message:
+        "The run's budget leaves 100 tokens, and its next model call may need 110. By a rule it fails here, and the run does not pause.",
+    });
+    expect(reserve(run, b!, 50, 50)).toMatchObject({ kind: "reserved" });
+    expect([states(a!, b!), run.state.header.status]).toEqual(["failed running", "active"]);
+    checkState(run.state, run.now);
+  });
+
+  test("[B7] while something is reserved it waits, since that may come back", () => {
+    const run = failing("budget 100 tokens");
+    const [a, b, c] = run.post({}, {}, {}).map((task) => run.start(task));
+    reserve(run, a!, 50, 50);
+    reserve(run, b!, 80, 20);
+    reserve(run, c!, 20, 20);
+    expect(states(a!, b!, c!)).toBe("running parked parked");
+    run.turn(a!, 60);
+    // The oldest can't have it any more; the next one can.
+    expect(states(b!, c!)).toBe("failed ready");
+    checkState(run.state, run.now);
+  });
+
+  test("[B7] dependents and children get what they get of any failure", () => {
+    const run = failing("budget 100 tokens");
+    const [a] = run.post({ key: "a" }).map((task) => run.start(task));
+    const [skipped, runs] = run.post({ after: ["T1"] }, { after: ["T1"], on_dependency_failure: "run" });
+    const [child] = run.make(a!, {});
+    reserve(run, run.start(child!), 10, 10);
+    reserve(run, a!, 100, 1);
+    expect(states(a!, child!)).toBe("parked running");
+    run.turn(child!, 1);
+    expect(states(a!, child!, skipped!, runs!)).toBe("failed cancelled skipped ready");
+    checkState(run.state, run.now);
+  });
+
+  test("[B7] for money too; and set on a run that waits for its budget it ends the waiting", () => {
+    const run = new Run({ nanos: 10_000_000 });
+    const [a] = run.post({}).map((task) => run.start(task));
+    reserve(run, a!, 40_000, 1000);
+    expect(run.state.header).toMatchObject({ status: "paused", reason: "budget" });
+    set(run, "- budget then fail");
+    expect([states(a!), run.state.header.status]).toEqual(["failed", "active"]);
+    expect(errorOf(run, a!)!.message).toContain("leaves $0.01, and its next model call may cost $0.05");
+    expect(run.state.liveCount()).toBe(0);
+  });
+
+  test("[B7] while the run is paused by hand nobody fails; with more budget nobody does at all", () => {
+    const run = failing("budget 1000 tokens");
+    run.step((step) => changeBudget(step, { tokens: 100 }));
+    const [a, b] = run.post({}, {}).map((task) => run.start(task));
+    run.step((step) => pauseRun(step));
+    reserve(run, a!, 150, 50);
+    expect([states(a!), run.state.header.reason]).toEqual(["parked", "asked"]);
+    run.step((step) => changeBudget(step, { tokens: 500 }));
+    run.step((step) => resumeRun(step));
+    expect(states(a!)).toBe("ready");
+    reserve(run, b!, 600, 1);
+    expect(states(b!)).toBe("failed");
+    expect(errorOf(run, b!)!.code).toBe("budget_exhausted");
+  });
+});
+
+describe("any order of calls", () => {
+  const act = fc.record({
+    what: fc.constantFrom(
+      "start",
+      "reserve",
+      "reserve",
+      "turn",
+      "turn",
+      "lose",
+      "cancel",
+      "make",
+      "complete",
+      "clock",
+      "raise",
+    ),
+    which: fc.nat(100),
+    input: fc.integer({ min: 1, max: 400 }),
+    output: fc.integer({ min: 1, max: 400 }),
+    /** Of what is reserved, how much the vendor bills. */
+    bill: fc.double({ min: 0, max: 1, noNaN: true }),
+  });
+
+  test.each(["pause", "fail"] as const)(
+    "[B1] [B4] [B7] no bill above its reservation overruns a budget: then %s",
+    (end) => {
+      fc.assert(
+        fc.property(fc.array(act, { maxLength: 120 }), fc.boolean(), (acts, isMoney) => {
+          const run = new Run({ workers: 1000, ...(isMoney ? { nanos: 9_000_000 } : { tokens: 2000 }) });
+          if (end === "fail") set(run, "- budget then fail");
+          run.post({}, {}, { max_tokens: 600 }, {});
+          const all = () => Array.from({ length: run.state.header.taskCount }, (_, i) => run.state.task(i + 1));
+          const pick = (state: string, which: number) => {
+            const some = all().filter(({ phase }) => phase.state === state);
+            return some[which % Math.max(1, some.length)];
+          };
+          const turn = (task: Task, bill: number, last = false) =>
+            run.step((step) => {
+              const tokens = Math.floor(task.reserved * bill);
+              const nanos = Math.floor(task.reservedNanos * bill);
+              const usage = { in: tokens, out: 0, read: 0, write: 0, nanos };
+              const { fence } = (task as Leased).phase;
+              step.emit({ type: "turn", task: task.n, fence, turn: task.turns + 1, snapshot: "t", usage });
+              settleBudget(step);
+              if (!last) return;
+              completeTask(step, task, fence, "done");
+              settle(step);
+              settleBudget(step);
+            });
+          const holds = () => {
+            const { limits, nanos = 0, reservedNanos = 0, reservedTokens, status } = run.state.header;
+            if (limits.tokens > 0) expect(spentTokens(run.state) + reservedTokens).toBeLessThanOrEqual(limits.tokens);
+            if (limits.nanos) expect(nanos + reservedNanos).toBeLessThanOrEqual(limits.nanos);
+            if (end === "fail") expect(status).not.toBe("paused");
+            else expect(run.events("task_ended").filter(({ error }) => error?.code === "budget_exhausted")).toEqual([]);
+          };
+          for (const { what, which, input, output, bill } of acts) {
+            const running = pick("running", which);
+            const ready = pick("ready", which);
+            if (what === "start" && ready && run.state.header.status === "active") run.start(ready);
+            else if (what === "reserve" && running) reserve(run, running, input, output);
+            else if (what === "turn" && running && running.reserved > 0) turn(running, bill);
+            else if (what === "complete" && running) run.complete(running);
+            else if (what === "lose" && running) run.lose(running);
+            else if (what === "cancel" && running) run.cancel(running);
+            else if (what === "make" && running && run.state.header.taskCount < 30) run.make(running, {});
+            else if (what === "clock") run.clock(30_000);
+            else if (what === "raise" && run.state.header.status !== "succeeded") {
+              const { limits } = run.state.header;
+              run.step((step) =>
+                changeBudget(
+                  step,
+                  isMoney ? { nanos: limits.nanos! + input * 1000 } : { tokens: limits.tokens + input },
+                ),
+              );
+            }
+            holds();
+            checkState(run.state, run.now);
+          }
+          if (end === "pause") return;
+          // Everybody asks for a little until it is done: nobody is left waiting for a budget that never comes.
+          for (let rounds = 0; run.state.liveCount() > 0 && rounds < 400; rounds++) {
+            for (const task of all()) {
+              if (task.phase.state === "ready") run.start(task);
+              if (task.phase.state === "running" && reserve(run, task, 30, 30).kind === "reserved") turn(task, 1, true);
+              else if (task.phase.state === "running") run.fail(task);
+            }
+            run.clock(60_000);
+            holds();
+          }
+          expect(all().filter((task) => !isEnded(task))).toEqual([]);
+        }),
+        { numRuns: 150, seed: 7 },
+      );
+    },
+  );
+});
