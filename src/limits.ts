@@ -237,6 +237,40 @@ export const deadLettersRemembered = 1000;
 /** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */
 export const queueBatchMax = 100;
 
+// ---- fairness and shares of seats (src/fairness) ------------------------------------------------------------------------
+/**
+ * Seats of a deployment that are open at once, unless HEDDLE_SEATS says otherwise: sixteen queues with 250 consumers of six would be
+ * 24,000, and no account at a provider serves that many; it is only who knows his account who can say it.
+ */
+export const deploymentSeatsDefault = 4000;
+export const deploymentSeatsMax = 100_000;
+/** What a run may open before its gate has answered for the first time: so that small runs never wait for that. */
+export const newRunSeatsMax = 64;
+/** What was used this long ago counts for a third: longer than most model calls, and short enough that nobody is long in debt. */
+export const fairWindowMs = 2 * minute;
+/** A second of a seat counts as so many tokens: little beside a model's hundred a second, and something where no model is called. */
+export const seatSecondTokens = 10;
+/** Before so much of a seat's time is known, what a seat of somebody burns is not told from it. */
+export const burnKnownMs = 2 * second;
+/** Who used less than others over the window gets up to so many times his share until he has caught up. */
+export const catchUpMax = 2;
+/** A run with a demand tells its gate of it this often, and at once when it could use more than it has, though not more often than the second. */
+export const runReportEveryMs = 5 * second;
+export const runReportAtOnceMs = 1 * second;
+/** A run in which something happened, and which could use no seat, says how it is this often. */
+export const runReportIdleMs = 30 * second;
+/** A report that is not answered by then is given up, and made again. */
+export const runReportWaitMs = 10 * second;
+/** A tenant's gate with a demand asks the deployment's this often (DESIGN §3.9), and where it could use more than it was told, this often. */
+export const gateAsksEveryMs = 30 * second;
+export const gateAsksAtOnceMs = 2 * second;
+/** The first run of a tenant waits so long at most for what its tenant may have. */
+export const gateAsksWaitMs = 1 * second;
+/** A claim that was not renewed is none any more: two of a tenant's reports may be lost. */
+export const claimMs = 75 * second;
+/** Claims that one gate remembers: beyond it those that were silent for longest are forgotten, until they speak. */
+export const claimsMax = 10_000;
+
 // ---- shared variables ------------------------------------------------------------------------------------------------
 /** Each is an object of its own, which a run's deletion must reach. */
 export const variablesPerRunMax = 10_000;

@@ -9,6 +9,7 @@
 
 import { faults } from "./errors/faults.ts";
 import { platformFaultOf } from "./errors/platform.ts";
+import type { DeploymentGateRpc } from "./objects/gate-rpc.ts";
 import type { Idem, RunSchedulerRpc, TenantGateRpc } from "./objects/rpc.ts";
 import type { SeatRpc } from "./objects/seat-rpc.ts";
 
@@ -128,5 +129,8 @@ export const gateRepeats: Repeats<TenantGateRpc> = {
   lease: named,
   pool: true,
   forget: true,
+  report: true,
   deleteAll: true,
 };
+
+export const deploymentRepeats: Repeats<DeploymentGateRpc> = { report: true };

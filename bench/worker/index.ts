@@ -12,6 +12,7 @@ import { type Floor, hopsOfFloor, seatOfFloor } from "./floor.ts";
 import { extras, maybeWithoutExtras } from "./without-extras.ts";
 
 export { SimulatedFaults } from "../../src/local/simulated/faults-object.ts";
+export { DeploymentGate } from "../../src/objects/deployment-gate.ts";
 export { SharedVariable } from "../../src/objects/shared-variable.ts";
 export { TenantGate } from "../../src/objects/tenant-gate.ts";
 export { CountedScheduler } from "./counted-scheduler.ts";

@@ -390,6 +390,13 @@ const fields = {
   cache_released: { lineage: seq, why: z.enum(["first_token", "turn", "gone", "bound"]) },
   run_paused: { reason: text(limits.reasonCharsMax) },
   run_resumed: {},
+  seat_target: { seats: count.exactOptional(), why: z.enum(["tenant", "deployment"]).exactOptional() },
+  seat_opened: { seat: worker },
+  seat_closed: {
+    seat: worker,
+    why: z.enum(["idle", "served", "target", "paused", "ended"]),
+    ago_ms: count.exactOptional(),
+  },
   limits_changed: { tokens: count, nanos: count.exactOptional() },
   rules_set: {
     from: rulesFrom,

@@ -121,7 +121,16 @@ export const runView = z
       .describe("Of the tenant's credentials, the one that hosted tasks use; null: the deployment's own."),
     root: z.string().nullable(),
     counts,
-    seats: z.strictObject({ open: z.int(), target: z.int() }),
+    seats: z.strictObject({
+      open: z.int(),
+      target: z.int().describe("Those that it can use now."),
+      most: z.int().describe("As many hosted tasks may work at once now."),
+      bound_by: z
+        .enum(["limits", "rules", "tenant", "deployment"])
+        .describe(
+          "What says so: its limits or rules, or its share of the seats: of its tenant's, or of the deployment's.",
+        ),
+    }),
     limits: limitsView,
     tools: z.array(remoteTool).describe("Those that the run declares."),
     usage: usage.extend({ tokens: z.int().describe("Billable: input and output.") }),

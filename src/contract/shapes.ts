@@ -94,6 +94,16 @@ export interface RulesView {
   }[];
 }
 
+export interface SeatsView {
+  open: number;
+  /** Those that it can use now. */
+  target: number;
+  /** As many hosted tasks may work at once now. */
+  most: number;
+  /** What says so: its own limits or rules, or its share of the seats: of its tenant's, or of the deployment's. */
+  bound_by: "limits" | "rules" | "tenant" | "deployment";
+}
+
 export interface RunView {
   id: string;
   name: string | null;
@@ -109,7 +119,7 @@ export interface RunView {
   credential: string | null;
   root: string | null;
   counts: Record<TaskState, number>;
-  seats: { open: number; target: number };
+  seats: SeatsView;
   limits: LimitsView;
   tools: RemoteToolView[];
   /** What tells about it shows none of its texts. */

@@ -27,6 +27,8 @@ export interface HttpEnv extends CollectorVariables {
   readonly HEDDLE_RETENTION_DAYS?: string;
   /** Rules that every run is held to, in Markdown. */
   readonly HEDDLE_RULES?: string;
+  /** Hosted seats that may be open at once, over all tenants. */
+  readonly HEDDLE_SEATS?: string;
   /** Identity of a local runtime; absent in deployments. Where there is one, tools' urls may lead to this machine. */
   readonly HEDDLE_BOOT?: string;
   /** Seals tenants' credentials; without it there can be none. */

@@ -1,6 +1,7 @@
 /** Readiness: 200 only when a run could be created now. */
 
 import { parseCollector } from "../contract/collector.ts";
+import { deploymentSeats } from "../contract/deployment-seats.ts";
 import { parsePriceList } from "../contract/price-list.ts";
 import { healthView } from "../contract/responses.ts";
 import { parseRetention } from "../contract/retention.ts";
@@ -29,6 +30,8 @@ export const healthRoute = publicRoute(
     if (!retention.ok) throw new Fault("not_ready", `HEDDLE_RETENTION_DAYS can't be used: ${retention.message}`);
     const collector = parseCollector(env);
     if (!collector.ok) throw new Fault("not_ready", collector.message);
+    const seats = deploymentSeats(env.HEDDLE_SEATS);
+    if (!seats.ok) throw new Fault("not_ready", seats.message);
     const rules = compileRules(env.HEDDLE_RULES ?? "");
     if (!rules.ok)
       throw new Fault("not_ready", `HEDDLE_RULES, line ${rules.errors[0]!.line}: ${rules.errors[0]!.message}`);

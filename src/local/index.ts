@@ -6,6 +6,7 @@ import type { SimulatedFaults } from "./simulated/faults-object.ts";
 import { handleSimulated } from "./simulated/handle.ts";
 
 export { SeatRunner } from "../deployment.ts";
+export { DeploymentGate } from "../objects/deployment-gate.ts";
 export { RunScheduler } from "../objects/run-scheduler.ts";
 export { SharedVariable } from "../objects/shared-variable.ts";
 export { TenantGate } from "../objects/tenant-gate.ts";

@@ -9,6 +9,7 @@
 
 import { type Entry, type Full, Ledger, Place, type Priority, type Room, retryAfterOf } from "../admission.ts";
 import type { FaultData } from "../errors/fault.ts";
+import type { DeploymentGateRpc } from "./gate-rpc.ts";
 import type { Reply, RunSchedulerRpc, TenantGateRpc } from "./rpc.ts";
 import type { SeatRpc } from "./seat-rpc.ts";
 import type { VariableRpc } from "./variable-rpc.ts";
@@ -124,10 +125,13 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
 export const gateClasses: Classes<TenantGateRpc> = {
   announce: "own",
   forget: "own",
+  report: "own",
   deleteAll: "own",
   lease: ({ waitMs }) => ({ priority: "take", waits: waitMs > 0 }),
   pool: "read",
 };
+
+export const deploymentClasses: Classes<DeploymentGateRpc> = { report: "own" };
 
 export const variableClasses: Classes<VariableRpc> = {
   // A task's op is a part of its turn; how many there are at once, `limits.workers` says.

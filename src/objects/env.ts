@@ -1,8 +1,9 @@
 /** The deployment's bindings, as wrangler.toml declares them. */
 
 import type { CollectorVariables } from "../contract/collector.ts";
-import { gateRepeats, persistent, type Repeats, runRepeats } from "../object-calls.ts";
+import { deploymentRepeats, gateRepeats, persistent, type Repeats, runRepeats } from "../object-calls.ts";
 import { isRead } from "../variables/index.ts";
+import type { DeploymentGateRpc } from "./gate-rpc.ts";
 import type { RunSchedulerRpc, TenantGateRpc } from "./rpc.ts";
 import type { SeatRpc, SeatTicket } from "./seat-rpc.ts";
 import type { VariableRpc } from "./variable-rpc.ts";
@@ -11,6 +12,7 @@ export interface Env extends CollectorVariables {
   readonly DB: D1Database;
   readonly RUNS: DurableObjectNamespace;
   readonly GATES: DurableObjectNamespace;
+  readonly DEPLOYMENT: DurableObjectNamespace;
   readonly VARIABLES: DurableObjectNamespace;
   /** One for each of `seatShards`. */
   readonly [shard: `SEATS_${number}`]: Queue<SeatTicket>;
@@ -35,6 +37,8 @@ export interface Env extends CollectorVariables {
   readonly HEDDLE_PRICES?: string;
   /** Rules that every run is held to, in Markdown (docs/rules.md). */
   readonly HEDDLE_RULES?: string;
+  /** Hosted seats that may be open at once, over all tenants (docs/operating.md). */
+  readonly HEDDLE_SEATS?: string;
   readonly HEDDLE_MODEL_IDLE_MS?: string;
   /** How long ended runs are kept: a number, or `keep` (docs/operating.md). */
   readonly HEDDLE_RETENTION_DAYS?: string;
@@ -52,6 +56,10 @@ export const variableStub = (env: Pick<Env, "VARIABLES">, tenant: string, run: s
 
 export const gateStub = (env: Pick<Env, "GATES">, tenant: string): TenantGateRpc =>
   persistent(() => env.GATES.getByName(tenant) as unknown as TenantGateRpc, gateRepeats);
+
+/** There is one. */
+export const deploymentStub = (env: Pick<Env, "DEPLOYMENT">): DeploymentGateRpc =>
+  persistent(() => env.DEPLOYMENT.getByName("deployment") as unknown as DeploymentGateRpc, deploymentRepeats);
 
 const variableRepeats: Repeats<VariableRpc> = {
   carryOut: ({ call, id }) => isRead(call) || id.task !== undefined || id.names.length > 0,

@@ -35,6 +35,7 @@ import type { Groups, TaskSpec } from "../contract/task-spec.ts";
 import type { FaultData } from "../errors/fault.ts";
 import type { PlacedRule } from "../rules/rule.ts";
 import type { RunCredential } from "../scheduler/events.ts";
+import type { RunReport, RunTerms } from "./gate-rpc.ts";
 
 export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: FaultData };
 
@@ -378,6 +379,8 @@ export interface TenantGateRpc {
     cursor?: string;
   }): Promise<Reply<{ workers: PoolWorkerView[]; waiting: number; nextCursor: string | null }>>;
   forget(run: string): Promise<void>;
+  /** How a run is; answers what it may use (gate-rpc.ts). */
+  report(report: RunReport): Promise<RunTerms>;
   /** The tenant is deleted. */
   deleteAll(): Promise<void>;
 }

@@ -9,16 +9,26 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
+import { deploymentSeats } from "../contract/deployment-seats.ts";
 import type { Grant, LoadView, PoolWorkerView } from "../contract/shapes.ts";
-import { gateWaitMax, gateWorkMax, idempotencyMs, leaseContextBytesMax, refusedRunMs } from "../limits.ts";
+import {
+  deploymentSeatsDefault,
+  gateWaitMax,
+  gateWorkMax,
+  idempotencyMs,
+  leaseContextBytesMax,
+  refusedRunMs,
+} from "../limits.ts";
 import { gateSchema } from "../storage/gate-schema.ts";
 import { migrate } from "../storage/migrations.ts";
 import { admitting, gateClasses } from "./admission.ts";
-import { type Env, runStub } from "./env.ts";
+import { deploymentStub, type Env, runStub } from "./env.ts";
+import type { RunReport, RunTerms } from "./gate-rpc.ts";
 import { laneOf, takes } from "./lanes.ts";
 import { PoolWorkers } from "./pool-workers.ts";
 import type { Idem, LeaseRef, LeaseWishes, Reply, TenantGateRpc } from "./rpc.ts";
 import { Signals } from "./run/signals.ts";
+import { TenantShares } from "./tenant-shares.ts";
 
 interface Given extends LeaseRef {
   readonly run: string;
@@ -46,6 +56,14 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   readonly #listening = new Set<string>();
   /** Lease requests that wait, by pool. */
   readonly #waiting = new Map<string, number>();
+
+  readonly #shares = new TenantShares({
+    deployment: () => deploymentStub(this.env),
+    seats: () => {
+      const set = deploymentSeats(this.env.HEDDLE_SEATS);
+      return set.ok ? set.seats : deploymentSeatsDefault;
+    },
+  });
 
   #isOpen = false;
 
@@ -91,14 +109,21 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     return isNews;
   }
 
+  async report(report: RunReport): Promise<RunTerms> {
+    this.#open();
+    return this.#shares.report(report);
+  }
+
   async forget(run: string): Promise<void> {
     this.#open();
+    this.#shares.forget(run);
     this.#listening.delete(run);
     for (const lane of this.#lanes.keys()) this.#remove(lane, run);
   }
 
   /** Who calls it afterwards all the same, a worker that polls, finds an empty gate. */
   async deleteAll(): Promise<void> {
+    this.#shares.clear();
     this.#lanes.clear();
     this.#turns.clear();
     await this.ctx.storage.deleteAll();

@@ -76,6 +76,8 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.retentionDays = event.days;
       return;
     case "run_imported":
+      // Shares are of the deployment that it came from.
+      delete header.share;
       restartClocks(state, at);
       return;
     case "context_appended":
@@ -198,6 +200,13 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "run_paused":
       header.status = "paused";
       header.reason = event.reason;
+      return;
+    case "seat_target":
+      if (event.seats === undefined) delete header.share;
+      else header.share = { seats: event.seats, why: event.why ?? "deployment" };
+      return;
+    case "seat_opened":
+    case "seat_closed":
       return;
     case "run_resumed":
       header.status = "active";

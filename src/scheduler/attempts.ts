@@ -9,6 +9,7 @@ import { endOf, endTask } from "./end-task.ts";
 import { holdBack } from "./ending.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
 import { evaluateRules } from "./rules/evaluate.ts";
+import { roomInShare } from "./seat-shares.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { hostedPool, type Running, type Task } from "./task.ts";
@@ -19,6 +20,7 @@ export function nextReady(state: RunState, pool: string, now: number): Task | un
   const { book } = state;
   if (state.header.status !== "active" || state.working >= state.workers) return undefined;
   if (book && book.roomIn(pool) <= 0) return undefined;
+  if (pool === hostedPool && roomInShare(state) === 0) return undefined;
   const n = state.ready.get(pool)?.peek(now, book?.roomOf);
   return n === undefined ? undefined : state.task(n);
 }
@@ -29,7 +31,8 @@ export function startableIn(state: RunState, pool: string): number {
   const queue = state.ready.get(pool);
   if (!queue || state.header.status !== "active") return 0;
   const ready = book ? Math.min(queue.startable(book.roomOf), book.roomIn(pool)) : queue.size;
-  return Math.max(0, Math.min(ready, state.workers - state.working));
+  const room = Math.max(0, Math.min(ready, state.workers - state.working));
+  return pool === hostedPool ? Math.min(room, roomInShare(state)) : room;
 }
 
 /**

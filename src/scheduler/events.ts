@@ -10,6 +10,7 @@ import type { RunStatus, WaitMode } from "../contract/shapes.ts";
 import type { PlacedRule } from "../rules/rule.ts";
 import type { LockMode } from "../variables/ops.ts";
 import type { NamedLimit, RulesFrom } from "./rules/run-rules.ts";
+import type { ShareFrom } from "./seat-shares.ts";
 import type { EndState, StandInWhy } from "./task.ts";
 import type { TurnPoint } from "./turns.ts";
 import type { BrokenWhy } from "./wait-outcome.ts";
@@ -372,6 +373,18 @@ export type SchedulerEvent =
     }
   | { readonly type: "run_paused"; readonly reason: string }
   | { readonly type: "run_resumed" }
+  /** Hosted tasks that may work at once by the run's share of the seats; absent: no share binds it any more. */
+  | { readonly type: "seat_target"; readonly seats?: number; readonly why?: ShareFrom }
+  /** With the first task that it takes. Its name stands for the worker of its tasks. */
+  | { readonly type: "seat_opened"; readonly seat: string }
+  /** Told with what the log has next: `ago_ms` before. A seat that was lost with a lease is gone without. */
+  | {
+      readonly type: "seat_closed";
+      readonly seat: string;
+      /** Nothing was ready; its time was over, and it goes on as another; the run has no seat for it; the run is paused, or has ended. */
+      readonly why: "idle" | "served" | "target" | "paused" | "ended";
+      readonly ago_ms?: number;
+    }
   | { readonly type: "limits_changed"; readonly tokens: number; readonly nanos?: number }
   | { readonly type: "run_retained"; readonly days: number }
   /** In place of those that came from there before. The Markdown is its body. */

@@ -99,6 +99,9 @@ const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] }
   rule_fired: [],
   rule_cleared: [],
   worker_load: [],
+  seat_target: [],
+  seat_opened: [],
+  seat_closed: [],
 };
 
 /** The event as it may be shown (X1); itself, where it has no text. */

@@ -20,7 +20,18 @@ import { PoolQueue } from "./pool-queue.ts";
 import type { ReadyKey } from "./ready-queue.ts";
 import { RuleBook } from "./rules/rule-book.ts";
 import type { NamedLimit, RunRules } from "./rules/run-rules.ts";
-import { type Call, isActor, isEnded, isLive, isStopped, lineageOf, type Phase, type Task } from "./task.ts";
+import type { Share } from "./seat-shares.ts";
+import {
+  type Call,
+  hostedPool,
+  isActor,
+  isEnded,
+  isLive,
+  isStopped,
+  lineageOf,
+  type Phase,
+  type Task,
+} from "./task.ts";
 import { TaskRecord, type Terms, termsOf } from "./task-record.ts";
 
 /** What a run is apart from its tasks: plain data, written with each checkpoint. */
@@ -82,6 +93,8 @@ export interface RunHeader {
   credential?: RunCredential;
   /** How long it is kept after its end; absent: as the deployment has it. */
   retentionDays?: number;
+  /** Its share of the seats; absent: none binds it. */
+  share?: Share;
 }
 
 export const noCounts = (): Record<TaskState, number> => ({
@@ -134,6 +147,12 @@ export class RunState {
   readonly ready = new Map<string, PoolQueue>();
   /** Running tasks that use a worker (blocked leases do not). */
   working = 0;
+  /** Of them, hosted ones: each has a seat. */
+  hosted = 0;
+  /** The share that it was told last, be it bound by it or not; volatile. Undefined: what the log says holds. */
+  told: Share | undefined;
+  /** No gate has told the run anything yet, or it has begun anew since; volatile. */
+  isUntold = false;
   /** Tasks parked for tokens; their phases' `seq` is the order. */
   readonly budgetQueue = new Set<number>();
   /** Ready tasks of each lineage, held or not. */
@@ -271,6 +290,7 @@ export class RunState {
     if (phase.state === "ready") this.#enqueue(task);
     else if (phase.state === "running" && !phase.blocked) {
       this.working++;
+      if (task.pool === hostedPool) this.hosted++;
       this.book?.count(task, 1);
     } else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.add(task.n);
     if (isStopped(task)) this.stopped++;
@@ -287,6 +307,7 @@ export class RunState {
       this.#siblings.get(lineageOf(task))?.delete(task.n);
     } else if (phase.state === "running" && !phase.blocked) {
       this.working--;
+      if (task.pool === hostedPool) this.hosted--;
       this.book?.count(task, -1);
     } else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.delete(task.n);
   }

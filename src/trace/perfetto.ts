@@ -1,11 +1,12 @@
 /**
  * A run as Chrome's trace event JSON, which Perfetto and other viewers open: a track for each task with what it was doing, a
- * track for each worker with the tasks it had, arrows from what ended a wait to what went on, counters of tasks at work and
- * of tokens, and findings as instants.
+ * track for each worker with the tasks it had, arrows from what ended a wait to what went on, counters of tasks at work, of
+ * seats and of tokens, and findings as instants.
  *
  * Times are microseconds since the run's first event. Format: "Trace Event Format", Google.
  */
 
+import { SeatFold } from "./seats.ts";
 import { type ActivitySpan, type AttemptSpan, Spans, type TaskFacts, type TaskSpan, type Usage } from "./spans.ts";
 import { TimeSplitFold } from "./time-split.ts";
 import type { Of, TraceEvent } from "./trace-event.ts";
@@ -24,6 +25,7 @@ export interface TraceNames {
 export class PerfettoTrace {
   readonly #names: TraceNames;
   readonly #levels = new TimeSplitFold();
+  readonly #seats = new SeatFold();
   readonly #spans: Spans;
   #parts: object[] = [];
   #startedAt = 0;
@@ -60,6 +62,7 @@ export class PerfettoTrace {
   add(event: TraceEvent): void {
     this.#startedAt ||= event.at;
     this.#levels.add(event);
+    this.#seats.add(event);
     this.#spans.add(event);
   }
 
@@ -75,6 +78,8 @@ export class PerfettoTrace {
     this.#spans.finish(now);
     for (const { at, working, ready } of this.#levels.finish(now).levels)
       this.#counter("tasks", at, { "with a worker": working, ready });
+    for (const { at, open, share } of this.#seats.levels())
+      this.#counter("seats", at, { open, ...(share !== undefined && { share }) });
   }
 
   /** What comes after the events. */

@@ -13,7 +13,15 @@ import { findCall } from "../../src/scheduler/remote-calls.ts";
 import { RuleBook } from "../../src/scheduler/rules/rule-book.ts";
 import { limitsUnder } from "../../src/scheduler/rules/run-rules.ts";
 import { noCounts, type RunState } from "../../src/scheduler/state.ts";
-import { type Call, hasFallenBack, isEnded, isLive, isStandIn, type Task } from "../../src/scheduler/task.ts";
+import {
+  type Call,
+  hasFallenBack,
+  hostedPool,
+  isEnded,
+  isLive,
+  isStandIn,
+  type Task,
+} from "../../src/scheduler/task.ts";
 import { plainTask } from "../../src/scheduler/task-record.ts";
 
 export const allTasks = (state: RunState): Task[] =>
@@ -144,6 +152,10 @@ export function checkState(state: RunState, now: number): void {
   );
   const running = tasks.filter((task) => task.phase.state === "running");
   must(state.working === running.filter(({ phase }) => phase.state === "running" && !phase.blocked).length, "working");
+  const seated = running.filter(
+    ({ pool, phase }) => pool === hostedPool && phase.state === "running" && !phase.blocked,
+  );
+  must(state.hosted === seated.length, "hosted");
   const fences = running.map(({ phase }) => (phase.state === "running" ? phase.fence : 0));
   must(new Set(fences).size === fences.length && Math.max(0, ...fences) <= header.lastFence, "fences");
   must(

@@ -33,6 +33,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   admission: { imports: ["limits"], pure: true },
   // What tokens cost: data, a look-up and sums.
   prices: { imports: ["limits"], pure: true },
+  // How seats are shared out: by gates, from what runs report.
+  fairness: { imports: ["limits"], pure: true },
   // Markdown to data and back: a run's state keeps the data, the command line reads the text.
   rules: { imports: ["limits", "ids", "errors", "prices"], pure: true },
   // Known to whoever calls a model and to whoever reckons with it.
@@ -67,6 +69,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       ...domain,
       "admission",
       "contract",
+      "fairness",
       "metering",
       "within",
       "object-calls",

@@ -13,6 +13,7 @@ import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { wholeNumber } from "../usage.ts";
+import { mostSeatsText } from "./seats-text.ts";
 import { causesText, errorLine, outcomeText, resultText, tookText, waitingText } from "./task-text.ts";
 
 export const showCommand: Command = {
@@ -91,7 +92,7 @@ function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
   sayFields({
     tasks: countsText(run.counts),
     root: run.root,
-    seats: `${run.seats.open} open, ${run.seats.target} wanted, ${limits.workers} at most`,
+    seats: `${run.seats.open} open, ${run.seats.target} wanted, ${mostSeatsText(run)} at most`,
     tokens: `${usage.tokens}${limits.tokens === null ? "" : ` of ${limits.tokens}`} (${usage.input_tokens} in, ${usage.output_tokens} out, ${usage.cache_read_tokens} of the input read from caches)`,
     workers: workersText(run),
     rules: rulesText(run),

@@ -2,6 +2,7 @@
 
 import { duration } from "../../duration.ts";
 import { watchIdleEveryMs } from "../../limits.ts";
+import { mostSeatsText } from "../look/seats-text.ts";
 import { oneLine } from "../plain-text.ts";
 import { bar, endedOf, totalOf } from "../run/counts.ts";
 import { type Colour, colourOf, type Paint, unpainted } from "../screen/colours.ts";
@@ -36,7 +37,7 @@ export function topLines(state: TopState, { columns, rows }: Size, now: number, 
       away > awayMs && run.ended_at === null ? [`  no answer for ${duration(away)}`, "yellow"] : "",
     ),
     line(`${bar(counts, 30)} ${endedOf(counts)}/${totalOf(counts)} ended`, endedText(state)),
-    field(line, "seats", `${run.seats.open} used of ${run.limits.workers}, ${run.seats.target} wanted`),
+    field(line, "seats", `${run.seats.open} used of ${mostSeatsText(run)}, ${run.seats.target} wanted`),
     field(
       line,
       "tasks",

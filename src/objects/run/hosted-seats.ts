@@ -7,6 +7,7 @@ import { leased } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
 import { goesOn } from "../../scheduler/inbox.ts";
 import { endCall, failCall, leasedCall } from "../../scheduler/remote-calls.ts";
+import { roomInShare } from "../../scheduler/seat-shares.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
@@ -212,8 +213,11 @@ export class HostedSeats {
       if (!task && run.state.find(lease.taskNumber)) {
         step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
       }
+      const seat = task?.phase.worker;
       const decided = task ? decide(step, run, task) : over;
       if (task && op !== "call") this.#shell.partials.end(task.n);
+      // It has served its time; where it was an attempt's alone, the lease that it was lost with says so.
+      if (decided.kind === "over" && !next && seat) step.emit({ type: "seat_closed", seat, why: "served" });
       if (decided.kind === "go_on" || !next) return ok(decided);
       const work = this.#shell.startHosted(step, run, next);
       return ok(work ? { kind: "over", work } : over);
@@ -236,7 +240,7 @@ export class HostedSeats {
     try {
       const run = this.#shell.load();
       const work = run && ((await this.#askForTask(run, next)) ?? (await this.#lingerForTask(run, next)));
-      if (!work) seats.close(next.nonce);
+      if (!work) this.#shell.seatClosed(next.nonce);
       return work;
     } finally {
       seats.answered(next.nonce);
@@ -256,6 +260,8 @@ export class HostedSeats {
 
   async #lingerForTask({ state }: LoadedRun, next: NextTask): Promise<SeatJob | undefined> {
     if (state.liveCount() === 0 || state.header.status !== "active") return undefined;
+    // It has a seat too many: what is ready is for others.
+    if (roomInShare(state) === 0) return undefined;
     const now = this.#shell.now();
     const held = Math.min((holdEndAt(state) ?? now) - now, seatServesMs);
     return this.#shell.seats.linger(next, Math.max(seatLingerMs, held));

@@ -28,6 +28,8 @@ export class Seats {
   readonly #openings = new Map<string, { readonly sentAt: number; readonly shard: number }>();
   /** Nonce → when it was opened. */
   readonly #opened = new Map<string, number>();
+  /** Those of them that the log does not know: they have taken nothing yet. */
+  readonly #unlogged = new Set<string>();
   /** Seats whose question for a task is on its way: it may wait for a commit to end. */
   readonly #asking = new Set<string>();
   readonly #lingering = new Set<Lingering>();
@@ -66,9 +68,11 @@ export class Seats {
     for (const [old, at] of this.#opened) {
       if (at + seatRememberedMs > now) break;
       this.#opened.delete(old);
+      this.#unlogged.delete(old);
     }
     this.#openings.delete(nonce);
     this.#opened.set(nonce, now);
+    this.#unlogged.add(nonce);
     return true;
   }
 
@@ -82,9 +86,20 @@ export class Seats {
     this.#asking.delete(nonce);
   }
 
-  close(nonce: string): void {
+  /** Whether the log is still to be told of it: its first task is about to be. */
+  isUnlogged(nonce: string): boolean {
+    return this.#unlogged.has(nonce);
+  }
+
+  logged(nonce: string): void {
+    this.#unlogged.delete(nonce);
+  }
+
+  /** Whether the log knows it; so one that an earlier life of the object has opened. */
+  close(nonce: string): boolean {
     this.#asking.delete(nonce);
     this.#opened.delete(nonce);
+    return !this.#unlogged.delete(nonce);
   }
 
   /** Resolves with the task that was handed to the seat, or undefined after `waitMs`. */

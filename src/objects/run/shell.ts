@@ -18,7 +18,8 @@ import { startableIn } from "../../scheduler/attempts.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
 import { nextCall, urlPool } from "../../scheduler/remote-calls.ts";
-import type { RunState } from "../../scheduler/state.ts";
+import { seatsWanted, shareOf } from "../../scheduler/seat-shares.ts";
+import { isRunEnded, type RunState } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
 import { setRunStatus } from "../../storage/d1/run-index.ts";
@@ -31,13 +32,15 @@ import type { OpenSeats } from "../seat-port.ts";
 import type { NextTask, SeatJob } from "../seat-rpc.ts";
 import { RunAlarm } from "./alarm.ts";
 import { Announcements } from "./announcements.ts";
+import { GateReports } from "./gate-reports.ts";
 import { LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { Models } from "./models.ts";
+import { OwedEvents } from "./owed-events.ts";
 import { Partials } from "./partials.ts";
 import { deploymentRules, holdToDeployment } from "./rules.ts";
 import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
-import { startHosted } from "./start-hosted.ts";
+import { hasHostedWork, startHosted } from "./start-hosted.ts";
 import { TracePushes } from "./trace-pushes.ts";
 import { VariableUses } from "./variable-uses.ts";
 import { Watchers } from "./watchers.ts";
@@ -84,6 +87,8 @@ export class RunShell {
   #run: LoadedRun | undefined;
   readonly #alarm: RunAlarm;
   readonly #announcements: Announcements;
+  readonly #reports: GateReports;
+  readonly #owed = new OwedEvents();
   #indexed = "";
   /** What the index should say, and since when at the latest. */
   #status: { readonly shown: string; readonly since: number } | undefined;
@@ -118,6 +123,20 @@ export class RunShell {
         );
       },
     });
+    this.#reports = new GateReports({
+      report: (report) => gateStub(env, report.tenant).report(report),
+      isCurrent: (run) => this.#run === run,
+      now: () => this.now(),
+      waitUntil: (work) => ctx.waitUntil(work),
+      log: (event) => {
+        this.command((step) => {
+          if (event) step.emit(event);
+          return { ok: true, value: null };
+        });
+      },
+      owe: (event) => this.#owed.set("seat_target", event && (() => event)),
+      arm: () => this.arm(),
+    });
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
       () => ctx.storage.sync(),
@@ -151,6 +170,7 @@ export class RunShell {
   /** Creates the tables and loads the empty run. Call inside `transaction`. */
   create(identity: Identity): LoadedRun {
     this.#run = new LoadedRun(RunStore.create(this.sql, { ...identity, life: newLife() }), this.settings);
+    this.#run.state.isUntold = true;
     this.#noteBoot(this.#run);
     this.traces.begin(this.#run);
     return this.#run;
@@ -207,7 +227,8 @@ export class RunShell {
   #carryOut(commands: readonly Command[]): Reply<unknown>[] {
     const run = this.load();
     if (!run) return commands.map(() => notFound);
-    const step = new Step(run.state, this.now(), this.uses.owed());
+    const owed = [this.uses.owed(), this.#owed.owed()];
+    const step = new Step(run.state, this.now(), () => owed.flatMap((take) => take()));
     const { replies, handed } = this.transaction(() => {
       run.store.log.stage(step.decided);
       runClock(step);
@@ -218,6 +239,7 @@ export class RunShell {
       return { replies: answers, handed: started };
     });
     this.uses.logged();
+    this.#owed.logged();
     this.seats.deliver(handed);
     this.effects(run, step.ended);
     return replies;
@@ -230,9 +252,25 @@ export class RunShell {
     });
   }
 
+  /** A seat that found nothing has closed: that costs no row of its own. */
+  seatClosed(nonce: string): void {
+    const run = this.#run;
+    if (!this.seats.close(nonce) || !run) return;
+    const at = this.now();
+    const why = whyClosed(run.state);
+    this.#owed.set(`seat ${nonce}`, () => {
+      const ago = this.now() - at;
+      return { type: "seat_closed", seat: nonce, why, ...(ago > 0 && { ago_ms: ago }) };
+    });
+  }
+
   /** The next hosted work for a seat, in the step under way. */
   startHosted(step: Step, run: LoadedRun, next: NextTask): SeatJob | undefined {
     const watched = this.partials.isWatched(step.now);
+    if (this.seats.isUnlogged(next.nonce) && hasHostedWork(run.state, step.now)) {
+      this.seats.logged(next.nonce);
+      step.emit({ type: "seat_opened", seat: next.nonce });
+    }
     return startHosted(step, run, next, { boot: bootOf(this.#env), watched });
   }
 
@@ -310,6 +348,7 @@ export class RunShell {
     this.#openWantedSeats(run);
     this.pushTraces(run);
     this.#announcements.announce(run);
+    this.#reports.tell(run);
     this.#index(run);
     this.arm();
   }
@@ -386,7 +425,8 @@ export class RunShell {
     const clock = nextClock(run.state) ?? Number.POSITIVE_INFINITY;
     const opening = this.seats.nextCheck() ?? Number.POSITIVE_INFINITY;
     const traces = this.traces.dueAt(run, this.now());
-    this.#alarm.arm(Math.min(clock, opening, this.#retryEffectsAt, traces), earliest, run.id);
+    const report = this.#reports.dueAt(run) ?? Number.POSITIVE_INFINITY;
+    this.#alarm.arm(Math.min(clock, opening, this.#retryEffectsAt, traces, report), earliest, run.id);
   }
 
   /** The alarm has rung: `others` is what it may have rung for in an object without a run, and answers whether it did. Never throws. */
@@ -445,6 +485,8 @@ export class RunShell {
     this.#run = undefined;
     this.traces.forget();
     this.uses.forget();
+    this.#owed.clear();
+    this.#reports.clear();
     this.signals.releaseAll();
     this.watchers.gone();
   }
@@ -455,6 +497,8 @@ export class RunShell {
     this.#run = undefined;
     this.traces.forget();
     this.uses.forget();
+    this.#owed.clear();
+    this.#reports.clear();
     this.signals.releaseAll();
     this.watchers.gone();
     await this.#ctx.storage.deleteAll();
@@ -463,6 +507,12 @@ export class RunShell {
     this.#indexed = "";
     this.#status = undefined;
   }
+}
+
+function whyClosed(state: RunState): "idle" | "target" | "paused" | "ended" {
+  if (isRunEnded(state)) return "ended";
+  if (state.header.status === "paused") return "paused";
+  return seatsWanted(state) > shareOf(state) ? "target" : "idle";
 }
 
 /** Calls of urls that seats can begin now. */

@@ -21,6 +21,8 @@ import { standInOf } from "../../scheduler/fallbacks.ts";
 import { groupOf, verdictOf } from "../../scheduler/groups.ts";
 import { isOpenCall, type OpenCall } from "../../scheduler/open-calls.ts";
 import { redacted, redactedLabels, redactedText } from "../../scheduler/redaction.ts";
+import { workersUnder } from "../../scheduler/rules/run-rules.ts";
+import type { RunState } from "../../scheduler/state.ts";
 import { hasFallenBack, hostedPool, type Task } from "../../scheduler/task.ts";
 import { toolOf, type Want } from "../../scheduler/want.ts";
 import { heldFor } from "../../scheduler/warming.ts";
@@ -59,7 +61,7 @@ export function runView(run: LoadedRun, seatTarget: number, now: number): RunVie
     credential: header.credential?.name ?? null,
     root: header.root > 0 ? run.taskId(header.root) : null,
     counts: { ...header.counts },
-    seats: { open: run.state.working, target: seatTarget },
+    seats: { open: run.state.working, target: seatTarget, ...boundOf(run.state) },
     limits: limitsView(header.limits),
     tools: Array.from(run.tools.values(), remoteToolView),
     redact: run.redact,
@@ -253,6 +255,14 @@ export function eventView(run: LoadedRun, logged: LoggedEvent, seq: number, at: 
     view.error = { code, message, ...(because && { because: run.taskId(because) }) };
   }
   return view;
+}
+
+/** How many hosted tasks may work at once now, and what says so. */
+function boundOf(state: RunState): Pick<RunView["seats"], "most" | "bound_by"> {
+  const share = state.told ?? state.header.share;
+  if (share && share.seats < state.workers) return { most: share.seats, bound_by: share.why };
+  const byRule = state.header.rules && workersUnder(state.header).by !== undefined;
+  return { most: state.workers, bound_by: byRule ? "rules" : "limits" };
 }
 
 /** Seats that the run can use now: working ones and one for each ready hosted task, within the limit. */

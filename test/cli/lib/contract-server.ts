@@ -266,7 +266,7 @@ export class RunServer extends TestServer {
     ...{ format: "anthropic", root: null, findings: 1, last_seq: 3, created_at: 1000, ended_at: null as number | null },
     expires_at: null as number | null,
     counts: { waiting: 0, ready: 0, running: 0, parked: 0, succeeded: 2, failed: 1, cancelled: 0, skipped: 0 },
-    seats: { open: 1, target: 2 },
+    seats: { open: 1, target: 2, most: 4, bound_by: "limits" },
     limits: { workers: 16, tokens: null as number | null },
     usage: { ...usage, tokens: 150 },
     cost: 0.25 as number | null,

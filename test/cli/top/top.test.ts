@@ -27,7 +27,7 @@ const runWith = (more: Partial<RunView> = {}): RunView =>
     status: "active",
     reason: null,
     counts,
-    seats: { open: 0, target: 0 },
+    seats: { open: 0, target: 0, most: 16, bound_by: "limits" },
     limits,
     usage,
     cost: 0,
@@ -52,7 +52,7 @@ const taskWith = (n: number, more: Partial<TaskView>): TaskView =>
 const busy = runWith({
   name: "kettles",
   counts: { ...counts, waiting: 222, ready: 30, running: 3, parked: 12, succeeded: 118, failed: 2 },
-  seats: { open: 3, target: 16 },
+  seats: { open: 3, target: 16, most: 16, bound_by: "limits" },
   limits: { ...limits, tokens: 2_000_000, usd: 5 },
   usage: { ...usage, input_tokens: 1_200_345, output_tokens: 45_120, cache_read_tokens: 972_279, tokens: 1_245_465 },
   cost: 1.23456,
@@ -169,7 +169,7 @@ it("one object, for programs", () => {
   expect(topJson(busyState(), now)).toMatchObject({
     at: now,
     status: "active",
-    seats: { open: 3, target: 16, limit: 16 },
+    seats: { open: 3, target: 16, most: 16, bound_by: "limits", limit: 16 },
     parked_on: { "lock db": 2, children: 1, "tool search": 1 },
     left: { tokens: 754_535 },
     working: [{ id: "T8-cyssb8" }, { id: "T7-cyssb8", name: "slogan", turns: 2 }, { id: "T9-cyssb8", name: null }],

@@ -44,6 +44,8 @@ export class RunWatch {
   /** As its findings have it. */
   deadSeatsTold = 0;
   readonly types: string[] = [];
+  /** What was spent and reserved when the budget changed last. */
+  #promised = 0;
   #flushes = 0;
   /** Its identity was taken away: what follows is its end. */
   isDeleted = false;
@@ -86,10 +88,15 @@ export class RunWatch {
       this.deadSeatsTold += Number.parseInt(event.message, 10);
     if (event.type === "task_started" && (header.status !== "active" || this.state.working >= this.state.workers))
       throw new Error(`[O4] a lease too many, at event ${seq}`);
+    if (event.type === "task_started" && event.hosted && header.share && this.state.hosted >= header.share.seats)
+      throw new Error(`[E1] a seat more than the run's share, at event ${seq}`);
     if (event.type === "task_started") this.#checkRoom(seq, event.task);
     if (at < header.changedAt) throw new Error(`[L1] event ${seq} is older than the one before it`);
     apply(this.state, event, seq, at);
-    const { tokens } = header.limits;
+    // A total that is lowered takes nothing from the calls that are under way.
+    if (event.type === "limits_changed")
+      this.#promised = header.inputTokens + header.outputTokens + header.reservedTokens;
+    const tokens = header.limits.tokens && Math.max(header.limits.tokens, this.#promised);
     if (event.type === "turn" && tokens > 0 && header.inputTokens + header.outputTokens > tokens)
       throw new Error(`[B2] ${header.inputTokens + header.outputTokens} tokens are spent, of ${tokens}`);
     if (this.state.header.taskCount > this.state.header.limits.tasks) throw new Error("[C5] a task too many");

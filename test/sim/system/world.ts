@@ -14,6 +14,7 @@ import { runAttempt } from "../../../src/agent/turn-loop.ts";
 import { runIdOf } from "../../../src/ids.ts";
 import { meterRuns } from "../../../src/meter-runs.ts";
 import { takeDeadLetters } from "../../../src/objects/dead-letters.ts";
+import { DeploymentGate } from "../../../src/objects/deployment-gate.ts";
 import { runStub } from "../../../src/objects/env.ts";
 import { RunScheduler } from "../../../src/objects/run-scheduler.ts";
 import { SharedVariable } from "../../../src/objects/shared-variable.ts";
@@ -86,11 +87,14 @@ export class World {
       faults: this.#faults,
       note: (text: string) => this.#note(text),
     };
-    this.#cloud = new Cloud(around, {
+    const classes = {
       RUNS: RunScheduler as unknown as ObjectClass,
       GATES: TenantGate as unknown as ObjectClass,
       VARIABLES: SharedVariable as unknown as ObjectClass,
-    });
+      DEPLOYMENT: DeploymentGate as unknown as ObjectClass,
+    };
+    // In half of the worlds there are fewer seats than runs could use, down to fewer than runs.
+    this.#cloud = new Cloud(around, classes, seed % 2 === 0 ? { HEDDLE_SEATS: `${1 + (seed % 3)}` } : {});
     this.#model = new FakeModel(this.#random, this.#ledger, this.#faults);
   }
 

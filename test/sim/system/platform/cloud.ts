@@ -11,7 +11,7 @@ import { Host, type ObjectClass } from "./objects.ts";
 import { SeatQueues } from "./seat-queues.ts";
 import type { Timeline } from "./timeline.ts";
 
-export type Namespace = "RUNS" | "GATES" | "VARIABLES";
+export type Namespace = "RUNS" | "GATES" | "VARIABLES" | "DEPLOYMENT";
 
 export class Cloud {
   readonly env: Env;
@@ -26,6 +26,7 @@ export class Cloud {
   constructor(
     around: { timeline: Timeline; random: Random; faults: Faults; note: (text: string) => void },
     classes: Readonly<Record<Namespace, ObjectClass>>,
+    variables: Readonly<Record<string, string>> = {},
   ) {
     this.#around = around;
     this.#classes = classes;
@@ -48,8 +49,10 @@ export class Cloud {
       RUNS: namespace("RUNS"),
       GATES: namespace("GATES"),
       VARIABLES: namespace("VARIABLES"),
+      DEPLOYMENT: namespace("DEPLOYMENT"),
       SEATS: "queue",
       ...Object.fromEntries(shards),
+      ...variables,
     } as unknown as Env;
   }
 

@@ -1,0 +1,42 @@
+/**
+ * What runs, tenants' gates and the deployment's gate tell one another of seats, as types. One object each way: whatever else a gate
+ * is to know, or to say, is a field more.
+ */
+
+import type { Use } from "../fairness/use.ts";
+import type { ShareFrom } from "../scheduler/seat-shares.ts";
+
+/** From a run to its tenant's gate: how it is, whole, so that a report may be lost or come twice. */
+export interface RunReport {
+  readonly tenant: string;
+  readonly run: string;
+  /** Hosted seats that it could use now, those at work included. */
+  readonly demand: number;
+  /** What it has used lately. */
+  readonly use: Use;
+}
+
+/** What holds for the run from now on. */
+export interface RunTerms {
+  /** Hosted seats that it may use, and who leaves it no more. */
+  readonly seats: number;
+  readonly why: ShareFrom;
+}
+
+/** From a tenant's gate to the deployment's: all of its runs as one. */
+export interface TenantReport {
+  readonly tenant: string;
+  readonly demand: number;
+  readonly use: Use;
+}
+
+export interface TenantTerms {
+  readonly seats: number;
+  /** There are more who want seats than seats. */
+  readonly isScarce: boolean;
+}
+
+/** Stub of the DeploymentGate, of which a deployment has one. */
+export interface DeploymentGateRpc {
+  report(report: TenantReport): Promise<TenantTerms>;
+}

@@ -1,0 +1,102 @@
+/** A run's share of the seats: from its tenant's gate, which has it from the deployment's. */
+
+import { runInDurableObject } from "cloudflare:test";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { noUse } from "../../src/fairness/use.ts";
+import { gateAsksEveryMs } from "../../src/limits.ts";
+import type { DeploymentGateRpc, RunReport } from "../../src/objects/gate-rpc.ts";
+import type { SeatWork } from "../../src/objects/seat-rpc.ts";
+import { bindings, gateOf, makeRun, newTenant, TestClock, type TestRun } from "./lib/runs.ts";
+import { heldSeats, nextTask } from "./lib/seats.ts";
+
+const tickets = heldSeats();
+
+const limits = { workers: 16, warm_ms: 0 };
+const tasks = (count: number) => Array.from({ length: count }, () => ({ instructions: "do it" }));
+const end = { kind: "end", ending: { kind: "result", result: 1 } } as const;
+const seats = async (run: TestRun) => (await run.view()).seats;
+const typesOf = async (run: TestRun) => (await run.events()).map(({ type }) => type);
+
+/** Another run of the tenant, as it would report. */
+const other = (tenant: string, demand: number): RunReport => ({ tenant, run: "run_other", demand, use: noUse });
+const deployment = () => bindings.DEPLOYMENT.getByName("deployment") as unknown as DeploymentGateRpc;
+
+/** Of one deployment after another, each with nobody in it. */
+const set = (count: string | undefined) =>
+  runInDurableObject(bindings.DEPLOYMENT.getByName("deployment"), (gate) => {
+    Object.assign((gate as unknown as { env: object }).env, { HEDDLE_SEATS: count });
+  });
+const claimed: string[] = [];
+afterEach(async () => {
+  for (const tenant of claimed.splice(0)) await deployment().report({ tenant, demand: 0, use: noUse });
+  await set(undefined);
+});
+const tenantOf = (): string => {
+  const tenant = newTenant();
+  claimed.push(tenant);
+  return tenant;
+};
+
+describe("a run's share", () => {
+  it("is what the tenant's other runs leave it, and its log has that with what comes next", async () => {
+    const tenant = tenantOf();
+    await gateOf(tenant).report(other(tenant, 100_000));
+    const run = await makeRun({ tenant, limits });
+    await run.create(...tasks(3));
+    await vi.waitFor(async () => expect(await seats(run)).toMatchObject({ most: 3, bound_by: "tenant" }), 5000);
+    expect(await typesOf(run)).not.toContain("seat_target");
+    await run.create({ instructions: "another" });
+    expect((await run.events()).find(({ type }) => type === "seat_target")).toMatchObject({ seats: 3, why: "tenant" });
+  });
+
+  it("is what other tenants leave", async () => {
+    const stranger = tenantOf();
+    const theirs = await deployment().report({ tenant: stranger, demand: 100_000, use: noUse });
+    expect(theirs.isScarce).toBe(true);
+    const run = await makeRun({ tenant: tenantOf(), limits });
+    await run.create(...tasks(2));
+    await vi.waitFor(async () => expect(await seats(run)).toMatchObject({ most: 2, bound_by: "deployment" }), 5000);
+    const after = await deployment().report({ tenant: stranger, demand: 100_000, use: noUse });
+    expect(after.seats).toBeLessThan(theirs.seats);
+  });
+
+  it("is all that it can use while nobody else wants any, and stands in no log", async () => {
+    const run = await makeRun({ tenant: tenantOf(), limits: { workers: 100 } });
+    await run.create(...tasks(80));
+    // It begins with some at once, and the rest follow with the gate's answer.
+    await vi.waitFor(() => expect(tickets).toHaveLength(80), 5000);
+    expect(await seats(run)).toEqual({ open: 0, target: 80, most: 100, bound_by: "limits" });
+    expect(await typesOf(run)).not.toContain("seat_target");
+  });
+
+  it("that became smaller retires a seat when its task ends, and stands in the log from then on", async () => {
+    using clock = new TestClock();
+    const tenant = tenantOf();
+    const run = await makeRun({ tenant, limits });
+    await run.create(...tasks(8));
+    const open = async (nonce: string) => (await run.rpc.openSeat(run.ticket(nonce), nextTask(nonce))) as SeatWork;
+    const [a, b] = [await open("a"), await open("b")];
+    const seen = async () =>
+      (await run.events()).flatMap(({ type, seat, seats, why }) =>
+        type.startsWith("seat_") ? [[type, seat ?? seats, why]] : [],
+      );
+    expect(await seen()).toEqual([
+      ["seat_opened", "a", undefined],
+      ["seat_opened", "b", undefined],
+    ]);
+    // The deployment has one seat from now on, and this run is told so when it reports next.
+    await set("1");
+    clock.forward(gateAsksEveryMs / 2);
+    for (const lease of [a, b]) await run.rpc.renewSeat(lease);
+    clock.forward(gateAsksEveryMs / 2);
+    await run.ring();
+    await vi.waitFor(async () => expect(await seats(run)).toMatchObject({ open: 2, most: 1 }), 5000);
+    expect(await run.rpc.leaveSeat(a, end, nextTask("a"))).toEqual({ kind: "over" });
+    // With the last one's end there is room again.
+    expect(await run.rpc.leaveSeat(b, end, nextTask("b"))).toMatchObject({ kind: "over", work: {} });
+    expect((await seen()).slice(2)).toEqual([
+      ["seat_target", 1, "deployment"],
+      ["seat_closed", "a", "target"],
+    ]);
+  });
+});
