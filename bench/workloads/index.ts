@@ -2,6 +2,7 @@
 
 import { bursts } from "./burst.ts";
 import { warmCaches } from "./cache-warm.ts";
+import { fairness } from "./fairness.ts";
 import { openings } from "./seats-open.ts";
 import { hostedPath } from "./w1-hosted.ts";
 import { pullPath } from "./w1-pull.ts";
@@ -27,4 +28,5 @@ export const workloads: readonly Workload[] = [
   ...bursts,
   ...crashes,
   ...openings,
+  ...fairness,
 ];
