@@ -64,6 +64,7 @@ export function deployment(options: AppOptions = {}) {
       const secrets = env as ProviderSecrets;
       return { anthropic: modelSourceOf("anthropic", secrets), openai: modelSourceOf("openai", secrets) };
     },
+    mcp: async (call) => (await import("./mcp/door.ts")).answerMcp(call),
   });
   return {
     fetch: (request, env, ctx) => app.fetch(request, env as unknown as HttpEnv, ctx),

@@ -122,6 +122,30 @@ export const partialWatchMs = 5 * second;
 /** A deployment secret shorter than this can be guessed. */
 export const secretCharsMin = 32;
 
+// ---- MCP (src/mcp) ---------------------------------------------------------------------------------------------------
+/** A tool call waits so long before it answers with a handle: below the 60 s after which official clients give up. */
+export const mcpWaitMsDefault = 50 * second;
+/** As far as `?wait_ms=` may take it, for clients that have the patience. */
+export const mcpWaitMsMax = 10 * minute;
+/** A client that knows durable tasks gets one for what takes longer than this; what is quicker needs no second request. */
+export const mcpTaskAfterMs = 2 * second;
+/** How often such a client is told to look. */
+export const mcpTaskPollMs = 2 * second;
+/** Progress is told this often: no client asks more of a wait than that it is alive. */
+export const mcpProgressMs = 5 * second;
+/** A session that holds a lock or permits lasts so long after its last call: a model thinks for minutes between two. */
+export const mcpHoldMs = 5 * minute;
+/** One that only waits lasts so long after the last look at the wait: a client that is gone must not take a message from its queue. */
+export const mcpWaiterMs = 2 * minute;
+/** A wait's handle carries its arguments, and stands in a header: what is longer is waited for in its own call alone. */
+export const mcpHandleCharsMax = 4 * KiB;
+/** A call under way says so often: a connection that is gone is noticed by what can't be sent on it. */
+export const mcpAliveMs = 5 * second;
+/** Opened sessions are named after the client, as it calls itself. */
+export const mcpClientNameCharsMax = 64;
+/** Lists of tools and prompts change with a new version of Heddle alone. */
+export const mcpListMs = 1 * hour;
+
 // ---- admission (src/admission.ts): what is let in at once; beyond it is refused with `retry-after` ---------------------
 /**
  * Requests at work in one isolate: it does some thousands a second, so this is a fraction of a second of them, and at some

@@ -34,7 +34,7 @@ export async function holderOf(
   { request, env, options, later }: Pick<Exchange, "request" | "env" | "options" | "later">,
   scopes: readonly Scope[],
 ): Promise<Holder> {
-  const key = bearer(request);
+  const key = bearerOf(request);
   if (!keyPattern.test(key)) throw new Fault("unauthorized", "the key is not one of Heddle's");
   const local = options.localKeys?.keys.find((known) => known.key === key);
   const holder = local ? { ...local, key: "local", quotas: {} } : await storedHolder(key, env, later);
@@ -73,13 +73,14 @@ export async function requireOperator({
   env,
   options,
 }: Pick<Exchange, "request" | "env" | "options">): Promise<void> {
-  const given = bearer(request);
+  const given = bearerOf(request);
   const secrets = [env.HEDDLE_ADMIN_SECRET, options.localKeys?.operatorSecret];
   for (const secret of secrets) if (secret && (await sameSecret(given, secret))) return;
   throw new Fault("unauthorized", "this needs the operator's secret");
 }
 
-function bearer(request: Request): string {
+/** @throws Fault unauthorized without one */
+export function bearerOf(request: Request): string {
   const header = request.headers.get("authorization");
   const brought = header === null ? socketToken(request) : undefined;
   if (brought !== undefined) return brought;

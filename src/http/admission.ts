@@ -39,6 +39,8 @@ export const classes: Readonly<Record<string, { readonly priority?: Priority; re
   "POST /v1/runs/:run/wait": { priority: "poll", waits: true },
   "POST /v1/runs/:run/tools/:tool": { waits: true },
   "POST /v1/leases/:lease/tools/:tool": { waits: true },
+  // Is let in to be read; what it carries is let in as the request that it stands for.
+  "POST /mcp": { priority: "read" },
 };
 
 interface Asked {
@@ -106,7 +108,7 @@ export class Door {
   readonly #runs = new Ledgers({ work: runWorkMax, wait: runWaitMax });
 
   /** Lets a request in for as long as `serve` takes, or longer if that keeps its place. @throws Fault overloaded */
-  async admit(entry: Entry, request: Request, serve: (visit: Visit) => Promise<Response>): Promise<Response> {
+  async admit<T>(entry: Entry, request: Request, serve: (visit: Visit) => Promise<T>): Promise<T> {
     const place = new Place(entry, Date.now());
     const visit = new Visit(this, place);
     const full = place.enter(this.#all, Date.now());

@@ -6,6 +6,7 @@ import type { CollectorVariables } from "../contract/collector.ts";
 import type { ModelSource } from "../contract/shapes.ts";
 import type { TenantGateRpc } from "../objects/rpc.ts";
 import type { SeatRpc } from "../objects/seat-rpc.ts";
+import type { McpCall } from "./mcp.ts";
 import type { TakesSockets } from "./sockets.ts";
 
 /** The one method of a Durable Object namespace that is used here. */
@@ -52,4 +53,6 @@ export interface AppOptions {
   readonly hosts?: readonly string[];
   /** Which models answer hosted tasks. */
   readonly models?: (env: HttpEnv) => Readonly<Record<Format, ModelSource>>;
+  /** Answers messages of the Model Context Protocol; it brings a library along that is loaded with the first of them. */
+  readonly mcp?: (call: McpCall) => Promise<Response>;
 }

@@ -12,8 +12,8 @@ import { exportRoute } from "./export.ts";
 import { findingRoutes } from "./findings.ts";
 import { healthRoute } from "./health.ts";
 import { importRoutes } from "./imports.ts";
-import { laterRoutes } from "./later.ts";
 import { leaseRoutes } from "./leases.ts";
+import { mcpRoute } from "./mcp.ts";
 import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { poolRoutes } from "./pools.ts";
@@ -64,5 +64,5 @@ export const routes: readonly Route[] = [
     () => openApi(routes),
   ),
   ...pageRoutes(() => openApi(routes)),
-  ...laterRoutes,
+  mcpRoute(() => routes),
 ];

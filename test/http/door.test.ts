@@ -6,6 +6,7 @@ import { createApp } from "../../src/http/app.ts";
 import type { HttpEnv } from "../../src/http/env.ts";
 import { signLease } from "../../src/http/lease-token.ts";
 import { rulesCharsMax } from "../../src/limits.ts";
+import { answerMcp } from "../../src/mcp/door.ts";
 
 const secret = "a secret of thirty-two characters";
 const env = { HEDDLE_SECRET: secret } as unknown as HttpEnv;
@@ -17,6 +18,7 @@ const app = createApp({
     ],
     operatorSecret: "operate",
   },
+  mcp: answerMcp,
 });
 const run = "run_0123456789abcdefghjk";
 
@@ -276,9 +278,80 @@ test("tools: definitions, and unknown ones", async () => {
   expect(await problem(`/v1/runs/${run}/tools/to.String`, { json: {} })).toMatchObject({ code: "not_found" });
 });
 
-test("routes of the contract that have not landed say so, after the key", async () => {
-  expect(await problem("/mcp", { method: "POST" })).toMatchObject({ status: 422, code: "not_available" });
-  expect(await problem("/mcp", { method: "POST", key: null })).toMatchObject({ code: "unauthorized" });
+const rpc = (method: string, params: object = {}, id: number | undefined = 1) => ({
+  ...{ jsonrpc: "2.0", method, params },
+  ...(id !== undefined && { id }),
+});
+const mcpHeaders = { accept: "application/json, text/event-stream" };
+
+test("MCP: nothing is said without a key of the right scope, to pages of other origins, or by another method", async () => {
+  const ping = { json: rpc("ping"), headers: mcpHeaders };
+  expect(await problem("/mcp", { ...ping, key: null })).toMatchObject({ status: 401, code: "unauthorized" });
+  expect((await send("/mcp", { ...ping, key: null })).headers.get("www-authenticate")).toContain("Bearer");
+  expect(await problem("/mcp", { ...ping, key: "hdl_worker" })).toMatchObject({ code: "forbidden" });
+  expect(await problem("/mcp", { ...ping, key: "lse_x.y" })).toMatchObject({ code: "lease_lost" });
+  expect(await problem("/mcp?tools=locks", ping)).toMatchObject({ code: "validation_failed" });
+  for (const origin of ["http://evil.test", "null", "http://heddle.test.evil.test"])
+    expect(await problem("/mcp", { ...ping, headers: { ...mcpHeaders, origin } })).toMatchObject({ code: "forbidden" });
+  expect((await send("/mcp", { ...ping, headers: { ...mcpHeaders, origin: "http://heddle.test" } })).status).toBe(200);
+  expect(await problem("/mcp")).toMatchObject({ status: 405, code: "method_not_allowed" });
+  expect(await problem("/mcp", { method: "DELETE" })).toMatchObject({ status: 405 });
+  expect(await problem("/mcp", { ...ping, body: "{", headers: mcpHeaders })).toMatchObject({ code: "malformed_json" });
+  expect(await problem("/mcp", { json: [rpc("ping")], headers: mcpHeaders })).toMatchObject({
+    code: "validation_failed",
+  });
+});
+
+const answered = async (message: object, sent: Sent = {}) => {
+  const text = await (await send("/mcp", { json: message, headers: mcpHeaders, ...sent })).text();
+  const data = text.split("\n").find((line) => line.startsWith("data: "));
+  return JSON.parse(data?.slice(6) ?? text) as { result?: Record<string, never>; error?: { code: number } };
+};
+
+test("MCP: a key and a lease are offered different tools, and what was not offered is none", async () => {
+  const names = async (sent: Sent, path?: string) => {
+    const text = await (await send(path ?? "/mcp", { json: rpc("tools/list"), headers: mcpHeaders, ...sent })).text();
+    return Array.from(text.matchAll(/"name":"(\w+)","description"/g), ([, name]) => name!);
+  };
+  const lease = await signLease(secret, { tenant: "t", run, taskNumber: 1, fence: 1 });
+  expect(await names({})).toEqual(expect.arrayContaining(["start_run", "list_runs", "wait", "lock"]));
+  expect(await names({})).not.toContain("finish");
+  expect(await names({ key: lease })).toEqual(expect.arrayContaining(["finish", "wait", "lock"]));
+  expect(await names({ key: lease })).not.toContain("start_run");
+  expect(await names({}, "/mcp?tools=lock,wait")).toEqual(["wait", "lock"]);
+  const finish = rpc("tools/call", { name: "finish", arguments: { run, result: 1 } });
+  expect((await answered(finish)).error).toMatchObject({ code: -32602 });
+  expect((await answered(rpc("resources/list"), { key: lease })).error).toMatchObject({ code: -32601 });
+  expect((await answered(rpc("subscriptions/listen"))).error).toMatchObject({ code: -32601 });
+  expect((await answered(rpc("tasks/get", { taskId: "wait_x" }))).error).toMatchObject({ code: -32601 });
+});
+
+test("MCP: wrong arguments are a tool's error, before anything is asked", async () => {
+  const called = async (name: string, args: object, sent?: Sent) =>
+    (await answered(rpc("tools/call", { name, arguments: args }), sent)).result as unknown as {
+      isError?: true;
+      content: { text: string }[];
+    };
+  const error = async (...args: Parameters<typeof called>) => {
+    const { isError, content } = await called(...args);
+    expect(isError).toBe(true);
+    return (JSON.parse(content[0]!.text) as { error: object }).error;
+  };
+  expect(await error("lock", { op: "acquire", name: "l" })).toMatchObject({
+    code: "bad_arguments",
+    message: expect.stringContaining("run"),
+  });
+  expect(await error("lock", { run, op: "release", name: "l" })).toMatchObject({
+    code: "needs_actor",
+    hint: expect.stringContaining("acquire"),
+  });
+  expect(await error("wait", { handle: "wait_x" })).toMatchObject({ code: "bad_arguments" });
+  expect(await error("inspect", { run: "../other" })).toMatchObject({ code: "not_found", retryable: false });
+  const lease = await signLease(secret, { tenant: "t", run, taskNumber: 1, fence: 1 });
+  const other = { run: "run_zzzzzzzzzzzzzzzzzzzz", op: "get", name: "a" };
+  expect(await error("atomic", other, { key: lease })).toMatchObject({
+    message: expect.stringContaining("another run"),
+  });
 });
 
 test("the hosted pool and misnamed ones can't be leased from", async () => {

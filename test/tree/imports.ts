@@ -116,8 +116,16 @@ export const layers: Readonly<Record<string, Layer>> = {
     types: ["objects", "scheduler"],
     packages: [/^hono(\/|$)/, /^zod$/],
   },
+  // Another door to the same room: what it is asked it asks the HTTP door's own routes.
+  mcp: {
+    imports: [...ground, "context", "contract", "version", "http/base64url"],
+    types: ["http"],
+    packages: [/^zod$/, /^@modelcontextprotocol\/server$/],
+  },
   deployment: {
-    imports: [...["agent", "collector", "contract/collector", "errors", "http", "meter-runs", "objects", "served-by"]],
+    imports: [
+      ...["agent", "collector", "contract/collector", "errors", "http", "mcp", "meter-runs", "objects", "served-by"],
+    ],
     packages: [/^cloudflare:workers$/],
   },
   index: { imports: ["deployment", "objects"] },

@@ -1,0 +1,27 @@
+/** One tool call's surroundings: who called, whether it still listens, and how it can be told that it has to wait. */
+
+import { CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY } from "@modelcontextprotocol/server";
+import { mcpClientNameCharsMax } from "../limits.ts";
+
+export interface Turn {
+  /** Resolves when the client no longer listens. */
+  readonly gone: Promise<void>;
+  /** What it calls itself. */
+  readonly client: string;
+  /** It takes a durable task in place of an answer (SEP-2663). */
+  readonly tasks: boolean;
+  readonly progress?: (progress: number, message: string) => Promise<void>;
+}
+
+export const tasksExtension = "io.modelcontextprotocol/tasks";
+
+/** What the envelope of a request says of its client; those of 2025 say it once, in a message that is long gone. */
+export function clientOf(envelope: unknown): { readonly name: string; readonly tasks: boolean } {
+  const meta = (envelope ?? {}) as Record<string, unknown>;
+  const { name } = (meta[CLIENT_INFO_META_KEY] ?? {}) as { name?: unknown };
+  const { extensions } = (meta[CLIENT_CAPABILITIES_META_KEY] ?? {}) as { extensions?: object };
+  return {
+    name: typeof name === "string" && name.isWellFormed() ? name.slice(0, mcpClientNameCharsMax) : "",
+    tasks: typeof extensions === "object" && extensions !== null && Object.hasOwn(extensions, tasksExtension),
+  };
+}

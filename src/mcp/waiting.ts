@@ -1,0 +1,71 @@
+/**
+ * Waits: long polls of the API, one after another, for as long as the client has patience; then a handle by which to go on.
+ *
+ * I1. Whoever hangs up before they have a handle waits no more: what waited for them is let go, and takes nothing. Whoever has one may
+ *     come back, for as long as the session lasts.
+ * I2. A wait that can't be gone on with (its arguments are too long for a handle) is let go before the client is told so.
+ */
+
+import type { CallToolResult } from "@modelcontextprotocol/server";
+import { toolErrorOf } from "../errors/codes.ts";
+import type { McpCall } from "../http/mcp.ts";
+import { mcpProgressMs, mcpTaskAfterMs, waitMsMax } from "../limits.ts";
+import { errorOf, valueResult } from "./answers.ts";
+import { type Handle, printHandle } from "./handles.ts";
+import { taskOf } from "./task-view.ts";
+import type { Turn } from "./turn.ts";
+
+/** What a look at a wait came to. */
+export type Looked =
+  | { readonly done: CallToolResult }
+  /** `message`: how far it is, for people. */
+  | { readonly done?: undefined; readonly message: string; readonly soFar?: object };
+
+export interface Wait {
+  readonly handle: Handle;
+  /** Waits at most so long. */
+  readonly look: (waitMs: number) => Promise<Looked>;
+  /** Nobody will look again. */
+  readonly letGo: () => Promise<unknown>;
+}
+
+/** The wait's result, or the word that it is not over; `isKnown`: the client has its handle. */
+export async function waitFor(call: McpCall, turn: Turn, wait: Wait, isKnown = false): Promise<object> {
+  const began = Date.now();
+  const until = began + (turn.tasks ? Math.min(mcpTaskAfterMs, call.options.wait_ms) : call.options.wait_ms);
+  const gone = turn.gone.then(() => "gone" as const);
+  let over: (how: "kept" | "gone") => void = () => {};
+  // Asked for before anything waits: a client that hangs up may take the rest of this function with it.
+  const ended = new Promise<"kept" | "gone">((resolve) => {
+    over = resolve;
+  });
+  call.later(Promise.race([ended, gone]).then((how) => (how === "gone" && !isKnown ? wait.letGo() : undefined)));
+  try {
+    for (;;) {
+      const left = Math.max(0, until - Date.now());
+      const looked = await Promise.race([wait.look(Math.min(left, turn.progress ? mcpProgressMs : waitMsMax)), gone]);
+      if (looked === "gone") return hungUp;
+      if (looked.done) return looked.done;
+      if (Date.now() < until) {
+        await turn.progress?.(Date.now() - began, looked.message);
+        continue;
+      }
+      const handle = printHandle(wait.handle);
+      if (handle === undefined) {
+        over("gone");
+        return tooLong;
+      }
+      return turn.tasks
+        ? taskOf(handle, wait.handle, looked.message)
+        : valueResult({ ...looked.soFar, pending: true, handle });
+    }
+  } finally {
+    over("kept");
+  }
+}
+
+/** Nobody reads it. */
+const hungUp = errorOf(toolErrorOf("timed_out", "the client has hung up"));
+const tooLong = errorOf(
+  toolErrorOf("timed_out", "It did not happen in the time that one call may take, and was given up: nothing was done."),
+);

@@ -1,0 +1,114 @@
+/** The kinds of waits: how each is looked at, and let go of. A handle says all that it takes, so a wait can be made from one. */
+
+import type { CallToolResult } from "@modelcontextprotocol/server";
+import { RawJson, stringifyRaw } from "../context/json-text.ts";
+import { assert, unreachable } from "../errors/assert.ts";
+import { toolErrorOf } from "../errors/codes.ts";
+import type { Ask, McpCall } from "../http/mcp.ts";
+import { waitMsMax } from "../limits.ts";
+import { errorOf, outcomeResult, problemResult, resultOf } from "./answers.ts";
+import type { Handle, HandleOf } from "./handles.ts";
+import type { Looked, Wait } from "./waiting.ts";
+
+const nothing = async () => {};
+
+export function waitOf(call: McpCall, handle: Handle): Wait {
+  switch (handle.of) {
+    case "run":
+      return { handle, look: (ms) => lookAtRun(call, handle, ms), letGo: nothing };
+    case "tasks":
+      return { handle, look: (ms) => lookAtTasks(call, handle, ms), letGo: nothing };
+    case "session":
+      return { handle, look: (ms) => lookAtSession(call, handle, ms), letGo: () => letGo(call, handle) };
+    case "lease":
+      // The task waits, and goes on waiting: its worker may ask again.
+      return { handle, look: (ms) => lookAtLease(call, handle, ms), letGo: nothing };
+    default:
+      return unreachable(handle);
+  }
+}
+
+async function lookAtRun({ ask }: McpCall, { run, until }: HandleOf<"run">, ms: number): Promise<Looked> {
+  const answered = await ask({
+    ...{ method: "POST", path: "/v1/runs/:run/wait", params: { run } },
+    body: JSON.stringify({ timeout_ms: within(ms, until) }),
+  });
+  if (!answered.ok) return { done: problemResult(answered) };
+  const state = JSON.parse(answered.text) as { done: boolean; counts: Readonly<Record<string, number>> };
+  if (state.done || isPast(until)) return { done: resultOf(answered.text) };
+  const sum = (states: readonly string[]) => states.reduce((all, one) => all + (state.counts[one] ?? 0), 0);
+  const ended = sum(["succeeded", "failed", "cancelled", "skipped"]);
+  const of = ended + sum(["waiting", "ready", "running", "parked"]);
+  return { message: `${ended} of ${of} tasks have ended`, soFar: state };
+}
+
+async function lookAtTasks(call: McpCall, { run, args, until }: HandleOf<"tasks">, ms: number): Promise<Looked> {
+  const done = outcomeResult(await call.ask(toolOfRun(run, "await_tasks", { args, waitMs: within(ms, until) })));
+  if (done) return { done };
+  return isPast(until) ? { done: tasksTimedOut } : { message: "waiting for tasks" };
+}
+
+const tasksTimedOut = errorOf(
+  toolErrorOf("timed_out", "timeout_ms passed before the tasks ended as asked; they go on."),
+);
+
+async function lookAtSession(call: McpCall, handle: HandleOf<"session">, waitMs: number): Promise<Looked> {
+  const { run, tool, args, actor, call: callId, holds } = handle;
+  const answered = await call.ask(toolOfRun(run, tool, { args, waitMs, callId, actor }));
+  const done = outcomeResult(answered);
+  if (!done) return { message: `waiting in ${tool}` };
+  if (holds && hasHold(done)) return { done: outcomeResult(answered, { actor }) ?? done };
+  call.later(letGo(call, handle));
+  return { done };
+}
+
+/** Whether the session is needed after this answer. */
+const hasHold = ({ isError, structuredContent }: CallToolResult): boolean =>
+  !isError && (structuredContent as { acquired?: boolean }).acquired !== false;
+
+async function letGo({ ask }: McpCall, { run, actor, own }: HandleOf<"session">): Promise<void> {
+  if (!own) await ask({ method: "DELETE", path: "/v1/runs/:run/actors/:actor", params: { run, actor } });
+}
+
+async function lookAtLease(
+  call: McpCall,
+  { tool, args, call: callId }: HandleOf<"lease">,
+  waitMs: number,
+): Promise<Looked> {
+  const done = outcomeResult(await call.ask(toolOfLease(call, tool, { args, waitMs, callId })));
+  return done ? { done } : { message: `waiting in ${tool}` };
+}
+
+interface Sent {
+  /** JSON text of the arguments. */
+  readonly args: string;
+  readonly waitMs: number;
+  readonly callId?: string;
+  readonly actor?: string;
+}
+
+const toolBody = ({ args, waitMs, callId, actor }: Sent): string =>
+  stringifyRaw({
+    arguments: new RawJson(args),
+    wait_ms: waitMs,
+    ...(callId !== undefined && { call_id: callId }),
+    ...(actor !== undefined && { actor }),
+  });
+
+export const toolOfRun = (run: string, tool: string, sent: Sent): Ask => ({
+  ...{ method: "POST", path: "/v1/runs/:run/tools/:tool", params: { run, tool } },
+  body: toolBody(sent),
+});
+
+export function toolOfLease({ lease }: McpCall, tool: string, sent: Sent): Ask {
+  assert(lease !== undefined, "a lease's call comes with the lease");
+  return {
+    ...{ method: "POST", path: "/v1/leases/:lease/tools/:tool", params: { lease: lease.id, tool } },
+    body: toolBody(sent),
+  };
+}
+
+/** No longer than to the end of the call's own time. */
+const within = (ms: number, until: number | undefined): number =>
+  Math.max(0, Math.min(ms, waitMsMax, until === undefined ? waitMsMax : until - Date.now()));
+const isPast = (until: number | undefined): boolean => until !== undefined && until <= Date.now();
