@@ -1,6 +1,6 @@
 /** The operator's part of Heddle's HTTP API, with the operator's secret: tenants, their keys and credentials, the audit log. */
 
-import type { Quotas } from "../contract/admin-requests.ts";
+import type { Quotas } from "../contract/tenant-shapes.ts";
 import { tenantDeletionWaitMs } from "../limits.ts";
 import type {
   AuditPage,

@@ -1,5 +1,10 @@
 /** What a call can throw: a problem that the server answered with, or that it could not be reached. */
 
+import type { ProblemCode } from "../errors/codes.ts";
+
+export type { ProblemCode };
+
+/** What is wrong with one field of a request. */
 export interface FieldError {
   /** JSON path of the field, as `tasks[3].after[0]`. */
   readonly path: string;
@@ -53,7 +58,11 @@ export class BrokenExport extends Error {
   override readonly name = "BrokenExport";
 }
 
-export const isProblem = (error: unknown, code?: string): error is HeddleProblem =>
+/** Whether it is a problem that the server answered with, of `code` if one is given. */
+export const isProblem = <Code extends ProblemCode | (string & {})>(
+  error: unknown,
+  code?: Code,
+): error is HeddleProblem & { readonly code: Code } =>
   error instanceof HeddleProblem && (code === undefined || error.code === code);
 
 /** `fetch failed` alone helps nobody: the reason is in its cause, or in the parts of that. */

@@ -1,8 +1,45 @@
+/** `heddle/client`: everything that the client exports. */
+
 export { HeddleAdmin } from "./admin.ts";
-export { BrokenExport, HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
+export type { ToolsOptions } from "./calls/tool-calls.ts";
+export {
+  BrokenExport,
+  type FieldError,
+  HeddleProblem,
+  HeddleUnreachable,
+  isProblem,
+  type ProblemCode,
+} from "./errors.ts";
 export type { FollowOptions, FollowQuery } from "./follow.ts";
-export { Heddle, type ToolsOptions } from "./heddle.ts";
+export { Heddle } from "./heddle.ts";
 export type * from "./replies.ts";
 export { isPartial } from "./replies.ts";
 export type * from "./requests.ts";
+export { Atomic } from "./run/atomic.ts";
+export { type ArriveOptions, Barrier } from "./run/barrier.ts";
+export {
+  FutureRejected,
+  HoldLost,
+  isToolError,
+  NoTaskSucceeded,
+  SessionLost,
+  TaskFailed,
+  ToolError,
+  type ToolErrorCode,
+} from "./run/errors.ts";
+export { ForkedContext } from "./run/forked-context.ts";
+export { Future, type FutureState } from "./run/future.ts";
+export { Hold } from "./run/hold.ts";
+export { SharedList } from "./run/list.ts";
+export { Lock, LockHold, type LockOptions } from "./run/lock.ts";
+export { type MapEntry, SharedMap, type WriteOptions } from "./run/map.ts";
+export { SharedMemory } from "./run/memory.ts";
+export { MessageQueue, type PopOptions } from "./run/queue.ts";
+export { Run } from "./run/run.ts";
+export { Runs } from "./run/runs.ts";
+export { type PermitsOptions, Semaphore } from "./run/semaphore.ts";
+export { Session } from "./run/session.ts";
+export { Task } from "./run/task.ts";
+export { type Batch, type CreateOptions, type ResultOf, type Settled, type TaskRef, Tasks } from "./run/tasks.ts";
+export { type Fence, Variable, type WaitOptions } from "./run/variable.ts";
 export type { CallOptions, TransportOptions } from "./transport.ts";

@@ -1,6 +1,5 @@
 /** What the server answers: the contract's own shapes, and the envelopes around them. */
 
-import type { Quotas, Scope } from "../contract/admin-requests.ts";
 import type {
   ActorView,
   ErrorView,
@@ -16,6 +15,7 @@ import type {
   TurnView,
   VariableView,
 } from "../contract/shapes.ts";
+import type { Quotas, Scope } from "../contract/tenant-shapes.ts";
 import type { ContextSpec, Message } from "./requests.ts";
 
 export type {

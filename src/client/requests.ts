@@ -1,8 +1,8 @@
 /** What callers send (snake_case, as on the wire). Replies are in contract/shapes.ts. */
 
 import type { Usage } from "../context/types.ts";
-import type { Scope } from "../contract/admin-requests.ts";
 import type { TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
+import type { Scope } from "../contract/tenant-shapes.ts";
 
 export type { ToolAnnotations, ToolFormat };
 

@@ -1,8 +1,8 @@
 /** A run's file, line by line: read from a stream, checked as it passes, and cut into requests. */
 
-import { digestOf, noDigest } from "../context/line-digest.ts";
 import { importRequestBytes } from "../limits.ts";
 import { BrokenExport, HeddleProblem } from "./errors.ts";
+import { lineDigest } from "./line-digest.ts";
 
 /** Lines of a body without their breaks; a last one without a break counts. */
 export async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, void> {
@@ -29,7 +29,8 @@ interface End {
  * @throws BrokenExport when it does not, or is not there; HeddleProblem that a server put in its place
  */
 export async function* checkedLines(lines: AsyncIterable<string>): AsyncGenerator<string, void, void> {
-  let digest = noDigest;
+  const digestOf = await lineDigest();
+  let digest = "";
   let count = 0;
   let ended = false;
   for await (const line of lines) {
@@ -41,7 +42,7 @@ export async function* checkedLines(lines: AsyncIterable<string>): AsyncGenerato
         throw new BrokenExport(`the file was changed: its digest does not match its ${count} lines`);
       ended = true;
     } else {
-      digest = digestOf(digest, line);
+      digest = await digestOf(digest, line);
       count++;
     }
     yield line;

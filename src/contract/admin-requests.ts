@@ -11,10 +11,11 @@ import {
   timeMax,
 } from "../limits.ts";
 import { pageQuery } from "./paging.ts";
+import type { Scope } from "./tenant-shapes.ts";
 
-/** What a key may do: runs and their tasks; leasing for pull workers; the tenant's own settings. */
-export const scopes = ["runs", "workers", "tenant_admin"] as const;
-export type Scope = (typeof scopes)[number];
+export type { Quotas, Scope } from "./tenant-shapes.ts";
+
+export const scopes = ["runs", "workers", "tenant_admin"] as const satisfies readonly Scope[];
 
 export const createTenantBody = z.strictObject({ name: z.string().min(1).max(nameCharsMax) });
 
@@ -54,7 +55,6 @@ export const quotasBody = z
       .exactOptional(),
   })
   .meta({ id: "Quotas" });
-export type Quotas = z.output<typeof quotasBody>;
 
 export const rotateKeyBody = z.strictObject({
   overlap_ms: z

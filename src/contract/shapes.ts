@@ -4,7 +4,7 @@
  */
 
 import type { Format, MessageText, Usage } from "../context/types.ts";
-import type { Scope } from "./admin-requests.ts";
+import type { Scope } from "./tenant-shapes.ts";
 
 export type RunStatus = "active" | "paused" | "succeeded" | "failed" | "cancelled";
 export type TaskState = "waiting" | "ready" | "running" | "parked" | "succeeded" | "failed" | "cancelled" | "skipped";

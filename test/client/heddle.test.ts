@@ -15,8 +15,10 @@ import {
   type RunSpec,
   type TaskSpec,
 } from "../../src/client/index.ts";
+import type { quotasBody, scopes } from "../../src/contract/admin-requests.ts";
 import type { createRunBody } from "../../src/contract/run-requests.ts";
 import type { taskSpecSchema } from "../../src/contract/task-spec.ts";
+import type { Quotas, Scope } from "../../src/contract/tenant-shapes.ts";
 import { type Answer, problem, TestServer } from "../cli/lib/contract-server.ts";
 
 const server = new TestServer(() => ({ status: 200 }));
@@ -284,4 +286,6 @@ it("knows the contract's requests: what it can send, the server's schemas take",
   expectTypeOf<Wire>().toExtend<z.input<typeof createRunBody>>();
   type KnownFields = Exclude<keyof z.input<typeof taskSpecSchema>, keyof TaskSpec>;
   expectTypeOf<KnownFields>().toBeNever();
+  expectTypeOf<Quotas>().toEqualTypeOf<z.output<typeof quotasBody>>();
+  expectTypeOf<Scope>().toEqualTypeOf<(typeof scopes)[number]>();
 });

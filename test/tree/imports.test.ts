@@ -43,7 +43,7 @@ describe("the tree", () => {
     ["agent/a.ts", 'const later = () => import("../objects/seat-port.ts");', "more than types"],
     ["objects/a.ts", 'import { serveSeat } from "../agent/seat.ts";', "imports agent/seat.ts"],
     ["index.ts", 'export { handleSimulated } from "./local/simulated/handle.ts";', "imports local"],
-    ["client/a.ts", 'import { assert } from "../errors/assert.ts";', "imports errors/assert.ts"],
+    ["client/a.ts", 'import { assert } from "../errors/assert.ts";', "imports more than types of errors/assert.ts"],
     ["cli/a.ts", 'import { Hono } from "hono";', "imports hono"],
     ["cli/a.ts", 'import { x } from "../../scripts/build.mjs";', "outside src"],
     ["helpers/a.ts", "export {};", "no place in the order"],

@@ -133,7 +133,8 @@ export const layers: Readonly<Record<string, Layer>> = {
     imports: [...ground, "context", "contract", "deployment", "objects"],
     packages: [/^cloudflare:workers$/, /^zod$/],
   },
-  client: { imports: ["limits", "context/line-digest"], types: ["context", "contract"], packages: [/^node:crypto$/] },
+  // Nothing but the web's own: it runs in browsers and Workers.
+  client: { imports: ["limits"], types: ["context", "contract", "errors"] },
   cli: {
     // Of the errors it needs what its workspace tools answer, and by which status a command says that it may be tried again.
     imports: [

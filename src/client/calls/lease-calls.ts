@@ -1,0 +1,89 @@
+/** Pools and leases: pull workers. */
+
+import type { Failed, Lease, PoolPage, Renewed, ToolCallLease, ToolOutcome, TurnLogged } from "../replies.ts";
+import type {
+  CompleteRequest,
+  CompleteToolCallRequest,
+  FailRequest,
+  LeasesRequest,
+  Message,
+  PageQuery,
+  ProgressReport,
+  ToolLeasesRequest,
+  ToolRequest,
+} from "../requests.ts";
+import type { CallOptions } from "../transport.ts";
+import { SessionCalls } from "./session-calls.ts";
+
+/** Pools and leases: pull workers. */
+export class LeaseCalls extends SessionCalls {
+  /** The pool's workers that asked for work lately, with their load. */
+  pool(pool: string, query: PageQuery = {}, options: CallOptions = {}): Promise<PoolPage> {
+    return this.getJson(`/v1/pools/${encodeURIComponent(pool)}`, { ...query }, options);
+  }
+  lease(pool: string, body: LeasesRequest, options: CallOptions = {}): Promise<Lease[]> {
+    return this.#leased(pool, body, options);
+  }
+  /** Calls of remote tools that wait for a worker of the pool. */
+  leaseToolCalls(pool: string, body: ToolLeasesRequest, options: CallOptions = {}): Promise<ToolCallLease[]> {
+    return this.#leased(pool, { ...body, kinds: ["tool_call"] }, options);
+  }
+  async #leased<Kind>(pool: string, body: LeasesRequest & { kinds?: string[] }, options: CallOptions): Promise<Kind[]> {
+    const reply = await this.transport.json<{ leases: Kind[] }>({
+      ...options,
+      method: "POST",
+      path: `/v1/pools/${encodeURIComponent(pool)}/leases`,
+      body,
+      waitMs: body.wait_ms ?? 0,
+    });
+    return reply.leases;
+  }
+  /** @throws HeddleProblem `lease_lost`, always, for a lease that is no longer valid; so do the other calls on a lease */
+  renewLease(lease: string, options: CallOptions = {}): Promise<Renewed> {
+    return this.#onLease(lease, "renew", {}, options);
+  }
+  /** As `renewLease`, of a tool call's lease, and says how far the call is. */
+  reportProgress(lease: string, progress: ProgressReport, options: CallOptions = {}): Promise<{ expires_at: number }> {
+    return this.#onLease(lease, "renew", { progress }, options);
+  }
+  /** Logs a turn: the messages since the last one. What is answered as `messages` goes into the conversation, and is logged by Heddle. */
+  turn(
+    lease: string,
+    body: { messages: Message[]; usage?: CompleteRequest["usage"] },
+    options: CallOptions = {},
+  ): Promise<TurnLogged> {
+    return this.#onLease(lease, "turn", body, options);
+  }
+  /** A tool call of the task itself. */
+  callLeaseTool(lease: string, tool: string, body: ToolRequest = {}, options: CallOptions = {}): Promise<ToolOutcome> {
+    return this.postTool(
+      `/v1/leases/${encodeURIComponent(lease)}/tools/${encodeURIComponent(tool)}`,
+      body,
+      options,
+      false,
+    );
+  }
+  complete(lease: string, body: CompleteRequest, options: CallOptions = {}): Promise<{ lease?: Lease }> {
+    return this.#onLease(lease, "complete", body, options);
+  }
+  completeToolCall(
+    lease: string,
+    body: CompleteToolCallRequest,
+    options: CallOptions = {},
+  ): Promise<{ lease?: ToolCallLease }> {
+    return this.#onLease(lease, "complete", body, options);
+  }
+  /** Of a task's attempt, or of a tool call's. */
+  fail(lease: string, body: FailRequest, options: CallOptions = {}): Promise<Failed> {
+    return this.#onLease(lease, "fail", body, options);
+  }
+  #onLease<Reply>(lease: string, call: string, body: unknown, options: CallOptions): Promise<Reply> {
+    return this.transport.json({
+      ...options,
+      method: "POST",
+      path: `/v1/leases/${encodeURIComponent(lease)}/${call}`,
+      body,
+      withKey: false,
+    });
+  }
+}

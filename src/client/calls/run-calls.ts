@@ -1,0 +1,58 @@
+/** Calls about a run as a whole, and its rules. */
+
+import type { RulesCheck, RulesTrial, RunsPage, RunView } from "../replies.ts";
+import type { PageQuery, RunSpec } from "../requests.ts";
+import type { CallOptions } from "../transport.ts";
+import { at } from "./calls.ts";
+import { TenantCalls } from "./tenant-calls.ts";
+
+/** Calls about a run as a whole, and its rules. */
+export class RunCalls extends TenantCalls {
+  createRun(run: RunSpec, options: CallOptions = {}): Promise<RunView> {
+    return this.postJson("/v1/runs", run, options);
+  }
+  listRuns(query: PageQuery = {}, options: CallOptions = {}): Promise<RunsPage> {
+    return this.getJson("/v1/runs", { ...query }, options);
+  }
+  run(run: string, options: CallOptions = {}): Promise<RunView> {
+    return this.getJson(at(run), {}, options);
+  }
+  async deleteRun(run: string, options: CallOptions = {}): Promise<void> {
+    await this.transport.json({ ...options, method: "DELETE", path: at(run) });
+  }
+  pauseRun(run: string, options: CallOptions = {}): Promise<RunView> {
+    return this.postJson(`${at(run)}/pause`, {}, options);
+  }
+  resumeRun(run: string, options: CallOptions = {}): Promise<RunView> {
+    return this.postJson(`${at(run)}/resume`, {}, options);
+  }
+  cancelRun(run: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<RunView> {
+    return this.postJson(`${at(run)}/cancel`, body, options);
+  }
+  /** Ends a run without a root. @throws HeddleProblem `tasks_live` while any live, unless `cancel` */
+  finishRun(run: string, body: { cancel?: boolean } = {}, options: CallOptions = {}): Promise<RunView> {
+    return this.postJson(`${at(run)}/finish`, body, options);
+  }
+  /** New totals, of tokens, of dollars or of both. @throws HeddleProblem `below_spent` */
+  setBudget(run: string, body: { tokens?: number; usd?: number }, options: CallOptions = {}): Promise<RunView> {
+    return this.postJson(`${at(run)}/budget`, body, options);
+  }
+  /** How long the run is kept after its end, counted from there; also once it has ended. */
+  retainRun(run: string, body: { days: number }, options: CallOptions = {}): Promise<RunView> {
+    return this.postJson(`${at(run)}/retain`, body, options);
+  }
+
+  /** What rules in Markdown say. @throws HeddleProblem `rules_invalid`, whose errors have lines */
+  checkRules(rules: string, options: CallOptions = {}): Promise<RulesCheck> {
+    return this.postJson("/v1/rules/check", { rules }, options);
+  }
+
+  /** What rules in Markdown would have done in a run, by its log. @throws HeddleProblem `rules_invalid`, `log_too_long` */
+  tryRules(run: string, rules: string, options: CallOptions = {}): Promise<RulesTrial> {
+    return this.postJson(`${at(run)}/rules/try`, { rules }, options);
+  }
+  /** Replaces a run's own rules, in Markdown; "" takes them away. @throws HeddleProblem `rules_invalid`, whose errors have lines */
+  setRules(run: string, rules: string, options: CallOptions = {}): Promise<RunView> {
+    return this.putJson(`${at(run)}/rules`, { rules }, options);
+  }
+}

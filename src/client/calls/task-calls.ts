@@ -1,0 +1,83 @@
+/** Tasks: posting, waiting, cancelling, telling, retrying. */
+
+import { waitMsMax } from "../../limits.ts";
+import type { CreatedTasks, TasksPage, TaskView, TurnsPage, WaitView } from "../replies.ts";
+import type { Groups, PageQuery, TaskSpec, TasksQuery, WaitRequest } from "../requests.ts";
+import type { CallOptions } from "../transport.ts";
+import { at } from "./calls.ts";
+import { ContextCalls } from "./context-calls.ts";
+
+/** Tasks: posting, waiting, cancelling, telling, retrying. */
+export class TaskCalls extends ContextCalls {
+  /** Posts 1 to 1,000 tasks, all or nothing. */
+  createTasks(
+    run: string,
+    body: { tasks: TaskSpec[]; groups?: Groups; from?: string },
+    options: CallOptions = {},
+  ): Promise<CreatedTasks> {
+    return this.postJson(`${at(run)}/tasks`, body, options);
+  }
+  listTasks(run: string, query: TasksQuery = {}, options: CallOptions = {}): Promise<TasksPage> {
+    return this.getJson(`${at(run)}/tasks`, { ...query }, options);
+  }
+  /** Every task, page by page. */
+  async *tasks(run: string, query: TasksQuery = {}, options: CallOptions = {}): AsyncGenerator<TaskView> {
+    for (let cursor = query.cursor; ; ) {
+      const page = await this.listTasks(run, { ...query, ...(cursor !== undefined && { cursor }) }, options);
+      yield* page.tasks;
+      if (page.next_cursor === null) return;
+      cursor = page.next_cursor;
+    }
+  }
+  task(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {
+    return this.getJson(at(run, task), {}, options);
+  }
+  cancelTask(run: string, task: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<TaskView> {
+    return this.postJson(`${at(run, task)}/cancel`, body, options);
+  }
+  /** A message that the task's next turn shows; `seq` is that of its event. @throws HeddleProblem `task_ended` */
+  sendMessage(
+    run: string,
+    task: string,
+    body: { content: string | object[] },
+    options: CallOptions = {},
+  ): Promise<{ seq: number }> {
+    return this.postJson(`${at(run, task)}/messages`, body, options);
+  }
+  /**
+   * Begins a new generation of an ended task, from its start or after one of its turns: what came later is void.
+   * @throws HeddleProblem `task_not_ended`, `unknown_turn`, `final_turn`
+   */
+  retryTask(
+    run: string,
+    task: string,
+    body: { from_turn?: number } = {},
+    options: CallOptions = {},
+  ): Promise<TaskView> {
+    return this.postJson(`${at(run, task)}/retry`, body, options);
+  }
+  /** The turns of the task's present generation, oldest first. */
+  turns(run: string, task: string, query: PageQuery = {}, options: CallOptions = {}): Promise<TurnsPage> {
+    return this.getJson(`${at(run, task)}/turns`, { ...query }, options);
+  }
+
+  /** One long poll of at most 60 s. */
+  wait(run: string, body: WaitRequest = {}, options: CallOptions = {}): Promise<WaitView> {
+    return this.transport.json({
+      ...options,
+      method: "POST",
+      path: `${at(run)}/wait`,
+      body,
+      waitMs: body.timeout_ms ?? waitMsMax,
+      idempotent: false,
+    });
+  }
+
+  /** Waits as long as it takes, poll after poll. */
+  async waitFor(run: string, body: Omit<WaitRequest, "timeout_ms"> = {}, options: CallOptions = {}): Promise<WaitView> {
+    for (;;) {
+      const seen = await this.wait(run, { ...body, timeout_ms: waitMsMax }, options);
+      if (seen.done) return seen;
+    }
+  }
+}

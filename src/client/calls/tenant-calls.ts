@@ -1,0 +1,50 @@
+/** What the key may do, and the tenant's own settings: with a key that has the scope `tenant_admin`. */
+
+import type { AboutView, AuditPage, Provider, ProvidersPage, TenantRules } from "../replies.ts";
+import type { PageQuery, ProviderRequest } from "../requests.ts";
+import type { CallOptions } from "../transport.ts";
+import { Calls } from "./calls.ts";
+
+/** What the key may do, and the tenant's own settings: with a key that has the scope `tenant_admin`. */
+export class TenantCalls extends Calls {
+  /** Resolves when the server is ready to serve. @throws HeddleProblem `not_ready`, HeddleUnreachable */
+  async health(options: CallOptions = {}): Promise<void> {
+    await this.transport.json({ ...options, method: "GET", path: "/health", withKey: false });
+  }
+
+  /** What the key may do, and what is behind it. */
+  about(options: CallOptions = {}): Promise<AboutView> {
+    return this.getJson("/v1/about", {}, options);
+  }
+
+  /** The tenant's credentials at model providers, by name. */
+  listProviders(query: PageQuery = {}, options: CallOptions = {}): Promise<ProvidersPage> {
+    return this.getJson("/v1/providers", { ...query }, options);
+  }
+  putProvider(name: string, body: ProviderRequest, options: CallOptions = {}): Promise<Provider> {
+    const path = `/v1/providers/${encodeURIComponent(name)}`;
+    return this.transport.json({ ...options, method: "PUT", path, body });
+  }
+  async deleteProvider(name: string, options: CallOptions = {}): Promise<void> {
+    await this.transport.json({
+      ...options,
+      method: "DELETE",
+      path: `/v1/providers/${encodeURIComponent(name)}`,
+    });
+  }
+  /** The rules that all of the tenant's runs are held to. */
+  tenantRules(options: CallOptions = {}): Promise<TenantRules> {
+    return this.getJson("/v1/rules", {}, options);
+  }
+  /** Sets them, in Markdown, for new runs and live ones. @throws HeddleProblem `rules_invalid` */
+  setTenantRules(rules: string, options: CallOptions = {}): Promise<TenantRules> {
+    return this.putJson("/v1/rules", { rules }, options);
+  }
+  async deleteTenantRules(options: CallOptions = {}): Promise<void> {
+    await this.transport.json({ ...options, method: "DELETE", path: "/v1/rules" });
+  }
+  /** What was done to the tenant, oldest first. */
+  audit(query: PageQuery = {}, options: CallOptions = {}): Promise<AuditPage> {
+    return this.getJson("/v1/audit", { ...query }, options);
+  }
+}

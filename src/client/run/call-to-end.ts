@@ -1,0 +1,28 @@
+/** A tool call as one promise: long polls repeated until there is an answer, errors thrown. */
+
+import type { Heddle } from "../heddle.ts";
+import type { ToolOutcome } from "../replies.ts";
+import type { ToolRequest } from "../requests.ts";
+import type { CallOptions } from "../transport.ts";
+import { ToolError } from "./errors.ts";
+
+/** The answer, however long it takes. Only the first poll has the caller's key: a repeat of it would be answered with `pending`. */
+export async function outcomeOf(
+  heddle: Pick<Heddle, "callTool">,
+  run: string,
+  tool: string,
+  request: ToolRequest,
+  { idempotencyKey, ...options }: CallOptions = {},
+): Promise<Exclude<ToolOutcome, { pending: true }>> {
+  let outcome = await heddle.callTool(run, tool, request, { ...options, idempotencyKey });
+  while ("pending" in outcome)
+    outcome = await heddle.callTool(run, tool, { ...request, call_id: outcome.call_id }, options);
+  return outcome;
+}
+
+/** As `outcomeOf`, the result alone. @throws ToolError */
+export async function resultOf(...call: Parameters<typeof outcomeOf>): Promise<unknown> {
+  const outcome = await outcomeOf(...call);
+  if ("error" in outcome) throw new ToolError(call[2], outcome.error);
+  return outcome.result;
+}

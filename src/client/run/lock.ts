@@ -1,0 +1,99 @@
+/** A lock, or several that are taken together. */
+
+import type { Heddle } from "../heddle.ts";
+
+import { during, Hold } from "./hold.ts";
+import type { Session } from "./session.ts";
+import { type Fence, openSession, Variable, type WaitOptions } from "./variable.ts";
+
+/** How a lock is taken. */
+export interface LockOptions extends WaitOptions {
+  /** `shared` lets readers in together; `exclusive` is the default. Several locks are taken exclusively. */
+  readonly mode?: "exclusive" | "shared";
+}
+
+/** A lock that is held. */
+export class LockHold extends Hold {
+  /** For writes that it guards: `run.map("m").set("k", v, { fence: hold.fence })`. Of several locks: the first one's. */
+  readonly fence: Fence;
+  /** Of each lock by name. */
+  readonly fences: Readonly<Record<string, Fence>>;
+
+  constructor(names: readonly string[], tokens: Readonly<Record<string, number>>, session: Session, isOwn: boolean) {
+    super(names.join(", "), session, isOwn, async (options) => {
+      for (const name of names) await session.call("lock", { op: "release", name, token: tokens[name] }, options);
+    });
+    this.fences = Object.fromEntries(names.map((name) => [name, { lock: name, token: tokens[name]! }]));
+    this.fence = this.fences[names[0]!]!;
+  }
+
+  /** The fencing token: strictly greater than that of every earlier hold. */
+  get token(): number {
+    return this.fence.token;
+  }
+}
+
+/** One at a time, first come, first served; or several locks at once, all or none, which can't close a circle. */
+export class Lock extends Variable {
+  readonly #names: readonly string[];
+
+  constructor(heddle: Heddle, runId: string, names: readonly string[]) {
+    super(heddle, runId, "lock", names[0]!);
+    this.#names = names;
+  }
+
+  /**
+   * Waits for it and holds it until the hold is released; `with` does so by itself.
+   * An abort gives a session of its own up; in a given session the place in line stays until that is closed.
+   * @throws ToolError `timed_out`, `already_held`, `holds_locks`, `deadlock_victim`; SessionLost
+   */
+  async acquire({ session, ttl_ms, timeout_ms, mode, ...options }: LockOptions = {}): Promise<LockHold> {
+    const holder = session ?? (await openSession(this.heddle, this.runId, ttl_ms, options));
+    try {
+      if (this.#names.length > 1) {
+        const args = { names: this.#names, timeout_ms };
+        const { tokens } = await this.held<{ tokens: Record<string, number> }>(holder, "acquire", args, options);
+        return new LockHold(this.#names, tokens, holder, !session);
+      }
+      const args = { name: this.name, mode, timeout_ms };
+      const { token } = await this.held<{ token: number }>(holder, "acquire", args, options);
+      return new LockHold(this.#names, { [this.name]: token }, holder, !session);
+    } catch (error) {
+      if (!session) await holder.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** As `acquire`, without waiting; undefined where another holds it. Of one lock. */
+  async tryAcquire({
+    session,
+    ttl_ms,
+    mode,
+    ...options
+  }: Omit<LockOptions, "timeout_ms"> = {}): Promise<LockHold | undefined> {
+    if (this.#names.length > 1)
+      throw new RangeError("tryAcquire takes one lock; acquire takes several, or none of them");
+    const holder = session ?? (await openSession(this.heddle, this.runId, ttl_ms, options));
+    let hold: LockHold | undefined;
+    try {
+      const args = { name: this.name, mode };
+      const taken = await this.held<{ acquired: boolean; token?: number }>(holder, "try_acquire", args, options);
+      if (taken.acquired) hold = new LockHold(this.#names, { [this.name]: taken.token! }, holder, !session);
+      return hold;
+    } finally {
+      if (!session && !hold) await holder.close().catch(() => undefined);
+    }
+  }
+
+  /**
+   * What `body` does while it holds the lock. `signal` aborts when the hold is lost (SessionLost) or `options.signal` aborts;
+   * give `hold.fence` to the writes that the lock guards, so that the server refuses those that come too late.
+   * @throws SessionLost, HoldLost: it was not alone to the end; else as `acquire`, and what `body` throws
+   */
+  async with<Result>(
+    body: (hold: LockHold, signal: AbortSignal) => Result | Promise<Result>,
+    options: LockOptions = {},
+  ): Promise<Result> {
+    return during(await this.acquire(options), options.signal, body);
+  }
+}

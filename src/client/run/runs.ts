@@ -1,0 +1,36 @@
+/** The runs of a tenant, as objects. */
+
+import type { Heddle } from "../heddle.ts";
+import type { RunRow } from "../replies.ts";
+import type { PageQuery, RunSpec } from "../requests.ts";
+import type { CallOptions } from "../transport.ts";
+import { Run } from "./run.ts";
+
+/** Runs: new ones, and those that there are. */
+export class Runs {
+  readonly #heddle: Heddle;
+
+  constructor(heddle: Heddle) {
+    this.#heddle = heddle;
+  }
+
+  /** A new run. @throws HeddleProblem `validation_failed`, whose `errors` name the fields */
+  async create(spec: RunSpec = {}, options: CallOptions = {}): Promise<Run> {
+    const { id, snapshot } = await this.#heddle.createRun(spec, options);
+    return new Run(this.#heddle, id, { snapshot, ...(!spec.from && { messages: spec.context?.messages ?? [] }) });
+  }
+
+  /** A run that there is, by its id. Asks nobody: its first call tells if it is none. */
+  get(id: string): Run {
+    return new Run(this.#heddle, id);
+  }
+
+  /** All runs, oldest first, as the index knows them. */
+  async *list(query: PageQuery = {}, options: CallOptions = {}): AsyncGenerator<RunRow, void, void> {
+    for (let cursor: string | null | undefined = query.cursor; cursor !== null; ) {
+      const page = await this.#heddle.listRuns({ ...query, ...(cursor !== undefined && { cursor }) }, options);
+      yield* page.runs;
+      cursor = page.next_cursor;
+    }
+  }
+}

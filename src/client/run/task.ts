@@ -1,0 +1,76 @@
+/** A task of a run, as an object. */
+
+import { waitMsMax } from "../../limits.ts";
+import type { Heddle } from "../heddle.ts";
+import type { ContextView, TaskView, TurnView } from "../replies.ts";
+import type { WaitRequest } from "../requests.ts";
+import type { CallOptions } from "../transport.ts";
+import { TaskFailed } from "./errors.ts";
+
+/** A task by its id or key. `Result` is what you say that its result is; `output_schema` makes the server hold it to that. */
+export class Task<Result = unknown> {
+  readonly #heddle: Heddle;
+  readonly #run: string;
+  /** Its id, or the key by which it was asked for. */
+  readonly id: string;
+  /** The key that it was created with. */
+  readonly key: string | null;
+
+  constructor(heddle: Heddle, run: string, id: string, key: string | null = null) {
+    this.#heddle = heddle;
+    this.#run = run;
+    this.id = id;
+    this.key = key;
+  }
+
+  /** Its state, result, usage and what it waits for, now. */
+  view(options: CallOptions = {}): Promise<TaskView> {
+    return this.#heddle.task(this.#run, this.id, options);
+  }
+
+  /** Its result, as soon as it has succeeded. @throws TaskFailed when it ended otherwise */
+  async result(options: CallOptions = {}): Promise<Result> {
+    const task = await this.settled(options);
+    if (task.state !== "succeeded") throw new TaskFailed(task);
+    return task.result as Result;
+  }
+
+  /** The task once it has ended, however it ended. */
+  async settled(options: CallOptions = {}): Promise<TaskView> {
+    for (;;) {
+      const body: WaitRequest = { tasks: [this.id], mode: "settled", timeout_ms: waitMsMax };
+      const { done, tasks } = await this.#heddle.wait(this.#run, body, options);
+      if (done) return tasks![0]!;
+    }
+  }
+
+  /** Cancels it and everything under it. */
+  cancel(reason?: string, options: CallOptions = {}): Promise<TaskView> {
+    return this.#heddle.cancelTask(this.#run, this.id, reason === undefined ? {} : { reason }, options);
+  }
+
+  /** Begins a new generation of it, from its start or after one of its turns. @throws HeddleProblem `task_not_ended` */
+  retry(body: { from_turn?: number } = {}, options: CallOptions = {}): Promise<TaskView> {
+    return this.#heddle.retryTask(this.#run, this.id, body, options);
+  }
+
+  /** Tells it something, which its next turn shows. @throws HeddleProblem `task_ended` */
+  async send(content: string | object[], options: CallOptions = {}): Promise<void> {
+    await this.#heddle.sendMessage(this.#run, this.id, { content }, options);
+  }
+
+  /** Its whole transcript. */
+  context(options: CallOptions = {}): Promise<ContextView> {
+    return this.#heddle.taskContext(this.#run, this.id, options);
+  }
+
+  /** The turns of its present generation, oldest first. */
+  async *turns(options: CallOptions = {}): AsyncGenerator<TurnView, void, void> {
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+      const query: { cursor?: string } = cursor === undefined ? {} : { cursor };
+      const page = await this.#heddle.turns(this.#run, this.id, query, options);
+      yield* page.turns;
+      cursor = page.next_cursor;
+    }
+  }
+}

@@ -1,0 +1,142 @@
+/** The tasks of a run: created in batches, and waited for together. */
+
+import { waitMsMax, waitTasksMax } from "../../limits.ts";
+import type { Heddle } from "../heddle.ts";
+import type { CreatedTasks, TaskView } from "../replies.ts";
+import type { Groups, TaskSpec, TasksQuery } from "../requests.ts";
+import { firstOf } from "../signals.ts";
+import type { CallOptions } from "../transport.ts";
+import { NoTaskSucceeded, TaskFailed } from "./errors.ts";
+import { Task } from "./task.ts";
+
+/** How a batch is created. */
+export interface CreateOptions extends CallOptions {
+  /** Terms of the groups that the tasks name. */
+  readonly groups?: Groups;
+}
+
+/** Tasks that were created together; `created` has what is known of them before a token is spent. */
+export type Batch<Result> = Task<Result>[] & { readonly created: CreatedTasks };
+
+/** A task, or the id or key of one. */
+export type TaskRef = Task<unknown> | string;
+
+/** What is known of a task's result. */
+export type ResultOf<Ref> = Ref extends Task<infer Result> ? Result : unknown;
+
+/** How a task ended. */
+export type Settled<Result> =
+  | { readonly state: "succeeded"; readonly result: Result; readonly task: TaskView }
+  | { readonly state: "failed" | "cancelled" | "skipped"; readonly error: TaskFailed; readonly task: TaskView };
+
+type Refs = readonly TaskRef[] | [];
+type Results<Tasks extends Refs> = { -readonly [I in keyof Tasks]: ResultOf<Tasks[I]> };
+
+/** The tasks of a run, or those that are to fork one snapshot of it. */
+export class Tasks {
+  readonly #heddle: Heddle;
+  readonly #run: string;
+  readonly #from: string | undefined;
+
+  /** `from`: the snapshot that new ones fork; the run's head if it is left out. */
+  constructor(heddle: Heddle, run: string, from?: string) {
+    this.#heddle = heddle;
+    this.#run = run;
+    this.#from = from;
+  }
+
+  /** Creates one task, or a batch of up to 1,000, all or nothing. `Result` is what you say that results are. */
+  create<Result = unknown>(task: TaskSpec, options?: CallOptions): Promise<Task<Result>>;
+  create<Result = unknown>(tasks: readonly TaskSpec[], options?: CreateOptions): Promise<Batch<Result>>;
+  async create<Result>(
+    spec: TaskSpec | readonly TaskSpec[],
+    { groups, ...options }: CreateOptions = {},
+  ): Promise<Task<Result> | Batch<Result>> {
+    const isMany = Array.isArray(spec);
+    const body = {
+      tasks: isMany ? [...(spec as TaskSpec[])] : [spec as TaskSpec],
+      ...(groups && { groups }),
+      ...(this.#from !== undefined && { from: this.#from }),
+    };
+    const created = await this.#heddle.createTasks(this.#run, body, options);
+    const tasks = created.tasks.map(({ id, key }) => new Task<Result>(this.#heddle, this.#run, id, key));
+    return isMany ? Object.assign(tasks, { created }) : tasks[0]!;
+  }
+
+  /** A task by its id, or by the key of one that was posted to the run. Asks nobody. */
+  get<Result = unknown>(task: string): Task<Result> {
+    return new Task(this.#heddle, this.#run, task);
+  }
+
+  /** Every task of the run, oldest first; with `state`, those in it now. */
+  list(query: TasksQuery = {}, options: CallOptions = {}): AsyncGenerator<TaskView> {
+    return this.#heddle.tasks(this.#run, query, options);
+  }
+
+  /** The results in argument order, once all have succeeded. @throws TaskFailed as soon as one ended otherwise */
+  async all<const Tasks extends Refs>(tasks: Tasks, options: CallOptions = {}): Promise<Results<Tasks>> {
+    const views = await this.#parts(tasks, options, async (names, call) => {
+      const part = await this.#waited(names, "all", call);
+      const failed = part.find(({ state }) => endings.includes(state) && state !== "succeeded");
+      if (failed) throw new TaskFailed(failed);
+      return part;
+    });
+    return views.map(({ result }) => result) as Results<Tasks>;
+  }
+
+  /** The first that succeeds, with its result. @throws NoTaskSucceeded when all ended otherwise */
+  async any<const Tasks extends Refs>(
+    tasks: Tasks,
+    options: CallOptions = {},
+  ): Promise<{ readonly result: ResultOf<Tasks[number]>; readonly task: TaskView }> {
+    if (tasks.length > waitTasksMax) throw new RangeError(`any takes at most ${waitTasksMax} tasks`);
+    const views = tasks.length === 0 ? [] : await this.#waited(tasks.map(nameOf), "any", options);
+    const first = views
+      .filter(({ state }) => state === "succeeded")
+      .sort((a, b) => (a.timings.ended_at ?? 0) - (b.timings.ended_at ?? 0))[0];
+    if (!first) throw new NoTaskSucceeded(views);
+    return { result: first.result as ResultOf<Tasks[number]>, task: first };
+  }
+
+  /** How each ended, in argument order, once all have. */
+  async settled<const Tasks extends Refs>(
+    tasks: Tasks,
+    options: CallOptions = {},
+  ): Promise<{ -readonly [I in keyof Tasks]: Settled<ResultOf<Tasks[I]>> }> {
+    const views = await this.#parts(tasks, options, (names, call) => this.#waited(names, "settled", call));
+    return views.map((task) =>
+      task.state === "succeeded"
+        ? { state: task.state, result: task.result, task }
+        : { state: task.state, error: new TaskFailed(task), task },
+    ) as { -readonly [I in keyof Tasks]: Settled<ResultOf<Tasks[I]>> };
+  }
+
+  async #waited(tasks: string[], mode: "all" | "any" | "settled", options: CallOptions): Promise<TaskView[]> {
+    for (;;) {
+      const seen = await this.#heddle.wait(this.#run, { tasks, mode, timeout_ms: waitMsMax }, options);
+      if (seen.done) return seen.tasks!;
+    }
+  }
+
+  /** As many at a time as one wait takes; the first that fails ends the others. */
+  async #parts(
+    tasks: Refs,
+    options: CallOptions,
+    wait: (names: string[], options: CallOptions) => Promise<TaskView[]>,
+  ): Promise<TaskView[]> {
+    const names = tasks.map(nameOf);
+    const parts: string[][] = [];
+    for (let at = 0; at < names.length; at += waitTasksMax) parts.push(names.slice(at, at + waitTasksMax));
+    const enough = new AbortController();
+    const { signal, clear } = firstOf(enough.signal, options.signal);
+    try {
+      return (await Promise.all(parts.map((part) => wait(part, { ...options, signal })))).flat();
+    } finally {
+      clear();
+      enough.abort();
+    }
+  }
+}
+
+const nameOf = (task: TaskRef): string => (typeof task === "string" ? task : task.id);
+const endings: readonly string[] = ["succeeded", "failed", "cancelled", "skipped"];

@@ -1,0 +1,95 @@
+/** What all kinds of shared variables have in common. A variable comes to be at its first use, by its name and its kind. */
+
+import type { Heddle } from "../heddle.ts";
+import type { VariableView } from "../replies.ts";
+import type { CallOptions } from "../transport.ts";
+import { resultOf } from "./call-to-end.ts";
+import { isToolError } from "./errors.ts";
+import { Session } from "./session.ts";
+
+/** The hold that guards a write: the server refuses it once the hold is over (`stale_fence`). */
+export interface Fence {
+  /** The lock's name. */
+  readonly lock: string;
+  /** The hold's token. */
+  readonly token: number;
+}
+
+/** Of ops that wait. */
+export interface WaitOptions extends CallOptions {
+  /** Give up after so long, with the tool error `timed_out`; default: wait as long as it takes. */
+  readonly timeout_ms?: number | undefined;
+  /** The session that waits or holds; default: one of its own, which is closed afterwards. */
+  readonly session?: Session | undefined;
+  /** How long a session of its own outlives this program, if it dies (60 s). */
+  readonly ttl_ms?: number | undefined;
+}
+
+/** A shared variable of a run, by its name. */
+export class Variable {
+  /** Where its calls go. */
+  protected readonly heddle: Heddle;
+  /** The run's id. */
+  protected readonly runId: string;
+  /** Its name; all tasks of the run know it by that. */
+  readonly name: string;
+  readonly #kind: string;
+
+  constructor(heddle: Heddle, runId: string, kind: string, name: string) {
+    this.heddle = heddle;
+    this.runId = runId;
+    this.#kind = kind;
+    this.name = name;
+  }
+
+  /** Its state, holders, waiters and op counts. @throws HeddleProblem `not_found` before its first use */
+  view(options: CallOptions = {}): Promise<VariableView> {
+    return this.heddle.variable(this.runId, this.name, options);
+  }
+
+  /** An op that neither holds nor waits. @throws ToolError */
+  protected async op<Result>(op: string, args: object, options: CallOptions): Promise<Result> {
+    const request = { arguments: { op, name: this.name, ...args } };
+    return (await resultOf(this.heddle, this.runId, this.#kind, request, options)) as Result;
+  }
+
+  /** An op in a session. @throws ToolError, SessionLost */
+  protected async held<Result>(session: Session, op: string, args: object, options: CallOptions): Promise<Result> {
+    return (await session.call(this.#kind, { op, ...args }, options)) as Result;
+  }
+
+  /** An op that may have to wait: at first without a session, which what can be had at once does not need. */
+  protected async waited<Result>(op: string, args: object, wait: WaitOptions): Promise<Result> {
+    const { timeout_ms, session, ttl_ms, ...options } = wait;
+    if (session) return this.held(session, op, { name: this.name, ...args, timeout_ms }, options);
+    try {
+      return await this.op(op, { ...args, timeout_ms }, options);
+    } catch (error) {
+      if (!isToolError(error, "needs_actor") && !isToolError(error, "queue_full")) throw error;
+    }
+    return this.inSession({ ttl_ms, ...options }, (own) =>
+      this.held(own, op, { name: this.name, ...args, timeout_ms }, options),
+    );
+  }
+
+  /** What `body` does in a session of its own, which is closed whatever comes. */
+  protected async inSession<Result>(
+    { ttl_ms, ...options }: CallOptions & { ttl_ms?: number | undefined },
+    body: (session: Session) => Promise<Result>,
+  ): Promise<Result> {
+    const session = await openSession(this.heddle, this.runId, ttl_ms, options);
+    try {
+      return await body(session);
+    } finally {
+      await session.close().catch(() => undefined);
+    }
+  }
+}
+
+/** One for a single wait or hold. */
+export const openSession = (
+  heddle: Heddle,
+  run: string,
+  ttl_ms: number | undefined,
+  { signal, retryMs }: CallOptions,
+): Promise<Session> => Session.open(heddle, run, ttl_ms === undefined ? {} : { ttl_ms }, { signal, retryMs });
