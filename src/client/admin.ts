@@ -17,6 +17,7 @@ import type {
 import type { AuditQuery, KeyRequest, PageQuery, ProviderRequest, RotateRequest } from "./requests.ts";
 import { type CallOptions, Transport } from "./transport.ts";
 
+/** The operator's calls, with the operator's secret. */
 export class HeddleAdmin {
   readonly #transport: Transport;
 
@@ -24,12 +25,15 @@ export class HeddleAdmin {
     this.#transport = new Transport({ url, key: secret });
   }
 
+  /** A new tenant, without keys. */
   createTenant(name: string, options: CallOptions = {}): Promise<Tenant> {
     return this.#post("/admin/tenants", { name }, options);
   }
+  /** Tenants, oldest first. */
   listTenants(query: PageQuery = {}, options: CallOptions = {}): Promise<TenantsPage> {
     return this.#get("/admin/tenants", { ...query }, options);
   }
+  /** One tenant with its quotas. */
   tenant(tenant: string, options: CallOptions = {}): Promise<Tenant> {
     return this.#get(of(tenant), {}, options);
   }
@@ -56,23 +60,29 @@ export class HeddleAdmin {
   createKey(tenant: string, key: KeyRequest = {}, options: CallOptions = {}): Promise<CreatedKey> {
     return this.#post(`${of(tenant)}/keys`, key, options);
   }
+  /** Its keys, without their secrets. */
   listKeys(tenant: string, query: PageQuery = {}, options: CallOptions = {}): Promise<KeysPage> {
     return this.#get(`${of(tenant)}/keys`, { ...query }, options);
   }
+  /** A new key in place of one, which still works for a while. */
   rotateKey(tenant: string, key: string, how: RotateRequest = {}, options: CallOptions = {}): Promise<RotatedKey> {
     return this.#post(`${of(tenant)}/keys/${encodeURIComponent(key)}/rotate`, how, options);
   }
+  /** The next request with it is refused. */
   async revokeKey(tenant: string, key: string, options: CallOptions = {}): Promise<void> {
     await this.#delete(`${of(tenant)}/keys/${encodeURIComponent(key)}`, options);
   }
 
+  /** Its credentials at model providers. */
   listProviders(tenant: string, query: PageQuery = {}, options: CallOptions = {}): Promise<ProvidersPage> {
     return this.#get(`${of(tenant)}/providers`, { ...query }, options);
   }
+  /** Sets a credential; its key is never shown again. */
   putProvider(tenant: string, name: string, body: ProviderRequest, options: CallOptions = {}): Promise<Provider> {
     const path = `${of(tenant)}/providers/${encodeURIComponent(name)}`;
     return this.#transport.json({ ...options, method: "PUT", path, body });
   }
+  /** Takes a credential away. */
   async deleteProvider(tenant: string, name: string, options: CallOptions = {}): Promise<void> {
     await this.#delete(`${of(tenant)}/providers/${encodeURIComponent(name)}`, options);
   }
@@ -81,6 +91,7 @@ export class HeddleAdmin {
     return this.#post("/admin/providers/reseal", {}, options);
   }
 
+  /** What was done, oldest first. */
   audit(query: AuditQuery = {}, options: CallOptions = {}): Promise<AuditPage> {
     return this.#get("/admin/audit", { ...query }, options);
   }

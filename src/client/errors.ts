@@ -17,14 +17,21 @@ export interface FieldError {
 
 /** The server refused the call. `code` is stable and part of the contract; `hint` says what to do next. */
 export class HeddleProblem extends Error {
+  /** The HTTP status. */
   readonly status: number;
+  /** Stable: what to branch on. */
   readonly code: string;
+  /** What the code means, in a few words. */
   readonly title: string;
+  /** What is wrong with this request. */
   readonly detail: string | undefined;
+  /** What to do next. */
   readonly hint: string;
+  /** Of a request that does not match its schema: each field that does not. */
   readonly errors: readonly FieldError[];
   /** The same call may succeed later without a change. */
   readonly retryable: boolean;
+  /** Names this very answer, for a report. */
   readonly instance: string | undefined;
 
   constructor(status: number, body: Record<string, unknown>) {
@@ -45,6 +52,7 @@ export class HeddleProblem extends Error {
 
 /** No answer: nothing listens there, the connection broke, or the answer did not come in time. */
 export class HeddleUnreachable extends Error {
+  /** Where it was looked for. */
   readonly url: string;
   constructor(url: string, cause: unknown) {
     super(`${url} can't be reached: ${reasonOf(cause)}`, { cause });

@@ -18,12 +18,14 @@ import type { CallOptions, Transport } from "./transport.ts";
 /** A stream that ended without an event is opened again after this. */
 const reopenMs = 500;
 
+/** From where on a run is followed. */
 export interface FollowQuery {
   /** Only events after this one. */
   readonly after?: number;
   readonly partial?: boolean;
 }
 
+/** How a run is followed. */
 export interface FollowOptions extends CallOptions {
   /** Default: a WebSocket, and where that can't be had, `sse`. */
   readonly transport?: "websocket" | "sse";

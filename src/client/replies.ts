@@ -49,16 +49,19 @@ export type {
 } from "../contract/shapes.ts";
 export type { CriticalPathView, PathSegment, TimeByKind, TimeKind } from "../contract/time-shapes.ts";
 
+/** A context in the format of its vendor. */
 export interface ContextView extends ContextSpec {
   format: "anthropic" | "openai";
   messages: Message[];
 }
 
+/** A snapshot of a run's context tree, with all messages up to it. */
 export interface Snapshot extends ContextView {
   snapshot: string;
   parent: string | null;
 }
 
+/** A task given to a pull worker. */
 export interface Lease {
   /** The capability for this attempt: its calls need no key. */
   id: string;
@@ -80,12 +83,14 @@ export interface ToolCallLease {
   tool_call: ToolCallView;
 }
 
+/** A lease that lasts longer. */
 export interface Renewed {
   expires_at: number;
   /** How many messages to the task the answer to the next turn brings. */
   messages?: number;
 }
 
+/** A turn that a worker has logged. */
 export interface TurnLogged {
   snapshot: string;
   /** Messages to the task that are new to the worker. */
@@ -97,36 +102,44 @@ export interface PartialText extends PartialView {
   type: "partial";
 }
 
+/** Whether it is text that a model is still writing, and no event. */
 export const isPartial = (event: EventView | PartialText): event is PartialText =>
   event.type === "partial" && !("seq" in event);
 
 /** A row of the list of runs: what the index knows without asking the run itself. */
 export type RunRow = Pick<RunView, "id" | "name" | "created_at" | "ended_at" | "expires_at"> & { status: RunStatus };
 
+/** Runs, oldest first. */
 export interface RunsPage {
   runs: RunRow[];
   next_cursor: string | null;
 }
+/** Tasks, oldest first. */
 export interface TasksPage {
   tasks: TaskView[];
   next_cursor: string | null;
 }
+/** Turns of a task, oldest first. */
 export interface TurnsPage {
   turns: TurnView[];
   next_cursor: string | null;
 }
+/** Findings, oldest first. */
 export interface FindingsPage {
   findings: FindingView[];
   next_cursor: string | null;
 }
+/** Live sessions, oldest first. */
 export interface ActorsPage {
   actors: ActorView[];
   next_cursor: string | null;
 }
+/** Shared variables, in the order of their first use. */
 export interface VariablesPage {
   variables: VariableView[];
   next_cursor: string | null;
 }
+/** A pool's workers that asked for work lately. */
 export interface PoolPage {
   pool: string;
   workers: PoolWorkerView[];
@@ -134,6 +147,7 @@ export interface PoolPage {
   waiting: number;
   next_cursor: string | null;
 }
+/** Events; `next_cursor` is what to give as `after`. */
 export interface EventsPage {
   events: EventView[];
   next_cursor: string | null;
@@ -182,6 +196,7 @@ export interface Imported {
   /** Once the last line is in. */
   run: RunView | null;
 }
+/** What an attempt's failure came to. */
 export interface Failed {
   state: TaskState;
   error: ErrorView;
@@ -189,6 +204,7 @@ export interface Failed {
 
 // ---- tenants, keys, credentials, the audit log ---------------------------------------------------------------------
 
+/** A tenant, as its operator sees it. */
 export interface Tenant {
   id: string;
   /** Empty once it is deleted. */
@@ -202,11 +218,13 @@ export interface Tenant {
   runs_left?: number;
 }
 
+/** Tenants, oldest first. */
 export interface TenantsPage {
   tenants: Tenant[];
   next_cursor: string | null;
 }
 
+/** A key without its secret. */
 export interface Key {
   id: string;
   name: string | null;
@@ -219,16 +237,19 @@ export interface Key {
   replaced_by: string | null;
 }
 
+/** A new key, with its secret. */
 export interface CreatedKey extends Key {
   /** Shown this once. */
   key: string;
 }
 
+/** A key that takes another's place. */
 export interface RotatedKey extends CreatedKey {
   /** Until `expires_at` the old key still works. */
   replaces: { id: string; expires_at: number };
 }
 
+/** Keys, oldest first. */
 export interface KeysPage {
   keys: Key[];
   next_cursor: string | null;
@@ -249,17 +270,20 @@ export interface Provider {
   updated_at: number;
 }
 
+/** Credentials, by name. */
 export interface ProvidersPage {
   providers: Provider[];
   next_cursor: string | null;
 }
 
+/** What was sealed anew. */
 export interface Resealed {
   sealed: number;
   left: boolean;
   unreadable: { tenant: string; name: string }[];
 }
 
+/** Something that was done to a tenant. */
 export interface AuditEntry {
   id: number;
   created_at: number;
@@ -271,6 +295,7 @@ export interface AuditEntry {
   detail: Record<string, unknown>;
 }
 
+/** Entries of the audit log, oldest first. */
 export interface AuditPage {
   entries: AuditEntry[];
   next_cursor: string | null;

@@ -23,6 +23,7 @@ export interface AnthropicTool {
   input_schema: { type: "object"; [keyword: string]: unknown };
 }
 
+/** A tool as OpenAI's chat completions take it. */
 export interface OpenAiTool {
   type: "function";
   function: { name: string; description: string; parameters: { [keyword: string]: unknown } };
@@ -43,6 +44,7 @@ export interface JsonSchemaTool {
   schema: { type: "object"; [keyword: string]: unknown };
 }
 
+/** A context in the format of its vendor; what is left out is the deployment's default. */
 export interface ContextSpec {
   format?: "anthropic" | "openai";
   model?: string;
@@ -53,8 +55,10 @@ export interface ContextSpec {
   params?: Record<string, unknown>;
 }
 
+/** Which part of the context a task gets. */
 export type Fork = "full" | "auto" | "none" | { snapshot: string } | { last: number };
 
+/** What a caller says about one task. */
 export interface TaskSpec {
   key?: string;
   title?: string;
@@ -98,6 +102,7 @@ export interface StandInSpec {
   output_schema?: Record<string, unknown>;
 }
 
+/** Which usage, and by what. */
 export interface UsageQuery extends PageQuery {
   /** `hour`, `day`, `run`, `key`, `model`, `pool`, or `label:NAME`. */
   by?: string;
@@ -119,6 +124,7 @@ export type Groups = Record<
   }
 >;
 
+/** Bounds of a run; what is left out has the default. */
 export interface RunLimits {
   workers?: number;
   tasks?: number;
@@ -147,6 +153,7 @@ export interface RemoteTool {
   retries?: { limit?: number };
 }
 
+/** Whose context a new run begins with. */
 export interface ForkSource {
   run: string;
   /** One of its snapshots; left out: its head, or what `task` names. */
@@ -156,6 +163,7 @@ export interface ForkSource {
   turn?: number;
 }
 
+/** What a caller says about a run. */
 export interface RunSpec {
   name?: string;
   context?: ContextSpec;
@@ -176,18 +184,22 @@ export interface RunSpec {
   redact?: boolean;
 }
 
+/** What a trace is written as. */
 export type TraceFormat = "perfetto" | "otlp" | "csv";
 
+/** Which page of a list. */
 export interface PageQuery {
   /** Rows, at most 1,000. */
   limit?: number;
   cursor?: string;
 }
 
+/** Which tasks. */
 export interface TasksQuery extends PageQuery {
   state?: TaskState;
 }
 
+/** What to wait for, and how long this poll may take. */
 export interface WaitRequest {
   /** Ids or keys; left out: every task of the run. */
   tasks?: string[];
@@ -195,6 +207,7 @@ export interface WaitRequest {
   timeout_ms?: number;
 }
 
+/** A tool call of an agent. */
 export interface ToolRequest {
   arguments?: unknown;
   call_id?: string;
@@ -205,12 +218,14 @@ export interface ToolRequest {
   actor?: string;
 }
 
+/** A new session. */
 export interface ActorRequest {
   /** Shown where the session holds something. */
   name?: string;
   ttl_ms?: number;
 }
 
+/** A pull worker asks for tasks. */
 export interface LeasesRequest {
   /** The worker's own name; shown in the log. */
   worker: string;
@@ -221,17 +236,20 @@ export interface LeasesRequest {
   load?: { cpu: number; memory?: number };
 }
 
+/** A worker asks for calls of remote tools. */
 export interface ToolLeasesRequest extends LeasesRequest {
   /** Only calls of these tools; left out: of any that the pool has. */
   tools?: string[];
 }
 
+/** How far a tool call is. */
 export interface ProgressReport {
   message?: string;
   /** 0 to 1. */
   fraction?: number;
 }
 
+/** What a tool call came to. */
 export interface CompleteToolCallRequest {
   /** Text or any JSON, at most 1 MiB. */
   result: unknown;
@@ -242,6 +260,7 @@ export interface CompleteToolCallRequest {
   worker?: string;
 }
 
+/** What a task came to. */
 export interface CompleteRequest {
   result: unknown;
   usage?: Partial<Usage>;
@@ -250,6 +269,7 @@ export interface CompleteRequest {
   worker?: string;
 }
 
+/** Why an attempt failed. */
 export interface FailRequest {
   error: { code: string; message: string };
   retryable?: boolean;
@@ -263,6 +283,7 @@ export interface KeyRequest {
   expires_at?: number | null;
 }
 
+/** How a key is replaced. */
 export interface RotateRequest {
   /** How long the old key still works; a day unless it is said. */
   overlap_ms?: number;
@@ -270,6 +291,7 @@ export interface RotateRequest {
   expires_at?: number | null;
 }
 
+/** A credential at a model provider. */
 export interface ProviderRequest {
   format: "anthropic" | "openai";
   key: string;
@@ -278,6 +300,7 @@ export interface ProviderRequest {
   default?: boolean;
 }
 
+/** Which entries of the audit log. */
 export interface AuditQuery {
   tenant?: string;
   limit?: number;

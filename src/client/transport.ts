@@ -14,6 +14,7 @@ import { randomKey } from "./random-key.ts";
 import { sleep } from "./sleep.ts";
 import { platformSocket, type Socket } from "./socket.ts";
 
+/** Where Heddle is, and how it is called. */
 export interface TransportOptions {
   /** Where Heddle is, e.g. `http://127.0.0.1:8787`. */
   readonly url: string;
@@ -24,6 +25,7 @@ export interface TransportOptions {
   readonly fetch?: typeof fetch;
 }
 
+/** What every call takes. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default: a random one per call. */

@@ -6,8 +6,11 @@
 import type { Format, MessageText, Usage } from "../context/types.ts";
 import type { Scope } from "./tenant-shapes.ts";
 
+/** Where a run stands; `paused` runs have a `reason`. */
 export type RunStatus = "active" | "paused" | "succeeded" | "failed" | "cancelled";
+/** Where a task stands: `running` means exactly that it holds an open lease. */
 export type TaskState = "waiting" | "ready" | "running" | "parked" | "succeeded" | "failed" | "cancelled" | "skipped";
+/** Until all succeeded or one did not; until one succeeded; until all ended. */
 export type WaitMode = "all" | "any" | "settled";
 
 export interface LimitsView {
@@ -75,6 +78,7 @@ export interface RuleView {
   rule: string;
 }
 
+/** The rules that hold for a run, and what they do now. */
 export interface RulesView {
   rules: (RuleView & {
     /** Of one with a condition: it holds now. */
@@ -104,6 +108,7 @@ export interface SeatsView {
   bound_by: "limits" | "rules" | "tenant" | "deployment";
 }
 
+/** A run as it is now. */
 export interface RunView {
   id: string;
   name: string | null;
@@ -223,6 +228,7 @@ export interface BecauseView {
   code?: string;
 }
 
+/** Why a task ended other than well. */
 export interface ErrorView {
   code: string;
   message: string;
@@ -232,6 +238,7 @@ export interface ErrorView {
   cause?: { task: string; error: ErrorView };
 }
 
+/** A task as it is now. */
 export interface TaskView {
   id: string;
   key: string | null;
@@ -323,6 +330,7 @@ export interface ActorView {
 /** Sums of what was used: the dimension's value under its name (`label` for a label), and amounts. */
 export type UsageRowView = Record<string, string | number>;
 
+/** What the tenant has used, summed by a dimension. */
 export interface UsagePage {
   /** Epoch ms: from this hour, up to this one. */
   from: number;
@@ -339,6 +347,7 @@ export interface Page<Row> {
   nextCursor: string | null;
 }
 
+/** What was created, and what is known of it before a token is spent. */
 export interface CreatedTasks {
   tasks: { id: string; key: string | null; state: TaskState; priority: number; pool: string }[];
   projection: Projection;
@@ -346,6 +355,7 @@ export interface CreatedTasks {
   notes?: string[];
 }
 
+/** What the first model calls of a batch come to, as reckoned beforehand. */
 export interface Projection {
   input_tokens: number;
   cached_tokens: number;
@@ -359,6 +369,7 @@ export interface Projection {
   critical_path_tasks: number;
 }
 
+/** An event of a run's log; its other fields are those of its type. */
 export interface EventView {
   seq: number;
   at: number;
@@ -382,6 +393,7 @@ export interface PartialView {
   text: string;
 }
 
+/** What a wait has seen: of the tasks named, or of all. */
 export interface WaitView {
   done: boolean;
   tasks?: TaskView[];
@@ -426,6 +438,7 @@ export interface ToolCallGrant {
   argumentsText: string;
 }
 
+/** A call of a remote tool, as its worker gets it. */
 export interface ToolCallView {
   id: string;
   tool: string;

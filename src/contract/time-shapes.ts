@@ -8,6 +8,7 @@ export type TimeKind = Kind | "outside";
 /** Milliseconds by what was done; kinds without any are left out. */
 export type TimeByKind = Partial<Record<TimeKind, number>>;
 
+/** A stretch of the critical path. */
 export interface PathSegment {
   /** null: nobody of the run did anything. */
   task: string | null;
@@ -21,6 +22,7 @@ export interface PathSegment {
   ms: number;
 }
 
+/** Where a run's time went, and what would have made it shorter. */
 export interface CriticalPathView {
   run: string;
   /** `seq` of the last event that is in it. */

@@ -1,6 +1,7 @@
 /** Files as they pass the client: whole lines from any chunks, and nothing of a broken file taken for whole. */
 
 import { describe, expect, it } from "vitest";
+import { lineDigest, webDigest } from "../../src/client/line-digest.ts";
 import { checkedLines, linesOf, requestsOf } from "../../src/client/run-files.ts";
 import { digestOf, noDigest } from "../../src/context/line-digest.ts";
 
@@ -18,6 +19,12 @@ const end = JSON.stringify({ end: true, lines: 2, digest: body.reduce(digestOf, 
 const file = [...body, end];
 
 describe("a run's file", () => {
+  it("has the same digest on every platform", async () => {
+    const before = digestOf(noDigest, "first");
+    for (const digest of [webDigest, await lineDigest()])
+      expect(await digest(before, "é \u{1F600}")).toBe(digestOf(before, "é \u{1F600}"));
+  });
+
   it("has the same lines however its bytes come", async () => {
     const bytes = new TextEncoder().encode(`${file.join("\n")}\n`);
     for (const size of [1, 2, 3, 7, bytes.length]) {

@@ -8,6 +8,7 @@ import { LeaseCalls } from "./lease-calls.ts";
 
 /** The log of a run, in pages or live. */
 export class EventCalls extends LeaseCalls {
+  /** A page of the log. */
   events(run: string, query: { after?: number; limit?: number } = {}, options: CallOptions = {}): Promise<EventsPage> {
     return this.getJson(`${at(run)}/events`, { ...query }, options);
   }

@@ -21,6 +21,7 @@ export class LeaseCalls extends SessionCalls {
   pool(pool: string, query: PageQuery = {}, options: CallOptions = {}): Promise<PoolPage> {
     return this.getJson(`/v1/pools/${encodeURIComponent(pool)}`, { ...query }, options);
   }
+  /** Leases up to `max` tasks of a pool; waits `wait_ms` for the first. */
   lease(pool: string, body: LeasesRequest, options: CallOptions = {}): Promise<Lease[]> {
     return this.#leased(pool, body, options);
   }
@@ -63,9 +64,11 @@ export class LeaseCalls extends SessionCalls {
       false,
     );
   }
+  /** Ends the attempt with its result; with `next`, the answer may be the next lease. */
   complete(lease: string, body: CompleteRequest, options: CallOptions = {}): Promise<{ lease?: Lease }> {
     return this.#onLease(lease, "complete", body, options);
   }
+  /** As `complete`, of a tool call. */
   completeToolCall(
     lease: string,
     body: CompleteToolCallRequest,

@@ -8,24 +8,31 @@ import { TenantCalls } from "./tenant-calls.ts";
 
 /** Calls about a run as a whole, and its rules. */
 export class RunCalls extends TenantCalls {
+  /** A new run. @throws HeddleProblem `validation_failed` */
   createRun(run: RunSpec, options: CallOptions = {}): Promise<RunView> {
     return this.postJson("/v1/runs", run, options);
   }
+  /** A page of runs, oldest first. */
   listRuns(query: PageQuery = {}, options: CallOptions = {}): Promise<RunsPage> {
     return this.getJson("/v1/runs", { ...query }, options);
   }
+  /** A run as it is now. */
   run(run: string, options: CallOptions = {}): Promise<RunView> {
     return this.getJson(at(run), {}, options);
   }
+  /** Deletes it with everything it has. */
   async deleteRun(run: string, options: CallOptions = {}): Promise<void> {
     await this.transport.json({ ...options, method: "DELETE", path: at(run) });
   }
+  /** Starts nothing new; turns in flight end. */
   pauseRun(run: string, options: CallOptions = {}): Promise<RunView> {
     return this.postJson(`${at(run)}/pause`, {}, options);
   }
+  /** Goes on. @throws HeddleProblem `run_not_paused` */
   resumeRun(run: string, options: CallOptions = {}): Promise<RunView> {
     return this.postJson(`${at(run)}/resume`, {}, options);
   }
+  /** Cancels everything in it and ends it. */
   cancelRun(run: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<RunView> {
     return this.postJson(`${at(run)}/cancel`, body, options);
   }

@@ -12,12 +12,15 @@ export class SessionCalls extends ToolCalls {
   openActor(run: string, body: ActorRequest = {}, options: CallOptions = {}): Promise<ActorView> {
     return this.postJson(`${at(run)}/actors`, body, options);
   }
+  /** A page of the sessions that live. */
   actors(run: string, query: PageQuery = {}, options: CallOptions = {}): Promise<ActorsPage> {
     return this.getJson(`${at(run)}/actors`, { ...query }, options);
   }
+  /** A session, with what it holds and waits for. */
   actor(run: string, actor: string, options: CallOptions = {}): Promise<ActorView> {
     return this.getJson(`${at(run)}/actors/${encodeURIComponent(actor)}`, {}, options);
   }
+  /** Keeps it for its `ttl_ms` from now. */
   renewActor(run: string, actor: string, options: CallOptions = {}): Promise<ActorView> {
     return this.postJson(`${at(run)}/actors/${encodeURIComponent(actor)}/renew`, {}, options);
   }

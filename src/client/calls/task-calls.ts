@@ -17,6 +17,7 @@ export class TaskCalls extends ContextCalls {
   ): Promise<CreatedTasks> {
     return this.postJson(`${at(run)}/tasks`, body, options);
   }
+  /** A page of tasks, oldest first. */
   listTasks(run: string, query: TasksQuery = {}, options: CallOptions = {}): Promise<TasksPage> {
     return this.getJson(`${at(run)}/tasks`, { ...query }, options);
   }
@@ -29,9 +30,11 @@ export class TaskCalls extends ContextCalls {
       cursor = page.next_cursor;
     }
   }
+  /** A task as it is now, by id or key. */
   task(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {
     return this.getJson(at(run, task), {}, options);
   }
+  /** Cancels it and everything under it. */
   cancelTask(run: string, task: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<TaskView> {
     return this.postJson(`${at(run, task)}/cancel`, body, options);
   }

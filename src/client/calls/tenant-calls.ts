@@ -21,10 +21,12 @@ export class TenantCalls extends Calls {
   listProviders(query: PageQuery = {}, options: CallOptions = {}): Promise<ProvidersPage> {
     return this.getJson("/v1/providers", { ...query }, options);
   }
+  /** Sets a credential; its key is never shown again. */
   putProvider(name: string, body: ProviderRequest, options: CallOptions = {}): Promise<Provider> {
     const path = `/v1/providers/${encodeURIComponent(name)}`;
     return this.transport.json({ ...options, method: "PUT", path, body });
   }
+  /** Takes a credential away. */
   async deleteProvider(name: string, options: CallOptions = {}): Promise<void> {
     await this.transport.json({
       ...options,

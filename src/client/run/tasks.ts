@@ -30,7 +30,11 @@ export type Settled<Result> =
   | { readonly state: "failed" | "cancelled" | "skipped"; readonly error: TaskFailed; readonly task: TaskView };
 
 type Refs = readonly TaskRef[] | [];
-type Results<Tasks extends Refs> = { -readonly [I in keyof Tasks]: ResultOf<Tasks[I]> };
+// Of a batch, a mapped type would map `created` too.
+type Results<Tasks extends Refs> =
+  Tasks extends Batch<infer Result> ? Result[] : { -readonly [I in keyof Tasks]: ResultOf<Tasks[I]> };
+type AllSettled<Tasks extends Refs> =
+  Tasks extends Batch<infer Result> ? Settled<Result>[] : { -readonly [I in keyof Tasks]: Settled<ResultOf<Tasks[I]>> };
 
 /** The tasks of a run, or those that are to fork one snapshot of it. */
 export class Tasks {
@@ -99,16 +103,13 @@ export class Tasks {
   }
 
   /** How each ended, in argument order, once all have. */
-  async settled<const Tasks extends Refs>(
-    tasks: Tasks,
-    options: CallOptions = {},
-  ): Promise<{ -readonly [I in keyof Tasks]: Settled<ResultOf<Tasks[I]>> }> {
+  async settled<const Tasks extends Refs>(tasks: Tasks, options: CallOptions = {}): Promise<AllSettled<Tasks>> {
     const views = await this.#parts(tasks, options, (names, call) => this.#waited(names, "settled", call));
     return views.map((task) =>
       task.state === "succeeded"
         ? { state: task.state, result: task.result, task }
         : { state: task.state, error: new TaskFailed(task), task },
-    ) as { -readonly [I in keyof Tasks]: Settled<ResultOf<Tasks[I]>> };
+    ) as AllSettled<Tasks>;
   }
 
   async #waited(tasks: string[], mode: "all" | "any" | "settled", options: CallOptions): Promise<TaskView[]> {
