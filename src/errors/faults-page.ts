@@ -74,7 +74,8 @@ function retried(retry: Retry): string {
 
 function ends(fault: FaultClass): string {
   const { at, ends: state, ownCode, retry } = ruleOf(fault);
-  if (retry.kind === "budget" && state !== undefined) return `goes on; they wait on. By a rule \`${state}\`; *as its end*`;
+  if (retry.kind === "budget" && state !== undefined)
+    return `goes on; they wait on. By a rule \`${state}\`; *as its end*`;
   if (state !== undefined) return `\`${state}\`${ownCode ? ", with the code that was given" : ""}; *as its end*`;
   return at === "platform" ? "not touched" : "goes on; they wait on";
 }
