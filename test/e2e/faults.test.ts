@@ -324,6 +324,20 @@ const others: Record<Exclude<OnServer, ModelCallFault>, () => Promise<unknown>> 
     const story = await settled(id);
     expect(story.byKey.t).toMatchObject({ state: "succeeded", result: "well" });
     checkSeen("budget_exhausted", story);
+    // By a rule it fails there, and what depends on it goes on as after any failure.
+    const { id: strict } = await server.heddle.createRun({
+      ...runOf("anthropic"),
+      rules: "- budget 100 tokens, then fail",
+    });
+    await server.heddle.createTasks(strict, {
+      tasks: [
+        { key: "t", instructions: dear.instructions },
+        { key: "next", instructions: "x", after: ["t"] },
+      ],
+    });
+    const { byKey } = await settled(strict);
+    expect(byKey.t).toMatchObject({ state: "failed", error: { code: "budget_exhausted" } });
+    expect(byKey.next).toMatchObject({ state: ruleOf("dependency_failed").ends });
   },
   reference_unresolved: async () => {
     const story = await told(

@@ -44,6 +44,7 @@ describe("a run with rules", () => {
         { from: "run", line: 4, rule: 'use model "small" for priority below 3' },
         { from: "run", line: 5, rule: "when tokens used > 1,000,000: pause", on: false, fired: 0, changed_at: null },
       ],
+      limits: [],
       workers: { max: 6, by: { from: "run", line: 2, rule: "at most 6 workers" } },
     });
     const task = (i: number, more: Partial<TaskSpec>): TaskSpec => ({
