@@ -35,8 +35,11 @@ const box = (key: string) => ({ key, pool: "box", instructions: `do ${key}`, ret
 /** Words to the gate follow the commit: until it has these lanes, and no others. */
 async function announced(cast: Cast, ...lanes: string[]): Promise<string[]> {
   for (let look = 0; ; look++) {
-    const rows = await runInDurableObject(gate(cast), (_, { storage }) =>
-      storage.sql.exec<{ lane: string }>("SELECT pool || ' ' || run AS lane FROM ready").toArray(),
+    const rows = await runInDurableObject(gate(cast), (_, { storage: { sql } }) =>
+      // A gate has its tables from the first word on.
+      sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'ready'").toArray().length === 0
+        ? []
+        : sql.exec<{ lane: string }>("SELECT pool || ' ' || run AS lane FROM ready").toArray(),
     );
     const there = rows.map(({ lane }) => lane.replace(/run_0+/, "")).sort();
     if (look === 500 || JSON.stringify(there) === JSON.stringify(lanes)) return there;

@@ -173,6 +173,7 @@ describe("the operator", () => {
       passes: [
         { name: "ended", visited: 0, failed: 0, ended_at: expect.any(Number) },
         { name: "live", visited: 4, failed: 4 },
+        { name: "rules", visited: 0, failed: 0 },
       ],
       failing_count: 4,
       failing: [{ tenant: "ten_sweep", run: id(0), passes: 3, error: "Error: it is broken" }, {}, {}, {}],

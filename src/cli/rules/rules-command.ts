@@ -34,8 +34,8 @@ export const rulesCommand: Command = {
 with its line. What is no rule is told of as FILE:LINE, all of it at once. No server is asked.
 try FILE RUN says what they would have done in a run as it went, by its log, which may have ended; nothing is changed.
 set FILE RUN gives them to a run in place of its own before; a file without bullets takes them away.
-tenant shows the rules that all of the tenant's runs are held to, beside their own; tenant FILE sets them, for live runs too, and needs
-a key of the scope tenant_admin ("heddle admin rules" does the same, and is the operator's way).`,
+tenant shows the rules that all of the tenant's runs are held to, beside their own; tenant FILE sets them, for live runs too,
+and needs a key of the scope tenant_admin ("heddle admin rules" does the same, and is the operator's way).`,
   more: `Exit status: 0 all of them are rules, and the run has them; 1 some are not, or the server refused; 2 usage, or the file
 can't be read; 3 server not reached.
 

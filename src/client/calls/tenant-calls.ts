@@ -42,6 +42,7 @@ export class TenantCalls extends Calls {
   setTenantRules(rules: string, options: CallOptions = {}): Promise<TenantRules> {
     return this.putJson("/v1/rules", { rules }, options);
   }
+  /** Takes them away, of live runs too. */
   async deleteTenantRules(options: CallOptions = {}): Promise<void> {
     await this.transport.json({ ...options, method: "DELETE", path: "/v1/rules" });
   }
