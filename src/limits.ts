@@ -28,6 +28,10 @@ export const messageBytesMax = 1 * MiB;
 /** Messages that wait for a task's next turn, and their bytes together: they travel with its context in one RPC. */
 export const inboxMessagesMax = 64;
 export const inboxBytesMax = 2 * MiB;
+/** What part of a budget is used when its task is told of it: once to wrap up, and once to hand in. */
+export const budgetNotePercents = [80, 95] as const;
+/** Budgets that a task is remembered to have been told of: some of each kind, for those that were changed. */
+export const budgetsNotedMax = 32;
 /** Longest long poll of `/wait` and of a blocking tool call: below the shortest proxy timeout in common use (100 s). */
 export const waitMsMax = 60 * second;
 export const waitMsDefault = 30 * second;

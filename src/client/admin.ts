@@ -45,9 +45,11 @@ export class HeddleAdmin {
   tenantRules(tenant: string, options: CallOptions = {}): Promise<TenantRules> {
     return this.#get(`${of(tenant)}/rules`, {}, options);
   }
+  /** Sets them, in Markdown, for new runs and live ones. @throws HeddleProblem `rules_invalid` */
   setTenantRules(tenant: string, rules: string, options: CallOptions = {}): Promise<TenantRules> {
     return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/rules`, body: { rules } });
   }
+  /** Takes them away, of live runs too. */
   async deleteTenantRules(tenant: string, options: CallOptions = {}): Promise<void> {
     await this.#delete(`${of(tenant)}/rules`, options);
   }

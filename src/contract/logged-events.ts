@@ -305,6 +305,20 @@ const fields = {
     usage: usage.exactOptional(),
   },
   message_received: { task, bytes: z.int().min(1).max(limits.messageBytesMax) },
+  budget_noted: {
+    task,
+    notes: z
+      .array(
+        z.strictObject({
+          of: z.enum(["tokens", "usd", "max_tokens", "task_tokens", "turns", "time"]),
+          percent: z.int().min(1).max(100),
+          limit: z.int().min(1),
+        }),
+      )
+      .min(1)
+      .max(limits.budgetsNotedMax),
+    bytes: z.int().min(1).max(limits.messageBytesMax),
+  },
   call_waiting: {
     task: party,
     call: callId,
@@ -510,6 +524,7 @@ export const loggedBodies: { readonly [Type in LoggedType]?: z.ZodType } = {
   run_created: z.strictObject({ tools: z.array(z.looseObject({ input_schema: z.string() })) }).optional(),
   task_created: created.optional(),
   message_received: z.strictObject({ message: z.string() }),
+  budget_noted: z.strictObject({ message: z.string() }),
   rules_set: z.strictObject({ text: text(limits.rulesCharsMax) }).optional(),
   call_waiting: z.union([z.strictObject({ messages }), z.strictObject({ arguments: z.string() })]).optional(),
   tool_call_progress: z.strictObject({ progress: progressSchema }),

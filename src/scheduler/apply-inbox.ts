@@ -1,5 +1,6 @@
 /** The part of `apply` that is about messages to a task from outside. */
 
+import { budgetsNotedMax } from "../limits.ts";
 import type { SchedulerEvent } from "./events.ts";
 import type { RunState } from "./state.ts";
 import type { Task } from "./task.ts";
@@ -11,6 +12,15 @@ export function receive(
 ): void {
   const task = state.task(event.task);
   task.inbox = [...task.inbox, { seq, bytes: event.bytes }];
+  state.dirty.add(task.n);
+}
+
+/** Budgets that it has been told of, the newest last. */
+export function note(state: RunState, event: Extract<SchedulerEvent, { type: "budget_noted" }>, seq: number): void {
+  const task = state.task(event.task);
+  task.inbox = [...task.inbox, { seq, bytes: event.bytes, note: true }];
+  const others = task.noted.filter((one) => !event.notes.some(({ of, limit }) => of === one.of && limit === one.limit));
+  task.noted = [...others, ...event.notes].slice(-budgetsNotedMax);
   state.dirty.add(task.n);
 }
 

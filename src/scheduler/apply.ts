@@ -109,6 +109,9 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "message_received":
       inbox.receive(state, event, seq);
       return;
+    case "budget_noted":
+      inbox.note(state, event, seq);
+      return;
     case "call_waiting":
       waitInCall(state, event, seq);
       return;
@@ -430,6 +433,7 @@ function retryTask(state: RunState, event: Of<"task_retried">, seq: number, at: 
   task.turnGeneration = from?.generation ?? 0;
   task.head = from?.snapshot;
   task.window = from?.window;
+  task.noted = nothing;
   task.observed = false;
   voidChildren(state, task, from?.before ?? 0);
   task.clockAt = 0;

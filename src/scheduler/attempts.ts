@@ -5,6 +5,7 @@
 import { type AttemptFault, type FaultClass, faults } from "../errors/faults.ts";
 import { longBackoffMs } from "../limits.ts";
 import { retryWaitMs } from "./backoff.ts";
+import { noteBudgets } from "./budget-notes.ts";
 import { endOf, endTask } from "./end-task.ts";
 import { holdBack } from "./ending.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
@@ -51,6 +52,7 @@ export function nextToStart(step: Step, pool: string): Task | undefined {
 
 /** Opens a lease; answers its fence, higher than every earlier one of the run. */
 export function openLease(step: Step, task: Task, worker: string, boot: string): number {
+  noteBudgets(step, task);
   const fence = step.state.header.lastFence + 1;
   const readySeq = task.phase.state === "ready" ? [task.phase.seq] : [];
   step.emit(

@@ -73,7 +73,7 @@ export function completeTask(
 
 /** Messages that come to an end with the task's work, so that the log tells what became of each. */
 function unread({ inbox }: Task, seen = 0): { unread?: number[] } {
-  const left = inbox.slice(seen).map(({ seq }) => seq);
+  const left = inbox.slice(seen).flatMap(({ seq, note }) => (note ? [] : [seq]));
   return left.length === 0 ? {} : { unread: left };
 }
 

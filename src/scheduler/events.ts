@@ -259,6 +259,13 @@ export type SchedulerEvent =
     }
   /** From outside, to a task; the message is its body. */
   | { readonly type: "message_received"; readonly task: number; readonly bytes: number }
+  /** A hosted task is told that little is left; the message is its body. */
+  | {
+      readonly type: "budget_noted";
+      readonly task: number;
+      readonly notes: readonly BudgetNote[];
+      readonly bytes: number;
+    }
   | {
       readonly type: "call_waiting";
       readonly task: number;
@@ -504,4 +511,15 @@ export interface Decided {
   readonly event: SchedulerEvent;
   readonly causes: readonly number[];
   readonly body: unknown;
+}
+
+/** What there is a bound of: the run's tokens and money, a subtree's tokens, a task's by rule, its turns and its time. */
+export type BudgetOf = "tokens" | "usd" | "max_tokens" | "task_tokens" | "turns" | "time";
+
+export interface BudgetNote {
+  readonly of: BudgetOf;
+  /** How much of it was used at least. */
+  readonly percent: number;
+  /** In tokens, nanodollars, turns or milliseconds. */
+  readonly limit: number;
 }

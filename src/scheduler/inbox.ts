@@ -13,16 +13,17 @@ import { subtreeTokens } from "./budget.ts";
 import type { Refusal } from "./run-commands.ts";
 import { isRunEnded, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { isEnded, isWorking, type Task } from "./task.ts";
+import { isEnded, isWorking, messagesTo, type Task } from "./task.ts";
 
 /** Takes a message of `bytes` for a task that can still see it; answers its event's number. */
 export function sendMessage(step: Step, task: Task, message: string, bytes: number): number | Refusal {
   if (isRunEnded(step.state)) return { code: "run_ended" };
   if (isEnded(task)) return { code: "task_ended", detail: `It ${endWords[task.phase.state]}.` };
   if (!isWorking(task)) return { code: "task_ended", detail: "Its own work is done; it only waits for its children." };
-  const waiting = task.inbox.reduce((sum, one) => sum + one.bytes, 0);
-  if (task.inbox.length >= inboxMessagesMax || waiting + bytes > inboxBytesMax) {
-    const detail = `${task.inbox.length} messages of ${waiting} bytes wait for its next turn; there is room for ${inboxMessagesMax} of ${inboxBytesMax} bytes together.`;
+  const messages = messagesTo(task);
+  const waiting = messages.reduce((sum, one) => sum + one.bytes, 0);
+  if (messages.length >= inboxMessagesMax || waiting + bytes > inboxBytesMax) {
+    const detail = `${messages.length} messages of ${waiting} bytes wait for its next turn; there is room for ${inboxMessagesMax} of ${inboxBytesMax} bytes together.`;
     return { code: "too_many_messages", detail };
   }
   return step.emit({ type: "message_received", task: task.n, bytes }, { message });
@@ -40,4 +41,4 @@ const endWords = {
  * request has at least the tokens that this turn used: where `max_tokens` leaves fewer, it would only lose its answer.
  */
 export const goesOn = (state: RunState, task: Task, turnTokens: number): boolean =>
-  task.inbox.length > 0 && task.turns < task.maxTurns && subtreeTokens(state, task).left > turnTokens;
+  messagesTo(task).length > 0 && task.turns < task.maxTurns && subtreeTokens(state, task).left > turnTokens;

@@ -6,7 +6,7 @@
  * Does not own: the event's fields by themselves (contract/logged-events.ts), texts and snapshots (whoever imports).
  */
 
-import { inboxBytesMax, inboxMessagesMax, openToolCallsMax } from "../limits.ts";
+import { budgetsNotedMax, inboxBytesMax, inboxMessagesMax, openToolCallsMax } from "../limits.ts";
 import { lineKindOf } from "./blocking-state.ts";
 import type { SchedulerEvent } from "./events.ts";
 import type { Facts } from "./facts.ts";
@@ -14,7 +14,7 @@ import { mayFallBack, standInOf } from "./fallbacks.ts";
 import { findLineage } from "./lineage.ts";
 import { isOpenCall, type OpenCall } from "./open-calls.ts";
 import type { RunState } from "./state.ts";
-import { hasFallenBack, isEnded, isLive, isWorking, lineageOf, type Task } from "./task.ts";
+import { hasFallenBack, isEnded, isLive, isWorking, lineageOf, messagesTo, type Task } from "./task.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 type Objection = string | undefined;
@@ -71,6 +71,8 @@ function misplaced(state: RunState, event: SchedulerEvent): Objection {
       return compaction(state, event);
     case "message_received":
       return received(state, event);
+    case "budget_noted":
+      return noted(state, event);
     case "tokens_reserved":
     case "attempt_ended":
       return inPhase(state, event.task, "running");
@@ -241,10 +243,17 @@ function unread(state: RunState, event: { readonly task: number; readonly unread
 function received(state: RunState, event: Of<"message_received">): Objection {
   const task = state.task(event.task);
   if (!isWorking(task)) return "its work is done";
-  const bytes = task.inbox.reduce((sum, one) => sum + one.bytes, event.bytes);
-  return task.inbox.length < inboxMessagesMax && bytes <= inboxBytesMax
+  const messages = messagesTo(task);
+  const bytes = messages.reduce((sum, one) => sum + one.bytes, event.bytes);
+  return messages.length < inboxMessagesMax && bytes <= inboxBytesMax ? undefined : "more messages than an inbox holds";
+}
+
+function noted(state: RunState, event: Of<"budget_noted">): Objection {
+  const task = state.task(event.task);
+  if (!isWorking(task)) return "its work is done";
+  return task.inbox.length - messagesTo(task).length < budgetsNotedMax
     ? undefined
-    : "more messages than an inbox holds";
+    : "more notes than there are budgets";
 }
 
 function compaction(state: RunState, { task: n, fence, from }: Of<"context_compacted">): Objection {

@@ -57,6 +57,7 @@ const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] }
   turn: [],
   context_compacted: [],
   message_received: [],
+  budget_noted: [],
   call_waiting: [],
   tool_call_started: [],
   tool_call_ready: [],

@@ -86,6 +86,7 @@ export class TaskRecord implements Task {
   calls: Task["calls"];
   inbox: Task["inbox"];
   given: Task["given"];
+  noted: Task["noted"];
   holds: Task["holds"];
   permits: Task["permits"];
   absences: Task["absences"];
@@ -125,6 +126,7 @@ export class TaskRecord implements Task {
     this.calls = task.calls;
     this.inbox = task.inbox;
     this.given = task.given;
+    this.noted = task.noted;
     this.holds = task.holds;
     this.permits = task.permits;
     this.absences = task.absences;

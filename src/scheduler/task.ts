@@ -5,7 +5,7 @@
 
 import type { WaitMode } from "../contract/shapes.ts";
 import type { LockMode } from "../variables/ops.ts";
-import type { ErrorData, StandInTerms } from "./events.ts";
+import type { BudgetNote, ErrorData, StandInTerms } from "./events.ts";
 import type { Want } from "./want.ts";
 
 export type EndState = "succeeded" | "failed" | "cancelled" | "skipped";
@@ -134,6 +134,8 @@ export interface InboxMessage {
   /** The event that carries it. */
   readonly seq: number;
   readonly bytes: number;
+  /** Of Heddle itself, about a budget; else from outside. */
+  readonly note?: true;
 }
 
 /** How a compacted context differs from the whole one. */
@@ -230,6 +232,8 @@ export interface Task {
   inbox: readonly InboxMessage[];
   /** How many of `inbox` the open lease's worker has been given. */
   given: number;
+  /** Which budgets it was told of. */
+  noted: readonly BudgetNote[];
   holds: readonly Hold[];
   permits: readonly Permits[];
   /** Where it is still expected back, while the generation lasts. */
@@ -320,6 +324,7 @@ export const blankTask: Task = {
   calls: nothing,
   inbox: nothing,
   given: 0,
+  noted: nothing,
   holds: nothing,
   permits: nothing,
   absences: nothing,
@@ -384,6 +389,8 @@ export const isStandIn = (task: Task): boolean => task.scope?.standsIn !== undef
 /** An actor session (actors.ts): no task of the run's, whoever asks for tasks. */
 export const isActor = (task: Task): boolean => task.n < 0;
 /** Whether it may still do something: its own work is not done. */
+/** What waits for it from outside. */
+export const messagesTo = ({ inbox }: Task): readonly InboxMessage[] => inbox.filter(({ note }) => !note);
 export const isWorking = (task: Task): boolean =>
   isLive(task) && !(task.phase.state === "parked" && task.phase.on === "children");
 /** Running, with a call that waits: it goes on when that ends. */

@@ -36,6 +36,10 @@ export class History {
     return this.#pools.get(task);
   }
 
+  /** Messages that tell of budgets, and how much was used when each was told. */
+  readonly #notes = new Set<number>();
+  readonly #told = new Map<string, number>();
+
   inboxOf(task: number): readonly number[] {
     return this.#inboxes.get(task) ?? [];
   }
@@ -48,7 +52,7 @@ export class History {
 
   /** Its worker may have seen the oldest without a turn that shows them. */
   #end(task: number, unread: readonly number[]): boolean {
-    const inbox = this.inboxOf(task);
+    const inbox = this.inboxOf(task).filter((seq) => !this.#notes.has(seq));
     this.#inboxes.delete(task);
     return unread.every((seq, i) => seq === inbox[inbox.length - unread.length + i]);
   }
@@ -79,6 +83,15 @@ export class History {
         return;
       case "call_done":
         this.#waiting.get(event.task)?.delete(event.call);
+        return;
+      case "budget_noted":
+        this.#notes.add(seq);
+        for (const { of, percent, limit } of event.notes) {
+          const told = `${event.task} ${this.#generation.get(event.task) ?? 1} ${of} ${limit}`;
+          must(percent > (this.#told.get(told) ?? 0), "[K1] a task is told once for each threshold");
+          this.#told.set(told, percent);
+        }
+        this.#inboxes.set(event.task, [...this.inboxOf(event.task), seq]);
         return;
       case "message_received":
         this.#inboxes.set(event.task, [...this.inboxOf(event.task), seq]);

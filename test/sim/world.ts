@@ -19,6 +19,7 @@ import {
   settleBudget,
   spentTokens,
 } from "../../src/scheduler/budget.ts";
+import { noteBudgets } from "../../src/scheduler/budget-notes.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../src/scheduler/clock.ts";
 import { createTasks } from "../../src/scheduler/create-tasks.ts";
 import { cancelTask, completeTask, endTask } from "../../src/scheduler/end-task.ts";
@@ -476,6 +477,7 @@ export class World {
       });
       settleBudget(step);
       for (let i = 0; i < calls; i++) this.#tool(step, task, `c${turn}.${i}`);
+      noteBudgets(step, task);
       return "go_on";
     });
   }

@@ -5,6 +5,7 @@ import { Fault } from "../../errors/fault.ts";
 import { seatLingerMs, seatServesMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
+import { noteBudgets } from "../../scheduler/budget-notes.ts";
 import { goesOn } from "../../scheduler/inbox.ts";
 import { endCall, failCall, leasedCall } from "../../scheduler/remote-calls.ts";
 import { roomInShare } from "../../scheduler/seat-shares.ts";
@@ -97,6 +98,7 @@ export class HostedSeats {
           endAttempt(step, task, ending);
           return over;
         }
+        if (begin) noteBudgets(step, task);
         return this.#goOn(step, run, task, snapshot, answers);
       });
       const told = await this.#withLaters(decided, laters);

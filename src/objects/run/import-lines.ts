@@ -296,7 +296,8 @@ function requireTexts(event: SchedulerEvent, body: unknown, seq: number): void {
         : undefined;
   if ((sizes?.length ?? 0) !== (messages?.length ?? 0)) throw wrong(`event ${seq}: other messages than it says`);
   if (event.type === "run_created") requireTools(body, seq);
-  if (event.type === "message_received") requireInboxMessage(body as { message: string }, event.bytes, seq);
+  if (event.type === "message_received" || event.type === "budget_noted")
+    requireInboxMessage(body as { message: string }, event.bytes, seq);
   if (event.type === "call_waiting") {
     const { arguments: text } = (body ?? {}) as { arguments?: string };
     const fits = text === undefined || (argumentsObject(text).ok && fitsUtf8(text, toolArgumentsBytesMax));

@@ -8,7 +8,7 @@ import { completeTask } from "../../scheduler/end-task.ts";
 import { settle } from "../../scheduler/ending.ts";
 import type { UsageDelta } from "../../scheduler/events.ts";
 import type { Step } from "../../scheduler/step.ts";
-import type { Running, Task } from "../../scheduler/task.ts";
+import { messagesTo, type Running, type Task } from "../../scheduler/task.ts";
 import type { Answer, Ending, SeatTurn } from "../seat-rpc.ts";
 import type { OpId } from "../variable-rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
@@ -85,11 +85,11 @@ export function answerCalls(step: Step, run: LoadedRun, task: Leased, calls: rea
     }
     // It comes here when the task had to go on instead, and when the attempt that logged it did not come to its end. An error
     // that may be tried again has ended an attempt before: then the model is asked again.
-    if (done.kind === "finish" && "result" in done.call && task.inbox.length === 0) {
+    if (done.kind === "finish" && "result" in done.call && messagesTo(task).length === 0) {
       finish = { kind: "result", result: done.call.result };
       continue;
     }
-    const answer = answerText(done.kind === "finish" && task.inbox.length > 0 ? crossed : done);
+    const answer = answerText(done.kind === "finish" && messagesTo(task).length > 0 ? crossed : done);
     answers[call.id] = answer;
     if (task.calls.some((one) => one.id === call.id)) continue;
     step.emit({ type: "call_done", task: task.n, call: call.id, tool: call.name, why: "answered" }, answer);

@@ -23,7 +23,7 @@ import { isOpenCall, type OpenCall } from "../../scheduler/open-calls.ts";
 import { redacted, redactedLabels, redactedText } from "../../scheduler/redaction.ts";
 import { workersUnder } from "../../scheduler/rules/run-rules.ts";
 import type { RunState } from "../../scheduler/state.ts";
-import { hasFallenBack, hostedPool, type Task } from "../../scheduler/task.ts";
+import { hasFallenBack, hostedPool, messagesTo, type Task } from "../../scheduler/task.ts";
 import { toolOf, type Want } from "../../scheduler/want.ts";
 import { heldFor } from "../../scheduler/warming.ts";
 import type { LoggedEvent } from "../../storage/run/event-codec.ts";
@@ -112,7 +112,7 @@ export function taskView(run: LoadedRun, task: Task): TaskView {
       ended_at: task.endedAt || null,
     },
     waiting_on: waitingOn(run, task),
-    pending_messages: task.inbox.length,
+    pending_messages: messagesTo(task).length,
     children_failed: task.childrenFailed,
     group: groupView(run, task),
     stand_in: standInId(run, task),

@@ -26,6 +26,7 @@ const usual = {
   calls: nothing,
   inbox: nothing,
   given: 0,
+  noted: nothing,
   holds: nothing,
   permits: nothing,
   absences: nothing,

@@ -1,0 +1,101 @@
+/**
+ * An agent is told when little is left, so that it can wrap up: a message that it finds after the results of its newest turn.
+ *
+ * Owns: when somebody is told, and the words. Does not own: how it comes into the transcript, and that it does so once; it waits in the
+ * task's inbox (inbox.ts) like a message from outside, and is in the log before any request shows it.
+ *
+ * K1. Of each budget and limit, a task is told once for each of `budgetNotePercents` in a generation; a larger budget is another one.
+ * K2. A note is no message: it keeps nobody from ending, and is not named as unread.
+ * Only hosted tasks are told: what pull workers use is not held to budgets.
+ */
+
+import { budgetNotePercents } from "../limits.ts";
+import { countText, moneyText } from "../rules/values.ts";
+import { capping } from "./apply-usage.ts";
+import { spentTokens } from "./budget.ts";
+import type { BudgetNote, BudgetOf } from "./events.ts";
+import { isRunEnded, type RunState } from "./state.ts";
+import type { Step } from "./step.ts";
+import { hostedPool, isWorking, type Task } from "./task.ts";
+
+interface Budget {
+  readonly of: BudgetOf;
+  readonly used: number;
+  readonly limit: number;
+}
+
+/** Tells the task what it has not been told. Call before an attempt begins, and when a logged turn does not end it. */
+export function noteBudgets(step: Step, task: Task): void {
+  const { state, now } = step;
+  if (task.pool !== hostedPool || !isWorking(task) || isRunEnded(state)) return;
+  const due = budgetsOf(state, task, now).flatMap((budget) => {
+    const percent = passed(budget);
+    return percent === undefined || isTold(task, budget, percent) ? [] : [{ budget, percent }];
+  });
+  if (due.length === 0) return;
+  const text = textOf(
+    due.map(({ budget }) => budget),
+    Math.max(...due.map(({ percent }) => percent)),
+    state.book?.failsUnfunded === true,
+  );
+  const content = JSON.stringify(text);
+  const notes: BudgetNote[] = due.map(({ budget: { of, limit }, percent }) => ({ of, percent, limit }));
+  const message = `{"role":"user","content":${content}}`;
+  step.emit({ type: "budget_noted", task: task.n, notes, bytes: Buffer.byteLength(content) }, { message });
+}
+
+const isTold = ({ noted }: Task, { of, limit }: Budget, percent: number): boolean =>
+  noted.some((one) => one.of === of && one.limit === limit && one.percent >= percent);
+
+/** The highest threshold that is passed. */
+const passed = ({ used, limit }: Budget): number | undefined =>
+  budgetNotePercents.findLast((percent) => used * 100 >= percent * limit);
+
+function budgetsOf(state: RunState, task: Task, now: number): Budget[] {
+  const { header, book } = state;
+  const { tokens, nanos = 0 } = header.limits;
+  const all: Budget[] = [
+    { of: "tokens", used: spentTokens(state), limit: tokens },
+    { of: "usd", used: header.nanos ?? 0, limit: nanos },
+    { of: "task_tokens", used: task.inputTokens + task.outputTokens, limit: book?.taskTokens ?? 0 },
+    { of: "turns", used: task.turns, limit: task.maxTurns },
+    { of: "time", used: task.clockAt > 0 ? now - task.clockAt : 0, limit: task.timeoutMs },
+  ];
+  for (const one of capping(state, task)) all.push({ of: "max_tokens", used: one.treeTokens, limit: one.maxTokens });
+  return all.filter(({ limit }) => limit > 0);
+}
+
+/** What the model reads. */
+function textOf(budgets: readonly Budget[], percent: number, fails: boolean): string {
+  const left = budgets.map((budget) => `${leftText(budget)}${endText(budget, fails)}`).join(" ");
+  const advice =
+    percent >= budgetNotePercents.at(-1)!
+      ? "Finish now: hand in what you have, and say what is missing."
+      : "Wrap up: do what matters most, begin nothing large, and keep enough to hand in your result.";
+  return `[Heddle] ${left} ${advice}`;
+}
+
+function leftText({ of, used, limit }: Budget): string {
+  const left = Math.max(0, limit - used);
+  const share = `${Math.floor((100 * left) / limit)} %`;
+  switch (of) {
+    case "tokens":
+      return `${countText(left)} of the run's ${countText(limit)} tokens are left (${share}), for all of its tasks.`;
+    case "usd":
+      return `${moneyText(left)} of the run's ${moneyText(limit)} are left (${share}), for all of its tasks.`;
+    case "task_tokens":
+      return `${countText(left)} of your ${countText(limit)} tokens are left (${share}).`;
+    case "max_tokens":
+      return `${countText(left)} of ${countText(limit)} tokens are left (${share}) for you and the tasks that share them with you.`;
+    case "turns":
+      return `${left} of your ${limit} turns are left.`;
+    case "time":
+      return `${Math.ceil(left / 1000)} of your ${Math.ceil(limit / 1000)} seconds are left.`;
+  }
+}
+
+function endText({ of }: Budget, fails: boolean): string {
+  if (of === "tokens" || of === "usd")
+    return fails ? " Whoever needs more then fails." : " Then the run pauses until somebody raises its budget.";
+  return " Then you fail, and your result is lost.";
+}
