@@ -147,6 +147,18 @@ export const mcpHandleCharsMax = 4 * KiB;
 export const mcpAliveMs = 5 * second;
 /** Opened sessions are named after the client, as it calls itself. */
 export const mcpClientNameCharsMax = 64;
+/** A server's list of tools is asked for when a run is created, and its creator waits. */
+export const mcpListingMs = 15 * second;
+/** MCP servers of one run: each is asked when it is created. */
+export const mcpServersMax = 8;
+/** Pages of such a list. */
+export const mcpPagesMax = 20;
+/** What a server sends for one call, or one page of its list: a result is at most 1 MiB, and comes twice, as text and structured. */
+export const mcpAnswerBytesMax = 4 * MiB;
+/** Ending a server's session is courtesy. */
+export const mcpGoodbyeMs = 1 * second;
+/** Tools of a server that an error names. */
+export const mcpNamesShown = 20;
 /** Lists of tools and prompts change with a new version of Heddle alone. */
 export const mcpListMs = 1 * hour;
 

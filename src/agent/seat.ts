@@ -53,6 +53,7 @@ export async function serveSeat(
             scheduler,
             tenant: ticket.tenant,
             secret: secrets.HEDDLE_SECRET,
+            secrets,
             local: secrets.HEDDLE_BOOT !== undefined,
             next: ports.next,
           })

@@ -17,6 +17,7 @@ import { renewEveryMs, resultBytesMax, urlAnswerBytesMax, urlAttemptMsMax, urlGr
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { NextTask, SeatReply, SeatRpc, UrlCall, UrlOutcome } from "../objects/seat-rpc.ts";
 import { signedHeaders } from "../signing.ts";
+import type { CredentialSecrets } from "./credentials.ts";
 import { retryAfterMs, safeText } from "./models/faults.ts";
 
 export interface UrlCallPorts {
@@ -24,6 +25,8 @@ export interface UrlCallPorts {
   readonly tenant: string;
   /** The deployment's, of which the tenant's signing key is made. */
   readonly secret: string | undefined;
+  /** Opens the keys of MCP servers. */
+  readonly secrets: CredentialSecrets;
   /** On one's own machine. */
   readonly local: boolean;
   readonly next: () => NextTask | undefined;
@@ -57,13 +60,19 @@ type EndpointFault = FaultWith<{ readonly at: "tool"; readonly ownCode: true }>;
 const refused = (code: string, message: string): UrlOutcome => failed("endpoint_refused", code, message);
 
 async function attempt(work: UrlCall, ports: UrlCallPorts, lost: AbortSignal): Promise<UrlOutcome> {
-  const { url, payload, idempotencyKey, timeoutAt } = work;
+  const { url, payload, idempotencyKey, timeoutAt, mcp } = work;
   const why = refusedAddress(url, ports);
   if (why !== undefined) return refused("address_refused", why);
-  if (!ports.secret) return refused("not_ready", "the deployment has no secret to sign with");
   const atMs = Date.now();
+  const timeoutMs = Math.max(1, Math.min(urlAttemptMsMax, timeoutAt - atMs + urlGraceMs));
+  if (mcp) {
+    // Loaded with the first such call: it brings the protocol's client along.
+    const { attemptMcp } = await import("./mcp-call.ts");
+    return attemptMcp({ ...work, mcp }, { ...ports, timeoutMs, signal: lost });
+  }
+  if (!ports.secret) return refused("not_ready", "the deployment has no secret to sign with");
   const signed = await signedHeaders(ports.secret, ports.tenant, { id: idempotencyKey, atMs, body: payload });
-  const inTime = AbortSignal.timeout(Math.max(1, Math.min(urlAttemptMsMax, timeoutAt - atMs + urlGraceMs)));
+  const inTime = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, {
       method: "POST",

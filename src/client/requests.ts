@@ -153,6 +153,21 @@ export interface RemoteTool {
   retries?: { limit?: number };
 }
 
+/** An MCP server whose tools agents of the run may call: those of `allow`, as it lists them when the run is created. */
+export interface McpServerTools {
+  mcp: {
+    url: string;
+    /** A credential of the tenant with format `mcp` for this address. */
+    credential?: string;
+  };
+  /** By their names there. */
+  allow: string[];
+  /** Before the names that agents see. */
+  prefix?: string;
+  timeout_ms?: number;
+  retries?: { limit?: number };
+}
+
 /** Whose context a new run begins with. */
 export interface ForkSource {
   run: string;
@@ -178,7 +193,7 @@ export interface RunSpec {
   rules?: string;
   /** When a posted task fails and nothing answers for it: go on (default), or cancel the rest and end as failed. */
   policy?: { on_failure: "continue" | "cancel" };
-  tools?: RemoteTool[];
+  tools?: (RemoteTool | McpServerTools)[];
   root?: TaskSpec;
   /** Events, traces, findings and partial texts show none of the run's texts. */
   redact?: boolean;
@@ -293,7 +308,8 @@ export interface RotateRequest {
 
 /** A credential at a model provider. */
 export interface ProviderRequest {
-  format: "anthropic" | "openai";
+  /** `mcp`: it is for the MCP server at `base_url`, and no model's. */
+  format: "anthropic" | "openai" | "mcp";
   key: string;
   base_url?: string;
   model?: string;

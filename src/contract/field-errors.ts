@@ -48,7 +48,7 @@ function expand(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[] = []): F
   }
   if (issue.code === "invalid_union") {
     // Where the value has the type of just one alternative, that one's complaints are the useful ones.
-    const meant = issue.errors.filter((branch) => !branch.some(isTypeMismatchAtRoot));
+    const meant = issue.errors.filter((branch) => !branch.some(isTypeMismatchAtRoot) && !branch.some(isOfAnotherKind));
     if (meant.length === 1) return meant[0]!.flatMap((inner) => expand(inner, path));
   }
   const problem = issue.code === "custom" ? (issue.params?.problem as ProblemCode | undefined) : undefined;
@@ -57,6 +57,16 @@ function expand(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[] = []): F
 
 const isTypeMismatchAtRoot = (issue: z.core.$ZodIssue): boolean =>
   issue.path.length === 0 && (issue.code === "invalid_type" || issue.code === "invalid_value");
+
+/** Fields whose presence says which alternative is meant. */
+const marks: readonly PropertyKey[] = ["mcp"];
+const isOfAnotherKind = (issue: z.core.$ZodIssue): boolean =>
+  issue.code === "unrecognized_keys"
+    ? issue.path.length === 0 && issue.keys.some((key) => marks.includes(key))
+    : issue.code === "invalid_type" &&
+      issue.path.length === 1 &&
+      marks.includes(issue.path[0]!) &&
+      issue.message.endsWith("received undefined");
 
 const plain = (message: string): string =>
   message

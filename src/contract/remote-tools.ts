@@ -6,7 +6,7 @@
  */
 
 import * as z from "zod";
-import { rawAt, rawElements } from "../context/json-text.ts";
+import { rawAt } from "../context/json-text.ts";
 import type { Format } from "../context/types.ts";
 import * as limits from "../limits.ts";
 import { withProblem } from "./field-errors.ts";
@@ -40,66 +40,91 @@ const inputSchema = z
   })
   .describe("JSON Schema of the arguments, as models are shown it.");
 
-const remoteToolSchema = z
-  .strictObject({
-    name: remoteToolName.refine((name) => !isToolName(name), "Heddle has a tool of this name; take another"),
-    description: z
-      .string()
-      .min(1)
-      .max(limits.toolDescriptionCharsMax)
-      .describe("For the model: what it does, when to call it, what comes back."),
-    input_schema: inputSchema,
-    pool: poolName
-      .refine((pool) => pool !== "hosted", "hosted runs Heddle's own agents; name a pool that your workers serve")
-      .describe("The pool whose workers carry it out.")
-      .exactOptional(),
-    url: z
-      .string()
-      .max(limits.toolUrlCharsMax)
-      .describe("The endpoint that carries it out: https, and no private address, outside local mode.")
-      .exactOptional(),
-    timeout_ms: z
-      .int()
-      .min(1)
-      .max(limits.toolTimeoutMsMax)
-      .describe("From a call to its result, waiting for a worker included.")
-      .default(limits.toolTimeoutMsDefault),
-    retries: z
-      .strictObject({ limit: z.int().min(0).max(limits.retriesMax).default(limits.retriesDefault) })
-      .describe("Repeats after transient failures.")
-      .prefault({}),
-  })
-  .refine(({ pool, url }) => (pool === undefined) !== (url === undefined), {
-    error: "give `pool` or `url`, one of the two",
-    path: ["pool"],
-    when: ({ issues }) => issues.length === 0,
-  })
-  .meta({ id: "RemoteTool" });
+export const toolUrl = z.string().max(limits.toolUrlCharsMax);
 
-export const remoteToolsSchema = z
-  .array(remoteToolSchema)
-  .max(limits.remoteToolsMax)
-  .check(({ value, issues }) => {
-    const names = new Set<string>();
-    for (const [i, { name }] of value.entries()) {
-      if (names.has(name))
-        issues.push({ code: "custom", input: value, path: [i, "name"], message: "used by a tool above" });
-      names.add(name);
-    }
+/** Of any call that is carried out elsewhere. */
+export const callBounds = {
+  timeout_ms: z
+    .int()
+    .min(1)
+    .max(limits.toolTimeoutMsMax)
+    .describe("From a call to its result, waiting for a worker included.")
+    .default(limits.toolTimeoutMsDefault),
+  retries: z
+    .strictObject({ limit: z.int().min(0).max(limits.retriesMax).default(limits.retriesDefault) })
+    .describe("Repeats after transient failures.")
+    .prefault({}),
+};
+
+const fields = {
+  name: remoteToolName.refine((name) => !isToolName(name), "Heddle has a tool of this name; take another"),
+  description: z
+    .string()
+    .min(1)
+    .max(limits.toolDescriptionCharsMax)
+    .describe("For the model: what it does, when to call it, what comes back."),
+  input_schema: inputSchema,
+  pool: poolName
+    .refine((pool) => pool !== "hosted", "hosted runs Heddle's own agents; name a pool that your workers serve")
+    .describe("The pool whose workers carry it out.")
+    .exactOptional(),
+  url: toolUrl
+    .describe("The endpoint that carries it out: https, and no private address, outside local mode.")
+    .exactOptional(),
+  ...callBounds,
+};
+
+const onePlace = ({ pool, url }: { readonly pool?: string; readonly url?: string }) =>
+  (pool === undefined) !== (url === undefined);
+const inOnePlace: z.core.$ZodCustomParams = {
+  error: "give `pool` or `url`, one of the two",
+  path: ["pool"],
+  when: ({ issues }) => issues.length === 0,
+};
+
+export const remoteToolSchema = z.strictObject(fields).refine(onePlace, inOnePlace).meta({ id: "RemoteTool" });
+
+/** What a run keeps of a tool. */
+const declaredTool = z
+  .strictObject({
+    ...fields,
+    mcp: z
+      .strictObject({
+        tool: z.string().min(1).max(limits.nameCharsMax),
+        credential: z.string().min(1).max(limits.nameCharsMax).exactOptional(),
+        repeats: z.boolean(),
+      })
+      .exactOptional(),
   })
-  .refine(
-    (tools) => fitsUtf8(JSON.stringify(tools), limits.remoteToolsBytesMax),
-    withProblem("tools_too_large", `at most ${limits.remoteToolsBytesMax} bytes in all`),
-  );
+  .refine(onePlace, inOnePlace);
+
+const namedOnce = ({ value, issues }: z.core.ParsePayload<readonly object[]>): void => {
+  const names = new Set<unknown>();
+  for (const [i, tool] of value.entries()) {
+    if (!("name" in tool)) continue;
+    if (names.has(tool.name))
+      issues.push({ code: "custom", input: value, path: [i, "name"], message: "used by a tool above" });
+    names.add(tool.name);
+  }
+};
+const fits = (tools: unknown) => fitsUtf8(JSON.stringify(tools), limits.remoteToolsBytesMax);
+const tooLarge = withProblem("tools_too_large", `at most ${limits.remoteToolsBytesMax} bytes in all`);
+
+/** Tools as a request gives them: `element` says what may stand there. */
+export const toolList = <Element extends z.ZodType<object>>(element: Element) =>
+  z.array(element).max(limits.remoteToolsMax).check(namedOnce).refine(fits, tooLarge);
+
+/** Tools as a run keeps them. */
+export const declaredToolsSchema = toolList(declaredTool);
 
 /** A declared tool; its schema is the text received. */
 export type RemoteTool = Omit<RemoteToolView, "input_schema"> & { readonly input_schema: string };
 
-/** Validated declarations, with `text` the JSON text of the array that they were parsed from. */
-export function toolsWithTexts(parsed: z.output<typeof remoteToolsSchema>, text: string): RemoteTool[] {
-  const texts = rawElements(text);
-  return parsed.map((tool, i) => ({ ...tool, input_schema: rawAt(texts[i]!, ["input_schema"])! }));
-}
+/** A validated declaration, with `text` the JSON text that it was parsed from. */
+export const toolWithText = (parsed: z.output<typeof remoteToolSchema>, text: string): RemoteTool => ({
+  ...parsed,
+  input_schema: rawAt(text, ["input_schema"])!,
+});
 
 export const remoteToolView = ({ input_schema, ...tool }: RemoteTool): RemoteToolView => ({
   ...tool,

@@ -69,6 +69,10 @@ const remoteTool = z
     input_schema: z.record(z.string(), z.unknown()),
     pool: z.string().exactOptional(),
     url: z.string().exactOptional(),
+    mcp: z
+      .strictObject({ tool: z.string(), credential: z.string().exactOptional(), repeats: z.boolean() })
+      .describe("`url` is an MCP server's, and the tool's name there.")
+      .exactOptional(),
     timeout_ms: z.int(),
     retries: z.strictObject({ limit: z.int() }),
   })
@@ -588,7 +592,7 @@ export const aboutView = z
 const providerView = z
   .strictObject({
     name: z.string(),
-    format: z.enum(["anthropic", "openai"]),
+    format: z.enum(["anthropic", "openai", "mcp"]),
     base_url: z.string().nullable().describe("null: the vendor's own."),
     model: z.string().nullable(),
     default: z.boolean().describe("Used by new runs that name no credential."),

@@ -2,10 +2,10 @@
 
 import * as z from "zod";
 import * as limits from "../limits.ts";
+import { runToolsSchema } from "./mcp-servers.ts";
 import { messagesSchema } from "./message.ts";
 import { queryInt } from "./paging.ts";
 import { credentialName } from "./provider-requests.ts";
-import { remoteToolsSchema } from "./remote-tools.ts";
 import { rulesText } from "./rules-requests.ts";
 import { poolName, snapshotHash, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { unavailable } from "./unavailable.ts";
@@ -108,8 +108,8 @@ export const createRunBody = z
       )
       .exactOptional(),
     oversight: unavailable,
-    tools: remoteToolsSchema
-      .describe("Tools that agents of the run may call, and that workers or endpoints of yours carry out.")
+    tools: runToolsSchema
+      .describe("Tools that agents of the run may call, and that workers, endpoints or MCP servers of yours carry out.")
       .exactOptional(),
     redact: z
       .boolean()

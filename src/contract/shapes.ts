@@ -67,8 +67,18 @@ export interface RemoteToolView {
   input_schema: Record<string, unknown>;
   pool?: string;
   url?: string;
+  /** `url` is an MCP server's, and this is the tool's name there. */
+  mcp?: McpOrigin;
   timeout_ms: number;
   retries: { limit: number };
+}
+
+export interface McpOrigin {
+  tool: string;
+  /** Of the tenant's credentials. */
+  credential?: string;
+  /** The server says that a second call is harmless. */
+  repeats: boolean;
 }
 
 /** A rule as it was understood. */

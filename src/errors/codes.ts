@@ -54,6 +54,12 @@ export const problems = {
     hint: "Create a new key; `replaced_by` names the one that this was rotated to.",
   },
   method_not_allowed: { status: 405, title: "The path does not take this method", hint: "See /openapi.json." },
+  mcp_server_failed: {
+    status: 502,
+    title: "An MCP server of the run did not say what tools it has",
+    hint: "`detail` says why. See that it is up and that its credential is right, then repeat the request; or leave the server out.",
+    retryable: true,
+  },
   not_available: {
     status: 422,
     title: "This part of Heddle is not available yet",

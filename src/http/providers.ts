@@ -158,7 +158,8 @@ async function put(
   const shown = { name, format, base_url, model: body.model ?? null, last4, updated_at: now };
   const sealed = await seal(secret, key, boundTo(tenant, shown));
   await env.DB.batch([
-    ...putCredential(env.DB, tenant, { ...shown, ...sealed }, body.default),
+    // A run names the servers that it uses: there is no default.
+    ...putCredential(env.DB, tenant, { ...shown, ...sealed }, format === "mcp" ? false : body.default),
     auditEntry(env.DB, acted(now, tenant, actor, "credential_set", name, { format, base_url, last4 })),
   ]);
   return requireCredential(env, tenant, name);

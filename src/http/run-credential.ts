@@ -23,18 +23,18 @@ export async function runCredential(
     if (!found) throw refused("the tenant has no credential of this name; GET /v1/providers lists them");
     if (found.format !== format)
       throw refused(`it is for the format "${found.format}", and the context's is "${format}"`);
-    return used(found);
+    return used({ ...found, format });
   }
   if (source) {
     if (source.credential === undefined) return undefined;
     const found = await findCredential(db, tenant, source.credential);
-    if (found?.format === format) return used(found);
+    if (found?.format === format) return used({ ...found, format });
   }
   const found = (await defaultCredentials(db, tenant)).find((row) => row.format === format);
-  return found && used(found);
+  return found && used({ ...found, format });
 }
 
-const used = ({ name, model, format }: CredentialRow): RunCredential => ({
+const used = ({ name, model, format }: CredentialRow & { readonly format: Format }): RunCredential => ({
   name,
   model: model ?? defaultModel(format),
 });

@@ -3,12 +3,11 @@
 import { stripReasoning } from "../context/fork.ts";
 import { rawAt } from "../context/json-text.ts";
 import type { Quotas } from "../contract/admin-requests.ts";
+import { isMcpServer } from "../contract/mcp-servers.ts";
 import { pageQuery } from "../contract/paging.ts";
-import { type RemoteTool, toolsWithTexts } from "../contract/remote-tools.ts";
 import { runsPage, runView } from "../contract/responses.ts";
 import { budgetBody, cancelBody, createRunBody, finishRunBody, retainBody } from "../contract/run-requests.ts";
 import { taskWithTexts } from "../contract/task-texts.ts";
-import { refusedAddress } from "../contract/tool-address.ts";
 import { Fault } from "../errors/fault.ts";
 import { type RunId, runIdOf } from "../ids.ts";
 import { runTasksDefault, runWorkersDefault } from "../limits.ts";
@@ -17,6 +16,7 @@ import { deleteRun, insertRun, listRuns } from "../storage/d1/run-index.ts";
 import { tenantRulesOf } from "../tenant-rules.ts";
 import { pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
+import { declaredTools } from "./mcp-servers.ts";
 import { ask, gateObject, runObject } from "./objects.ts";
 import { contextInput } from "./raw-parts.ts";
 import { keyRoute } from "./route.ts";
@@ -46,6 +46,7 @@ export const runRoutes = [
         "instructions_too_large",
         "context_too_large",
         "tools_too_large",
+        "mcp_server_failed",
         "not_available",
         "rules_invalid",
         "no_provider",
@@ -57,16 +58,17 @@ export const runRoutes = [
         "unknown_turn",
       ],
     },
-    async ({ env, tenant, key, quotas, body, text, idem }) => {
-      const given = body.tools && toolsWithTexts(body.tools, rawAt(text, ["tools"])!);
-      requireCallable(given ?? [], env);
+    async ({ request, env, tenant, key, quotas, body, text, idem }) => {
       const rules = body.rules === undefined ? undefined : requireRules(body.rules).rules;
       // They are read before the run's row is there: a change from now on finds a row that is behind.
       const tenantRules = await tenantRulesOf(env.DB, tenant);
       const id = await newRunId(tenant, idem?.key);
-      const depends = body.from !== undefined || typeof body.credential === "string";
+      const names = body.tools?.some(isMcpServer) ?? false;
+      const depends = body.from !== undefined || typeof body.credential === "string" || names;
       const before = depends && idem && (await ask(runObject(env, tenant, id).createdBefore(idem)));
       if (before) return before;
+      const given =
+        body.tools && (await declaredTools(env, tenant, body.tools, rawAt(text, ["tools"])!, request.signal));
       const source = body.from && (await forkSource(env, tenant, body.from));
       const tools = given ?? source?.tools;
       const context = source ? { ...source.head, messages: [] } : contextInput(body.context, rawAt(text, ["context"]));
@@ -262,13 +264,4 @@ async function forkSource(
     const message = "there is no such run, or it was deleted";
     throw new Fault("not_found", `from.run: ${message}`, [{ path: "from.run", message }]);
   }
-}
-
-/** @throws Fault validation_failed for urls that this deployment does not call */
-function requireCallable(tools: readonly RemoteTool[], { HEDDLE_BOOT }: HttpEnv): void {
-  const errors = tools.flatMap(({ url }, i) => {
-    const message = url === undefined ? undefined : refusedAddress(url, { local: HEDDLE_BOOT !== undefined });
-    return message === undefined ? [] : [{ path: `tools[${i}].url`, message }];
-  });
-  if (errors.length > 0) throw new Fault("validation_failed", undefined, errors);
 }

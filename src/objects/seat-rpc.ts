@@ -4,6 +4,7 @@
  */
 
 import type { CacheMark, ContextHead, Format, MessageText, ToolCall, Usage } from "../context/types.ts";
+import type { McpOrigin } from "../contract/shapes.ts";
 import type { AttemptFault, FaultClass } from "../errors/faults.ts";
 import { isRunId } from "../ids.ts";
 import type { RunCredential } from "../scheduler/events.ts";
@@ -118,7 +119,11 @@ export interface UrlCall extends LeaseRef {
   readonly payload: string;
   readonly idempotencyKey: string;
   readonly timeoutAt: number;
+  /** The url is an MCP server's: the tool there. `payload` is the arguments alone. */
+  readonly mcp?: McpOrigin;
 }
+
+export type McpUrlCall = UrlCall & { readonly mcp: McpOrigin };
 
 /** What a seat does next. */
 export type SeatJob = SeatWork | UrlCall;

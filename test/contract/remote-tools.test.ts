@@ -1,13 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { mismatchOf } from "../../src/contract/field-errors.ts";
-import { remoteToolsSchema, toolsText, toolsWithTexts } from "../../src/contract/remote-tools.ts";
+import { runToolsSchema } from "../../src/contract/mcp-servers.ts";
+import { remoteToolSchema, toolsText, toolWithText } from "../../src/contract/remote-tools.ts";
 import { toolDefinitions } from "../../src/contract/tools.ts";
 import { remoteToolsBytesMax, remoteToolsMax } from "../../src/limits.ts";
 
 const shell = { name: "shell", description: "Runs a command.", input_schema: { type: "object" }, pool: "box" };
 
 const mismatch = (tools: unknown) => {
-  const parsed = remoteToolsSchema.safeParse(tools);
+  const parsed = runToolsSchema.safeParse(tools);
   return parsed.success ? undefined : mismatchOf(parsed.error);
 };
 
@@ -56,14 +57,14 @@ describe("a declaration that is refused names its field", () => {
 });
 
 test("defaults: five minutes, two retries", () => {
-  expect(remoteToolsSchema.parse([shell])).toEqual([{ ...shell, timeout_ms: 300_000, retries: { limit: 2 } }]);
-  expect(remoteToolsSchema.parse([{ ...shell, retries: {} }])[0]!.retries).toEqual({ limit: 2 });
+  expect(runToolsSchema.parse([shell])).toEqual([{ ...shell, timeout_ms: 300_000, retries: { limit: 2 } }]);
+  expect(runToolsSchema.parse([{ ...shell, retries: {} }])[0]!.retries).toEqual({ limit: 2 });
 });
 
 test("a model is shown Heddle's tools and then the run's, each schema as the text received", () => {
   const schema = '{"type":"object", "properties" : {"b":{}, "2":{}, "1":{"maximum":1e3}}}';
   const text = `[{"name":"shell","pool":"box","description":"Runs \\"it\\".","input_schema": ${schema} }]`;
-  const declared = toolsWithTexts(remoteToolsSchema.parse(JSON.parse(text)), text);
+  const declared = [toolWithText(remoteToolSchema.parse(JSON.parse(text)[0]), text.slice(1, -1))];
   for (const format of ["anthropic", "openai"] as const) {
     const whole = toolsText(format, declared);
     expect(whole).toBe(toolsText(format, declared));

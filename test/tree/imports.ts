@@ -81,8 +81,13 @@ export const layers: Readonly<Record<string, Layer>> = {
     ],
     packages: [/^cloudflare:workers$/],
   },
+  // Asks MCP servers of tenants: the door, when a run is created, and the seats, for a call.
+  "mcp-client": {
+    imports: [...ground, "contract", "sealing", "storage/d1", "version"],
+    packages: [/^@modelcontextprotocol\/client$/],
+  },
   agent: {
-    imports: [...ground, "signing", "sealing", "context", "contract", "served-by", "storage/d1"],
+    imports: [...ground, "mcp-client", "signing", "sealing", "context", "contract", "served-by", "storage/d1"],
     types: ["objects", "scheduler"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
@@ -96,6 +101,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       ...ground,
       "admission",
       "csv",
+      "mcp-client",
       "meter-runs",
       "version",
       "signing",

@@ -42,7 +42,7 @@ export const adminCommand: Command = {
     format: {
       value: "FORMAT",
       choices: ["anthropic", "openai"],
-      about: "credentials set: the format of the contexts that it serves",
+      about: "credentials set: the format of the contexts that it serves, or mcp",
     },
     "base-url": { value: "URL", about: "credentials set: where the provider is, if not at the vendor's" },
     model: { value: "MODEL", about: "credentials set: the model where neither task nor context names one" },

@@ -51,7 +51,7 @@ export const credentialActs: Acts = {
     words: ["NAME"],
     run: async (given, name) => {
       const format = textOf(given, "format") as Provider["format"] | undefined;
-      if (format === undefined) throw complain("--format is missing: anthropic or openai.");
+      if (format === undefined) throw complain("--format is missing: anthropic, openai or mcp.");
       const base_url = textOf(given, "base-url");
       const model = textOf(given, "model");
       const body: ProviderRequest = {

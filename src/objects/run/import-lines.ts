@@ -14,7 +14,7 @@ import { type ExportEnd, type Line, lineOf } from "../../contract/export-lines.t
 import { unfitJson } from "../../contract/json-bounds.ts";
 import { type LoggedType, loggedBodies, loggedEvents } from "../../contract/logged-events.ts";
 import { messagesSchema } from "../../contract/message.ts";
-import { remoteToolsSchema } from "../../contract/remote-tools.ts";
+import { declaredToolsSchema } from "../../contract/remote-tools.ts";
 import { contextSchema } from "../../contract/run-requests.ts";
 import { argumentsObject } from "../../contract/tools.ts";
 import { fitsUtf8 } from "../../contract/utf8.ts";
@@ -317,7 +317,7 @@ function requireTexts(event: SchedulerEvent, body: unknown, seq: number): void {
 function requireTools(body: unknown, seq: number): void {
   const { tools = [] } = (body ?? {}) as { tools?: readonly { input_schema: string }[] };
   const read = tools.map((tool) => ({ ...tool, input_schema: parsed(tool.input_schema) }));
-  if (!remoteToolsSchema.safeParse(read).success) throw wrong(`event ${seq}: no tools`);
+  if (!declaredToolsSchema.safeParse(read).success) throw wrong(`event ${seq}: no tools`);
 }
 
 /** As one comes from outside: of the user, and as many bytes of content as its event says. */

@@ -43,8 +43,10 @@ export function startUrlCall(
   const leased = afresh(step, next.task.n, next.call.seq);
   const { taskNumber, call, fence, toolCall, argumentsText } = toolCallGrant(run, leased);
   const { id, tool, task, idempotency_key: idempotencyKey, timeout_at: timeoutAt } = toolCall;
-  const { url } = run.tools.get(tool)!;
+  const { url, mcp } = run.tools.get(tool)!;
   assert(url !== undefined, "a call without a pool has a url");
+  const common = { taskNumber, call, fence, url, idempotencyKey, timeoutAt };
+  if (mcp) return { ...common, mcp, payload: argumentsText };
   const payload = stringifyRaw({
     id,
     tool,
@@ -52,7 +54,7 @@ export function startUrlCall(
     run: run.id,
     task: { id: task.id, key: task.key },
   });
-  return { taskNumber, call, fence, url, payload, idempotencyKey, timeoutAt };
+  return { ...common, payload };
 }
 
 /** The call as it stands after its lease was opened. */

@@ -3,9 +3,12 @@
 import type { Format } from "../../context/types.ts";
 import { isLive } from "./tenants.ts";
 
+/** `mcp`: for an MCP server, and no model's. */
+type CredentialFormat = Format | "mcp";
+
 export interface CredentialRow {
   readonly name: string;
-  readonly format: Format;
+  readonly format: CredentialFormat;
   readonly base_url: string | null;
   readonly model: string | null;
   readonly default: boolean;
