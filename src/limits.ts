@@ -137,6 +137,10 @@ export const mcpTaskAfterMs = 2 * second;
 export const mcpTaskPollMs = 2 * second;
 /** Progress is told this often: no client asks more of a wait than that it is alive. */
 export const mcpProgressMs = 5 * second;
+/** Where a run is too busy to be asked about a wait, it is asked again after this. */
+export const mcpBusyMs = 1 * second;
+/** Ending a session that nobody needs is tried so often; then its own time ends it. */
+export const mcpLetGoTries = 5;
 /** A session that holds a lock or permits lasts so long after its last call: a model thinks for minutes between two. */
 export const mcpHoldMs = 5 * minute;
 /** One that only waits lasts so long after the last look at the wait: a client that is gone must not take a message from its queue. */

@@ -36,12 +36,14 @@ export function serveTasks(server: Server, call: McpCall): void {
   server.setRequestHandler("tasks/get", { params: named }, async (params, context) => {
     const handle = handleOf(params, context);
     const looked = await waitOf(call, handle).look(0);
+    if ("busy" in looked) {
+      const problem = problemInside(looked.busy)!;
+      throw new ProtocolError(ProtocolErrorCode.InternalError, problem.message, problem);
+    }
     if (!looked.done) return workingTask(params.taskId, handle, looked.message);
     const problem = problemInside(looked.done);
     // The run was deleted, the session's time is over, or they are another tenant's.
     if (problem?.code === "not_found" || problem?.code === "lease_lost") throw unknownTask(problem.message);
-    // Says nothing about the wait, which goes on.
-    if (problem?.retryable) throw new ProtocolError(ProtocolErrorCode.InternalError, problem.message, problem);
     return completedTask(params.taskId, handle, looked.done);
   });
   // No request of ours is ever open: whatever is sent answers none.

@@ -3,13 +3,14 @@
  *
  * I1. Whoever hangs up before they have a handle waits no more: what waited for them is let go, and takes nothing. Whoever has one may
  *     come back, for as long as the session lasts.
- * I2. A wait that can't be gone on with (its arguments are too long for a handle) is let go before the client is told so.
+ * I2. What passes (too many requests, a busy run) ends no wait that has begun.
+ * I3. A wait that can't be gone on with (its arguments are too long for a handle) is let go before the client is told so.
  */
 
 import type { CallToolResult } from "@modelcontextprotocol/server";
 import { toolErrorOf } from "../errors/codes.ts";
 import type { McpCall } from "../http/mcp.ts";
-import { mcpProgressMs, mcpTaskAfterMs, waitMsMax } from "../limits.ts";
+import { mcpBusyMs, mcpProgressMs, mcpTaskAfterMs, waitMsMax } from "../limits.ts";
 import { errorOf, valueResult } from "./answers.ts";
 import { type Handle, printHandle } from "./handles.ts";
 import { taskOf } from "./task-view.ts";
@@ -18,6 +19,8 @@ import type { Turn } from "./turn.ts";
 /** What a look at a wait came to. */
 export type Looked =
   | { readonly done: CallToolResult }
+  /** Nothing was learnt, and the wait is as it was: too many requests, or a run that is busy. */
+  | { readonly done?: undefined; readonly busy: CallToolResult }
   /** `message`: how far it is, for people. */
   | { readonly done?: undefined; readonly message: string; readonly soFar?: object };
 
@@ -40,14 +43,25 @@ export async function waitFor(call: McpCall, turn: Turn, wait: Wait, isKnown = f
     over = resolve;
   });
   call.later(Promise.race([ended, gone]).then((how) => (how === "gone" && !isKnown ? wait.letGo() : undefined)));
+  let hasBegun = isKnown;
   try {
     for (;;) {
       const left = Math.max(0, until - Date.now());
       const looked = await Promise.race([wait.look(Math.min(left, turn.progress ? mcpProgressMs : waitMsMax)), gone]);
       if (looked === "gone") return hungUp;
       if (looked.done) return looked.done;
+      if ("busy" in looked) {
+        if (!hasBegun) over("gone");
+        if (!hasBegun || isKnown) return looked.busy;
+        if (Date.now() < until) {
+          await Promise.race([sleep(mcpBusyMs), gone]);
+          continue;
+        }
+      }
+      hasBegun = true;
+      const { message, soFar } = "busy" in looked ? { message: "the run is busy", soFar: {} } : looked;
       if (Date.now() < until) {
-        await turn.progress?.(Date.now() - began, looked.message);
+        await turn.progress?.(Date.now() - began, message);
         continue;
       }
       const handle = printHandle(wait.handle);
@@ -55,14 +69,14 @@ export async function waitFor(call: McpCall, turn: Turn, wait: Wait, isKnown = f
         over("gone");
         return tooLong;
       }
-      return turn.tasks
-        ? taskOf(handle, wait.handle, looked.message)
-        : valueResult({ ...looked.soFar, pending: true, handle });
+      return turn.tasks ? taskOf(handle, wait.handle, message) : valueResult({ ...soFar, pending: true, handle });
     }
   } finally {
     over("kept");
   }
 }
+
+export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Nobody reads it. */
 const hungUp = errorOf(toolErrorOf("timed_out", "the client has hung up"));

@@ -4,11 +4,11 @@ import type { CallToolResult } from "@modelcontextprotocol/server";
 import { RawJson, stringifyRaw } from "../context/json-text.ts";
 import { assert, unreachable } from "../errors/assert.ts";
 import { toolErrorOf } from "../errors/codes.ts";
-import type { Ask, McpCall } from "../http/mcp.ts";
-import { waitMsMax } from "../limits.ts";
-import { errorOf, outcomeResult, problemResult, resultOf } from "./answers.ts";
+import type { Answered, Ask, McpCall } from "../http/mcp.ts";
+import { mcpBusyMs, mcpLetGoTries, waitMsMax } from "../limits.ts";
+import { errorOf, outcomeResult, problemOf, problemResult, resultOf } from "./answers.ts";
 import type { Handle, HandleOf } from "./handles.ts";
-import type { Looked, Wait } from "./waiting.ts";
+import { type Looked, sleep, type Wait } from "./waiting.ts";
 
 const nothing = async () => {};
 
@@ -33,6 +33,8 @@ async function lookAtRun({ ask }: McpCall, { run, until }: HandleOf<"run">, ms: 
     ...{ method: "POST", path: "/v1/runs/:run/wait", params: { run } },
     body: JSON.stringify({ timeout_ms: within(ms, until) }),
   });
+  const busy = busyIn(answered);
+  if (busy) return busy;
   if (!answered.ok) return { done: problemResult(answered) };
   const state = JSON.parse(answered.text) as { done: boolean; counts: Readonly<Record<string, number>> };
   if (state.done || isPast(until)) return { done: resultOf(answered.text) };
@@ -43,7 +45,10 @@ async function lookAtRun({ ask }: McpCall, { run, until }: HandleOf<"run">, ms: 
 }
 
 async function lookAtTasks(call: McpCall, { run, args, until }: HandleOf<"tasks">, ms: number): Promise<Looked> {
-  const done = outcomeResult(await call.ask(toolOfRun(run, "await_tasks", { args, waitMs: within(ms, until) })));
+  const answered = await call.ask(toolOfRun(run, "await_tasks", { args, waitMs: within(ms, until) }));
+  const busy = busyIn(answered);
+  if (busy) return busy;
+  const done = outcomeResult(answered);
   if (done) return { done };
   return isPast(until) ? { done: tasksTimedOut } : { message: "waiting for tasks" };
 }
@@ -55,6 +60,8 @@ const tasksTimedOut = errorOf(
 async function lookAtSession(call: McpCall, handle: HandleOf<"session">, waitMs: number): Promise<Looked> {
   const { run, tool, args, actor, call: callId, holds } = handle;
   const answered = await call.ask(toolOfRun(run, tool, { args, waitMs, callId, actor }));
+  const busy = busyIn(answered);
+  if (busy) return busy;
   const done = outcomeResult(answered);
   if (!done) return { message: `waiting in ${tool}` };
   if (holds && hasHold(done)) return { done: outcomeResult(answered, { actor }) ?? done };
@@ -67,15 +74,27 @@ const hasHold = ({ isError, structuredContent }: CallToolResult): boolean =>
   !isError && (structuredContent as { acquired?: boolean }).acquired !== false;
 
 async function letGo({ ask }: McpCall, { run, actor, own }: HandleOf<"session">): Promise<void> {
-  if (!own) await ask({ method: "DELETE", path: "/v1/runs/:run/actors/:actor", params: { run, actor } });
+  if (own) return;
+  for (let tries = 1; tries <= mcpLetGoTries; tries++) {
+    const answered = await ask({ method: "DELETE", path: "/v1/runs/:run/actors/:actor", params: { run, actor } });
+    if (!busyIn(answered)) return;
+    await sleep(mcpBusyMs);
+  }
 }
+
+/** What passes says nothing about the wait. */
+const busyIn = (answered: Answered): Looked | undefined =>
+  !answered.ok && problemOf(answered).retryable ? { busy: problemResult(answered) } : undefined;
 
 async function lookAtLease(
   call: McpCall,
   { tool, args, call: callId }: HandleOf<"lease">,
   waitMs: number,
 ): Promise<Looked> {
-  const done = outcomeResult(await call.ask(toolOfLease(call, tool, { args, waitMs, callId })));
+  const answered = await call.ask(toolOfLease(call, tool, { args, waitMs, callId }));
+  const busy = busyIn(answered);
+  if (busy) return busy;
+  const done = outcomeResult(answered);
   return done ? { done } : { message: `waiting in ${tool}` };
 }
 

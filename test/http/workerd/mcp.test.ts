@@ -156,7 +156,7 @@ test("what only waits takes a session for as long as it waits, and what need not
   ]);
 });
 
-test("[I2] a wait whose arguments are too long for a handle is given up, and nothing of it is done", async () => {
+test("[I3] a wait whose arguments are too long for a handle is given up, and nothing of it is done", async () => {
   const run = await newRun();
   const queue = (args: object) => tool("message_queue", { run, name: "q", ...args });
   await queue({ op: "create", capacity: 1 });
@@ -339,6 +339,23 @@ test("resources: listed in pages, read as the API answers", async () => {
     code: -32602,
     data: { code: "validation_failed", errors: [{ path: "limit" }] },
   });
+});
+
+test("[I2] too many requests end no wait: its session stays, and the next look finds it", async () => {
+  const tenant = await newTenant("busy");
+  const { key } = await newKey(tenant);
+  const run = await newRun(key);
+  const queue = (args: object) => tool("message_queue", { run, name: "q", ...args }, { key });
+  const { handle } = await queue({ op: "pop" });
+  const bound = async (perSecond: number) =>
+    send("PUT", `/admin/tenants/${tenant}/quotas`, { json: { requests_per_second: perSecond } });
+  await bound(1);
+  for (let i = 0; i < rateBurstS; i++) await tool("list_runs", {}, { key });
+  expect((await tool("wait", { handle }, { key })).error).toMatchObject({ code: "quota_exceeded", retryable: true });
+  expect((await rpc("tasks/get", { taskId: handle }, { key, ...tasks })).error).toMatchObject({ code: -32603 });
+  await bound(1000);
+  expect(await queue({ op: "push", messages: ["m"] })).toEqual({ pushed: true });
+  expect(await tool("wait", { handle }, { key })).toEqual({ messages: ["m"] });
 });
 
 test("keys of the database: quotas count a call once, and a revoked one is refused at once", async () => {
