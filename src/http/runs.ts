@@ -60,8 +60,6 @@ export const runRoutes = [
     },
     async ({ request, env, tenant, key, quotas, body, text, idem }) => {
       const rules = body.rules === undefined ? undefined : requireRules(body.rules).rules;
-      // They are read before the run's row is there: a change from now on finds a row that is behind.
-      const tenantRules = await tenantRulesOf(env.DB, tenant);
       const id = await newRunId(tenant, idem?.key);
       const names = body.tools?.some(isMcpServer) ?? false;
       const depends = body.from !== undefined || typeof body.credential === "string" || names;
@@ -76,6 +74,8 @@ export const runRoutes = [
       const relocated = source !== undefined && source.credential !== credential?.name;
       const bounded = underQuotas(body.limits ?? {}, quotas);
       const notes = [...(relocated ? [relocatedNote] : []), ...bounded.notes];
+      // They are read before the run's row is there: a change from now on finds a row that is behind.
+      const tenantRules = await tenantRulesOf(env.DB, tenant);
       const input: CreateRunInput = {
         tenant,
         run: id,
