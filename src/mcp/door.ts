@@ -24,6 +24,7 @@ import { mcpAliveMs, mcpListMs } from "../limits.ts";
 import { version } from "../version.ts";
 import { cancel, cancellationOf, sessionHeader } from "./cancelled.ts";
 import { serveResources } from "./resources.ts";
+import { safely } from "./safely.ts";
 import { serveTasks } from "./tasks.ts";
 import { callTool } from "./tools.ts";
 import { clientOf, type Turn, tasksExtension } from "./turn.ts";
@@ -41,7 +42,6 @@ export async function answerMcp(call: McpCall): Promise<Response> {
     // A long wait without a byte is cut off by proxies: a stream is kept alive.
     responseMode: method === "tools/call" ? "sse" : "auto",
     keepAliveMs: mcpAliveMs,
-    onerror: (error) => console.warn("mcp", String(error)),
   });
   const response = await handler.fetch(call.request, { parsedBody: call.message });
   if (method !== "initialize" || !response.ok) return response;
@@ -75,28 +75,31 @@ function serverFor(call: McpCall, era: Era): Server {
   const offered = mcpTools(call.bearer, call.options.tools);
 
   server.setRequestHandler("tools/list", () => ({ tools: offered as never }));
-  server.setRequestHandler("tools/call", async ({ params: { name } }, context) => {
-    if (!offered.some((tool) => tool.name === name)) {
-      const names = offered.map((tool) => tool.name).join(", ");
-      throw new ProtocolError(
-        ProtocolErrorCode.InvalidParams,
-        `there is no tool ${JSON.stringify(name)}; there are ${names}`,
-      );
-    }
-    const argumentsText = rawAt(call.text, ["params", "arguments"]) ?? "{}";
-    const { cancelled, done } = cancellationOf(call.request, context.mcpReq.id);
-    try {
-      // A task's handle is one of the results that the library passes on as they are.
-      return (await callTool(
-        call,
-        name as McpToolName,
-        argumentsText,
-        turnOf(era, context, cancelled),
-      )) as CallToolResult;
-    } finally {
-      done();
-    }
-  });
+  server.setRequestHandler(
+    "tools/call",
+    safely(async ({ params: { name } }, context) => {
+      if (!offered.some((tool) => tool.name === name)) {
+        const names = offered.map((tool) => tool.name).join(", ");
+        throw new ProtocolError(
+          ProtocolErrorCode.InvalidParams,
+          `there is no tool ${JSON.stringify(name)}; there are ${names}`,
+        );
+      }
+      const argumentsText = rawAt(call.text, ["params", "arguments"]) ?? "{}";
+      const { cancelled, done } = cancellationOf(call.request, context.mcpReq.id);
+      try {
+        // A task's handle is one of the results that the library passes on as they are.
+        return (await callTool(
+          call,
+          name as McpToolName,
+          argumentsText,
+          turnOf(era, context, cancelled),
+        )) as CallToolResult;
+      } finally {
+        done();
+      }
+    }),
+  );
 
   server.setRequestHandler("prompts/list", () => ({
     prompts: mcpPrompts.map(({ text: _, arguments: taken, ...prompt }) => ({ ...prompt, arguments: [...taken] })),

@@ -5,6 +5,7 @@ import { type McpResource, mcpTemplates, resourceOf, runUri, timelineType } from
 import { unreachable } from "../errors/assert.ts";
 import type { Answered, Ask, McpCall } from "../http/mcp.ts";
 import { problemOf } from "./answers.ts";
+import { safely } from "./safely.ts";
 
 interface ListedRuns {
   readonly runs: readonly { readonly id: string; readonly name: string | null; readonly status: string }[];
@@ -12,26 +13,32 @@ interface ListedRuns {
 }
 
 export function serveResources(server: Server, { ask }: McpCall): void {
-  server.setRequestHandler("resources/list", async ({ params }) => {
-    const cursor = params?.cursor;
-    const listed = await ask({ method: "GET", path: "/v1/runs", query: cursor === undefined ? {} : { cursor } });
-    if (!listed.ok) throw problemError(listed);
-    const { runs, next_cursor } = JSON.parse(listed.text) as ListedRuns;
-    const resources = runs.map(({ id, name, status }) => ({
-      ...{ uri: runUri(id), name: name ?? id, description: `A run, ${status}.`, mimeType: "application/json" },
-    }));
-    return { resources, ...(next_cursor !== null && { nextCursor: next_cursor }) };
-  });
+  server.setRequestHandler(
+    "resources/list",
+    safely(async ({ params }) => {
+      const cursor = params?.cursor;
+      const listed = await ask({ method: "GET", path: "/v1/runs", query: cursor === undefined ? {} : { cursor } });
+      if (!listed.ok) throw problemError(listed);
+      const { runs, next_cursor } = JSON.parse(listed.text) as ListedRuns;
+      const resources = runs.map(({ id, name, status }) => ({
+        ...{ uri: runUri(id), name: name ?? id, description: `A run, ${status}.`, mimeType: "application/json" },
+      }));
+      return { resources, ...(next_cursor !== null && { nextCursor: next_cursor }) };
+    }),
+  );
   server.setRequestHandler("resources/templates/list", () => ({ resourceTemplates: [...mcpTemplates] }));
-  server.setRequestHandler("resources/read", async ({ params: { uri } }) => {
-    const resource = resourceOf(uri);
-    if (!resource) throw new ResourceNotFoundError(uri);
-    const answered = await ask(requestOf(resource));
-    if (!answered.ok)
-      throw problemOf(answered).code === "not_found" ? new ResourceNotFoundError(uri) : problemError(answered);
-    const mimeType = resource.kind === "timeline" ? timelineType : "application/json";
-    return { contents: [{ uri, mimeType, text: answered.text }] };
-  });
+  server.setRequestHandler(
+    "resources/read",
+    safely(async ({ params: { uri } }) => {
+      const resource = resourceOf(uri);
+      if (!resource) throw new ResourceNotFoundError(uri);
+      const answered = await ask(requestOf(resource));
+      if (!answered.ok)
+        throw problemOf(answered).code === "not_found" ? new ResourceNotFoundError(uri) : problemError(answered);
+      const mimeType = resource.kind === "timeline" ? timelineType : "application/json";
+      return { contents: [{ uri, mimeType, text: answered.text }] };
+    }),
+  );
 }
 
 function requestOf(resource: McpResource): Ask {

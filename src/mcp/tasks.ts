@@ -16,6 +16,7 @@ import * as z from "zod";
 import type { McpCall } from "../http/mcp.ts";
 import { problemInside } from "./answers.ts";
 import { type Handle, readHandle } from "./handles.ts";
+import { safely } from "./safely.ts";
 import { completedTask, workingTask } from "./task-view.ts";
 import { clientOf, tasksExtension } from "./turn.ts";
 import { waitOf } from "./waits.ts";
@@ -33,28 +34,40 @@ export function serveTasks(server: Server, call: McpCall): void {
     return handle;
   };
 
-  server.setRequestHandler("tasks/get", { params: named }, async (params, context) => {
-    const handle = handleOf(params, context);
-    const looked = await waitOf(call, handle).look(0);
-    if ("busy" in looked) {
-      const problem = problemInside(looked.busy)!;
-      throw new ProtocolError(ProtocolErrorCode.InternalError, problem.message, problem);
-    }
-    if (!looked.done) return workingTask(params.taskId, handle, looked.message);
-    const problem = problemInside(looked.done);
-    // The run was deleted, the session's time is over, or they are another tenant's.
-    if (problem?.code === "not_found" || problem?.code === "lease_lost") throw unknownTask(problem.message);
-    return completedTask(params.taskId, handle, looked.done);
-  });
+  server.setRequestHandler(
+    "tasks/get",
+    { params: named },
+    safely(async (params, context) => {
+      const handle = handleOf(params, context);
+      const looked = await waitOf(call, handle).look(0);
+      if ("busy" in looked) {
+        const problem = problemInside(looked.busy)!;
+        throw new ProtocolError(ProtocolErrorCode.InternalError, problem.message, problem);
+      }
+      if (!looked.done) return workingTask(params.taskId, handle, looked.message);
+      const problem = problemInside(looked.done);
+      // The run was deleted, the session's time is over, or they are another tenant's.
+      if (problem?.code === "not_found" || problem?.code === "lease_lost") throw unknownTask(problem.message);
+      return completedTask(params.taskId, handle, looked.done);
+    }),
+  );
   // No request of ours is ever open: whatever is sent answers none.
-  server.setRequestHandler("tasks/update", { params: named }, async (params, context) => {
-    handleOf(params, context);
-    return {};
-  });
-  server.setRequestHandler("tasks/cancel", { params: named }, async (params, context) => {
-    await waitOf(call, handleOf(params, context)).letGo();
-    return {};
-  });
+  server.setRequestHandler(
+    "tasks/update",
+    { params: named },
+    safely(async (params, context) => {
+      handleOf(params, context);
+      return {};
+    }),
+  );
+  server.setRequestHandler(
+    "tasks/cancel",
+    { params: named },
+    safely(async (params, context) => {
+      await waitOf(call, handleOf(params, context)).letGo();
+      return {};
+    }),
+  );
 }
 
 const unknownTask = (why = "no call has answered with this id") =>
