@@ -63,7 +63,9 @@ export class Transport {
     this.url = options.url.replace(/\/+$/, "");
     this.#key = options.key;
     this.retryMs = options.retryMs ?? clientRetryMs;
-    this.#fetch = options.fetch ?? fetch;
+    // Not as a method of this: browsers and Workers refuse their fetch with any other `this` than the global one.
+    const given = options.fetch;
+    this.#fetch = (input, init) => (given ?? fetch)(input, init);
     // Whoever brings a fetch of their own goes another way than the platform's sockets would.
     this.prefersSockets = options.fetch === undefined && platformSocket() !== undefined;
   }
