@@ -1,7 +1,7 @@
 /** What README and the guide tell people to type works, as it stands there; the demo does its work and says so. */
 
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../../scripts/lib/ports.mjs";
@@ -93,8 +93,10 @@ describe("README", () => {
     expect(output).toMatch(/^── assistant\nAlp, 1\.7 litres/m);
   });
 
-  it("has agent loops that work, in both formats", async () => {
-    await runBlocks(shellBlocks("README.md", (heading) => heading === "In your own agent loop"));
+  it("has agent loops that work, on three SDKs", async () => {
+    const output = await runBlocks(shellBlocks("README.md", (heading) => heading === "In your own agent loop"));
+    expect(output.match(/→ create_task/g)).toHaveLength(6);
+    expect(output.match(/Rome is warmer and cheaper: Rome: 16 °C, 120 € a day. Oslo: 4 °C/g)).toHaveLength(3);
   });
 
   it("has a worker of one's own that works", async () => {
@@ -113,6 +115,25 @@ describe("README", () => {
     const [, command] = /`npx (heddle run [^`]*)`/.exec(readFileSync(join(projectRoot, "README.md"), "utf8"))!;
     const { status, output } = await run("npx", command!.split(" "));
     expect({ status, output }).toMatchObject({ status: 0 });
+  });
+});
+
+describe("the tutorial", () => {
+  it("has pages that are programs, which print what they say", async () => {
+    const pages = globSync("docs/tutorial/*.md", { cwd: projectRoot });
+    expect(pages.length).toBeGreaterThanOrEqual(3);
+    const ran = pages.map(async (page) => {
+      const text = readFileSync(join(projectRoot, page), "utf8");
+      const blocks = (language: string) =>
+        [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm"))]
+          .map(([, block]) => block)
+          .join("");
+      // Inside the project, where "heddle/client" is the package.
+      const file = join(projectRoot, `dist/${page.replace(/\W+/g, "-")}.ts`);
+      writeFileSync(file, blocks("ts"));
+      expect(await run(process.execPath, [file])).toEqual({ status: 0, output: blocks("text") });
+    });
+    await Promise.all(ran);
   });
 });
 

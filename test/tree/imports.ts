@@ -141,6 +141,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   // Nothing but the web's own: it runs in browsers and Workers.
   client: { imports: ["limits"], types: ["context", "contract", "errors"] },
+  // Loops of one's own on vendors' SDKs: of those the types alone, but for the AI SDK, whose tools only it can make.
+  loops: { imports: ["client"], packages: [/^ai$/] },
   cli: {
     // Of the errors it needs what its workspace tools answer, and by which status a command says that it may be tried again.
     imports: [

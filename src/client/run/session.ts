@@ -57,11 +57,15 @@ export class Session {
     return this.#lost.signal;
   }
 
-  /** A tool call that holds or waits, to its end. @throws ToolError, SessionLost, HeddleProblem */
-  async call(tool: string, args: object, options: CallOptions = {}): Promise<unknown> {
+  /** A tool call that holds or waits, to its end; the same `call_id` again gets the same answer. @throws ToolError, SessionLost, HeddleProblem */
+  async call(
+    tool: string,
+    args: unknown,
+    { call_id = randomKey(), ...options }: CallOptions & { readonly call_id?: string } = {},
+  ): Promise<unknown> {
     const { signal, clear } = firstOf(this.#lost.signal, this.#closed.signal, options.signal);
     try {
-      const request = { arguments: args, actor: this.id, call_id: randomKey() };
+      const request = { arguments: args, actor: this.id, call_id };
       return await resultOf(this.#heddle, this.#run, tool, request, { ...options, signal });
     } catch (error) {
       if (isProblem(error, "not_found")) this.#lose("the server does not know it any more", error);

@@ -1,0 +1,103 @@
+/** `heddle/anthropic`: Heddle's tools in an agent loop on Anthropic's SDK. */
+
+import type Anthropic from "@anthropic-ai/sdk";
+import type { CallOptions, Heddle, Message, Run } from "../client/index.ts";
+import { type Handlers, Loop, type LoopOptions, namesOf, runFor, toolsQuery, upToCall } from "./loop.ts";
+
+export type { Handlers, LoopCall, LoopOptions } from "./loop.ts";
+export { Loop } from "./loop.ts";
+
+/** What the requests of the loop have in common; forks get the same, so that they read the loop's prompt cache. */
+export interface AnthropicLoopOptions extends LoopOptions {
+  /** The model. */
+  readonly model: string;
+  /** The system text. */
+  readonly system?: string | Anthropic.TextBlockParam[];
+  /** Tools of your own; Heddle's are put behind them. */
+  readonly tools?: readonly Anthropic.Tool[];
+  /** Parameters that change what the model sees or does, as `thinking`. */
+  readonly params?: Record<string, unknown>;
+}
+
+/** A loop on Anthropic's messages, with a run beside it. */
+export class AnthropicLoop extends Loop {
+  /** For each request: your own tools and Heddle's. */
+  readonly tools: Anthropic.Tool[];
+
+  constructor(run: Run, names: readonly string[], tools: Anthropic.Tool[]) {
+    super(run, names);
+    this.tools = tools;
+  }
+
+  /** Carries out one call of a reply that is in `messages`, to its end. */
+  async call(
+    call: Anthropic.ToolUseBlock,
+    messages: readonly Anthropic.MessageParam[],
+    options: CallOptions = {},
+  ): Promise<Anthropic.ToolResultBlockParam> {
+    return this.#result(call, messages, {}, options);
+  }
+
+  /**
+   * Carries out all calls of the last message, a reply, at once: Heddle's, and by `handlers` your own. What to push onto
+   * `messages` before the next request; nothing when the reply makes no calls.
+   */
+  async results(
+    messages: readonly Anthropic.MessageParam[],
+    handlers: Handlers = {},
+    options: CallOptions = {},
+  ): Promise<Anthropic.MessageParam[]> {
+    const calls = usesOf(messages.at(-1));
+    if (calls.length === 0) return [];
+    const content = await Promise.all(calls.map((call) => this.#result(call, messages, handlers, options)));
+    return [{ role: "user", content }];
+  }
+
+  async #result(
+    { id, name, input }: Anthropic.ToolUseBlockParam,
+    messages: readonly Anthropic.MessageParam[],
+    handlers: Handlers,
+    options: CallOptions,
+  ): Promise<Anthropic.ToolResultBlockParam> {
+    const conversation = upToCall(messages, id, (message) => usesOf(message).map((use) => use.id));
+    const call = { id, name, arguments: input };
+    const { text, isError } = await this.carriedOut(call, conversation.map(withoutMarks), handlers, options);
+    return { type: "tool_result", tool_use_id: id, content: text, ...(isError && { is_error: true }) };
+  }
+}
+
+/** A loop with a run of its own. */
+export async function anthropicLoop(heddle: Heddle, options: AnthropicLoopOptions): Promise<AnthropicLoop> {
+  const { model, system, params, tools: own = [] } = options;
+  const heddles = await heddle.toolDefinitions("anthropic", toolsQuery(options));
+  const remote = (options.run?.tools ?? []).map(({ name, description, input_schema }) => ({
+    name,
+    description,
+    input_schema: input_schema as Anthropic.Tool.InputSchema,
+  }));
+  const tools: Anthropic.Tool[] = [...own, ...remote, ...heddles];
+  const context = {
+    format: "anthropic",
+    model,
+    tools,
+    ...(system !== undefined && { system: system as string }),
+    ...(params && { params }),
+  } as const;
+  return new AnthropicLoop(await runFor(heddle, context, options), namesOf(heddles, options), tools);
+}
+
+const usesOf = (message: Anthropic.MessageParam | undefined): Anthropic.ToolUseBlockParam[] =>
+  message?.role !== "assistant" || typeof message.content === "string"
+    ? []
+    : message.content.filter((block) => block.type === "tool_use");
+
+/** Marks of the prompt cache move from request to request, and Heddle sets its own; a message without is always the same. */
+function withoutMarks(message: Anthropic.MessageParam): Message {
+  if (typeof message.content === "string") return message;
+  return { ...message, content: message.content.map(withoutMark) };
+}
+
+function withoutMark(block: Anthropic.ContentBlockParam): unknown {
+  const { cache_control: _, ...rest } = block as Anthropic.TextBlockParam;
+  return rest;
+}

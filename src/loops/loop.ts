@@ -1,0 +1,172 @@
+/**
+ * What the loops on the vendors' SDKs have in common: a run beside a conversation, and the calls of its replies.
+ *
+ * L1  What the run is told is the conversation up to the reply with the call, and nothing beyond: there the forks begin.
+ * L2  All calls of one reply name the same snapshot, and only what the run lacks is sent, once, however many calls there are.
+ * L3  A call is known by its id, so a call that is made again gets its first answer and makes no second task.
+ * L4  The agent holds and waits in one session, which is opened with its first such call and lasts as long as the loop.
+ * L5  What an agent can be told is a result for the model, marked as an error; what nobody told it is thrown.
+ */
+
+import {
+  type CallOptions,
+  type Heddle,
+  isToolError,
+  type Message,
+  type Run,
+  type RunSpec,
+  type Session,
+  SessionLost,
+  type ToolOutcome,
+} from "../client/index.ts";
+import { asyncDispose } from "../client/run/dispose.ts";
+
+type Told = Exclude<ToolOutcome, { pending: true }>;
+
+/** Tools that may hold or wait, and so need somebody who can be lost. */
+const inSession: readonly string[] = ["lock", "semaphore", "barrier", "message_queue", "future"];
+
+/** How a loop's run is made. */
+export interface LoopOptions {
+  /** Only these of Heddle's tools, by name: each costs tokens in every request. */
+  readonly only?: readonly string[];
+  /** All else that a run can be told: `name`, `limits`, `rules`, `tools`. */
+  readonly run?: Omit<RunSpec, "context" | "from" | "root">;
+}
+
+/** A call in a reply. */
+export interface LoopCall {
+  /** Its id in the reply. */
+  readonly id: string;
+  /** The tool. */
+  readonly name: string;
+  /** The arguments: an object, or its JSON text. */
+  readonly arguments: unknown;
+}
+
+/** Tools of one's own by name: what each answers, text or any JSON. */
+export type Handlers = Readonly<Record<string, (args: never, call: LoopCall) => unknown>>;
+
+/** What a tool call came to. */
+export interface LoopResult {
+  /** For the model. */
+  readonly text: string;
+  /** Whether it is an error. */
+  readonly isError: boolean;
+}
+
+/** A conversation with a run beside it. `await using` ends the run, and what is live in it. */
+export class Loop {
+  /** The run: its variables, events and tasks are yours as well. */
+  readonly run: Run;
+  readonly #names: ReadonlySet<string>;
+  #session: Promise<Session> | undefined;
+
+  constructor(run: Run, names: Iterable<string>) {
+    this.run = run;
+    this.#names = new Set(names);
+  }
+
+  /** Whether a call is Heddle's to carry out. */
+  handles(call: { readonly name: string } | string): boolean {
+    return this.#names.has(typeof call === "string" ? call : call.name);
+  }
+
+  /** Ends the run. @throws HeddleProblem `tasks_live` while any live, unless `cancel` */
+  async finish(body: { cancel?: boolean } = {}, options: CallOptions = {}): Promise<void> {
+    await this.run.finish(body, options);
+    await this.#release();
+  }
+
+  /** As `finish`, with what is live. */
+  async [asyncDispose](): Promise<void> {
+    await this.run[asyncDispose]();
+    await this.#release();
+  }
+
+  /** Lets go of what the agent holds; the run goes on. */
+  async #release(): Promise<void> {
+    const session = await this.#session?.catch(() => undefined);
+    this.#session = undefined;
+    await session?.[asyncDispose]();
+  }
+
+  /** Carries out a call of the last message of `conversation`, by Heddle or by one of `handlers`. */
+  protected async carriedOut(
+    call: LoopCall,
+    conversation: readonly Message[],
+    handlers: Handlers,
+    options: CallOptions,
+  ): Promise<LoopResult> {
+    const own = handlers[call.name];
+    if (own) return ownResult(own, call, options);
+    if (!this.handles(call)) throw new Error(`nobody carries out "${call.name}": give a handler for it`);
+    return toldResult(await this.outcome(call, conversation, options));
+  }
+
+  /** What Heddle answers to a call of the last message of `conversation`. */
+  protected async outcome(call: LoopCall, conversation: readonly Message[], options: CallOptions): Promise<Told> {
+    if (inSession.includes(call.name)) return this.#held(call, options);
+    const here = await this.run.fork(conversation, options);
+    return here.call(call.name, call.arguments, call.id, options);
+  }
+
+  async #held({ id, name, arguments: args }: LoopCall, options: CallOptions): Promise<Told> {
+    this.#session ??= this.run.session({ name: "agent loop" });
+    const opened = this.#session;
+    try {
+      return { result: await (await opened).call(name, args, { ...options, call_id: id }) };
+    } catch (error) {
+      if (isToolError(error)) return { error: error.details as typeof sessionLost & { message: string } };
+      if (this.#session === opened) this.#session = undefined;
+      if (error instanceof SessionLost) return { error: { ...sessionLost, message: error.message } };
+      throw error;
+    }
+  }
+}
+
+const sessionLost = {
+  code: "session_lost",
+  hint: "Acquire again what you need; another may have had it meanwhile, so look before you write.",
+};
+
+/** The names of Heddle's tools in a run, and of those that the run declares. */
+export const namesOf = (tools: readonly { name: string }[], { run }: LoopOptions): string[] => [
+  ...tools.map(({ name }) => name),
+  ...(run?.tools ?? []).map(({ name }) => name),
+];
+
+/** The tools to ask for. */
+export const toolsQuery = ({ only }: LoopOptions) => (only ? { tools: only } : {});
+
+/** The conversation up to the message of which `makes` says that it makes the call. @throws where none does */
+export function upToCall<Kind>(
+  messages: readonly Kind[],
+  id: string,
+  makes: (message: Kind) => readonly string[],
+): Kind[] {
+  for (let i = messages.length - 1; i >= 0; i--) if (makes(messages[i]!).includes(id)) return messages.slice(0, i + 1);
+  throw new Error(`no message makes the call ${id}: push the reply onto the messages before its calls are carried out`);
+}
+
+/** A run for a loop. */
+export const runFor = (heddle: Heddle, context: NonNullable<RunSpec["context"]>, { run }: LoopOptions): Promise<Run> =>
+  heddle.runs.create({ ...run, context });
+
+const textOf = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? "null"));
+
+const toldResult = (outcome: Told): LoopResult =>
+  "error" in outcome
+    ? { text: JSON.stringify({ error: outcome.error }), isError: true }
+    : { text: textOf(outcome.result), isError: false };
+
+/** A tool that throws is an error for the model, which may know what to do; an abort is the caller's. */
+async function ownResult(own: Handlers[string], call: LoopCall, { signal }: CallOptions): Promise<LoopResult> {
+  try {
+    const args = typeof call.arguments === "string" ? JSON.parse(call.arguments || "{}") : call.arguments;
+    return { text: textOf(await own(args as never, call)), isError: false };
+  } catch (error) {
+    signal?.throwIfAborted();
+    return { text: error instanceof Error ? error.message : String(error), isError: true };
+  }
+}

@@ -1,0 +1,90 @@
+/** `heddle/openai`: Heddle's tools in an agent loop on OpenAI's SDK (chat completions), or on any server of that format. */
+
+import type OpenAI from "openai";
+import type { CallOptions, Heddle, Run } from "../client/index.ts";
+import { randomKey } from "../client/random-key.ts";
+import { type Handlers, Loop, type LoopOptions, namesOf, runFor, toolsQuery, upToCall } from "./loop.ts";
+
+export type { Handlers, LoopCall, LoopOptions } from "./loop.ts";
+export { Loop } from "./loop.ts";
+
+type ChatMessage = OpenAI.ChatCompletionMessageParam;
+type FunctionCall = OpenAI.ChatCompletionMessageFunctionToolCall;
+
+/** What the requests of the loop have in common; forks get the same, so that they read the loop's prompt cache. */
+export interface OpenAILoopOptions extends LoopOptions {
+  /** The model. */
+  readonly model: string;
+  /** Tools of your own; Heddle's are put behind them. */
+  readonly tools?: readonly OpenAI.ChatCompletionTool[];
+  /** Parameters that change what the model sees or does, as `reasoning_effort`. */
+  readonly params?: Record<string, unknown>;
+}
+
+/** A loop on chat completions, with a run beside it. */
+export class OpenAILoop extends Loop {
+  /** For each request: your own tools and Heddle's. */
+  readonly tools: OpenAI.ChatCompletionTool[];
+  /** For each request: `params`, and one `prompt_cache_key` for the loop and its forks. */
+  readonly params: Record<string, unknown> & { prompt_cache_key: string };
+
+  constructor(run: Run, names: readonly string[], tools: OpenAI.ChatCompletionTool[], params: OpenAILoop["params"]) {
+    super(run, names);
+    this.tools = tools;
+    this.params = params;
+  }
+
+  /** Carries out one call of a reply that is in `messages`, to its end. */
+  async call(
+    call: FunctionCall,
+    messages: readonly ChatMessage[],
+    options: CallOptions = {},
+  ): Promise<OpenAI.ChatCompletionToolMessageParam> {
+    return this.#result(call, messages, {}, options);
+  }
+
+  /**
+   * Carries out all calls of the last message, a reply, at once: Heddle's, and by `handlers` your own. What to push onto
+   * `messages` before the next request; nothing when the reply makes no calls.
+   */
+  async results(
+    messages: readonly ChatMessage[],
+    handlers: Handlers = {},
+    options: CallOptions = {},
+  ): Promise<OpenAI.ChatCompletionToolMessageParam[]> {
+    return Promise.all(callsOf(messages.at(-1)).map((call) => this.#result(call, messages, handlers, options)));
+  }
+
+  async #result(
+    { id, function: { name, arguments: text } }: FunctionCall,
+    messages: readonly ChatMessage[],
+    handlers: Handlers,
+    options: CallOptions,
+  ): Promise<OpenAI.ChatCompletionToolMessageParam> {
+    const conversation = upToCall(messages, id, (message) => callsOf(message).map((call) => call.id));
+    const call = { id, name, arguments: text };
+    const { text: content } = await this.carriedOut(call, conversation, handlers, options);
+    return { role: "tool", tool_call_id: id, content };
+  }
+}
+
+/** A loop with a run of its own. The system text is the first of your messages, as ever. */
+export async function openaiLoop(heddle: Heddle, options: OpenAILoopOptions): Promise<OpenAILoop> {
+  const heddles = await heddle.toolDefinitions("openai", toolsQuery(options));
+  const remote = (options.run?.tools ?? []).map(({ name, description, input_schema: parameters }) => ({
+    type: "function" as const,
+    function: { name, description, parameters },
+  }));
+  const tools: OpenAI.ChatCompletionTool[] = [...(options.tools ?? []), ...remote, ...heddles];
+  const params = { prompt_cache_key: randomKey(), ...options.params };
+  const context = { format: "openai", model: options.model, tools, params } as const;
+  const names = namesOf(
+    heddles.map((tool) => tool.function),
+    options,
+  );
+  return new OpenAILoop(await runFor(heddle, context, options), names, tools, params);
+}
+
+/** Custom tools take free text, and none of Heddle's is one. */
+const callsOf = (message: ChatMessage | undefined): FunctionCall[] =>
+  message?.role === "assistant" ? (message.tool_calls ?? []).filter((call) => call.type === "function") : [];

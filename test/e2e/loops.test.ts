@@ -1,0 +1,209 @@
+/** Drop-in loops: what they make of replies with several calls. The examples run in readme.test.ts. */
+
+import { createAnthropic } from "@ai-sdk/anthropic";
+import Anthropic from "@anthropic-ai/sdk";
+import { generateText, stepCountIs, streamText } from "ai";
+import OpenAI from "openai";
+import { describe, expect, it } from "vitest";
+import { Heddle, type Message } from "../../src/client/index.ts";
+import { aiSdkLoop } from "../../src/loops/ai-sdk.ts";
+import { anthropicLoop } from "../../src/loops/anthropic.ts";
+import { openaiLoop } from "../../src/loops/openai.ts";
+import { sharedServer } from "./lib/shared.ts";
+import { plays, says } from "./lib/sim.ts";
+import { contextOf, expectFork } from "./lib/transcripts.ts";
+
+const server = sharedServer();
+
+/** A client that keeps what it sent to …/context. */
+function watched() {
+  const sent: { after: string; messages: Message[] }[] = [];
+  const heddle = new Heddle({
+    url: server.url,
+    key: "hdl_local",
+    fetch: (url, init) => {
+      if (init?.method === "POST" && String(url).endsWith("/context")) sent.push(JSON.parse(String(init.body)));
+      return fetch(url, init);
+    },
+  });
+  return { heddle, sent };
+}
+
+const prompt = plays([
+  {
+    text: "Both at once.",
+    calls: [
+      { tool: "create_task", arguments: { key: "left", instructions: says("left is done") } },
+      { tool: "read_file", arguments: { path: "a.txt" } },
+      { tool: "create_task", arguments: { key: "right", instructions: says("right is done") } },
+      { tool: "create_task", arguments: { key: "left", instructions: "again" } },
+    ],
+  },
+  { calls: [{ tool: "await_tasks", arguments: { tasks: ["left", "right"] } }] },
+  { text: "{{2.0.tasks.0.result}}, {{2.0.tasks.1.result}}; {{1.1.length}}; {{1.3.error.code}}" },
+]);
+const final = /^left is done, right is done; .*duplicate_key$/;
+const readFile = { name: "read_file", description: "Reads a file.", input_schema: { type: "object" as const } };
+const handlers = { read_file: ({ path }: { path: string }) => ({ length: path.length }) };
+
+/** Both forks go on from the one reply, each from its own call; what was sent was sent once. */
+async function expectForks(
+  run: string,
+  sent: { messages: Message[] }[],
+  format: "anthropic" | "openai",
+): Promise<void> {
+  expect(sent).toHaveLength(2);
+  const whole = sent.flatMap(({ messages }) => messages);
+  const reply = sent[0]!.messages.at(-1)!;
+  expect(new Set(whole.map((message) => JSON.stringify(message))).size).toBe(whole.length);
+  const text = JSON.stringify(reply);
+  for (const [key, at] of [
+    ["left", 0],
+    ["right", 2],
+  ] as const) {
+    const task = await server.heddle.task(run, key);
+    const ids =
+      format === "anthropic"
+        ? (reply.content as { id?: string; type: string }[]).filter(({ type }) => type === "tool_use")
+        : (reply.tool_calls as { id: string }[]);
+    const context = await contextOf(server, run, task.id);
+    const base = sent[0]!.messages.slice(0, -1).map((message) => JSON.stringify(message));
+    expectFork(context, { base, reply: text, call: ids[at]!.id!, task: task.id, instructions: says(`${key} is done`) });
+  }
+}
+
+describe("a loop on the vendor's SDK", () => {
+  it("of Anthropic forks at each call of a reply, and sends each message once, without cache marks", async () => {
+    const { heddle, sent } = watched();
+    const model = "simulated";
+    const anthropic = new Anthropic({ baseURL: `${server.url}/simulated/anthropic`, apiKey: "x", maxRetries: 0 });
+    await using loop = await anthropicLoop(heddle, { model, tools: [readFile], system: "Be brief." });
+    expect([loop.handles("create_task"), loop.handles("read_file")]).toEqual([true, false]);
+    const marked = { type: "text" as const, text: prompt, cache_control: { type: "ephemeral" as const } };
+    const messages: Anthropic.MessageParam[] = [{ role: "user", content: [marked] }];
+    let said = "";
+    for (;;) {
+      const { content } = await anthropic.messages.create({ model, max_tokens: 500, messages, tools: loop.tools });
+      messages.push({ role: "assistant", content });
+      said = content.map((block) => (block.type === "text" ? block.text : "")).join("");
+      const results = await loop.results(messages, handlers);
+      if (results.length === 0) break;
+      messages.push(...results);
+      // The mark moves on, as it does in real loops.
+      (messages[0]!.content as Anthropic.TextBlockParam[])[0]!.cache_control = null;
+    }
+    expect(said).toMatch(final);
+    expect(messages[2]).toMatchObject({ content: [{}, { content: '{"length":5}' }, {}, { is_error: true }] });
+    await expectForks(loop.run.id, sent, "anthropic");
+    const nobody = [
+      { role: "assistant" as const, content: [{ type: "tool_use" as const, id: "u", name: "no", input: {} }] },
+    ];
+    await expect(loop.results(nobody)).rejects.toThrow('nobody carries out "no"');
+    const [use] = messages[1]!.content as Anthropic.ToolUseBlock[];
+    await expect(loop.call({ ...use!, id: "other", name: "inspect" }, messages)).rejects.toThrow("push the reply");
+  });
+
+  it("of OpenAI does so, too", async () => {
+    const { heddle, sent } = watched();
+    const model = "simulated";
+    const openai = new OpenAI({ baseURL: `${server.url}/simulated/openai/v1`, apiKey: "x", maxRetries: 0 });
+    const { name, description, input_schema: parameters } = readFile;
+    await using loop = await openaiLoop(heddle, {
+      model,
+      tools: [{ type: "function", function: { name, description, parameters } }],
+    });
+    const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: prompt }];
+    for (;;) {
+      const reply = await openai.chat.completions.create({ ...loop.params, model, messages, tools: loop.tools });
+      messages.push(reply.choices[0]!.message);
+      const results = await loop.results(messages, handlers);
+      if (results.length === 0) break;
+      messages.push(...results);
+    }
+    expect(messages.at(-1)?.content).toMatch(final);
+    await expectForks(loop.run.id, sent, "openai");
+  });
+});
+
+it("an agent outside holds and waits as a task does, and lets go at the end", async () => {
+  const model = "simulated";
+  const anthropic = new Anthropic({ baseURL: `${server.url}/simulated/anthropic`, apiKey: "x", maxRetries: 0 });
+  const loop = await anthropicLoop(server.heddle, { model, only: ["lock", "message_queue", "shared_memory"] });
+  const lock = (op: string, more: object = {}) => ({ tool: "lock", arguments: { op, name: "l", ...more } });
+  const text = plays([
+    { calls: [lock("acquire"), { tool: "message_queue", arguments: { op: "pop", name: "q" } }] },
+    {
+      calls: [
+        { tool: "shared_memory", arguments: { op: "append", name: "m", text: "x", fence: { lock: "l", token: 1 } } },
+        lock("acquire"),
+      ],
+    },
+    { calls: [lock("release", { token: "{{1.0.token}}" }), lock("acquire")] },
+    { text: "{{1.1.messages.0}} {{2.0.version}} {{2.1.error.code}} {{3.1.token}}" },
+  ]);
+  const messages: Anthropic.MessageParam[] = [{ role: "user", content: text }];
+  await loop.run.queue("q").push(["hello"]);
+  for (;;) {
+    const { content } = await anthropic.messages.create({ model, max_tokens: 500, messages, tools: loop.tools });
+    messages.push({ role: "assistant", content });
+    const results = await loop.results(messages);
+    if (results.length === 0) break;
+    messages.push(...results);
+  }
+  expect(messages.at(-1)).toMatchObject({ content: [{ text: "hello 1 already_held 2" }] });
+  expect((await server.heddle.actors(loop.run.id)).actors).toMatchObject([{ holds: [{ variable: "l", token: 2 }] }]);
+  await loop.finish();
+  expect((await server.heddle.actors(loop.run.id)).actors).toEqual([]);
+});
+
+describe.each(["anthropic", "openai"] as const)("the AI SDK, with forks in the format of %s", (format) => {
+  const provider = createAnthropic({ baseURL: `${server.url}/simulated/anthropic/v1`, apiKey: "x" });
+  const mine = {
+    read_file: {
+      description: "Reads a file.",
+      inputSchema: {
+        "~standard": {
+          version: 1,
+          vendor: "test",
+          validate: (value: unknown) => ({ value }),
+          jsonSchema: { input: () => ({ type: "object" }), output: () => ({}) },
+        },
+      } as never,
+      execute: (input: { path: string }) => ({ length: input.path.length }),
+    },
+  };
+
+  it("forks at each call of a reply that was generated, and of one that was streamed", async () => {
+    for (const how of ["generate", "stream"] as const) {
+      const { heddle, sent } = watched();
+      await using loop = await aiSdkLoop(heddle, { format, model: "simulated", system: "Be brief." });
+      const call = {
+        model: loop.model(provider("simulated")),
+        system: "Be brief.",
+        tools: { ...mine, ...loop.tools },
+        prompt,
+        maxOutputTokens: 500,
+        stopWhen: stepCountIs(5),
+      };
+      const text = how === "generate" ? (await generateText(call)).text : await streamText(call).text;
+      expect(text).toMatch(final);
+      await expectForks(loop.run.id, sent, format);
+    }
+  });
+
+  it("forks the conversation before the reply where the model was not wrapped", async () => {
+    const { heddle, sent } = watched();
+    await using loop = await aiSdkLoop(heddle, { format, model: "simulated" });
+    const { text } = await generateText({
+      model: provider("simulated"),
+      tools: { ...mine, ...loop.tools },
+      prompt,
+      maxOutputTokens: 500,
+      stopWhen: stepCountIs(5),
+    });
+    expect(text).toMatch(final);
+    expect(sent[0]!.messages.map(({ role }) => role)).toEqual(["user"]);
+    const { messages } = await heddle.taskContext(loop.run.id, "right");
+    expect(messages[1]!.role).toBe("user");
+  });
+});

@@ -1,0 +1,74 @@
+/** The client, and an agent's loop, in the Workers runtime: against the door and the objects of this same Worker. */
+
+import { env, runInDurableObject } from "cloudflare:test";
+import { expect, expectTypeOf, it } from "vitest";
+import { Heddle, HeddleProblem, isProblem } from "../../../src/client/index.ts";
+import { createApp } from "../../../src/http/app.ts";
+import type { HttpEnv } from "../../../src/http/env.ts";
+import { type AgentWithSql, agentLoop } from "../../../src/loops/agents.ts";
+
+const bindings = env as unknown as HttpEnv;
+const app = createApp({
+  hosts: ["heddle.test"],
+  localKeys: { keys: [{ key: "hdl_sdk", tenant: "ten_sdk", scopes: ["runs"] }], operatorSecret: "operate" },
+});
+const heddle = new Heddle({
+  url: "http://heddle.test",
+  key: "hdl_sdk",
+  fetch: async (url, init) => app.request(String(url), init, bindings),
+});
+
+it("has a fetch that the runtime lets it call", async () => {
+  // What answers there is no Heddle, and that it says so shows that it was asked.
+  const error = await new Heddle({ url: "http://simulated.test", retryMs: 0 }).health().catch((caught) => caught);
+  expect(error).toBeInstanceOf(HeddleProblem);
+});
+
+it("works with runs, forks, locks and messages", async () => {
+  await using run = await heddle.runs.create({ context: { messages: [{ role: "user", content: "x" }] } });
+  const here = await run.fork([
+    { role: "user", content: "x" },
+    { role: "assistant", content: "y" },
+  ]);
+  expect((await run.view()).snapshot).toBe(here.snapshot);
+  const task = await here.tasks.create({ key: "t", pool: "elsewhere", instructions: "z" }).catch((error) => error);
+  expect(task).toMatchObject({ key: "t" });
+  const counted = run.lock("l").with(async ({ fence }) => run.map("m").increment("n", 2, { fence }));
+  expect(await counted).toBe(2);
+  const popped = run.queue<number>("q").take();
+  await run.queue<number>("q").push([7]);
+  expect(await popped).toBe(7);
+  await task.cancel("enough");
+  expect(await run.tasks.settled([task])).toMatchObject([{ state: "cancelled", error: { code: "cancelled" } }]);
+  await expect(run.map("m").set("n", 1, { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+  const nobody = await heddle.runs
+    .get("run_0")
+    .view()
+    .catch((error) => error);
+  expect(isProblem(nobody, "not_found")).toBe(true);
+});
+
+it("an agent finds its run again until that has ended, one for each key", async () => {
+  const object = bindings.GATES.getByName("an object with a database");
+  await runInDurableObject(object as never, async (_: unknown, { storage }: DurableObjectState) => {
+    const agent: AgentWithSql = {
+      sql: <Row>(strings: TemplateStringsArray, ...values: (string | number | boolean | null)[]) =>
+        storage.sql.exec(strings.join("?"), ...values).toArray() as Row[],
+    };
+    const first = await agentLoop(agent, heddle, { only: ["create_task", "await_tasks"] });
+    expect(Object.keys(first.tools)).toEqual(["create_task", "await_tasks"]);
+    const again = await agentLoop(agent, heddle);
+    expect(again.run.id).toBe(first.run.id);
+    const other = await agentLoop(agent, heddle, { key: "chat 2" });
+    expect(other.run.id).not.toBe(first.run.id);
+    await first.finish();
+    const next = await agentLoop(agent, heddle);
+    expect([first.run.id, other.run.id]).not.toContain(next.run.id);
+    await next.run.delete();
+    expect((await agentLoop(agent, heddle)).run.id).not.toBe(next.run.id);
+  });
+});
+
+it("has what an Agent of the Agents SDK has", () => {
+  expectTypeOf<import("agents").Agent<Cloudflare.Env>>().toExtend<AgentWithSql>();
+});
