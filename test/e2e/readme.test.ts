@@ -131,7 +131,9 @@ describe("the tutorial", () => {
       // Inside the project, where "heddle/client" is the package.
       const file = join(projectRoot, `dist/${page.replace(/\W+/g, "-")}.ts`);
       writeFileSync(file, blocks("ts"));
-      expect(await run(process.execPath, [file])).toEqual({ status: 0, output: blocks("text") });
+      const ran = await run(process.execPath, [file]);
+      rmSync(file);
+      expect(ran).toEqual({ status: 0, output: blocks("text") });
     });
     await Promise.all(ran);
   });
