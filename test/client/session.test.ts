@@ -4,8 +4,10 @@ import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { Heddle, HoldLost, SessionLost } from "../../src/client/index.ts";
 import { type Answer, type Call, problem, TestServer } from "../cli/lib/contract-server.ts";
 
-// Long enough that a loaded machine renews in time.
-const ttl_ms = 1200;
+/** Where it is to be lost; where it is to be kept, long enough for a machine that is busy. */
+const shortMs = 240;
+const longMs = 1500;
+let ttl_ms = shortMs;
 let other: (call: Call) => Answer | undefined | Promise<Answer | undefined>;
 const server = new TestServer((call) => {
   if (call.method === "POST" && call.path.endsWith("/actors")) return { status: 201, body: { id: "A1", ttl_ms } };
@@ -20,9 +22,10 @@ beforeAll(() => server.start());
 afterAll(() => server.stop());
 beforeEach(() => {
   server.calls.length = 0;
+  ttl_ms = longMs;
   heddle = new Heddle({ url: server.url, key: "hdl_k", retryMs: 0 });
 });
-const renewed = { status: 200, body: { id: "A1", ttl_ms } };
+const renewed = { status: 200, body: { id: "A1", ttl_ms: 0 } };
 /** Until the signal aborts, as long as a test may take. */
 const aborted = (signal: AbortSignal) =>
   new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
@@ -33,7 +36,7 @@ it("[S1] is renewed while a body runs, however long, and closed after it", async
     .get("r")
     .lock("l")
     .with(async (hold, signal) => {
-      while (renewals() < 2 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (renewals() < 4 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 20));
       signal.throwIfAborted();
       return hold.token;
     });
@@ -41,12 +44,13 @@ it("[S1] is renewed while a body runs, however long, and closed after it", async
   expect(server.calls.at(-2)?.body).toMatchObject({ arguments: { op: "release", name: "l", token: 7 }, actor: "A1" });
   expect(server.calls.at(-1)).toMatchObject({ method: "DELETE", path: "/v1/runs/r/actors/A1" });
   const before = renewals();
-  await new Promise((resolve) => setTimeout(resolve, ttl_ms));
+  await new Promise((resolve) => setTimeout(resolve, longMs / 2));
   expect(renewals()).toBe(before);
 });
 
 it("[S2] aborts the body when the server no longer knows it", async () => {
-  other = ({ path }) => (path.endsWith("/renew") ? problem(404, "not_found") : problem(404, "not_found"));
+  other = () => problem(404, "not_found");
+  ttl_ms = shortMs;
   const reasons: unknown[] = [];
   const body = heddle.runs
     .get("r")
@@ -61,15 +65,14 @@ it("[S2] aborts the body when the server no longer knows it", async () => {
 
 it("[S2] aborts the body when its time has run out and nobody answered", async () => {
   other = () => undefined;
+  ttl_ms = shortMs;
   const startedAt = Date.now();
   const body = heddle.runs
     .get("r")
     .lock("l")
     .with((_, signal) => aborted(signal));
   await expect(body).rejects.toMatchObject({ name: "SessionLost", session: "A1" });
-  const tookMs = Date.now() - startedAt;
-  expect(tookMs).toBeGreaterThanOrEqual(ttl_ms - 10);
-  expect(tookMs).toBeLessThan(3 * ttl_ms);
+  expect(Date.now() - startedAt).toBeGreaterThanOrEqual(shortMs - 10);
 });
 
 it("a renewal that fails once is made again in time", async () => {
@@ -82,7 +85,7 @@ it("a renewal that fails once is made again in time", async () => {
     .get("r")
     .lock("l")
     .with(async (_, signal) => {
-      while (renewals() < 2 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (renewals() < 3 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 20));
       signal.throwIfAborted();
     });
 });
