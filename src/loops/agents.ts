@@ -7,7 +7,7 @@ import { type Heddle, isProblem, type Run } from "../client/index.ts";
 import { AiSdkLoop, type AiSdkLoopOptions, contextOf } from "./ai-sdk.ts";
 import { runFor, toolsQuery } from "./loop.ts";
 
-export { AiSdkLoop, type AiSdkLoopOptions, type AiSdkModel, Loop, type LoopOptions } from "./ai-sdk.ts";
+export { AiSdkLoop, type AiSdkLoopOptions, type AiSdkModel, Loop, type LoopOptions, type ToolNames } from "./ai-sdk.ts";
 
 /** What is needed of an agent: `this` of a class that extends `Agent`, `AIChatAgent` or `McpAgent` has it. */
 export interface AgentWithSql {

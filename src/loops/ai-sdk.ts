@@ -11,7 +11,7 @@ import type { CallOptions, Heddle, JsonSchemaTool, Run, ToolOutcome } from "../c
 import { conversationOf, type Exchange, type Prompt, type Reply } from "./ai-sdk-messages.ts";
 import { Loop, type LoopOptions, namesOf, runFor, toolsQuery } from "./loop.ts";
 
-export type { LoopOptions } from "./loop.ts";
+export type { LoopOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
 
 /** What forks run on. */

@@ -2,9 +2,18 @@
 
 import type Anthropic from "@anthropic-ai/sdk";
 import type { CallOptions, Heddle, Message, Run } from "../client/index.ts";
-import { type Handlers, Loop, type LoopOptions, namesOf, runFor, toolsQuery, upToCall } from "./loop.ts";
+import {
+  type Handlers,
+  Loop,
+  type LoopOptions,
+  namesOf,
+  runFor,
+  type ToolNames,
+  toolsQuery,
+  upToCall,
+} from "./loop.ts";
 
-export type { Handlers, LoopCall, LoopOptions } from "./loop.ts";
+export type { Handlers, LoopCall, LoopOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
 
 /** What the requests of the loop have in common; forks get the same, so that they read the loop's prompt cache. */
@@ -24,7 +33,7 @@ export class AnthropicLoop extends Loop {
   /** For each request: your own tools and Heddle's. */
   readonly tools: Anthropic.Tool[];
 
-  constructor(run: Run, names: readonly string[], tools: Anthropic.Tool[]) {
+  constructor(run: Run, names: ToolNames, tools: Anthropic.Tool[]) {
     super(run, names);
     this.tools = tools;
   }

@@ -23,8 +23,15 @@ import { asyncDispose } from "../client/run/dispose.ts";
 
 type Told = Exclude<ToolOutcome, { pending: true }>;
 
-/** Tools that may hold or wait, and so need somebody who can be lost. */
-const inSession: readonly string[] = ["lock", "semaphore", "barrier", "message_queue", "future"];
+const blocking: readonly string[] = ["lock", "semaphore", "barrier", "message_queue", "future"];
+
+/** What Heddle carries out in a run: its own tools, and those that the run declares. */
+export interface ToolNames {
+  /** Heddle's own. */
+  readonly own: readonly string[];
+  /** Carried out by workers, or at an address. */
+  readonly remote: readonly string[];
+}
 
 /** How a loop's run is made. */
 export interface LoopOptions {
@@ -60,11 +67,14 @@ export class Loop {
   /** The run: its variables, events and tasks are yours as well. */
   readonly run: Run;
   readonly #names: ReadonlySet<string>;
+  /** That may hold or wait, and so need somebody who can be lost. */
+  readonly #held: ReadonlySet<string>;
   #session: Promise<Session> | undefined;
 
-  constructor(run: Run, names: Iterable<string>) {
+  constructor(run: Run, { own, remote }: ToolNames) {
     this.run = run;
-    this.#names = new Set(names);
+    this.#names = new Set([...own, ...remote]);
+    this.#held = new Set([...blocking, ...remote]);
   }
 
   /** Whether a call is Heddle's to carry out. */
@@ -106,16 +116,18 @@ export class Loop {
 
   /** What Heddle answers to a call of the last message of `conversation`. */
   protected async outcome(call: LoopCall, conversation: readonly Message[], options: CallOptions): Promise<Told> {
-    if (inSession.includes(call.name)) return this.#held(call, options);
     const here = await this.run.fork(conversation, options);
+    if (this.#held.has(call.name)) return this.#inSession(call, here.snapshot, options);
     return here.call(call.name, call.arguments, call.id, options);
   }
 
-  async #held({ id, name, arguments: args }: LoopCall, options: CallOptions): Promise<Told> {
+  async #inSession({ id, name, arguments: args }: LoopCall, snapshot: string, options: CallOptions): Promise<Told> {
     this.#session ??= this.run.session({ name: "agent loop" });
     const opened = this.#session;
     try {
-      return { result: await (await opened).call(name, args, { ...options, call_id: id }) };
+      // Some providers use an id again in a later reply.
+      const call_id = `${snapshot}:${id}`;
+      return { result: await (await opened).call(name, args, { ...options, call_id }) };
     } catch (error) {
       if (isToolError(error)) return { error: error.details as typeof sessionLost & { message: string } };
       if (this.#session === opened) this.#session = undefined;
@@ -131,10 +143,10 @@ const sessionLost = {
 };
 
 /** The names of Heddle's tools in a run, and of those that the run declares. */
-export const namesOf = (tools: readonly { name: string }[], { run }: LoopOptions): string[] => [
-  ...tools.map(({ name }) => name),
-  ...(run?.tools ?? []).map(({ name }) => name),
-];
+export const namesOf = (tools: readonly { name: string }[], { run }: LoopOptions): ToolNames => ({
+  own: tools.map(({ name }) => name),
+  remote: (run?.tools ?? []).map(({ name }) => name),
+});
 
 /** The tools to ask for. */
 export const toolsQuery = ({ only }: LoopOptions) => (only ? { tools: only } : {});

@@ -3,9 +3,18 @@
 import type OpenAI from "openai";
 import type { CallOptions, Heddle, Run } from "../client/index.ts";
 import { randomKey } from "../client/random-key.ts";
-import { type Handlers, Loop, type LoopOptions, namesOf, runFor, toolsQuery, upToCall } from "./loop.ts";
+import {
+  type Handlers,
+  Loop,
+  type LoopOptions,
+  namesOf,
+  runFor,
+  type ToolNames,
+  toolsQuery,
+  upToCall,
+} from "./loop.ts";
 
-export type { Handlers, LoopCall, LoopOptions } from "./loop.ts";
+export type { Handlers, LoopCall, LoopOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
 
 type ChatMessage = OpenAI.ChatCompletionMessageParam;
@@ -28,7 +37,7 @@ export class OpenAILoop extends Loop {
   /** For each request: `params`, and one `prompt_cache_key` for the loop and its forks. */
   readonly params: Record<string, unknown> & { prompt_cache_key: string };
 
-  constructor(run: Run, names: readonly string[], tools: OpenAI.ChatCompletionTool[], params: OpenAILoop["params"]) {
+  constructor(run: Run, names: ToolNames, tools: OpenAI.ChatCompletionTool[], params: OpenAILoop["params"]) {
     super(run, names);
     this.tools = tools;
     this.params = params;

@@ -115,3 +115,20 @@ it("an abort of the caller reaches the body and is no lost session", async () =>
   await expect(body).rejects.toThrow("enough");
   expect(server.of("DELETE", /actors/)).toHaveLength(1);
 });
+
+it("one that is given up while it is opened is closed as soon as it is there", async () => {
+  let opened: (answer: Answer) => void = () => undefined;
+  const late = new TestServer(({ method }) =>
+    method === "DELETE" ? { status: 204 } : new Promise<Answer>((resolve) => (opened = resolve)),
+  );
+  await late.start();
+  const abort = new AbortController();
+  const slow = new Heddle({ url: late.url, key: "hdl_k", retryMs: 0 });
+  const body = slow.runs.get("r").lock("l").acquire({ signal: abort.signal });
+  while (late.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  abort.abort(new Error("enough"));
+  await expect(body).rejects.toThrow("enough");
+  opened({ status: 201, body: { id: "A9", ttl_ms } });
+  while (late.of("DELETE", /A9$/).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await late.stop();
+});

@@ -156,6 +156,30 @@ it("an agent outside holds and waits as a task does, and lets go at the end", as
   expect((await server.heddle.actors(loop.run.id)).actors).toEqual([]);
 });
 
+it("a tool that the run declares is carried out by its worker, for the loop as for its forks", async () => {
+  const pool = `words-${crypto.randomUUID().slice(0, 8)}`;
+  const count = { name: "count_words", description: "Counts words.", input_schema: { type: "object" }, pool };
+  await using loop = await openaiLoop(server.heddle, { model: "simulated", only: [], run: { tools: [count] } });
+  expect([loop.tools.length, loop.handles("count_words")]).toEqual([1, true]);
+  const call = {
+    id: "call_0",
+    type: "function" as const,
+    function: { name: "count_words", arguments: '{"text": "a b"}' },
+  };
+  const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: "x" }];
+  // Some providers give every reply's first call the same id.
+  for (const result of ["2 words", "again"]) {
+    messages.push({ role: "assistant", content: null, tool_calls: [call] });
+    const answered = loop.results(messages);
+    const [lease] = await server.heddle.leaseToolCalls(pool, { worker: "w", wait_ms: 20_000 });
+    expect(lease!.tool_call).toMatchObject({ tool: "count_words", arguments: { text: "a b" } });
+    await server.heddle.completeToolCall(lease!.id, { result });
+    const results = await answered;
+    expect(results).toEqual([{ role: "tool", tool_call_id: "call_0", content: result }]);
+    messages.push(...results);
+  }
+});
+
 describe.each(["anthropic", "openai"] as const)("the AI SDK, with forks in the format of %s", (format) => {
   const provider = createAnthropic({ baseURL: `${server.url}/simulated/anthropic/v1`, apiKey: "x" });
   const mine = {

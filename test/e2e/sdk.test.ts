@@ -39,9 +39,13 @@ it("tasks have results with their types, in argument order, and failures are err
     { state: "succeeded", result: { n: 1 } },
     { state: "failed", error: { code: "sad" } },
   ]);
+  // As an agent outside: a wait that takes several polls.
+  await run.tasks.create({ key: "slow", instructions: says("slow", { latency_ms: 300 }) });
+  const waited = run.tool("await_tasks", { tasks: ["slow"] }, { wait_ms: 20 });
+  expect(await waited).toMatchObject({ tasks: [{ state: "succeeded", result: "slow" }] });
   const keys: (string | null)[] = [];
   for await (const { key } of run.tasks.list({ limit: 2 })) keys.push(key);
-  expect(keys).toEqual(["one", "two", "three", "sad"]);
+  expect(keys).toEqual(["one", "two", "three", "sad", "slow"]);
   await expect(run.tasks.get("nobody").result()).rejects.toSatisfy((error) => isProblem(error, "not_found"));
 });
 
@@ -120,7 +124,7 @@ it("locks are held while a body runs, guard writes, and go to the next one", asy
   const free = await run.lock("a").tryAcquire();
   expect(free?.token).toBeGreaterThan(0);
   await free?.release();
-  await expect.poll(async () => (await heddle.actors(run.id)).actors).toEqual([]);
+  await expect.poll(async () => (await heddle.actors(run.id)).actors, { timeout: 10_000 }).toEqual([]);
 });
 
 it("a session that is lost aborts the body, and says so", async () => {

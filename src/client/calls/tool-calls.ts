@@ -17,6 +17,7 @@ export class ToolCalls extends LookCalls {
   toolDefinitions(format: "mcp", options?: ToolsOptions): Promise<McpTool[]>;
   toolDefinitions(format: "json-schema", options?: ToolsOptions): Promise<JsonSchemaTool[]>;
   async toolDefinitions(format: ToolFormat, { tools, ...options }: ToolsOptions = {}): Promise<object[]> {
+    if (tools?.length === 0) return [];
     const query = { format, ...(tools && { tools: tools.join(",") }) };
     const reply = await this.getJson<{ tools: object[] }>("/v1/tools", query, options);
     return reply.tools;

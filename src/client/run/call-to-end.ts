@@ -15,8 +15,11 @@ export async function outcomeOf(
   { idempotencyKey, ...options }: CallOptions = {},
 ): Promise<Exclude<ToolOutcome, { pending: true }>> {
   let outcome = await heddle.callTool(run, tool, request, { ...options, idempotencyKey });
-  while ("pending" in outcome)
-    outcome = await heddle.callTool(run, tool, { ...request, call_id: outcome.call_id }, options);
+  while ("pending" in outcome) {
+    // A call that nobody named has no place to be taken up again: it only looks, and looks once more.
+    const call_id = outcome.call_id || undefined;
+    outcome = await heddle.callTool(run, tool, { ...request, ...(call_id && { call_id }) }, options);
+  }
   return outcome;
 }
 

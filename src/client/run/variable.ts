@@ -2,8 +2,10 @@
 
 import type { Heddle } from "../heddle.ts";
 import type { VariableView } from "../replies.ts";
+import { unlessAborted } from "../signals.ts";
 import type { CallOptions } from "../transport.ts";
 import { resultOf } from "./call-to-end.ts";
+import { asyncDispose } from "./dispose.ts";
 import { isToolError } from "./errors.ts";
 import { Session } from "./session.ts";
 
@@ -86,10 +88,22 @@ export class Variable {
   }
 }
 
-/** One for a single wait or hold. */
-export const openSession = (
+/** One for a single wait or hold. Where the caller gives it up while it is opened, it is closed as soon as it is there. */
+export async function openSession(
   heddle: Heddle,
   run: string,
   ttl_ms: number | undefined,
   { signal, retryMs }: CallOptions,
-): Promise<Session> => Session.open(heddle, run, ttl_ms === undefined ? {} : { ttl_ms }, { signal, retryMs });
+): Promise<Session> {
+  signal?.throwIfAborted();
+  const opening = Session.open(heddle, run, ttl_ms === undefined ? {} : { ttl_ms }, { retryMs });
+  try {
+    return await unlessAborted(opening, signal);
+  } catch (error) {
+    opening.then(
+      (session) => session[asyncDispose](),
+      () => undefined,
+    );
+    throw error;
+  }
+}
