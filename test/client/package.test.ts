@@ -1,7 +1,7 @@
 /** The package as it is published: its exports resolve, its types are whole, nothing in it is unexplained, and it runs on the web alone. */
 
 import { spawnSync } from "node:child_process";
-import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { checkPackage, Package } from "@arethetypeswrong/core";
@@ -77,6 +77,35 @@ describe("the client", () => {
     const { files, packages } = reached(manifest.exports["./client"].default);
     expect(packages).toEqual([]);
     expect(files.filter((file) => !/^dist\/(client|limits|context\/types|contract|errors)/.test(file))).toEqual([]);
+  });
+
+  it("compiles in a strict project of somebody else's, its declarations included, without DOM's newest and Node's types", () => {
+    const project = join(built, "consumer");
+    mkdirSync(join(project, "node_modules"), { recursive: true });
+    symlinkSync(built, join(project, "node_modules/heddle"));
+    const options = {
+      strict: true,
+      target: "ES2022",
+      module: "NodeNext",
+      lib: ["ES2022", "DOM"],
+      types: [],
+      noEmit: true,
+    };
+    const files = {
+      "package.json": '{"type": "module"}',
+      "tsconfig.json": JSON.stringify({
+        compilerOptions: { ...options, skipLibCheck: false, preserveSymlinks: true },
+        files: ["index.ts"],
+      }),
+      "index.ts": `import { Heddle } from "heddle/client";
+        const run = await new Heddle({ url: "x" }).runs.create();
+        const task = await run.tasks.create<number>({ instructions: "x" });
+        export const text: string = (await task.result()).toFixed();`,
+    };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(project, name), text);
+    const compiler = join(projectRoot, "node_modules/typescript/lib/tsc.js");
+    const compiled = spawnSync(process.execPath, [compiler, "-p", project], { encoding: "utf8" });
+    expect(compiled).toMatchObject({ status: 0, stdout: "" });
   });
 
   it("has types that need no package", () => {
