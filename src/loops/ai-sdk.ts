@@ -9,7 +9,7 @@
 import { dynamicTool, jsonSchema, type LanguageModelMiddleware, type Tool, type ToolSet, wrapLanguageModel } from "ai";
 import type { CallOptions, Heddle, JsonSchemaTool, Run, ToolOutcome } from "../client/index.ts";
 import { conversationOf, type Exchange, type Prompt, type Reply } from "./ai-sdk-messages.ts";
-import { Loop, type LoopOptions, namesOf, runFor, toolsQuery } from "./loop.ts";
+import { declaredTools, Loop, type LoopOptions, namesOf, runFor, toolsQuery } from "./loop.ts";
 
 export type { LoopOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
@@ -48,7 +48,7 @@ export class AiSdkLoop extends Loop {
   constructor(run: Run, definitions: readonly JsonSchemaTool[], options: AiSdkLoopOptions = {}) {
     super(run, namesOf(definitions, options));
     this.#format = options.format ?? "anthropic";
-    const remote = (options.run?.tools ?? []).map(({ name, description, input_schema: schema }) => ({
+    const remote = declaredTools(options).map(({ name, description, input_schema: schema }) => ({
       name,
       description,
       schema: schema as JsonSchemaTool["schema"],

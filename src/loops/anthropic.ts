@@ -3,6 +3,7 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import type { CallOptions, Heddle, Message, Run } from "../client/index.ts";
 import {
+  declaredTools,
   type Handlers,
   Loop,
   type LoopOptions,
@@ -79,7 +80,7 @@ export class AnthropicLoop extends Loop {
 export async function anthropicLoop(heddle: Heddle, options: AnthropicLoopOptions): Promise<AnthropicLoop> {
   const { model, system, params, tools: own = [] } = options;
   const heddles = await heddle.toolDefinitions("anthropic", toolsQuery(options));
-  const remote = (options.run?.tools ?? []).map(({ name, description, input_schema }) => ({
+  const remote = declaredTools(options).map(({ name, description, input_schema }) => ({
     name,
     description,
     input_schema: input_schema as Anthropic.Tool.InputSchema,

@@ -13,6 +13,7 @@ import {
   type Heddle,
   isToolError,
   type Message,
+  type RemoteTool,
   type Run,
   type RunSpec,
   type Session,
@@ -38,7 +39,10 @@ export interface LoopOptions {
   /** Only these of Heddle's tools, by name: each costs tokens in every request. */
   readonly only?: readonly string[];
   /** All else that a run can be told: `name`, `limits`, `rules`, `tools`. */
-  readonly run?: Omit<RunSpec, "context" | "from" | "root">;
+  readonly run?: Omit<RunSpec, "context" | "from" | "root" | "tools"> & {
+    /** Remote tools. MCP servers can't be named here: what they have is known only when the run is there, and the loop's requests begin before. */
+    readonly tools?: RemoteTool[];
+  };
 }
 
 /** A call in a reply. */
@@ -143,10 +147,18 @@ const sessionLost = {
 };
 
 /** The names of Heddle's tools in a run, and of those that the run declares. */
-export const namesOf = (tools: readonly { name: string }[], { run }: LoopOptions): ToolNames => ({
+export const namesOf = (tools: readonly { name: string }[], options: LoopOptions): ToolNames => ({
   own: tools.map(({ name }) => name),
-  remote: (run?.tools ?? []).map(({ name }) => name),
+  remote: declaredTools(options).map(({ name }) => name),
 });
+
+/** The remote tools that the run declares. @throws TypeError where an MCP server is among them */
+export function declaredTools({ run }: Pick<LoopOptions, "run">): readonly RemoteTool[] {
+  const tools = run?.tools ?? [];
+  if (tools.some((tool) => "mcp" in tool))
+    throw new TypeError("a loop's run names no MCP servers: give their tools to your own loop, by a client of yours");
+  return tools;
+}
 
 /** The tools to ask for. */
 export const toolsQuery = ({ only }: LoopOptions) => (only ? { tools: only } : {});

@@ -4,6 +4,7 @@ import type OpenAI from "openai";
 import type { CallOptions, Heddle, Run } from "../client/index.ts";
 import { randomKey } from "../client/random-key.ts";
 import {
+  declaredTools,
   type Handlers,
   Loop,
   type LoopOptions,
@@ -80,7 +81,7 @@ export class OpenAILoop extends Loop {
 /** A loop with a run of its own. The system text is the first of your messages, as ever. */
 export async function openaiLoop(heddle: Heddle, options: OpenAILoopOptions): Promise<OpenAILoop> {
   const heddles = await heddle.toolDefinitions("openai", toolsQuery(options));
-  const remote = (options.run?.tools ?? []).map(({ name, description, input_schema: parameters }) => ({
+  const remote = declaredTools(options).map(({ name, description, input_schema: parameters }) => ({
     type: "function" as const,
     function: { name, description, parameters },
   }));
