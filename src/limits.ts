@@ -307,9 +307,21 @@ export const runReportIdleMs = 30 * second;
 export const runReportWaitMs = 10 * second;
 /** A tenant's gate with a demand asks the deployment's this often (DESIGN §3.9), and where it could use more than it was told, this often. */
 export const gateAsksEveryMs = 30 * second;
+/** So often while there are fewer seats than are wanted: who has come gets his share within this time. */
+export const gateAsksScarceMs = 10 * second;
 export const gateAsksAtOnceMs = 2 * second;
 /** The first run of a tenant waits so long at most for what its tenant may have. */
 export const gateAsksWaitMs = 1 * second;
+/** A tenant's tokens of a day go to its runs in so many blocks or more, and not in smaller ones than this. */
+export const tokenBlocksPerQuota = 100;
+export const tokenBlockMin = 10_000;
+/** A run that waits for its tenant's quota asks again this often: the quota may have been raised. */
+export const quotaAskEveryMs = 30 * second;
+/** What an operator has changed of a tenant's quotas holds at its gate within this at the latest. */
+export const quotasKnownMs = 30 * second;
+/** A run's bytes are written down anew where they differ by so much, and a tenant's sum of them in D1 this often at most. */
+export const storedStepBytes = 256 * KiB;
+export const storedToldEveryMs = 30 * second;
 /** A claim that was not renewed is none any more: two of a tenant's reports may be lost. */
 export const claimMs = 75 * second;
 /** Claims that one gate remembers: beyond it those that were silent for longest are forgotten, until they speak. */

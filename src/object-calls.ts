@@ -130,6 +130,8 @@ export const gateRepeats: Repeats<TenantGateRpc> = {
   pool: true,
   forget: true,
   report: true,
+  quotasChanged: true,
+  used: true,
   deleteAll: true,
 };
 

@@ -300,3 +300,17 @@ export interface AuditPage {
   entries: AuditEntry[];
   next_cursor: string | null;
 }
+
+/** What a tenant may use at most, and what it uses. */
+export interface QuotasAndUse {
+  quotas: Quotas;
+  used: {
+    /** Live ones. */
+    runs: number;
+    /** Hosted ones that its runs use, or could use now. */
+    seats: number;
+    /** Since midnight (UTC); null where there is no quota of them. */
+    tokens_today: number | null;
+    stored_bytes: number;
+  };
+}

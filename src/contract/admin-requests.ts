@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import {
+  deploymentSeatsMax,
   keyOverlapMsDefault,
   keyOverlapMsMax,
   nameCharsMax,
@@ -47,6 +48,19 @@ export const quotasBody = z
       .describe("Of one run: the most that `limits.workers` counts.")
       .exactOptional(),
     tasks: z.int().min(1).max(runTasksMax).describe("Of one run: the most that `limits.tasks` counts.").exactOptional(),
+    total_seats: z.int().min(1).max(deploymentSeatsMax).describe("Hosted seats of all runs together.").exactOptional(),
+    tokens_per_day: z
+      .int()
+      .min(0)
+      .max(Number.MAX_SAFE_INTEGER)
+      .describe("Input and output tokens of all runs together, from midnight to midnight (UTC).")
+      .exactOptional(),
+    storage_bytes: z
+      .int()
+      .min(0)
+      .max(Number.MAX_SAFE_INTEGER)
+      .describe("What all runs together have stored, ended ones included.")
+      .exactOptional(),
     requests_per_second: z
       .int()
       .min(1)

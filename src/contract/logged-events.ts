@@ -402,7 +402,10 @@ const fields = {
   },
   cache_warming: { task, fence: count, lineage: seq, until: time },
   cache_released: { lineage: seq, why: z.enum(["first_token", "turn", "gone", "bound"]) },
-  run_paused: { reason: text(limits.reasonCharsMax) },
+  run_paused: {
+    reason: text(limits.reasonCharsMax),
+    quota: z.strictObject({ name: z.literal("tokens_per_day"), limit: count, until: time }).exactOptional(),
+  },
   run_resumed: {},
   seat_target: { seats: count.exactOptional(), why: z.enum(["tenant", "deployment"]).exactOptional() },
   seat_opened: { seat: worker },

@@ -135,6 +135,10 @@ export const runView = z
           "What says so: its limits or rules, or its share of the seats: of its tenant's, or of the deployment's.",
         ),
     }),
+    quota: z
+      .strictObject({ name: z.string(), limit: z.int(), until: at })
+      .nullable()
+      .describe("What a paused run waits for, where its reason is `quota`; it goes on by itself."),
     limits: limitsView,
     tools: z.array(remoteTool).describe("Those that the run declares."),
     usage: usage.extend({ tokens: z.int().describe("Billable: input and output.") }),
@@ -503,6 +507,18 @@ export const ticketView = z
   .strictObject({ ticket: z.string().describe("hdt_…"), expires_at: at })
   .meta({ id: "Ticket" });
 export const eventsPage = z.strictObject({ events: z.array(eventView), next_cursor: cursor });
+
+export const quotasView = z
+  .strictObject({
+    quotas: quotasBody.describe("What is absent has no bound of its own."),
+    used: z.strictObject({
+      runs: z.int().describe("Live ones."),
+      seats: z.int().describe("Hosted ones that its runs use, or could use now, as they said last."),
+      tokens_today: z.int().nullable().describe("Since midnight (UTC); null where there is no quota of them."),
+      stored_bytes: z.int(),
+    }),
+  })
+  .meta({ id: "QuotasAndUse" });
 
 export const tenantView = z
   .strictObject({

@@ -135,6 +135,8 @@ export interface RunView {
   root: string | null;
   counts: Record<TaskState, number>;
   seats: SeatsView;
+  /** What a paused run waits for, where its reason is `quota`. */
+  quota: { name: string; limit: number; until: number } | null;
   limits: LimitsView;
   tools: RemoteToolView[];
   /** What tells about it shows none of its texts. */

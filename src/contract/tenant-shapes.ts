@@ -11,6 +11,12 @@ export interface Quotas {
   seats?: number;
   /** Of one run: the most that `limits.tasks` counts. */
   tasks?: number;
+  /** Hosted seats of all runs together. */
+  total_seats?: number;
+  /** Input and output tokens of all runs together, from midnight to midnight (UTC). */
+  tokens_per_day?: number;
+  /** What all runs together have stored, ended ones included. */
+  storage_bytes?: number;
   /** Requests with a key, in each isolate of the server. */
   requests_per_second?: number;
 }

@@ -315,6 +315,7 @@ const toolErrorHints = {
   unknown_tool: "Heddle does not have this tool, and the run declares none of that name; go on without it.",
   would_deadlock: "Don't wait for yourself, an ancestor, or a task that waits for you; finish your own work instead.",
   deadlock_victim: "Go on without these tasks, or finish so that they can.",
+  quota_exceeded: "There is no room for more tasks: do the work yourself, or finish with what there is.",
   not_descendant: "Only tasks that you created, and theirs, can be cancelled.",
   unknown_task: "Name a task by the id or key that create_task returned.",
   timed_out: "What you waited for did not happen in time: wait again, or do something that does not need it.",

@@ -27,6 +27,8 @@ export interface Holder {
   readonly key: string;
   /** What its tenant may use at most. */
   readonly quotas: Quotas;
+  /** By its runs, as far as the gate has told. */
+  readonly storedBytes: number;
 }
 
 /** Whose key it is, if the key has one of `scopes`. @throws Fault unauthorized, forbidden */
@@ -37,7 +39,7 @@ export async function holderOf(
   const key = bearerOf(request);
   if (!keyPattern.test(key)) throw new Fault("unauthorized", "the key is not one of Heddle's");
   const local = options.localKeys?.keys.find((known) => known.key === key);
-  const holder = local ? { ...local, key: "local", quotas: {} } : await storedHolder(key, env, later);
+  const holder = local ? { ...local, key: "local", quotas: {}, storedBytes: 0 } : await storedHolder(key, env, later);
   if (!scopes.some((scope) => holder.scopes.includes(scope))) {
     throw new Fault("forbidden", `this needs the scope ${scopes.join(" or ")}`);
   }
@@ -52,7 +54,13 @@ async function storedHolder(text: string, { DB }: HttpEnv, later: Exchange["late
     throw new Fault("unauthorized", `the key expired at ${new Date(found.expires_at).toISOString()}`);
   }
   if ((found.last_used_at ?? 0) <= now - keyUsedEveryMs) later(noteKeyUse(DB, found.id, now));
-  return { tenant: found.tenant, scopes: found.scopes, key: found.id, quotas: found.quotas };
+  return {
+    tenant: found.tenant,
+    scopes: found.scopes,
+    key: found.id,
+    quotas: found.quotas,
+    storedBytes: found.stored_bytes,
+  };
 }
 
 /** Who may watch the run by a socket: by a ticket for just this one, or a key. @throws Fault unauthorized, forbidden */
@@ -64,7 +72,7 @@ export async function watcherOf(
   const token = socketToken(exchange.request);
   if (token === undefined || !isTicket(token)) return holderOf(exchange, scopes);
   const tenant = await ticketTenant(deploymentSecret(exchange.env), token, run, Date.now());
-  return { tenant, scopes, key: "ticket", quotas: {} };
+  return { tenant, scopes, key: "ticket", quotas: {}, storedBytes: 0 };
 }
 
 /** @throws Fault unauthorized */

@@ -82,6 +82,8 @@ export const adminRoutes = [
       await requireTenant(env, tenant);
       const act = { tenant, actor: operator, act: "quotas_set", target: tenant, detail: body } as const;
       await env.DB.batch([setQuotas(env.DB, tenant, body), auditEntry(env.DB, { ...act, created_at: Date.now() })]);
+      // Runs that wait for more go on with their next question.
+      await gateObject(env, tenant).quotasChanged();
       return viewOf(await requireTenant(env, tenant));
     },
   ),

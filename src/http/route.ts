@@ -8,8 +8,10 @@
 import type * as z from "zod";
 import { stringifyRaw } from "../context/json-text.ts";
 import type { Scope } from "../contract/admin-requests.ts";
+import { fullText } from "../contract/full-text.ts";
 import { emptyBody } from "../contract/run-requests.ts";
 import type { ProblemCode } from "../errors/codes.ts";
+import { Fault } from "../errors/fault.ts";
 import type { Idem } from "../objects/rpc.ts";
 import { type Holder, holderOf, requireOperator, watcherOf } from "./access.ts";
 import { type Door, entryOf, type Visit } from "./admission.ts";
@@ -37,6 +39,8 @@ interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodT
   readonly problems?: readonly ProblemCode[];
   /** Also becomes a WebSocket; of its run, and then a ticket will do for a key. */
   readonly upgrades?: true;
+  /** Something new is stored by it: refused where the tenant has stored as much as it may. */
+  readonly stores?: true;
   /** Left out of /openapi.json. */
   readonly hidden?: true;
 }
@@ -109,9 +113,16 @@ export const keyRoute = <const Path extends string, Query extends z.ZodType = No
       const holder = await (watches ? watcherOf(exchange, scopes, run) : holderOf(exchange, scopes));
       const { tenant, key, quotas } = holder;
       visit.of(tenant, quotas);
+      if (spec.stores) requireRoom(holder);
       return answer(spec, await handle({ ...(await read(spec, exchange)), tenant, key, quotas, visit }));
     }),
 });
+
+/** @throws Fault quota_exceeded */
+function requireRoom({ quotas: { storage_bytes: limit }, storedBytes }: Pick<Holder, "quotas" | "storedBytes">): void {
+  if (limit !== undefined && storedBytes >= limit)
+    throw new Fault("quota_exceeded", fullText({ limit, stored: storedBytes }));
+}
 
 /** Needs the operator's secret. */
 export const operatorRoute = <

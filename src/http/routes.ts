@@ -18,6 +18,7 @@ import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { poolRoutes } from "./pools.ts";
 import { providerRoutes } from "./providers.ts";
+import { quotaRoutes } from "./quotas.ts";
 import { publicRoute, type Route } from "./route.ts";
 import { rulesRoutes } from "./rules.ts";
 import { runRoutes } from "./runs.ts";
@@ -47,6 +48,7 @@ export const routes: readonly Route[] = [
   ...poolRoutes,
   ...leaseRoutes,
   ...usageRoutes,
+  ...quotaRoutes,
   ...providerRoutes,
   ...adminRoutes,
   ...adminKeyRoutes,

@@ -39,6 +39,7 @@ export const runRoutes = [
     {
       method: "POST",
       path: "/v1/runs",
+      stores: true,
       summary: "Create a run",
       body: createRunBody,
       answer: { status: 201, schema: runView },

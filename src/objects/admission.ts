@@ -126,6 +126,8 @@ export const gateClasses: Classes<TenantGateRpc> = {
   announce: "own",
   forget: "own",
   report: "own",
+  quotasChanged: "own",
+  used: "own",
   deleteAll: "own",
   lease: ({ waitMs }) => ({ priority: "take", waits: waitMs > 0 }),
   pool: "read",

@@ -3,7 +3,9 @@
  * is to know, or to say, is a field more.
  */
 
+import type { TokenReport } from "../fairness/allowances.ts";
 import type { Use } from "../fairness/use.ts";
+import type { AllowedTokens } from "../scheduler/quotas.ts";
 import type { ShareFrom } from "../scheduler/seat-shares.ts";
 
 /** From a run to its tenant's gate: how it is, whole, so that a report may be lost or come twice. */
@@ -14,6 +16,9 @@ export interface RunReport {
   readonly demand: number;
   /** What it has used lately. */
   readonly use: Use;
+  readonly tokens: TokenReport;
+  /** That its object has stored. */
+  readonly bytes: number;
 }
 
 /** What holds for the run from now on. */
@@ -21,6 +26,18 @@ export interface RunTerms {
   /** Hosted seats that it may use, and who leaves it no more. */
   readonly seats: number;
   readonly why: ShareFrom;
+  /** Absent: there is no quota of tokens. */
+  readonly tokens?: AllowedTokens;
+  /** The tenant has stored as much as it may. */
+  readonly full?: { readonly limit: number; readonly stored: number };
+}
+
+/** What a tenant uses now, of what it may. */
+export interface QuotasUsed {
+  readonly seats: number;
+  /** Of today; null: nobody counts them, since there is no quota of them. */
+  readonly tokensToday: number | null;
+  readonly storedBytes: number;
 }
 
 /** From a tenant's gate to the deployment's: all of its runs as one. */

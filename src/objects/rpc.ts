@@ -35,7 +35,7 @@ import type { Groups, TaskSpec } from "../contract/task-spec.ts";
 import type { FaultData } from "../errors/fault.ts";
 import type { PlacedRule } from "../rules/rule.ts";
 import type { RunCredential } from "../scheduler/events.ts";
-import type { RunReport, RunTerms } from "./gate-rpc.ts";
+import type { QuotasUsed, RunReport, RunTerms } from "./gate-rpc.ts";
 
 export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: FaultData };
 
@@ -381,6 +381,9 @@ export interface TenantGateRpc {
   forget(run: string): Promise<void>;
   /** How a run is; answers what it may use (gate-rpc.ts). */
   report(report: RunReport): Promise<RunTerms>;
+  /** The operator has changed what the tenant may use. */
+  quotasChanged(): Promise<void>;
+  used(): Promise<QuotasUsed>;
   /** The tenant is deleted. */
   deleteAll(): Promise<void>;
 }

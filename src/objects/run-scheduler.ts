@@ -236,7 +236,9 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   async resume(idem?: Idem): Promise<Reply<RunView>> {
-    return this.#runCommand(resumeRun, idem);
+    const reply = await this.#runCommand(resumeRun, idem);
+    if (!reply.ok && reply.fault.code === "quota_exceeded") this.#shell.askGate();
+    return reply;
   }
 
   async cancelRun(reason: string | undefined, idem?: Idem): Promise<Reply<RunView>> {

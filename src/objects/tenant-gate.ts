@@ -23,11 +23,12 @@ import { gateSchema } from "../storage/gate-schema.ts";
 import { migrate } from "../storage/migrations.ts";
 import { admitting, gateClasses } from "./admission.ts";
 import { deploymentStub, type Env, runStub } from "./env.ts";
-import type { RunReport, RunTerms } from "./gate-rpc.ts";
+import type { QuotasUsed, RunReport, RunTerms } from "./gate-rpc.ts";
 import { laneOf, takes } from "./lanes.ts";
 import { PoolWorkers } from "./pool-workers.ts";
 import type { Idem, LeaseRef, LeaseWishes, Reply, TenantGateRpc } from "./rpc.ts";
 import { Signals } from "./run/signals.ts";
+import { TenantQuotas } from "./tenant-quotas.ts";
 import { TenantShares } from "./tenant-shares.ts";
 
 interface Given extends LeaseRef {
@@ -57,12 +58,18 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   /** Lease requests that wait, by pool. */
   readonly #waiting = new Map<string, number>();
 
+  readonly #quotas = new TenantQuotas({
+    db: () => this.env.DB,
+    sql: () => this.#sql,
+    waitUntil: (work) => this.ctx.waitUntil(work),
+  });
   readonly #shares = new TenantShares({
     deployment: () => deploymentStub(this.env),
     seats: () => {
       const set = deploymentSeats(this.env.HEDDLE_SEATS);
       return set.ok ? set.seats : deploymentSeatsDefault;
     },
+    quota: () => this.#quotas.quotas.total_seats,
   });
 
   #isOpen = false;
@@ -111,12 +118,23 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
 
   async report(report: RunReport): Promise<RunTerms> {
     this.#open();
-    return this.#shares.report(report);
+    const [shares, quotas] = await Promise.all([this.#shares.report(report), this.#quotas.report(report)]);
+    return { ...shares, ...quotas };
+  }
+
+  async quotasChanged(): Promise<void> {
+    this.#quotas.changed();
+  }
+
+  async used(): Promise<QuotasUsed> {
+    this.#open();
+    return { seats: this.#shares.demand(), ...this.#quotas.used(Date.now()) };
   }
 
   async forget(run: string): Promise<void> {
     this.#open();
     this.#shares.forget(run);
+    this.#quotas.forget(this.#shares.tenant, run);
     this.#listening.delete(run);
     for (const lane of this.#lanes.keys()) this.#remove(lane, run);
   }
@@ -124,6 +142,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   /** Who calls it afterwards all the same, a worker that polls, finds an empty gate. */
   async deleteAll(): Promise<void> {
     this.#shares.clear();
+    this.#quotas.clear();
     this.#lanes.clear();
     this.#turns.clear();
     await this.ctx.storage.deleteAll();

@@ -2,13 +2,14 @@
  * A tenant's seats: how many the deployment leaves it, and how its runs share them.
  *
  * T1. Nothing is stored: runs report again within seconds, and the deployment's gate answers again within half a minute.
- * T2. The deployment's gate is asked every half minute while the tenant has a demand, and at once (though not more often than
+ * T2. The deployment's gate is asked every half minute while the tenant has a demand, every ten seconds while there are fewer seats than
+ *     are wanted, and at once (though not more often than
  *     `gateAsksAtOnceMs`) when it could use more than it was left, or when it begins or ceases to want any. While that gate is away the
  *     tenant goes on with what it was told last; one that was never told may have all.
  */
 
 import { ClaimBook } from "../fairness/book.ts";
-import { gateAsksAtOnceMs, gateAsksEveryMs, gateAsksWaitMs } from "../limits.ts";
+import { gateAsksAtOnceMs, gateAsksEveryMs, gateAsksScarceMs, gateAsksWaitMs } from "../limits.ts";
 import { within } from "../within.ts";
 import type { DeploymentGateRpc, RunReport, RunTerms, TenantTerms } from "./gate-rpc.ts";
 
@@ -16,6 +17,8 @@ interface Around {
   readonly deployment: () => DeploymentGateRpc;
   /** All seats of the deployment. */
   readonly seats: () => number;
+  /** As many as the tenant may have at most, whoever else wants any. */
+  readonly quota: () => number | undefined;
 }
 
 export class TenantShares {
@@ -39,16 +42,25 @@ export class TenantShares {
     if (demand === 0) this.#book.forget(run, Date.now());
     else this.#book.claim(run, { demand, use }, Date.now());
     const asking = this.#askIfDue(Date.now());
-    // Whoever begins gets the right number at once, if the answer comes soon.
+    // Whoever asks is answered with what is right now, if that comes soon.
     if (asking) await within(gateAsksWaitMs, asking).catch(() => undefined);
     const now = Date.now();
-    const all = this.#around.seats();
+    const all = Math.min(this.#around.seats(), this.#around.quota() ?? Number.POSITIVE_INFINITY);
     const ours = Math.min(all, this.#told?.seats ?? all);
     const among = this.#book.others(run, now) > 0;
     return {
       seats: this.#book.targets(ours, now).get(run) ?? ours,
-      why: among && ours === all ? "tenant" : "deployment",
+      why: (among || this.#around.quota() === ours) && ours === all ? "tenant" : "deployment",
     };
+  }
+
+  get tenant(): string {
+    return this.#tenant;
+  }
+
+  /** Seats that its runs could use now, by what they have said. */
+  demand(): number {
+    return this.#book.total(Date.now()).demand;
   }
 
   forget(run: string): void {
@@ -62,9 +74,9 @@ export class TenantShares {
     void this.#askIfDue(Date.now());
   }
 
-  /** Something to wait for where the answer may be more than what is known. */
+  /** Something to wait for where the answer may be another than what is known. */
   #askIfDue(now: number): Promise<void> | undefined {
-    const { demand } = this.#book.total(now);
+    const { demand } = this.#total(now);
     const hasBegun = this.#told === undefined && demand > 0;
     const isOver = demand === 0 && this.#asked.demand > 0;
     const wantsMore = this.#told !== undefined && demand > this.#told.seats && demand > this.#asked.demand;
@@ -77,15 +89,21 @@ export class TenantShares {
       }, gateAsksAtOnceMs - since);
       return undefined;
     }
-    const isDue = demand > 0 && since >= gateAsksEveryMs;
+    const isDue = demand > 0 && since >= (this.#told?.isScarce ? gateAsksScarceMs : gateAsksEveryMs);
     if (!(hasBegun || isOver || isDue || (wantsMore && since >= gateAsksAtOnceMs))) return undefined;
     this.#ask(now);
-    return hasBegun || wantsMore ? this.#asking : undefined;
+    return demand > 0 ? this.#asking : undefined;
+  }
+
+  /** What its quota keeps it from using is others'. */
+  #total(now: number): ReturnType<ClaimBook["total"]> {
+    const { demand, use } = this.#book.total(now);
+    return { demand: Math.min(demand, this.#around.quota() ?? demand), use };
   }
 
   #ask(now: number): void {
     const tenant = this.#tenant;
-    const { demand, use } = this.#book.total(now);
+    const { demand, use } = this.#total(now);
     this.#asked = { at: now, demand };
     this.#asking = this.#around
       .deployment()

@@ -203,6 +203,8 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "run_paused":
       header.status = "paused";
       header.reason = event.reason;
+      if (event.quota) header.quota = event.quota;
+      else delete header.quota;
       return;
     case "seat_target":
       if (event.seats === undefined) delete header.share;
@@ -212,6 +214,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "seat_closed":
       return;
     case "run_resumed":
+      delete header.quota;
       header.status = "active";
       header.reason = "";
       return;

@@ -9,6 +9,7 @@ import { noteBudgets } from "./budget-notes.ts";
 import { endOf, endTask } from "./end-task.ts";
 import { holdBack } from "./ending.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
+import { mayUseTokens } from "./quotas.ts";
 import { evaluateRules } from "./rules/evaluate.ts";
 import { roomInShare } from "./seat-shares.ts";
 import type { RunState } from "./state.ts";
@@ -22,6 +23,7 @@ export function nextReady(state: RunState, pool: string, now: number): Task | un
   if (state.header.status !== "active" || state.working >= state.workers) return undefined;
   if (book && book.roomIn(pool) <= 0) return undefined;
   if (pool === hostedPool && roomInShare(state) === 0) return undefined;
+  if (!mayUseTokens(state)) return undefined;
   const n = state.ready.get(pool)?.peek(now, book?.roomOf);
   return n === undefined ? undefined : state.task(n);
 }
@@ -30,7 +32,7 @@ export function nextReady(state: RunState, pool: string, now: number): Task | un
 export function startableIn(state: RunState, pool: string): number {
   const { book } = state;
   const queue = state.ready.get(pool);
-  if (!queue || state.header.status !== "active") return 0;
+  if (!queue || state.header.status !== "active" || !mayUseTokens(state)) return 0;
   const ready = book ? Math.min(queue.startable(book.roomOf), book.roomIn(pool)) : queue.size;
   const room = Math.max(0, Math.min(ready, state.workers - state.working));
   return pool === hostedPool ? Math.min(room, roomInShare(state)) : room;

@@ -9,6 +9,7 @@
 import type { RunStatus, WaitMode } from "../contract/shapes.ts";
 import type { PlacedRule } from "../rules/rule.ts";
 import type { LockMode } from "../variables/ops.ts";
+import type { QuotaPause } from "./quotas.ts";
 import type { NamedLimit, RulesFrom } from "./rules/run-rules.ts";
 import type { ShareFrom } from "./seat-shares.ts";
 import type { EndState, StandInWhy } from "./task.ts";
@@ -378,7 +379,8 @@ export type SchedulerEvent =
       readonly lineage: number;
       readonly why: "first_token" | "turn" | "gone" | "bound";
     }
-  | { readonly type: "run_paused"; readonly reason: string }
+  /** `quota`: what it waits for, where that is the reason. */
+  | { readonly type: "run_paused"; readonly reason: string; readonly quota?: QuotaPause }
   | { readonly type: "run_resumed" }
   /** Hosted tasks that may work at once by the run's share of the seats; absent: no share binds it any more. */
   | { readonly type: "seat_target"; readonly seats?: number; readonly why?: ShareFrom }

@@ -7,10 +7,11 @@ import { sentenceOf } from "../rules/print.ts";
 import { settleBudget, spentTokens } from "./budget.ts";
 import { cancelAll } from "./end-task.ts";
 import { settle } from "./ending.ts";
+import { quotaRefusal } from "./quotas.ts";
 import { isRunEnded, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 
-export type Refusal = { readonly code: ProblemCode; readonly detail?: string };
+export type Refusal = { readonly code: ProblemCode; readonly detail?: string; readonly retryAfterS?: number };
 
 /**
  * No new leases; running tasks go on to their next turn. Pausing a run that was paused by hand changes nothing; one that waits
@@ -27,6 +28,8 @@ export function resumeRun(step: Step): Refusal | undefined {
   const { header } = step.state;
   if (isRunEnded(step.state)) return { code: "run_ended" };
   if (header.status !== "paused") return { code: "run_not_paused" };
+  const refusal = quotaRefusal(step.state, step.now);
+  if (refusal) return refusal;
   step.emit({ type: "run_resumed" });
   settleBudget(step);
   return undefined;

@@ -17,6 +17,7 @@ import { IndexedHeap } from "./indexed-heap.ts";
 import type { Lineage } from "./lineage.ts";
 import { isOpenCall, OpenCalls } from "./open-calls.ts";
 import { PoolQueue } from "./pool-queue.ts";
+import type { QuotaPause } from "./quotas.ts";
 import type { ReadyKey } from "./ready-queue.ts";
 import { RuleBook } from "./rules/rule-book.ts";
 import type { NamedLimit, RunRules } from "./rules/run-rules.ts";
@@ -93,6 +94,8 @@ export interface RunHeader {
   credential?: RunCredential;
   /** How long it is kept after its end; absent: as the deployment has it. */
   retentionDays?: number;
+  /** What it waits for, paused; absent: no quota. */
+  quota?: QuotaPause;
   /** Its share of the seats; absent: none binds it. */
   share?: Share;
 }
@@ -149,6 +152,10 @@ export class RunState {
   working = 0;
   /** Of them, hosted ones: each has a seat. */
   hosted = 0;
+  /** Tokens that it may use, over its whole life, as the gate told it; volatile. */
+  allowed = Number.POSITIVE_INFINITY;
+  /** The tenant has stored as much as it may, as the gate told it; volatile. */
+  full: { readonly limit: number; readonly stored: number } | undefined;
   /** The share that it was told last, be it bound by it or not; volatile. Undefined: what the log says holds. */
   told: Share | undefined;
   /** No gate has told the run anything yet, or it has begun anew since; volatile. */

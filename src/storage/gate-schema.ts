@@ -3,6 +3,8 @@
  *
  * ready     runs with ready work, by lane
  * outcomes  first answers, by Idempotency-Key
+ * allowances  tokens of each run, where there is a quota of them (meta: those of the day)
+ * stored    bytes of each run
  * meta      the schema's version; gates of version 1 had none
  */
 
@@ -18,6 +20,10 @@ export const gateSchema: Schema = {
     `,
     `
       CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    `,
+    `
+      CREATE TABLE IF NOT EXISTS allowances(run TEXT PRIMARY KEY, spent INTEGER NOT NULL, allowed INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS stored(run TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
     `,
   ],
 };

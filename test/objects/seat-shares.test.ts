@@ -3,7 +3,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { noUse } from "../../src/fairness/use.ts";
-import { gateAsksEveryMs } from "../../src/limits.ts";
+import { gateAsksEveryMs, gateAsksScarceMs } from "../../src/limits.ts";
 import type { DeploymentGateRpc, RunReport } from "../../src/objects/gate-rpc.ts";
 import type { SeatWork } from "../../src/objects/seat-rpc.ts";
 import { bindings, gateOf, makeRun, newTenant, TestClock, type TestRun } from "./lib/runs.ts";
@@ -18,7 +18,10 @@ const seats = async (run: TestRun) => (await run.view()).seats;
 const typesOf = async (run: TestRun) => (await run.events()).map(({ type }) => type);
 
 /** Another run of the tenant, as it would report. */
-const other = (tenant: string, demand: number): RunReport => ({ tenant, run: "run_other", demand, use: noUse });
+const other = (tenant: string, demand: number): RunReport => ({
+  ...{ tenant, run: "run_other", demand, use: noUse, bytes: 0 },
+  tokens: { spent: 0, isFresh: true, wants: true },
+});
 const deployment = () => bindings.DEPLOYMENT.getByName("deployment") as unknown as DeploymentGateRpc;
 
 /** Of one deployment after another, each with nobody in it. */
@@ -98,5 +101,31 @@ describe("a run's share", () => {
       ["seat_target", 1, "deployment"],
       ["seat_closed", "a", "target"],
     ]);
+  });
+
+  it("of a single task is its seat at once, however many another tenant has ready on all seats", async () => {
+    using clock = new TestClock();
+    await set("2");
+    const [large, small] = [tenantOf(), tenantOf()];
+    const busy = await makeRun({ tenant: large, limits });
+    await busy.create(...tasks(200));
+    await vi.waitFor(async () => expect(await seats(busy)).toMatchObject({ most: 2, bound_by: "deployment" }), 5000);
+    const open = async (run: TestRun, nonce: string) =>
+      (await run.rpc.openSeat(run.ticket(nonce), nextTask(nonce))) as SeatWork;
+    const [a, b] = [await open(busy, "a"), await open(busy, "b")];
+    expect(await seats(busy)).toMatchObject({ open: 2, target: 2 });
+    const one = await makeRun({ tenant: small, limits });
+    tickets.length = 0;
+    await one.create({ instructions: "only this" });
+    await vi.waitFor(() => expect(tickets.filter(({ run }) => run === one.id)).toHaveLength(1), 5000);
+    expect(await open(one, tickets.find(({ run }) => run === one.id)!.nonce)).toBeDefined();
+    await vi.waitFor(async () => expect(await seats(one)).toMatchObject({ open: 1, most: 1 }), 5000);
+    // The large one hears of it when it asks next, and gives a seat back when a task ends.
+    clock.forward(gateAsksScarceMs);
+    for (const lease of [a, b]) await busy.rpc.renewSeat(lease);
+    await busy.ring();
+    await vi.waitFor(async () => expect(await seats(busy)).toMatchObject({ open: 2, most: 1 }), 5000);
+    expect(await busy.rpc.leaveSeat(a, end, nextTask("a"))).toEqual({ kind: "over" });
+    expect(await busy.rpc.leaveSeat(b, end, nextTask("b"))).toMatchObject({ kind: "over", work: {} });
   });
 });

@@ -118,7 +118,9 @@ describe("D1", () => {
   };
 
   it("takes its migrations in their order over a database of any earlier version, and keeps its rows", async () => {
-    expect(TEST_MIGRATIONS.map(({ name }) => Number(name.slice(0, 4)))).toEqual(TEST_MIGRATIONS.map((_, i) => i + 1));
+    const numbers = TEST_MIGRATIONS.map(({ name }) => Number(name.slice(0, 4)));
+    // Each has a number of its own; branches that meet may leave one out for a while.
+    expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
     const now = await tables();
     expect(now.map(({ name }) => name)).toEqual(expect.arrayContaining(["tenants", "runs", "idempotency"]));
     for (let version = 1; version < TEST_MIGRATIONS.length; version++) {

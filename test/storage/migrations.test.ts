@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Newer } from "../../src/errors/newer.ts";
+import { deploymentSchema } from "../../src/storage/deployment-schema.ts";
 import { gateSchema } from "../../src/storage/gate-schema.ts";
 import { migrate, type Schema, storedVersion } from "../../src/storage/migrations.ts";
 import { runSchema } from "../../src/storage/run/schema.ts";
@@ -20,7 +21,7 @@ function database() {
 }
 const upTo = (schema: Schema, version: number): Schema => ({ ...schema, steps: schema.steps.slice(0, version) });
 
-const schemas = [runSchema, variableSchema, gateSchema];
+const schemas = [runSchema, variableSchema, gateSchema, deploymentSchema];
 const versions = schemas.flatMap((schema) => schema.steps.map((_, i) => ({ of: schema.name, version: i + 1, schema })));
 
 describe("storage of an object", () => {

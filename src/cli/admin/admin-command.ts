@@ -51,7 +51,7 @@ export const adminCommand: Command = {
       value: "QUOTA=N",
       many: true,
       about:
-        "tenants quotas: all of its quotas, as --set runs=100 --set seats=32; there are runs, seats, tasks and\nrequests_per_second; --set none for no quotas",
+        "tenants quotas: all of its quotas, as --set runs=100 --set seats=32; there are runs, seats, total_seats, tasks,\ntokens_per_day, storage_bytes and requests_per_second; --set none for no quotas",
     },
     yes: { about: "tenants delete: don't ask; needed where there is no terminal to ask on" },
     json: { about: "one JSON object a line, as the API has it" },

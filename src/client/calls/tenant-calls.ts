@@ -1,6 +1,6 @@
 /** What the key may do, and the tenant's own settings: with a key that has the scope `tenant_admin`. */
 
-import type { AboutView, AuditPage, Provider, ProvidersPage, TenantRules } from "../replies.ts";
+import type { AboutView, AuditPage, Provider, ProvidersPage, QuotasAndUse, TenantRules } from "../replies.ts";
 import type { PageQuery, ProviderRequest } from "../requests.ts";
 import type { CallOptions } from "../transport.ts";
 import { Calls } from "./calls.ts";
@@ -33,6 +33,10 @@ export class TenantCalls extends Calls {
       method: "DELETE",
       path: `/v1/providers/${encodeURIComponent(name)}`,
     });
+  }
+  /** What the tenant may use at most, and what it uses now. */
+  quotas(options: CallOptions = {}): Promise<QuotasAndUse> {
+    return this.getJson("/v1/quotas", {}, options);
   }
   /** The rules that all of the tenant's runs are held to. */
   tenantRules(options: CallOptions = {}): Promise<TenantRules> {

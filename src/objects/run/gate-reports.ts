@@ -5,19 +5,28 @@
  * Q2. At once when the run begins to want seats, when it could use more than it has, and when it wants none any more, though not more
  *     often than `runReportAtOnceMs`; else every `runReportEveryMs` while it wants any. So no task waits for the gate, and none costs a
  *     call of it.
+ * Q4. So it is with tokens where there is a quota: before they are used up, and while the run waits for more.
  * Q3. A share that became smaller holds from the next thing that the log is told of, and costs no row of its own; a larger one has one,
  *     since seats are to open by it.
  */
 
+import { dayOf } from "../../fairness/allowances.ts";
 import { addUse, noUse, type Use } from "../../fairness/use.ts";
-import { runReportAtOnceMs, runReportEveryMs, runReportWaitMs } from "../../limits.ts";
+import {
+  quotaAskEveryMs,
+  runReportAtOnceMs,
+  runReportEveryMs,
+  runReportIdleMs,
+  runReportWaitMs,
+} from "../../limits.ts";
 import { spentTokens } from "../../scheduler/budget.ts";
 import type { SchedulerEvent } from "../../scheduler/events.ts";
+import { mayUseTokens, quotaEvent } from "../../scheduler/quotas.ts";
 import { seatsWanted, shareOf, shareTold, shareWithoutGate } from "../../scheduler/seat-shares.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
 import { within } from "../../within.ts";
 import type { RunReport, RunTerms } from "../gate-rpc.ts";
-import type { LoadedRun } from "./loaded-run.ts";
+import { importedEventsName, type LoadedRun } from "./loaded-run.ts";
 
 interface Around {
   readonly report: (report: RunReport) => Promise<RunTerms>;
@@ -29,6 +38,8 @@ interface Around {
   /** Logs it with the next step that has anything to log, in place of what was to be logged so. */
   readonly owe: (event: SchedulerEvent | undefined) => void;
   readonly arm: () => void;
+  /** Stored by the object. */
+  readonly bytes: () => number;
 }
 
 export class GateReports {
@@ -38,7 +49,9 @@ export class GateReports {
   #counted: { readonly at: number; readonly seats: number; readonly tokens: number } | undefined;
   /** The most that was wanted since the last report. */
   #most = 0;
-  #last = { at: Number.NEGATIVE_INFINITY, demand: 0 };
+  #last = nothingTold;
+  /** Of the tokens that it was allowed last, how many were left then. */
+  #block = 0;
   #isTelling = false;
 
   constructor(around: Around) {
@@ -59,12 +72,32 @@ export class GateReports {
   dueAt(run: LoadedRun): number | undefined {
     if (this.#isTelling) return undefined;
     const demand = wanted(run);
-    const { at, demand: told } = this.#last;
-    const begins = demand > 0 && told === 0;
-    const grows = demand > told && demand > shareOf(run.state);
-    const isOver = demand === 0 && told > 0;
-    if (begins || grows || isOver) return at + runReportAtOnceMs;
-    return demand > 0 ? at + runReportEveryMs : undefined;
+    const { at, demand: told, seq, isBusy: wasBusy } = this.#last;
+    const { state } = run;
+    const begins = (demand > 0 && told === 0) || (isBusy(run) && !wasBusy);
+    const grows = demand > told && demand > shareOf(state);
+    const isOver = (demand === 0 && told > 0) || (isRunEnded(state) && wasBusy);
+    if (begins || grows || isOver || this.#needsTokens(run)) return at + runReportAtOnceMs;
+    if (state.header.quota) return at + quotaAskEveryMs;
+    if (demand > 0) return at + runReportEveryMs;
+    return state.header.seq === seq ? undefined : Math.max(at, state.header.createdAt) + runReportIdleMs;
+  }
+
+  /** Half of what it was given is used up. */
+  #needsTokens(run: LoadedRun): boolean {
+    const { allowed } = run.state;
+    return allowed < Number.POSITIVE_INFINITY && isBusy(run) && allowed - spentTokens(run.state) <= this.#block / 2;
+  }
+
+  /** All of its tokens are of today, and used here. */
+  #isFresh({ state, store }: LoadedRun, now: number): boolean {
+    return dayOf(state.header.createdAt) === dayOf(now) && store.meta(importedEventsName) === undefined;
+  }
+
+  /** Reports at once, whatever was told before: something may be otherwise at the gate. */
+  anew(run: LoadedRun | undefined): void {
+    this.#last = { ...this.#last, at: Number.NEGATIVE_INFINITY, seq: 0 };
+    if (run) this.tell(run);
   }
 
   /** Of another run, or none. */
@@ -72,7 +105,7 @@ export class GateReports {
     this.#use = noUse;
     this.#counted = undefined;
     this.#most = 0;
-    this.#last = { at: Number.NEGATIVE_INFINITY, demand: 0 };
+    this.#last = nothingTold;
   }
 
   #count({ state }: LoadedRun, now: number): void {
@@ -88,8 +121,12 @@ export class GateReports {
   async #report(run: LoadedRun, now: number): Promise<void> {
     const demand = wanted(run) > 0 ? this.#most : 0;
     this.#most = 0;
-    this.#last = { at: now, demand };
-    const report: RunReport = { tenant: run.tenant, run: run.id, demand, use: this.#use };
+    this.#last = { at: now, demand, seq: run.state.header.seq, isBusy: isBusy(run) };
+    const report: RunReport = {
+      ...{ tenant: run.tenant, run: run.id, demand, use: this.#use },
+      tokens: { spent: spentTokens(run.state), isFresh: this.#isFresh(run, now), wants: wantsTokens(run) },
+      bytes: this.#around.bytes(),
+    };
     const terms = await within(runReportWaitMs, this.#around.report(report)).catch((error: unknown) => {
       console.warn("the gate is away", { run: run.id, error: String(error) });
     });
@@ -105,10 +142,17 @@ export class GateReports {
     this.#around.arm();
   }
 
-  #take(run: LoadedRun, demand: number, { seats, why }: RunTerms): void {
+  #take(run: LoadedRun, demand: number, { seats, why, tokens, full }: RunTerms): void {
     const { state } = run;
     if (isRunEnded(state)) return;
     const before = shareOf(state);
+    const wasDry = !mayUseTokens(state);
+    state.allowed = tokens?.allowed ?? Number.POSITIVE_INFINITY;
+    this.#block = Math.max(0, state.allowed - spentTokens(state));
+    state.full = full;
+    const quota = quotaEvent(state, tokens);
+    if (quota) this.#around.log(quota);
+    else if (wasDry && mayUseTokens(state)) this.#around.log(undefined);
     // Where it begins anew it is as a new run is.
     state.isUntold = demand === 0;
     state.told = demand === 0 ? undefined : { seats, why };
@@ -126,5 +170,11 @@ export class GateReports {
     if (shareOf(state) > before) this.#around.log(share && shareTold(state, share));
   }
 }
+
+const nothingTold = { at: Number.NEGATIVE_INFINITY, demand: 0, seq: 0, isBusy: false };
+
+/** It has something to do, in whatever pool. */
+const isBusy = ({ state }: LoadedRun): boolean => state.header.status === "active" && state.liveCount() > 0;
+const wantsTokens = (run: LoadedRun): boolean => isBusy(run) || run.state.header.quota !== undefined;
 
 const wanted = ({ state }: LoadedRun): number => (isRunEnded(state) ? 0 : seatsWanted(state));

@@ -9,9 +9,9 @@ import type { ToolRun } from "./tool-calls.ts";
 
 export const ok = <T>(value: T): Reply<T> => ({ ok: true, value });
 
-export const refuse = ({ code, detail }: Refusal): Reply<never> => ({
+export const refuse = ({ code, detail, retryAfterS }: Refusal): Reply<never> => ({
   ok: false,
-  fault: { code, ...(detail && { detail }) },
+  fault: { code, ...(detail && { detail }), ...(retryAfterS !== undefined && { retryAfterS }) },
 });
 
 /** A name that is neither a tool of Heddle's nor one that the run declares. */

@@ -15,6 +15,7 @@ import { base32 } from "../../ids.ts";
 import { indexSettledMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
 import type { Compiled } from "../../rules/parse.ts";
 import { startableIn } from "../../scheduler/attempts.ts";
+import { settleBudget } from "../../scheduler/budget.ts";
 import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
 import { nextCall, urlPool } from "../../scheduler/remote-calls.ts";
@@ -131,11 +132,13 @@ export class RunShell {
       log: (event) => {
         this.command((step) => {
           if (event) step.emit(event);
+          settleBudget(step);
           return { ok: true, value: null };
         });
       },
       owe: (event) => this.#owed.set("seat_target", event && (() => event)),
       arm: () => this.arm(),
+      bytes: () => this.sql.databaseSize,
     });
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
@@ -376,6 +379,12 @@ export class RunShell {
   /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
   announceAnew(): void {
     this.#announcements.anew();
+    this.askGate();
+  }
+
+  /** A quota may have been raised. */
+  askGate(): void {
+    if (this.#run && !isRunEnded(this.#run.state)) this.#reports.anew(this.#run);
   }
 
   announcedEmpty(asked: { readonly pool: string } & LeaseWishes): void {

@@ -4,6 +4,7 @@
  */
 
 import { valueAt } from "../../context/references.ts";
+import { fullText } from "../../contract/full-text.ts";
 import type { RemoteTool } from "../../contract/remote-tools.ts";
 import { argumentsObject, isToolName, parseToolArguments, type ToolCallParsed } from "../../contract/tools.ts";
 import { fitsUtf8 } from "../../contract/utf8.ts";
@@ -82,6 +83,7 @@ export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string
   if ("blocking" in call) return block(step, run, caller, call.blocking);
   switch (call.tool) {
     case "create_task":
+      if (run.state.full) return toolError("quota_exceeded", fullText(run.state.full));
       return createFromCall(step, run, caller, call);
     case "await_tasks":
       return awaitTasks(step, run, caller, call);

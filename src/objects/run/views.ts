@@ -62,6 +62,7 @@ export function runView(run: LoadedRun, seatTarget: number, now: number): RunVie
     root: header.root > 0 ? run.taskId(header.root) : null,
     counts: { ...header.counts },
     seats: { open: run.state.working, target: seatTarget, ...boundOf(run.state) },
+    quota: header.quota ?? null,
     limits: limitsView(header.limits),
     tools: Array.from(run.tools.values(), remoteToolView),
     redact: run.redact,

@@ -34,13 +34,15 @@ const rowOf = <Row extends { readonly scopes: string }>(row: Row): Omit<Row, "sc
 export type FoundKey = Pick<KeyRow, "id" | "scopes" | "expires_at" | "last_used_at"> & {
   readonly tenant: string;
   readonly quotas: Quotas;
+  /** Of the tenant. */
+  readonly stored_bytes: number;
 };
 
 /** Whom a key belongs to and what it may do; undefined when it is unknown or revoked. Whether it has expired is not looked at. */
 export async function findKey(db: D1Database, hash: string): Promise<FoundKey | undefined> {
   const row = await db
     .prepare(
-      `SELECT api_keys.id, tenant, scopes, expires_at, last_used_at, quotas
+      `SELECT api_keys.id, tenant, scopes, expires_at, last_used_at, quotas, stored_bytes
        FROM api_keys JOIN tenants ON tenants.id = tenant WHERE hash = ? AND revoked_at IS NULL`,
     )
     .bind(hash)

@@ -97,6 +97,13 @@ export async function listRuns(
   return results;
 }
 
+/** Those that its quota of runs counts. */
+export async function countLiveRuns(db: D1Database, tenant: string): Promise<number> {
+  const sql = "SELECT COUNT(*) AS n FROM runs WHERE tenant = ? AND ended_at IS NULL";
+  const row = await db.prepare(sql).bind(tenant).first<{ n: number }>();
+  return row?.n ?? 0;
+}
+
 /** Of one tenant, whatever their status. */
 export async function countRuns(db: D1Database, tenant: string): Promise<number> {
   const row = await db.prepare("SELECT COUNT(*) AS n FROM runs WHERE tenant = ?").bind(tenant).first<{ n: number }>();

@@ -30,6 +30,20 @@ export const findTenant = (db: D1Database, id: string): Promise<TenantRow | null
 export const setQuotas = (db: D1Database, tenant: string, quotas: Quotas): D1PreparedStatement =>
   db.prepare("UPDATE tenants SET quotas = ? WHERE id = ?").bind(JSON.stringify(quotas), tenant);
 
+/** Those of a tenant; of one that is not there, none. */
+export async function quotasOf(db: D1Database, tenant: string): Promise<Quotas> {
+  const row = await db
+    .prepare("SELECT quotas FROM tenants WHERE id = ?")
+    .bind(tenant)
+    .first<{ quotas: string | null }>();
+  return JSON.parse(row?.quotas ?? "{}") as Quotas;
+}
+
+/** What its runs have stored. */
+export async function setStoredBytes(db: D1Database, tenant: string, bytes: number): Promise<void> {
+  await db.prepare("UPDATE tenants SET stored_bytes = ? WHERE id = ?").bind(bytes, tenant).run();
+}
+
 /** Tenants that are not deleted yet, oldest first, that follow `after`. */
 export async function listTenants(
   db: D1Database,

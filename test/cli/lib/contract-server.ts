@@ -267,6 +267,7 @@ export class RunServer extends TestServer {
     expires_at: null as number | null,
     counts: { waiting: 0, ready: 0, running: 0, parked: 0, succeeded: 2, failed: 1, cancelled: 0, skipped: 0 },
     seats: { open: 1, target: 2, most: 4, bound_by: "limits" },
+    quota: null,
     limits: { workers: 16, tokens: null as number | null },
     usage: { ...usage, tokens: 150 },
     cost: 0.25 as number | null,

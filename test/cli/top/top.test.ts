@@ -28,6 +28,7 @@ const runWith = (more: Partial<RunView> = {}): RunView =>
     reason: null,
     counts,
     seats: { open: 0, target: 0, most: 16, bound_by: "limits" },
+    quota: null,
     limits,
     usage,
     cost: 0,

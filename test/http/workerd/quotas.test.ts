@@ -67,3 +67,61 @@ test("they are set whole, by the operator alone, and each time is in the log", a
     .all();
   expect(results.map(({ detail }) => detail)).toEqual(['{"runs":1,"seats":2}', "{}"]);
 });
+
+test("tokens a day: the run pauses when they are used up, says until when, and goes on by itself when there are more", async () => {
+  const { tenant, key } = await bounded({ tokens_per_day: 5000 });
+  const { id } = (await create(key, { limits: { pools: ["shell"] } })).body;
+  const tasks = [1, 2, 3].map(() => ({ instructions: "x", pool: "shell" }));
+  await send("POST", `/v1/runs/${id}/tasks`, { json: { tasks }, key });
+  const view = async () => (await send("GET", `/v1/runs/${id}`, { key })).body;
+  const lease = async () =>
+    (await send("POST", "/v1/pools/shell/leases", { json: { worker: "w", wait_ms: 500 }, key })).body.leases[0];
+  const used = async () => (await send("GET", "/v1/quotas", { key })).body;
+  // A gate that was never asked knows of no quota yet.
+  await expect.poll(async () => (await used()).used.tokens_today, { timeout: 10_000 }).toBe(0);
+  const usage = { input_tokens: 5900, output_tokens: 100 };
+  await send("POST", `/v1/leases/${(await lease()).id}/complete`, { json: { result: 1, usage }, key: "none" });
+  await expect.poll(async () => (await view()).reason, { timeout: 10_000 }).toBe("quota");
+  const until = new Date().setUTCHours(24, 0, 0, 0);
+  expect((await view()).quota).toEqual({ name: "tokens_per_day", limit: 5000, until });
+  expect(await lease()).toBeUndefined();
+  const refused = await send("POST", `/v1/runs/${id}/resume`, { json: {}, key });
+  expect(refused.body).toMatchObject({
+    code: "quota_exceeded",
+    detail: expect.stringContaining("tokens_per_day: 5000"),
+  });
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+  expect(await used()).toMatchObject({ quotas: { tokens_per_day: 5000 }, used: { runs: 1, tokens_today: 6000 } });
+
+  await send("PUT", `/admin/tenants/${tenant}/quotas`, { json: { tokens_per_day: 9000 } });
+  await send("POST", `/v1/runs/${id}/resume`, { json: {}, key });
+  await expect.poll(async () => (await view()).status, { timeout: 10_000 }).toBe("active");
+  expect(await lease()).toBeDefined();
+});
+
+test("storage: new runs, contexts and tasks are refused with the quota's name, until something is deleted", async () => {
+  const { key } = await bounded({ storage_bytes: 100_000 });
+  const { id, snapshot } = (await create(key)).body;
+  const messages = [{ role: "user", content: "x".repeat(300_000) }];
+  const append = () => send("POST", `/v1/runs/${id}/context`, { json: { after: snapshot, messages }, key });
+  expect((await append()).status).toBe(200);
+  const post = () =>
+    send("POST", `/v1/runs/${id}/tasks`, { json: { tasks: [{ instructions: "x", pool: "hosted" }] }, key });
+  // It says how much it has with its first task.
+  expect((await post()).status).toBe(201);
+  await expect.poll(async () => (await create(key)).status, { timeout: 10_000 }).toBe(429);
+  for (const refused of [await create(key), await append(), await post()]) {
+    expect(refused.body).toMatchObject({
+      code: "quota_exceeded",
+      detail: expect.stringContaining("storage_bytes: 100000"),
+    });
+    expect(refused.headers.get("retry-after")).toBeNull();
+  }
+  expect((await send("GET", "/v1/quotas", { key })).body.used.stored_bytes).toBeGreaterThan(300_000);
+  // An agent is told so, too, as it is told of anything.
+  const call = { arguments: { instructions: "x" } };
+  const told = await send("POST", `/v1/runs/${id}/tools/create_task`, { json: call, key });
+  expect(told).toMatchObject({ status: 200, body: { error: { code: "quota_exceeded" } } });
+  await send("DELETE", `/v1/runs/${id}`, { key });
+  await expect.poll(async () => (await create(key)).status, { timeout: 10_000 }).toBe(201);
+});

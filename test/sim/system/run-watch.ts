@@ -44,6 +44,7 @@ export class RunWatch {
   /** As its findings have it. */
   deadSeatsTold = 0;
   readonly types: string[] = [];
+  quotaPauses = 0;
   /** What was spent and reserved when the budget changed last. */
   #promised = 0;
   #flushes = 0;
@@ -84,12 +85,13 @@ export class RunWatch {
     this.#variables.add({ seq, event, causes, body });
     this.uses.add(this.state, seq, at, { ...event, ...(causes.length > 0 && { causes }) });
     this.types.push(event.type);
+    if (event.type === "run_paused" && event.quota) this.quotaPauses++;
     if (event.type === "finding" && event.kind === "dead_letter")
       this.deadSeatsTold += Number.parseInt(event.message, 10);
     if (event.type === "task_started" && (header.status !== "active" || this.state.working >= this.state.workers))
       throw new Error(`[O4] a lease too many, at event ${seq}`);
     if (event.type === "task_started" && event.hosted && header.share && this.state.hosted >= header.share.seats)
-      throw new Error(`[E1] a seat more than the run's share, at event ${seq}`);
+      throw new Error(`[K1] a seat more than the run's share, at event ${seq}`);
     if (event.type === "task_started") this.#checkRoom(seq, event.task);
     if (at < header.changedAt) throw new Error(`[L1] event ${seq} is older than the one before it`);
     apply(this.state, event, seq, at);

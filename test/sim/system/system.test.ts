@@ -78,15 +78,18 @@ describe("the whole system in a world of faults", () => {
   test(`keeps its rules and heals in ${count} worlds`, { timeout: count * worldMs }, async () => {
     const events = new Set<string>();
     const faults = new Set<string>();
+    let quotaPauses = 0;
     let deadSeats = 0;
     for (let seed = 1; seed <= count; seed++) {
       const world = await run(seed);
       for (const type of world.eventTypes) events.add(type);
       for (const kind of world.faults.keys()) faults.add(kind);
       deadSeats += world.deadSeatsTold;
+      quotaPauses += world.quotaPauses;
     }
     expect(hard.filter((type) => !events.has(type))).toEqual([]);
     expect(deadSeats).toBeGreaterThan(0);
+    expect(quotaPauses).toBeGreaterThan(0);
     expect([...faults].sort()).toMatchInlineSnapshot(`
       [
         "brokenBatch",

@@ -15,7 +15,7 @@ import { runIdOf } from "../../../src/ids.ts";
 import { meterRuns } from "../../../src/meter-runs.ts";
 import { takeDeadLetters } from "../../../src/objects/dead-letters.ts";
 import { DeploymentGate } from "../../../src/objects/deployment-gate.ts";
-import { runStub } from "../../../src/objects/env.ts";
+import { gateStub, runStub } from "../../../src/objects/env.ts";
 import { RunScheduler } from "../../../src/objects/run-scheduler.ts";
 import { SharedVariable } from "../../../src/objects/shared-variable.ts";
 import { sweepRuns } from "../../../src/objects/sweep/sweep.ts";
@@ -95,6 +95,8 @@ export class World {
     };
     // In half of the worlds there are fewer seats than runs could use, down to fewer than runs.
     this.#cloud = new Cloud(around, classes, seed % 2 === 0 ? { HEDDLE_SEATS: `${1 + (seed % 3)}` } : {});
+    // In a sixth the tenant's day has fewer tokens than its runs want.
+    if (seed % 6 === 5) this.#setQuotas(JSON.stringify({ tokens_per_day: 5000 * (1 + (seed % 5)) }));
     this.#model = new FakeModel(this.#random, this.#ledger, this.#faults);
   }
 
@@ -113,6 +115,10 @@ export class World {
 
   get deadSeatsTold(): number {
     return [...this.#watches.values()].reduce((sum, { deadSeatsTold }) => sum + deadSeatsTold, 0);
+  }
+
+  get quotaPauses(): number {
+    return [...this.#watches.values()].reduce((sum, { quotaPauses }) => sum + quotaPauses, 0);
   }
 
   get acknowledged(): number {
@@ -147,6 +153,11 @@ export class World {
   /** What the objects report to the operator's log. */
   #logged(what: readonly unknown[]): void {
     this.#note(`log: ${what.map((one) => (one instanceof Error ? `${one.message}` : JSON.stringify(one))).join(" ")}`);
+  }
+
+  #setQuotas(quotas: string): void {
+    const row = `VALUES ('${tenant}', 'them', 0, '${quotas}')`;
+    this.#cloud.index.rows(`INSERT OR REPLACE INTO tenants (id, name, created_at, quotas) ${row}`);
   }
 
   // ---- who takes part ----------------------------------------------------------------------------------------------------
@@ -318,6 +329,8 @@ export class World {
     const ended = new Set<string>();
     const isCreated = await this.#until(healMs, () => this.#plans.every((plan) => plan.isCreated));
     const plans = this.#plans.filter((plan) => !plan.isToGo);
+    this.#setQuotas("{}");
+    operator.run(() => gateStub(this.#cloud.env, tenant).quotasChanged()).catch((error) => this.#fail(error));
     if (!isCreated) throw new Error("[liveness] a run was never created");
     // What they still do, a budget that is too small above all, comes before what the operator does.
     if (!(await this.#until(healMs, () => this.#clients.every((client) => client.isDone))))

@@ -1,0 +1,161 @@
+/**
+ * What a tenant may use at most, as its gate sees to it: tokens a day, handed out to runs in blocks (allowances.ts), and the bytes that its
+ * runs have stored.
+ *
+ * W1. What is handed out is stored before a run hears of it. Without a quota of tokens nothing of them is stored.
+ * W2. Quotas are D1's; the gate reads them again every `quotasKnownMs`, and at once when the operator has changed them. While D1 is away
+ *     those hold that were known; a gate that knows none yet lets its runs go on.
+ * W3. The sum of bytes is D1's as well, for the door, some seconds late.
+ */
+
+import type { Quotas } from "../contract/admin-requests.ts";
+import { dayOf, TokenLedger, type TokenTerms } from "../fairness/allowances.ts";
+import { quotasKnownMs, storedStepBytes, storedToldEveryMs } from "../limits.ts";
+import { quotasOf, setStoredBytes } from "../storage/d1/tenants.ts";
+import type { QuotasUsed, RunReport, RunTerms } from "./gate-rpc.ts";
+
+interface Around {
+  readonly db: () => D1Database;
+  readonly sql: () => SqlStorage;
+  readonly waitUntil: (work: Promise<unknown>) => void;
+}
+
+export class TenantQuotas {
+  readonly #around: Around;
+  #quotas: Quotas = {};
+  #readAt = Number.NEGATIVE_INFINITY;
+  #reading: Promise<void> | undefined;
+  #ledger: TokenLedger | undefined;
+  #stored: Map<string, number> | undefined;
+  #sum = 0;
+  #told = { at: Number.NEGATIVE_INFINITY, bytes: -1 };
+
+  constructor(around: Around) {
+    this.#around = around;
+  }
+
+  /** As last known. */
+  get quotas(): Quotas {
+    return this.#quotas;
+  }
+
+  /** The operator has changed them. */
+  changed(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
+  }
+
+  async report({ tenant, run, tokens, bytes }: RunReport): Promise<Pick<RunTerms, "tokens" | "full">> {
+    await this.#read(tenant);
+    const now = Date.now();
+    this.#store(tenant, run, bytes, now);
+    const { tokens_per_day: perDay, storage_bytes: limit } = this.#quotas;
+    const isFull = limit !== undefined && this.#sum >= limit;
+    return {
+      ...(perDay !== undefined && { tokens: this.#allow(run, tokens, perDay, now) }),
+      ...(isFull && { full: { limit, stored: this.#sum } }),
+    };
+  }
+
+  used(now: number): Omit<QuotasUsed, "seats"> {
+    this.#load();
+    const isCounted = this.#quotas.tokens_per_day !== undefined;
+    return { tokensToday: isCounted ? this.#tokens().spentToday(now) : null, storedBytes: this.#sum };
+  }
+
+  /** The run is deleted. */
+  forget(tenant: string, run: string): void {
+    const stored = this.#load();
+    const sql = this.#around.sql();
+    sql.exec("DELETE FROM stored WHERE run = ?", run);
+    sql.exec("DELETE FROM allowances WHERE run = ?", run);
+    this.#tokens().forget(run);
+    this.#sum -= stored.get(run) ?? 0;
+    stored.delete(run);
+    if (tenant) this.#tell(tenant, Date.now(), true);
+  }
+
+  /** The tenant is deleted. */
+  clear(): void {
+    this.#ledger = undefined;
+    this.#stored = undefined;
+    this.#sum = 0;
+    this.#quotas = {};
+    this.changed();
+  }
+
+  async #read(tenant: string): Promise<void> {
+    if (Date.now() - this.#readAt < quotasKnownMs) return;
+    this.#reading ??= quotasOf(this.#around.db(), tenant)
+      .then(
+        (quotas) => {
+          this.#quotas = quotas;
+          this.#readAt = Date.now();
+        },
+        (error: unknown) => console.warn("quotas were not read", { tenant, error: String(error) }),
+      )
+      .finally(() => {
+        this.#reading = undefined;
+      });
+    await this.#reading;
+  }
+
+  #allow(run: string, report: RunReport["tokens"], perDay: number, now: number): TokenTerms {
+    const ledger = this.#tokens();
+    const [account, day] = [ledger.account(run), ledger.day];
+    const terms = ledger.report(run, report, perDay, now);
+    const sql = this.#around.sql();
+    const { spent, allowed } = ledger.account(run)!;
+    if (account?.spent !== spent || account.allowed !== allowed)
+      sql.exec("INSERT OR REPLACE INTO allowances(run, spent, allowed) VALUES(?, ?, ?)", run, spent, allowed);
+    if (day !== ledger.day && JSON.stringify(day) !== JSON.stringify(ledger.day))
+      sql.exec("INSERT OR REPLACE INTO meta(name, value) VALUES('tokens_of_day', ?)", JSON.stringify(ledger.day));
+    return terms;
+  }
+
+  #tokens(): TokenLedger {
+    if (this.#ledger) return this.#ledger;
+    const sql = this.#around.sql();
+    const [row] = sql.exec<{ value: string }>("SELECT value FROM meta WHERE name = 'tokens_of_day'").toArray();
+    const accounts = sql
+      .exec<{ run: string; spent: number; allowed: number }>("SELECT run, spent, allowed FROM allowances")
+      .toArray();
+    this.#ledger = new TokenLedger(
+      row ? JSON.parse(row.value) : { day: dayOf(Date.now()), spent: 0 },
+      accounts.map(({ run, ...account }) => [run, account] as const),
+    );
+    return this.#ledger;
+  }
+
+  #load(): Map<string, number> {
+    if (this.#stored) return this.#stored;
+    const rows = this.#around.sql().exec<{ run: string; bytes: number }>("SELECT run, bytes FROM stored").toArray();
+    this.#stored = new Map(rows.map(({ run, bytes }) => [run, bytes]));
+    this.#sum = rows.reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.#stored;
+  }
+
+  #store(tenant: string, run: string, bytes: number, now: number): void {
+    const stored = this.#load();
+    const known = stored.get(run);
+    if (known !== undefined && Math.abs(bytes - known) < storedStepBytes) return;
+    this.#around.sql().exec("INSERT OR REPLACE INTO stored(run, bytes) VALUES(?, ?)", run, bytes);
+    stored.set(run, bytes);
+    const limit = this.#quotas.storage_bytes ?? Number.POSITIVE_INFINITY;
+    const wasFull = this.#sum >= limit;
+    this.#sum += bytes - (known ?? 0);
+    this.#tell(tenant, now, wasFull !== this.#sum >= limit);
+  }
+
+  /** D1, for the door (W3). */
+  #tell(tenant: string, now: number, atOnce: boolean): void {
+    if (this.#sum === this.#told.bytes || (!atOnce && now - this.#told.at < storedToldEveryMs)) return;
+    const bytes = this.#sum;
+    this.#told = { at: now, bytes };
+    const told = setStoredBytes(this.#around.db(), tenant, bytes).catch((error: unknown) => {
+      // With the next change.
+      this.#told = { at: Number.NEGATIVE_INFINITY, bytes: -1 };
+      console.warn("stored bytes were not told", { tenant, error: String(error) });
+    });
+    this.#around.waitUntil(told);
+  }
+}
