@@ -235,6 +235,8 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.status = event.status;
       header.reason = event.reason ?? "";
       header.endedAt = at;
+      // It waits for nothing any more.
+      delete header.quota;
       return;
     case "run_reopened":
       if (header.endedAt > 0) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { nextReady, startableIn } from "../../src/scheduler/attempts.ts";
 import { type AllowedTokens, quotaEvent } from "../../src/scheduler/quotas.ts";
-import { pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
+import { cancelRun, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
 import { Run } from "./run.ts";
 
 const tell = (run: Run, tokens: AllowedTokens | undefined) => {
@@ -52,5 +52,13 @@ describe("a quota of tokens", () => {
     tell(run, { allowed: 500, limit: 500 });
     expect(status(run)[0]).toBe("paused");
     expect(run.step((step) => resumeRun(step))).toBeUndefined();
+  });
+
+  test("[Q2] is nothing that a run which has ended meanwhile waits for", () => {
+    const run = new Run();
+    run.post({});
+    tell(run, { allowed: 0, limit: 100, until: run.now + 90_000 });
+    run.step((step) => cancelRun(step, "enough"));
+    expect(status(run)).toEqual(["cancelled", "enough", undefined]);
   });
 });

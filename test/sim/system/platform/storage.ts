@@ -68,7 +68,13 @@ export class Storage {
       this.#wrote(watcher);
       return cursor([]);
     };
-    return { exec } as unknown as SqlStorage;
+    const size = () => this.rows("SELECT page_count * page_size AS size FROM pragma_page_count, pragma_page_size");
+    return {
+      exec,
+      get databaseSize() {
+        return size()[0]!.size as number;
+      },
+    } as unknown as SqlStorage;
   }
 
   transaction<T>(work: () => T): T {
