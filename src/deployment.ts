@@ -3,7 +3,9 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { modelSourceOf } from "./agent/providers.ts";
 import { serveSeat } from "./agent/seat.ts";
+import { billUsage } from "./billing/push.ts";
 import { pushTrace } from "./collector/push.ts";
+import { parseBilling } from "./contract/billing.ts";
 import { parseCollector } from "./contract/collector.ts";
 import { faults } from "./errors/faults.ts";
 import { createApp } from "./http/app.ts";
@@ -73,6 +75,11 @@ export function deployment(options: AppOptions = {}) {
       await sweepRuns(env);
       // What has been used first: what is deleted afterwards needs not wait for it.
       await quietly("usage", () => meterRuns(env.DB, ({ tenant, id }) => runStub(env, tenant, id).meter()));
+      await quietly("billing", async () => {
+        const found = parseBilling(env);
+        if (!found.ok) throw new Error(found.message);
+        await billUsage(env.DB, found.billing);
+      });
       await quietly("retention", () => expireRuns(env));
       await quietly("tenants", () => sweepTenants(env));
     },

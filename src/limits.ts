@@ -819,3 +819,24 @@ export const clockSkewMs = 5 * second;
 export const nodeMajorMin = 18;
 /** Where its output is no terminal, progress is a line at most this often: it is read later, if at all. */
 export const plainProgressEveryMs = 2 * second;
+
+/** Billing: an hour becomes events when it has been over for so long, since most of its usage is metered by then. */
+export const billingSettleMs = 5 * minute;
+/** Hours of tenants that one pass makes events of, each one transaction, and events that it sends. */
+export const billingHoursPerPass = 200;
+export const billingEventsPerPass = 500;
+/** Sent side by side, as one batch between two writes to D1: an invocation has 6 connections. */
+export const billingEventsAtOnce = 5;
+export const billingPassMs = 20 * second;
+/** A client waits so much longer for a pass that it asks for: runs are metered before. */
+export const billingPushWaitMs = 60 * second;
+export const billingAnswerMs = 10 * second;
+export const billingAnswerBytesMax = 16 * KiB;
+/** A batch that was taken to be sent and of which nothing is known since, as after a crash, is sent again after this. */
+export const billingClaimMs = 60 * second;
+export const billingRetryMsMin = 30 * second;
+export const billingRetryMsMax = 1 * hour;
+/** Providers know a repeated identifier for a day at least: what may have been taken is not sent again by itself after this. */
+export const billingDoubtMs = 23 * hour;
+/** Of a provider's id of a customer. */
+export const customerCharsMax = 255;

@@ -39,7 +39,7 @@ const silentMs = 30_000;
 
 /** Variables of the caller's environment that the worker gets. */
 const passedOn =
-  /^(ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|ANTHROPIC_MODEL|OPENAI_API_KEY|OPENAI_BASE_URL|OPENAI_MODEL|HEDDLE_PRICES|HEDDLE_RULES|HEDDLE_CREDENTIALS_KEY_OLD|HEDDLE_RETENTION_DAYS|HEDDLE_SEATS|OTEL_EXPORTER_OTLP_(?:TRACES_)?(?:ENDPOINT|HEADERS)|HEDDLE_MODEL\w*|SEATS)$/;
+  /^(ANTHROPIC_API_KEY|ANTHROPIC_BASE_URL|ANTHROPIC_MODEL|OPENAI_API_KEY|OPENAI_BASE_URL|OPENAI_MODEL|HEDDLE_PRICES|HEDDLE_RULES|HEDDLE_CREDENTIALS_KEY_OLD|HEDDLE_RETENTION_DAYS|HEDDLE_SEATS|HEDDLE_BILLING_(?:KEY|URL|METERS)|OTEL_EXPORTER_OTLP_(?:TRACES_)?(?:ENDPOINT|HEADERS)|HEDDLE_MODEL\w*|SEATS)$/;
 
 /**
  * Starts a server and resolves when `GET /health` answers 200.
@@ -182,7 +182,7 @@ class Server {
         return;
       }
       // What waiting can't mend is said at once.
-      if (/HEDDLE_(PRICES|RULES|RETENTION_DAYS|SEATS)|OTEL_/.test(health?.text ?? "")) {
+      if (/HEDDLE_(PRICES|RULES|RETENTION_DAYS|SEATS|BILLING_\w+)|OTEL_/.test(health?.text ?? "")) {
         await this.#stop();
         throw new StopError(JSON.parse(health.text).detail);
       }

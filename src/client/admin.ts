@@ -1,7 +1,8 @@
 /** The operator's part of Heddle's HTTP API, with the operator's secret: tenants, their keys and credentials, the audit log. */
 
+import type { BillingPushView, BillingRequest, BillingView, EventState, MeterEventsPage } from "../contract/billing.ts";
 import type { Quotas } from "../contract/tenant-shapes.ts";
-import { tenantDeletionWaitMs } from "../limits.ts";
+import { billingPushWaitMs, tenantDeletionWaitMs } from "../limits.ts";
 import type {
   AuditPage,
   CreatedKey,
@@ -13,8 +14,9 @@ import type {
   Tenant,
   TenantRules,
   TenantsPage,
+  UsagePage,
 } from "./replies.ts";
-import type { AuditQuery, KeyRequest, PageQuery, ProviderRequest, RotateRequest } from "./requests.ts";
+import type { AuditQuery, KeyRequest, PageQuery, ProviderRequest, RotateRequest, UsageQuery } from "./requests.ts";
 import { type CallOptions, Transport } from "./transport.ts";
 
 /** The operator's calls, with the operator's secret. */
@@ -96,6 +98,44 @@ export class HeddleAdmin {
   /** What was done, oldest first. */
   audit(query: AuditQuery = {}, options: CallOptions = {}): Promise<AuditPage> {
     return this.#get("/admin/audit", { ...query }, options);
+  }
+
+  /** What a tenant has used, or, without one, all of them. */
+  usage(query: UsageQuery & { readonly tenant?: string } = {}, options: CallOptions = {}): Promise<UsagePage> {
+    const { tenant, ...asked } = query;
+    return this.#get(tenant === undefined ? "/admin/usage" : `${of(tenant)}/usage`, { ...asked }, options);
+  }
+
+  /** To whom at the billing provider a tenant's usage is billed, and how far it is. */
+  billing(tenant: string, options: CallOptions = {}): Promise<BillingView> {
+    return this.#get(`${of(tenant)}/billing`, {}, options);
+  }
+  setBilling(tenant: string, body: BillingRequest, options: CallOptions = {}): Promise<BillingView> {
+    return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/billing`, body });
+  }
+  async removeBilling(tenant: string, options: CallOptions = {}): Promise<void> {
+    await this.#delete(`${of(tenant)}/billing`, options);
+  }
+  /** Meter events as the provider takes them, oldest first, and what became of each. */
+  billingEvents(
+    query: PageQuery & { readonly tenant?: string; readonly state?: EventState } = {},
+    options: CallOptions = {},
+  ): Promise<MeterEventsPage> {
+    return this.#get("/admin/billing/events", { ...query }, options);
+  }
+  /** One pass now; `open_hours`: of what was used in the present hour, too. */
+  pushBilling(body: { readonly open_hours?: boolean } = {}, options: CallOptions = {}): Promise<BillingPushView> {
+    return this.#transport.json({
+      ...options,
+      method: "POST",
+      path: "/admin/billing/push",
+      body,
+      waitMs: billingPushWaitMs,
+    });
+  }
+  /** Events that the provider refused are to be sent again. */
+  retryBilling(body: { readonly tenant?: string } = {}, options: CallOptions = {}): Promise<{ retried: number }> {
+    return this.#post("/admin/billing/retry", body, options);
   }
 
   #get<Reply>(path: string, query: Record<string, string | number | undefined>, options: CallOptions): Promise<Reply> {

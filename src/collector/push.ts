@@ -12,6 +12,7 @@
  */
 
 import { safeText } from "../agent/models/faults.ts";
+import { beginningOf } from "../body-text.ts";
 import type { Collector } from "../contract/collector.ts";
 import { ownerIdOf, type RunId } from "../ids.ts";
 import {
@@ -153,23 +154,9 @@ class Push {
         redirect: "manual",
         signal: AbortSignal.timeout(traceAnswerMs),
       });
-      return meaningOf(response, await beginningOf(response), secrets);
+      return meaningOf(response, await beginningOf(response, traceAnswerBytesMax), secrets);
     } catch (error) {
       return { kind: "later", why: safeText(`it could not be reached: ${String(error)}`, secrets) };
     }
   }
-}
-
-/** The body's text, as far as it is of interest. */
-async function beginningOf(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  const reader = response.body?.getReader();
-  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
-    text += decoder.decode(part.value, { stream: true });
-    if (text.length < traceAnswerBytesMax) continue;
-    await reader?.cancel();
-    break;
-  }
-  return text.trim();
 }

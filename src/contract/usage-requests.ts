@@ -7,7 +7,7 @@ import { pageQuery } from "./paging.ts";
 const hourMs = 3_600_000;
 
 /** A day (2026-11-26), a time (2026-11-26T10:00:00Z) or epoch ms; whole hours of UTC count. */
-const moment = z
+export const moment = z
   .string()
   .min(1)
   .max(40)
@@ -21,19 +21,27 @@ const usageBy = ["hour", "day", "run", "key", "model", "pool"] as const;
 
 const labelled = /^label:([^"\\]+)$/;
 
-const by = z.string().refine(
-  (text) => {
-    const label = labelled.exec(text)?.[1];
-    return label === undefined ? (usageBy as readonly string[]).includes(text) : label.length <= limits.labelCharsMax;
-  },
-  `expected ${usageBy.join(", ")} or label:NAME`,
-);
+const oneOf = (names: readonly string[]) =>
+  z.string().refine(
+    (text) => {
+      const label = labelled.exec(text)?.[1];
+      return label === undefined ? names.includes(text) : label.length <= limits.labelCharsMax;
+    },
+    `expected ${names.join(", ")} or label:NAME`,
+  );
 
 export const usageQuery = pageQuery.extend({
   from: moment.describe("From this hour on; default: 30 days back.").exactOptional(),
   to: moment.describe("Up to this hour, without it; default: with the present one.").exactOptional(),
-  by: by.default("day").describe("What the sums are told apart by; label:NAME is a label of tasks."),
+  by: oneOf(usageBy).default("day").describe("What the sums are told apart by; label:NAME is a label of tasks."),
   format: z.enum(["json", "csv"]).default("json"),
+});
+
+/** Of all tenants, by the operator. */
+export const allUsageQuery = usageQuery.extend({
+  by: oneOf(["tenant", ...usageBy])
+    .default("tenant")
+    .describe("What the sums are told apart by; label:NAME is a label of tasks."),
 });
 
 /** What sums are told apart by, as `by` of the query says it. */

@@ -2,6 +2,7 @@
 
 import type { Format } from "../context/types.ts";
 import type { Scope } from "../contract/admin-requests.ts";
+import type { BillingVariables } from "../contract/billing.ts";
 import type { CollectorVariables } from "../contract/collector.ts";
 import type { ModelSource } from "../contract/shapes.ts";
 import type { TenantGateRpc } from "../objects/rpc.ts";
@@ -14,7 +15,7 @@ interface Objects<Stub> {
   getByName(name: string): Stub;
 }
 
-export interface HttpEnv extends CollectorVariables {
+export interface HttpEnv extends CollectorVariables, BillingVariables {
   readonly DB: D1Database;
   /** Named `tenant/run`. */
   readonly RUNS: Objects<TakesSockets & SeatRpc>;

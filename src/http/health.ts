@@ -1,5 +1,6 @@
 /** Readiness: 200 only when a run could be created now. */
 
+import { parseBilling } from "../contract/billing.ts";
 import { parseCollector } from "../contract/collector.ts";
 import { deploymentSeats } from "../contract/deployment-seats.ts";
 import { parsePriceList } from "../contract/price-list.ts";
@@ -32,6 +33,8 @@ export const healthRoute = publicRoute(
     if (!collector.ok) throw new Fault("not_ready", collector.message);
     const seats = deploymentSeats(env.HEDDLE_SEATS);
     if (!seats.ok) throw new Fault("not_ready", seats.message);
+    const billing = parseBilling(env);
+    if (!billing.ok) throw new Fault("not_ready", billing.message);
     const rules = compileRules(env.HEDDLE_RULES ?? "");
     if (!rules.ok)
       throw new Fault("not_ready", `HEDDLE_RULES, line ${rules.errors[0]!.line}: ${rules.errors[0]!.message}`);

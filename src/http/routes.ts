@@ -5,6 +5,7 @@ import { actorRoutes } from "./actors.ts";
 import { adminRoutes } from "./admin.ts";
 import { adminKeyRoutes } from "./admin-keys.ts";
 import { auditRoutes } from "./audit.ts";
+import { billingRoutes } from "./billing.ts";
 import { contextRoutes } from "./contexts.ts";
 import { criticalPathRoute } from "./critical-path.ts";
 import { eventRoutes } from "./events.ts";
@@ -52,6 +53,7 @@ export const routes: readonly Route[] = [
   ...providerRoutes,
   ...adminRoutes,
   ...adminKeyRoutes,
+  ...billingRoutes,
   ...auditRoutes,
   sweepRoute,
   aboutRoute,

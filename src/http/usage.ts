@@ -1,16 +1,19 @@
-/** What a tenant has used, from the runs' logs: `GET /v1/usage`. */
+/** What tenants have used, from the runs' logs: a tenant its own, the operator one tenant's or all. */
 
+import type * as z from "zod";
 import { usagePage } from "../contract/responses.ts";
 import type { UsagePage, UsageRowView } from "../contract/shapes.ts";
-import { type UsageBy, usageQuery } from "../contract/usage-requests.ts";
+import { allUsageQuery, type UsageBy, usageQuery } from "../contract/usage-requests.ts";
 import { csvCell } from "../csv.ts";
 import { Fault } from "../errors/fault.ts";
 import { usageDaysDefault, usageDaysMax } from "../limits.ts";
 import { meterRuns } from "../meter-runs.ts";
 import { sumUsage, type UsageDimension, type UsageSums } from "../storage/d1/usage.ts";
+import { requireTenant } from "./admin.ts";
 import { fromBase64url, toBase64url } from "./base64url.ts";
+import type { HttpEnv } from "./env.ts";
 import { runObject } from "./objects.ts";
-import { keyRoute } from "./route.ts";
+import { keyRoute, operatorRoute } from "./route.ts";
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -25,24 +28,51 @@ export const usageRoutes = [
       query: usageQuery,
       answer: { status: 200, schema: usagePage },
     },
-    async ({ env, tenant, query }) => {
-      const now = Date.now();
-      const { to = (Math.floor(now / hourMs) + 1) * hourMs, by, limit, cursor, format } = query;
-      const { from = Math.max(0, Math.floor(to / dayMs - usageDaysDefault) * dayMs) } = query;
-      requireSpan(from, to);
-      const after = cursor === undefined ? undefined : placeOf(cursor);
-      // What is asked for is as of now, as far as one pass gets.
-      const { isComplete } = await meterRuns(env.DB, ({ id }) => runObject(env, tenant, id).meter(), tenant);
-      const range = { from, to, by: dimensionOf(by), limit: limit + 1, ...(after !== undefined && { after }) };
-      const rows = await sumUsage(env.DB, tenant, range);
-      const shown = rows.slice(0, limit);
-      const next = rows.length > limit ? cursorOf(shown.at(-1)!.value) : null;
-      const usage = shown.map((row) => rowView(by, row));
-      if (format === "csv") return csv(by, usage, next);
-      return { from, to, by, complete: isComplete, usage, next_cursor: next } satisfies UsagePage;
+    ({ env, tenant, query }) => page(env, tenant, query),
+  ),
+
+  operatorRoute(
+    {
+      method: "GET",
+      path: "/admin/tenants/:tenant/usage",
+      summary: "What a tenant has used, as the tenant itself is told",
+      query: usageQuery,
+      answer: { status: 200, schema: usagePage },
+    },
+    async ({ env, params: { tenant }, query }) => {
+      await requireTenant(env, tenant);
+      return page(env, tenant, query);
     },
   ),
+
+  operatorRoute(
+    {
+      method: "GET",
+      path: "/admin/usage",
+      summary: "What all tenants have used, by tenant or otherwise",
+      query: allUsageQuery,
+      answer: { status: 200, schema: usagePage },
+    },
+    ({ env, query }) => page(env, undefined, query),
+  ),
 ];
+
+async function page(env: HttpEnv, tenant: string | undefined, query: z.output<typeof usageQuery>) {
+  const now = Date.now();
+  const { to = (Math.floor(now / hourMs) + 1) * hourMs, by, limit, cursor, format } = query;
+  const { from = Math.max(0, Math.floor(to / dayMs - usageDaysDefault) * dayMs) } = query;
+  requireSpan(from, to);
+  const after = cursor === undefined ? undefined : placeOf(cursor);
+  // What is asked for is as of now, as far as one pass gets.
+  const { isComplete } = await meterRuns(env.DB, (run) => runObject(env, run.tenant, run.id).meter(), tenant);
+  const range = { from, to, by: dimensionOf(by), limit: limit + 1, ...(after !== undefined && { after }) };
+  const rows = await sumUsage(env.DB, tenant, range);
+  const shown = rows.slice(0, limit);
+  const next = rows.length > limit ? cursorOf(shown.at(-1)!.value) : null;
+  const usage = shown.map((row) => rowView(by, row));
+  if (format === "csv") return csv(by, usage, next);
+  return { from, to, by, complete: isComplete, usage, next_cursor: next } satisfies UsagePage;
+}
 
 function requireSpan(from: number, to: number): void {
   const wrong = (message: string) => new Fault("validation_failed", `from: ${message}`, [{ path: "from", message }]);

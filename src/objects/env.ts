@@ -1,5 +1,6 @@
 /** The deployment's bindings, as wrangler.toml declares them. */
 
+import type { BillingVariables } from "../contract/billing.ts";
 import type { CollectorVariables } from "../contract/collector.ts";
 import { deploymentRepeats, gateRepeats, persistent, type Repeats, runRepeats } from "../object-calls.ts";
 import { isRead } from "../variables/index.ts";
@@ -8,7 +9,7 @@ import type { RunSchedulerRpc, TenantGateRpc } from "./rpc.ts";
 import type { SeatRpc, SeatTicket } from "./seat-rpc.ts";
 import type { VariableRpc } from "./variable-rpc.ts";
 
-export interface Env extends CollectorVariables {
+export interface Env extends CollectorVariables, BillingVariables {
   readonly DB: D1Database;
   readonly RUNS: DurableObjectNamespace;
   readonly GATES: DurableObjectNamespace;

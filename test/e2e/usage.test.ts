@@ -83,5 +83,5 @@ it("has pages, CSV, a command, and words for what can't be asked", async () => {
     spawnSync(process.execPath, [join(projectRoot, "dist/cli/main.js"), "usage", ...args], { env, encoding: "utf8" });
   expect(command("--by", "label:team").stdout).toMatch(/label +model calls/);
   expect(JSON.parse(command("--by", "key", "--json").stdout)).toMatchObject({ key: "local", tasks: 5 });
-  expect(command("--by", "colour")).toMatchObject({ status: 1, stderr: expect.stringContaining("label:NAME") });
+  expect(command("--by", "colour")).toMatchObject({ status: 2, stderr: expect.stringContaining("label:NAME") });
 });

@@ -63,7 +63,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   // What a log is billed for.
   metering: { types: ["scheduler"], pure: true },
   // Below the objects and the door, which both read and write through it.
-  storage: { imports: domain, types: ["contract", "metering", "objects"] },
+  storage: { imports: [...domain, "contract/billing"], types: ["contract", "metering", "objects"] },
   objects: {
     imports: [
       ...domain,
@@ -91,15 +91,20 @@ export const layers: Readonly<Record<string, Layer>> = {
     types: ["objects", "scheduler"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
+  // An answer's body, as far as it is of interest. Async.
+  "body-text": {},
+  // From usage to a billing provider's events, by the cron and by the operator.
+  billing: { imports: ["limits", "agent/models/faults", "body-text", "contract", "storage/d1", "version"] },
   // Pushes traces; of the agents it has how a provider's answer is read.
   collector: {
-    imports: [...ground, "agent/models/faults", "contract", "storage/run/event-codec", "trace", "version"],
+    imports: [...ground, "agent/models/faults", "body-text", "contract", "storage/run/event-codec", "trace", "version"],
     types: ["objects"],
   },
   http: {
     imports: [
       ...ground,
       "admission",
+      "billing",
       "csv",
       "mcp-client",
       "meter-runs",
@@ -130,7 +135,18 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   deployment: {
     imports: [
-      ...["agent", "collector", "contract/collector", "errors", "http", "mcp", "meter-runs", "objects", "served-by"],
+      ...[
+        "agent",
+        "billing",
+        "collector",
+        "contract/billing",
+        "contract/collector",
+        "errors",
+        "http",
+        "meter-runs",
+        "objects",
+        "served-by",
+      ],
     ],
     packages: [/^cloudflare:workers$/],
   },

@@ -1,18 +1,22 @@
-/** `heddle admin`: tenants, their keys and credentials, and the audit log. */
+/** `heddle admin`: tenants, their keys and credentials, what they use and are billed for, and the audit log. */
 
 import type { Command } from "../command.ts";
 import { auditActs } from "./audit.ts";
+import { billingActs } from "./billing.ts";
 import { credentialActs } from "./credentials.ts";
 import { keyActs } from "./keys.ts";
 import { rulesActs } from "./rules.ts";
 import { type Acts, complain } from "./shared.ts";
 import { tenantActs } from "./tenants.ts";
+import { usageActs } from "./usage.ts";
 
 const things: Readonly<Record<string, Acts>> = {
   tenants: tenantActs,
   keys: keyActs,
   credentials: credentialActs,
   rules: rulesActs,
+  usage: usageActs,
+  billing: billingActs,
   audit: auditActs,
 };
 
@@ -21,14 +25,14 @@ const acts = [...new Set(Object.values(things).flatMap((thing) => Object.keys(th
 export const adminCommand: Command = {
   name: "admin",
   group: "Set up",
-  summary: "tenants, keys, credentials at providers, rules, the audit log",
+  summary: "tenants, keys, credentials at providers, rules, usage, billing, the audit log",
   words: [
     { name: "THING", choices: Object.keys(things) },
     { name: "ACT", choices: acts, optional: true },
     { name: "ARGUMENT", optional: true, many: true },
   ],
   flags: {
-    tenant: { value: "TENANT", about: "credentials, rules, audit: of that tenant, by the operator" },
+    tenant: { value: "TENANT", about: "credentials, rules, usage, billing, audit: of that tenant, by the operator" },
     all: { about: "audit: of all tenants, by the operator" },
     name: { value: "NAME", about: "keys create: whose key it is, for people" },
     scope: {
@@ -53,10 +57,27 @@ export const adminCommand: Command = {
       about:
         "tenants quotas: all of its quotas, as --set runs=100 --set seats=32; there are runs, seats, total_seats, tasks,\ntokens_per_day, storage_bytes and requests_per_second; --set none for no quotas",
     },
+    by: {
+      value: "WHAT",
+      about: "usage: tenant (default; of one tenant day), hour, day, run, key, model, pool, or label:NAME",
+    },
+    from: { value: "TIME", about: "usage: from this hour on: 2026-11-01, a time in UTC, or epoch ms" },
+    to: { value: "TIME", about: "usage: up to this hour, without it; default: until now" },
+    csv: { about: "usage: as CSV, with every column" },
+    since: {
+      value: "TIME",
+      about: "billing set: the hour from which on the tenant is billed (default: the present one, or as before)",
+    },
+    state: {
+      value: "STATE",
+      choices: ["waiting", "sent", "refused"],
+      about: "billing list, export: only those events",
+    },
+    "open-hours": { about: "billing push: also what was used in the present hour" },
     yes: { about: "tenants delete: don't ask; needed where there is no terminal to ask on" },
     json: { about: "one JSON object a line, as the API has it" },
   },
-  ask: "Name what to look at or change: tenants, keys, credentials, rules or audit.",
+  ask: "Name what to look at or change: tenants, keys, credentials, rules, usage, billing or audit.",
   about: `Looks after tenants, as the operator of the server or, for its own credentials, rules and audit log, as a tenant.
 
   tenants [list]             all tenants
@@ -75,6 +96,14 @@ export const adminCommand: Command = {
   rules [list]               the rules that all of a tenant's runs are held to
   rules set FILE             for new runs and live ones; "-" for stdin
   rules delete               they hold nobody any more
+  usage [list]               what all tenants have used; with --tenant, what one has
+  billing [list]             events for the billing provider's meters, and what became of each
+  billing export             the same, as a file of JSON lines that the provider takes
+  billing set TENANT ID      bills what the tenant uses to the provider's customer of that id
+  billing show TENANT        to whom it is billed, and how far
+  billing remove TENANT      bills nothing more
+  billing push               makes and sends what is due now, as the server does every minute
+  billing retry              has events that were refused sent again
   audit [list]               what was done, by whom and when
 
 KEY is a key's id, as "keys list" shows it. "credentials", "rules" and "audit" are about the tenant of HEDDLE_API_KEY, whose

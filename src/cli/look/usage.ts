@@ -1,15 +1,17 @@
 /** `heddle usage` */
 
-import type { Heddle } from "../../client/heddle.ts";
 import type { UsagePage, UsageRowView } from "../../client/replies.ts";
+import type { UsageQuery } from "../../client/requests.ts";
 import { csvCell } from "../../csv.ts";
 import { pageRowsMax } from "../../limits.ts";
-import type { Command } from "../command.ts";
+import type { Command, Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { note, say, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { UsageError } from "../usage.ts";
+
+const dimensions = ["hour", "day", "run", "key", "model", "pool"];
 
 const amounts = [
   "model_calls",
@@ -35,40 +37,49 @@ export const usageCommand: Command = {
   about: `Sums up what the key's tenant has used, from the logs of its runs, deleted ones too. Each event counts in the hour in
 which it was logged; a lease's time counts when it ends.`,
   more: "Exit status: 0; 1 the server refused; 2 usage; 3 server not reached.",
-  run: async ({ flags }) => {
-    if (flags.csv === true && flags.json === true) throw new UsageError("--csv and --json are two ways to print it.");
-    const by = (flags.by as string | undefined) ?? "day";
-    const query = {
-      by,
-      ...(flags.from !== undefined && { from: String(flags.from) }),
-      ...(flags.to !== undefined && { to: String(flags.to) }),
-    };
-    const { rows, isComplete } = await all(await reach(), query);
-    const name = by.startsWith("label:") ? "label" : by;
-    if (flags.json === true) for (const row of rows) sayJson(row);
-    else if (flags.csv === true) {
-      const names = Object.keys(rows[0] ?? { [name]: "" });
-      for (const cells of [names, ...rows.map((row) => names.map((one) => row[one]))])
-        say(cells.map(csvCell).join(","));
-    } else if (rows.length === 0) note("Nothing has been used in that time.");
-    else sayTable(columnsOf(name), rows);
-    if (!isComplete)
-      note("Some runs could not be asked what they have used since their last metering: ask again in a minute.");
-    return exitStatus.ok;
+  run: async (given) => {
+    const { by, query } = readUsage(given, "day");
+    const client = await reach();
+    return sayUsage(given, by, (page) => client.usage({ ...query, ...page }));
   },
 };
 
-async function all(
-  client: Heddle,
-  query: Record<string, string>,
-): Promise<{ rows: UsageRowView[]; isComplete: boolean }> {
+/** What is asked for. @throws UsageError for what no server can answer */
+export function readUsage({ flags }: Given, byDefault: "day" | "tenant"): { by: string; query: UsageQuery } {
+  if (flags.csv === true && flags.json === true) throw new UsageError("--csv and --json are two ways to print it.");
+  const by = (flags.by as string | undefined) ?? byDefault;
+  const names = byDefault === "tenant" ? ["tenant", ...dimensions] : dimensions;
+  if (!(names.includes(by) || /^label:./.test(by)))
+    throw new UsageError(`--by is "${by}"; it must be ${names.join(", ")} or label:NAME.`);
+  const query = {
+    by,
+    ...(flags.from !== undefined && { from: String(flags.from) }),
+    ...(flags.to !== undefined && { to: String(flags.to) }),
+  };
+  return { by, query };
+}
+
+type ReadPage = (query: { limit: number; cursor?: string }) => Promise<UsagePage>;
+
+/** All pages, as the flags --csv and --json have it. */
+export async function sayUsage({ flags }: Given, by: string, read: ReadPage): Promise<number> {
+  const { rows, isComplete } = await all(read);
+  const name = by.startsWith("label:") ? "label" : by;
+  if (flags.json === true) for (const row of rows) sayJson(row);
+  else if (flags.csv === true) {
+    const names = Object.keys(rows[0] ?? { [name]: "" });
+    for (const cells of [names, ...rows.map((row) => names.map((one) => row[one]))]) say(cells.map(csvCell).join(","));
+  } else if (rows.length === 0) note("Nothing has been used in that time.");
+  else sayTable(columnsOf(name), rows);
+  if (!isComplete)
+    note("Some runs could not be asked what they have used since their last metering: ask again in a minute.");
+  return exitStatus.ok;
+}
+
+async function all(read: ReadPage): Promise<{ rows: UsageRowView[]; isComplete: boolean }> {
   const rows: UsageRowView[] = [];
   for (let cursor: string | undefined; ; ) {
-    const page: UsagePage = await client.usage({
-      ...query,
-      limit: pageRowsMax,
-      ...(cursor !== undefined && { cursor }),
-    });
+    const page = await read({ limit: pageRowsMax, ...(cursor !== undefined && { cursor }) });
     rows.push(...page.usage);
     if (page.next_cursor === null) return { rows, isComplete: page.complete };
     cursor = page.next_cursor;

@@ -10,6 +10,8 @@ export type Act =
   | "quotas_set"
   | "rules_set"
   | "rules_deleted"
+  | "billing_set"
+  | "billing_removed"
   | "key_created"
   | "key_rotated"
   | "key_revoked"

@@ -3,7 +3,7 @@
 /** Each migration brought one of these. */
 const tables = [
   ...["tenants", "api_keys", "runs", "idempotency", "audit", "credentials"],
-  ...["usage", "usage_positions", "sweep_passes", "sweep_failures", "runs_expiring"],
+  ...["usage", "usage_positions", "sweep_passes", "sweep_failures", "runs_expiring", "billing_events"],
 ];
 
 /** Tables, and indexes of later columns, that are missing. @throws when D1 does not answer */

@@ -67,6 +67,9 @@ export const isLive = (parameter: string): string =>
 /** Tables whose rows of a tenant go with it, by their column `tenant`. Runs go by their objects, the audit log last. */
 export const tablesOfTenants = [
   "api_keys",
+  "billing_customers",
+  "billing_events",
+  "billing_hours",
   "credentials",
   "idempotency",
   "sweep_failures",

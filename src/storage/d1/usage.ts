@@ -4,6 +4,7 @@
  */
 
 import type { Amounts, OpenLeases, UsageRow } from "../../metering/meter.ts";
+import { markHours } from "./billing.ts";
 import type { RunName } from "./run-index.ts";
 
 /** Up to where a run's log has been metered. */
@@ -73,6 +74,11 @@ export async function addUsage(
         ...[tenant, id, from],
       ),
     ),
+    ...markHours(
+      db,
+      tenant,
+      rows.map(({ hour }) => hour),
+    ),
     move,
     selectPosition(db, { tenant, id }),
   ]);
@@ -104,17 +110,17 @@ export async function noteMetered(
     .run();
 }
 
-export const usageDimensions = ["hour", "day", "run", "key", "model", "pool"] as const;
+export const usageDimensions = ["tenant", "hour", "day", "run", "key", "model", "pool"] as const;
 export type UsageDimension = (typeof usageDimensions)[number] | { readonly label: string };
 
 export type UsageSums = Record<(typeof names)[number], number> & { readonly value: string | number };
 
 const dayMs = 86_400_000;
 
-/** Sums of a tenant's usage from `from` up to `to` (epoch ms, whole hours), by a dimension, in its order after `after`. */
+/** Sums of a tenant's usage, or of all tenants', from `from` up to `to` (epoch ms, whole hours), by a dimension, in its order after `after`. */
 export async function sumUsage(
   db: D1Database,
-  tenant: string,
+  tenant: string | undefined,
   {
     from,
     to,
@@ -141,10 +147,10 @@ export async function sumUsage(
   const { results } = await db
     .prepare(
       `SELECT * FROM (
-         SELECT ${value} AS value, ${sums} FROM usage WHERE tenant = ? AND hour >= ? AND hour < ? GROUP BY 1
+         SELECT ${value} AS value, ${sums} FROM usage WHERE ${tenant === undefined ? "" : "tenant = ? AND"} hour >= ? AND hour < ? GROUP BY 1
        ) WHERE ? IS NULL OR value > ? ORDER BY value LIMIT ?`,
     )
-    .bind(...path, tenant, from, to, after ?? null, after ?? null, limit)
+    .bind(...path, ...(tenant === undefined ? [] : [tenant]), from, to, after ?? null, after ?? null, limit)
     .all<UsageSums>();
   return results;
 }
