@@ -832,8 +832,8 @@ export const billingPassMs = 20 * second;
 export const billingPushWaitMs = 60 * second;
 export const billingAnswerMs = 10 * second;
 export const billingAnswerBytesMax = 16 * KiB;
-/** A batch that was taken to be sent and of which nothing is known since, as after a crash, is sent again after this. */
-export const billingClaimMs = 60 * second;
+/** A batch that was taken to be sent and of which nothing is known since, as after a crash, is sent again after this: twice what answers may take. */
+export const billingClaimMs = 20 * second;
 export const billingRetryMsMin = 30 * second;
 export const billingRetryMsMax = 1 * hour;
 /** Providers know a repeated identifier for a day at least: what may have been taken is not sent again by itself after this. */
