@@ -1,6 +1,12 @@
 /** The operator's part of Heddle's HTTP API, with the operator's secret: tenants, their keys and credentials, the audit log. */
 
-import type { BillingPushView, BillingRequest, BillingView, EventState, MeterEventsPage } from "../contract/billing.ts";
+import type {
+  BillingPushView,
+  BillingRequest,
+  BillingView,
+  EventState,
+  MeterEventsPage,
+} from "../contract/billing-shapes.ts";
 import type { Quotas } from "../contract/tenant-shapes.ts";
 import { billingPushWaitMs, tenantDeletionWaitMs } from "../limits.ts";
 import type {
@@ -110,9 +116,11 @@ export class HeddleAdmin {
   billing(tenant: string, options: CallOptions = {}): Promise<BillingView> {
     return this.#get(`${of(tenant)}/billing`, {}, options);
   }
+  /** Bills what the tenant uses to a customer of the provider. */
   setBilling(tenant: string, body: BillingRequest, options: CallOptions = {}): Promise<BillingView> {
     return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/billing`, body });
   }
+  /** Bills nothing more. */
   async removeBilling(tenant: string, options: CallOptions = {}): Promise<void> {
     await this.#delete(`${of(tenant)}/billing`, options);
   }

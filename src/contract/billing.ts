@@ -5,6 +5,7 @@
 
 import * as z from "zod";
 import { customerCharsMax, nameCharsMax } from "../limits.ts";
+import type * as shapes from "./billing-shapes.ts";
 import { pageQuery } from "./paging.ts";
 import { moment } from "./usage-requests.ts";
 
@@ -81,8 +82,7 @@ export const billingBody = z.strictObject({
     .exactOptional(),
 });
 
-export const eventStates = ["waiting", "sent", "refused"] as const;
-export type EventState = (typeof eventStates)[number];
+const eventStates = ["waiting", "sent", "refused"] as const satisfies readonly shapes.EventState[];
 
 export const billingEventsQuery = pageQuery.extend({
   tenant: z.string().min(1).max(nameCharsMax).describe("Only this tenant's.").exactOptional(),
@@ -116,7 +116,7 @@ export const billingView = z
   .meta({ id: "Billing" });
 
 /** What the provider is sent, and what became of it. */
-export const meterEventView = z
+const meterEventView = z
   .strictObject({
     event_name: z.string(),
     identifier: z.string().describe("By which the provider knows a repeat."),
@@ -148,8 +148,13 @@ export const billingPushView = z
 
 export const billingRetryView = z.strictObject({ retried: z.int() });
 
-export type BillingView = z.infer<typeof billingView>;
-export type MeterEventView = z.infer<typeof meterEventView>;
-export type MeterEventsPage = z.infer<typeof meterEventsPage>;
-export type BillingPushView = z.infer<typeof billingPushView>;
-export type BillingRequest = z.input<typeof billingBody>;
+/** Each schema is what its type says, and the other way round: the compiler compares them. */
+type Same<A, B> = [A, B] extends [B, A] ? true : false;
+type Alike = [
+  Same<z.infer<typeof billingView>, shapes.BillingView>,
+  Same<z.infer<typeof meterEventView>, shapes.MeterEventView>,
+  Same<z.infer<typeof meterEventsPage>, shapes.MeterEventsPage>,
+  Same<z.infer<typeof billingPushView>, shapes.BillingPushView>,
+  Same<z.input<typeof billingBody>, shapes.BillingRequest>,
+];
+true satisfies Alike[number];

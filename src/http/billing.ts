@@ -4,7 +4,6 @@ import { meterEventOf } from "../billing/meter-event.ts";
 import { billUsage } from "../billing/push.ts";
 import {
   type Billing,
-  type BillingView,
   billingBody,
   billingEventsQuery,
   billingPushBody,
@@ -12,10 +11,10 @@ import {
   billingRetryBody,
   billingRetryView,
   billingView,
-  type MeterEventView,
   meterEventsPage,
   parseBilling,
 } from "../contract/billing.ts";
+import type { BillingView, MeterEventView } from "../contract/billing-shapes.ts";
 import { Fault } from "../errors/fault.ts";
 import { meterRuns } from "../meter-runs.ts";
 import {

@@ -143,6 +143,7 @@ export const layers: Readonly<Record<string, Layer>> = {
         "contract/collector",
         "errors",
         "http",
+        "mcp",
         "meter-runs",
         "objects",
         "served-by",

@@ -1,6 +1,6 @@
 /** `heddle admin billing`: tenants' usage as meter events of a billing provider. */
 
-import type { BillingView, EventState, MeterEventView } from "../../contract/billing.ts";
+import type { BillingView, EventState, MeterEventView } from "../../contract/billing-shapes.ts";
 import type { Given } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";

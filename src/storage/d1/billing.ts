@@ -7,7 +7,8 @@
  * E3. An identifier is made once, with its event. Who sends an event twice sends the same.
  */
 
-import { type EventState, type Meter, meters } from "../../contract/billing.ts";
+import { type Meter, meters } from "../../contract/billing.ts";
+import type { EventState } from "../../contract/billing-shapes.ts";
 import { auditEntry } from "./audit.ts";
 import { isLive } from "./tenants.ts";
 
