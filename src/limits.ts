@@ -840,3 +840,22 @@ export const billingRetryMsMax = 1 * hour;
 export const billingDoubtMs = 23 * hour;
 /** Of a provider's id of a customer. */
 export const customerCharsMax = 255;
+
+// ---- harnesses: `heddle work --harness` ---------------------------------------------------------------------------------
+
+/** A longer line of a harness's stream is passed over: it is a tool's output, and no result (1 MiB) is in it. */
+export const harnessLineBytesMax = 8 * MiB;
+/** A harness that met a rate limit and did not say for how long is given this; what runs meanwhile goes on. */
+export const harnessRetryAfterMs = 1 * minute;
+/** A worker's report of what one turn or task cost in US dollars is at most this: a sum of such stays exact in nanodollars. */
+export const reportedUsdMax = 10_000;
+/** As much of what a harness is doing is shown at once. */
+export const harnessProgressCharsMax = 200;
+/** As much of a task's JSON Schema fits into what the harness is told is wrong with its answer. */
+export const harnessComplaintCharsMax = 2000;
+/** Git has this long for one step; a large repository's worktree takes seconds. */
+export const gitStepMs = 2 * minute;
+/** A worker waits so long for another's merge into the same repository. */
+export const mergeTurnMs = 5 * minute;
+/** Taking away the lock of a worker that is gone takes milliseconds; whoever is at it for so long was killed. */
+export const lockBreakMs = 10 * second;

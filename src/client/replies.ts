@@ -68,7 +68,12 @@ export interface Lease {
   expires_at: number;
   run: string;
   snapshot: string;
-  task: TaskView & { instructions: string; attempt: number };
+  task: TaskView & {
+    instructions: string;
+    attempt: number;
+    /** JSON Schema of the result, where it has one. */
+    output_schema?: Record<string, unknown>;
+  };
   /** Messages to the task, which follow the context. */
   messages?: Message[];
   /** null: too large to travel along; read `snapshot` of `run`. */

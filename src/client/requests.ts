@@ -275,10 +275,16 @@ export interface CompleteToolCallRequest {
   worker?: string;
 }
 
+/** What a worker's models used. */
+export interface ReportedUsage extends Partial<Usage> {
+  /** US dollars, where the worker knows; it counts in place of the price list's. */
+  cost_usd?: number;
+}
+
 /** What a task came to. */
 export interface CompleteRequest {
   result: unknown;
-  usage?: Partial<Usage>;
+  usage?: ReportedUsage;
   /** Lease the next task of the pool in the same call. */
   next?: boolean;
   worker?: string;
@@ -288,6 +294,8 @@ export interface CompleteRequest {
 export interface FailRequest {
   error: { code: string; message: string };
   retryable?: boolean;
+  /** Of a task: what the attempt used nevertheless. */
+  usage?: ReportedUsage;
 }
 
 /** A tenant's new key. */

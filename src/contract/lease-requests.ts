@@ -8,7 +8,15 @@ import { resultValue } from "./result-value.ts";
 
 const count = z.int().min(0).exactOptional();
 const usage = z
-  .strictObject({ input_tokens: count, output_tokens: count, cache_read_tokens: count, cache_write_tokens: count })
+  .strictObject({
+    ...{ input_tokens: count, output_tokens: count, cache_read_tokens: count, cache_write_tokens: count },
+    cost_usd: z
+      .number()
+      .min(0)
+      .max(limits.reportedUsdMax)
+      .describe("Where the worker knows it: it counts in place of the price list's.")
+      .exactOptional(),
+  })
   .exactOptional();
 
 const worker = z.string().min(1).max(limits.nameCharsMax).describe("The worker's own name; shown in the log.");
@@ -80,4 +88,5 @@ export const failBody = z.strictObject({
     message: z.string().max(limits.errorCharsMax),
   }),
   retryable: z.boolean().default(false),
+  usage: usage.describe("Of a task: what the attempt used nevertheless."),
 });

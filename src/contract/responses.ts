@@ -329,7 +329,11 @@ const leaseView = z
     expires_at: at,
     run: z.string(),
     snapshot: z.string(),
-    task: taskView.extend({ instructions: z.string(), attempt: z.int() }),
+    task: taskView.extend({
+      instructions: z.string(),
+      attempt: z.int(),
+      output_schema: z.record(z.string(), z.unknown()).exactOptional(),
+    }),
     messages: z
       .array(z.looseObject({}))
       .describe("Messages to the task: they follow the context, after the results of open calls.")

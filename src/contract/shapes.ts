@@ -419,7 +419,7 @@ export interface LeaseGrant {
   taskNumber: number;
   fence: number;
   expires_at: number;
-  task: TaskView & { instructions: string; attempt: number };
+  task: TaskView & { instructions: string; attempt: number; output_schema?: Record<string, unknown> };
   /** JSON text of `{format, model, system?, messages, tools?, params?}`; null when it is fetched by snapshot instead. */
   contextText: string | null;
   /** Messages to the task that follow the context. */

@@ -153,11 +153,16 @@ export interface ToolCallInput {
   readonly actor?: string;
 }
 
+/** What a worker's models used; in US dollars too where it knows. */
+export interface ReportedUsage extends Partial<Usage> {
+  readonly cost_usd?: number;
+}
+
 export interface CompleteInput {
   readonly result: unknown;
   /** Of a tool call. */
   readonly isError?: boolean;
-  readonly usage?: Partial<Usage>;
+  readonly usage?: ReportedUsage;
   /** Ask for the next task of the same pool in the same call. */
   readonly next: boolean;
   readonly worker: string;
@@ -166,6 +171,8 @@ export interface CompleteInput {
 export interface FailInput {
   readonly error: { code: string; message: string };
   readonly retryable: boolean;
+  /** Of a task. */
+  readonly usage?: ReportedUsage;
 }
 
 export interface EventsInput {
@@ -334,7 +341,7 @@ export interface RunSchedulerRpc {
   renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number; messages?: number }>>;
   turn(
     lease: LeaseRef,
-    input: { messages: readonly MessageText[]; usage?: Partial<Usage> },
+    input: { messages: readonly MessageText[]; usage?: ReportedUsage },
     idem?: Idem,
   ): Promise<Reply<TurnAnswer>>;
   leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;

@@ -174,7 +174,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "errors/faults",
     ],
     types: ["context", "contract"],
-    packages: [/^node:/, /^yaml$/],
+    packages: [/^node:/, /^yaml$/, /^@cfworker\/json-schema$/],
   },
 };
 

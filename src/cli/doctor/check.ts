@@ -151,6 +151,15 @@ export function poolCheck(pool: string, seen: Seen): Check {
   );
 }
 
+/** `found`: by name, what each says its version is; undefined for one that is not on the PATH. */
+export function harnessCheck(found: Readonly<Record<string, string | undefined>>): Check {
+  const told = Object.entries(found).map(([name, version]) => `${name} ${version ?? "not installed"}`);
+  const isAny = Object.values(found).some((version) => version !== undefined);
+  return isAny
+    ? ok("harnesses", told.join(", "))
+    : remark("harnesses", told.join(", "), "`heddle work --harness` needs one of them (docs/harnesses.md).");
+}
+
 export function terminalCheck(isTerminal: boolean, hasColours: boolean, env: NodeJS.ProcessEnv): Check {
   if (!isTerminal) return remark("terminal", "stdout is no terminal: no colours, and nothing is cut to a width");
   if (hasColours) return ok("terminal", "takes colours");

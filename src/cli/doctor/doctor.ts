@@ -14,6 +14,7 @@ import { UsageError } from "../usage.ts";
 import {
   type Check,
   clockCheck,
+  harnessCheck,
   keyCheck,
   modelsCheck,
   nodeCheck,
@@ -25,6 +26,7 @@ import {
   terminalCheck,
   versionCheck,
 } from "./check.ts";
+import { installedHarnesses } from "./harnesses.ts";
 import { look } from "./observe.ts";
 
 export const doctorCommand: Command = {
@@ -36,7 +38,7 @@ export const doctorCommand: Command = {
     json: { about: '{"ok", "checks": [{"name", "state", "message", "fix"?}]} as one JSON object' },
   },
   about: `Looks at everything that heddle needs: Node, HEDDLE_URL and the server behind it, the key and what it may do, versions,
-which models answer, clocks, workers of the pools that you name, and the terminal. It changes nothing.
+which models answer, clocks, workers of the pools that you name, harnesses, and the terminal. It changes nothing.
 A check is ok, a note (worth knowing), wrong, or skipped because another one failed; what is wrong comes with what to do.`,
   more: "Exit status: 0 nothing is wrong; 1 something is; 2 usage.",
   run: doctor,
@@ -46,7 +48,7 @@ async function doctor({ flags }: Given): Promise<number> {
   const checks: Check[] = [];
   const pools = (flags.pool as string[] | undefined) ?? [];
   const paint = paintOf();
-  const width = Math.max("terminal".length, ...pools.map((pool) => `pool ${pool}`.length));
+  const width = Math.max("harnesses".length, ...pools.map((pool) => `pool ${pool}`.length));
   const add = (check: Check): Check => {
     checks.push(check);
     if (flags.json === true) return check;
@@ -58,6 +60,7 @@ async function doctor({ flags }: Given): Promise<number> {
   };
   add(nodeCheck(process.versions.node, nodeMajorMin));
   await addServer(add, pools);
+  add(harnessCheck(await installedHarnesses()));
   add(terminalCheck(process.stdout.isTTY === true, hasColours(process.stdout), process.env));
   const isWell = checks.every(({ state }) => state !== "wrong");
   if (flags.json === true) sayJson({ ok: isWell, checks });

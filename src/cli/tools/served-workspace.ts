@@ -52,6 +52,7 @@ function quiet(say: (text: string) => void): WorkReport {
   const nothing = () => {};
   return {
     started: nothing,
+    doing: nothing,
     ended: nothing,
     lost: nothing,
     undelivered: ({ name }, error) => say(`${name} could not be delivered: ${(error as Error).message}`),

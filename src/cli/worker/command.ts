@@ -24,6 +24,12 @@ export interface CommandEnd {
   readonly startError?: Error;
 }
 
+export interface CommandOptions {
+  readonly cwd?: string;
+  /** Takes stdout as it comes, however long: none of it is kept. */
+  readonly onStdout?: (part: Buffer) => void;
+}
+
 /** White space that JSON.parse drops may make the text longer than the result. */
 const stdoutBytesMax = 2 * resultBytesMax;
 
@@ -33,11 +39,17 @@ export class Command {
   readonly #group: ProcessGroup;
   #over = false;
 
-  constructor(command: readonly string[], env: NodeJS.ProcessEnv, stdin: string, guard: Guard) {
-    const { child, group } = startCommand(command, { env, stdin: "pipe" }, guard);
+  constructor(
+    command: readonly string[],
+    env: NodeJS.ProcessEnv,
+    stdin: string,
+    guard: Guard,
+    { cwd, onStdout }: CommandOptions = {},
+  ) {
+    const { child, group } = startCommand(command, { env, stdin: "pipe", ...(cwd !== undefined && { cwd }) }, guard);
     this.#child = child;
     this.#group = group;
-    this.ended = this.#follow(stdin);
+    this.ended = this.#follow(stdin, onStdout);
   }
 
   /** SIGTERM to the command and its children, SIGKILL after a bound. Does nothing once it has ended. */
@@ -50,12 +62,13 @@ export class Command {
     if (!this.#over) this.#group.signal("SIGKILL");
   }
 
-  #follow(stdin: string): Promise<CommandEnd> {
+  #follow(stdin: string, onStdout: CommandOptions["onStdout"]): Promise<CommandEnd> {
     const child = this.#child;
     const stdout: Buffer[] = [];
     let stdoutBytes = 0;
     let stderr = Buffer.alloc(0);
     child.stdout!.on("data", (part: Buffer) => {
+      if (onStdout) return onStdout(part);
       stdoutBytes += part.length;
       if (stdoutBytes <= stdoutBytesMax) stdout.push(part);
       else this.stop();

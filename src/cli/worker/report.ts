@@ -20,6 +20,8 @@ export interface Subject {
 
 export interface WorkReport {
   started(subject: Subject): void;
+  /** What it does now, if that is known. */
+  doing(subject: Subject, text: string): void;
   ended(subject: Subject, verdict: Verdict, ms: number): void;
   /** It was cancelled or given to another worker; nothing was delivered. */
   lost(subject: Subject, ms: number): void;
@@ -51,6 +53,7 @@ class PlainReport implements WorkReport {
     process.stderr.write(`${text}\n`);
   }
   started(_subject: Subject): void {}
+  doing(_subject: Subject, _text: string): void {}
   ended(subject: Subject, verdict: Verdict, ms: number): void {
     this.say(
       verdict.ok
@@ -86,6 +89,7 @@ class PlainReport implements WorkReport {
 class LiveReport extends PlainReport {
   readonly #terminal = new Terminal(process.stderr);
   readonly #running = new Map<string, Subject>();
+  readonly #doing = new Map<string, string>();
   #succeeded = 0;
   #other = 0;
   #load = "";
@@ -94,6 +98,10 @@ class LiveReport extends PlainReport {
   }
   override started(subject: Subject): void {
     this.#running.set(subject.id, subject);
+    this.#draw();
+  }
+  override doing(subject: Subject, text: string): void {
+    this.#doing.set(subject.id, text);
     this.#draw();
   }
   override ended(subject: Subject, verdict: Verdict, ms: number): void {
@@ -125,13 +133,19 @@ class LiveReport extends PlainReport {
   }
   #leave(subject: Subject): void {
     this.#running.delete(subject.id);
+    this.#doing.delete(subject.id);
     this.#draw();
   }
   #counts(): string {
     return `${this.#succeeded} succeeded${this.#other > 0 ? `, ${this.#other} not` : ""}`;
   }
   #draw(): void {
-    const names = [...this.#running.values()].map(named).join(", ");
+    const names = [...this.#running.values()]
+      .map((subject) => {
+        const doing = this.#doing.get(subject.id);
+        return doing === undefined ? named(subject) : `${named(subject)} (${oneLine(doing).slice(0, 60)})`;
+      })
+      .join(", ");
     const running = this.#running.size === 0 ? `waiting for ${this.noun}` : `running ${this.#running.size}: ${names}`;
     this.#terminal.draw([`${this.#counts()}${this.#load}; ${running}`]);
   }
@@ -145,6 +159,9 @@ class JsonReport implements WorkReport {
   }
   started({ fields, attempt }: Subject): void {
     this.#line("started", { ...fields, attempt });
+  }
+  doing({ fields }: Subject, text: string): void {
+    this.#line("doing", { ...fields, text });
   }
   ended({ fields }: Subject, verdict: Verdict, ms: number): void {
     if (!verdict.ok) this.#line("failed", { ...fields, ms, error: verdict.error, retryable: verdict.retryable });

@@ -1,44 +1,51 @@
-/** Tasks as a worker's work: the command runs once per task, and what it prints is the task's result. */
+/** Tasks as a worker's work, whatever carries them out: a command (work.ts), or a harness (harness/). */
 
 import type { Heddle } from "../../client/heddle.ts";
-import type { Lease } from "../../client/replies.ts";
+import type { ContextView, Lease } from "../../client/replies.ts";
 import type { LeasesRequest } from "../../client/requests.ts";
 import type { CallOptions } from "../../client/transport.ts";
-import { CommandExecution, type CommandInput } from "./command-execution.ts";
-import type { CommandFolder } from "./command-files.ts";
+import type { CommandInput } from "./command-execution.ts";
 import type { Execution, Telling } from "./execution.ts";
 import type { Subject } from "./report.ts";
-import { type Verdict, verdictOf } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 import type { WorkKind } from "./work-kind.ts";
+
+export interface TaskInput extends CommandInput {
+  /** With messages to the task at its end. */
+  readonly context: ContextView;
+}
+
+/** Carries out one lease; `input` is what it is given. */
+export type StartTask = (lease: Lease, input: () => Promise<TaskInput>, telling: Telling) => Execution;
+
+export const subjectOf = ({ task }: Lease): Subject => ({
+  id: task.id,
+  name: task.title ?? task.key ?? task.id,
+  attempt: task.attempt,
+  fields: { task: task.id, key: task.key },
+});
 
 export class TaskWork implements WorkKind<Lease> {
   readonly #client: Heddle;
   readonly #pool: string;
-  readonly #command: readonly string[];
-  readonly #folder: CommandFolder;
+  readonly #start: StartTask;
 
-  constructor(client: Heddle, pool: string, command: readonly string[], folder: CommandFolder) {
+  constructor(client: Heddle, pool: string, start: StartTask) {
     this.#client = client;
     this.#pool = pool;
-    this.#command = command;
-    this.#folder = folder;
+    this.#start = start;
   }
 
   lease(request: LeasesRequest, options: CallOptions): Promise<Lease[]> {
     return this.#client.lease(this.#pool, request, options);
   }
 
-  subjectOf({ task }: Lease): Subject {
-    return {
-      id: task.id,
-      name: task.title ?? task.key ?? task.id,
-      attempt: task.attempt,
-      fields: { task: task.id, key: task.key },
-    };
+  subjectOf(lease: Lease): Subject {
+    return subjectOf(lease);
   }
 
   start(lease: Lease, telling: Telling): Execution {
-    return new CommandExecution(this.#command, this.#folder, () => this.#input(lease), verdictOf, telling);
+    return this.#start(lease, () => this.#input(lease), telling);
   }
 
   renew(lease: Lease, _progress: object | undefined, options: CallOptions): Promise<unknown> {
@@ -51,8 +58,10 @@ export class TaskWork implements WorkKind<Lease> {
     next: { worker: string; next: boolean },
     options: CallOptions,
   ): Promise<Lease | undefined> {
-    if (verdict.ok) return (await this.#client.complete(id, { result: verdict.result, ...next }, options)).lease;
-    await this.#client.fail(id, { error: verdict.error, retryable: verdict.retryable }, options);
+    const usage = verdict.usage && { usage: verdict.usage };
+    if (verdict.ok)
+      return (await this.#client.complete(id, { result: verdict.result, ...usage, ...next }, options)).lease;
+    await this.#client.fail(id, { error: verdict.error, retryable: verdict.retryable, ...usage }, options);
     return undefined;
   }
 
@@ -77,7 +86,7 @@ export class TaskWork implements WorkKind<Lease> {
     return task.state === "running" && task.waiting_on !== null;
   }
 
-  async #input(lease: Lease): Promise<CommandInput> {
+  async #input(lease: Lease): Promise<TaskInput> {
     const stored = lease.context ?? (await this.#fetchContext(lease));
     const context = { ...stored, messages: [...stored.messages, ...(lease.messages ?? [])] };
     const contextText = JSON.stringify(context);
@@ -91,7 +100,7 @@ export class TaskWork implements WorkKind<Lease> {
     };
     // What a task's command may do in Heddle is what its lease allows; the worker's key would allow far more.
     delete env.HEDDLE_API_KEY;
-    return { stdin: taskText, files: { HEDDLE_TASK_FILE: taskText, HEDDLE_CONTEXT_FILE: contextText }, env };
+    return { stdin: taskText, files: { HEDDLE_TASK_FILE: taskText, HEDDLE_CONTEXT_FILE: contextText }, env, context };
   }
 
   async #fetchContext(lease: Lease) {

@@ -1,6 +1,7 @@
 /** What a command's end means for its task. */
 
 import { constants } from "node:os";
+import type { ReportedUsage } from "../../client/requests.ts";
 import { faults } from "../../errors/faults.ts";
 import { errorCharsMax, resultBytesMax } from "../../limits.ts";
 import type { CommandEnd } from "./command.ts";
@@ -12,8 +13,14 @@ export type Verdict =
       readonly result: unknown;
       /** Of a tool: it was carried out, and the result is an error that it found. */
       readonly isError?: true;
+      readonly usage?: ReportedUsage;
     }
-  | { readonly ok: false; readonly error: { code: string; message: string }; readonly retryable: boolean };
+  | {
+      readonly ok: false;
+      readonly error: { code: string; message: string };
+      readonly retryable: boolean;
+      readonly usage?: ReportedUsage;
+    };
 
 /** EX_TEMPFAIL of sysexits.h: the failure may pass. */
 export const retryableStatus = faults.worker_failed.retry.status;

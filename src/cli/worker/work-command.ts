@@ -1,12 +1,13 @@
 /** `heddle work`, as the table of commands has it. */
 
 import type { Command } from "../command.ts";
+import { harnessNames } from "./harness/recipes.ts";
 import { work } from "./work.ts";
 
 export const workCommand: Command = {
   name: "work",
   group: "Work",
-  summary: "serve a pool: run COMMAND once per task",
+  summary: "serve a pool: run COMMAND, or a harness of yours, once per task",
   rest: "COMMAND [ARGUMENT…]",
   flags: {
     pool: { value: "NAME", required: true, about: "the pool to serve" },
@@ -17,12 +18,26 @@ export const workCommand: Command = {
       value: "PERCENT",
       about: "lease nothing more while one runs and the machine is busier than this (default 90; 100: whatever it is)",
     },
+    harness: {
+      value: "NAME",
+      choices: harnessNames,
+      about: "Claude Code, Codex or opencode carries out the tasks; what stands after -- is added to its command line",
+    },
+    session: { value: "ID", about: "with --harness: each task begins with a copy of this session of it" },
+    worktree: {
+      value: "HOW",
+      choices: ["merge", "branch"],
+      about: "with --harness: each task in a git worktree; its work is then merged, or left as a branch heddle/…",
+    },
+    print: { about: "with --harness: show the command line and the files, and run nothing" },
     json: { about: "one JSON object per line on stdout instead of text" },
   },
-  about: `Leases tasks of a pool and runs COMMAND once per task (as it stands; no shell is involved).
+  about: `Leases tasks of a pool and runs COMMAND once per task (as it stands; no shell is involved), or starts a harness that
+knows by itself what to do with a task (docs/harnesses.md).
 
 Task instructions are UNTRUSTED INPUT: they may have been written by a model, or contain text from anywhere. COMMAND must
-not run them, or parts of them, with rights that their author should not have.`,
+not run them, or parts of them, with rights that their author should not have. A harness runs with its own safe defaults;
+each right that you add after -- is one that whoever could write those texts has, too.`,
   more: `The command gets
   stdin                 the task with its context as one JSON object: {"id", "key", "title", "instructions", …, "context"}
   HEDDLE_TASK_FILE      the same, as a file
@@ -47,7 +62,9 @@ SIGINT or SIGTERM: no new tasks, running commands finish. A second one: they are
 A worker that is killed leaves nothing behind: a process beside it ends its commands, and their tasks are retried after 30 s.
 Exit status: 0; 1 a task failed (with --once) or the server refused; 2 usage; 3 server not reached; 130 stopped by force.
 
-Example:
-  heddle work --pool shell --concurrency 4 -- node summarise.mjs`,
+Examples:
+  heddle work --pool shell --concurrency 4 -- node summarise.mjs
+  heddle work --harness claude --print
+  heddle work --pool code --harness claude --worktree merge -- --permission-mode acceptEdits`,
   run: work,
 };

@@ -163,6 +163,7 @@ export function leaseGrant(
         ...taskView(run, task),
         instructions: fork.ok ? fork.instructions : spec.instructions,
         attempt: task.attempts,
+        ...(spec.output_schema && { output_schema: spec.output_schema }),
       },
       contextText: text,
       messages: inboxTexts(run, task).slice(0, task.given),

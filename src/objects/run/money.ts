@@ -1,22 +1,25 @@
 /** The wire's picture of what tokens cost, and of what caches saved. Reads only. */
 
-import type { Usage } from "../../context/types.ts";
 import type { CacheView, LineageView, UsageView } from "../../contract/shapes.ts";
 import { lineagesShown } from "../../limits.ts";
-import { costOf, usdOf } from "../../prices/price.ts";
+import { costOf, nanosOf, usdOf } from "../../prices/price.ts";
 import type { UsageDelta } from "../../scheduler/events.ts";
 import type { Task } from "../../scheduler/task.ts";
+import type { ReportedUsage } from "../rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { ModelUsed } from "./models.ts";
 
 /** A call's usage as the log has it: with its model, and with what it costs by today's prices. */
-export function usageDelta(run: LoadedRun, usage: Partial<Usage>, used?: ModelUsed): UsageDelta {
+export function usageDelta(run: LoadedRun, usage: ReportedUsage, used?: ModelUsed): UsageDelta {
   const tokens = {
     in: usage.input_tokens ?? 0,
     out: usage.output_tokens ?? 0,
     read: usage.cache_read_tokens ?? 0,
     write: usage.cache_write_tokens ?? 0,
   };
+  // Whoever pays knows best: a subscription, a gateway's discount, another model than the one asked for.
+  if (usage.cost_usd !== undefined)
+    return { ...tokens, ...(used && { model: used.model }), nanos: nanosOf(usage.cost_usd) };
   if (!used || tokens.in + tokens.out === 0) return tokens;
   const found = run.models.priceOf(used);
   return {

@@ -4,7 +4,7 @@
  */
 
 import { placeOfMessages } from "../../context/message-place.ts";
-import type { MessageText, Usage } from "../../context/types.ts";
+import type { MessageText } from "../../context/types.ts";
 import type { ErrorView, Grant, LoadView, TaskState, ToolOutcome } from "../../contract/shapes.ts";
 import { isCarriedOutLater } from "../../contract/variable-tools.ts";
 import { leaseContextBytesMax, leaseMs, seatServesMs } from "../../limits.ts";
@@ -32,6 +32,7 @@ import type {
   LeaseRef,
   LeaseWishes,
   Reply,
+  ReportedUsage,
   ToolCallInput,
   TurnAnswer,
 } from "../rpc.ts";
@@ -168,7 +169,7 @@ export class PullLeases {
 
   async turn(
     lease: LeaseRef,
-    input: { messages: readonly MessageText[]; usage?: Partial<Usage> },
+    input: { messages: readonly MessageText[]; usage?: ReportedUsage },
     idem?: Idem,
   ): Promise<Reply<TurnAnswer>> {
     return this.#withLease<TurnAnswer>(lease, "turn", idem, (step, run, task) => {
@@ -300,12 +301,15 @@ export class PullLeases {
   async fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>> {
     if (lease.call !== undefined) {
       return this.#withCall({ ...lease, call: lease.call }, "fail", idem, (step, run, found) => {
-        failCall(step, found, { fault: "worker_failed", ...input });
+        const { error, retryable } = input;
+        failCall(step, found, { fault: "worker_failed", error, retryable });
         return ok({ state: findCall(run.state, found.call.seq) ? "waiting" : "failed", error: input.error });
       });
     }
     return this.#withLease<{ state: TaskState; error: ErrorView }>(lease, "fail", idem, (step, run, task) => {
-      endAttempt(step, task, { kind: "error", fault: "worker_failed", ...input });
+      const { error, retryable, usage: reported } = input;
+      const usage = reported && usageDelta(run, reported, modelOf(run, task));
+      endAttempt(step, task, { kind: "error", fault: "worker_failed", error, retryable }, usage);
       return ok({ state: task.phase.state, error: errorOf(run, task) ?? input.error });
     });
   }

@@ -1,9 +1,13 @@
 /** `heddle doctor`: each thing that can be wrong is told with what to do, and makes the status 1. */
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type Check,
   clockCheck,
+  harnessCheck,
   keyCheck,
   modelsCheck,
   nodeCheck,
@@ -19,6 +23,7 @@ import { clockSkewMs } from "../../../src/limits.ts";
 import { version } from "../../../src/version.ts";
 import { type Answer, problem, TestServer } from "../lib/contract-server.ts";
 import { heddleHere } from "../lib/in-process.ts";
+import { StandIns } from "../lib/stand-in.ts";
 
 const about = (more: Partial<AboutView> = {}): AboutView => ({
   ...{ version, at: Date.now(), tenant: "t", scopes: ["runs", "workers"] as AboutView["scopes"] },
@@ -84,6 +89,8 @@ describe("what is seen", () => {
     ["an empty pool", poolCheck("p", seen(200, { workers: [] })), "wrong", /no worker has asked/],
     ["a pool of an older server", poolCheck("p", seen(404)), "note", /does not tell/],
     ["a pool that is none", poolCheck("P", seen(422, { detail: "a pool's name" })), "wrong", /a pool's name/],
+    ["a harness", harnessCheck({ claude: "2.1.0", codex: undefined }), "ok", /claude 2\.1\.0, codex not installed/],
+    ["no harness", harnessCheck({ claude: undefined }), "note", /claude not installed/],
     ["a terminal", terminalCheck(true, true, {}), "ok", /colours/],
     ["NO_COLOR", terminalCheck(true, false, { NO_COLOR: "1" }), "note", /NO_COLOR is set/],
     ["a dumb one", terminalCheck(true, false, { TERM: "dumb" }), "note", /TERM is dumb/],
@@ -108,7 +115,7 @@ describe("heddle doctor", () => {
     "/v1/pools/shell": { status: 200, body: { pool: "shell", workers: [{ name: "w" }], waiting: 0 } },
   });
   const doctor = (args: string[] = [], env = {}) =>
-    heddleHere(["doctor", ...args], { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_test", ...env });
+    heddleHere(["doctor", ...args], { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_test", PATH: "/nowhere", ...env });
   const states = (text: string) =>
     Object.fromEntries((JSON.parse(text) as { checks: Check[] }).checks.map(({ name, state }) => [name, state]));
 
@@ -123,6 +130,17 @@ describe("heddle doctor", () => {
       server.calls.find(({ path }) => path === "/health")!.headers.authorization,
       "no key where none is needed",
     ).toBeUndefined();
+  });
+
+  it("says which harnesses this machine has", async () => {
+    answers = well();
+    const folder = mkdtempSync(join(tmpdir(), "heddle-test-"));
+    try {
+      const { stdout } = await doctor([], { PATH: new StandIns(folder, ["codex"]).path });
+      expect(stdout).toMatch(/^ok {7}harnesses {2}.*codex 9\.8\.7 \(stand-in\)/m);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("has status 1 where one thing is wrong, with what to do, and goes on", async () => {
@@ -147,13 +165,21 @@ describe("heddle doctor", () => {
       clock: "skipped",
       "pool shell": "skipped",
     };
-    expect(states(refused.stdout)).toEqual({ node: "ok", server: "ok", key: "wrong", ...afterKey, terminal: "note" });
+    expect(states(refused.stdout)).toEqual({
+      node: "ok",
+      server: "ok",
+      key: "wrong",
+      ...afterKey,
+      harnesses: "note",
+      terminal: "note",
+    });
     answers = { ...well(), "/health": problem(503, "not_ready", { detail: "missing: HEDDLE_SECRET" }) };
     expect(states((await doctor(["--json", "--pool", "shell"])).stdout)).toEqual({
       node: "ok",
       server: "wrong",
       key: "skipped",
       ...afterKey,
+      harnesses: "note",
       terminal: "note",
     });
   });
@@ -171,7 +197,7 @@ describe("heddle doctor", () => {
     });
     const away = await doctor([], { HEDDLE_URL: "http://127.0.0.1:9" });
     expect(away.stdout).toMatch(
-      /^wrong {4}server {4}http:\/\/127\.0\.0\.1:9 can't be reached: .*\n +→ Start one with `npm run dev`/m,
+      /^wrong {4}server {5}http:\/\/127\.0\.0\.1:9 can't be reached: .*\n +→ Start one with `npm run dev`/m,
     );
     expect(away.status).toBe(1);
   });

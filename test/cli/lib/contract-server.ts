@@ -94,6 +94,8 @@ interface PoolTask {
   readonly id: string;
   readonly instructions: string;
   readonly messages: readonly object[];
+  /** More of the task, as the lease has it. */
+  readonly more: object;
 }
 
 interface LeaseBody {
@@ -125,6 +127,7 @@ export class PoolServer extends TestServer {
     is_error?: boolean;
     error?: { code: string; message: string };
     retryable?: boolean;
+    usage?: unknown;
   }[] = [];
   /** Lease requests that wait at this moment. */
   openPolls = 0;
@@ -137,8 +140,8 @@ export class PoolServer extends TestServer {
     super((call) => this.#handle(call));
   }
 
-  add(id: string, instructions = "do", messages: readonly object[] = []): void {
-    this.queue.push({ id, instructions, messages });
+  add(id: string, instructions = "do", messages: readonly object[] = [], more: object = {}): void {
+    this.queue.push({ id, instructions, messages, more });
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
@@ -181,6 +184,7 @@ export class PoolServer extends TestServer {
       task,
       ...(action === "complete" ? { result: body.result } : { error: body.error, retryable: body.retryable }),
       ...(body.is_error !== undefined && { is_error: body.is_error }),
+      ...(body.usage !== undefined && { usage: body.usage }),
     });
     if (action === "fail") return { status: 200, body: { state: "failed", error: body.error } };
     // The next call of the same tool, or the next task.
@@ -228,12 +232,12 @@ export class PoolServer extends TestServer {
   }
 
   #tasks(max: number): unknown[] {
-    return this.queue.splice(0, max).map(({ id, instructions, messages }) => ({
+    return this.queue.splice(0, max).map(({ id, instructions, messages, more }) => ({
       id: `lease-${id}`,
       expires_at: Date.now() + 30_000,
       run: "run_1",
       snapshot: "s",
-      task: { id, key: id, title: null, instructions, generation: 1, attempt: 1 },
+      task: { id, key: id, title: null, instructions, generation: 1, attempt: 1, ...more },
       ...(messages.length > 0 && { messages }),
       context: { format: "anthropic", messages: [{ role: "user", content: "héllo" }] },
     }));

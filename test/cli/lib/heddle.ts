@@ -23,10 +23,12 @@ export class HeddleProcess {
       env = {},
       input = "",
       command = [process.execPath, main],
-    }: { env?: Record<string, string>; input?: string; command?: readonly string[] } = {},
+      cwd,
+    }: { env?: Record<string, string>; input?: string; command?: readonly string[]; cwd?: string } = {},
   ) {
     this.child = spawn(command[0]!, [...command.slice(1), ...args], {
       env: { ...process.env, HEDDLE_API_KEY: "hdl_test", ...env },
+      ...(cwd !== undefined && { cwd }),
     });
     this.child.stdout!.setEncoding("utf8").on("data", (text) => {
       this.stdout += text;

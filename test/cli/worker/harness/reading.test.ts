@@ -1,0 +1,42 @@
+/** What harnesses say in prose. */
+
+import { expect, it } from "vitest";
+import { LineSplitter } from "../../../../src/cli/worker/harness/line-splitter.ts";
+import { failureOf, retryAfterIn } from "../../../../src/cli/worker/harness/reading.ts";
+import { harnessLineBytesMax } from "../../../../src/limits.ts";
+
+it.each([
+  ["Please try again in 1.5s. Visit the page", 1500],
+  ["try again in 2 hours 5 minutes", 7_500_000],
+  ["retry after 20 seconds", 20_000],
+  ["Retry-After: 7", 7000],
+  ["rate limited, retrying in 250ms", 250],
+  ["Claude AI usage limit reached|1764190800", 800_000],
+  ["You've hit your usage limit.", undefined],
+])("%j says when", (text, ms) => {
+  expect(retryAfterIn(text, 1_764_190_000_000)).toBe(ms);
+});
+
+it.each([
+  ["You've hit your usage limit.", undefined, "rate_limited"],
+  ["exceeded retry limit, last status: 429 Too Many Requests", undefined, "rate_limited"],
+  ["insufficient_quota", 429, "quota"],
+  ["whatever", 401, "not_logged_in"],
+  ["Not logged in. Run codex login.", undefined, "not_logged_in"],
+  ["We're currently experiencing high demand: overloaded", undefined, "overloaded"],
+  ["No conversation found with session ID: x", undefined, "failed"],
+])("%j is known", (text, status, kind) => {
+  expect(failureOf(text, { now: 0, ...(status !== undefined && { status }) }).kind).toBe(kind);
+});
+
+it("splits lines wherever the bytes were cut, and drops one that is too long", () => {
+  const lines: string[] = [];
+  const splitter = new LineSplitter((line) => lines.push(line));
+  const bytes = Buffer.from("é1\n\nlast");
+  for (const byte of bytes) splitter.write(Buffer.from([byte]));
+  splitter.write(Buffer.from("\n"));
+  splitter.write(Buffer.alloc(harnessLineBytesMax + 1, 120));
+  splitter.write(Buffer.from("\nafter"));
+  splitter.end();
+  expect(lines).toEqual(["é1", "last", "after"]);
+});
