@@ -54,6 +54,7 @@ const hard = [
   "lock_granted",
   "lock_released ended",
   "lock_released victim",
+  "budget_noted",
   "message_received",
   "messages_popped",
   "messages_pushed",

@@ -57,6 +57,7 @@ const hard = [
   "task_retried",
   "variables_used",
   "actor_ended",
+  "budget_noted",
   "message_received",
   "future_settled",
   "finding",
