@@ -16,7 +16,6 @@ let second: LocalServer;
 const folder = mkdtempSync(join(tmpdir(), "heddle-test-"));
 const main = join(projectRoot, "dist/cli/main.js");
 beforeAll(async () => {
-  expect(spawnSync(process.execPath, [join(projectRoot, "scripts/build.mjs")]).status).toBe(0);
   second = await LocalServer.start();
 });
 afterAll(async () => {

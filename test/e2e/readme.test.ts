@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { freePort } from "../../scripts/lib/ports.mjs";
 import { projectRoot } from "./lib/server.ts";
 import { sharedServer } from "./lib/shared.ts";
@@ -62,11 +62,6 @@ async function runBlocks(blocks: string[]): Promise<string> {
   expect({ status, output }).toMatchObject({ status: 0 });
   return output;
 }
-
-beforeAll(async () => {
-  // `npm ci` has built the command; a checkout that was edited since is built anew.
-  expect(await run(process.execPath, ["scripts/build.mjs"])).toMatchObject({ status: 0 });
-});
 
 describe("README", () => {
   it("begins with two lines, and these are what the package runs", () => {

@@ -1,7 +1,9 @@
-/** One server for all the files that don't kill theirs. */
+/** One server for all the files that don't kill theirs, and the command as built, once: files run beside each other. */
 
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { LocalServer } from "./server.ts";
+import { LocalServer, projectRoot } from "./server.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -10,6 +12,9 @@ declare module "vitest" {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // `npm ci` has built it; a checkout that was edited since is built anew.
+  const { status } = spawnSync(process.execPath, [join(projectRoot, "scripts/build.mjs")], { stdio: "inherit" });
+  if (status !== 0) throw new Error("the command could not be built");
   const server = await LocalServer.start();
   project.provide("server", { url: server.url, state: server.state });
   return () => server.stop();
