@@ -9,6 +9,8 @@ import { contextOf } from "./lib/transcripts.ts";
 
 const server = sharedServer();
 const { heddle } = server;
+/** Of the run's main agent. */
+const rootKey = "root";
 
 let tools: ToolServer;
 let old: ToolServer;
@@ -31,7 +33,7 @@ const create = (body: object, key?: string) => server.call("POST", "/v1/runs", b
 async function rooted(declared: object[], turns: SimTurn[], more: object = {}): Promise<string> {
   const { status, json } = await create({
     tools: declared,
-    root: { key: "root", instructions: plays(turns) },
+    root: { key: rootKey, instructions: plays(turns) },
     ...more,
   });
   expect([status, json]).toMatchObject([201, { id: expect.any(String) }]);
@@ -39,13 +41,13 @@ async function rooted(declared: object[], turns: SimTurn[], more: object = {}): 
 }
 
 async function rootOf(run: string) {
-  await heddle.waitFor(run, { tasks: ["root"], mode: "settled" });
-  return heddle.task(run, "root");
+  await heddle.waitFor(run, { tasks: [rootKey], mode: "settled" });
+  return heddle.task(run, rootKey);
 }
 
 /** The results of the first reply's calls. */
 async function resultsOf(run: string): Promise<{ text: string; isError: boolean | undefined }[]> {
-  const { messages } = await contextOf(server, run, "root");
+  const { messages } = await contextOf(server, run, rootKey);
   const after = messages.slice(messages.findIndex((text) => JSON.parse(text).role === "assistant") + 1);
   const { content } = JSON.parse(after[0]!) as { content: { content: string; is_error?: boolean }[] };
   return content.map(({ content: text, is_error: isError }) => ({ text, isError }));
@@ -53,7 +55,7 @@ async function resultsOf(run: string): Promise<{ text: string; isError: boolean 
 
 /** The tools in the root's context, as their bytes. */
 async function definitionsOf(run: string): Promise<string> {
-  const { text } = await server.call("GET", `/v1/runs/${run}/tasks/root/context`);
+  const { text } = await server.call("GET", `/v1/runs/${run}/tasks/${rootKey}/context`);
   return rawAt(text, ["tools"])!;
 }
 
@@ -105,7 +107,7 @@ it("what a server says later changes nothing: the definitions are the run's, and
   try {
     const { json } = await create({ from: { run } });
     expect(json.tools).toEqual((await heddle.run(run)).tools);
-    await heddle.retryTask(run, "root");
+    await heddle.retryTask(run, rootKey);
     await rootOf(run);
     expect(await definitionsOf(run)).toEqual(before);
     const exported = await fetch(`${server.url}/v1/runs/${run}/export`, {
@@ -227,18 +229,18 @@ describe("credentials", () => {
     tools.heard.length = 0;
     const declared = entry(tools, ["read"], {}, { credential: "files" });
     const turns = plays([{ calls: [call("read", { path: "a" })] }, { text: "{{1.0}}" }]);
-    const { json: run } = await create({ tools: [declared], root: { key: "root", instructions: turns } }, a);
+    const { json: run } = await create({ tools: [declared], root: { key: rootKey, instructions: turns } }, a);
     const { json: waited } = await server.call(
       "POST",
       `/v1/runs/${run.id}/wait`,
-      { tasks: ["root"], mode: "settled" },
+      { tasks: [rootKey], mode: "settled" },
       a,
     );
     expect(waited.tasks[0].result).toBe("contents of a");
     expect(new Set(tools.heard.map(({ authorization }) => authorization))).toEqual(new Set([`Bearer ${key}`]));
     const read = async (path: string) =>
       (await fetch(`${server.url}/v1/runs/${run.id}${path}`, { headers: { authorization: `Bearer ${a}` } })).text();
-    const shown = await Promise.all(["", "/events", "/tasks/root/context", "/export"].map(read));
+    const shown = await Promise.all(["", "/events", `/tasks/${rootKey}/context`, "/export"].map(read));
     expect(JSON.stringify([shown, run])).not.toContain(key);
 
     // Another address, and another tenant, don't get it.
