@@ -8,6 +8,7 @@ import { customerCharsMax, nameCharsMax } from "../limits.ts";
 import type * as shapes from "./billing-shapes.ts";
 import { pageQuery } from "./paging.ts";
 import { moment } from "./usage-requests.ts";
+import { type AllTrue, at, cursor, type Twins } from "./view-parts.ts";
 
 /** What is metered, by its event's name. Amounts are those of `GET /v1/usage`; tokens are told apart by model. */
 export const meters = {
@@ -104,8 +105,6 @@ export const billingRetryBody = z.strictObject({
   tenant: z.string().min(1).max(nameCharsMax).describe("Only this tenant's.").exactOptional(),
 });
 
-const at = z.int().describe("Epoch ms.");
-
 export const billingView = z
   .strictObject({
     tenant: z.string(),
@@ -132,7 +131,7 @@ const meterEventView = z
 
 export const meterEventsPage = z.strictObject({
   events: z.array(meterEventView),
-  next_cursor: z.string().nullable(),
+  next_cursor: cursor,
 });
 
 export const billingPushView = z
@@ -148,13 +147,13 @@ export const billingPushView = z
 
 export const billingRetryView = z.strictObject({ retried: z.int() });
 
-/** Each schema is what its type says, and the other way round: the compiler compares them. */
-type Same<A, B> = [A, B] extends [B, A] ? true : false;
-type Alike = [
-  Same<z.infer<typeof billingView>, shapes.BillingView>,
-  Same<z.infer<typeof meterEventView>, shapes.MeterEventView>,
-  Same<z.infer<typeof meterEventsPage>, shapes.MeterEventsPage>,
-  Same<z.infer<typeof billingPushView>, shapes.BillingPushView>,
-  Same<z.input<typeof billingBody>, shapes.BillingRequest>,
-];
-true satisfies Alike[number];
+// Compiles only while each schema and its shape accept each other.
+true satisfies AllTrue<
+  [
+    Twins<z.infer<typeof billingView>, shapes.BillingView>,
+    Twins<z.infer<typeof meterEventView>, shapes.MeterEventView>,
+    Twins<z.infer<typeof meterEventsPage>, shapes.MeterEventsPage>,
+    Twins<z.infer<typeof billingPushView>, shapes.BillingPushView>,
+    Twins<z.input<typeof billingBody>, shapes.BillingRequest>,
+  ]
+>;

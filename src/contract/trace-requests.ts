@@ -5,8 +5,8 @@ import { pageRowsDefault, pageRowsMax } from "../limits.ts";
 import { kinds } from "../trace/kinds.ts";
 import { queryInt } from "./paging.ts";
 import type { CriticalPathView } from "./time-shapes.ts";
+import { at, type Twins } from "./view-parts.ts";
 
-const at = z.int().describe("Epoch milliseconds.");
 const ms = z.int().describe("Milliseconds.");
 
 const kind = z.enum([...kinds, "outside"]).describe("What a task was doing; outside: nobody of the run did anything.");
@@ -93,9 +93,4 @@ export const criticalPathView = z
   .meta({ id: "CriticalPath" });
 
 // Compiles only while the schema and the shape accept each other.
-true satisfies [z.infer<typeof criticalPathView>, CriticalPathView] extends [
-  CriticalPathView,
-  z.infer<typeof criticalPathView>,
-]
-  ? true
-  : false;
+true satisfies Twins<z.infer<typeof criticalPathView>, CriticalPathView>;

@@ -1,8 +1,8 @@
 /** What a key may do, and what answers behind it: for whoever sets up a client (`heddle doctor`). */
 
 import { scopes } from "../contract/admin-requests.ts";
-import { aboutView } from "../contract/responses.ts";
 import type { AboutView } from "../contract/shapes.ts";
+import { aboutView } from "../contract/tenant-responses.ts";
 import { defaultCredentials } from "../storage/d1/credentials.ts";
 import { version } from "../version.ts";
 import { holderOf } from "./access.ts";

@@ -2,7 +2,7 @@
 
 import { createKeyBody, rotateKeyBody } from "../contract/admin-requests.ts";
 import { pageQuery } from "../contract/paging.ts";
-import { createdKey, keysPage, rotatedKey } from "../contract/responses.ts";
+import { createdKey, keysPage, rotatedKey } from "../contract/tenant-responses.ts";
 import { Fault } from "../errors/fault.ts";
 import { base32 } from "../ids.ts";
 import { keysPerTenantMax } from "../limits.ts";

@@ -2,7 +2,7 @@
 
 import { createTenantBody, type Quotas, quotasBody } from "../contract/admin-requests.ts";
 import { pageQuery } from "../contract/paging.ts";
-import { tenantsPage, tenantView } from "../contract/responses.ts";
+import { tenantsPage, tenantView } from "../contract/tenant-responses.ts";
 import { Fault } from "../errors/fault.ts";
 import { base32 } from "../ids.ts";
 import { auditEntry } from "../storage/d1/audit.ts";

@@ -2,7 +2,7 @@
 
 import { auditQuery } from "../contract/admin-requests.ts";
 import { pageQuery } from "../contract/paging.ts";
-import { auditPage } from "../contract/responses.ts";
+import { auditPage } from "../contract/tenant-responses.ts";
 import { listAudit } from "../storage/d1/audit.ts";
 import { badCursor } from "./cursor.ts";
 import { keyRoute, operatorRoute } from "./route.ts";

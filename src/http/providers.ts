@@ -3,7 +3,7 @@
 import type * as z from "zod";
 import { pageQuery } from "../contract/paging.ts";
 import { credentialName, putProviderBody } from "../contract/provider-requests.ts";
-import { providerAnswer, providersPage, resealedView } from "../contract/responses.ts";
+import { providerAnswer, providersPage, resealedView } from "../contract/tenant-responses.ts";
 import { refusedAddress } from "../contract/tool-address.ts";
 import { Fault } from "../errors/fault.ts";
 import {

@@ -1,6 +1,6 @@
 /** What a tenant may use at most, and what it uses: `GET /v1/quotas`. */
 
-import { quotasView } from "../contract/responses.ts";
+import { quotasView } from "../contract/tenant-responses.ts";
 import { countLiveRuns } from "../storage/d1/run-index.ts";
 import { gateObject } from "./objects.ts";
 import { keyRoute } from "./route.ts";

@@ -1,6 +1,6 @@
 /** How the cron sweep is doing: for operators, and for what watches a deployment. */
 
-import { sweepView } from "../contract/responses.ts";
+import { sweepView } from "../contract/tenant-responses.ts";
 import { sweepFailuresReported, sweepFailuresShown } from "../limits.ts";
 import { countFailures, listFailures, listPasses } from "../storage/d1/sweep-state.ts";
 import { operatorRoute } from "./route.ts";

@@ -1,8 +1,8 @@
 /** What tenants have used, from the runs' logs: a tenant its own, the operator one tenant's or all. */
 
 import type * as z from "zod";
-import { usagePage } from "../contract/responses.ts";
 import type { UsagePage, UsageRowView } from "../contract/shapes.ts";
+import { usagePage } from "../contract/tenant-responses.ts";
 import { allUsageQuery, type UsageBy, usageQuery } from "../contract/usage-requests.ts";
 import { csvCell } from "../csv.ts";
 import { Fault } from "../errors/fault.ts";

@@ -4,8 +4,8 @@
  * Owns: when somebody is told, and the words. Does not own: how it comes into the transcript, and that it does so once; it waits in the
  * task's inbox (inbox.ts) like a message from outside, and is in the log before any request shows it.
  *
- * K1. Of each budget and limit, a task is told once for each of `budgetNotePercents` in a generation; a larger budget is another one.
- * K2. A note is no message: it keeps nobody from ending, and is not named as unread.
+ * BN1. Of each budget and limit, a task is told once for each of `budgetNotePercents` in a generation; a larger budget is another one.
+ * BN2. A note is no message: it keeps nobody from ending, and is not named as unread.
  * Only hosted tasks are told: what pull workers use is not held to budgets.
  */
 

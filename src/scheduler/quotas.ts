@@ -1,9 +1,9 @@
 /**
  * The tenant's quota of tokens a day, as far as a run feels it: its gate tells up to which number of tokens it may go.
  *
- * Q1. Beyond what it was told no task begins, in any pool; calls under way go on. Where that is all that the day has, the run pauses
+ * QT1. Beyond what it was told no task begins, in any pool; calls under way go on. Where that is all that the day has, the run pauses
  *     with `reason: quota`, and nothing fails.
- * Q2. It goes on by itself when it is told more: on the next day, or when the quota was raised. Nobody can resume it before.
+ * QT2. It goes on by itself when it is told more: on the next day, or when the quota was raised. Nobody can resume it before.
  */
 
 import { spentTokens } from "./budget.ts";

@@ -1,11 +1,11 @@
 /**
  * Redaction of a run (`redact`): what tells about it has none of its texts. Those who do its work see all, as they must.
  *
- * X1. Every free text of an event is replaced by a marker; a title is left out, since a task's key or id names it as well. Names
+ * RD1. Every free text of an event is replaced by a marker; a title is left out, since a task's key or id names it as well. Names
  *     (keys, variables, tools, pools, workers, the run's own), codes and numbers stay: without them nobody could say what waits
  *     for what.
- * X2. Which fields have texts is decided for every type of event, so that a new one can't be forgotten.
- * X3. Nothing is lost: the log, and the run's file, have the texts. Who may read those is who may read the contexts.
+ * RD2. Which fields have texts is decided for every type of event, so that a new one can't be forgotten.
+ * RD3. Nothing is lost: the log, and the run's file, have the texts. Who may read those is who may read the contexts.
  */
 
 import { digestOf, noDigest } from "../context/line-digest.ts";
@@ -36,7 +36,7 @@ function redactedUse({ prefix: _, from, to, key, ...use }: VariableUse): Variabl
   };
 }
 
-/** X2 */
+/** RD2 */
 const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] } = {
   // `reason` may be what somebody wrote who cancelled it.
   run_ended: ["reason"],
@@ -105,7 +105,7 @@ const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] }
   seat_closed: [],
 };
 
-/** The event as it may be shown (X1); itself, where it has no text. */
+/** The event as it may be shown (RD1); itself, where it has no text. */
 export function redacted<Event extends SchedulerEvent>(event: Event): Event {
   const fields = texts[event.type];
   if (fields.length === 0) return event;

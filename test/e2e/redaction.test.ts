@@ -126,7 +126,7 @@ async function tellingOf(run: string, watched: Watched): Promise<Record<string, 
 
 const told = (text: string): string[] => Object.values(secrets).filter((secret) => text.includes(secret));
 
-describe("[X1] redact", () => {
+describe("[RD1] redact", () => {
   it("no secret of prompts, results, arguments, titles, labels, errors or messages is in anything that tells about the run", async () => {
     const { run, watched } = await storyOf(true);
     const telling = await tellingOf(run, watched);
@@ -139,7 +139,7 @@ describe("[X1] redact", () => {
     expect(events.find(({ error }) => error)).toMatchObject({ error: { code: "broken", message: "[redacted]" } });
     expect(events.at(-1)).toMatchObject({ type: "run_ended", status: "cancelled", reason: "[redacted]" });
 
-    // [X3] What does the work has it all.
+    // [RD3] What does the work has it all.
     expect(await heddle.task(run, "said")).toMatchObject({
       title: secrets.title,
       result: `${secrets.result} and so on.`,

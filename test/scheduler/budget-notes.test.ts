@@ -35,7 +35,7 @@ const texts = (run: Run) =>
   );
 
 describe("a hosted task", () => {
-  test("[K1] is told at 80 % and at 95 % of the run's tokens, once each, and waits with it for its next turn", () => {
+  test("[BN1] is told at 80 % and at 95 % of the run's tokens, once each, and waits with it for its next turn", () => {
     const run = new Run({ tokens: 1000 });
     const task = run.start(run.post({})[0]!);
     turn(run, task, 790);
@@ -55,7 +55,7 @@ describe("a hosted task", () => {
     checkState(run.state, run.now);
   });
 
-  test("[K1] that was lost before its next turn finds it there again, and not twice", () => {
+  test("[BN1] that was lost before its next turn finds it there again, and not twice", () => {
     const run = new Run({ tokens: 1000 });
     const task = run.start(run.post({})[0]!);
     turn(run, task, 900);
@@ -68,7 +68,7 @@ describe("a hosted task", () => {
     expect([task.inbox.length, told(run, task)]).toEqual([0, ["tokens 80"]]);
   });
 
-  test("[K1] that begins late is told with its first request; a larger budget is told of anew", () => {
+  test("[BN1] that begins late is told with its first request; a larger budget is told of anew", () => {
     const run = new Run({ tokens: 1000 });
     const [a, b] = run.post({}, {});
     turn(run, run.start(a!), 960);
@@ -109,7 +109,7 @@ describe("a hosted task", () => {
     checkState(run.state, run.now);
   });
 
-  test("[K2] a note keeps it from no end, takes no room of messages, and is not unread", () => {
+  test("[BN2] a note keeps it from no end, takes no room of messages, and is not unread", () => {
     const run = new Run({ tokens: 1000 });
     const task = run.start(run.post({})[0]!);
     turn(run, task, 900);

@@ -166,7 +166,7 @@ describe("the run's end", () => {
     expect(run.state.header.status).toBe("succeeded");
   });
 
-  test("[N6] a run that fails fast ends with the first failure that nothing answers for", () => {
+  test("[N7] a run that fails fast ends with the first failure that nothing answers for", () => {
     const run = new Run({}, undefined, { fail_fast: true });
     const [a, b, c] = run.post({}, {}, { detached: true });
     run.start(b!);
@@ -177,7 +177,7 @@ describe("the run's end", () => {
     checkState(run.state, run.now);
   });
 
-  test("[N6] what a dependent, a group or a fallback answers for ends nothing", () => {
+  test("[N7] what a dependent, a group or a fallback answers for ends nothing", () => {
     const run = new Run({}, undefined, { fail_fast: true });
     const [a, after] = run.post({ key: "a" }, { after: ["a"], on_dependency_failure: "run" });
     run.fail(a!);
@@ -191,7 +191,7 @@ describe("the run's end", () => {
     expect(run.state.header.status).toBe("failed");
   });
 
-  test("[N6] it waits for the compensations, and a retry makes it go on", () => {
+  test("[N7] it waits for the compensations, and a retry makes it go on", () => {
     const run = new Run({}, undefined, { fail_fast: true });
     const [a, b] = run.post({ group: "g", on_failure: { task: { instructions: "undo" } } }, { group: "g" });
     run.succeed(a!);

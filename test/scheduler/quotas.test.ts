@@ -13,7 +13,7 @@ const ready = (run: Run) => nextReady(run.state, "hosted", run.now)?.n;
 const status = ({ state: { header } }: Run) => [header.status, header.reason, header.quota?.until];
 
 describe("a quota of tokens", () => {
-  test("[Q1] lets nothing begin beyond what was told, and pauses the run where that is all there is", () => {
+  test("[QT1] lets nothing begin beyond what was told, and pauses the run where that is all there is", () => {
     const run = new Run();
     run.post({}, {});
     tell(run, { allowed: 0, limit: 100 });
@@ -28,7 +28,7 @@ describe("a quota of tokens", () => {
     });
   });
 
-  test("[Q2] ends the pause by itself when there are more, or no quota; nobody can before, and is told when", () => {
+  test("[QT2] ends the pause by itself when there are more, or no quota; nobody can before, and is told when", () => {
     const run = new Run();
     const [task] = run.post({});
     const until = run.now + 90_000;
@@ -43,7 +43,7 @@ describe("a quota of tokens", () => {
     expect(status(run)[0]).toBe("active");
   });
 
-  test("[Q2] leaves a pause by hand to whoever paused it", () => {
+  test("[QT2] leaves a pause by hand to whoever paused it", () => {
     const run = new Run();
     run.post({});
     tell(run, { allowed: 0, limit: 100, until: run.now + 90_000 });
@@ -54,7 +54,7 @@ describe("a quota of tokens", () => {
     expect(run.step((step) => resumeRun(step))).toBeUndefined();
   });
 
-  test("[Q2] is nothing that a run which has ended meanwhile waits for", () => {
+  test("[QT2] is nothing that a run which has ended meanwhile waits for", () => {
     const run = new Run();
     run.post({});
     tell(run, { allowed: 0, limit: 100, until: run.now + 90_000 });

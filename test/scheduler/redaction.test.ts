@@ -34,7 +34,7 @@ const created = {
   },
 } as const satisfies SchedulerEvent;
 
-test("[X1] texts are replaced, titles left out; names, codes and numbers stay, and the event itself is as it was", () => {
+test("[RD1] texts are replaced, titles left out; names, codes and numbers stay, and the event itself is as it was", () => {
   const before = structuredClone(created);
   const { title: _, labels: __, on_failure, ...rest } = created;
   const { title: ___, ...terms } = on_failure;
@@ -46,7 +46,7 @@ test("[X1] texts are replaced, titles left out; names, codes and numbers stay, a
   expect(created).toEqual(before);
 });
 
-test("[X1] of errors the code stays, of an end its status, and its reason where that is a code", () => {
+test("[RD1] of errors the code stays, of an end its status, and its reason where that is a code", () => {
   const error = { code: "broken", message: secret, because: 2 };
   const shown = { code: "broken", message: redactedText, because: 2 };
   const events: SchedulerEvent[] = [

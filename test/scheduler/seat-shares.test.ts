@@ -13,7 +13,7 @@ const tell = (run: Run, seats: number, why: "tenant" | "deployment" = "tenant") 
 const ready = (run: Run) => nextReady(run.state, "hosted", run.now)?.n;
 const tasks = (count: number, pool = "hosted") => Array.from({ length: count }, () => ({ pool }));
 
-test("[K1] what it was told last holds before the log has it", () => {
+test("[SH1] what it was told last holds before the log has it", () => {
   const run = new Run({ workers: 10 });
   run.post(...tasks(5));
   tell(run, 4);
@@ -23,7 +23,7 @@ test("[K1] what it was told last holds before the log has it", () => {
   expect(startableIn(run.state, "hosted")).toBe(3);
 });
 
-describe("[K1] a share", () => {
+describe("[SH1] a share", () => {
   test("bounds hosted tasks at work, and none of another pool", () => {
     const run = new Run({ workers: 10, pools: ["hosted", "box"] });
     run.post(...tasks(5), ...tasks(2, "box"));
@@ -61,7 +61,7 @@ describe("[K1] a share", () => {
   });
 });
 
-test("[K2] the log has a share where it binds, once, and when it no longer does", () => {
+test("[SH2] the log has a share where it binds, once, and when it no longer does", () => {
   const run = new Run({ workers: 10 });
   expect(tell(run, 10)).toBeUndefined();
   expect(tell(run, 4)).toEqual({ type: "seat_target", seats: 4, why: "tenant" });
@@ -72,7 +72,7 @@ test("[K2] the log has a share where it binds, once, and when it no longer does"
   expect(run.state.header.share).toBeUndefined();
 });
 
-test("[K3] before it is told anything a run has some, and who was told to wait does not wait for a gate that is away", () => {
+test("[SH3] before it is told anything a run has some, and who was told to wait does not wait for a gate that is away", () => {
   const run = new Run({ workers: 1000 });
   run.post(...tasks(newRunSeatsMax + 10));
   run.state.isUntold = true;

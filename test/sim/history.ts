@@ -88,7 +88,7 @@ export class History {
         this.#notes.add(seq);
         for (const { of, percent, limit } of event.notes) {
           const told = `${event.task} ${this.#generation.get(event.task) ?? 1} ${of} ${limit}`;
-          must(percent > (this.#told.get(told) ?? 0), "[K1] a task is told once for each threshold");
+          must(percent > (this.#told.get(told) ?? 0), "[BN1] a task is told once for each threshold");
           this.#told.set(told, percent);
         }
         this.#inboxes.set(event.task, [...this.inboxOf(event.task), seq]);

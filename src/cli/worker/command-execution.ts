@@ -1,6 +1,5 @@
 /** The command, run once for a lease. */
 
-import { loadSampleMs } from "../../limits.ts";
 import { Command, type CommandEnd } from "./command.ts";
 import type { CommandFolder } from "./command-files.ts";
 import type { Execution, Telling } from "./execution.ts";
@@ -54,11 +53,7 @@ export class CommandExecution implements Execution {
         if (this.#stopped) return givenBack;
         this.#command = new Command(command, { ...env, ...files.env }, stdin, folder.guard);
         const report = new ReportFile(files.report, (ms) => telling.rateLimited(ms));
-        const looking = setInterval(() => void report.look(), loadSampleMs);
-        const end = await this.#command.ended;
-        clearInterval(looking);
-        await report.look();
-        return verdictOf(end);
+        return verdictOf(await report.during(this.#command.ended));
       } finally {
         await files.remove();
       }

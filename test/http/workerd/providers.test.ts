@@ -2,7 +2,7 @@
 
 import { beforeAll, expect, test } from "vitest";
 import { credentialProvider } from "../../../src/agent/credentials.ts";
-import { aboutView } from "../../../src/contract/responses.ts";
+import { aboutView } from "../../../src/contract/tenant-responses.ts";
 import { version } from "../../../src/version.ts";
 import { bindings, db, newKey, newTenant, send } from "./lib.ts";
 

@@ -7,7 +7,7 @@
  */
 
 import type { Lease } from "../../../client/replies.ts";
-import { harnessProgressCharsMax, loadSampleMs } from "../../../limits.ts";
+import { harnessProgressCharsMax } from "../../../limits.ts";
 import { oneLine } from "../../plain-text.ts";
 import { Command, type CommandEnd } from "../command.ts";
 import type { CommandFiles, CommandFolder } from "../command-files.ts";
@@ -155,10 +155,7 @@ export class HarnessExecution implements Execution {
       ...(worktree && { cwd: worktree.cwd }),
     });
     const report = new ReportFile(files.report, (ms) => this.#telling.rateLimited(ms));
-    const looking = setInterval(() => void report.look(), loadSampleMs);
-    const end = await this.#command.ended;
-    clearInterval(looking);
-    await report.look();
+    const end = await report.during(this.#command.ended);
     lines.end();
     return { end, reading: reader.reading };
   }

@@ -5,7 +5,7 @@
  */
 
 import { open } from "node:fs/promises";
-import { reportFileBytesMax, retryAfterMsMax } from "../../../limits.ts";
+import { loadSampleMs, reportFileBytesMax, retryAfterMsMax } from "../../../limits.ts";
 
 /** The time that the report's last line asks for; undefined when it asks for none. */
 export function retryAfterIn(text: string): number | undefined {
@@ -29,6 +29,15 @@ export class ReportFile {
   constructor(path: string, onRetryAfter: (ms: number) => void) {
     this.#path = path;
     this.#onRetryAfter = onRetryAfter;
+  }
+
+  /** Reads it until `ended`, which never fails, and once more then. */
+  async during<End>(ended: Promise<End>): Promise<End> {
+    const looking = setInterval(() => void this.look(), loadSampleMs);
+    const end = await ended;
+    clearInterval(looking);
+    await this.look();
+    return end;
   }
 
   async look(): Promise<void> {
