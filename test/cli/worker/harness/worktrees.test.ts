@@ -247,7 +247,8 @@ describe("heddle work --worktree", () => {
     standIns.plan({ files: { "b.txt": "two\n" }, stays: true }, {});
     server.add("t");
     start("--worktree", "merge");
-    await until(() => existsSync(join(`${repo}.heddle-worktrees`, "t.1.1", "b.txt")));
+    const written = join(`${repo}.heddle-worktrees`, "t.1.1", "b.txt");
+    await until(() => existsSync(written) && readFileSync(written, "utf8") === "two\n");
     worker!.child.kill("SIGKILL");
     await worker!.ended;
     const { stderr } = await start("--worktree", "merge", "--until-idle", "0").ended;
