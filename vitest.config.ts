@@ -8,6 +8,8 @@ import { countInMemory } from "./test/objects/lib/fail-counter.ts";
 /** An e2e test starts servers, kills them, and waits for leases of 30 s to expire. */
 const e2eTestMs = 180_000;
 const workerdTestMs = 30_000;
+/** Three files share two processors, and some start processes: what takes a second alone may take ten. */
+const nodeTestMs = 20_000;
 
 export default defineConfig({
   test: {
@@ -24,6 +26,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
           // The longest files wait for processes that they start. Vitest's own choice on two cores is one file at a time.
           maxWorkers: 3,
+          testTimeout: nodeTestMs,
           environment: "node",
           include: ["test/**/*.test.ts"],
           exclude: ["test/objects/**", "test/http/workerd/**", "test/e2e/**"],
