@@ -859,3 +859,44 @@ export const gitStepMs = 2 * minute;
 export const mergeTurnMs = 5 * minute;
 /** Taking away the lock of a worker that is gone takes milliseconds; whoever is at it for so long was killed. */
 export const lockBreakMs = 10 * second;
+
+// ---- availability: what providers and the platform can take (src/availability) -------------------------------------
+/** A refusal leaves this part of what was under way: small cuts, since the place of the last refusal is known. */
+export const limitCut = 0.9;
+/** Below this part of it, a limit grows by a call for each that goes through. */
+export const limitSlowStart = 0.7;
+/** Calls that go through before the place of the last refusal is tried again: at first, and at most. */
+export const limitPatienceCallsMin = 16;
+export const limitPatienceCallsMax = 128;
+/** … and at most so many round trips, so that a small limit is tried often enough: then one call in 64 may be refused. */
+export const limitPatienceRounds = 64;
+/** A limit does not grow while first tokens take so many times what is usual. */
+export const slowFirstTokens = 2;
+/** Gaps between calls at a limit of 1: the least that is worth keeping, and the most, since others may leave room at any time. */
+export const gapMsMin = 10;
+export const gapMsMax = 5 * second;
+/** Calls that go through at most before a gap is made smaller: at one call in seconds, more would be minutes. */
+export const gapPatienceCallsMax = 16;
+/** Buckets of requests and tokens are full after this where their headers don't say: they are per minute. */
+export const rateFullMs = 1 * minute;
+/** A bucket that says that it is full later than this is taken as full then. */
+export const rateResetMsMax = 24 * hour;
+/** How much the newest call counts in what a call uses. */
+export const rateSmoothing = 0.1;
+/** The log tells of a limit no more often than this, and only of a change by such a part of it. */
+export const availabilityToldEveryMs = 5 * second;
+export const availabilityToldPart = 0.25;
+/** Tasks that only time holds back are looked at so often at most: an alarm is a row. */
+export const availabilityStepMs = 250;
+/** A task between two turns waits with its seat for so long at most when its provider wants a pause, else it gives the seat back. */
+export const turnPauseMs = 1 * second;
+/** A seat without work stays so long at most for tasks that only time holds back. */
+export const seatLingerForTimeMs = 5 * second;
+/** Refusals between two turns that use up none of a task's retries, since others of its run were under way. */
+export const refusalsUncountedMax = 5;
+/** So many calls of a model under way are a crowd: fewer find their limit within a task's retries. */
+export const refusedCrowdMin = 5;
+/** Models of one run with a limit of their own. */
+export const modelsLimitedMax = 64;
+/** A command of a seat that takes so long says that the run's object has too much to do. */
+export const objectSlowMs = 5 * second;

@@ -1,5 +1,6 @@
 /** Every workload, in the order in which they run. */
 
+import { providers } from "./availability.ts";
 import { bursts } from "./burst.ts";
 import { warmCaches } from "./cache-warm.ts";
 import { fairness } from "./fairness.ts";
@@ -29,4 +30,5 @@ export const workloads: readonly Workload[] = [
   ...crashes,
   ...openings,
   ...fairness,
+  ...providers,
 ];

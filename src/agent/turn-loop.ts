@@ -239,18 +239,19 @@ class Attempt {
         return this.#leave({ kind: "give_back" });
       }
       if (code === "context_too_long") return this.#leave({ kind: "too_long", error: { code, message } });
-      return this.#fail(code, message, retryAfterMs);
+      const call = { ms: Date.now() - this.#askedAt, ...(outcome.rates && { rates: outcome.rates }) };
+      return this.#fail(code, message, { ...(retryAfterMs !== undefined && { retryAfterMs }), call });
     }
     const model = this.#modelUsed(provider);
     if (outcome.reply.stop === "window") {
       const error = { code: "context_too_long", message: "The model's context window ended its reply in the middle." };
       return this.#leave({ kind: "too_long", error, usage: outcome.reply.usage, model });
     }
-    return this.#log(outcome.reply, model, outputTokens < wanted);
+    return this.#log(outcome, model, outputTokens < wanted);
   }
 
   async #log(
-    reply: Extract<ModelOutcome, { ok: true }>["reply"],
+    { reply, rates }: Extract<ModelOutcome, { ok: true }>,
     model: ModelUsed,
     outputWasCapped: boolean,
   ): Promise<SeatReply | undefined> {
@@ -262,6 +263,7 @@ class Attempt {
       usage: reply.usage,
       model,
       took: { ms: Date.now() - this.#askedAt, ...(this.#firstMs !== undefined && { firstMs: this.#firstMs }) },
+      ...(rates && { rates }),
       shown: this.#shown,
       calls: meaning.calls,
       ...(meaning.ending && { ending: meaning.ending }),
@@ -350,9 +352,13 @@ class Attempt {
     return [...this.#logged.slice(this.#work.baseCount), ...this.#pending];
   }
 
-  #fail(fault: AttemptFault, message: string, retryAfterMs?: number): Promise<SeatReply> {
-    const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
-    return this.#leave({ kind: "end", ending: { kind: "error", fault, error: { code: fault, message }, ...wait } });
+  #fail(
+    fault: AttemptFault,
+    message: string,
+    { call, ...wait }: { retryAfterMs?: number; call?: NonNullable<Extract<Leave, { kind: "end" }>["call"]> } = {},
+  ): Promise<SeatReply> {
+    const ending = { kind: "error", fault, error: { code: fault, message }, ...wait } as const;
+    return this.#leave({ kind: "end", ending, ...(call && { call }) });
   }
 
   #leave(leave: Leave): Promise<SeatReply> {

@@ -4,6 +4,7 @@
  */
 
 import * as z from "zod";
+import { troubles } from "../availability/observation.ts";
 import { keyPattern } from "../ids.ts";
 import * as limits from "../limits.ts";
 import { type FindingKind, findingKinds } from "../rules/finding-kinds.ts";
@@ -206,6 +207,7 @@ const workTerms = {
   backoff_ms: z.int().min(0).max(limits.backoffMsMax),
   max_turns: z.int().min(1).max(limits.maxTurnsMax),
   max_tokens: z.int().min(1).exactOptional(),
+  model: text(limits.nameCharsMax).exactOptional(),
   snapshot: snapshotHash,
   call: callId.exactOptional(),
   fork: text(limits.nameCharsMax),
@@ -375,6 +377,7 @@ const fields = {
     error: error.exactOptional(),
     until: time.exactOptional(),
     usage: usage.exactOptional(),
+    uncounted: z.literal(true).exactOptional(),
   },
   task_ended: {
     task,
@@ -421,6 +424,19 @@ const fields = {
   },
   rule_fired: ruleChange,
   rule_cleared: ruleChange,
+  availability_changed: {
+    of: z.enum(["model", "seats"]),
+    model: text(limits.nameCharsMax).exactOptional(),
+    limit: count.exactOptional(),
+    ceiling: count.exactOptional(),
+    in_flight: count,
+    calls: count,
+    refused: count,
+    why: z.enum(troubles),
+    retry_after_ms: count.exactOptional(),
+    until: time.exactOptional(),
+    gap_ms: count.exactOptional(),
+  },
   worker_load: { pool: poolName, worker, percent: z.int().min(0).max(100) },
   run_ended: {
     status: z.enum(["succeeded", "failed", "cancelled"]),

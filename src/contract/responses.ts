@@ -4,6 +4,7 @@
  */
 
 import * as z from "zod";
+import { troubles } from "../availability/observation.ts";
 import type * as shapes from "./shapes.ts";
 import { taskStates } from "./task-requests.ts";
 import { type AllTrue, at, cursor, type Twins } from "./view-parts.ts";
@@ -111,6 +112,24 @@ const rulesView = z
   })
   .meta({ id: "Rules" });
 
+const availabilityView = z
+  .strictObject({
+    model: z.string().nullable().describe("null: seats, whatever the model."),
+    limit: z.int().nullable().describe("Calls, or seats, at once; null: as many as the run's own limits allow."),
+    in_flight: z.int(),
+    calls: z.int().describe("That ended."),
+    refused: z.int(),
+    why: z.enum(troubles).nullable().describe("Of the last refusal; null: there was none."),
+    retry_after_ms: z.int().nullable().describe("What the provider asked for last."),
+    closed_until: at.nullable().describe("Nothing begins before."),
+    gap_ms: z.int().nullable().describe("Between two beginnings, at a limit of 1."),
+    left: z
+      .int()
+      .nullable()
+      .describe("How many calls may begin now, by what the provider says is left per minute; null: it does not say."),
+  })
+  .meta({ id: "Availability" });
+
 export const runView = z
   .strictObject({
     id: z.string(),
@@ -148,6 +167,11 @@ export const runView = z
     unpriced_models: z.array(z.string()).describe("Models without a price that were called, some of them."),
     cache: cacheView,
     rules: rulesView.nullable().describe("null: there are none."),
+    availability: z
+      .array(availabilityView)
+      .describe(
+        "Of each model that is being called, was refused, or says what is left; and of the platform's seats where they gave trouble.",
+      ),
     findings: z
       .int()
       .describe("What it noticed itself as it went; `/findings` also has what only the whole log shows."),
@@ -203,6 +227,10 @@ const waitingOn = z
     z.strictObject({ fallback: z.string().describe("The task that runs because this one failed.") }),
     z.strictObject({ budget: z.literal(true) }),
     z.strictObject({ cache_warming: z.string().describe("The task that reads the shared prefix first."), until: at }),
+    z.strictObject({
+      availability: z.string().describe("The model that is at its limit, or is to be left alone."),
+      until: at.nullable().describe("null: until another call of it has ended."),
+    }),
   ])
   .nullable();
 

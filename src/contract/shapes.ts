@@ -3,6 +3,7 @@
  * Their zod twins for /openapi.json are in responses.ts and are checked against these.
  */
 
+import type { Trouble } from "../availability/observation.ts";
 import type { Format, MessageText, Usage } from "../context/types.ts";
 import type { Scope } from "./tenant-shapes.ts";
 
@@ -118,6 +119,27 @@ export interface SeatsView {
   bound_by: "limits" | "rules" | "tenant" | "deployment";
 }
 
+/** What is known of how many calls of a model, or seats, can be had at once. */
+export interface AvailabilityView {
+  /** Null for the first of them: seats. */
+  model: string | null;
+  /** Null: as many as the run's own limits allow. */
+  limit: number | null;
+  in_flight: number;
+  /** Calls that ended, and those of them that were refused, since the run's object was loaded or by the last event. */
+  calls: number;
+  refused: number;
+  /** Of the last refusal; null: there was none. */
+  why: Trouble | null;
+  retry_after_ms: number | null;
+  /** Nothing begins before; null: nothing keeps it. */
+  closed_until: number | null;
+  /** Between two beginnings, at a limit of 1. */
+  gap_ms: number | null;
+  /** How many calls may begin now by what the provider says is left per minute; null: it does not say. */
+  left: number | null;
+}
+
 /** A run as it is now. */
 export interface RunView {
   id: string;
@@ -149,6 +171,8 @@ export interface RunView {
   cache: CacheView;
   /** null: there are none. */
   rules: RulesView | null;
+  /** Of each model that is being called, was refused, or says what is left; and of the platform's seats where they gave trouble. */
+  availability: AvailabilityView[];
   findings: number;
   last_seq: number;
   created_at: number;
@@ -229,6 +253,8 @@ export type WaitingOn =
   | { fallback: string }
   | { budget: true }
   | { cache_warming: string; until: number }
+  /** Its model is at its limit, or is to be left alone until then. */
+  | { availability: string; until: number | null }
   | null;
 
 /** The task that another ended because of, as it was then. */

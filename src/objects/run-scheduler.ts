@@ -228,7 +228,8 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   async run(): Promise<Reply<RunView>> {
-    return this.#shell.read((run) => ok(runView(run, seatTarget(run), this.#shell.now())));
+    const now = this.#shell.now();
+    return this.#shell.read((run) => ok(runView(run, seatTarget(run, now), now)));
   }
 
   async pause(idem?: Idem): Promise<Reply<RunView>> {
@@ -264,7 +265,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       const refusal = replaceRules(step, "run", rules, text);
       // What fires at once is a part of the answer.
       finishStep(step);
-      return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run), step.now));
+      return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run, step.now), step.now));
     }, idem);
     // Whether it wants to know of workers' loads may have changed.
     this.#shell.announceAnew();
@@ -319,7 +320,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   #runCommand(decide: (step: Step) => Refusal | undefined, idem?: Idem): Reply<RunView> {
     return this.#shell.command((step, run) => {
       const refusal = decide(step);
-      return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run), step.now));
+      return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run, step.now), step.now));
     }, idem);
   }
 

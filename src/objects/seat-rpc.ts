@@ -3,6 +3,7 @@
  * tool calls are carried out, and where that ends the attempt the next task comes back in the same answer.
  */
 
+import type { Rates } from "../availability/observation.ts";
 import type { CacheMark, ContextHead, Format, MessageText, ToolCall, Usage } from "../context/types.ts";
 import type { McpOrigin } from "../contract/shapes.ts";
 import type { AttemptFault, FaultClass } from "../errors/faults.ts";
@@ -154,6 +155,8 @@ export interface SeatTurn {
   readonly model?: ModelUsed;
   /** From the model's request to the end of its reply, and to its first token. */
   readonly took?: { readonly ms: number; readonly firstMs?: number };
+  /** What the provider said with it of what is left. */
+  readonly rates?: Rates;
   /** Calls of the reply that Heddle carries out. */
   readonly calls: readonly ToolCall[];
   /** The reply ends the task. */
@@ -178,7 +181,7 @@ export type SeatReply =
       /** As in SeatWork. */
       readonly messages: readonly MessageText[];
       readonly watched: boolean;
-      /** The run is paused: give the task back. */
+      /** The run is paused, or the provider is to be left alone for now: give the task back. */
       readonly paused: boolean;
     }
   /** The attempt is over; `work` is the next task, if any. */
@@ -204,7 +207,13 @@ export type Leave =
       readonly usage?: Usage;
       readonly model?: ModelUsed;
     }
-  | { readonly kind: "end"; readonly ending: Ending; readonly usage?: Usage };
+  | {
+      readonly kind: "end";
+      readonly ending: Ending;
+      readonly usage?: Usage;
+      /** Of the model call that it failed by: how long that took, and what the provider said with it. */
+      readonly call?: { readonly ms: number; readonly rates?: Rates };
+    };
 
 export interface ReservationWanted {
   readonly inputTokens: number;

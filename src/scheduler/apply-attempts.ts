@@ -45,6 +45,7 @@ export function logTurn(state: RunState, event: Of<"turn">, at: number): void {
   task.turnGeneration = 0;
   task.head = event.snapshot;
   task.losses = 0;
+  if (task.refusals > 0) task.refusals = 0;
   variables.leaveUntold(state, task);
   inbox.show(task, event.messages?.length ?? 0);
   dropCalls(state, task);
@@ -91,7 +92,8 @@ export function end(state: RunState, event: Of<"attempt_ended">, seq: number, at
   spend(state, task, event.usage);
   reserve(state, task, 0);
   if (event.why === "lost") task.losses++;
-  if (event.why === "transient") task.failures++;
+  if (event.uncounted) task.refusals++;
+  else if (event.why === "transient") task.failures++;
   // A pull worker's waits are its own long polls: what comes free must not go to one that is gone.
   if (task.phase.state === "running" && !task.phase.hosted) {
     variables.leaveUntold(state, task);

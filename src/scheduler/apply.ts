@@ -16,6 +16,7 @@ import * as lineages from "./apply-lineages.ts";
 import * as remote from "./apply-remote-calls.ts";
 import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
+import { noteAvailability } from "./availability.ts";
 import type { SchedulerEvent } from "./events.ts";
 import { standInOf } from "./fallbacks.ts";
 import { inherit, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
@@ -228,6 +229,9 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "rule_cleared":
       rules.fire(state, event, at);
       return;
+    case "availability_changed":
+      noteAvailability(header, event, at);
+      return;
     case "worker_load":
       rules.noteLoad(state, event, at);
       return;
@@ -309,6 +313,7 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     maxTurns: event.max_turns,
     maxTokens: event.max_tokens ?? 0,
     lineage: event.lineage ?? 0,
+    model: event.model === undefined ? undefined : state.availability.sameName(event.model),
     labels: event.labels && state.sameLabels(event.labels),
     base: state.sameHash(event.snapshot),
     scope: scopeOf(event),
@@ -434,6 +439,7 @@ function retryTask(state: RunState, event: Of<"task_retried">, seq: number, at: 
   task.generation = event.generation;
   task.losses = 0;
   task.failures = 0;
+  if (task.refusals > 0) task.refusals = 0;
   task.turns = from?.turn ?? 0;
   task.turnGeneration = from?.generation ?? 0;
   task.head = from?.snapshot;

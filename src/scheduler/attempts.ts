@@ -3,7 +3,7 @@
  */
 
 import { type AttemptFault, type FaultClass, faults } from "../errors/faults.ts";
-import { longBackoffMs } from "../limits.ts";
+import { longBackoffMs, refusalsUncountedMax } from "../limits.ts";
 import { retryWaitMs } from "./backoff.ts";
 import { noteBudgets } from "./budget-notes.ts";
 import { endOf, endTask } from "./end-task.ts";
@@ -19,21 +19,19 @@ import { beginWarming } from "./warming.ts";
 
 /** The task that starts next in a pool; undefined when none may: paused, no seat left, nothing ready. */
 export function nextReady(state: RunState, pool: string, now: number): Task | undefined {
-  const { book } = state;
   if (state.header.status !== "active" || state.working >= state.workers) return undefined;
-  if (book && book.roomIn(pool) <= 0) return undefined;
+  if (state.roomIn(pool) <= 0) return undefined;
   if (pool === hostedPool && roomInShare(state) === 0) return undefined;
   if (!mayUseTokens(state)) return undefined;
-  const n = state.ready.get(pool)?.peek(now, book?.roomOf);
+  const n = state.ready.get(pool)?.peek(now, state.roomAt(now));
   return n === undefined ? undefined : state.task(n);
 }
 
 /** How many tasks of a pool could start now, if there were workers for all; not 0 while one can. */
-export function startableIn(state: RunState, pool: string): number {
-  const { book } = state;
+export function startableIn(state: RunState, pool: string, now: number): number {
   const queue = state.ready.get(pool);
   if (!queue || state.header.status !== "active" || !mayUseTokens(state)) return 0;
-  const ready = book ? Math.min(queue.startable(book.roomOf), book.roomIn(pool)) : queue.size;
+  const ready = Math.min(queue.startable(state.roomAt(now)), state.roomIn(pool));
   const room = Math.max(0, Math.min(ready, state.workers - state.working));
   return pool === hostedPool ? Math.min(room, roomInShare(state)) : room;
 }
@@ -70,6 +68,7 @@ export function openLease(step: Step, task: Task, worker: string, boot: string):
     undefined,
     readySeq,
   );
+  if (task.pool === hostedPool) step.state.availability.begin(task, step.now);
   beginWarming(step, task as Task & { phase: Running });
   return fence;
 }
@@ -84,6 +83,7 @@ export function leased(state: RunState, n: number, fence: number): (Task & { pha
 
 /** A worker that is gone: the task goes on from its last logged turn, unless workers keep dying of it. */
 export function loseLease(step: Step, task: Task & { phase: Running }, why: "lost" | "restart"): void {
+  if (why === "lost" && task.phase.hosted) step.state.availability.seatLost(step.now);
   if (why === "lost" && task.losses + 1 >= faults.worker_lost.retry.inARow) {
     endTask(step, task, endOf("poisoned", faults.poisoned.what));
     return;
@@ -99,13 +99,16 @@ export interface Failure<Fault extends FaultClass = AttemptFault> {
   /** What the other side asks for. */
   readonly retryAfterMs?: number;
   readonly usage?: UsageDelta;
+  /** The provider refused it because others of this run were under way, too. */
+  readonly crowded?: boolean;
 }
 
 /** A failed attempt: retried with backoff while its fault's rule and `retries.limit` allow, else the task ends by it. */
 export function failAttempt(step: Step, task: Task & { phase: Running }, failure: Failure): void {
   const { fault, error, usage } = failure;
   const { retryLimit, backoffMs, failures } = task;
-  const wait = retryWaitMs(failure, { retryLimit, backoffMs, failures, seed: task.n });
+  const uncounted = failure.crowded === true && retryLimit > 0 && task.refusals < refusalsUncountedMax;
+  const wait = retryWaitMs(failure, { retryLimit, backoffMs, failures: uncounted ? 0 : failures, seed: task.n });
   if (wait === undefined) {
     endTask(step, task, { state: faults[fault].ends, error, ...(usage && { usage }) });
     return;
@@ -119,6 +122,7 @@ export function failAttempt(step: Step, task: Task & { phase: Running }, failure
     error,
     until: step.now + wait,
     ...(usage && { usage }),
+    ...(uncounted && { uncounted }),
   });
 }
 

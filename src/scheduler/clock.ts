@@ -3,6 +3,7 @@
 import { leaseMs } from "../limits.ts";
 import { endActor } from "./actors.ts";
 import { loseLease } from "./attempts.ts";
+import { availabilityDueAt } from "./availability.ts";
 import { breakBarrier } from "./barriers.ts";
 import { settleBudget } from "./budget.ts";
 import { closeCall, wake } from "./calls.ts";
@@ -30,6 +31,7 @@ export function nextClock(state: RunState): number | undefined {
     exhaustionAt(state),
     holdEndAt(state),
     rulesDueAt(state),
+    availabilityDueAt(state),
   ];
   const times = clocks.filter((time) => time !== undefined);
   return times.length > 0 ? Math.min(...times) : undefined;

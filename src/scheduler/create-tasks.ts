@@ -100,6 +100,7 @@ function emitTask(
       ...(spec.on_dependency_failure === "run" && { run_on_failure: true }),
       ...(spec.detached && { detached: true }),
       ...clamped,
+      ...(spec.model !== undefined && clamped.pool === hostedPool && { model: spec.model }),
       snapshot: base,
       ...(call !== undefined && { call }),
       fork,
@@ -146,9 +147,11 @@ function standInTerms(
 ): StandInTerms {
   const its = (name: string | undefined) => name && `${name} (on failure)`.slice(0, limits.nameCharsMax);
   const wanted = { pool, timeout_ms, retries, max_turns, max_tokens, title: its(title ?? key), ...spec };
+  const clamped = clampedTo(state, creator, wanted);
   return {
     ...(wanted.title !== undefined && { title: wanted.title }),
-    ...clampedTo(state, creator, wanted),
+    ...clamped,
+    ...(spec.model !== undefined && clamped.pool === hostedPool && { model: spec.model }),
     snapshot: base,
     ...(call !== undefined && { call }),
     fork,

@@ -6,6 +6,7 @@
  * body and are never part of the state.
  */
 
+import type { Trouble } from "../availability/observation.ts";
 import type { RunStatus, WaitMode } from "../contract/shapes.ts";
 import type { PlacedRule } from "../rules/rule.ts";
 import type { LockMode } from "../variables/ops.ts";
@@ -101,6 +102,28 @@ export interface VariableUse {
   readonly ms?: number;
 }
 
+/** What can be had of a model, or of the platform's seats, as it was told last. */
+export interface AvailabilityTold {
+  readonly of: "model" | "seats";
+  /** The model that tasks name; absent: the one that they get without. */
+  readonly model?: string;
+  /** Calls, or seats, at once; absent: as many as the run's own limits allow. */
+  readonly limit?: number;
+  /** How many were under way when it was refused last; absent: nobody knows any more. */
+  readonly ceiling?: number;
+  readonly in_flight: number;
+  /** Ever, of this run. */
+  readonly calls: number;
+  readonly refused: number;
+  /** Of the last refusal. */
+  readonly why: Trouble;
+  readonly retry_after_ms?: number;
+  /** Nothing begins before. */
+  readonly until?: number;
+  /** Between two beginnings, at a limit of 1. */
+  readonly gap_ms?: number;
+}
+
 export interface RuleChange {
   /** Its place among the run's rules. */
   readonly rule: number;
@@ -123,6 +146,7 @@ export interface StandInTerms {
   readonly backoff_ms: number;
   readonly max_turns: number;
   readonly max_tokens?: number;
+  readonly model?: string;
   readonly snapshot: string;
   readonly call?: string;
   readonly fork: string;
@@ -170,6 +194,8 @@ export type SchedulerEvent =
       readonly backoff_ms: number;
       readonly max_turns: number;
       readonly max_tokens?: number;
+      /** The model that it names, of a hosted task. */
+      readonly model?: string;
       readonly snapshot: string;
       readonly call?: string;
       readonly fork: string;
@@ -343,6 +369,8 @@ export type SchedulerEvent =
       readonly error?: ErrorData;
       readonly until?: number;
       readonly usage?: UsageDelta;
+      /** It was refused out of a crowd of calls: none of its `retries.limit` is used up. */
+      readonly uncounted?: true;
     }
   | {
       readonly type: "task_ended";
@@ -402,6 +430,7 @@ export type SchedulerEvent =
   | ({ readonly type: "rule_cleared" } & RuleChange)
   /** A pull worker has asked for tasks, and said how busy its machine is; logged only where a rule looks at it. */
   | { readonly type: "worker_load"; readonly pool: string; readonly worker: string; readonly percent: number }
+  | ({ readonly type: "availability_changed" } & AvailabilityTold)
   | {
       readonly type: "run_ended";
       readonly status: Extract<RunStatus, "succeeded" | "failed" | "cancelled">;

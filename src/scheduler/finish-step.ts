@@ -1,6 +1,7 @@
 /** What every command ends with: what came free is handed on, waits that could never end are ended, held tasks let go, rules looked at. */
 
 import { endActorsOfEndedRun } from "./actors.ts";
+import { tellAvailability } from "./availability.ts";
 import { failUnfunded } from "./budget-end.ts";
 import { breakDeadlock, breakStall } from "./deadlock.ts";
 import { holdBack } from "./ending.ts";
@@ -36,6 +37,7 @@ export function finishStep(step: Step): void {
     }
   } while (!state.blocking.hasUnfinished(live) && breakStall(step));
   releaseHolds(step);
+  tellAvailability(step);
   evaluateRules(step);
   reportExhaustion(step);
 }

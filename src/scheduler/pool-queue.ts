@@ -9,7 +9,7 @@
 import type { ReadyClass } from "./ready-class.ts";
 import { compareReady, type ReadyKey, ReadyQueue } from "./ready-queue.ts";
 
-/** Which labels of the rules a task has, by their places among them. */
+/** Which labels of the rules a task has, by their places among them; below zero: which model it is for (availability.ts). */
 export type Labels = readonly number[];
 
 interface Lane {
@@ -64,6 +64,11 @@ export class PoolQueue {
       if (head && (!best || compareReady(head, best, now) < 0)) best = head;
     }
     return best?.first;
+  }
+
+  /** The lanes in which somebody is ready. */
+  *waiting(): Generator<Labels> {
+    for (const { labels, queue } of this.#lanes.values()) if (queue.size > 0) yield labels;
   }
 
   /** At most so many could start if nothing but `room` held them back. Never 0 while one can. */

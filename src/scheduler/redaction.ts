@@ -103,6 +103,7 @@ const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] }
   seat_target: [],
   seat_opened: [],
   seat_closed: [],
+  availability_changed: [],
 };
 
 /** The event as it may be shown (RD1); itself, where it has no text. */

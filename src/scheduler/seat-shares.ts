@@ -30,10 +30,9 @@ export const roomInShare = (state: RunState): number => Math.max(0, shareOf(stat
 
 /** Seats that it could use now if its share were all: those at work, and one for each task that could start. */
 export function seatsWanted(state: RunState): number {
-  const { book } = state;
   const queue = state.ready.get(hostedPool);
   if (!queue || state.header.status !== "active") return state.hosted;
-  const ready = book ? Math.min(queue.startable(book.roomOf), book.roomIn(hostedPool)) : queue.size;
+  const ready = Math.min(queue.startable(state.roomAt(state.availability.now)), state.roomIn(hostedPool));
   return state.hosted + Math.max(0, Math.min(ready, state.workers - state.working));
 }
 

@@ -11,12 +11,13 @@
 
 import type { RunStatus, TaskState } from "../contract/shapes.ts";
 import { assert } from "../errors/assert.ts";
+import { Availability } from "./availability.ts";
 import { BlockingState } from "./blocking-state.ts";
-import type { Limits, RunCredential } from "./events.ts";
+import type { AvailabilityTold, Limits, RunCredential } from "./events.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
 import type { Lineage } from "./lineage.ts";
 import { isOpenCall, OpenCalls } from "./open-calls.ts";
-import { PoolQueue } from "./pool-queue.ts";
+import { type Labels, PoolQueue, type RoomOf } from "./pool-queue.ts";
 import type { QuotaPause } from "./quotas.ts";
 import type { ReadyKey } from "./ready-queue.ts";
 import { RuleBook } from "./rules/rule-book.ts";
@@ -98,6 +99,8 @@ export interface RunHeader {
   quota?: QuotaPause;
   /** Its share of the seats; absent: none binds it. */
   share?: Share;
+  /** Of each model that ever was refused, and of seats: what was told last, and when. Absent: nothing was. */
+  availability?: readonly (AvailabilityTold & { readonly at: number })[];
 }
 
 export const noCounts = (): Record<TaskState, number> => ({
@@ -177,6 +180,8 @@ export class RunState {
   readonly actors = new Set<number>();
   /** What the rules come to; undefined where there are none. */
   book: RuleBook | undefined;
+  /** What providers and the platform can take. */
+  readonly availability: Availability;
   /** The last call from outside; volatile. */
   outsideAt = 0;
   readonly #timers = new IndexedHeap((a, b) => (this.#due.get(a)! - this.#due.get(b)! || a - b) < 0);
@@ -189,6 +194,7 @@ export class RunState {
   constructor(header: RunHeader, cold: (n: number) => Task | undefined) {
     this.header = header;
     this.#cold = cold;
+    this.availability = new Availability(header);
     for (const { n, warmer } of header.lineages ?? []) if (warmer > 0) this.warming.add(n);
     if (header.rules) this.book = new RuleBook(header);
   }
@@ -299,6 +305,7 @@ export class RunState {
       this.working++;
       if (task.pool === hostedPool) this.hosted++;
       this.book?.count(task, 1);
+      this.availability.count(task, 1);
     } else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.add(task.n);
     if (isStopped(task)) this.stopped++;
     this.retime(task);
@@ -316,6 +323,7 @@ export class RunState {
       this.working--;
       if (task.pool === hostedPool) this.hosted--;
       this.book?.count(task, -1);
+      this.availability.count(task, -1);
     } else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.delete(task.n);
   }
 
@@ -338,7 +346,27 @@ export class RunState {
   }
 
   #queue(task: Task): void {
-    this.queueOf(task.pool).put(task.n, readyKeyOf(task), this.book?.labelsOf(task));
+    this.queueOf(task.pool).put(task.n, readyKeyOf(task), this.#laneOf(task));
+  }
+
+  /** What holds it back beside the run's own number: rules about its labels, and its model. */
+  #laneOf(task: Task): Labels | undefined {
+    const labels = this.book?.labelsOf(task);
+    const place = task.pool === hostedPool ? this.availability.placeOf(task) : undefined;
+    if (place === undefined) return labels;
+    return labels && labels.length > 0 ? [...labels, ...place] : place;
+  }
+
+  /** How many more may work of those that stand in a lane. */
+  roomAt(now: number): RoomOf {
+    const { book, availability } = this;
+    return (labels) => Math.min(book?.roomOf(labels) ?? Number.POSITIVE_INFINITY, availability.roomOf(labels, now));
+  }
+
+  /** How many more of a pool. */
+  roomIn(pool: string): number {
+    const seats = pool === hostedPool ? this.availability.seatRoom() : Number.POSITIVE_INFINITY;
+    return Math.min(seats, this.book?.roomIn(pool) ?? Number.POSITIVE_INFINITY);
   }
 
   /** Takes the ready tasks of a lineage out of their queue, or puts them back where they belong in it. */

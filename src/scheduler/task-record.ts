@@ -26,6 +26,7 @@ const termNames = [
   "base",
   "lineage",
   "labels",
+  "model",
 ] as const satisfies readonly (keyof Task)[];
 
 const spentNames = [
@@ -40,6 +41,7 @@ const spentNames = [
   "reservedNanos",
   "unpricedTokens",
   "simulated",
+  "refusals",
 ] as const satisfies readonly (keyof Task)[];
 
 export type Terms = Pick<Task, (typeof termNames)[number]>;
@@ -192,6 +194,9 @@ export class TaskRecord implements Task {
   get labels(): Task["labels"] {
     return this.terms.labels;
   }
+  get model(): Task["model"] {
+    return this.terms.model;
+  }
   get inputTokens(): Task["inputTokens"] {
     return this.spent.inputTokens;
   }
@@ -257,6 +262,12 @@ export class TaskRecord implements Task {
   }
   set simulated(value: Task["simulated"]) {
     this.#own().simulated = value;
+  }
+  get refusals(): Task["refusals"] {
+    return this.spent.refusals;
+  }
+  set refusals(value: Task["refusals"]) {
+    this.#own().refusals = value;
   }
 
   #own(): Spent {

@@ -209,6 +209,8 @@ export interface Task {
   readonly lineage: number;
   /** What rules go by. */
   readonly labels: Readonly<Record<string, string>> | undefined;
+  /** The model that it names; undefined: it has its context's, or its provider's. */
+  readonly model: string | undefined;
   /** Undefined for most. */
   scope: Scope | undefined;
 
@@ -222,6 +224,8 @@ export interface Task {
   losses: number;
   /** Transient failures of this generation, lost leases not counted. */
   failures: number;
+  /** Refusals since the last logged turn that were none of its own doing. */
+  refusals: number;
   turns: number;
   /** The newest logged snapshot; undefined before the first turn. */
   head: string | undefined;
@@ -312,12 +316,14 @@ export const blankTask: Task = {
   maxTokens: 0,
   lineage: 0,
   labels: undefined,
+  model: undefined,
   scope: undefined,
   generation: 1,
   turnGeneration: 0,
   attempts: 0,
   losses: 0,
   failures: 0,
+  refusals: 0,
   turns: 0,
   head: undefined,
   window: undefined,

@@ -3,6 +3,7 @@
 import { deepStrictEqual } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
 import { runIdleMs } from "../../src/limits.ts";
+import { availabilityDueAt } from "../../src/scheduler/availability.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import { stallEndAt } from "../../src/scheduler/deadlock.ts";
 import { unmoved } from "../../src/scheduler/movers.ts";
@@ -405,7 +406,12 @@ function checkIndexes(state: RunState, tasks: readonly Task[], now: number): voi
     checkHolds(state, tasks),
     // As the last command has said: a state that is only folded has not looked.
     state.book?.dueAt ?? Number.POSITIVE_INFINITY,
+    availabilityDueAt(state) ?? Number.POSITIVE_INFINITY,
   );
+  for (const { name, inFlight } of state.availability.look()) {
+    const working = tasks.filter(({ pool, model, phase }) => pool === "hosted" && model === name && isWorking(phase));
+    if (working.length !== inFlight) throw new Error(`${inFlight} under way of ${name}, not ${working.length}`);
+  }
   checkBook(state, tasks);
   const { header } = state;
   const isIdle =
@@ -414,6 +420,8 @@ function checkIndexes(state: RunState, tasks: readonly Task[], now: number): voi
   if ((nextClock(state) ?? Number.POSITIVE_INFINITY) !== clock)
     throw new Error(`[L7] ${nextClock(state)}, not ${clock}`);
 }
+
+const isWorking = (phase: Task["phase"]): boolean => phase.state === "running" && !phase.blocked;
 
 /** A state as plain data; renewals of leases are not logged and stay out. */
 function plain(state: RunState): unknown {

@@ -17,7 +17,7 @@ describe("a quota of tokens", () => {
     const run = new Run();
     run.post({}, {});
     tell(run, { allowed: 0, limit: 100 });
-    expect([ready(run), startableIn(run.state, "hosted"), status(run)[0]]).toEqual([undefined, 0, "active"]);
+    expect([ready(run), startableIn(run.state, "hosted", run.now), status(run)[0]]).toEqual([undefined, 0, "active"]);
     tell(run, { allowed: 100, limit: 100 });
     expect(ready(run)).toBeDefined();
     tell(run, { allowed: 0, limit: 100, until: run.now + 5000 });

@@ -161,10 +161,10 @@ describe("workers of a label, or of a pool", () => {
       { labels: { tool: "hammer" } },
       {},
     );
-    expect(startableIn(run.state, "hosted")).toBeGreaterThan(0);
+    expect(startableIn(run.state, "hosted", run.now)).toBeGreaterThan(0);
     const leased = leaseAll(run);
     expect(leased.map(({ n }) => n)).toEqual([1, 2, 5, 7, 8]);
-    expect(startableIn(run.state, "hosted")).toBe(0);
+    expect(startableIn(run.state, "hosted", run.now)).toBe(0);
     check(run);
     run.complete(leased[0]!);
     expect(run.lease()?.n).toBe(3);
@@ -299,9 +299,11 @@ describe("a rule with a condition", () => {
   });
 
   test("[F4] of the time in the queue looks at those that started and at those that wait, by a timer too", () => {
-    const run = ruled("- at most 2 workers\n- when queue wait p95 > 30 s: double workers up to 8");
-    run.post(...Array.from({ length: 10 }, () => ({})));
-    leaseAll(run);
+    const run = ruled("- at most 2 workers\n- when queue wait p95 > 30 s: double workers up to 8", {
+      pools: ["laptop"],
+    });
+    run.post(...Array.from({ length: 10 }, () => ({ pool: "laptop" })));
+    leaseAll(run, "laptop");
     expect([run.state.workers, fired(run)]).toEqual([2, []]);
     // It looked a moment ago: once a second is enough.
     expect(nextClock(run.state)! - run.now).toBe(1000);
@@ -309,11 +311,11 @@ describe("a rule with a condition", () => {
     expect(run.state.book!.dueAt - run.now).toBe(29_001);
     run.clock(29_001);
     expect([run.state.workers, by(run), fired(run)]).toEqual([4, 2, [{ line: 2, value: 30_001, level: 1 }]]);
-    leaseAll(run);
+    leaseAll(run, "laptop");
     run.clock(minute);
     expect([run.state.workers, fired(run).at(-1)]).toEqual([8, { line: 2, value: 90_001, level: 2 }]);
-    // Those that began have lost their leases.
-    expect(leaseAll(run)).toHaveLength(8);
+    // Those that began have lost their leases: of hosted ones that would be trouble with seats, too.
+    expect(leaseAll(run, "laptop")).toHaveLength(8);
     run.clock(minute);
     // It can't go further.
     expect([run.state.workers, fired(run).length]).toEqual([8, 2]);

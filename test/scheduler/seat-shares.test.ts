@@ -18,9 +18,9 @@ test("[SH1] what it was told last holds before the log has it", () => {
   run.post(...tasks(5));
   tell(run, 4);
   run.state.told = { seats: 1, why: "tenant" };
-  expect(startableIn(run.state, "hosted")).toBe(1);
+  expect(startableIn(run.state, "hosted", run.now)).toBe(1);
   run.state.told = { seats: 3, why: "tenant" };
-  expect(startableIn(run.state, "hosted")).toBe(3);
+  expect(startableIn(run.state, "hosted", run.now)).toBe(3);
 });
 
 describe("[SH1] a share", () => {
@@ -29,9 +29,9 @@ describe("[SH1] a share", () => {
     run.post(...tasks(5), ...tasks(2, "box"));
     tell(run, 2);
     run.lease();
-    expect([startableIn(run.state, "hosted"), seatsWanted(run.state)]).toEqual([1, 5]);
+    expect([startableIn(run.state, "hosted", run.now), seatsWanted(run.state)]).toEqual([1, 5]);
     run.lease();
-    expect([ready(run), startableIn(run.state, "hosted"), seatsWanted(run.state)]).toEqual([undefined, 0, 5]);
+    expect([ready(run), startableIn(run.state, "hosted", run.now), seatsWanted(run.state)]).toEqual([undefined, 0, 5]);
     expect(run.lease("box")).toBeDefined();
     checkState(run.state, run.now);
   });
@@ -49,7 +49,7 @@ describe("[SH1] a share", () => {
     run.complete(c);
     expect(ready(run)).toBeDefined();
     tell(run, 10);
-    expect(startableIn(run.state, "hosted")).toBe(3);
+    expect(startableIn(run.state, "hosted", run.now)).toBe(3);
   });
 
   test("does not count what a run's own limits keep from working", () => {
@@ -76,11 +76,11 @@ test("[SH3] before it is told anything a run has some, and who was told to wait 
   const run = new Run({ workers: 1000 });
   run.post(...tasks(newRunSeatsMax + 10));
   run.state.isUntold = true;
-  expect(startableIn(run.state, "hosted")).toBe(newRunSeatsMax);
+  expect(startableIn(run.state, "hosted", run.now)).toBe(newRunSeatsMax);
   run.state.isUntold = false;
   tell(run, 0);
   expect(ready(run)).toBeUndefined();
   run.state.told = shareWithoutGate(run.state);
-  expect(startableIn(run.state, "hosted")).toBe(1);
+  expect(startableIn(run.state, "hosted", run.now)).toBe(1);
   expect(shareWithoutGate(run.state)).toBeUndefined();
 });

@@ -16,7 +16,7 @@ interface Layer {
 }
 
 const ground = ["limits", "ids", "lru", "errors"];
-const domain = [...ground, "context", "rules", "scheduler", "variables"];
+const domain = [...ground, "availability", "context", "rules", "scheduler", "variables"];
 
 export const layers: Readonly<Record<string, Layer>> = {
   limits: { pure: true },
@@ -48,12 +48,18 @@ export const layers: Readonly<Record<string, Layer>> = {
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
   variables: { imports: ground, pure: true },
   contract: {
-    imports: [...ground, "context", "rules/finding-kinds", "trace/kinds"],
+    imports: [...ground, "availability/observation", "context", "rules/finding-kinds", "trace/kinds"],
     types: ["prices", "variables"],
     packages: [/^zod$/],
     pure: true,
   },
-  scheduler: { imports: [...ground, "context", "prices", "rules"], types: ["contract", "variables"], pure: true },
+  // How many calls a provider takes at once: a fold of what calls tell.
+  availability: { imports: ["limits"], pure: true },
+  scheduler: {
+    imports: [...ground, "availability", "context", "prices", "rules"],
+    types: ["contract", "variables"],
+    pure: true,
+  },
   // Folds of the log.
   trace: { imports: [...ground, "csv", "duration", "prices", "rules"], types: ["scheduler", "contract"], pure: true },
   // Async: a bound on a wait.
@@ -87,8 +93,11 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^@modelcontextprotocol\/client$/],
   },
   agent: {
-    imports: [...ground, "mcp-client", "signing", "sealing", "context", "contract", "served-by", "storage/d1"],
-    types: ["objects", "scheduler"],
+    imports: [
+      ...[...ground, "availability/rate-headers", "mcp-client", "signing", "sealing", "context", "contract"],
+      ...["served-by", "storage/d1"],
+    ],
+    types: ["availability", "objects", "scheduler"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
   },
   // An answer's body, as far as it is of interest. Async.

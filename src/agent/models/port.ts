@@ -3,6 +3,7 @@
  * retries, budgets and turns are not its business.
  */
 
+import type { Rates } from "../../availability/observation.ts";
 import type { CacheMark, ContextHead, MessageText, ToolCall, Usage } from "../../context/types.ts";
 import type { AttemptFault, FaultWith } from "../../errors/faults.ts";
 
@@ -58,8 +59,12 @@ export interface ModelFault {
   readonly retryAfterMs?: number;
 }
 
-export type ModelOutcome =
+export type ModelOutcome = (
   | { readonly ok: true; readonly reply: ModelReply }
-  | { readonly ok: false; readonly fault: ModelFault };
+  | { readonly ok: false; readonly fault: ModelFault }
+) & {
+  /** What the provider says is left of requests and tokens per minute. */
+  readonly rates?: Rates;
+};
 
 export type CallModel = (request: ModelRequest) => Promise<ModelOutcome>;

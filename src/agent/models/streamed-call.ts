@@ -10,6 +10,8 @@
  * 3. A stream that ends before its fold is complete is a cut connection: SDKs end quietly where a body was aborted.
  */
 
+import type { Rates } from "../../availability/observation.ts";
+import { ratesOf } from "../../availability/rate-headers.ts";
 import { modelReplyBytesMax } from "../../limits.ts";
 import { fault, faultOf, MalformedStream } from "./faults.ts";
 import type { ModelOutcome, ModelReply, ModelRequest } from "./port.ts";
@@ -42,8 +44,14 @@ export async function streamedCall<Event>(
   const abort = () => controller.abort(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   const silence = watchSilence(idleMs, () => controller.abort(new MalformedStream("idle")));
+  let rates: Rates | undefined;
+  const answered = ({ headers }: Response) => {
+    silence.touch();
+    rates = ratesOf(headers, Date.now());
+  };
+  const told = (outcome: ModelOutcome): ModelOutcome => (rates ? { ...outcome, rates } : outcome);
   try {
-    const events = await open({ fetch: watchedFetch(silence.touch), signal: controller.signal });
+    const events = await open({ fetch: watchedFetch(answered, silence.touch), signal: controller.signal });
     const iterator = events[Symbol.asyncIterator]();
     for (let begun = false; ; ) {
       const step = await iterator.next();
@@ -54,12 +62,15 @@ export async function streamedCall<Event>(
     }
     if (!controller.signal.aborted) {
       const reply = fold.reply();
-      if (reply) return { ok: true, reply };
+      if (reply) return told({ ok: true, reply });
     }
     if (!signal.aborted && !silence.fired())
-      return { ok: false, fault: fault("network", "The provider's stream ended in the middle of the reply.", secrets) };
+      return told({
+        ok: false,
+        fault: fault("network", "The provider's stream ended in the middle of the reply.", secrets),
+      });
   } catch (error) {
-    if (!signal.aborted && !silence.fired()) return { ok: false, fault: faultOf(error, secrets) };
+    if (!signal.aborted && !silence.fired()) return told({ ok: false, fault: faultOf(error, secrets) });
   } finally {
     silence.stop();
     signal.removeEventListener("abort", abort);
@@ -67,10 +78,10 @@ export async function streamedCall<Event>(
     controller.abort();
   }
   signal.throwIfAborted();
-  return {
+  return told({
     ok: false,
     fault: fault("provider_timeout", `The provider sent nothing for ${idleMs / 1000} s.`, secrets),
-  };
+  });
 }
 
 function watchSilence(idleMs: number, onSilence: () => void) {
@@ -96,11 +107,11 @@ function watchSilence(idleMs: number, onSilence: () => void) {
   };
 }
 
-/** Counts and reports a response's bytes; a redirect is an answer like any other, so a key never follows one. */
-function watchedFetch(touch: () => void): Wire["fetch"] {
+/** Reports a response, counts and reports its bytes; a redirect is an answer like any other, so a key never follows one. */
+function watchedFetch(answered: (response: Response) => void, touch: () => void): Wire["fetch"] {
   return async (input, init) => {
     const response = await fetch(input, { ...init, redirect: "manual" });
-    touch();
+    answered(response);
     if (!response.body) return response;
     let bytes = 0;
     const watch = new TransformStream<Uint8Array, Uint8Array>({

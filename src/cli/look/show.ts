@@ -13,6 +13,7 @@ import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { wholeNumber } from "../usage.ts";
+import { availabilityLine } from "./availability-line.ts";
 import { mostSeatsText } from "./seats-text.ts";
 import { causesText, errorLine, outcomeText, resultText, tookText, waitingText } from "./task-text.ts";
 
@@ -96,6 +97,7 @@ function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
     tokens: `${usage.tokens}${limits.tokens === null ? "" : ` of ${limits.tokens}`} (${usage.input_tokens} in, ${usage.output_tokens} out, ${usage.cache_read_tokens} of the input read from caches)`,
     workers: workersText(run),
     rules: rulesText(run),
+    providers: availabilityText(run),
     findings: run.findings === 0 ? "none" : `${run.findings}: heddle findings ${run.id}`,
     created: dateTime(run.created_at),
     took:
@@ -116,6 +118,13 @@ function workersText({ rules }: RunView): string | undefined {
   if (!rules) return undefined;
   const { max, by } = rules.workers;
   return `${max} at most, by ${by === null ? "the run's limits" : ruleText(by)}`;
+}
+
+/** Models that were refused, and seats that gave trouble. */
+function availabilityText({ availability = [] }: Partial<RunView>): string | undefined {
+  const told = availability.filter(({ why, left }) => why !== null || left === 0);
+  if (told.length === 0) return undefined;
+  return told.map((view) => availabilityLine(view)).join("\n");
 }
 
 const ruleText = ({ from, line, rule }: RuleView): string => `line ${line} of the ${from}'s rules: ${oneLine(rule)}`;

@@ -12,6 +12,7 @@ export function waitingText({ waiting_on: on }: Pick<TaskView, "waiting_on">): s
     return `${on.op} ${on.variables.join(", ")} since ${clockTime(on.since)}${untilText(on.until)}`;
   if ("backoff_until" in on) return `backoff until ${clockTime(on.backoff_until)}`;
   if ("fallback" in on) return `its fallback ${on.fallback}`;
+  if ("availability" in on) return `${on.availability}, which takes no more now`;
   if ("cache_warming" in on) return `${on.cache_warming} to fill the cache`;
   if ("tools" in on) return on.tools.map(({ tool }) => tool).join(", ");
   return "children" in on ? `${on.children} of its tasks` : "budget";

@@ -2,6 +2,7 @@
 
 import { duration } from "../../duration.ts";
 import { watchIdleEveryMs } from "../../limits.ts";
+import { availabilityLine } from "../look/availability-line.ts";
 import { mostSeatsText } from "../look/seats-text.ts";
 import { oneLine } from "../plain-text.ts";
 import { bar, endedOf, totalOf } from "../run/counts.ts";
@@ -20,6 +21,9 @@ type Piece = string | readonly [text: string, colour: Colour | undefined];
 
 /** A quiet run is asked for every `watchIdleEveryMs`; with nothing for so much longer the server is away, or busy. */
 const awayMs = watchIdleEveryMs + 3000;
+
+/** Those that anything is to be told of; none from a server that does not know of them yet. */
+const refusedOf = ({ availability = [] }: Partial<TopState["run"]>) => availability.filter(({ why }) => why !== null);
 
 /** The screen: no line wider than it, no more lines than it has. */
 export function topLines(state: TopState, { columns, rows }: Size, now: number, paint: Paint = unpainted): string[] {
@@ -44,6 +48,7 @@ export function topLines(state: TopState, { columns, rows }: Size, now: number, 
       `${counts.running} running, ${counts.ready} ready, ${counts.parked} parked, ${counts.waiting} waiting`,
     ),
     field(line, "parked", parkedText(state)),
+    ...refusedOf(run).map((view) => field(line, "provider", availabilityLine(view, now))),
     field(line, "tokens", tokensText(state)),
     field(line, "cost", costText(state)),
     field(line, "events", `${state.rate(now).toFixed(1)}/s, the last #${state.seq}`),

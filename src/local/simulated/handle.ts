@@ -9,7 +9,7 @@
  * 1. What a vendor refuses is refused as it does: every request's messages pass the vendors' message rules first.
  * 2. A scripted failure is answered at once; `latency_ms` is waited for before the first byte of a reply, and ends with
  *    the request.
- * 3. It is a function of the request, the counter and the prefixes seen; no other state.
+ * 3. It is a function of the request, the counter, the prefixes seen and the calls under way; no other state.
  */
 
 import { checkMessages } from "../../context/message-rules.ts";
@@ -17,6 +17,7 @@ import type { Format } from "../../context/types.ts";
 import { simulatedBodyBytesMax, simulatedLatencyMsMax, simulatedPingMs, simulatedRetryAfterS } from "../../limits.ts";
 import { anthropicWire } from "./anthropic-wire.ts";
 import { type Fields, fieldsOf, readMessages } from "./conversation.ts";
+import { takePlace } from "./hidden-limit.ts";
 import { openaiWire } from "./openai-wire.ts";
 import { promptOf } from "./prompt.ts";
 import { PromptCache } from "./prompt-cache.ts";
@@ -93,6 +94,11 @@ async function answer(request: Request, format: Format, wire: Wire, counter: Fai
     return json(400, wire.tooLong(measured.usage.input, due.window), headers);
   const failed = await scriptedFailure(due, wire, counter, headers);
   if (failed) return failed;
+  const leave = due.concurrent === undefined ? () => undefined : takePlace(body.model, due.concurrent);
+  if (!leave) {
+    const message = "Number of concurrent connections has exceeded your rate limit.";
+    return json(429, wire.error(429, message), { ...headers, "retry-after": String(simulatedRetryAfterS) });
+  }
   const reply: SimulatedReply = {
     id,
     model: body.model,
@@ -106,13 +112,14 @@ async function answer(request: Request, format: Format, wire: Wire, counter: Fai
     const stream = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", ...headers };
     const eventMs = Math.min((due.turn?.stream_ms ?? 0) / events.length, simulatedPingMs);
     const waits = latencyMs > simulatedPingMs;
+    request.signal.addEventListener("abort", leave, { once: true });
     if (!waits) await wait(latencyMs, request.signal);
     const beforeMs = waits ? latencyMs : 0;
-    return new Response(eventStream(events, wire.ping, { beforeMs, eventMs }, request.signal, measured.begin), {
+    return new Response(eventStream(events, wire.ping, { beforeMs, eventMs }, request.signal, measured.begin, leave), {
       headers: stream,
     });
   }
-  await wait(latencyMs, request.signal);
+  await wait(latencyMs, request.signal).finally(leave);
   measured.begin();
   return json(200, wire.body(reply), headers);
 }
@@ -160,6 +167,7 @@ function eventStream(
   { beforeMs, eventMs }: { beforeMs: number; eventMs: number },
   signal: AbortSignal,
   begin: () => void,
+  end: () => void,
 ) {
   const encoder = new TextEncoder();
   let left = beforeMs;
@@ -179,11 +187,15 @@ function eventStream(
         if (next === 0) begin();
         else await wait(eventMs, signal);
         controller.enqueue(encoder.encode(events[next++]));
-        if (next === events.length) controller.close();
+        if (next < events.length) return;
+        end();
+        controller.close();
       } catch (error) {
+        end();
         controller.error(error);
       }
     },
+    cancel: end,
   });
 }
 

@@ -32,6 +32,8 @@ export interface DueTurn {
   readonly latencyMs: number;
   /** Tokens that a prompt may have; undefined: any. */
   readonly window: number | undefined;
+  /** Calls that are served at once; undefined: any number. */
+  readonly concurrent: number | undefined;
   readonly text: string;
   readonly calls: readonly SimulatedCall[];
   readonly output: number;
@@ -76,6 +78,7 @@ export async function dueTurn(
     number,
     turn,
     window: script.window,
+    concurrent: script.concurrent,
     latencyMs: turn?.latency_ms ?? script.latency_ms ?? 0,
     text,
     calls,

@@ -21,6 +21,7 @@ const turn = z.strictObject({
 const script = z.strictObject({
   latency_ms: milliseconds.optional(),
   window: z.int().min(1).optional(),
+  concurrent: z.int().min(1).optional(),
   turns: z.array(turn),
 });
 

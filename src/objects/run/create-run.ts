@@ -106,7 +106,7 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
   }
   evaluateRules(step);
   shell.append(run, step);
-  const view = { ...runView(run, seatTarget(run), step.now), ...(input.notes && { notes: input.notes }) };
+  const view = { ...runView(run, seatTarget(run, step.now), step.now), ...(input.notes && { notes: input.notes }) };
   const reply: Reply<RunView> = { ok: true, value: view };
   if (idem) run.store.putOutcome(idem, JSON.stringify(reply.value), step.now);
   return { run, reply, ended: step.ended };

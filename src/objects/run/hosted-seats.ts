@@ -2,8 +2,9 @@
 
 import type { ToolCall } from "../../context/types.ts";
 import { Fault } from "../../errors/fault.ts";
-import { seatLingerMs, seatServesMs } from "../../limits.ts";
+import { seatLingerForTimeMs, seatLingerMs, seatServesMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
+import { availabilityDueAt } from "../../scheduler/availability.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
 import { noteBudgets } from "../../scheduler/budget-notes.ts";
 import { goesOn } from "../../scheduler/inbox.ts";
@@ -32,6 +33,7 @@ import { compactContext } from "./compaction.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { usageDelta } from "./money.ts";
 import { ok } from "./replies.ts";
+import { mayGoOn, observedEnding, observeTurn } from "./seat-calls.ts";
 import { answerCalls, answerText, endAttempt, type LaterCall, logTurn } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { hasHostedWork } from "./start-hosted.ts";
@@ -50,14 +52,19 @@ export class HostedSeats {
   }
 
   async openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined> {
-    if (!this.#shell.load() || !this.#shell.seats.open(ticket.nonce, this.#shell.now())) return undefined;
+    const run = this.#shell.load();
+    if (!run || !this.#shell.seats.open(ticket.nonce, this.#shell.now())) return undefined;
+    run.state.availability.seatWorked(this.#shell.now(), 0);
     return this.#nextWork(next);
   }
 
   async seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply> {
     const used = turn.usage.input_tokens + turn.usage.output_tokens;
     return this.#carryOut(lease, turn.calls, next, {
-      begin: (step, run, task) => logTurn(step, run, task, turn),
+      begin: (step, run, task) => {
+        observeTurn(step, task, turn);
+        return logTurn(step, run, task, turn);
+      },
       ending: (state, task) => (turn.isFinal && goesOn(state, task, used) ? undefined : turn.ending),
     });
   }
@@ -99,7 +106,8 @@ export class HostedSeats {
           return over;
         }
         if (begin) noteBudgets(step, task);
-        return this.#goOn(step, run, task, snapshot, answers);
+        const isPaused = step.state.header.status === "paused" || (begin && !mayGoOn(step, task));
+        return this.#goOn(run, task, { snapshot, answers, paused: isPaused === true }, step.now);
       });
       const told = await this.#withLaters(decided, laters);
       if (told.kind === "over") return told;
@@ -112,19 +120,16 @@ export class HostedSeats {
   }
 
   #goOn(
-    step: Step,
     run: LoadedRun,
     task: Task,
-    snapshot: string,
-    answers: Readonly<Record<string, Answer>>,
+    reply: Pick<Extract<SeatReply, { kind: "go_on" }>, "snapshot" | "answers" | "paused">,
+    now: number,
   ): SeatReply {
     return {
       kind: "go_on",
-      snapshot,
-      answers,
+      ...reply,
       messages: inboxTexts(run, task),
-      watched: this.#shell.partials.isWatched(step.now),
-      paused: step.state.header.status === "paused",
+      watched: this.#shell.partials.isWatched(now),
     };
   }
 
@@ -177,7 +182,8 @@ export class HostedSeats {
   async leaveSeat(lease: LeaseRef, leave: Leave, next: NextTask | undefined): Promise<SeatReply> {
     return this.#seatCommand(lease, leave.kind, next, (step, run, task) => {
       if (leave.kind === "too_long") compactContext(step, run, task, leave);
-      else if (leave.kind === "end") endAttempt(step, task, leave.ending, leave.usage && usageDelta(run, leave.usage));
+      else if (leave.kind === "end")
+        endAttempt(step, task, observedEnding(step, task, leave), leave.usage && usageDelta(run, leave.usage));
       else if (leave.kind === "wait" && task.calls.some((call) => call.state === "waiting")) {
         step.emit({ type: "task_parked", task: task.n, fence: task.phase.fence, on: "calls" });
       } else step.emit({ type: "task_ready", task: task.n, why: "given_back" });
@@ -266,6 +272,7 @@ export class HostedSeats {
     if (roomInShare(state) === 0) return undefined;
     const now = this.#shell.now();
     const held = Math.min((holdEndAt(state) ?? now) - now, seatServesMs);
-    return this.#shell.seats.linger(next, Math.max(seatLingerMs, held));
+    const timed = Math.min((availabilityDueAt(state) ?? now) - now, seatLingerForTimeMs);
+    return this.#shell.seats.linger(next, Math.max(seatLingerMs, held, timed));
   }
 }

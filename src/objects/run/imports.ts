@@ -76,7 +76,7 @@ export class Imports {
     const taken = Number(run.store.meta(importedName) ?? 0);
     if (after + lines.length > taken)
       return { ok: false, fault: { code: "not_found", detail: "There is no such import." } };
-    return ok({ lines: taken, run: runView(run, seatTarget(run), this.#shell.now()) });
+    return ok({ lines: taken, run: runView(run, seatTarget(run, this.#shell.now()), this.#shell.now()) });
   }
 
   async #take({ tenant, run, after, lines }: ImportLines, idem: Idem | undefined) {
@@ -153,7 +153,7 @@ export class Imports {
     progress.lines++;
     this.#store = undefined;
     this.#shell.adopt(run, ended);
-    return runView(run, seatTarget(run), this.#shell.now());
+    return runView(run, seatTarget(run, this.#shell.now()), this.#shell.now());
   }
 
   async #sealVariables(store: RunStore, { tenant, run }: Progress, line: number): Promise<void> {

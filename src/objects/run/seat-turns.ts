@@ -117,7 +117,13 @@ export const opIdOf = (task: Task, call: string): OpId => ({
 });
 
 /** Ends the attempt as the seat or the worker says. `seen`: messages to the task that its worker has, logged or not. */
-export function endAttempt(step: Step, task: Leased, ending: Ending, usage?: UsageDelta, seen = 0): void {
+export function endAttempt(
+  step: Step,
+  task: Leased,
+  ending: Ending & { readonly crowded?: boolean },
+  usage?: UsageDelta,
+  seen = 0,
+): void {
   if (ending.kind === "result") {
     completeTask(step, task, task.phase.fence, ending.result, usage, seen);
   } else {

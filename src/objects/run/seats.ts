@@ -40,6 +40,18 @@ export class Seats {
     return this.#lingering.size;
   }
 
+  /** Asked for, and not opened yet. */
+  get opening(): number {
+    return this.#openings.size;
+  }
+
+  /** Openings that are to be sent again by now, those left out that a queue has lost. */
+  late(now: number): number {
+    let count = 0;
+    for (const { sentAt } of this.#openings.values()) if (sentAt > 0 && sentAt + seatOpenMs <= now) count++;
+    return count;
+  }
+
   /** The shards to open seats on now, for `ready` tasks that may start at once. */
   wanted(ready: number, now: number): number[] {
     const again: number[] = [];

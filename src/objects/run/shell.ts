@@ -12,7 +12,7 @@ import { parseRetention } from "../../contract/retention.ts";
 import type { RunStatus } from "../../contract/shapes.ts";
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
-import { indexSettledMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
+import { indexSettledMs, objectSlowMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
 import type { Compiled } from "../../rules/parse.ts";
 import { startableIn } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
@@ -224,7 +224,11 @@ export class RunShell {
 
   /** As `command`, in one commit with others that came while the last one was under way (commits.ts): for what a busy run does often. */
   async together<T>(decide: Decide<T>, ...idems: (Idem | undefined)[]): Promise<Reply<T>> {
-    return (await this.#commits.submit({ decide, names: named(idems) })) as Reply<T>;
+    const begunAt = Date.now();
+    const reply = (await this.#commits.submit({ decide, names: named(idems) })) as Reply<T>;
+    const tookMs = Date.now() - begunAt;
+    if (tookMs >= objectSlowMs) this.#run?.state.availability.objectSlow(this.now(), tookMs);
+    return reply;
   }
 
   #carryOut(commands: readonly Command[]): Reply<unknown>[] {
@@ -359,7 +363,9 @@ export class RunShell {
   #openWantedSeats(run: LoadedRun): void {
     const { state } = run;
     const now = this.now();
-    const shards = this.seats.wanted(startableIn(state, hostedPool) + urlCallsWanted(state, now), now);
+    state.availability.openings = this.seats.opening;
+    if (this.seats.late(now) > 0) state.availability.seatsLate(now);
+    const shards = this.seats.wanted(startableIn(state, hostedPool, now) + urlCallsWanted(state, now), now);
     if (shards.length === 0) return;
     const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
     for (const ticket of tickets) this.seats.sent(ticket, now);

@@ -28,6 +28,7 @@ import { toolOf, type Want } from "../../scheduler/want.ts";
 import { heldFor } from "../../scheduler/warming.ts";
 import type { LoggedEvent } from "../../storage/run/event-codec.ts";
 import type { IndexWord } from "../rpc.ts";
+import { availabilityView, unavailableTo } from "./availability-view.ts";
 import { createdEventOf, errorOf, resultOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { cacheView, runUsage, taskUsage } from "./money.ts";
@@ -71,6 +72,7 @@ export function runView(run: LoadedRun, seatTarget: number, now: number): RunVie
     unpriced_models: [...(header.unpricedModels ?? [])],
     cache: cacheView(run, now),
     rules: rulesView(run.state),
+    availability: availabilityView(run, now),
     findings: header.findings,
     last_seq: header.seq,
     created_at: header.createdAt,
@@ -175,6 +177,8 @@ export function waitingOn(run: LoadedRun, task: Task): WaitingOn {
   if (phase.state === "parked" && phase.on === "budget") return { budget: true };
   const held = heldFor(run.state, task);
   if (held) return { cache_warming: run.taskId(held.warmer), until: held.until };
+  const unavailable = unavailableTo(run, task, run.state.availability.now);
+  if (unavailable) return unavailable;
   const open = task.calls.filter(isOpenCall);
   if (open.length > 0) return { tools: open.map((call) => toolWait(run, call)) };
   const call = task.calls.find((one) => one.state === "waiting");
@@ -266,11 +270,11 @@ function boundOf(state: RunState): Pick<RunView["seats"], "most" | "bound_by"> {
   return { most: state.workers, bound_by: byRule ? "rules" : "limits" };
 }
 
-/** Seats that the run can use now: working ones and one for each ready hosted task, within the limit. */
-export function seatTarget(run: LoadedRun): number {
+/** Seats that the run can use now: working ones and one for each ready hosted task, within what limits, providers and the platform allow. */
+export function seatTarget(run: LoadedRun, now: number): number {
   const { header } = run.state;
   if (header.status !== "active") return 0;
-  return Math.min(run.state.workers, run.state.working + startableIn(run.state, hostedPool));
+  return Math.min(run.state.workers, run.state.working + startableIn(run.state, hostedPool, now));
 }
 
 export function budgetLeft({ state }: LoadedRun): { tokens: number | null; usd: number | null } {

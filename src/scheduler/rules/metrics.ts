@@ -66,8 +66,8 @@ function waits(state: RunState, { windowMs, value: bound }: When, now: number): 
   const samples: [waited: number, count: number][] = started.map(([, waited]) => [waited, 1]);
   let oldest = now;
   for (const [pool, queue] of state.ready) {
-    if (book && book.roomIn(pool) <= 0) continue;
-    for (const [since, count] of queue.waits(book?.roomOf ?? (() => 1))) {
+    if (state.roomIn(pool) <= 0) continue;
+    for (const [since, count] of queue.waits(state.roomAt(now))) {
       samples.push([Math.max(0, now - since), count]);
       oldest = Math.min(oldest, since);
     }

@@ -74,7 +74,8 @@ export class RuleBook {
 
   roomOf = (labels: Labels): number => {
     let room = Number.POSITIVE_INFINITY;
-    for (const i of labels) room = Math.min(room, this.#labels[i]!.max - this.#labels[i]!.working);
+    // Places below zero are models' (scheduler/availability.ts).
+    for (const i of labels) if (i >= 0) room = Math.min(room, this.#labels[i]!.max - this.#labels[i]!.working);
     return room;
   };
 

@@ -1,0 +1,58 @@
+/** How many calls of each model can be had, and what keeps a ready task back, as the wire shows it. */
+
+import { type Limit, opensAt, room } from "../../availability/limit.ts";
+import * as rates from "../../availability/rates.ts";
+import type { AvailabilityView } from "../../contract/shapes.ts";
+import { hostedPool, type Task } from "../../scheduler/task.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+
+export function availabilityView(run: LoadedRun, now: number): AvailabilityView[] {
+  const { availability } = run.state;
+  const models = availability
+    .look()
+    .filter(
+      ({ limit, inFlight }) => inFlight > 0 || limit.why !== undefined || Number.isFinite(rates.room(limit.rates, now)),
+    );
+  const seats = availability.lookAtSeats();
+  return [
+    ...models.map(({ name, inFlight, limit }) => viewOf(modelName(run, name), inFlight, limit, now)),
+    ...(seats.limit.why === undefined ? [] : [viewOf(null, seats.inFlight, seats.limit, now)]),
+  ];
+}
+
+/** Of the run's newest context: all of a run's contexts have its head, unless it forked something older. */
+function modelName(run: LoadedRun, name: string | undefined): string {
+  if (name !== undefined) return name;
+  const { credential, snapshot } = run.state.header;
+  const { format, model } = run.store.tree.head(snapshot);
+  return run.models.hosted(format, credential, model)?.model ?? model ?? format;
+}
+
+function viewOf(model: string | null, inFlight: number, limit: Limit, now: number): AvailabilityView {
+  const left = rates.room(limit.rates, now);
+  return {
+    model,
+    limit: Number.isFinite(limit.limit) ? Math.floor(limit.limit) : null,
+    in_flight: inFlight,
+    calls: limit.calls,
+    refused: limit.refused,
+    why: limit.why ?? null,
+    retry_after_ms: limit.retryAfterMs === undefined ? null : Math.round(limit.retryAfterMs),
+    closed_until: limit.closedUntil > now ? Math.round(limit.closedUntil) : null,
+    gap_ms: limit.gapMs > 0 ? Math.round(limit.gapMs) : null,
+    left: Number.isFinite(left) ? left : null,
+  };
+}
+
+/** What a ready task waits for, where it is its model; undefined: something else, or nothing. */
+export function unavailableTo(
+  run: LoadedRun,
+  task: Task,
+  now: number,
+): { availability: string; until: number | null } | undefined {
+  if (task.phase.state !== "ready" || task.pool !== hostedPool) return undefined;
+  const of = run.state.availability.look().find(({ name }) => name === task.model);
+  if (!of || room(of.limit, of.inFlight, now) > 0) return undefined;
+  const until = opensAt(of.limit);
+  return { availability: modelName(run, of.name), until: until > now ? Math.round(until) : null };
+}

@@ -1,0 +1,136 @@
+import { describe, expect, test } from "vitest";
+import type { Observation } from "../../src/availability/observation.ts";
+import { availabilityStepMs, refusalsUncountedMax, refusedCrowdMin } from "../../src/limits.ts";
+import { apply } from "../../src/scheduler/apply.ts";
+import { failAttempt, startableIn } from "../../src/scheduler/attempts.ts";
+import { nextClock } from "../../src/scheduler/clock.ts";
+import type { Task } from "../../src/scheduler/task.ts";
+import { type Leased, newState, Run } from "./run.ts";
+
+const leaseAll = (run: Run): Leased[] => {
+  const leased: Leased[] = [];
+  for (let task = run.lease(); task; task = run.lease()) leased.push(task);
+  return leased;
+};
+
+/** A model call of the task has ended so, half a second after it began; one that did not go through ends the attempt. */
+function called(run: Run, task: Task, outcome: Observation["outcome"], more: Partial<Observation> = {}): void {
+  run.step((step) => {
+    const seen = { begunAt: run.now - 500, outcome, ...more };
+    const crowded = run.state.availability.observe(task, seen, run.now);
+    if (outcome === "through") return;
+    const error = { code: "provider_rate_limited", message: "429" };
+    const { retryAfterMs } = more;
+    failAttempt(step, task as Leased, {
+      ...{ fault: "provider_rate_limited", error, crowded },
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
+  });
+}
+
+const posted = (count: number, workers = count): Run => {
+  const run = new Run({ workers });
+  run.post(...Array.from({ length: count }, () => ({})));
+  return run;
+};
+
+describe("what a provider can take", () => {
+  test("[V1] at its limit no seat is opened for its model, and tasks of another go on", () => {
+    const run = new Run({ workers: 20 });
+    run.post(...Array.from({ length: 12 }, () => ({})), { model: "other" });
+    const leased = leaseAll(run).filter(({ model }) => model === undefined);
+    expect(leased).toHaveLength(12);
+    run.post({}, {}, { model: "other", priority: 0 });
+    called(run, leased[0]!, "rate_limited");
+    // 11 are under way, of the 6 that may be.
+    expect(startableIn(run.state, "hosted", run.now)).toBe(1);
+    expect(leaseAll(run).map(({ model }) => model)).toEqual(["other"]);
+    for (const task of leased.slice(1, 7)) run.complete(task);
+    expect(leaseAll(run)).toHaveLength(1);
+  });
+
+  test("[V1] retry-after keeps all of a model's tasks, and a clock lets them go", () => {
+    const run = posted(3);
+    const [first] = [run.lease()!];
+    called(run, first, "overloaded", { retryAfterMs: 7000 });
+    expect([startableIn(run.state, "hosted", run.now), run.lease()]).toEqual([0, undefined]);
+    expect(nextClock(run.state)! - run.now).toBe(7000);
+    run.clock(7000);
+    expect(run.lease()).toBeDefined();
+  });
+
+  test("[V1] what is left of a rate is what may begin, and the rest comes as it fills", () => {
+    const run = posted(8);
+    called(run, run.lease()!, "through", { rates: { requests: { limit: 10, left: 2, resetMs: 8000 } } });
+    expect(leaseAll(run)).toHaveLength(2);
+    expect(nextClock(run.state)! - run.now).toBe(1000);
+    run.clock(1000);
+    expect(leaseAll(run)).toHaveLength(1);
+    expect(nextClock(run.state)! - run.now).toBeGreaterThanOrEqual(availabilityStepMs);
+  });
+
+  test("[V2] a task of many turns gives its lease back while there are more than the limit", () => {
+    const run = posted(4);
+    const leased = leaseAll(run);
+    expect(run.state.availability.mustYield(leased[1]!, run.now)).toBe(false);
+    called(run, leased[0]!, "rate_limited");
+    expect(run.state.availability.mustYield(leased[1]!, run.now)).toBe(true);
+    run.complete(leased[2]!);
+    expect(run.state.availability.mustYield(leased[1]!, run.now)).toBe(false);
+  });
+
+  test("[V3] the log has steps and not every call, and a run that is loaded goes on from the last", () => {
+    const run = posted(16);
+    const leased = leaseAll(run);
+    for (const task of leased.slice(0, 12)) called(run, task, "rate_limited");
+    const told = run.events("availability_changed");
+    expect(told).toMatchObject([
+      { of: "model", limit: 8, ceiling: 16, in_flight: 15, refused: 1, why: "rate_limited" },
+    ]);
+    const again = newState();
+    for (const { event, seq, at } of run.log) apply(again, event, seq, at);
+    expect(again.availability.look()[0]!.limit).toMatchObject({ limit: 8, ceiling: 16 });
+  });
+
+  test("[V4] who is refused out of a crowd loses no retry, and who is refused beside few does", () => {
+    const run = posted(refusedCrowdMin);
+    const [one, ...others] = leaseAll(run);
+    called(run, one!, "rate_limited");
+    expect([one!.failures, one!.refusals, one!.phase.state]).toEqual([0, 1, "waiting"]);
+    // Of the same burst, though fewer are under way by now.
+    called(run, others[0]!, "rate_limited");
+    expect([others[0]!.failures, others[0]!.refusals]).toEqual([0, 1]);
+    called(run, others[1]!, "timed_out");
+    for (const task of others.slice(2)) run.complete(task);
+    run.clock(20_000);
+    const again = run.lease()!;
+    called(run, again, "rate_limited");
+    expect([again.failures, again.refusals]).toEqual([1, 1]);
+  });
+
+  test("[V4] not for ever", () => {
+    const run = posted(2);
+    const [one] = leaseAll(run);
+    for (let i = 0; i < refusalsUncountedMax + 3; i++) {
+      run.step((step) => {
+        const error = { code: "provider_rate_limited", message: "429" };
+        failAttempt(step, one!, { fault: "provider_rate_limited", error, crowded: true });
+      });
+      if ((one as Task).phase.state !== "waiting") break;
+      run.clock(60_000);
+      if ((one as Task).phase.state === "ready") run.start(one!);
+    }
+    expect([one!.refusals, (one as Task).phase.state]).toEqual([refusalsUncountedMax, "failed"]);
+  });
+
+  test("seats that open late or lose their leases are fewer, and more again when they work", () => {
+    const run = posted(40);
+    expect(leaseAll(run)).toHaveLength(40);
+    run.step(() => run.state.availability.seatLost(run.now));
+    expect(run.events("availability_changed")).toMatchObject([{ of: "seats", limit: 20, why: "leases_lost" }]);
+    expect(run.state.availability.seatRoom()).toBe(0);
+    run.now += 60_000;
+    for (let i = 0; i < 30; i++) run.state.availability.seatWorked(run.now, 100);
+    expect(run.state.availability.lookAtSeats().limit.limit).toBeGreaterThan(25);
+  });
+});
