@@ -12,6 +12,8 @@
  *     telling, and no more than one in `availabilityToldEveryMs`; an object that was loaded anew goes on from the last one.
  * V4. A refusal out of a crowd, `refusedCrowdMin` calls of the model and more, is the run's own doing: its task uses up none of its retries,
  *     `refusalsUncountedMax` times between two turns. Any other counts: with few calls it is the task that is refused.
+ * V5. Trouble with seats is a crowd's too: one that is late or lost is replaced anyway, and says nothing of how many are too many.
+ *     Late are seats of which as many have not opened in time as make a crowd, and half of those asked for.
  */
 
 import { begin, type Limit, noLimit, observe, opensAt, room } from "../availability/limit.ts";
@@ -123,8 +125,9 @@ export class Availability {
     this.#observeSeats(now, "leases_lost", leaseMs);
   }
 
-  seatsLate(now: number): void {
-    this.#observeSeats(now, "seats_late", seatOpenMs);
+  /** So many of those asked for have not opened in time (V5). */
+  seatsLate(now: number, late: number): void {
+    if (late >= refusedCrowdMin && 2 * late >= this.#openings) this.#observeSeats(now, "seats_late", seatOpenMs);
   }
 
   objectSlow(now: number, tookMs: number): void {
@@ -138,7 +141,8 @@ export class Availability {
   #observeSeats(at: number, outcome: "through" | Trouble, tookMs: number): void {
     const before = this.#seatLimit();
     if (outcome === "through" && before === noLimit) return;
-    const inFlight = Math.max(1, this.#inFlight() + this.#openings);
+    const inFlight = this.#inFlight() + this.#openings;
+    if (outcome !== "through" && inFlight < refusedCrowdMin) return;
     this.#seats = observe(before, { at, begunAt: at - tookMs, inFlight, outcome });
     this.#seatsSeen = true;
   }

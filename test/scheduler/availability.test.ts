@@ -133,4 +133,19 @@ describe("what a provider can take", () => {
     for (let i = 0; i < 30; i++) run.state.availability.seatWorked(run.now, 100);
     expect(run.state.availability.lookAtSeats().limit.limit).toBeGreaterThan(25);
   });
+
+  test("[V5] a few seats that are late or lost say nothing of the others", () => {
+    const run = posted(40);
+    const { availability } = run.state;
+    for (let i = 1; i < refusedCrowdMin; i++) run.lease();
+    run.step(() => availability.seatLost(run.now));
+    availability.openings = 30;
+    run.step(() => availability.seatsLate(run.now, refusedCrowdMin - 1));
+    run.step(() => availability.seatsLate(run.now, 14));
+    expect(run.events("availability_changed")).toEqual([]);
+    expect(availability.seatRoom()).toBe(Number.POSITIVE_INFINITY);
+
+    run.step(() => availability.seatsLate(run.now, 15));
+    expect(run.events("availability_changed")).toMatchObject([{ of: "seats", limit: 17, why: "seats_late" }]);
+  });
 });

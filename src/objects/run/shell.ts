@@ -364,7 +364,7 @@ export class RunShell {
     const { state } = run;
     const now = this.now();
     state.availability.openings = this.seats.opening;
-    if (this.seats.late(now) > 0) state.availability.seatsLate(now);
+    state.availability.seatsLate(now, this.seats.late(now));
     const shards = this.seats.wanted(startableIn(state, hostedPool, now) + urlCallsWanted(state, now), now);
     if (shards.length === 0) return;
     const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
