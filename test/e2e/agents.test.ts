@@ -154,7 +154,8 @@ describe.each(formats)("faults of a provider (%s)", (format) => {
     const { id, byKey } = await settled(
       { context: { format } },
       { key: "limited", instructions: fail(429, 1), retries },
-      { key: "down", instructions: fail(503, 2), retries },
+      // Of a model of its own: `retry-after` keeps the others of its model as well.
+      { key: "down", model: "simulated-2", instructions: fail(503, 2), retries },
       { key: "overloaded", instructions: fail(529, 1), retries },
       { key: "gone", instructions: fail(500, 3), retries },
       { key: "refused", instructions: fail(400, 1), retries },
