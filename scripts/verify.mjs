@@ -20,10 +20,13 @@ const stages = [
     name: "tests",
     args: [pkg("vitest/vitest.mjs"), "run", "--reporter=default", "--reporter=json", `--outputFile=${vitestReport}`],
     count: () => {
-      const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
-        readFileSync(vitestReport, "utf8"),
-      );
-      return { passed: numPassedTests, failed: numFailedTests + numPendingTests + numTodoTests };
+      const report = JSON.parse(readFileSync(vitestReport, "utf8"));
+      const tests = report.testResults.flatMap(({ assertionResults }) => assertionResults);
+      // What may be left out says in its title what this machine lacks; any other test that did not run has failed.
+      const leftOut = tests.filter(({ status, title }) => status === "skipped" && title.includes("(left out: "));
+      for (const { title } of leftOut) console.log(`not tested here: ${title}`);
+      const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = report;
+      return { passed: numPassedTests, failed: numFailedTests + numPendingTests + numTodoTests - leftOut.length };
     },
   },
   { name: "deploy check", args: ["scripts/deploy-check.mjs"] },

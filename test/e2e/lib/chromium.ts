@@ -1,25 +1,11 @@
 /** A real browser, if this machine has one: Chromium or Chrome, as the system or `CHROMIUM` has it. */
 
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
-
-const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const folders = (process.env.PATH ?? "").split(delimiter);
+import { programPath } from "./program.ts";
 
 /** Undefined where there is none. */
 const chromiumPath: string | undefined =
-  process.env.CHROMIUM ?? names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isProgram);
+  process.env.CHROMIUM ?? programPath("chromium", "chromium-browser", "google-chrome", "google-chrome-stable");
 
 /** What a title says where the test is left out; CI takes no such answer (TEST_BROWSER). */
 export const noChromium =
