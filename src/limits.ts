@@ -405,6 +405,10 @@ export const openToolCallsMax = 10_000;
 /** A worker's reports of one call's progress are told of this often: each is an event of the log. */
 export const toolProgressEveryMs = 1 * second;
 export const toolProgressCharsMax = 1000;
+/** Workers tell of tasks' progress this often: it is for people who look, and each report is a call of the run's object. */
+export const taskProgressEveryMs = 3 * second;
+/** Of so many tasks of a run the progress is known: some 1 MiB of memory at the most, and more than run outside at once. */
+export const toldProgressMax = 1000;
 /** Seats of one run that carry out calls of urls at once: beside `limits.workers`, since the callers are parked. */
 export const urlCallsAtOnce = 64;
 /** One attempt of a url: below what a queue consumer may last at all (15 minutes). */

@@ -35,6 +35,7 @@ export type {
   RuleView,
   RunStatus,
   RunView,
+  TaskProgress,
   TaskState,
   TaskView,
   TicketView as WatchTicket,

@@ -4,6 +4,7 @@ import type { Usage } from "../context/types.ts";
 import type { TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
 import type { Scope } from "../contract/tenant-shapes.ts";
 
+export type { TaskProgressReport } from "../contract/shapes.ts";
 export type { ToolAnnotations, ToolFormat };
 
 /** A provider-native message, passed on as it is: the vendors' own message types fit, whatever else they hold. */

@@ -62,8 +62,15 @@ export const progressSchema = z.strictObject({
   fraction: z.number().min(0).max(1).exactOptional(),
 });
 
+export const taskProgressSchema = progressSchema.extend({
+  turns: z.int().min(0).describe("Of a task: turns so far, also those that are not logged.").exactOptional(),
+  usage: usage.describe("Of a task: what the attempt used so far. It is shown, and counted when the attempt ends."),
+});
+
 export const renewBody = z.strictObject({
-  progress: progressSchema.describe("Of a tool call: how far it is. Logged at most once a second.").exactOptional(),
+  progress: taskProgressSchema
+    .describe("How far it is: of a tool call logged, at most once a second; of a task shown in its `progress`.")
+    .exactOptional(),
 });
 
 export const turnBody = z.strictObject({ messages: messagesSchema.min(1), usage });

@@ -5,6 +5,7 @@
 
 import * as z from "zod";
 import { troubles } from "../availability/observation.ts";
+import { taskProgressSchema } from "./lease-requests.ts";
 import type * as shapes from "./shapes.ts";
 import { taskStates } from "./task-requests.ts";
 import { type AllTrue, at, cursor, type Twins } from "./view-parts.ts";
@@ -280,6 +281,10 @@ export const taskView = z
       ended_at: at.nullable(),
     }),
     waiting_on: waitingOn,
+    progress: taskProgressSchema
+      .extend({ at })
+      .describe("What its pull worker last told of the present attempt; a restart forgets it.")
+      .nullable(),
     pending_messages: z.int().describe("Messages to it that its next turn shows."),
     children_failed: z.int(),
     group: z

@@ -298,6 +298,8 @@ export interface TaskView {
   usage: UsageView;
   timings: { created_at: number; ready_at: number | null; started_at: number | null; ended_at: number | null };
   waiting_on: WaitingOn;
+  /** What the pull worker that carries it out last told of its present attempt; a restart of the server forgets it. */
+  progress: TaskProgress | null;
   /** Messages to it that its next turn shows. */
   pending_messages: number;
   children_failed: number;
@@ -308,6 +310,29 @@ export interface TaskView {
   /** The task that failed, or whose work it undoes. */
   stands_in_for: { task: string; why: "fallback" | "compensation" } | null;
   fork: { snapshot: string; mode: string; reason?: string };
+}
+
+/** How far a pull worker is with a task. */
+export interface TaskProgressReport {
+  /** What it does now, in one line. */
+  message?: string;
+  /** 0 to 1. */
+  fraction?: number;
+  /** Turns so far, also those that it does not log. */
+  turns?: number;
+  /** Tokens of the attempt so far; shown, and counted only when the attempt ends. */
+  usage?: {
+    input_tokens?: number;
+    output_tokens?: number;
+    cache_read_tokens?: number;
+    cache_write_tokens?: number;
+    cost_usd?: number;
+  };
+}
+
+/** A report, with when it came. */
+export interface TaskProgress extends TaskProgressReport {
+  at: number;
 }
 
 export interface GroupView {

@@ -40,12 +40,13 @@ export const leaseRoutes = [
     {
       method: "POST",
       path: "/v1/leases/:lease/renew",
-      summary: "Keep a lease; of a tool call, say how far it is",
+      summary: "Keep a lease, and say how far its task or tool call is",
       body: renewBody,
       answer: { status: 200, schema: renewed },
     },
     ({ holder, body: { progress } }) => {
-      if (progress && holder.lease.call === undefined) throw onlyOfCalls("progress");
+      const ofTasks = progress && (["turns", "usage"] as const).find((name) => progress[name] !== undefined);
+      if (ofTasks && holder.lease.call !== undefined) throw onlyOfTasks(`progress.${ofTasks}`);
       return holder.ask(holder.object.renew(holder.lease, progress));
     },
   ),
@@ -120,6 +121,9 @@ export const leaseRoutes = [
 
 const onlyOfCalls = (path: string): Fault =>
   new Fault("validation_failed", "the lease is a task's", [{ path, message: "only a tool call's lease has it" }]);
+
+const onlyOfTasks = (path: string): Fault =>
+  new Fault("validation_failed", "the lease is a tool call's", [{ path, message: "only a task's lease has it" }]);
 
 /** A grant as workers see it: named by its signed capability, with its context's or arguments' text untouched. */
 async function leaseOf(env: HttpEnv, tenant: string, grant: Grant): Promise<Record<string, unknown>> {

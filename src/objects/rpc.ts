@@ -23,6 +23,7 @@ import type {
   RunStatus,
   RunView,
   SnapshotView,
+  TaskProgressReport,
   TaskState,
   TaskView,
   ToolOutcome,
@@ -337,8 +338,8 @@ export interface RunSchedulerRpc {
   ): Promise<Reply<Grant[]>>;
   /** The grant again while it is open, for a repeated Idempotency-Key. */
   leaseAgain(lease: LeaseRef): Promise<Reply<Grant>>;
-  /** `progress`: of a tool call. `messages`: how many wait for the worker's next turn. */
-  renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number; messages?: number }>>;
+  /** `messages`: how many wait for the worker's next turn. */
+  renew(lease: LeaseRef, progress?: TaskProgressReport): Promise<Reply<{ expires_at: number; messages?: number }>>;
   turn(
     lease: LeaseRef,
     input: { messages: readonly MessageText[]; usage?: ReportedUsage },

@@ -19,6 +19,7 @@ import type {
   RunStatus,
   RunView,
   SnapshotView,
+  TaskProgressReport,
   TaskState,
   TaskView,
   ToolOutcome,
@@ -533,7 +534,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#pulled.leaseAgain(lease);
   }
 
-  async renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number; messages?: number }>> {
+  async renew(
+    lease: LeaseRef,
+    progress?: TaskProgressReport,
+  ): Promise<Reply<{ expires_at: number; messages?: number }>> {
     return this.#pulled.renew(lease, progress);
   }
 

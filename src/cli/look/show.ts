@@ -7,7 +7,7 @@ import { tasksShownDefault } from "../../limits.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { dateTime, oneLine } from "../plain-text.ts";
+import { clockTime, dateTime, oneLine } from "../plain-text.ts";
 import { countsText, totalOf } from "../run/counts.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
@@ -15,7 +15,7 @@ import type { Column } from "../screen/table.ts";
 import { wholeNumber } from "../usage.ts";
 import { availabilityLine } from "./availability-line.ts";
 import { mostSeatsText } from "./seats-text.ts";
-import { causesText, errorLine, outcomeText, resultText, tookText, waitingText } from "./task-text.ts";
+import { causesText, errorLine, outcomeText, progressText, resultText, tookText, waitingText } from "./task-text.ts";
 
 export const showCommand: Command = {
   name: "show",
@@ -159,6 +159,7 @@ function sayTask(task: TaskView): void {
   sayFields({
     key: task.key,
     "waits for": waitingText(task),
+    progress: task.progress ? `${progressText(task)} (${clockTime(task.progress.at)})` : "",
     parent: task.parent,
     after: task.after.join(", "),
     priority: `${task.priority}${raised}`,

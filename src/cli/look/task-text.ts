@@ -52,6 +52,21 @@ const became = (state: TaskView["state"]): string =>
 export const resultText = (result: unknown): string =>
   manyLines(typeof result === "string" ? result : JSON.stringify(result, null, 2));
 
+/** `Bash: npm test, turn 7, 52,300 tokens so far`; "" where its worker tells nothing. */
+export function progressText({ progress }: Pick<TaskView, "progress">): string {
+  // A server of a version before knows of none.
+  if (!progress) return "";
+  const { message, fraction, turns, usage } = progress;
+  const tokens = (usage?.input_tokens ?? 0) + (usage?.output_tokens ?? 0);
+  const parts = [
+    message === undefined ? "" : oneLine(message),
+    fraction === undefined ? "" : `${Math.round(fraction * 100)}%`,
+    turns === undefined ? "" : `turn ${turns}`,
+    tokens === 0 ? "" : `${tokens.toLocaleString("en-US")} tokens so far`,
+  ];
+  return parts.filter(Boolean).join(", ");
+}
+
 /** From its first start, to its end or to now. */
 export function tookText({ timings: { started_at, ended_at } }: TaskView): string {
   return started_at === null ? "" : duration((ended_at ?? Date.now()) - started_at);
@@ -60,6 +75,6 @@ export function tookText({ timings: { started_at, ended_at } }: TaskView): strin
 /** As much of an error, a result or a wait as a table's cell can use. */
 export function outcomeText(task: TaskView): string {
   const { error, result } = task;
-  const text = error !== null ? errorLine(error) : result === null ? waitingText(task) : result;
+  const text = error !== null ? errorLine(error) : result === null ? waitingText(task) || progressText(task) : result;
   return (typeof text === "string" ? text : JSON.stringify(text)).slice(0, 500);
 }

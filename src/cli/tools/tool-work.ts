@@ -4,7 +4,7 @@ import type { Heddle } from "../../client/heddle.ts";
 import type { ToolCallLease } from "../../client/replies.ts";
 import type { LeasesRequest, ProgressReport } from "../../client/requests.ts";
 import type { CallOptions } from "../../client/transport.ts";
-import { toolProgressCharsMax } from "../../limits.ts";
+import { toolProgressCharsMax, toolProgressEveryMs } from "../../limits.ts";
 import type { Execution, Telling } from "../worker/execution.ts";
 import type { Subject } from "../worker/report.ts";
 import type { Verdict } from "../worker/verdict.ts";
@@ -17,6 +17,7 @@ export class ToolWork implements WorkKind<ToolCallLease> {
   /** Only calls of these are taken; undefined: of any. */
   readonly #tools: readonly string[] | undefined;
   readonly #carrier: Carrier;
+  readonly progressEveryMs = toolProgressEveryMs;
 
   constructor(client: Heddle, pool: string, tools: readonly string[] | undefined, carrier: Carrier) {
     this.#client = client;

@@ -7,12 +7,15 @@
 
 import type { EventView, FindingView, RunView, TaskView } from "../../client/replies.ts";
 import { topFindings, topRateSeconds } from "../../limits.ts";
+import { progressText } from "../look/task-text.ts";
 
 export interface Working {
   readonly id: string;
   readonly name: string;
   readonly since: number;
   readonly turns: number;
+  /** What its pull worker tells; "" where it tells nothing. */
+  readonly progress: string;
 }
 
 /** What a task is parked on, by the calls that wait. */
@@ -23,7 +26,9 @@ export class TopState {
   /** When the server answered last. */
   seenAt: number;
   readonly #names = new Map<string, string>();
-  readonly #working = new Map<string, { since: number; turns: number }>();
+  readonly #working = new Map<string, { since: number; turns: number; isPulled: boolean }>();
+  /** What pull workers told when somebody looked last. */
+  readonly #progress = new Map<string, { text: string; turns: number }>();
   readonly #parked = new Map<string, { on: string | undefined; waits: Waits }>();
   readonly #waits = new Map<string, Waits>();
   readonly #findings: Pick<FindingView, "kind" | "severity" | "message">[];
@@ -44,10 +49,29 @@ export class TopState {
     for (const task of tasks) {
       const name = task.title ?? task.key;
       if (name !== null) this.#names.set(task.id, name);
-      if (task.state === "running")
-        this.#working.set(task.id, { since: task.timings.started_at ?? now, turns: task.turns });
+      if (task.state === "running") {
+        const isPulled = task.pool !== "hosted";
+        this.#working.set(task.id, { since: task.timings.started_at ?? now, turns: task.turns, isPulled });
+        this.looked(task);
+      }
       if (task.state === "parked") this.#parked.set(task.id, { on: reasonOf(task), waits: new Map() });
     }
+  }
+
+  /** A task as it is now: no event tells its worker's progress. */
+  looked({ id, progress }: Pick<TaskView, "id" | "progress">): void {
+    // A server of a version before knows of none.
+    if (!progress) return void this.#progress.delete(id);
+    const { turns = 0, ...told } = progress;
+    this.#progress.set(id, { text: progressText({ progress: told }), turns });
+  }
+
+  /** Tasks that pull workers carry out, the longest first: their progress has to be asked for. */
+  pulled(most: number): string[] {
+    return this.working()
+      .filter(({ id }) => this.#working.get(id)?.isPulled)
+      .slice(0, most)
+      .map(({ id }) => id);
   }
 
   seen(run: RunView, now: number): void {
@@ -82,7 +106,12 @@ export class TopState {
       }
       case "task_started":
         this.#parked.delete(task);
-        this.#working.set(task, { since: event.at, turns: this.#working.get(task)?.turns ?? 0 });
+        this.#working.set(task, {
+          since: event.at,
+          turns: this.#working.get(task)?.turns ?? 0,
+          isPulled: event.hosted !== true,
+        });
+        this.#progress.delete(task);
         return;
       case "turn": {
         const working = this.#working.get(task);
@@ -114,6 +143,7 @@ export class TopState {
         this.#working.delete(task);
         this.#parked.delete(task);
         this.#waits.delete(task);
+        this.#progress.delete(task);
     }
   }
 
@@ -154,7 +184,8 @@ export class TopState {
       id,
       name: this.#names.get(id) ?? "",
       since,
-      turns,
+      turns: Math.max(turns, this.#progress.get(id)?.turns ?? 0),
+      progress: this.#progress.get(id)?.text ?? "",
     })).sort((a, b) => a.since - b.since);
   }
 

@@ -98,7 +98,11 @@ export function topJson(state: TopState, now: number): object {
     left: { tokens: leftOf(run.limits.tokens, run.usage.tokens), usd: leftOf(run.limits.usd, run.cost) },
     events_per_second: Number(state.rate(now).toFixed(1)),
     last_seq: state.seq,
-    working: state.working().map(({ id, name, since, turns }) => ({ id, name: name || null, since, turns })),
+    working: state.working().map(({ name, progress, ...more }) => ({
+      ...more,
+      name: name || null,
+      progress: progress || null,
+    })),
     findings: run.findings,
     latest_findings: state.findings,
   };
@@ -144,6 +148,7 @@ const tableColumns = (now: number) =>
     { title: "NAME", of: ({ name }: Working) => name, least: 8 },
     { title: "WORKS FOR", of: ({ since }: Working) => duration(Math.max(0, now - since)), align: "right" },
     { title: "TURNS", of: ({ turns }: Working) => turns, align: "right" },
+    { title: "PROGRESS", of: ({ progress }: Working) => progress, least: 12 },
   ] as const;
 
 function findingLines(state: TopState, line: (...pieces: Piece[]) => string): string[] {

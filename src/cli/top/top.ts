@@ -133,6 +133,7 @@ async function follow(client: Heddle, state: TopState, signal: AbortSignal): Pro
       if (state.seq === seen && Date.now() - state.seenAt < watchIdleEveryMs) continue;
       seen = state.seq;
       state.seen(await client.run(id, options), Date.now());
+      for (const task of state.pulled(topNamesAtOnce)) state.looked(await client.task(id, task, options));
       for (const task of state.nameless(topNamesAtOnce)) {
         const { title, key } = await client.task(id, task, options);
         state.named(task, title ?? key);

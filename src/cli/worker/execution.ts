@@ -1,5 +1,6 @@
 /** One lease being carried out, as a worker knows it. */
 
+import type { TaskProgressReport } from "../../client/requests.ts";
 import type { Verdict } from "./verdict.ts";
 
 export interface Execution {
@@ -16,5 +17,5 @@ export interface Telling {
   /** A rate limit was met: lease nothing new for so long. */
   rateLimited(retryAfterMs: number): void;
   /** How far it is; of several the newest is passed on. */
-  progress(report: { message?: string; fraction?: number }): void;
+  progress(report: TaskProgressReport): void;
 }

@@ -2,8 +2,9 @@
 
 import type { Heddle } from "../../client/heddle.ts";
 import type { ContextView, Lease } from "../../client/replies.ts";
-import type { LeasesRequest } from "../../client/requests.ts";
+import type { LeasesRequest, TaskProgressReport } from "../../client/requests.ts";
 import type { CallOptions } from "../../client/transport.ts";
+import { taskProgressEveryMs } from "../../limits.ts";
 import type { CommandInput } from "./command-execution.ts";
 import type { Execution, Telling } from "./execution.ts";
 import type { Subject } from "./report.ts";
@@ -29,6 +30,7 @@ export class TaskWork implements WorkKind<Lease> {
   readonly #client: Heddle;
   readonly #pool: string;
   readonly #start: StartTask;
+  readonly progressEveryMs = taskProgressEveryMs;
 
   constructor(client: Heddle, pool: string, start: StartTask) {
     this.#client = client;
@@ -48,8 +50,10 @@ export class TaskWork implements WorkKind<Lease> {
     return this.#start(lease, () => this.#input(lease), telling);
   }
 
-  renew(lease: Lease, _progress: object | undefined, options: CallOptions): Promise<unknown> {
-    return this.#client.renewLease(lease.id, options);
+  renew(lease: Lease, progress: TaskProgressReport | undefined, options: CallOptions): Promise<unknown> {
+    return progress
+      ? this.#client.reportProgress(lease.id, progress, options)
+      : this.#client.renewLease(lease.id, options);
   }
 
   async deliver(

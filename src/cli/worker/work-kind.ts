@@ -3,7 +3,7 @@
  * remote tools the other (../tools/tool-work.ts); the worker itself knows neither.
  */
 
-import type { LeasesRequest } from "../../client/requests.ts";
+import type { LeasesRequest, TaskProgressReport } from "../../client/requests.ts";
 import type { CallOptions } from "../../client/transport.ts";
 import type { Execution, Telling } from "./execution.ts";
 import type { Subject } from "./report.ts";
@@ -13,7 +13,9 @@ export interface WorkKind<Lease extends { readonly id: string }> {
   lease(request: LeasesRequest, options: CallOptions): Promise<Lease[]>;
   subjectOf(lease: Lease): Subject;
   start(lease: Lease, telling: Telling): Execution;
-  renew(lease: Lease, progress: object | undefined, options: CallOptions): Promise<unknown>;
+  renew(lease: Lease, progress: TaskProgressReport | undefined, options: CallOptions): Promise<unknown>;
+  /** How often progress is passed on at most. */
+  readonly progressEveryMs: number;
   /** Hands the verdict over; the next lease, when it was asked for and there is one. */
   deliver(
     lease: Lease,

@@ -17,13 +17,13 @@
 import { randomUUID } from "node:crypto";
 import { isProblem } from "../../client/errors.ts";
 import type { Heddle } from "../../client/heddle.ts";
+import type { TaskProgressReport } from "../../client/requests.ts";
 import { sleep } from "../../client/sleep.ts";
 import type { CallOptions } from "../../client/transport.ts";
 import {
   leasesPerCallMax,
   loadReportEveryMs,
   renewEveryMs,
-  toolProgressEveryMs,
   workBlockedCheckMs,
   workBlockedFactor,
   workLastCallMs,
@@ -54,7 +54,7 @@ interface Slot<Lease> {
   /** It waits in a tool call, as far as the server told us. */
   blocked: boolean;
   /** The newest report that has not been passed on. */
-  progress: object | undefined;
+  progress: TaskProgressReport | undefined;
 }
 
 export class Worker<Lease extends { readonly id: string }> {
@@ -288,7 +288,8 @@ export class Worker<Lease extends { readonly id: string }> {
     });
     const verdict = await slot.execution.verdict;
     // What was stopped half-way says so in many ways; what had come to its end all the same counts.
-    return this.#killing.signal.aborted && !(verdict.ok && !verdict.isError) ? givenBack : verdict;
+    if (!this.#killing.signal.aborted || (verdict.ok && !verdict.isError)) return verdict;
+    return { ...givenBack, ...(verdict.usage && { usage: verdict.usage }) };
   }
 
   /** Hands the verdict over, with patience; the next lease comes with the answer where there is room for it. */
@@ -316,12 +317,13 @@ export class Worker<Lease extends { readonly id: string }> {
   async #renew(slot: Slot<Lease>, signal: AbortSignal): Promise<void> {
     try {
       for (let renewedAt = Date.now(); ; ) {
-        await sleep(toolProgressEveryMs, signal);
+        await sleep(this.#kind.progressEveryMs, signal);
         const { progress } = slot;
         if (progress === undefined && Date.now() - renewedAt < renewEveryMs) continue;
         slot.progress = undefined;
         await this.#kind.renew(slot.lease, progress, { signal, retryMs: Number.POSITIVE_INFINITY });
-        renewedAt = Date.now();
+        // A report between two renewals need not be one: the server decides.
+        if (progress === undefined) renewedAt = Date.now();
       }
     } catch (error) {
       if (signal.aborted) return;

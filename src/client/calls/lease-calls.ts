@@ -9,6 +9,7 @@ import type {
   Message,
   PageQuery,
   ProgressReport,
+  TaskProgressReport,
   ToolLeasesRequest,
   ToolRequest,
 } from "../requests.ts";
@@ -43,8 +44,12 @@ export class LeaseCalls extends SessionCalls {
   renewLease(lease: string, options: CallOptions = {}): Promise<Renewed> {
     return this.#onLease(lease, "renew", {}, options);
   }
-  /** As `renewLease`, of a tool call's lease, and says how far the call is. */
-  reportProgress(lease: string, progress: ProgressReport, options: CallOptions = {}): Promise<{ expires_at: number }> {
+  /** As `renewLease`, and says how far the task is, or the tool call: a task shows it as its `progress`. */
+  reportProgress(
+    lease: string,
+    progress: ProgressReport | TaskProgressReport,
+    options: CallOptions = {},
+  ): Promise<Renewed> {
     return this.#onLease(lease, "renew", { progress }, options);
   }
   /** Logs a turn: the messages since the last one. What is answered as `messages` goes into the conversation, and is logged by Heddle. */

@@ -6,6 +6,7 @@ import { ownerIdOf, type RunId, runSuffix, taskNumber } from "../../ids.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
 import type { Models } from "./models.ts";
+import { ToldProgress } from "./told-progress.ts";
 
 export interface RunSettings {
   readonly models: Models;
@@ -27,6 +28,7 @@ export class LoadedRun {
   readonly state: RunState;
   readonly store: RunStore;
   readonly models: Models;
+  readonly progress = new ToldProgress();
   /** It is being deleted: whoever still has it in hand does nothing more with it. */
   isGone = false;
   /** The deployment's; null: it deletes none by its age. */

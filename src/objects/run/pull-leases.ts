@@ -5,9 +5,9 @@
 
 import { placeOfMessages } from "../../context/message-place.ts";
 import type { MessageText } from "../../context/types.ts";
-import type { ErrorView, Grant, LoadView, TaskState, ToolOutcome } from "../../contract/shapes.ts";
+import type { ErrorView, Grant, LoadView, TaskProgressReport, TaskState, ToolOutcome } from "../../contract/shapes.ts";
 import { isCarriedOutLater } from "../../contract/variable-tools.ts";
-import { leaseContextBytesMax, leaseMs, seatServesMs } from "../../limits.ts";
+import { leaseContextBytesMax, leaseMs, renewEveryMs, seatServesMs } from "../../limits.ts";
 import { leased, nextReady } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
@@ -132,16 +132,23 @@ export class PullLeases {
     });
   }
 
-  async renew(lease: LeaseRef, progress?: object): Promise<Reply<{ expires_at: number; messages?: number }>> {
+  async renew(
+    lease: LeaseRef,
+    progress?: TaskProgressReport,
+  ): Promise<Reply<{ expires_at: number; messages?: number }>> {
     if (lease.call !== undefined) return this.#renewCall({ ...lease, call: lease.call }, progress);
-    if (progress) return refuse({ code: "validation_failed", detail: "only a tool call's lease has progress" });
     const run = this.#shell.load();
     const task = run && leased(run.state, lease.taskNumber, lease.fence);
     if (!run || !task) return leaseLost;
-    task.phase.expiresAt = this.#shell.now() + leaseMs;
-    run.store.putRenewal(task.n, task.phase.fence, task.phase.expiresAt);
-    this.#shell.uses.write();
-    this.#shell.arm();
+    const now = this.#shell.now();
+    if (progress) run.progress.tell(task.n, { fence: lease.fence, at: now, report: progress });
+    // Each renewal is a row: a report before the next one is due needs none.
+    if (!progress || task.phase.expiresAt - now <= leaseMs - renewEveryMs) {
+      task.phase.expiresAt = now + leaseMs;
+      run.store.putRenewal(task.n, task.phase.fence, task.phase.expiresAt);
+      this.#shell.uses.write();
+      this.#shell.arm();
+    }
     const news = task.inbox.length - task.given;
     return ok({ expires_at: task.phase.expiresAt, ...(news > 0 && { messages: news }) });
   }

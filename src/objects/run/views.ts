@@ -115,6 +115,7 @@ export function taskView(run: LoadedRun, task: Task): TaskView {
       ended_at: task.endedAt || null,
     },
     waiting_on: waitingOn(run, task),
+    progress: run.progress.of(task),
     pending_messages: messagesTo(task).length,
     children_failed: task.childrenFailed,
     group: groupView(run, task),
@@ -131,13 +132,15 @@ export function taskView(run: LoadedRun, task: Task): TaskView {
 /** As `taskView`, for who only looks at a redacted run. */
 export function lookedAtTask(run: LoadedRun, task: Task): TaskView {
   const view = taskView(run, task);
-  const { waiting_on: waits } = view;
+  const { waiting_on: waits, progress } = view;
+  const { message: _, ...numbers } = progress ?? {};
   return {
     ...view,
     title: null,
     labels: redactedLabels(view.labels),
     result: view.result === null ? null : redactedText,
     error: view.error && redactedError(view.error),
+    progress: progress && { at: progress.at, ...numbers },
     waiting_on: waits && "tools" in waits ? { tools: waits.tools.map(({ progress: _, ...call }) => call) } : waits,
   };
 }

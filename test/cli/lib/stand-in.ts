@@ -95,14 +95,16 @@ const claudeUsage = {
   cache_creation_input_tokens: 4,
 };
 
+const replyUsage = { input_tokens: 2, output_tokens: 5, cache_read_input_tokens: 40, cache_creation_input_tokens: 1 };
+
 /** What `claude -p --output-format stream-json --verbose` prints. */
 export const claude = {
   init: { type: "system", subtype: "init", session_id: "ses-1", tools: ["Bash"], mcp_servers: [] },
-  tool: (name: string, input: object) => ({
+  tool: (name: string, input: object, { id = "msg_1" } = {}) => ({
     type: "assistant",
     session_id: "ses-1",
     parent_tool_use_id: null,
-    message: { role: "assistant", content: [{ type: "tool_use", id: "toolu_1", name, input }] },
+    message: { id, role: "assistant", usage: replyUsage, content: [{ type: "tool_use", id: "toolu_1", name, input }] },
   }),
   done: (result: string) => ({
     ...{ type: "result", subtype: "success", is_error: false, session_id: "ses-1", num_turns: 2, result },

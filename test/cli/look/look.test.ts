@@ -160,6 +160,18 @@ describe("heddle show", () => {
     expect((await heddle("show", "run_1", "task2")).stdout).toMatch(
       /^ {2}waits for {2}lock\.acquire deploy since \d\d:\d\d:01\.000$/m,
     );
+    const usage = { input_tokens: 52_000, output_tokens: 300 };
+    server.tasks = [
+      taskView(1, {
+        ...{ state: "running", result: null },
+        progress: { at: 1000, message: "Bash: npm\ntest", fraction: 0.25, turns: 7, usage },
+      }),
+    ];
+    expect((await heddle("show", "run_1", "task1")).stdout).toMatch(
+      /^ {2}progress {2}Bash: npm test, 25%, turn 7, 52,300 tokens so far \(\d\d:\d\d:01\.000\)$/m,
+    );
+    expect((await heddle("show", "run_1")).stdout).toContain("Bash: npm test, 25%, turn 7");
+    server.tasks = [taskView(1, { result: { litres: 1.7 } })];
     expect(jsonOf((await heddle("show", "run_1", "task1", "--json")).stdout)).toMatchObject([
       { id: "T1-abcdef", result: { litres: 1.7 } },
     ]);

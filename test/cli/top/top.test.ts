@@ -195,6 +195,32 @@ describe("the fold", () => {
   };
   const lock = { targets: [], mode: "all", want: { kind: "lock", names: ["db"], mode: "exclusive" } };
 
+  it("shows what pull workers tell of their tasks, while the attempt that told it goes on", () => {
+    const state = folded(
+      event("task_started", 1, { hosted: true }),
+      event("task_started", 2),
+      event("task_started", 3),
+    );
+    expect(state.pulled(5)).toEqual(["T2-cyssb8", "T3-cyssb8"]);
+    expect(state.pulled(1)).toEqual(["T2-cyssb8"]);
+    state.looked({ id: "T2-cyssb8", progress: { at: now, message: "Bash: npm test", turns: 3 } });
+    state.looked({ id: "T3-cyssb8", progress: { at: now, fraction: 0.5, turns: 1 } });
+    expect(topLines(state, { columns: 80, rows: 24 }, now).slice(-4)).toEqual([
+      "TASK       WORKS FOR  TURNS  PROGRESS",
+      "T1-cyssb8       0 ms      0",
+      "T2-cyssb8       0 ms      3  Bash: npm test",
+      "T3-cyssb8       0 ms      1  50%",
+    ]);
+    state.looked({ id: "T3-cyssb8", progress: null });
+    state.add(event("attempt_ended", 2), now);
+    state.add(event("task_started", 2), now);
+    expect(state.working().map(({ progress, turns }) => [progress, turns])).toEqual([
+      ["", 0],
+      ["", 0],
+      ["", 0],
+    ]);
+  });
+
   it("follows a task through its work, its waits and its end", () => {
     const created = event("task_created", 1, { key: "one" });
     const start = event("task_started", 1);
@@ -204,7 +230,8 @@ describe("the fold", () => {
     const done = event("call_done", 1, { call: "c" });
     const again = [event("task_ready", 1), event("task_started", 1)];
     expect(folded(created).working()).toEqual([]);
-    expect(folded(created, start, turn).working()).toEqual([{ id: "T1-cyssb8", name: "one", since: now, turns: 1 }]);
+    const works = { id: "T1-cyssb8", name: "one", since: now, turns: 1, progress: "" };
+    expect(folded(created, start, turn).working()).toEqual([works]);
     const stands = folded(created, start, turn, waiting, parked);
     expect([stands.working(), stands.parkedOn()]).toEqual([[], [["lock db", 1]]]);
     const goesOn = folded(created, start, turn, waiting, parked, done, ...again);

@@ -375,6 +375,9 @@ test("a remote tool: declared, called by a pull worker's task, leased, reported 
   if (!task || !("context" in task)) throw new Error("the lease is a task's");
   expect(JSON.stringify(task.context!.tools)).toContain('"read"');
 
+  const told = { message: "Bash: ls", fraction: 0.5, turns: 3, usage: { input_tokens: 70, cost_usd: 0.01 } };
+  await get(responses.renewed, 200, "POST", `/v1/leases/${task.id}/renew`, { json: { progress: told }, key: null });
+  expect(await get(responses.taskView, 200, "GET", `/v1/runs/${id}/tasks/p`)).toMatchObject({ progress: told });
   const call = { json: { call_id: "c", arguments: { path: "a" }, wait_ms: 0 }, key: null };
   const calling = () => get(responses.toolOutcome, 200, "POST", `/v1/leases/${task.id}/tools/read`, call);
   expect(await calling()).toEqual({ pending: true, call_id: "c" });
@@ -385,6 +388,11 @@ test("a remote tool: declared, called by a pull worker's task, leased, reported 
   expect(lease.tool_call).toMatchObject({ tool: "read", arguments: { path: "a" }, task: { key: "p", title: "Pull" } });
   const progress = { json: { progress: { message: "half" } }, key: null };
   await get(responses.renewed, 200, "POST", `/v1/leases/${lease.id}/renew`, progress);
+  const ofTask = { json: { progress: { turns: 1 } }, key: null };
+  expect(await refused("POST", `/v1/leases/${lease.id}/renew`, ofTask)).toMatchObject({
+    status: 422,
+    errors: [{ path: "progress.turns" }],
+  });
   const seen = await get(responses.taskView, 200, "GET", `/v1/runs/${id}/tasks/p`);
   expect(seen.waiting_on).toMatchObject({ tools: [{ tool: "read", call: "c", progress: { message: "half" } }] });
   const done = { json: { result: ["x"], next: true, worker: "w" }, key: null };

@@ -59,7 +59,7 @@ export class PullWorker {
     const lease: LeaseRef = { taskNumber, call, fence };
     const run = () => runStub(env, tenant, runId);
     await sleep(faults.strikes("zombie") ? random.int(31_000, 60_000) : random.int(1, 5000));
-    if (random.chance(0.3)) await persist(() => run().renew(lease, { half: true }), { tries: 1 });
+    if (random.chance(0.3)) await persist(() => run().renew(lease, { fraction: 0.5 }), { tries: 1 });
     if (faults.areOn && random.chance(0.08)) return undefined;
     const idem = idemOf(ledger.token());
     if (faults.areOn && random.chance(0.15)) {
@@ -83,7 +83,7 @@ export class PullWorker {
     const renewal = setInterval(() => {
       if (!dawdles)
         run()
-          .renew(lease)
+          .renew(lease, random.chance(0.5) ? { turns: 1 } : undefined)
           .catch(() => undefined);
     }, renewEveryMs);
     try {

@@ -48,6 +48,8 @@ export class HarnessExecution implements Execution {
   #command: Command | undefined;
   #stopped = false;
   #usage: HarnessUsage | undefined;
+  #turns = 0;
+  #doing = "";
 
   constructor(settings: HarnessSettings, lease: Lease, input: () => Promise<TaskInput>, telling: Telling) {
     this.#settings = settings;
@@ -129,6 +131,7 @@ export class HarnessExecution implements Execution {
     const env = { ...given.env, ...files.env, ...environmentOf(recipe, mcpFile) };
     const { end, reading } = await this.#follow(line, env, stdin, files, worktree, folder);
     this.#usage = addUsage(this.#usage, reading.usage);
+    this.#turns += reading.turns ?? 0;
     if (this.#stopped) return { ok: false, verdict: givenBack };
     const failure = failureIn(end, reading, Date.now());
     if (!failure) return { ok: true, text: reading.result!, session: reading.session };
@@ -148,7 +151,9 @@ export class HarnessExecution implements Execution {
     const reader = readerOf(this.#settings.recipe.reader);
     const lines = new LineSplitter((text) => {
       const doing = reader.add(parsed(text), Date.now());
-      if (doing) this.#settings.doing(this.#lease, oneLine(doing).slice(0, harnessProgressCharsMax));
+      if (doing) this.#doing = oneLine(doing).slice(0, harnessProgressCharsMax);
+      if (doing) this.#settings.doing(this.#lease, this.#doing);
+      this.#tell(reader.reading);
     });
     this.#command = new Command(line, env, stdin, folder.guard, {
       onStdout: (part) => lines.write(part),
@@ -158,6 +163,16 @@ export class HarnessExecution implements Execution {
     const end = await report.during(this.#command.ended);
     lines.end();
     return { end, reading: reader.reading };
+  }
+
+  /** How far it is, of all its starts. */
+  #tell({ usage, turns }: Reading): void {
+    const sum = addUsage(this.#usage, usage);
+    this.#telling.progress({
+      ...(this.#doing !== "" && { message: this.#doing }),
+      ...(turns !== undefined && { turns: this.#turns + turns }),
+      ...(sum && { usage: sum }),
+    });
   }
 
   /** What became of the task's work in git, and what that makes of its verdict. */

@@ -1,6 +1,7 @@
 /** `claude -p --output-format stream-json --verbose`: one object a line, the last of type `result`. */
 
 import {
+  addUsage,
   callText,
   countOf,
   type Fields,
@@ -17,7 +18,14 @@ import {
 export class ClaudeReader implements Reader {
   #session: string | undefined;
   #result: string | undefined;
+  /** Its own sum. */
   #usage: HarnessUsage | undefined;
+  /** Of replies before the one that comes now. */
+  #before: HarnessUsage | undefined;
+  /** A reply comes in several events, a block each, all with its usage so far. */
+  #replyUsage: HarnessUsage | undefined;
+  #replyId: string | undefined;
+  #turns = 0;
   #failure: HarnessFailure | undefined;
   #ended = false;
   #resetsAt: number | undefined;
@@ -46,17 +54,27 @@ export class ClaudeReader implements Reader {
     return {
       session: this.#session,
       result: this.#result,
-      usage: this.#usage,
+      usage: this.#usage ?? addUsage(this.#before, this.#replyUsage),
+      turns: this.#turns,
       failure: this.#ended ? this.#failure : { kind: "failed", message: "it ended before it had a result" },
     };
   }
 
   #reply(fields: Fields): string | undefined {
     this.#marked = textOf(fields.error);
+    const message = fieldsOf(fields.message);
+    const isOwn = textOf(fields.parent_tool_use_id) === undefined;
+    const id = textOf(message.id);
+    if (id === undefined || id !== this.#replyId) {
+      this.#before = addUsage(this.#before, this.#replyUsage);
+      if (isOwn) this.#turns++;
+    }
+    this.#replyId = id;
+    this.#replyUsage = message.usage === undefined ? undefined : usageOf(message);
     // Of an agent of its own: not what the task itself is at.
-    if (textOf(fields.parent_tool_use_id) !== undefined) return undefined;
+    if (!isOwn) return undefined;
     let told: string | undefined;
-    for (const block of listOf(fieldsOf(fields.message).content).map(fieldsOf)) {
+    for (const block of listOf(message.content).map(fieldsOf)) {
       if (block.type === "tool_use") told = callText(textOf(block.name) ?? "a tool", fieldsOf(block.input));
       else if (block.type === "text") told = textOf(block.text) ?? told;
     }

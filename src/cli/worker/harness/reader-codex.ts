@@ -51,6 +51,7 @@ export class CodexReader implements Reader {
       session: this.#session,
       result: this.#result,
       usage: this.#usage,
+      turns: undefined,
       failure: this.#failure ?? (this.#ended ? undefined : unfinished),
     };
   }

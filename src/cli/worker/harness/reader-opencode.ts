@@ -20,6 +20,7 @@ export class OpencodeReader implements Reader {
   #texts: string[] = [];
   #message: string | undefined;
   #usage: HarnessUsage | undefined;
+  #turns = 0;
   #failure: HarnessFailure | undefined;
 
   add(event: unknown, now: number): string | undefined {
@@ -37,6 +38,7 @@ export class OpencodeReader implements Reader {
       case "tool_use":
         return callText(textOf(part.tool) ?? "a tool", fieldsOf(fieldsOf(part.state).input));
       case "step_finish":
+        this.#turns++;
         this.#usage = addUsage(this.#usage, usageOf(part));
         return undefined;
       case "error":
@@ -47,7 +49,7 @@ export class OpencodeReader implements Reader {
 
   get reading(): Reading {
     const result = this.#texts.length === 0 ? undefined : this.#texts.join("\n");
-    return { session: this.#session, result, usage: this.#usage, failure: this.#failure };
+    return { session: this.#session, result, usage: this.#usage, turns: this.#turns, failure: this.#failure };
   }
 }
 

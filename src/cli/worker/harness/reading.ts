@@ -20,7 +20,10 @@ export interface Reading {
   readonly session: string | undefined;
   /** Its final message. */
   readonly result: string | undefined;
+  /** So far, until the harness has told its own sum at the end. */
   readonly usage: HarnessUsage | undefined;
+  /** Replies of its model so far; undefined where its stream does not tell them apart. */
+  readonly turns: number | undefined;
   /** Why it gave up; undefined: it came to its end. */
   readonly failure: HarnessFailure | undefined;
 }

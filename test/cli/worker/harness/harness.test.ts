@@ -254,6 +254,46 @@ it("tells what it does while it does it", async () => {
   await until(() => /"event":"doing","task":"t","key":"t","text":"Bash: npm test"/.test(worker!.stdout));
 });
 
+it.each([
+  [
+    "claude",
+    // A reply with two blocks comes as two events with one usage.
+    [claude.init, claude.tool("Read", { path: "a" }), claude.tool("Bash", { command: "ls" })].concat(
+      claude.tool("Bash", { command: "npm test" }, { id: "msg_2" }),
+    ),
+    { input_tokens: 86, output_tokens: 10, cache_read_tokens: 80, cache_write_tokens: 2 },
+    2,
+  ],
+  [
+    "opencode",
+    [opencode.step, opencode.tool("Bash", { command: "npm test" })],
+    { input_tokens: 58, output_tokens: 5, cache_read_tokens: 50, cache_write_tokens: 1, cost_usd: 0.01 },
+    1,
+  ],
+  ["codex", [codex.started, codex.command("Bash: npm test")], undefined, undefined],
+] as const)(
+  "%s: tells the server how far the task is, and gives its tokens back with a stop",
+  async (harness, lines, usage, turns) => {
+    standIns.plan({ lines, stays: true });
+    server.add("t");
+    const { child, ended } = start(harness);
+    await until(() => server.progress.length > 0);
+    expect(server.progress[0]).toEqual({
+      message: "Bash: npm test",
+      ...(turns !== undefined && { turns }),
+      ...(usage && { usage }),
+    });
+    child.kill("SIGINT");
+    await until(() => /Stopping/.test(worker!.stderr));
+    child.kill("SIGINT");
+    await ended;
+    expect(outcome()).toEqual({
+      ...{ task: "t", retryable: true, error: expect.objectContaining({ code: "worker_stopped" }) },
+      ...(usage && { usage }),
+    });
+  },
+);
+
 it("--print shows command line and files, and runs nothing", async () => {
   const { status, stdout } = await start("claude", "--print", "--", "--model", "opus").ended;
   expect(status).toBe(0);
