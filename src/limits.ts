@@ -853,6 +853,8 @@ export const harnessLineBytesMax = 8 * MiB;
 export const harnessRetryAfterMs = 1 * minute;
 /** A worker's report of what one turn or task cost in US dollars is at most this: a sum of such stays exact in nanodollars. */
 export const reportedUsdMax = 10_000;
+/** Of so many tasks a worker knows the harness's session, for their own tasks to begin with: more than are under way on one machine. */
+export const harnessSessionsMax = 10_000;
 /** As much of what a harness is doing is shown at once. */
 export const harnessProgressCharsMax = 200;
 /** As much of a task's JSON Schema fits into what the harness is told is wrong with its answer. */

@@ -11,6 +11,7 @@ import { requireCommand } from "./find-command.ts";
 import { poolOf, workerOptionsOf } from "./flags.ts";
 import { commandLine, environmentOf, mcpFileText, shellText } from "./harness/command-line.ts";
 import { HarnessExecution } from "./harness/harness-execution.ts";
+import { ParentSessions } from "./harness/parent-sessions.ts";
 import { type HarnessName, type Recipe, recipeOf } from "./harness/recipes.ts";
 import { type WorktreeMode, Worktrees } from "./harness/worktrees.ts";
 import { type WorkReport, workReport } from "./report.ts";
@@ -61,7 +62,7 @@ function harnessStart(
   report: WorkReport,
 ): StartTask {
   const settings = {
-    ...{ recipe, session, extra, worktrees, folder, url: client.url },
+    ...{ recipe, session, extra, worktrees, folder, url: client.url, sessions: new ParentSessions() },
     confirm: (lease: string) => client.renewLease(lease),
     say: (text: string) => report.say(text),
     doing: (lease: Parameters<typeof subjectOf>[0], text: string) => report.doing(subjectOf(lease), text),

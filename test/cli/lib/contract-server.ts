@@ -237,7 +237,10 @@ export class PoolServer extends TestServer {
       expires_at: Date.now() + 30_000,
       run: "run_1",
       snapshot: "s",
-      task: { id, key: id, title: null, instructions, generation: 1, attempt: 1, ...more },
+      task: {
+        ...{ id, key: id, title: null, instructions, generation: 1, attempt: 1, parent: null },
+        ...{ fork: { snapshot: "s", mode: "full" }, ...more },
+      },
       ...(messages.length > 0 && { messages }),
       context: { format: "anthropic", messages: [{ role: "user", content: "héllo" }] },
     }));

@@ -4,6 +4,8 @@
  *
  * H1  The task's texts stand on no command line; the lease's token stands in a file of this user's and in the environment alone.
  * H2  Its work in a worktree is merged only when it succeeded, and while its lease is held.
+ * H3  A task whose parent this worker carried out begins with a copy of the parent's session, as it then is. Where the harness can't
+ *     copy it (it is gone, or another folder's), nothing has been done yet, and the task begins anew with its context as text.
  */
 
 import type { Lease } from "../../../client/replies.ts";
@@ -19,6 +21,7 @@ import { answerOf } from "./answer.ts";
 import { commandLine, environmentOf, type Filling, mcpFileText } from "./command-line.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { failureIn, failureVerdict, pauseOf } from "./outcome.ts";
+import type { ParentSessions } from "./parent-sessions.ts";
 import { complaintPrompt, promptOf } from "./prompt.ts";
 import { readerOf } from "./readers.ts";
 import { addUsage, type HarnessUsage, type Reading } from "./reading.ts";
@@ -31,6 +34,7 @@ export interface HarnessSettings {
   readonly extra: readonly string[];
   /** Each task begins with a copy of this session. */
   readonly session: string | undefined;
+  readonly sessions: ParentSessions;
   readonly worktrees: Worktrees | undefined;
   readonly folder: CommandFolder;
   /** Throws when the lease is lost. */
@@ -88,21 +92,13 @@ export class HarnessExecution implements Execution {
   }
 
   async #carryOut(given: TaskInput, worktree: Worktree | undefined): Promise<Verdict> {
-    const { recipe, folder, url, session } = this.#settings;
+    const { recipe, folder, url } = this.#settings;
     const { task, id } = this.#lease;
     const mcpText = mcpFileText(recipe, url, id);
     const files = await folder.write({ ...given.files, ...(mcpText !== undefined && { HEDDLE_MCP_FILE: mcpText }) });
     try {
       const { output_schema: outputSchema } = task;
-      const told = { id: task.id, instructions: task.instructions, ...(outputSchema && { outputSchema }) };
-      const prompt = promptOf(told, given.context, session !== undefined);
-      const first = await this.#start(
-        given,
-        files,
-        worktree,
-        prompt,
-        session === undefined ? undefined : { id: session, how: "fork" },
-      );
+      const first = await this.#begin(given, files, worktree);
       if (!first.ok) return first.verdict;
       const answer = answerOf(first.text, outputSchema);
       if (answer.ok) return resultVerdict(answer.value);
@@ -117,27 +113,47 @@ export class HarnessExecution implements Execution {
     }
   }
 
+  /** The first start of it: with a copy of a session where there is one to copy. */
+  async #begin(given: TaskInput, files: CommandFiles, worktree: Worktree | undefined): Promise<Started> {
+    const { recipe, session, sessions, say } = this.#settings;
+    const { task } = this.#lease;
+    const { output_schema: outputSchema } = task;
+    const told = { id: task.id, instructions: task.instructions, ...(outputSchema && { outputSchema }) };
+    const start = (id: string | undefined) => {
+      const prompt = promptOf(told, given.context, id !== undefined);
+      return this.#start(given, files, worktree, prompt, id === undefined ? undefined : { id, how: "fork" });
+    };
+    const parents = recipe.fork && sessions.of(task);
+    if (parents === undefined) return start(session);
+    say(`${task.key ?? task.id}: begins with a copy of its parent's session ${parents}`);
+    const first = await start(parents);
+    if (first.ok || first.began || this.#stopped) return first;
+    say(`${task.key ?? task.id}: its parent's session could not be copied; it begins anew`);
+    return start(session);
+  }
+
   async #start(
     given: TaskInput,
     files: CommandFiles,
     worktree: Worktree | undefined,
     stdin: string,
     session: Filling["session"],
-  ): Promise<{ ok: true; text: string; session: string | undefined } | { ok: false; verdict: Verdict }> {
+  ): Promise<Started> {
     const { recipe, url, extra, folder } = this.#settings;
-    if (this.#stopped) return { ok: false, verdict: givenBack };
+    if (this.#stopped) return { ok: false, began: false, verdict: givenBack };
     const mcpFile = files.env.HEDDLE_MCP_FILE ?? "";
     const line = commandLine(recipe, { url, mcpFile, extra, ...(session && { session }) });
     const env = { ...given.env, ...files.env, ...environmentOf(recipe, mcpFile) };
     const { end, reading } = await this.#follow(line, env, stdin, files, worktree, folder);
     this.#usage = addUsage(this.#usage, reading.usage);
     this.#turns += reading.turns ?? 0;
-    if (this.#stopped) return { ok: false, verdict: givenBack };
+    if (this.#stopped) return { ok: false, began: true, verdict: givenBack };
     const failure = failureIn(end, reading, Date.now());
     if (!failure) return { ok: true, text: reading.result!, session: reading.session };
     const pause = pauseOf(failure);
     if (pause !== undefined) this.#telling.rateLimited(pause);
-    return { ok: false, verdict: failureVerdict(recipe, failure) };
+    const began = failure.kind !== "failed" || failure.killed === true || this.#doing !== "" || !isNothing(reading);
+    return { ok: false, began, verdict: failureVerdict(recipe, failure) };
   }
 
   async #follow(
@@ -153,7 +169,9 @@ export class HarnessExecution implements Execution {
       const doing = reader.add(parsed(text), Date.now());
       if (doing) this.#doing = oneLine(doing).slice(0, harnessProgressCharsMax);
       if (doing) this.#settings.doing(this.#lease, this.#doing);
-      this.#tell(reader.reading);
+      const { reading } = reader;
+      if (reading.session !== undefined) this.#settings.sessions.tell(this.#lease.task.id, reading.session);
+      this.#tell(reading);
     });
     this.#command = new Command(line, env, stdin, folder.guard, {
       onStdout: (part) => lines.write(part),
@@ -210,6 +228,15 @@ export class HarnessExecution implements Execution {
     };
   }
 }
+
+/** `began`: its model had been at it, or what stood in the way would stand there again. */
+type Started =
+  | { readonly ok: true; readonly text: string; readonly session: string | undefined }
+  | { readonly ok: false; readonly began: boolean; readonly verdict: Verdict };
+
+/** No reply of its model has come. */
+const isNothing = ({ usage, turns = 0 }: Reading): boolean =>
+  turns === 0 && (usage?.input_tokens ?? 0) + (usage?.output_tokens ?? 0) === 0;
 
 const invalid = (complaint: string): Verdict => ({
   ok: false,

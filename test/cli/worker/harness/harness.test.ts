@@ -131,6 +131,62 @@ describe("a harness is given", () => {
   });
 });
 
+describe("a task of a task", () => {
+  const child = { parent: "t" };
+
+  /** A parent and then its child, by one worker. */
+  async function family(harness: string, acts: Act[], more: object, flags: string[] = []): Promise<string> {
+    standIns.plan(...acts);
+    server.add("t");
+    server.add("c", "Count again.", [], more);
+    const { stderr } = await start(harness, "--until-idle", "0", ...flags).ended;
+    expect(server.outcomes.map(({ task }) => task)).toEqual(["t", "c"]);
+    return stderr;
+  }
+
+  it.each([
+    ["claude", [claude.init, claude.done("ok")], ["--resume", "ses-1", "--fork-session"]],
+    ["opencode", [opencode.text("ok")], ["--session", "ses_oc", "--fork"]],
+  ])("%s: begins with a copy of its parent's session, of no other", async (harness, lines, args) => {
+    const stderr = await family(harness, [{ lines }], child, ["--session", "main-1"]);
+    expect(standIns.starts.map((one) => one.args.includes("main-1"))).toEqual([true, false]);
+    expect(standIns.starts[1]!.args.join(" ")).toContain(args.join(" "));
+    expect(standIns.starts[1]!.stdin).toContain("Count again.");
+    expect(stderr).toContain(`c: begins with a copy of its parent's session ${args[1]}`);
+  });
+
+  it.each<[string, string, Act, object]>([
+    ["a harness can't copy a session", "codex", { lines: [codex.started, codex.message("ok"), codex.done] }, child],
+    [
+      "its context is not all of its parent's",
+      "claude",
+      { lines: [claude.init, claude.done("ok")] },
+      { ...child, fork: { mode: "none" } },
+    ],
+    ["its parent was carried out elsewhere", "claude", { lines: [claude.init, claude.done("ok")] }, { parent: "x" }],
+  ])("is told its context as text where %s", async (_, harness, act, more) => {
+    await family(harness, [act], more);
+    expect(standIns.starts[1]!.args.join(" ")).not.toMatch(/resume|session/);
+    expect(standIns.starts[1]!.stdin).toContain("<context>");
+  });
+
+  it("begins anew where the session is gone", async () => {
+    const done = { lines: [claude.init, claude.done("ok")] };
+    const gone = { stderr: "No conversation found with session ID: ses-1", status: 1 };
+    expect(await family("claude", [done, gone, done], child)).toContain("could not be copied; it begins anew");
+    expect(server.outcomes[1]).toMatchObject({ result: "ok" });
+    expect(standIns.starts[2]!.args).not.toContain("--resume");
+    expect(standIns.starts[2]!.stdin).toContain("<context>");
+  });
+
+  it("fails as any other once its model had begun", async () => {
+    const broken = { lines: [claude.init, claude.tool("Bash", {})], stderr: "it broke", status: 1 };
+    await family("claude", [{ lines: [claude.init, claude.done("ok")] }, broken], child);
+    expect(server.outcomes[1]).toMatchObject({ error: { code: "harness_failed" } });
+    expect(standIns.starts).toHaveLength(2);
+  });
+});
+
 describe("a result that has to match a schema", () => {
   const more = { output_schema: { type: "object", required: ["n"], properties: { n: { type: "integer" } } } };
 
