@@ -3,12 +3,12 @@
 /** Two pieces of work that don't depend on one another. */
 export const question = "Compare Rome and Oslo for a week in March: weather and prices. Use a task for each city.";
 
-/** The parent's turns and, inside the instructions, those of the two forks, which are made by two calls of one reply. */
-export function script(): string {
+/** The parent's turns and, inside the instructions, those of the two forks, which are made by two calls of one reply; in `pool`, if given. */
+export function script(pool?: string): string {
   const block = (turns: object[]) => `\n\`\`\`sim\n${JSON.stringify({ latency_ms: 300, turns })}\n\`\`\``;
   const city = (key: string, says: string) => ({
     tool: "create_task",
-    arguments: { tasks: [{ key, instructions: `Report on ${key}.${block([{ text: says }])}` }] },
+    arguments: { tasks: [{ key, ...(pool && { pool }), instructions: `Report on ${key}.${block([{ text: says }])}` }] },
   });
   return block([
     {

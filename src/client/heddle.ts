@@ -8,9 +8,18 @@
 
 import { EventCalls } from "./calls/event-calls.ts";
 import { Runs } from "./run/runs.ts";
+import { PoolWork, type WorkOptions } from "./work/pool-work.ts";
 
 /** Heddle, as a key sees it. It holds nothing open, and one serves any number of runs at a time. */
 export class Heddle extends EventCalls {
   /** Runs as objects: `await heddle.runs.create({ … })`. */
   readonly runs: Runs = new Runs(this);
+
+  /**
+   * Serves a pool: leases its tasks, has each carried out by `run`, and delivers what that answers. Leases are renewed; a task whose
+   * lease is lost has its `signal` aborted. @throws HeddleProblem when leasing is refused for good
+   */
+  async work(options: WorkOptions): Promise<void> {
+    return new PoolWork(this, options).work();
+  }
 }

@@ -43,3 +43,5 @@ export { Task } from "./run/task.ts";
 export { type Batch, type CreateOptions, type ResultOf, type Settled, type TaskRef, Tasks } from "./run/tasks.ts";
 export { type Fence, Variable, type WaitOptions } from "./run/variable.ts";
 export type { CallOptions, TransportOptions } from "./transport.ts";
+export { LeasedTask, LeaseLost, WorkFailed } from "./work/leased-task.ts";
+export type { WorkEnd, WorkOptions } from "./work/pool-work.ts";

@@ -14,8 +14,10 @@ import {
   upToCall,
 } from "./loop.ts";
 
+export { AnthropicTask, type AnthropicTaskRequest, anthropicTask } from "./anthropic-task.ts";
 export type { Handlers, LoopCall, LoopOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
+export { TaskLoop, type TaskLoopOptions } from "./task-loop.ts";
 
 /** What the requests of the loop have in common; forks get the same, so that they read the loop's prompt cache. */
 export interface AnthropicLoopOptions extends LoopOptions {

@@ -179,13 +179,14 @@ export const runFor = (heddle: Heddle, context: NonNullable<RunSpec["context"]>,
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? "null"));
 
-const toldResult = (outcome: Told): LoopResult =>
+/** What Heddle answered, as a result for the model. */
+export const toldResult = (outcome: Told): LoopResult =>
   "error" in outcome
     ? { text: JSON.stringify({ error: outcome.error }), isError: true }
     : { text: textOf(outcome.result), isError: false };
 
 /** A tool that throws is an error for the model, which may know what to do; an abort is the caller's. */
-async function ownResult(own: Handlers[string], call: LoopCall, { signal }: CallOptions): Promise<LoopResult> {
+export async function ownResult(own: Handlers[string], call: LoopCall, { signal }: CallOptions): Promise<LoopResult> {
   try {
     const args = typeof call.arguments === "string" ? JSON.parse(call.arguments || "{}") : call.arguments;
     return { text: textOf(await own(args as never, call)), isError: false };

@@ -17,6 +17,8 @@ import {
 
 export type { Handlers, LoopCall, LoopOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
+export { OpenAITask, type OpenAITaskRequest, openaiTask } from "./openai-task.ts";
+export { TaskLoop, type TaskLoopOptions } from "./task-loop.ts";
 
 type ChatMessage = OpenAI.ChatCompletionMessageParam;
 type FunctionCall = OpenAI.ChatCompletionMessageFunctionToolCall;

@@ -1,0 +1,88 @@
+/** A leased task as a loop on Anthropic's SDK. */
+
+import type Anthropic from "@anthropic-ai/sdk";
+import type { Heddle, LeasedTask } from "../client/index.ts";
+import type { LoopCall, LoopResult } from "./loop.ts";
+import { toolsQuery } from "./loop.ts";
+import { requireFormat, TaskLoop, type TaskLoopOptions, toolsOf } from "./task-loop.ts";
+
+/** What each request of the task's loop has in common: spread it, and add `max_tokens`. */
+export interface AnthropicTaskRequest {
+  readonly model: string;
+  readonly messages: Anthropic.MessageParam[];
+  readonly tools: Anthropic.Tool[];
+  readonly system?: string | Anthropic.TextBlockParam[];
+}
+
+/** A leased task's conversation, in Anthropic's messages. */
+export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
+  /** For each request; its `messages` grow with the conversation. */
+  readonly request: AnthropicTaskRequest;
+
+  constructor(task: LeasedTask, request: AnthropicTaskRequest, options: TaskLoopOptions) {
+    super(task, request.messages, options.handlers ?? {});
+    this.request = request;
+  }
+
+  /** The task goes on where it stands: with what an earlier attempt left open. */
+  static async of(heddle: Heddle, task: LeasedTask, options: TaskLoopOptions = {}): Promise<AnthropicTask> {
+    const { format, model = "", system, messages, tools, params } = await task.context();
+    requireFormat(format, "anthropic", task.lease.task.id);
+    const heddles = await heddle.toolDefinitions("anthropic", { ...toolsQuery(options), signal: task.signal });
+    const request = {
+      ...params,
+      model: options.model ?? model,
+      messages: messages as unknown as Anthropic.MessageParam[],
+      tools: toolsOf<Anthropic.Tool>(tools, heddles as Anthropic.Tool[], ({ name }) => name),
+      ...(system !== undefined && { system: system as string }),
+    };
+    const loop = new AnthropicTask(task, request, options);
+    await loop.resume();
+    return loop;
+  }
+
+  /** Takes the model's reply: logs it, carries out its calls, and has what they answered in the next request. */
+  async add({ content, usage }: Pick<Anthropic.Message, "content" | "usage">): Promise<void> {
+    const read = usage.cache_read_input_tokens ?? 0;
+    const write = usage.cache_creation_input_tokens ?? 0;
+    await this.took(
+      { role: "assistant", content },
+      {
+        input_tokens: usage.input_tokens + read + write,
+        output_tokens: usage.output_tokens,
+        cache_read_tokens: read,
+        cache_write_tokens: write,
+      },
+    );
+  }
+
+  protected isReply({ role }: Anthropic.MessageParam): boolean {
+    return role === "assistant";
+  }
+
+  protected textIn({ content }: Anthropic.MessageParam): string {
+    if (typeof content === "string") return content;
+    return content.map((block) => (block.type === "text" ? block.text : "")).join("");
+  }
+
+  protected callsIn({ content }: Anthropic.MessageParam): LoopCall[] {
+    if (typeof content === "string") return [];
+    return content.flatMap((block) =>
+      block.type === "tool_use" ? [{ id: block.id, name: block.name, arguments: block.input }] : [],
+    );
+  }
+
+  protected resultMessages(results: readonly { call: LoopCall; result: LoopResult }[]): Anthropic.MessageParam[] {
+    const content = results.map(({ call, result: { text, isError } }) => ({
+      type: "tool_result" as const,
+      tool_use_id: call.id,
+      content: text,
+      ...(isError && { is_error: true }),
+    }));
+    return [{ role: "user", content }];
+  }
+}
+
+/** A leased task as a loop of yours: ask the model with `request` and give its reply to `add`, until `isOver`; the result is `text`. */
+export const anthropicTask = (heddle: Heddle, task: LeasedTask, options?: TaskLoopOptions): Promise<AnthropicTask> =>
+  AnthropicTask.of(heddle, task, options);

@@ -1,0 +1,79 @@
+/** A leased task as a loop on OpenAI's SDK (chat completions), or on any server of that format. */
+
+import type OpenAI from "openai";
+import type { Heddle, LeasedTask } from "../client/index.ts";
+import type { LoopCall, LoopResult } from "./loop.ts";
+import { toolsQuery } from "./loop.ts";
+import { requireFormat, TaskLoop, type TaskLoopOptions, toolsOf } from "./task-loop.ts";
+
+type ChatMessage = OpenAI.ChatCompletionMessageParam;
+
+/** What each request of the task's loop has in common: spread it. */
+export interface OpenAITaskRequest {
+  readonly model: string;
+  readonly messages: ChatMessage[];
+  readonly tools: OpenAI.ChatCompletionTool[];
+}
+
+/** A leased task's conversation, in chat completions. */
+export class OpenAITask extends TaskLoop<ChatMessage> {
+  /** For each request; its `messages` grow with the conversation. */
+  readonly request: OpenAITaskRequest;
+
+  constructor(task: LeasedTask, request: OpenAITaskRequest, options: TaskLoopOptions) {
+    super(task, request.messages, options.handlers ?? {});
+    this.request = request;
+  }
+
+  /** The task goes on where it stands: with what an earlier attempt left open. */
+  static async of(heddle: Heddle, task: LeasedTask, options: TaskLoopOptions = {}): Promise<OpenAITask> {
+    const { format, model = "", messages, tools, params } = await task.context();
+    requireFormat(format, "openai", task.lease.task.id);
+    const heddles = await heddle.toolDefinitions("openai", { ...toolsQuery(options), signal: task.signal });
+    const nameOf = (tool: OpenAI.ChatCompletionTool) =>
+      tool.type === "function" ? tool.function.name : tool.custom.name;
+    const request = {
+      ...params,
+      model: options.model ?? model,
+      messages: messages as unknown as ChatMessage[],
+      tools: toolsOf<OpenAI.ChatCompletionTool>(tools, heddles, nameOf),
+    };
+    const loop = new OpenAITask(task, request, options);
+    await loop.resume();
+    return loop;
+  }
+
+  /** Takes the model's reply: logs it, carries out its calls, and has what they answered in the next request. */
+  async add({ choices, usage }: Pick<OpenAI.ChatCompletion, "choices" | "usage">): Promise<void> {
+    const message = choices[0]?.message;
+    if (!message) throw new Error("the reply has no choices");
+    await this.took(message, {
+      input_tokens: usage?.prompt_tokens ?? 0,
+      output_tokens: usage?.completion_tokens ?? 0,
+      cache_read_tokens: usage?.prompt_tokens_details?.cached_tokens ?? 0,
+    });
+  }
+
+  protected isReply({ role }: ChatMessage): boolean {
+    return role === "assistant";
+  }
+
+  protected textIn({ content }: ChatMessage): string {
+    if (typeof content === "string") return content;
+    return (content ?? []).map((part) => (part.type === "text" ? part.text : "")).join("");
+  }
+
+  protected callsIn(message: ChatMessage): LoopCall[] {
+    if (message.role !== "assistant") return [];
+    const calls = (message.tool_calls ?? []).filter((call) => call.type === "function");
+    return calls.map(({ id, function: { name, arguments: text } }) => ({ id, name, arguments: text }));
+  }
+
+  protected resultMessages(results: readonly { call: LoopCall; result: LoopResult }[]): ChatMessage[] {
+    return results.map(({ call, result }) => ({ role: "tool", tool_call_id: call.id, content: result.text }));
+  }
+}
+
+/** A leased task as a loop of yours: ask the model with `request` and give its reply to `add`, until `isOver`; the result is `text`. */
+export const openaiTask = (heddle: Heddle, task: LeasedTask, options?: TaskLoopOptions): Promise<OpenAITask> =>
+  OpenAITask.of(heddle, task, options);

@@ -1,0 +1,119 @@
+/**
+ * A leased task as a conversation of a loop of one's own: what the loops of the formats have in common.
+ *
+ * K1  A reply is logged before its calls are carried out, with what came before it: a later attempt goes on from there.
+ * K2  A later attempt whose conversation ends in a reply with calls carries these out first; by their ids they have the answers that
+ *     they had, and no second effect. One that ends in a reply without calls is over.
+ * K3  What nobody carries out, or can't, is an error for the model.
+ */
+
+import { isProblem, type LeasedTask, type Message } from "../client/index.ts";
+import type { Handlers, LoopCall, LoopResult } from "./loop.ts";
+import { ownResult, toldResult } from "./loop.ts";
+
+/** How a task is carried out. */
+export interface TaskLoopOptions {
+  /** In place of the model of the task's context. */
+  readonly model?: string;
+  /** What carries out tools of your own, by name; the context that tasks fork from has their definitions. */
+  readonly handlers?: Handlers;
+  /** Only these of Heddle's tools, by name. */
+  readonly only?: readonly string[];
+}
+
+type TaskUsage = NonNullable<Parameters<LeasedTask["turn"]>[1]>;
+
+/** A task's conversation. */
+export abstract class TaskLoop<Sent> {
+  /** The task: its signal, tools and progress. */
+  readonly task: LeasedTask;
+  /** Up to now, with what came back of calls. */
+  readonly messages: Sent[];
+  readonly #handlers: Handlers;
+  /** Those at the end that no turn has logged. */
+  #unlogged: Sent[] = [];
+  #turns: number;
+  #isOver = false;
+
+  constructor(task: LeasedTask, messages: Sent[], handlers: Handlers) {
+    this.task = task;
+    this.messages = messages;
+    this.#handlers = handlers;
+    this.#turns = task.lease.task.turns;
+  }
+
+  /** The last reply made no calls: it is the result. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** The text of the last reply: the task's result, once it is over. */
+  get text(): string {
+    const reply = this.messages.findLast((message) => this.isReply(message));
+    return reply === undefined ? "" : this.textIn(reply);
+  }
+
+  /** What an attempt before left open. */
+  protected async resume(): Promise<void> {
+    const given = this.task.lease.messages?.length ?? 0;
+    const last = this.messages.at(-1 - given);
+    if (last === undefined || !this.isReply(last)) return;
+    // Messages to the task stand behind the results.
+    await this.#carryOut(last, this.messages.splice(this.messages.length - given));
+  }
+
+  /** Logs the reply, carries out its calls at once, and has the results in `messages`. */
+  protected async took(reply: Sent, usage: TaskUsage): Promise<void> {
+    const news = await this.task.turn([...this.#unlogged, reply] as Message[], usage);
+    this.#unlogged = [];
+    this.messages.push(reply);
+    this.task.progress({ turns: ++this.#turns });
+    await this.#carryOut(reply, news as Sent[]);
+  }
+
+  async #carryOut(reply: Sent, news: readonly Sent[]): Promise<void> {
+    const calls = this.callsIn(reply);
+    const results = await Promise.all(calls.map(async (call) => ({ call, result: await this.#result(call) })));
+    this.#unlogged = results.length === 0 ? [] : this.resultMessages(results);
+    // Messages to the task are Heddle's to log.
+    this.messages.push(...this.#unlogged, ...news);
+    this.#isOver = calls.length === 0 && news.length === 0;
+  }
+
+  async #result(call: LoopCall): Promise<LoopResult> {
+    const { signal } = this.task;
+    const own = this.#handlers[call.name];
+    if (own) return ownResult(own, call, { signal });
+    try {
+      const args = typeof call.arguments === "string" ? JSON.parse(call.arguments || "{}") : call.arguments;
+      return toldResult(await this.task.call(call.name, args, call.id));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof SyntaxError) return { text: `the arguments are no JSON: ${error.message}`, isError: true };
+      if (!isProblem(error, "not_found")) throw error;
+      return { text: `The tool "${call.name}" is not available to this task. Do without it.`, isError: true };
+    }
+  }
+
+  protected abstract isReply(message: Sent): boolean;
+  protected abstract textIn(reply: Sent): string;
+  protected abstract callsIn(reply: Sent): LoopCall[];
+  protected abstract resultMessages(results: readonly { call: LoopCall; result: LoopResult }[]): Sent[];
+}
+
+/** Tools of the context, which its forks share a cache with, and behind them those of Heddle's that are not among them. */
+export function toolsOf<Tool>(
+  context: readonly unknown[] | undefined,
+  heddles: readonly Tool[],
+  nameOf: (tool: Tool) => string,
+): Tool[] {
+  const own = (context ?? []) as Tool[];
+  const names = new Set(own.map(nameOf));
+  return [...own, ...heddles.filter((tool) => !names.has(nameOf(tool)))];
+}
+
+/** @throws TypeError where the task's context is another vendor's */
+export function requireFormat(has: string, wanted: "anthropic" | "openai", id: string): void {
+  if (has !== wanted)
+    throw new TypeError(`the context of task ${id} is of format "${has}": carry it out with heddle/${has}`);
+}

@@ -1,0 +1,192 @@
+/** A loop of one's own as a pull worker: it carries out the forks of its pool, on the vendors' SDKs. */
+
+import Anthropic from "@anthropic-ai/sdk";
+import OpenAI from "openai";
+import { describe, expect, it } from "vitest";
+import { type LeasedTask, LeaseLost, type WorkEnd, WorkFailed, type WorkOptions } from "../../src/client/index.ts";
+import { anthropicTask, type Handlers } from "../../src/loops/anthropic.ts";
+import { openaiTask } from "../../src/loops/openai.ts";
+import { until } from "./lib/log.ts";
+import { sharedServer } from "./lib/shared.ts";
+import { plays, says } from "./lib/sim.ts";
+import { contextOf, expectFork } from "./lib/transcripts.ts";
+
+const server = sharedServer();
+const { heddle } = server;
+const anthropic = new Anthropic({ baseURL: `${server.url}/simulated/anthropic`, apiKey: "x", maxRetries: 0 });
+const openai = new OpenAI({ baseURL: `${server.url}/simulated/openai/v1`, apiKey: "x", maxRetries: 0 });
+const isDone = (run: string, key: string) => async () => (await heddle.task(run, key)).timings.ended_at !== null;
+
+const loops = {
+  anthropic: async (task: LeasedTask, handlers: Handlers = {}) => {
+    const loop = await anthropicTask(heddle, task, { handlers });
+    while (!loop.isOver)
+      await loop.add(await anthropic.messages.create({ ...loop.request, max_tokens: 500 }, { signal: task.signal }));
+    return loop.text;
+  },
+  openai: async (task: LeasedTask, handlers: Handlers = {}) => {
+    const loop = await openaiTask(heddle, task, { handlers });
+    while (!loop.isOver) await loop.add(await openai.chat.completions.create(loop.request, { signal: task.signal }));
+    return loop.text;
+  },
+} as const;
+const formats = ["anthropic", "openai"] as const;
+
+let pools = 0;
+
+async function runWith(format: "anthropic" | "openai") {
+  const pool = `loop${process.pid}-${++pools}`;
+  const messages = [{ role: "user", content: "We sell kettles." }];
+  const { id: run } = await heddle.createRun({
+    context: { format, model: "simulated", messages },
+    limits: { pools: [pool] },
+  });
+  return { run, pool };
+}
+
+/** A worker, what became of its tasks, and its end. */
+function serve(options: Omit<WorkOptions, "signal" | "onEnd">) {
+  const [stop, drain] = [new AbortController(), new AbortController()];
+  const ends: [key: string | null, end: WorkEnd][] = [];
+  const ended = heddle.work({
+    ...options,
+    signal: stop.signal,
+    drain: drain.signal,
+    onEnd: ({ lease }, end) => ends.push([lease.task.key, end]),
+  });
+  return { ends, ended, stop: () => stop.abort(new Error("stopped")), drain: () => drain.abort() };
+}
+
+describe.each(formats)("a loop of format %s", (format) => {
+  it("carries out a task and the tasks that it makes and waits for, in one place", async () => {
+    const { run, pool } = await runWith(format);
+    const instructions = plays([
+      {
+        text: "Both.",
+        calls: [
+          { tool: "create_task", arguments: { key: "left", pool, instructions: says("left is done") } },
+          { tool: "atomic", arguments: { op: "add", name: "n", delta: 1 } },
+          { tool: "create_task", arguments: { key: "right", pool, instructions: says("right is done") } },
+          { tool: "nobodys", arguments: {} },
+        ],
+      },
+      { calls: [{ tool: "await_tasks", arguments: { tasks: ["left", "right"] } }] },
+      { text: "{{2.0.tasks.0.result}}, {{2.0.tasks.1.result}}; {{1.1.value}}; {{1.3}}" },
+    ]);
+    await heddle.createTasks(run, { tasks: [{ key: "parent", pool, instructions }] });
+    const worker = serve({ pool, run: (task) => loops[format](task) });
+    await until("the parent to end", 60_000, isDone(run, "parent"));
+    worker.drain();
+    await worker.ended;
+    const parent = await heddle.task(run, "parent");
+    expect(parent).toMatchObject({ state: "succeeded", attempts: 1, turns: 3, progress: null });
+    expect(parent.result).toMatch(/^left is done, right is done; 1; .*not available/);
+    expect(parent.usage.output_tokens).toBeGreaterThan(0);
+    expect(worker.ends.map(([key, end]) => [key, end]).sort()).toEqual([
+      ["left", "succeeded"],
+      ["parent", "succeeded"],
+      ["right", "succeeded"],
+    ]);
+    // The fork that returns twice: each child goes on from the very reply, at its own call.
+    const whole = await contextOf(server, run, parent.id);
+    const at = whole.messages.findIndex((text) => JSON.parse(text).role === "assistant");
+    const reply = whole.messages[at]!;
+    const { tool_calls: calls, content } = JSON.parse(reply) as {
+      tool_calls?: { id: string }[];
+      content: { type: string; id: string }[];
+    };
+    const ids = (calls ?? content.filter(({ type }) => type === "tool_use")).map(({ id }) => id);
+    for (const [key, call] of [
+      ["left", ids[0]],
+      ["right", ids[2]],
+    ] as const) {
+      const { tasks } = await heddle.listTasks(run);
+      const { id } = tasks.find((task) => task.key === key)!;
+      const base = whole.messages.slice(0, at);
+      const fork = { base, reply, call: call!, task: id, instructions: says(`${key} is done`) };
+      expectFork(await contextOf(server, run, id), fork);
+    }
+  });
+
+  it("goes on elsewhere from its last turn when it is stopped, and what it did is not done again", async () => {
+    const { run, pool } = await runWith(format);
+    const instructions = plays([
+      {
+        calls: [
+          { tool: "atomic", arguments: { op: "add", name: "n", delta: 1 } },
+          { tool: "hold", arguments: {} },
+        ],
+      },
+      { text: "{{1.0.value}} {{1.1}}" },
+    ]);
+    await heddle.createTasks(run, { tasks: [{ key: "t", pool, instructions }] });
+    const hangs: Handlers = { hold: () => new Promise(() => {}) };
+    const first = serve({
+      pool,
+      run: (task) =>
+        Promise.race([loops[format](task, hangs), new Promise((_, no) => task.signal.addEventListener("abort", no))]),
+    });
+    await until("the call to have had its effect", 30_000, async () => {
+      const { result } = (await heddle.callTool(run, "atomic", { arguments: { op: "get", name: "n" } })) as never;
+      return (result as { value: number }).value === 1;
+    });
+    first.stop();
+    await first.ended;
+    expect(first.ends).toEqual([["t", "given_back"]]);
+    const second = serve({ pool, run: (task) => loops[format](task, { hold: () => "held" }) });
+    await until("it to end", 60_000, isDone(run, "t"));
+    second.drain();
+    await second.ended;
+    expect(await heddle.task(run, "t")).toMatchObject({ state: "succeeded", attempts: 2, turns: 2, result: "1 held" });
+  });
+});
+
+it("a task whose lease is lost is left, and nothing of it is delivered", async () => {
+  const { run, pool } = await runWith("anthropic");
+  await heddle.createTasks(run, { tasks: [{ key: "t", pool, instructions: "x" }] });
+  let reason: unknown;
+  const worker = serve({
+    pool,
+    run: async (task) => {
+      task.progress({ message: "begun" });
+      await new Promise<void>((resolve) => task.signal.addEventListener("abort", () => resolve()));
+      reason = task.signal.reason;
+      return "too late";
+    },
+  });
+  await until("its progress to show", 30_000, async () => (await heddle.task(run, "t")).progress?.message === "begun");
+  await heddle.cancelTask(run, "t");
+  await until("it to be told", 30_000, async () => worker.ends.length > 0);
+  worker.drain();
+  await worker.ended;
+  expect(reason).toBeInstanceOf(LeaseLost);
+  expect(worker.ends).toEqual([["t", "lost"]]);
+  expect(await heddle.task(run, "t")).toMatchObject({ state: "cancelled", result: null });
+});
+
+it("an error fails the task by its code, and one of a busy provider is tried again; then the worker is idle, and ends", async () => {
+  const { run, pool } = await runWith("anthropic");
+  const tasks = ["own", "busy", "format"].map((key) => ({ key, pool, instructions: key, retries: { backoff_ms: 0 } }));
+  await heddle.createTasks(run, { tasks });
+  const ends: string[] = [];
+  await heddle.work({
+    pool,
+    concurrency: 3,
+    idleMs: 3000,
+    onEnd: ({ lease }, end) => ends.push(`${lease.task.key} ${end}`),
+    run: async (task) => {
+      if (task.instructions === "own") throw new WorkFailed("no_kettle", "There is none.");
+      if (task.instructions === "format") return openaiTask(heddle, task);
+      if (task.lease.task.attempt === 1) throw Object.assign(new Error("overloaded"), { status: 529 });
+      return { attempt: task.lease.task.attempt };
+    },
+  });
+  expect(ends.sort()).toEqual(["busy failed", "busy succeeded", "format failed", "own failed"]);
+  expect(await heddle.task(run, "own")).toMatchObject({ state: "failed", error: { code: "no_kettle" } });
+  expect(await heddle.task(run, "busy")).toMatchObject({ state: "succeeded", result: { attempt: 2 } });
+  expect((await heddle.task(run, "format")).error).toMatchObject({
+    code: "loop_failed",
+    message: expect.stringContaining("carry it out with heddle/anthropic"),
+  });
+  await expect(heddle.work({ pool, concurrency: 0, run: () => 1 })).rejects.toThrow("concurrency is 0");
+});
