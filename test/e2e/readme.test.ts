@@ -88,10 +88,11 @@ describe("README", () => {
     expect(output).toMatch(/^── assistant\nAlp, 1\.7 litres/m);
   });
 
-  it("has agent loops that work, on three SDKs", async () => {
+  it("has agent loops that work, on three SDKs, and one that carries out its own forks", async () => {
     const output = await runBlocks(shellBlocks("README.md", (heading) => heading === "In your own agent loop"));
     expect(output.match(/→ create_task/g)).toHaveLength(6);
-    expect(output.match(/Rome is warmer and cheaper: Rome: 16 °C, 120 € a day. Oslo: 4 °C/g)).toHaveLength(3);
+    expect(output.match(/Rome is warmer and cheaper: Rome: 16 °C, 120 € a day. Oslo: 4 °C/g)).toHaveLength(4);
+    expect(output.match(/^(rome|oslo): (Rome|Oslo): \d+ °C/gm)).toHaveLength(2);
   });
 
   it("has a worker of one's own that works", async () => {
