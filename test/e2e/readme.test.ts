@@ -88,10 +88,10 @@ describe("README", () => {
     expect(output).toMatch(/^── assistant\nAlp, 1\.7 litres/m);
   });
 
-  it("has agent loops that work, on three SDKs", async () => {
+  it("has agent loops that work, on three SDKs and both of OpenAI's APIs", async () => {
     const output = await runBlocks(shellBlocks("README.md", (heading) => heading === "In your own agent loop"));
-    expect(output.match(/→ create_task/g)).toHaveLength(6);
-    expect(output.match(/Rome is warmer and cheaper: Rome: 16 °C, 120 € a day. Oslo: 4 °C/g)).toHaveLength(3);
+    expect(output.match(/→ create_task/g)).toHaveLength(8);
+    expect(output.match(/Rome is warmer and cheaper: Rome: 16 °C, 120 € a day. Oslo: 4 °C/g)).toHaveLength(4);
   });
 
   it("has a worker of one's own that works", async () => {
