@@ -117,6 +117,10 @@ describe("items as messages", () => {
       { type: "custom_tool_call_output", call_id: "c", output: [{ type: "input_image", image_url: "data:" }] },
       { id: "l", type: "local_shell_call", call_id: "l", action: { command: ["ls"] } },
       { id: "l", type: "local_shell_call_output", output: "{}" },
+      { id: "ts_1", type: "tool_search_call", execution: "server", arguments: {} },
+      { id: "ts_2", type: "tool_search_output", execution: "server", tools: [] },
+      { type: "apply_patch_call", call_id: "p", operation: { type: "delete_file", path: "x" } },
+      { type: "apply_patch_call_output", call_id: "p", status: "completed" },
       { type: "compaction", encrypted_content: "x" },
     );
     const messages = messagesOf(all);
@@ -134,6 +138,12 @@ describe("items as messages", () => {
       told("c", "[an image that did not come along]"),
       { role: "assistant", content: null, tool_calls: [called("l", "local_shell", '{"action":{"command":["ls"]}}')] },
       told("l", "{}"),
+      {
+        role: "assistant",
+        content: "[the provider ran tool_search]",
+        tool_calls: [called("p", "apply_patch", '{"operation":{"type":"delete_file","path":"x"}}')],
+      },
+      told("p", "completed"),
       { role: "assistant", content: "[a note of what was said before, which the provider alone can read]" },
     ]);
     expect(checkMessages("openai", messages)).toEqual([]);
@@ -153,6 +163,7 @@ describe("items as messages", () => {
 
   test("a conversation of which only the end is given is refused, but for one that was made shorter", () => {
     expect(() => messagesOf(items(result("a")))).toThrow("the call a and no such call before it: give the whole");
+    expect(() => messagesOf(items(user("go"), call("a"), result("a"), result("a")))).toThrow("no such call before it");
     expect(() => messagesOf(items(reasoning, said("x"), call("a")))).toThrow(
       "begin with a reply that makes calls: give",
     );
