@@ -113,10 +113,8 @@ export function throughReply(items: readonly ResponsesItem[], id: string): Respo
 }
 
 /** A shell in the provider's container is called and answered within one reply, which is not to be parted there. */
-function withoutProviders(items: readonly ResponsesItem[]): readonly ResponsesItem[] {
-  const ran = new Set((items as readonly Fields[]).filter(isProviders).map(({ call_id }) => call_id ?? undefined));
-  ran.delete(undefined);
-  if (ran.size === 0) return items;
+function withoutProviders(items: readonly ResponsesItem[]): ResponsesItem[] {
+  const ran = new Set((items as readonly Fields[]).filter(isProviders).map(({ call_id }) => call_id));
   return items.filter((item) => kindOf(item as Fields) !== "result" || !ran.has(resultOf(item as Fields)));
 }
 
