@@ -23,6 +23,7 @@ import { keyRoute } from "./route.ts";
 import { requireRules } from "./rules.ts";
 import { runCredential } from "./run-credential.ts";
 import { sha256 } from "./secrets.ts";
+import { webhookInput } from "./webhooks.ts";
 
 const run = { status: 200, schema: runView } as const;
 const scopes = ["runs"] as const;
@@ -93,6 +94,7 @@ export const runRoutes = [
         ...(tools && tools.length > 0 && { tools }),
         ...(rules && { rules: { rules, text: body.rules! } }),
         ...(tenantRules.version > 0 && { tenantRules }),
+        ...(body.webhook && { webhook: webhookInput(env, body.webhook, "webhook.") }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
       // The row comes first: an object without a row would never be swept. A row without an object is removed by the sweep.

@@ -45,6 +45,7 @@ import { hasHostedWork, startHosted } from "./start-hosted.ts";
 import { TracePushes } from "./trace-pushes.ts";
 import { VariableUses } from "./variable-uses.ts";
 import { Watchers } from "./watchers.ts";
+import { Webhooks } from "./webhooks.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
@@ -69,6 +70,7 @@ export class RunShell {
   /** Those that every run of the deployment is held to. */
   readonly rules: Compiled | undefined;
   readonly traces: TracePushes;
+  readonly webhooks = new Webhooks();
   readonly partials = new Partials(
     () => {
       this.signals.committed([]);
@@ -313,6 +315,7 @@ export class RunShell {
     if (step.decided.length > 0) {
       run.store.append(step.decided, step.now);
       this.watchers.stage(step.decided, step.now);
+      this.webhooks.saw(run, step.decided);
       run.store.checkpointIfDue(run.state);
     }
     run.store.log.stage([]);
@@ -353,7 +356,7 @@ export class RunShell {
     this.signals.committed(ended);
     this.watchers.committed();
     this.#openWantedSeats(run);
-    this.pushTraces(run);
+    this.push(run);
     this.#announcements.announce(run);
     this.#reports.tell(run);
     this.#index(run);
@@ -374,12 +377,14 @@ export class RunShell {
     this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
   }
 
-  /** A push that was lost is given up after a while, and then sent again. */
-  pushTraces(run: LoadedRun): void {
-    const ticket = this.traces.next(run, this.now(), seatNonce);
-    if (!ticket) return;
+  /** What is due to the deployment's collector and to the run's webhook. A push that was lost is given up after a while, and then sent again. */
+  push(run: LoadedRun): void {
+    const now = this.now();
+    const due = [this.traces.next(run, now, seatNonce), this.webhooks.next(run, now, seatNonce)];
+    const tickets = due.filter((ticket) => ticket !== undefined);
+    if (tickets.length === 0) return;
     const failed = (error: unknown) => console.error(faults.queue_refused.log, { run: run.id, error: String(error) });
-    this.#ctx.waitUntil(this.#openSeats([ticket]).catch(failed));
+    this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
   }
 
   /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
@@ -439,9 +444,9 @@ export class RunShell {
     if (!run) return;
     const clock = nextClock(run.state) ?? Number.POSITIVE_INFINITY;
     const opening = this.seats.nextCheck() ?? Number.POSITIVE_INFINITY;
-    const traces = this.traces.dueAt(run, this.now());
+    const pushes = Math.min(this.traces.dueAt(run, this.now()), this.webhooks.dueAt(run));
     const report = this.#reports.dueAt(run) ?? Number.POSITIVE_INFINITY;
-    this.#alarm.arm(Math.min(clock, opening, this.#retryEffectsAt, traces, report), earliest, run.id);
+    this.#alarm.arm(Math.min(clock, opening, this.#retryEffectsAt, pushes, report), earliest, run.id);
   }
 
   /** The alarm has rung: `others` is what it may have rung for in an object without a run, and answers whether it did. Never throws. */
@@ -499,6 +504,7 @@ export class RunShell {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.traces.forget();
+    this.webhooks.forget();
     this.uses.forget();
     this.#owed.clear();
     this.#reports.clear();
@@ -511,6 +517,7 @@ export class RunShell {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.traces.forget();
+    this.webhooks.forget();
     this.uses.forget();
     this.#owed.clear();
     this.#reports.clear();
