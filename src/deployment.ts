@@ -19,6 +19,7 @@ import { sweepRuns } from "./objects/sweep/sweep.ts";
 import { sweepTenants } from "./objects/sweep-tenants.ts";
 import type { ProviderSecrets } from "./served-by.ts";
 import { pushWebhook } from "./webhook-push/push.ts";
+import { send } from "./webhook-push/send.ts";
 
 /** Serves a seat that a run opens by a direct call; see objects/seat-port.ts. */
 export class SeatRunner extends WorkerEntrypoint<Env> {
@@ -31,7 +32,8 @@ async function serve(ticket: SeatTicket, env: Env): Promise<void> {
   const scheduler = () => runStub(env, ticket.tenant, ticket.run);
   if (ticket.webhook) {
     const { HEDDLE_SECRET: secret, HEDDLE_BOOT: boot } = env;
-    return pushWebhook(ticket, scheduler, { tenant: ticket.tenant, secret, local: boot !== undefined });
+    const sender = { tenant: ticket.tenant, secret, local: boot !== undefined };
+    return pushWebhook(ticket, scheduler, (url, message) => send(url, message, sender));
   }
   if (!ticket.trace) return serveSeat(ticket, scheduler, env);
   const found = parseCollector(env);
