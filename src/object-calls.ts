@@ -63,7 +63,6 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   retainRun: true,
   setRules: true,
   setWebhook: true,
-  // Answers `not_found` where the first was carried out; its caller takes that for done.
   removeWebhook: true,
   webhook: true,
   webhookUrl: true,

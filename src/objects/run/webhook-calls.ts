@@ -32,7 +32,7 @@ export class WebhookCalls {
   remove(): Reply<null> {
     const { webhooks } = this.#shell;
     return this.#shell.command<null>((step, run) => {
-      if (!webhooks.get(run)) return none;
+      if (!webhooks.get(run)) return ok(null);
       webhooks.remove(run);
       step.emit({ type: "webhook_off", why: "asked" });
       return ok(null);
