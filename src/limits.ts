@@ -501,6 +501,8 @@ export const webhookGiveUpMs = 48 * hour;
 export const webhookAttemptsKept = 10;
 /** A larger result is left out of its message: it is read from the task. */
 export const webhookResultBytesMax = 16 * KiB;
+/** How old a signature may be where a receiver checks it, as Standard Webhooks recommends. */
+export const webhookToleranceMs = 5 * minute;
 /** Events that one look for new messages goes through: the run's object does nothing else meanwhile. */
 export const webhookScanEvents = 5000;
 /** Segments of the critical path that an answer shows, the longest ones of a longer path. */

@@ -33,7 +33,7 @@ const attempt = {
   why: z.string().nullable().describe("Why it was not taken; null: it was."),
 };
 
-export const deliveryView = z
+const deliveryView = z
   .strictObject({
     id: z.string().describe("Its `webhook-id`, the same in every attempt."),
     seq: z.int().describe("The event that it tells of."),

@@ -19,11 +19,13 @@ export const webhookTypes = [
   "task.retried",
 ] as const;
 
+/** What a message of a webhook tells of. */
 export type WebhookType = (typeof webhookTypes)[number];
 
 /** All of a run's, or all of its tasks'. */
 export const webhookWildcards = ["run.*", "task.*"] as const;
 
+/** What a webhook is to tell of: a type, or all of a run's, or of its tasks'. */
 export type WebhookChoice = WebhookType | (typeof webhookWildcards)[number];
 
 /** Where nobody chose: what somebody who waits for work wants to know. */

@@ -172,6 +172,17 @@ describe("the guide to remote tools", () => {
   });
 });
 
+describe("the guide to webhooks", () => {
+  it("has a receiver that is told of a run, in one shell", async () => {
+    const port = String(await freePort());
+    const blocks = shellBlocks("docs/webhooks.md", () => true);
+    const output = await runBlocks(blocks.map((block) => block.replaceAll("4001", port)));
+    expect(output).toMatch(/^task\.succeeded root Good morning\.$/m);
+    expect(output).toMatch(/^run\.succeeded$/m);
+    expect(output).toMatch(/^msg_\S+ +run\.succeeded +delivered +1 /m);
+  });
+});
+
 describe("the guides to the workers", () => {
   it("have commands that work in order, in one shell", async () => {
     const work = await runBlocks(shellBlocks("docs/commands/work.md", () => true));

@@ -180,7 +180,12 @@ test.each([
   ["/v1/runs", { webhook: { url: "https://me:pw@hooks.example/" } }, "validation_failed", "webhook.url"],
   ["/v1/runs", { webhook: { url: `https://a.test/${"x".repeat(2048)}` } }, "validation_failed", "webhook.url"],
   ["/v1/runs", { webhook: { url: "https://a.test/", events: [] } }, "validation_failed", "webhook.events"],
-  ["/v1/runs", { webhook: { url: "https://a.test/", events: ["task.ended"] } }, "validation_failed", "webhook.events[0]"],
+  [
+    "/v1/runs",
+    { webhook: { url: "https://a.test/", events: ["task.ended"] } },
+    "validation_failed",
+    "webhook.events[0]",
+  ],
   ["/v1/runs", { tools: [{ ...remote, url: "http://tools.example/" }] }, "validation_failed", "tools[0].url"],
   ["/v1/runs", { tools: [{ ...remote, url: "https://127.0.0.1/" }] }, "validation_failed", "tools[0].url"],
   ["/v1/runs", { tools: [remote] }, "validation_failed", "tools[0].pool"],
