@@ -52,8 +52,9 @@ Examples:
       words: [run, action = "show", what],
       flags,
     } = given;
-    if ((what === undefined) === (action === "set") || (what !== undefined && !["set", "replay"].includes(action)))
-      throw new UsageError(`${ask}\n${seeHelp("webhook")}`);
+    const isMissing = what === undefined && action === "set";
+    const isTooMuch = what !== undefined && action !== "set" && action !== "replay";
+    if (isMissing || isTooMuch) throw new UsageError(`${ask}\n${seeHelp("webhook")}`);
     if (flags.state !== undefined && action !== "log" && action !== "replay")
       throw new UsageError(`--state goes with log and replay.\n${seeHelp("webhook")}`);
     if (flags.event !== undefined && action !== "set")
