@@ -12,7 +12,7 @@ import { parseRetention } from "../../contract/retention.ts";
 import type { RunStatus } from "../../contract/shapes.ts";
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
-import { indexSettledMs, objectSlowMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
+import { objectSlowMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
 import type { Compiled } from "../../rules/parse.ts";
 import { startableIn } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
@@ -23,17 +23,17 @@ import { seatsWanted, shareOf } from "../../scheduler/seat-shares.ts";
 import { isRunEnded, type RunState } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
-import { setRunStatus } from "../../storage/d1/run-index.ts";
 import { type Identity, RunStore } from "../../storage/run/run-store.ts";
 import { bootOf } from "../boot.ts";
 import { Commits } from "../commits.ts";
 import { type Env, gateStub } from "../env.ts";
 import type { Idem, LeaseWishes, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
-import type { NextTask, SeatJob } from "../seat-rpc.ts";
+import type { NextTask, SeatJob, SeatTicket } from "../seat-rpc.ts";
 import { RunAlarm } from "./alarm.ts";
 import { Announcements } from "./announcements.ts";
 import { GateReports } from "./gate-reports.ts";
+import { IndexTelling } from "./index-telling.ts";
 import { LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { OwedEvents } from "./owed-events.ts";
@@ -92,9 +92,7 @@ export class RunShell {
   readonly #announcements: Announcements;
   readonly #reports: GateReports;
   readonly #owed = new OwedEvents();
-  #indexed = "";
-  /** What the index should say, and since when at the latest. */
-  #status: { readonly shown: string; readonly since: number } | undefined;
+  readonly #index: IndexTelling;
   #retryEffectsAt = Number.POSITIVE_INFINITY;
   #outcomesDroppedAt = 0;
 
@@ -125,6 +123,11 @@ export class RunShell {
           `The tenant's gate had forgotten that ${what} of pool "${pool}" are ready. It was told again; workers that asked meanwhile were not given them.`,
         );
       },
+    });
+    this.#index = new IndexTelling({
+      db: env.DB,
+      now: () => this.now(),
+      repeatable: (word, forget) => this.#repeatable(word, forget),
     });
     this.#reports = new GateReports({
       report: (report) => gateStub(env, report.tenant).report(report),
@@ -193,8 +196,7 @@ export class RunShell {
     this.#noteBoot(run);
     // What happened elsewhere is the other collector's.
     this.traces.begin(run, run.state.header.seq);
-    this.#indexed = "";
-    this.#status = undefined;
+    this.#index.forget();
     this.effects(run, ended);
   }
 
@@ -359,7 +361,7 @@ export class RunShell {
     this.push(run);
     this.#announcements.announce(run);
     this.#reports.tell(run);
-    this.#index(run);
+    this.#index.tell(run);
     this.arm();
   }
 
@@ -369,19 +371,23 @@ export class RunShell {
     state.availability.openings = this.seats.opening;
     state.availability.seatsLate(now, this.seats.late(now));
     const shards = this.seats.wanted(startableIn(state, hostedPool, now) + urlCallsWanted(state, now), now);
-    if (shards.length === 0) return;
     const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
     for (const ticket of tickets) this.seats.sent(ticket, now);
-    // Seats that were not sent are sent again when they have not opened in time.
-    const failed = (error: unknown) => console.error(faults.queue_refused.log, { run: run.id, error: String(error) });
-    this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
+    this.#send(run, tickets);
   }
 
   /** What is due to the deployment's collector and to the run's webhook. A push that was lost is given up after a while, and then sent again. */
   push(run: LoadedRun): void {
     const now = this.now();
     const due = [this.traces.next(run, now, seatNonce), this.webhooks.next(run, now, seatNonce)];
-    const tickets = due.filter((ticket) => ticket !== undefined);
+    this.#send(
+      run,
+      due.filter((ticket) => ticket !== undefined),
+    );
+  }
+
+  /** What was not sent is sent again when it has not opened in time. */
+  #send(run: LoadedRun, tickets: readonly SeatTicket[]): void {
     if (tickets.length === 0) return;
     const failed = (error: unknown) => console.error(faults.queue_refused.log, { run: run.id, error: String(error) });
     this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
@@ -402,27 +408,10 @@ export class RunShell {
     this.#announcements.wasEmpty(this.#run, asked);
   }
 
-  #index(run: LoadedRun): void {
-    const { status, endedAt } = run.state.header;
-    const { expiresAt } = run;
-    const shown = `${status} ${endedAt} ${expiresAt}`;
-    if (this.#status?.shown !== shown)
-      this.#status = { shown, since: this.#status ? this.now() : run.state.header.changedAt };
-    if (this.#indexed === shown) return;
-    const isFirst = this.#indexed === "" && status === "active";
-    this.#indexed = shown;
-    if (isFirst) return;
-    const name = { tenant: run.tenant, id: run.id };
-    this.#repeatable(setRunStatus(this.#env.DB, name, status, endedAt || null, expiresAt), () => {
-      this.#indexed = "unknown";
-    });
-  }
-
-  /** For the sweep, which corrects it: a word that is wrong for longer than ours may be under way is a finding. */
+  /** For the sweep, which corrects it: a wrong word is a finding. */
   checkIndexed(indexed: RunStatus): void {
     const run = this.load();
-    if (!run || !this.#status || run.state.header.status === indexed) return;
-    if (this.now() - this.#status.since < indexSettledMs) return;
+    if (!run || !this.#index.isWrong(run, indexed)) return;
     this.repaired(
       "index",
       `The index of runs had it as ${indexed} when the sweep came, and lists showed that. It is corrected.`,
@@ -526,8 +515,7 @@ export class RunShell {
     await this.#ctx.storage.deleteAll();
     await this.#alarm.remove();
     this.#announcements.clear();
-    this.#indexed = "";
-    this.#status = undefined;
+    this.#index.forget();
   }
 }
 
