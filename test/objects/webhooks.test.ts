@@ -196,7 +196,8 @@ describe("an endpoint that takes nothing", () => {
       const later = at + webhookRetryMs[2]!;
       const better = begun(webhooks, state, later);
       const { work } = webhooks.report(state, better.nonce, tried(better.work, later), later);
-      expect(work!.messages).toHaveLength(webhookBatch);
+      // Ten that wait for another try, and the three that are left of the new ones.
+      expect(work!.messages).toHaveLength(webhookBatch / 2 + 3);
     });
   });
 
@@ -210,6 +211,33 @@ describe("an endpoint that takes nothing", () => {
       webhooks.set(state, { url: "https://other.example/", events: ["task.succeeded"] }, 3e12, 0);
       const again = begun(webhooks, state, 3e12);
       expect(again.work).toEqual({ url: "https://other.example/", messages: work.messages });
+    });
+  });
+
+  it("is judged by itself: what the address before it said does not turn it off", async () => {
+    const run = await worked(["task.succeeded"]);
+    await loaded(run, (state, webhooks) => {
+      const { nonce: name, work } = begun(webhooks, state, 2e12);
+      webhooks.set(state, { url: "https://other.example/", events: ["task.succeeded"] }, 2e12, 0);
+      expect(webhooks.report(state, name, tried(work, 2e12, false, { gone: true }), 2e12)).toEqual({});
+      expect(webhooks.get(state)).not.toHaveProperty("off");
+      expect(webhooks.dueAt(state)).toBeLessThan(never);
+    });
+  });
+
+  it("that refuses many messages still gets the new ones", async () => {
+    const run = await posted(webhookBatch, ["task.created"]);
+    await loaded(run, (state, webhooks) => {
+      const { nonce: name, work } = begun(webhooks, state, 2e12);
+      // All but one: it is not away.
+      webhooks.report(state, name, [...tried(work, 2e12, false).slice(1), ...tried(work, 2e12).slice(0, 1)], 2e12);
+    });
+    const more = await run.create(...Array.from({ length: 3 }, () => ({ pool: "box", instructions: "a" })));
+    await loaded(run, (state, webhooks) => {
+      const { work } = begun(webhooks, state, 2e12 + webhookRetryMs[0]! * 2);
+      const told = work.messages.map(({ body }) => JSON.parse(body).data.task.id);
+      expect(told).toEqual(expect.arrayContaining(more));
+      expect(told).toHaveLength(webhookBatch / 2 + 3);
     });
   });
 

@@ -45,6 +45,8 @@ interface Job {
   until: number;
   /** From then on it gets no more. */
   readonly endsAt: number;
+  /** Where its messages go. */
+  url: string;
   /** Where the cursor is when these have been reported. */
   upTo: number;
   fresh: ReadonlyMap<number, WebhookType>;
@@ -166,7 +168,7 @@ export class Webhooks {
     if (this.dueAt(run) > now) return undefined;
     const name = `webhook-${nonce()}`;
     const open = { nonce: name, until: now + webhookOpenMs, endsAt: now + webhookPushMs };
-    this.#job = { ...open, upTo: 0, fresh: new Map() };
+    this.#job = { ...open, url: "", upTo: 0, fresh: new Map() };
     const shard = crypto.getRandomValues(new Uint8Array(1))[0]! % seatShards;
     return { tenant: run.tenant, run: run.id, nonce: name, shard, webhook: true };
   }
@@ -182,8 +184,8 @@ export class Webhooks {
     run: LoadedRun,
     { webhook, types, job, now }: { webhook: Webhook; types: ReadonlySet<WebhookType>; job: Job; now: number },
   ): WebhookWork | undefined {
-    // W2: of one that is away, a retry and a new message.
-    const due = run.store.deliveries.due(now, webhook.away ? 1 : webhookBatch);
+    // W2: of one that is away, a retry and a new message. Else what is tried again leaves room for what is new.
+    const due = run.store.deliveries.due(now, webhook.away ? 1 : webhookBatch / 2);
     const fresh = this.#fresh(run, webhook, types, webhook.away ? 1 : webhookBatch - due.length);
     const seqs = [...due.map(({ seq }) => seq), ...fresh.types.keys()];
     const messages = seqs.map((seq) => messageOf(run, seq)).filter((message) => message !== undefined);
@@ -193,8 +195,9 @@ export class Webhooks {
       this.#over(now);
       return undefined;
     }
-    Object.assign(job, { until: now + webhookPushLeaseMs, upTo: fresh.upTo, fresh: fresh.types });
-    return { url: webhook.url, messages };
+    const { url } = webhook;
+    Object.assign(job, { url, until: now + webhookPushLeaseMs, upTo: fresh.upTo, fresh: fresh.types });
+    return { url, messages };
   }
 
   #over(now: number): void {
@@ -236,7 +239,8 @@ export class Webhooks {
       if (type) run.store.deliveries.put(attempted(before, type, outcome, chance()));
     }
     if (!webhook || !job) return {};
-    const after = endpointAfter(webhook.away, outcomes, now, chance());
+    // What another address made of them says nothing of this one.
+    const after = job.url === webhook.url ? endpointAfter(webhook.away, outcomes, now, chance()) : webhook.away;
     const { away: _, ...rest } = webhook;
     const told = outcomes.filter(({ seq }) => job.fresh.has(seq)).length === job.fresh.size;
     const next: Webhook = {
