@@ -212,7 +212,7 @@ export interface DeliveriesQuery extends PageQuery {
 export interface ReplayRequest {
   /** Of events with a greater seq. */
   after?: number;
-  state?: "delivered" | "failed";
+  state?: DeliveryView["state"];
 }
 
 /** What a trace is written as. */

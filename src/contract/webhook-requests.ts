@@ -34,7 +34,7 @@ export const deliveriesQuery = pageQuery.extend({
 export const replayBody = z.strictObject({
   after: z.int().min(0).describe("Only messages of events with a greater seq.").default(0),
   state: z
-    .enum(["delivered", "failed"])
-    .describe("Only those; default: all that were tried and do not wait for another try.")
+    .enum(deliveryStates)
+    .describe("Only those, `retrying` ones at once; default: all that were tried.")
     .exactOptional(),
 });

@@ -102,9 +102,7 @@ export interface DeliveriesInput {
 }
 
 /** Messages that were tried and are to be sent again: those of one event, or of all after one. */
-export type ReplayInput =
-  | { readonly seq: number }
-  | { readonly after: number; readonly state?: "delivered" | "failed" };
+export type ReplayInput = { readonly seq: number } | { readonly after: number; readonly state?: DeliveryView["state"] };
 
 /** Rules of a tenant, by their version: what comes late changes nothing. */
 export interface TenantRules {

@@ -100,8 +100,8 @@ const actions = {
   },
   replay: async (client: Heddle, run: string, { flags, words: [, , message] }: Given) => {
     const state = flags.state as DeliveryView["state"] | undefined;
-    if (state === "retrying" || (message !== undefined && state !== undefined))
-      throw new UsageError(`replay takes a message, or --state delivered or failed.\n${seeHelp("webhook")}`);
+    if (message !== undefined && state !== undefined)
+      throw new UsageError(`replay takes a message or --state, and not both.\n${seeHelp("webhook")}`);
     const answer = await (message === undefined
       ? client.replayWebhook(run, state ? { state } : {})
       : client.replayDelivery(run, message));
