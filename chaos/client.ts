@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly stopping: AbortSignal;
   /** Aborts when nothing is waited for any more. */
   readonly over: AbortSignal;
+  /** Where runs tell what happens in them. */
+  readonly webhook: string;
   /** How many calls in a hundred are cut off by their own client. */
   readonly cutShare: number;
   /** How many in a hundred are repeated although they were answered. */
@@ -54,6 +56,9 @@ export class Client {
     this.random = new Random(around.seed + hashOf(name));
   }
 
+  get webhook(): string {
+    return this.#around.webhook;
+  }
   get history(): History {
     return this.#around.history;
   }

@@ -88,6 +88,16 @@ export interface Followed {
   ended: boolean;
 }
 
+/** A message of a webhook, as its endpoint took it. */
+export interface Received {
+  readonly run: string;
+  /** Its `webhook-id`. */
+  readonly id: string;
+  readonly seq: number;
+  readonly type: string;
+  readonly text: string;
+}
+
 /** What is there at the end. */
 export interface FoundRun {
   readonly run: RunView;
@@ -114,6 +124,7 @@ export interface World {
   readonly calls: readonly Call[];
   readonly seen: readonly Seen[];
   readonly followed: readonly Followed[];
+  readonly received: readonly Received[];
   /** By run id. */
   readonly found: Readonly<Record<string, FoundRun>>;
 }
@@ -123,6 +134,7 @@ export class History {
   readonly calls: Call[] = [];
   readonly seen: Seen[] = [];
   readonly followed: Followed[] = [];
+  readonly received: Received[] = [];
   readonly #path: string;
 
   constructor(path: string) {
@@ -159,6 +171,12 @@ export class History {
     const followed: Followed = { client, run, events: [], connections: 0, ended: false };
     this.followed.push(followed);
     return followed;
+  }
+
+  receive(message: Received): void {
+    this.received.push(message);
+    const { run, id, type } = message;
+    this.#write({ received: id, at: Date.now(), run, type });
   }
 
   /** A thing that happened to the server or to a worker. */

@@ -28,6 +28,10 @@ export function report({ world, violations, outages, settledMs, wallMs }: ChaosO
       "streams: connections · events",
       `${sum(world.followed.map((f) => f.connections))} · ${sum(world.followed.map((f) => f.events.length))}`,
     ],
+    [
+      "messages of webhooks: taken · of them again",
+      `${world.received.length} · ${world.received.length - new Set(world.received.map(({ id }) => id)).size}`,
+    ],
     ["settled after the last restart, s", (settledMs / 1000).toFixed(1)],
     ["wall time, s", (wallMs / 1000).toFixed(0)],
     ["acknowledged and lost", broken("lost")],

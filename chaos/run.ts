@@ -8,7 +8,9 @@ import type { Violation } from "./check/violation.ts";
 import { Client, type Surroundings, sleep } from "./client.ts";
 import { findAll } from "./find.ts";
 import { History, type World } from "./history.ts";
+import { allTold } from "./load/all-told.ts";
 import { Puller } from "./load/puller.ts";
+import { Receiver } from "./load/receiver.ts";
 import { user } from "./load/user.ts";
 import { type Outage, outagesOf } from "./plan.ts";
 
@@ -48,12 +50,13 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
   options.signal?.addEventListener("abort", () => over.abort());
   const outages = outagesOf(options);
   const random = new Random(seed + 1);
+  const receiver = await Receiver.start(history, seed);
   const server = await LocalServer.start();
   try {
     options.signal?.throwIfAborted();
     const around: Surroundings = {
       ...{ url: server.url, seed, history, stopping: stopping.signal, over: over.signal },
-      ...{ cutShare: 0.05, againShare: 0.1 },
+      ...{ webhook: receiver.url, cutShare: 0.05, againShare: 0.1 },
     };
     const pullers = Array.from({ length: options.pullers }, (_, i) => new Puller(around, `p${i}`));
     const users = Promise.all(Array.from({ length: options.users }, (_, i) => user(around, `u${i}`)));
@@ -82,13 +85,18 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     say(`settled after ${settledMs} ms; reading what is there`);
     // A reader whose time is not over.
     const reading: Surroundings = { ...around, over: AbortSignal.timeout(120_000), cutShare: 0, againShare: 0 };
-    const found = await findAll(new Client(reading, "reader"));
-    const world: World = { calls: history.calls, seen: history.seen, followed: history.followed, found };
+    const reader = new Client(reading, "reader");
+    receiver.isWell = true;
+    await allTold(reader);
+    const found = await findAll(reader);
+    const { calls, seen, followed, received } = history;
+    const world: World = { calls, seen, followed, received, found };
     return { world, violations: check(world), outages, settledMs, wallMs: Date.now() - began };
   } finally {
     stopping.abort();
     over.abort();
     await server.stop();
+    await receiver.stop();
   }
 }
 

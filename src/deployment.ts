@@ -18,6 +18,8 @@ import { deadSeatsQueue, isTicket, type SeatTicket } from "./objects/seat-rpc.ts
 import { sweepRuns } from "./objects/sweep/sweep.ts";
 import { sweepTenants } from "./objects/sweep-tenants.ts";
 import type { ProviderSecrets } from "./served-by.ts";
+import { pushWebhook } from "./webhook-push/push.ts";
+import { send } from "./webhook-push/send.ts";
 
 /** Serves a seat that a run opens by a direct call; see objects/seat-port.ts. */
 export class SeatRunner extends WorkerEntrypoint<Env> {
@@ -28,6 +30,11 @@ export class SeatRunner extends WorkerEntrypoint<Env> {
 
 async function serve(ticket: SeatTicket, env: Env): Promise<void> {
   const scheduler = () => runStub(env, ticket.tenant, ticket.run);
+  if (ticket.webhook) {
+    const { HEDDLE_SECRET: secret, HEDDLE_BOOT: boot } = env;
+    const sender = { tenant: ticket.tenant, secret, local: boot !== undefined };
+    return pushWebhook(ticket, scheduler, (url, message) => send(url, message, sender));
+  }
   if (!ticket.trace) return serveSeat(ticket, scheduler, env);
   const found = parseCollector(env);
   if (found.ok && found.collector) await pushTrace(ticket, scheduler, found.collector);

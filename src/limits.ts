@@ -478,6 +478,37 @@ export const traceRetryMsMin = 1 * second;
 export const traceRetryMsMax = 5 * minute;
 /** What has waited for so long for a collector that takes nothing is dropped. */
 export const traceGiveUpMs = 6 * hour;
+/** Types and wildcards that one webhook names. */
+export const webhookChoicesMax = 32;
+/** A webhook's messages leave this often while there are new ones: those that come closer together share a push, and its calls. */
+export const webhookEveryMs = 1 * second;
+/** Messages of a push's part, and how many are under way at once: an endpoint sees no more of one run than that. */
+export const webhookBatch = 20;
+export const webhookLanes = 4;
+/** An endpoint is to answer at once and do its work afterwards; how much of its answer is read. */
+export const webhookAnswerMs = 15 * second;
+export const webhookAnswerBytesMax = 4 * KiB;
+/** A push that has not begun by then is lost: another ticket is sent. */
+export const webhookOpenMs = 10 * second;
+/** A push takes part after part for so long, then the next takes over; one that has not reported for the second is given up. */
+export const webhookPushMs = 60 * second;
+export const webhookPushLeaseMs = (webhookBatch / webhookLanes) * webhookAnswerMs + 15 * second;
+/** Pauses between attempts at a message, the last one over and over; a `retry-after` counts up to the last one. */
+export const webhookRetryMs: readonly number[] = [
+  ...[5 * second, 30 * second, 2 * minute, 10 * minute, 30 * minute],
+  ...[1 * hour, 2 * hour, 4 * hour, 6 * hour],
+];
+export const webhookRetryMsMax = 6 * hour;
+/** A message that nobody has taken by then has failed; an endpoint that has taken nothing for so long is asked no more. */
+export const webhookGiveUpMs = 48 * hour;
+/** The last ones of a message, as its delivery tells them. */
+export const webhookAttemptsKept = 10;
+/** A larger result is left out of its message: it is read from the task. */
+export const webhookResultBytesMax = 16 * KiB;
+/** How old a signature may be where a receiver checks it, as Standard Webhooks recommends. */
+export const webhookToleranceMs = 5 * minute;
+/** Events that one look for new messages goes through: the run's object does nothing else meanwhile. */
+export const webhookScanEvents = 5000;
 /** Segments of the critical path that an answer shows, the longest ones of a longer path. */
 export const pathSegmentsMax = 1000;
 /** Variables for which an answer tells what the run would have taken without them: each is one pass through the graph. */

@@ -62,6 +62,12 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   budget: named,
   retainRun: true,
   setRules: true,
+  setWebhook: true,
+  removeWebhook: true,
+  webhook: true,
+  webhookUrl: true,
+  deliveries: true,
+  replayDeliveries: true,
   holdToTenant: true,
   // Answers `not_found` where the first was carried out; its caller takes that for done.
   deleteRun: true,
@@ -113,6 +119,9 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   openTrace: true,
   // Where it was the last one, the answer to a repeat is to stop.
   reportTrace: true,
+  openWebhook: true,
+  // Noted twice an attempt counts twice: harmless, and rare.
+  reportWebhook: true,
   renewSeat: true,
   partialText: false,
   // Logged twice it would be two turns. The seat breaks, and its task goes on from the last one that was logged.

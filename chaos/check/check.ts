@@ -6,6 +6,7 @@ import { taskRules } from "./tasks.ts";
 import { textRules } from "./texts.ts";
 import { variableRules } from "./variables.ts";
 import type { Broken, Violation } from "./violation.ts";
+import { webhookRules } from "./webhooks.ts";
 
 export function check(world: World): Violation[] {
   const violations: Violation[] = [];
@@ -46,6 +47,7 @@ export function check(world: World): Violation[] {
       ...textRules(world, id, found),
       ...variableRules(world, id, found),
       ...logRules(world, id, found),
+      ...webhookRules(world, id, found),
     ]);
   }
   return violations;

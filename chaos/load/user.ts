@@ -14,7 +14,8 @@ export async function user(around: Surroundings, name: string): Promise<void> {
 }
 
 async function useRun(around: Surroundings, client: Client, name: string): Promise<void> {
-  const body = { name, limits: { workers: 16, pools: ["box"] } };
+  const webhook = { url: client.webhook, events: ["run.*", "task.*"] };
+  const body = { name, limits: { workers: 16, pools: ["box"] }, webhook };
   const created = await client.ask("", { kind: "create_run" }, { method: "POST", path: "/v1/runs", body });
   if (created.kind !== "told") return;
   const { id: run, snapshot } = created.answer as RunView;

@@ -29,6 +29,7 @@ import { waitCommand } from "./steer/wait.ts";
 import { toolCommand } from "./tool.ts";
 import { toolsCommand } from "./tools/tools-command.ts";
 import { topCommand } from "./top/top.ts";
+import { webhookCommand } from "./webhook/webhook-command.ts";
 import { workCommand } from "./worker/work-command.ts";
 
 /** In the order in which help shows them within their groups. */
@@ -58,6 +59,7 @@ export const commands: readonly Command[] = [
   finishCommand,
   retainCommand,
   rulesCommand,
+  webhookCommand,
   deleteCommand,
   workCommand,
   toolsCommand,

@@ -42,6 +42,14 @@ export { Session } from "./run/session.ts";
 export { Task } from "./run/task.ts";
 export { type Batch, type CreateOptions, type ResultOf, type Settled, type TaskRef, Tasks } from "./run/tasks.ts";
 export { type Fence, Variable, type WaitOptions } from "./run/variable.ts";
+export { Webhook } from "./run/webhook.ts";
 export type { CallOptions, TransportOptions } from "./transport.ts";
+export {
+  type ReceivedHeaders,
+  type Verified,
+  type VerifyOptions,
+  verifyWebhook,
+  WebhookRefused,
+} from "./verify-webhook.ts";
 export { LeasedTask, LeaseLost, WorkFailed } from "./work/leased-task.ts";
 export type { WorkEnd, WorkOptions } from "./work/pool-work.ts";

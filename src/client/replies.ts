@@ -50,6 +50,15 @@ export type {
 } from "../contract/shapes.ts";
 export type { CriticalPathView, PathSegment, TimeByKind, TimeKind } from "../contract/time-shapes.ts";
 
+export type {
+  DeliveriesPage,
+  DeliveryView,
+  WebhookAttempt,
+  WebhookTest,
+  WebhookType,
+  WebhookView,
+} from "../contract/webhook-shapes.ts";
+
 /** A context in the format of its vendor. */
 export interface ContextView extends ContextSpec {
   format: "anthropic" | "openai";

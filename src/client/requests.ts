@@ -3,8 +3,10 @@
 import type { Usage } from "../context/types.ts";
 import type { TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
 import type { Scope } from "../contract/tenant-shapes.ts";
+import type { DeliveryView, WebhookSpec } from "../contract/webhook-shapes.ts";
 
 export type { TaskProgressReport } from "../contract/shapes.ts";
+export type { WebhookChoice, WebhookSpec } from "../contract/webhook-shapes.ts";
 export type { ToolAnnotations, ToolFormat };
 
 /** A provider-native message, passed on as it is: the vendors' own message types fit, whatever else they hold. */
@@ -198,6 +200,20 @@ export interface RunSpec {
   root?: TaskSpec;
   /** Events, traces, findings and partial texts show none of the run's texts. */
   redact?: boolean;
+  /** Where the run's events are told as they happen. */
+  webhook?: WebhookSpec;
+}
+
+/** Which messages of a webhook, of those that were tried. */
+export interface DeliveriesQuery extends PageQuery {
+  state?: DeliveryView["state"];
+}
+
+/** Which messages are sent again, of those that were tried; left out: all. */
+export interface ReplayRequest {
+  /** Of events with a greater seq. */
+  after?: number;
+  state?: DeliveryView["state"];
 }
 
 /** What a trace is written as. */

@@ -12,6 +12,7 @@ import { progressSchema } from "./lease-requests.ts";
 import { credentialName } from "./provider-requests.ts";
 import { remoteToolName } from "./remote-tools.ts";
 import { poolName, snapshotHash } from "./task-spec.ts";
+import { webhookChoice } from "./webhook-requests.ts";
 
 const count = z.int().min(0);
 const time = z.int().min(0);
@@ -437,6 +438,8 @@ const fields = {
     until: time.exactOptional(),
     gap_ms: count.exactOptional(),
   },
+  webhook_set: { events: z.array(webhookChoice).max(limits.webhookChoicesMax) },
+  webhook_off: { why: z.enum(["asked", "gone", "given_up"]) },
   worker_load: { pool: poolName, worker, percent: z.int().min(0).max(100) },
   run_ended: {
     status: z.enum(["succeeded", "failed", "cancelled"]),

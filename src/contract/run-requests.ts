@@ -9,6 +9,7 @@ import { credentialName } from "./provider-requests.ts";
 import { rulesText } from "./rules-requests.ts";
 import { poolName, snapshotHash, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { unavailable } from "./unavailable.ts";
+import { webhookBody } from "./webhook-requests.ts";
 
 const vendorObject = z.record(z.string(), z.unknown());
 
@@ -117,7 +118,7 @@ export const createRunBody = z
         "Events, traces, findings, partial texts and `inspect` from outside show `[redacted]` in place of titles, labels, errors and results. What does the work sees all. Default: false, or as the run of `from`.",
       )
       .exactOptional(),
-    webhook: unavailable,
+    webhook: webhookBody.describe("Where the run's events are told as they happen.").exactOptional(),
   })
   .refine(({ context, from }) => context === undefined || from === undefined, {
     error: "not together with `context`",

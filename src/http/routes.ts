@@ -30,6 +30,7 @@ import { toolRoutes } from "./tool-calls.ts";
 import { traceRoute } from "./trace.ts";
 import { usageRoutes } from "./usage.ts";
 import { variableRoutes } from "./variables.ts";
+import { webhookRoutes } from "./webhooks.ts";
 
 export const routes: readonly Route[] = [
   ...runRoutes,
@@ -44,6 +45,7 @@ export const routes: readonly Route[] = [
   ...variableRoutes,
   ...eventRoutes,
   ...findingRoutes,
+  ...webhookRoutes,
   criticalPathRoute,
   traceRoute,
   ...poolRoutes,

@@ -23,6 +23,7 @@ import { keyRoute } from "./route.ts";
 import { requireRules } from "./rules.ts";
 import { runCredential } from "./run-credential.ts";
 import { sha256 } from "./secrets.ts";
+import { webhookInput } from "./webhooks.ts";
 
 const run = { status: 200, schema: runView } as const;
 const scopes = ["runs"] as const;
@@ -61,6 +62,7 @@ export const runRoutes = [
     },
     async ({ request, env, tenant, key, quotas, body, text, idem }) => {
       const rules = body.rules === undefined ? undefined : requireRules(body.rules).rules;
+      const webhook = body.webhook && webhookInput(env, body.webhook, "webhook.");
       const id = await newRunId(tenant, idem?.key);
       const names = body.tools?.some(isMcpServer) ?? false;
       const depends = body.from !== undefined || typeof body.credential === "string" || names;
@@ -93,6 +95,7 @@ export const runRoutes = [
         ...(tools && tools.length > 0 && { tools }),
         ...(rules && { rules: { rules, text: body.rules! } }),
         ...(tenantRules.version > 0 && { tenantRules }),
+        ...(webhook && { webhook }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };
       // The row comes first: an object without a row would never be swept. A row without an object is removed by the sweep.

@@ -1,4 +1,7 @@
-/** `heddle/openai`: Heddle's tools in an agent loop on OpenAI's SDK (chat completions), or on any server of that format. */
+/**
+ * `heddle/openai`: Heddle's tools in an agent loop on OpenAI's SDK, or on any server of its formats. Chat completions are
+ * here; the Responses API is `openai-responses.ts`.
+ */
 
 import type OpenAI from "openai";
 import type { CallOptions, Heddle, Run } from "../client/index.ts";
@@ -17,6 +20,12 @@ import {
 
 export type { Handlers, LoopCall, LoopOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
+export {
+  type FunctionCallOutput,
+  OpenAIResponsesLoop,
+  type OpenAIResponsesLoopOptions,
+  openaiResponsesLoop,
+} from "./openai-responses.ts";
 export { OpenAITask, type OpenAITaskRequest, openaiTask } from "./openai-task.ts";
 export { TaskLoop, type TaskLoopOptions } from "./task-loop.ts";
 

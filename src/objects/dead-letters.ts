@@ -21,7 +21,7 @@ export async function takeDeadLetters(batch: MessageBatch<unknown>, env: Pick<En
       message.ack();
       continue;
     }
-    if (body.trace) {
+    if (body.trace || body.webhook) {
       // No seat of a task's: its run sends a push that was lost again by itself.
       message.ack();
       continue;

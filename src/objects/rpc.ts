@@ -33,9 +33,11 @@ import type {
   WaitView,
 } from "../contract/shapes.ts";
 import type { Groups, TaskSpec } from "../contract/task-spec.ts";
+import type { DeliveryView, WebhookView } from "../contract/webhook-shapes.ts";
 import type { FaultData } from "../errors/fault.ts";
 import type { PlacedRule } from "../rules/rule.ts";
 import type { RunCredential } from "../scheduler/events.ts";
+import type { WebhookChoice } from "../webhooks/types.ts";
 import type { QuotasUsed, RunReport, RunTerms } from "./gate-rpc.ts";
 
 export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: FaultData };
@@ -85,7 +87,23 @@ export interface CreateRunInput {
   rules?: RulesInput;
   /** What the tenant holds all of its runs to. */
   tenantRules?: TenantRules;
+  webhook?: WebhookInput;
 }
+
+/** Where a run's messages go, and of what they tell. */
+export interface WebhookInput {
+  readonly url: string;
+  readonly events: readonly WebhookChoice[];
+}
+
+export interface DeliveriesInput {
+  limit: number;
+  cursor?: string;
+  state?: DeliveryView["state"];
+}
+
+/** Messages that were tried and are to be sent again: those of one event, or of all after one. */
+export type ReplayInput = { readonly seq: number } | { readonly after: number; readonly state?: DeliveryView["state"] };
 
 /** Rules of a tenant, by their version: what comes late changes nothing. */
 export interface TenantRules {
@@ -281,6 +299,15 @@ export interface RunSchedulerRpc {
   holdToTenant(rules: TenantRules): Promise<Reply<boolean>>;
   /** In place of the run's own rules before. */
   setRules(input: RulesInput, idem?: Idem): Promise<Reply<RunView>>;
+  /** Also once it has ended: what is left to be told then goes there. */
+  setWebhook(input: WebhookInput, idem?: Idem): Promise<Reply<WebhookView>>;
+  removeWebhook(): Promise<Reply<null>>;
+  webhook(): Promise<Reply<WebhookView>>;
+  deliveries(input: DeliveriesInput): Promise<Reply<Page<DeliveryView>>>;
+  /** Answers how many are sent again. */
+  replayDeliveries(input: ReplayInput): Promise<Reply<number>>;
+  /** Where a test message goes to. */
+  webhookUrl(): Promise<Reply<string>>;
   /** Deletes everything; live tasks are cancelled by it. The D1 row is the caller's. */
   deleteRun(): Promise<Reply<null>>;
 

@@ -28,6 +28,7 @@ import type {
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
+import type { DeliveryView, WebhookView } from "../contract/webhook-shapes.ts";
 import {
   meterPagesPerCall,
   meterTriesOfDeletion,
@@ -58,12 +59,14 @@ import { isRunEnded } from "../scheduler/state.ts";
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
 import { contextText } from "../storage/run/context-tree.ts";
+import type { Outcome as WebhookOutcome } from "../webhooks/delivery.ts";
 import { admitting, runClasses } from "./admission.ts";
 import type { Env } from "./env.ts";
 import type {
   CompleteInput,
   CreateRunInput,
   CreateTasksInput,
+  DeliveriesInput,
   EventsAnswer,
   EventsInput,
   ExportCursor,
@@ -79,12 +82,14 @@ import type {
   LeaseWishes,
   LogPage,
   Metered,
+  ReplayInput,
   Reply,
   RulesInput,
   RunSchedulerRpc,
   TenantRules,
   ToolCallInput,
   TurnAnswer,
+  WebhookInput,
 } from "./rpc.ts";
 import { Actors } from "./run/actors.ts";
 import { createdBefore, createRun } from "./run/create-run.ts";
@@ -110,6 +115,7 @@ import { messageTo } from "./run/task-messages.ts";
 import { contextAt, retryFrom, turnsPage } from "./run/task-turns.ts";
 import { listVariables, VariableCalls } from "./run/variable-calls.ts";
 import { indexWord, runView, seatTarget, taskView } from "./run/views.ts";
+import { WebhookCalls } from "./run/webhook-calls.ts";
 import { openDirectly, openThroughQueues } from "./seat-port.ts";
 import type {
   Leave,
@@ -125,6 +131,7 @@ import type {
   TraceReport,
   TraceWork,
   UrlOutcome,
+  WebhookWork,
 } from "./seat-rpc.ts";
 
 const notMetered = (why: string): Reply<never> => ({
@@ -142,6 +149,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   readonly #exports: Exports;
   readonly #imports: Imports;
   readonly #deletion: Deletion;
+  readonly #webhooks: WebhookCalls;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -159,6 +167,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     this.#pulled = new PullLeases(this.#shell, this.#variables);
     this.#hosted = new HostedSeats(this.#shell, this.#variables);
     this.#exports = new Exports(this.#shell, env);
+    this.#webhooks = new WebhookCalls(this.#shell);
     this.#deletion = new Deletion(this.#shell, env, this.#variables);
     this.#imports = new Imports(this.#shell, env, this.#deletion);
   }
@@ -282,6 +291,30 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     });
     this.#shell.announceAnew();
     return reply;
+  }
+
+  async setWebhook(input: WebhookInput, idem?: Idem): Promise<Reply<WebhookView>> {
+    return this.#webhooks.set(input, idem);
+  }
+
+  async removeWebhook(): Promise<Reply<null>> {
+    return this.#webhooks.remove();
+  }
+
+  async webhook(): Promise<Reply<WebhookView>> {
+    return this.#webhooks.look();
+  }
+
+  async webhookUrl(): Promise<Reply<string>> {
+    return this.#webhooks.url();
+  }
+
+  async deliveries(input: DeliveriesInput): Promise<Reply<Page<DeliveryView>>> {
+    return this.#webhooks.list(input);
+  }
+
+  async replayDeliveries(input: ReplayInput): Promise<Reply<number>> {
+    return this.#webhooks.replay(input);
   }
 
   async deleteRun(): Promise<Reply<null>> {
@@ -580,9 +613,17 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     const run = this.#shell.load();
     if (!run) return false;
     const goOn = this.#shell.traces.report(run, nonce, report, this.#shell.now());
-    this.#shell.pushTraces(run);
+    this.#shell.push(run);
     this.#shell.arm();
     return goOn;
+  }
+
+  async openWebhook(nonce: string): Promise<WebhookWork | undefined> {
+    return this.#webhooks.open(nonce);
+  }
+
+  async reportWebhook(nonce: string, outcomes: readonly WebhookOutcome[]): Promise<WebhookWork | undefined> {
+    return this.#webhooks.report(nonce, outcomes);
   }
 
   async renewSeat(lease: LeaseRef): Promise<{ held: boolean; watched: boolean }> {

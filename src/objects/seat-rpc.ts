@@ -10,6 +10,8 @@ import type { AttemptFault, FaultClass } from "../errors/faults.ts";
 import { isRunId } from "../ids.ts";
 import type { RunCredential } from "../scheduler/events.ts";
 import type { CallFault } from "../scheduler/remote-calls.ts";
+import type { Outcome as WebhookOutcome } from "../webhooks/delivery.ts";
+import type { WebhookType } from "../webhooks/types.ts";
 import type { LeaseRef, Reply } from "./rpc.ts";
 import type { ModelUsed } from "./run/models.ts";
 
@@ -23,6 +25,8 @@ export interface SeatTicket {
   readonly shard: number;
   /** It opens no seat: spans of the run are to be pushed to the collector (collector/push.ts). */
   readonly trace?: true;
+  /** Nor does this one: messages are to be sent to the run's webhook (webhook-push/push.ts). */
+  readonly webhook?: true;
 }
 
 /** Where tickets go that no consumer lived to acknowledge: wrangler.toml says the same. */
@@ -66,6 +70,21 @@ type TracePart =
     }
   /** The collector is away, or busy: the rest comes later. */
   | { readonly kind: "later"; readonly why: string; readonly afterMs?: number };
+
+/** A message to a run's webhook, as every attempt at it has it. */
+export interface WebhookMessage {
+  /** The event that it tells of. */
+  readonly seq: number;
+  readonly type: WebhookType;
+  readonly id: string;
+  readonly body: string;
+}
+
+/** A part of a push. */
+export interface WebhookWork {
+  readonly url: string;
+  readonly messages: readonly WebhookMessage[];
+}
 
 /** A recorded answer to a tool call: what the model reads. */
 export type Answer = { readonly text: string; readonly isError: boolean } | { readonly waiting: true };
@@ -230,6 +249,10 @@ export interface SeatRpc {
   deadSeats(nonces: readonly string[]): Promise<Reply<null>>;
   /** Begins the push of the run's trace that a ticket asks for; nothing when it is not needed (any more). */
   openTrace(nonce: string): Promise<TraceWork | undefined>;
+  /** Begins a push of messages to the run's webhook; nothing when another one does it, or none is to be sent (any more). */
+  openWebhook(nonce: string): Promise<WebhookWork | undefined>;
+  /** What came of them. Answers the next part; nothing: stop. */
+  reportWebhook(nonce: string, outcomes: readonly WebhookOutcome[]): Promise<WebhookWork | undefined>;
   /** False: stop, another one does it. */
   reportTrace(nonce: string, report: TraceReport): Promise<boolean>;
   /** Opens a seat: its first task, or nothing when it is not needed (any more) or was opened already. */

@@ -265,6 +265,8 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
     case "actor_ended":
       endActor(state, event, seq, at);
       return;
+    case "webhook_set":
+    case "webhook_off":
     case "late_refused":
     case "variable_created":
     case "variables_used":

@@ -10,6 +10,7 @@ import type { Trouble } from "../availability/observation.ts";
 import type { RunStatus, WaitMode } from "../contract/shapes.ts";
 import type { PlacedRule } from "../rules/rule.ts";
 import type { LockMode } from "../variables/ops.ts";
+import type { WebhookChoice } from "../webhooks/types.ts";
 import type { QuotaPause } from "./quotas.ts";
 import type { NamedLimit, RulesFrom } from "./rules/run-rules.ts";
 import type { ShareFrom } from "./seat-shares.ts";
@@ -431,6 +432,10 @@ export type SchedulerEvent =
   /** A pull worker has asked for tasks, and said how busy its machine is; logged only where a rule looks at it. */
   | { readonly type: "worker_load"; readonly pool: string; readonly worker: string; readonly percent: number }
   | ({ readonly type: "availability_changed" } & AvailabilityTold)
+  /** The run's webhook tells of these from now on. Where it sends them is no part of the log. */
+  | { readonly type: "webhook_set"; readonly events: readonly WebhookChoice[] }
+  /** It sends nothing more: it was taken away; its endpoint said that it is gone, or has taken nothing for too long. */
+  | { readonly type: "webhook_off"; readonly why: "asked" | "gone" | "given_up" }
   | {
       readonly type: "run_ended";
       readonly status: Extract<RunStatus, "succeeded" | "failed" | "cancelled">;

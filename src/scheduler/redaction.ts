@@ -104,6 +104,8 @@ const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] }
   seat_opened: [],
   seat_closed: [],
   availability_changed: [],
+  webhook_set: [],
+  webhook_off: [],
 };
 
 /** The event as it may be shown (RD1); itself, where it has no text. */

@@ -80,18 +80,18 @@ function world(): Loose {
     { type: "task_created", task: "TB" },
     { type: "task_started", task: "TA", fence: 1 },
     { type: "turn", task: "TA", turn: 1, usage: { ...none, input_tokens: 5 } },
-    { type: "task_ended", task: "TA" },
+    { type: "task_ended", task: "TA", state: "succeeded" },
     { type: "task_retried", task: "TA", why: "asked" },
     { type: "task_started", task: "TA", fence: 2 },
-    { type: "task_ended", task: "TA" },
+    { type: "task_ended", task: "TA", state: "succeeded" },
     { type: "message_received", task: "TB" },
     { type: "run_paused" },
     { type: "run_resumed" },
     { type: "task_started", task: "TB", fence: 3 },
     { type: "turn", task: "TB", turn: 1 },
     { type: "call_done", task: "TB", call: "c1" },
-    { type: "task_ended", task: "TB" },
-    { type: "run_ended" },
+    { type: "task_ended", task: "TB", state: "succeeded" },
+    { type: "run_ended", status: "succeeded" },
   ].map((event, i) => ({ seq: i + 1, at: 1000 + i, causes: [], ...event })) as EventView[];
   const used = { ...none, input_tokens: 5 };
   const found: FoundRun = {
@@ -121,7 +121,13 @@ function world(): Loose {
   const seen = [
     { client: "c", run, task: "TB", at: 1, generation: 1, state: "succeeded" as const, result: "result of TB" },
   ];
-  return structuredClone({ calls, seen, followed, found: { [run]: found } } satisfies World);
+  const received = events
+    .filter(({ type }) => /^(task_(created|started|ended|retried)|run_(paused|resumed|ended))$/.test(type))
+    .map(({ seq, type, state, status }) => {
+      const told = type.replace("_", ".").replace("ended", String(state ?? status));
+      return { run, id: `msg_${seq}`, seq, type: told, text: `text of ${seq}` };
+    });
+  return structuredClone({ calls, seen, followed, received, found: { [run]: found } } satisfies World);
 }
 
 const callOf = (w: Loose, kind: string): Loose => w.calls.find(({ act }: Call) => act.kind === kind);
@@ -208,6 +214,10 @@ const doctored: [string, string, (w: Loose) => void][] = [
   ["lost", "usage is the sum of what was logged", (w) => (w.found[run].run.usage.input_tokens = 4)],
   ["twice", "usage is the sum of what was logged", (w) => (w.found[run].run.usage.input_tokens = 10)],
   ["lost", "a pause is in the log once", (w) => (eventsOf(w)[10].type = "other")],
+  ["lost", "a webhook is told of each event", (w) => w.received.pop()],
+  ["wrong", "a webhook tells what is in the log", (w) => (w.received[3].seq = 1)],
+  ["wrong", "a webhook tells what is in the log", (w) => (w.received[3].type = "task.failed")],
+  ["wrong", "a message is the same at every attempt", (w) => w.received.push({ ...w.received[0], text: "other" })],
   ["twice", "a resume is in the log once", (w) => (eventsOf(w)[10].type = "run_resumed")],
 ];
 

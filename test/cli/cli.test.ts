@@ -80,7 +80,7 @@ describe("heddle", () => {
     ["[]", /expected an object/],
     [
       '{"task": []}',
-      /unknown field "task"; expected name, context, credential, limits, policy, redact, retention_days, rules, tools, root, tasks, groups/,
+      /unknown field "task"; expected name, context, credential, limits, policy, redact, retention_days, rules, tools, root, webhook, tasks, groups/,
     ],
     ['{"tasks": {}}', /"tasks" must be an array/],
     ['{"tasks": []}', /there is nothing to do/],

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { version } from "../../src/version.ts";
+import { Endpoint } from "./lib/endpoint.ts";
 import { until } from "./lib/log.ts";
 import { lock } from "./lib/ops.ts";
 import { projectRoot } from "./lib/server.ts";
@@ -242,6 +243,39 @@ describe("a run under way", () => {
     expect((await typed.ended).status).toBe(130);
     expect((await server.heddle.run(run)).status).toBe("active");
     await printed("cancel", run);
+  });
+});
+
+describe("a run's webhook", () => {
+  it("is set, tested, told of, sent again and taken away", async () => {
+    let status = 204;
+    await using endpoint = await Endpoint.start(() => ({ status, body: status === 204 ? "" : "no such page" }));
+    const run = await runOf({ hello: { text: says("Hello.") } }, "hooked");
+    expect(await heddle("webhook", run)).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: `${run} has no webhook: heddle webhook ${run} set URL\n`,
+    });
+    const url = `${endpoint.url}?key=s3cret`;
+    const set = await printed("webhook", run, "set", url, "--event", "task.retried", "--event", "run.*");
+    expect(set).toMatch(/^ +url +\S+\?key=…\n +events +task\.retried, run\.\*\n +state +on\n +messages +0 delivered, /);
+    expect(await printed("webhook", run, "test")).toMatch(/^It was taken: 204, after \d+ ms\.\n$/);
+    await printed("wait", run);
+    await server.heddle.retryTask(run, "hello");
+    const log = () => printed("webhook", run, "log");
+    await until("told", 10_000, async () => /task\.retried +delivered +1 /.test(await log()));
+    const [first] = await documents("webhook", run, "log");
+    expect(await printed("webhook", run, "replay", first.id)).toBe("1 message is sent again.\n");
+    await until("told again", 10_000, async () => /task\.retried +delivered +2 /.test(await log()));
+    status = 404;
+    expect(await heddle("webhook", run, "test")).toMatchObject({
+      status: 1,
+      stdout: "It was not taken: it answered 404: no such page.\n",
+    });
+    expect(await printed("webhook", run, "off")).toBe(`${run} has no webhook any more.\n`);
+    for (const wrong of [["set"], ["test", "x"], ["show", "--state", "failed"], ["replay", "m", "--state", "failed"]])
+      expect((await heddle("webhook", run, ...wrong)).status, String(wrong)).toBe(2);
+    expect((await heddle("webhook", run, "set", "http://10.0.0.1/")).stderr).toContain("private address");
   });
 });
 

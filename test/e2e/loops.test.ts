@@ -4,11 +4,12 @@ import { createAnthropic } from "@ai-sdk/anthropic";
 import Anthropic from "@anthropic-ai/sdk";
 import { generateText, stepCountIs, streamText } from "ai";
 import OpenAI from "openai";
+import { toResponseInputItems } from "openai/lib/responses/ResponseInputItems";
 import { describe, expect, it } from "vitest";
 import { Heddle, type Message } from "../../src/client/index.ts";
 import { aiSdkLoop } from "../../src/loops/ai-sdk.ts";
 import { anthropicLoop } from "../../src/loops/anthropic.ts";
-import { openaiLoop } from "../../src/loops/openai.ts";
+import { openaiLoop, openaiResponsesLoop } from "../../src/loops/openai.ts";
 import { sharedServer } from "./lib/shared.ts";
 import { plays, says } from "./lib/sim.ts";
 import { contextOf, expectFork } from "./lib/transcripts.ts";
@@ -122,6 +123,46 @@ describe("a loop on the vendor's SDK", () => {
     }
     expect(messages.at(-1)?.content).toMatch(final);
     await expectForks(loop.run.id, sent, "openai");
+  });
+
+  it("of OpenAI does so on the Responses API, created and streamed, with the system text that the loop was given", async () => {
+    const model = "simulated";
+    const openai = new OpenAI({ baseURL: `${server.url}/simulated/openai/v1`, apiKey: "x", maxRetries: 0 });
+    const { name, description, input_schema: parameters } = readFile;
+    for (const how of ["create", "stream"] as const) {
+      const { heddle, sent } = watched();
+      await using loop = await openaiResponsesLoop(heddle, {
+        model,
+        instructions: "Be brief.",
+        tools: [{ type: "function", name, description, parameters, strict: false }, { type: "web_search" }],
+        params: { reasoning: { effort: "low" }, store: false },
+      });
+      expect([loop.handles("create_task"), loop.handles("read_file")]).toEqual([true, false]);
+      const input: OpenAI.Responses.ResponseInputItem[] = [{ role: "user", content: prompt }];
+      for (;;) {
+        const request = { ...loop.params, model, input, tools: loop.tools };
+        const reply =
+          how === "create"
+            ? await openai.responses.create(request)
+            : await openai.responses.stream(request).finalResponse();
+        input.push(...toResponseInputItems(reply.output));
+        const results = await loop.results(input, handlers);
+        if (results.length > 0) input.push(...results);
+        else {
+          expect(reply.output_text).toMatch(final);
+          break;
+        }
+      }
+      await expectForks(loop.run.id, sent, "openai");
+      expect(sent[0]!.messages[0]).toEqual({ role: "system", content: "Be brief." });
+      const context = await heddle.taskContext(loop.run.id, "left");
+      expect(context.params).toEqual({ prompt_cache_key: loop.params.prompt_cache_key, reasoning_effort: "low" });
+      expect(context.tools).toHaveLength(loop.tools.length - 1);
+      // A call that is made again gets its first answer.
+      const again = input.find((item) => item.type === "function_call")!;
+      expect(await loop.call(again, input)).toEqual(input.find((item) => item.type === "function_call_output"));
+      await expect(loop.call({ ...again, call_id: "other" }, input)).rejects.toThrow("push the reply");
+    }
   });
 });
 

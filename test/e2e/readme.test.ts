@@ -88,10 +88,10 @@ describe("README", () => {
     expect(output).toMatch(/^── assistant\nAlp, 1\.7 litres/m);
   });
 
-  it("has agent loops that work, on three SDKs, and one that carries out its own forks", async () => {
+  it("has agent loops that work, on three SDKs and both of OpenAI's APIs, and one that carries out its own forks", async () => {
     const output = await runBlocks(shellBlocks("README.md", (heading) => heading === "In your own agent loop"));
-    expect(output.match(/→ create_task/g)).toHaveLength(6);
-    expect(output.match(/Rome is warmer and cheaper: Rome: 16 °C, 120 € a day. Oslo: 4 °C/g)).toHaveLength(4);
+    expect(output.match(/→ create_task/g)).toHaveLength(8);
+    expect(output.match(/Rome is warmer and cheaper: Rome: 16 °C, 120 € a day. Oslo: 4 °C/g)).toHaveLength(5);
     expect(output.match(/^(rome|oslo): (Rome|Oslo): \d+ °C/gm)).toHaveLength(2);
   });
 
@@ -170,6 +170,17 @@ describe("the guide to remote tools", () => {
     expect(output).toContain('"result":"It is called heddle."');
     expect(output).toContain('"message":"opening"');
     expect(output).toContain('"result":"4 words"');
+  });
+});
+
+describe("the guide to webhooks", () => {
+  it("has a receiver that is told of a run, in one shell", async () => {
+    const port = String(await freePort());
+    const blocks = shellBlocks("docs/webhooks.md", () => true);
+    const output = await runBlocks(blocks.map((block) => block.replaceAll("4001", port)));
+    expect(output).toMatch(/^task\.succeeded root Good morning\.$/m);
+    expect(output).toMatch(/^run\.succeeded$/m);
+    expect(output).toMatch(/^msg_\S+ +run\.succeeded +delivered +1 /m);
   });
 });
 

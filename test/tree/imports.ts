@@ -16,7 +16,7 @@ interface Layer {
 }
 
 const ground = ["limits", "ids", "lru", "errors"];
-const domain = [...ground, "availability", "context", "rules", "scheduler", "variables"];
+const domain = [...ground, "availability", "context", "rules", "scheduler", "variables", "webhooks"];
 
 export const layers: Readonly<Record<string, Layer>> = {
   limits: { pure: true },
@@ -48,16 +48,18 @@ export const layers: Readonly<Record<string, Layer>> = {
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
   variables: { imports: ground, pure: true },
   contract: {
-    imports: [...ground, "availability/observation", "context", "rules/finding-kinds", "trace/kinds"],
+    imports: [...ground, "availability/observation", "context", "rules/finding-kinds", "trace/kinds", "webhooks"],
     types: ["prices", "variables"],
     packages: [/^zod$/],
     pure: true,
   },
+  // Which events a webhook tells of, and what becomes of a message.
+  webhooks: { imports: ["limits"], types: ["ids", "scheduler"], pure: true },
   // How many calls a provider takes at once: a fold of what calls tell.
   availability: { imports: ["limits"], pure: true },
   scheduler: {
     imports: [...ground, "availability", "context", "prices", "rules"],
-    types: ["contract", "variables"],
+    types: ["contract", "variables", "webhooks"],
     pure: true,
   },
   // Folds of the log.
@@ -109,6 +111,11 @@ export const layers: Readonly<Record<string, Layer>> = {
     imports: [...ground, "agent/models/faults", "body-text", "contract", "storage/run/event-codec", "trace", "version"],
     types: ["objects"],
   },
+  // Sends messages: from a queue consumer, and from the door, a test one.
+  "webhook-push": {
+    imports: ["limits", "agent/models/faults", "body-text", "contract/tool-address", "signing", "version"],
+    types: ["objects", "webhooks"],
+  },
   http: {
     imports: [
       ...ground,
@@ -118,6 +125,8 @@ export const layers: Readonly<Record<string, Layer>> = {
       "mcp-client",
       "meter-runs",
       "version",
+      "webhook-push/send",
+      "webhooks",
       "signing",
       "sealing",
       "served-by",
@@ -156,6 +165,7 @@ export const layers: Readonly<Record<string, Layer>> = {
         "meter-runs",
         "objects",
         "served-by",
+        "webhook-push",
       ],
     ],
     packages: [/^cloudflare:workers$/],

@@ -19,9 +19,10 @@ export type JobFormat = (typeof jobFormats)[number];
 
 const runFields = [
   ...["name", "context", "credential", "limits", "policy", "redact", "retention_days", "rules", "tools", "root"],
+  "webhook",
 ];
 /** Fields of a run that a later Heddle has: which of them this one takes, its server says. */
-const laterFields = ["oversight", "webhook"];
+const laterFields = ["oversight"];
 
 /** `format`: undefined for what the file's name says, JSON where it says nothing. @throws UsageError that names the file and the field */
 export async function readJob(path: string, format: JobFormat | undefined): Promise<Job> {

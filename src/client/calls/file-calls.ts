@@ -5,10 +5,10 @@ import { BrokenExport, isProblem } from "../errors.ts";
 import type { Imported, RunView } from "../replies.ts";
 import type { CallOptions } from "../transport.ts";
 import { at } from "./calls.ts";
-import { RunCalls } from "./run-calls.ts";
+import { WebhookCalls } from "./webhook-calls.ts";
 
 /** A run as a file, and a run from one. */
-export class FileCalls extends RunCalls {
+export class FileCalls extends WebhookCalls {
   /**
    * The run's file, line by line, checked as it passes: the last line comes only when all before it are whole.
    * Not repeated: a stream that breaks is begun again by the caller. @throws BrokenExport, HeddleProblem `run_changing`

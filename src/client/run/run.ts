@@ -21,6 +21,7 @@ import { MessageQueue } from "./queue.ts";
 import { Semaphore } from "./semaphore.ts";
 import { Session } from "./session.ts";
 import { Tasks } from "./tasks.ts";
+import { Webhook } from "./webhook.ts";
 
 /** A run. `await using` ends it: with what is live in it, where something still is. */
 export class Run {
@@ -30,6 +31,8 @@ export class Run {
   readonly id: string;
   /** Its tasks: created here, they fork the run's head. */
   readonly tasks: Tasks;
+  /** Where its events are told as they happen. */
+  readonly webhook: Webhook;
 
   /** `messages`, where they are known: what the run's head, `snapshot`, has. */
   constructor(
@@ -40,6 +43,7 @@ export class Run {
     this.#heddle = heddle;
     this.id = id;
     this.tasks = new Tasks(heddle, id);
+    this.webhook = new Webhook(heddle, id);
     if (head) {
       this.#known = new KnownContext(heddle, id, head.snapshot);
       if (head.messages) this.#known.learn(head.messages, head.snapshot);

@@ -1,9 +1,10 @@
 /**
  * The simulated model (contract, DESIGN §10): answers the two vendors' model calls over HTTP, played from data in the
- * conversation, so that the same SDKs and adapters run with no account, key or network. Local mode only.
+ * conversation, so that the same SDKs and adapters run with no account, key or network. Local mode only. Of OpenAI's two
+ * kinds of calls, responses are read as the chat completions that say the same.
  *
  * Owns: routing, the order of a request's checks, waiting, streaming, the prompt cache of this isolate.
- * Does not own: which turn is due (reply.ts), the wire (anthropic-wire.ts, openai-wire.ts), how often a turn failed (a
+ * Does not own: which turn is due (reply.ts), the wire (`…-wire.ts`), how often a turn failed (a
  * `FailCounter`, which outlives restarts).
  *
  * 1. What a vendor refuses is refused as it does: every request's messages pass the vendors' message rules first.
@@ -22,6 +23,8 @@ import { openaiWire } from "./openai-wire.ts";
 import { promptOf } from "./prompt.ts";
 import { PromptCache } from "./prompt-cache.ts";
 import { type DueTurn, digest, dueTurn, type SimulatedReply } from "./reply.ts";
+import { type ChatRequest, chatRequest } from "./responses-request.ts";
+import { responsesWire } from "./responses-wire.ts";
 import { BadScript } from "./script.ts";
 import type { Wire } from "./wire.ts";
 
@@ -31,7 +34,18 @@ export interface FailCounter {
   next(key: string): Promise<number>;
 }
 
-const wires: Record<Format, Wire> = { anthropic: anthropicWire, openai: openaiWire };
+/** What is asked at an address. */
+interface Endpoint {
+  readonly path: string;
+  readonly format: Format;
+  readonly wire: Wire;
+  /** Where the request's body is another than the format's: what it says in the format's. */
+  readonly read?: (body: Fields) => ChatRequest;
+}
+
+const anthropicMessages: Endpoint = { path: "/v1/messages", format: "anthropic", wire: anthropicWire };
+const chatCompletions: Endpoint = { path: "/v1/chat/completions", format: "openai", wire: openaiWire };
+const openaiResponses: Endpoint = { path: "/v1/responses", format: "openai", wire: responsesWire, read: chatRequest };
 const modelId = "simulated";
 const cache = new PromptCache();
 
@@ -44,21 +58,20 @@ class Refused extends Error {
   }
 }
 
-/** Answers `POST …/v1/messages`, `POST …/v1/chat/completions` and `GET …/models`; anything else in the vendor's shape of 404. */
+/** Answers `POST` to the three addresses and `GET …/models`; anything else in the vendor's shape of 404. */
 export async function handleSimulated(request: Request, counter: FailCounter): Promise<Response> {
   const { pathname } = new URL(request.url);
-  const format = formatOf(pathname, request.headers);
-  const wire = wires[format];
+  const endpoint = endpointOf(pathname, request.headers);
+  const { path, wire } = endpoint;
   try {
     if (/\/models(\/[^/]+)?$/.test(pathname)) {
       if (request.method !== "GET") throw new Refused(405, "Only GET is answered here.");
       return json(200, wire.models([modelId]));
     }
-    const path = format === "anthropic" ? "/v1/messages" : "/v1/chat/completions";
     if (!pathname.endsWith(path))
       throw new Refused(404, `There is nothing at ${pathname}; the model answers at ${path}.`);
     if (request.method !== "POST") throw new Refused(405, "Only POST is answered here.");
-    return await answer(request, format, wire, counter);
+    return await answer(request, endpoint, counter);
   } catch (error) {
     if (request.signal.aborted) return new Response(null, { status: 499 });
     if (error instanceof BadScript) return json(400, wire.error(400, error.message));
@@ -67,15 +80,16 @@ export async function handleSimulated(request: Request, counter: FailCounter): P
   }
 }
 
-function formatOf(pathname: string, headers: Headers): Format {
-  if (pathname.endsWith("/chat/completions")) return "openai";
+function endpointOf(pathname: string, headers: Headers): Endpoint {
+  if (pathname.endsWith("/responses")) return openaiResponses;
+  if (pathname.endsWith("/chat/completions")) return chatCompletions;
   return pathname.endsWith("/messages") || headers.has("anthropic-version") || pathname.includes("/anthropic/")
-    ? "anthropic"
-    : "openai";
+    ? anthropicMessages
+    : chatCompletions;
 }
 
-async function answer(request: Request, format: Format, wire: Wire, counter: FailCounter): Promise<Response> {
-  const body = await readBody(request);
+async function answer(request: Request, { format, wire, read }: Endpoint, counter: FailCounter): Promise<Response> {
+  const body = readAs(read, await readBody(request));
   const messages: readonly unknown[] = Array.isArray(body.messages) ? body.messages : [];
   if (typeof body.model !== "string" || body.model === "") throw new Refused(400, "model: a name is required");
   const missing = wire.missing(body);
@@ -122,6 +136,12 @@ async function answer(request: Request, format: Format, wire: Wire, counter: Fai
   await wait(latencyMs, request.signal).finally(leave);
   measured.begin();
   return json(200, wire.body(reply), headers);
+}
+
+function readAs(read: Endpoint["read"], body: Fields): Fields {
+  const asked = read?.(body) ?? { body };
+  if ("refused" in asked) throw new Refused(400, asked.refused);
+  return asked.body;
 }
 
 async function readBody(request: Request): Promise<Fields> {

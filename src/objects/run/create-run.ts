@@ -90,6 +90,10 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
     },
     tools.length > 0 ? { tools } : undefined,
   );
+  if (input.webhook) {
+    shell.webhooks.set(run, input.webhook, step.now, 0);
+    step.emit({ type: "webhook_set", events: input.webhook.events });
+  }
   if (shell.rules?.ok === false) {
     const { line, message } = shell.rules.errors[0]!;
     throw new Fault("not_ready", `HEDDLE_RULES, line ${line}: ${message}`);

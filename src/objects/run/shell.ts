@@ -12,7 +12,7 @@ import { parseRetention } from "../../contract/retention.ts";
 import type { RunStatus } from "../../contract/shapes.ts";
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
-import { indexSettledMs, objectSlowMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
+import { objectSlowMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
 import type { Compiled } from "../../rules/parse.ts";
 import { startableIn } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
@@ -23,17 +23,17 @@ import { seatsWanted, shareOf } from "../../scheduler/seat-shares.ts";
 import { isRunEnded, type RunState } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
 import { hostedPool } from "../../scheduler/task.ts";
-import { setRunStatus } from "../../storage/d1/run-index.ts";
 import { type Identity, RunStore } from "../../storage/run/run-store.ts";
 import { bootOf } from "../boot.ts";
 import { Commits } from "../commits.ts";
 import { type Env, gateStub } from "../env.ts";
 import type { Idem, LeaseWishes, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
-import type { NextTask, SeatJob } from "../seat-rpc.ts";
+import type { NextTask, SeatJob, SeatTicket } from "../seat-rpc.ts";
 import { RunAlarm } from "./alarm.ts";
 import { Announcements } from "./announcements.ts";
 import { GateReports } from "./gate-reports.ts";
+import { IndexTelling } from "./index-telling.ts";
 import { LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { OwedEvents } from "./owed-events.ts";
@@ -45,6 +45,7 @@ import { hasHostedWork, startHosted } from "./start-hosted.ts";
 import { TracePushes } from "./trace-pushes.ts";
 import { VariableUses } from "./variable-uses.ts";
 import { Watchers } from "./watchers.ts";
+import { Webhooks } from "./webhooks.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
@@ -69,6 +70,7 @@ export class RunShell {
   /** Those that every run of the deployment is held to. */
   readonly rules: Compiled | undefined;
   readonly traces: TracePushes;
+  readonly webhooks = new Webhooks();
   readonly partials = new Partials(
     () => {
       this.signals.committed([]);
@@ -90,9 +92,7 @@ export class RunShell {
   readonly #announcements: Announcements;
   readonly #reports: GateReports;
   readonly #owed = new OwedEvents();
-  #indexed = "";
-  /** What the index should say, and since when at the latest. */
-  #status: { readonly shown: string; readonly since: number } | undefined;
+  readonly #index: IndexTelling;
   #retryEffectsAt = Number.POSITIVE_INFINITY;
   #outcomesDroppedAt = 0;
 
@@ -123,6 +123,11 @@ export class RunShell {
           `The tenant's gate had forgotten that ${what} of pool "${pool}" are ready. It was told again; workers that asked meanwhile were not given them.`,
         );
       },
+    });
+    this.#index = new IndexTelling({
+      db: env.DB,
+      now: () => this.now(),
+      repeatable: (word, forget) => this.#repeatable(word, forget),
     });
     this.#reports = new GateReports({
       report: (report) => gateStub(env, report.tenant).report(report),
@@ -191,8 +196,7 @@ export class RunShell {
     this.#noteBoot(run);
     // What happened elsewhere is the other collector's.
     this.traces.begin(run, run.state.header.seq);
-    this.#indexed = "";
-    this.#status = undefined;
+    this.#index.forget();
     this.effects(run, ended);
   }
 
@@ -313,6 +317,7 @@ export class RunShell {
     if (step.decided.length > 0) {
       run.store.append(step.decided, step.now);
       this.watchers.stage(step.decided, step.now);
+      this.webhooks.saw(run, step.decided);
       run.store.checkpointIfDue(run.state);
     }
     run.store.log.stage([]);
@@ -353,10 +358,10 @@ export class RunShell {
     this.signals.committed(ended);
     this.watchers.committed();
     this.#openWantedSeats(run);
-    this.pushTraces(run);
+    this.push(run);
     this.#announcements.announce(run);
     this.#reports.tell(run);
-    this.#index(run);
+    this.#index.tell(run);
     this.arm();
   }
 
@@ -366,20 +371,26 @@ export class RunShell {
     state.availability.openings = this.seats.opening;
     state.availability.seatsLate(now, this.seats.late(now));
     const shards = this.seats.wanted(startableIn(state, hostedPool, now) + urlCallsWanted(state, now), now);
-    if (shards.length === 0) return;
     const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
     for (const ticket of tickets) this.seats.sent(ticket, now);
-    // Seats that were not sent are sent again when they have not opened in time.
-    const failed = (error: unknown) => console.error(faults.queue_refused.log, { run: run.id, error: String(error) });
-    this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
+    this.#send(run, tickets);
   }
 
-  /** A push that was lost is given up after a while, and then sent again. */
-  pushTraces(run: LoadedRun): void {
-    const ticket = this.traces.next(run, this.now(), seatNonce);
-    if (!ticket) return;
+  /** What is due to the deployment's collector and to the run's webhook. A push that was lost is given up after a while, and then sent again. */
+  push(run: LoadedRun): void {
+    const now = this.now();
+    const due = [this.traces.next(run, now, seatNonce), this.webhooks.next(run, now, seatNonce)];
+    this.#send(
+      run,
+      due.filter((ticket) => ticket !== undefined),
+    );
+  }
+
+  /** What was not sent is sent again when it has not opened in time. */
+  #send(run: LoadedRun, tickets: readonly SeatTicket[]): void {
+    if (tickets.length === 0) return;
     const failed = (error: unknown) => console.error(faults.queue_refused.log, { run: run.id, error: String(error) });
-    this.#ctx.waitUntil(this.#openSeats([ticket]).catch(failed));
+    this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
   }
 
   /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
@@ -397,27 +408,10 @@ export class RunShell {
     this.#announcements.wasEmpty(this.#run, asked);
   }
 
-  #index(run: LoadedRun): void {
-    const { status, endedAt } = run.state.header;
-    const { expiresAt } = run;
-    const shown = `${status} ${endedAt} ${expiresAt}`;
-    if (this.#status?.shown !== shown)
-      this.#status = { shown, since: this.#status ? this.now() : run.state.header.changedAt };
-    if (this.#indexed === shown) return;
-    const isFirst = this.#indexed === "" && status === "active";
-    this.#indexed = shown;
-    if (isFirst) return;
-    const name = { tenant: run.tenant, id: run.id };
-    this.#repeatable(setRunStatus(this.#env.DB, name, status, endedAt || null, expiresAt), () => {
-      this.#indexed = "unknown";
-    });
-  }
-
-  /** For the sweep, which corrects it: a word that is wrong for longer than ours may be under way is a finding. */
+  /** For the sweep, which corrects it: a wrong word is a finding. */
   checkIndexed(indexed: RunStatus): void {
     const run = this.load();
-    if (!run || !this.#status || run.state.header.status === indexed) return;
-    if (this.now() - this.#status.since < indexSettledMs) return;
+    if (!run || !this.#index.isWrong(run, indexed)) return;
     this.repaired(
       "index",
       `The index of runs had it as ${indexed} when the sweep came, and lists showed that. It is corrected.`,
@@ -439,9 +433,9 @@ export class RunShell {
     if (!run) return;
     const clock = nextClock(run.state) ?? Number.POSITIVE_INFINITY;
     const opening = this.seats.nextCheck() ?? Number.POSITIVE_INFINITY;
-    const traces = this.traces.dueAt(run, this.now());
+    const pushes = Math.min(this.traces.dueAt(run, this.now()), this.webhooks.dueAt(run));
     const report = this.#reports.dueAt(run) ?? Number.POSITIVE_INFINITY;
-    this.#alarm.arm(Math.min(clock, opening, this.#retryEffectsAt, traces, report), earliest, run.id);
+    this.#alarm.arm(Math.min(clock, opening, this.#retryEffectsAt, pushes, report), earliest, run.id);
   }
 
   /** The alarm has rung: `others` is what it may have rung for in an object without a run, and answers whether it did. Never throws. */
@@ -499,6 +493,7 @@ export class RunShell {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.traces.forget();
+    this.webhooks.forget();
     this.uses.forget();
     this.#owed.clear();
     this.#reports.clear();
@@ -511,6 +506,7 @@ export class RunShell {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.traces.forget();
+    this.webhooks.forget();
     this.uses.forget();
     this.#owed.clear();
     this.#reports.clear();
@@ -519,8 +515,7 @@ export class RunShell {
     await this.#ctx.storage.deleteAll();
     await this.#alarm.remove();
     this.#announcements.clear();
-    this.#indexed = "";
-    this.#status = undefined;
+    this.#index.forget();
   }
 }
 

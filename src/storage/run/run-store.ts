@@ -11,6 +11,7 @@ import { callersTransaction, migrate, storedVersion, type Transaction } from "..
 import { Checkpoints } from "./checkpoints.ts";
 import { needsChunks } from "./chunks.ts";
 import { ContextTree } from "./context-tree.ts";
+import { Deliveries } from "./deliveries.ts";
 import type { LoggedEvent } from "./event-codec.ts";
 import { LogStore } from "./log-store.ts";
 import { runSchema } from "./schema.ts";
@@ -30,6 +31,7 @@ export class RunStore {
   readonly log: LogStore;
   readonly tree: ContextTree;
   readonly variables: Variables;
+  readonly deliveries: Deliveries;
   readonly #sql: SqlStorage;
   readonly texts: Texts;
   readonly #checkpoints: Checkpoints;
@@ -42,6 +44,7 @@ export class RunStore {
     this.log = new LogStore(sql, this.texts);
     this.tree = new ContextTree(sql, this.texts);
     this.variables = new Variables(sql);
+    this.deliveries = new Deliveries(sql);
     this.#checkpoints = new Checkpoints(sql, this.texts);
   }
 

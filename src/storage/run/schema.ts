@@ -1,7 +1,8 @@
 import type { Schema } from "../migrations.ts";
 
 /**
- * Tables of a RunScheduler. Rows written are the platform's dearest unit: no secondary index, no generated key.
+ * Tables of a RunScheduler. Rows written are the platform's dearest unit: no generated key, no secondary index but one,
+ * over rows that are rare.
  *
  * log        one row a command (or a part of one): its events, and their bodies (texts) in a column of their own, so that
  *            following the log never reads a result
@@ -13,6 +14,8 @@ import type { Schema } from "../migrations.ts";
  * call_renewals  the same, of calls of remote tools
  * variables  names that are taken, in the order of their first use (`seq`: the event that tells of it)
  * facts      checkpoints of the variables that block: a row each, or NULL when it lies in `chunks`
+ * deliveries messages to the run's webhook that were tried, by the event that each tells of; the index has those that wait for
+ *            another try, so one that is taken at once is one row
  * meta       the checkpoint's header, the schema's version, the local runtime's identity
  */
 export const runSchema: Schema = {
@@ -39,6 +42,13 @@ export const runSchema: Schema = {
     `,
     `
       CREATE TABLE IF NOT EXISTS call_renewals(call INTEGER PRIMARY KEY, fence INTEGER NOT NULL, expires_at INTEGER NOT NULL);
+    `,
+    `
+      CREATE TABLE IF NOT EXISTS deliveries(
+        seq INTEGER PRIMARY KEY, type TEXT NOT NULL, state TEXT NOT NULL, tries INTEGER NOT NULL, attempts TEXT NOT NULL,
+        since INTEGER NOT NULL, failures INTEGER NOT NULL, next_at INTEGER
+      );
+      CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries(next_at) WHERE next_at IS NOT NULL;
     `,
   ],
 };

@@ -1,5 +1,6 @@
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
+import { toResponseInputItems } from "openai/lib/responses/ResponseInputItems";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { callModel } from "../../../src/agent/models/index.ts";
 import { compact } from "../../../src/context/compaction.ts";
@@ -273,6 +274,79 @@ describe("the vendors' own SDKs", () => {
     expect(streamed.choices[0]?.finish_reason).toBe("tool_calls");
     const plain = await openai().chat.completions.create({ ...params, stream: true });
     for await (const chunk of plain) expect(chunk.usage).toBeUndefined();
+  });
+
+  test("OpenAI's Responses API, streamed and not", async () => {
+    const params = { model: "gpt-x", instructions: "Be kind.", input: [{ role: "user" as const, content: script }] };
+    const deltas: string[] = [];
+    const stream = openai()
+      .responses.stream(params)
+      .on("response.output_text.delta", ({ delta }) => deltas.push(delta));
+    const streamed = await stream.finalResponse();
+    const whole = await openai().responses.create(params);
+    expect(whole.output).toMatchObject([
+      { type: "message", role: "assistant", content: [{ type: "output_text", text: "Grüße 🧵 to all" }] },
+      {
+        type: "function_call",
+        call_id: expect.stringMatching(/^call_sim_/),
+        name: "add",
+        arguments: '{"a":[1,2.5],"b c":null}',
+      },
+    ]);
+    expect(streamed.output).toMatchObject(whole.output);
+    expect([whole.output_text, deltas.join("")]).toEqual(["Grüße 🧵 to all", "Grüße 🧵 to all"]);
+    expect(deltas.length).toBeGreaterThan(1);
+    expect(whole).toMatchObject({ id: streamed.id, object: "response", status: "completed", model: "gpt-x" });
+    expect(streamed.usage).toEqual(whole.usage);
+    expect(whole.usage?.total_tokens).toBe(whole.usage!.input_tokens + whole.usage!.output_tokens);
+    // It is the same turn of the same script, whichever way it is asked for.
+    const messages = [
+      { role: "system" as const, content: "Be kind." },
+      { role: "user" as const, content: script },
+    ];
+    const completion = await openai().chat.completions.create({ model: "gpt-x", messages });
+    expect(completion.usage?.prompt_tokens).toBe(whole.usage?.input_tokens);
+  });
+
+  test("a conversation of the Responses API goes on from its own output", async () => {
+    const turns = [{ text: "Hm.", calls: [{ tool: "a" }, { tool: "b" }] }, { text: "{{1.0}} and {{1.1}}" }];
+    const input: OpenAI.Responses.ResponseInputItem[] = [
+      { role: "developer", content: [{ type: "input_text", text: "x" }] },
+      { role: "user", content: sim({ turns }) },
+    ];
+    const { output } = await openai().responses.create({ model: "m", input });
+    input.push(...toResponseInputItems(output));
+    for (const item of output.toReversed())
+      if (item.type === "function_call")
+        input.push({ type: "function_call_output", call_id: item.call_id, output: item.name });
+    expect((await openai().responses.create({ model: "m", input })).output_text).toBe("a and b");
+    expect((await openai().responses.create({ model: "m", input: sim({ turns: [{ text: "hi" }] }) })).output_text).toBe(
+      "hi",
+    );
+  });
+
+  test.each([
+    [{ messages: [{ role: "user", content: "x" }] }, /^400 messages: the Responses API takes input/],
+    [{ input: [] }, /^400 input: a text or a list/],
+    [{ input: "x", previous_response_id: "resp_1" }, /^400 previous_response_id: .* whole input/],
+    [{ input: "x", tools: [{ type: "function", function: { name: "f" } }] }, /^400 tools\[0\]\.name/],
+    [{ input: [{ role: "tool", content: "x" }] }, /^400 input\[0\]\.role/],
+    [{ input: [{ role: "user", content: [{ type: "text", text: "x" }] }] }, /^400 input\[0\]\.content\[0\]\.type/],
+    [{ input: [{ type: "web_search_call" }] }, /^400 input\[0\]\.type/],
+    [{ input: [{ type: "function_call", name: "f", arguments: "{}" }] }, /^400 input\[0\]: a function_call has/],
+    [{ input: [{ type: "function_call_output", output: "x" }] }, /^400 input\[0\]: a function_call_output has/],
+    [{ input: [{ type: "function_call_output", call_id: "c", output: "x" }] }, /^400 messages\[0\]: no call c/],
+    [
+      {
+        input: [
+          { type: "function_call", call_id: "c", name: "f", arguments: "{}" },
+          { role: "user", content: "x" },
+        ],
+      },
+      /call c is not followed/,
+    ],
+  ])("the Responses API refuses %j", async (body, message) => {
+    await expect(openai().responses.create({ model: "m", ...body } as never)).rejects.toThrow(message);
   });
 
   test("models are listed, to both", async () => {

@@ -14,6 +14,7 @@ import { type LoggedEvent, unpackEvents } from "../../../src/storage/run/event-c
 import { LogStore } from "../../../src/storage/run/log-store.ts";
 import { RunStore } from "../../../src/storage/run/run-store.ts";
 import { Texts } from "../../../src/storage/run/texts.ts";
+import { webhookTypeOf } from "../../../src/webhooks/types.ts";
 import { checkState, expectSame } from "../../scheduler/check.ts";
 import { newState } from "../../scheduler/run.ts";
 import { History } from "../history.ts";
@@ -44,6 +45,8 @@ export class RunWatch {
   /** As its findings have it. */
   deadSeatsTold = 0;
   readonly types: string[] = [];
+  /** Events of which a webhook of all types tells, by their numbers. */
+  readonly toTell: number[] = [];
   quotaPauses = 0;
   /** What was spent and reserved when the budget changed last. */
   #promised = 0;
@@ -85,6 +88,7 @@ export class RunWatch {
     this.#variables.add({ seq, event, causes, body });
     this.uses.add(this.state, seq, at, { ...event, ...(causes.length > 0 && { causes }) });
     this.types.push(event.type);
+    if (webhookTypeOf(event)) this.toTell.push(seq);
     if (event.type === "run_paused" && event.quota) this.quotaPauses++;
     if (event.type === "finding" && event.kind === "dead_letter")
       this.deadSeatsTold += Number.parseInt(event.message, 10);

@@ -62,6 +62,7 @@ const hard = [
   "future_settled",
   "finding",
   "group_decided",
+  "webhook_set",
   "task_fell_back",
 ];
 
@@ -101,6 +102,7 @@ describe("the whole system in a world of faults", () => {
         "deploy",
         "doubleAlarm",
         "doubleMessage",
+        "endpoint",
         "index",
         "lateAlarm",
         "lateMessage",

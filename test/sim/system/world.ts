@@ -20,10 +20,13 @@ import { RunScheduler } from "../../../src/objects/run-scheduler.ts";
 import { SharedVariable } from "../../../src/objects/shared-variable.ts";
 import { sweepRuns } from "../../../src/objects/sweep/sweep.ts";
 import { TenantGate } from "../../../src/objects/tenant-gate.ts";
+import { pushWebhook } from "../../../src/webhook-push/push.ts";
+import { webhookWildcards } from "../../../src/webhooks/types.ts";
 import { Random } from "../random.ts";
 import { RuleWorld } from "../rule-worlds.ts";
 import { idemOf, persist } from "./calls.ts";
 import { Client, Follower, type RunPlan } from "./client.ts";
+import { FakeEndpoint } from "./fake-endpoint.ts";
 import { FakeModel } from "./fake-model.ts";
 import { Ledger, tokensIn } from "./ledger.ts";
 import { Cloud } from "./platform/cloud.ts";
@@ -62,6 +65,7 @@ export class World {
   readonly #ledger = new Ledger();
   readonly #cloud: Cloud;
   readonly #model: FakeModel;
+  readonly #endpoint: FakeEndpoint;
   readonly #watches = new Map<string, RunWatch>();
   readonly #plans: RunPlan[] = [];
   readonly #clients: Client[] = [];
@@ -98,6 +102,7 @@ export class World {
     // In a sixth the tenant's day has fewer tokens than its runs want.
     if (seed % 6 === 5) this.#setQuotas(JSON.stringify({ tokens_per_day: 5000 * (1 + (seed % 5)) }));
     this.#model = new FakeModel(this.#random, this.#ledger, this.#faults);
+    this.#endpoint = new FakeEndpoint(this.#random, this.#faults);
   }
 
   /** Differs when anything that happened does. */
@@ -182,14 +187,17 @@ export class World {
       host.onEnd = () => this.#guarded(() => watch.check());
     };
     const env = { ANTHROPIC_API_KEY: "none" };
-    this.#cloud.queues.serve = (ticket, isolate) =>
-      serveSeat(
+    this.#cloud.queues.serve = (ticket, isolate) => {
+      const scheduler = () => runStub(this.#cloud.env, ticket.tenant, ticket.run);
+      if (ticket.webhook) return pushWebhook(ticket, scheduler, (_url, message) => this.#endpoint.take(message));
+      return serveSeat(
         ticket,
-        () => runStub(this.#cloud.env, ticket.tenant, ticket.run),
+        scheduler,
         env,
         (work, ports) => runAttempt(work, { ...ports, callModel: this.#model.callOf(ticket.run) }),
         isolate.cache,
       );
+    };
     this.#cloud.queues.bury = (batch) => takeDeadLetters(batch, this.#cloud.env);
     for (let i = random.int(1, 2); i > 0; i--) this.#plans.push(this.#newPlan());
     for (const plan of this.#plans) {
@@ -231,6 +239,8 @@ export class World {
       tools: [probeTool],
       ...(random.chance(0.4) && { rules: { rules: new RuleWorld(random, false).some(), text: "" } }),
       ...(random.chance(0.25) && { root }),
+      // A third of the worlds.
+      ...(this.#seed % 3 === 1 && { webhook: { url: "https://hooks.example/", events: [...webhookWildcards] } }),
     };
     return { input, known: [], isCreated: false, isToGo: random.chance(0.15) };
   }
@@ -368,6 +378,13 @@ export class World {
         .catch((error) => this.#fail(error));
     }
     if (!(await this.#until(healMs, () => ended.size === plans.length))) throw new Error("[liveness] no run's end");
+    // A message that failed just before faults stopped has its next try within the pauses of so few.
+    const told = () => plans.every(({ input }) => !input.webhook || this.#untold(input.run).length === 0);
+    if (!(await this.#until(healMs, told))) throw new Error("[liveness] a webhook was not told of everything");
+  }
+
+  #untold(run: string): number[] {
+    return this.#endpoint.missing(run, this.#watches.get(`${tenant}/${run}`)!.toTell);
   }
 
   /** Nothing happens in the run: the index says what it does. */
@@ -439,7 +456,10 @@ export class World {
       const dead = this.#cloud.queues.dead.get(input.run)?.size ?? 0;
       if (told > dead) throw new Error(`[Y1] ${told} dead seats were told of, and there were ${dead}`);
     }
-    for (const { input, isToGo } of this.#plans) if (isToGo) this.#checkGone(input.run);
+    for (const { input, isToGo } of this.#plans) {
+      if (isToGo) this.#checkGone(input.run);
+      else if (input.webhook) this.#endpoint.check(input.run, this.#watches.get(`${tenant}/${input.run}`)!.toTell);
+    }
     for (const { input } of this.#plans) this.#checkMetered(input.run);
   }
 

@@ -31,6 +31,8 @@ const most = {
   brokenBatch: 0.3,
   /** Of a model call: one of its faults. */
   provider: 0.25,
+  /** Of a message to a webhook: it is not taken, or nobody hears that it was. */
+  endpoint: 0.3,
   /** Of a worker's pause: it is longer than its lease. */
   zombie: 0.15,
   /** Of a visit of the cron sweep: it does not come. */

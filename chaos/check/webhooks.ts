@@ -1,0 +1,57 @@
+/** What the endpoint of a run's webhook was sent, against the log: every event of which it tells, and no other. */
+
+import type { EventView } from "../../src/client/index.ts";
+import type { FoundRun, World } from "../history.ts";
+import type { Broken } from "./violation.ts";
+
+export function webhookRules(world: World, run: string, found: FoundRun): Broken[] {
+  const broken: Broken[] = [];
+  const texts = new Map<string, string>();
+  const told = new Set<number>();
+  for (const { run: of, id, seq, type, text } of world.received) {
+    if (of !== run) continue;
+    told.add(seq);
+    const there = found.events[seq - 1];
+    if (!there || typeTold(there) !== type)
+      broken.push({ sort: "wrong", rule: "a webhook tells what is in the log", about: id, told: type, found: there });
+    if ((texts.get(id) ?? text) !== text)
+      broken.push({
+        ...{ sort: "wrong", rule: "a message is the same at every attempt", about: id },
+        ...{ told: texts.get(id), found: text },
+      });
+    texts.set(id, text);
+  }
+  // Runs of before there was an endpoint have told nothing at all.
+  if (world.received.length === 0) return broken;
+  for (const event of found.events)
+    if (typeTold(event) !== undefined && !told.has(event.seq))
+      broken.push({
+        sort: "lost",
+        rule: "a webhook is told of each event",
+        about: event.type,
+        told: event,
+        found: null,
+      });
+  return broken;
+}
+
+/** By the documentation's table, and not by the code that sends. */
+export function typeTold({ type, status, state }: EventView): string | undefined {
+  switch (type) {
+    case "task_ended":
+      return `task.${state}`;
+    case "run_ended":
+      return `run.${status}`;
+    case "finding":
+      return "run.finding";
+    case "run_paused":
+    case "run_resumed":
+    case "run_reopened":
+    case "task_created":
+    case "task_started":
+    case "task_retried":
+      return type.replace("_", ".");
+    default:
+      return undefined;
+  }
+}
