@@ -77,8 +77,11 @@ function budgetsOf(state: RunState, task: Task, now: number, call: UsageDelta | 
     { of: "turns", used: task.turns, limit: task.maxTurns, newest: call ? 1 : 0 },
     { of: "time", used: task.clockAt > 0 ? now - task.clockAt : 0, limit: task.timeoutMs, newest: 0 },
   ];
-  for (const one of capping(state, task))
-    all.push({ of: "max_tokens", used: one.treeTokens, limit: one.maxTokens, newest: tokens });
+  // Of those above it with the same limit the one that has the least left is the one to tell of: a note knows them by the limit.
+  const shared = new Map<number, number>();
+  for (const { maxTokens, treeTokens } of capping(state, task))
+    shared.set(maxTokens, Math.max(shared.get(maxTokens) ?? 0, treeTokens));
+  for (const [limit, used] of shared) all.push({ of: "max_tokens", used, limit, newest: tokens });
   return all.filter(({ limit }) => limit > 0);
 }
 

@@ -162,6 +162,17 @@ describe("a hosted task", () => {
     );
   });
 
+  test("[BN1] of two tasks above it with the same limit it is told once, of the one that has less left", () => {
+    const run = new Run();
+    const [p] = run.post({ max_tokens: 1000 });
+    const [child] = run.make(run.start(p!), { max_tokens: 1000 });
+    run.start(child!);
+    turns(run, p!, [100, 50]);
+    turns(run, child!, [400, 300]);
+    expect(told(run, child!)).toEqual(["max_tokens 80"]);
+    expect(texts(run)).toEqual([expect.stringContaining("450 of 1,000 tokens are left")]);
+  });
+
   test("[BN2] a note keeps it from no end, takes no room of messages, and is not unread", () => {
     const run = new Run({ tokens: 1000 });
     const task = run.start(run.post({})[0]!);
