@@ -3,17 +3,18 @@
 
 import { resolve } from "node:path";
 import { startDev } from "./lib/dev-server.mjs";
+import { whenStarterEnds } from "./lib/parent.mjs";
 import { StopError } from "./lib/stop-error.mjs";
 import { projectRoot } from "./lib/wrangler.mjs";
 
 const stopping = new AbortController();
 let server;
-for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.on(name, () => {
-    stopping.abort();
-    server?.stop();
-  });
-}
+const stop = () => {
+  stopping.abort();
+  server?.stop();
+};
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, stop);
+whenStarterEnds("dev", projectRoot, stop);
 
 try {
   const port = portOf(process.env.PORT);

@@ -30,6 +30,8 @@ export const inboxMessagesMax = 64;
 export const inboxBytesMax = 2 * MiB;
 /** What part of a budget is used when its task is told of it: once to wrap up, and once to hand in. */
 export const budgetNotePercents = [80, 95] as const;
+/** Before fewer calls as large as its newest are left it is told too: one to wrap up in, and one to hand in. */
+export const budgetNoteCalls = 2;
 /** Budgets that a task is remembered to have been told of: some of each kind, for those that were changed. */
 export const budgetsNotedMax = 32;
 /** Longest long poll of `/wait` and of a blocking tool call: below the shortest proxy timeout in common use (100 s). */

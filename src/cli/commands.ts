@@ -11,6 +11,7 @@ import { contextCommand } from "./look/context.ts";
 import { criticalPathCommand } from "./look/critical-path.ts";
 import { findingsCommand } from "./look/findings.ts";
 import { logsCommand } from "./look/logs.ts";
+import { quotasCommand } from "./look/quotas.ts";
 import { runsCommand } from "./look/runs.ts";
 import { showCommand } from "./look/show.ts";
 import { traceCommand } from "./look/trace.ts";
@@ -51,6 +52,7 @@ export const commands: readonly Command[] = [
   traceCommand,
   compareCommand,
   usageCommand,
+  quotasCommand,
   waitCommand,
   pauseCommand,
   resumeCommand,

@@ -12,8 +12,11 @@ export function serverUrl(env: NodeJS.ProcessEnv = process.env): string {
   } catch {
     throw new UsageError(`HEDDLE_URL is "${text}", which is not an address. Example: HEDDLE_URL=http://127.0.0.1:8787`);
   }
-  if (url.protocol === "http:" || url.protocol === "https:") return text;
-  throw new UsageError(`HEDDLE_URL is "${text}"; it must begin with http:// or https://.`);
+  if (url.protocol !== "http:" && url.protocol !== "https:")
+    throw new UsageError(`HEDDLE_URL is "${text}"; it must begin with http:// or https://.`);
+  // Without the address itself: what stands in it there is secret.
+  if (url.username === "" && url.password === "") return text;
+  throw new UsageError("HEDDLE_URL has a name or password in it, which can't be sent: give the key as HEDDLE_API_KEY.");
 }
 
 /** A client of a server that answers. @throws HeddleUnreachable after `cliReachMs`, HeddleProblem while it is not ready */

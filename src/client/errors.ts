@@ -1,6 +1,7 @@
 /** What a call can throw: a problem that the server answered with, or that it could not be reached. */
 
 import type { ProblemCode } from "../errors/codes.ts";
+import { reasonOf } from "./no-answer.ts";
 
 export type { ProblemCode };
 
@@ -72,11 +73,3 @@ export const isProblem = <Code extends ProblemCode | (string & {})>(
   code?: Code,
 ): error is HeddleProblem & { readonly code: Code } =>
   error instanceof HeddleProblem && (code === undefined || error.code === code);
-
-/** `fetch failed` alone helps nobody: the reason is in its cause, or in the parts of that. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const parts = error instanceof AggregateError ? error.errors : [];
-  const inner = parts[0] ?? error.cause;
-  return inner instanceof Error ? reasonOf(inner) : error.message || error.name;
-}

@@ -5,18 +5,22 @@
  *     Idempotency-Key that stays the same over the repeats.
  * T2  A repeat happens after no answer, or after an answer that says it is temporary: never before its `retry-after`, and then
  *     after a backoff with chance in it, since others were refused at the same moment.
- * T3  An abort ends the call and its waits at once; its reason is what is thrown.
+ * T3  What no repeat mends ends at once: an address or a key that can't be used, before anything is sent; a host that there is not, or
+ *     that is not trusted, as long as the server has never answered. Once it has, that is a network that is away for a moment.
+ * T4  An abort ends the call and its waits at once; its reason is what is thrown.
  */
 
 import { clientAttemptMs, clientBackoffMsMax, clientBackoffMsMin, clientRetryMs } from "../limits.ts";
+import { checkAddress, checkKey } from "./address.ts";
 import { HeddleProblem, HeddleUnreachable } from "./errors.ts";
+import { isLasting } from "./no-answer.ts";
 import { randomKey } from "./random-key.ts";
 import { sleep } from "./sleep.ts";
 import { platformSocket, type Socket } from "./socket.ts";
 
 /** Where Heddle is, and how it is called. */
 export interface TransportOptions {
-  /** Where Heddle is, e.g. `http://127.0.0.1:8787`. */
+  /** Where Heddle is, e.g. `http://127.0.0.1:8787`. In a page, its own origin may be left out. */
   readonly url: string;
   /** `hdl_…`; calls on a lease need none. */
   readonly key?: string;
@@ -58,14 +62,22 @@ export class Transport {
   readonly #fetch: typeof fetch;
   /** Whether a run is followed through a WebSocket where nobody says how. */
   readonly prefersSockets: boolean;
+  #hasAnswered = false;
 
+  /** @throws TypeError for an address or a key that nothing can be sent with */
   constructor(options: TransportOptions) {
+    checkAddress(options.url);
+    if (options.key !== undefined) checkKey(options.key);
     this.url = options.url.replace(/\/+$/, "");
     this.#key = options.key;
     this.retryMs = options.retryMs ?? clientRetryMs;
     // Not as a method of this: browsers and Workers refuse their fetch with any other `this` than the global one.
     const given = options.fetch;
-    this.#fetch = (input, init) => (given ?? fetch)(input, init);
+    this.#fetch = async (input, init) => {
+      const response = await (given ?? fetch)(input, init);
+      this.#hasAnswered = true;
+      return response;
+    };
     // Whoever brings a fetch of their own goes another way than the platform's sockets would.
     this.prefersSockets = options.fetch === undefined && platformSocket() !== undefined;
   }
@@ -116,7 +128,8 @@ export class Transport {
       } finally {
         limit.clear();
       }
-      if (failure instanceof HeddleProblem && !failure.retryable) throw failure;
+      if (failure instanceof HeddleProblem ? !failure.retryable : !this.#hasAnswered && isLasting(failure.cause))
+        throw failure;
       const pauseMs = (retryAfterMs(failure) ?? 0) + backoffMs * (0.5 + Math.random() / 2);
       if (Date.now() + pauseMs > giveUpAt) throw failure;
       await sleep(pauseMs, call.signal);
@@ -133,7 +146,8 @@ export class Transport {
     }
     const url = this.#url(call.path, call.query);
     const body = call.lines ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
-    return { url, init: { method: call.method, headers, ...(body !== undefined && { body }) } };
+    // Made here, so that a header which can't be sent is thrown at once, and not taken for a server that is away.
+    return { url, init: { method: call.method, headers: new Headers(headers), ...(body !== undefined && { body }) } };
   }
 
   #url(path: string, values: Call["query"] = {}): string {

@@ -38,6 +38,11 @@ export const problems = {
     title: "The key lacks a scope for this",
     hint: "Use a key with the scope that `detail` names.",
   },
+  foreign_origin: {
+    status: 403,
+    title: "The request was sent under another host name, or by a page of one",
+    hint: "Call the server by its own name, and from no page of another site: from a program, or by way of your own server. No key or scope changes this.",
+  },
   not_found: {
     status: 404,
     title: "There is no such thing here",

@@ -33,7 +33,10 @@ export const onlyHosts =
     const names = [hostOf(c.req.url), ...(origin === undefined ? [] : [hostOf(origin)])];
     if (names.every((name) => name !== undefined && hosts.includes(name))) return next();
     return problemResponse(
-      new Fault("forbidden", `this server answers to ${hosts.join(", ")} only, not to other host names or their pages`),
+      new Fault(
+        "foreign_origin",
+        `this server answers to ${hosts.join(", ")} only, not to other host names or their pages`,
+      ),
     );
   };
 

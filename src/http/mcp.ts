@@ -96,12 +96,12 @@ const asking: ReadonlySet<unknown> = new Set([
 ]);
 const standsForRequest = (method: unknown): boolean => asking.has(method);
 
-/** An entry that names its hosts has looked at the origin already (headers.ts). @throws Fault forbidden */
+/** An entry that names its hosts has looked at the origin already (headers.ts). @throws Fault foreign_origin */
 function requireOwnPage({ request, url, options }: Exchange): void {
   const origin = request.headers.get("origin");
   if (origin === null || options.hosts) return;
   if (URL.canParse(origin) && new URL(origin).hostname === url.hostname) return;
-  throw new Fault("forbidden", "pages of other origins can't speak to this server");
+  throw new Fault("foreign_origin", "pages of other origins can't speak to this server");
 }
 
 async function askRoute(

@@ -6,14 +6,17 @@
  *
  * BN1. Of each budget and limit, a task is told once for each of `budgetNotePercents` in a generation; a larger budget is another one.
  * BN2. A note is no message: it keeps nobody from ending, and is not named as unread.
+ * BN3. The first of them comes early where less is left than `budgetNoteCalls` calls as large as the newest: a few large calls would use
+ *      a budget up before any threshold is passed. The newest call is mostly the largest, since contexts grow; where one was cut it is
+ *      the better guess.
  * Only hosted tasks are told: what pull workers use is not held to budgets.
  */
 
-import { budgetNotePercents } from "../limits.ts";
+import { budgetNoteCalls, budgetNotePercents } from "../limits.ts";
 import { countText, moneyText } from "../rules/values.ts";
 import { capping } from "./apply-usage.ts";
 import { spentTokens } from "./budget.ts";
-import type { BudgetNote, BudgetOf } from "./events.ts";
+import type { BudgetNote, BudgetOf, UsageDelta } from "./events.ts";
 import { isRunEnded, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { hostedPool, isWorking, type Task } from "./task.ts";
@@ -22,13 +25,15 @@ interface Budget {
   readonly of: BudgetOf;
   readonly used: number;
   readonly limit: number;
+  /** Of `used`, what its newest call took; 0 where that is not known. */
+  readonly newest: number;
 }
 
-/** Tells the task what it has not been told. Call before an attempt begins, and when a logged turn does not end it. */
+/** Tells the task what it has not been told. Call before an attempt begins, and in the step whose turn does not end it, behind that. */
 export function noteBudgets(step: Step, task: Task): void {
   const { state, now } = step;
   if (task.pool !== hostedPool || !isWorking(task) || isRunEnded(state)) return;
-  const due = budgetsOf(state, task, now).flatMap((budget) => {
+  const due = budgetsOf(state, task, now, newestCall(step, task)).flatMap((budget) => {
     const percent = passed(budget);
     return percent === undefined || isTold(task, budget, percent) ? [] : [{ budget, percent }];
   });
@@ -47,21 +52,36 @@ export function noteBudgets(step: Step, task: Task): void {
 const isTold = ({ noted }: Task, { of, limit }: Budget, percent: number): boolean =>
   noted.some((one) => one.of === of && one.limit === limit && one.percent >= percent);
 
-/** The highest threshold that is passed. */
-const passed = ({ used, limit }: Budget): number | undefined =>
-  budgetNotePercents.findLast((percent) => used * 100 >= percent * limit);
+/** The highest threshold that is passed, or the first where the next two calls could pass the end. */
+const passed = ({ used, limit, newest }: Budget): number | undefined =>
+  budgetNotePercents.findLast((percent) => used * 100 >= percent * limit) ??
+  (newest > 0 && limit - used < budgetNoteCalls * newest ? budgetNotePercents[0] : undefined);
 
-function budgetsOf(state: RunState, task: Task, now: number): Budget[] {
+/** What the turn that this step has logged took. */
+function newestCall({ decided }: Step, task: Task): UsageDelta | undefined {
+  for (const { event } of decided) if (event.type === "turn" && event.task === task.n) return event.usage;
+  return undefined;
+}
+
+function budgetsOf(state: RunState, task: Task, now: number, call: UsageDelta | undefined): Budget[] {
   const { header, book } = state;
-  const { tokens, nanos = 0 } = header.limits;
+  const limits = header.limits;
+  const tokens = call ? call.in + call.out : 0;
   const all: Budget[] = [
-    { of: "tokens", used: spentTokens(state), limit: tokens },
-    { of: "usd", used: header.nanos ?? 0, limit: nanos },
-    { of: "task_tokens", used: task.inputTokens + task.outputTokens, limit: book?.taskTokens ?? 0 },
-    { of: "turns", used: task.turns, limit: task.maxTurns },
-    { of: "time", used: task.clockAt > 0 ? now - task.clockAt : 0, limit: task.timeoutMs },
+    { of: "tokens", used: spentTokens(state), limit: limits.tokens, newest: tokens },
+    { of: "usd", used: header.nanos ?? 0, limit: limits.nanos ?? 0, newest: call?.nanos ?? 0 },
+    {
+      ...{ of: "task_tokens", used: task.inputTokens + task.outputTokens, limit: book?.taskTokens ?? 0 },
+      newest: tokens,
+    },
+    { of: "turns", used: task.turns, limit: task.maxTurns, newest: call ? 1 : 0 },
+    { of: "time", used: task.clockAt > 0 ? now - task.clockAt : 0, limit: task.timeoutMs, newest: 0 },
   ];
-  for (const one of capping(state, task)) all.push({ of: "max_tokens", used: one.treeTokens, limit: one.maxTokens });
+  // Of those above it with the same limit the one that has the least left is the one to tell of: a note knows them by the limit.
+  const shared = new Map<number, number>();
+  for (const { maxTokens, treeTokens } of capping(state, task))
+    shared.set(maxTokens, Math.max(shared.get(maxTokens) ?? 0, treeTokens));
+  for (const [limit, used] of shared) all.push({ of: "max_tokens", used, limit, newest: tokens });
   return all.filter(({ limit }) => limit > 0);
 }
 

@@ -96,6 +96,9 @@ describe("heddle", () => {
     const bad = await heddle(["watch", "r"], { env: { HEDDLE_URL: "localhost:8787" } });
     expect(bad.stderr).toMatch(/HEDDLE_URL is "localhost:8787"/);
     expect(bad.status).toBe(2);
+    const secret = await heddle(["runs"], { env: { HEDDLE_URL: "http://me:s3cret@127.0.0.1" } });
+    expect(secret).toMatchObject({ status: 2, stderr: expect.stringContaining("HEDDLE_API_KEY") });
+    expect(secret.stderr).not.toContain("s3cret");
   });
 
   it("has status 3 for a server that it can't reach", async () => {

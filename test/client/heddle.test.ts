@@ -103,6 +103,118 @@ describe("errors", () => {
     expect(error.message).toMatch(/can't be reached: (?!fetch failed)./);
   });
 
+  it.each([
+    ["localhost:8787", 'url is "localhost:8787"; it must begin with http:// or https://.'],
+    ["heddle", 'url is "heddle", which is no address. Example: "http://127.0.0.1:8787"'],
+    ["", 'url is "", which is no address.'],
+    ["ftp://127.0.0.1", "must begin with http:// or https://"],
+  ])("say at once that %j is no address", (url, message) => {
+    expect(() => new Heddle({ url })).toThrow(TypeError);
+    expect(() => new Heddle({ url })).toThrow(message);
+  });
+
+  it("take an address without a host in a page, which has one", async () => {
+    vi.stubGlobal("location", { href: `${server.url}/dashboard` });
+    try {
+      const asked: unknown[] = [];
+      const own: typeof fetch = async (url) => {
+        asked.push(url);
+        return Response.json({ id: "r" });
+      };
+      await new Heddle({ url: "/api", fetch: own }).run("r");
+      expect(asked).toEqual(["/api/v1/runs/r"]);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
+  it.each([
+    { url: "http://me:s3cret@127.0.0.1" },
+    { url: "http://127.0.0.1", key: "hdl_s3cret\nx" },
+    { url: "http://127.0.0.1", key: "hdl_s3cret…" },
+  ])("say at once that nothing can be sent with %o, and don't repeat what is secret", (options) => {
+    expect(() => new Heddle(options)).toThrow(TypeError);
+    expect(() => new Heddle(options)).not.toThrow("s3cret");
+  });
+
+  it("are thrown at once for an Idempotency-Key that no header can carry, and nothing is sent", async () => {
+    await expect(client.createRun({}, { idempotencyKey: "a\nb" })).rejects.toThrow(TypeError);
+    expect(server.calls).toEqual([]);
+  });
+
+  describe("without an answer", () => {
+    /** What Node's fetch throws, `count` times; then the server is asked. */
+    const failing = (code: string, count: number) => {
+      let calls = 0;
+      const own: typeof fetch = (url, init) => {
+        if (++calls > count) return fetch(url, init);
+        return Promise.reject(
+          new TypeError("fetch failed", { cause: Object.assign(new Error(`it was ${code}`), { code }) }),
+        );
+      };
+      return { client: new Heddle({ url: server.url, key: "hdl_k", fetch: own }), calls: () => calls };
+    };
+
+    it.each([
+      ["ENOTFOUND", "there is no host of that name (ENOTFOUND)"],
+      ["SELF_SIGNED_CERT_IN_CHAIN", "its certificate is not trusted"],
+      ["DEPTH_ZERO_SELF_SIGNED_CERT", "its certificate is not trusted"],
+      ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "its certificate is not trusted"],
+      ["CERT_HAS_EXPIRED", "its certificate is not trusted"],
+      ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is not trusted"],
+      ["ERR_SSL_WRONG_VERSION_NUMBER", "does not speak TLS"],
+    ])("end at once for %s", async (code, message) => {
+      const { client, calls } = failing(code, Number.POSITIVE_INFINITY);
+      const error = await client.run("r").catch((caught: unknown) => caught);
+      expect(error).toBeInstanceOf(HeddleUnreachable);
+      expect((error as Error).message).toContain(message);
+      expect(calls()).toBe(1);
+    });
+
+    it.each(["ECONNREFUSED", "ECONNRESET", "UND_ERR_SOCKET", "EAI_AGAIN", "ETIMEDOUT"])(
+      "repeat after %s",
+      async (code) => {
+        answering(ok);
+        const { client, calls } = failing(code, 2);
+        expect(await client.run("r")).toEqual({ id: "run_1" });
+        expect(calls()).toBe(3);
+      },
+    );
+
+    it("repeat where the platform does not say why", async () => {
+      answering(ok);
+      let calls = 0;
+      const own: typeof fetch = (url, init) =>
+        ++calls === 1 ? Promise.reject(new TypeError("Failed to fetch")) : fetch(url, init);
+      expect(await new Heddle({ url: server.url, fetch: own }).run("r")).toEqual({ id: "run_1" });
+      expect(calls).toBe(2);
+    });
+
+    it("repeat where the host was known before: that is the network", async () => {
+      answering(ok);
+      let isAway = false;
+      let calls = 0;
+      const own: typeof fetch = (url, init) => {
+        calls++;
+        if (!isAway) return fetch(url, init);
+        isAway = false;
+        return Promise.reject(
+          new TypeError("fetch failed", { cause: Object.assign(new Error(), { code: "ENOTFOUND" }) }),
+        );
+      };
+      const client = new Heddle({ url: server.url, fetch: own });
+      await client.run("r");
+      isAway = true;
+      expect(await client.run("r")).toEqual({ id: "run_1" });
+      expect(calls).toBe(3);
+    });
+
+    it("end at once for a port that no fetch goes to", async () => {
+      const error = await new Heddle({ url: "http://127.0.0.1:22" }).run("r").catch((caught: unknown) => caught);
+      expect((error as Error).message).toBe("http://127.0.0.1:22 can't be reached: no fetch goes to this port");
+    });
+  });
+
   it("say so when something else than Heddle answers", async () => {
     answering({ status: 200, body: "<html>hello</html>" });
     const error = await client.run("r", { retryMs: 0 }).catch((caught) => caught);

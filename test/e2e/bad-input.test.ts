@@ -473,7 +473,7 @@ describe("a problem", () => {
       headers: { authorization: "Bearer hdl_local", "content-type": "application/json", origin: "http://evil.test" },
       body: "{}",
     });
-    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([403, "forbidden"]);
+    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([403, "foreign_origin"]);
     expect(await seen()).toEqual(before);
   });
 

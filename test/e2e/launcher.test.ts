@@ -1,11 +1,14 @@
 /** The launcher of the local server: what a hot reload does to a run, and how it stops. */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startDev } from "../../scripts/lib/dev-server.mjs";
-import { isSame } from "../../scripts/lib/processes.mjs";
+import { freePort } from "../../scripts/lib/ports.mjs";
+import { type Identity, isSame } from "../../scripts/lib/processes.mjs";
 import { Heddle } from "../../src/client/index.ts";
 import { leaseMs } from "../../src/limits.ts";
 import { until } from "./lib/log.ts";
@@ -75,5 +78,41 @@ it("Ctrl-C ends a busy server within two seconds, and nothing of it is left", as
     expect(await waiting).toBe("cut off");
   } finally {
     await server.stop();
+  }
+});
+
+it("`npm run dev` goes on when the terminal that put it into the background is left, and ends with a npm that was ended", async () => {
+  const port = await freePort();
+  const state = join(folder, "state");
+  const log = join(folder, "npm.log");
+  const terminal = spawn("sh", ["-c", `npm run dev > "${log}" 2>&1 & echo $!`], {
+    cwd: projectRoot,
+    env: { ...process.env, PORT: String(port), HEDDLE_STATE: state },
+    // In a group of its own, as npm is where somebody uses it.
+    detached: true,
+  });
+  let said = "";
+  terminal.stdout.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  await once(terminal, "close");
+  const npm = Number(said);
+  try {
+    const isReady = async () => existsSync(log) && readFileSync(log, "utf8").includes("Heddle is ready");
+    await until("it is ready, though nobody is at the terminal", 120_000, isReady);
+    const { owner, members } = JSON.parse(readFileSync(join(state, "server.json"), "utf8")) as {
+      owner: Identity;
+      members: Identity[];
+    };
+    expect(members.length).toBeGreaterThan(2);
+    process.kill(npm, "SIGTERM");
+    await until("nothing of it is left", 30_000, async () => ![owner, ...members].some((process) => isSame(process)));
+    await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
+  } finally {
+    try {
+      process.kill(-(terminal.pid ?? npm), "SIGTERM");
+    } catch {
+      // All of it has ended.
+    }
   }
 });

@@ -304,7 +304,10 @@ test("MCP: nothing is said without a key of the right scope, to pages of other o
   expect(await problem("/mcp", { ...ping, key: "lse_x.y" })).toMatchObject({ code: "lease_lost" });
   expect(await problem("/mcp?tools=locks", ping)).toMatchObject({ code: "validation_failed" });
   for (const origin of ["http://evil.test", "null", "http://heddle.test.evil.test"])
-    expect(await problem("/mcp", { ...ping, headers: { ...mcpHeaders, origin } })).toMatchObject({ code: "forbidden" });
+    expect(await problem("/mcp", { ...ping, headers: { ...mcpHeaders, origin } })).toMatchObject({
+      ...{ status: 403, code: "foreign_origin" },
+      hint: expect.stringContaining("No key or scope changes this"),
+    });
   expect((await send("/mcp", { ...ping, headers: { ...mcpHeaders, origin: "http://heddle.test" } })).status).toBe(200);
   expect(await problem("/mcp")).toMatchObject({ status: 405, code: "method_not_allowed" });
   expect(await problem("/mcp", { method: "DELETE" })).toMatchObject({ status: 405 });

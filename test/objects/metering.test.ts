@@ -4,6 +4,7 @@ import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { meterRuns } from "../../src/meter-runs.ts";
+import { noAmounts } from "../../src/metering/meter.ts";
 import { runStub } from "../../src/objects/env.ts";
 import { insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
 import { addUsage, meteredTo, sumUsage, unmeteredRuns } from "../../src/storage/d1/usage.ts";
@@ -102,4 +103,47 @@ it("outlives the run; one that gets its id anew is metered from its first event"
   await again.create({ key: "c", pool: "box", instructions: "c" });
   value(await again.rpc.meter());
   expect(await sums(run)).toMatchObject([{ tasks: 3, events: before + 2 }]);
+});
+
+it("of all tenants is summed up without a look at hours that nobody asked for", async () => {
+  const hourMs = 3_600_000;
+  // Long ago, where no other test has anything.
+  const hours = [1, 2, 3].map((n) => n * hourMs);
+  const names = ["one", "two"].map(() => `ten_${crypto.randomUUID()}`).sort();
+  for (const [i, tenant] of names.entries()) {
+    const rows = hours.map((hour, h) => ({
+      ...noAmounts(),
+      hour,
+      model: "m",
+      pool: "box",
+      labels: "",
+      inputTokens: 10 * (i + 1) + h,
+    }));
+    await addUsage(db, { tenant, id: "run_1", key: "" }, { from: 0, to: { upto: 1, open: {} }, rows });
+  }
+  const asked: string[] = [];
+  const watched = {
+    prepare: (sql: string) => {
+      asked.push(sql);
+      return db.prepare(sql);
+    },
+  } as D1Database;
+  const range = { from: hours[1]!, to: hours[2]!, limit: 100 };
+  const byTenant = await sumUsage(watched, undefined, { ...range, by: "tenant" });
+  expect(byTenant.map((row) => [row.value, row.input_tokens])).toEqual([
+    [names[0], 11],
+    [names[1], 21],
+  ]);
+  const byHour = await sumUsage(watched, undefined, { ...range, to: hours[2]! + hourMs, by: "hour", after: hours[1]! });
+  expect(byHour.map((row) => [row.value, row.input_tokens])).toEqual([[hours[2], 34]]);
+  for (const sql of asked) {
+    const binds = sql.match(/\?/g)!.map(() => null);
+    const { results } = await db
+      .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .bind(...binds)
+      .all<{ detail: string }>();
+    const plan = results.map(({ detail }) => detail);
+    expect(plan).toContain("SEARCH usage USING PRIMARY KEY (tenant=? AND hour>? AND hour<?)");
+    expect(plan).not.toContain("SCAN usage");
+  }
 });

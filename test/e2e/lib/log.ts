@@ -4,10 +4,11 @@ import { expect } from "vitest";
 import type { EventView } from "../../../src/client/index.ts";
 import type { LocalServer } from "./server.ts";
 
-export async function logOf(server: LocalServer, run: string): Promise<EventView[]> {
+/** Of a run of the server's, or of any tenant's by its client. */
+export async function logOf({ heddle }: Pick<LocalServer, "heddle">, run: string): Promise<EventView[]> {
   const events: EventView[] = [];
   for (let after = 0; ; ) {
-    const page = await server.heddle.events(run, { after, limit: 1000 });
+    const page = await heddle.events(run, { after, limit: 1000 });
     events.push(...page.events);
     if (page.next_cursor === null) break;
     after = Number(page.next_cursor);

@@ -108,7 +108,7 @@ export class Client {
         ...after,
         ...(random.chance(0.2) && { on_dependency_failure: "run" as const }),
         ...(random.chance(0.1) && { timeout_ms: random.int(5000, 60_000) }),
-        ...(random.chance(0.3) && { on_context_too_long: { last: 2 } }),
+        ...(random.chance(0.7) && { on_context_too_long: { last: 2 } }),
         ...(random.chance(0.3) && { output_schema: { type: "object", required: ["it"] } }),
         ...this.#scope(),
       };
