@@ -202,3 +202,17 @@ it("what may have been taken is not sent again by itself when the provider may h
   expect(requests).toHaveLength(1);
   expect((await listEvents(db, { tenant, after: 0, limit: 1 }))[0]!.error).toMatch(/may have been taken/);
 });
+
+it("a refusal that takes nothing does not make certain what was in doubt before it", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  await bill();
+  await uses({ model: "m", inputTokens: 3 });
+  acts = ["lost"];
+  await pass();
+  later(60 * 60_000);
+  acts = [new Response("", { status: 429 })];
+  expect(await pass()).toMatchObject({ sent: 0, refused: 0, error: "it answered 429" });
+  later(billingDoubtMs);
+  expect(await pass()).toMatchObject({ sent: 0, refused: 1 });
+  expect(requests).toHaveLength(2);
+});
