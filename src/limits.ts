@@ -849,6 +849,11 @@ export const harnessLineBytesMax = 8 * MiB;
 export const harnessRetryAfterMs = 1 * minute;
 /** A worker's report of what one turn or task cost in US dollars is at most this: a sum of such stays exact in nanodollars. */
 export const reportedUsdMax = 10_000;
+/**
+ * No count of tokens that a worker or a provider tells of one turn or task is taken for more: a thousand times what any context holds,
+ * and millions of such stay exact in a sum.
+ */
+export const reportedTokensMax = 1_000_000_000;
 /** As much of what a harness is doing is shown at once. */
 export const harnessProgressCharsMax = 200;
 /** As much of a task's JSON Schema fits into what the harness is told is wrong with its answer. */
