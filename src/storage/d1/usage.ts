@@ -6,6 +6,7 @@
 import type { Amounts, OpenLeases, UsageRow } from "../../metering/meter.ts";
 import { markHours } from "./billing.ts";
 import type { RunName } from "./run-index.ts";
+import { sumOf } from "./sums.ts";
 
 /** Up to where a run's log has been metered. */
 export interface MeteredTo {
@@ -143,7 +144,7 @@ export async function sumUsage(
       ? `hour / ${dayMs} * ${dayMs}`
       : by;
   const path = isLabel ? [`$."${by.label}"`] : [];
-  const sums = names.map((name) => `SUM(${name}) AS ${name}`).join(", ");
+  const sums = names.map((name) => `${sumOf(name)} AS ${name}`).join(", ");
   const { results } = await db
     .prepare(
       `SELECT * FROM (
