@@ -2,8 +2,8 @@
 
 import { runInDurableObject } from "cloudflare:test";
 import { expect, test } from "vitest";
-import type { Env } from "../../../src/objects/env.ts";
 import { noAmounts } from "../../../src/metering/meter.ts";
+import type { Env } from "../../../src/objects/env.ts";
 import { sweepTenants } from "../../../src/objects/sweep-tenants.ts";
 import { applyOnce } from "../../../src/storage/d1/idempotency.ts";
 import { insertRun } from "../../../src/storage/d1/run-index.ts";
