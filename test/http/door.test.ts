@@ -423,12 +423,13 @@ test.each(routes.map((route) => [`${route.method} ${route.path}`, route] as cons
     }
     expect(await asked(null)).toBe("unauthorized");
     expect(await asked("lse_e30.AAAA")).toBe(path === "/mcp" ? "lease_lost" : "unauthorized");
-    if (access.kind === "operator") expect(await asked("hdl_all")).toBe("unauthorized");
-    else {
-      expect(await asked("operate")).toBe("unauthorized");
-      for (const scope of scopes)
-        if (!access.scopes.includes(scope))
-          expect([scope, await asked(`hdl_only_${scope}`)]).toEqual([scope, "forbidden"]);
+    if (access.kind !== "key") {
+      expect(await asked("hdl_all")).toBe("unauthorized");
+      return;
     }
+    expect(await asked("operate")).toBe("unauthorized");
+    for (const scope of scopes)
+      if (!access.scopes.includes(scope))
+        expect([scope, await asked(`hdl_only_${scope}`)]).toEqual([scope, "forbidden"]);
   },
 );
