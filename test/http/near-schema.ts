@@ -45,7 +45,7 @@ const cursors = [
 ];
 
 /** Texts that mean something to somebody on the way: SQL, paths, HTML, headers, spreadsheets, prototypes, halves of characters. */
-export const oddTexts = [
+const oddTexts = [
   ...[
     "",
     " ",
