@@ -888,6 +888,11 @@ export const harnessRetryAfterMs = 1 * minute;
 export const reportedUsdMax = 10_000;
 /** Of so many tasks a worker knows the harness's session, for their own tasks to begin with: more than are under way on one machine. */
 export const harnessSessionsMax = 10_000;
+/**
+ * No count of tokens that a worker or a provider tells of one turn or task is taken for more: a thousand times what any context holds,
+ * and millions of such stay exact in a sum.
+ */
+export const reportedTokensMax = 1_000_000_000;
 /** As much of what a harness is doing is shown at once. */
 export const harnessProgressCharsMax = 200;
 /** As much of a task's JSON Schema fits into what the harness is told is wrong with its answer. */

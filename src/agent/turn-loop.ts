@@ -343,7 +343,8 @@ class Attempt {
     const { head } = this.#work;
     const since = [...this.#logged, ...this.#pending].slice(this.#known.messages);
     let bytes = since.reduce((sum, message) => sum + Buffer.byteLength(message), 0);
-    if (this.#known.messages === 0) bytes += (head.system?.length ?? 0) + (head.tools ?? toolsFor(head.format)).length;
+    if (this.#known.messages === 0)
+      bytes += Buffer.byteLength(head.system ?? "") + Buffer.byteLength(head.tools ?? toolsFor(head.format));
     return this.#known.tokens + Math.ceil(bytes / 2);
   }
 

@@ -93,7 +93,9 @@ async function send(provider: Provider, event: EventRow, now: number): Promise<F
   const backoff = Math.min(billingRetryMsMax, billingRetryMsMin * 2 ** Math.min(event.tries - 1, 20));
   // As it says, but for no longer than until an identifier may be forgotten.
   const wait = Math.min(answer.afterMs ?? backoff, billingDoubtMs);
-  return { kind: "later", at: Date.now() + wait, error: answer.why, isDoubtful: answer.isDoubtful };
+  // What an earlier try has left in doubt no later answer settles, unless it is of the event itself.
+  const isDoubtful = answer.isDoubtful || (since !== null && since < now);
+  return { kind: "later", at: Date.now() + wait, error: answer.why, isDoubtful };
 }
 
 async function post({ url, key }: Provider, event: EventRow): Promise<Answer> {

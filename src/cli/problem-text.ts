@@ -1,4 +1,5 @@
 import type { HeddleProblem } from "../client/errors.ts";
+import { manyLines } from "./plain-text.ts";
 
 /** Hints of the API speak of headers and bodies, which a user of the command line does not see. */
 const hints: Record<string, string> = {
@@ -11,7 +12,7 @@ const hints: Record<string, string> = {
 const operatorHint =
   "Set HEDDLE_ADMIN_SECRET to that of this server; only a local server takes the default, hdl_local_admin.";
 
-/** A problem as a person reads it: what, where, and what to do. */
+/** A problem as a person reads it: what, where, and what to do. It may repeat what somebody else has named. */
 export function problemText(problem: HeddleProblem): string {
   const lines = [`${problem.message} (${problem.code})`];
   for (const { path, message, line } of problem.errors) {
@@ -21,5 +22,5 @@ export function problemText(problem: HeddleProblem): string {
   const operators = problem.code === "unauthorized" && problem.message.includes("operator's secret");
   const hint = operators ? operatorHint : (hints[problem.code] ?? problem.hint);
   if (hint) lines.push(hint);
-  return lines.join("\n");
+  return manyLines(lines.join("\n"));
 }

@@ -6,7 +6,7 @@ import { messagesSchema } from "./message.ts";
 import { remoteToolName } from "./remote-tools.ts";
 import { resultValue } from "./result-value.ts";
 
-const count = z.int().min(0).exactOptional();
+const count = z.int().min(0).max(limits.reportedTokensMax).exactOptional();
 const usage = z
   .strictObject({
     ...{ input_tokens: count, output_tokens: count, cache_read_tokens: count, cache_write_tokens: count },

@@ -89,3 +89,28 @@ it("a final answer that a message crossed is no fault", async () => {
   const { turn } = await carryOn(resumed('{"n": 3}', { messages: [user("and now four")] }));
   expect(turn.messages).toEqual([user("and now four"), says('{"n": 4}')]);
 });
+
+it("what a system prompt and tools take is estimated from above in every script, as messages are", async () => {
+  const asks = async (head: { system: string; tools?: string }) => {
+    let asked = 0;
+    const work = resumed("four", { reserves: true, head: { format: "anthropic", tools: "[]", ...head } });
+    const scheduler = {
+      reserve: async (_lease: unknown, { inputTokens }: { inputTokens: number }) => {
+        asked = inputTokens;
+        return { kind: "parked" as const };
+      },
+      leaveSeat: async () => ({ kind: "over" as const }),
+    };
+    await runAttempt(work, {
+      scheduler: () => scheduler as unknown as ReturnType<TurnLoopPorts["scheduler"]>,
+      ...{ run: "r", cache: new SnapshotCache(), next: () => undefined, isOver: () => false },
+      callModel: async () => expect.fail("nothing was reserved"),
+      providerFor: async () => ({ name: "simulated", baseUrl: "", apiKey: "", defaultModel: "m" }),
+    });
+    return asked;
+  };
+  const least = await asks({ system: "" });
+  // A vendor counts about a token for each of these.
+  expect((await asks({ system: "語".repeat(1000) })) - least).toBeGreaterThanOrEqual(1000);
+  expect((await asks({ system: "", tools: `["${"語".repeat(1000)}"]` })) - least).toBeGreaterThanOrEqual(1000);
+});

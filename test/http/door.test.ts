@@ -1,10 +1,12 @@
 /** What the door answers by itself, before any object or database is asked: these tests give it neither. */
 
 import { expect, test } from "vitest";
+import { scopes } from "../../src/contract/admin-requests.ts";
 import { rulesCheckView } from "../../src/contract/rules-requests.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HttpEnv } from "../../src/http/env.ts";
 import { signLease } from "../../src/http/lease-token.ts";
+import { routes } from "../../src/http/routes.ts";
 import { rulesCharsMax } from "../../src/limits.ts";
 import { answerMcp } from "../../src/mcp/door.ts";
 
@@ -15,6 +17,7 @@ const app = createApp({
     keys: [
       { key: "hdl_all", tenant: "t", scopes: ["runs", "workers", "tenant_admin"] },
       { key: "hdl_worker", tenant: "t", scopes: ["workers"] },
+      ...scopes.map((scope) => ({ key: `hdl_only_${scope}`, tenant: "t", scopes: [scope] })),
     ],
     operatorSecret: "operate",
   },
@@ -418,3 +421,30 @@ test("hosts, where they are named, are the only ones", async () => {
     expect([other, await from(other)]).toEqual([other, 403]);
   }
 });
+
+test.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
+  "whose request it is, is asked before anything else: %s",
+  async (_, { method, path, access }) => {
+    const filled = path.replace(/:run\b/, run).replace(/:\w+/g, "x");
+    const json = method === "POST" || method === "PUT" ? { nonsense: true } : undefined;
+    const asked = async (key: string | null) => {
+      const response = await send(filled, { method, key, ...(json && { json }) });
+      return response.ok ? "ok" : ((await response.json()) as Problem).code;
+    };
+    if (access.kind === "public") return;
+    if (access.kind === "lease") {
+      for (const key of [null, "hdl_all", "operate"]) expect(await asked(key)).toBe("lease_lost");
+      return;
+    }
+    expect(await asked(null)).toBe("unauthorized");
+    expect(await asked("lse_e30.AAAA")).toBe(path === "/mcp" ? "lease_lost" : "unauthorized");
+    if (access.kind !== "key") {
+      expect(await asked("hdl_all")).toBe("unauthorized");
+      return;
+    }
+    expect(await asked("operate")).toBe("unauthorized");
+    for (const scope of scopes)
+      if (!access.scopes.includes(scope))
+        expect([scope, await asked(`hdl_only_${scope}`)]).toEqual([scope, "forbidden"]);
+  },
+);

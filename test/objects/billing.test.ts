@@ -14,7 +14,7 @@ import {
   retryEvents,
   setCustomer,
 } from "../../src/storage/d1/billing.ts";
-import { addUsage, meteredTo } from "../../src/storage/d1/usage.ts";
+import { addUsage, meteredTo, sumUsage } from "../../src/storage/d1/usage.ts";
 
 const db = (env as { DB: D1Database }).DB;
 const hourMs = 3_600_000;
@@ -201,4 +201,40 @@ it("what may have been taken is not sent again by itself when the provider may h
   expect(await pass()).toMatchObject({ sent: 0, refused: 1 });
   expect(requests).toHaveLength(1);
   expect((await listEvents(db, { tenant, after: 0, limit: 1 }))[0]!.error).toMatch(/may have been taken/);
+});
+
+it("a refusal that takes nothing does not make certain what was in doubt before it", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  await bill();
+  await uses({ model: "m", inputTokens: 3 });
+  acts = ["lost"];
+  await pass();
+  later(60 * 60_000);
+  acts = [new Response("", { status: 429 })];
+  expect(await pass()).toMatchObject({ sent: 0, refused: 0, error: "it answered 429" });
+  later(billingDoubtMs);
+  expect(await pass()).toMatchObject({ sent: 0, refused: 1 });
+  expect(requests).toHaveLength(2);
+});
+
+it("sums beyond all whole numbers keep nobody from being billed, nor the operator from seeing usage", async () => {
+  const [victim, attacker] = [tenant, `t${crypto.randomUUID()}`];
+  tenant = attacker;
+  await bill();
+  // More than SQLite can add up in whole numbers; as stored while reports had no bound.
+  for (let i = 0; i < 1100; i += 100)
+    await Promise.all(
+      Array.from({ length: 100 }, (_, n) =>
+        uses({ model: "m", inputTokens: Number.MAX_SAFE_INTEGER, hour: past - hourMs }, `run_${i + n}`),
+      ),
+    );
+  tenant = victim;
+  await bill();
+  await uses({ model: "m", inputTokens: 3 });
+  await pass();
+  expect(await countEvents(db, victim)).toMatchObject({ sent: 1 });
+  const range = { from: past - hourMs, to: past, by: "tenant", limit: 10 } as const;
+  expect((await sumUsage(db, undefined, range)).find(({ value }) => value === attacker)!.input_tokens).toBeGreaterThan(
+    9e18,
+  );
 });

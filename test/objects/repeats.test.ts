@@ -1,8 +1,9 @@
 /** What comes twice, late or forged: the first answer, `lease_lost`, and nothing changed. */
 
 import { describe, expect, it } from "vitest";
+import { leaseMs } from "../../src/limits.ts";
 import type { Idem, Reply } from "../../src/objects/rpc.ts";
-import { codeOf, makeRun, newTenant, TestRun, value } from "./lib/runs.ts";
+import { codeOf, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
 heldSeats();
@@ -81,6 +82,27 @@ describe("a repeated Idempotency-Key", () => {
     expect(value(await run.rpc.complete(a, input, idem("k")))).toEqual({});
     expect(await run.tasks()).toMatchObject([{ attempts: 1 }, { attempts: 1 }]);
   });
+});
+
+it("who goes on with `next` has to ask for leases after a while, whatever it calls itself and whoever has forgotten it", async () => {
+  using clock = new TestClock();
+  const run = await makeRun();
+  await run.create(...["a", "b", "c", "d", "e"].map(box));
+  let lease = (await run.lease())!;
+  const go = async (worker: string) => {
+    clock.forward(leaseMs - 1000);
+    const { lease: next } = value(await run.rpc.complete(lease, { result: "done", next: true, worker }));
+    if (next) lease = next as typeof lease;
+    return next !== undefined;
+  };
+  await run.evict();
+  expect(await go("another")).toBe(true);
+  expect(await go("yet another")).toBe(true);
+  expect(await go("")).toBe(true);
+  expect(await go("a fourth")).toBe(false);
+  expect((await run.events()).filter(({ type }) => type === "task_started").map(({ worker }) => worker)).toEqual(
+    Array(4).fill("w"),
+  );
 });
 
 describe("a stale lease", () => {

@@ -14,6 +14,7 @@ import type { ToolCall, Usage } from "../../context/types.ts";
 import { MalformedStream } from "./faults.ts";
 import type { ModelReply } from "./port.ts";
 import type { Fold } from "./streamed-call.ts";
+import { tokenCount } from "./token-count.ts";
 
 interface Block {
   readonly fields: Record<string, unknown>;
@@ -34,7 +35,7 @@ export function anthropicFold(onText: (text: string) => void = () => {}): Fold<R
     // Counters of later events are totals that replace earlier ones; absent or null ones say nothing.
     for (const key of Object.keys(counts) as (keyof typeof counts)[]) {
       const value = (usage as Record<string, unknown> | null | undefined)?.[key];
-      if (typeof value === "number") counts[key] = value;
+      if (typeof value === "number") counts[key] = tokenCount(value);
     }
   };
 
@@ -152,7 +153,7 @@ function usageOf(counts: Counts): Usage {
   const read = counts.cache_read_input_tokens;
   const written = counts.cache_creation_input_tokens;
   return {
-    input_tokens: counts.input_tokens + read + written,
+    input_tokens: tokenCount(counts.input_tokens + read + written),
     output_tokens: counts.output_tokens,
     cache_read_tokens: read,
     cache_write_tokens: written,

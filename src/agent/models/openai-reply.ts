@@ -13,6 +13,7 @@ import type { ToolCall, Usage } from "../../context/types.ts";
 import { MalformedStream } from "./faults.ts";
 import type { ModelReply } from "./port.ts";
 import type { Fold } from "./streamed-call.ts";
+import { tokenCount } from "./token-count.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -131,14 +132,12 @@ function callFields(call: Call): Fields {
 function usageOf(usage: Fields): Usage {
   const details = fieldsOf(usage.prompt_tokens_details);
   return {
-    input_tokens: tokens(usage.prompt_tokens),
-    output_tokens: tokens(usage.completion_tokens),
-    cache_read_tokens: tokens(details.cached_tokens ?? usage.prompt_cache_hit_tokens),
-    cache_write_tokens: tokens(details.cache_write_tokens),
+    input_tokens: tokenCount(usage.prompt_tokens),
+    output_tokens: tokenCount(usage.completion_tokens),
+    cache_read_tokens: tokenCount(details.cached_tokens ?? usage.prompt_cache_hit_tokens),
+    cache_write_tokens: tokenCount(details.cache_write_tokens),
   };
 }
-
-const tokens = (value: unknown): number => (typeof value === "number" && value > 0 ? value : 0);
 
 const estimated = (promptChars: number, replyChars: number): Usage => ({
   input_tokens: Math.ceil(promptChars / 4),

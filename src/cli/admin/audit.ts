@@ -30,7 +30,7 @@ export const auditActs: Acts = {
 const detailText = ({ detail }: AuditEntry): string =>
   Object.entries(detail)
     .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name}=${typeof value === "string" ? oneLine(value) : JSON.stringify(value)}`)
+    .map(([name, value]) => `${name}=${oneLine(typeof value === "string" ? value : JSON.stringify(value))}`)
     .join(" ");
 
 const columns: readonly Column<AuditEntry>[] = [

@@ -74,7 +74,9 @@ const jsonProgress: Progress = {
 };
 
 const statusText = (run: RunView): string =>
-  run.status === "paused" ? `paused (${run.reason ?? "by hand"}): ${countsText(run.counts)}` : countsText(run.counts);
+  run.status === "paused"
+    ? `paused (${oneLine(run.reason ?? "by hand")}): ${countsText(run.counts)}`
+    : countsText(run.counts);
 
 export const named = (task: Pick<TaskView, "id" | "key" | "title">): string => {
   const name = task.title ?? task.key;

@@ -40,7 +40,7 @@ export function summaryText({ run, failed, result, succeeded }: Summary, url: st
   const wallMs = (run.ended_at ?? Date.now()) - run.created_at;
   const { input_tokens, output_tokens, cache_read_tokens, tokens } = run.usage;
   const lines = [
-    `Run ${run.id}${run.name === null ? "" : ` "${oneLine(run.name)}"`}: ${run.status}${run.reason === null ? "" : ` (${run.reason})`}`,
+    `Run ${run.id}${run.name === null ? "" : ` "${oneLine(run.name)}"`}: ${run.status}${run.reason === null ? "" : ` (${oneLine(run.reason)})`}`,
     `  tasks    ${countsText(run.counts)}`,
     `  time     ${duration(wallMs)}`,
     `  tokens   ${tokens}${tokens > 0 ? ` (${input_tokens} in, ${output_tokens} out, ${cache_read_tokens} of the input read from caches)` : ""}`,
@@ -59,10 +59,10 @@ export function summaryText({ run, failed, result, succeeded }: Summary, url: st
 
 function costText({ cost, unpriced_models, usage }: RunView): string {
   // A server from before there were prices names no models.
-  const unpriced = (unpriced_models ?? []).join(", ") || "some of the tokens";
+  const unpriced = oneLine((unpriced_models ?? []).join(", ")) || "some of the tokens";
   if (cost === null) return `unknown: no price for ${unpriced}`;
   return `$${cost.toFixed(cost < 0.1 ? 4 : 2)}${usage.simulated ? " (simulated: nobody is billed)" : ""}`;
 }
 
 const resultText = (result: unknown): string =>
-  (typeof result === "string" ? oneLine(result) : JSON.stringify(result)).slice(0, resultCharsShown);
+  oneLine(typeof result === "string" ? result : JSON.stringify(result)).slice(0, resultCharsShown);

@@ -275,28 +275,38 @@ export class PullLeases {
     // The next lease is remembered by name: with its context it would be stored once more for every task.
     const reply = await this.#withLease<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, task) => {
       const usage = input.usage && usageDelta(run, input.usage, modelOf(run, task));
+      const { worker } = task.phase;
       endAttempt(step, task, { kind: "result", result: input.result }, usage, task.given);
-      const since = this.#servedSince.get(input.worker) ?? step.now;
-      if (!input.next || step.now - since > seatServesMs) return ok({});
-      const grant = this.#grant(step, run, task.pool, input.worker, leaseContextBytesMax);
+      if (!input.next || !this.#mayGoOn(worker, step.now)) return ok({});
+      const grant = this.#grant(step, run, task.pool, worker, leaseContextBytesMax);
       return ok(grant ? { next: { taskNumber: grant.taskNumber, fence: grant.fence } } : {});
     });
     return this.#withNext(reply);
   }
 
   async #completeCall(lease: CallRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {
-    const { result, isError = false, worker } = input;
+    const { result, isError = false } = input;
     const reply = await this.#withCall<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, found) => {
-      const { pool, tool } = found.call.remote;
+      const { pool, tool, phase } = found.call.remote;
+      const { worker } = phase;
       endCall(step, found, { kind: "result", result, isError });
-      const since = this.#servedSince.get(worker) ?? step.now;
-      if (!input.next || step.now - since > seatServesMs) return ok({});
+      if (!input.next || !this.#mayGoOn(worker, step.now)) return ok({});
       const grant = startToolCall(step, run, { pool, worker, tools: [tool] });
       if (!grant) return ok({});
       const { taskNumber, call, fence } = grant;
       return ok({ next: { taskNumber, call, fence } });
     });
     return this.#withNext(reply);
+  }
+
+  /**
+   * Whether a worker gets its next lease without asking the gate, and so without a key. It is known by the name that it leased under,
+   * whatever it calls itself now, and after an eviction its time begins anew: so a key that was revoked leases no more after a minute.
+   */
+  #mayGoOn(worker: string, now: number): boolean {
+    const since = this.#servedSince.get(worker);
+    if (since === undefined) this.#servedSince.set(worker, now);
+    return now - (since ?? now) <= seatServesMs;
   }
 
   async #withNext(reply: Reply<{ next?: LeaseRef }>): Promise<Reply<{ lease?: Grant }>> {

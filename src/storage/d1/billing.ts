@@ -10,6 +10,7 @@
 import { type Meter, meters } from "../../contract/billing.ts";
 import type { EventState } from "../../contract/billing-shapes.ts";
 import { auditEntry } from "./audit.ts";
+import { sumOf } from "./sums.ts";
 import { isLive } from "./tenants.ts";
 
 export interface CustomerRow {
@@ -130,7 +131,7 @@ function newEvents(db: D1Database, tenant: string, hour: number, meter: Meter): 
   const { amount, byModel } = meters[meter];
   // Of task_ms whole seconds: the sum is divided, so a rest is no more than one a tenant and hour.
   const [column, divisor] = amount.split(" / ");
-  const total = `SUM(${column})${divisor ? ` / ${divisor}` : ""}`;
+  const total = `${sumOf(column!)}${divisor ? ` / ${divisor}` : ""}`;
   return db
     .prepare(
       `INSERT INTO billing_events (identifier, tenant, hour, meter, model, part, value, total, customer, state)

@@ -1,6 +1,7 @@
 /** Answers by Idempotency-Key, for requests whose effect is in D1: the answer is committed in the effect's own batch. */
 
 import { idempotencyMs } from "../../limits.ts";
+import { isThere } from "./tenants.ts";
 
 export interface Remembered {
   readonly fingerprint: string;
@@ -30,7 +31,9 @@ export async function applyOnce(
     await db.batch([
       db.prepare("DELETE FROM idempotency WHERE created_at <= ?").bind(now - idempotencyMs),
       db
-        .prepare("INSERT INTO idempotency (key_hash, fingerprint, answer, created_at, tenant) VALUES (?, ?, ?, ?, ?)")
+        .prepare(
+          `INSERT INTO idempotency (key_hash, fingerprint, answer, created_at, tenant) SELECT ?1, ?2, ?3, ?4, ?5 WHERE ${isThere("?5")}`,
+        )
         .bind(keyHash, remembered.fingerprint, remembered.answer, now, tenant ?? null),
       ...effects,
     ]);

@@ -2,6 +2,7 @@
 
 import { sweepFailureKeptMs, sweepFailuresMax } from "../../limits.ts";
 import type { RunName } from "./run-index.ts";
+import { isThere } from "./tenants.ts";
 
 export interface PassRow {
   readonly name: string;
@@ -77,10 +78,10 @@ export async function countFailures(db: D1Database, passes: number): Promise<num
 export async function addFailure(db: D1Database, { tenant, id }: RunName, error: string, now: number): Promise<void> {
   await db
     .prepare(
-      `INSERT INTO sweep_failures (tenant, id, passes, since, last_at, error) VALUES (?, ?, 1, ?, ?, ?)
+      `INSERT INTO sweep_failures (tenant, id, passes, since, last_at, error) SELECT ?1, ?2, 1, ?3, ?3, ?4 WHERE ${isThere("?1")}
        ON CONFLICT DO UPDATE SET passes = passes + 1, last_at = excluded.last_at, error = excluded.error`,
     )
-    .bind(tenant, id, now, now, error)
+    .bind(tenant, id, now, error)
     .run();
 }
 

@@ -64,6 +64,13 @@ export async function listTenants(
 export const isLive = (parameter: string): string =>
   `NOT EXISTS (SELECT 1 FROM tenants WHERE id = ${parameter} AND deleting_at IS NOT NULL)`;
 
+/**
+ * As `isLive`, and true until a deletion is done: for what is delivered in its course, and is dropped at its end. What comes later still,
+ * of work that was under way, would stay for ever.
+ */
+export const isThere = (parameter: string): string =>
+  `NOT EXISTS (SELECT 1 FROM tenants WHERE id = ${parameter} AND deleted_at IS NOT NULL)`;
+
 /** Tables whose rows of a tenant go with it, by their column `tenant`. Runs go by their objects, the audit log last. */
 export const tablesOfTenants = [
   "api_keys",

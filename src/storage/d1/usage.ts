@@ -6,6 +6,8 @@
 import type { Amounts, OpenLeases, UsageRow } from "../../metering/meter.ts";
 import { markHours } from "./billing.ts";
 import type { RunName } from "./run-index.ts";
+import { sumOf } from "./sums.ts";
+import { isThere } from "./tenants.ts";
 
 /** Up to where a run's log has been metered. */
 export interface MeteredTo {
@@ -54,7 +56,9 @@ export async function addUsage(
   { from, to, rows }: { readonly from: number; readonly to: MeteredTo; readonly rows: readonly UsageRow[] },
 ): Promise<MeteredTo> {
   const begin = db
-    .prepare("INSERT INTO usage_positions (tenant, run, upto, open) VALUES (?, ?, 0, '{}') ON CONFLICT DO NOTHING")
+    .prepare(
+      `INSERT INTO usage_positions (tenant, run, upto, open) SELECT ?1, ?2, 0, '{}' WHERE ${isThere("?1")} ON CONFLICT DO NOTHING`,
+    )
     .bind(tenant, id);
   const add = db.prepare(
     `INSERT INTO usage (tenant, hour, run, model, pool, labels, key, ${names.join(", ")})
@@ -152,7 +156,7 @@ export async function sumUsage(
       ? `hour / ${dayMs} * ${dayMs}`
       : by;
   const path = isLabel ? [`$."${by.label}"`] : [];
-  const sums = names.map((name) => `SUM(${name}) AS ${name}`).join(", ");
+  const sums = names.map((name) => `${sumOf(name)} AS ${name}`).join(", ");
   const source = tenant === undefined ? "known CROSS JOIN usage ON tenant = one" : "usage";
   const { results } = await db
     .prepare(

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { callAnthropic } from "../../../src/agent/models/anthropic.ts";
 import { checkMessages } from "../../../src/context/message-rules.ts";
+import { reportedTokensMax } from "../../../src/limits.ts";
 import { type Served, serve, sse } from "../../local/simulated/serve.ts";
 import { faultOf, key, replyOf, requestTo, userText } from "./request.ts";
 
@@ -79,6 +80,19 @@ describe("the reply", () => {
     const answers = ["toolu_1", "toolu_2"].map((tool_use_id) => ({ type: "tool_result", tool_use_id, content: "1" }));
     const next = [{ role: "user", content: "go" }, JSON.parse(reply.message), { role: "user", content: answers }];
     expect(checkMessages("anthropic", next)).toEqual([]);
+  });
+
+  test("counts that no call can have used give nothing back, and stay numbers that add up", async () => {
+    const absurd = { input_tokens: -1_000_000, output_tokens: 0, cache_read_input_tokens: 1e300 };
+    const { url } = await answering(() =>
+      sse([start(absurd), ...text(0, "x"), end("end_turn", { output_tokens: 2.5, input_tokens: -7 }), stop]),
+    );
+    expect(replyOf(await callAnthropic(requestTo("anthropic", url))).usage).toEqual({
+      input_tokens: reportedTokensMax,
+      output_tokens: 3,
+      cache_read_tokens: reportedTokensMax,
+      cache_write_tokens: 0,
+    });
   });
 
   test("blocks that the vendor would not take back are left out", async () => {

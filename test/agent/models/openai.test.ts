@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { callOpenai } from "../../../src/agent/models/openai.ts";
 import { checkMessages } from "../../../src/context/message-rules.ts";
+import { reportedTokensMax } from "../../../src/limits.ts";
 import { type Served, serve, sse } from "../../local/simulated/serve.ts";
 import { faultOf, key, replyOf, requestTo } from "./request.ts";
 
@@ -34,6 +35,17 @@ const reply = async (...events: string[]) =>
   replyOf(await callOpenai(requestTo("openai", (await answering(...events)).url)));
 
 describe("the reply", () => {
+  test("counts that no call can have used give nothing back, and stay numbers that add up", async () => {
+    const got = await reply(
+      chunk({ role: "assistant", content: "x" }),
+      chunk({}, "stop"),
+      // A number that JSON can carry and no sum survives.
+      usage({ prompt_tokens: -5, completion_tokens: "huge" }).replace('"huge"', "1e999"),
+      done,
+    );
+    expect(got.usage).toMatchObject({ input_tokens: 0, output_tokens: reportedTokensMax });
+  });
+
   test("text, parallel calls and usage", async () => {
     const got = await reply(
       chunk({ role: "assistant", content: "" }),

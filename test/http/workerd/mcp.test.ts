@@ -204,6 +204,57 @@ test("a lease is its task: no run to name, a wait goes on by handle, and finish 
   expect(await tool("inspect", { run, task: "t" })).toMatchObject({ result: "done" });
 });
 
+test("a lease reaches no further than its task's run, whoever has it, and no longer than its task", async () => {
+  const [run, other] = [await newRun(), await newRun()];
+  const foreign = await newRun((await newKey(await newTenant())).key);
+  for (const of of [run, other])
+    await tool("create_task", { run: of, tasks: [{ key: "t", instructions: "x", pool: `reach-${of.slice(4, 12)}` }] });
+  const leaseOf = async (of: string): Promise<Message> => {
+    const { leases } = await api("POST", `/v1/pools/reach-${of.slice(4, 12)}/leases`, { worker: "w" });
+    return { key: leases[0].id as string };
+  };
+  const [lease, beside] = [await leaseOf(run), await leaseOf(other)];
+  const before = await api("GET", `/v1/runs/${other}/events`);
+  for (const of of [other, foreign])
+    for (const [name, args] of [
+      ["inspect", {}],
+      ["create_task", { tasks: [{ instructions: "y" }] }],
+      ["cancel_task", { task: "t" }],
+      ["atomic", { op: "set", name: "n", value: 1 }],
+      ["finish", { result: "from elsewhere" }],
+    ] as const)
+      expect((await tool(name, { run: of, ...args }, lease)).error, name).toMatchObject({ code: "bad_arguments" });
+  // Nothing of the key's: neither its tools nor its resources, also where `tools` of the address names them.
+  for (const name of ["start_run", "list_runs"]) expect((await tool(name, {}, lease)).rpc.code).toBe(-32602);
+  expect((await tool("wait", { run: other }, lease)).error).toMatchObject({ code: "bad_arguments" });
+  for (const [method, params] of [
+    ["resources/list", {}],
+    ["resources/read", { uri: `heddle://runs/${run}` }],
+  ] as const)
+    expect((await rpc(method, params, lease)).error, method).toMatchObject({ code: -32601 });
+  // Handles of a key's, and of another lease's wait: that is read as the bearer's own.
+  const keys = await tool("message_queue", { run, name: "q", op: "pop" });
+  expect((await tool("wait", { handle: keys.handle }, lease)).error).toMatchObject({ code: "bad_arguments" });
+  const theirs = await tool("message_queue", { name: "q", op: "pop" }, beside);
+  await tool("message_queue", { run: other, name: "q", op: "push", messages: ["for the other"] });
+  expect(JSON.stringify(await tool("wait", { handle: theirs.handle }, lease))).not.toContain("for the other");
+  expect(await tool("wait", { handle: theirs.handle }, beside)).toEqual({ messages: ["for the other"] });
+  // As a key it is none, and its requests of the API stay its own.
+  expect((await api("GET", `/v1/runs/${run}`, undefined, lease.key)).code).toBe("unauthorized");
+  expect((await api("POST", `/v1/runs/${run}/tools/inspect`, {}, lease.key)).code).toBe("unauthorized");
+
+  await tool("finish", { result: "done" }, lease);
+  for (const name of ["inspect", "message_queue", "create_task"]) {
+    const args =
+      { message_queue: { name: "q", op: "size" }, create_task: { tasks: [{ instructions: "y" }] } }[name] ?? {};
+    expect((await tool(name, args, lease)).error, name).toMatchObject({ code: "lease_lost" });
+  }
+  expect((await tool("wait", { handle: theirs.handle }, lease)).error).toMatchObject({ code: "lease_lost" });
+  const after = await api("GET", `/v1/runs/${other}/events`);
+  expect(after.events.slice(0, before.events.length)).toEqual(before.events);
+  expect(after.events.filter(({ type }: { type: string }) => type === "task_created")).toHaveLength(1);
+});
+
 test("a client that takes durable tasks gets one, polls it, and can cancel it", async () => {
   const run = await newRun();
   const pop = { run, name: "q", op: "pop" };
