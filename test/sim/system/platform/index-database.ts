@@ -48,7 +48,8 @@ export class IndexDatabase {
           .map((row) => ({ ...row }));
       const change = () => ({ meta: { changes: Number(statement().run(...values).changes) } });
       return {
-        change,
+        // One that answers rows is asked for them: in a batch, what follows a write may be a read.
+        done: () => (statement().columns().length > 0 ? { results: rows(), meta: { changes: 0 } } : change()),
         run: () => this.#call("run", bindings, change),
         all: () => this.#call("all", bindings, () => ({ results: rows() })),
         first: () => this.#call("first", bindings, () => rows()[0] ?? null),
@@ -62,7 +63,7 @@ export class IndexDatabase {
     return this.#call("batch", [statements.length], () => {
       this.#db.exec("BEGIN");
       try {
-        const done = statements.map(({ change }) => change());
+        const done = statements.map(({ done }) => done());
         this.#db.exec("COMMIT");
         return done;
       } catch (error) {
@@ -74,7 +75,7 @@ export class IndexDatabase {
 }
 
 interface Statement {
-  readonly change: () => { readonly meta: { readonly changes: number } };
+  readonly done: () => { readonly results?: unknown[]; readonly meta: { readonly changes: number } };
   readonly run: () => unknown;
   readonly all: () => unknown;
   readonly first: () => unknown;
