@@ -360,12 +360,12 @@ const bad: Bad[] = [
     at: "rules",
   },
   {
-    does: "`webhook`",
+    does: "`webhook` at a private address",
     path: "/v1/runs",
-    body: { webhook: { url: "https://example.com" } },
+    body: { webhook: { url: "https://10.0.0.1/" } },
     status: 422,
-    code: "not_available",
-    at: "webhook",
+    code: "validation_failed",
+    at: "webhook.url",
   },
   {
     does: "a fork of its own name",

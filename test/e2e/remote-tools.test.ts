@@ -219,14 +219,10 @@ describe("a call", () => {
     // And a task's lease nothing of it.
     await shared.heddle.createTasks((await shared.heddle.createRun({})).id, { tasks: [{ pool, instructions: "x" }] });
     const [task] = await shared.heddle.lease(pool, { worker: "w", wait_ms: 5000 });
-    for (const [path, body] of [
-      ["renew", { progress: { fraction: 1 } }],
-      ["complete", { result: 1, is_error: true }],
-    ] as const) {
-      expect((await shared.call("POST", `/v1/leases/${task!.id}/${path}`, body)).json).toMatchObject({
-        code: "validation_failed",
-      });
-    }
+    const failed = { result: 1, is_error: true };
+    expect((await shared.call("POST", `/v1/leases/${task!.id}/complete`, failed)).json).toMatchObject({
+      code: "validation_failed",
+    });
     await shared.heddle.complete(task!.id, { result: 1 });
   });
 

@@ -151,7 +151,7 @@ describe("another tenant", () => {
       return { ...json, variables: (await a.call("GET", `/v1/runs/${ids.run}/variables`)).json };
     };
     const before = await state();
-    const values: Record<string, string> = { ...ids, hash: ids.snapshot, name: "l", tool: "lock" };
+    const values: Record<string, string> = { ...ids, hash: ids.snapshot, name: "l", tool: "lock", message: "msg_1" };
     const { paths } = (await server.call("GET", "/openapi.json")).json as { paths: Record<string, object> };
     const ofRuns = Object.entries(paths).filter(([path]) => path.includes("{run}"));
     expect(ofRuns.length).toBeGreaterThan(20);
