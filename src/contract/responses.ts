@@ -44,7 +44,7 @@ const cacheView = z.strictObject({
     .describe("Prefixes that tasks share, those with the most tokens."),
 });
 const runStatus = z.enum(["active", "paused", "succeeded", "failed", "cancelled"]);
-const taskState = z.enum(taskStates);
+export const taskState = z.enum(taskStates);
 const waitMode = z.enum(["all", "any", "settled"]);
 // An object, and not a record, so that the description names its fields.
 const counts = z.strictObject(
@@ -235,7 +235,7 @@ const waitingOn = z
   ])
   .nullable();
 
-const errorView = z
+export const errorView = z
   .strictObject({
     code: z.string(),
     message: z.string(),
@@ -357,83 +357,10 @@ export const snapshotView = contextView
   .meta({ id: "Snapshot" });
 export const appended = z.strictObject({ snapshot: z.string() });
 
-const leaseView = z
-  .strictObject({
-    id: z.string().describe("The capability for this attempt: its calls need no key."),
-    expires_at: at,
-    run: z.string(),
-    snapshot: z.string(),
-    task: taskView.extend({
-      instructions: z.string(),
-      attempt: z.int(),
-      output_schema: z.record(z.string(), z.unknown()).exactOptional(),
-    }),
-    messages: z
-      .array(z.looseObject({}))
-      .describe("Messages to the task: they follow the context, after the results of open calls.")
-      .exactOptional(),
-    context: contextView.nullable().describe("null: too large to travel along; fetch `snapshot` of `run`."),
-  })
-  .meta({ id: "Lease" });
-
-const toolCallView = z.strictObject({
-  id: z.string(),
-  tool: z.string(),
-  arguments: z.record(z.string(), z.unknown()),
-  idempotency_key: z.string().describe("The same for every attempt of the call."),
-  attempt: z.int(),
-  timeout_at: at,
-  run: z.string(),
-  task: z.strictObject({ id: z.string(), key: z.string().nullable(), title: z.string().nullable() }),
-});
-
-const toolCallLease = z
-  .strictObject({
-    id: z.string().describe("The capability for this attempt: its calls need no key."),
-    expires_at: at,
-    tool_call: toolCallView,
-  })
-  .meta({ id: "ToolCallLease" });
-
-const anyLease = z.union([leaseView, toolCallLease]);
-
-export const leasesView = z.strictObject({ leases: z.array(anyLease) });
-export const renewed = z.strictObject({
-  expires_at: at,
-  messages: z.int().describe("Messages to the task that the answer to the next turn brings.").exactOptional(),
-});
-export const turnLogged = appended.extend({
-  messages: z
-    .array(z.looseObject({}))
-    .describe(
-      "Messages to the task, new to the worker: they go into its conversation, after the results of open calls.",
-    )
-    .exactOptional(),
-});
 export const messageSent = z.strictObject({ seq: z.int().describe("Of its event in the log.") });
-export const completed = z.strictObject({ lease: anyLease.exactOptional() });
-export const failed = z.strictObject({
-  state: taskState.describe("A tool call's: waiting (to be tried again) or failed."),
-  error: errorView,
-});
 export const signingSecret = z.strictObject({
   secret: z.string().describe("`whsec_` and base64: the key of the signatures that calls of urls carry."),
 });
-
-const loadView = z.strictObject({ cpu: z.number(), memory: z.number().exactOptional() });
-const poolWorkerView = z.strictObject({
-  worker: z.string(),
-  load: loadView.nullable().describe("As the worker reported it last, shares from 0 to 1; null when it did not."),
-  seen_at: at,
-});
-export const poolView = z
-  .strictObject({
-    pool: z.string(),
-    workers: z.array(poolWorkerView),
-    waiting: z.int().describe("Requests of workers that wait for work at this moment."),
-    next_cursor: cursor,
-  })
-  .meta({ id: "Pool" });
 
 export const toolOutcome = z
   .union([
@@ -560,9 +487,6 @@ true satisfies AllTrue<
     Twins<z.infer<typeof eventView>, shapes.EventView>,
     Twins<z.infer<typeof waitView>, shapes.WaitView>,
     Twins<z.infer<typeof toolOutcome>, shapes.ToolOutcome>,
-    Twins<z.infer<typeof poolWorkerView>, shapes.PoolWorkerView>,
-    Twins<z.infer<typeof leaseView>["task"], shapes.LeaseGrant["task"]>,
-    Twins<z.infer<typeof toolCallView>, shapes.ToolCallView>,
     Twins<z.infer<typeof remoteTool>, shapes.RemoteToolView>,
   ]
 >;

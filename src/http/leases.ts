@@ -2,10 +2,11 @@
 
 import { RawJson } from "../context/json-text.ts";
 import { completeBody, failBody, leasesBody, renewBody, turnBody } from "../contract/lease-requests.ts";
-import { completed, failed, leasesView, renewed, toolOutcome, turnLogged } from "../contract/responses.ts";
+import { toolOutcome } from "../contract/responses.ts";
 import type { Grant } from "../contract/shapes.ts";
 import { leaseToolBody } from "../contract/task-requests.ts";
 import { messageTexts } from "../contract/task-texts.ts";
+import { completed, failed, leasesView, renewed, turnLogged } from "../contract/worker-responses.ts";
 import { Fault } from "../errors/fault.ts";
 import type { HttpEnv } from "./env.ts";
 import { signLease } from "./lease-token.ts";

@@ -1,8 +1,8 @@
 /** Pools of pull workers, as their tenant's gate sees them. */
 
 import { pageQuery } from "../contract/paging.ts";
-import { poolView } from "../contract/responses.ts";
 import { poolName } from "../contract/task-spec.ts";
+import { poolView } from "../contract/worker-responses.ts";
 import { Fault } from "../errors/fault.ts";
 import { validate } from "./body.ts";
 import { ask, gateObject } from "./objects.ts";

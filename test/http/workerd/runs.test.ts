@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { beforeAll, expect, test } from "vitest";
 import type * as z from "zod";
 import * as responses from "../../../src/contract/responses.ts";
+import * as workerResponses from "../../../src/contract/worker-responses.ts";
 import { createApp } from "../../../src/http/app.ts";
 import type { HttpEnv } from "../../../src/http/env.ts";
 
@@ -213,12 +214,18 @@ test("bad batches change nothing", async () => {
 
 test("a pool shows its workers with their load, to keys that run or work", async () => {
   const leases = (json: object) => ({ json: { worker: "w1", ...json } });
-  await get(responses.leasesView, 200, "POST", "/v1/pools/spun/leases", leases({ load: { cpu: 0.25, memory: 0.5 } }));
-  await get(responses.leasesView, 200, "POST", "/v1/pools/spun/leases", leases({ max: 0, load: { cpu: 1 } }));
-  const { workers, waiting } = await get(responses.poolView, 200, "GET", "/v1/pools/spun");
+  await get(
+    workerResponses.leasesView,
+    200,
+    "POST",
+    "/v1/pools/spun/leases",
+    leases({ load: { cpu: 0.25, memory: 0.5 } }),
+  );
+  await get(workerResponses.leasesView, 200, "POST", "/v1/pools/spun/leases", leases({ max: 0, load: { cpu: 1 } }));
+  const { workers, waiting } = await get(workerResponses.poolView, 200, "GET", "/v1/pools/spun");
   expect(workers).toMatchObject([{ worker: "w1", load: { cpu: 1 } }]);
   expect(waiting).toBe(0);
-  const elsewhere = await get(responses.poolView, 200, "GET", "/v1/pools/spun", { key: "hdl_b" });
+  const elsewhere = await get(workerResponses.poolView, 200, "GET", "/v1/pools/spun", { key: "hdl_b" });
   expect(elsewhere).toEqual({ pool: "spun", workers: [], waiting: 0, next_cursor: null });
 
   for (const load of [{ cpu: 1.5 }, { cpu: -0.1 }, { memory: 0.5 }, { cpu: 0, disk: 1 }, 0.5, { cpu: "1" }]) {
@@ -238,7 +245,7 @@ test("a pull worker: lease, renew, log a turn, complete with the next, fail", as
   await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, { json: { tasks } });
 
   const asking = { json: { worker: "w1", max: 1, wait_ms: 5000 } };
-  const { leases } = await get(responses.leasesView, 200, "POST", "/v1/pools/loom/leases", asking);
+  const { leases } = await get(workerResponses.leasesView, 200, "POST", "/v1/pools/loom/leases", asking);
   expect(leases).toMatchObject([
     { run: id, task: { key: "a", state: "running", instructions: "do a", attempt: 1, generation: 1 } },
   ]);
@@ -250,7 +257,7 @@ test("a pull worker: lease, renew, log a turn, complete with the next, fail", as
   const call = (action: string, json: unknown = {}) => ({ path: `${at}/${action}`, sent: { json, key: null } });
   const done = async <Schema extends z.ZodType>(schema: Schema, { path, sent }: ReturnType<typeof call>) =>
     get(schema, 200, "POST", path, sent);
-  expect((await done(responses.renewed, call("renew"))).expires_at).toBeGreaterThan(Date.now());
+  expect((await done(workerResponses.renewed, call("renew"))).expires_at).toBeGreaterThan(Date.now());
   const turn = await done(responses.appended, call("turn", { messages: [{ role: "assistant", content: "thinking" }] }));
   expect(turn.snapshot).not.toBe(lease.snapshot);
   const looked = await done(responses.toolOutcome, call("tools/inspect", { arguments: {} }));
@@ -260,7 +267,7 @@ test("a pull worker: lease, renew, log a turn, complete with the next, fail", as
   });
 
   const completed = await done(
-    responses.completed,
+    workerResponses.completed,
     call("complete", { result: { ok: true }, next: true, worker: "w1" }),
   );
   expect(completed.lease).toMatchObject({ task: { key: "b" } });
@@ -272,7 +279,7 @@ test("a pull worker: lease, renew, log a turn, complete with the next, fail", as
   }
 
   const failing = { json: { error: { code: "broke", message: "m" } }, key: null };
-  const outcome = await get(responses.failed, 200, "POST", `/v1/leases/${completed.lease!.id}/fail`, failing);
+  const outcome = await get(workerResponses.failed, 200, "POST", `/v1/leases/${completed.lease!.id}/fail`, failing);
   expect(outcome).toMatchObject({ state: "failed", error: { code: "broke" } });
 
   const waited = await get(responses.waitView, 200, "POST", `/v1/runs/${id}/wait`, {
@@ -370,24 +377,27 @@ test("a remote tool: declared, called by a pull worker's task, leased, reported 
   const posted = { json: { tasks: [{ key: "p", title: "Pull", pool: "desk", instructions: "x" }] } };
   await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, posted);
   const asked = { json: { worker: "w", wait_ms: 5000 } };
-  const [task] = (await get(responses.leasesView, 200, "POST", "/v1/pools/desk/leases", asked)).leases;
+  const [task] = (await get(workerResponses.leasesView, 200, "POST", "/v1/pools/desk/leases", asked)).leases;
   // Its own names are in the context that travels with the lease.
   if (!task || !("context" in task)) throw new Error("the lease is a task's");
   expect(JSON.stringify(task.context!.tools)).toContain('"read"');
 
   const told = { message: "Bash: ls", fraction: 0.5, turns: 3, usage: { input_tokens: 70, cost_usd: 0.01 } };
-  await get(responses.renewed, 200, "POST", `/v1/leases/${task.id}/renew`, { json: { progress: told }, key: null });
+  await get(workerResponses.renewed, 200, "POST", `/v1/leases/${task.id}/renew`, {
+    json: { progress: told },
+    key: null,
+  });
   expect(await get(responses.taskView, 200, "GET", `/v1/runs/${id}/tasks/p`)).toMatchObject({ progress: told });
   const call = { json: { call_id: "c", arguments: { path: "a" }, wait_ms: 0 }, key: null };
   const calling = () => get(responses.toolOutcome, 200, "POST", `/v1/leases/${task.id}/tools/read`, call);
   expect(await calling()).toEqual({ pending: true, call_id: "c" });
   const wanted = { json: { worker: "w", kinds: ["tool_call"], tools: ["read"], wait_ms: 5000 } };
-  const [lease] = (await get(responses.leasesView, 200, "POST", "/v1/pools/hands/leases", wanted)).leases;
+  const [lease] = (await get(workerResponses.leasesView, 200, "POST", "/v1/pools/hands/leases", wanted)).leases;
   if (!lease || !("tool_call" in lease)) throw new Error("the lease is a tool call's");
   expect(Object.keys(lease).sort()).toEqual(["expires_at", "id", "tool_call"]);
   expect(lease.tool_call).toMatchObject({ tool: "read", arguments: { path: "a" }, task: { key: "p", title: "Pull" } });
   const progress = { json: { progress: { message: "half" } }, key: null };
-  await get(responses.renewed, 200, "POST", `/v1/leases/${lease.id}/renew`, progress);
+  await get(workerResponses.renewed, 200, "POST", `/v1/leases/${lease.id}/renew`, progress);
   const ofTask = { json: { progress: { turns: 1 } }, key: null };
   expect(await refused("POST", `/v1/leases/${lease.id}/renew`, ofTask)).toMatchObject({
     status: 422,
@@ -396,7 +406,7 @@ test("a remote tool: declared, called by a pull worker's task, leased, reported 
   const seen = await get(responses.taskView, 200, "GET", `/v1/runs/${id}/tasks/p`);
   expect(seen.waiting_on).toMatchObject({ tools: [{ tool: "read", call: "c", progress: { message: "half" } }] });
   const done = { json: { result: ["x"], next: true, worker: "w" }, key: null };
-  expect(await get(responses.completed, 200, "POST", `/v1/leases/${lease.id}/complete`, done)).toEqual({});
+  expect(await get(workerResponses.completed, 200, "POST", `/v1/leases/${lease.id}/complete`, done)).toEqual({});
   expect(await calling()).toEqual({ result: ["x"] });
 
   for (const action of ["renew", "complete", "fail", "turn", "tools/inspect"]) {
