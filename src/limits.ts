@@ -332,6 +332,9 @@ export const claimsMax = 10_000;
 // ---- shared variables ------------------------------------------------------------------------------------------------
 /** Each is an object of its own, which a run's deletion must reach. */
 export const variablesPerRunMax = 10_000;
+/** What an empty variable's object has stored, and how much more than was noted it may have: a run tells its gate what they have together. */
+export const variableBytesLeast = 16 * KiB;
+export const variableBytesStep = 64 * KiB;
 /** Locks that one `acquire` takes together. */
 export const lockNamesMax = 16;
 /** Messages of a queue whose `create` nobody called (contract). */

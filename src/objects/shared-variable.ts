@@ -69,12 +69,13 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     return store && exportPart(this.ctx.storage.sql, store, from);
   }
 
-  async importContents(contents: VariableContents): Promise<void> {
+  async importContents(contents: VariableContents): Promise<number> {
+    const { sql } = this.ctx.storage;
     this.ctx.storage.transactionSync(() => {
-      const { sql } = this.ctx.storage;
       this.#store = this.#load() ?? VariableStore.create(sql, identityIn(contents), initialHead(contents.kind));
       importContents(sql, this.#store, contents);
     });
+    return sql.databaseSize;
   }
 
   async sealImport(): Promise<boolean> {
@@ -122,7 +123,8 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
         this.#outcomesDroppedAt = now;
         this.#store?.dropOldOutcomes(now);
       }
-      return replies;
+      const bytes = this.ctx.storage.sql.databaseSize;
+      return replies.map((reply) => (reply.ok ? { ...reply, value: { ...reply.value, bytes } } : reply));
     } catch (bug) {
       // The next op loads what was committed.
       this.#store = undefined;

@@ -31,6 +31,8 @@ export interface CarriedOut {
   readonly answer: Answer;
   /** Of what was carried out now; absent where a repeat got its first answer, or a fence refused. */
   readonly versions?: Versions;
+  /** What its object has stored; absent: by a version of before. */
+  readonly bytes?: number;
 }
 
 export interface VariableLook {
@@ -72,7 +74,8 @@ export interface VariableRpc {
   look(): Promise<VariableLook | undefined>;
   /** Undefined when nothing was ever done with it. */
   exportPart(from: string | undefined): Promise<VariablePart | undefined>;
-  importContents(contents: VariableContents): Promise<void>;
+  /** Answers what its object has stored then. */
+  importContents(contents: VariableContents): Promise<number>;
   /** Computes its head from what was imported; false: these contents are none of its kind's. */
   sealImport(): Promise<boolean>;
   /** With its run, of this life: ops of it that arrive later are refused. */

@@ -17,6 +17,9 @@ const kinds = {
   shared_memory: sharedMemory,
 } as unknown as Readonly<Record<DataKind, AnyKind>>;
 
+/** Those whose values are in objects of their own. */
+export const dataKinds = Object.keys(kinds) as readonly DataKind[];
+
 export const initialHead = (kind: DataKind): Json => kinds[kind].initial;
 
 /** Changes nothing, whatever the state is. */

@@ -118,7 +118,8 @@ export class Imports {
     switch (taken.kind) {
       case "contents": {
         const { name } = taken.contents;
-        await variableStub(this.#env, progress.tenant, progress.run, name).importContents(taken.contents);
+        const variable = variableStub(this.#env, progress.tenant, progress.run, name);
+        this.#store!.variables.noteBytes(name, await variable.importContents(taken.contents));
         this.#store!.setMeta(progressName, JSON.stringify(progress));
         return null;
       }

@@ -143,7 +143,7 @@ export class RunShell {
       },
       owe: (event) => this.#owed.set("seat_target", event && (() => event)),
       arm: () => this.arm(),
-      bytes: () => this.sql.databaseSize,
+      bytes: () => this.sql.databaseSize + (this.#run?.store.variables.storedBytes ?? 0),
     });
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),

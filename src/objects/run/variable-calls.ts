@@ -124,6 +124,9 @@ export class VariableCalls {
       const reply = await sent;
       if (!reply.ok) return reply;
       this.#uses.add(by, call, reply.value, Date.now() - began);
+      const { bytes } = reply.value;
+      // What it is asked for when the run is deleted meanwhile has no table to stand in.
+      if (bytes !== undefined && !run.isGone) run.store.variables.noteBytes(call.name, bytes);
       return ok(toolRun(reply.value.answer));
     } catch (error) {
       // Thrown on, it would lose its marks and pass for a bug of the run's object.

@@ -12,7 +12,8 @@ import type { Schema } from "../migrations.ts";
  * chunks     parts of texts over a row's size, by owner
  * renewals   until when a lease that was renewed lasts: not in the log, which would grow with nothing to tell
  * call_renewals  the same, of calls of remote tools
- * variables  names that are taken, in the order of their first use (`seq`: the event that tells of it)
+ * variables  names that are taken, in the order of their first use (`seq`: the event that tells of it); about how much each one's own
+ *            object has stored
  * facts      checkpoints of the variables that block: a row each, or NULL when it lies in `chunks`
  * deliveries messages to the run's webhook that were tried, by the event that each tells of; the index has those that wait for
  *            another try, so one that is taken at once is one row
@@ -49,6 +50,9 @@ export const runSchema: Schema = {
         since INTEGER NOT NULL, failures INTEGER NOT NULL, next_at INTEGER
       );
       CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries(next_at) WHERE next_at IS NOT NULL;
+    `,
+    `
+      ALTER TABLE variables ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
     `,
   ],
 };

@@ -125,3 +125,21 @@ test("storage: new runs, contexts and tasks are refused with the quota's name, u
   await send("DELETE", `/v1/runs/${id}`, { key });
   await expect.poll(async () => (await create(key)).status, { timeout: 10_000 }).toBe(201);
 });
+
+test("storage: what variables hold in objects of their own counts too, and goes with the run", async () => {
+  const { key } = await bounded({ storage_bytes: 10_000_000 });
+  const { id } = (await create(key)).body;
+  const stored = async () => (await send("GET", "/v1/quotas", { key })).body.used.stored_bytes as number;
+  const use = (tool: string, args: object) =>
+    send("POST", `/v1/runs/${id}/tools/${tool}`, { json: { arguments: args }, key });
+  const text = "x".repeat(200_000);
+  for (const name of ["one", "two"]) {
+    const wrote = await use("shared_memory", { op: "write", name, text });
+    expect(wrote.body).toHaveProperty("result");
+  }
+  // It says how much they have with its first task.
+  await send("POST", `/v1/runs/${id}/tasks`, { json: { tasks: [{ instructions: "x", pool: "hosted" }] }, key });
+  await expect.poll(stored, { timeout: 10_000 }).toBeGreaterThan(2 * text.length);
+  await send("DELETE", `/v1/runs/${id}`, { key });
+  await expect.poll(stored, { timeout: 10_000 }).toBe(0);
+});
