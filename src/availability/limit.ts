@@ -5,7 +5,9 @@
  * Owns: the limit, when calls may begin again, what is left by the provider's own word (rates.ts).
  * Does not own: who begins (the scheduler), how an outcome is known (agent/models), what is told (scheduler/availability.ts).
  *
- * A1. There is no limit before the first refusal: whoever is never refused is never slowed. It is never below 1.
+ * A1. There is no limit before the first refusal out of a crowd (`refusedCrowdMin` calls): whoever is never refused is never slowed, and
+ *     whoever is refused beside few may have met the provider's own bad moment, of which a limit would make an hour. His task waits
+ *     for its backoff, and all for a `retry-after`. A limit is never below 1.
  * A2. A refusal (a 429, an overload, a timeout) cuts what was under way by a part, once a round trip: calls that began before the last cut are
  *     of the same burst, and say nothing new. Refused again before anything went through, it is halved.
  * A3. A limit grows by one a round trip, and only while it is used: a call that went through while fewer were under way proves nothing.
@@ -28,6 +30,7 @@ import {
   limitPatienceCallsMin,
   limitPatienceRounds,
   limitSlowStart,
+  refusedCrowdMin,
   retryAfterMsMax,
   slowFirstTokens,
 } from "../limits.ts";
@@ -101,15 +104,17 @@ export function observe(before: Limit, seen: Observation): Limit {
 function refused(state: Limit, seen: Observation, why: Trouble): Limit {
   const { at, begunAt, inFlight, retryAfterMs } = seen;
   const closing = retryAfterMs === undefined ? 0 : at + Math.min(retryAfterMs, retryAfterMsMax);
+  const makesNone = state.limit === Number.POSITIVE_INFINITY && inFlight < refusedCrowdMin;
   const told = {
     ...state,
     refused: state.refused + 1,
-    why,
+    // Of what changes nothing there is nothing to tell.
+    why: makesNone && closing === 0 ? state.why : why,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     closedUntil: Math.max(state.closedUntil, closing),
   };
   // A2: of the same burst.
-  if (begunAt <= state.cutAt) return told;
+  if (makesNone || begunAt <= state.cutAt) return told;
   const reached = Math.max(1, Math.min(Math.floor(state.limit), inFlight));
   const again = state.limit === Number.POSITIVE_INFINITY || state.through === 0;
   const isProbe = state.probing || reached >= state.ceiling;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { begin, type Limit, noLimit, observe, opensAt, room } from "../../src/availability/limit.ts";
 import type { Observation } from "../../src/availability/observation.ts";
-import { limitPatienceCallsMin, retryAfterMsMax } from "../../src/limits.ts";
+import { limitPatienceCallsMin, refusedCrowdMin, retryAfterMsMax } from "../../src/limits.ts";
 import { type Hidden, ProviderWorld } from "./provider.ts";
 
 const callMs = 1000;
@@ -72,15 +72,24 @@ describe("a limit", () => {
     expect([changed.limit, changed.patience]).toEqual([9, limitPatienceCallsMin]);
   });
 
+  test("[A1] is none after refusals beside few, which are told where they close it, and not otherwise", () => {
+    let state = noLimit;
+    for (let i = 1; i <= 50; i++) state = observe(state, refusal(i * callMs, refusedCrowdMin - 1));
+    expect([state.limit, state.gapMs, state.refused, state.why]).toEqual([Number.POSITIVE_INFINITY, 0, 50, undefined]);
+    const closed = observe(state, refusal(1e6, 1, { retryAfterMs: 5000 }));
+    expect([closed.why, closed.limit, opensAt(closed)]).toEqual(["rate_limited", Number.POSITIVE_INFINITY, 1_005_000]);
+    expect(observe(state, refusal(1e6, refusedCrowdMin)).limit).toBe(Math.floor(refusedCrowdMin / 2));
+  });
+
   test("[A5] retry-after closes it until then, and not for ever", () => {
-    const state = observe(noLimit, refusal(1000, 4, { retryAfterMs: 20_000 }));
-    expect([room(state, 0, 20_999), room(state, 0, 21_000), opensAt(state)]).toEqual([0, 2, 21_000]);
+    const state = observe(noLimit, refusal(1000, 8, { retryAfterMs: 20_000 }));
+    expect([room(state, 0, 20_999), room(state, 0, 21_000), opensAt(state)]).toEqual([0, 4, 21_000]);
     const asked = observe(noLimit, refusal(1000, 4, { retryAfterMs: 1e12 }));
     expect(opensAt(asked)).toBe(1000 + retryAfterMsMax);
   });
 
   test("[A6] at 1 a gap is kept, which goes away again", () => {
-    let state = observe(noLimit, refusal(1000, 1, { begunAt: 500 }));
+    let state = observe({ ...noLimit, limit: 1 }, refusal(1000, 1, { begunAt: 500 }));
     expect([state.limit, state.gapMs]).toEqual([1, 500]);
     state = begin(state, 2000);
     expect([room(state, 0, 2499), room(state, 0, 2500)]).toEqual([0, 1]);
