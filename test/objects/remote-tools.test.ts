@@ -250,6 +250,8 @@ describe("a call of a tool that a pool's workers carry out", () => {
     await asking(run, "a", { id: "c1", name: "shell" });
     await runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), async (_, { storage }) => {
       storage.sql.exec("DROP TABLE call_renewals");
+      storage.sql.exec("DROP TABLE deliveries");
+      storage.sql.exec("ALTER TABLE variables DROP COLUMN bytes");
       storage.sql.exec("UPDATE meta SET value = '3' WHERE name = 'schema'");
     });
     await run.evict();
