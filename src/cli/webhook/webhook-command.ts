@@ -140,7 +140,9 @@ function stateText({ state, reason, away }: WebhookView): string {
 }
 
 const testText = ({ delivered, status, ms, why }: WebhookTest): string =>
-  delivered ? `It was taken: ${status}, after ${ms} ms.` : `It was not taken: ${oneLine(why ?? String(status))}.`;
+  delivered
+    ? `It was taken: ${status}, after ${ms} ms.`
+    : `It was not taken: ${oneLine(why ?? String(status)).replace(/\.$/, "")}.`;
 
 const columns: readonly Column<DeliveryView>[] = [
   { title: "message", of: ({ id }) => id, least: 12 },
