@@ -7,8 +7,8 @@
  */
 
 import { EventCalls } from "./calls/event-calls.ts";
+import { PoolWork, type WorkOptions } from "./pool/pool-work.ts";
 import { Runs } from "./run/runs.ts";
-import { PoolWork, type WorkOptions } from "./work/pool-work.ts";
 
 /** Heddle, as a key sees it. It holds nothing open, and one serves any number of runs at a time. */
 export class Heddle extends EventCalls {

@@ -12,6 +12,8 @@ export {
 } from "./errors.ts";
 export type { FollowOptions, FollowQuery } from "./follow.ts";
 export { Heddle } from "./heddle.ts";
+export { LeasedTask, LeaseLost, WorkFailed } from "./pool/leased-task.ts";
+export type { WorkEnd, WorkOptions } from "./pool/pool-work.ts";
 export type * from "./replies.ts";
 export { isPartial } from "./replies.ts";
 export type * from "./requests.ts";
@@ -51,5 +53,3 @@ export {
   verifyWebhook,
   WebhookRefused,
 } from "./verify-webhook.ts";
-export { LeasedTask, LeaseLost, WorkFailed } from "./work/leased-task.ts";
-export type { WorkEnd, WorkOptions } from "./work/pool-work.ts";

@@ -120,6 +120,7 @@ export class Webhooks {
       const { away: _, ...rest } = webhook;
       this.#put(run, rest);
     }
+    // What is tried next has changed.
     this.#known = undefined;
     if (!("seq" in what)) return deliveries.replay(what.after, what.state, now);
     const delivery = deliveries.get(what.seq);
