@@ -366,6 +366,10 @@ export const actorTtlMsMax = 1 * hour;
 export const actorsPerRunMax = 1000;
 /** Answers to a session's named calls that are kept for a repeat, the newest. */
 export const actorCallsMax = 256;
+/** What a task asks somebody outside: a question and what is needed to answer it, read in a dialog or on one screen. */
+export const askCharsMax = 1000;
+/** Waits that one stall names: who has to choose among more is helped by none. */
+export const stallWaitsShown = 20;
 /** Tasks named as the subjects of one finding. */
 export const findingSubjectsMax = 100;
 /**

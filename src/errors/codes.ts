@@ -353,6 +353,8 @@ export const variableErrorHints = {
   already_held: "Go on with the token that you have; release the lock first to take it in another mode.",
   holds_locks: "Release the lock that `message` names first, or acquire all that you need together with `names`.",
   not_holder: "Only the hold's own task releases it, once, and by its own token; there is nothing to release here.",
+  declined:
+    "The answer is no: do without it, or finish and say what would have been needed. `reason` says why, if anybody did.",
   superseded: "A later call of yours waits for the lock in place of this one; see its answer.",
   needs_actor:
     "POST …/actors gives a session that may hold and wait; send its id as `actor`. What it holds is released when it ends.",
