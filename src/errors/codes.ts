@@ -147,6 +147,11 @@ export const problems = {
     title: "A fallback or a compensation is not retried alone",
     hint: "Retry the task that it stands in for (its `parent`).",
   },
+  question_closed: {
+    status: 409,
+    title: "The question is not open any more",
+    hint: "Somebody answered it, or its task goes on without: nothing was done. GET …/questions lists those that are open.",
+  },
   task_ended: {
     status: 409,
     title: "The task has ended, or its own work is done",

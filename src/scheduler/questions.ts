@@ -54,13 +54,14 @@ export interface Stall {
 const all: readonly WaitAction[] = ["answer", "decline", "cancel"];
 
 /** QU1. The oldest first. */
-export function openAsks(state: RunState): AskedWait[] {
-  const asks: AskedWait[] = [];
-  for (const { seq, task } of [...state.blocking.asked.values()].sort((a, b) => a.seq - b.seq)) {
-    const asked = askedWait(state, task, seq);
-    if (asked?.offers.includes("answer")) asks.push(asked);
-  }
-  return asks;
+export const openAsks = (state: RunState): AskedWait[] =>
+  [...state.blocking.asked.keys()].sort((a, b) => a - b).flatMap((seq) => openAsk(state, seq) ?? []);
+
+/** The question that this event began, while it is one. */
+export function openAsk(state: RunState, seq: number): AskedWait | undefined {
+  const waiter = state.blocking.asked.get(seq);
+  const wait = waiter && askedWait(state, waiter.task, seq);
+  return wait?.offers.includes("answer") ? wait : undefined;
 }
 
 /** QU2. Linear in the live tasks, where there is one. */
@@ -140,7 +141,7 @@ export function answerQuestion(step: Step, seq: number, answer: Answer): Answere
     step.emit({ type: "stall_extended" }, undefined, [seq]);
     return { kind: "done" };
   }
-  const wait = [...openAsks(state), ...(stall?.waits ?? [])].find(({ call }) => call.seq === seq);
+  const wait = openAsk(state, seq) ?? stall?.waits.find(({ call }) => call.seq === seq);
   if (!wait) return { kind: "late" };
   if (answer.action === "extend" || !wait.offers.includes(answer.action))
     return { kind: "not_offered", offers: wait.offers };
