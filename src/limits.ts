@@ -149,6 +149,10 @@ export const mcpHoldMs = 5 * minute;
 export const mcpWaiterMs = 2 * minute;
 /** A wait's handle carries its arguments, and stands in a header: what is longer is waited for in its own call alone. */
 export const mcpHandleCharsMax = 4 * KiB;
+/** Questions of a run that one look shows, and that a client is asked at once: when they are answered the next ones are. */
+export const mcpQuestionsMax = 20;
+/** What a status shows of a task's question: a line. The question itself is shown whole. */
+export const mcpAskShownChars = 120;
 /** A call under way says so often: a connection that is gone is noticed by what can't be sent on it. */
 export const mcpAliveMs = 5 * second;
 /** Opened sessions are named after the client, as it calls itself. */

@@ -51,5 +51,3 @@ export const answerBody = z
     "expected an object with the action answer, decline, cancel or extend",
   )
   .meta({ id: "Answer" });
-
-export type AnswerBody = z.output<typeof answerBody>;

@@ -440,6 +440,16 @@ export interface StallView {
 /** What somebody outside is waited for: a task that asks, or a run that stands still. */
 export type QuestionView = ({ kind: "ask" } & QuestionWait) | ({ kind: "stall" } & StallView);
 
+/** What is answered to a question, or to one of a stall's waits. */
+export type AnswerInput =
+  /** `value`: the future's value, or the message. `variable`: which one, where the task waits for several futures. */
+  | { action: "answer"; value: unknown; variable?: string }
+  | { action: "decline"; variable?: string; reason?: string }
+  /** Its task is cancelled, with all that is under it. */
+  | { action: "cancel"; reason?: string }
+  /** A stall is given `limits.stall_ms` once more. */
+  | { action: "extend" };
+
 /** An answer that was carried out. */
 export interface AnsweredView {
   id: string;

@@ -11,6 +11,7 @@ import type { RemoteTool } from "../contract/remote-tools.ts";
 import type {
   ActorView,
   AnsweredView,
+  AnswerInput,
   ContextInput,
   CreatedTasks,
   ErrorView,
@@ -97,13 +98,6 @@ export interface WebhookInput {
   readonly url: string;
   readonly events: readonly WebhookChoice[];
 }
-
-/** As the contract has it (question-requests.ts). */
-export type AnswerInput =
-  | { action: "answer"; value: unknown; variable?: string }
-  | { action: "decline"; variable?: string; reason?: string }
-  | { action: "cancel"; reason?: string }
-  | { action: "extend" };
 
 export interface DeliveriesInput {
   limit: number;

@@ -11,6 +11,7 @@ import type { MessageText, ToolCall, Usage } from "../context/types.ts";
 import type {
   ActorView,
   AnsweredView,
+  AnswerInput,
   CreatedTasks,
   ErrorView,
   FindingView,
@@ -65,7 +66,6 @@ import type { Outcome as WebhookOutcome } from "../webhooks/delivery.ts";
 import { admitting, runClasses } from "./admission.ts";
 import type { Env } from "./env.ts";
 import type {
-  AnswerInput,
   CompleteInput,
   CreateRunInput,
   CreateTasksInput,

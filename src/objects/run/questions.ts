@@ -1,6 +1,6 @@
 /** Questions of a run as the wire shows them, and answers from there. Which there are is the scheduler's to say. */
 
-import type { AnsweredView, Page, QuestionView, QuestionWait } from "../../contract/shapes.ts";
+import type { AnsweredView, AnswerInput, Page, QuestionView, QuestionWait } from "../../contract/shapes.ts";
 import { questionIdOf, questionNumber } from "../../ids.ts";
 import { stallWaitsShown } from "../../limits.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
@@ -16,7 +16,7 @@ import {
 } from "../../scheduler/questions.ts";
 import { isRunEnded, type RunState } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
-import type { AnswerInput, Reply } from "../rpc.ts";
+import type { Reply } from "../rpc.ts";
 import { createdEventOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { findTask } from "./outside.ts";
