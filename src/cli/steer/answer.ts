@@ -23,9 +23,9 @@ export const answerCommand: Command = {
     json: { about: '{"id", "action", "open"} as one JSON object' },
   },
   ask: "Name one run, one of its questions (heddle questions RUN lists them), and the answer.",
-  about: `Answers a question, or one of the waits of a run that stands still. ANSWER is the value that the task gets: JSON where all of it is
-JSON (true, 7, {"go": true}), else text; "-" reads it from stdin. An answer counts once: who comes second is told so, and nothing
-is done.`,
+  about: `Answers a question, or one of the waits of a run that stands still. ANSWER is the value that the task gets: JSON where all of it
+is JSON (true, 7, {"go": true}), else text; "-" reads it from stdin. An answer counts once: who comes second is told so, and
+nothing is done.`,
   more: `Exit status: 0; 1 the question is not open any more, or never was, or the server refused; 2 usage; 3 server not reached.
 
 Examples:
