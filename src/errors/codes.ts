@@ -149,8 +149,8 @@ export const problems = {
   },
   question_closed: {
     status: 409,
-    title: "The question is not open any more",
-    hint: "Somebody answered it, or its task goes on without: nothing was done. GET …/questions lists those that are open.",
+    title: "The question is not open",
+    hint: "Somebody answered it, its task goes on without, or others wait before it at the queue: nothing was done. GET …/questions lists those that are open.",
   },
   task_ended: {
     status: 409,

@@ -272,6 +272,8 @@ export function eventView(run: LoadedRun, logged: LoggedEvent, seq: number, at: 
   }
   if (event.type === "call_waiting" && event.want?.kind === "barrier")
     view.want = { ...event.want, members: event.want.members.map(idOf) };
+  if (event.type === "call_waiting" && event.task > 0 && event.want && "external" in event.want && event.want.external)
+    view.question = questionIdOf(run.id, seq);
   if (event.type === "variables_used")
     view.uses = event.uses.map(({ task, ...use }) => ({ ...(task !== undefined && { task: idOf(task) }), ...use }));
   if (event.type === "rules_set") view.rules = event.rules.map(({ line, rule }) => ({ line, rule: sentenceOf(rule) }));

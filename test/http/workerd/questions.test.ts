@@ -75,7 +75,7 @@ describe("a task that asks", () => {
       ...{ op: "future.await", variables: ["plan"], wanted: ["plan"], since: began.at, until: null, ask },
       actions: ["answer", "decline", "cancel"],
     });
-    expect(began).toMatchObject({ type: "call_waiting", ask, want: { external: true } });
+    expect(began).toMatchObject({ type: "call_waiting", ask, question: question!.id, want: { external: true } });
     const { waiting_on } = taskView.parse((await api("GET", `/v1/runs/${run}/tasks/asker`)).body);
     expect(waiting_on).toMatchObject({ variables: ["plan"], external: true, ask, question: question!.id });
     const value = { go: true, limit: 5 };
