@@ -20,6 +20,7 @@ async function useRun(around: Surroundings, client: Client, name: string): Promi
   const webhook = { url: client.webhook, events: ["run.*", "task.*"] };
   // A call reserves some five thousand tokens: several runs pause before anybody has raised their budget.
   const tokens = client.random.chance(0.5) ? client.random.int(10_000, 80_000) : undefined;
+  const isCopied = client.random.chance(0.6);
   const limits = { workers: 16, pools: ["box"], ...(tokens !== undefined && { tokens }) };
   const body = { name, limits, webhook, tools: toolsAt(client.endpoint) };
   const created = await client.ask("", { kind: "create_run" }, { method: "POST", path: "/v1/runs", body });
@@ -32,7 +33,7 @@ async function useRun(around: Surroundings, client: Client, name: string): Promi
   if (tokens !== undefined) beside.push(treasurer(new Outside(around, `${name}-b`), run, tokens));
   const lives = client.random.int(10_000, 25_000) + Date.now();
   const goesOn = () => !client.stopping && Date.now() < lives;
-  if (client.random.chance(0.6)) beside.push(copyOnce(around, `${name}-x`, run, goesOn));
+  if (isCopied) beside.push(copyOnce(around, `${name}-x`, run));
   await Promise.all([
     post(client, run, goesOn),
     touch(new Outside(around, `${name}-o`, snapshot), run, goesOn),
@@ -48,10 +49,9 @@ async function useRun(around: Surroundings, client: Client, name: string): Promi
 }
 
 /** While it is in full swing. */
-async function copyOnce(around: Surroundings, name: string, run: string, goesOn: () => boolean): Promise<void> {
-  const client = new Outside(around, name);
-  await client.pause(2000, 8000);
-  if (goesOn()) await copier(around, `${name}-c`, run);
+async function copyOnce(around: Surroundings, name: string, run: string): Promise<void> {
+  await new Outside(around, name).pause(1000, 8000);
+  await copier(around, `${name}-c`, run);
 }
 
 async function post(client: Client, run: string, goesOn: () => boolean): Promise<void> {

@@ -193,14 +193,15 @@ function world(): Loose {
   });
   // The first attempt was taken, and its answer lost: the call was made again.
   const stamped = [stamp("w1", 28, null), stamp("w1", 28, "w1 stamped 1;"), stamp("w2", 32, "w2 pressed 3;")];
-  const file = sealed([
-    { heddle_export: 1, run, status: "succeeded", seq: events.length },
+  const header = { heddle_export: 1, run, status: "succeeded", seq: events.length };
+  const lines = [
     { snapshot: "s", head: {} },
     { seq: 1, at: 1000, events: events.slice(0, 1) },
     { variable: { name: "list", kind: "shared_list" } },
     { of: "list", entries: [["0", "x;", 1]] },
-  ]);
-  const copied = [{ of: run, copy, file, again: [`{"heddle_export":1,"run":"${copy}"}`, ...file.slice(1)] }];
+  ];
+  const file = sealed([header, ...lines]);
+  const copied = [{ of: run, copy, file, again: sealed([{ ...header, run: copy }, ...lines]) }];
   const row = { ...used, model_calls: 2, tasks: 11, events: events.length };
   const usedRows = [
     { run, at: 1, row: { ...row, events: 3 } },
@@ -383,7 +384,7 @@ const doctored: [string, string, (w: Loose) => void][] = [
   ["lost", "a file is whole", (w) => w.copied[0].file.splice(2, 1)],
   ["lost", "a file is whole", (w) => (w.copied[0].file[4] = '{"of":"list","entries":[["0","y;",1]]}')],
   ["lost", "a copy has what its file has", (w) => w.copied[0].again.splice(4, 1)],
-  ["twice", "a copy has what its file has", (w) => w.copied[0].again.push("{}")],
+  ["twice", "a copy has what its file has", (w) => w.copied[0].again.splice(5, 0, "{}")],
   ["lost", "a copy has what its file has", (w) => live(w).again.splice(1, 1)],
   ["lost", "a copy has what its file has", (w) => live(w).again.splice(2, 1)],
   ["lost", "a copy has what its file has", (w) => live(w).again.splice(3, 2)],
