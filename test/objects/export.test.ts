@@ -2,9 +2,10 @@
 
 import { describe, expect, it } from "vitest";
 import type { ToolCallGrant, ToolWait } from "../../src/contract/shapes.ts";
+import { variableStub } from "../../src/objects/env.ts";
 import { busyRun } from "./lib/busy-run.ts";
 import { comparable, copyOf, exported, imported, send } from "./lib/files.ts";
-import { codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
+import { bindings, codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
@@ -117,6 +118,29 @@ describe("an export", () => {
     );
     expect(tasks).toEqual(before);
     expect(lines.join("")).not.toContain('"key":"late"');
+  });
+
+  it("reads a variable at once: what it holds, and what calls of it were answered, are of one moment", async () => {
+    const run = await richRun();
+    const read = async (name: string) => {
+      const part = (await variableStub(bindings, run.tenant, run.id, name).exportPart(undefined))!;
+      return { ...part, lines: parsed(part.lines.map(({ line }) => line)), rest: part.lines.at(-1)?.next };
+    };
+    const entry = (i: number) => [`k${i}`, { i }, i];
+    const answer = { owner: "task 1.1", call: "t3", answer: { result: { value: 4, previous: 0 } } };
+    expect(await read("n")).toMatchObject({ head: { value: 4 }, lines: [{ of: "n", answers: [answer] }] });
+    expect(await read("m")).toMatchObject({ head: { size: 2 }, lines: [{ entries: [entry(1), entry(2)] }] });
+    for (const name of ["n", "m", "s", "t"]) expect(await read(name)).toMatchObject({ rest: undefined });
+    // More than an answer takes comes in several.
+    for (let i = 0; i < 40; i++)
+      value(
+        await run.rpc.callTool(used("shared_map", { op: "set", name: "m", key: `x${i}`, value: "x".repeat(120_000) })),
+      );
+    expect(await read("m")).toMatchObject({ head: { size: 42 }, rest: expect.any(String) });
+    await drained(run);
+    value(await run.rpc.finishRun({ cancel: true }));
+    const lines = await exported(run);
+    expect(comparable(await exported(await imported(run, lines)))).toEqual(comparable(lines));
   });
 
   it("of several readers at once, while the run goes on, is whole for each", async () => {

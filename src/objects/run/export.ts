@@ -4,7 +4,8 @@
  * X1. Log, tasks and variables that block are as of one event, the last when the export began: rows are appended, never
  *     changed, and tasks come from a state that ends there. When the run has gone on meanwhile, its log is replayed up to it.
  * X2. Snapshots are immutable: all that the log names are there, and at most a few that came since.
- * X3. Variables with data are objects of their own and have no place in the log: each part is as of its own reading.
+ * X3. Variables with data are objects of their own and have no place in the log: each is as of its own reading, and one that is larger
+ *     than a page is read in several.
  */
 
 import { stringifyRaw } from "../../context/json-text.ts";
@@ -130,10 +131,8 @@ export class Exports {
       } else {
         do {
           const got = await variableStub(this.#env, run.tenant, run.id, name).exportPart(next);
-          const begins = next === undefined;
-          next = got?.next;
-          const following = next === undefined ? [seq] : [seq - 1, next];
-          if (begins) {
+          const placeOf = (then: string | undefined): Place => (then === undefined ? [seq] : [seq - 1, then]);
+          if (next === undefined) {
             const head = got?.head;
             const view = {
               name,
@@ -144,9 +143,12 @@ export class Exports {
             yield {
               kind: "variable",
               text: JSON.stringify({ variable: view, ...(head !== undefined && { head }) }),
-              following,
+              following: placeOf(got?.next),
             };
-          } else if (got?.line !== undefined) yield { kind: "part", text: got.line, following };
+          }
+          for (const { line, next: then } of got?.lines ?? [])
+            yield { kind: "part", text: line, following: placeOf(then) };
+          next = got?.lines.at(-1)?.next;
         } while (next !== undefined);
       }
       [variable] = run.store.variables.page(seq, 1);
