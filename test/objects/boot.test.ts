@@ -77,7 +77,7 @@ describe("an object that is loaded again", () => {
 
 describe("boots that follow one another", () => {
   it("do not keep a lost worker's lease for as long as they do, be the object idle in between or not", () =>
-    withObject(7, async (load, name) => {
+    withObject(6, async (load, name) => {
       using clock = new TestClock();
       await begun(load("one"), name);
       for (const boot of ["two", "three", "four"]) {
