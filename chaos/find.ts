@@ -5,15 +5,21 @@ import { plannedOf } from "./check/ops.ts";
 import type { Client } from "./client.ts";
 import type { FoundRun, FoundVariable, History, World } from "./history.ts";
 
-/** Everything that the checker compares with the history. A run that can't be read is left out, which is a loss. */
-export async function findAll(client: Client): Promise<World["found"]> {
+/** Everything that the checker compares with the history. A run that can't be read is listed, and not found. */
+export async function findAll(client: Client): Promise<Pick<World, "found" | "listed">> {
   const found: Record<string, FoundRun> = {};
+  const listed: string[] = [];
   for (const { id } of await pages<RunView>(client, "/v1/runs", "runs", "cursor")) {
+    listed.push(id);
     const one = await findRun(client, id);
     if (one) found[id] = one;
   }
-  return found;
+  return { found, listed };
 }
+
+/** A run's whole log. */
+export const eventsOf = (client: Client, run: string): Promise<EventView[]> =>
+  pages<EventView>(client, `/v1/runs/${run}/events`, "events", "after");
 
 async function findRun(client: Client, id: string): Promise<FoundRun | undefined> {
   const path = `/v1/runs/${id}`;
@@ -28,7 +34,7 @@ async function findRun(client: Client, id: string): Promise<FoundRun | undefined
     variables[variable.name] = await findVariable(client, path, variable);
   return {
     ...{ run, tasks, transcripts, variables },
-    events: await pages<EventView>(client, `${path}/events`, "events", "after"),
+    events: await eventsOf(client, id),
     head: JSON.stringify(await client.get(`${path}/snapshots/${run.snapshot}`)),
   };
 }

@@ -58,7 +58,7 @@ export type Act =
   | { readonly kind: "cancel" | "retry"; readonly task: string }
   | { readonly kind: "message"; readonly task: string; readonly text: string }
   | { readonly kind: "append"; readonly text: string }
-  | { readonly kind: "pause" | "resume" | "finish" | "open_session" | "close_session" }
+  | { readonly kind: "pause" | "resume" | "finish" | "delete" | "open_session" | "close_session" }
   /** `section`: the critical section that it is a part of. */
   | { readonly kind: "op"; readonly op: Op; readonly section?: string }
   | { readonly kind: "lease"; readonly pool: string }
@@ -147,6 +147,12 @@ export interface Copied {
   readonly again: readonly string[];
 }
 
+/** A run that somebody deleted, and its log before. */
+export interface Deleted {
+  readonly run: string;
+  readonly events: readonly EventView[];
+}
+
 /** What a run had used, as the tenant was told. */
 export interface Used {
   readonly run: string;
@@ -183,10 +189,13 @@ export interface World {
   readonly received: readonly Received[];
   readonly stamped: readonly Stamped[];
   readonly copied: readonly Copied[];
+  readonly deleted: readonly Deleted[];
   /** In the order in which it was told, the last ones when all was over. */
   readonly used: readonly Used[];
   /** By run id. */
   readonly found: Readonly<Record<string, FoundRun>>;
+  /** The ids of runs that the list has. */
+  readonly listed: readonly string[];
 }
 
 /** Keeps the history in memory, and in a file line by line, so that it survives whatever ends the run. */
@@ -197,6 +206,7 @@ export class History {
   readonly received: Received[] = [];
   readonly stamped: Stamped[] = [];
   readonly copied: Copied[] = [];
+  readonly deleted: Deleted[] = [];
   readonly used: Used[] = [];
   readonly #path: string;
 
@@ -251,6 +261,11 @@ export class History {
     this.copied.push(copied);
     const { of, copy, file, again } = copied;
     this.#write({ copied: of, copy, at: Date.now(), lines: file.length, again: again.length });
+  }
+
+  delete(deleted: Deleted): void {
+    this.deleted.push(deleted);
+    this.#write({ deleting: deleted.run, at: Date.now(), events: deleted.events.length });
   }
 
   use(rows: readonly UsageRowView[]): void {

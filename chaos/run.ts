@@ -95,10 +95,10 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     const reader = new Client(reading, "reader");
     receiver.isWell = true;
     await allTold(reader);
-    const found = await findAll(reader);
+    const { found, listed } = await findAll(reader);
     await closeBooks(reader);
-    const { calls, seen, followed, received, stamped, copied, used } = history;
-    const world: World = { calls, seen, followed, received, stamped, copied, used, found };
+    const { calls, seen, followed, received, stamped, copied, deleted, used } = history;
+    const world: World = { calls, seen, followed, received, stamped, copied, deleted, used, found, listed };
     return { world, violations: check(world), outages, settledMs, wallMs: Date.now() - began };
   } finally {
     stopping.abort();

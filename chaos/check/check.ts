@@ -3,6 +3,7 @@
 import type { FoundRun, World } from "../history.ts";
 import { budgetRules } from "./budgets.ts";
 import { copiesOf, importRules, lengthOf, untoldCopies } from "./copies.ts";
+import { deletionRules } from "./deletions.ts";
 import { groupRules } from "./groups.ts";
 import { logRules } from "./log.ts";
 import { taskRules } from "./tasks.ts";
@@ -38,7 +39,7 @@ export function check(world: World): Violation[] {
         ]);
     }
   }
-  for (const { run, broken } of importRules(world)) add(run, [broken]);
+  for (const { run, broken } of [...importRules(world), ...deletionRules(world)]) add(run, [broken]);
   const copies = copiesOf(world);
   for (const [id, found] of Object.entries(world.found)) {
     const ids = { run: id, of: copies.get(id) ?? id, from: lengthOf(world, id) };

@@ -30,6 +30,10 @@ export function copiesOf(world: World): ReadonlyMap<string, string> {
 export const untoldCopies = (world: World, of: string): number =>
   world.calls.filter(({ act, outcome }) => act.kind === "import" && act.of === of && outcome.kind === "unknown").length;
 
+/** Somebody has asked for its deletion. */
+const mayBeGone = (world: World, run: string): boolean =>
+  world.calls.some((call) => call.run === run && call.act.kind === "delete");
+
 export function importRules(world: World): { readonly run: string; readonly broken: Broken }[] {
   const broken: { run: string; broken: Broken }[] = [];
   for (const { act, outcome, id } of world.calls)
@@ -43,7 +47,7 @@ export function importRules(world: World): { readonly run: string; readonly brok
     const files = [...whole(`the file of ${of}`, copied.file), ...whole(`the file of ${copy}`, copied.again)];
     for (const one of [...files, ...equal(copied), ...asLogged(copied, world.found[of])])
       broken.push({ run: of, broken: one });
-    if (!world.found[copy])
+    if (!world.found[copy] && !mayBeGone(world, copy))
       broken.push({
         run: of,
         broken: { sort: "lost", rule: "a copy told is there", about: copy, told: copy, found: null },

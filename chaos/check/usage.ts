@@ -9,7 +9,7 @@ const tokens = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_wri
 const amounts = [...tokens, "model_calls", "tasks", "events"] as const;
 type Amounts = Record<(typeof amounts)[number], number>;
 
-export function usageRules(world: World, { run, from }: RunIds, found: FoundRun): Broken[] {
+export function usageRules(world: World, { run, from }: RunIds, found: Pick<FoundRun, "events">): Broken[] {
   const broken: Broken[] = [];
   const logged = sumsOf(found.events.slice(from));
   const told = world.used.filter((one) => one.run === run);

@@ -1,7 +1,8 @@
-/** One who saves a run as a file while others work on it, takes the file in as a run of his own, and has that one go on to its end. */
+/** One who saves a run as a file while others work on it, takes the file in as a run of his own, and has that one go on to its end. Some are deleted then. */
 
 import type { RunView } from "../../src/client/index.ts";
 import { Client, type Surroundings } from "../client.ts";
+import { eventsOf } from "../find.ts";
 import { follow } from "./follow.ts";
 import { settled } from "./settled.ts";
 import { treasurer } from "./treasurer.ts";
@@ -16,10 +17,17 @@ export async function copier(around: Surroundings, name: string, run: string): P
   if (!again) return;
   client.history.copy({ of: run, copy, file, again });
   const view = await client.get<RunView>(`/v1/runs/${copy}`);
-  if (view?.status !== "paused") return;
-  const follower = follow(new Client(around, `${name}-f`), copy);
+  if (view?.status === "paused") await goOn(around, client, copy, view);
+  if (client.over || client.random.chance(0.6)) return;
+  client.history.delete({ run: copy, events: await eventsOf(client, copy) });
+  await client.ask(copy, { kind: "delete" }, { method: "DELETE", path: `/v1/runs/${copy}` });
+}
+
+/** To its end. */
+async function goOn(around: Surroundings, client: Client, copy: string, view: RunView): Promise<void> {
+  const follower = follow(new Client(around, `${client.name}-f`), copy);
   const budget = view.limits.tokens;
-  const keeper = budget === null ? undefined : treasurer(new Client(around, `${name}-b`), copy, budget);
+  const keeper = budget === null ? undefined : treasurer(new Client(around, `${client.name}-b`), copy, budget);
   await client.ask(copy, { kind: "resume" }, { method: "POST", path: `/v1/runs/${copy}/resume` });
   await settled(client, copy);
   await client.ask(copy, { kind: "finish" }, { method: "POST", path: `/v1/runs/${copy}/finish` });

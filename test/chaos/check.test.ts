@@ -12,6 +12,7 @@ type Loose = any;
 
 const run = "run_1";
 const copy = "run_2";
+const gone = "run_3";
 const none = { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
 const told = (answer: unknown): Outcome => ({ kind: "told", answer });
 const op = (tool: string, name: string, what: string, more: object = {}): Op => ({
@@ -77,6 +78,7 @@ function world(): Loose {
   call({ kind: "budget", tokens: 1 }, { kind: "refused", code: "below_spent" });
   call({ kind: "stamp", key: `${run}_32`, word: "w2", stamp: "w2 pressed 3;" }, told({}));
   call({ kind: "import", of: run }, told({ id: copy }), { run: "" });
+  call({ kind: "delete" }, { kind: "refused", code: "not_found" }, { run: gone });
   call({ kind: "retry", task: "TA" }, told({}));
   call({ kind: "message", task: "TB", text: "hello;" }, told({ seq: 10 }));
   call({ kind: "append", text: "said;" }, told({ snapshot: "s" }));
@@ -206,11 +208,14 @@ function world(): Loose {
   const usedRows = [
     { run, at: 1, row: { ...row, events: 3 } },
     { run, at: 2, row },
+    { run: gone, at: 2, row: { ...none, model_calls: 0, tasks: 2, events: 3 } },
   ];
   const copyFound = structuredClone({ ...found, run: { ...found.run, id: copy } });
   return structuredClone({
     ...{ calls, seen, followed, received, stamped, copied, used: usedRows },
+    deleted: [{ run: gone, events: events.slice(0, 3) }],
     found: { [run]: found, [copy]: copyFound },
+    listed: [run, copy],
   } satisfies World);
 }
 
@@ -390,6 +395,10 @@ const doctored: [string, string, (w: Loose) => void][] = [
   ["lost", "a copy has what its file has", (w) => live(w).again.splice(3, 2)],
   ["twice", "a copy has what its file has", (w) => live(w).again.push('{"of":"list","entries":[["1","x;",2]]}')],
   ["lost", "a file has the log of its run", (w) => (eventsOf(w)[0].at = 999)],
+  ["wrong", "a deleted run is nowhere", (w) => w.listed.push(gone)],
+  ["lost", "a run that is listed can be read", (w) => w.listed.push(gone)],
+  ["lost", "what is billed is what was logged", (w) => w.used.splice(2, 1)],
+  ["twice", "what is billed is what was logged", (w) => (w.used[2].row.tasks = 3)],
   ["stuck", "every run ends", (w) => (w.found[copy].run.status = "paused")],
   ["wrong", "a task ends as it was to", (w) => (w.found[copy].tasks[1].result = "somebody else's")],
 ];

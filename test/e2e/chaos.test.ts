@@ -30,10 +30,15 @@ describe("a server that is killed twice under load", () => {
       "atomic",
       "shared_list",
       "lock",
+      "budget",
+      "import",
+      "stamp",
     ])
       expect(kinds).toContain(kind);
     expect(told.some(({ cuts }) => cuts > 0)).toBe(true);
     const events = Object.values(world.found).flatMap((found) => found.events);
     expect(events.some(({ type, why }) => type === "attempt_ended" && why === "restart")).toBe(true);
+    expect(events.some(({ type }) => type === "group_decided")).toBe(true);
+    for (const list of [world.received, world.stamped, world.copied, world.used]) expect(list).not.toEqual([]);
   });
 });
