@@ -455,6 +455,8 @@ export const logCacheBytes = 2 * MiB;
 export const exportPieceChars = 512 * KiB;
 /** What one call of the run's object answers of an export; an RPC takes 32 MiB, at two bytes a unit. */
 export const exportPageChars = 4 * MiB;
+/** Variables whose contents exports of a run hold at once, a page of each: of as many readers at the same time. */
+export const exportReadingsHeld = 2;
 /** Snapshots, log rows or tasks that one look into storage takes. */
 export const exportRowsPerLook = 1000;
 /** A run that goes on while it is exported is replayed once, in memory beside itself; beyond this it must rest meanwhile. */

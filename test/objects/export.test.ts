@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { ToolCallGrant, ToolWait } from "../../src/contract/shapes.ts";
 import { variableStub } from "../../src/objects/env.ts";
+import type { ExportPage, ExportPiece } from "../../src/objects/rpc.ts";
 import { busyRun } from "./lib/busy-run.ts";
 import { comparable, copyOf, exported, imported, send } from "./lib/files.ts";
 import { bindings, codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
@@ -61,6 +62,19 @@ async function drained(run: TestRun): Promise<void> {
   for (let lease = await run.lease(); lease; lease = await run.lease())
     value(await run.rpc.complete(lease, { result: { of: lease.task.key }, usage, next: false, worker: "w" }));
 }
+
+/** Lines of a page; one that goes on in the next page is left out. */
+const joined = (pieces: readonly ExportPiece[]): string[] => {
+  const lines: string[] = [];
+  let open = "";
+  for (const { text, more } of pieces) {
+    open += text;
+    if (more) continue;
+    lines.push(open);
+    open = "";
+  }
+  return lines;
+};
 
 const parsed = (lines: readonly string[]) => lines.map((line) => JSON.parse(line));
 
@@ -141,6 +155,30 @@ describe("an export", () => {
     value(await run.rpc.finishRun({ cancel: true }));
     const lines = await exported(run);
     expect(comparable(await exported(await imported(run, lines)))).toEqual(comparable(lines));
+  });
+
+  it("tells of a variable what it has read, though it is written and the run goes on before all is told", async () => {
+    const run = await makeRun();
+    const write = async (name: string, op: string, key: string) =>
+      value(
+        await run.rpc.callTool(
+          used("shared_map", { op, name, key, ...(op === "set" && { value: "x".repeat(120_000) }) }),
+        ),
+      );
+    const keys = Array.from({ length: 20 }, (_, i) => `k${10 + i}`);
+    for (const name of ["one", "two"]) for (const key of keys) await write(name, "set", key);
+    const first = value(await run.rpc.exportPage(undefined));
+    await write("two", "set", "k28x");
+    await write("two", "delete", "k29");
+    await run.create({ key: "late", pool: "box", instructions: "late" });
+    const rest = value(await run.rpc.exportPage(first.cursor));
+    expect(rest.cursor).toBeUndefined();
+    // The first page ends among the lines of the second variable.
+    const keysIn = ({ pieces }: ExportPage) =>
+      parsed(joined(pieces)).flatMap(({ of, entries }) => (of === "two" ? entries.map(([key]: [string]) => key) : []));
+    expect(keysIn(first).length).toBeGreaterThan(0);
+    expect(keysIn(rest).length).toBeGreaterThan(0);
+    expect([...keysIn(first), ...keysIn(rest)]).toEqual(keys);
   });
 
   it("of several readers at once, while the run goes on, is whole for each", async () => {
