@@ -949,5 +949,13 @@ export const refusalsUncountedMax = 5;
 export const refusedCrowdMin = 5;
 /** Models of one run with a limit of their own. */
 export const modelsLimitedMax = 64;
+/** A run that was refused tells its tenant's gate so often how its limits stand, while it calls: a call and a row, against refusals. */
+export const limitReportEveryMs = 2 * second;
+/** One that has said nothing for so long has no share: several reports were lost, or its object is gone. */
+export const limitClaimMs = 15 * second;
+/** A share is moved by no less than this part of a call. */
+export const limitWorthMoving = 0.5;
+/** Credentials' models that one tenant's gate shares out at once. */
+export const limitsSharedMax = 256;
 /** A command of a seat that takes so long says that the run's object has too much to do. */
 export const objectSlowMs = 5 * second;

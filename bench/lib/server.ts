@@ -9,7 +9,7 @@ import type { Counters } from "./counters.ts";
 import { liveHeapMb } from "./heap.ts";
 
 /** Local mode's own, which every local server has. */
-const localOperatorSecret = "hdl_local_admin";
+export const localOperatorSecret = "hdl_local_admin";
 const config = join(import.meta.dirname, "../worker/wrangler.toml");
 
 export class Server {
@@ -53,6 +53,11 @@ export class Server {
 
   /** The client of a tenant made for this. */
   async newTenant(name: string): Promise<Heddle> {
+    return new Heddle({ url: this.#dev.url, key: await this.newKey(name) });
+  }
+
+  /** The key of a tenant made for this. */
+  async newKey(name: string): Promise<string> {
     const post = async (path: string, body: object) => {
       const headers = { authorization: `Bearer ${localOperatorSecret}`, "content-type": "application/json" };
       const reply = await fetch(this.#dev.url + path, { method: "POST", headers, body: JSON.stringify(body) });
@@ -60,8 +65,7 @@ export class Server {
       return (await reply.json()) as { id: string; key: string };
     };
     const { id } = await post("/admin/tenants", { name });
-    const { key } = await post(`/admin/tenants/${id}/keys`, { name });
-    return new Heddle({ url: this.#dev.url, key });
+    return (await post(`/admin/tenants/${id}/keys`, { name })).key;
   }
 
   counters(run: string): Promise<Counters> {

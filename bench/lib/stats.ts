@@ -5,3 +5,7 @@ export function percentile(sample: readonly number[], p: number): number {
 }
 
 export const mean = (sample: readonly number[]): number => sample.reduce((a, b) => a + b, 0) / sample.length;
+
+/** Jain's index: 1 where all are equal, 1/n where one has everything. */
+export const jainIndex = (shares: readonly number[]): number =>
+  shares.reduce((a, b) => a + b, 0) ** 2 / (shares.length * shares.reduce((a, b) => a + b * b, 0));

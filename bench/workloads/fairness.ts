@@ -6,7 +6,7 @@
 import type { Heddle, TaskSpec } from "../../src/client/index.ts";
 import { timers } from "../lib/fan-out.ts";
 import { least, most, type Outcome } from "../lib/measure.ts";
-import { percentile } from "../lib/stats.ts";
+import { jainIndex, percentile } from "../lib/stats.ts";
 import type { Bench, Workload } from "./workload.ts";
 
 const seats = 16;
@@ -15,10 +15,6 @@ const taskMs = 250;
 const turnMs = 500;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Jain's index: 1 where all are equal, 1/n where one has everything. */
-const jain = (shares: readonly number[]): number =>
-  shares.reduce((a, b) => a + b, 0) ** 2 / (shares.length * shares.reduce((a, b) => a + b * b, 0));
 
 async function busyRun(heddle: Heddle, tasks: readonly TaskSpec[]): Promise<string> {
   const { id } = await heddle.createRun({ limits: { workers: 64, tasks: tasks.length } });
@@ -101,8 +97,8 @@ async function equal({ server, quick, say }: Bench): Promise<Outcome[]> {
     {
       workload: `Two tenants whose tasks burn ${burns.join(" and ")} tokens, ${seats} seats`,
       measures: [
-        { name: "Jain's index of tokens", value: jain(tokens), unit: "", target: least(0.95) },
-        { name: "were seats equal it would be", value: jain(burns), unit: "" },
+        { name: "Jain's index of tokens", value: jainIndex(tokens), unit: "", target: least(0.95) },
+        { name: "were seats equal it would be", value: jainIndex(burns), unit: "" },
         { name: "tokens, dear ÷ cheap", value: tokens[0]! / tokens[1]!, unit: "" },
         { name: "tasks, dear ÷ cheap", value: tasks[0]! / tasks[1]!, unit: "" },
         { name: "seats at work of all, mean", value: used.reduce((a, b) => a + b, 0) / used.length / seats, unit: "" },

@@ -5,6 +5,7 @@ import { bursts } from "./burst.ts";
 import { warmCaches } from "./cache-warm.ts";
 import { fairness } from "./fairness.ts";
 import { openings } from "./seats-open.ts";
+import { secretChecks } from "./secrets.ts";
 import { hostedPath } from "./w1-hosted.ts";
 import { pullPath } from "./w1-pull.ts";
 import { schedulerPath } from "./w1-scheduler.ts";
@@ -31,4 +32,5 @@ export const workloads: readonly Workload[] = [
   ...openings,
   ...fairness,
   ...providers,
+  ...secretChecks,
 ];

@@ -19,6 +19,8 @@
  * A6. At a limit of 1 that is refused still, calls keep a gap, which grows and shrinks as the limit does.
  * A7. While first tokens take more than `slowFirstTokens` times what is usual it does not grow. Alone that cuts nothing: a longer wait
  *     mostly says that prompts are longer; a provider that is really too busy refuses, or times out, and that cuts.
+ * A8. What others with the same credential have found counts too (limit-book.ts): a share moves the limit and the ceiling, and says
+ *     nothing of when to try beyond it.
  */
 
 import {
@@ -61,6 +63,8 @@ export interface Limit {
   readonly refused: number;
   readonly why: Trouble | undefined;
   readonly retryAfterMs: number | undefined;
+  /** Runs that share it, this one included. */
+  readonly runs: number;
 }
 
 export const noLimit: Limit = {
@@ -80,6 +84,7 @@ export const noLimit: Limit = {
   refused: 0,
   why: undefined,
   retryAfterMs: undefined,
+  runs: 1,
 };
 
 /** A call begins. */
@@ -120,7 +125,9 @@ function refused(state: Limit, seen: Observation, why: Trouble): Limit {
   const isProbe = state.probing || reached >= state.ceiling;
   // A4: below what had held, so nothing is known any more.
   const patience =
-    isProbe && state.ceiling > 0 ? Math.min(state.patience * 2, patienceMax(reached)) : limitPatienceCallsMin;
+    (isProbe || state.runs > 1) && state.ceiling > 0
+      ? Math.min(state.patience * 2, patienceMax(reached))
+      : limitPatienceCallsMin;
   const cut = {
     ...told,
     limit: Math.max(1, Math.floor(reached * (again && !state.probing ? 0.5 : limitCut))),
@@ -171,6 +178,33 @@ function firstTokens({ firstMs, lateFirstMs }: Limit, now: number | undefined) {
   if (now === undefined) return {};
   const mix = (old: number, part: number) => (old === 0 ? now : old + (now - old) * part);
   return { firstMs: mix(firstMs, 1 / 64), lateFirstMs: mix(lateFirstMs, 1 / 8) };
+}
+
+export interface Shared {
+  /** As it was when the others were asked. */
+  readonly reported: number;
+  /** Absent: there is nothing to share. */
+  readonly told:
+    | { readonly limit: number; readonly ceiling: number; readonly why: Trouble; readonly runs: number }
+    | undefined;
+}
+
+/** A8: what changed it since it was reported stays. */
+export function share(before: Limit, { reported, told }: Shared, now: number): Limit {
+  const state = before.runs === (told?.runs ?? 1) ? before : { ...before, runs: told?.runs ?? 1 };
+  if (!told || told.limit === reported) return state;
+  const shared = {
+    ...state,
+    ceiling: Math.max(1, Math.round(told.ceiling)),
+    why: state.why ?? told.why,
+    probing: false,
+  };
+  if (reported !== Number.POSITIVE_INFINITY) {
+    const limit = Math.max(1, state.limit + told.limit - reported);
+    return { ...shared, limit, gapMs: limit < 2 ? state.gapMs : 0 };
+  }
+  // A first limit, which others were refused for. Whoever has found one of his own since is told of it with his next report.
+  return state.limit === reported ? { ...shared, limit: told.limit, through: 1, cutAt: now } : state;
 }
 
 /** How many more calls may begin now, beside those under way. */

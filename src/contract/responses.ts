@@ -117,6 +117,7 @@ const availabilityView = z
   .strictObject({
     model: z.string().nullable().describe("null: seats, whatever the model."),
     limit: z.int().nullable().describe("Calls, or seats, at once; null: as many as the run's own limits allow."),
+    runs: z.int().describe("Runs of the tenant that share what its credential takes of the model, this one included."),
     in_flight: z.int(),
     calls: z.int().describe("That ended."),
     refused: z.int(),

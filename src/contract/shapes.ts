@@ -125,6 +125,8 @@ export interface AvailabilityView {
   model: string | null;
   /** Null: as many as the run's own limits allow. */
   limit: number | null;
+  /** Runs of the tenant that share what its credential takes now, this one included. */
+  runs: number;
   in_flight: number;
   /** Calls that ended, and those of them that were refused, since the run's object was loaded or by the last event. */
   calls: number;

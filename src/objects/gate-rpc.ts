@@ -3,6 +3,7 @@
  * is to know, or to say, is a field more.
  */
 
+import type { LimitReport, LimitTerms } from "../availability/limit-book.ts";
 import type { TokenReport } from "../fairness/allowances.ts";
 import type { Use } from "../fairness/use.ts";
 import type { AllowedTokens } from "../scheduler/quotas.ts";
@@ -19,6 +20,8 @@ export interface RunReport {
   readonly tokens: TokenReport;
   /** That its object has stored. */
   readonly bytes: number;
+  /** Of models that it calls, and of those that it calls no more; absent from an object of a version before. */
+  readonly limits?: readonly LimitReport[];
 }
 
 /** What holds for the run from now on. */
@@ -30,6 +33,8 @@ export interface RunTerms {
   readonly tokens?: AllowedTokens;
   /** The tenant has stored as much as it may. */
   readonly full?: { readonly limit: number; readonly stored: number };
+  /** Where there is something to share; absent from a gate of a version before. */
+  readonly limits?: readonly LimitTerms[];
 }
 
 /** What a tenant uses now, of what it may. */

@@ -9,6 +9,7 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
+import { LimitBook } from "../availability/limit-book.ts";
 import { deploymentSeats } from "../contract/deployment-seats.ts";
 import type { Grant, LoadView, PoolWorkerView } from "../contract/shapes.ts";
 import {
@@ -71,6 +72,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     },
     quota: () => this.#quotas.quotas.total_seats,
   });
+  readonly #limits = new LimitBook();
 
   #isOpen = false;
 
@@ -118,8 +120,9 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
 
   async report(report: RunReport): Promise<RunTerms> {
     this.#open();
+    const limits = this.#limits.report(report.run, report.limits ?? [], Date.now());
     const [shares, quotas] = await Promise.all([this.#shares.report(report), this.#quotas.report(report)]);
-    return { ...shares, ...quotas };
+    return { ...shares, ...quotas, limits };
   }
 
   async quotasChanged(): Promise<void> {
@@ -134,6 +137,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   async forget(run: string): Promise<void> {
     this.#open();
     this.#shares.forget(run);
+    this.#limits.forget(run);
     this.#quotas.forget(this.#shares.tenant, run);
     this.#listening.delete(run);
     for (const lane of this.#lanes.keys()) this.#remove(lane, run);
@@ -142,6 +146,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   /** Who calls it afterwards all the same, a worker that polls, finds an empty gate. */
   async deleteAll(): Promise<void> {
     this.#shares.clear();
+    this.#limits.clear();
     this.#quotas.clear();
     this.#lanes.clear();
     this.#turns.clear();

@@ -10,13 +10,16 @@
  *     its lease back at a turn's end while there are more than the limit, or while the provider wants to be left alone.
  * V3. Limiters are volatile, since an observation a call in the log would cost more than it tells. The log has the steps that are worth
  *     telling, and no more than one in `availabilityToldEveryMs`; an object that was loaded anew goes on from the last one.
- * V4. A refusal out of a crowd, `refusedCrowdMin` calls of the model and more, is the run's own doing: its task uses up none of its retries,
- *     `refusalsUncountedMax` times between two turns. Any other counts: with few calls it is the task that is refused.
+ * V4. A refusal out of a crowd, `refusedCrowdMin` calls of the model and more, or beside other runs' calls (V6), is the crowd's doing: its
+ *     task uses up none of its retries, `refusalsUncountedMax` times between two turns. Any other counts: with few calls it is the task
+ *     that is refused.
  * V5. Trouble with seats is a crowd's too: one that is late or lost is replaced anyway, and says nothing of how many are too many.
  *     Late are seats of which as many have not opened in time as make a crowd, and half of those asked for.
+ * V6. What a credential takes of a model is shared by the runs of its tenant that call it at once: each tells its limits while it calls,
+ *     and takes its share of them all (availability/limit-book.ts). No task waits for that, and while nobody answers each goes by its own.
  */
 
-import { begin, type Limit, noLimit, observe, opensAt, room } from "../availability/limit.ts";
+import { begin, type Limit, noLimit, observe, opensAt, room, type Shared, share } from "../availability/limit.ts";
 import type { Observation, Trouble } from "../availability/observation.ts";
 import {
   availabilityStepMs,
@@ -30,6 +33,7 @@ import {
 } from "../limits.ts";
 import type { AvailabilityTold } from "./events.ts";
 import type { Labels } from "./pool-queue.ts";
+import { shareOf } from "./seat-shares.ts";
 import { isRunEnded, type RunHeader, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { hostedPool, type Task } from "./task.ts";
@@ -45,6 +49,13 @@ interface Model {
   limit: Limit | undefined;
   /** Something was observed since it was looked at for news. */
   seen: boolean;
+}
+
+export interface Wanted {
+  readonly name: string | undefined;
+  readonly inFlight: number;
+  readonly limit: Limit;
+  readonly wanted: number;
 }
 
 export interface Called extends Omit<Observation, "at" | "inFlight"> {}
@@ -105,7 +116,7 @@ export class Availability {
     model.seen = true;
     const isRefused = called.outcome === "rate_limited" || called.outcome === "overloaded";
     const crowd = called.begunAt <= before.cutAt ? Math.max(inFlight, before.ceiling) : inFlight;
-    return isRefused && crowd >= refusedCrowdMin;
+    return isRefused && (crowd >= refusedCrowdMin || before.runs > 1);
   }
 
   /** V2: at the end of a turn of a task that would go on. */
@@ -191,9 +202,9 @@ export class Availability {
   }
 
   /** The next time at which time alone lets somebody of these lanes begin; undefined: nobody waits for that. */
-  dueAt(waiting: Iterable<Labels>): number | undefined {
+  dueAt(waiting: Iterable<readonly [Labels, number]>): number | undefined {
     let due: number | undefined;
-    for (const labels of waiting) {
+    for (const [labels] of waiting) {
       const place = labels.at(-1);
       if (place === undefined || place >= 0) continue;
       const at = opensAt(this.#limitOf(this.#models[-1 - place]!));
@@ -206,6 +217,39 @@ export class Availability {
   /** As it stands, for who looks: models that have been called, and seats. */
   look(): { readonly name: string | undefined; readonly inFlight: number; readonly limit: Limit }[] {
     return this.#models.map((model) => ({ name: model.name, inFlight: model.inFlight, limit: this.#limitOf(model) }));
+  }
+
+  /** Models that are called, with how many calls each could have under way if its limit were all: `ready` are those that could begin. */
+  *wanted(ready: Iterable<readonly [Labels, number]>, workers: number): Generator<Wanted> {
+    const counts = this.#models.map(({ inFlight }) => inFlight);
+    for (const [labels, count] of ready) {
+      const place = labels.at(-1);
+      if (place !== undefined && place < 0) counts[-1 - place]! += count;
+    }
+    for (const [i, model] of this.#models.entries())
+      yield {
+        name: model.name,
+        inFlight: model.inFlight,
+        limit: this.#limitOf(model),
+        wanted: Math.min(counts[i]!, workers),
+      };
+  }
+
+  /** A model that is called is at most to be called so often. */
+  isLimited(): boolean {
+    return this.#models.some(
+      ({ inFlight, limit }) => inFlight > 0 && limit && limit.limit !== Number.POSITIVE_INFINITY,
+    );
+  }
+
+  /** V6. Answers whether more may begin than before. */
+  share(name: string | undefined, shared: Shared, now: number): boolean {
+    const model = this.#byName.get(name);
+    if (!model) return false;
+    const before = this.#limitOf(model);
+    model.limit = share(before, shared, now);
+    model.seen = true;
+    return room(model.limit, model.inFlight, now) > room(before, model.inFlight, now);
   }
 
   lookAtSeats(): { readonly inFlight: number; readonly limit: Limit } {
@@ -293,4 +337,11 @@ export function availabilityDueAt(state: RunState): number | undefined {
   const queue = state.ready.get(hostedPool);
   if (!queue || queue.size === 0 || state.header.status !== "active") return undefined;
   return state.availability.dueAt(queue.waiting());
+}
+
+/** The models that the run calls (V6): none that it has only ended with. */
+export function modelsWanted(state: RunState): Wanted[] {
+  const { header, availability } = state;
+  const queue = header.status === "active" ? state.ready.get(hostedPool) : undefined;
+  return [...availability.wanted(queue?.waiting() ?? [], Math.min(state.workers, shareOf(state)))];
 }

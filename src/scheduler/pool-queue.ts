@@ -66,9 +66,9 @@ export class PoolQueue {
     return best?.first;
   }
 
-  /** The lanes in which somebody is ready. */
-  *waiting(): Generator<Labels> {
-    for (const { labels, queue } of this.#lanes.values()) if (queue.size > 0) yield labels;
+  /** The lanes in which somebody is ready, and how many. */
+  *waiting(): Generator<readonly [labels: Labels, count: number]> {
+    for (const { labels, queue } of this.#lanes.values()) if (queue.size > 0) yield [labels, queue.size];
   }
 
   /** At most so many could start if nothing but `room` held them back. Never 0 while one can. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { begin, type Limit, noLimit, observe, opensAt, room } from "../../src/availability/limit.ts";
+import { begin, type Limit, noLimit, observe, opensAt, room, share } from "../../src/availability/limit.ts";
 import type { Observation } from "../../src/availability/observation.ts";
 import { limitPatienceCallsMin, refusedCrowdMin, retryAfterMsMax } from "../../src/limits.ts";
 import { type Hidden, ProviderWorld } from "./provider.ts";
@@ -103,6 +103,42 @@ describe("a limit", () => {
     for (let i = 0; i < 20; i++) state = observe(state, seen(9000 + i, 10, { firstMs: 2000 }));
     expect(state.limit).toBeLessThan(12);
     expect(state.limit).toBeGreaterThanOrEqual(10);
+  });
+
+  test("[A8] a share moves it with its ceiling, and what changed it meanwhile stays", () => {
+    const told = { limit: 5, ceiling: 6, why: "overloaded", runs: 2 } as const;
+    const state = observe(noLimit, refusal(1000, 20));
+    const shared = share({ ...state, probing: true }, { reported: 10, told }, 2000);
+    expect(shared).toMatchObject({ limit: 5, ceiling: 6, runs: 2, probing: false, why: "rate_limited" });
+    // It was cut between the report and the answer.
+    expect(share({ ...state, limit: 8 }, { reported: 10, told }, 2000).limit).toBe(3);
+    expect(share(state, { reported: 10, told: { ...told, limit: 10, ceiling: 10 } }, 2000)).toEqual({
+      ...state,
+      runs: 2,
+    });
+    expect(share(shared, { reported: 5, told: undefined }, 3000)).toMatchObject({ limit: 5, runs: 1 });
+  });
+
+  test("[A8] a newcomer begins with a share, and goes by its own where it has found one meanwhile", () => {
+    const told = { limit: 3, ceiling: 4, why: "overloaded", runs: 2 } as const;
+    const none = Number.POSITIVE_INFINITY;
+    const shared = share(noLimit, { reported: none, told }, 2000);
+    expect([shared.limit, shared.ceiling, shared.why]).toEqual([3, 4, "overloaded"]);
+    // Calls that began before are of the burst that the share ends; a refusal after them is no first one.
+    expect(observe(shared, refusal(2500, 6, { begunAt: 1900 })).limit).toBe(3);
+    expect(observe(shared, refusal(4000, 3)).limit).toBe(2);
+    const own = observe(noLimit, refusal(1000, 20));
+    expect(share(own, { reported: none, told }, 2000)).toEqual({ ...own, runs: 2 });
+  });
+
+  test("[A8] a share of 2 and more ends a gap, and a refusal beside other runs ends no patience", () => {
+    const gap = { ...noLimit, limit: 1, gapMs: 500, ceiling: 1 };
+    const told = (limit: number) => ({ limit, ceiling: limit, why: "rate_limited", runs: 2 }) as const;
+    expect(share(gap, { reported: 1, told: told(1.5) }, 0).gapMs).toBe(500);
+    expect(share(gap, { reported: 1, told: told(2) }, 0).gapMs).toBe(0);
+    const patient = { ...noLimit, limit: 8, ceiling: 12, patience: 32, through: 5 };
+    expect(observe(patient, refusal(1000, 8)).patience).toBe(limitPatienceCallsMin);
+    expect(observe({ ...patient, runs: 2 }, refusal(1000, 8)).patience).toBe(64);
   });
 
   test("is never below 1, and opens again when refusals stop", () => {

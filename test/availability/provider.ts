@@ -1,10 +1,12 @@
 /**
  * A provider with limits that it does not tell, and runs that call it, in virtual time: each run has a limiter of its own and always
- * more work than it may begin. One seed is one course of events.
+ * more work than it may begin, unless it rests. They share what they find, or don't. One seed is one course of events.
  */
 
-import { begin, type Limit, noLimit, observe, opensAt, room } from "../../src/availability/limit.ts";
+import { begin, type Limit, noLimit, observe, opensAt, room, share } from "../../src/availability/limit.ts";
+import { LimitBook } from "../../src/availability/limit-book.ts";
 import { ratesOf } from "../../src/availability/rate-headers.ts";
+import { limitReportEveryMs } from "../../src/limits.ts";
 import { Random } from "../sim/random.ts";
 
 export interface Hidden {
@@ -39,6 +41,9 @@ export class ProviderWorld {
   readonly #random: Random;
   readonly #callMs: (random: Random) => number;
   readonly #workers: number;
+  readonly #book: LimitBook | undefined;
+  /** Runs that have no work. */
+  readonly #resting = new Set<number>();
   readonly #due: Due[] = [];
   readonly #wakes: number[];
   #order = 0;
@@ -49,7 +54,13 @@ export class ProviderWorld {
   constructor(
     seed: number,
     hidden: Hidden,
-    { runs = 1, workers = 64, callMs = (random: Random) => random.int(800, 1200) } = {},
+    {
+      runs = 1,
+      workers = 64,
+      callMs = (random: Random) => random.int(800, 1200),
+      shared = false,
+      resting = [] as readonly number[],
+    } = {},
   ) {
     this.#random = new Random(seed);
     this.hidden = hidden;
@@ -60,7 +71,38 @@ export class ProviderWorld {
     this.counted = Array.from({ length: runs }, () => ({ begun: 0, through: 0, refused: 0 }));
     this.inFlight = Array.from({ length: runs }, () => 0);
     this.#wakes = Array.from({ length: runs }, () => -1);
+    this.#book = shared ? new LimitBook() : undefined;
+    for (const run of resting) this.#resting.add(run);
     for (let run = 0; run < runs; run++) this.#fill(run);
+    if (shared)
+      for (let run = 0; run < runs; run++) this.#at(this.#random.int(0, limitReportEveryMs), () => this.#tell(run));
+  }
+
+  /** It has no more work. */
+  rest(run: number): void {
+    this.#resting.add(run);
+  }
+
+  /** It has work again, which it tells at once. */
+  work(run: number): void {
+    this.#resting.delete(run);
+    this.#report(run);
+    this.#fill(run);
+  }
+
+  #tell(run: number): void {
+    this.#report(run);
+    this.#fill(run);
+    this.#at(this.now + limitReportEveryMs, () => this.#tell(run));
+  }
+
+  #report(run: number): void {
+    const { limit: reported, ceiling, why } = this.limits[run]!;
+    const inFlight = this.inFlight[run]!;
+    const wanted = this.#resting.has(run) ? inFlight : this.#workers;
+    const own = { key: "", limiter: "", limit: reported, ceiling, inFlight, wanted, ...(why && { why }) };
+    const [told] = this.#book?.report(String(run), [own], this.now) ?? [];
+    this.limits[run] = share(this.limits[run]!, { told, reported }, this.now);
   }
 
   /** Lets so much time pass; answers what happened in it. */
@@ -91,6 +133,7 @@ export class ProviderWorld {
   }
 
   #fill(run: number): void {
+    if (this.#resting.has(run)) return;
     while (this.inFlight[run]! < this.#workers && room(this.limits[run]!, this.inFlight[run]!, this.now) > 0)
       this.#call(run);
     const opens = opensAt(this.limits[run]!);

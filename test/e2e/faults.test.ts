@@ -24,7 +24,8 @@ import {
 import { eventsOf, logOf, until } from "./lib/log.ts";
 import { LocalServer } from "./lib/server.ts";
 
-const idleMs = 400;
+/** Long enough that a busy machine alone does not make a provider silent. */
+const idleMs = 1000;
 const backoffMs = 10;
 
 let provider: FaultyProvider;

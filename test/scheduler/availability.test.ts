@@ -3,6 +3,7 @@ import type { Observation } from "../../src/availability/observation.ts";
 import { availabilityStepMs, refusalsUncountedMax, refusedCrowdMin } from "../../src/limits.ts";
 import { apply } from "../../src/scheduler/apply.ts";
 import { failAttempt, startableIn } from "../../src/scheduler/attempts.ts";
+import { modelsWanted } from "../../src/scheduler/availability.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import { type Leased, newState, Run } from "./run.ts";
@@ -107,6 +108,43 @@ describe("what a provider can take", () => {
     const again = run.lease()!;
     called(run, again, "rate_limited");
     expect([again.failures, again.refusals]).toEqual([1, 1]);
+  });
+
+  test("[V4] [V6] who is refused beside other runs loses none either", () => {
+    const run = posted(2);
+    const [one] = leaseAll(run);
+    const told = { limit: 2, ceiling: 3, why: "rate_limited", runs: 3 } as const;
+    run.state.availability.share(undefined, { reported: Number.POSITIVE_INFINITY, told }, run.now);
+    run.now += 1000;
+    called(run, one!, "rate_limited");
+    expect([one!.failures, one!.refusals]).toEqual([0, 1]);
+  });
+
+  test("[V6] what the run calls and could call of each model is told, and a share lets more begin or fewer", () => {
+    const run = new Run({ workers: 20 });
+    run.post(...Array.from({ length: 12 }, () => ({})), { model: "other" }, { model: "other" });
+    expect(run.state.availability.isLimited()).toBe(false);
+    const [first] = leaseAll(run);
+    run.post(...Array.from({ length: 30 }, () => ({})), { model: "idle" });
+    called(run, first!, "rate_limited");
+    const wanted = () => modelsWanted(run.state).map((one) => [one.name, one.inFlight, one.limit.limit, one.wanted]);
+    const none = Number.POSITIVE_INFINITY;
+    expect(wanted()).toEqual([
+      [undefined, 11, 6, 20],
+      ["other", 2, none, 2],
+      ["idle", 0, none, 1],
+    ]);
+    expect(run.state.availability.isLimited()).toBe(true);
+    const told = (limit: number) => ({ limit, ceiling: limit, why: "rate_limited", runs: 2 }) as const;
+    const share = (limit: number) =>
+      run.state.availability.share(undefined, { reported: 6, told: told(limit) }, run.now);
+    expect([share(3), startableIn(run.state, "hosted", run.now)]).toEqual([false, 1]);
+    expect(run.state.availability.mustYield(first!, run.now)).toBe(true);
+    // From 3 to 15, since it has told of 6: more than the 11 under way.
+    expect([share(18), startableIn(run.state, "hosted", run.now)]).toEqual([true, 5]);
+    expect(run.state.availability.share("unknown", { reported: 6, told: told(3) }, run.now)).toBe(false);
+    run.step((step) => step.emit({ type: "run_paused", reason: "asked" }));
+    expect(wanted().map(([, , , most]) => most)).toEqual([11, 2, 0]);
   });
 
   test("[V4] not for ever", () => {

@@ -14,9 +14,10 @@ const words: Readonly<Record<NonNullable<AvailabilityView["why"]>, string>> = {
 };
 
 export function availabilityLine(view: AvailabilityView, now = Date.now()): string {
-  const { model, limit, in_flight: inFlight, calls, refused, why, closed_until: until, gap_ms: gap, left } = view;
+  const { model, limit, runs, in_flight: inFlight, calls, refused, why, closed_until: until, gap_ms: gap, left } = view;
   const parts = [
     `${inFlight} under way of ${limit ?? "any number"}`,
+    runs > 1 && `shared by ${runs} runs`,
     refused > 0 && why !== null && `${refused} of ${calls} refused, last by ${words[why]}`,
     until !== null && until > now && `closed for ${duration(until - now)}`,
     gap !== null && `one each ${duration(gap)}`,

@@ -21,7 +21,7 @@ export function availabilityView(run: LoadedRun, now: number): AvailabilityView[
 }
 
 /** Of the run's newest context: all of a run's contexts have its head, unless it forked something older. */
-function modelName(run: LoadedRun, name: string | undefined): string {
+export function modelName(run: LoadedRun, name: string | undefined): string {
   if (name !== undefined) return name;
   const { credential, snapshot } = run.state.header;
   const { format, model } = run.store.tree.head(snapshot);
@@ -33,6 +33,7 @@ function viewOf(model: string | null, inFlight: number, limit: Limit, now: numbe
   return {
     model,
     limit: Number.isFinite(limit.limit) ? Math.floor(limit.limit) : null,
+    runs: limit.runs,
     in_flight: inFlight,
     calls: limit.calls,
     refused: limit.refused,

@@ -8,11 +8,13 @@
  * Q4. So it is with tokens where there is a quota: before they are used up, and while the run waits for more.
  * Q3. A share that became smaller holds from the next thing that the log is told of, and costs no row of its own; a larger one has one,
  *     since seats are to open by it.
+ * Q5. While a limit of a model binds, how it stands is told every `limitReportEveryMs`: other runs share it.
  */
 
 import { dayOf } from "../../fairness/allowances.ts";
 import { addUse, noUse, type Use } from "../../fairness/use.ts";
 import {
+  limitReportEveryMs,
   quotaAskEveryMs,
   runReportAtOnceMs,
   runReportEveryMs,
@@ -26,6 +28,7 @@ import { seatsWanted, shareOf, shareTold, shareWithoutGate } from "../../schedul
 import { isRunEnded } from "../../scheduler/state.ts";
 import { within } from "../../within.ts";
 import type { RunReport, RunTerms } from "../gate-rpc.ts";
+import { LimitReports } from "./limit-reports.ts";
 import { importedEventsName, type LoadedRun } from "./loaded-run.ts";
 
 interface Around {
@@ -53,6 +56,7 @@ export class GateReports {
   /** Of the tokens that it was allowed last, how many were left then. */
   #block = 0;
   #isTelling = false;
+  readonly #limits = new LimitReports();
 
   constructor(around: Around) {
     this.#around = around;
@@ -79,7 +83,7 @@ export class GateReports {
     const isOver = (demand === 0 && told > 0) || (isRunEnded(state) && wasBusy);
     if (begins || grows || isOver || this.#needsTokens(run)) return at + runReportAtOnceMs;
     if (state.header.quota) return at + quotaAskEveryMs;
-    if (demand > 0) return at + runReportEveryMs;
+    if (demand > 0) return at + (state.availability.isLimited() ? limitReportEveryMs : runReportEveryMs);
     return state.header.seq === seq ? undefined : Math.max(at, state.header.createdAt) + runReportIdleMs;
   }
 
@@ -106,6 +110,7 @@ export class GateReports {
     this.#counted = undefined;
     this.#most = 0;
     this.#last = nothingTold;
+    this.#limits.clear();
   }
 
   #count({ state }: LoadedRun, now: number): void {
@@ -126,6 +131,7 @@ export class GateReports {
       ...{ tenant: run.tenant, run: run.id, demand, use: this.#use },
       tokens: { spent: spentTokens(run.state), isFresh: this.#isFresh(run, now), wants: wantsTokens(run) },
       bytes: this.#around.bytes(),
+      limits: this.#limits.of(run),
     };
     const terms = await within(runReportWaitMs, this.#around.report(report)).catch((error: unknown) => {
       console.warn("the gate is away", { run: run.id, error: String(error) });
@@ -133,7 +139,7 @@ export class GateReports {
     this.#isTelling = false;
     if (!this.#around.isCurrent(run)) return;
     try {
-      if (terms) this.#take(run, demand, terms);
+      if (terms) this.#take(run, report, terms);
       else this.#doWithout(run);
     } catch (error) {
       // Nobody waits for it. What broke has dropped the run's memory, and the next command comes upon it too.
@@ -142,9 +148,14 @@ export class GateReports {
     this.#around.arm();
   }
 
-  #take(run: LoadedRun, demand: number, { seats, why, tokens, full }: RunTerms): void {
+  #take(
+    run: LoadedRun,
+    { demand, limits: sent = [] }: RunReport,
+    { seats, why, tokens, full, limits = [] }: RunTerms,
+  ): void {
     const { state } = run;
     if (isRunEnded(state)) return;
+    if (this.#limits.take(run, sent, limits, this.#around.now())) this.#around.log(undefined);
     const before = shareOf(state);
     const wasDry = !mayUseTokens(state);
     state.allowed = tokens?.allowed ?? Number.POSITIVE_INFINITY;

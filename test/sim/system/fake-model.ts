@@ -24,52 +24,70 @@ export class FakeModel {
   readonly #toolboxes = new Map<string, Toolbox>();
   /** Calls whose answers no request has shown yet. */
   readonly #open = new Map<string, { readonly use: Use; readonly taskId: string }>();
+  /** Calls at once, which it tells nobody. */
+  readonly #most: number;
+  #serving = 0;
+  refused = 0;
   #count = 0;
 
-  constructor(random: Random, ledger: Ledger, faults: Faults) {
+  constructor(random: Random, ledger: Ledger, faults: Faults, most = Number.POSITIVE_INFINITY) {
     this.#random = random;
     this.#ledger = ledger;
     this.#faults = faults;
+    this.#most = most;
   }
 
   callOf =
     (run: string): CallModel =>
-    async ({ messages, signal, taskId, maxOutputTokens, onBegin }) => {
-      const random = this.#random;
-      this.#readAnswers(messages, taskId);
-      const late = this.#faults.strikes("provider") && random.chance(0.3);
-      await unlessAborted(signal, sleep(late ? random.int(20_000, 90_000) : random.int(20, 3000)));
-      const fault = this.#faults.strikes("provider") ? this.#fault() : undefined;
-      if (fault) return fault;
-      onBegin?.();
-      await unlessAborted(signal, sleep(random.int(1, 1000)));
-      if (maxOutputTokens < usage.output_tokens) {
-        const cut = { ...usage, output_tokens: maxOutputTokens };
-        return { ok: true, reply: { ...this.#text("it"), usage: cut, stop: "output_limit" } };
+    async (request) => {
+      if (this.#serving >= this.#most) {
+        await sleep(20);
+        this.refused++;
+        return failedBy("provider_rate_limited", true);
       }
-      const replies = messages.filter((message) => message.includes('"assistant"')).length;
-      const ends = replies >= repliesMost || random.chance(this.#faults.areOn ? 0.4 : 0.75);
-      return { ok: true, reply: ends ? this.#word() : this.#calls(taskId, run) };
+      this.#serving++;
+      try {
+        return await this.#serve(run, request);
+      } finally {
+        this.#serving--;
+      }
     };
+
+  async #serve(
+    run: string,
+    { messages, signal, taskId, maxOutputTokens, onBegin }: Parameters<CallModel>[0],
+  ): Promise<ModelOutcome> {
+    const random = this.#random;
+    this.#readAnswers(messages, taskId);
+    const late = this.#faults.strikes("provider") && random.chance(0.3);
+    await unlessAborted(signal, sleep(late ? random.int(20_000, 90_000) : random.int(20, 3000)));
+    const fault = this.#faults.strikes("provider") ? this.#fault() : undefined;
+    if (fault) return fault;
+    onBegin?.();
+    await unlessAborted(signal, sleep(random.int(1, 1000)));
+    if (maxOutputTokens < usage.output_tokens) {
+      const cut = { ...usage, output_tokens: maxOutputTokens };
+      return { ok: true, reply: { ...this.#text("it"), usage: cut, stop: "output_limit" } };
+    }
+    const replies = messages.filter((message) => message.includes('"assistant"')).length;
+    const ends = replies >= repliesMost || random.chance(this.#faults.areOn ? 0.4 : 0.75);
+    return { ok: true, reply: ends ? this.#word() : this.#calls(taskId, run) };
+  }
 
   #fault(): ModelOutcome | undefined {
     const random = this.#random;
-    const failed = (code: string, transient: boolean, retryAfterMs?: number): ModelOutcome => ({
-      ok: false,
-      fault: { code, message: code, transient, ...(retryAfterMs !== undefined && { retryAfterMs }) } as never,
-    });
     const kind = random.pick(["rate", "unavailable", "network", "rejected", "long", "refusal", "window", "cut", "odd"]);
     switch (kind) {
       case "rate":
-        return failed("provider_rate_limited", true, random.int(0, 20_000));
+        return failedBy("provider_rate_limited", true, random.int(0, 20_000));
       case "unavailable":
-        return failed("provider_unavailable", true);
+        return failedBy("provider_unavailable", true);
       case "network":
-        return failed("network", true);
+        return failedBy("network", true);
       case "rejected":
-        return failed("provider_rejected", false);
+        return failedBy("provider_rejected", false);
       case "long":
-        return failed("context_too_long", false);
+        return failedBy("context_too_long", false);
       case "refusal":
         return { ok: true, reply: { ...this.#text("no"), stop: "refusal" } };
       case "window":
@@ -147,6 +165,11 @@ export class FakeModel {
     }
   }
 }
+
+const failedBy = (code: string, transient: boolean, retryAfterMs?: number): ModelOutcome => ({
+  ok: false,
+  fault: { code, message: code, transient, ...(retryAfterMs !== undefined && { retryAfterMs }) } as never,
+});
 
 /** As a connection that is closed. */
 function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {

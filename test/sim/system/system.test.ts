@@ -37,6 +37,7 @@ async function run(seed: number): Promise<World> {
 /** What worlds are worth their time for. */
 const hard = [
   "attempt_ended",
+  "availability_changed",
   "call_waiting",
   "context_compacted",
   "late_refused",
@@ -83,16 +84,19 @@ describe("the whole system in a world of faults", () => {
     const faults = new Set<string>();
     let quotaPauses = 0;
     let deadSeats = 0;
+    let refused = 0;
     for (let seed = 1; seed <= count; seed++) {
       const world = await run(seed);
       for (const type of world.eventTypes) events.add(type);
       for (const kind of world.faults.keys()) faults.add(kind);
       deadSeats += world.deadSeatsTold;
       quotaPauses += world.quotaPauses;
+      refused += world.refused;
     }
     expect(hard.filter((type) => !events.has(type))).toEqual([]);
     expect(deadSeats).toBeGreaterThan(0);
     expect(quotaPauses).toBeGreaterThan(0);
+    expect(refused).toBeGreaterThan(0);
     expect([...faults].sort()).toMatchInlineSnapshot(`
       [
         "brokenBatch",

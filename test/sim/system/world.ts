@@ -101,8 +101,18 @@ export class World {
     this.#cloud = new Cloud(around, classes, seed % 2 === 0 ? { HEDDLE_SEATS: `${1 + (seed % 3)}` } : {});
     // In a sixth the tenant's day has fewer tokens than its runs want.
     if (seed % 6 === 5) this.#setQuotas(JSON.stringify({ tokens_per_day: 5000 * (1 + (seed % 5)) }));
-    this.#model = new FakeModel(this.#random, this.#ledger, this.#faults);
+    this.#model = new FakeModel(this.#random, this.#ledger, this.#faults, this.#isScarce ? 1 + (seed % 4) : undefined);
     this.#endpoint = new FakeEndpoint(this.#random, this.#faults);
+  }
+
+  /** In a fifth the provider takes fewer calls at once than runs would make, and does not say so. */
+  get #isScarce(): boolean {
+    return this.#seed % 5 === 2;
+  }
+
+  /** Calls that the provider's hidden limit refused. */
+  get refused(): number {
+    return this.#model.refused;
   }
 
   /** Differs when anything that happened does. */
@@ -221,7 +231,7 @@ export class World {
     const random = this.#random;
     const run = runIdOf(Uint8Array.from({ length: 20 }, () => random.int(0, 255)));
     const limits = {
-      workers: random.int(1, 5),
+      workers: random.int(1, 5) + (this.#isScarce ? 6 : 0),
       tasks: random.int(10, 40),
       stall_ms: 20_000,
       pools: ["hosted", "laptop"],
