@@ -58,7 +58,7 @@ export type Act =
   | { readonly kind: "cancel" | "retry"; readonly task: string }
   | { readonly kind: "message"; readonly task: string; readonly text: string }
   | { readonly kind: "append"; readonly text: string }
-  | { readonly kind: "pause" | "resume" | "finish" | "delete" | "open_session" | "close_session" }
+  | { readonly kind: "pause" | "resume" | "finish" | "cancel_run" | "delete" | "open_session" | "close_session" }
   /** `section`: the critical section that it is a part of. */
   | { readonly kind: "op"; readonly op: Op; readonly section?: string }
   | { readonly kind: "lease"; readonly pool: string }

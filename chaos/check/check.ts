@@ -45,7 +45,7 @@ export function check(world: World): Violation[] {
     const ids = { run: id, of: copies.get(id) ?? id, from: lengthOf(world, id) };
     const isCopy = ids.of !== id;
     add(id, [
-      ...statusRules(found),
+      ...statusRules(found, cancellationOf(world, id)),
       ...taskRules(world, ids, found),
       ...textRules(world, id, found),
       ...logRules(world, ids, found),
@@ -73,11 +73,22 @@ function namesakes(world: World, copies: ReadonlyMap<string, string>): [string, 
   return [...byName].filter(([, ids]) => ids.length > 1 + ids.reduce((sum, id) => sum + untoldCopies(world, id), 0));
 }
 
-/** A run ends as its root does, or as its tasks did. */
-function statusRules({ run, tasks, events }: FoundRun): Broken[] {
+/** Whether somebody was told that he has cancelled the run, or may have. */
+function cancellationOf(world: World, run: string): "told" | "unknown" | undefined {
+  const kinds = world.calls
+    .filter((call) => call.run === run && call.act.kind === "cancel_run")
+    .map(({ outcome }) => outcome.kind);
+  return kinds.includes("told") ? "told" : kinds.includes("unknown") ? "unknown" : undefined;
+}
+
+/** A run ends as its root does, as its tasks did, or as it was cancelled. */
+function statusRules({ run, tasks, events }: FoundRun, cancelled: "told" | "unknown" | undefined): Broken[] {
   const rule = "a run ends as its tasks did";
   if (run.status === "active" || run.status === "paused")
     return [{ sort: "stuck", rule: "every run ends", about: run.id, told: null, found: run.counts }];
+  if (cancelled && run.status === "cancelled") return [];
+  if (cancelled === "told")
+    return [{ sort: "lost", rule: "a run told cancelled is so", about: run.id, told: "cancelled", found: run.status }];
   const root = tasks.find(({ id }) => id === run.root);
   const observed = new Set(events.filter(({ type }) => type === "task_observed").map(({ task }) => task));
   const expected =

@@ -7,6 +7,8 @@ import { plannedOf, postsOf } from "./ops.ts";
 import type { Broken } from "./violation.ts";
 
 export function groupRules(world: World, { of }: RunIds, found: FoundRun): Broken[] {
+  // Nothing is decided, or undone, by the end of a run that is cancelled.
+  if (found.run.status === "cancelled") return counted(found);
   return [...decided(found), ...counted(found), ...stoodIn(world, of, found)];
 }
 

@@ -3,7 +3,7 @@
 import type { TaskView } from "../../src/client/index.ts";
 import { type Call, type Expected, type FoundRun, isEnded, type Planned, type World } from "../history.ts";
 import type { RunIds } from "./copies.ts";
-import { answersIn, isError, plannedOf, postsOf } from "./ops.ts";
+import { answersIn, isError, mayBeCancelled, plannedOf, postsOf } from "./ops.ts";
 import type { Broken } from "./violation.ts";
 
 export function taskRules(world: World, ids: RunIds, found: FoundRun): Broken[] {
@@ -101,6 +101,7 @@ function ends(world: World, { run, of }: RunIds, found: FoundRun): Broken[] {
       continue;
     }
     if (!plan) continue;
+    if (task.state === "cancelled" && mayBeCancelled(world, of)) continue;
     // A failed or cancelled one takes those with it that depend on it.
     if (task.state === "cancelled" && cancelled.has(task.id)) continue;
     if (task.state === "skipped" && plan.expected.kind !== "skipped" && dependsOnEnded(task, found)) continue;

@@ -21,6 +21,7 @@ async function useRun(around: Surroundings, client: Client, name: string): Promi
   // A call reserves some five thousand tokens: several runs pause before anybody has raised their budget.
   const tokens = client.random.chance(0.5) ? client.random.int(10_000, 80_000) : undefined;
   const isCopied = client.random.chance(0.6);
+  const isCancelled = client.random.chance(0.15);
   const limits = { workers: 16, pools: ["box"], ...(tokens !== undefined && { tokens }) };
   const body = { name, limits, webhook, tools: toolsAt(client.endpoint) };
   const created = await client.ask("", { kind: "create_run" }, { method: "POST", path: "/v1/runs", body });
@@ -41,8 +42,10 @@ async function useRun(around: Surroundings, client: Client, name: string): Promi
     append(new Outside(around, `${name}-c`), run, snapshot, goesOn),
     session(new Outside(around, `${name}-s`), run, goesOn),
   ]);
+  // Whatever is under way then.
+  if (isCancelled) await client.ask(run, { kind: "cancel_run" }, { method: "POST", path: `/v1/runs/${run}/cancel` });
   await settled(client, run);
-  await drain(client, run);
+  if (!isCancelled) await drain(client, run);
   await client.ask(run, { kind: "finish" }, { method: "POST", path: `/v1/runs/${run}/finish` });
   if (client.random.chance(0.3)) await copier(around, `${name}-y`, run);
   await Promise.all(beside);

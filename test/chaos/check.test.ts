@@ -395,6 +395,8 @@ const doctored: [string, string, (w: Loose) => void][] = [
   ["lost", "a copy has what its file has", (w) => live(w).again.splice(3, 2)],
   ["twice", "a copy has what its file has", (w) => live(w).again.push('{"of":"list","entries":[["1","x;",2]]}')],
   ["lost", "a file has the log of its run", (w) => (eventsOf(w)[0].at = 999)],
+  ["lost", "a run told cancelled is so", (w) => w.calls.push({ ...callOf(w, "pause"), act: { kind: "cancel_run" } })],
+  ["wrong", "a run ends as its tasks did", (w) => (w.found[run].run.status = "cancelled")],
   ["wrong", "a deleted run is nowhere", (w) => w.listed.push(gone)],
   ["lost", "a run that is listed can be read", (w) => w.listed.push(gone)],
   ["lost", "what is billed is what was logged", (w) => w.used.splice(2, 1)],
@@ -435,6 +437,25 @@ describe("the checker", () => {
       { sort: "wrong", rule: "a task ends as it was to" },
       { sort: "twice", rule: "increments are in the value once" },
     ]);
+  });
+
+  it("lets a run be cancelled by one who asked for it, with whatever was under way", () => {
+    const history = world();
+    history.calls.push({ ...callOf(history, "budget"), act: { kind: "cancel_run" } });
+    history.found[run].run.status = "cancelled";
+    for (const id of ["TG1", "TU"]) taskOf(history, id).state = "cancelled";
+    for (const id of ["TG1", "TG2", "TG3"]) taskOf(history, id).group.succeeded = 0;
+    variable(history, "queue").messages.push("(left behind)");
+    eventOf(history, "group_decided").verdict = "none";
+    history.received = history.received.filter(({ type }: Loose) => type !== "run.succeeded");
+    history.received.push({
+      ...history.received[0],
+      id: "msg_end",
+      seq: eventsOf(history).length,
+      type: "run.cancelled",
+    });
+    eventsOf(history).at(-1).status = "cancelled";
+    expect(check(history)).toEqual([]);
   });
 
   it("counts an increment of unknown outcome as one that may be there", () => {
