@@ -283,6 +283,7 @@ export class RunServer extends TestServer {
   tasks: { id: string; key: string; state: string }[] = [taskView(1), taskView(2), taskView(3, { state: "failed" })];
   events: { seq: number; type: string; [field: string]: unknown }[] = [];
   findings: object[] = [];
+  questions: { id: string }[] = [];
   variables: { name: string }[] = [];
   /** The text of every context. */
   context = '{"format": "anthropic", "messages": []}';
@@ -314,6 +315,12 @@ export class RunServer extends TestServer {
         return name === undefined
           ? this.#page("variables", this.variables, url)
           : this.#one(this.variables.find((one) => one.name === decodeURIComponent(name)));
+      case "questions": {
+        if (name === undefined) return this.#page("questions", this.questions, url);
+        const asked = this.questions.find((one) => one.id === decodeURIComponent(name));
+        if (!asked) return problem(409, "question_closed");
+        return { status: 200, body: { id: asked.id, action: call.body.action, open: call.body.action === "extend" } };
+      }
       case "snapshots":
         return { status: 200, body: this.context };
       case "wait":
