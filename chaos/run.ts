@@ -12,6 +12,7 @@ import { allTold } from "./load/all-told.ts";
 import { bookkeeper, closeBooks } from "./load/bookkeeper.ts";
 import { Puller } from "./load/puller.ts";
 import { startReceiver } from "./load/receiver.ts";
+import { type BatchKind, batchWeights } from "./load/script.ts";
 import { startStamper } from "./load/stamper.ts";
 import { user } from "./load/user.ts";
 import { type Outage, outagesOf } from "./plan.ts";
@@ -66,7 +67,9 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     };
     const pullers = Array.from({ length: options.pullers }, (_, i) => new Puller(around, `p${i}`));
     const books = bookkeeper(new Client(around, "books"));
-    const users = Promise.all(Array.from({ length: options.users }, (_, i) => user(around, `u${i}`)));
+    const users = Promise.all(
+      Array.from({ length: options.users }, (_, i) => user(around, `u${i}`, shareOf(i, options.users))),
+    );
     // A fault of the load itself ends the run early; it is thrown below.
     users.catch(() => over.abort());
     for (const [i, outage] of outages.entries()) {
@@ -106,6 +109,10 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     for (const one of opened) await one.stop();
   }
 }
+
+/** The kinds of batches that one of the users posts in any case. */
+const shareOf = (i: number, users: number): BatchKind[] =>
+  (Object.keys(batchWeights) as BatchKind[]).filter((_, n) => n % users === i);
 
 /** Only processes of this server are ended, by the pids that its own record names. */
 async function end(server: LocalServer, { how, betweenMs }: Outage, random: Random): Promise<void> {

@@ -10,18 +10,28 @@ import { settled } from "./settled.ts";
 import { toolsAt } from "./stamper.ts";
 import { treasurer } from "./treasurer.ts";
 
-/** Uses one run after another until no new load is wanted; resolves when his last is finished, or nothing is waited for. */
-export async function user(around: Surroundings, name: string): Promise<void> {
+/**
+ * Uses one run after another until no new load is wanted; resolves when his last is finished, or nothing is waited for. In his first
+ * he posts `kinds`, each once, however short the time is: so that no load is left out by chance.
+ */
+export async function user(around: Surroundings, name: string, kinds: readonly BatchKind[]): Promise<void> {
   const client = new Outside(around, name);
-  for (let n = 1; !client.stopping; n++) await useRun(around, client, `${name}-${n}`);
+  await useRun(around, client, `${name}-1`, kinds);
+  for (let n = 2; !client.stopping; n++) await useRun(around, client, `${name}-${n}`);
 }
 
-async function useRun(around: Surroundings, client: Client, name: string): Promise<void> {
+async function useRun(
+  around: Surroundings,
+  client: Client,
+  name: string,
+  kinds: readonly BatchKind[] = [],
+): Promise<void> {
   const webhook = { url: client.webhook, events: ["run.*", "task.*"] };
   // A call reserves some five thousand tokens: several runs pause before anybody has raised their budget.
-  const tokens = client.random.chance(0.5) ? client.random.int(10_000, 80_000) : undefined;
-  const isCopied = client.random.chance(0.6);
-  const isCancelled = client.random.chance(0.15);
+  const isFirst = kinds.length > 0;
+  const tokens = isFirst || client.random.chance(0.5) ? client.random.int(10_000, 80_000) : undefined;
+  const isCopied = isFirst || client.random.chance(0.6);
+  const isCancelled = !isFirst && client.random.chance(0.15);
   const limits = { workers: 16, pools: ["box"], ...(tokens !== undefined && { tokens }) };
   const body = { name, limits, webhook, tools: toolsAt(client.endpoint) };
   const created = await client.ask("", { kind: "create_run" }, { method: "POST", path: "/v1/runs", body });
@@ -36,7 +46,7 @@ async function useRun(around: Surroundings, client: Client, name: string): Promi
   const goesOn = () => !client.stopping && Date.now() < lives;
   if (isCopied) beside.push(copyOnce(around, `${name}-x`, run));
   await Promise.all([
-    post(client, run, goesOn),
+    post(client, run, kinds, goesOn),
     touch(new Outside(around, `${name}-o`, snapshot), run, goesOn),
     talk(new Outside(around, `${name}-t`), run, goesOn),
     append(new Outside(around, `${name}-c`), run, snapshot, goesOn),
@@ -57,9 +67,9 @@ async function copyOnce(around: Surroundings, name: string, run: string): Promis
   await copier(around, `${name}-c`, run);
 }
 
-async function post(client: Client, run: string, goesOn: () => boolean): Promise<void> {
-  while (goesOn()) {
-    const kind = client.random.weighted(batchWeights);
+async function post(client: Client, run: string, kinds: readonly BatchKind[], goesOn: () => boolean): Promise<void> {
+  for (let n = 0; goesOn() || (n < kinds.length && !client.over); n++) {
+    const kind = kinds[n] ?? client.random.weighted(batchWeights);
     const { tasks: scripted, groups } = batch(client.random, kind, client.fresh(kind));
     const tasks = scripted.map(({ planned }) => planned);
     const specs = scripted.map(({ spec }) => spec);
