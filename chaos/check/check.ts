@@ -2,7 +2,7 @@
 
 import type { FoundRun, World } from "../history.ts";
 import { budgetRules } from "./budgets.ts";
-import { copiesOf, importRules, lengthOf, untoldCopies } from "./copies.ts";
+import { copiesOf, importRules, lengthOf, type RunIds, untoldCopies } from "./copies.ts";
 import { deletionRules } from "./deletions.ts";
 import { groupRules } from "./groups.ts";
 import { logRules } from "./log.ts";
@@ -45,7 +45,7 @@ export function check(world: World): Violation[] {
     const ids = { run: id, of: copies.get(id) ?? id, from: lengthOf(world, id) };
     const isCopy = ids.of !== id;
     add(id, [
-      ...statusRules(found, cancellationOf(world, id)),
+      ...statusRules(found, cancellationOf(world, ids)),
       ...taskRules(world, ids, found),
       ...textRules(world, id, found),
       ...logRules(world, ids, found),
@@ -73,12 +73,13 @@ function namesakes(world: World, copies: ReadonlyMap<string, string>): [string, 
   return [...byName].filter(([, ids]) => ids.length > 1 + ids.reduce((sum, id) => sum + untoldCopies(world, id), 0));
 }
 
-/** Whether somebody was told that he has cancelled the run, or may have. */
-function cancellationOf(world: World, run: string): "told" | "unknown" | undefined {
+/** Whether somebody was told that he has cancelled the run, or may have; a copy may be of before or after. */
+function cancellationOf(world: World, { run, of }: RunIds): "told" | "unknown" | undefined {
   const kinds = world.calls
-    .filter((call) => call.run === run && call.act.kind === "cancel_run")
+    .filter((call) => call.run === of && call.act.kind === "cancel_run")
     .map(({ outcome }) => outcome.kind);
-  return kinds.includes("told") ? "told" : kinds.includes("unknown") ? "unknown" : undefined;
+  if (kinds.includes("told")) return run === of ? "told" : "unknown";
+  return kinds.includes("unknown") ? "unknown" : undefined;
 }
 
 /** A run ends as its root does, as its tasks did, or as it was cancelled. */
