@@ -23,6 +23,8 @@ export interface Surroundings {
   readonly over: AbortSignal;
   /** Where runs tell what happens in them. */
   readonly webhook: string;
+  /** Where their tool `stamp` is carried out. */
+  readonly endpoint: string;
   /** How many calls in a hundred are cut off by their own client. */
   readonly cutShare: number;
   /** How many in a hundred are repeated although they were answered. */
@@ -33,6 +35,8 @@ interface Request {
   readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;
   readonly body?: unknown;
+  /** In the body's place: lines of JSON. */
+  readonly lines?: readonly string[];
   readonly waitMs?: number;
 }
 
@@ -58,6 +62,9 @@ export class Client {
 
   get webhook(): string {
     return this.#around.webhook;
+  }
+  get endpoint(): string {
+    return this.#around.endpoint;
   }
   get history(): History {
     return this.#around.history;
@@ -126,6 +133,25 @@ export class Client {
     return undefined;
   }
 
+  /** A file of JSON lines, anew until its end has come; undefined when it is refused, or no time is left. */
+  async file(path: string): Promise<string[] | undefined> {
+    while (!this.over) {
+      try {
+        const signal = AbortSignal.timeout(attemptMs);
+        const response = await fetch(this.url + path, { headers: this.headers, signal });
+        const text = await response.text();
+        if (!response.ok && parsed(text)?.retryable === false) return undefined;
+        const lines = text.split("\n");
+        // The last line ends with a break too: what is cut off in it is no end.
+        if (response.ok && lines.pop() === "" && lines.at(-1)?.startsWith('{"end":')) return lines;
+      } catch {
+        // Cut off: again.
+      }
+      await this.pause(pauseMs.least, pauseMs.most);
+    }
+    return undefined;
+  }
+
   /** One attempt that has no effect if it is lost: a renewal, a long poll. */
   async once(request: Request): Promise<unknown> {
     const reply = await this.#once(request, undefined, undefined);
@@ -138,14 +164,17 @@ export class Client {
     const end = () => limit.abort();
     this.#around.over.addEventListener("abort", end);
     try {
-      const response = await fetch(this.#around.url + request.path, {
-        method: request.method,
+      const { method, path, body, lines } = request;
+      const response = await fetch(this.#around.url + path, {
+        method,
         headers: {
           authorization: `Bearer ${key}`,
-          ...(request.body !== undefined && { "content-type": "application/json" }),
-          ...(idempotencyKey !== undefined && request.method === "POST" && { "idempotency-key": idempotencyKey }),
+          ...(body !== undefined && { "content-type": "application/json" }),
+          ...(lines !== undefined && { "content-type": "application/x-ndjson" }),
+          ...(idempotencyKey !== undefined && method === "POST" && { "idempotency-key": idempotencyKey }),
         },
-        ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(lines !== undefined && { body: lines.map((line) => `${line}\n`).join("") }),
         signal: limit.signal,
       });
       const text = await response.text();

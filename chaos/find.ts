@@ -1,18 +1,25 @@
 /** Reads what is there at the end, run by run, over HTTP. */
 
 import type { EventView, RunView, TaskView, VariableView } from "../src/client/index.ts";
+import { plannedOf } from "./check/ops.ts";
 import type { Client } from "./client.ts";
-import type { FoundRun, FoundVariable, World } from "./history.ts";
+import type { FoundRun, FoundVariable, History, World } from "./history.ts";
 
-/** Everything that the checker compares with the history. A run that can't be read is left out, which is a loss. */
-export async function findAll(client: Client): Promise<World["found"]> {
+/** Everything that the checker compares with the history. A run that can't be read is listed, and not found. */
+export async function findAll(client: Client): Promise<Pick<World, "found" | "listed">> {
   const found: Record<string, FoundRun> = {};
+  const listed: string[] = [];
   for (const { id } of await pages<RunView>(client, "/v1/runs", "runs", "cursor")) {
+    listed.push(id);
     const one = await findRun(client, id);
     if (one) found[id] = one;
   }
-  return found;
+  return { found, listed };
 }
+
+/** A run's whole log. */
+export const eventsOf = (client: Client, run: string): Promise<EventView[]> =>
+  pages<EventView>(client, `/v1/runs/${run}/events`, "events", "after");
 
 async function findRun(client: Client, id: string): Promise<FoundRun | undefined> {
   const path = `/v1/runs/${id}`;
@@ -20,20 +27,27 @@ async function findRun(client: Client, id: string): Promise<FoundRun | undefined
   if (!run) return undefined;
   const tasks = await pages<TaskView>(client, `${path}/tasks`, "tasks", "cursor");
   const transcripts: Record<string, string> = {};
-  const told = new Set(
-    client.history.calls.flatMap(({ run: of, act }) =>
-      of === id && (act.kind === "message" || act.kind === "turn") ? [act.task] : [],
-    ),
-  );
-  for (const task of told) transcripts[task] = JSON.stringify(await client.get(`${path}/tasks/${task}/context`));
+  for (const task of readOf(client.history, id, tasks))
+    transcripts[task] = JSON.stringify(await client.get(`${path}/tasks/${task}/context`));
   const variables: Record<string, FoundVariable> = {};
   for (const variable of await pages<VariableView>(client, `${path}/variables`, "variables", "cursor"))
     variables[variable.name] = await findVariable(client, path, variable);
   return {
     ...{ run, tasks, transcripts, variables },
-    events: await pages<EventView>(client, `${path}/events`, "events", "after"),
+    events: await eventsOf(client, id),
     head: JSON.stringify(await client.get(`${path}/snapshots/${run.snapshot}`)),
   };
+}
+
+/** The tasks whose transcripts are looked at: those that somebody told something, and those that called somebody's tools. */
+function readOf({ calls }: History, run: string, tasks: readonly TaskView[]): ReadonlySet<string> {
+  const told = calls.flatMap(({ run: of, act }) =>
+    of === run && (act.kind === "message" || act.kind === "turn") ? [act.task] : [],
+  );
+  const callers = new Set(
+    calls.flatMap((call) => plannedOf(call).flatMap(({ key, words }) => (words === undefined ? [] : [key]))),
+  );
+  return new Set([...told, ...tasks.filter(({ key }) => key !== null && callers.has(key)).map(({ id }) => id)]);
 }
 
 async function pages<Row>(client: Client, path: string, name: string, by: string): Promise<Row[]> {

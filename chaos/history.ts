@@ -8,7 +8,7 @@
  */
 
 import { appendFileSync } from "node:fs";
-import type { EventView, RunView, TaskState, TaskView } from "../src/client/index.ts";
+import type { EventView, RunView, TaskState, TaskView, UsageRowView } from "../src/client/index.ts";
 
 /** A tool call: of an outside client, of a session, or of a task. */
 export interface Op {
@@ -21,27 +21,51 @@ export type Expected =
   | { readonly kind: "result"; readonly result: string }
   /** The answers to its ops, one each. */
   | { readonly kind: "answers" }
+  /** What the tools said of its words, one answer each. */
+  | { readonly kind: "stamped" }
   | { readonly kind: "failed"; readonly code: string }
+  | { readonly kind: "cancelled"; readonly code: string }
+  /** The first so many of its group win: this result, or cancelled because they have. */
+  | { readonly kind: "raced"; readonly result: string }
   | { readonly kind: "skipped" };
+
+/** A call of a tool that is carried out elsewhere. Its word is in no other call. */
+export interface ToolWord {
+  readonly tool: string;
+  readonly word: string;
+}
+
+/** What a task has by `on_failure`: what runs in its place, or undoes it. */
+export type StandIn = "fallback" | "compensation";
 
 export interface Planned {
   readonly key: string;
   readonly expected: Expected;
   readonly ops?: readonly Op[];
+  readonly words?: readonly ToolWord[];
+  readonly standIn?: StandIn;
+  /** How many children its own call makes. */
+  readonly children?: number;
 }
 
 export type Act =
   | { readonly kind: "create_run" }
+  /** The lines of a file of the run `of`. */
+  | { readonly kind: "import"; readonly of: string }
+  /** A new total. */
+  | { readonly kind: "budget"; readonly tokens: number }
   | { readonly kind: "post" | "fork"; readonly tasks: readonly Planned[] }
   | { readonly kind: "cancel" | "retry"; readonly task: string }
   | { readonly kind: "message"; readonly task: string; readonly text: string }
   | { readonly kind: "append"; readonly text: string }
-  | { readonly kind: "pause" | "resume" | "finish" | "open_session" | "close_session" }
+  | { readonly kind: "pause" | "resume" | "finish" | "cancel_run" | "delete" | "open_session" | "close_session" }
   /** `section`: the critical section that it is a part of. */
   | { readonly kind: "op"; readonly op: Op; readonly section?: string }
   | { readonly kind: "lease"; readonly pool: string }
   | { readonly kind: "turn"; readonly task: string; readonly generation: number; readonly text: string }
-  | { readonly kind: "complete"; readonly task: string; readonly generation: number; readonly result: unknown };
+  | { readonly kind: "complete"; readonly task: string; readonly generation: number; readonly result: unknown }
+  /** A pull worker's report of a tool call, by the call's idempotency key. */
+  | { readonly kind: "stamp"; readonly key: string; readonly word: string; readonly stamp: string };
 
 export type Outcome =
   | { readonly kind: "told"; readonly answer: unknown }
@@ -96,6 +120,44 @@ export interface Received {
   readonly seq: number;
   readonly type: string;
   readonly text: string;
+  /** By its headers, over these bytes. */
+  readonly signed: boolean;
+}
+
+/** A tool call as its endpoint or a worker was asked for it, each time anew. */
+export interface Stamped {
+  readonly run: string;
+  /** `webhook-id`, or the lease's idempotency key: the call's own, at every attempt. */
+  readonly id: string;
+  readonly tool: string;
+  readonly word: string;
+  /** The request's body, or the lease's arguments. */
+  readonly text: string;
+  readonly signed: boolean;
+  /** What it was answered, heard or not: no other attempt has the same. Null: it failed before it did anything. */
+  readonly stamp: string | null;
+}
+
+/** A run's file, and the file of what was made from it. */
+export interface Copied {
+  readonly of: string;
+  readonly copy: string;
+  readonly file: readonly string[];
+  /** Before anybody touched the copy. */
+  readonly again: readonly string[];
+}
+
+/** A run that somebody deleted, and its log before. */
+export interface Deleted {
+  readonly run: string;
+  readonly events: readonly EventView[];
+}
+
+/** What a run had used, as the tenant was told. */
+export interface Used {
+  readonly run: string;
+  readonly at: number;
+  readonly row: UsageRowView;
 }
 
 /** What is there at the end. */
@@ -125,8 +187,15 @@ export interface World {
   readonly seen: readonly Seen[];
   readonly followed: readonly Followed[];
   readonly received: readonly Received[];
+  readonly stamped: readonly Stamped[];
+  readonly copied: readonly Copied[];
+  readonly deleted: readonly Deleted[];
+  /** In the order in which it was told, the last ones when all was over. */
+  readonly used: readonly Used[];
   /** By run id. */
   readonly found: Readonly<Record<string, FoundRun>>;
+  /** The ids of runs that the list has. */
+  readonly listed: readonly string[];
 }
 
 /** Keeps the history in memory, and in a file line by line, so that it survives whatever ends the run. */
@@ -135,6 +204,10 @@ export class History {
   readonly seen: Seen[] = [];
   readonly followed: Followed[] = [];
   readonly received: Received[] = [];
+  readonly stamped: Stamped[] = [];
+  readonly copied: Copied[] = [];
+  readonly deleted: Deleted[] = [];
+  readonly used: Used[] = [];
   readonly #path: string;
 
   constructor(path: string) {
@@ -177,6 +250,27 @@ export class History {
     this.received.push(message);
     const { run, id, type } = message;
     this.#write({ received: id, at: Date.now(), run, type });
+  }
+
+  stamp(stamped: Stamped): void {
+    this.stamped.push(stamped);
+    this.#write({ stamped, at: Date.now() });
+  }
+
+  copy(copied: Copied): void {
+    this.copied.push(copied);
+    const { of, copy, file, again } = copied;
+    this.#write({ copied: of, copy, at: Date.now(), lines: file.length, again: again.length });
+  }
+
+  delete(deleted: Deleted): void {
+    this.deleted.push(deleted);
+    this.#write({ deleting: deleted.run, at: Date.now(), events: deleted.events.length });
+  }
+
+  use(rows: readonly UsageRowView[]): void {
+    const at = Date.now();
+    for (const row of rows) this.used.push({ run: String(row.run), at, row });
   }
 
   /** A thing that happened to the server or to a worker. */

@@ -4,7 +4,7 @@
  * Exit status 1: a promise was broken (the evidence is printed, the history stays); 2: wrong arguments.
  */
 
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -14,7 +14,8 @@ import { chaos } from "./run.ts";
 const values = argumentsOf();
 const seed = wholeNumber("--seed", values.seed ?? String(Date.now() % 1_000_000));
 const kills = wholeNumber("--kills", values.kills);
-const historyPath = join(mkdtempSync(join(tmpdir(), "heddle-chaos-")), "history.jsonl");
+const folder = mkdtempSync(join(tmpdir(), "heddle-chaos-"));
+const historyPath = join(folder, "history.jsonl");
 console.log(`seed ${seed}, ${kills} kills; history: ${historyPath}`);
 const ended = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => ended.abort());
@@ -28,7 +29,16 @@ const outcome = await chaos({
   process.exit(130);
 });
 console.log(`\n${report(outcome, seed)} --kills ${kills}`);
-process.exit(outcome.violations.length > 0 ? 1 : 0);
+const { violations, world } = outcome;
+if (violations.length > 0) {
+  const concerned = new Set(violations.map(({ run }) => run));
+  const found = Object.entries(world.found).filter(([id]) => concerned.has(id));
+  const copied = world.copied.filter(({ of, copy }) => concerned.has(of) || concerned.has(copy));
+  const path = join(folder, "found.json");
+  writeFileSync(path, JSON.stringify({ violations, found: Object.fromEntries(found), copied }));
+  console.log(`what is there of the runs concerned: ${path}`);
+}
+process.exit(violations.length > 0 ? 1 : 0);
 
 function argumentsOf() {
   try {

@@ -1,5 +1,6 @@
 /** What a chaos run prints: a table of what was promised and what was broken, and the evidence. */
 
+import type { Copied } from "./history.ts";
 import type { ChaosOutcome } from "./run.ts";
 
 export function report({ world, violations, outages, settledMs, wallMs }: ChaosOutcome, seed: number): string {
@@ -8,6 +9,8 @@ export function report({ world, violations, outages, settledMs, wallMs }: ChaosO
   const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
   const found = Object.values(world.found);
   const down = (how: string) => outages.filter((one) => one.how === how).length;
+  const events = (type: string, field: string, value: string) =>
+    sum(found.map((f) => f.events.filter((event) => event.type === type && event[field] === value).length));
   const rows: [string, string | number][] = [
     ["killed at once · one by one · replaced", `${down("kill")} · ${down("torn")} · ${down("replaced")}`],
     ["calls: told · refused · outcome unknown", `${calls("told")} · ${calls("refused")} · ${calls("unknown")}`],
@@ -32,6 +35,22 @@ export function report({ world, violations, outages, settledMs, wallMs }: ChaosO
       "messages of webhooks: taken · of them again",
       `${world.received.length} · ${world.received.length - new Set(world.received.map(({ id }) => id)).size}`,
     ],
+    [
+      "calls of tools: carried out · failed first",
+      `${world.stamped.filter(({ stamp }) => stamp !== null).length} · ${world.stamped.filter(({ stamp }) => stamp === null).length}`,
+    ],
+    [
+      "groups met · failed; stand-ins",
+      `${events("group_decided", "verdict", "met")} · ${events("group_decided", "verdict", "failed")}; ${sum(
+        found.map((f) => f.tasks.filter(({ stands_in_for }) => stands_in_for !== null).length),
+      )}`,
+    ],
+    ["pauses for a budget", events("run_paused", "reason", "budget")],
+    [
+      "files of runs: taken in · while they went on",
+      `${world.copied.length} · ${world.copied.filter(isOfLive).length}`,
+    ],
+    ["times asked what was used", new Set(world.used.map(({ at }) => at)).size],
     ["settled after the last restart, s", (settledMs / 1000).toFixed(1)],
     ["wall time, s", (wallMs / 1000).toFixed(0)],
     ["acknowledged and lost", broken("lost")],
@@ -50,5 +69,7 @@ export function report({ world, violations, outages, settledMs, wallMs }: ChaosO
   const more = violations.length > 40 ? [`… and ${violations.length - 40} more`] : [];
   return [...lines, "", ...evidence, ...more, `again: npm run chaos -- --seed ${seed}`].join("\n");
 }
+
+const isOfLive = ({ file }: Copied): boolean => /^.*?"status":"(active|paused)"/.test(file[0]!);
 
 const short = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 400);

@@ -9,8 +9,11 @@ import { Client, type Surroundings, sleep } from "./client.ts";
 import { findAll } from "./find.ts";
 import { History, type World } from "./history.ts";
 import { allTold } from "./load/all-told.ts";
+import { bookkeeper, closeBooks } from "./load/bookkeeper.ts";
 import { Puller } from "./load/puller.ts";
-import { Receiver } from "./load/receiver.ts";
+import { startReceiver } from "./load/receiver.ts";
+import { type BatchKind, batchWeights } from "./load/script.ts";
+import { startStamper } from "./load/stamper.ts";
 import { user } from "./load/user.ts";
 import { type Outage, outagesOf } from "./plan.ts";
 
@@ -50,16 +53,23 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
   options.signal?.addEventListener("abort", () => over.abort());
   const outages = outagesOf(options);
   const random = new Random(seed + 1);
-  const receiver = await Receiver.start(history, seed);
   const server = await LocalServer.start();
+  const opened: { stop(): Promise<unknown> }[] = [server];
   try {
     options.signal?.throwIfAborted();
+    const { secret } = await server.heddle.signingSecret();
+    const receiver = await startReceiver(history, seed + 2, secret);
+    const stamper = await startStamper(history, seed + 3, secret);
+    opened.push(receiver, stamper);
     const around: Surroundings = {
       ...{ url: server.url, seed, history, stopping: stopping.signal, over: over.signal },
-      ...{ webhook: receiver.url, cutShare: 0.05, againShare: 0.1 },
+      ...{ webhook: receiver.url, endpoint: stamper.url, cutShare: 0.05, againShare: 0.1 },
     };
     const pullers = Array.from({ length: options.pullers }, (_, i) => new Puller(around, `p${i}`));
-    const users = Promise.all(Array.from({ length: options.users }, (_, i) => user(around, `u${i}`)));
+    const books = bookkeeper(new Client(around, "books"));
+    const users = Promise.all(
+      Array.from({ length: options.users }, (_, i) => user(around, `u${i}`, shareOf(i, options.users))),
+    );
     // A fault of the load itself ends the run early; it is thrown below.
     users.catch(() => over.abort());
     for (const [i, outage] of outages.entries()) {
@@ -81,24 +91,28 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     options.signal?.throwIfAborted();
     const settledMs = Date.now() - restarted;
     over.abort();
-    await Promise.all(pullers.map(({ done }) => done));
+    await Promise.all([books, ...pullers.map(({ done }) => done)]);
     say(`settled after ${settledMs} ms; reading what is there`);
     // A reader whose time is not over.
     const reading: Surroundings = { ...around, over: AbortSignal.timeout(120_000), cutShare: 0, againShare: 0 };
     const reader = new Client(reading, "reader");
     receiver.isWell = true;
     await allTold(reader);
-    const found = await findAll(reader);
-    const { calls, seen, followed, received } = history;
-    const world: World = { calls, seen, followed, received, found };
+    const { found, listed } = await findAll(reader);
+    await closeBooks(reader);
+    const { calls, seen, followed, received, stamped, copied, deleted, used } = history;
+    const world: World = { calls, seen, followed, received, stamped, copied, deleted, used, found, listed };
     return { world, violations: check(world), outages, settledMs, wallMs: Date.now() - began };
   } finally {
     stopping.abort();
     over.abort();
-    await server.stop();
-    await receiver.stop();
+    for (const one of opened) await one.stop();
   }
 }
+
+/** The kinds of batches that one of the users posts in any case. */
+const shareOf = (i: number, users: number): BatchKind[] =>
+  (Object.keys(batchWeights) as BatchKind[]).filter((_, n) => n % users === i);
 
 /** Only processes of this server are ended, by the pids that its own record names. */
 async function end(server: LocalServer, { how, betweenMs }: Outage, random: Random): Promise<void> {

@@ -255,6 +255,10 @@ export const outputRepairsMax = 2;
 
 // ---- leases and seats ----------------------------------------------------------------------------------------------
 export const leaseMs = 30 * second;
+/** A repeated lease request waits for the first one's answer by so much longer than that one waits: runs are asked in between. */
+export const leaseJoinMs = 5 * second;
+/** Newest restarts of a local server that a run remembers: after as many in a row a lease has no term left worth waiting for. */
+export const restartsKeptMax = 8;
 /** Seats renew this often: two renewals may be lost before the lease is. */
 export const renewEveryMs = 10 * second;
 /** A seat gives its place back after this and is opened anew: Cloudflare adds consumers only between batches. */
@@ -461,6 +465,8 @@ export const logCacheBytes = 2 * MiB;
 export const exportPieceChars = 512 * KiB;
 /** What one call of the run's object answers of an export; an RPC takes 32 MiB, at two bytes a unit. */
 export const exportPageChars = 4 * MiB;
+/** Variables whose contents exports of a run hold at once, a page of each: of as many readers at the same time. */
+export const exportReadingsHeld = 2;
 /** Snapshots, log rows or tasks that one look into storage takes. */
 export const exportRowsPerLook = 1000;
 /** A run that goes on while it is exported is replayed once, in memory beside itself; beyond this it must rest meanwhile. */

@@ -2,15 +2,16 @@
 
 import type { EventView, TaskView } from "../../src/client/index.ts";
 import type { FoundRun, World } from "../history.ts";
+import type { RunIds } from "./copies.ts";
 import type { Broken } from "./violation.ts";
 
-export function logRules(world: World, run: string, found: FoundRun): Broken[] {
+export function logRules(world: World, ids: RunIds, found: FoundRun): Broken[] {
   return [
     ...contiguous(found.events),
     ...once(found),
-    ...followed(world, run, found),
+    ...followed(world, ids.run, found),
     ...metered(found),
-    ...pauses(world, run, found),
+    ...pauses(world, ids, found),
   ];
 }
 
@@ -115,16 +116,18 @@ function metered(found: FoundRun): Broken[] {
 
 const sum = (list: readonly number[]): number => list.reduce((total, one) => total + one, 0);
 
-function pauses(world: World, run: string, found: FoundRun): Broken[] {
+/** Those by hand: a run pauses by itself too, and goes on when its budget is raised. */
+function pauses(world: World, { run, from }: RunIds, found: FoundRun): Broken[] {
   const broken: Broken[] = [];
-  for (const [kind, type] of [
-    ["pause", "run_paused"],
-    ["resume", "run_resumed"],
-  ] as const) {
+  const byHand = {
+    pause: ({ type, reason }: EventView) => type === "run_paused" && reason === "asked",
+    resume: ({ type, seq }: EventView) => type === "run_resumed" && found.events[seq - 2]?.type !== "limits_changed",
+  };
+  for (const kind of ["pause", "resume"] as const) {
     const calls = world.calls.filter((call) => call.run === run && call.act.kind === kind);
     const sure = calls.filter(({ outcome }) => outcome.kind === "told").length;
     const most = sure + calls.filter(({ outcome }) => outcome.kind === "unknown").length;
-    const times = found.events.filter((event) => event.type === type).length;
+    const times = found.events.slice(from).filter(byHand[kind]).length;
     const about = { rule: `a ${kind} is in the log once`, about: "the run", told: { least: sure, most }, found: times };
     if (times < sure) broken.push({ sort: "lost", ...about });
     if (times > most) broken.push({ sort: "twice", ...about });

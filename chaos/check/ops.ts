@@ -33,6 +33,10 @@ export const plannedOf = (call: Call): readonly Planned[] =>
 const postedTasks = (found: FoundRun): Map<string, TaskView> =>
   new Map(found.tasks.filter(({ parent, key }) => parent === null && key !== null).map((task) => [task.key!, task]));
 
+/** Somebody has asked for its end, whatever was under way. */
+export const mayBeCancelled = (world: World, run: string): boolean =>
+  world.calls.some((call) => call.run === run && call.act.kind === "cancel_run" && call.outcome.kind !== "refused");
+
 export function opsOf(world: World, run: string): DoneOp[] {
   const done: DoneOp[] = [];
   for (const call of world.calls) {

@@ -2,16 +2,19 @@
 
 import type { TaskView } from "../../src/client/index.ts";
 import { type Call, type Expected, type FoundRun, isEnded, type Planned, type World } from "../history.ts";
-import { answersIn, isError, plannedOf, postsOf } from "./ops.ts";
+import type { RunIds } from "./copies.ts";
+import { answersIn, isError, mayBeCancelled, plannedOf, postsOf } from "./ops.ts";
 import type { Broken } from "./violation.ts";
 
-export function taskRules(world: World, run: string, found: FoundRun): Broken[] {
+export function taskRules(world: World, ids: RunIds, found: FoundRun): Broken[] {
+  const { run, of } = ids;
   return [
-    ...posted(world, run, found),
-    ...ends(world, run, found),
+    ...(run === of ? posted(world, run, found) : []),
+    ...ends(world, ids, found),
     ...shown(world, run, found),
     ...retried(world, run, found),
     ...reported(world, run, found),
+    ...made(world, of, found),
   ];
 }
 
@@ -79,15 +82,15 @@ function toldTasks(call: Call): Map<string, string> | undefined {
   return new Map((tasks ?? []).map(({ id, key }) => [key, id]));
 }
 
-function ends(world: World, run: string, found: FoundRun): Broken[] {
+function ends(world: World, { run, of }: RunIds, found: FoundRun): Broken[] {
   const broken: Broken[] = [];
   const cancelled = new Set(
     world.calls
-      .filter((call) => call.run === run && call.act.kind === "cancel" && call.outcome.kind !== "refused")
+      .filter((call) => call.run === of && call.act.kind === "cancel" && call.outcome.kind !== "refused")
       .map((call) => (call.act as { task: string }).task),
   );
   const planned = new Map<string, Planned>();
-  for (const call of postsOf(world, run)) for (const task of plannedOf(call)) planned.set(task.key, task);
+  for (const call of postsOf(world, of)) for (const task of plannedOf(call)) planned.set(task.key, task);
   for (const task of found.tasks) {
     const plan = task.parent === null && task.key !== null ? planned.get(task.key) : undefined;
     if (!isEnded(task.state)) {
@@ -98,10 +101,13 @@ function ends(world: World, run: string, found: FoundRun): Broken[] {
       continue;
     }
     if (!plan) continue;
+    if (task.state === "cancelled" && mayBeCancelled(world, of)) continue;
     // A failed or cancelled one takes those with it that depend on it.
     if (task.state === "cancelled" && cancelled.has(task.id)) continue;
     if (task.state === "skipped" && plan.expected.kind !== "skipped" && dependsOnEnded(task, found)) continue;
     if (poisoned(task, found) || asExpected(plan.expected, plan, task)) continue;
+    // A copy's data may be of later than its log: a fence is then too old, or an item there already.
+    if (run !== of && plan.expected.kind === "answers" && task.state === "succeeded") continue;
     broken.push({
       ...{ sort: "wrong", rule: "a task ends as it was to", about: `${task.key} ${task.id}`, told: plan.expected },
       ...{ found: { state: task.state, result: task.result, error: task.error } },
@@ -116,6 +122,14 @@ function asExpected(expected: Expected, plan: Planned, task: TaskView): boolean 
       return task.state === "succeeded" && task.result === expected.result;
     case "answers":
       return task.state === "succeeded" && allDone(answersIn(task.result), plan.ops?.length ?? 0);
+    case "stamped":
+      return task.state === "succeeded" && allDone(answersIn(task.result), plan.words?.length ?? 0);
+    case "cancelled":
+      return task.state === "cancelled" && task.error?.code === expected.code;
+    case "raced":
+      return task.state === "cancelled"
+        ? task.error?.code === "group_met"
+        : task.state === "succeeded" && task.result === expected.result;
     case "failed":
       return task.state === "failed" && task.error?.code === expected.code;
     case "skipped":
@@ -211,6 +225,27 @@ function reported(world: World, run: string, found: FoundRun): Broken[] {
       broken.push({
         ...{ sort: "wrong", rule: "a report that was taken is the result", about: name, told: result },
         ...{ found: task.result },
+      });
+  }
+  return broken;
+}
+
+/** A call of a task's own makes its children once. */
+function made(world: World, of: string, found: FoundRun): Broken[] {
+  const broken: Broken[] = [];
+  const planned = new Map(postsOf(world, of).flatMap((call) => plannedOf(call).map((plan) => [plan.key, plan])));
+  for (const { id, key, parent, state } of found.tasks) {
+    const told = parent === null && key !== null ? planned.get(key)?.children : undefined;
+    if (told === undefined || state !== "succeeded") continue;
+    const children = found.tasks.filter((task) => task.parent === id && task.stands_in_for === null);
+    if (children.length !== told)
+      broken.push({
+        ...{
+          sort: children.length > told ? "twice" : "lost",
+          rule: "a call makes its children once",
+          about: `${key} ${id}`,
+        },
+        ...{ told, found: children.map((task) => task.id) },
       });
   }
   return broken;

@@ -35,7 +35,8 @@ export function variableRules(world: World, run: string, found: FoundRun): Broke
         broken.push(...notes(name, ops, variable.text));
         break;
       case "message_queue":
-        broken.push(...messages(name, ops, variable.messages));
+        // What is left in that of a run that was cancelled has no names.
+        if (found.run.status !== "cancelled") broken.push(...messages(name, ops, variable.messages));
         break;
       case "future":
         broken.push(...settled(name, ops, variable));

@@ -4,13 +4,22 @@ import type { EventView } from "../../src/client/index.ts";
 import type { FoundRun, World } from "../history.ts";
 import type { Broken } from "./violation.ts";
 
-export function webhookRules(world: World, run: string, found: FoundRun): Broken[] {
+export function webhookRules(world: World, run: string, found: FoundRun, isCopy: boolean): Broken[] {
   const broken: Broken[] = [];
   const texts = new Map<string, string>();
   const told = new Set<number>();
-  for (const { run: of, id, seq, type, text } of world.received) {
+  const ids = new Map<number, string>();
+  for (const { run: of, id, seq, type, text, signed } of world.received) {
     if (of !== run) continue;
     told.add(seq);
+    if (isCopy) broken.push({ sort: "wrong", rule: "a copy tells nobody", about: id, told: type, found: text });
+    if (!signed) broken.push({ sort: "wrong", rule: "a message is signed", about: id, told: type, found: text });
+    if ((ids.get(seq) ?? id) !== id)
+      broken.push({
+        ...{ sort: "twice", rule: "an event is told under one id", about: `event ${seq}` },
+        ...{ told: ids.get(seq), found: id },
+      });
+    ids.set(seq, id);
     const there = found.events[seq - 1];
     if (!there || typeTold(there) !== type)
       broken.push({ sort: "wrong", rule: "a webhook tells what is in the log", about: id, told: type, found: there });
@@ -21,8 +30,7 @@ export function webhookRules(world: World, run: string, found: FoundRun): Broken
       });
     texts.set(id, text);
   }
-  // Runs of before there was an endpoint have told nothing at all.
-  if (world.received.length === 0) return broken;
+  if (isCopy) return broken;
   for (const event of found.events)
     if (typeTold(event) !== undefined && !told.has(event.seq))
       broken.push({

@@ -1,6 +1,6 @@
-/** A pull worker: leases, logs a turn, reports. It may die in between, and then forgets what it held. */
+/** A pull worker: leases tasks and tool calls, logs a turn, reports. It may die in between, and then forgets what it held. */
 
-import type { Lease } from "../../src/client/index.ts";
+import type { Lease, ToolCallLease } from "../../src/client/index.ts";
 import { Client, type Surroundings } from "../client.ts";
 
 export class Puller {
@@ -23,7 +23,7 @@ export class Puller {
     while (!client.over) {
       const life = this.#lives;
       const dead = () => this.#lives !== life;
-      const body = { worker: `${client.name}-${life}`, max: 1, wait_ms: 1000 };
+      const body = { worker: `${client.name}-${life}`, max: 1, wait_ms: 1000, kinds: ["task", "tool_call"] };
       const path = "/v1/pools/box/leases";
       const told = await client.ask(
         "",
@@ -32,7 +32,8 @@ export class Puller {
         { again: false },
       );
       if (told.kind !== "told" || dead()) continue;
-      for (const lease of (told.answer as { leases: Lease[] }).leases) await this.#carryOut(lease, dead);
+      for (const lease of (told.answer as { leases: (Lease | ToolCallLease)[] }).leases)
+        await ("tool_call" in lease ? this.#stamp(lease, dead) : this.#carryOut(lease, dead));
     }
   }
 
@@ -53,5 +54,28 @@ export class Puller {
     const result = `done ${instructions}`;
     const act = { kind: "complete", task: id, generation, result } as const;
     await client.ask(run, act, { method: "POST", path: `/v1/leases/${lease}/complete`, body: { result } });
+  }
+
+  /** One in ten fails before it has done anything, and is tried again. */
+  async #stamp({ id: lease, tool_call: call }: ToolCallLease, dead: () => boolean): Promise<void> {
+    const client = this.#client;
+    const { run, tool, idempotency_key: key } = call;
+    const { word } = call.arguments as { word: string };
+    const stamped = { run, id: key, tool, word, text: JSON.stringify(call.arguments), signed: true };
+    await client.pause(20, 400);
+    if (dead()) return;
+    if (client.random.chance(0.1)) {
+      client.history.stamp({ ...stamped, stamp: null });
+      const body = { error: { code: "dry", message: "The ink is dry." }, retryable: true };
+      await client.once({ method: "POST", path: `/v1/leases/${lease}/fail`, body });
+      return;
+    }
+    const stamp = `${word} pressed ${client.fresh("by")};`;
+    client.history.stamp({ ...stamped, stamp });
+    await client.pause(20, 400);
+    if (dead()) return;
+    const act = { kind: "stamp", key, word, stamp } as const;
+    const body = { result: { stamp } };
+    await client.ask(run, act, { method: "POST", path: `/v1/leases/${lease}/complete`, body });
   }
 }

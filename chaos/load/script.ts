@@ -1,12 +1,20 @@
 /** What the tasks of a run are asked to do: drawn from chance, each with what it must come to. */
 
 import type { Random } from "../../test/sim/random.ts";
-import type { Op, Planned } from "../history.ts";
+import type { Op, Planned, ToolWord } from "../history.ts";
+import { planB, race, reviews, trip } from "./groups.ts";
 
 /** A task as it is posted, beside what is expected of it. */
 export interface Scripted {
   readonly spec: Readonly<Record<string, unknown>> & { readonly key: string };
   readonly planned: Planned;
+}
+
+/** What is posted at once. */
+export interface Batch {
+  readonly tasks: readonly Scripted[];
+  /** The terms of its groups, where they are not the default ones. */
+  readonly groups?: Readonly<Record<string, object>>;
 }
 
 export const plays = (turns: readonly object[]): string => `Play.\n\`\`\`sim\n${JSON.stringify({ turns })}\n\`\`\``;
@@ -26,36 +34,104 @@ function opsTask(random: Random, key: string, ops: readonly Op[]): Scripted {
   };
 }
 
-const says = (key: string, text: string, latency_ms: number, more: object = {}): Scripted => ({
+export const says = (key: string, text: string, latency_ms: number, more: object = {}): Scripted => ({
   spec: { key, instructions: plays([{ latency_ms, text }]), ...more },
   planned: { key, expected: { kind: "result", result: text } },
 });
 
-/** A unit of work that is posted as one batch. */
-export function batch(random: Random, kind: BatchKind, id: string): Scripted[] {
+/** It says itself that it fails. */
+export const fails = (key: string, latency_ms: number, more: object = {}): Scripted => {
+  const calls = [{ tool: "finish", arguments: { error: { code: "broken", message: `${key} broke` } } }];
+  return {
+    spec: { key, instructions: plays([{ latency_ms, calls }]), ...more },
+    planned: { key, expected: { kind: "failed", code: "broken" } },
+  };
+};
+
+/** A unit of work that is posted at once. */
+export function batch(random: Random, kind: BatchKind, id: string): Batch {
   switch (kind) {
     case "fan":
-      return fan(random, id);
+      return { tasks: fan(random, id) };
     case "broken":
-      return broken(id);
+      return { tasks: broken(id) };
     case "values":
-      return [opsTask(random, `${id}-v`, valueOps(random, `${id}-v`))];
+      return { tasks: [opsTask(random, `${id}-v`, valueOps(random, `${id}-v`))] };
     case "guarded":
-      return [1, 2].map((i) => opsTask(random, `${id}-g${i}`, guardedOps(`${id}-g${i}`)));
+      return { tasks: [1, 2].map((i) => opsTask(random, `${id}-g${i}`, guardedOps(`${id}-g${i}`))) };
     case "permits":
-      return [1, 2, 3].map((i) => opsTask(random, `${id}-p${i}`, permitOps(`${id}-p${i}`)));
+      return { tasks: [1, 2, 3].map((i) => opsTask(random, `${id}-p${i}`, permitOps(`${id}-p${i}`))) };
     case "meeting":
-      return [1, 2, 3].map((i) => opsTask(random, `${id}-m${i}`, meetingOps(id, i)));
+      return { tasks: [1, 2, 3].map((i) => opsTask(random, `${id}-m${i}`, meetingOps(id, i))) };
     case "pulled":
-      return [1, 2, 3].map((i) => ({
-        spec: { key: `${id}-w${i}`, pool: "box", instructions: `work ${id}-w${i}` },
-        planned: { key: `${id}-w${i}`, expected: { kind: "result", result: `done work ${id}-w${i}` } },
-      }));
+      return { tasks: [1, 2, 3].map((i) => pulled(`${id}-w${i}`)) };
+    case "stamped":
+      return { tasks: [1, 2].map((i) => stamped(random, `${id}-t${i}`)) };
+    case "family":
+      return { tasks: [family(random, `${id}-f`)] };
+    case "dear":
+      return { tasks: [dear(random, `${id}-d`)] };
+    case "reviews":
+      return reviews(random, id);
+    case "trip":
+      return trip(random, id);
+    case "race":
+      return race(random, id);
+    case "plan-b":
+      return planB(random, id);
   }
 }
 
-export const batchWeights = { fan: 3, broken: 1, values: 3, guarded: 2, permits: 1, meeting: 1, pulled: 2 };
-type BatchKind = keyof typeof batchWeights;
+export const batchWeights = {
+  ...{ fan: 3, broken: 1, values: 3, guarded: 2, permits: 1, meeting: 1, pulled: 2 },
+  ...{ stamped: 4, family: 1, dear: 1, reviews: 1, trip: 2, race: 1, "plan-b": 1 },
+};
+export type BatchKind = keyof typeof batchWeights;
+
+/** Of batches that end the same when one of their tasks begins again: its place. */
+export const retriable: Partial<Record<BatchKind, number>> = { broken: 0, reviews: 1, trip: 1 };
+
+const pulled = (key: string): Scripted => ({
+  spec: { key, pool: "box", instructions: `work ${key}` },
+  planned: { key, expected: { kind: "result", result: `done work ${key}` } },
+});
+
+/** Calls of tools that are carried out elsewhere, side by side in each of two turns. */
+function stamped(random: Random, key: string): Scripted {
+  const words = Array.from({ length: random.int(2, 4) }, (_, i): ToolWord => {
+    return { tool: random.pick(["stamp", "press"])!, word: `${key}-${i}` };
+  });
+  const cut = random.int(1, words.length - 1);
+  const turns = [words.slice(0, cut), words.slice(cut)].map((some) => ({
+    latency_ms: random.int(0, 300),
+    calls: some.map(({ tool, word }) => ({ tool, arguments: { word } })),
+  }));
+  const text = `[${words.map((_, i) => (i < cut ? `{{1.${i}}}` : `{{2.${i - cut}}}`)).join(",")}]`;
+  return {
+    spec: { key, instructions: plays([...turns, { text }]) },
+    planned: { key, expected: { kind: "stamped" }, words },
+  };
+}
+
+/** It makes two children by a call of its own, and waits for them. */
+function family(random: Random, key: string): Scripted {
+  const tasks = ["x", "y"].map((name) => says(name, `${name} of ${key}`, random.int(0, 800)).spec);
+  const turns = [
+    { calls: [{ tool: "create_task", arguments: { tasks } }] },
+    { calls: [{ tool: "await_tasks", arguments: { tasks: ["x", "y"] } }] },
+    { text: "{{2.0.tasks.0.result}}, {{2.0.tasks.1.result}}" },
+  ];
+  return {
+    spec: { key, instructions: plays(turns) },
+    planned: { key, expected: { kind: "result", result: `x of ${key}, y of ${key}` }, children: 2 },
+  };
+}
+
+/** Its call is billed above what anybody could reserve for it. */
+const dear = (random: Random, key: string): Scripted => ({
+  spec: { key, instructions: plays([{ text: `dear ${key}`, usage: { input: 3000, output: random.int(2000, 9000) } }]) },
+  planned: { key, expected: { kind: "result", result: `dear ${key}` } },
+});
 
 /** Leaves, and one that is shown all of their results. */
 function fan(random: Random, id: string): Scripted[] {

@@ -1,59 +1,89 @@
 /** One who uses a run as people do: creates it, posts work, changes his mind, talks to tasks, waits, finishes it. */
 
-import type { RunView, TaskView, WaitView } from "../../src/client/index.ts";
+import type { RunView, TaskView } from "../../src/client/index.ts";
 import type { Client, Surroundings } from "../client.ts";
 import { Client as Outside } from "../client.ts";
-import { isEnded } from "../history.ts";
+import { copier } from "./copier.ts";
 import { follow } from "./follow.ts";
-import { batch, batchWeights, guardedOps, plays, valueOps } from "./script.ts";
+import { type BatchKind, batch, batchWeights, guardedOps, plays, retriable, valueOps } from "./script.ts";
+import { settled } from "./settled.ts";
+import { toolsAt } from "./stamper.ts";
+import { treasurer } from "./treasurer.ts";
 
-/** Uses one run after another until no new load is wanted; resolves when his last is finished, or nothing is waited for. */
-export async function user(around: Surroundings, name: string): Promise<void> {
+/**
+ * Uses one run after another until no new load is wanted; resolves when his last is finished, or nothing is waited for. In his first
+ * he posts `kinds`, each once, however short the time is: so that no load is left out by chance.
+ */
+export async function user(around: Surroundings, name: string, kinds: readonly BatchKind[]): Promise<void> {
   const client = new Outside(around, name);
-  for (let n = 1; !client.stopping; n++) await useRun(around, client, `${name}-${n}`);
+  await useRun(around, client, `${name}-1`, kinds);
+  for (let n = 2; !client.stopping; n++) await useRun(around, client, `${name}-${n}`);
 }
 
-async function useRun(around: Surroundings, client: Client, name: string): Promise<void> {
+async function useRun(
+  around: Surroundings,
+  client: Client,
+  name: string,
+  kinds: readonly BatchKind[] = [],
+): Promise<void> {
   const webhook = { url: client.webhook, events: ["run.*", "task.*"] };
-  const body = { name, limits: { workers: 16, pools: ["box"] }, webhook };
+  // A call reserves some five thousand tokens: several runs pause before anybody has raised their budget.
+  const isFirst = kinds.length > 0;
+  const tokens = isFirst || client.random.chance(0.5) ? client.random.int(10_000, 80_000) : undefined;
+  const isCopied = isFirst || client.random.chance(0.6);
+  const isCancelled = !isFirst && client.random.chance(0.15);
+  const limits = { workers: 16, pools: ["box"], ...(tokens !== undefined && { tokens }) };
+  const body = { name, limits, webhook, tools: toolsAt(client.endpoint) };
   const created = await client.ask("", { kind: "create_run" }, { method: "POST", path: "/v1/runs", body });
   if (created.kind !== "told") return;
   const { id: run, snapshot } = created.answer as RunView;
   client.base = snapshot;
   const permits = { tool: "semaphore", arguments: { op: "create", name: "permits", permits: 2 } };
   await client.op(run, permits);
-  const followers = [follow(new Outside(around, `${name}-f`), run)];
+  const beside = [follow(new Outside(around, `${name}-f`), run)];
+  if (tokens !== undefined) beside.push(treasurer(new Outside(around, `${name}-b`), run, tokens));
   const lives = client.random.int(10_000, 25_000) + Date.now();
   const goesOn = () => !client.stopping && Date.now() < lives;
+  if (isCopied) beside.push(copyOnce(around, `${name}-x`, run));
   await Promise.all([
-    post(client, run, goesOn),
+    post(client, run, kinds, goesOn),
     touch(new Outside(around, `${name}-o`, snapshot), run, goesOn),
     talk(new Outside(around, `${name}-t`), run, goesOn),
     append(new Outside(around, `${name}-c`), run, snapshot, goesOn),
     session(new Outside(around, `${name}-s`), run, goesOn),
   ]);
+  // Whatever is under way then.
+  if (isCancelled) await client.ask(run, { kind: "cancel_run" }, { method: "POST", path: `/v1/runs/${run}/cancel` });
   await settled(client, run);
-  await drain(client, run);
+  if (!isCancelled) await drain(client, run);
   await client.ask(run, { kind: "finish" }, { method: "POST", path: `/v1/runs/${run}/finish` });
-  await Promise.all(followers);
+  if (client.random.chance(0.3)) await copier(around, `${name}-y`, run);
+  await Promise.all(beside);
 }
 
-async function post(client: Client, run: string, goesOn: () => boolean): Promise<void> {
-  while (goesOn()) {
-    const kind = client.random.weighted(batchWeights);
-    const scripted = batch(client.random, kind, client.fresh(kind));
+/** While it is in full swing. */
+async function copyOnce(around: Surroundings, name: string, run: string): Promise<void> {
+  await new Outside(around, name).pause(1000, 8000);
+  await copier(around, `${name}-c`, run);
+}
+
+async function post(client: Client, run: string, kinds: readonly BatchKind[], goesOn: () => boolean): Promise<void> {
+  for (let n = 0; goesOn() || (n < kinds.length && !client.over); n++) {
+    const kind = kinds[n] ?? client.random.weighted(batchWeights);
+    const { tasks: scripted, groups } = batch(client.random, kind, client.fresh(kind));
     const tasks = scripted.map(({ planned }) => planned);
     const specs = scripted.map(({ spec }) => spec);
-    if (specs.length === 1 && client.random.chance(0.5)) {
+    const all = { tasks: specs, ...(groups && { groups }) };
+    if (client.random.chance(specs.length === 1 ? 0.5 : 0.2)) {
       const id = client.fresh("c");
       const request = {
         method: "POST" as const,
         path: `/v1/runs/${run}/tools/create_task`,
-        body: { call_id: id, arguments: specs[0], snapshot: client.base },
+        body: { call_id: id, arguments: specs.length === 1 ? specs[0] : all, snapshot: client.base },
       };
       await client.ask(run, { kind: "fork", tasks }, request, { id, named: true });
     } else {
-      const request = { method: "POST" as const, path: `/v1/runs/${run}/tasks`, body: { tasks: specs } };
+      const request = { method: "POST" as const, path: `/v1/runs/${run}/tasks`, body: all };
       const posted = await client.ask(run, { kind: "post", tasks }, request);
       if (posted.kind === "told") await rethink(client, run, kind, (posted.answer as { tasks: TaskView[] }).tasks);
     }
@@ -62,13 +92,14 @@ async function post(client: Client, run: string, goesOn: () => boolean): Promise
 }
 
 /** Some of what was posted is cancelled, begun again, or looked at. */
-async function rethink(client: Client, run: string, kind: string, tasks: readonly TaskView[]): Promise<void> {
+async function rethink(client: Client, run: string, kind: BatchKind, tasks: readonly TaskView[]): Promise<void> {
   const task = client.random.pick(tasks)!.id;
   const path = `/v1/runs/${run}/tasks/${task}`;
   if (kind === "fan" && client.random.chance(0.3))
     await client.ask(run, { kind: "cancel", task }, { method: "POST", path: `${path}/cancel` });
-  if (kind === "broken" && client.random.chance(0.5)) {
-    const failing = tasks[0]!.id;
+  const place = retriable[kind];
+  if (place !== undefined && client.random.chance(0.5)) {
+    const failing = tasks[place]!.id;
     await client.once({
       ...{ method: "POST", path: `/v1/runs/${run}/wait`, waitMs: 3000 },
       body: { tasks: [failing], mode: "settled", timeout_ms: 3000 },
@@ -157,23 +188,6 @@ async function session(client: Client, run: string, goesOn: () => boolean): Prom
     await client.pause(100, 700);
   }
   await client.ask(run, { kind: "close_session" }, { method: "DELETE", path: `${path}/${actor}` });
-}
-
-/** Long polls until nothing of the run is live. */
-async function settled(client: Client, run: string): Promise<void> {
-  while (!client.over) {
-    const body = { mode: "settled", timeout_ms: 5000 };
-    const request = { method: "POST", path: `/v1/runs/${run}/wait`, body, waitMs: 5000 } as const;
-    const view = (await client.once(request)) as WaitView | undefined;
-    if (view?.done) break;
-    await client.pause(100, 300);
-  }
-  const page = await client.get<{ tasks: TaskView[] }>(`/v1/runs/${run}/tasks?limit=1000`);
-  client.history.see(
-    client.name,
-    run,
-    (page?.tasks ?? []).filter(({ state }) => isEnded(state)),
-  );
 }
 
 /** What is left in the queue is popped too: a message may be in it or have been told to one pop, and nothing else. */

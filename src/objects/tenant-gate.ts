@@ -6,6 +6,8 @@
  * G1. A run is asked only while it says that it has something; an empty answer takes it off the lanes that were asked for,
  *     unless it has announced itself again meanwhile.
  * G2. What is announced is stored: a worker that waits is served after a restart, too.
+ * G3. Who repeats a request that still waits, since its line broke, waits for the same answer: else what the first is given in the end
+ *     nobody is told of, and it has no worker until its lease is over.
  */
 
 import { DurableObject } from "cloudflare:workers";
@@ -18,16 +20,19 @@ import {
   gateWorkMax,
   idempotencyMs,
   leaseContextBytesMax,
+  leaseJoinMs,
   refusedRunMs,
 } from "../limits.ts";
 import { gateSchema } from "../storage/gate-schema.ts";
 import { migrate } from "../storage/migrations.ts";
+import { within } from "../within.ts";
 import { admitting, gateClasses } from "./admission.ts";
 import { deploymentStub, type Env, runStub } from "./env.ts";
 import type { QuotasUsed, RunReport, RunTerms } from "./gate-rpc.ts";
 import { laneOf, takes } from "./lanes.ts";
 import { PoolWorkers } from "./pool-workers.ts";
 import type { Idem, LeaseRef, LeaseWishes, Reply, TenantGateRpc } from "./rpc.ts";
+import { ok } from "./run/replies.ts";
 import { Signals } from "./run/signals.ts";
 import { TenantQuotas } from "./tenant-quotas.ts";
 import { TenantShares } from "./tenant-shares.ts";
@@ -56,6 +61,8 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   readonly #workers = new PoolWorkers();
   /** Runs that want to know how busy workers are; they say it again with each sweep. */
   readonly #listening = new Set<string>();
+  /** Lease requests with an Idempotency-Key that wait, by it. */
+  readonly #named = new Map<string, { readonly fingerprint: string; readonly grants: Promise<Grant[]> }>();
   /** Lease requests that wait, by pool. */
   readonly #waiting = new Map<string, number>();
 
@@ -172,18 +179,48 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       await this.#tellLoad(input);
       return { ok: true, value: [] };
     }
-    const first = idem && (await this.#again(input.tenant, idem));
-    if (first) return first;
+    if (!idem) return ok(await this.#waitFor(input));
+    return (
+      (await this.#joined(idem, input.waitMs)) ?? (await this.#again(input.tenant, idem)) ?? this.#begun(input, idem)
+    );
+  }
+
+  async #begun(
+    input: Ask & { readonly waitMs: number; readonly load?: LoadView },
+    idem: Idem,
+  ): Promise<Reply<Grant[]>> {
+    const { key, fingerprint } = idem;
+    const grants = this.#waitFor(input).then((given) => {
+      this.#remember(idem, given);
+      return given;
+    });
+    const named = { fingerprint, grants };
+    this.#named.set(key, named);
+    try {
+      return ok(await grants);
+    } finally {
+      if (this.#named.get(key) === named) this.#named.delete(key);
+    }
+  }
+
+  /** G3. Undefined: no such request waits, or not within the time; where its runtime has let it go it would never answer. */
+  async #joined({ key, fingerprint }: Idem, waitMs: number): Promise<Reply<Grant[]> | undefined> {
+    const named = this.#named.get(key);
+    if (!named) return undefined;
+    if (named.fingerprint !== fingerprint) return { ok: false, fault: { code: "idempotency_mismatch" } };
+    const grants = await within(waitMs + leaseJoinMs, named.grants).catch(() => undefined);
+    return grants && ok(grants);
+  }
+
+  /** Until there is something, or its time is over. */
+  async #waitFor(input: Ask & { readonly waitMs: number; readonly load?: LoadView }): Promise<Grant[]> {
     const until = Date.now() + input.waitMs;
     for (;;) {
       const seen = this.#announcements;
       const isNew = () => this.#announcements > seen && this.#lanesFor(input).length > 0;
       const { grants, refused } = await this.#serve(input);
       const left = until - Date.now();
-      if (grants.length > 0 || left <= 0) {
-        if (idem) this.#remember(idem, grants);
-        return { ok: true, value: grants };
-      }
+      if (grants.length > 0 || left <= 0) return grants;
       // One that came while others were asked is served at once.
       if (isNew()) continue;
       this.#countWaiting(input.pool, 1);

@@ -45,12 +45,18 @@ export interface VariableLook {
   readonly created_at: number;
 }
 
-/** A part of a variable's export: first its head, then a line at a time. */
+/** A stretch of a variable's export, all of one moment: its head and the lines that follow, or the lines from a place on. */
 export interface VariablePart {
   readonly head?: Json;
   readonly createdAt?: number;
-  readonly line?: string;
-  /** Where the next part begins; absent: this was the last. */
+  readonly lines: readonly VariableLine[];
+  /** Where the lines begin; absent: there are none. */
+  readonly next?: string;
+}
+
+export interface VariableLine {
+  readonly line: string;
+  /** Where the next one begins; absent: this was the last. */
   readonly next?: string;
 }
 

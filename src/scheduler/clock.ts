@@ -83,16 +83,23 @@ function timeOut(step: Step, task: Task, call: Extract<Call, { state: "waiting" 
 }
 
 /**
- * Gives every open lease a whole term again, for a state that was just loaded by a new runtime: nobody could renew while
- * there was none, and leases that a restart let expire must not count as lost.
+ * Leases of a state that was just loaded last over `restarts`, the times at which new runtimes began, in order: nobody could renew while
+ * there was none, and leases that a restart let expire must not count as lost. The first after a lease's last renewal gives it a whole
+ * term again, and each one more that follows without a renewal half of the term before: where restarts go on and on, who is gone
+ * would else be waited for as long as they do.
  */
-export function renewAllLeases(state: RunState, now: number): void {
+export function extendOverRestarts(state: RunState, restarts: readonly number[]): void {
+  const extended = (expiresAt: number): number => {
+    const since = restarts.filter((at) => at > expiresAt - leaseMs);
+    const last = since.at(-1);
+    return last === undefined ? expiresAt : Math.max(expiresAt, last + leaseMs / 2 ** (since.length - 1));
+  };
   for (const task of state.tasks.values()) {
     const { phase } = task;
-    if (phase.state === "running") phase.expiresAt = Math.max(phase.expiresAt, now + leaseMs);
+    if (phase.state === "running") phase.expiresAt = extended(phase.expiresAt);
     for (const call of task.calls) {
       const lease = isOpenCall(call) ? call.remote.phase : undefined;
-      if (lease?.state === "running") lease.expiresAt = Math.max(lease.expiresAt, now + leaseMs);
+      if (lease?.state === "running") lease.expiresAt = extended(lease.expiresAt);
     }
   }
 }

@@ -1,8 +1,9 @@
 /** The chaos run's checker: silent about a history in order, and it catches each kind of broken promise in a doctored one. */
 
+import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { check } from "../../chaos/check/check.ts";
-import type { Act, Call, FoundRun, Op, Outcome, World } from "../../chaos/history.ts";
+import type { Act, Call, FoundRun, Op, Outcome, Planned, World } from "../../chaos/history.ts";
 import type { EventView, RunView, TaskView } from "../../src/client/index.ts";
 
 /** Everything in it may be written to: that is what a doctored history is. */
@@ -10,6 +11,8 @@ import type { EventView, RunView, TaskView } from "../../src/client/index.ts";
 type Loose = any;
 
 const run = "run_1";
+const copy = "run_2";
+const gone = "run_3";
 const none = { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
 const told = (answer: unknown): Outcome => ({ kind: "told", answer });
 const op = (tool: string, name: string, what: string, more: object = {}): Op => ({
@@ -19,7 +22,16 @@ const op = (tool: string, name: string, what: string, more: object = {}): Op => 
 
 function task(id: string, more: object = {}): TaskView {
   const fields = { id, key: id.toLowerCase(), state: "succeeded", parent: null, generation: 1, attempts: 1, after: [] };
-  return { ...fields, usage: none, result: `result of ${id}`, error: null, waiting_on: null, ...more } as never;
+  const none_of = { group: null, stand_in: null, stands_in_for: null };
+  return {
+    ...fields,
+    ...none_of,
+    usage: none,
+    result: `result of ${id}`,
+    error: null,
+    waiting_on: null,
+    ...more,
+  } as never;
 }
 
 /** One run with one of everything, all as it should be. */
@@ -32,9 +44,9 @@ function world(): Loose {
       ...{ outcome, again: [], ...more },
     });
   };
-  const result = (key: string, id: string) => ({
-    key,
-    expected: { kind: "result" as const, result: `result of ${id}` },
+  const result = (key: string, id: string, more: object = {}): Planned => ({
+    ...{ key, expected: { kind: "result", result: `result of ${id}` } },
+    ...more,
   });
   call({ kind: "create_run" }, told({ id: run }), { run: "", again: [{ id: run }] });
   call(
@@ -46,6 +58,27 @@ function world(): Loose {
       ],
     }),
   );
+  const together: Planned[] = [
+    result("tg1", "TG1", { standIn: "compensation" }),
+    { key: "tg2", expected: { kind: "failed", code: "broken" } },
+    { key: "tg3", expected: { kind: "cancelled", code: "group_failed" } },
+  ];
+  const words = [
+    { tool: "stamp", word: "w1" },
+    { tool: "press", word: "w2" },
+  ];
+  const others: Planned[] = [
+    { key: "ts", expected: { kind: "stamped" }, words },
+    result("tf", "TF", { children: 2 }),
+    { key: "tr", expected: { kind: "raced", result: "result of TR" } },
+  ];
+  for (const tasks of [together, others])
+    call({ kind: "post", tasks }, told({ tasks: tasks.map(({ key }) => ({ id: key.toUpperCase(), key })) }));
+  call({ kind: "budget", tokens: 100 }, told({}));
+  call({ kind: "budget", tokens: 1 }, { kind: "refused", code: "below_spent" });
+  call({ kind: "stamp", key: `${run}_32`, word: "w2", stamp: "w2 pressed 3;" }, told({}));
+  call({ kind: "import", of: run }, told({ id: copy }), { run: "" });
+  call({ kind: "delete" }, { kind: "refused", code: "not_found" }, { run: gone });
   call({ kind: "retry", task: "TA" }, told({}));
   call({ kind: "message", task: "TB", text: "hello;" }, told({ seq: 10 }));
   call({ kind: "append", text: "said;" }, told({ snapshot: "s" }));
@@ -74,8 +107,9 @@ function world(): Loose {
     did(op("shared_list", "sections-1", "append", { items: [`out ${section}`] }), { index: 2 * i + 1 }, section);
     did(op("lock", "guard", "release"), { released: true }, section);
   }
+  const twice = ["tool_call_started", "tool_call_started"];
   const events = [
-    { type: "run_created" },
+    { type: "run_created", limits: { tokens: 10 } },
     { type: "task_created", task: "TA" },
     { type: "task_created", task: "TB" },
     { type: "task_started", task: "TA", fence: 1 },
@@ -85,20 +119,49 @@ function world(): Loose {
     { type: "task_started", task: "TA", fence: 2 },
     { type: "task_ended", task: "TA", state: "succeeded" },
     { type: "message_received", task: "TB" },
-    { type: "run_paused" },
+    { type: "run_paused", reason: "asked" },
     { type: "run_resumed" },
     { type: "task_started", task: "TB", fence: 3 },
     { type: "turn", task: "TB", turn: 1 },
     { type: "call_done", task: "TB", call: "c1" },
     { type: "task_ended", task: "TB", state: "succeeded" },
+    { type: "limits_changed", tokens: 100 },
+    { type: "tokens_reserved", task: "TS", tokens: 50 },
+    ...["TS", "TF", "TX", "TY", "TR", "TG1", "TG2", "TG3", "TU"].map((task) => ({ type: "task_created", task })),
+    ...["call_waiting", ...twice, "call_done"].map((type) => ({ type, task: "TS", call: "c1" })),
+    ...["call_waiting", "tool_call_started", "call_done"].map((type) => ({ type, task: "TS", call: "c2" })),
+    ...["TS", "TF", "TX", "TY", "TR", "TG1"].map((task) => ({ type: "task_ended", task, state: "succeeded" })),
+    { type: "task_ended", task: "TG2", state: "failed" },
+    { type: "task_observed", task: "TG2" },
+    { type: "group_decided", task: "TG1", name: "trip", verdict: "failed" },
+    { type: "task_ended", task: "TG3", state: "cancelled" },
+    { type: "task_ended", task: "TU", state: "succeeded" },
     { type: "run_ended", status: "succeeded" },
   ].map((event, i) => ({ seq: i + 1, at: 1000 + i, causes: [], ...event })) as EventView[];
   const used = { ...none, input_tokens: 5 };
+  const group = { name: "trip", state: "failed", require: 3, succeeded: 1, ended: 3, size: 3 };
+  const shown = (stamps: readonly string[]) => {
+    const content = stamps.map((stamp) => ({
+      type: "tool_result",
+      content: [{ type: "text", text: JSON.stringify({ stamp }) }],
+    }));
+    return JSON.stringify({ messages: [{ role: "user", content }] });
+  };
   const found: FoundRun = {
-    run: { id: run, name: "u0-1", status: "succeeded", root: null, usage: used, counts: {} } as unknown as RunView,
-    tasks: [task("TA", { generation: 2, usage: used }), task("TB")],
+    run: {
+      ...{ id: run, name: "u0-1", status: "succeeded", root: null, usage: used, counts: {}, limits: { tokens: 100 } },
+    } as unknown as RunView,
+    tasks: [
+      ...[task("TA", { generation: 2, usage: used }), task("TB")],
+      task("TS", { result: '[{"stamp":"w1 stamped 1;"},{"stamp":"w2 pressed 3;"}]' }),
+      ...[task("TF"), task("TX", { parent: "TF" }), task("TY", { parent: "TF" }), task("TR")],
+      task("TG1", { group, stand_in: "TU" }),
+      task("TG2", { group, state: "failed", error: { code: "broken" } }),
+      task("TG3", { group, state: "cancelled", error: { code: "group_failed" } }),
+      task("TU", { key: null, parent: "TG1", stands_in_for: { task: "TG1", why: "compensation" } }),
+    ],
     events,
-    transcripts: { TB: "… hello; … turn; …" },
+    transcripts: { TB: "… hello; … turn; …", TS: shown(["w1 stamped 1;", "w2 pressed 3;"]) },
     head: "… said; …",
     variables: {
       count: { kind: "atomic", value: 5 },
@@ -125,26 +188,71 @@ function world(): Loose {
     .filter(({ type }) => /^(task_(created|started|ended|retried)|run_(paused|resumed|ended))$/.test(type))
     .map(({ seq, type, state, status }) => {
       const told = type.replace("_", ".").replace("ended", String(state ?? status));
-      return { run, id: `msg_${seq}`, seq, type: told, text: `text of ${seq}` };
+      return { run, id: `msg_${seq}`, seq, type: told, text: `text of ${seq}`, signed: true };
     });
-  return structuredClone({ calls, seen, followed, received, found: { [run]: found } } satisfies World);
+  const stamp = (word: string, id: number, stamp: string | null) => ({
+    ...{ run, id: `${run}_${id}`, tool: "stamp", word, text: word, signed: true, stamp },
+  });
+  // The first attempt was taken, and its answer lost: the call was made again.
+  const stamped = [stamp("w1", 28, null), stamp("w1", 28, "w1 stamped 1;"), stamp("w2", 32, "w2 pressed 3;")];
+  const header = { heddle_export: 1, run, status: "succeeded", seq: events.length };
+  const lines = [
+    { snapshot: "s", head: {} },
+    { seq: 1, at: 1000, events: events.slice(0, 1) },
+    { variable: { name: "list", kind: "shared_list" } },
+    { of: "list", entries: [["0", "x;", 1]] },
+  ];
+  const file = sealed([header, ...lines]);
+  const copied = [{ of: run, copy, file, again: sealed([{ ...header, run: copy }, ...lines]) }];
+  const row = { ...used, model_calls: 2, tasks: 11, events: events.length };
+  const usedRows = [
+    { run, at: 1, row: { ...row, events: 3 } },
+    { run, at: 2, row },
+    { run: gone, at: 2, row: { ...none, model_calls: 0, tasks: 2, events: 3 } },
+  ];
+  const copyFound = structuredClone({ ...found, run: { ...found.run, id: copy } });
+  return structuredClone({
+    ...{ calls, seen, followed, received, stamped, copied, used: usedRows },
+    deleted: [{ run: gone, events: events.slice(0, 3) }],
+    found: { [run]: found, [copy]: copyFound },
+    listed: [run, copy],
+  } satisfies World);
+}
+
+/** A file's lines, with the end that they have. */
+function sealed(values: readonly object[]): string[] {
+  const lines = values.map((value) => JSON.stringify(value));
+  const digest = lines.reduce((last, line) => createHash("sha256").update(`${last}\n${line}\n`).digest("hex"), "");
+  return [...lines, JSON.stringify({ end: true, lines: lines.length, digest })];
 }
 
 const callOf = (w: Loose, kind: string): Loose => w.calls.find(({ act }: Call) => act.kind === kind);
 const opOf = (w: Loose, name: string, what: string): Loose =>
   w.calls.find(({ act }: Loose) => act.kind === "op" && act.op.arguments.name === name && act.op.arguments.op === what);
 const eventsOf = (w: Loose): Loose[] => w.found[run].events;
+const eventOf = (w: Loose, type: string): Loose => eventsOf(w).find((event) => event.type === type);
+const taskOf = (w: Loose, id: string): Loose => w.found[run].tasks.find((task: TaskView) => task.id === id);
+const actOf = (w: Loose, kind: string, key: string): Loose =>
+  w.calls
+    .flatMap(({ act }: Loose) => (act.kind === kind ? act.tasks : []))
+    .find((planned: Planned) => planned.key === key);
+/** As of a run that goes on: what is compared then is less. */
+const live = (w: Loose): Loose => {
+  const [copied] = w.copied;
+  copied.file[0] = copied.file[0].replace("succeeded", "active");
+  return copied;
+};
 const variable = (w: Loose, name: string): Loose => w.found[run].variables[name];
 
 /** What is done to the history, and the promise that is found broken by it. */
 const doctored: [string, string, (w: Loose) => void][] = [
   ["lost", "a run told is there", (w) => delete w.found[run]],
-  ["twice", "a run asked for once is there once", (w) => (w.found.run_2 = { ...w.found[run] })],
+  ["twice", "a run asked for once is there once", (w) => (w.found.run_9 = { ...w.found[run] })],
   ["wrong", "a repeat gets the first answer", (w) => callOf(w, "create_run").again.push({ id: "run_2" })],
   ["stuck", "every run ends", (w) => (w.found[run].run.status = "active")],
   ["wrong", "a run ends as its tasks did", (w) => (w.found[run].run.status = "failed")],
-  ["lost", "a task told is there", (w) => w.found[run].tasks.pop()],
-  ["lost", "a batch is there whole or not at all", (w) => w.found[run].tasks.pop()],
+  ["lost", "a task told is there", (w) => w.found[run].tasks.splice(1, 1)],
+  ["lost", "a batch is there whole or not at all", (w) => w.found[run].tasks.splice(1, 1)],
   ["twice", "a task posted once is there once", (w) => w.found[run].tasks.push(task("TC", { key: "tb" }))],
   ["wrong", "a task has the id that was told", (w) => (callOf(w, "post").outcome.answer.tasks[0].id = "TX")],
   ["wrong", "a refused task is not there", (w) => (callOf(w, "post").outcome = { kind: "refused", code: "x" })],
@@ -215,11 +323,92 @@ const doctored: [string, string, (w: Loose) => void][] = [
   ["twice", "usage is the sum of what was logged", (w) => (w.found[run].run.usage.input_tokens = 10)],
   ["lost", "a pause is in the log once", (w) => (eventsOf(w)[10].type = "other")],
   ["lost", "a webhook is told of each event", (w) => w.received.pop()],
+  ["lost", "a webhook is told of each event", (w) => (w.received = [])],
+  ["wrong", "a message is signed", (w) => (w.received[2].signed = false)],
+  ["twice", "an event is told under one id", (w) => w.received.push({ ...w.received[0], id: "msg_other" })],
+  ["wrong", "a copy tells nobody", (w) => w.received.push({ ...w.received[0], run: copy })],
   ["wrong", "a webhook tells what is in the log", (w) => (w.received[3].seq = 1)],
   ["wrong", "a webhook tells what is in the log", (w) => (w.received[3].type = "task.failed")],
   ["wrong", "a message is the same at every attempt", (w) => w.received.push({ ...w.received[0], text: "other" })],
   ["twice", "a resume is in the log once", (w) => (eventsOf(w)[10].type = "run_resumed")],
+  ["wrong", "a task ends as it was to", (w) => (taskOf(w, "TG3").error.code = "run_ended")],
+  ["wrong", "a task ends as it was to", (w) => Object.assign(taskOf(w, "TR"), { state: "cancelled", error: {} })],
+  ["wrong", "a task ends as it was to", (w) => (taskOf(w, "TR").result = "somebody else's")],
+  ["wrong", "a task ends as it was to", (w) => (taskOf(w, "TS").result = '[{"error": {}}, {}]')],
+  ["lost", "a call makes its children once", (w) => (taskOf(w, "TX").parent = "TB")],
+  ["twice", "a call makes its children once", (w) => w.found[run].tasks.push(task("TZ", { parent: "TF" }))],
+  [
+    "twice",
+    "a group is decided once",
+    (w) => Object.assign(eventOf(w, "task_observed"), { type: "group_decided", name: "trip" }),
+  ],
+  ["lost", "a group's verdict is in the log", (w) => (eventOf(w, "group_decided").type = "other")],
+  ["lost", "a group's verdict is in the log", (w) => (eventOf(w, "group_decided").verdict = "met")],
+  [
+    "wrong",
+    "a group counts its members",
+    (w) => (taskOf(w, "TG2").group = { ...taskOf(w, "TG2").group, succeeded: 2 }),
+  ],
+  ["wrong", "a group counts its members", (w) => (taskOf(w, "TG1").state = "failed")],
+  ["lost", "a compensation is carried out", (w) => (taskOf(w, "TG1").stand_in = null)],
+  ["lost", "a compensation is carried out", (w) => (taskOf(w, "TU").state = "cancelled")],
+  ["lost", "a fallback is carried out", (w) => (actOf(w, "post", "tg1").standIn = "fallback")],
+  ["twice", "a compensation is carried out once", (w) => w.found[run].tasks.push({ ...taskOf(w, "TU"), id: "TV" })],
+  ["lost", "a budget told is in the log", (w) => (eventOf(w, "limits_changed").tokens = 90)],
+  ["wrong", "a refused budget is not in the log", (w) => (eventOf(w, "limits_changed").tokens = 1)],
+  [
+    "twice",
+    "a budget is set once",
+    (w) => Object.assign(eventOf(w, "task_observed"), { type: "limits_changed", tokens: 100 }),
+  ],
+  ["lost", "a run has the budget that was set last", (w) => (w.found[run].run.limits.tokens = 10)],
+  ["wrong", "no call reserves what the budget has not", (w) => (eventOf(w, "tokens_reserved").tokens = 96)],
+  ["wrong", "nobody fails for want of a budget", (w) => (taskOf(w, "TG2").error.code = "budget_exhausted")],
+  ["wrong", "a call is signed", (w) => (w.stamped[0].signed = false)],
+  ["twice", "a call has one name", (w) => (w.stamped[1].id = `${run}_29`)],
+  ["wrong", "a name is one call's", (w) => (w.stamped[2].id = `${run}_28`)],
+  ["wrong", "a call is the same at every attempt", (w) => (w.stamped[1].text = "another")],
+  ["lost", "a call that was made is in the log", (w) => (w.stamped[2].id = `${run}_5`)],
+  ["twice", "a call is made as often as the log says", (w) => w.stamped.push(w.stamped[2])],
+  ["wrong", "a call's result is what its tool said", (w) => (w.stamped[1].stamp = null)],
+  ["lost", "a report that was taken is the call's result", (w) => (callOf(w, "stamp").act.stamp = "w2 pressed 4;")],
+  ["twice", "one report of a call is taken", (w) => w.calls.push({ ...callOf(w, "stamp") })],
+  [
+    "twice",
+    "a call has one result in the transcript",
+    (w) => (w.found[run].transcripts.TS = twiceIn(w.found[run].transcripts.TS)),
+  ],
+  ["lost", "a call's result is in the transcript", (w) => (w.found[run].transcripts.TS = '{"messages":[]}')],
+  ["lost", "what is billed is what was logged", (w) => (w.used[1].row.input_tokens = 4)],
+  ["twice", "what is billed is what was logged", (w) => (w.used[1].row.events = 90)],
+  ["lost", "what is billed is what was logged", (w) => (w.used = [])],
+  ["twice", "what is billed is what was logged", (w) => w.used.push({ ...w.used[1], run: copy })],
+  ["lost", "what was billed stays billed", (w) => (w.used[0].row.events = 90)],
+  ["wrong", "a file is taken in", (w) => (callOf(w, "import").outcome = { kind: "refused", code: "import_invalid" })],
+  ["lost", "a copy told is there", (w) => delete w.found[copy]],
+  ["lost", "a file is whole", (w) => w.copied[0].file.splice(2, 1)],
+  ["lost", "a file is whole", (w) => (w.copied[0].file[4] = '{"of":"list","entries":[["0","y;",1]]}')],
+  ["lost", "a copy has what its file has", (w) => w.copied[0].again.splice(4, 1)],
+  ["twice", "a copy has what its file has", (w) => w.copied[0].again.splice(5, 0, "{}")],
+  ["lost", "a copy has what its file has", (w) => live(w).again.splice(1, 1)],
+  ["lost", "a copy has what its file has", (w) => live(w).again.splice(2, 1)],
+  ["lost", "a copy has what its file has", (w) => live(w).again.splice(3, 2)],
+  ["twice", "a copy has what its file has", (w) => live(w).again.push('{"of":"list","entries":[["1","x;",2]]}')],
+  ["lost", "a file has the log of its run", (w) => (eventsOf(w)[0].at = 999)],
+  ["lost", "a run told cancelled is so", (w) => w.calls.push({ ...callOf(w, "pause"), act: { kind: "cancel_run" } })],
+  ["wrong", "a run ends as its tasks did", (w) => (w.found[run].run.status = "cancelled")],
+  ["wrong", "a deleted run is nowhere", (w) => w.listed.push(gone)],
+  ["lost", "a run that is listed can be read", (w) => w.listed.push(gone)],
+  ["lost", "what is billed is what was logged", (w) => w.used.splice(2, 1)],
+  ["twice", "what is billed is what was logged", (w) => (w.used[2].row.tasks = 3)],
+  ["stuck", "every run ends", (w) => (w.found[copy].run.status = "paused")],
+  ["wrong", "a task ends as it was to", (w) => (w.found[copy].tasks[1].result = "somebody else's")],
 ];
+
+const twiceIn = (transcript: string): string => {
+  const { messages } = JSON.parse(transcript) as { messages: object[] };
+  return JSON.stringify({ messages: [...messages, ...messages] });
+};
 
 describe("the checker", () => {
   it("has nothing to say of a history in order", () => {
@@ -248,6 +437,28 @@ describe("the checker", () => {
       { sort: "wrong", rule: "a task ends as it was to" },
       { sort: "twice", rule: "increments are in the value once" },
     ]);
+  });
+
+  it("lets a run be cancelled by one who asked for it, with whatever was under way", () => {
+    const history = world();
+    history.calls.push({ ...callOf(history, "budget"), act: { kind: "cancel_run" } });
+    history.found[run].run.status = "cancelled";
+    for (const id of ["TG1", "TU"]) taskOf(history, id).state = "cancelled";
+    for (const id of ["TG1", "TG2", "TG3"]) taskOf(history, id).group.succeeded = 0;
+    variable(history, "queue").messages.push("(left behind)");
+    eventOf(history, "group_decided").verdict = "none";
+    history.received = history.received.filter(({ type }: Loose) => type !== "run.succeeded");
+    history.received.push({
+      ...history.received[0],
+      id: "msg_end",
+      seq: eventsOf(history).length,
+      type: "run.cancelled",
+    });
+    eventsOf(history).at(-1).status = "cancelled";
+    expect(check(history)).toEqual([]);
+    // Its copy may be of before or after.
+    history.found[copy].run.status = "cancelled";
+    expect(check(history)).toEqual([]);
   });
 
   it("counts an increment of unknown outcome as one that may be there", () => {

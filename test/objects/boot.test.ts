@@ -75,6 +75,37 @@ describe("an object that is loaded again", () => {
     }));
 });
 
+describe("boots that follow one another", () => {
+  it("do not keep a lost worker's lease for as long as they do, be the object idle in between or not", () =>
+    withObject(6, async (load, name) => {
+      using clock = new TestClock();
+      await begun(load("one"), name);
+      for (const boot of ["two", "three", "four"]) {
+        clock.forward(leaseMs / 3);
+        expect([boot, await stateOf(load(boot), "pulled")]).toEqual([boot, "running"]);
+      }
+      clock.forward(leaseMs / 4 - 1);
+      const again = load("four");
+      await again.alarm();
+      expect(await stateOf(again, "pulled")).toBe("running");
+      clock.forward(1);
+      await again.alarm();
+      expect(await stateOf(again, "pulled")).toBe("ready");
+    }));
+
+  it("keep that of a worker who renews it in each", () =>
+    withObject(7, async (load, name) => {
+      using clock = new TestClock();
+      await begun(load("one"), name);
+      for (let boot = 0; boot < 8; boot++) {
+        clock.forward(leaseMs - 1);
+        const object = load(`boot-${boot}`);
+        value(await object.renew({ taskNumber: 1, fence: 1 }));
+      }
+      expect(await stateOf(load("late"), "pulled")).toBe("running");
+    }));
+});
+
 it("is none in a deployment, and is more than the launcher's start", () => {
   expect(bootOf({})).toBe("");
   expect(bootOf({ HEDDLE_BOOT: "one" })).toMatch(/^one\/.+/);

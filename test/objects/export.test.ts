@@ -2,9 +2,11 @@
 
 import { describe, expect, it } from "vitest";
 import type { ToolCallGrant, ToolWait } from "../../src/contract/shapes.ts";
+import { variableStub } from "../../src/objects/env.ts";
+import type { ExportPage, ExportPiece } from "../../src/objects/rpc.ts";
 import { busyRun } from "./lib/busy-run.ts";
 import { comparable, copyOf, exported, imported, send } from "./lib/files.ts";
-import { codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
+import { bindings, codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
@@ -60,6 +62,19 @@ async function drained(run: TestRun): Promise<void> {
   for (let lease = await run.lease(); lease; lease = await run.lease())
     value(await run.rpc.complete(lease, { result: { of: lease.task.key }, usage, next: false, worker: "w" }));
 }
+
+/** Lines of a page; one that goes on in the next page is left out. */
+const joined = (pieces: readonly ExportPiece[]): string[] => {
+  const lines: string[] = [];
+  let open = "";
+  for (const { text, more } of pieces) {
+    open += text;
+    if (more) continue;
+    lines.push(open);
+    open = "";
+  }
+  return lines;
+};
 
 const parsed = (lines: readonly string[]) => lines.map((line) => JSON.parse(line));
 
@@ -117,6 +132,53 @@ describe("an export", () => {
     );
     expect(tasks).toEqual(before);
     expect(lines.join("")).not.toContain('"key":"late"');
+  });
+
+  it("reads a variable at once: what it holds, and what calls of it were answered, are of one moment", async () => {
+    const run = await richRun();
+    const read = async (name: string) => {
+      const part = (await variableStub(bindings, run.tenant, run.id, name).exportPart(undefined))!;
+      return { ...part, lines: parsed(part.lines.map(({ line }) => line)), rest: part.lines.at(-1)?.next };
+    };
+    const entry = (i: number) => [`k${i}`, { i }, i];
+    const answer = { owner: "task 1.1", call: "t3", answer: { result: { value: 4, previous: 0 } } };
+    expect(await read("n")).toMatchObject({ head: { value: 4 }, lines: [{ of: "n", answers: [answer] }] });
+    expect(await read("m")).toMatchObject({ head: { size: 2 }, lines: [{ entries: [entry(1), entry(2)] }] });
+    for (const name of ["n", "m", "s", "t"]) expect(await read(name)).toMatchObject({ rest: undefined });
+    // More than an answer takes comes in several.
+    for (let i = 0; i < 40; i++)
+      value(
+        await run.rpc.callTool(used("shared_map", { op: "set", name: "m", key: `x${i}`, value: "x".repeat(120_000) })),
+      );
+    expect(await read("m")).toMatchObject({ head: { size: 42 }, rest: expect.any(String) });
+    await drained(run);
+    value(await run.rpc.finishRun({ cancel: true }));
+    const lines = await exported(run);
+    expect(comparable(await exported(await imported(run, lines)))).toEqual(comparable(lines));
+  });
+
+  it("tells of a variable what it has read, though it is written and the run goes on before all is told", async () => {
+    const run = await makeRun();
+    const write = async (name: string, op: string, key: string) =>
+      value(
+        await run.rpc.callTool(
+          used("shared_map", { op, name, key, ...(op === "set" && { value: "x".repeat(120_000) }) }),
+        ),
+      );
+    const keys = Array.from({ length: 20 }, (_, i) => `k${10 + i}`);
+    for (const name of ["one", "two"]) for (const key of keys) await write(name, "set", key);
+    const first = value(await run.rpc.exportPage(undefined));
+    await write("two", "set", "k28x");
+    await write("two", "delete", "k29");
+    await run.create({ key: "late", pool: "box", instructions: "late" });
+    const rest = value(await run.rpc.exportPage(first.cursor));
+    expect(rest.cursor).toBeUndefined();
+    // The first page ends among the lines of the second variable.
+    const keysIn = ({ pieces }: ExportPage) =>
+      parsed(joined(pieces)).flatMap(({ of, entries }) => (of === "two" ? entries.map(([key]: [string]) => key) : []));
+    expect(keysIn(first).length).toBeGreaterThan(0);
+    expect(keysIn(rest).length).toBeGreaterThan(0);
+    expect([...keysIn(first), ...keysIn(rest)]).toEqual(keys);
   });
 
   it("of several readers at once, while the run goes on, is whole for each", async () => {

@@ -177,6 +177,26 @@ describe("the gate", () => {
     expect(value(await gateOf(tenant).pool({ pool: "box", limit: 100 })).workers).toMatchObject([{ worker: "here" }]);
   });
 
+  it("answers who repeats a request that still waits, since its line broke, with what the first is given", async () => {
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    const input = { tenant, pool: "box", worker: "w", max: 1, waitMs: 20_000 };
+    const idem = { key: "k", fingerprint: "f" };
+    const first = gateOf(tenant).lease(input, idem);
+    const waiting = async () => value(await gateOf(tenant).pool({ pool: "box", limit: 100 })).waiting;
+    await vi.waitUntil(async () => (await waiting()) === 1, 5000);
+    const again = gateOf(tenant).lease(input, idem);
+    expect(codeOf(await gateOf(tenant).lease(input, { key: "k", fingerprint: "g" }))).toBe("idempotency_mismatch");
+    await run.create(box("a"), box("b"));
+    const given = value(await first);
+    expect(given).toMatchObject([{ task: { key: "a" } }]);
+    expect(value(await again)).toEqual(given);
+    expect((await run.tasks()).map(({ state }) => state)).toEqual(["running", "ready"]);
+    // After its answer it is another's again, and is told of it as it then is.
+    value(await complete(run, given[0]!));
+    expect(value(await gateOf(tenant).lease(input, idem))).toEqual([]);
+  });
+
   it("answers a repeated key with the same leases while they are open", async () => {
     const tenant = newTenant();
     const [one, two] = await twoRuns(tenant);

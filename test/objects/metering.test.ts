@@ -2,7 +2,7 @@
 
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { meterRuns } from "../../src/meter-runs.ts";
 import { noAmounts } from "../../src/metering/meter.ts";
 import { runStub } from "../../src/objects/env.ts";
@@ -10,6 +10,9 @@ import { insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
 import { addUsage, meteredTo, sumUsage, unmeteredRuns } from "../../src/storage/d1/usage.ts";
 import { exported, imported } from "./lib/files.ts";
 import { bindings, makeRun, type TestRun, value } from "./lib/runs.ts";
+import { heldSeats } from "./lib/seats.ts";
+
+heldSeats();
 
 const db = (env as { DB: D1Database }).DB;
 const meterAll = (tenant: string) => meterRuns(db, ({ id }) => runStub(bindings, tenant, id).meter(), tenant);
@@ -79,6 +82,23 @@ it("is looked for until a run has ended and all is delivered, and again when it 
   expect(await isWaiting()).toBe(false);
   await setRunStatus(db, { tenant: run.tenant, id: run.id }, "active", null);
   expect(await isWaiting()).toBe(true);
+});
+
+it("is looked for again when a run that has ended logs something all the same", async () => {
+  const run = await usedRun();
+  value(await run.rpc.finishRun({ cancel: true }));
+  const settled = async () =>
+    vi.waitFor(async () => {
+      expect(await meterAll(run.tenant)).toEqual({ isComplete: true });
+      const [row] = await sums(run);
+      const { last_seq } = await run.view();
+      expect(row).toMatchObject({ events: last_seq });
+      expect(await unmeteredRuns(db, 10, run.tenant)).toEqual([]);
+      return last_seq;
+    }, 5000);
+  const ended = await settled();
+  value(await run.rpc.setWebhook({ url: "https://10.9.8.7/in", events: ["run.*"] }));
+  expect(await settled()).toBe(ended + 1);
 });
 
 it("of an imported run is what it uses here, and not what its file tells of", async () => {

@@ -139,6 +139,26 @@ describe("a stale lease", () => {
     value(await run.rpc.complete(fresh, { result: "in time", next: false, worker: "w" }));
   });
 
+  it("of a run that has ended is refused too, and the log has ended: its followers were told that this was all", async () => {
+    const run = await makeRun();
+    await run.create(box("a"), { key: "b", instructions: "b" });
+    const lease = (await run.lease())!;
+    const seat = (await run.seat("seat"))!;
+    value(await run.rpc.finishRun({ cancel: true }));
+    const { last_seq } = await run.view();
+    const messages = [...seat.fork, '{"role":"assistant","content":"late"}'];
+    const usage = { input_tokens: 1, output_tokens: 1, cache_read_tokens: 0, cache_write_tokens: 0 };
+    expect(codeOf(await run.rpc.complete(lease, { result: "late", next: true, worker: "w" }))).toBe("lease_lost");
+    expect(await run.rpc.seatTurn(seat, { messages, usage, calls: [] }, nextTask("seat"))).toEqual({ kind: "over" });
+    expect(await run.rpc.leaveSeat(seat, { kind: "give_back" }, undefined)).toEqual({ kind: "over" });
+    const late = { taskNumber: 2, fence: 2, call: 9 };
+    expect(codeOf(await run.rpc.complete(late, { result: "late", next: false, worker: "w" }))).toBe("lease_lost");
+    const outcome = { kind: "result", result: "late", isError: false } as const;
+    expect(await run.rpc.endUrlCall(late, outcome, undefined)).toEqual({ kind: "over" });
+    const events = await run.events();
+    expect(events.at(-1)).toMatchObject({ seq: last_seq, type: "run_ended" });
+  });
+
   it("of a run that is deleted is lost, too", async () => {
     const run = await makeRun();
     await run.create(box("a"));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { backoffMsMax, leaseMs, poisonedLosses, retryAfterMsMax, runIdleMs } from "../../src/limits.ts";
 import { leased, nextReady, openLease } from "../../src/scheduler/attempts.ts";
-import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../src/scheduler/clock.ts";
+import { endAttemptsOfOtherBoots, extendOverRestarts, nextClock, runClock } from "../../src/scheduler/clock.ts";
 import { Step } from "../../src/scheduler/step.ts";
 import { checkState } from "./check.ts";
 import { type Leased, Run, states } from "./run.ts";
@@ -102,12 +102,37 @@ describe("leases", () => {
     const long = run.start(b!);
     long.phase.expiresAt = run.now + 10 * leaseMs;
     run.now += 3 * leaseMs;
-    renewAllLeases(run.state, run.now);
+    extendOverRestarts(run.state, [run.now]);
     expect(nextClock(run.state)).toBe(run.now + leaseMs);
     run.clock(leaseMs - 1);
     expect(states(a!, b!)).toBe("running running");
     run.clock(1);
     expect(states(a!, b!)).toBe("ready running");
+  });
+});
+
+describe("restarts", () => {
+  /** One lease that nobody renews, over restarts at these times after it began; how long it then lasts. */
+  function termOver(...restarts: number[]): number {
+    const run = new Run();
+    const [a] = run.post({});
+    const began = run.now;
+    const lease = run.start(a!);
+    extendOverRestarts(
+      run.state,
+      restarts.map((at) => began + at),
+    );
+    return lease.phase.expiresAt - began;
+  }
+
+  test("[L4] give a lease whole terms no longer than its worker is heard of: whoever is gone is not waited for while they go on", () => {
+    expect(termOver()).toBe(leaseMs);
+    expect(termOver(0, 10 * second)).toBe(10 * second + leaseMs);
+    expect(termOver(10 * leaseMs)).toBe(11 * leaseMs);
+    expect(termOver(10 * second, 20 * second)).toBe(20 * second + leaseMs / 2);
+    // Ever ten seconds apart: the third leaves less than there is to the fourth, and so it is lost between the two.
+    const often = [10, 20, 30, 40].map((at) => at * second);
+    expect(often.map((_, i) => termOver(...often.slice(0, i + 1)) / second)).toEqual([40, 35, 37.5, 43.75]);
   });
 });
 

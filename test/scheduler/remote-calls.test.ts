@@ -3,7 +3,7 @@ import { agingStepMs, leaseMs, poisonedLosses, toolProgressEveryMs, urlCallsAtOn
 import { endActor, openActor } from "../../src/scheduler/actors.ts";
 import { nextReady } from "../../src/scheduler/attempts.ts";
 import { reserveTokens } from "../../src/scheduler/budget.ts";
-import { endAttemptsOfOtherBoots, nextClock, renewAllLeases } from "../../src/scheduler/clock.ts";
+import { endAttemptsOfOtherBoots, extendOverRestarts, nextClock } from "../../src/scheduler/clock.ts";
 import { acquire } from "../../src/scheduler/locks.ts";
 import { pop } from "../../src/scheduler/message-queues.ts";
 import type { Leased as LeasedCall } from "../../src/scheduler/remote-calls.ts";
@@ -231,7 +231,7 @@ test("[M4] a failure that is told ends the row of losses", () => {
   expect(run.events("call_done")).toEqual([]);
 });
 
-test("[M4] a restart ends the leases of its own runtime, which count as no loss, and gives the others a whole term", () => {
+test("[M4] a restart ends the leases of its own runtime, which count as no loss, and gives the others a term as tasks' leases have it", () => {
   const run = new Run();
   caller(run, { pool: "", timeoutMs: 60 * minute });
   for (let boot = 1; boot <= poisonedLosses + 1; boot++) {
@@ -245,7 +245,7 @@ test("[M4] a restart ends the leases of its own runtime, which count as no loss,
   caller(other);
   const lease = take(other)!;
   other.now += leaseMs - 1;
-  renewAllLeases(other.state, other.now);
+  extendOverRestarts(other.state, [other.now]);
   other.step((step) => endAttemptsOfOtherBoots(step, "b"));
   other.clock(leaseMs - 1);
   expect(phaseOf(other, lease)?.state).toBe("running");

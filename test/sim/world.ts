@@ -20,7 +20,7 @@ import {
   spentTokens,
 } from "../../src/scheduler/budget.ts";
 import { noteBudgets } from "../../src/scheduler/budget-notes.ts";
-import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../src/scheduler/clock.ts";
+import { endAttemptsOfOtherBoots, extendOverRestarts, nextClock, runClock } from "../../src/scheduler/clock.ts";
 import { createTasks } from "../../src/scheduler/create-tasks.ts";
 import { cancelTask, completeTask, endTask } from "../../src/scheduler/end-task.ts";
 import { settle } from "../../src/scheduler/ending.ts";
@@ -92,6 +92,7 @@ export class World {
   #state: RunState;
   #now = 1_700_000_000_000;
   #boot = 1;
+  readonly #restarts: number[] = [];
   #attempts: Attempt[] = [];
   /** Messages that the network still holds. */
   #late: Message[] = [];
@@ -285,7 +286,8 @@ export class World {
   #reload(lost?: RunState): void {
     this.#state = this.#store.load();
     if (lost) expectSame(lost, this.#state);
-    renewAllLeases(this.#state, this.#now);
+    this.#restarts.push(this.#now);
+    extendOverRestarts(this.#state, this.#restarts);
     this.#check();
   }
 

@@ -4,17 +4,26 @@
  * X1. Log, tasks and variables that block are as of one event, the last when the export began: rows are appended, never
  *     changed, and tasks come from a state that ends there. When the run has gone on meanwhile, its log is replayed up to it.
  * X2. Snapshots are immutable: all that the log names are there, and at most a few that came since.
- * X3. Variables with data are objects of their own and have no place in the log: each part is as of its own reading.
+ * X3. Variables with data are objects of their own and have no place in the log: each is as of its own reading, and one that is larger
+ *     than a page is read in several. What was read is what is told, though the run goes on before all of it is.
  */
 
 import { stringifyRaw } from "../../context/json-text.ts";
 import { digestOf, noDigest } from "../../context/line-digest.ts";
 import { exportVersion } from "../../contract/export-lines.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
-import { exportPageChars, exportPieceChars, exportReplayTasksMax, exportRowsPerLook } from "../../limits.ts";
+import {
+  exportPageChars,
+  exportPieceChars,
+  exportReadingsHeld,
+  exportReplayTasksMax,
+  exportRowsPerLook,
+} from "../../limits.ts";
 import { show } from "../../variables/index.ts";
+import type { DataKind } from "../../variables/ops.ts";
 import { type Env, variableStub } from "../env.ts";
 import type { ExportCursor, ExportPage, ExportPiece, ExportStage, Reply } from "../rpc.ts";
+import type { VariableLine } from "../variable-rpc.ts";
 import { blockingView } from "./blocking-view.ts";
 import { specOf } from "./bodies.ts";
 import { LoadedRun } from "./loaded-run.ts";
@@ -33,11 +42,24 @@ interface Item {
   readonly following: Place;
 }
 
+/** A variable with data. */
+interface Data {
+  readonly stub: ReturnType<typeof variableStub>;
+  readonly name: string;
+  readonly kind: DataKind;
+  readonly seq: number;
+}
+
 export class Exports {
   readonly #shell: RunShell;
   readonly #env: Env;
   /** The run as of the event up to which it is exported, when it has gone on since. */
   #asOf: LoadedRun | undefined;
+  /**
+   * What was read of variables with data and is not told yet, line by line, by where each begins: while one is told the run may go on,
+   * and who reads its items anew must not be told what was there later.
+   */
+  readonly #held = new Map<string, ReadonlyMap<string, VariableLine>>();
   /** The item whose pieces are under way: of a long one each page has a few. */
   #open: { readonly at: string; readonly item: Item } | undefined;
 
@@ -119,7 +141,7 @@ export class Exports {
     variable: (run, place) => this.#variables(run, place),
   };
 
-  async *#variables(run: LoadedRun, [after = 0, part]: Place): AsyncGenerator<Item> {
+  async *#variables(run: LoadedRun, [after = 0, part, reading = ""]: Place): AsyncGenerator<Item> {
     let [variable] = run.store.variables.page(Number(after), 1);
     let next = part === undefined ? undefined : String(part);
     // One that was first used later is none of this export.
@@ -128,29 +150,55 @@ export class Exports {
       if (isBlockingKind(kind)) {
         yield { kind: "variable", text: JSON.stringify({ variable: blockingView(run, name, kind) }), following: [seq] };
       } else {
-        do {
-          const got = await variableStub(this.#env, run.tenant, run.id, name).exportPart(next);
-          const begins = next === undefined;
-          next = got?.next;
-          const following = next === undefined ? [seq] : [seq - 1, next];
-          if (begins) {
-            const head = got?.head;
-            const view = {
-              name,
-              kind,
-              state: head === undefined ? {} : show(kind, head),
-              created_at: got?.createdAt ?? null,
-            };
-            yield {
-              kind: "variable",
-              text: JSON.stringify({ variable: view, ...(head !== undefined && { head }) }),
-              following,
-            };
-          } else if (got?.line !== undefined) yield { kind: "part", text: got.line, following };
-        } while (next !== undefined);
+        const data = { stub: variableStub(this.#env, run.tenant, run.id, name), name, kind, seq };
+        yield* next === undefined ? this.#data(data) : this.#dataFrom(data, next, reading);
+        next = undefined;
       }
       [variable] = run.store.variables.page(seq, 1);
     }
+  }
+
+  /** A variable with its contents, read at once. */
+  async *#data({ stub, name, kind, seq }: Data): AsyncGenerator<Item> {
+    const got = await stub.exportPart(undefined);
+    const { head, createdAt = null, lines = [], next } = got ?? {};
+    const reading = crypto.randomUUID();
+    const following = next === undefined ? [seq] : [seq - 1, next, reading];
+    const view = { name, kind, state: head === undefined ? {} : show(kind, head), created_at: createdAt };
+    if (next !== undefined) this.#hold(reading, next, lines);
+    yield {
+      kind: "variable",
+      text: JSON.stringify({ variable: view, ...(head !== undefined && { head }) }),
+      following,
+    };
+    if (next !== undefined) yield* this.#dataFrom({ stub, name, kind, seq }, next, reading);
+  }
+
+  /** Its lines from a place on: as they were read, while that is held. */
+  async *#dataFrom({ stub, seq }: Data, from: string, reading: string | number): AsyncGenerator<Item> {
+    for (let place: string | undefined = from; place !== undefined; ) {
+      const { lines = [] } = this.#held.get(String(reading))?.has(place) ? {} : ((await stub.exportPart(place)) ?? {});
+      if (lines.length > 0) this.#hold(reading, place, lines);
+      const found: VariableLine | undefined = this.#held.get(String(reading))?.get(place);
+      if (!found) return;
+      place = found.next;
+      const following = place === undefined ? [seq] : [seq - 1, place, reading];
+      if (place === undefined) this.#held.delete(String(reading));
+      yield { kind: "part", text: found.line, following };
+    }
+  }
+
+  /** In place of the oldest: a reader that went away does not tell. */
+  #hold(reading: string | number, first: string, lines: readonly VariableLine[]): void {
+    const held = new Map<string, VariableLine>();
+    let place: string | undefined = first;
+    for (const line of lines) {
+      if (place !== undefined) held.set(place, line);
+      place = line.next;
+    }
+    this.#held.delete(String(reading));
+    this.#held.set(String(reading), held);
+    if (this.#held.size > exportReadingsHeld) this.#held.delete(this.#held.keys().next().value!);
   }
 }
 

@@ -8,6 +8,7 @@ import { availabilityDueAt } from "../../scheduler/availability.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
 import { noteBudgets } from "../../scheduler/budget-notes.ts";
 import { goesOn } from "../../scheduler/inbox.ts";
+import { noteLate } from "../../scheduler/late.ts";
 import { endCall, failCall, leasedCall } from "../../scheduler/remote-calls.ts";
 import { roomInShare } from "../../scheduler/seat-shares.ts";
 import type { RunState } from "../../scheduler/state.ts";
@@ -201,8 +202,7 @@ export class HostedSeats {
       const found = leasedCall(run.state, lease.call, lease.fence);
       if (found && outcome.kind === "result") endCall(step, found, outcome);
       else if (found && outcome.kind === "error") failCall(step, found, outcome);
-      else if (run.state.find(lease.taskNumber))
-        step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op: "url_call" });
+      else noteLate(step, lease, "url_call");
       const work = next && this.#shell.startHosted(step, run, next);
       return ok(work ? { kind: "over", work } : over);
     });
@@ -218,9 +218,7 @@ export class HostedSeats {
   ): Promise<SeatReply> {
     const reply = await this.#shell.together<SeatReply>((step, run) => {
       const task = leased(run.state, lease.taskNumber, lease.fence);
-      if (!task && run.state.find(lease.taskNumber)) {
-        step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
-      }
+      if (!task) noteLate(step, lease, op);
       const seat = task?.phase.worker;
       const decided = task ? decide(step, run, task) : over;
       if (task && op !== "call") this.#shell.partials.end(task.n);

@@ -30,9 +30,10 @@ export class IndexTelling {
 
   /** Tells what has changed. */
   tell(run: LoadedRun): void {
-    const { status, endedAt, changedAt } = run.state.header;
+    const { status, endedAt, changedAt, seq } = run.state.header;
     const { expiresAt } = run;
-    const shown = `${status} ${endedAt} ${expiresAt}`;
+    // What an ended run logs nevertheless (another webhook, a longer retention) is to be metered too: it was metered to its end.
+    const shown = `${status} ${endedAt} ${expiresAt} ${endedAt > 0 ? seq : ""}`;
     if (this.#status?.shown !== shown) this.#status = { shown, since: this.#status ? this.#around.now() : changedAt };
     if (this.#told === shown) return;
     const isFirst = this.#told === "" && status === "active";

@@ -11,6 +11,7 @@ import { leaseContextBytesMax, leaseMs, renewEveryMs, seatServesMs } from "../..
 import { leased, nextReady } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
+import { noteLate } from "../../scheduler/late.ts";
 import { compareReady } from "../../scheduler/ready-queue.ts";
 import {
   endCall,
@@ -345,8 +346,7 @@ export class PullLeases {
     const reply = await this.#shell.together<T>((step, run) => {
       const task = leased(run.state, lease.taskNumber, lease.fence);
       if (task) return decide(step, run, task);
-      if (run.state.find(lease.taskNumber))
-        step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
+      noteLate(step, lease, op);
       return leaseLost;
     }, idem);
     return this.#lostWithRun(reply);
@@ -362,8 +362,7 @@ export class PullLeases {
     const reply = await this.#shell.together<T>((step, run) => {
       const found = leasedCall(run.state, lease.call, lease.fence);
       if (found) return decide(step, run, found);
-      if (run.state.find(lease.taskNumber))
-        step.emit({ type: "late_refused", task: lease.taskNumber, fence: lease.fence, op });
+      noteLate(step, lease, op);
       return leaseLost;
     }, idem);
     return this.#lostWithRun(reply);

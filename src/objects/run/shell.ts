@@ -12,11 +12,11 @@ import { parseRetention } from "../../contract/retention.ts";
 import type { RunStatus } from "../../contract/shapes.ts";
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
-import { objectSlowMs, outcomesDropEveryMs, urlCallsAtOnce } from "../../limits.ts";
+import { objectSlowMs, outcomesDropEveryMs, restartsKeptMax, urlCallsAtOnce } from "../../limits.ts";
 import type { Compiled } from "../../rules/parse.ts";
 import { startableIn } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
-import { endAttemptsOfOtherBoots, nextClock, renewAllLeases, runClock } from "../../scheduler/clock.ts";
+import { endAttemptsOfOtherBoots, extendOverRestarts, nextClock, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
 import { nextCall, urlPool } from "../../scheduler/remote-calls.ts";
 import { seatsWanted, shareOf } from "../../scheduler/seat-shares.ts";
@@ -332,8 +332,8 @@ export class RunShell {
 
   /**
    * A runtime that is gone can't renew its hosted leases: they end at once, not when they expire. Pull workers could not
-   * reach it meanwhile, so their leases get a whole term again. Only local runtimes have a boot: an object of a deployment
-   * is loaded anew whenever it was idle, and to renew then would keep a lost worker's lease for ever.
+   * reach it meanwhile, so their leases last over it. Only local runtimes have a boot: an object of a deployment is loaded anew
+   * whenever it was idle, and to extend leases then would keep a lost worker's for ever.
    */
   #afterRestart(): void {
     const run = this.#run!;
@@ -342,15 +342,24 @@ export class RunShell {
     this.transaction(() => {
       endAttemptsOfOtherBoots(step, boot);
       holdToDeployment(step, this.rules);
-      if (boot !== "" && run.store.meta("boot") !== boot) {
-        this.traces.restarted(run, step.now);
-        renewAllLeases(run.state, step.now);
-        run.store.setMeta("boot", boot);
-      }
+      if (boot !== "") this.#lastOverRestarts(run, boot, step.now);
       finishStep(step);
       this.append(run, step);
     });
     this.effects(run, step.ended);
+  }
+
+  /** An object that was idle and is loaded again in the same boot has the same terms as before. */
+  #lastOverRestarts(run: LoadedRun, boot: string, now: number): void {
+    const { store, state } = run;
+    const restarts = JSON.parse(store.meta("restarts") ?? "[]") as number[];
+    if (store.meta("boot") !== boot) {
+      this.traces.restarted(run, now);
+      store.setMeta("boot", boot);
+      restarts.push(now);
+      store.setMeta("restarts", JSON.stringify(restarts.slice(-restartsKeptMax)));
+    }
+    extendOverRestarts(state, restarts);
   }
 
   /** Everything that follows a commit (H3). */

@@ -1,10 +1,10 @@
 /** A variable's own part in an export and an import: what its object reads and writes. */
 
-import { exportPieceChars } from "../../limits.ts";
+import { exportPageChars, exportPieceChars } from "../../limits.ts";
 import type { VariableIdentity, VariableStore } from "../../storage/variable/variable-store.ts";
 import { VariableTransfer } from "../../storage/variable/variable-transfer.ts";
 import { restoredHead } from "../../variables/restored.ts";
-import type { VariableContents, VariablePart } from "../variable-rpc.ts";
+import type { VariableContents, VariableLine, VariablePart } from "../variable-rpc.ts";
 
 /** Parts after the head, in their order; each is left out where there is nothing of it. */
 type Place =
@@ -13,18 +13,30 @@ type Place =
   | readonly ["fences"]
   | readonly ["answers", string, number];
 
+const firstPlace: Place = ["entries", ""];
+
+/**
+ * As much as one answer takes, read at once: what a variable has, and what calls were answered of it, must be of one moment, or a
+ * call that is repeated in a copy gets its first answer where its effect is missing.
+ */
 export function exportPart(sql: SqlStorage, store: VariableStore, from: string | undefined): VariablePart {
   const { name, createdAt } = store.identity;
-  if (from === undefined) return { head: store.head, createdAt, next: JSON.stringify(["entries", ""]) };
   const transfer = new VariableTransfer(sql, store);
-  let place: Place | undefined = JSON.parse(from) as Place;
-  while (place) {
+  const lines: VariableLine[] = [];
+  let chars = 0;
+  let place: Place | undefined = from === undefined ? firstPlace : (JSON.parse(from) as Place);
+  while (place && chars < exportPageChars) {
     const [found, then] = partAt(transfer, store, place);
-    const next = then && { next: JSON.stringify(then) };
-    if (found) return { line: JSON.stringify({ of: name, ...found }), ...next };
     place = then;
+    if (!found) continue;
+    const line = JSON.stringify({ of: name, ...found });
+    chars += line.length;
+    lines.push({ line, ...(then && { next: JSON.stringify(then) }) });
   }
-  return {};
+  const last = lines.pop();
+  if (last) lines.push(place ? last : { line: last.line });
+  if (from !== undefined) return { lines };
+  return { head: store.head, createdAt, lines, ...(last && { next: JSON.stringify(firstPlace) }) };
 }
 
 function partAt(
