@@ -14,7 +14,7 @@ declare module "*/scripts/lib/dev-server.mjs" {
   export function startDev(options: {
     state: string;
     environment: Record<string, string>;
-    config: string;
+    config?: string;
     show: (text: string) => void;
   }): Promise<DevServer>;
 }
@@ -37,6 +37,7 @@ declare module "*/scripts/lib/state-folder.mjs" {
     take(url: string): Promise<{ ended: number }>;
     release(): void;
     secret(name: string): string;
+    file(name: string): string;
   }
 }
 
