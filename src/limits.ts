@@ -835,6 +835,8 @@ export const orphanRowMs = 1 * minute;
 /** `heddle run` reads the run for its display at most this often, and this often where the log is silent. */
 export const watchEveryMs = 200;
 export const watchIdleEveryMs = 5 * second;
+/** After so long without an answer a display says so: a restart of a local server takes about as long. */
+export const watchAwayMs = 5 * second;
 /** `heddle top` draws, and reads the run when something happened, this often: as fast as people read. */
 export const topRefreshMs = 500;
 /** Where it has no screen it prints a line this often. */

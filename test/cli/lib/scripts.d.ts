@@ -57,7 +57,14 @@ declare module "*/scripts/demo/source-files.mjs" {
   export function sourceFiles(
     root: string,
     max: number,
-  ): { files: { path: string; bytes: number }[]; binary: number; large: number; links: number; left: number };
+  ): {
+    files: { path: string; bytes: number }[];
+    binary: number;
+    large: number;
+    links: number;
+    odd: number;
+    left: number;
+  };
 }
 
 declare module "*/scripts/demo/plan.mjs" {
