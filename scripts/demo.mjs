@@ -31,14 +31,17 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"])
     interrupted.abort(new StopError("Interrupted."));
   });
 
+/** What a user can act on, as the command line says it; undefined for anything else. */
+let sayable = () => undefined;
+
 /** What has been started, newest last; ended in reverse. */
 const cleanups = [];
 async function demo(argv) {
   if (argv.includes("--help") || argv.includes("-h")) return void console.log(help);
   const { root, reportPath } = pathsOf(argv);
   const found = sourceFiles(root, filesMax);
-  const { Heddle, watchRun, progressOf } = await builtParts();
-  const server = await serverOf();
+  const { Heddle, watchRun, progressOf, ...connection } = await builtParts();
+  const server = await serverOf(connection);
   const client = new Heddle(server);
 
   const provider = process.env.ANTHROPIC_API_KEY ? "anthropic" : process.env.OPENAI_API_KEY ? "openai" : undefined;
@@ -155,17 +158,22 @@ function pathsOf(argv) {
 /** The client and the display come from the built package, so that the demo runs what users install. */
 async function builtParts() {
   if (!existsSync(join(projectRoot, "dist", "cli", "main.js"))) await import("./build.mjs");
-  const [{ Heddle }, { watchRun }, { progressOf }] = await Promise.all([
+  const [{ Heddle }, { watchRun }, { progressOf }, { failureText }, { reach, serverUrl, apiKey }] = await Promise.all([
     import("../dist/client/index.js"),
     import("../dist/cli/run/watch.js"),
     import("../dist/cli/run/progress.js"),
+    import("../dist/cli/failure-text.js"),
+    import("../dist/cli/connection.js"),
   ]);
-  return { Heddle, watchRun, progressOf };
+  sayable = (error) => failureText(error)?.text;
+  return { Heddle, watchRun, progressOf, reach, serverUrl, apiKey };
 }
 
-async function serverOf() {
-  const { HEDDLE_URL, HEDDLE_API_KEY } = process.env;
-  if (HEDDLE_URL) return { url: HEDDLE_URL, key: HEDDLE_API_KEY || "hdl_local" };
+async function serverOf({ reach, serverUrl, apiKey }) {
+  if (process.env.HEDDLE_URL) {
+    await reach();
+    return { url: serverUrl(), key: apiKey() };
+  }
   console.log("Starting a local server…");
   const start = (state) => startDev({ state, signal: interrupted.signal });
   let server;
@@ -189,8 +197,8 @@ function cores() {
 try {
   await demo(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof StopError) && !interrupted.signal.aborted) console.error(error);
-  else if (!interrupted.signal.aborted) console.error(error.message);
+  if (!interrupted.signal.aborted)
+    console.error(error instanceof StopError ? error.message : (sayable(error) ?? error));
   process.exitCode = interrupted.signal.aborted ? 130 : 1;
 } finally {
   for (const cleanup of cleanups.reverse()) await cleanup();

@@ -440,6 +440,8 @@ export const urlAnswerBytesMax = resultBytesMax + 64 * KiB;
 export const inlineResultBytesMax = 32 * KiB;
 /** All results of one await_tasks reply together: a model's window is the bound that matters. */
 export const inlineResultsBytesMax = 512 * KiB;
+/** All that references put into one task's texts, in UTF-16 units: 128 KiB have room for 20,000 of them, each 32 KiB. */
+export const referencedUnitsMax = 4 * MiB;
 /** SQLite rows are limited to 2 MB in production (not locally): texts are cut in chunks well below it. */
 export const rowBytesMax = 1_500_000;
 /** Snapshots cached by a seat's isolate, which has 128 MB for everything. */
@@ -847,6 +849,8 @@ export const orphanRowMs = 1 * minute;
 /** `heddle run` reads the run for its display at most this often, and this often where the log is silent. */
 export const watchEveryMs = 200;
 export const watchIdleEveryMs = 5 * second;
+/** After so long without an answer a display says so: a restart of a local server takes about as long. */
+export const watchAwayMs = 5 * second;
 /** `heddle top` draws, and reads the run when something happened, this often: as fast as people read. */
 export const topRefreshMs = 500;
 /** Where it has no screen it prints a line this often. */

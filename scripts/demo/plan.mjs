@@ -9,6 +9,8 @@ const partSize = 200;
 const summariesMax = 24;
 const readmeBytesMax = 12_000;
 const listBytesMax = 20_000;
+/** What the API takes as a title. */
+const titleCharsMax = 200;
 
 /**
  * `{context, tasks, rootKey, summaries: [{key, path}], counts}`.
@@ -21,7 +23,7 @@ export function planOf({ root, files, pool, format, simulated }) {
   for (const [i, { path }] of files.entries()) {
     tasks.push({
       key: `f${i + 1}`,
-      title: path,
+      title: titled(path),
       pool,
       instructions: `analyse file: ${literal(path)}\nCount and name what is in it.`,
     });
@@ -96,7 +98,7 @@ const depth = (path) => (path === "." ? 0 : path.split("/").length);
 
 const combination = (key, title, verb, path, after, pool) => ({
   key,
-  title: `combine ${title}`,
+  title: titled(`combine ${title}`),
   pool,
   after,
   // One file that could not be analysed is a line in the report, not the end of it.
@@ -112,7 +114,7 @@ function summary(key, path, of, simulated) {
   if (simulated) instructions.push(script({ task: of, path: "sentence" }, "(simulated model) {{1.0.result}}"));
   return {
     key,
-    title: `summary of ${path}/`,
+    title: titled(`summary of ${path}/`),
     after: [of],
     on_dependency_failure: "run",
     max_turns: 4,
@@ -178,6 +180,10 @@ function readmeOf(root) {
     return "(it can't be read)";
   }
 }
+
+/** Of a path that is too long the end, which tells it from others. */
+const titled = (text) =>
+  text.length <= titleCharsMax ? text : `…${text.slice(1 - titleCharsMax).replace(/^[\udc00-\udfff]/, "")}`;
 
 /** A name as instructions say it: double braces, as templates have them in the names of files, would be references. */
 const literal = (path) => path.replaceAll("{{", "{{{{");

@@ -139,11 +139,12 @@ function run_(run, tasks, timing) {
   );
 }
 
-function notes({ binary, large, links, left, max }) {
+function notes({ binary, large, links, odd, left, max }) {
   const passed = [
     [binary, "binary"],
     [large, "over 2 MiB"],
     [links, "symbolic links"],
+    [odd, "with control characters in their names"],
   ].filter(([n]) => n > 0);
   const lines = passed.length > 0 ? [`Passed over: ${passed.map(([n, what]) => `${n} ${what}`).join(", ")}.`] : [];
   if (left > 0) lines.push(`Only the first ${max} files were analysed; ${left} more were left out.`);

@@ -22,13 +22,18 @@ const fileBytesMax = 2 * 1024 * 1024;
 const entriesMax = 200_000;
 
 /**
- * `{files: [{path, bytes}], binary, large, links, left}`: paths with "/" relative to `root`, sorted; and how many files were
- * passed over because they are binary, over 2 MiB, symbolic links, or beyond `max`.
+ * `{files: [{path, bytes}], binary, large, links, odd, left}`: paths with "/" relative to `root`, sorted; and how many files were
+ * passed over because they are binary, over 2 MiB, symbolic links, named with what no line of text can hold, or beyond `max`.
  */
 export function sourceFiles(root, max) {
-  const found = { files: [], binary: 0, large: 0, links: 0, left: 0 };
+  const found = { files: [], binary: 0, large: 0, links: 0, odd: 0, left: 0 };
   for (const path of (trackedFiles(root) ?? walk(root)).sort()) {
     if (skippedFiles.test(path) || path.split("/").some((part) => skippedFolders.has(part))) continue;
+    // Control characters, and what stands for bytes that are no UTF-8: instructions name a file in one line.
+    if (/[\p{Cc}\ufffd]/u.test(path)) {
+      found.odd++;
+      continue;
+    }
     const stat = lstatSync(join(root, path), { throwIfNoEntry: false });
     if (stat === undefined) continue;
     if (stat.isSymbolicLink()) found.links++;

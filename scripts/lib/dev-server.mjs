@@ -28,6 +28,8 @@ const startMark = "--- start ";
 
 /** Bundling and starting takes three seconds; a loaded machine gets much more. */
 const readyMs = 120_000;
+/** What a server says for so long that it lacks does not come by itself. */
+const lackingMs = 15_000;
 /** What a server that was asked to stop gets before it is killed. */
 const stopMs = 5000;
 /** How often a killed process is looked for. */
@@ -71,7 +73,7 @@ export async function startDev({
     if (ended > 0) log.append(`ended ${ended} processes of a killed server\n`);
     if (!(await becomesFree(port))) {
       throw new StopError(
-        `Port ${port} is in use by another program (or not allowed). Set PORT to another one, for example: PORT=${port + 1} npm run dev`,
+        `Port ${port} is in use by another program (or not allowed). Set PORT to another one, for example: PORT=${port < 65_535 ? port + 1 : 8787} npm run dev`,
       );
     }
     const variables = {
@@ -171,6 +173,7 @@ class Server {
 
   async ready(abort) {
     const deadline = Date.now() + readyMs;
+    let [lacking, lackingSince] = [undefined, 0];
     while (!this.#over.signal.aborted && !abort?.aborted && Date.now() < deadline) {
       this.#refresh();
       const health = await this.#get("/health", 5000);
@@ -181,10 +184,18 @@ class Server {
         this.#sweep();
         return;
       }
+      const said = lackOf(health);
+      if (said !== lacking) [lacking, lackingSince] = [said, Date.now()];
       // What waiting can't mend is said at once.
-      if (/HEDDLE_(PRICES|RULES|RETENTION_DAYS|SEATS|BILLING_\w+)|OTEL_/.test(health?.text ?? "")) {
+      if (/HEDDLE_(PRICES|RULES|RETENTION_DAYS|SEATS|BILLING_\w+)|OTEL_/.test(lacking ?? "")) {
         await this.#stop();
-        throw new StopError(JSON.parse(health.text).detail);
+        throw new StopError(lacking);
+      }
+      if (lacking !== undefined && Date.now() - lackingSince > lackingMs) {
+        await this.#stop();
+        throw new StopError(
+          `The server runs, but is not ready: ${lacking}.\n${this.#folder.ifDamaged}\nIts log is ${this.#log.path}.`,
+        );
       }
       await sleep(100, this.#over.signal);
     }
@@ -289,5 +300,15 @@ class Server {
     } finally {
       clearTimeout(timer);
     }
+  }
+}
+
+/** What a server that answers says that it lacks. */
+function lackOf(health) {
+  try {
+    const { code, detail } = JSON.parse(health?.text ?? "");
+    return code === "not_ready" ? detail : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { withoutColour } from "./screen-filter.mjs";
 import { StopError } from "./stop-error.mjs";
 import { toolchainNode, wranglerEnvironment, wranglerScript } from "./wrangler.mjs";
 
@@ -32,7 +33,8 @@ export async function applyMigrations({ root, config, folder, log }) {
     { cwd: root, env: { ...wranglerEnvironment(folder.path), WRANGLER_LOG: "log" } },
   );
   log(output);
-  if (status !== 0) throw new StopError(`A migration could not be applied:\n${output.trim()}`);
+  if (status !== 0)
+    throw new StopError(`A migration could not be applied:\n${withoutColour(output).trim()}\n${folder.ifDamaged}`);
   writeFileSync(marker, fingerprint);
 }
 

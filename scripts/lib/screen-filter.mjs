@@ -7,7 +7,7 @@ const ansi = new RegExp("\\u001b\\[[0-9;]*m", "g");
 const quietMs = 10_000;
 const kindsMax = 1000;
 
-const withoutColour = (text) => text.replace(ansi, "");
+export const withoutColour = (text) => text.replace(ansi, "");
 
 /**
  * Takes output in pieces and hands whole lines on: each to `log`, and those of an error to `show`.
@@ -51,9 +51,11 @@ export class ScreenFilter {
   }
 
   #isNews(line) {
-    const last = this.#seenAt.get(line) ?? Number.NEGATIVE_INFINITY;
+    // The runtime numbers its internal errors, each anew.
+    const kind = line.replace(/\b(reference|wdErrId) = \w+/g, "");
+    const last = this.#seenAt.get(kind) ?? Number.NEGATIVE_INFINITY;
     if (this.#seenAt.size >= kindsMax) this.#seenAt.clear();
-    this.#seenAt.set(line, Date.now());
+    this.#seenAt.set(kind, Date.now());
     return Date.now() - last > quietMs;
   }
 }

@@ -4,7 +4,7 @@
 // S2  Processes of a dead owner are ended before its record is replaced.
 
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { endFamily, identify, isSame } from "./processes.mjs";
 import { StopError } from "./stop-error.mjs";
@@ -50,9 +50,7 @@ export class StateFolder {
   /** Records the processes that serve now, so that the next start can end them should we be killed. */
   record(leader, members) {
     this.#record = { ...this.#record, leader, members };
-    const draft = this.file(`server.json.${process.pid}`);
-    writeFileSync(draft, JSON.stringify(this.#record), { mode: 0o600 });
-    renameSync(draft, this.file("server.json"));
+    this.#replace(this.file("server.json"), JSON.stringify(this.#record));
   }
 
   release() {
@@ -60,15 +58,34 @@ export class StateFolder {
     this.#record = undefined;
   }
 
-  /** 32 random bytes as hex, made once under that name: what the server signs and seals with must outlive a restart. */
+  /**
+   * 32 random bytes as hex, made once under that name: what the server signs and seals with must outlive a restart. An empty
+   * file is what a crash of the machine leaves of one that was just made, and nothing was signed with it.
+   * @throws StopError when it can't be read or written
+   */
   secret(name) {
     const path = this.file(name);
     try {
-      writeFileSync(path, randomBytes(32).toString("hex"), { mode: 0o600, flag: "wx" });
+      const kept = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+      if (kept !== "") return kept;
+      const made = randomBytes(32).toString("hex");
+      this.#replace(path, made);
+      return made;
     } catch (error) {
-      if (error.code !== "EEXIST") throw error;
+      throw new StopError(`${path} can't be read or written (${error.code}). ${this.ifDamaged}`);
     }
-    return readFileSync(path, "utf8").trim();
+  }
+
+  /** What a user whose folder may be broken can do. */
+  get ifDamaged() {
+    return `If the state folder ${this.path} is damaged, move it away, or set HEDDLE_STATE to another one.`;
+  }
+
+  /** In one step: whoever is killed meanwhile leaves what was there. */
+  #replace(path, text) {
+    const draft = `${path}.${process.pid}`;
+    writeFileSync(draft, text, { mode: 0o600 });
+    renameSync(draft, path);
   }
 
   #read() {

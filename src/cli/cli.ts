@@ -1,9 +1,8 @@
-import { HeddleProblem, HeddleUnreachable } from "../client/errors.ts";
 import { version } from "../version.ts";
 import { commandNamed, commands } from "./commands.ts";
 import { exitStatus } from "./exit-status.ts";
+import { failureText } from "./failure-text.ts";
 import { helpOf, overview } from "./help.ts";
-import { problemText } from "./problem-text.ts";
 import { readCommandLine } from "./read-command-line.ts";
 import { UsageError } from "./usage.ts";
 
@@ -20,14 +19,8 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     if (!command.raw && (own.includes("--help") || own.includes("-h"))) return print(helpOf(command));
     return await command.run(readCommandLine(command, rest));
   } catch (error) {
-    if (error instanceof UsageError) return complain(error.message, exitStatus.usage);
-    if (error instanceof HeddleUnreachable) {
-      return complain(
-        `${error.message}\nIs it running? \`npm run dev\` starts a local one; HEDDLE_URL names another.`,
-        exitStatus.unreachable,
-      );
-    }
-    if (error instanceof HeddleProblem) return complain(problemText(error), exitStatus.failed);
+    const failure = failureText(error);
+    if (failure) return complain(failure.text, failure.status);
     throw error;
   }
 }

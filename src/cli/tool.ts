@@ -43,6 +43,10 @@ async function tool({ words }: Given): Promise<number> {
   try {
     return print(await called(client, lease, name, args));
   } catch (error) {
+    if (isProblem(error, "not_found"))
+      throw new UsageError(
+        `There is no tool "${name}". A task has create_task, await_tasks, inspect, cancel_task and finish, and one tool for each kind of shared variable, as lock.`,
+      );
     if (!isProblem(error, "lease_lost")) throw error;
     process.stderr.write(`heddle: ${problemText(error)}\n`);
     return exitStatus.leaseLost;

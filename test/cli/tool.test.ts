@@ -54,3 +54,10 @@ it("says where its argument is no JSON", async () => {
   expect(stderr).toMatch(/The second argument is not JSON: unexpected "t" at line 1, column 2/);
   expect(status).toBe(2);
 });
+
+it("says which tools there are where it is asked for one that there is not", async () => {
+  server.handler = () => problem(404, "not_found");
+  const { stderr, status } = await tool("creat_task");
+  expect(stderr).toMatch(/There is no tool "creat_task". A task has create_task, await_tasks/);
+  expect(status).toBe(2);
+});

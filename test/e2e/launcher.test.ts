@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -79,6 +79,25 @@ it("Ctrl-C ends a busy server within two seconds, and nothing of it is left", as
   } finally {
     await server.stop();
   }
+});
+
+it("A start with a damaged database ends with what to do, and shows the runtime's error once", async () => {
+  const state = join(folder, "state");
+  const first = await startDev({ state, environment: {}, show: () => undefined });
+  await first.stop();
+  const databases = join(state, "v3/d1/miniflare-D1DatabaseObject");
+  for (const name of readdirSync(databases)) {
+    if (/^[0-9a-f]{64}\.sqlite$/.test(name)) writeFileSync(join(databases, name), "no database".repeat(1000));
+    else if (/^[0-9a-f]{64}/.test(name)) rmSync(join(databases, name));
+  }
+  let shown = "";
+  const show = (text: string) => {
+    shown += text;
+  };
+  await expect(startDev({ state, environment: {}, show })).rejects.toThrow(
+    `The server runs, but is not ready: missing: an answer from the database.\nIf the state folder ${state} is damaged, move it away`,
+  );
+  expect(shown.match(/internal error/g)).toHaveLength(1);
 });
 
 it("`npm run dev` goes on when the terminal that put it into the background is left, and ends with a npm that was ended", async () => {

@@ -207,6 +207,18 @@ describe("the guides to the workers", () => {
 });
 
 describe("npm run demo", () => {
+  it.each([
+    ["nonsense", "", 'HEDDLE_URL is "nonsense", which is not an address.'],
+    ["http://127.0.0.1:1", "", "http://127.0.0.1:1 can't be reached"],
+    [undefined, "hdl_of_nobody", "(unauthorized)"],
+  ])("with the server %s and the key %s says what is wrong, without a stack", async (url, key, said) => {
+    const env = { HEDDLE_URL: url ?? server.url, HEDDLE_API_KEY: key };
+    const { status, output } = await run("npm", ["run", "demo"], env);
+    expect(status).toBe(1);
+    expect(output).toContain(said);
+    expect(output).not.toMatch(/^ +at /m);
+  });
+
   it("forks a task per file and folder of this repository, and writes a report of them", async () => {
     const report = join(projectRoot, "heddle-report.md");
     rmSync(report, { force: true });

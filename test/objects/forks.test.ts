@@ -6,6 +6,7 @@ import { rawAt, rawElements } from "../../src/context/json-text.ts";
 import { checkMessages } from "../../src/context/message-rules.ts";
 import type { Format } from "../../src/context/types.ts";
 import type { SnapshotHash } from "../../src/ids.ts";
+import { referencedUnitsMax } from "../../src/limits.ts";
 import { codeOf, makeRun, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
@@ -218,4 +219,20 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     for (const nonce of ["s", "t", "u"]) await run.rpc.openSeat(run.ticket(nonce), nextTask(nonce));
     expect(await run.task("gone")).toMatchObject({ state: "failed", error: { code: "reference_unresolved" } });
   });
+});
+
+it("A text of sixteen thousand references starts: what they put in is bounded, and what is beyond is marked as cut", async () => {
+  const run = await makeRun();
+  await run.create(
+    { key: "long", pool: "box", instructions: "1" },
+    { key: "many", pool: "box", instructions: "{{long}}".repeat(16_000) },
+  );
+  const long = (await run.lease())!;
+  value(await run.rpc.complete(long, { next: false, worker: "w", result: "y".repeat(32_000) }));
+  const { instructions } = (await run.lease())!.task;
+  expect(instructions.match(/<result of="long">y{32000}<\/result>/g)).toHaveLength(
+    Math.floor(referencedUnitsMax / '<result of="long"></result>'.concat("y".repeat(32_000)).length),
+  );
+  expect(instructions.match(/<result of="long"/g)).toHaveLength(16_000);
+  expect(instructions.endsWith('<result of="long" truncated="true"></result>')).toBe(true);
 });

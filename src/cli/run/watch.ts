@@ -8,7 +8,7 @@
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskView } from "../../client/replies.ts";
 import { sleep } from "../../client/sleep.ts";
-import { watchEveryMs, watchIdleEveryMs } from "../../limits.ts";
+import { watchAwayMs, watchEveryMs, watchIdleEveryMs } from "../../limits.ts";
 import type { Progress } from "./progress.ts";
 
 /** Rows of running tasks that a screen has room for. */
@@ -70,11 +70,32 @@ async function show(
   signal: AbortSignal,
 ): Promise<void> {
   const options = { signal, retryMs: Number.POSITIVE_INFINITY };
-  const view = await client.run(run, options);
+  const view = await saying(client.url, progress, signal, () => client.run(run, options));
   const running: TaskView[] = detailed
     ? (await client.listTasks(run, { state: "running", limit: runningShown }, options)).tasks
     : [];
   progress.show(view, running);
+}
+
+/** Says once that no answer comes, and once that it has come: a display that stands still is no sign of either. */
+async function saying<Reply>(
+  url: string,
+  progress: Progress,
+  signal: AbortSignal,
+  call: () => Promise<Reply>,
+): Promise<Reply> {
+  let said = false;
+  const timer = setTimeout(() => {
+    said = !signal.aborted;
+    if (said) progress.note(`${url} does not answer; trying again until it does. Runs are kept there.`);
+  }, watchAwayMs);
+  try {
+    const reply = await call();
+    if (said) progress.note("The server answers again.");
+    return reply;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A run with a root ends by itself, a moment after its last task. */

@@ -62,7 +62,9 @@ class PlainReport implements WorkReport {
     );
   }
   lost(subject: Subject, ms: number): void {
-    this.say(`${named(subject)} lost its lease after ${duration(ms)}: cancelled, or given to another worker`);
+    this.say(
+      `${named(subject)} lost its lease after ${duration(ms)}: cancelled, out of time, or given to another worker`,
+    );
   }
   undelivered(subject: Subject, error: unknown): void {
     this.say(`${named(subject)} could not be delivered: ${messageOf(error)}`);

@@ -54,7 +54,7 @@ The command answers with
 
 A command may also end its task with \`heddle tool finish\`; what it prints then is not used.
 
-Leases are renewed while the command runs. When a lease is lost (the task was cancelled, or given to another worker) the
+Leases are renewed while the command runs. When a lease is lost (the task was cancelled, timed out or was given away) the
 command gets SIGTERM, and SIGKILL 5 s later. A server that restarts is waited for, and results are delivered afterwards.
 A command that waits for other tasks gives its place to one more command.
 

@@ -335,14 +335,17 @@ export class Worker<Lease extends { readonly id: string }> {
 
   // ---- blocked commands ----------------------------------------------------------------------------------------------
 
-  /** While all places are taken, asks which wait in a tool call: each makes room for one more (DESIGN §6). */
+  /**
+   * While no place may be filled, asks which wait in a tool call: each makes room for one more (DESIGN §6). That may be because
+   * the machine is busy: what is blocked may wait for a task of this very pool, which no other worker serves.
+   */
   async #watchBlocked(): Promise<void> {
     if (!this.#kind.isBlocked) return;
     while (!this.#stopping.signal.aborted && !this.#blind) {
       await sleep(workBlockedCheckMs, this.#stopping.signal).catch(() => undefined);
-      if (this.#free() > 0 && this.#blockedCount() === 0) continue;
+      if (this.#room() > 0 && this.#blockedCount() === 0) continue;
       await Promise.all([...this.#slots].map((slot) => this.#look(slot)));
-      if (this.#free() > 0) this.#changed();
+      if (this.#room() > 0) this.#changed();
     }
   }
 

@@ -1,7 +1,7 @@
 /** Results of other tasks as a context or a tool result shows them: bounded, as data, with the way to the rest. */
 
 import { resultBlock, substitute, valueAt } from "../../context/references.ts";
-import { inlineResultBytesMax, inlineResultsBytesMax } from "../../limits.ts";
+import { inlineResultBytesMax, inlineResultsBytesMax, referencedUnitsMax } from "../../limits.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
 import { isEnded, type Task } from "../../scheduler/task.ts";
 import { errorOf, outcomeStoodInFor, resultOf, type SpecBody } from "./bodies.ts";
@@ -9,7 +9,12 @@ import type { LoadedRun } from "./loaded-run.ts";
 
 const nameOf = (run: LoadedRun, task: Task): string => task.key ?? run.taskId(task.n);
 
-function outcomeOf(run: LoadedRun, task: Task): { result?: unknown; error?: { code: string; message: string } } {
+interface Outcome {
+  readonly result?: unknown;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+function outcomeOf(run: LoadedRun, task: Task): Outcome {
   const error = errorOf(run, task);
   return error ? { error } : { result: resultOf(run, task) };
 }
@@ -29,21 +34,32 @@ export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): Dispa
   const open = task.after.map((n) => run.state.task(n)).find((other) => !isEnded(other));
   if (open) return { ok: false, missing: nameOf(run, open) };
   const shown = new Set<number>();
+  const outcomes = new Map<number, Outcome>();
+  const blocks = new Map<string, { whole: string; empty: string }>();
+  let left = referencedUnitsMax;
   let missing = "";
   const lookup = (key: string, path: readonly string[]) => {
     const n = referenced(run, task, key);
-    const other = n === undefined ? undefined : run.state.task(n);
+    if (n === undefined) return { ok: false } as const;
     const of = [key, ...path].join(".");
-    if (!other) return { ok: false } as const;
-    shown.add(other.n);
-    const outcome = outcomeOf(run, other);
-    if (outcome.error) return { ok: true, text: resultBlock(of, outcome) } as const;
-    const value = path.length === 0 ? outcome.result : valueAt(outcome.result, path);
-    if (value === undefined) {
-      missing = of;
-      return { ok: false } as const;
+    shown.add(n);
+    let block = blocks.get(of);
+    if (!block) {
+      const outcome = outcomes.get(n) ?? outcomeOf(run, run.state.task(n));
+      outcomes.set(n, outcome);
+      const value = outcome.error || path.length === 0 ? outcome.result : valueAt(outcome.result, path);
+      if (!outcome.error && value === undefined) {
+        missing = of;
+        return { ok: false } as const;
+      }
+      const content = outcome.error ? outcome : { result: value };
+      block = { whole: resultBlock(of, content), empty: resultBlock(of, content, 0) };
+      blocks.set(of, block);
     }
-    return { ok: true, text: resultBlock(of, { result: value }) } as const;
+    // What no longer fits is empty and marked as cut, so that a text of many references can be dispatched all the same.
+    const text = block.whole.length <= left ? block.whole : block.empty;
+    left -= text === block.whole ? text.length : 0;
+    return { ok: true, text } as const;
   };
   const replace = (text: string): string | undefined => {
     if (!text.includes("{{")) return text;
@@ -56,11 +72,11 @@ export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): Dispa
   const parts = context === undefined ? [] : typeof context === "string" ? [context] : context.messages;
   const replaced = parts.map(typeof context === "string" ? replace : (text) => replaceInMessage(text, replace));
   if (instructions === undefined || replaced.includes(undefined)) return { ok: false, missing };
-  const blocks = task.after
+  const unreferenced = task.after
     .filter((n) => !shown.has(n))
     .map((n) => run.state.task(n))
     .map((other) => resultBlock(nameOf(run, other), outcomeOf(run, other)));
-  const results = [...blocks, ...standInText(run, task)].join("\n");
+  const results = [...unreferenced, ...standInText(run, task)].join("\n");
   const texts = replaced as string[];
   return {
     ok: true,

@@ -44,6 +44,7 @@ describe("the plan", () => {
     ["no file", []],
     ["one file", ["a.ts"]],
     ["a deep file", ["a/b/c/d.ts"]],
+    ["a file deeper than a title is long", [`${"levels/".repeat(60)}d.ts`]],
     ["folders within folders", ["a.ts", "s/a.ts", "s/t/a.ts", "s/t/b.ts", "u/a.ts"]],
     ["more files in a folder than a task may come after", Array.from({ length: 1000 }, (_, i) => `big/${i}.ts`)],
     ["more folders than that", Array.from({ length: 700 }, (_, i) => `d${i}/a.ts`)],

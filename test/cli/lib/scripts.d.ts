@@ -14,7 +14,7 @@ declare module "*/scripts/lib/dev-server.mjs" {
   export function startDev(options: {
     state: string;
     environment: Record<string, string>;
-    config: string;
+    config?: string;
     show: (text: string) => void;
   }): Promise<DevServer>;
 }
@@ -37,6 +37,7 @@ declare module "*/scripts/lib/state-folder.mjs" {
     take(url: string): Promise<{ ended: number }>;
     release(): void;
     secret(name: string): string;
+    file(name: string): string;
   }
 }
 
@@ -56,7 +57,14 @@ declare module "*/scripts/demo/source-files.mjs" {
   export function sourceFiles(
     root: string,
     max: number,
-  ): { files: { path: string; bytes: number }[]; binary: number; large: number; links: number; left: number };
+  ): {
+    files: { path: string; bytes: number }[];
+    binary: number;
+    large: number;
+    links: number;
+    odd: number;
+    left: number;
+  };
 }
 
 declare module "*/scripts/demo/plan.mjs" {

@@ -44,6 +44,12 @@ it("shows an error that repeats itself once", () => {
   expect(filtered(error, error, error).screen).toBe(filtered(error).screen);
 });
 
+it("shows an internal error once, though the runtime numbers each of them", () => {
+  const numbered = (id: string) =>
+    `✘ [ERROR] Error: internal error; reference = ${id}\n\n      at async f (x.ts:1:1)\n`;
+  expect(filtered(numbered("tgmo493r"), numbered("2j7dcapt")).screen).toBe(filtered(numbered("tgmo493r")).screen);
+});
+
 it("writes variables so that they are read back as they are", () => {
   expect(envFileText({ A: "a b#c", B: "pay $5", C: "it's" })).toBe("A='a b#c'\nB='pay \\$5'\nC=\"it's\"\n");
   expect(envFileText({ A: '- one\n- for "two"' })).toBe("A='- one\n- for \"two\"'\n");

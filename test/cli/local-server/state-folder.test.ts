@@ -31,3 +31,21 @@ it("says which log it can't write", async () => {
   mkdirSync(join(state, "server.log"), { recursive: true });
   await expect(startDev({ state, port: 0, environment: {} })).rejects.toThrow("can't be written (EISDIR)");
 });
+
+it("keeps a secret, and makes one anew of which a crash has left nothing", () => {
+  const state = new StateFolder(join(folder, "secrets"));
+  const made = state.secret("secret");
+  expect(made).toMatch(/^[0-9a-f]{64}$/);
+  expect(state.secret("secret")).toBe(made);
+  writeFileSync(state.file("secret"), "");
+  const again = state.secret("secret");
+  expect(again).toMatch(/^[0-9a-f]{64}$/);
+  expect(again).not.toBe(made);
+  expect(state.secret("secret")).toBe(again);
+});
+
+it("says which secret it can't read", () => {
+  const state = new StateFolder(join(folder, "no-secret"));
+  mkdirSync(state.file("secret"));
+  expect(() => state.secret("secret")).toThrow(/secret can't be read or written \(EISDIR\).*move it away/);
+});

@@ -146,3 +146,17 @@ it("leaves fields of a later Heddle to the server", async () => {
   expect(stderr).toMatch(/The server refuses the file: .*\(not_available\)\n {2}oversight: not yet/);
   expect(status).toBe(2);
 });
+
+it("says that the server is away while it waits for it, and that it is back", async () => {
+  server.handler = (call) =>
+    call.path.endsWith("/wait") ? { status: 200, body: { done: false, counts, failed: [] } } : finished(call);
+  const watching = new HeddleProcess(["watch", "run_1"], { env: { HEDDLE_URL: server.url } });
+  await until(() => watching.stderr.includes("1 succeeded"));
+  await server.stop();
+  await until(() => watching.stderr.includes(`${server.url} does not answer; trying again until it does.`));
+  await server.start();
+  await until(() => watching.stderr.includes("The server answers again."));
+  server.handler = finished;
+  expect((await watching.ended).status).toBe(0);
+  expect(watching.stderr.match(/does not answer/g)).toHaveLength(1);
+});

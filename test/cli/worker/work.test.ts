@@ -274,6 +274,20 @@ describe("a busy machine", () => {
     ).toBe(true);
   });
 
+  it("does not keep a command that blocks in a tool call from the task that it waits for", async () => {
+    server.add("parent");
+    const worker = work(waits, "--max-load", "1", "--concurrency", "2", "--until-idle", "0");
+    await until(() => /the machine is busy/.test(worker.stderr));
+    await until(() => server.openPolls === 0);
+    server.add("child");
+    writeFileSync(join(folder, "go-child"), "");
+    server.blocked.add("parent");
+    await until(() => server.outcomes.length === 1);
+    writeFileSync(join(folder, "go-parent"), "");
+    expect((await worker.ended).status).toBe(0);
+    expect(server.outcomes.map(({ task }) => task)).toEqual(["child", "parent"]);
+  });
+
   it("is told of with lease requests, and by some that lease nothing where none is due", async () => {
     server.add("a");
     const worker = work(waits);
