@@ -160,7 +160,7 @@ export const problems = {
   no_price: {
     status: 422,
     title: "Under a budget in money, a model without a price",
-    hint: "Name a model that has one, add its price to HEDDLE_PRICES, or leave limits.usd out (docs/costs.md).",
+    hint: "Name a model that has one, add its price to HEDDLE_PRICES or the tenant's prices, or leave limits.usd out (docs/costs.md).",
   },
   unknown_task: {
     status: 422,

@@ -87,6 +87,8 @@ export interface CreateRunInput {
   rules?: RulesInput;
   /** What the tenant holds all of its runs to. */
   tenantRules?: TenantRules;
+  /** JSON of the tenant's own prices. */
+  prices?: string;
   webhook?: WebhookInput;
 }
 
@@ -260,6 +262,8 @@ export interface ImportLines {
   /** How many lines of the file come before these. */
   readonly after: number;
   readonly lines: readonly string[];
+  /** JSON of the tenant's own prices, with the last lines. */
+  readonly prices?: string;
 }
 
 /** How far an import has come; `run` once its last line is in. */
