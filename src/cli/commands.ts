@@ -21,6 +21,7 @@ import { varsCommand } from "./look/vars.ts";
 import { rulesCommand } from "./rules/rules-command.ts";
 import { forkCommand } from "./run/fork.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
+import { budgetCommand } from "./steer/budget.ts";
 import { cancelCommand } from "./steer/cancel.ts";
 import { deleteCommand } from "./steer/delete.ts";
 import { retainCommand } from "./steer/retain.ts";
@@ -56,6 +57,7 @@ export const commands: readonly Command[] = [
   waitCommand,
   pauseCommand,
   resumeCommand,
+  budgetCommand,
   retryCommand,
   cancelCommand,
   finishCommand,

@@ -114,8 +114,8 @@ export const adminCommand: Command = {
   billing retry              has events that were refused sent again
   audit [list]               what was done, by whom and when
 
-KEY is a key's id, as "keys list" shows it. "credentials", "rules", "prices" and "audit" are about the tenant of HEDDLE_API_KEY, whose
-key needs the scope tenant_admin; with --tenant, or --all, they ask as the operator.`,
+KEY is a key's id, as "keys list" shows it. "credentials", "rules", "prices" and "audit" are about the tenant of
+HEDDLE_API_KEY, whose key needs the scope tenant_admin; with --tenant, or --all, they ask as the operator.`,
   more: `The operator's secret is read from HEDDLE_ADMIN_SECRET (default hdl_local_admin, which only local mode knows), and no secret from
 the command line, where others could see it.
 
