@@ -68,9 +68,9 @@ describe("limits", () => {
     );
     const deep = heldTo("- at most 1 child per task");
     const creator = chain(deep, 1);
-    expect(
-      refusal(deep, creator, many(2), "1 children (line 1 of the tenant's rules: at most 1 child per task)"),
-    ).toBe("limit_children");
+    expect(refusal(deep, creator, many(2), "1 children (line 1 of the tenant's rules: at most 1 child per task)")).toBe(
+      "limit_children",
+    );
     expect(refusal(runWith({ tasks: 1 }), undefined, many(2), "0 of 1 tasks; 2")).toBe("limit_tasks");
   });
 
