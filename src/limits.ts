@@ -587,6 +587,8 @@ export const anthropicCacheMarksMax = 4;
 export const priceUsdMax = 100_000;
 /** `HEDDLE_PRICES`: a variable of the platform holds 5 KB, a secret a little more; locally an environment's. */
 export const pricesTextCharsMax = 64 * KiB;
+/** Models of a tenant's own price list: each of its runs keeps a copy, some 20 KB at most. */
+export const tenantPricesMax = 100;
 /** Dollars of one run: in nanodollars a safe integer, with room. */
 export const runUsdMax = 1_000_000;
 /** Vendors cache no prefix shorter than this; some models begin later (src/prices/table.ts). */

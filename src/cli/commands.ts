@@ -23,6 +23,7 @@ import { rulesCommand } from "./rules/rules-command.ts";
 import { forkCommand } from "./run/fork.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
 import { answerCommand } from "./steer/answer.ts";
+import { budgetCommand } from "./steer/budget.ts";
 import { cancelCommand } from "./steer/cancel.ts";
 import { deleteCommand } from "./steer/delete.ts";
 import { retainCommand } from "./steer/retain.ts";
@@ -60,6 +61,7 @@ export const commands: readonly Command[] = [
   answerCommand,
   pauseCommand,
   resumeCommand,
+  budgetCommand,
   retryCommand,
   cancelCommand,
   finishCommand,

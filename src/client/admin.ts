@@ -18,11 +18,20 @@ import type {
   Resealed,
   RotatedKey,
   Tenant,
+  TenantPrices,
   TenantRules,
   TenantsPage,
   UsagePage,
 } from "./replies.ts";
-import type { AuditQuery, KeyRequest, PageQuery, ProviderRequest, RotateRequest, UsageQuery } from "./requests.ts";
+import type {
+  AuditQuery,
+  KeyRequest,
+  PageQuery,
+  PriceList,
+  ProviderRequest,
+  RotateRequest,
+  UsageQuery,
+} from "./requests.ts";
 import { type CallOptions, Transport } from "./transport.ts";
 
 /** The operator's calls, with the operator's secret. */
@@ -48,6 +57,18 @@ export class HeddleAdmin {
   /** All of them: what is left out has no bound. */
   setQuotas(tenant: string, quotas: Quotas, options: CallOptions = {}): Promise<Tenant> {
     return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/quotas`, body: quotas });
+  }
+  /** Its own prices, beside the deployment's list. */
+  tenantPrices(tenant: string, options: CallOptions = {}): Promise<TenantPrices> {
+    return this.#get(`${of(tenant)}/prices`, {}, options);
+  }
+  /** Sets them, all at once, for runs that are created from now on. */
+  setTenantPrices(tenant: string, prices: PriceList, options: CallOptions = {}): Promise<TenantPrices> {
+    return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/prices`, body: { prices } });
+  }
+  /** Takes them away: new runs are counted at the deployment's list. */
+  async deleteTenantPrices(tenant: string, options: CallOptions = {}): Promise<void> {
+    await this.#delete(`${of(tenant)}/prices`, options);
   }
   /** The rules that all of its runs are held to. */
   tenantRules(tenant: string, options: CallOptions = {}): Promise<TenantRules> {

@@ -201,6 +201,31 @@ export interface TenantRules {
   notes?: { line: number; message: string }[];
 }
 
+/** What a model costs: US dollars per million tokens. */
+export interface ModelPrice {
+  input: number;
+  output: number;
+  /** Absent: as `input`. */
+  cache_write?: number;
+  /** Absent: as `input`. */
+  cache_read?: number;
+  /** Tokens below which the vendor caches no prefix. */
+  cacheable_from?: number;
+  /** Rates of calls whose prompt has more than `over` tokens. */
+  long?: { over: number; input: number; output: number; cache_write?: number; cache_read?: number };
+  /** The day on which it was read. */
+  as_of: string;
+  source: string;
+}
+/** A tenant's own prices, by model. */
+export interface TenantPrices {
+  prices: Record<string, ModelPrice>;
+}
+/** What models cost a tenant's runs, by model: the nearest price holds. */
+export interface Prices {
+  prices: Record<string, ModelPrice & { from: "list" | "deployment" | "tenant" }>;
+}
+
 /** What rules would have done in a run as it went. */
 export interface RulesTrial {
   /** The event up to which the log was read. */

@@ -4,6 +4,7 @@ import type { Usage } from "../context/types.ts";
 import type { AnswerInput, TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
 import type { Scope } from "../contract/tenant-shapes.ts";
 import type { DeliveryView, WebhookSpec } from "../contract/webhook-shapes.ts";
+import type { ModelPrice } from "./replies.ts";
 
 export type { TaskProgressReport } from "../contract/shapes.ts";
 export type { WebhookChoice, WebhookSpec } from "../contract/webhook-shapes.ts";
@@ -336,6 +337,9 @@ export interface RotateRequest {
   /** Of the new key; as the old one's unless it is said. */
   expires_at?: number | null;
 }
+
+/** What models cost a tenant, by model: US dollars per million tokens. */
+export type PriceList = Record<string, Omit<ModelPrice, "as_of" | "source"> & Partial<ModelPrice>>;
 
 /** A credential at a model provider. */
 export interface ProviderRequest {

@@ -1,23 +1,51 @@
-/** `HEDDLE_PRICES`, a deployment's own price list: JSON of model → dollars per million tokens. */
+/** Price lists on the wire, model → dollars per million tokens: a deployment's (`HEDDLE_PRICES`), and those of its tenants. */
 
 import * as z from "zod";
-import { nameCharsMax, pricesTextCharsMax, priceUsdMax } from "../limits.ts";
+import { nameCharsMax, pricesTextCharsMax, priceUsdMax, tenantPricesMax } from "../limits.ts";
 import type { ListPrice } from "../prices/table.ts";
 import { mismatchOf } from "./field-errors.ts";
 
 const usd = z.number().min(0).max(priceUsdMax);
 const rates = { input: usd, output: usd, cache_write: usd.optional(), cache_read: usd.optional() };
 
-const priceListSchema = z.record(
-  z.string().min(1).max(nameCharsMax),
+const entry = (source: string) =>
   z.strictObject({
     ...rates,
-    cacheable_from: z.int().min(0).optional(),
-    long: z.strictObject({ over: z.int().min(1), ...rates }).optional(),
+    cacheable_from: z.int().min(0).describe("Tokens below which the vendor caches no prefix.").optional(),
+    long: z
+      .strictObject({ over: z.int().min(1), ...rates })
+      .describe("Rates of calls whose prompt has more than `over` tokens.")
+      .optional(),
     as_of: z.iso.date().default("undated"),
-    source: z.string().max(nameCharsMax).default("HEDDLE_PRICES"),
-  }),
-);
+    source: z.string().max(nameCharsMax).default(source),
+  });
+const listOf = (source: string) => z.record(z.string().min(1).max(nameCharsMax), entry(source));
+const priceListSchema = listOf("HEDDLE_PRICES");
+
+export const tenantPricesBody = z.strictObject({
+  prices: listOf("the operator")
+    .refine((list) => Object.keys(list).length <= tenantPricesMax, `at most ${tenantPricesMax} models`)
+    .describe("All of them, by model: US dollars per million tokens, in place of the deployment's list."),
+});
+
+const shown = entry("").extend({ as_of: z.string(), source: z.string() });
+
+export const tenantPricesView = z
+  .strictObject({ prices: z.record(z.string(), shown).describe("The tenant's own, by model.") })
+  .meta({ id: "TenantPrices" });
+
+export const pricesView = z
+  .strictObject({
+    prices: z
+      .record(
+        z.string(),
+        shown.extend({
+          from: z.enum(["list", "deployment", "tenant"]).describe("Whose price it is: the nearest one holds."),
+        }),
+      )
+      .describe("By model, US dollars per million tokens: what runs that are created now are counted at."),
+  })
+  .meta({ id: "Prices" });
 
 export type ParsedPriceList =
   | { readonly ok: true; readonly prices: Readonly<Record<string, ListPrice>> }

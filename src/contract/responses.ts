@@ -231,7 +231,13 @@ const waitingOn = z
     z.strictObject({ backoff_until: at }),
     z.strictObject({ children: z.int() }),
     z.strictObject({ fallback: z.string().describe("The task that runs because this one failed.") }),
-    z.strictObject({ budget: z.literal(true) }),
+    z.strictObject({
+      budget: z.literal(true),
+      needs: z
+        .strictObject({ tokens: z.int(), usd: z.number().nullable().describe("null without a budget in dollars.") })
+        .describe("What its next model call may need at most.")
+        .exactOptional(),
+    }),
     z.strictObject({ cache_warming: z.string().describe("The task that reads the shared prefix first."), until: at }),
     z.strictObject({
       availability: z.string().describe("The model that is at its limit, or is to be left alone."),

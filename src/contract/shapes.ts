@@ -266,7 +266,8 @@ export type WaitingOn =
   | { backoff_until: number }
   | { children: number }
   | { fallback: string }
-  | { budget: true }
+  /** What its next model call may need at most; dollars where the run has a budget of them. */
+  | { budget: true; needs?: { tokens: number; usd: number | null } }
   | { cache_warming: string; until: number }
   /** Its model is at its limit, or is to be left alone until then. */
   | { availability: string; until: number | null }

@@ -24,7 +24,8 @@ export function refusedAddress(text: string, { local }: { readonly local: boolea
   if (url.protocol !== "https:" && !(local && url.protocol === "http:")) {
     return url.protocol === "http:" ? "expected https: http is for local mode only" : noLink;
   }
-  const host = url.hostname.replace(/\.$/, "");
+  // A name may end in a dot; in several it names nothing, and is judged without them all the same.
+  const host = url.hostname.replace(/\.+$/, "");
   if (host === "") return noLink;
   const kind = hostKind(host);
   if (kind === "public" || (local && kind === "loopback")) return undefined;

@@ -165,7 +165,7 @@ export const problems = {
   no_price: {
     status: 422,
     title: "Under a budget in money, a model without a price",
-    hint: "Name a model that has one, add its price to HEDDLE_PRICES, or leave limits.usd out (docs/costs.md).",
+    hint: "Name a model that has one, add its price to HEDDLE_PRICES or the tenant's prices, or leave limits.usd out (docs/costs.md).",
   },
   unknown_task: {
     status: 422,
@@ -205,12 +205,12 @@ export const problems = {
   bound_by_rules: {
     status: 422,
     title: "A rule allows less",
-    hint: "Replace the run's rules first (PUT …/rules); those of the deployment are its operator's.",
+    hint: "Replace the rules that `detail` names first: the run's (PUT …/rules), or the tenant's (PUT /v1/rules). The deployment's are its operator's.",
   },
   limit_tasks: {
     status: 422,
     title: "The run's task limit would be passed",
-    hint: "Raise `limits.tasks` of the next run, or create fewer tasks.",
+    hint: "Create fewer tasks, or raise `limits.tasks` of the next run; where `detail` names a rule, replace that.",
   },
   limit_depth: {
     status: 422,

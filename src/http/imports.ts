@@ -13,6 +13,7 @@ import { type RunId, runIdLike } from "../ids.ts";
 import { importBatchChars, importLineBytesMax } from "../limits.ts";
 import type { Idem, Imported } from "../objects/rpc.ts";
 import { deleteRun, insertRun, setRunName } from "../storage/d1/run-index.ts";
+import { pricesOf } from "../storage/d1/tenants.ts";
 import { tenantRulesOf } from "../tenant-rules.ts";
 import type { HttpEnv } from "./env.ts";
 import { ask, runObject } from "./objects.ts";
@@ -96,8 +97,8 @@ async function taken(
   lines: readonly string[],
   idem: Idem | undefined,
 ): Promise<Imported & { id: string }> {
-  const send = (from: number, batch: readonly string[]) =>
-    ask(runObject(env, tenant, id).importLines({ tenant, run: id, after: from, lines: batch }, idem));
+  const send = (from: number, batch: readonly string[], more: { prices?: string } = {}) =>
+    ask(runObject(env, tenant, id).importLines({ tenant, run: id, after: from, lines: batch, ...more }, idem));
   let at = 0;
   for (let end = batchEnd(lines, at); end < lines.length; end = batchEnd(lines, at)) {
     await send(after + at, lines.slice(at, end));
@@ -108,7 +109,8 @@ async function taken(
   const row = { tenant, id, name: null, createdAt: Date.now() };
   const inserted = await insertRun(env.DB, row, quotas.runs);
   try {
-    const done = await send(after + at, lines.slice(at));
+    const prices = await pricesOf(env.DB, tenant);
+    const done = await send(after + at, lines.slice(at), prices === null ? {} : { prices });
     // In place of those of the tenant that it comes from.
     await ask(runObject(env, tenant, id).holdToTenant(await tenantRulesOf(env.DB, tenant)));
     if (done.run) await setRunName(env.DB, row, done.run.name);

@@ -1,10 +1,10 @@
 /** Pages for people: what answers at this address, the API's reference, and what a problem's `type` points at. */
 
-import { type ProblemCode, problems } from "../errors/codes.ts";
+import { sectionsOf } from "../errors/code-sections.ts";
 import { Fault } from "../errors/fault.ts";
 import type { ApiDocument } from "./reference/document.ts";
 import { stylesheet } from "./reference/layout.ts";
-import { problemPage, referencePage } from "./reference/page.ts";
+import { codePage, referencePage } from "./reference/page.ts";
 import type { Markup } from "./reference/schema.ts";
 import { publicRoute, type Route } from "./route.ts";
 
@@ -48,16 +48,17 @@ export const pageRoutes = (openApi: () => unknown): readonly Route[] => [
     {
       method: "GET",
       path: "/problems/:code",
-      summary: "What a problem's code means: a page for browsers, text for others",
+      summary:
+        "What a code means, of a problem, a task's error or a tool's answer: a page for browsers, text for others",
       answer: { status: 200, contentType: "text/plain" },
     },
     ({ request, params }) => {
       const code = params.code ?? "";
-      if (!Object.hasOwn(problems, code)) throw new Fault("not_found", "there is no such code");
+      const sections = sectionsOf(code);
+      if (sections.length === 0) throw new Fault("not_found", "there is no such code");
       if (request.headers.get("accept")?.includes("text/html"))
-        return page(problemPage(code as ProblemCode, openApi() as ApiDocument));
-      const { status, title, hint } = problems[code as ProblemCode];
-      return text(`${code} (${status}): ${title}.\n\n${hint}\n`);
+        return page(codePage(code, sections, openApi() as ApiDocument));
+      return text(`${sections.map((one) => `${one.heading}: ${one.text.join("\n\n")}\n`).join("\n")}`);
     },
   ),
 ];

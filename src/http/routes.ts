@@ -26,6 +26,7 @@ import { rulesRoutes } from "./rules.ts";
 import { runRoutes } from "./runs.ts";
 import { sweepRoute } from "./sweep.ts";
 import { taskRoutes } from "./tasks.ts";
+import { tenantPricesRoutes } from "./tenant-prices.ts";
 import { tenantRulesRoutes } from "./tenant-rules.ts";
 import { toolRoutes } from "./tool-calls.ts";
 import { traceRoute } from "./trace.ts";
@@ -54,6 +55,7 @@ export const routes: readonly Route[] = [
   ...leaseRoutes,
   ...usageRoutes,
   ...quotaRoutes,
+  ...tenantPricesRoutes,
   ...providerRoutes,
   ...adminRoutes,
   ...adminKeyRoutes,

@@ -13,6 +13,7 @@ import { type RunId, runIdOf } from "../ids.ts";
 import { runTasksDefault, runWorkersDefault } from "../limits.ts";
 import type { CreateRunInput, ForkedContext, LimitsInput } from "../objects/rpc.ts";
 import { deleteRun, insertRun, listRuns } from "../storage/d1/run-index.ts";
+import { pricesOf } from "../storage/d1/tenants.ts";
 import { tenantRulesOf } from "../tenant-rules.ts";
 import { pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
@@ -78,7 +79,7 @@ export const runRoutes = [
       const bounded = underQuotas(body.limits ?? {}, quotas);
       const notes = [...(relocated ? [relocatedNote] : []), ...bounded.notes];
       // They are read before the run's row is there: a change from now on finds a row that is behind.
-      const tenantRules = await tenantRulesOf(env.DB, tenant);
+      const [tenantRules, prices] = await Promise.all([tenantRulesOf(env.DB, tenant), pricesOf(env.DB, tenant)]);
       const input: CreateRunInput = {
         tenant,
         run: id,
@@ -95,6 +96,7 @@ export const runRoutes = [
         ...(tools && tools.length > 0 && { tools }),
         ...(rules && { rules: { rules, text: body.rules! } }),
         ...(tenantRules.version > 0 && { tenantRules }),
+        ...(prices !== null && { prices }),
         ...(webhook && { webhook }),
         ...(body.root && { root: taskWithTexts(body.root, rawAt(text, ["root"])!) }),
       };

@@ -4,7 +4,7 @@ import type * as z from "zod";
 import type { UsagePage, UsageRowView } from "../contract/shapes.ts";
 import { usagePage } from "../contract/tenant-responses.ts";
 import { allUsageQuery, type UsageBy, usageQuery } from "../contract/usage-requests.ts";
-import { csvCell } from "../csv.ts";
+import { csvCell, usageColumns } from "../csv.ts";
 import { Fault } from "../errors/fault.ts";
 import { usageDaysDefault, usageDaysMax } from "../limits.ts";
 import { meterRuns } from "../meter-runs.ts";
@@ -99,14 +99,9 @@ function rowView(by: UsageBy, sums: UsageSums): UsageRowView {
   };
 }
 
-const columns = [
-  ...["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost_usd"],
-  ...["unpriced_tokens", "simulated_tokens", "model_calls", "task_seconds", "tasks", "events"],
-];
-
 /** RFC 4180. The next page's cursor, if there is one, stands in a link header. */
 function csv(by: UsageBy, rows: readonly UsageRowView[], next: string | null): Response {
-  const names = [nameOf(by), ...columns];
+  const names = [nameOf(by), ...usageColumns];
   const lines = [names, ...rows.map((row) => names.map((name) => csvCell(row[name])))].map((cells) => cells.join(","));
   const headers = { "content-type": "text/csv; charset=utf-8", ...(next !== null && { "heddle-next-cursor": next }) };
   return new Response(`${lines.join("\r\n")}\r\n`, { headers });

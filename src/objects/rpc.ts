@@ -90,6 +90,8 @@ export interface CreateRunInput {
   rules?: RulesInput;
   /** What the tenant holds all of its runs to. */
   tenantRules?: TenantRules;
+  /** JSON of the tenant's own prices. */
+  prices?: string;
   webhook?: WebhookInput;
 }
 
@@ -263,6 +265,8 @@ export interface ImportLines {
   /** How many lines of the file come before these. */
   readonly after: number;
   readonly lines: readonly string[];
+  /** JSON of the tenant's own prices, with the last lines. */
+  readonly prices?: string;
 }
 
 /** How far an import has come; `run` once its last line is in. */

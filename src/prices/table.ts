@@ -1,6 +1,7 @@
 /**
  * List prices of the vendors in US dollars per million tokens: standard tier, five-minute cache writes, no regional
- * surcharge. A model that is not here costs `null`, never nothing; `HEDDLE_PRICES` adds to the list and replaces entries.
+ * surcharge. A model that is not here costs `null`, never nothing; `HEDDLE_PRICES` adds to the list and replaces
+ * entries, and so do a tenant's own prices.
  */
 
 export interface ListRates {

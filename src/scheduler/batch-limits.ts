@@ -1,7 +1,9 @@
 /** What a run and its tasks may have at most, asked of a batch before any of it is created. */
 
+import { sentenceOf } from "../rules/print.ts";
 import type { BatchRefusal, NewTask } from "./new-task.ts";
-import { isRunEnded, type RunState } from "./state.ts";
+import { type BoundLimit, boundsUnder } from "./rules/run-rules.ts";
+import { isRunEnded, type RunHeader, type RunState } from "./state.ts";
 import type { Task } from "./task.ts";
 
 export function checkLimits(
@@ -17,14 +19,15 @@ export function checkLimits(
   const taken = header.taskCount + (header.standIns ?? 0);
   if (taken + batch.length + standIns > run.tasks) {
     const more = standIns > 0 ? `${batch.length} more, and ${standIns} for their on_failure,` : `${batch.length} more`;
-    return { code: "limit_tasks", detail: `The run has ${taken} of ${run.tasks} tasks; ${more} do not fit.` };
+    const detail = `The run has ${taken} of ${run.tasks} tasks${byRule(header, "tasks")}; ${more} do not fit.`;
+    return { code: "limit_tasks", detail };
   }
   const below = batch.findIndex(({ standIn }) => standIn && (creator?.depth ?? 0) + 2 > run.depth);
   if (below >= 0) {
     const errors = [{ path: `tasks[${below}].on_failure`, message: "one level too deep" }];
     return {
       code: "limit_depth",
-      detail: `It runs one level below its task, and depth is limited to ${run.depth}.`,
+      detail: `It runs one level below its task, and depth is limited to ${run.depth}${byRule(header, "depth")}.`,
       errors,
     };
   }
@@ -37,13 +40,13 @@ export function checkLimits(
   if (creator.depth + 1 > run.depth) {
     return {
       code: "limit_depth",
-      detail: `Task depth is limited to ${run.depth}, and the creator's is ${creator.depth}.`,
+      detail: `Task depth is limited to ${run.depth}${byRule(header, "depth")}, and the creator's is ${creator.depth}.`,
     };
   }
   if (creator.childrenMade + batch.length > run.children) {
     return {
       code: "limit_children",
-      detail: `A task may create ${run.children} children; ${creator.childrenMade} exist and ${batch.length} more were asked for.`,
+      detail: `A task may create ${run.children} children${byRule(header, "children")}; ${creator.childrenMade} exist and ${batch.length} more were asked for.`,
     };
   }
   for (const [i, { spec, standIn }] of batch.entries()) {
@@ -56,4 +59,12 @@ export function checkLimits(
     return { code: "pool_not_allowed", detail, errors: [{ path, message: "not allowed" }] };
   }
   return undefined;
+}
+
+/** Whose rule says so, where one does. */
+function byRule(header: RunHeader, limit: BoundLimit): string {
+  const bound = boundsUnder(header).find((one) => one.limit === limit);
+  if (!bound) return "";
+  const { from, line, rule } = header.rules!.rules[bound.by]!;
+  return ` (line ${line} of the ${from}'s rules: ${sentenceOf(rule)})`;
 }

@@ -393,6 +393,17 @@ describe("heddle admin", () => {
     expect(set).toMatchObject({ status: 0, stdout: expect.stringContaining('ends in "WXYZ"') });
     const quotas = await admin(["tenants", "quotas", tenant, "--set", "runs=9", "--set", "seats=3"]);
     expect(quotas).toMatchObject({ status: 0, stdout: "runs=9 seats=3\n" });
+    // Of an MCP server's key, and prices of the tenant's own.
+    const mcp = ["credentials", "set", "files", "--format", "mcp", "--base-url", "http://127.0.0.1:9/mcp"];
+    expect(await admin(mcp, own, "key-of-a-server\n")).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^files is set/),
+    });
+    const prices = await admin(["prices", "set", "-", "--tenant", tenant], {}, '{"m": {"input": 1, "output": 2}}');
+    expect(prices).toMatchObject({ status: 0, stdout: expect.stringContaining("1 price of its own") });
+    expect((await admin(["prices"], own)).stdout).toMatch(/^m +1 +1 +1 +2 +undated +tenant$/m);
+    expect((await admin(["prices", "delete", "--tenant", tenant])).status).toBe(0);
+    expect((await admin(["credentials", "delete", "files"], own)).status).toBe(0);
     const [list, audit, wrong] = await Promise.all([
       admin(["credentials", "--tenant", tenant, "--json"]),
       admin(["audit", "--json"], own),
@@ -403,7 +414,10 @@ describe("heddle admin", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line).act as string);
-    expect(acts.sort()).toEqual(["credential_set", "key_created", "key_rotated", "quotas_set", "tenant_created"]);
+    expect(acts.sort()).toEqual([
+      ...["credential_deleted", "credential_set", "credential_set", "key_created", "key_rotated"],
+      ...["prices_deleted", "prices_set", "quotas_set", "tenant_created"],
+    ]);
     expect(wrong).toMatchObject({ status: 1, stderr: expect.stringContaining("HEDDLE_ADMIN_SECRET") });
 
     const [asked, gone] = [
@@ -421,6 +435,7 @@ describe("heddle admin", () => {
     [["keys", "rotate", "t", "k", "--overlap", "soon"], '--overlap is "soon"'],
     [["credentials", "set", "x", "--format", "anthropic"], "There is no key on stdin"],
     [["credentials", "set", "x"], "--format is missing"],
+    [["prices", "set", "x.json"], "--tenant is missing"],
     [["tenants", "quotas", "t", "--set", "runs"], '--set is "runs"'],
   ])("says what is wrong with %j", async (args, text) => {
     expect(await admin(args)).toMatchObject({ status: 2, stdout: "", stderr: expect.stringContaining(text) });

@@ -318,7 +318,7 @@ const others: Record<Exclude<OnServer, ModelCallFault>, () => Promise<unknown>> 
     expect(await server.heddle.task(id, "t")).toMatchObject({
       state: "parked",
       error: null,
-      waiting_on: { budget: true },
+      waiting_on: { budget: true, needs: { tokens: expect.any(Number), usd: null } },
     });
     expect(dear.asked()).toEqual([]);
     await server.call("POST", `/v1/runs/${id}/budget`, { tokens: 1_000_000 });

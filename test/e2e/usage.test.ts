@@ -82,6 +82,9 @@ it("has pages, CSV, a command, and words for what can't be asked", async () => {
   const command = (...args: string[]) =>
     spawnSync(process.execPath, [join(projectRoot, "dist/cli/main.js"), "usage", ...args], { env, encoding: "utf8" });
   expect(command("--by", "label:team").stdout).toMatch(/label +model calls/);
+  // The same file by either way, and its columns where there is nothing to sum up.
+  expect(command("--by", "label:team", "--csv").stdout).toBe(text.replaceAll("\r\n", "\n"));
+  expect(command("--csv", "--to", "2020-01-01").stdout).toMatch(/^day,input_tokens,.*,events\n$/);
   expect(JSON.parse(command("--by", "key", "--json").stdout)).toMatchObject({ key: "local", tasks: 5 });
   expect(command("--by", "colour")).toMatchObject({ status: 2, stderr: expect.stringContaining("label:NAME") });
 });

@@ -1,11 +1,13 @@
 /** The API's reference as a page: all that /openapi.json says, and no link that leads nowhere. */
 
 import { describe, expect, it } from "vitest";
-import { type ProblemCode, problems } from "../../src/errors/codes.ts";
+import { sectionsOf } from "../../src/errors/code-sections.ts";
+import { problems, toolHints, workspaceErrorHints } from "../../src/errors/codes.ts";
+import { faults } from "../../src/errors/faults.ts";
 import { createApp } from "../../src/http/app.ts";
 import { openApi } from "../../src/http/openapi.ts";
 import type { ApiDocument, Schema } from "../../src/http/reference/document.ts";
-import { problemPage, referencePage } from "../../src/http/reference/page.ts";
+import { codePage, referencePage } from "../../src/http/reference/page.ts";
 import { fieldsOf, typeOf } from "../../src/http/reference/schema.ts";
 import { routes } from "../../src/http/routes.ts";
 
@@ -86,15 +88,17 @@ describe("a schema", () => {
   ])("%j", (schema, text) => expect(shown(schema)).toBe(text));
 });
 
-describe("a problem's page", () => {
-  it("is there for every code, with what to do and the calls that can answer it, each of which is in the reference", () => {
+describe("a code's page", () => {
+  it("is there for every problem, with what to do and the calls that can answer it, each of which is in the reference", () => {
     const ids = idsOf(page);
-    for (const [code, { title }] of Object.entries(problems)) {
-      const text = `${problemPage(code as ProblemCode, document)}`;
-      expect(text).toContain(`<code>${code}</code></h1><p>${title.replaceAll("'", "&#39;")}`);
+    for (const [code, { title, status }] of Object.entries(problems)) {
+      const text = `${codePage(code, sectionsOf(code), document)}`;
+      expect(text).toContain(
+        `<code>${code}</code></h1>\n<h2>${code} (${status})</h2>\n<p>${title.replaceAll("'", "&#39;")}`,
+      );
       for (const link of linksOf(text)) if (link.includes("#")) expect(ids).toContain(link.split("#")[1]);
     }
-    expect(`${problemPage("run_ended", document)}`).toContain("/reference#postV1RunsRunTasks");
+    expect(`${codePage("run_ended", sectionsOf("run_ended"), document)}`).toContain("/reference#postV1RunsRunTasks");
   });
 
   it("is a page for browsers, and text for whoever asks for nothing else", async () => {
@@ -103,5 +107,19 @@ describe("a problem's page", () => {
     const others = await get("/problems/run_ended", "*/*");
     expect(await others.text()).toMatch(/^run_ended \(409\): /);
     expect((await get("/problems/nope", "text/html")).status).toBe(404);
+    expect((await get("/problems/__proto__")).status).toBe(404);
+  });
+
+  it("is there for codes of tasks' errors and of tool calls, and says what each is where it stands in several", async () => {
+    for (const code of [...Object.keys(faults), ...Object.keys(toolHints), ...Object.keys(workspaceErrorHints)])
+      expect((await get(`/problems/${code}`)).status).toBe(200);
+    const text = async (code: string) => (await get(`/problems/${code}`)).text();
+    expect(await text("version_mismatch")).toBe(
+      `version_mismatch, in the answer to a tool call: ${toolHints.version_mismatch}\n`,
+    );
+    expect(await text("provider_auth")).toMatch(
+      /^provider_auth, in a task's error or a run's log: .*Then its task is failed\./s,
+    );
+    expect((await text("no_price")).match(/^no_price[ ,]/gm)).toHaveLength(2);
   });
 });

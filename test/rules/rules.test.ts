@@ -205,6 +205,8 @@ describe("a bullet", () => {
     ["at most -3 workers", 'after "at most" comes a whole number or "depth", and not "-"', undefined],
     [`budget ${"9".repeat(400)} tokens`, `"${"9".repeat(400)}" is no number: write 2,000,000 or 1.5`, undefined],
     ["budget 0 dollars", '"budget …" takes more than nothing, 1,000,000 dollars at most, and not 0 dollars', undefined],
+    ["budget: 5 dollars", undefined, "budget 5 dollars"],
+    ["when tokens usd > 80%: pause", undefined, "when tokens used > 80%: pause"],
     ["budget 5 euros", '"euros": money is in dollars', undefined],
     ['at most 1 worker for pool "My Laptop"', "a pool's name is [a-z][a-z0-9_-]{0,63}", undefined],
     ['at most 1 worker for label ""', "a name has 1 to 129 characters", undefined],

@@ -14,10 +14,12 @@ import {
   runWorkersDefault,
 } from "../../src/limits.ts";
 import { limitsOf } from "../../src/objects/run/create-run.ts";
+import { compileRules } from "../../src/rules/parse.ts";
 import { reserveTokens } from "../../src/scheduler/budget.ts";
 import type { Limits } from "../../src/scheduler/events.ts";
 import { acquire } from "../../src/scheduler/locks.ts";
 import { pop } from "../../src/scheduler/message-queues.ts";
+import { replaceRules } from "../../src/scheduler/rules/evaluate.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import { checkState } from "./check.ts";
 import { type Leased, Run, type Spec, states } from "./run.ts";
@@ -45,7 +47,33 @@ function chain(run: Run, length: number): Task {
   return run.start(task!);
 }
 
+/** A run that its tenant holds to this. */
+function heldTo(text: string): Run {
+  const run = runWith();
+  const compiled = compileRules(text);
+  if (!compiled.ok) throw new Error(text);
+  run.step((step) => void replaceRules(step, "tenant", compiled.rules));
+  return run;
+}
+
 describe("limits", () => {
+  test("a refusal names the rule that says so, and whose it is", () => {
+    const run = heldTo("# Ours\n- at most 3 tasks, depth 1, 1 child per task");
+    expect(refusal(run, undefined, many(4), "3 tasks (line 2 of the tenant's rules: at most 3 tasks); 4")).toBe(
+      "limit_tasks",
+    );
+    const [task] = run.post({});
+    expect(refusal(run, run.start(task!), [{}], "limited to 1 (line 2 of the tenant's rules: at most depth 1)")).toBe(
+      "limit_depth",
+    );
+    const deep = heldTo("- at most 1 child per task");
+    const creator = chain(deep, 1);
+    expect(refusal(deep, creator, many(2), "1 children (line 1 of the tenant's rules: at most 1 child per task)")).toBe(
+      "limit_children",
+    );
+    expect(refusal(runWith({ tasks: 1 }), undefined, many(2), "0 of 1 tasks; 2")).toBe("limit_tasks");
+  });
+
   test("[C5] the defaults are the contract's", () => {
     expect(defaults).toEqual({
       workers: 16,

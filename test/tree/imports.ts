@@ -133,6 +133,8 @@ export const layers: Readonly<Record<string, Layer>> = {
       "context",
       "contract",
       "object-calls",
+      // What it lists to tenants.
+      "prices/table",
       "tenant-deletion",
       "tenant-rules",
       "rules",

@@ -5,6 +5,7 @@ import { auditActs } from "./audit.ts";
 import { billingActs } from "./billing.ts";
 import { credentialActs } from "./credentials.ts";
 import { keyActs } from "./keys.ts";
+import { pricesActs } from "./prices.ts";
 import { rulesActs } from "./rules.ts";
 import { type Acts, complain } from "./shared.ts";
 import { tenantActs } from "./tenants.ts";
@@ -15,6 +16,7 @@ const things: Readonly<Record<string, Acts>> = {
   keys: keyActs,
   credentials: credentialActs,
   rules: rulesActs,
+  prices: pricesActs,
   usage: usageActs,
   billing: billingActs,
   audit: auditActs,
@@ -25,14 +27,17 @@ const acts = [...new Set(Object.values(things).flatMap((thing) => Object.keys(th
 export const adminCommand: Command = {
   name: "admin",
   group: "Set up",
-  summary: "tenants, keys, credentials at providers, rules, usage, billing, the audit log",
+  summary: "tenants, keys, credentials at providers, rules, prices, usage, billing, the audit log",
   words: [
     { name: "THING", choices: Object.keys(things) },
     { name: "ACT", choices: acts, optional: true },
     { name: "ARGUMENT", optional: true, many: true },
   ],
   flags: {
-    tenant: { value: "TENANT", about: "credentials, rules, usage, billing, audit: of that tenant, by the operator" },
+    tenant: {
+      value: "TENANT",
+      about: "credentials, rules, prices, usage, billing, audit: of that tenant, by the operator",
+    },
     all: { about: "audit: of all tenants, by the operator" },
     name: { value: "NAME", about: "keys create: whose key it is, for people" },
     scope: {
@@ -45,7 +50,7 @@ export const adminCommand: Command = {
     overlap: { value: "TIME", about: "keys rotate: how long the old key still works: 0s, 30m, 7d (default 24h)" },
     format: {
       value: "FORMAT",
-      choices: ["anthropic", "openai"],
+      choices: ["anthropic", "openai", "mcp"],
       about: "credentials set: the format of the contexts that it serves, or mcp",
     },
     "base-url": { value: "URL", about: "credentials set: where the provider is, if not at the vendor's" },
@@ -77,7 +82,7 @@ export const adminCommand: Command = {
     yes: { about: "tenants delete: don't ask; needed where there is no terminal to ask on" },
     json: { about: "one JSON object a line, as the API has it" },
   },
-  ask: "Name what to look at or change: tenants, keys, credentials, rules, usage, billing or audit.",
+  ask: "Name what to look at or change: tenants, keys, credentials, rules, prices, usage, billing or audit.",
   about: `Looks after tenants, as the operator of the server or, for its own credentials, rules and audit log, as a tenant.
 
   tenants [list]             all tenants
@@ -96,6 +101,9 @@ export const adminCommand: Command = {
   rules [list]               the rules that all of a tenant's runs are held to
   rules set FILE             for new runs and live ones; "-" for stdin
   rules delete               they hold nobody any more
+  prices [list]              what models cost the tenant; with --tenant, the prices that it has of its own
+  prices set FILE            its own ones, as JSON ("-" for stdin), for runs that are created from now on; with --tenant
+  prices delete              the deployment's are its again; with --tenant
   usage [list]               what all tenants have used; with --tenant, what one has
   billing [list]             events for the billing provider's meters, and what became of each
   billing export             the same, as a file of JSON lines that the provider takes
@@ -106,8 +114,8 @@ export const adminCommand: Command = {
   billing retry              has events that were refused sent again
   audit [list]               what was done, by whom and when
 
-KEY is a key's id, as "keys list" shows it. "credentials", "rules" and "audit" are about the tenant of HEDDLE_API_KEY, whose
-key needs the scope tenant_admin; with --tenant, or --all, they ask as the operator.`,
+KEY is a key's id, as "keys list" shows it. "credentials", "rules", "prices" and "audit" are about the tenant of
+HEDDLE_API_KEY, whose key needs the scope tenant_admin; with --tenant, or --all, they ask as the operator.`,
   more: `The operator's secret is read from HEDDLE_ADMIN_SECRET (default hdl_local_admin, which only local mode knows), and no secret from
 the command line, where others could see it.
 

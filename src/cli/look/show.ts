@@ -9,6 +9,7 @@ import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { clockTime, dateTime, oneLine } from "../plain-text.ts";
 import { countsText, questionsText, totalOf } from "../run/counts.ts";
+import { moneyText, tokensText } from "../run/spent.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
@@ -82,7 +83,6 @@ async function firstTasks(
 
 function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
   const paint = paintOf();
-  const { usage, limits } = run;
   const status = paint(run.status, colourOf(run.status));
   const state = [
     status,
@@ -94,7 +94,9 @@ function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
     tasks: countsText(run.counts),
     root: run.root,
     seats: `${run.seats.open} open, ${run.seats.target} wanted, ${mostSeatsText(run)} at most`,
-    tokens: `${usage.tokens}${limits.tokens === null ? "" : ` of ${limits.tokens}`} (${usage.input_tokens} in, ${usage.output_tokens} out, ${usage.cache_read_tokens} of the input read from caches)`,
+    tokens: tokensText(run),
+    cost: run.usage.tokens > 0 || (run.limits.usd ?? null) !== null ? moneyText(run) : "",
+    "goes on": goesOnText(run),
     workers: workersText(run),
     rules: rulesText(run),
     providers: availabilityText(run),
@@ -112,6 +114,14 @@ function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
     sayTable(columns, tasks);
   }
   if (left > 0) note(`${left} more ${left === 1 ? "is" : "are"} not shown: --all, --limit N, or --state STATE.`);
+}
+
+/** When a paused run does so, or what makes it. */
+function goesOnText({ id, status, reason, quota }: RunView): string {
+  if (status !== "paused") return "";
+  if (quota)
+    return `by itself at ${dateTime(quota.until)}, or when the tenant's quota ${quota.name} is above ${quota.limit}: heddle quotas`;
+  return reason === "budget" ? `with a larger budget: heddle budget ${id} --tokens N` : `heddle resume ${id}`;
 }
 
 /** Where rules say how many. */

@@ -15,8 +15,11 @@ export function waitingText({ waiting_on: on }: Pick<TaskView, "waiting_on">): s
   if ("availability" in on) return `${on.availability}, which takes no more now`;
   if ("cache_warming" in on) return `${on.cache_warming} to fill the cache`;
   if ("tools" in on) return on.tools.map(({ tool }) => tool).join(", ");
-  return "children" in on ? `${on.children} of its tasks` : "budget";
+  if ("children" in on) return `${on.children} of its tasks`;
+  return on.needs === undefined ? "budget" : `budget: ${on.needs.tokens} tokens${usdText(on.needs.usd)} may be needed`;
 }
+
+const usdText = (usd: number | null): string => (usd === null ? "" : `, $${usd.toFixed(4)}`);
 
 const untilText = (until: number | undefined): string => (until === undefined ? "" : `, until ${clockTime(until)}`);
 

@@ -2,7 +2,7 @@
 
 import type { UsagePage, UsageRowView } from "../../client/replies.ts";
 import type { UsageQuery } from "../../client/requests.ts";
-import { csvCell } from "../../csv.ts";
+import { csvCell, usageColumns } from "../../csv.ts";
 import { pageRowsMax } from "../../limits.ts";
 import type { Command, Given } from "../command.ts";
 import { reach } from "../connection.ts";
@@ -67,7 +67,7 @@ export async function sayUsage({ flags }: Given, by: string, read: ReadPage): Pr
   const name = by.startsWith("label:") ? "label" : by;
   if (flags.json === true) for (const row of rows) sayJson(row);
   else if (flags.csv === true) {
-    const names = Object.keys(rows[0] ?? { [name]: "" });
+    const names = [name, ...usageColumns];
     for (const cells of [names, ...rows.map((row) => names.map((one) => row[one]))]) say(cells.map(csvCell).join(","));
   } else if (rows.length === 0) note("Nothing has been used in that time.");
   else sayTable(columnsOf(name), rows);

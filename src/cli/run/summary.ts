@@ -7,6 +7,7 @@ import { errorLine } from "../look/task-text.ts";
 import { oneLine } from "../plain-text.ts";
 import { countsText, totalOf } from "./counts.ts";
 import { named } from "./progress.ts";
+import { moneyText } from "./spent.ts";
 
 const failedShown = 20;
 /** Runs of up to so many tasks show what each of them answered. */
@@ -45,7 +46,7 @@ export function summaryText({ run, failed, result, succeeded }: Summary, url: st
     `  time     ${duration(wallMs)}`,
     `  tokens   ${tokens}${tokens > 0 ? ` (${input_tokens} in, ${output_tokens} out, ${cache_read_tokens} of the input read from caches)` : ""}`,
   ];
-  if (tokens > 0) lines.push(`  cost     ${costText(run)}`);
+  if (tokens > 0) lines.push(`  cost     ${moneyText(run)}`);
   for (const task of failed)
     lines.push(`  failed   ${named(task)}: ${errorLine(task.error, errorCharsShown) || "no error recorded"}`);
   if (run.counts.failed > failed.length) lines.push(`  failed   and ${run.counts.failed - failed.length} more`);
@@ -55,13 +56,6 @@ export function summaryText({ run, failed, result, succeeded }: Summary, url: st
   // The default of the key is ours, not the shell's.
   lines.push(`  results  curl -H "authorization: Bearer \${HEDDLE_API_KEY:-hdl_local}" ${url}/v1/runs/${run.id}/tasks`);
   return `${lines.join("\n")}\n`;
-}
-
-function costText({ cost, unpriced_models, usage }: RunView): string {
-  // A server from before there were prices names no models.
-  const unpriced = oneLine((unpriced_models ?? []).join(", ")) || "some of the tokens";
-  if (cost === null) return `unknown: no price for ${unpriced}`;
-  return `$${cost.toFixed(cost < 0.1 ? 4 : 2)}${usage.simulated ? " (simulated: nobody is billed)" : ""}`;
 }
 
 const resultText = (result: unknown): string =>

@@ -40,7 +40,8 @@ export const resumeCommand: Command = {
   words,
   flags: { json },
   ask,
-  about: "Goes on with a run that was paused. One that paused because its budget is used up needs a larger one first.",
+  about:
+    "Goes on with a run that was paused. One that paused because its budget is used up needs a larger one: heddle budget.",
   more: "Exit status: 0; 1 no such run, it is not paused, or the server refused; 2 usage; 3 server not reached.",
   run: onRun((client, run) => client.resumeRun(run)),
 };

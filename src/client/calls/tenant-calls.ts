@@ -1,6 +1,6 @@
 /** What the key may do, and the tenant's own settings: with a key that has the scope `tenant_admin`. */
 
-import type { AboutView, AuditPage, Provider, ProvidersPage, QuotasAndUse, TenantRules } from "../replies.ts";
+import type { AboutView, AuditPage, Prices, Provider, ProvidersPage, QuotasAndUse, TenantRules } from "../replies.ts";
 import type { PageQuery, ProviderRequest } from "../requests.ts";
 import type { CallOptions } from "../transport.ts";
 import { Calls } from "./calls.ts";
@@ -37,6 +37,10 @@ export class TenantCalls extends Calls {
   /** What the tenant may use at most, and what it uses now. */
   quotas(options: CallOptions = {}): Promise<QuotasAndUse> {
     return this.getJson("/v1/quotas", {}, options);
+  }
+  /** What models cost the tenant's runs. */
+  prices(options: CallOptions = {}): Promise<Prices> {
+    return this.getJson("/v1/prices", {}, options);
   }
   /** The rules that all of the tenant's runs are held to. */
   tenantRules(options: CallOptions = {}): Promise<TenantRules> {

@@ -4,7 +4,7 @@
  */
 
 import { html } from "hono/html";
-import { type ProblemCode, problems } from "../../errors/codes.ts";
+import type { CodeSection } from "../../errors/code-sections.ts";
 import type { ApiDocument, Operation } from "./document.ts";
 import { layout } from "./layout.ts";
 import { fieldsOf, type Markup, schemaId, typeOf } from "./schema.ts";
@@ -57,17 +57,19 @@ ${schema.description === undefined ? "" : html`<p>${schema.description}</p>`}${
   );
 }
 
-/** One code's page: what it means, what to do, and which calls can answer it. */
-export function problemPage(code: ProblemCode, document: ApiDocument): Markup {
-  const { status, title, hint } = problems[code];
+/** One code's page: what it means, what to do, and which calls can answer it. `sections`: one at least. */
+export function codePage(code: string, sections: readonly CodeSection[], document: ApiDocument): Markup {
   const places = placesOf(document).filter(({ operation }) =>
-    Object.values(operation.responses).some((response) => response["x-problem-codes"]?.includes(code)),
+    Object.values(operation.responses).some((response) => response["x-problem-codes"]?.some((one) => one === code)),
   );
   return layout(
     `Heddle: ${code}`,
     html`<main><p><a href="/reference">API reference</a></p>
-<h1><code>${code}</code></h1><p>${title}. Status ${status}.</p>
-<h2>What to do</h2><p>${hint}</p>
+<h1><code>${code}</code></h1>
+${sections.map(
+  ({ heading, text }) => html`<h2>${heading}</h2>
+${text.map((sentence) => html`<p>${sentence}</p>`)}`,
+)}
 ${
   places.length === 0
     ? ""

@@ -12,6 +12,7 @@ import { namedLimits } from "../../scheduler/rules/run-rules.ts";
 import { Step } from "../../scheduler/step.ts";
 import type { CreateRunInput, Idem, LimitsInput, Reply } from "../rpc.ts";
 import { forkAll } from "./forks.ts";
+import { pricesName } from "./loaded-run.ts";
 import { holdToDeployment, holdToTenant } from "./rules.ts";
 import type { RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
@@ -61,6 +62,7 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
     run: input.run,
     ...(input.key !== undefined && { key: input.key }),
   });
+  if (input.prices !== undefined) run.store.setMeta(pricesName, input.prices);
   const { messages, ...given } = input.context;
   const { tools = [] } = input;
   // Written out once: what later versions of Heddle call their tools must not change the prefix of this run's requests.

@@ -93,7 +93,9 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
   }
   if (unpriced.size > 0) {
     const names = [...unpriced].slice(0, noteNamesMax).map((name) => `"${name}"`);
-    notes.add(`Nobody knows what ${names.join(", ")} costs: costs are null. HEDDLE_PRICES can say it.`);
+    notes.add(
+      `Nobody knows what ${names.join(", ")} costs: costs are null. HEDDLE_PRICES, or the tenant's prices, can say it.`,
+    );
   }
   return { ok: true, tasks, notes: [...notes, ...auto.notes()] };
 }

@@ -21,7 +21,7 @@ import type { Idem, Imported, ImportLines, Reply } from "../rpc.ts";
 import type { Deletion } from "./deletion.ts";
 import { replayed, requireReadable } from "./import-check.ts";
 import { newProgress, type Progress, type Taken, takeLine } from "./import-lines.ts";
-import { importedAtName, importedEventsName, LoadedRun, type RunSettings } from "./loaded-run.ts";
+import { importedAtName, importedEventsName, LoadedRun, pricesName, type RunSettings } from "./loaded-run.ts";
 import { ok } from "./replies.ts";
 import { holdToDeployment } from "./rules.ts";
 import { newLife, type RunShell } from "./shell.ts";
@@ -79,7 +79,7 @@ export class Imports {
     return ok({ lines: taken, run: runView(run, seatTarget(run, this.#shell.now()), this.#shell.now()) });
   }
 
-  async #take({ tenant, run, after, lines }: ImportLines, idem: Idem | undefined) {
+  async #take({ tenant, run, after, lines, prices }: ImportLines, idem: Idem | undefined) {
     const begun = this.#progress();
     if (!begun && after > 0)
       throw new Fault("not_found", "there is no such import, or nothing was added to it for too long");
@@ -102,6 +102,8 @@ export class Imports {
           if (progress.bytes > importBytesMax) throw new Fault("import_too_large");
           taken = this.#named(after + i, () => takeLine(store, progress, line, Date.now()));
         }
+        // What it goes on with costs what it costs here.
+        if (prices !== undefined) this.#store.setMeta(pricesName, prices);
         progress.touchedAt = Date.now();
         // What a variable is to be given counts only when it has it.
         if (taken.kind === "done") store.setMeta(progressName, JSON.stringify(progress));

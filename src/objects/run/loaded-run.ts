@@ -19,6 +19,9 @@ export const importedAtName = "imported_at";
 /** How many events came from the file: what they tell of was used elsewhere. */
 export const importedEventsName = "imported_events";
 
+/** JSON of the prices that its tenant had of its own when it was created. */
+export const pricesName = "prices";
+
 export class LoadedRun {
   readonly tenant: string;
   readonly id: RunId;
@@ -27,10 +30,12 @@ export class LoadedRun {
   readonly suffix: string;
   readonly state: RunState;
   readonly store: RunStore;
-  readonly models: Models;
   readonly progress = new ToldProgress();
   /** It is being deleted: whoever still has it in hand does nothing more with it. */
   isGone = false;
+  /** The deployment's. */
+  readonly #models: Models;
+  #ownModels: Models | undefined;
   /** The deployment's; null: it deletes none by its age. */
   readonly #retentionDays: number | null;
   #redact: boolean | undefined;
@@ -44,13 +49,19 @@ export class LoadedRun {
     this.id = run as RunId;
     this.suffix = runSuffix(this.id);
     this.store = store;
-    this.models = models;
+    this.#models = models;
     this.#retentionDays = retentionDays;
     this.state = state;
   }
 
   get settings(): RunSettings {
-    return { models: this.models, retentionDays: this.#retentionDays };
+    return { models: this.#models, retentionDays: this.#retentionDays };
+  }
+
+  /** With its tenant's prices. */
+  get models(): Models {
+    this.#ownModels ??= this.#models.under(this.store.meta(pricesName));
+    return this.#ownModels;
   }
 
   /** How long it is kept after its end; null: until somebody deletes it. */

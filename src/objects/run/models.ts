@@ -1,9 +1,9 @@
-/** Which model makes a task's calls, and what it costs: the table, the deployment's own list, and its providers together. */
+/** Which model makes a task's calls, and what it costs: the table, the deployment's own list, its tenant's, and the providers together. */
 
 import type { Format } from "../../context/types.ts";
 import { parsePriceList } from "../../contract/price-list.ts";
 import { type FoundPrice, Prices } from "../../prices/prices.ts";
-import { listPrices } from "../../prices/table.ts";
+import { type ListPrice, listPrices } from "../../prices/table.ts";
 import { type ProviderSecrets, type ServedBy, servedBy } from "../../served-by.ts";
 
 /** A model as a call of it is billed. */
@@ -18,14 +18,23 @@ export interface TaskModel extends ModelUsed {
 }
 
 export class Models {
-  readonly #secrets: ProviderSecrets;
+  readonly #env: ProviderSecrets & { readonly HEDDLE_PRICES?: string };
   readonly #prices: Prices;
 
-  /** A price list that can't be read leaves no model a price (and /health says so): a wrong sum is worse than none. */
-  constructor(env: ProviderSecrets & { readonly HEDDLE_PRICES?: string }) {
-    this.#secrets = env;
-    const own = parsePriceList(env.HEDDLE_PRICES);
-    this.#prices = new Prices(own.ok ? { ...listPrices, ...own.prices } : {});
+  /**
+   * A price list that can't be read leaves no model a price (and /health says so): a wrong sum is worse than none. `own`: of a
+   * tenant, before the others.
+   */
+  constructor(env: ProviderSecrets & { readonly HEDDLE_PRICES?: string }, own?: Readonly<Record<string, ListPrice>>) {
+    this.#env = env;
+    const deployment = parsePriceList(env.HEDDLE_PRICES);
+    this.#prices = new Prices(deployment.ok ? { ...listPrices, ...deployment.prices, ...own } : {});
+  }
+
+  /** With a tenant's prices, as JSON, before the others. */
+  under(prices: string | undefined): Models {
+    if (prices === undefined) return this;
+    return new Models(this.#env, JSON.parse(prices) as Readonly<Record<string, ListPrice>>);
   }
 
   /**
@@ -37,7 +46,7 @@ export class Models {
     credential: { readonly model: string } | undefined,
     ...named: (string | undefined)[]
   ): TaskModel | undefined {
-    const served = credential ? { provider: format, model: credential.model } : servedBy(format, this.#secrets);
+    const served = credential ? { provider: format, model: credential.model } : servedBy(format, this.#env);
     return served && this.#with(served, named.find((name) => name !== undefined) ?? served.model);
   }
 

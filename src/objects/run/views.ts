@@ -185,7 +185,10 @@ export function waitingOn(run: LoadedRun, task: Task): WaitingOn {
   }
   if (hasFallenBack(task)) return { fallback: standInId(run, task)! };
   if (phase.state === "parked" && phase.on === "children") return { children: task.liveChildren };
-  if (phase.state === "parked" && phase.on === "budget") return { budget: true };
+  if (phase.state === "parked" && phase.on === "budget") {
+    const { need, nanos } = phase;
+    return { budget: true, needs: { tokens: need, usd: nanos ? usdOf(nanos) : null } };
+  }
   const held = heldFor(run.state, task);
   if (held) return { cache_warming: run.taskId(held.warmer), until: held.until };
   const unavailable = unavailableTo(run, task, run.state.availability.now);

@@ -8,6 +8,8 @@ export type Act =
   | "tenant_created"
   | "tenant_deleted"
   | "quotas_set"
+  | "prices_set"
+  | "prices_deleted"
   | "rules_set"
   | "rules_deleted"
   | "billing_set"

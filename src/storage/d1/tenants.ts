@@ -39,6 +39,18 @@ export async function quotasOf(db: D1Database, tenant: string): Promise<Quotas> 
   return JSON.parse(row?.quotas ?? "{}") as Quotas;
 }
 
+/** JSON of its own prices, as its runs take it along; null: it has none. */
+export async function pricesOf(db: D1Database, tenant: string): Promise<string | null> {
+  const row = await db
+    .prepare("SELECT prices FROM tenants WHERE id = ?")
+    .bind(tenant)
+    .first<{ prices: string | null }>();
+  return row?.prices ?? null;
+}
+
+export const setPrices = (db: D1Database, tenant: string, prices: string | null): D1PreparedStatement =>
+  db.prepare("UPDATE tenants SET prices = ? WHERE id = ?").bind(prices, tenant);
+
 /** What its runs have stored. */
 export async function setStoredBytes(db: D1Database, tenant: string, bytes: number): Promise<void> {
   await db.prepare("UPDATE tenants SET stored_bytes = ? WHERE id = ?").bind(bytes, tenant).run();
@@ -104,7 +116,9 @@ export async function endTenantDeletion(db: D1Database, tenant: string, now: num
     ...dropRows(db, tenant),
     db.prepare("DELETE FROM audit WHERE tenant = ? AND act <> 'tenant_deleted'").bind(tenant),
     db
-      .prepare("UPDATE tenants SET deleted_at = ?, name = '', quotas = NULL WHERE id = ? AND deleted_at IS NULL")
+      .prepare(
+        "UPDATE tenants SET deleted_at = ?, name = '', quotas = NULL, prices = NULL WHERE id = ? AND deleted_at IS NULL",
+      )
       .bind(now, tenant),
   ]);
 }

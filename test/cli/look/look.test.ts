@@ -111,7 +111,7 @@ describe("heddle show", () => {
     const { stdout, status } = await heddle("show", "run_1");
     expect(status).toBe(0);
     expect(stdout).toMatch(
-      /^Run run_1 "kettles": active\n {2}tasks {5}2 succeeded, 1 failed\n {2}seats {5}1 open, 2 wanted, 16 at most\n {2}tokens {4}150 \(120 in, 30 out, 100 of the input read from caches\)\n {2}findings {2}1: heddle findings run_1\n/,
+      /^Run run_1 "kettles": active\n {2}tasks {5}2 succeeded, 1 failed\n {2}seats {5}1 open, 2 wanted, 16 at most\n {2}tokens {4}150 \(120 in, 30 out, 100 of the input read from caches\)\n {2}cost {6}\$0\.25\n {2}findings {2}1: heddle findings run_1\n/,
     );
     expect(stdout).not.toContain("questions");
     expect(stdout).toMatch(/^TASK +KEY +TITLE +STATE +TURNS +TIME +OUTCOME$/m);

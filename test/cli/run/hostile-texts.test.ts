@@ -16,7 +16,7 @@ const task = (more: object) =>
 const counts = { waiting: 0, ready: 0, running: 0, parked: 0, succeeded: 1, failed: 1, cancelled: 0, skipped: 0 };
 const run = {
   ...{ id: "run_1", name: hostile, status: "cancelled", reason: hostile, counts, created_at: 0, ended_at: 1000 },
-  ...{ cost: null, unpriced_models: [hostile] },
+  ...{ cost: null, unpriced_models: [hostile], limits: { usd: null } },
   usage: {
     input_tokens: 1,
     output_tokens: 1,

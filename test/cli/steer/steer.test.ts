@@ -72,6 +72,43 @@ it("heddle retain says how long the run is kept, and knows a number of days", as
   expect((await heddle("retain", "run_9", "1")).status).toBe(1);
 });
 
+it("heddle budget shows what is spent, sets new totals, and heddle show says how a paused run goes on", async () => {
+  expect((await heddle("budget", "run_1")).stdout).toBe(
+    "run_1 is active.\nIt has no budget: --tokens N or --usd N sets one.\n  tokens  150 (120 in, 30 out, 100 of the input read from caches)\n  cost    $0.25\n",
+  );
+  expect((await heddle("budget", "run_1", "--tokens", "9000", "--usd", "0.5")).status).toBe(0);
+  expect(server.calls.at(-1)).toMatchObject({ path: "/v1/runs/run_1/budget", body: { tokens: 9000, usd: 0.5 } });
+  Object.assign(server.run, { status: "paused", reason: "budget" });
+  Object.assign(server.run.limits, { tokens: 200, usd: 2 });
+  const shown = (await heddle("show", "run_1")).stdout;
+  expect(shown).toContain("  tokens    150 of 200 (120 in,");
+  expect(shown).toContain("  cost      $0.25 of $2\n");
+  expect(shown).toContain("  goes on   with a larger budget: heddle budget run_1 --tokens N\n");
+  Object.assign(server.run, { reason: "quota", quota: { name: "tokens_per_day", limit: 300, until: 86_400_000 } });
+  expect((await heddle("show", "run_1")).stdout).toMatch(
+    / {2}goes on +by itself at 1970-01-0\d [\d:]+, or when the tenant's quota tokens_per_day is above 300: heddle quotas\n/,
+  );
+  const { tasks } = server;
+  server.tasks = [taskView(1, { state: "parked", waiting_on: { budget: true, needs: { tokens: 8209, usd: 0.0431 } } })];
+  expect((await heddle("show", "run_1", "task1")).stdout).toContain(
+    "waits for  budget: 8209 tokens, $0.0431 may be needed\n",
+  );
+  server.tasks = tasks;
+  Object.assign(server.run, { status: "active", reason: null, quota: null });
+  Object.assign(server.run.limits, { tokens: null, usd: null });
+  for (const [flag, value] of [
+    ["tokens", "0"],
+    ["tokens", "1.5"],
+    ["usd", "0"],
+    ["usd", "five"],
+    ["usd", "1e3"],
+  ])
+    expect(await heddle("budget", "run_1", `--${flag}=${value}`)).toMatchObject({
+      ...{ status: 2, stderr: expect.stringContaining(`--${flag} is "${value}"`) },
+    });
+  expect((await heddle("budget", "run_9")).status).toBe(1);
+});
+
 describe("heddle answer", () => {
   const ask = (...args: string[]) => heddle("answer", "run_1", "Q7-abcdef", ...args);
 

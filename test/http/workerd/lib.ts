@@ -23,16 +23,25 @@ export interface Sent {
   readonly with?: HttpEnv;
 }
 
-export async function send(method: string, path: string, { json, key = operator, idem, with: given }: Sent = {}) {
+export interface Asked {
+  readonly key?: string;
+  readonly body?: string;
+  readonly type?: string;
+  readonly idem?: string;
+  readonly with?: HttpEnv;
+}
+
+/** As `send`, for what is not JSON. */
+export async function ask(method: string, path: string, { key = operator, body, type, idem, with: given }: Asked) {
   const left: Promise<unknown>[] = [];
   const response = await app.request(
     `http://heddle.test${path}`,
     {
       method,
-      ...(json !== undefined && { body: JSON.stringify(json) }),
+      ...(body !== undefined && { body }),
       headers: {
         authorization: `Bearer ${key}`,
-        ...(json !== undefined && { "content-type": "application/json" }),
+        ...(type !== undefined && { "content-type": type }),
         ...(idem !== undefined && { "idempotency-key": idem }),
       },
     },
@@ -43,14 +52,16 @@ export async function send(method: string, path: string, { json, key = operator,
       props: {},
     } as unknown as ExecutionContext,
   );
-  const text = await response.text();
+  const text = new TextDecoder().decode(await response.arrayBuffer());
   await Promise.all(left);
-  return {
-    status: response.status,
-    headers: response.headers,
-    // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
-    body: (text === "" ? null : JSON.parse(text)) as any,
-  };
+  return { status: response.status, headers: response.headers, text };
+}
+
+export async function send(method: string, path: string, { json, ...sent }: Sent = {}) {
+  const body = json === undefined ? {} : { body: JSON.stringify(json), type: "application/json" };
+  const { status, headers, text } = await ask(method, path, { ...sent, ...body });
+  // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
+  return { status, headers, body: (text === "" ? null : JSON.parse(text)) as any };
 }
 
 export async function newTenant(name = "Weavers"): Promise<string> {
