@@ -177,6 +177,7 @@ export const runView = z
     findings: z
       .int()
       .describe("What it noticed itself as it went; `/findings` also has what only the whole log shows."),
+    questions: z.int().describe("Open ones: tasks that wait for somebody outside, and a run that stands still."),
     last_seq: z.int(),
     created_at: at,
     ended_at: at.nullable(),

@@ -176,6 +176,8 @@ export interface RunView {
   /** Of each model that is being called, was refused, or says what is left; and of the platform's seats where they gave trouble. */
   availability: AvailabilityView[];
   findings: number;
+  /** Open ones: tasks that ask, and a stall. */
+  questions: number;
   last_seq: number;
   created_at: number;
   ended_at: number | null;

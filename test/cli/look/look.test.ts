@@ -113,6 +113,7 @@ describe("heddle show", () => {
     expect(stdout).toMatch(
       /^Run run_1 "kettles": active\n {2}tasks {5}2 succeeded, 1 failed\n {2}seats {5}1 open, 2 wanted, 16 at most\n {2}tokens {4}150 \(120 in, 30 out, 100 of the input read from caches\)\n {2}findings {2}1: heddle findings run_1\n/,
     );
+    expect(stdout).not.toContain("questions");
     expect(stdout).toMatch(/^TASK +KEY +TITLE +STATE +TURNS +TIME +OUTCOME$/m);
     expect(stdout).toMatch(/^T1-abcdef {2}task1 +succeeded +1 +1\.5 s {2}result 1$/m);
     expect(stdout).toMatch(/^T3-abcdef {2}task3 {2}The third {2}failed .* {2}poisoned: lost thrice < x: first$/m);

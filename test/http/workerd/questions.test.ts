@@ -78,13 +78,15 @@ describe("a task that asks", () => {
     expect(began).toMatchObject({ type: "call_waiting", ask, question: question!.id, want: { external: true } });
     const { waiting_on } = taskView.parse((await api("GET", `/v1/runs/${run}/tasks/asker`)).body);
     expect(waiting_on).toMatchObject({ variables: ["plan"], external: true, ask, question: question!.id });
+    const count = async () => (await api("GET", `/v1/runs/${run}`)).body.questions;
+    expect(await count()).toBe(1);
     const value = { go: true, limit: 5 };
     expect(await answered(run, question!.id, { action: "answer", value })).toEqual({
       ...{ id: question!.id, action: "answer", open: false },
     });
     expect((await asker.call("future", asking({ ask }))).body).toEqual({ result: { value } });
     expect((await events(run)).find(({ type }) => type === "future_settled")).toMatchObject({ causes: [began.seq] });
-    expect(await questions(run)).toEqual([]);
+    expect([await questions(run), await count()]).toEqual([[], 0]);
   });
 
   it("asks by `ask` alone; without words it asks for a variable; what contradicts is refused", async () => {
