@@ -116,12 +116,13 @@ async function rethink(client: Client, run: string, kind: BatchKind, tasks: read
   await client.look(run, task);
 }
 
-/** Ops on variables from outside any task. */
+/** Ops on variables from outside any task: first one of each kind, however short the time is. */
 async function touch(client: Client, run: string, goesOn: () => boolean): Promise<void> {
-  while (goesOn()) {
+  for (let n = 0, kinds = 1; goesOn() || (n < kinds && !client.over); n++) {
     // The last one pops, and might wait.
     const ops = valueOps(client.random, client.fresh("v")).slice(0, -1);
-    await client.op(run, client.random.pick(ops)!);
+    kinds = ops.length;
+    await client.op(run, ops[n] ?? client.random.pick(ops)!);
     await client.pause(50, 300);
   }
 }
