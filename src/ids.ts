@@ -19,6 +19,7 @@ const runPattern = /^run_[0-9a-hjkmnp-tv-z]{20}$/;
 const taskPattern = /^T([1-9][0-9]{0,8})-([0-9a-hjkmnp-tv-z]{6})$/;
 const actorPattern = /^A([1-9][0-9]{0,8})-([0-9a-hjkmnp-tv-z]{6})$/;
 const resultPattern = /^R([1-9][0-9]{0,14})-([0-9a-hjkmnp-tv-z]{6})$/;
+const questionPattern = /^Q([1-9][0-9]{0,14})-([0-9a-hjkmnp-tv-z]{6})$/;
 export const keyPattern = /^[a-z][a-z0-9_-]{0,63}$/;
 const snapshotPattern = /^[0-9a-f]{32}$/;
 
@@ -60,6 +61,15 @@ export function actorNumber(run: RunId, id: string): number | undefined {
 
 /** A remote tool call's id, by the number of the event that began it. */
 export const toolCallIdOf = (run: RunId, seq: number): string => `C${seq}-${runSuffix(run)}`;
+
+/** A question's id, by the number of the event that began it. */
+export const questionIdOf = (run: RunId, seq: number): string => `Q${seq}-${runSuffix(run)}`;
+
+/** The event's number; undefined when the text names no question of `run`. */
+export function questionNumber(run: RunId, id: string): number | undefined {
+  const match = questionPattern.exec(id);
+  return match && match[2] === runSuffix(run) ? Number(match[1]) : undefined;
+}
 
 /** Names the result of a tool call, by the number of the event that has it. */
 export const resultIdOf = (run: RunId, seq: number): string => `R${seq}-${runSuffix(run)}`;

@@ -149,6 +149,10 @@ export const mcpHoldMs = 5 * minute;
 export const mcpWaiterMs = 2 * minute;
 /** A wait's handle carries its arguments, and stands in a header: what is longer is waited for in its own call alone. */
 export const mcpHandleCharsMax = 4 * KiB;
+/** Questions of a run that one look shows, and that a client is asked at once: when they are answered the next ones are. */
+export const mcpQuestionsMax = 20;
+/** What a status shows of a task's question: a line. The question itself is shown whole. */
+export const mcpAskShownChars = 120;
 /** A call under way says so often: a connection that is gone is noticed by what can't be sent on it. */
 export const mcpAliveMs = 5 * second;
 /** Opened sessions are named after the client, as it calls itself. */
@@ -366,6 +370,10 @@ export const actorTtlMsMax = 1 * hour;
 export const actorsPerRunMax = 1000;
 /** Answers to a session's named calls that are kept for a repeat, the newest. */
 export const actorCallsMax = 256;
+/** What a task asks somebody outside: a question and what is needed to answer it, read in a dialog or on one screen. */
+export const askCharsMax = 1000;
+/** Waits that one stall names: who has to choose among more is helped by none. */
+export const stallWaitsShown = 20;
 /** Tasks named as the subjects of one finding. */
 export const findingSubjectsMax = 100;
 /**

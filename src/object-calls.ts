@@ -90,6 +90,8 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   wait: true,
   // A call is known by its id.
   callTool: ({ callId }, idem) => callId !== undefined || isIdem(idem),
+  questions: true,
+  answer: named,
   openActor: named,
   actors: true,
   actor: true,

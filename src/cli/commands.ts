@@ -11,6 +11,7 @@ import { contextCommand } from "./look/context.ts";
 import { criticalPathCommand } from "./look/critical-path.ts";
 import { findingsCommand } from "./look/findings.ts";
 import { logsCommand } from "./look/logs.ts";
+import { questionsCommand } from "./look/questions.ts";
 import { quotasCommand } from "./look/quotas.ts";
 import { runsCommand } from "./look/runs.ts";
 import { showCommand } from "./look/show.ts";
@@ -21,6 +22,7 @@ import { varsCommand } from "./look/vars.ts";
 import { rulesCommand } from "./rules/rules-command.ts";
 import { forkCommand } from "./run/fork.ts";
 import { runCommand, watchCommand } from "./run/run-command.ts";
+import { answerCommand } from "./steer/answer.ts";
 import { cancelCommand } from "./steer/cancel.ts";
 import { deleteCommand } from "./steer/delete.ts";
 import { retainCommand } from "./steer/retain.ts";
@@ -48,12 +50,14 @@ export const commands: readonly Command[] = [
   turnsCommand,
   varsCommand,
   findingsCommand,
+  questionsCommand,
   criticalPathCommand,
   traceCommand,
   compareCommand,
   usageCommand,
   quotasCommand,
   waitCommand,
+  answerCommand,
   pauseCommand,
   resumeCommand,
   retryCommand,

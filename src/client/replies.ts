@@ -7,6 +7,7 @@ import type {
   FindingView,
   PartialView,
   PoolWorkerView,
+  QuestionView,
   RunStatus,
   RunView,
   TaskState,
@@ -21,6 +22,7 @@ import type { ContextSpec, Message } from "./requests.ts";
 export type {
   AboutView,
   ActorView,
+  AnsweredView as Answered,
   CreatedTasks,
   ErrorView,
   EventView,
@@ -30,11 +32,14 @@ export type {
   PartialView,
   PoolWorkerView,
   Projection,
+  QuestionView,
+  QuestionWait,
   RemoteToolView,
   RulesView,
   RuleView,
   RunStatus,
   RunView,
+  StallView,
   TaskProgress,
   TaskState,
   TaskView,
@@ -45,6 +50,7 @@ export type {
   UsagePage,
   UsageRowView,
   VariableView,
+  WaitAction,
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
@@ -137,6 +143,11 @@ export interface TasksPage {
 /** Turns of a task, oldest first. */
 export interface TurnsPage {
   turns: TurnView[];
+  next_cursor: string | null;
+}
+/** Open questions, oldest first. */
+export interface QuestionsPage {
+  questions: QuestionView[];
   next_cursor: string | null;
 }
 /** Findings, oldest first. */

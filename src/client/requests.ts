@@ -1,13 +1,13 @@
 /** What callers send (snake_case, as on the wire). Replies are in contract/shapes.ts. */
 
 import type { Usage } from "../context/types.ts";
-import type { TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
+import type { AnswerInput, TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
 import type { Scope } from "../contract/tenant-shapes.ts";
 import type { DeliveryView, WebhookSpec } from "../contract/webhook-shapes.ts";
 
 export type { TaskProgressReport } from "../contract/shapes.ts";
 export type { WebhookChoice, WebhookSpec } from "../contract/webhook-shapes.ts";
-export type { ToolAnnotations, ToolFormat };
+export type { AnswerInput, ToolAnnotations, ToolFormat };
 
 /** A provider-native message, passed on as it is: the vendors' own message types fit, whatever else they hold. */
 export type Message = {
@@ -224,6 +224,12 @@ export interface PageQuery {
   /** Rows, at most 1,000. */
   limit?: number;
   cursor?: string;
+}
+
+/** Which questions. */
+export interface QuestionsQuery extends PageQuery {
+  /** Ids or keys: only what holds one of them up. */
+  tasks?: string[];
 }
 
 /** Which tasks. */

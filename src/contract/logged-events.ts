@@ -329,6 +329,7 @@ const fields = {
     mode: waitMode,
     until: time.exactOptional(),
     want: want.exactOptional(),
+    ask: text(limits.askCharsMax).exactOptional(),
     remote: z
       .strictObject({
         tool: remoteToolName,
@@ -453,6 +454,7 @@ const fields = {
     message: z.string(),
     cycle: z.string().exactOptional(),
   },
+  stall_extended: {},
   lock_granted: {
     task: party,
     name,

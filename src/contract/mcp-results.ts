@@ -13,6 +13,11 @@ const pending = {
   pending: z.literal(true).describe("It has not happened yet, and is still waited for.").optional(),
   handle: z.string().describe("With pending: give it to wait.").optional(),
 };
+/** Beside it, where somebody outside is waited for. */
+const asked = {
+  note: z.string().optional(),
+  questions: z.array(z.unknown()).describe("With pending: who asks what, and the calls that answer.").optional(),
+};
 const token = z.int().describe("The hold's fencing token.");
 const actor = z.string().describe("The session that holds: give it to release, and to further acquires.");
 const holders = z.array(z.unknown());
@@ -26,6 +31,7 @@ const results: Readonly<Record<McpToolName, z.ZodType>> = {
     counts: z.record(z.string(), z.int()).describe("Tasks per state.").optional(),
     failed: z.array(z.string()).describe("Ids of failed tasks, the first hundred.").optional(),
     ...pending,
+    ...asked,
   }),
   list_runs: object({
     runs: z.array(object({ id: z.string(), name: z.string().nullable(), status: z.string() })),
@@ -50,6 +56,7 @@ const results: Readonly<Record<McpToolName, z.ZodType>> = {
       )
       .optional(),
     ...pending,
+    ...asked,
   }),
   inspect: object({}),
   cancel_task: object({ id: z.string(), state: z.string() }),

@@ -46,7 +46,15 @@ const fence = z
   .describe("{lock, token} of your hold, for a write that a lock guards.");
 
 const timeout = (op: string) => z.int().min(0).max(limits.runTimeoutMsMax).describe(`${op}: give up after this.`);
-const external = (what: string) => z.boolean().describe(`${what}: true if it comes from outside the run.`);
+const external = (what: string) => z.boolean().describe(`${what}: comes from outside the run.`);
+/** It makes the wait an external one: whoever says what he wants to be told waits for somebody to tell him. */
+const ask = (what: string) =>
+  z
+    .string()
+    .min(1)
+    .max(limits.askCharsMax)
+    .refine((text) => text.isWellFormed(), "half of a surrogate pair stands alone")
+    .describe(`${what}: asks a person this.`);
 
 /** What it is needs no words, in any of nine tools: it comes to be at its first use, and is the same one for all tasks. */
 const variableName = z.string();
@@ -114,7 +122,7 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
     {
       create: { required: ["capacity"] },
       push: { required: ["messages"], optional: ["timeout_ms"] },
-      pop: { optional: ["max", "timeout_ms", "external"] },
+      pop: { optional: ["max", "timeout_ms", "external", "ask"] },
       close: {},
       size: {},
     },
@@ -128,6 +136,7 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
       max: z.int().min(1).max(limits.messagesPerCallMax).describe("pop: at most so many; 1 if left out."),
       timeout_ms: timeout("push, pop"),
       external: external("pop"),
+      ask: ask("pop"),
     },
   ),
   future: variable(
@@ -135,7 +144,7 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
     {
       resolve: { required: ["value"] },
       reject: { required: ["error"] },
-      await: { optional: ["names", "mode", "timeout_ms", "external"] },
+      await: { optional: ["names", "mode", "timeout_ms", "external", "ask"] },
       peek: {},
     },
     {
@@ -145,6 +154,7 @@ export const variableTools: Readonly<Record<VariableKind, VariableTool>> = {
       mode: z.enum(["all", "any", "settled"]).describe("await with names, as in await_tasks; all by default."),
       timeout_ms: timeout("await"),
       external: external("await"),
+      ask: ask("await"),
     },
   ),
   atomic: variable(
@@ -267,6 +277,12 @@ type Parse<Kind extends BlockingKind> = (op: string, name: string | undefined, f
 
 const timeoutOf = ({ timeout_ms: ms }: Fields) => (ms === undefined ? {} : { timeout_ms: ms as number });
 
+function externalOf(declared: unknown, { ask }: Fields): boolean {
+  if (ask !== undefined && declared === false)
+    throw fieldError("ask", "only somebody outside is asked: not with external: false");
+  return declared === true || ask !== undefined;
+}
+
 /** Variables named by `name` or by `names`, never by both. */
 function namesOf(name: string | undefined, names: readonly string[] | undefined, op: string): readonly string[] {
   if (names === undefined) {
@@ -301,14 +317,22 @@ const blockingCall: { readonly [Kind in BlockingKind]: Parse<Kind> } = {
     },
   }),
 
-  message_queue: (op, name, { max = 1, external: isExternal = false, ...fields }) => ({
-    kind: "message_queue",
-    name: name!,
-    one: true,
-    op: { op, ...(op === "pop" && { max, external: isExternal }), ...fields } as BlockingCallOf<"message_queue">["op"],
-  }),
+  message_queue: (op, name, { max = 1, external: declared, ...fields }) => {
+    const isExternal = externalOf(declared, fields);
+    return {
+      kind: "message_queue",
+      name: name!,
+      one: true,
+      op: {
+        op,
+        ...(op === "pop" && { max, external: isExternal }),
+        ...fields,
+      } as BlockingCallOf<"message_queue">["op"],
+    };
+  },
 
-  future: (op, name, { names: given, mode, external: isExternal = false, ...fields }) => {
+  future: (op, name, { names: given, mode, external: declared, ...fields }) => {
+    const isExternal = externalOf(declared, fields);
     const names = namesOf(name, given as string[] | undefined, "await");
     if (given === undefined && mode !== undefined) throw fieldError("mode", "only with `names`");
     const wait = op === "await" && { names, mode: mode ?? "all", external: isExternal };

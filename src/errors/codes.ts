@@ -147,6 +147,11 @@ export const problems = {
     title: "A fallback or a compensation is not retried alone",
     hint: "Retry the task that it stands in for (its `parent`).",
   },
+  question_closed: {
+    status: 409,
+    title: "The question is not open",
+    hint: "Somebody answered it, its task goes on without, or others wait before it at the queue: nothing was done. GET …/questions lists those that are open.",
+  },
   task_ended: {
     status: 409,
     title: "The task has ended, or its own work is done",
@@ -353,6 +358,8 @@ export const variableErrorHints = {
   already_held: "Go on with the token that you have; release the lock first to take it in another mode.",
   holds_locks: "Release the lock that `message` names first, or acquire all that you need together with `names`.",
   not_holder: "Only the hold's own task releases it, once, and by its own token; there is nothing to release here.",
+  declined:
+    "The answer is no: do without it, or finish and say what would have been needed. `reason` says why, if anybody did.",
   superseded: "A later call of yours waits for the lock in place of this one; see its answer.",
   needs_actor:
     "POST …/actors gives a session that may hold and wait; send its id as `actor`. What it holds is released when it ends.",

@@ -32,6 +32,7 @@ export const classes: Readonly<Record<string, { readonly priority?: Priority; re
   "PUT /v1/runs/:run/rules": { priority: "steer" },
   "POST /v1/runs/:run/rules/try": { priority: "read" },
   "POST /v1/runs/:run/tasks/:task/cancel": { priority: "steer" },
+  "POST /v1/runs/:run/questions/:question/answer": { priority: "steer" },
   "POST /v1/runs/:run/events/ticket": { priority: "read" },
   "POST /v1/runs/:run/actors/:actor/renew": { priority: "report" },
   "DELETE /v1/runs/:run/actors/:actor": { priority: "report" },

@@ -49,8 +49,8 @@ const tags: readonly Tag[] = [
   {
     name: "Tools and variables",
     description:
-      "What agents call: tasks, locks, queues and all other variables; and sessions that may hold them from outside.",
-    paths: /^\/v1\/(tools|runs\/:run\/(tools|actors|variables))/,
+      "What agents call: tasks, locks, queues and all other variables; sessions that may hold them from outside, and questions that are answered there.",
+    paths: /^\/v1\/(tools|runs\/:run\/(tools|actors|variables|questions))/,
   },
   {
     name: "Log, traces and findings",

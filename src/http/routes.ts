@@ -19,6 +19,7 @@ import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { poolRoutes } from "./pools.ts";
 import { providerRoutes } from "./providers.ts";
+import { questionRoutes } from "./questions.ts";
 import { quotaRoutes } from "./quotas.ts";
 import { publicRoute, type Route } from "./route.ts";
 import { rulesRoutes } from "./rules.ts";
@@ -43,6 +44,7 @@ export const routes: readonly Route[] = [
   ...toolRoutes,
   ...actorRoutes,
   ...variableRoutes,
+  ...questionRoutes,
   ...eventRoutes,
   ...findingRoutes,
   ...webhookRoutes,

@@ -133,6 +133,7 @@ function turnOf(era: Era, { mcpReq }: ServerContext, cancelled: Promise<void>): 
     gone: Promise.race([cancelled, hangUp(mcpReq.signal)]),
     client: client.name,
     tasks: era === "modern" && client.tasks,
+    elicits: client.elicits,
     ...(progressToken !== undefined && {
       progress: (progress: number, message: string) =>
         mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress, message } }),

@@ -25,6 +25,13 @@ export const workingTask = (handle: string, wait: Handle, statusMessage: string)
   ...view(handle, wait, statusMessage),
 });
 
+/** `inputRequests` by their keys, which stay the same as long as they do. */
+export const inputRequiredTask = (handle: string, wait: Handle, statusMessage: string, inputRequests: object) => ({
+  status: "input_required",
+  ...view(handle, wait, statusMessage),
+  inputRequests,
+});
+
 export const completedTask = (handle: string, wait: Handle, result: object) => ({
   status: "completed",
   ...view(handle, wait),

@@ -10,18 +10,30 @@ export interface Turn {
   readonly client: string;
   /** It takes a durable task in place of an answer (SEP-2663). */
   readonly tasks: boolean;
+  /** Its user can be asked by a form. */
+  readonly elicits: boolean;
   readonly progress?: (progress: number, message: string) => Promise<void>;
 }
 
 export const tasksExtension = "io.modelcontextprotocol/tasks";
 
 /** What the envelope of a request says of its client; those of 2025 say it once, in a message that is long gone. */
-export function clientOf(envelope: unknown): { readonly name: string; readonly tasks: boolean } {
+export function clientOf(envelope: unknown): Pick<Turn, "tasks" | "elicits"> & { readonly name: string } {
   const meta = (envelope ?? {}) as Record<string, unknown>;
   const { name } = (meta[CLIENT_INFO_META_KEY] ?? {}) as { name?: unknown };
-  const { extensions } = (meta[CLIENT_CAPABILITIES_META_KEY] ?? {}) as { extensions?: object };
+  const { extensions, elicitation } = (meta[CLIENT_CAPABILITIES_META_KEY] ?? {}) as {
+    extensions?: object;
+    elicitation?: object;
+  };
   return {
     name: typeof name === "string" && name.isWellFormed() ? name.slice(0, mcpClientNameCharsMax) : "",
     tasks: typeof extensions === "object" && extensions !== null && Object.hasOwn(extensions, tasksExtension),
+    elicits: takesForms(elicitation),
   };
 }
+
+/** Whoever names no mode takes forms: there was no other when the capability came to be. */
+const takesForms = (elicitation: unknown): boolean =>
+  typeof elicitation === "object" &&
+  elicitation !== null &&
+  (Object.hasOwn(elicitation, "form") || Object.keys(elicitation).length === 0);

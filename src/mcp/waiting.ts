@@ -8,11 +8,13 @@
  */
 
 import type { CallToolResult } from "@modelcontextprotocol/server";
+import type { QuestionView } from "../contract/shapes.ts";
 import { toolErrorOf } from "../errors/codes.ts";
 import type { McpCall } from "../http/mcp.ts";
 import { mcpBusyMs, mcpProgressMs, mcpTaskAfterMs, waitMsMax } from "../limits.ts";
 import { errorOf, valueResult } from "./answers.ts";
 import { type Handle, printHandle } from "./handles.ts";
+import { questionsForModels, statusOf } from "./questions.ts";
 import { taskOf } from "./task-view.ts";
 import type { Turn } from "./turn.ts";
 
@@ -28,6 +30,8 @@ export interface Wait {
   readonly handle: Handle;
   /** Waits at most so long. */
   readonly look: (waitMs: number) => Promise<Looked>;
+  /** Of whom it may be that somebody outside is waited for. */
+  readonly asked?: { readonly run: string; readonly questions: () => Promise<readonly QuestionView[] | undefined> };
   /** Nobody will look again. */
   readonly letGo: () => Promise<unknown>;
 }
@@ -61,7 +65,7 @@ export async function waitFor(call: McpCall, turn: Turn, wait: Wait, isKnown = f
       hasBegun = true;
       const { message, soFar } = "busy" in looked ? { message: "the run is busy", soFar: {} } : looked;
       if (Date.now() < until) {
-        await turn.progress?.(Date.now() - began, message);
+        if (turn.progress) await turn.progress(Date.now() - began, statusOf(message, await questionsOf(wait)));
         continue;
       }
       const handle = printHandle(wait.handle);
@@ -69,12 +73,16 @@ export async function waitFor(call: McpCall, turn: Turn, wait: Wait, isKnown = f
         over("gone");
         return tooLong;
       }
-      return turn.tasks ? taskOf(handle, wait.handle, message) : valueResult({ ...soFar, pending: true, handle });
+      const questions = await questionsOf(wait);
+      if (turn.tasks) return taskOf(handle, wait.handle, statusOf(message, questions));
+      return valueResult({ ...soFar, pending: true, handle, ...questionsForModels(wait.asked?.run ?? "", questions) });
     }
   } finally {
     over("kept");
   }
 }
+
+const questionsOf = async ({ asked }: Wait): Promise<readonly QuestionView[]> => (await asked?.questions()) ?? [];
 
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 

@@ -8,6 +8,7 @@ import type { Answered, Ask, McpCall } from "../http/mcp.ts";
 import { mcpBusyMs, mcpLetGoTries, waitMsMax } from "../limits.ts";
 import { errorOf, outcomeResult, problemOf, problemResult, resultOf } from "./answers.ts";
 import type { Handle, HandleOf } from "./handles.ts";
+import { openQuestions } from "./questions.ts";
 import { type Looked, sleep, type Wait } from "./waiting.ts";
 
 const nothing = async () => {};
@@ -15,9 +16,15 @@ const nothing = async () => {};
 export function waitOf(call: McpCall, handle: Handle): Wait {
   switch (handle.of) {
     case "run":
-      return { handle, look: (ms) => lookAtRun(call, handle, ms), letGo: nothing };
+      return {
+        ...{ handle, look: (ms) => lookAtRun(call, handle, ms), letGo: nothing },
+        asked: { run: handle.run, questions: () => openQuestions(call, handle.run) },
+      };
     case "tasks":
-      return { handle, look: (ms) => lookAtTasks(call, handle, ms), letGo: nothing };
+      return {
+        ...{ handle, look: (ms) => lookAtTasks(call, handle, ms), letGo: nothing },
+        asked: { run: handle.run, questions: () => openQuestions(call, handle.run, tasksIn(handle.args)) },
+      };
     case "session":
       return { handle, look: (ms) => lookAtSession(call, handle, ms), letGo: () => letGo(call, handle) };
     case "lease":
@@ -42,6 +49,12 @@ async function lookAtRun({ ask }: McpCall, { run, until }: HandleOf<"run">, ms: 
   const ended = sum(["succeeded", "failed", "cancelled", "skipped"]);
   const of = ended + sum(["waiting", "ready", "running", "parked"]);
   return { message: `${ended} of ${of} tasks have ended`, soFar: state };
+}
+
+/** Those that are awaited; undefined for what the tool will refuse. */
+function tasksIn(args: string): readonly string[] | undefined {
+  const { tasks } = JSON.parse(args) as { tasks?: unknown };
+  return Array.isArray(tasks) && tasks.length > 0 ? tasks.map(String) : undefined;
 }
 
 async function lookAtTasks(call: McpCall, { run, args, until }: HandleOf<"tasks">, ms: number): Promise<Looked> {

@@ -93,6 +93,8 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
   retryTask: "create",
   wait: ({ timeoutMs }) => ({ priority: "poll", waits: timeoutMs > 0 }),
   callTool: ({ waitMs }) => ({ priority: "create", waits: waitMs > 0 }),
+  questions: "read",
+  answer: "steer",
   openActor: "create",
   actors: "read",
   actor: "read",

@@ -10,6 +10,8 @@ import type { ContextHead, MessageText, Usage } from "../context/types.ts";
 import type { RemoteTool } from "../contract/remote-tools.ts";
 import type {
   ActorView,
+  AnsweredView,
+  AnswerInput,
   ContextInput,
   CreatedTasks,
   ErrorView,
@@ -20,6 +22,7 @@ import type {
   Page,
   PartialView,
   PoolWorkerView,
+  QuestionView,
   RunStatus,
   RunView,
   SnapshotView,
@@ -339,6 +342,11 @@ export interface RunSchedulerRpc {
   retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>>;
   wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>>;
   callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
+
+  /** Open ones, the oldest first; of `tasks`, those that hold them up. */
+  questions(input: { limit: number; cursor?: string; tasks?: string[] }): Promise<Reply<Page<QuestionView>>>;
+  /** `question_closed` when it was answered, or has ended, before. */
+  answer(id: string, input: AnswerInput, idem?: Idem): Promise<Reply<AnsweredView>>;
 
   openActor(input: { name?: string; ttlMs: number }, idem?: Idem): Promise<Reply<ActorView>>;
   /** Live sessions; `not_found` for one that has ended. */

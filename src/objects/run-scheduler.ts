@@ -10,12 +10,15 @@ import { DurableObject } from "cloudflare:workers";
 import type { MessageText, ToolCall, Usage } from "../context/types.ts";
 import type {
   ActorView,
+  AnsweredView,
+  AnswerInput,
   CreatedTasks,
   ErrorView,
   FindingView,
   Grant,
   LoadView,
   Page,
+  QuestionView,
   RunStatus,
   RunView,
   SnapshotView,
@@ -108,6 +111,7 @@ import { findTask, Outside } from "./run/outside.ts";
 import { appendOutside } from "./run/outside-calls.ts";
 import { projectionOf } from "./run/projection.ts";
 import { PullLeases } from "./run/pull-leases.ts";
+import { answerFromOutside, type QuestionsInput, questionsOf } from "./run/questions.ts";
 import { badCursor, noTask, ok, placeOf, refuse } from "./run/replies.ts";
 import { holdToTenant } from "./run/rules.ts";
 import { RunShell } from "./run/shell.ts";
@@ -456,6 +460,14 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
         contextText: contextText(tree.head(snapshot), messages),
       });
     });
+  }
+
+  async questions(input: QuestionsInput): Promise<Reply<Page<QuestionView>>> {
+    return this.#shell.read((run) => questionsOf(run, input));
+  }
+
+  async answer(id: string, input: AnswerInput, idem?: Idem): Promise<Reply<AnsweredView>> {
+    return this.#shell.command((step, run) => answerFromOutside(step, run, id, input), idem);
   }
 
   async cancelTask(id: string, reason: string | undefined, idem?: Idem): Promise<Reply<TaskView>> {

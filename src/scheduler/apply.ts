@@ -255,9 +255,15 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       return;
     case "finding":
       header.findings++;
-      if (event.kind === "stall") header.stalledAt = at;
+      if (event.kind === "stall") {
+        header.stalledAt = at;
+        header.stallSeq = seq;
+      }
       if (event.kind === "pool_exhausted") header.exhaustedAt = at;
       if (event.cycle !== undefined) countCycle(state, event.cycle);
+      return;
+    case "stall_extended":
+      if (header.stalledAt) header.stalledAt = at;
       return;
     case "actor_opened":
       openActor(state, event, seq, at);

@@ -7,7 +7,7 @@ import { assert } from "../errors/assert.ts";
 import type { Facts, FactsOf } from "./facts.ts";
 import { type Line, type LineKind, type LineOf, newLine } from "./lines.ts";
 import type { Task } from "./task.ts";
-import type { Waiter, Want } from "./want.ts";
+import type { FutureWant, PopWant, Waiter, Want } from "./want.ts";
 
 export const lineKindOf = (want: Want): LineKind =>
   want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind;
@@ -34,6 +34,8 @@ export class BlockingState {
   queued = 0;
   /** Waits that need somebody, whoever it is. */
   anyoneWaits = 0;
+  /** Waits of tasks for somebody outside, by the events that began them. */
+  readonly asked = new Map<number, Waiter<PopWant | FutureWant>>();
   /** Tasks that more than one of their calls keeps waiting. */
   readonly several = new Set<number>();
   readonly #lines = new Map<string, Line>();
@@ -105,6 +107,7 @@ export class BlockingState {
     }
     this.queued += messagesOfWait(want);
     if (waiter.task > 0 && needsAnyone(want, until)) this.anyoneWaits++;
+    if (waiter.task > 0 && "external" in want && want.external) this.asked.set(waiter.seq, { ...waiter, want });
     this.fresh.add(waiter.task);
   }
 
@@ -115,6 +118,7 @@ export class BlockingState {
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, -1);
     }
     this.queued -= messagesOfWait(want);
+    this.asked.delete(seq);
     if (task > 0 && needsAnyone(want, until)) this.anyoneWaits--;
   }
 

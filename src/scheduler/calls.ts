@@ -15,12 +15,24 @@ export function knownCall(task: Task, id: string): Extract<Begun, { kind: "waiti
   return known.state === "done" ? { kind: "done", seq: known.seq } : { kind: "waiting" };
 }
 
-/** Records that a running task waits; `body` is what it brings along. */
-export function beginWait(step: Step, task: Task, call: string, want: Want, until: number, body?: unknown): Begun {
-  step.emit(
-    { type: "call_waiting", task: task.n, call, targets: [], mode: "all", ...(until > 0 && { until }), want },
-    body,
-  );
+interface WaitMore {
+  /** What the wait brings along. */
+  readonly body?: unknown;
+  readonly ask?: string | undefined;
+}
+
+/** Records that a running task waits. */
+export function beginWait(
+  step: Step,
+  task: Task,
+  call: string,
+  want: Want,
+  until: number,
+  { body, ask }: WaitMore = {},
+): Begun {
+  const time = until > 0 && { until };
+  const asks = ask !== undefined && { ask };
+  step.emit({ type: "call_waiting", task: task.n, call, targets: [], mode: "all", ...time, want, ...asks }, body);
   return { kind: "waiting" };
 }
 

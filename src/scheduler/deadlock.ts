@@ -143,16 +143,7 @@ export function breakStall(step: Step): boolean {
   if (canSomebodyGoOn(state)) return false;
   const isDue = (header.root > 0 && state.actors.size === 0) || (stallEndAt(state) ?? Number.POSITIVE_INFINITY) <= now;
   if (!isDue && header.stalledAt) return false;
-  const live = [...state.tasks.keys()].filter((n) => state.live(n));
-  const stuck = findStuck(state, live, { still: true });
-  const isStuck = ({ task, act }: Doing) => (act ? stuck.acting : stuck.ending).has(task);
-  const links = [...stuck.acting].flatMap((n): CallLink[] => {
-    const task = state.task(n);
-    const unmet = [...waitsOf(state, task, true, { still: true })].filter((wait) => isUnmet(wait, isStuck));
-    return [...new Set(unmet.map(({ call }) => call))]
-      .map((id) => ({ task, call: waitingCall(task, id) }))
-      .filter(waitsInCall);
-  });
+  const links = stalledWaits(state);
   if (links.length === 0) return false;
   const victim = links.reduce((one, other) => (isRather(other.task, one.task) ? other : one));
   const others = [...new Set(links.map(({ task }) => task.n))].filter((n) => n !== victim.task.n);
@@ -177,6 +168,20 @@ export function breakStall(step: Step): boolean {
   const calls = links.filter(({ task }) => task === victim.task).map(({ call }) => call);
   endWaits(step, victim.task, calls, { cycle: subjects, order: [], stall: true }, found);
   return true;
+}
+
+/** The waits in tool calls that keep those who will never act, where nobody can go on. Linear in the live tasks. */
+export function stalledWaits(state: RunState): readonly CallLink[] {
+  const live = [...state.tasks.keys()].filter((n) => state.live(n));
+  const stuck = findStuck(state, live, { still: true });
+  const isStuck = ({ task, act }: Doing) => (act ? stuck.acting : stuck.ending).has(task);
+  return [...stuck.acting].flatMap((n): CallLink[] => {
+    const task = state.task(n);
+    const unmet = [...waitsOf(state, task, true, { still: true })].filter((wait) => isUnmet(wait, isStuck));
+    return [...new Set(unmet.map(({ call }) => call))]
+      .map((id) => ({ task, call: waitingCall(task, id) }))
+      .filter(waitsInCall);
+  });
 }
 
 /** When a stall gets its victim; undefined: there is none. */

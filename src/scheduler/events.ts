@@ -303,6 +303,8 @@ export type SchedulerEvent =
       readonly until?: number;
       /** In place of targets. The body of a push has its messages. */
       readonly want?: Want;
+      /** What the task wants to be told, in its own words, where it waits for somebody outside. */
+      readonly ask?: string;
       /** In place of targets: a tool that is carried out elsewhere, in a pool or, for "", by its url. The body has its arguments. */
       readonly remote?: { readonly tool: string; readonly pool: string; readonly retries: number };
     }
@@ -453,6 +455,8 @@ export type SchedulerEvent =
       /** Of a deadlock: the same text for the same cycle. */
       readonly cycle?: string;
     }
+  /** Somebody outside asked for more time before a wait of the stall is ended: it counts from now. */
+  | { readonly type: "stall_extended" }
   | {
       readonly type: "lock_granted";
       readonly task: number;

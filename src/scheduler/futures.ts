@@ -18,11 +18,16 @@ const stateOf = (state: RunState, name: string) => state.blocking.factsOf(name, 
 export function settleFuture(
   step: Step,
   name: string,
-  { task, state, value }: { task: Task | undefined; state: "resolved" | "rejected"; value: unknown },
+  {
+    task,
+    state,
+    value,
+    causes,
+  }: { task: Task | undefined; state: "resolved" | "rejected"; value: unknown; causes?: readonly number[] },
 ): Refusal | undefined {
   const earlier = stateOf(step.state, name);
   if (earlier) return { kind: "already_settled", name, state: earlier };
-  step.emit({ type: "future_settled", name, ...(task && { task: task.n }), state }, { value });
+  step.emit({ type: "future_settled", name, ...(task && { task: task.n }), state }, { value }, causes);
   return undefined;
 }
 
@@ -33,15 +38,16 @@ export interface FutureAwait {
   readonly one: boolean;
   readonly until: number;
   readonly external: boolean;
+  readonly ask?: string;
 }
 
 /** Undefined: it would have to wait, and can't, being from outside without a session. */
 export function awaitFutures(step: Step, task: Task | undefined, wait: FutureAwait): Begun | undefined {
-  const { call, names, mode, one, until, external } = wait;
+  const { call, names, mode, one, until, external, ask } = wait;
   const known = task && knownCall(task, call);
   if (known) return known;
   if (isOver(step.state, names, mode)) return { kind: "futures", names, one };
-  return task && beginWait(step, task, call, { kind: "future", names, mode, one, external }, until);
+  return task && beginWait(step, task, call, { kind: "future", names, mode, one, external }, until, { ask });
 }
 
 function isOver(state: RunState, names: readonly string[], mode: WaitMode): boolean {

@@ -52,6 +52,7 @@ export function push(
   caller: Caller,
   name: string,
   { messages, sizes }: { messages: readonly unknown[]; sizes: readonly number[] },
+  causes?: readonly number[],
 ): Begun | undefined {
   const known = caller.task && knownCall(caller.task, caller.call);
   if (known) return known;
@@ -64,10 +65,10 @@ export function push(
   if (isFull) {
     if (!caller.task) return undefined;
     return beginWait(step, caller.task, caller.call, { kind: "push", names: [name], sizes }, caller.until, {
-      messages,
+      body: { messages },
     });
   }
-  step.emit({ type: "messages_pushed", name, ...byOf(caller), sizes }, { messages });
+  step.emit({ type: "messages_pushed", name, ...byOf(caller), sizes }, { messages }, causes);
   return { kind: "pushed", name };
 }
 
@@ -76,7 +77,7 @@ export function pop(
   step: Step,
   caller: Caller,
   name: string,
-  { max, external }: { max: number; external: boolean },
+  { max, external, ask }: { max: number; external: boolean; ask?: string },
 ): Begun | undefined {
   const known = caller.task && knownCall(caller.task, caller.call);
   if (known) return known;
@@ -88,7 +89,8 @@ export function pop(
   }
   if (facts.closed && queueSize(facts) === 0) return { kind: "closed", name, op: "pop" };
   if (!caller.task) return undefined;
-  return beginWait(step, caller.task, caller.call, { kind: "pop", names: [name], max, external }, caller.until);
+  const want = { kind: "pop", names: [name], max, external } as const;
+  return beginWait(step, caller.task, caller.call, want, caller.until, { ask });
 }
 
 export function closeQueue(step: Step, name: string, task: Task | undefined): void {

@@ -142,6 +142,8 @@ function misplaced(state: RunState, event: SchedulerEvent): Objection {
     }
     case "future_settled":
       return blocking.facts.has(event.name) ? "a future is settled once" : otherKind(state, event.name, "future");
+    case "stall_extended":
+      return header.stalledAt ? undefined : "nothing stands still";
     case "rule_fired":
     case "rule_cleared":
       return header.rules?.rules[event.rule]?.rule.kind === "when" ? undefined : "there is no such rule";
@@ -203,6 +205,8 @@ function waiting(state: RunState, event: Of<"call_waiting">): Objection {
   if (task.phase.state !== "running") return "only who runs begins to wait";
   if (hasCall(task, event.call)) return "that call was made before";
   const { want } = event;
+  if (event.ask !== undefined && !(want && "external" in want && want.external))
+    return "only who waits for somebody outside asks";
   if (event.remote) return callOfTool(state, event);
   if (!want) return undefined;
   for (const name of want.names) {

@@ -13,7 +13,7 @@ import type { ErrorData, SchedulerEvent, StandInTerms, VariableUse } from "./eve
 
 export const redactedText = "[redacted]";
 
-type TextField = "title" | "labels" | "error" | "reason" | "on_failure" | "uses";
+type TextField = "title" | "labels" | "error" | "reason" | "on_failure" | "uses" | "ask";
 
 export const redactedLabels = (labels: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.keys(labels).map((name) => [name, redactedText]));
@@ -58,7 +58,7 @@ const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] }
   context_compacted: [],
   message_received: [],
   budget_noted: [],
-  call_waiting: [],
+  call_waiting: ["ask"],
   tool_call_started: [],
   tool_call_ready: [],
   tool_call_progress: [],
@@ -74,6 +74,7 @@ const texts: { readonly [Type in SchedulerEvent["type"]]: readonly TextField[] }
   run_resumed: [],
   limits_changed: [],
   run_reopened: [],
+  stall_extended: [],
   lock_granted: [],
   lock_released: [],
   semaphore_created: [],
@@ -117,6 +118,7 @@ export function redacted<Event extends SchedulerEvent>(event: Event): Event {
     const value = shown[field];
     if (value === undefined) continue;
     if (field === "title") delete shown.title;
+    else if (field === "ask") shown.ask = redactedText;
     else if (field === "labels") shown.labels = redactedLabels(value as Record<string, string>);
     else if (field === "uses") shown.uses = (value as readonly VariableUse[]).map(redactedUse);
     else if (field === "on_failure") shown.on_failure = redactedTerms(value as StandInTerms);

@@ -66,6 +66,8 @@ export interface RunHeader {
   lastActor?: number;
   /** Since when nobody can go on unless somebody outside does something; absent or 0: somebody can. */
   stalledAt?: number;
+  /** The finding that told of the newest stall. */
+  stallSeq?: number;
   /** Since when full pools are told of; absent or 0: they are not. */
   exhaustedAt?: number;
   /** Nanodollars; as the next six, absent: none. */

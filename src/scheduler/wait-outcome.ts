@@ -31,6 +31,8 @@ export type WaitOutcome =
   /** `one`: asked for by name alone. */
   | { readonly kind: "futures"; readonly names: readonly string[]; readonly one: boolean }
   | { readonly kind: "timed_out"; readonly names: readonly string[] }
+  /** Whoever was asked outside has said no. */
+  | { readonly kind: "declined"; readonly names: readonly string[]; readonly reason?: string }
   /** A later call of the same task waits in its place. */
   | { readonly kind: "superseded"; readonly names: readonly string[] }
   | {

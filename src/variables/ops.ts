@@ -53,7 +53,13 @@ export interface BarrierOp {
 export type MessageQueueOp =
   | { readonly op: "create"; readonly capacity: number }
   | { readonly op: "push"; readonly messages: readonly Json[]; readonly timeout_ms?: number }
-  | { readonly op: "pop"; readonly max: number; readonly external: boolean; readonly timeout_ms?: number }
+  | {
+      readonly op: "pop";
+      readonly max: number;
+      readonly external: boolean;
+      readonly ask?: string;
+      readonly timeout_ms?: number;
+    }
   | { readonly op: "close" }
   | { readonly op: "size" };
 
@@ -65,6 +71,7 @@ export type FutureOp =
       readonly names: readonly string[];
       readonly mode: "all" | "any" | "settled";
       readonly external: boolean;
+      readonly ask?: string;
       readonly timeout_ms?: number;
     }
   | { readonly op: "peek" };

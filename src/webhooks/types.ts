@@ -10,6 +10,7 @@ export const webhookTypes = [
   "run.cancelled",
   "run.reopened",
   "run.finding",
+  "run.question",
   "task.created",
   "task.started",
   "task.succeeded",
@@ -56,6 +57,10 @@ export function webhookTypeOf(event: SchedulerEvent): WebhookType | undefined {
       return "run.reopened";
     case "finding":
       return "run.finding";
+    case "call_waiting": {
+      const isAsked = event.task > 0 && event.want !== undefined && "external" in event.want && event.want.external;
+      return isAsked ? "run.question" : undefined;
+    }
     case "task_created":
       return "task.created";
     case "task_started":

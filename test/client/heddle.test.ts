@@ -3,6 +3,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
 import type * as z from "zod";
 import {
+  type Answered,
+  type AnswerInput,
   type ContextSpec,
   type EventView,
   Heddle,
@@ -12,10 +14,13 @@ import {
   isProblem,
   type JsonSchemaTool,
   type McpTool,
+  type QuestionsPage,
   type RunSpec,
   type TaskSpec,
 } from "../../src/client/index.ts";
 import type { quotasBody, scopes } from "../../src/contract/admin-requests.ts";
+import type { answerBody } from "../../src/contract/question-requests.ts";
+import type { answeredView, questionsPage } from "../../src/contract/responses.ts";
 import type { createRunBody } from "../../src/contract/run-requests.ts";
 import type { taskSpecSchema } from "../../src/contract/task-spec.ts";
 import type { Quotas, Scope } from "../../src/contract/tenant-shapes.ts";
@@ -399,5 +404,10 @@ it("knows the contract's requests: what it can send, the server's schemas take",
   type KnownFields = Exclude<keyof z.input<typeof taskSpecSchema>, keyof TaskSpec>;
   expectTypeOf<KnownFields>().toBeNever();
   expectTypeOf<Quotas>().toEqualTypeOf<z.output<typeof quotasBody>>();
+  expectTypeOf<AnswerInput>().toExtend<z.input<typeof answerBody>>();
+  expectTypeOf<z.output<typeof answerBody>>().toExtend<AnswerInput>();
+  expectTypeOf<QuestionsPage>().toExtend<z.output<typeof questionsPage>>();
+  expectTypeOf<z.output<typeof questionsPage>>().toExtend<QuestionsPage>();
+  expectTypeOf<Answered>().toEqualTypeOf<z.output<typeof answeredView>>();
   expectTypeOf<Scope>().toEqualTypeOf<(typeof scopes)[number]>();
 });

@@ -9,6 +9,7 @@ import { type Act, answers, Collector, hangs, type Span } from "./lib/collector.
 import { LocalServer } from "./lib/server.ts";
 import { plays, says } from "./lib/sim.ts";
 
+const cursorMs = 2000;
 const secret = "s3cret-of-the-collector";
 let collector: Collector;
 let server: LocalServer;
@@ -129,6 +130,9 @@ it("a collector that does not answer holds nothing up; over a kill the next push
   const before = ids(sent(long));
   expect(sent(long).map(({ name }) => name)).not.toContain("invoke_agent late");
 
+  // Between the collector's answer and the cursor a kill would have it sent again (docs/tracing.md): that takes milliseconds, and
+  // longer only on a busy machine.
+  await new Promise((resolve) => setTimeout(resolve, cursorMs));
   await server.kill();
   await server.start();
   await wholeTrace(hung);

@@ -136,16 +136,19 @@ describe.concurrent("the official clients", () => {
   });
 });
 
-it.concurrent("durable tasks, by the official client of the extension", async () => {
+/** A client of durable tasks; with `answer` one that asks its user, who fills in the forms so. */
+async function durable(answer?: (params: Form) => object) {
   const extensions = { "io.modelcontextprotocol/tasks": {} };
-  const client = await connect("", { extensions });
+  const clientCapabilities = { extensions, ...(answer && { elicitation: { form: {} } }) };
+  const client = await connect("", clientCapabilities);
   const clientInfo = { name: "e2e", version: "1" };
-  const framing = { protocolVersion: "2026-07-28", clientInfo, clientCapabilities: { extensions } };
+  const framing = { protocolVersion: "2026-07-28", clientInfo, clientCapabilities };
   let sent = 0;
   const methods: string[] = [];
   const session = createTaskSessionFromClient(client, {
     endpointId: server.url,
     v2RequestFraming: framing,
+    ...(answer && { onInputRequest: async ({ params }) => answer(params as unknown as Form) as never }),
     rawDispatch: async (asked) => {
       const { method, params } = asked as { method: string; params: { name?: string; taskId?: string } };
       methods.push(method);
@@ -174,6 +177,24 @@ it.concurrent("durable tasks, by the official client of the extension", async ()
   const { id: run } = structured((await client.callTool({ name: "start_run", arguments: {} })) as Result) as {
     id: string;
   };
+  const close = async () => {
+    await session.close();
+    await client.close();
+  };
+  return { session, run, methods, close };
+}
+
+interface Form {
+  readonly message: string;
+  readonly requestedSchema: {
+    readonly properties: {
+      readonly what?: { readonly oneOf: readonly { readonly const: string; readonly title: string }[] };
+    };
+  };
+}
+
+it.concurrent("durable tasks, by the official client of the extension", async () => {
+  const { session, run, methods, close } = await durable();
   await heddle.createTasks(run, {
     tasks: [{ key: "slow", instructions: plays([{ latency_ms: 3000, text: "done" }]) }],
   });
@@ -182,8 +203,63 @@ it.concurrent("durable tasks, by the official client of the extension", async ()
   expect(resultFromTaskOutcome(outcome)).toMatchObject({ structuredContent: { done: true, counts: { succeeded: 1 } } });
   expect(methods[0]).toBe("tools/call");
   expect(methods).toContain("tasks/get");
-  await session.close();
-  await client.close();
+  await close();
+});
+
+it.concurrent("a task asks a person, through the official client of the extension, and goes on with what they say", async () => {
+  const forms: Form[] = [];
+  const { session, run, methods, close } = await durable((form) => {
+    forms.push(form);
+    return forms.length === 1 ? { action: "accept", content: { answer: "ship it" } } : { action: "decline" };
+  });
+  const asks = (name: string, ask: string, text: string) =>
+    plays([{ calls: [{ tool: "future", arguments: { op: "await", name, ask } }] }, { text }]);
+  await heddle.createTasks(run, {
+    tasks: [
+      { key: "deploy", instructions: asks("go", "Ship version 7?", "told: {{1.0.value}}") },
+      {
+        key: "clean",
+        after: ["deploy"],
+        instructions: asks("clean", "Delete the old one?", "told: {{1.0.error.code}}"),
+      },
+    ],
+  });
+  const execution = await session.callTool("await_tasks", { run, tasks: ["clean", "deploy"] });
+  const { outcome } = await execution.settle();
+  expect(resultFromTaskOutcome(outcome)).toMatchObject({
+    structuredContent: {
+      tasks: [
+        { key: "clean", state: "succeeded", result: "told: declined" },
+        { key: "deploy", state: "succeeded", result: "told: ship it" },
+      ],
+    },
+  });
+  expect(forms.map(({ message }) => message)).toEqual([
+    expect.stringContaining("> Ship version 7?"),
+    expect.stringContaining("> Delete the old one?"),
+  ]);
+  expect(methods.filter((method) => method === "tasks/update")).toHaveLength(2);
+  await close();
+});
+
+it.concurrent("a run that stands still is put to a person, who sends what is missing", async () => {
+  const forms: Form[] = [];
+  const { session, run, close } = await durable((form) => {
+    forms.push(form);
+    const push = form.requestedSchema.properties.what!.oneOf.find(({ title }) => title.startsWith("Push"))!;
+    return { action: "accept", content: { what: push.const, answer: '{"part": 1}' } };
+  });
+  const pops = plays([
+    { calls: [{ tool: "message_queue", arguments: { op: "pop", name: "parts" } }] },
+    { text: "{{1.0.messages}}" },
+  ]);
+  await heddle.createTasks(run, { tasks: [{ key: "build", instructions: pops }] });
+  const execution = await session.callTool("wait", { run });
+  const { outcome } = await execution.settle();
+  expect(resultFromTaskOutcome(outcome)).toMatchObject({ structuredContent: { done: true, counts: { succeeded: 1 } } });
+  expect(forms.map(({ message }) => message)).toEqual([expect.stringContaining("stands still: 1 task waits")]);
+  expect((await heddle.task(run, "build")).result).toBe('[{"part":1}]');
+  await close();
 });
 
 /** Scenarios of tools, resources and prompts of the suite's own, and of what this server does not declare. */

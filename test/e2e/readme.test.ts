@@ -162,6 +162,15 @@ describe("the page on going back", () => {
   });
 });
 
+describe("the page on questions", () => {
+  it("has a task that asks, and is answered, in one shell", async () => {
+    const output = await runBlocks(shellBlocks("docs/questions.md", () => true));
+    expect(output).toContain('"ask":"Deploy version 7 to production?"');
+    expect(output).toMatch(/"action":"answer","open":false/);
+    expect(output).toMatch(/told: yes$/m);
+  });
+});
+
 describe("the guide to remote tools", () => {
   it("has commands that work in order, in one shell, an endpoint of its own among them", async () => {
     const port = String(await freePort());

@@ -266,6 +266,18 @@ export function checkState(state: RunState, now: number): void {
       for (const n of call.targets) must(at(n).awaiters.includes(task.n), named("awaiters"));
     }
   }
+  const asking = tasks.flatMap(({ calls }) =>
+    calls.flatMap((call) =>
+      call.state === "waiting" && call.want && "external" in call.want && call.want.external ? [call.seq] : [],
+    ),
+  );
+  must(
+    isDeepStrictEqual(
+      [...state.blocking.asked.keys()].sort((a, b) => a - b),
+      asking.sort((a, b) => a - b),
+    ),
+    "[QU1] waits for somebody outside",
+  );
   checkGroups(tasks);
   must(header.taskCount + (header.standIns ?? 0) <= header.limits.tasks, "[Z5] room for stand-ins is kept");
   must(isAcyclic(parties, families), "[C4] no cycle of waits");

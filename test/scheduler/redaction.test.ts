@@ -46,6 +46,14 @@ test("[RD1] texts are replaced, titles left out; names, codes and numbers stay, 
   expect(created).toEqual(before);
 });
 
+test("[RD1] what a task asks is its own text; that it waits, and for what, stays", () => {
+  const want = { kind: "pop", names: ["answers"], max: 1, external: true } as const;
+  const asking = { type: "call_waiting", task: 1, call: "c", targets: [], mode: "all", want, ask: secret } as const;
+  expect(redacted(asking)).toEqual({ ...asking, ask: redactedText });
+  const { ask: _, ...silent } = asking;
+  expect(redacted(silent)).toEqual(silent);
+});
+
 test("[RD1] of errors the code stays, of an end its status, and its reason where that is a code", () => {
   const error = { code: "broken", message: secret, because: 2 };
   const shown = { code: "broken", message: redactedText, because: 2 };

@@ -3,8 +3,10 @@
 import { expect, test } from "vitest";
 import { loggedEvents } from "../../src/contract/logged-events.ts";
 import { apply } from "../../src/scheduler/apply.ts";
+import { pop } from "../../src/scheduler/message-queues.ts";
 import { objection } from "../../src/scheduler/objection.ts";
-import { newState } from "../scheduler/run.ts";
+import type { Task } from "../../src/scheduler/task.ts";
+import { newState, Run } from "../scheduler/run.ts";
 import { World } from "./world.ts";
 
 const worlds = 10;
@@ -34,6 +36,22 @@ test("[G4] no event of a simulated run meets an objection, or has a field that f
     }
   }
 }, 30_000);
+
+test("[G4] only who waits for somebody outside asks, and only a stall is given more time", () => {
+  const run = new Run();
+  const [task] = run.post({}) as [Task];
+  run.start(task);
+  const asking = (external: boolean) =>
+    objection(run.state, {
+      ...{ type: "call_waiting", task: task.n, call: "c", targets: [], mode: "all", ask: "May I?" },
+      want: { kind: "pop", names: ["q"], max: 1, external },
+    });
+  expect(asking(true)).toBeUndefined();
+  expect(asking(false)).toMatch(/outside/);
+  expect(objection(run.state, { type: "stall_extended" })).toMatch(/stands still/);
+  run.step((step) => pop(step, { task, call: "c", until: 0 }, "q", { max: 1, external: false }));
+  expect(objection(run.state, { type: "stall_extended" })).toBeUndefined();
+});
 
 test("[G4] a log begins with the run's creation, and goes on without it", () => {
   const state = newState();

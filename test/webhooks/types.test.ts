@@ -18,6 +18,16 @@ describe("what a webhook tells of", () => {
     expect(webhookTypeOf({ type: "task_ended", task: 1, state: "skipped" })).toBe("task.skipped");
     expect(webhookTypeOf({ type: "run_imported" })).toBeUndefined();
   });
+
+  it("is a question where a task waits for somebody outside, and not where a session does, or a task for another", () => {
+    const waiting = (task: number, external: boolean) =>
+      webhookTypeOf({
+        ...{ type: "call_waiting", task, call: "c", targets: [], mode: "all" },
+        want: { kind: "pop", names: ["q"], max: 1, external },
+      });
+    expect([waiting(1, true), waiting(1, false), waiting(-1, true)]).toEqual(["run.question", undefined, undefined]);
+    expect(webhookTypeOf({ type: "call_waiting", task: 1, call: "c", targets: [2], mode: "all" })).toBeUndefined();
+  });
 });
 
 describe("a message", () => {

@@ -8,7 +8,7 @@ import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { clockTime, dateTime, oneLine } from "../plain-text.ts";
-import { countsText, totalOf } from "../run/counts.ts";
+import { countsText, questionsText, totalOf } from "../run/counts.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
@@ -99,6 +99,7 @@ function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
     rules: rulesText(run),
     providers: availabilityText(run),
     findings: run.findings === 0 ? "none" : `${run.findings}: heddle findings ${run.id}`,
+    questions: questionsText(run),
     created: dateTime(run.created_at),
     took:
       run.ended_at === null

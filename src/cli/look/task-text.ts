@@ -9,7 +9,7 @@ export function waitingText({ waiting_on: on }: Pick<TaskView, "waiting_on">): s
   if ("tasks" in on)
     return `${on.mode === undefined ? "" : `${on.mode} of `}${on.tasks.join(", ")}${untilText(on.until)}`;
   if ("variables" in on)
-    return `${on.op} ${oneLine(on.variables.join(", "))} since ${clockTime(on.since)}${untilText(on.until)}`;
+    return `${on.op} ${oneLine(on.variables.join(", "))} since ${clockTime(on.since)}${untilText(on.until)}${on.question === undefined ? "" : `: question ${on.question}`}`;
   if ("backoff_until" in on) return `backoff until ${clockTime(on.backoff_until)}`;
   if ("fallback" in on) return `its fallback ${on.fallback}`;
   if ("availability" in on) return `${on.availability}, which takes no more now`;

@@ -25,6 +25,10 @@ export const countsText = (counts: RunView["counts"]): string =>
     .map((state) => `${counts[state]} ${state}`)
     .join(", ") || "no tasks";
 
+/** What somebody has to answer; "" where there is nothing, and from a server that does not know of it yet. */
+export const questionsText = ({ id, questions = 0 }: Pick<RunView, "id"> & Partial<RunView>): string =>
+  questions === 0 ? "" : `${questions} ${questions === 1 ? "waits" : "wait"} for an answer: heddle questions ${id}`;
+
 export function bar(counts: RunView["counts"], width: number): string {
   const total = totalOf(counts);
   const filled = total === 0 ? 0 : Math.round((endedOf(counts) / total) * width);

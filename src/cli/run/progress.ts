@@ -5,7 +5,7 @@ import { duration } from "../../duration.ts";
 import { plainProgressEveryMs } from "../../limits.ts";
 import { oneLine } from "../plain-text.ts";
 import { Terminal } from "../terminal.ts";
-import { bar, countsText, endedOf, totalOf } from "./counts.ts";
+import { bar, countsText, endedOf, questionsText, totalOf } from "./counts.ts";
 
 export interface Progress {
   /** The run as it is now, and some of the tasks that run. */
@@ -28,6 +28,8 @@ function liveProgress(): Progress {
         `${bar(counts, 30)} ${endedOf(counts)}/${totalOf(counts)}   ${duration(Date.now() - run.created_at)}   ${run.usage.tokens} tokens`,
         statusText(run),
       ];
+      const asks = questionsText(run);
+      if (asks !== "") lines.push(`questions: ${asks}`);
       for (const task of running)
         lines.push(`  ${named(task)}   ${duration(Date.now() - (task.timings.started_at ?? Date.now()))}`);
       terminal.draw(lines);
@@ -43,7 +45,8 @@ function plainProgress(): Progress {
   const line = (text: string) => process.stderr.write(`${text}\n`);
   return {
     show(run) {
-      const text = statusText(run);
+      const asks = questionsText(run);
+      const text = `${statusText(run)}${asks === "" ? "" : `; questions: ${asks}`}`;
       if (text === last || Date.now() - lastAt < plainProgressEveryMs) return;
       line(`${duration(Date.now() - run.created_at)}: ${text}`);
       last = text;
@@ -63,6 +66,7 @@ const jsonProgress: Progress = {
       reason: run.reason,
       counts: run.counts,
       tokens: run.usage.tokens,
+      questions: run.questions ?? 0,
     };
     const text = JSON.stringify(fields);
     if (text !== lastJson)

@@ -5,7 +5,7 @@ import { watchIdleEveryMs } from "../../limits.ts";
 import { availabilityLine } from "../look/availability-line.ts";
 import { mostSeatsText } from "../look/seats-text.ts";
 import { oneLine } from "../plain-text.ts";
-import { bar, endedOf, totalOf } from "../run/counts.ts";
+import { bar, endedOf, questionsText, totalOf } from "../run/counts.ts";
 import { type Colour, colourOf, type Paint, unpainted } from "../screen/colours.ts";
 import { tableLines } from "../screen/table.ts";
 import { cutText, textWidth } from "../screen/text-width.ts";
@@ -48,6 +48,7 @@ export function topLines(state: TopState, { columns, rows }: Size, now: number, 
       `${counts.running} running, ${counts.ready} ready, ${counts.parked} parked, ${counts.waiting} waiting`,
     ),
     field(line, "parked", parkedText(state)),
+    run.questions > 0 ? line(["asks    ", "dim"], [questionsText(run), "yellow"]) : "",
     ...refusedOf(run).map((view) => field(line, "provider", availabilityLine(view, now))),
     field(line, "tokens", tokensText(state)),
     field(line, "cost", costText(state)),
@@ -79,6 +80,7 @@ export function topLine(state: TopState, now: number): string {
     costText(state),
     `${state.rate(now).toFixed(1)} events/s`,
     run.findings > 0 ? `${run.findings} findings` : "",
+    run.questions > 0 ? `${run.questions} questions` : "",
   ];
   return parts.filter(Boolean).join("; ");
 }
@@ -104,6 +106,7 @@ export function topJson(state: TopState, now: number): object {
       progress: progress || null,
     })),
     findings: run.findings,
+    questions: run.questions ?? 0,
     latest_findings: state.findings,
   };
 }

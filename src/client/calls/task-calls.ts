@@ -1,8 +1,8 @@
 /** Tasks: posting, waiting, cancelling, telling, retrying. */
 
 import { waitMsMax } from "../../limits.ts";
-import type { CreatedTasks, TasksPage, TaskView, TurnsPage, WaitView } from "../replies.ts";
-import type { Groups, PageQuery, TaskSpec, TasksQuery, WaitRequest } from "../requests.ts";
+import type { Answered, CreatedTasks, QuestionsPage, TasksPage, TaskView, TurnsPage, WaitView } from "../replies.ts";
+import type { AnswerInput, Groups, PageQuery, QuestionsQuery, TaskSpec, TasksQuery, WaitRequest } from "../requests.ts";
 import type { CallOptions } from "../transport.ts";
 import { at } from "./calls.ts";
 import { ContextCalls } from "./context-calls.ts";
@@ -33,6 +33,14 @@ export class TaskCalls extends ContextCalls {
   /** A task as it is now, by id or key. */
   task(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {
     return this.getJson(at(run, task), {}, options);
+  }
+  /** What the run waits for from outside, the oldest first. */
+  questions(run: string, { tasks, ...query }: QuestionsQuery = {}, options: CallOptions = {}): Promise<QuestionsPage> {
+    return this.getJson(`${at(run)}/questions`, { ...query, ...(tasks && { tasks: tasks.join(",") }) }, options);
+  }
+  /** Answers a question, or one of a stall's waits, by its id; once. @throws HeddleProblem `question_closed` */
+  answerQuestion(run: string, question: string, body: AnswerInput, options: CallOptions = {}): Promise<Answered> {
+    return this.postJson(`${at(run)}/questions/${encodeURIComponent(question)}/answer`, body, options);
   }
   /** Cancels it and everything under it. */
   cancelTask(run: string, task: string, body: { reason?: string } = {}, options: CallOptions = {}): Promise<TaskView> {

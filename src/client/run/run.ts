@@ -17,6 +17,7 @@ import { SharedList } from "./list.ts";
 import { Lock } from "./lock.ts";
 import { SharedMap } from "./map.ts";
 import { SharedMemory } from "./memory.ts";
+import { Questions } from "./questions.ts";
 import { MessageQueue } from "./queue.ts";
 import { Semaphore } from "./semaphore.ts";
 import { Session } from "./session.ts";
@@ -31,6 +32,8 @@ export class Run {
   readonly id: string;
   /** Its tasks: created here, they fork the run's head. */
   readonly tasks: Tasks;
+  /** What it waits for from outside, and the answers. */
+  readonly questions: Questions;
   /** Where its events are told as they happen. */
   readonly webhook: Webhook;
 
@@ -43,6 +46,7 @@ export class Run {
     this.#heddle = heddle;
     this.id = id;
     this.tasks = new Tasks(heddle, id);
+    this.questions = new Questions(heddle, id);
     this.webhook = new Webhook(heddle, id);
     if (head) {
       this.#known = new KnownContext(heddle, id, head.snapshot);

@@ -124,8 +124,10 @@ function useFuture(
     case "reject":
       return refusedOr(settleFuture(step, name, { task, state: "rejected", value: op.error }), { rejected: true });
     case "await": {
-      const { names, mode, external } = op;
-      return begun(run, awaitFutures(step, task, { call: id, names, mode, one, until: untilOf(step, op), external }));
+      const { names, mode, external, ask } = op;
+      const asks = ask !== undefined && { ask };
+      const wait = { call: id, names, mode, one, until: untilOf(step, op), external, ...asks };
+      return begun(run, awaitFutures(step, task, wait));
     }
     default:
       return result(futureView(run, name));
@@ -152,6 +154,7 @@ function begun(run: LoadedRun, done: Begun | undefined, one = true): Blocked {
     case "futures":
     case "timed_out":
     case "superseded":
+    case "declined":
     case "deadlock_victim":
       return outcomeWords(run, done, one);
     default:

@@ -35,6 +35,11 @@ export function outcomeWords(run: LoadedRun, outcome: WaitOutcome, one = isOne(o
       const more = holders.length > 0 ? { holders } : {};
       return error("timed_out", `timeout_ms passed while you waited for ${listed(outcome.names)}.`, more);
     }
+    case "declined": {
+      const { names, reason } = outcome;
+      const why = reason === undefined ? {} : { reason };
+      return error("declined", `Whoever was asked for ${listed(names)} has declined.`, why);
+    }
     case "superseded":
       return error("superseded", `Another call of yours for ${listed(outcome.names)} took this one's place.`);
     default:

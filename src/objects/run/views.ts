@@ -10,7 +10,7 @@ import type {
   ToolWait,
   WaitingOn,
 } from "../../contract/shapes.ts";
-import { toolCallIdOf } from "../../ids.ts";
+import { questionIdOf, toolCallIdOf } from "../../ids.ts";
 import { runWarmMsDefault } from "../../limits.ts";
 import { picosPerUsd, usdOf } from "../../prices/price.ts";
 import { sentenceOf } from "../../rules/print.ts";
@@ -20,6 +20,7 @@ import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
 import { standInOf } from "../../scheduler/fallbacks.ts";
 import { groupOf, verdictOf } from "../../scheduler/groups.ts";
 import { isOpenCall, type OpenCall } from "../../scheduler/open-calls.ts";
+import { openAsk, openAsks, openStall } from "../../scheduler/questions.ts";
 import { redacted, redactedLabels, redactedText } from "../../scheduler/redaction.ts";
 import { workersUnder } from "../../scheduler/rules/run-rules.ts";
 import type { RunState } from "../../scheduler/state.ts";
@@ -74,6 +75,7 @@ export function runView(run: LoadedRun, seatTarget: number, now: number): RunVie
     rules: rulesView(run.state),
     availability: availabilityView(run, now),
     findings: header.findings,
+    questions: openAsks(run.state).length + (openStall(run.state) ? 1 : 0),
     last_seq: header.seq,
     created_at: header.createdAt,
     ended_at: header.endedAt || null,
@@ -141,8 +143,13 @@ export function lookedAtTask(run: LoadedRun, task: Task): TaskView {
     result: view.result === null ? null : redactedText,
     error: view.error && redactedError(view.error),
     progress: progress && { at: progress.at, ...numbers },
-    waiting_on: waits && "tools" in waits ? { tools: waits.tools.map(({ progress: _, ...call }) => call) } : waits,
+    waiting_on: lookedAtWait(waits),
   };
+}
+
+function lookedAtWait(waits: WaitingOn): WaitingOn {
+  if (waits && "tools" in waits) return { tools: waits.tools.map(({ progress: _, ...call }) => call) };
+  return waits && "ask" in waits ? { ...waits, ask: redactedText } : waits;
 }
 
 /** Down to the first cause. */
@@ -164,7 +171,8 @@ function groupView(run: LoadedRun, task: Task): TaskView["group"] {
   return { name, state: verdictOf(group), require, succeeded, ended, size: members.length };
 }
 
-const opOf = (want: Want): string => {
+/** The tool and the op that wait. */
+export const waitOpOf = (want: Want): string => {
   const ops = { lock: "acquire", semaphore: "acquire", barrier: "wait", push: "push", pop: "pop", future: "await" };
   return `${toolOf(want)}.${ops[want.kind]}`;
 };
@@ -187,14 +195,32 @@ export function waitingOn(run: LoadedRun, task: Task): WaitingOn {
   const call = task.calls.find((one) => one.state === "waiting");
   if (call?.state !== "waiting") return null;
   if (call.want) {
-    const { want, since } = call;
-    return { variables: [...want.names], op: opOf(want), since, ...(call.until > 0 && { until: call.until }) };
+    const { want, since, seq } = call;
+    return {
+      ...{ variables: [...want.names], op: waitOpOf(want), since, ...(call.until > 0 && { until: call.until }) },
+      ...("external" in want && want.external && externalWait(run, seq)),
+    };
   }
   return {
     tasks: call.targets.filter((n) => run.state.live(n)).map((n) => run.taskId(n)),
     mode: call.mode,
     ...(call.until > 0 && { until: call.until }),
   };
+}
+
+function externalWait(run: LoadedRun, seq: number): { external: true; ask?: string; question?: string } {
+  const ask = askOf(run, seq);
+  return {
+    external: true,
+    ...(ask !== undefined && { ask }),
+    ...(openAsk(run.state, seq) && { question: questionIdOf(run.id, seq) }),
+  };
+}
+
+/** What the task asks whom it waits for. */
+export function askOf({ store }: LoadedRun, seq: number): string | undefined {
+  const event = store.log.event(seq);
+  return event?.type === "call_waiting" ? event.ask : undefined;
 }
 
 function toolWait(run: LoadedRun, { id, seq, since, until, remote }: OpenCall): ToolWait {
@@ -247,6 +273,8 @@ export function eventView(run: LoadedRun, logged: LoggedEvent, seq: number, at: 
   }
   if (event.type === "call_waiting" && event.want?.kind === "barrier")
     view.want = { ...event.want, members: event.want.members.map(idOf) };
+  if (event.type === "call_waiting" && event.task > 0 && event.want && "external" in event.want && event.want.external)
+    view.question = questionIdOf(run.id, seq);
   if (event.type === "variables_used")
     view.uses = event.uses.map(({ task, ...use }) => ({ ...(task !== undefined && { task: idOf(task) }), ...use }));
   if (event.type === "rules_set") view.rules = event.rules.map(({ line, rule }) => ({ line, rule: sentenceOf(rule) }));

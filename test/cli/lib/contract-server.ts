@@ -270,7 +270,15 @@ export class RunServer extends TestServer {
       idle: false,
       snapshot: "5".repeat(32),
     },
-    ...{ format: "anthropic", root: null, findings: 1, last_seq: 3, created_at: 1000, ended_at: null as number | null },
+    ...{
+      format: "anthropic",
+      root: null,
+      findings: 1,
+      questions: 0,
+      last_seq: 3,
+      created_at: 1000,
+      ended_at: null as number | null,
+    },
     expires_at: null as number | null,
     counts: { waiting: 0, ready: 0, running: 0, parked: 0, succeeded: 2, failed: 1, cancelled: 0, skipped: 0 },
     seats: { open: 1, target: 2, most: 4, bound_by: "limits" },
@@ -283,6 +291,7 @@ export class RunServer extends TestServer {
   tasks: { id: string; key: string; state: string }[] = [taskView(1), taskView(2), taskView(3, { state: "failed" })];
   events: { seq: number; type: string; [field: string]: unknown }[] = [];
   findings: object[] = [];
+  questions: { id: string }[] = [];
   variables: { name: string }[] = [];
   /** The text of every context. */
   context = '{"format": "anthropic", "messages": []}';
@@ -314,6 +323,12 @@ export class RunServer extends TestServer {
         return name === undefined
           ? this.#page("variables", this.variables, url)
           : this.#one(this.variables.find((one) => one.name === decodeURIComponent(name)));
+      case "questions": {
+        if (name === undefined) return this.#page("questions", this.questions, url);
+        const asked = this.questions.find((one) => one.id === decodeURIComponent(name));
+        if (!asked) return problem(409, "question_closed");
+        return { status: 200, body: { id: asked.id, action: call.body.action, open: call.body.action === "extend" } };
+      }
       case "snapshots":
         return { status: 200, body: this.context };
       case "wait":

@@ -113,6 +113,7 @@ describe("heddle show", () => {
     expect(stdout).toMatch(
       /^Run run_1 "kettles": active\n {2}tasks {5}2 succeeded, 1 failed\n {2}seats {5}1 open, 2 wanted, 16 at most\n {2}tokens {4}150 \(120 in, 30 out, 100 of the input read from caches\)\n {2}findings {2}1: heddle findings run_1\n/,
     );
+    expect(stdout).not.toContain("questions");
     expect(stdout).toMatch(/^TASK +KEY +TITLE +STATE +TURNS +TIME +OUTCOME$/m);
     expect(stdout).toMatch(/^T1-abcdef {2}task1 +succeeded +1 +1\.5 s {2}result 1$/m);
     expect(stdout).toMatch(/^T3-abcdef {2}task3 {2}The third {2}failed .* {2}poisoned: lost thrice < x: first$/m);
@@ -462,5 +463,62 @@ describe("heddle vars", () => {
       /^the lock, lock\n {2}token {4}2\n {2}waiting {2}1\n {2}ops {6}grants 2\nHeld by:\n {2}task T1-abcdef, mode exclusive, token 2, since \d\d:\d\d:01\.000\nWaiting, first in line first:\n {2}task T2-abcdef, since \d\d:\d\d:02\.000, mode exclusive\n$/,
     );
     expect((await heddle("vars", "run_1", "none")).status).toBe(1);
+  });
+});
+
+describe("heddle questions", () => {
+  const wait = {
+    ...{ id: "Q7-abcdef", task: "T1-abcdef", key: "deploy", title: null, op: "future.await", variables: ["go"] },
+    ...{ wanted: ["go"], since: 1000, until: null, ask: null, actions: ["answer", "decline", "cancel"] },
+  };
+
+  it("shows who waits for what, and what a task asks as its own words, without controls", async () => {
+    server.questions = [
+      { kind: "ask", ...wait, ask: "Ship\u001b[2J it?\nIt costs $5.", until: 61_000 },
+      { kind: "ask", ...wait, id: "Q8-abcdef", key: null, op: "message_queue.pop", variables: ["mail"] },
+    ] as never;
+    const { stdout, status } = await heddle("questions", "run_1");
+    expect(status).toBe(0);
+    expect(stdout).toBe(`Q7-abcdef  deploy (T1-abcdef) waits in future.await go
+  > Ship [2J it?
+  > It costs $5.
+  since 1970-01-01 00:00:01, until 1970-01-01 00:01:01
+Q8-abcdef  T1-abcdef waits in message_queue.pop mail
+  since 1970-01-01 00:00:01
+`);
+    expect(jsonOf((await heddle("questions", "run_1", "--json")).stdout)).toEqual(server.questions);
+  });
+
+  it("shows a stall with its waits, and what can be done about each", async () => {
+    const waits = [wait, { ...wait, id: "Q9-abcdef", op: "barrier.wait", wanted: [], actions: ["cancel"] }];
+    server.questions = [
+      { kind: "stall", id: "Q10-abcdef", since: 1000, until: 61_000, waits, waits_total: 3, actions: ["extend"] },
+    ] as never;
+    expect((await heddle("questions", "run_1")).stdout).toBe(
+      `Q10-abcdef  the run stands still: 3 tasks wait, and none is left that could act
+  Q7-abcdef  deploy (T1-abcdef) waits in future.await go: answer, decline, cancel
+  Q9-abcdef  deploy (T1-abcdef) waits in barrier.wait go: cancel
+  and 1 more
+  since 1970-01-01 00:00:01; the wait of one of them is ended at 1970-01-01 00:01:01, or later: extend
+`,
+    );
+  });
+
+  it("asks for those of tasks, page by page, and says that there are none", async () => {
+    server.questions = [];
+    expect(await heddle("questions", "run_1", "a", "T2-abcdef")).toEqual({
+      ...{ status: 0, stdout: "", stderr: "There are no open questions.\n" },
+    });
+    expect(server.calls.at(-1)!.path).toMatch(/^\/v1\/runs\/run_1\/questions\?tasks=a%2CT2-abcdef/);
+    expect((await heddle("questions", "run_9")).status).toBe(1);
+    expect((await heddle("questions")).status).toBe(2);
+  });
+
+  it("is named where a task is shown that waits for its answer", async () => {
+    const waiting_on = { variables: ["go"], op: "future.await", since: 1000, external: true, question: "Q7-abcdef" };
+    server.tasks = [taskView(2, { state: "parked", result: null, waiting_on })];
+    expect((await heddle("show", "run_1", "task2")).stdout).toContain(
+      "future.await go since 00:00:01.000: question Q7-abcdef",
+    );
   });
 });

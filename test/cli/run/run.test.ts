@@ -44,6 +44,19 @@ it("ends with what became of the tasks, a small run's results, and a command tha
   expect(stdout).toMatch(/Bearer \$\{HEDDLE_API_KEY:-hdl_local\}/);
 });
 
+it("says what waits for an answer, and how to look at it", async () => {
+  let asked = 0;
+  server.handler = (call) => {
+    if (call.path === "/v1/runs/run_1" && call.method === "GET" && asked++ < 3)
+      return { status: 200, body: { ...view("active"), questions: 2 } };
+    if (call.path.endsWith("/wait") && asked < 3) return { status: 200, body: { done: false, counts, failed: [] } };
+    return finished(call);
+  };
+  const { status, stderr } = await run();
+  expect(status).toBe(0);
+  expect(stderr).toContain("1 succeeded; questions: 2 wait for an answer: heddle questions run_1");
+});
+
 it("passes a run's own tools on as the file has them", async () => {
   const created: unknown[] = [];
   server.handler = (call) => {

@@ -72,6 +72,56 @@ it("heddle retain says how long the run is kept, and knows a number of days", as
   expect((await heddle("retain", "run_9", "1")).status).toBe(1);
 });
 
+describe("heddle answer", () => {
+  const ask = (...args: string[]) => heddle("answer", "run_1", "Q7-abcdef", ...args);
+
+  beforeEach(() => {
+    server.questions = [{ id: "Q7-abcdef" }];
+  });
+
+  it.each([
+    [["yes"], { action: "answer", value: "yes" }, "answered"],
+    [["true"], { action: "answer", value: true }, "answered"],
+    [['{"go": [1]}'], { action: "answer", value: { go: [1] } }, "answered"],
+    [["true", "--text"], { action: "answer", value: "true" }, "answered"],
+    [["red", "--of", "colour"], { action: "answer", value: "red", variable: "colour" }, "answered"],
+    [["--decline"], { action: "decline" }, "declined"],
+    [["--decline", "--reason", "No.", "--of", "go"], { action: "decline", variable: "go", reason: "No." }, "declined"],
+    [["--cancel", "--reason", "late"], { action: "cancel", reason: "late" }, "answered: its task is cancelled"],
+    [["--extend"], { action: "extend" }, "given more time"],
+  ])("%j says so, and what it came to", async (args, body, said) => {
+    expect(await ask(...args)).toEqual({ status: 0, stdout: `Q7-abcdef is ${said}.\n`, stderr: "" });
+    const path = "/v1/runs/run_1/questions/Q7-abcdef/answer";
+    expect(server.calls.at(-1)).toMatchObject({ method: "POST", path, body });
+    expect(JSON.parse((await ask(...args, "--json")).stdout)).toMatchObject({ id: "Q7-abcdef", action: body.action });
+  });
+
+  it.each([
+    [[], /Give one of ANSWER, --decline, --cancel and --extend/],
+    [["yes", "--decline"], /Give one of ANSWER/],
+    [["yes", "--reason", "x"], /--reason is for --decline and --cancel/],
+    [["--extend", "--of", "x"], /--of is for ANSWER and --decline/],
+    [["--cancel", "--text"], /--text is for ANSWER/],
+  ])("%j is a slip", async (args, why) => {
+    const { status, stderr } = await ask(...args);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(why)]);
+    expect(server.calls).toEqual([]);
+  });
+
+  it("takes a text from stdin, without the line break that a shell adds", async () => {
+    const env = { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_test" };
+    const child = new HeddleProcess(["answer", "run_1", "Q7-abcdef", "-"], { env, input: "Fine.\nGo on.\n" });
+    expect((await child.ended).status).toBe(0);
+    expect(server.calls.at(-1)!.body).toEqual({ action: "answer", value: "Fine.\nGo on." });
+  });
+
+  it("fails where somebody was faster", async () => {
+    server.questions = [];
+    const { status, stderr } = await ask("yes");
+    expect([status, stderr]).toEqual([1, expect.stringContaining("(question_closed)")]);
+  });
+});
+
 describe("heddle delete", () => {
   it("is refused where nobody can be asked", async () => {
     const { status, stderr } = await heddle("delete", "run_1");

@@ -33,6 +33,7 @@ const runWith = (more: Partial<RunView> = {}): RunView =>
     usage,
     cost: 0,
     findings: 0,
+    questions: 0,
     last_seq: 1,
     created_at: begun,
     ended_at: null,
@@ -58,6 +59,7 @@ const busy = runWith({
   usage: { ...usage, input_tokens: 1_200_345, output_tokens: 45_120, cache_read_tokens: 972_279, tokens: 1_245_465 },
   cost: 1.23456,
   findings: 7,
+  questions: 2,
   last_seq: 12_345,
 });
 const started = (at: number) => ({ created_at: begun, ready_at: begun, started_at: at, ended_at: null });
@@ -94,6 +96,7 @@ describe("the screen", () => {
         "seats   3 used of 16, 16 wanted",
         "tasks   3 running, 30 ready, 12 parked, 222 waiting",
         "parked  2 on lock db, 1 on children, 1 on tool search",
+        "asks    2 wait for an answer: heddle questions run_cyssb8xk96qbb2gr588x",
         "tokens  1,200,345 in (81% from caches), 45,120 out, 754,535 left",
         "cost    $1.2346, $3.7654 left",
         "events  0.0/s, the last #12345",
@@ -162,7 +165,7 @@ describe("the screen", () => {
 it("one line, for a log", () => {
   expect(topLine(busyState(), now)).toBe(
     "active 4 min 5 s; 120/387 ended (2 failed); 3 running, 30 ready, 12 parked, 222 waiting; seats 3/16; " +
-      "1,200,345 in (81% from caches), 45,120 out, 754,535 left; $1.2346, $3.7654 left; 0.0 events/s; 7 findings",
+      "1,200,345 in (81% from caches), 45,120 out, 754,535 left; $1.2346, $3.7654 left; 0.0 events/s; 7 findings; 2 questions",
   );
 });
 

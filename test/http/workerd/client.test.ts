@@ -2,7 +2,7 @@
 
 import { env, runInDurableObject } from "cloudflare:test";
 import { expect, expectTypeOf, it } from "vitest";
-import { Heddle, HeddleProblem, isProblem } from "../../../src/client/index.ts";
+import { Heddle, HeddleProblem, isProblem, type QuestionView, type QuestionWait } from "../../../src/client/index.ts";
 import { createApp } from "../../../src/http/app.ts";
 import type { HttpEnv } from "../../../src/http/env.ts";
 import { type AgentWithSql, agentLoop } from "../../../src/loops/agents.ts";
@@ -10,7 +10,7 @@ import { type AgentWithSql, agentLoop } from "../../../src/loops/agents.ts";
 const bindings = env as unknown as HttpEnv;
 const app = createApp({
   hosts: ["heddle.test"],
-  localKeys: { keys: [{ key: "hdl_sdk", tenant: "ten_sdk", scopes: ["runs"] }], operatorSecret: "operate" },
+  localKeys: { keys: [{ key: "hdl_sdk", tenant: "ten_sdk", scopes: ["runs", "workers"] }], operatorSecret: "operate" },
 });
 const heddle = new Heddle({
   url: "http://heddle.test",
@@ -46,6 +46,46 @@ it("works with runs, forks, locks and messages", async () => {
     .view()
     .catch((error) => error);
   expect(isProblem(nobody, "not_found")).toBe(true);
+});
+
+it("finds what is asked, and answers it", async () => {
+  await using run = await heddle.runs.create({ limits: { pools: ["asking"], stall_ms: 3600_000 } });
+  await run.tasks.create([1, 2, 3].map((n) => ({ key: `t${n}`, pool: "asking", instructions: "x" })));
+  const leases = await heddle.lease("asking", { worker: "w", max: 3 });
+  const asks = (n: number, name: string) =>
+    heddle.callLeaseTool(leases[n]!.id, "future", {
+      ...{ arguments: { op: "await", name, ask: `Which ${name}?` }, call_id: "c", wait_ms: 0 },
+    });
+  await asks(0, "colour");
+  await asks(1, "size");
+  const open = async (query?: { tasks: string[] }) => {
+    const all: QuestionView[] = [];
+    for await (const question of run.questions.open(query)) all.push(question);
+    return all;
+  };
+  const [colour, size] = (await open()) as [QuestionView & QuestionWait, QuestionView & QuestionWait];
+  expect([colour.ask, size.ask]).toEqual(["Which colour?", "Which size?"]);
+  expect(await open({ tasks: ["t2", "t3"] })).toEqual([size]);
+  const firstPage = await heddle.questions(run.id, { limit: 1 });
+  expect([firstPage.questions, firstPage.next_cursor !== null]).toEqual([[colour], true]);
+  expect(await run.questions.answer(colour, { red: 1 })).toEqual({ id: colour.id, action: "answer", open: false });
+  expect(await asks(0, "colour")).toEqual({ result: { value: { red: 1 } } });
+  const late = await run.questions.decline(colour.id).catch((error) => error);
+  expect(isProblem(late, "question_closed")).toBe(true);
+  await run.questions.decline(size, { reason: "None." });
+  expect(await run.future("size").peek()).toMatchObject({
+    state: "rejected",
+    error: { code: "declined", message: "None." },
+  });
+
+  for (const n of [0, 1, 2])
+    await heddle.callLeaseTool(leases[n]!.id, "message_queue", {
+      ...{ arguments: { op: "pop", name: "q" }, call_id: "d", wait_ms: 0 },
+    });
+  const [stall] = (await open()) as [QuestionView & { kind: "stall" }];
+  expect(await run.questions.extend(stall)).toMatchObject({ action: "extend", open: true });
+  expect(await run.questions.cancel(stall.waits[2]!, "Enough.")).toMatchObject({ action: "cancel", open: false });
+  expect(await heddle.task(run.id, "t3")).toMatchObject({ state: "cancelled", error: { message: "Enough." } });
 });
 
 it("an agent finds its run again until that has ended, one for each key", async () => {

@@ -31,8 +31,15 @@ beforeAll(async () => {
     key,
   });
   const { body } = await send("POST", "/v1/pools/box/leases", { json: { worker: "w" }, key });
+  const asks = { op: "await", name: "plan", ask: "Which one?" };
+  await send("POST", `/v1/leases/${body.leases[0]?.id}/tools/future`, {
+    json: { arguments: asks, call_id: "c1", wait_ms: 0 },
+    key,
+  });
+  const { questions } = (await send("GET", `/v1/runs/${live}/questions`, { key })).body;
   known = {
     run: [live, ended],
+    question: [questions[0].id],
     task: ["a"],
     tenant: [tenant],
     pool: ["box"],

@@ -54,6 +54,7 @@ export class Client {
         budget: 0.3,
         finish: 0.4,
         rules: 0.7,
+        answer: 2,
         wait: 1,
       });
       await this[`_${what}`]();
@@ -173,6 +174,31 @@ export class Client {
     const token = ledger.token();
     const reply = await persist(() => this.#run.sendMessage(task, JSON.stringify(token), idemOf(token)));
     if (reply?.ok) ledger.acknowledge(token);
+  }
+
+  /** One of what the run asks; and the same again, as somebody who has not heard that it was taken. */
+  async _answer(): Promise<void> {
+    const { random, ledger } = this.#staff;
+    const listed = await persist(() => this.#run.questions({ limit: 5 }), { tries: 1 });
+    const question = listed?.ok ? random.pick(listed.value.rows) : undefined;
+    if (!question) return;
+    if (question.kind === "stall" && random.chance(0.3)) {
+      await persist(() => this.#run.answer(question.id, { action: "extend" }, idemOf(ledger.token())));
+      return;
+    }
+    const { id, wanted, actions } = question.kind === "ask" ? question : random.pick(question.waits)!;
+    const token = ledger.token();
+    const [variable] = wanted;
+    const action = random.weighted({
+      answer: variable === undefined ? 0 : 6,
+      decline: actions.includes("decline") ? 1 : 0,
+      cancel: 0.5,
+    });
+    const input = action === "answer" ? { action, value: token, variable: variable! } : { action };
+    const reply = await persist(() => this.#run.answer(id, input, idemOf(token)));
+    if (reply?.ok && action === "answer") ledger.acknowledge(token);
+    const again = await persist(() => this.#run.answer(id, input, idemOf(ledger.token())), { tries: 1 });
+    if (reply?.ok && again?.ok && action === "answer") throw new Error(`[QU3] ${id} was answered twice`);
   }
 
   async _cancel(): Promise<void> {

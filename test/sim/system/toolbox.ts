@@ -58,6 +58,7 @@ export class Toolbox {
       probe: holds ? 2 : 0,
       settle: 1,
       await: holds ? 1 : 0,
+      ask: holds ? 1.5 : 0,
       create: creates ? 2 : 0,
       join: creates && this.#keys.length > 0 ? 2 : 0,
     });
@@ -111,6 +112,8 @@ export class Toolbox {
           args: { op: "await", name: `future${random.int(0, 5)}`, timeout_ms: random.int(100, 20_000) },
           answered: nothing,
         };
+      case "ask":
+        return this.#ask();
       case "create":
         return this.#create();
       default:
@@ -162,6 +165,23 @@ export class Toolbox {
     return {
       tool: "message_queue",
       args,
+      answered: ({ result }, by) => this.#ledger.taken((result as { messages?: unknown[] })?.messages ?? [], by),
+    };
+  }
+
+  /** Of somebody outside, who may answer (client.ts) or not. */
+  #ask(): Use {
+    const random = this.#random;
+    const more = { ask: "What now?", timeout_ms: random.int(1000, 30_000) };
+    if (random.chance(0.5)) {
+      const names = random.chance(0.7)
+        ? { name: this.#ledger.token() }
+        : { names: ["a", "b"].map((one) => `${one}-${this.#ledger.token()}`) };
+      return { tool: "future", args: { op: "await", ...names, ...more }, answered: nothing };
+    }
+    return {
+      tool: "message_queue",
+      args: { op: "pop", name: "answers", ...more },
       answered: ({ result }, by) => this.#ledger.taken((result as { messages?: unknown[] })?.messages ?? [], by),
     };
   }
