@@ -229,7 +229,10 @@ it("A text of sixteen thousand references starts: what they put in is bounded, a
   );
   const long = (await run.lease())!;
   value(await run.rpc.complete(long, { next: false, worker: "w", result: "y".repeat(32_000) }));
-  const { instructions } = (await run.lease())!.task;
+  const { task, contextText } = (await run.lease())!;
+  const { instructions } = task;
+  // It has these twice: the context, which does not fit a lease of a megabyte, is left to be fetched.
+  expect(contextText).toBeNull();
   expect(instructions.match(/<result of="long">y{32000}<\/result>/g)).toHaveLength(
     Math.floor(referencedUnitsMax / '<result of="long"></result>'.concat("y".repeat(32_000)).length),
   );
