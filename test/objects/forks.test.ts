@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { findForkText } from "../../src/context/fork-text.ts";
 import { rawAt, rawElements } from "../../src/context/json-text.ts";
 import { checkMessages } from "../../src/context/message-rules.ts";
-import type { Format } from "../../src/context/types.ts";
+import type { Format, MessageText } from "../../src/context/types.ts";
 import type { SnapshotHash } from "../../src/ids.ts";
 import { referencedUnitsMax } from "../../src/limits.ts";
 import { codeOf, makeRun, type TestRun, value } from "./lib/runs.ts";
@@ -238,4 +238,17 @@ it("A text of sixteen thousand references starts: what they put in is bounded, a
   );
   expect(instructions.match(/<result of="long"/g)).toHaveLength(16_000);
   expect(instructions.endsWith('<result of="long" truncated="true"></result>')).toBe(true);
+});
+
+it("A reference in a message of `context` leaves the rest of the message byte for byte", async () => {
+  const run = await makeRun();
+  const message =
+    '{"role":"user", "content":[{"type":"text","text":"see {{one}}","cut":1.0,"id":12345678901234567890}]}';
+  await run.create(
+    { key: "one", pool: "box", instructions: "1" },
+    { key: "two", pool: "box", instructions: "2", context: { messages: [message as MessageText] }, after: ["one"] },
+  );
+  value(await run.rpc.complete((await run.lease())!, { next: false, worker: "w", result: 'a "b"' }));
+  const { messages } = await contextOf(run, "two");
+  expect(messages).toContain(message.replace("{{one}}", '<result of=\\"one\\">a \\"b\\"</result>'));
 });
