@@ -853,6 +853,8 @@ export const watchEveryMs = 200;
 export const watchIdleEveryMs = 5 * second;
 /** After so long without an answer a display says so: a restart of a local server takes about as long. */
 export const watchAwayMs = 5 * second;
+/** Ready tasks of which none has begun for so long have nobody to run them: a worker's poll answers at once. */
+export const watchUnservedMs = 10 * second;
 /** `heddle top` draws, and reads the run when something happened, this often: as fast as people read. */
 export const topRefreshMs = 500;
 /** Where it has no screen it prints a line this often. */

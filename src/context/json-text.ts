@@ -172,6 +172,25 @@ export function stringAt(text: string, path: readonly (string | number)[]): stri
   return raw?.startsWith('"') ? (JSON.parse(raw) as string) : undefined;
 }
 
+/** The text with each string (no member's name) as `replace` has it; all else, and a string that it leaves, byte for byte. */
+export function replaceStrings(text: string, replace: (value: string) => string): string {
+  const parts: string[] = [];
+  let done = 0;
+  for (let at = text.indexOf('"'); at >= 0; ) {
+    const end = skipString(text, at);
+    if (text[skipSpace(text, end)] !== ":") {
+      const value = JSON.parse(text.slice(at, end)) as string;
+      const replaced = replace(value);
+      if (replaced !== value) {
+        parts.push(text.slice(done, at), JSON.stringify(replaced));
+        done = end;
+      }
+    }
+    at = text.indexOf('"', end);
+  }
+  return parts.join("") + text.slice(done);
+}
+
 /** JSON text that `stringifyRaw` writes as it is. */
 export class RawJson {
   readonly text: string;

@@ -6,6 +6,7 @@ import { isSnapshotHash, keyPattern } from "../ids.ts";
 import * as limits from "../limits.ts";
 import { withProblem } from "./field-errors.ts";
 import { messagesSchema } from "./message.ts";
+import { unusableIn } from "./output-schema.ts";
 import { fitsUtf8 } from "./utf8.ts";
 
 const reference = z.string().min(1).max(64).describe("A task's id, or its key.");
@@ -59,7 +60,13 @@ const retries = z
   })
   .describe("{limit, backoff_ms}: repeats after transient failures; limit 2 by default.");
 
-const outputSchema = z.record(z.string(), z.unknown()).describe("JSON Schema of the result, which is then JSON.");
+const outputSchema = z
+  .record(z.string(), z.unknown())
+  .superRefine((schema, context) => {
+    const flaw = unusableIn(schema);
+    if (flaw) context.addIssue({ code: "custom", path: [...flaw.path], message: flaw.message });
+  })
+  .describe("JSON Schema of the result, which is then JSON.");
 
 /** What runs in place of a task that failed, or undoes it; what is left out is as the task has it. */
 const standInSchema = z.strictObject({

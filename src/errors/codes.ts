@@ -31,7 +31,7 @@ export const problems = {
   unauthorized: {
     status: 401,
     title: "No valid key",
-    hint: "Send `authorization: Bearer hdl_…`; a revoked key stays refused.",
+    hint: "Send `authorization: Bearer hdl_…`, on /admin the operator's secret; a revoked key stays refused.",
   },
   forbidden: {
     status: 403,
@@ -73,7 +73,7 @@ export const problems = {
   idempotency_mismatch: {
     status: 422,
     title: "The Idempotency-Key was used with another request",
-    hint: "Use a new key for a new request; repeat a key only with the same body.",
+    hint: "Use a new key (a new `call_id` of a tool's call) for a new request; repeat one only with the same body.",
   },
   body_too_large: {
     status: 413,

@@ -5,6 +5,7 @@ import {
   rawAt,
   rawElements,
   rawMembers,
+  replaceStrings,
   spanAt,
   stringAt,
   stringifyRaw,
@@ -155,4 +156,11 @@ describe("stringifyRaw", () => {
     const big = new RawJson(`"${"x".repeat(1_000_000)}"`);
     expect(stringifyRaw(Array.from({ length: 16 }, () => big))).toHaveLength(16 * 1_000_003 + 1);
   });
+});
+
+it("replaces strings and nothing else: names, numbers, escapes and spaces stay byte for byte", () => {
+  const text = '{ "a" : 1.0, "n":12345678901234567890,"e":"\\u00e9\\n", "a": ["a", {"a" :"x\\"a\\"\\\\"}, "a"]}';
+  const replaced = replaceStrings(text, (value) => (value === "a" ? 'new "a"\n' : value));
+  expect(replaced).toBe(text.replace('["a"', '["new \\"a\\"\\n"').replace(', "a"]', ', "new \\"a\\"\\n"]'));
+  expect(replaceStrings(text, (value) => value)).toBe(text);
 });

@@ -8,11 +8,13 @@
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskView } from "../../client/replies.ts";
 import { sleep } from "../../client/sleep.ts";
-import { watchAwayMs, watchEveryMs, watchIdleEveryMs } from "../../limits.ts";
+import { watchAwayMs, watchEveryMs, watchIdleEveryMs, watchUnservedMs } from "../../limits.ts";
 import type { Progress } from "./progress.ts";
 
 /** Rows of running tasks that a screen has room for. */
 const runningShown = 8;
+/** Ready tasks whose pools are named when nothing runs. */
+const readyLooked = 100;
 
 /** The run once all of its tasks have ended (a run without a root may still be `active`). Ends at once when `signal` aborts. */
 export async function watchRun(
@@ -25,6 +27,7 @@ export async function watchRun(
   const stop = () => over.abort(options.signal.reason);
   if (options.signal.aborted) stop();
   options.signal.addEventListener("abort", stop);
+  const unserved = new Unserved(client, run, progress);
   let news = true;
   let ring = () => {};
   const listening = (async () => {
@@ -39,7 +42,8 @@ export async function watchRun(
     while (!over.signal.aborted) {
       if (news) {
         news = false;
-        await show(client, run, progress, options.detailed, over.signal);
+        const view = await show(client, run, progress, options.detailed, over.signal);
+        await unserved.look(view, over.signal);
       }
       await sleep(watchEveryMs, over.signal);
       if (!news)
@@ -68,13 +72,43 @@ async function show(
   progress: Progress,
   detailed: boolean,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<RunView> {
   const options = { signal, retryMs: Number.POSITIVE_INFINITY };
   const view = await saying(client.url, progress, signal, () => client.run(run, options));
   const running: TaskView[] = detailed
     ? (await client.listTasks(run, { state: "running", limit: runningShown }, options)).tasks
     : [];
   progress.show(view, running);
+  return view;
+}
+
+/** Says once for which pools ready tasks wait while nothing runs: whoever sees "4 ready" for ever can't know what is missing. */
+class Unserved {
+  readonly #client: Heddle;
+  readonly #run: string;
+  readonly #progress: Progress;
+  #since: number | undefined;
+  #said = false;
+
+  constructor(client: Heddle, run: string, progress: Progress) {
+    this.#client = client;
+    this.#run = run;
+    this.#progress = progress;
+  }
+
+  async look({ status, counts }: RunView, signal: AbortSignal): Promise<void> {
+    if (status !== "active" || counts.running > 0 || counts.ready === 0) this.#since = undefined;
+    else this.#since ??= Date.now();
+    if (this.#said || this.#since === undefined || Date.now() - this.#since < watchUnservedMs) return;
+    this.#said = true;
+    const options = { signal, retryMs: Number.POSITIVE_INFINITY };
+    const { tasks } = await this.#client.listTasks(this.#run, { state: "ready", limit: readyLooked }, options);
+    for (const pool of new Set(tasks.map((task) => task.pool)))
+      if (pool !== "hosted")
+        this.#progress.note(
+          `Nothing runs: ready tasks wait for a worker of the pool ${pool}, as: heddle work --pool ${pool} -- COMMAND`,
+        );
+  }
 }
 
 /** Says once that no answer comes, and once that it has come: a display that stands still is no sign of either. */

@@ -147,10 +147,13 @@ export function leaseGrant(
   const fork = forkOf(run, task, spec);
   if (!fork.ok && task.head === undefined) return fork;
   const { tree } = run.store;
-  const size = tree.node(task.head ?? task.base).bytes;
+  // What the fork appends is as much as results and references make it.
+  const appended = fork.ok && task.head === undefined ? fork.messages.reduce((sum, text) => sum + text.length, 0) : 0;
+  const size = tree.node(task.head ?? task.base).bytes + appended;
   const fits = size < contextBytes;
   const snapshot = fits ? (task.head ?? task.base) : newestSnapshot(run, task);
   const text = fits ? contextText(tree.head(snapshot), transcriptOf(run, task).messages) : null;
+  const instructions = fork.ok ? fork.instructions : spec.instructions;
   return {
     ok: true,
     work: {
@@ -161,14 +164,14 @@ export function leaseGrant(
       // Its context has them with the results that it was given.
       task: {
         ...taskView(run, task),
-        instructions: fork.ok ? fork.instructions : spec.instructions,
+        instructions,
         attempt: task.attempts,
         ...(spec.output_schema && { output_schema: spec.output_schema }),
       },
       contextText: text,
       messages: inboxTexts(run, task).slice(0, task.given),
       snapshot,
-      bytes: text?.length ?? 0,
+      bytes: (text?.length ?? 0) + instructions.length,
     },
   };
 }

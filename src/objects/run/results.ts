@@ -1,5 +1,6 @@
 /** Results of other tasks as a context or a tool result shows them: bounded, as data, with the way to the rest. */
 
+import { replaceStrings } from "../../context/json-text.ts";
 import { resultBlock, substitute, valueAt } from "../../context/references.ts";
 import { inlineResultBytesMax, inlineResultsBytesMax, referencedUnitsMax } from "../../limits.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
@@ -105,22 +106,15 @@ function referenced(run: LoadedRun, task: Task, key: string): number | undefined
   return findByKey(run.state, run.state.find(task.parent), key);
 }
 
-/** References in a message's JSON text stand inside its strings: what replaces them is escaped as JSON is. */
+/** References in a message's JSON text stand inside its strings: what replaces them is escaped as JSON is, all else stays as it is. */
 function replaceInMessage(text: string, replace: (text: string) => string | undefined): string | undefined {
   if (!text.includes("{{")) return text;
   let failed = false;
-  const walk = (value: unknown): unknown => {
-    if (typeof value === "string") {
-      const replaced = replace(value);
-      failed ||= replaced === undefined;
-      return replaced ?? value;
-    }
-    if (Array.isArray(value)) return value.map(walk);
-    if (value && typeof value === "object")
-      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, walk(v)]));
-    return value;
-  };
-  const replaced = JSON.stringify(walk(JSON.parse(text)));
+  const replaced = replaceStrings(text, (value) => {
+    const whole = replace(value);
+    failed ||= whole === undefined;
+    return whole ?? value;
+  });
   return failed ? undefined : replaced;
 }
 

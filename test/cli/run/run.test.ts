@@ -160,3 +160,31 @@ it("says that the server is away while it waits for it, and that it is back", as
   expect((await watching.ended).status).toBe(0);
   expect(watching.stderr.match(/does not answer/g)).toHaveLength(1);
 });
+
+it("says for which pool ready tasks wait when nothing runs, once", async () => {
+  const waiting = { ...counts, ready: 2, succeeded: 0 };
+  let served = false;
+  server.handler = (call) => {
+    if (served) return finished(call);
+    if (call.path.endsWith("/wait")) return { status: 200, body: { done: false, counts: waiting, failed: [] } };
+    if (call.path.includes("/tasks?"))
+      return {
+        status: 200,
+        body: {
+          tasks: [
+            { ...task, pool: "box" },
+            { ...task, pool: "box" },
+          ],
+          next_cursor: null,
+        },
+      };
+    if (call.path === "/v1/runs/run_1") return { status: 200, body: { ...view("active"), counts: waiting } };
+    return finished(call);
+  };
+  const watching = new HeddleProcess(["watch", "run_1"], { env: { HEDDLE_URL: server.url } });
+  const hint = "ready tasks wait for a worker of the pool box, as: heddle work --pool box -- COMMAND";
+  await until(() => watching.stderr.includes(hint));
+  served = true;
+  expect((await watching.ended).status).toBe(0);
+  expect(watching.stderr.split(hint)).toHaveLength(2);
+});

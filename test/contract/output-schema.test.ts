@@ -1,0 +1,43 @@
+/** An output schema that no result can be held against is refused with the place; whatever can be used is taken. */
+
+import { type Schema, Validator } from "@cfworker/json-schema";
+import { describe, expect, it } from "vitest";
+import { unusableIn } from "../../src/contract/output-schema.ts";
+import { taskSpecSchema } from "../../src/contract/task-spec.ts";
+
+describe("an output schema", () => {
+  it.each([
+    [{ type: "text" }, ["type"], /"text" is no type/],
+    [{ type: ["string", "nothing"] }, ["type"], /"nothing" is no type/],
+    [{ properties: { a: { pattern: "(" } } }, ["properties", "a", "pattern"], /no regular expression/],
+    [{ patternProperties: { "[": {} } }, ["patternProperties", "["], /no regular expression/],
+    [
+      { anyOf: [{}, { items: { $ref: "#/$defs/b" } }], $defs: { a: {} } },
+      ["anyOf", 1, "items", "$ref"],
+      /nothing there/,
+    ],
+    [{ $ref: "https://example.com/schema.json" }, ["$ref"], /nothing outside/],
+    [{ $ref: "#named" }, ["$ref"], /nothing there/],
+  ])("like %j is refused", (schema, path, message) => {
+    expect(unusableIn(schema)).toEqual({ path, message: expect.stringMatching(message) });
+    const { error } = taskSpecSchema.safeParse({ instructions: "x", output_schema: schema });
+    expect(error?.issues).toMatchObject([{ path: ["output_schema", ...path] }]);
+  });
+
+  it.each([
+    [{}, 1],
+    [{ type: ["integer", "null"], "x-mine": { type: "odd" }, format: "unheard-of" }, 1],
+    [
+      { type: "object", properties: { type: { type: "string" }, pattern: { const: "(" }, $ref: { enum: ["#/no"] } } },
+      {},
+    ],
+    [{ $ref: "#/$defs/a~1b%20c", $defs: { "a/b c": { type: "string" } } }, "s"],
+    [{ type: "object", properties: { next: { $ref: "#" } } }, { next: {} }],
+    [{ $ref: "#it", $defs: { a: { $anchor: "it", type: "string" } } }, "s"],
+    [{ const: { pattern: "(" } }, { pattern: "(" }],
+    [{ items: true, additionalProperties: false, pattern: "^\\p{Lu}" }, []],
+  ])("like %j is taken, and holds for what it should", (schema, value) => {
+    expect(unusableIn(schema)).toBeUndefined();
+    expect(new Validator(schema as Schema, "2020-12", false).validate(value).valid).toBe(true);
+  });
+});
