@@ -220,6 +220,8 @@ it("a run is followed to its end, found again, and left with what is live in it"
   {
     await using run = await heddle.runs.create({ name: "left" });
     left = run;
+    expect((await run.setRules("- at most 3 workers")).limits.workers).toBe(3);
+    expect((await run.retain(2)).retention_days).toBe(2);
     const types: string[] = [];
     const following = (async () => {
       for await (const { type } of run.events()) types.push(type);

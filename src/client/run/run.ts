@@ -172,6 +172,14 @@ export class Run {
   setBudget(body: { tokens?: number; usd?: number }, options: CallOptions = {}): Promise<RunView> {
     return this.#heddle.setBudget(this.id, body, options);
   }
+  /** Other rules, in Markdown, in place of its own; "" takes them away. @throws HeddleProblem `rules_invalid`, whose errors have lines */
+  setRules(rules: string, options: CallOptions = {}): Promise<RunView> {
+    return this.#heddle.setRules(this.id, rules, options);
+  }
+  /** Keeps it for so many days after its end. */
+  retain(days: number, options: CallOptions = {}): Promise<RunView> {
+    return this.#heddle.retainRun(this.id, { days }, options);
+  }
   /** Deletes it with everything it has. */
   delete(options: CallOptions = {}): Promise<void> {
     return this.#heddle.deleteRun(this.id, options);
