@@ -151,7 +151,9 @@ describe("another tenant", () => {
       return { ...json, variables: (await a.call("GET", `/v1/runs/${ids.run}/variables`)).json };
     };
     const before = await state();
-    const values: Record<string, string> = { ...ids, hash: ids.snapshot, name: "l", tool: "lock", message: "msg_1" };
+    const question = ids.actor.replace("A", "Q");
+    const more = { hash: ids.snapshot, name: "l", tool: "lock", message: "msg_1", question };
+    const values: Record<string, string> = { ...ids, ...more };
     const { paths } = (await server.call("GET", "/openapi.json")).json as { paths: Record<string, object> };
     const ofRuns = Object.entries(paths).filter(([path]) => path.includes("{run}"));
     expect(ofRuns.length).toBeGreaterThan(20);
@@ -171,6 +173,10 @@ describe("another tenant", () => {
         expect(JSON.stringify(json)).not.toContain("secret plans");
       }
     }
+    const answer = { action: "answer", value: "yes" };
+    expect((await b.call("POST", `/v1/runs/${ids.run}/questions/${question}/answer`, answer)).json.code).toBe(
+      "not_found",
+    );
     expect(await state()).toEqual(before);
   });
 
