@@ -645,6 +645,8 @@ export const typoLettersMax = 2;
 export const ruleWindowMsDefault = 1 * minute;
 export const ruleWindowMsMin = 1 * second;
 export const ruleWindowMsMax = 1 * hour;
+/** What a rule says of a run's whole time: far above what anybody waits for. */
+export const ruleRunMsMax = 30 * 24 * hour;
 export const secondMs = second;
 /** A window's model calls are counted in so many parts, of a second at least: it ends as far off as a twelfth of itself. */
 export const ruleWindowParts = 12;

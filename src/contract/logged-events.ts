@@ -168,10 +168,18 @@ const ruleSchema = z.discriminatedUnion("kind", [
   z
     .strictObject({
       kind: z.literal("when"),
-      metric: z.enum(["tokens_used", "money_used", "provider_errors", "queue_wait_p95", "worker_load"]),
+      metric: z.enum([
+        "tokens_used",
+        "money_used",
+        "model_calls",
+        "run_time",
+        "provider_errors",
+        "queue_wait_p95",
+        "worker_load",
+      ]),
       op: z.enum([">", ">=", "<", "<="]),
       value: z.number().min(0).max(Number.MAX_SAFE_INTEGER),
-      unit: z.enum(["percent", "tokens", "nanos", "ms"]),
+      unit: z.enum(["percent", "tokens", "nanos", "calls", "ms"]),
       windowMs: z.int().min(limits.ruleWindowMsMin).max(limits.ruleWindowMsMax).exactOptional(),
       action: z.discriminatedUnion("kind", [
         ruleWorkers,

@@ -11,7 +11,7 @@ import { ruleCharsMax, rulesCharsMax, rulesErrorsMax, rulesMax, ruleWindowMsDefa
 import { type Line, scan } from "./bullets.ts";
 import { type Miss, match, type Pattern, patternsOf } from "./pattern.ts";
 import { sentenceOf } from "./print.ts";
-import type { Condition, PlacedRule, Rule } from "./rule.ts";
+import type { Condition, Metric, PlacedRule, Rule } from "./rule.ts";
 import { meantBy } from "./suggest.ts";
 import { actionForms, conditionForms, limitForms } from "./table.ts";
 import { type Token, tokensOf } from "./tokens.ts";
@@ -127,11 +127,13 @@ function readWhen(tokens: readonly Token[]): ReadBullet {
   };
 }
 
+const overTime: ReadonlySet<Metric> = new Set(["provider_errors", "queue_wait_p95", "worker_load"]);
+
 /** Metrics that are taken over a time have one. */
 function windowOf(condition: Part<Condition>): Partial<Condition> {
   if (!condition.ok) return {};
   const { metric, windowMs } = condition.made;
-  if (metric === "tokens_used" || metric === "money_used") return {};
+  if (!overTime.has(metric)) return {};
   return { windowMs: windowMs ?? ruleWindowMsDefault };
 }
 

@@ -47,6 +47,8 @@ const workers = ({ max, label, pool }: WorkersLimit): string =>
 const metrics: Readonly<Record<Metric, string>> = {
   tokens_used: "tokens used",
   money_used: "money used",
+  model_calls: "model calls",
+  run_time: "run time",
   provider_errors: "provider errors",
   queue_wait_p95: "queue wait p95",
   worker_load: "worker load",
@@ -64,6 +66,7 @@ function valueText({ unit, value }: Pick<Condition, "unit" | "value">): string {
     case "percent":
       return `${value}%`;
     case "tokens":
+    case "calls":
       return countText(value);
     case "nanos":
       return moneyText(value);

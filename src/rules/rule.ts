@@ -35,9 +35,16 @@ export type FindingRule =
   /** `value`: milliseconds after, percent above, a number from. */
   | { readonly kind: "finding"; readonly finding: FindingKind; readonly knob: FindingKnob; readonly value: number };
 
-export type Metric = "tokens_used" | "money_used" | "provider_errors" | "queue_wait_p95" | "worker_load";
+export type Metric =
+  | "tokens_used"
+  | "money_used"
+  | "model_calls"
+  | "run_time"
+  | "provider_errors"
+  | "queue_wait_p95"
+  | "worker_load";
 export type Op = ">" | ">=" | "<" | "<=";
-export type Unit = "percent" | "tokens" | "nanos" | "ms";
+export type Unit = "percent" | "tokens" | "nanos" | "calls" | "ms";
 
 export interface Condition {
   readonly metric: Metric;

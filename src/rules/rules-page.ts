@@ -71,6 +71,7 @@ const names: Readonly<Record<string, string>> = {
   percent: "N%",
   money: "N dollars",
   time: "TIME",
+  duration: "TIME",
   window: "TIME",
   priority: "N",
   model: '"MODEL"',

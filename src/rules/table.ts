@@ -216,6 +216,22 @@ export const conditionForms: readonly Form<Condition>[] = [
     make: (slots) => measured("money_used", "nanos", slots.money, slots),
   },
   {
+    pattern: "model calls {op} {count}",
+    example: "model calls > 2,000",
+    unit: "calls, those of hosted tasks",
+    does: "Calls of models that have ended since the run began, refused ones too. With `pause` that is a budget of calls; calls that are under way then still end.",
+    from: 0,
+    upTo: tokensMax,
+    make: (slots) => measured("model_calls", "calls", slots.count, slots),
+  },
+  {
+    pattern: "run time {op} {duration}",
+    example: "run time > 2 hours",
+    unit: "time, up to 30 days",
+    does: "Since the run was created, pauses included. With `pause` that is a budget of time: no task starts and none takes another turn after it.",
+    make: (slots) => measured("run_time", "ms", slots.duration, slots),
+  },
+  {
     pattern: "provider errors {op} {percent} [over {window}]",
     example: "provider errors > 10% over 1 minute",
     unit: "part of the model calls that ended within the time",

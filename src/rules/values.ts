@@ -1,7 +1,7 @@
 /** What stands for a value in a rule, read and printed: numbers, parts of a hundred, money, times, names, comparisons. */
 
 import { keyPattern } from "../ids.ts";
-import { labelCharsMax, nameCharsMax, ruleWindowMsMax, ruleWindowMsMin } from "../limits.ts";
+import { labelCharsMax, nameCharsMax, ruleRunMsMax, ruleWindowMsMax, ruleWindowMsMin } from "../limits.ts";
 import { nanosOf, nanosPerUsd } from "../prices/price.ts";
 import { type FindingKind, isFindingKind } from "./finding-kinds.ts";
 import type { Op } from "./rule.ts";
@@ -13,6 +13,7 @@ export interface Slots {
   percent: number;
   money: number;
   time: number;
+  duration: number;
   window: number;
   priority: number;
   model: string;
@@ -107,21 +108,27 @@ const unitMs: Readonly<Record<string, number>> = {
   h: 3_600_000,
   hour: 3_600_000,
   hours: 3_600_000,
+  day: 86_400_000,
+  days: 86_400_000,
 };
 export const timeWords = Object.keys(unitMs);
 
 /** In milliseconds. */
-const time: Reader<number> = (tokens, at) => {
-  const read = number(tokens, at);
-  if (!read.ok) return read;
-  const unit = tokens[read.next];
-  const ms = unit?.kind === "word" ? unitMs[unit.text] : undefined;
-  if (ms === undefined) return nothing;
-  const value = Math.round(read.value * ms);
-  if (value < 1 || value > ruleWindowMsMax)
-    return wrong(`a time is between 1 ms and ${timeText(ruleWindowMsMax)}, and not ${tokens[at]!.raw} ${unit!.raw}`);
-  return { ok: true, value, next: read.next + 1 };
-};
+const timeUpTo =
+  (max: number): Reader<number> =>
+  (tokens, at) => {
+    const read = number(tokens, at);
+    if (!read.ok) return read;
+    const unit = tokens[read.next];
+    const ms = unit?.kind === "word" ? unitMs[unit.text] : undefined;
+    if (ms === undefined) return nothing;
+    const value = Math.round(read.value * ms);
+    if (value < 1 || value > max)
+      return wrong(`a time is between 1 ms and ${timeText(max)}, and not ${tokens[at]!.raw} ${unit!.raw}`);
+    return { ok: true, value, next: read.next + 1 };
+  };
+
+const time = timeUpTo(ruleWindowMsMax);
 
 const window: Reader<number> = (tokens, at) => {
   const read = time(tokens, at);
@@ -190,6 +197,7 @@ export const slots: { readonly [Name in Slot]: { readonly read: Reader<Slots[Nam
   percent: { read: percent, what: "a part, as 80%" },
   money: { read: money, what: "an amount, as 5 dollars" },
   time: { read: time, what: "a time, as 30 s" },
+  duration: { read: timeUpTo(ruleRunMsMax), what: "a time, as 2 hours" },
   window: { read: window, what: "a time, as 1 minute" },
   priority: { read: priority, what: "a priority from 0 to 9" },
   model: {
@@ -214,6 +222,7 @@ export const counted = (count: number, one: string, many = `${one}s`): string =>
   `${countText(count)} ${count === 1 ? one : many}`;
 
 export function timeText(ms: number): string {
+  if (ms % 86_400_000 === 0) return counted(ms / 86_400_000, "day");
   if (ms % 3_600_000 === 0) return counted(ms / 3_600_000, "hour");
   if (ms % 60_000 === 0) return counted(ms / 60_000, "minute");
   return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;

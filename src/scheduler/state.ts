@@ -62,6 +62,8 @@ export interface RunHeader {
   cacheReadTokens: number;
   cacheWriteTokens: number;
   reservedTokens: number;
+  /** That have ended, in hosted tasks; absent: none. */
+  modelCalls?: number;
   /** How many sessions there ever were; absent: none. */
   lastActor?: number;
   /** Since when nobody can go on unless somebody outside does something; absent or 0: somebody can. */

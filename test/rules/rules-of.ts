@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import {
+  ruleRunMsMax,
   ruleWindowMsMax,
   ruleWindowMsMin,
   runDepthMax,
@@ -60,6 +61,8 @@ const condition = fc.oneof(
   fc.record({ metric: fc.constantFrom("tokens_used", "money_used"), op, value: percent, unit: fc.constant("percent") }),
   fc.record({ metric: fc.constant("tokens_used"), op, value: upTo(1_000_000_000_000, 0), unit: fc.constant("tokens") }),
   fc.record({ metric: fc.constant("money_used"), op, value: nanos, unit: fc.constant("nanos") }),
+  fc.record({ metric: fc.constant("model_calls"), op, value: upTo(1_000_000_000_000, 0), unit: fc.constant("calls") }),
+  fc.record({ metric: fc.constant("run_time"), op, value: upTo(ruleRunMsMax), unit: fc.constant("ms") }),
   fc.record({
     metric: fc.constantFrom("provider_errors", "worker_load"),
     op,

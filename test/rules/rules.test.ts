@@ -227,6 +227,7 @@ describe("a bullet", () => {
       'after "when tokens used > 80 %" comes the end, and not "over"',
       undefined,
     ],
+    ["when run time > 31 days: pause", "a time is between 1 ms and 30 days, and not 31 days", undefined],
     ["when queue wait p95 > 2 h: pause", "a time is between 1 ms and 1 hour, and not 2 h", undefined],
     ["when worker load > 9% over 5 ms: pause", "a condition is looked at over 1 s at least", undefined],
     [

@@ -392,6 +392,46 @@ describe("a rule with a condition", () => {
     check(run);
   });
 
+  test("[F7] model calls can be a budget: those that were refused count, those of pull workers don't", () => {
+    const run = ruled("- when model calls >= 3: pause");
+    const [a, b, c] = run.post({}, {}, { pool: "laptop" });
+    run.turn(run.start(a!));
+    run.step((step) => {
+      const error = { code: "provider_rate_limited", message: "429" };
+      failAttempt(step, run.start(b!), { fault: "provider_rate_limited", error });
+    });
+    run.turn(run.start(c!));
+    expect([run.state.header.modelCalls, run.state.header.status]).toEqual([2, "active"]);
+    run.turn(a!);
+    expect([fired(run), run.state.header.status]).toEqual([[{ line: 1, value: 3, level: undefined }], "paused"]);
+    check(run);
+    // Rules that come later look at all calls since the run began.
+    set(run, "- when model calls > 3: pause");
+    run.step((step) => resumeRun(step));
+    expect(run.state.header.status).toBe("active");
+    run.turn(a!);
+    expect(run.state.header).toMatchObject({ status: "paused", reason: "rule", modelCalls: 4 });
+    check(run);
+  });
+
+  test("[F7] a run's time can be one, to the millisecond, without anything happening", () => {
+    const run = ruled("- when run time > 2 hours: pause\n- when run time < 1 minute: at most 1 worker");
+    run.post({}, {});
+    expect([workersUnder(run.state.header).max, by(run)]).toEqual([1, 2]);
+    expect(nextClock(run.state)! - run.state.header.createdAt).toBe(minute + 1);
+    run.clock(minute + 1);
+    expect([cleared(run), nextClock(run.state)! - run.now]).toEqual([[], minute / 10]);
+    // A tenth beyond the bound (F4).
+    run.clock(minute / 10);
+    expect([cleared(run).map(({ line }) => line), by(run)]).toEqual([[2], undefined]);
+    const left = () => run.state.header.createdAt + 120 * minute - run.now;
+    run.clock(left());
+    expect(run.state.header.status).toBe("active");
+    run.clock(1);
+    expect(run.state.header).toMatchObject({ status: "paused", reason: "rule" });
+    check(run);
+  });
+
   test("[F7] a pause by hand stays one", () => {
     const run = ruled("- when tokens used > 95: pause");
     const [a] = run.post({});

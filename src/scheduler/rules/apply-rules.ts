@@ -82,6 +82,21 @@ export function noteLoad(state: RunState, { pool, worker, percent }: Of<"worker_
   if (names.length > ruleLoadsMax) delete loads[names[0]!];
 }
 
+/** How the call of a model went that ends with this event; ask before the event changes the task. Undefined: none does. */
+export function modelCallIn(state: RunState, event: SchedulerEvent): "through" | "failed" | undefined {
+  switch (event.type) {
+    case "turn": {
+      const { phase } = state.task(event.task);
+      return phase.state === "running" && phase.hosted ? "through" : undefined;
+    }
+    case "attempt_ended":
+    case "task_ended":
+      return isProviderError(event.error?.code) ? "failed" : undefined;
+    default:
+      return undefined;
+  }
+}
+
 /** What an event means to the conditions; call it before the event changes the task. */
 export function observe(state: RunState, rules: RunRules, event: SchedulerEvent, at: number): void {
   switch (event.type) {
@@ -95,15 +110,13 @@ export function observe(state: RunState, rules: RunRules, event: SchedulerEvent,
       }
       return;
     }
-    case "turn": {
-      const { phase } = state.task(event.task);
-      if (phase.state === "running" && phase.hosted) count(rules, at, false);
+    case "turn":
+    case "attempt_ended":
+    case "task_ended": {
+      const call = modelCallIn(state, event);
+      if (call) count(rules, at, call === "failed");
       return;
     }
-    case "attempt_ended":
-    case "task_ended":
-      if (isProviderError(event.error?.code)) count(rules, at, true);
-      return;
     default:
       return;
   }

@@ -27,6 +27,10 @@ export function read(state: RunState, rule: When, now: number): Reading {
       const { nanos = 0 } = header;
       return { value: rule.unit === "nanos" ? nanos : part(nanos, header.limits.nanos ?? 0), changesAt: never };
     }
+    case "model_calls":
+      return { value: header.modelCalls ?? 0, changesAt: never };
+    case "run_time":
+      return { value: now - header.createdAt, changesAt: nextAfter(now, header.createdAt, rule.value) };
     case "provider_errors": {
       const window = rule.windowMs!;
       const calls = rules.calls[window]!.filter(([at]) => at > now - window);
@@ -52,6 +56,10 @@ export function read(state: RunState, rule: When, now: number): Reading {
       return unreachable(rule.metric);
   }
 }
+
+/** When a time that began then has next passed the bound, or by so much that the rule is cleared (evaluate.ts, F4). */
+const nextAfter = (now: number, began: number, bound: number): number =>
+  [bound, bound + Math.ceil(bound / 10)].map((ms) => began + ms + 1).find((at) => at > now) ?? never;
 
 const part = (some: number, all: number): number | undefined => (all > 0 ? (some / all) * 100 : undefined);
 
