@@ -77,7 +77,7 @@ describe("warming", () => {
     await heddle.cancelRun(run.id);
 
     const off = await heddle.createRun({ context: large(), limits: { workers: 8, warm_ms: 0 } });
-    await heddle.createTasks(off.id, { tasks: many(8, { text: "done", latency_ms: 1500 }) });
+    await heddle.createTasks(off.id, { tasks: many(8, { text: "done", latency_ms: 4000 }) });
     await settledRun(off.id);
     expect(eventsOf(await logOf(server, off.id), "cache_warming")).toEqual([]);
     expect(writers(await tasksOf(server, off.id)).length).toBeGreaterThan(1);

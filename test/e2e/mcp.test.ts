@@ -28,7 +28,7 @@ type Call = (name: string, args: object, options?: any) => Promise<any>;
 /** One story for every version: work in parallel, a lock, a queue that is waited at. */
 async function story(call: Call, again: Call): Promise<string> {
   const { id: run } = await call("start_run", { name: "story", context: "We sell kettles." });
-  const slow = plays([{ latency_ms: 1500, text: "slowly" }]);
+  const slow = plays([{ latency_ms: 4000, text: "slowly" }]);
   await call("create_task", {
     run,
     tasks: [
