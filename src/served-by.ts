@@ -22,6 +22,8 @@ export interface ServedBy {
 
 const anthropicModel = "claude-sonnet-4-5";
 const openaiModel = "gpt-5";
+/** Where nobody names another; it answers to any name. */
+export const simulatedModel = "simulated";
 
 /** The model of a provider whose credential names none. */
 export const defaultModel = (format: Format): string => (format === "anthropic" ? anthropicModel : openaiModel);
@@ -35,5 +37,5 @@ export function servedBy(format: Format, secrets: ProviderSecrets): ServedBy | u
   if (format === "openai" && (secrets.OPENAI_API_KEY || secrets.OPENAI_BASE_URL)) {
     return { provider: "openai", model: secrets.OPENAI_MODEL ?? openaiModel };
   }
-  return secrets.SIMULATED_URL ? { provider: "simulated", model: "simulated" } : undefined;
+  return secrets.SIMULATED_URL ? { provider: "simulated", model: simulatedModel } : undefined;
 }

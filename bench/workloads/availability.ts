@@ -24,6 +24,8 @@ async function availability({ server, quick }: Bench, runs: number): Promise<Out
   const ms = quick ? 200 : 1000;
   const script = JSON.stringify({ latency_ms: ms, concurrent, turns: [{ text: "done" }] });
   const specs: TaskSpec[] = Array.from({ length: tasks }, () => ({
+    // Runs share the limit of a model that they name (docs/availability.md).
+    model: "limited",
     instructions: `Answer.\n\`\`\`sim\n${script}\n\`\`\``,
   }));
   const done = await Promise.all(Array.from({ length: runs }, () => fanOut(server, seats, specs)));

@@ -13,7 +13,7 @@ import { sharedServer } from "./lib/shared.ts";
 
 const server = sharedServer();
 const operator = "hdl_local_admin";
-/** The simulated provider counts its places by this number. */
+/** The simulated provider counts its places by this number and the model's name, and runs share what a model takes that they name. */
 const concurrent = 7;
 const script = JSON.stringify({ latency_ms: 300, concurrent, turns: [{ text: "done" }] });
 
@@ -26,7 +26,10 @@ async function newTenant(name: string) {
 async function busyRun(heddle: Heddle, count: number): Promise<string> {
   const { id } = await heddle.createRun({ limits: { workers: 24 } });
   await heddle.createTasks(id, {
-    tasks: Array.from({ length: count }, () => ({ instructions: `Answer.\n\`\`\`sim\n${script}\n\`\`\`` })),
+    tasks: Array.from({ length: count }, () => ({
+      model: "limited",
+      instructions: `Answer.\n\`\`\`sim\n${script}\n\`\`\``,
+    })),
   });
   return id;
 }

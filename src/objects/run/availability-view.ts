@@ -4,6 +4,7 @@ import { type Limit, opensAt, room } from "../../availability/limit.ts";
 import * as rates from "../../availability/rates.ts";
 import type { AvailabilityView } from "../../contract/shapes.ts";
 import { hostedPool, type Task } from "../../scheduler/task.ts";
+import { simulatedModel } from "../../served-by.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
 export function availabilityView(run: LoadedRun, now: number): AvailabilityView[] {
@@ -21,11 +22,21 @@ export function availabilityView(run: LoadedRun, now: number): AvailabilityView[
 }
 
 /** Of the run's newest context: all of a run's contexts have its head, unless it forked something older. */
-export function modelName(run: LoadedRun, name: string | undefined): string {
+function modelName(run: LoadedRun, name: string | undefined): string {
   if (name !== undefined) return name;
   const { credential, snapshot } = run.state.header;
   const { format, model } = run.store.tree.head(snapshot);
   return run.models.hosted(format, credential, model)?.model ?? model ?? format;
+}
+
+/**
+ * What runs that call the model share its limit by; undefined: they share none. The simulated model refuses what a run's own scripts say, so
+ * what one run finds is nothing to another, unless they name a model together.
+ */
+export function limitKey(run: LoadedRun, name: string | undefined): string | undefined {
+  const model = modelName(run, name);
+  if (model === simulatedModel) return undefined;
+  return JSON.stringify([run.state.header.credential?.name ?? null, model]);
 }
 
 function viewOf(model: string | null, inFlight: number, limit: Limit, now: number): AvailabilityView {

@@ -7,7 +7,7 @@
 
 import type { LimitReport, LimitTerms } from "../../availability/limit-book.ts";
 import { modelsWanted } from "../../scheduler/availability.ts";
-import { modelName } from "./availability-view.ts";
+import { limitKey } from "./availability-view.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
 export class LimitReports {
@@ -19,10 +19,11 @@ export class LimitReports {
     const reports: LimitReport[] = [];
     for (const { name, inFlight, limit, wanted } of modelsWanted(run.state)) {
       if (wanted === 0 && !this.#claimed.has(name)) continue;
+      const key = limitKey(run, name);
+      if (key === undefined) continue;
       if (wanted > 0) this.#claimed.add(name);
       else this.#claimed.delete(name);
       const { ceiling, why } = limit;
-      const key = JSON.stringify([run.state.header.credential?.name ?? null, modelName(run, name)]);
       const stands = { limit: limit.limit, ceiling, inFlight, wanted, ...(why && { why }) };
       reports.push({ key, ...(name !== undefined && { limiter: name }), ...stands });
     }
