@@ -84,15 +84,15 @@ function timeOut(step: Step, task: Task, call: Extract<Call, { state: "waiting" 
 
 /**
  * Leases of a state that was just loaded last over `restarts`, the times at which new runtimes began, in order: nobody could renew while
- * there was none, and leases that a restart let expire must not count as lost. The first after a lease's last renewal gives it a whole
- * term again, and each one more that follows without a renewal half of the term before: where restarts go on and on, who is gone
+ * there was none, and leases that a restart let expire must not count as lost. The first two after a lease's last renewal give it a
+ * whole term again, since a worker may not have found the way back between them, and each one more half of the term before: where restarts go on and on, who is gone
  * would else be waited for as long as they do.
  */
 export function extendOverRestarts(state: RunState, restarts: readonly number[]): void {
   const extended = (expiresAt: number): number => {
     const since = restarts.filter((at) => at > expiresAt - leaseMs);
     const last = since.at(-1);
-    return last === undefined ? expiresAt : Math.max(expiresAt, last + leaseMs / 2 ** (since.length - 1));
+    return last === undefined ? expiresAt : Math.max(expiresAt, last + leaseMs / 2 ** Math.max(0, since.length - 2));
   };
   for (const task of state.tasks.values()) {
     const { phase } = task;

@@ -129,10 +129,11 @@ describe("restarts", () => {
     expect(termOver()).toBe(leaseMs);
     expect(termOver(0, 10 * second)).toBe(10 * second + leaseMs);
     expect(termOver(10 * leaseMs)).toBe(11 * leaseMs);
-    expect(termOver(10 * second, 20 * second)).toBe(20 * second + leaseMs / 2);
-    // Ever ten seconds apart: the third leaves less than there is to the fourth, and so it is lost between the two.
-    const often = [10, 20, 30, 40].map((at) => at * second);
-    expect(often.map((_, i) => termOver(...often.slice(0, i + 1)) / second)).toEqual([40, 35, 37.5, 43.75]);
+    expect(termOver(10 * second, 20 * second)).toBe(20 * second + leaseMs);
+    expect(termOver(10 * second, 20 * second, 30 * second)).toBe(30 * second + leaseMs / 2);
+    // Ever ten seconds apart: the fourth leaves less than there is to the fifth, and so it is lost between the two.
+    const often = [10, 20, 30, 40, 50].map((at) => at * second);
+    expect(often.map((_, i) => termOver(...often.slice(0, i + 1)) / second)).toEqual([40, 50, 45, 47.5, 53.75]);
   });
 });
 
