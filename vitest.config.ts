@@ -66,8 +66,8 @@ export default defineConfig({
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: ["./test/e2e/lib/shared-server.ts"],
-          // Servers share two cores with the tests, and wait for most of their time: two files at a time.
-          maxWorkers: 2,
+          // Servers share two cores with the tests, and wait for most of their time: with three files at a time they use 60% of them.
+          maxWorkers: 3,
           testTimeout: e2eTestMs,
           hookTimeout: e2eTestMs,
         },
