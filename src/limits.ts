@@ -181,6 +181,8 @@ export const doorWorkMax = 1024;
 export const doorWaitMax = 4000;
 /** Bodies that are being read or carried out there: each is held as bytes, as text and parsed; two of the largest fit in 128 MB. */
 export const doorBytesMax = 2 * bodyBytesMax;
+/** A body up to this is in what each request takes anyway (`doorWorkMax`): large ones are no reason to refuse it. */
+export const doorSmallBodyBytes = 16 * KiB;
 /** Of one tenant, so that another always gets in. */
 export const tenantWorkMax = 768;
 export const tenantWaitMax = 2000;

@@ -12,6 +12,7 @@ import { Fault } from "../errors/fault.ts";
 import {
   bodyBytesMax,
   doorBytesMax,
+  doorSmallBodyBytes,
   doorWaitMax,
   doorWorkMax,
   runWaitMax,
@@ -64,13 +65,13 @@ export function entryOf(route: Asked, headers: Headers): Entry {
   return { priority, waits, bytes: route.method === "GET" ? 0 : announcedBytes(headers) };
 }
 
-/** A body of unknown length may be as long as any. */
+/** What a body takes of the room for large ones; one of unknown length may be as long as any. */
 function announcedBytes(headers: Headers): number {
   const length = headers.get("content-length");
   if (length === null) return headers.has("transfer-encoding") ? bodyBytesMax : 0;
   // What is over the cap, or no number, is refused as such, and takes no room.
   const bytes = Number(length);
-  return bytes >= 0 && bytes <= bodyBytesMax ? bytes : 0;
+  return bytes > doorSmallBodyBytes && bytes <= bodyBytesMax ? bytes : 0;
 }
 
 /** A request that was let in. */
