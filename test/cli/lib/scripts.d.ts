@@ -41,6 +41,16 @@ declare module "*/scripts/lib/state-folder.mjs" {
   }
 }
 
+declare module "*/scripts/lib/migrations.mjs" {
+  import type { StateFolder } from "*/scripts/lib/state-folder.mjs";
+  export function applyMigrations(options: {
+    root: string;
+    config: string;
+    folder: StateFolder;
+    log: (text: string) => void;
+  }): Promise<void>;
+}
+
 declare module "*/scripts/lib/env-file.mjs" {
   export function envFileText(variables: Record<string, string>): string;
 }
