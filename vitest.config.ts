@@ -3,6 +3,7 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 import { handleSimulated } from "./src/local/simulated/handle.ts";
+import { LongestFirst } from "./test/longest-first.ts";
 import { countInMemory } from "./test/objects/lib/fail-counter.ts";
 
 /** An e2e test starts servers, kills them, and waits for leases of 30 s to expire. */
@@ -13,6 +14,7 @@ const nodeTestMs = 20_000;
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         // For the simulation, which runs the objects outside of workerd.
@@ -66,8 +68,8 @@ export default defineConfig({
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: ["./test/e2e/lib/shared-server.ts"],
-          // Servers share two cores with the tests, and wait for most of their time: with three files at a time they use 60% of them.
-          maxWorkers: 3,
+          // Servers share two cores with the tests, and wait for most of their time: with three files at a time they use half of them.
+          maxWorkers: 4,
           testTimeout: e2eTestMs,
           hookTimeout: e2eTestMs,
         },

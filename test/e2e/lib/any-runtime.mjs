@@ -40,7 +40,8 @@ told.refused = await new Heddle({ url, key: "hdl_nobody" }).runs
 await run.finish();
 const types = [];
 for await (const { type } of run.events()) types.push(type);
-told.events = [types[0], types.at(-1)];
+// Sessions that were open at the end are ended after it.
+told.events = [types[0], types.findLast((type) => type !== "actor_ended")];
 
 {
   await using disposed = await heddle.runs.create();
