@@ -265,7 +265,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       if (event.cycle !== undefined) countCycle(state, event.cycle);
       return;
     case "stall_extended":
-      if (header.stalledAt) header.stalledAt = at;
+      header.stallExtendedAt = at;
       return;
     case "actor_opened":
       openActor(state, event, seq, at);

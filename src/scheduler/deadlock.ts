@@ -186,7 +186,8 @@ export function stalledWaits(state: RunState): readonly CallLink[] {
 
 /** When a stall gets its victim; undefined: there is none. */
 export function stallEndAt({ header, outsideAt }: RunState): number | undefined {
-  return header.stalledAt ? Math.max(header.stalledAt, outsideAt) + header.limits.stallMs : undefined;
+  const { stalledAt, stallExtendedAt = 0, limits } = header;
+  return stalledAt ? Math.max(stalledAt, stallExtendedAt, outsideAt) + limits.stallMs : undefined;
 }
 
 const locksOf = ({ task, call }: Link): string[] => {

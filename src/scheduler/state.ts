@@ -70,6 +70,8 @@ export interface RunHeader {
   stalledAt?: number;
   /** The finding that told of the newest stall. */
   stallSeq?: number;
+  /** When somebody last asked for more time for a stall, this one or one before. */
+  stallExtendedAt?: number;
   /** Since when full pools are told of; absent or 0: they are not. */
   exhaustedAt?: number;
   /** Nanodollars; as the next six, absent: none. */

@@ -238,14 +238,15 @@ test("[QU2] with a root nobody is asked, since a victim was taken at once; an ex
   expect([findings(second), openStall(second.state)]).toEqual([[], undefined]);
 });
 
-test("[QU5] more time begins when it is asked for, once more for each, and outlives memory", () => {
+test("[QU5] more time begins when it is asked for, once more for each, and outlives memory; the stall is as old as it is", () => {
   const run = new Run({ stallMs: 5000 });
   const [a] = started(run, 1) as [Leased];
   pops(run, a, { external: false });
   run.giveBack(a);
-  const { seq } = openStall(run.state)!;
+  const { seq, since } = openStall(run.state)!;
   run.clock(4000);
   expect(answer(run, seq, { action: "extend" })).toEqual({ kind: "done" });
+  expect(openStall(run.state)!.since).toBe(since);
   expect([openStall(run.state)!.seq, openStall(run.state)!.until, nextClock(run.state)]).toEqual([
     seq,
     run.now + 5000,

@@ -276,7 +276,7 @@ describe("a run that stands still", () => {
     await evictDurableObject(bindings.RUNS.getByName(`${tenant}/${run}`) as never);
     const [extended] = (await questions(run)) as [{ kind: "stall" } & StallView];
     const asked = (await events(run)).find(({ type }) => type === "stall_extended")!;
-    expect(extended).toMatchObject({ id: stall.id, since: asked.at, until: asked.at + 3600_000 });
+    expect(extended).toMatchObject({ id: stall.id, since: stall.since, until: asked.at + 3600_000 });
     // An answer to one of its waits; then it is over, and nothing of what was offered is taken any more.
     const message = { action: "answer", value: "go" };
     expect(await answered(run, stall.waits[1]!.id, message)).toMatchObject({ open: false });
