@@ -292,6 +292,25 @@ describe("a rule with a condition", () => {
     check(run);
   });
 
+  test("[F4] a call that was refused counts when it was, once, though its task falls back; a pull worker's error never, however he names it", () => {
+    const run = ruled("- when provider errors > 1%: pause\n- when model calls >= 100: pause", { pools: ["laptop"] });
+    const fault = "provider_unavailable";
+    const error = { code: fault, message: "503" };
+    const [laptop, falls] = run.post(
+      { pool: "laptop", retries: { limit: 0 } },
+      { retries: { limit: 0 }, on_failure: { task: { instructions: "else", pool: "laptop" } } },
+    );
+    run.step((step) => failAttempt(step, run.start(laptop!), { fault: "worker_failed", error }));
+    expect([states(laptop!), run.state.header.modelCalls]).toEqual(["failed", undefined]);
+    run.step((step) => failAttempt(step, run.start(falls!), { fault: "provider_rejected", error }));
+    expect([run.events("task_fell_back").length, run.state.header.modelCalls]).toEqual([1, 1]);
+    const fallback = run.state.task(run.state.header.taskCount);
+    run.fail(fallback);
+    expect([states(falls!, fallback), run.state.header.modelCalls]).toEqual(["failed failed", 1]);
+    expect(fired(run)).toEqual([]);
+    check(run);
+  });
+
   test("[F4] a task's own failure is not the provider's", () => {
     const run = ruled("- when provider errors > 1%: pause");
     for (const task of run.post(...Array.from({ length: 8 }, () => ({})))) run.fail(task);

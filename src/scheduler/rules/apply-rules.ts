@@ -82,19 +82,27 @@ export function noteLoad(state: RunState, { pool, worker, percent }: Of<"worker_
   if (names.length > ruleLoadsMax) delete loads[names[0]!];
 }
 
-/** How the call of a model went that ends with this event; ask before the event changes the task. Undefined: none does. */
+/**
+ * How the call of a model went that ends with this event; ask before the event changes the task. Undefined: none does. Whose seat is not
+ * Heddle's makes calls that nobody here sees, and what he calls his errors is up to him.
+ */
 export function modelCallIn(state: RunState, event: SchedulerEvent): "through" | "failed" | undefined {
   switch (event.type) {
-    case "turn": {
-      const { phase } = state.task(event.task);
-      return phase.state === "running" && phase.hosted ? "through" : undefined;
-    }
+    case "turn":
+      return isHosted(state, event.task) ? "through" : undefined;
+    // One that waited for its fallback ends with its own old error, whose call was counted when it fell back.
     case "attempt_ended":
+    case "task_fell_back":
     case "task_ended":
-      return isProviderError(event.error?.code) ? "failed" : undefined;
+      return isProviderError(event.error?.code) && isHosted(state, event.task) ? "failed" : undefined;
     default:
       return undefined;
   }
+}
+
+function isHosted(state: RunState, n: number): boolean {
+  const { phase } = state.task(n);
+  return phase.state === "running" && phase.hosted;
 }
 
 /** What an event means to the conditions; call it before the event changes the task. */
@@ -112,6 +120,7 @@ export function observe(state: RunState, rules: RunRules, event: SchedulerEvent,
     }
     case "turn":
     case "attempt_ended":
+    case "task_fell_back":
     case "task_ended": {
       const call = modelCallIn(state, event);
       if (call) count(rules, at, call === "failed");
