@@ -60,7 +60,7 @@ class KeyBook {
   }
 
   report(run: string, report: LimitReport, now: number): LimitTerms | undefined {
-    for (const [id, { at }] of this.#entries) if (at + limitClaimMs <= now) this.#drop(id);
+    this.expire(now);
     const { limiter } = report;
     const id = limiter === undefined ? run : `${run} ${limiter}`;
     if (report.why) this.#why = report.why;
@@ -80,6 +80,11 @@ class KeyBook {
     if (limit !== report.limit) this.#entries.set(id, { ...entry, limit, ceiling });
     const runs = new Set(Array.from(this.#entries.values(), (one) => one.run)).size;
     return { ...(limiter !== undefined && { limiter }), runs, limit, ceiling, why: this.#why };
+  }
+
+  /** LB3 */
+  expire(now: number): void {
+    for (const [id, { at }] of this.#entries) if (at + limitClaimMs <= now) this.#drop(id);
   }
 
   forget(run: string): void {
@@ -147,7 +152,7 @@ export class LimitBook {
   report(run: string, reports: readonly LimitReport[], now: number): LimitTerms[] {
     const terms: LimitTerms[] = [];
     for (const report of reports) {
-      const book = this.#bookOf(report.key);
+      const book = this.#bookOf(report.key, now);
       const told = book?.report(run, report, now);
       if (told) terms.push(told);
       if (book?.isEmpty) this.#keys.delete(report.key);
@@ -166,13 +171,22 @@ export class LimitBook {
     this.#keys.clear();
   }
 
-  #bookOf(key: string): KeyBook | undefined {
+  #bookOf(key: string, now: number): KeyBook | undefined {
     const known = this.#keys.get(key);
     if (known) return known;
     // Models are tasks' own words. Beyond so many, whoever comes goes by what it finds itself.
+    if (this.#keys.size >= limitsSharedMax) this.#expire(now);
     if (this.#keys.size >= limitsSharedMax) return undefined;
     const book = new KeyBook();
     this.#keys.set(key, book);
     return book;
+  }
+
+  /** A key that nobody reports any more is looked at by no report: those of runs whose objects are gone would keep their places for ever. */
+  #expire(now: number): void {
+    for (const [key, book] of this.#keys) {
+      book.expire(now);
+      if (book.isEmpty) this.#keys.delete(key);
+    }
   }
 }

@@ -131,6 +131,15 @@ describe("the limits that runs share", () => {
     expect(book.report("a", [report(10, { limiter: "m" })], 0)).toMatchObject([{ limiter: "m", limit: 5, runs: 1 }]);
   });
 
+  test("[LB3] runs that are gone without a word keep no model's place for ever", () => {
+    const book = new LimitBook();
+    for (let i = 0; i < limitsSharedMax; i++) ask(book, "gone", report(10, { key: String(i) }));
+    ask(book, "stays", report(10, { key: "0" }), limitClaimMs - 1);
+    ask(book, "a", report(10), limitClaimMs);
+    expect(ask(book, "b", report(none), limitClaimMs)).toMatchObject({ limit: 1, runs: 2 });
+    expect(ask(book, "c", report(none, { key: "0" }), limitClaimMs)).toMatchObject({ runs: 2 });
+  });
+
   test("beyond so many models each goes by its own", () => {
     const book = new LimitBook();
     for (let i = 0; i < limitsSharedMax; i++) ask(book, "a", report(10, { key: String(i) }));
