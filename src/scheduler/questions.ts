@@ -64,11 +64,15 @@ export function openAsk(state: RunState, seq: number): AskedWait | undefined {
   return wait?.offers.includes("answer") ? wait : undefined;
 }
 
+/** Whether there is an `openStall`, at a constant cost: whatever looks at a run asks. */
+export const isStalled = (state: RunState): boolean =>
+  Boolean(state.header.stalledAt && state.header.stallSeq) && !isRunEnded(state) && !canSomebodyGoOn(state);
+
 /** QU2. Linear in the live tasks, where there is one. */
 export function openStall(state: RunState): Stall | undefined {
   const { stalledAt, stallSeq } = state.header;
   const until = stallEndAt(state);
-  if (!stalledAt || !stallSeq || until === undefined || isRunEnded(state) || canSomebodyGoOn(state)) return undefined;
+  if (!stalledAt || !stallSeq || until === undefined || !isStalled(state)) return undefined;
   const waits = stalledWaits(state).flatMap(({ task, call }) => {
     const asked = task.n > 0 && askedWait(state, task.n, call.seq);
     return asked ? [asked] : [];

@@ -9,6 +9,7 @@ import { stallEndAt } from "../../src/scheduler/deadlock.ts";
 import { unmoved } from "../../src/scheduler/movers.ts";
 import { isOpenCall, readyKeyOfCall } from "../../src/scheduler/open-calls.ts";
 import { exhaustionAt } from "../../src/scheduler/pool-exhaustion.ts";
+import { isStalled, openStall } from "../../src/scheduler/questions.ts";
 import { compareReady } from "../../src/scheduler/ready-queue.ts";
 import { findCall } from "../../src/scheduler/remote-calls.ts";
 import { RuleBook } from "../../src/scheduler/rules/rule-book.ts";
@@ -163,6 +164,7 @@ export function checkState(state: RunState, now: number): void {
     header.unhandled === tasks.filter((task) => task.phase.state === "failed" && !task.observed).length,
     "unhandled",
   );
+  must(isStalled(state) === (openStall(state) !== undefined), "a stall that is said to be open has waits");
   must(header.reservedTokens === tasks.reduce((sum, task) => sum + task.reserved, 0), "[B3] reserved sum");
   must(
     tasks.every((task) => task.reserved === 0 || task.phase.state === "running"),

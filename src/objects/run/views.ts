@@ -20,7 +20,7 @@ import type { ErrorData, Limits, UsageDelta } from "../../scheduler/events.ts";
 import { standInOf } from "../../scheduler/fallbacks.ts";
 import { groupOf, verdictOf } from "../../scheduler/groups.ts";
 import { isOpenCall, type OpenCall } from "../../scheduler/open-calls.ts";
-import { openAsk, openAsks, openStall } from "../../scheduler/questions.ts";
+import { isStalled, openAsk, openAsks } from "../../scheduler/questions.ts";
 import { redacted, redactedLabels, redactedText } from "../../scheduler/redaction.ts";
 import { workersUnder } from "../../scheduler/rules/run-rules.ts";
 import type { RunState } from "../../scheduler/state.ts";
@@ -75,7 +75,7 @@ export function runView(run: LoadedRun, seatTarget: number, now: number): RunVie
     rules: rulesView(run.state),
     availability: availabilityView(run, now),
     findings: header.findings,
-    questions: openAsks(run.state).length + (openStall(run.state) ? 1 : 0),
+    questions: openAsks(run.state).length + (isStalled(run.state) ? 1 : 0),
     last_seq: header.seq,
     created_at: header.createdAt,
     ended_at: header.endedAt || null,
