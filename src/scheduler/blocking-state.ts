@@ -7,7 +7,7 @@ import { assert } from "../errors/assert.ts";
 import type { Facts, FactsOf } from "./facts.ts";
 import { type Line, type LineKind, type LineOf, newLine } from "./lines.ts";
 import type { Task } from "./task.ts";
-import type { FutureWant, PopWant, Waiter, Want } from "./want.ts";
+import { isExternal, type Waiter, type Want } from "./want.ts";
 
 export const lineKindOf = (want: Want): LineKind =>
   want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind;
@@ -34,8 +34,8 @@ export class BlockingState {
   queued = 0;
   /** Waits that need somebody, whoever it is. */
   anyoneWaits = 0;
-  /** Waits of tasks for somebody outside, by the events that began them. */
-  readonly asked = new Map<number, Waiter<PopWant | FutureWant>>();
+  /** Which task waits for somebody outside, by the event that began the wait. */
+  readonly asked = new Map<number, number>();
   /** Tasks that more than one of their calls keeps waiting. */
   readonly several = new Set<number>();
   readonly #lines = new Map<string, Line>();
@@ -107,7 +107,7 @@ export class BlockingState {
     }
     this.queued += messagesOfWait(want);
     if (waiter.task > 0 && needsAnyone(want, until)) this.anyoneWaits++;
-    if (waiter.task > 0 && "external" in want && want.external) this.asked.set(waiter.seq, { ...waiter, want });
+    if (waiter.task > 0 && isExternal(want)) this.asked.set(waiter.seq, waiter.task);
     this.fresh.add(waiter.task);
   }
 

@@ -19,7 +19,7 @@ import { waiterOf } from "./blocking-state.ts";
 import { joinedChildren } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
 import { type Call, isActor, isHeldBack, isUnstarted, isWorking, joinsParent, type Task } from "./task.ts";
-import type { SemaphoreWant, Waiter, Want } from "./want.ts";
+import { isExternal, type SemaphoreWant, type Waiter, type Want } from "./want.ts";
 
 /** One of the two things that a task may be able to do. */
 export interface Doing {
@@ -195,7 +195,7 @@ function* waitsForVariables(
     const arrived = new Set(line.waiters.map((one) => one.task));
     const missing = want.members.filter((n) => !arrived.has(n) && state.live(n));
     yield { ...need(missing, id), need: want.parties - arrived.size };
-  } else if (until === 0 && !isActor(task) && !("external" in want && want.external) && still) {
+  } else if (until === 0 && !isActor(task) && !isExternal(want) && still) {
     yield { need: 1, of: [], anyone: true, call: id };
   }
 }

@@ -15,6 +15,7 @@ import { findLineage } from "./lineage.ts";
 import { isOpenCall, type OpenCall } from "./open-calls.ts";
 import type { RunState } from "./state.ts";
 import { hasFallenBack, isEnded, isLive, isWorking, lineageOf, messagesTo, type Task } from "./task.ts";
+import { isExternal } from "./want.ts";
 
 type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 type Objection = string | undefined;
@@ -205,8 +206,7 @@ function waiting(state: RunState, event: Of<"call_waiting">): Objection {
   if (task.phase.state !== "running") return "only who runs begins to wait";
   if (hasCall(task, event.call)) return "that call was made before";
   const { want } = event;
-  if (event.ask !== undefined && !(want && "external" in want && want.external))
-    return "only who waits for somebody outside asks";
+  if (event.ask !== undefined && !isExternal(want)) return "only who waits for somebody outside asks";
   if (event.remote) return callOfTool(state, event);
   if (!want) return undefined;
   for (const name of want.names) {

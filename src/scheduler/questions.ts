@@ -59,8 +59,8 @@ export const openAsks = (state: RunState): AskedWait[] =>
 
 /** The question that this event began, while it is one. */
 export function openAsk(state: RunState, seq: number): AskedWait | undefined {
-  const waiter = state.blocking.asked.get(seq);
-  const wait = waiter && askedWait(state, waiter.task, seq);
+  const task = state.blocking.asked.get(seq);
+  const wait = task === undefined ? undefined : askedWait(state, task, seq);
   return wait?.offers.includes("answer") ? wait : undefined;
 }
 

@@ -51,6 +51,10 @@ export interface FutureWant {
 
 export type Want = LockWant | SemaphoreWant | BarrierWant | PushWant | PopWant | FutureWant;
 
+/** Whether somebody outside the run is to end the wait. */
+export const isExternal = (want: Want | undefined): want is PopWant | FutureWant =>
+  (want?.kind === "pop" || want?.kind === "future") && want.external;
+
 /** A waiting call as it stands in the lines of what it wants. */
 export interface Waiter<W extends Want = Want> {
   readonly task: number;

@@ -25,7 +25,7 @@ import { redacted, redactedLabels, redactedText } from "../../scheduler/redactio
 import { workersUnder } from "../../scheduler/rules/run-rules.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import { hasFallenBack, hostedPool, messagesTo, type Task } from "../../scheduler/task.ts";
-import { toolOf, type Want } from "../../scheduler/want.ts";
+import { isExternal, toolOf, type Want } from "../../scheduler/want.ts";
 import { heldFor } from "../../scheduler/warming.ts";
 import type { LoggedEvent } from "../../storage/run/event-codec.ts";
 import type { IndexWord } from "../rpc.ts";
@@ -201,7 +201,7 @@ export function waitingOn(run: LoadedRun, task: Task): WaitingOn {
     const { want, since, seq } = call;
     return {
       ...{ variables: [...want.names], op: waitOpOf(want), since, ...(call.until > 0 && { until: call.until }) },
-      ...("external" in want && want.external && externalWait(run, seq)),
+      ...(isExternal(want) && externalWait(run, seq)),
     };
   }
   return {
@@ -276,7 +276,7 @@ export function eventView(run: LoadedRun, logged: LoggedEvent, seq: number, at: 
   }
   if (event.type === "call_waiting" && event.want?.kind === "barrier")
     view.want = { ...event.want, members: event.want.members.map(idOf) };
-  if (event.type === "call_waiting" && event.task > 0 && event.want && "external" in event.want && event.want.external)
+  if (event.type === "call_waiting" && event.task > 0 && isExternal(event.want))
     view.question = questionIdOf(run.id, seq);
   if (event.type === "variables_used")
     view.uses = event.uses.map(({ task, ...use }) => ({ ...(task !== undefined && { task: idOf(task) }), ...use }));
