@@ -8,13 +8,12 @@
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskView } from "../../client/replies.ts";
 import { sleep } from "../../client/sleep.ts";
-import { watchAwayMs, watchEveryMs, watchIdleEveryMs, watchUnservedMs } from "../../limits.ts";
+import { watchAwayMs, watchEveryMs, watchIdleEveryMs } from "../../limits.ts";
 import type { Progress } from "./progress.ts";
+import { Unserved } from "./unserved.ts";
 
 /** Rows of running tasks that a screen has room for. */
 const runningShown = 8;
-/** Ready tasks whose pools are named when nothing runs. */
-const readyLooked = 100;
 
 /** The run once all of its tasks have ended (a run without a root may still be `active`). Ends at once when `signal` aborts. */
 export async function watchRun(
@@ -80,35 +79,6 @@ async function show(
     : [];
   progress.show(view, running);
   return view;
-}
-
-/** Says once for which pools ready tasks wait while nothing runs: whoever sees "4 ready" for ever can't know what is missing. */
-class Unserved {
-  readonly #client: Heddle;
-  readonly #run: string;
-  readonly #progress: Progress;
-  #since: number | undefined;
-  #said = false;
-
-  constructor(client: Heddle, run: string, progress: Progress) {
-    this.#client = client;
-    this.#run = run;
-    this.#progress = progress;
-  }
-
-  async look({ status, counts }: RunView, signal: AbortSignal): Promise<void> {
-    if (status !== "active" || counts.running > 0 || counts.ready === 0) this.#since = undefined;
-    else this.#since ??= Date.now();
-    if (this.#said || this.#since === undefined || Date.now() - this.#since < watchUnservedMs) return;
-    this.#said = true;
-    const options = { signal, retryMs: Number.POSITIVE_INFINITY };
-    const { tasks } = await this.#client.listTasks(this.#run, { state: "ready", limit: readyLooked }, options);
-    for (const pool of new Set(tasks.map((task) => task.pool)))
-      if (pool !== "hosted")
-        this.#progress.note(
-          `Nothing runs: ready tasks wait for a worker of the pool ${pool}, as: heddle work --pool ${pool} -- COMMAND`,
-        );
-  }
 }
 
 /** Says once that no answer comes, and once that it has come: a display that stands still is no sign of either. */
