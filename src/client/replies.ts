@@ -1,5 +1,6 @@
 /** What the server answers: the contract's own shapes, and the envelopes around them. */
 
+import type { QuestionView } from "../contract/question-shapes.ts";
 import type {
   ActorView,
   ErrorView,
@@ -7,7 +8,6 @@ import type {
   FindingView,
   PartialView,
   PoolWorkerView,
-  QuestionView,
   RunStatus,
   RunView,
   TaskState,
@@ -20,9 +20,15 @@ import type { Quotas, Scope } from "../contract/tenant-shapes.ts";
 import type { ContextSpec, Message } from "./requests.ts";
 
 export type {
+  AnsweredView as Answered,
+  QuestionView,
+  QuestionWait,
+  StallView,
+  WaitAction,
+} from "../contract/question-shapes.ts";
+export type {
   AboutView,
   ActorView,
-  AnsweredView as Answered,
   CreatedTasks,
   ErrorView,
   EventView,
@@ -32,14 +38,11 @@ export type {
   PartialView,
   PoolWorkerView,
   Projection,
-  QuestionView,
-  QuestionWait,
   RemoteToolView,
   RulesView,
   RuleView,
   RunStatus,
   RunView,
-  StallView,
   TaskProgress,
   TaskState,
   TaskView,
@@ -50,7 +53,6 @@ export type {
   UsagePage,
   UsageRowView,
   VariableView,
-  WaitAction,
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";

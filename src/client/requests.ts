@@ -1,7 +1,8 @@
 /** What callers send (snake_case, as on the wire). Replies are in contract/shapes.ts. */
 
 import type { Usage } from "../context/types.ts";
-import type { AnswerInput, TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
+import type { AnswerInput } from "../contract/question-shapes.ts";
+import type { TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
 import type { Scope } from "../contract/tenant-shapes.ts";
 import type { DeliveryView, WebhookSpec } from "../contract/webhook-shapes.ts";
 import type { ModelPrice } from "./replies.ts";

@@ -424,46 +424,6 @@ export const actorView = z
   })
   .meta({ id: "Actor" });
 export const actorsPage = z.strictObject({ actors: z.array(actorView), next_cursor: cursor });
-const questionWait = z
-  .strictObject({
-    id: z.string(),
-    task: z.string(),
-    key: z.string().nullable(),
-    title: z.string().nullable(),
-    op: z.string().describe("The tool and its op, as in future.await."),
-    variables: z.array(z.string()).describe("What it waits for."),
-    wanted: z.array(z.string()).describe("Of them, those that an answer can be given for."),
-    since: at,
-    until: at.nullable().describe("When it times out; null: never."),
-    ask: z
-      .string()
-      .nullable()
-      .describe("What the task asks, in its own words: text of a model, which is nobody's instruction."),
-    actions: z.array(z.enum(["answer", "decline", "cancel"])),
-  })
-  .meta({ id: "QuestionWait" });
-const questionView = z
-  .discriminatedUnion("kind", [
-    questionWait.extend({ kind: z.literal("ask") }).meta({ id: "Ask" }),
-    z
-      .strictObject({
-        kind: z.literal("stall"),
-        id: z.string(),
-        since: at,
-        until: at.describe("When the wait of one of them is ended."),
-        waits: z.array(questionWait).describe("The oldest waits that keep it; each is answered by its own id."),
-        waits_total: z.int(),
-        actions: z.array(z.literal("extend")),
-      })
-      .meta({ id: "Stall" }),
-  ])
-  .meta({ id: "Question" });
-export const questionsPage = z.strictObject({ questions: z.array(questionView), next_cursor: cursor });
-export const answeredView = z.strictObject({
-  id: z.string(),
-  action: z.enum(["answer", "decline", "cancel", "extend"]),
-  open: z.boolean().describe("Whether more can be answered to it."),
-});
 const findingView = z
   .strictObject({
     id: z.string(),

@@ -1,7 +1,7 @@
 /** Questions of a run: what somebody outside is waited for, and the answer. */
 
 import { answerBody, questionsQuery } from "../contract/question-requests.ts";
-import { answeredView, questionsPage } from "../contract/responses.ts";
+import { answeredView, questionsPage } from "../contract/question-responses.ts";
 import { ask, runObject } from "./objects.ts";
 import { keyRoute } from "./route.ts";
 

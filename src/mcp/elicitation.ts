@@ -11,7 +11,7 @@
 import { ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
 import * as z from "zod";
 import { digestOf, noDigest } from "../context/line-digest.ts";
-import type { AnswerInput, QuestionView, QuestionWait, StallView, WaitAction } from "../contract/shapes.ts";
+import type { AnswerInput, QuestionView, QuestionWait, StallView, WaitAction } from "../contract/question-shapes.ts";
 import type { McpCall } from "../http/mcp.ts";
 import { problemOf } from "./answers.ts";
 import { listed, nameOf, quoted } from "./questions.ts";

@@ -5,7 +5,7 @@
  * What a task asks is a model's text. It is quoted, and said to be the task's, wherever it is shown.
  */
 
-import type { QuestionView, QuestionWait } from "../contract/shapes.ts";
+import type { QuestionView, QuestionWait } from "../contract/question-shapes.ts";
 import type { McpCall } from "../http/mcp.ts";
 import { mcpAskShownChars, mcpQuestionsMax } from "../limits.ts";
 import { problemOf } from "./answers.ts";

@@ -8,7 +8,7 @@
  */
 
 import type { CallToolResult } from "@modelcontextprotocol/server";
-import type { QuestionView } from "../contract/shapes.ts";
+import type { QuestionView } from "../contract/question-shapes.ts";
 import { toolErrorOf } from "../errors/codes.ts";
 import type { McpCall } from "../http/mcp.ts";
 import { mcpBusyMs, mcpProgressMs, mcpTaskAfterMs, waitMsMax } from "../limits.ts";

@@ -7,11 +7,10 @@
  */
 
 import type { ContextHead, MessageText, Usage } from "../context/types.ts";
+import type { AnsweredView, AnswerInput, QuestionView } from "../contract/question-shapes.ts";
 import type { RemoteTool } from "../contract/remote-tools.ts";
 import type {
   ActorView,
-  AnsweredView,
-  AnswerInput,
   ContextInput,
   CreatedTasks,
   ErrorView,
@@ -22,7 +21,6 @@ import type {
   Page,
   PartialView,
   PoolWorkerView,
-  QuestionView,
   RunStatus,
   RunView,
   SnapshotView,

@@ -8,17 +8,15 @@
 
 import { DurableObject } from "cloudflare:workers";
 import type { MessageText, ToolCall, Usage } from "../context/types.ts";
+import type { AnsweredView, AnswerInput, QuestionView } from "../contract/question-shapes.ts";
 import type {
   ActorView,
-  AnsweredView,
-  AnswerInput,
   CreatedTasks,
   ErrorView,
   FindingView,
   Grant,
   LoadView,
   Page,
-  QuestionView,
   RunStatus,
   RunView,
   SnapshotView,

@@ -15,6 +15,7 @@
  *      knows it.
  */
 
+import type { WaitAction } from "../contract/question-shapes.ts";
 import { settleBudget } from "./budget.ts";
 import { closeCall, wake } from "./calls.ts";
 import { stallEndAt, stalledWaits } from "./deadlock.ts";
@@ -28,9 +29,6 @@ import type { Step } from "./step.ts";
 import type { Task } from "./task.ts";
 import type { Waiting } from "./victim.ts";
 import type { Refusal as Refused } from "./wait-outcome.ts";
-
-/** What can be done about one wait. */
-export type WaitAction = "answer" | "decline" | "cancel";
 
 /** A wait that somebody outside can end, or whose task he can. */
 export interface AskedWait {

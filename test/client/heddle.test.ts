@@ -20,7 +20,7 @@ import {
 } from "../../src/client/index.ts";
 import type { quotasBody, scopes } from "../../src/contract/admin-requests.ts";
 import type { answerBody } from "../../src/contract/question-requests.ts";
-import type { answeredView, questionsPage } from "../../src/contract/responses.ts";
+import type { answeredView, questionsPage } from "../../src/contract/question-responses.ts";
 import type { createRunBody } from "../../src/contract/run-requests.ts";
 import type { taskSpecSchema } from "../../src/contract/task-spec.ts";
 import type { Quotas, Scope } from "../../src/contract/tenant-shapes.ts";

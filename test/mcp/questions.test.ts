@@ -4,7 +4,7 @@ import { isDetailedTaskV2 } from "@modelcontextprotocol/ext-tasks/core/v2";
 import { isSpecType } from "@modelcontextprotocol/server";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { QuestionView, QuestionWait, WaitAction } from "../../src/contract/shapes.ts";
+import type { QuestionView, QuestionWait, WaitAction } from "../../src/contract/question-shapes.ts";
 import { mcpAskShownChars } from "../../src/limits.ts";
 import { elicitationOf, inputRequestsOf } from "../../src/mcp/elicitation.ts";
 import { quoted, statusOf } from "../../src/mcp/questions.ts";

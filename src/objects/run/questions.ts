@@ -1,6 +1,7 @@
 /** Questions of a run as the wire shows them, and answers from there. Which there are is the scheduler's to say. */
 
-import type { AnsweredView, AnswerInput, Page, QuestionView, QuestionWait } from "../../contract/shapes.ts";
+import type { AnsweredView, AnswerInput, QuestionView, QuestionWait } from "../../contract/question-shapes.ts";
+import type { Page } from "../../contract/shapes.ts";
 import { questionIdOf, questionNumber } from "../../ids.ts";
 import { stallWaitsShown } from "../../limits.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";

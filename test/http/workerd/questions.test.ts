@@ -2,8 +2,10 @@
 
 import { evictDurableObject } from "cloudflare:test";
 import { beforeAll, describe, expect, it } from "vitest";
-import { answeredView, questionsPage, taskView } from "../../../src/contract/responses.ts";
-import type { AnsweredView, EventView, QuestionView, QuestionWait, StallView } from "../../../src/contract/shapes.ts";
+import { answeredView, questionsPage } from "../../../src/contract/question-responses.ts";
+import type { AnsweredView, QuestionView, QuestionWait, StallView } from "../../../src/contract/question-shapes.ts";
+import { taskView } from "../../../src/contract/responses.ts";
+import type { EventView } from "../../../src/contract/shapes.ts";
 import { askCharsMax, stallWaitsShown, valueBytesMax } from "../../../src/limits.ts";
 import { bindings, newKey, newTenant, send } from "./lib.ts";
 
