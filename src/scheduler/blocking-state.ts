@@ -7,7 +7,7 @@ import { assert } from "../errors/assert.ts";
 import type { Facts, FactsOf } from "./facts.ts";
 import { type Line, type LineKind, type LineOf, newLine } from "./lines.ts";
 import type { Task } from "./task.ts";
-import type { FutureWant, PopWant, Waiter, Want } from "./want.ts";
+import { type FutureWant, isExternal, type PopWant, type Waiter, type Want } from "./want.ts";
 
 export const lineKindOf = (want: Want): LineKind =>
   want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind;
@@ -16,7 +16,7 @@ export const lineKindOf = (want: Want): LineKind =>
 const needsAnyone = (want: Want, until: number): boolean => {
   if (until > 0) return false;
   if (want.kind === "barrier") return want.members.length < want.parties;
-  if (want.kind === "pop" || want.kind === "future") return !want.external;
+  if (want.kind === "pop" || want.kind === "future") return !isExternal(want);
   return want.kind === "push";
 };
 
@@ -107,7 +107,7 @@ export class BlockingState {
     }
     this.queued += messagesOfWait(want);
     if (waiter.task > 0 && needsAnyone(want, until)) this.anyoneWaits++;
-    if (waiter.task > 0 && "external" in want && want.external) this.asked.set(waiter.seq, { ...waiter, want });
+    if (waiter.task > 0 && isExternal(want)) this.asked.set(waiter.seq, { ...waiter, want });
     this.fresh.add(waiter.task);
   }
 

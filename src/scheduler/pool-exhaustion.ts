@@ -9,6 +9,7 @@ import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { hostedPool, isStopped, type Task } from "./task.ts";
 import type { Waiting } from "./victim.ts";
+import { isExternal } from "./want.ts";
 
 /** The blocked tasks of full pools whose waits somebody could end; none while anything else can go on. */
 function heldUp(state: RunState): Task[] {
@@ -25,8 +26,7 @@ function heldUp(state: RunState): Task[] {
 }
 
 /** A wait that ends by itself, or from outside, is left alone. */
-const holdsOn = (call: Waiting): boolean =>
-  call.until === 0 && !(call.want && "external" in call.want && call.want.external);
+const holdsOn = (call: Waiting): boolean => call.until === 0 && !isExternal(call.want);
 
 /** When full pools are told of; undefined: there are none, or it was said. */
 export function exhaustionAt(state: RunState): number | undefined {

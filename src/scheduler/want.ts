@@ -61,6 +61,10 @@ export interface Waiter<W extends Want = Want> {
   readonly want: W;
 }
 
+/** Declared to be ended from outside the run. */
+export const isExternal = (want: Want | undefined): want is PopWant | FutureWant =>
+  want !== undefined && "external" in want && want.external;
+
 /** The tool that a waiting call is one of. */
 export const toolOf = (want: Want | undefined): string =>
   want === undefined ? "await_tasks" : want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind;
