@@ -125,7 +125,7 @@ export class World {
     const later = seed % 2 === 0 ? new Random(seed + 1_000_000) : undefined;
     this.#later = later;
     this.#scopes = scopes ? new Random(seed + 2_000_000) : undefined;
-    this.#rules = rules ? new RuleWorld(new Random(seed + 3_000_000), seed % 2 === 0) : undefined;
+    this.#rules = rules ? new RuleWorld(new Random(seed + 3_000_000), seed % 2 === 0, true) : undefined;
     this.#questions = questions ? new QuestionWorld(new Random(seed + 4_000_000)) : undefined;
     this.#remote = remoteTools ? new RemoteWorkers(random, this.#remoteHistory) : undefined;
     this.#state = this.#store.load();
@@ -261,6 +261,7 @@ export class World {
     if (this.#faults && random.chance(0.2)) this.#shareCommit(step);
     this.#log(step);
     this.#check();
+    this.#rules?.check(this.#state, this.#now);
     for (const { warmer, holdUntil } of this.#state.header.lineages ?? [])
       if (warmer > 0 && holdUntil <= this.#now) throw new Error("[H2] a hold outlasts its bound");
     if (random.chance(0.05)) this.#store.checkpoint(this.#state);

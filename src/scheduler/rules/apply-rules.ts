@@ -90,11 +90,22 @@ export function modelCallIn(state: RunState, event: SchedulerEvent): "through" |
       return phase.state === "running" && phase.hosted ? "through" : undefined;
     }
     case "attempt_ended":
-    case "task_ended":
-      return isProviderError(event.error?.code) ? "failed" : undefined;
+    case "task_fell_back":
+    case "task_ended": {
+      // Who ends as he had failed before has made no call since.
+      const hasMadeOne = state.task(event.task).phase.state === "running";
+      return hasMadeOne && isProviderError(event.error?.code) ? "failed" : undefined;
+    }
     default:
       return undefined;
   }
+}
+
+/** Whether a call of a hosted task's ends with this event: what pull workers' own models do is not counted (F7). */
+export function isHostedCall(state: RunState, event: SchedulerEvent): boolean {
+  if (!modelCallIn(state, event) || !("task" in event) || event.task === undefined) return false;
+  const { phase } = state.task(event.task);
+  return phase.state === "running" && phase.hosted;
 }
 
 /** What an event means to the conditions; call it before the event changes the task. */
@@ -112,6 +123,7 @@ export function observe(state: RunState, rules: RunRules, event: SchedulerEvent,
     }
     case "turn":
     case "attempt_ended":
+    case "task_fell_back":
     case "task_ended": {
       const call = modelCallIn(state, event);
       if (call) count(rules, at, call === "failed");

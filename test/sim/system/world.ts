@@ -247,7 +247,10 @@ export class World {
     const input = {
       ...{ tenant, run, context, limits },
       tools: [probeTool],
-      ...(random.chance(0.4) && { rules: { rules: new RuleWorld(random, false).some(), text: "" } }),
+      // In a quarter of the worlds some are on the run as a whole.
+      ...(random.chance(0.4) && {
+        rules: { rules: new RuleWorld(random, false, this.#seed % 4 === 0).some(), text: "" },
+      }),
       ...(random.chance(0.25) && { root }),
       // A third of the worlds.
       ...(this.#seed % 3 === 1 && { webhook: { url: "https://hooks.example/", events: [...webhookWildcards] } }),
