@@ -61,8 +61,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
   header.changedAt = at;
   if (header.stalledAt && endsStall.has(event.type)) header.stalledAt = 0;
   if (header.exhaustedAt && (event.type === "task_started" || endsStall.has(event.type))) header.exhaustedAt = 0;
-  const call = rules.modelCallIn(state, event);
-  if (call) header.modelCalls = (header.modelCalls ?? 0) + 1;
+  if (rules.modelCallIn(state, event)) header.modelCalls = (header.modelCalls ?? 0) + 1;
   if (header.rules) rules.observe(state, header.rules, event, at);
   switch (event.type) {
     case "run_created":

@@ -16,7 +16,7 @@ export const lineKindOf = (want: Want): LineKind =>
 const needsAnyone = (want: Want, until: number): boolean => {
   if (until > 0) return false;
   if (want.kind === "barrier") return want.members.length < want.parties;
-  if (want.kind === "pop" || want.kind === "future") return !want.external;
+  if (want.kind === "pop" || want.kind === "future") return !isExternal(want);
   return want.kind === "push";
 };
 

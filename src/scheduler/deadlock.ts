@@ -6,7 +6,8 @@
  * X2. The victim is, among the tasks that wait in a tool call, the one of lowest priority, then of fewest tokens spent, then
  *     the youngest. Its task goes on: it is told the cycle, what it lost and an order that would have worked.
  * X3. A stall of a run with a root gets its victim at once. Without one, or while a session lives, somebody outside may
- *     still act: it is a finding at once, and gets a victim after `limits.stall_ms` without a call from outside.
+ *     still act: it is a finding at once, and gets a victim after `limits.stall_ms` without a call from outside. That time is given in
+ *     full, whoever leaves meanwhile: it is what those who are asked have been told.
  */
 
 import { assert } from "../errors/assert.ts";
@@ -18,6 +19,7 @@ import { cyclesOf, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { joinsParent, type Task } from "./task.ts";
 import { endWaits, isRather, type Waiting } from "./victim.ts";
+import { isExternal } from "./want.ts";
 
 interface Link {
   readonly task: Task;
@@ -141,11 +143,15 @@ export function breakStall(step: Step): boolean {
   const { header } = state;
   if (state.blocking.anyoneWaits === 0 || (header.status !== "active" && header.status !== "paused")) return false;
   if (canSomebodyGoOn(state)) return false;
-  const isDue = (header.root > 0 && state.actors.size === 0) || (stallEndAt(state) ?? Number.POSITIVE_INFINITY) <= now;
-  if (!isDue && header.stalledAt) return false;
+  const endAt = stallEndAt(state);
+  const isDue = endAt === undefined ? header.root > 0 && state.actors.size === 0 : endAt <= now;
+  if (!isDue && endAt !== undefined) return false;
   const links = stalledWaits(state);
   if (links.length === 0) return false;
-  const victim = links.reduce((one, other) => (isRather(other.task, one.task) ? other : one));
+  // Nobody's silence ends a wait for somebody outside: it is kept by the one before it in line, whose wait is among these.
+  const victim = links
+    .filter(({ call }) => !isExternal(call.want))
+    .reduce((one, other) => (isRather(other.task, one.task) ? other : one));
   const others = [...new Set(links.map(({ task }) => task.n))].filter((n) => n !== victim.task.n);
   const subjects = [victim.task.n, ...others].slice(0, findingSubjectsMax);
   const names = [...new Set(links.flatMap(({ call }) => call.want?.names ?? []))]
@@ -165,7 +171,9 @@ export function breakStall(step: Step): boolean {
   );
   reportRepeated(step, names, subjects, found);
   // All that keep it, or it would not go on; those that end by themselves may.
-  const calls = links.filter(({ task }) => task === victim.task).map(({ call }) => call);
+  const calls = links
+    .filter(({ task, call }) => task === victim.task && !isExternal(call.want))
+    .map(({ call }) => call);
   endWaits(step, victim.task, calls, { cycle: subjects, order: [], stall: true }, found);
   return true;
 }

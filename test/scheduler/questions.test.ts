@@ -238,6 +238,27 @@ test("[QU2] with a root nobody is asked, since a victim was taken at once; an ex
   expect([findings(second), openStall(second.state)]).toEqual([[], undefined]);
 });
 
+test("[QU2] who asks of a queue behind one who can't be asked is no way on: it stands still, and both are shown", () => {
+  const run = new Run({ stallMs: 5000 });
+  const [inside, asker, other] = started(run, 3) as [Leased, Leased, Leased];
+  pops(run, inside, { external: false });
+  pops(run, asker);
+  pops(run, other, { until: run.now + 1000 });
+  for (const task of [inside, asker, other]) run.giveBack(task);
+  expect(openAsks(run.state)).toEqual([]);
+  run.clock(1000);
+  run.start(other);
+  run.complete(other);
+  const stall = openStall(run.state)!;
+  expect(stall.waits.map(({ task, offers }) => [task.n, offers.includes("answer")])).toEqual([
+    [inside.n, true],
+    [asker.n, false],
+  ]);
+  run.clock(5000);
+  expect([victims(run), openAsks(run.state).map(({ task }) => task.n)]).toEqual([[inside.n], [asker.n]]);
+  checkState(run.state, run.now);
+});
+
 test("[QU5] more time begins when it is asked for, once more for each, and outlives memory; the stall is as old as it is", () => {
   const run = new Run({ stallMs: 5000 });
   const [a] = started(run, 1) as [Leased];
@@ -261,6 +282,20 @@ test("[QU5] more time begins when it is asked for, once more for each, and outli
   run.clock(1);
   expect(victims(run)).toEqual([a.n]);
   expect(answer(run, seq, { action: "extend" })).toEqual({ kind: "late" });
+});
+
+test("[QU5] more time is given in full though the session leaves that kept the run's root from a victim", () => {
+  const run = new Run({ stallMs: 5000 });
+  const [root, other] = rooted(run, 2) as [Leased, Leased];
+  run.step((step) => openActor(step, 1000, "person"));
+  pops(run, root, { external: false });
+  awaits(run, other, ["plan"], { external: false });
+  const { seq } = openStall(run.state)!;
+  expect(answer(run, seq, { action: "extend" })).toEqual({ kind: "done" });
+  run.clock(4999);
+  expect([victims(run), openStall(run.state)?.until, nextClock(run.state)]).toEqual([[], run.now + 1, run.now + 1]);
+  run.clock(1);
+  expect(victims(run)).toEqual([other.n]);
 });
 
 test("questions are of those that a task waits for, through locks, children and dependencies; or of all, where anybody may help it", () => {

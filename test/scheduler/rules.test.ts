@@ -8,6 +8,7 @@ import { apply } from "../../src/scheduler/apply.ts";
 import { failAttempt, startableIn } from "../../src/scheduler/attempts.ts";
 import { needsReservation, reserveTokens } from "../../src/scheduler/budget.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
+import { settle } from "../../src/scheduler/ending.ts";
 import type { Limits } from "../../src/scheduler/events.ts";
 import { type RulesRefusal, replaceRules, reportLoad } from "../../src/scheduler/rules/evaluate.ts";
 import { boundsUnder, type RulesFrom, workersUnder } from "../../src/scheduler/rules/run-rules.ts";
@@ -430,6 +431,28 @@ describe("a rule with a condition", () => {
     expect(run.state.header.status).toBe("active");
     run.turn(a!);
     expect(run.state.header).toMatchObject({ status: "paused", reason: "rule", modelCalls: 4 });
+    check(run);
+  });
+
+  test("[F7] [F4] a call that failed counts once: when its task falls back, not when that ends, and not as a pull worker's", () => {
+    const run = ruled("- when model calls > 9: pause\n- when provider errors > 50% over 1 minute: at most 1 worker");
+    const otherwise = { on_failure: { task: { instructions: "else" } } };
+    const [a, b] = run.post(otherwise, { pool: "laptop" });
+    const error = { code: "provider_rejected", message: "400" };
+    const fail = (task: Task) =>
+      run.step((step) => {
+        failAttempt(step, run.start(task), { fault: "provider_rejected", error });
+        settle(step);
+      });
+    fail(b!);
+    const counted = () => [run.state.header.modelCalls, run.state.header.rules!.calls[minute]!.map(([, all]) => all)];
+    expect(counted()).toEqual([undefined, []]);
+    fail(a!);
+    expect(counted()).toEqual([1, [1]]);
+    run.now += 10_000;
+    const standIn = run.state.task(a!.children[0]!);
+    fail(standIn);
+    expect([a!.phase.state, ...counted()]).toEqual(["failed", 2, [1, 1]]);
     check(run);
   });
 

@@ -3,7 +3,7 @@
 import { compileRules } from "../../src/rules/parse.ts";
 import { sentenceOf } from "../../src/rules/print.ts";
 import type { PlacedRule } from "../../src/rules/rule.ts";
-import type { Decided } from "../../src/scheduler/events.ts";
+import type { Decided, SchedulerEvent } from "../../src/scheduler/events.ts";
 import type { RunState } from "../../src/scheduler/state.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import type { Random } from "./random.ts";
@@ -31,6 +31,16 @@ const rules = [
   "when worker load >= 50% over 10 s: halve workers",
 ];
 
+/** On what a run as a whole may take; in worlds that have them, since any other list is another world. */
+const bounds = [
+  "when model calls > 5: at most 2 workers",
+  "when model calls >= 12: pause",
+  "when run time > 30 s: pause",
+  "when run time < 20 s: at most 1 worker",
+  'when run time > 2 minutes: at most 1 worker for label "browser"',
+  "when run time > 10 minutes: halve workers",
+];
+
 /** What no run waits for for ever. */
 const lasting = [
   "at most 2 workers",
@@ -53,10 +63,15 @@ export class RuleWorld {
 
   readonly #texts: readonly string[];
 
+  /** Hosted tasks, and those of them that have fallen back. */
+  readonly #hosted = new Set<number>();
+  readonly #fellBack = new Set<number>();
+  #modelCalls = 0;
+
   /** `priced`: models have prices there, and so a budget in money has a meaning. */
-  constructor(random: Random, priced: boolean) {
+  constructor(random: Random, priced: boolean, bounded = false) {
     this.#random = random;
-    this.#texts = rules.filter((text) => priced || !/dollar|money/.test(text));
+    this.#texts = [...rules, ...(bounded ? bounds : [])].filter((text) => priced || !/dollar|money/.test(text));
   }
 
   /** Some rules, or none. */
@@ -86,8 +101,41 @@ export class RuleWorld {
       throw new Error(`[F2] a worker too many beside task ${task.n}`);
   }
 
+  /** [F7] [F8] After a command: calls are counted, and no rule on a run's calls or time is behind. */
+  check({ header }: RunState, now: number): void {
+    const { modelCalls: calls = 0, createdAt, status, rules: held } = header;
+    if (calls !== this.#modelCalls) throw new Error(`[F7] ${calls} model calls, of ${this.#modelCalls}`);
+    if (!held || (status !== "active" && status !== "paused")) return;
+    for (const [place, { rule }] of held.rules.entries()) {
+      if (rule.kind !== "when" || (rule.metric !== "model_calls" && rule.metric !== "run_time")) continue;
+      const value = rule.metric === "model_calls" ? calls : now - createdAt;
+      const { on = false, at = Number.NEGATIVE_INFINITY } = held.firings[place] ?? {};
+      const holds = {
+        ">": value > rule.value,
+        ">=": value >= rule.value,
+        "<": value < rule.value,
+        "<=": value <= rule.value,
+      };
+      if (holds[rule.op] && !on && now >= at + 60_000)
+        throw new Error(`[F8] "${sentenceOf(rule)}" does not hold at ${value}`);
+    }
+  }
+
+  /** Calls of models that have ended, by the log. */
+  #countCalls(event: SchedulerEvent): void {
+    if (event.type === "task_created" && event.pool === "hosted") this.#hosted.add(event.task);
+    if (event.type === "task_retried") this.#fellBack.delete(event.task);
+    if (event.type === "turn" && this.#hosted.has(event.task)) this.#modelCalls++;
+    if (event.type !== "attempt_ended" && event.type !== "task_ended" && event.type !== "task_fell_back") return;
+    const isOfModel = this.#hosted.has(event.task) && event.error?.code.startsWith("provider_");
+    // Its own failure was told when it fell back.
+    if (isOfModel && !this.#fellBack.has(event.task)) this.#modelCalls++;
+    if (event.type === "task_fell_back") this.#fellBack.add(event.task);
+  }
+
   /** [F5] A rule that stays changes no more often than once in its time. */
   add({ event }: Decided, at: number): void {
+    this.#countCalls(event);
     if (event.type === "rules_set") {
       const kept = new Set(event.rules.map(({ rule }) => `${event.from} ${sentenceOf(rule)}`));
       for (const name of this.#changed.keys())

@@ -124,6 +124,19 @@ const hardScopes = [
   "task_retried group_retried",
 ];
 
+/** What worlds with questions reach beside: how answers went, too. */
+const hardQuestions = [
+  "stall_extended",
+  "answer done",
+  "answer late",
+  "answer unnamed",
+  "cancel done",
+  "cancel late",
+  "decline done",
+  "decline late",
+  "extend done",
+];
+
 /** The event's type, and what tells its cases apart. */
 function kindOf(event: SchedulerEvent): string {
   const fields = event as { why?: string; on?: string; state?: string; status?: string; kind?: string; op?: string };
@@ -160,6 +173,18 @@ describe("the scheduler in a world of faults", () => {
     for (const seed of seeds.slice(0, Math.ceil(seeds.length / 2)))
       for (const { event } of run(seed, { rules: true, scopes: seed % 4 === 0 }).log) seen.add(kindOf(event));
     if (seeds.length >= 200) expect(hardRules.filter((kind) => !seen.has(kind))).toEqual([]);
+  });
+
+  test(`keeps them where somebody outside is asked, in ${seeds.length} worlds`, {
+    timeout: 60_000 + seeds.length * 500,
+  }, () => {
+    const seen = new Set<string>();
+    for (const seed of seeds) {
+      const world = run(seed, { questions: true, scopes: seed % 4 === 0, remoteTools: seed % 4 === 1 });
+      for (const { event } of world.log) seen.add(event.type);
+      for (const how of world.answers.keys()) seen.add(how);
+    }
+    if (seeds.length >= 200) expect(hardQuestions.filter((kind) => !seen.has(kind))).toEqual([]);
   });
 
   test(`keeps them with groups and stand-ins in ${seeds.length} worlds`, {

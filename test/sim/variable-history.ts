@@ -27,6 +27,16 @@ export class VariableHistory {
   /** The call that was just answered: its grant must follow. */
   #answered: Wait | undefined;
 
+  /** [QU1] The waits that somebody outside can end, the oldest first. */
+  get questions(): readonly number[] {
+    const isFirst = ({ seq, want }: Wait) =>
+      !this.#waits.some((one) => one.want.kind === "pop" && one.want.names[0] === want.names[0] && one.seq < seq);
+    return this.#waits
+      .filter(({ task, want }) => task > 0 && "external" in want && want.external)
+      .filter((wait) => wait.want.kind !== "pop" || isFirst(wait))
+      .map(({ seq }) => seq);
+  }
+
   add({ seq, event }: Decided): void {
     const must = (fine: boolean, what: string) => {
       if (!fine) throw new Error(`does not hold: ${what}, at ${JSON.stringify({ seq, event })}`);

@@ -27,6 +27,7 @@ import { settle } from "../../src/scheduler/ending.ts";
 import { finishStep } from "../../src/scheduler/finish-step.ts";
 import { sendMessage } from "../../src/scheduler/inbox.ts";
 import type { NewTask } from "../../src/scheduler/new-task.ts";
+import { openAsks } from "../../src/scheduler/questions.ts";
 import { type RetryFrom, retryTask } from "../../src/scheduler/retry.ts";
 import { replaceRules, reportLoad } from "../../src/scheduler/rules/evaluate.ts";
 import { cancelRun, changeBudget, finishRun, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
@@ -40,6 +41,7 @@ import { checkState, expectSame } from "../scheduler/check.ts";
 import { type Leased, newTaskOf, numberOf, type Spec, usualLimits } from "../scheduler/run.ts";
 import { History } from "./history.ts";
 import { MemoryStore } from "./memory-store.ts";
+import { QuestionWorld } from "./question-worlds.ts";
 import { Random } from "./random.ts";
 import { beginCall, RemoteHistory, RemoteWorkers } from "./remote-workers.ts";
 import { RuleWorld } from "./rule-worlds.ts";
@@ -79,6 +81,7 @@ export interface WorldOptions {
   readonly remoteTools?: boolean;
   readonly scopes?: boolean;
   readonly rules?: boolean;
+  readonly questions?: boolean;
 }
 
 export class World {
@@ -109,15 +112,21 @@ export class World {
   readonly #rules: RuleWorld | undefined;
   /** Chance of groups and stand-ins, in worlds that have any. */
   readonly #scopes: Random | undefined;
+  /** Who asks and answers, in worlds that have any. */
+  readonly #questions: QuestionWorld | undefined;
 
-  constructor(seed: number, { remoteTools = false, scopes = false, rules = false }: WorldOptions = {}) {
+  constructor(
+    seed: number,
+    { remoteTools = false, scopes = false, rules = false, questions = false }: WorldOptions = {},
+  ) {
     this.random = new Random(seed);
     this.#chatter = new Random(seed + 1_000_000);
     const { random } = this;
     const later = seed % 2 === 0 ? new Random(seed + 1_000_000) : undefined;
     this.#later = later;
     this.#scopes = scopes ? new Random(seed + 2_000_000) : undefined;
-    this.#rules = rules ? new RuleWorld(new Random(seed + 3_000_000), seed % 2 === 0) : undefined;
+    this.#rules = rules ? new RuleWorld(new Random(seed + 3_000_000), seed % 2 === 0, true) : undefined;
+    this.#questions = questions ? new QuestionWorld(new Random(seed + 4_000_000)) : undefined;
     this.#remote = remoteTools ? new RemoteWorkers(random, this.#remoteHistory) : undefined;
     this.#state = this.#store.load();
     // A pull worker's waits end with its attempt; the phase is that of before the event is told of.
@@ -159,6 +168,11 @@ export class World {
     return this.#state.header;
   }
 
+  /** How often answers to questions were taken in each way. */
+  get answers(): ReadonlyMap<string, number> {
+    return this.#questions?.happened ?? new Map();
+  }
+
   /** One thing happens. */
   step(): void {
     const { random } = this;
@@ -175,9 +189,11 @@ export class World {
       // Last, and without weight where there are none: the seeds of such worlds stay what they were.
       remote: this.#remote ? 40 : 0,
       rules: this.#rules ? 2 : 0,
+      answer: this.#questions ? 8 : 0,
     });
     if (what === "remote") this.#remote?.act((decide) => this.#command(decide), String(this.#boot));
     else if (what === "rules") this.#replaceRules();
+    else if (what === "answer") this.#command((step) => this.#questions?.answer(step));
     else if (what === "lease") this.#lease(random.pick(pools)!);
     else if (what === "work") this.#work();
     else if (what === "late") this.#deliverLate();
@@ -205,6 +221,7 @@ export class World {
       for (const pool of pools) while (this.#lease(pool)) {}
       for (const attempt of [...this.#attempts]) this.#doBest(attempt);
       if (this.#remote?.serve((decide) => this.#command(decide), String(this.#boot))) continue;
+      if (this.#questions) this.#command((step) => this.#questions?.answerAll(step));
       if (this.#state.header.seq !== before) continue;
       this.#toNextClock(24 * 60 * minute);
       if (this.#now > patience) throw new Error(`stuck: ${JSON.stringify(this.#stuck())}`);
@@ -244,6 +261,7 @@ export class World {
     if (this.#faults && random.chance(0.2)) this.#shareCommit(step);
     this.#log(step);
     this.#check();
+    this.#rules?.check(this.#state, this.#now);
     for (const { warmer, holdUntil } of this.#state.header.lineages ?? [])
       if (warmer > 0 && holdUntil <= this.#now) throw new Error("[H2] a hold outlasts its bound");
     if (random.chance(0.05)) this.#store.checkpoint(this.#state);
@@ -280,6 +298,7 @@ export class World {
       this.#rules?.add(one, this.#now);
       this.#variables.add(one);
       this.#remoteHistory.add(one);
+      this.#questions?.add(one, step.now, this.#state);
     }
   }
 
@@ -300,6 +319,9 @@ export class World {
       .map((task) => task.n);
     if (!setsEqual(new Set(running), this.#history.open)) throw new Error("[L1] running means an open lease");
     if (this.#state.openCalls.size !== this.#remoteHistory.size) throw new Error("[M7] open calls");
+    const asked = openAsks(this.#state).map(({ call }) => call.seq);
+    if (asked.join() !== this.#variables.questions.join())
+      throw new Error(`[QU1] questions are ${asked}, not ${this.#variables.questions}`);
     // The deployment's rules may give less than is spent.
     if (!this.#rules && header.limits.tokens > 0 && freeTokens(this.#state)! < 0)
       throw new Error("[B1] budget overdrawn");
@@ -492,14 +514,17 @@ export class World {
   #tool(step: Step, task: Leased, id: string): Reply {
     const { random } = this;
     const remote = this.#remote ? 8 : 0;
-    const what = random.weighted({ create: 4, await: 5, variable: 5, cancel: 0.5, answer: 2, remote });
+    const ask = this.#questions ? 4 : 0;
+    const what = random.weighted({ create: 4, await: 5, variable: 5, cancel: 0.5, answer: 2, remote, ask });
     if (what === "remote") {
       const waits = beginCall(step, random, task, id).kind === "waiting";
       return waits && !task.phase.hosted ? block(step, task) : "go_on";
     }
     if (what === "await") return this.#await(step, task, id);
-    if (what === "variable") {
-      const waits = useVariable(step, random, task, id, this.#now)?.kind === "waiting";
+    if (what === "variable" || what === "ask") {
+      const used =
+        what === "ask" ? this.#questions?.ask(step, task, id) : useVariable(step, random, task, id, this.#now);
+      const waits = used?.kind === "waiting";
       if (waits && !task.phase.hosted) return block(step, task);
       if (waits) return "go_on";
     }
@@ -741,6 +766,8 @@ export class World {
     else if (random.chance(0.1)) endActor(step, step.state.task(actor), "closed");
     else if (this.#remote && random.chance(0.5))
       beginCall(step, random, step.state.task(actor), `s${step.state.header.seq}`);
+    else if (this.#questions && random.chance(0.3))
+      this.#questions.ask(step, step.state.task(actor), `s${step.state.header.seq}`);
     else useVariable(step, random, step.state.task(actor), `s${step.state.header.seq}`, this.#now);
   }
 

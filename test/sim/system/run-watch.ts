@@ -7,7 +7,7 @@
  */
 
 import { apply } from "../../../src/scheduler/apply.ts";
-import type { SchedulerEvent } from "../../../src/scheduler/events.ts";
+import type { SchedulerEvent, UsageDelta } from "../../../src/scheduler/events.ts";
 import type { RunState } from "../../../src/scheduler/state.ts";
 import { callersTransaction } from "../../../src/storage/migrations.ts";
 import { type LoggedEvent, unpackEvents } from "../../../src/storage/run/event-codec.ts";
@@ -48,6 +48,8 @@ export class RunWatch {
   /** Events of which a webhook of all types tells, by their numbers. */
   readonly toTell: number[] = [];
   quotaPauses = 0;
+  /** What a call's tokens cost in this run, in nanodollars each; the provider reads and writes no cache. */
+  price: { readonly input: number; readonly output: number } | undefined;
   /** What was spent and reserved when the budget changed last. */
   #promised = 0;
   #flushes = 0;
@@ -105,8 +107,16 @@ export class RunWatch {
     const tokens = header.limits.tokens && Math.max(header.limits.tokens, this.#promised);
     if (event.type === "turn" && tokens > 0 && header.inputTokens + header.outputTokens > tokens)
       throw new Error(`[B2] ${header.inputTokens + header.outputTokens} tokens are spent, of ${tokens}`);
+    if ("usage" in event && event.usage) this.#checkPrice(seq, event.usage);
     if (this.state.header.taskCount > this.state.header.limits.tasks) throw new Error("[C5] a task too many");
     for (const token of this.#effects(seq, event, body)) this.#ledger.tookEffect(token, fence);
+  }
+
+  /** What nobody could price is as wrong as another's price. */
+  #checkPrice(seq: number, { in: input, out: output, model, nanos }: UsageDelta): void {
+    if (!this.price || model === undefined) return;
+    const cost = input * this.price.input + output * this.price.output;
+    if (nanos !== cost) throw new Error(`[B5] event ${seq} costs ${nanos} nanodollars, and not ${cost}`);
   }
 
   /** Before it starts. */

@@ -50,6 +50,11 @@ const enoughTokens = 10_000_000;
 /** An alarm rings within this time: an idle run's is the last. */
 const longest = 2 * 24 * 60 * minute;
 const tenant = "tenant";
+/** What the model that serves a world costs a token, in nanodollars: by the list, and by a tenant's own prices. */
+const model = "claude-sonnet-4-5";
+const listed = { input: 3000, output: 15_000 };
+const own = { input: 2000, output: 11_000 };
+const ownPrices = JSON.stringify({ [model]: { input: own.input / 1000, output: own.output / 1000 } });
 
 interface Person {
   readonly name: string;
@@ -192,6 +197,8 @@ export class World {
     this.#cloud.onNewHost = (namespace, name, host) => {
       if (namespace !== "RUNS") return;
       const watch = new RunWatch(host, this.#ledger);
+      const plan = this.#plans.find(({ input }) => name === `${tenant}/${input.run}`);
+      watch.price = plan?.input.prices === undefined ? listed : own;
       this.#watches.set(name, watch);
       host.onFlush = () => this.#guarded(() => watch.flushed((text) => this.#note(text)));
       host.onEnd = () => this.#guarded(() => watch.check());
@@ -247,8 +254,13 @@ export class World {
     const input = {
       ...{ tenant, run, context, limits },
       tools: [probeTool],
-      ...(random.chance(0.4) && { rules: { rules: new RuleWorld(random, false).some(), text: "" } }),
+      // In a quarter of the worlds some are on the run as a whole.
+      ...(random.chance(0.4) && {
+        rules: { rules: new RuleWorld(random, false, this.#seed % 4 === 0).some(), text: "" },
+      }),
       ...(random.chance(0.25) && { root }),
+      // In a quarter of the worlds, of two runs one: the other began before its tenant had prices of its own.
+      ...(this.#seed % 4 === 3 && this.#plans.length === 0 && { prices: ownPrices }),
       // A third of the worlds.
       ...(this.#seed % 3 === 1 && { webhook: { url: "https://hooks.example/", events: [...webhookWildcards] } }),
     };
@@ -477,9 +489,10 @@ export class World {
   #checkMetered(run: string): void {
     const { header } = this.#watches.get(`${tenant}/${run}`)!.state;
     const [row] = this.#cloud.index.rows(
-      `SELECT SUM(input_tokens) AS input, SUM(output_tokens) AS output, SUM(events) AS events FROM usage WHERE run = '${run}'`,
+      `SELECT SUM(input_tokens) AS input, SUM(output_tokens) AS output, SUM(nanos) AS nanos, SUM(events) AS events FROM usage WHERE run = '${run}'`,
     );
-    const { input, output, events } = row!;
+    const { input, output, nanos, events } = row!;
+    if (nanos !== (header.nanos ?? 0)) throw new Error(`[B1] ${run}: ${nanos} nanodollars, of ${header.nanos}`);
     if (input !== header.inputTokens || output !== header.outputTokens)
       throw new Error(
         `[B1] ${run}: ${input} and ${output} tokens, of ${header.inputTokens} and ${header.outputTokens}`,
