@@ -58,7 +58,7 @@ export const pageRoutes = (openApi: () => unknown): readonly Route[] => [
       if (sections.length === 0) throw new Fault("not_found", "there is no such code");
       if (request.headers.get("accept")?.includes("text/html"))
         return page(codePage(code, sections, openApi() as ApiDocument));
-      return text(`${sections.map((one) => `${one.heading}: ${one.text.join("\n\n")}\n`).join("\n")}`);
+      return text(sections.map((one) => `${one.heading}: ${one.text.join("\n\n")}\n`).join("\n"));
     },
   ),
 ];

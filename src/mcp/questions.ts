@@ -46,11 +46,12 @@ export function statusOf(message: string, questions: readonly QuestionView[]): s
   return `${message}; ${first.kind === "stall" ? "the run stands still and needs somebody outside" : asking(first)}${more}`;
 }
 
-function asking({ ask, wanted, ...wait }: QuestionWait): string {
-  if (ask === null) return `task ${nameOf(wait as QuestionWait)} waits for ${listed(wanted)} from outside`;
+function asking(wait: QuestionWait): string {
+  const { ask, wanted } = wait;
+  if (ask === null) return `task ${nameOf(wait)} waits for ${listed(wanted)} from outside`;
   const line = ask.replace(/\s+/g, " ").replace(controls, " ");
   const cut = line.length > mcpAskShownChars ? `${line.slice(0, mcpAskShownChars).toWellFormed()}…` : line;
-  return `task ${nameOf(wait as QuestionWait)} asks ${JSON.stringify(cut)}`;
+  return `task ${nameOf(wait)} asks ${JSON.stringify(cut)}`;
 }
 
 /** What stands beside a handle for a model that has to find the answer, and give it by a tool. */

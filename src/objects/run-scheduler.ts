@@ -30,17 +30,9 @@ import type {
   WaitView,
 } from "../contract/shapes.ts";
 import type { DeliveryView, WebhookView } from "../contract/webhook-shapes.ts";
-import {
-  meterPagesPerCall,
-  meterTriesOfDeletion,
-  objectWaitMax,
-  objectWorkMax,
-  pageBytesMax,
-  seatShards,
-} from "../limits.ts";
+import { meterPagesPerCall, meterTriesOfDeletion, objectWaitMax, objectWorkMax, seatShards } from "../limits.ts";
 import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
-import { createTasks } from "../scheduler/create-tasks.ts";
 import { cancelTask } from "../scheduler/end-task.ts";
 import { settle } from "../scheduler/ending.ts";
 import { finishStep } from "../scheduler/finish-step.ts";
@@ -99,7 +91,6 @@ import { Deletion } from "./run/deletion.ts";
 import { transcriptOf } from "./run/dispatch.ts";
 import { Exports } from "./run/export.ts";
 import { findingsPage } from "./run/findings.ts";
-import { forkAll } from "./run/forks.ts";
 import { HostedSeats } from "./run/hosted-seats.ts";
 import { Imports } from "./run/imports.ts";
 import type { LoadedRun } from "./run/loaded-run.ts";
@@ -107,10 +98,10 @@ import { logPage } from "./run/log-page.ts";
 import { meterRun } from "./run/metering.ts";
 import { findTask, Outside } from "./run/outside.ts";
 import { appendOutside } from "./run/outside-calls.ts";
-import { projectionOf } from "./run/projection.ts";
+import { createFromOutside, type TasksInput, tasksPage } from "./run/outside-tasks.ts";
 import { PullLeases } from "./run/pull-leases.ts";
 import { answerFromOutside, type QuestionsInput, questionsOf } from "./run/questions.ts";
-import { badCursor, noTask, ok, placeOf, refuse } from "./run/replies.ts";
+import { noTask, ok, refuse } from "./run/replies.ts";
 import { holdToTenant } from "./run/rules.ts";
 import { RunShell } from "./run/shell.ts";
 import { messageTo } from "./run/task-messages.ts";
@@ -396,47 +387,11 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   // ---- tasks -----------------------------------------------------------------------------------------------------------
 
   async createTasks(input: CreateTasksInput, idem?: Idem): Promise<Reply<CreatedTasks>> {
-    return this.#shell.command((step, run): Reply<CreatedTasks> => {
-      const base = input.from ?? step.state.header.snapshot;
-      if (!run.store.tree.find(base)) {
-        const fault = { code: "unknown_snapshot", errors: [{ path: "from", message: "unknown" }] } as const;
-        return { ok: false, fault };
-      }
-      if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
-      const forked = forkAll(run, { base, callId: undefined, creator: undefined }, input.tasks);
-      if (!forked.ok) return forked;
-      const outcome = createTasks(step, undefined, forked.tasks, run.numberOf, input.groups);
-      if (!outcome.ok) return { ok: false, fault: outcome.refusal };
-      return ok({
-        tasks: outcome.tasks.map((task) => ({
-          id: run.taskId(task.n),
-          key: task.key ?? null,
-          state: task.phase.state,
-          priority: task.priority,
-          pool: task.pool,
-        })),
-        projection: projectionOf(run, forked.tasks, outcome.criticalPath),
-        ...(forked.notes.length > 0 && { notes: forked.notes }),
-      });
-    }, idem);
+    return this.#shell.command((step, run) => createFromOutside(step, run, input), idem);
   }
 
-  async tasks(input: { state?: TaskState; limit: number; cursor?: string }): Promise<Reply<Page<TaskView>>> {
-    return this.#shell.read((run) => {
-      const rows: TaskView[] = [];
-      let bytes = 0;
-      let n = placeOf(input.cursor);
-      if (n === undefined) return badCursor;
-      const { taskCount } = run.state.header;
-      while (n < taskCount && rows.length < input.limit && bytes < pageBytesMax) {
-        const task = run.state.peek(++n);
-        if (!task || (input.state && task.phase.state !== input.state)) continue;
-        const view = taskView(run, task);
-        rows.push(view);
-        bytes += JSON.stringify(view.result ?? null).length + 500;
-      }
-      return ok({ rows, nextCursor: n < taskCount ? String(n) : null });
-    });
+  async tasks(input: TasksInput): Promise<Reply<Page<TaskView>>> {
+    return this.#shell.read((run) => tasksPage(run, input));
   }
 
   async task(id: string): Promise<Reply<TaskView>> {
