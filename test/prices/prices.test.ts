@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { costOf, nanosOf, type Price, usdOf, worstCost } from "../../src/prices/price.ts";
 import { Prices } from "../../src/prices/prices.ts";
@@ -73,5 +74,23 @@ describe("a call's cost", () => {
       ] as const)
         expect(costOf(one, { in: 150_000, out: 700, read, write })).toBeLessThanOrEqual(worstCost(one, 150_000, 700));
     }
+  });
+
+  test("is not above it either where a tenant's list has rates as no vendor would", () => {
+    const rate = fc.nat(1000);
+    const rates = fc.record({ input: rate, write: rate, read: rate, output: rate });
+    const long = fc.tuple(rates, fc.integer({ min: 1, max: 2000 })).map(([all, over]) => ({ ...all, over }));
+    const listed = fc
+      .tuple(rates, fc.option(long, { nil: undefined }))
+      .map(([all, one]): Price => ({ ...all, cacheableFrom: 1024, ...(one && { long: one }) }));
+    // Input that is read, is written, is neither, and was reserved without need; then output, and what was reserved without need.
+    const tokens = fc.array(fc.nat(1000), { minLength: 6, maxLength: 6 });
+    fc.assert(
+      fc.property(listed, tokens, (one, [read, write, plain, spareIn, out, spareOut]) => {
+        const input = read! + write! + plain!;
+        const cost = costOf(one, { in: input, out: out!, read: read!, write: write! });
+        expect(cost).toBeLessThanOrEqual(worstCost(one, input + spareIn!, out! + spareOut!));
+      }),
+    );
   });
 });
