@@ -587,6 +587,8 @@ export const anthropicCacheMarksMax = 4;
 // ---- money and prompt caches ------------------------------------------------------------------------------------------
 /** Dollars per million tokens that a price list may name: far above any. */
 export const priceUsdMax = 100_000;
+/** A picodollar a token: what is less would count as nothing. Mostly it is the price of one token. */
+export const priceUsdMin = 0.000_001;
 /** `HEDDLE_PRICES`: a variable of the platform holds 5 KB, a secret a little more; locally an environment's. */
 export const pricesTextCharsMax = 64 * KiB;
 /** Models of a tenant's own price list: each of its runs keeps a copy, some 20 KB at most. */
