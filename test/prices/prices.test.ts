@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { priceUsdMax, reportedTokensMax } from "../../src/limits.ts";
 import { costOf, nanosOf, type Price, usdOf, worstCost } from "../../src/prices/price.ts";
 import { Prices } from "../../src/prices/prices.ts";
 import { listPrices } from "../../src/prices/table.ts";
@@ -56,6 +57,14 @@ describe("a call's cost", () => {
     expect(costOf(cheap, { in: 1, out: 0, read: 0, write: 0 })).toBe(1);
     expect(costOf(cheap, { in: 0, out: 0, read: 5000, write: 0 })).toBe(5);
     expect(nanosOf(0.1 + 0.2)).toBe(300_000_000);
+  });
+
+  test("is a whole number that can be told from the next, at the dearest price and with the most tokens", () => {
+    const dear = new Prices({
+      m: { input: priceUsdMax, output: priceUsdMax, cache_read: priceUsdMax, as_of: "", source: "" },
+    }).find("m")!.price;
+    const most = reportedTokensMax;
+    expect(Number.isSafeInteger(costOf(dear, { in: most, out: most, read: most, write: most }))).toBe(true);
   });
 
   test("of a long prompt is at the long rates, all of it", () => {
