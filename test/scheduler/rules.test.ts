@@ -402,6 +402,10 @@ describe("a rule with a condition", () => {
       failAttempt(step, run.start(b!), { fault: "provider_rate_limited", error });
     });
     run.turn(run.start(c!));
+    run.step((step) => {
+      const error = { code: "provider_rate_limited", message: "the worker's own words" };
+      failAttempt(step, c as Leased, { fault: "worker_failed", error });
+    });
     expect([run.state.header.modelCalls, run.state.header.status]).toEqual([2, "active"]);
     run.turn(a!);
     expect([fired(run), run.state.header.status]).toEqual([[{ line: 1, value: 3, level: undefined }], "paused"]);

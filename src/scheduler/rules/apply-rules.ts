@@ -82,19 +82,25 @@ export function noteLoad(state: RunState, { pool, worker, percent }: Of<"worker_
   if (names.length > ruleLoadsMax) delete loads[names[0]!];
 }
 
-/** How the call of a model went that ends with this event; ask before the event changes the task. Undefined: none does. */
+/**
+ * How the call of a model went that ends with this event; ask before the event changes the task. Undefined: none does. A pull worker
+ * names its failures as it likes, and its calls nobody sees.
+ */
 export function modelCallIn(state: RunState, event: SchedulerEvent): "through" | "failed" | undefined {
   switch (event.type) {
-    case "turn": {
-      const { phase } = state.task(event.task);
-      return phase.state === "running" && phase.hosted ? "through" : undefined;
-    }
+    case "turn":
+      return isHosted(state, event.task) ? "through" : undefined;
     case "attempt_ended":
     case "task_ended":
-      return isProviderError(event.error?.code) ? "failed" : undefined;
+      return isProviderError(event.error?.code) && isHosted(state, event.task) ? "failed" : undefined;
     default:
       return undefined;
   }
+}
+
+function isHosted(state: RunState, n: number): boolean {
+  const { phase } = state.task(n);
+  return phase.state === "running" && phase.hosted;
 }
 
 /** What an event means to the conditions; call it before the event changes the task. */
