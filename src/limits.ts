@@ -585,8 +585,13 @@ export const faultMessageCharsMax = 500;
 export const anthropicCacheMarksMax = 4;
 
 // ---- money and prompt caches ------------------------------------------------------------------------------------------
-/** Dollars per million tokens that a price list may name: far above any. */
-export const priceUsdMax = 100_000;
+/**
+ * Dollars per million tokens that a price list may name: five times the dearest there has been. A call that reports the most tokens of
+ * every kind is still a safe integer in nanodollars: else a run's export could not be taken in again.
+ */
+export const priceUsdMax = 3000;
+/** A picodollar a token: what is less would count as nothing. Mostly it is the price of one token. */
+export const priceUsdMin = 0.000_001;
 /** `HEDDLE_PRICES`: a variable of the platform holds 5 KB, a secret a little more; locally an environment's. */
 export const pricesTextCharsMax = 64 * KiB;
 /** Models of a tenant's own price list: each of its runs keeps a copy, some 20 KB at most. */

@@ -1,11 +1,16 @@
 /** Price lists on the wire, model → dollars per million tokens: a deployment's (`HEDDLE_PRICES`), and those of its tenants. */
 
 import * as z from "zod";
-import { nameCharsMax, pricesTextCharsMax, priceUsdMax, tenantPricesMax } from "../limits.ts";
+import { nameCharsMax, pricesTextCharsMax, priceUsdMax, priceUsdMin, tenantPricesMax } from "../limits.ts";
 import type { ListPrice } from "../prices/table.ts";
 import { mismatchOf } from "./field-errors.ts";
 
-const usd = z.number().min(0).max(priceUsdMax);
+const isCounted = (price: number) => price === 0 || price >= priceUsdMin;
+const usd = z
+  .number()
+  .min(0)
+  .max(priceUsdMax)
+  .refine(isCounted, `0, or at least ${priceUsdMin.toFixed(6)}: dollars per million tokens, and not per token`);
 const rates = { input: usd, output: usd, cache_write: usd.optional(), cache_read: usd.optional() };
 
 const entry = (source: string) =>

@@ -40,7 +40,7 @@ export const inputRequestsOf = (run: string, questions: readonly QuestionView[])
 const answerField = {
   type: "string",
   title: "Answer",
-  description: "Text, or JSON: true, 3, {…}. What reads as JSON is taken as JSON.",
+  description: "Text, or JSON: true, 3, {…}. What reads as JSON is taken as JSON; 1.10 or 007 stays text.",
 };
 
 const words = (ask: string | null): string =>
@@ -163,10 +163,11 @@ function choiceIn(
 
 const wrong = (message: string) => new ProtocolError(ProtocolErrorCode.InvalidParams, `inputResponses: ${message}`);
 
-/** A form has text alone. */
+/** A form has text alone. What would be another text as a number is none: a version, or an account of twenty digits. */
 function valueIn(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    const value: unknown = JSON.parse(text);
+    return typeof value === "number" && String(value) !== text.trim() ? text : value;
   } catch {
     return text;
   }

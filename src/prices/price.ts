@@ -46,8 +46,15 @@ export function costOf(price: Price, tokens: Tokens): number {
   return Math.ceil(picos / picosPerNano);
 }
 
-/** The most that a call of at most so many tokens can cost: nothing is read from a cache, and all is written where that is dearer. */
+/**
+ * The most that a call of at most so many tokens can cost: its whole input at the dearest of the rates. A list may name any, also a
+ * cache that is dear to read, and long prompts that cost less than shorter ones.
+ */
 export function worstCost(price: Price, inputTokens: number, outputTokens: number): number {
-  const { input, write, output } = ratesAt(price, inputTokens);
-  return Math.ceil((inputTokens * Math.max(input, write) + outputTokens * output) / picosPerNano);
+  const { long } = price;
+  const worst = worstAt(price, long ? Math.min(inputTokens, long.over) : inputTokens, outputTokens);
+  return long && inputTokens > long.over ? Math.max(worst, worstAt(long, inputTokens, outputTokens)) : worst;
 }
+
+const worstAt = ({ input, write, read, output }: Rates, inputTokens: number, outputTokens: number): number =>
+  Math.ceil((inputTokens * Math.max(input, write, read) + outputTokens * output) / picosPerNano);

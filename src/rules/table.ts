@@ -282,7 +282,7 @@ export const actionForms: readonly Form<Action>[] = [
     pattern: "pause",
     example: "pause",
     unit: "",
-    does: "The run pauses with `reason: rule`, until it is resumed by hand. It pauses again only after the condition was false in between.",
+    does: "The run pauses with `reason: rule`, until it is resumed by hand. It pauses again only after the condition was false in between, so by what only grows (calls, time) once: another rule, with more, bounds what follows.",
     make: () => ({ kind: "pause" }),
   },
 ];

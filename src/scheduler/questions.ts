@@ -8,7 +8,8 @@
  *      line, since the next message goes to that one and to nobody else.
  * QU2. A stall that was told of, and has no victim yet, is a question too: its waits are those that keep it.
  * QU3. An answer names a wait by the event that began it, and is for that one alone. When that has ended, or is not asked about any
- *      more, the answer is late: it is refused and changes nothing. So of several that say the same, one counts.
+ *      more, the answer is late: it is refused and changes nothing. So of several that say the same, one counts. Of several futures
+ *      this holds for each.
  * QU4. Whoever declines rejects the futures that are asked for; a queue has nothing to reject: that one wait ends as declined, and
  *      the queue is as it was.
  * QU5. More time for a stall counts from the moment at which it was asked for, and is logged: a run's object that is loaded anew
@@ -160,8 +161,9 @@ type Given = Extract<Answer, { action: "answer" | "decline" }>;
 
 function toFutures(step: Step, { call, names }: AskedWait, answer: Given): Answered {
   const causes = [call.seq];
-  const isNamed = answer.name !== undefined && names.includes(answer.name);
-  if (answer.name !== undefined && !isNamed) return { kind: "unnamed", names };
+  if (answer.name !== undefined && !names.includes(answer.name))
+    // Somebody else has settled it since it was asked for (QU3).
+    return call.want!.names.includes(answer.name) ? { kind: "late" } : { kind: "unnamed", names };
   if (answer.action === "decline") {
     const value = { code: "declined", message: answer.reason ?? "Whoever was asked has declined." };
     for (const name of answer.name === undefined ? names : [answer.name])

@@ -19,6 +19,7 @@ test.each([
   ["[]", "expected record"],
   ['{"m": {"input": 1}}', "m.output: required"],
   ['{"m": {"input": -1, "output": 1}}', "m.input: Too small"],
+  ['{"m": {"input": 0.0000002, "output": 0.000001}}', "m.input: 0, or at least 0.000001"],
   ['{"m": {"input": "1", "output": 1}}', "m.input: expected number"],
   ['{"m": {"input": 1, "output": 1, "cached": 1}}', "m.cached: unknown field"],
   ['{"m": {"input": 1, "output": 1, "as_of": "today"}}', "m.as_of"],

@@ -1,4 +1,6 @@
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { priceUsdMax, reportedTokensMax } from "../../src/limits.ts";
 import { costOf, nanosOf, type Price, usdOf, worstCost } from "../../src/prices/price.ts";
 import { Prices } from "../../src/prices/prices.ts";
 import { listPrices } from "../../src/prices/table.ts";
@@ -57,6 +59,14 @@ describe("a call's cost", () => {
     expect(nanosOf(0.1 + 0.2)).toBe(300_000_000);
   });
 
+  test("is a whole number that can be told from the next, at the dearest price and with the most tokens", () => {
+    const dear = new Prices({
+      m: { input: priceUsdMax, output: priceUsdMax, cache_read: priceUsdMax, as_of: "", source: "" },
+    }).find("m")!.price;
+    const most = reportedTokensMax;
+    expect(Number.isSafeInteger(costOf(dear, { in: most, out: most, read: most, write: most }))).toBe(true);
+  });
+
   test("of a long prompt is at the long rates, all of it", () => {
     const haiku = prices.find("claude-haiku-5-5")!.price;
     expect(usdOf(costOf(haiku, { in: 100_000, out: 0, read: 0, write: 0 }))).toBe(0.01);
@@ -73,5 +83,23 @@ describe("a call's cost", () => {
       ] as const)
         expect(costOf(one, { in: 150_000, out: 700, read, write })).toBeLessThanOrEqual(worstCost(one, 150_000, 700));
     }
+  });
+
+  test("is not above it either where a tenant's list has rates as no vendor would", () => {
+    const rate = fc.nat(1000);
+    const rates = fc.record({ input: rate, write: rate, read: rate, output: rate });
+    const long = fc.tuple(rates, fc.integer({ min: 1, max: 2000 })).map(([all, over]) => ({ ...all, over }));
+    const listed = fc
+      .tuple(rates, fc.option(long, { nil: undefined }))
+      .map(([all, one]): Price => ({ ...all, cacheableFrom: 1024, ...(one && { long: one }) }));
+    // Input that is read, is written, is neither, and was reserved without need; then output, and what was reserved without need.
+    const tokens = fc.array(fc.nat(1000), { minLength: 6, maxLength: 6 });
+    fc.assert(
+      fc.property(listed, tokens, (one, [read, write, plain, spareIn, out, spareOut]) => {
+        const input = read! + write! + plain!;
+        const cost = costOf(one, { in: input, out: out!, read: read!, write: write! });
+        expect(cost).toBeLessThanOrEqual(worstCost(one, input + spareIn!, out! + spareOut!));
+      }),
+    );
   });
 });

@@ -10,6 +10,7 @@ import { needsReservation, reserveTokens } from "../../src/scheduler/budget.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import { settle } from "../../src/scheduler/ending.ts";
 import type { Limits } from "../../src/scheduler/events.ts";
+import { quotaEvent } from "../../src/scheduler/quotas.ts";
 import { type RulesRefusal, replaceRules, reportLoad } from "../../src/scheduler/rules/evaluate.ts";
 import { boundsUnder, type RulesFrom, workersUnder } from "../../src/scheduler/rules/run-rules.ts";
 import { RuleTrial } from "../../src/scheduler/rules/trial.ts";
@@ -421,6 +422,10 @@ describe("a rule with a condition", () => {
       failAttempt(step, run.start(b!), { fault: "provider_rate_limited", error });
     });
     run.turn(run.start(c!));
+    run.step((step) => {
+      const error = { code: "provider_rate_limited", message: "the worker's own words" };
+      failAttempt(step, c as Leased, { fault: "worker_failed", error });
+    });
     expect([run.state.header.modelCalls, run.state.header.status]).toEqual([2, "active"]);
     run.turn(a!);
     expect([fired(run), run.state.header.status]).toEqual([[{ line: 1, value: 3, level: undefined }], "paused"]);
@@ -481,6 +486,21 @@ describe("a rule with a condition", () => {
     run.step((step) => pauseRun(step));
     run.turn(a!, 96);
     expect([run.state.header.reason, fired(run).length]).toEqual(["asked", 1]);
+  });
+
+  test("[F7] takes the place of a pause for the tenant's quota, which would end by itself", () => {
+    const run = ruled("- when run time > 2 hours: pause");
+    const [a] = run.post({});
+    const dry = { allowed: 0, limit: 100, until: run.now + 600 * minute };
+    run.step((step) => step.emit(quotaEvent(run.state, dry)!));
+    expect(run.state.header.reason).toBe("quota");
+    run.clock(121 * minute);
+    expect([run.state.header.status, run.state.header.reason]).toEqual(["paused", "rule"]);
+    // The quota is raised.
+    expect(quotaEvent(run.state, { allowed: 500, limit: 500 })).toBeUndefined();
+    run.step((step) => resumeRun(step));
+    expect([run.state.header.status, run.lease()?.n]).toEqual(["active", a!.n]);
+    check(run);
   });
 });
 

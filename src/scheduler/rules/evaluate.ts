@@ -112,10 +112,13 @@ function change(
     ...(level > 0 && { level }),
   });
   if (wish !== "fire" || rule.action.kind !== "pause") return;
-  const mayPause = header.status === "active" || (header.status === "paused" && header.reason === "budget");
-  // A pause by hand ends by hand anyway.
+  // Other pauses end by hand anyway, as this one does.
+  const mayPause = header.status === "active" || (header.status === "paused" && endsByItself.has(header.reason));
   if (mayPause) step.emit({ type: "run_paused", reason: "rule" });
 }
+
+/** Pauses that end with more tokens: the run would go on as if the rule had not fired. */
+const endsByItself: ReadonlySet<string> = new Set(["budget", "quota"]);
 
 const rounded = (value: number): number => Math.round(value * 100) / 100;
 

@@ -159,6 +159,29 @@ test("a form that can't be read is refused as such; the others that came with it
   expect(await tool("future", { run, op: "peek", name: "y" })).toEqual({ state: "resolved", value: 1 });
 });
 
+test("what a person types is JSON where it reads as JSON, and a number only where it is printed as it was typed", async () => {
+  const typed: [string, unknown][] = [
+    ...([
+      ["7", 7],
+      ["-0.5", -0.5],
+      [" 3 ", 3],
+      ["true", true],
+      ['"7"', "7"],
+      ["[1.10]", [1.1]],
+    ] as [string, unknown][]),
+    ...["1.10", "007", "1e3", "12345678901234567890", "-0", "seven"].map((text): [string, unknown] => [text, text]),
+  ];
+  const keys = typed.map((_, i) => `n${i}`);
+  const { run, call } = await held(keys, { workers: 100 });
+  for (const key of keys) await call(key, "future", { op: "await", name: key, external: true });
+  const { taskId } = await tool("wait", { run }, person);
+  const asked = Object.keys(await requests(taskId));
+  const filled = asked.map((key, i) => [key, accept({ answer: typed[i]![0] })]);
+  expect((await update(taskId, Object.fromEntries(filled))).result).toMatchObject(acknowledged);
+  for (const [i, [, value]] of typed.entries())
+    expect(await call(keys[i]!, "future", { op: "await", name: keys[i] })).toEqual({ result: { value } });
+});
+
 test("so many are asked at once, and the others when these are answered", async () => {
   const keys = Array.from({ length: mcpQuestionsMax + 1 }, (_, i) => `t${i}`);
   const { run, call } = await held(keys, { workers: 100 });

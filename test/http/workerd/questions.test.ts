@@ -176,6 +176,9 @@ describe("a task that asks", () => {
     expect(await answered(run, id, { action: "answer", value: "red", variable: "colour" })).toMatchObject({
       open: true,
     });
+    expect((await answer(run, id, { action: "answer", value: "blue", variable: "colour" })).body).toMatchObject({
+      ...{ status: 409, code: "question_closed" },
+    });
     expect((await asks(run))[0]).toMatchObject({ variables: ["colour", "size"], wanted: ["size"] });
     expect(await answered(run, id, { action: "answer", value: "L", variable: "size" })).toMatchObject({ open: false });
     expect((await asker.call("future", wait)).body.result.futures).toEqual([
