@@ -10,17 +10,21 @@ export function readInput(path: string): string {
     const text = readFileSync(path === "-" ? 0 : path, "utf8");
     return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why =
-      code === "ENOENT"
-        ? "there is no such file"
-        : code === "EISDIR"
-          ? "it is a folder"
-          : code === "EACCES"
-            ? "it may not be read"
-            : message;
-    throw new UsageError(`${path === "-" ? "stdin" : path} can't be read: ${why}.`);
+    throw unreadable(path === "-" ? "stdin" : path, error as NodeJS.ErrnoException);
   }
+}
+
+/** What a user is told whose file could not be read. */
+export function unreadable(path: string, { code, message }: NodeJS.ErrnoException): UsageError {
+  const why =
+    code === "ENOENT"
+      ? "there is no such file"
+      : code === "EISDIR"
+        ? "it is a folder"
+        : code === "EACCES"
+          ? "it may not be read"
+          : message;
+  return new UsageError(`${path} can't be read: ${why}.`);
 }
 
 /** @throws UsageError with line and column */

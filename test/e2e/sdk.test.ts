@@ -221,6 +221,7 @@ it("a run is followed to its end, found again, and left with what is live in it"
     await using run = await heddle.runs.create({ name: "left" });
     left = run;
     expect((await run.setRules("- at most 3 workers")).limits.workers).toBe(3);
+    expect((await run.rules()).rules).toEqual([{ from: "run", line: 1, rule: "at most 3 workers" }]);
     expect((await run.retain(2)).retention_days).toBe(2);
     const types: string[] = [];
     const following = (async () => {

@@ -6,6 +6,7 @@ import { checkedLines, linesOf } from "../../client/run-files.ts";
 import type { Command, Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
+import { unreadable } from "../json-input.ts";
 import { UsageError } from "../usage.ts";
 import { lineCounter } from "./line-counter.ts";
 
@@ -49,7 +50,7 @@ async function checked(file: string): Promise<number> {
   } catch (error) {
     if (error instanceof BrokenExport) throw new UsageError(`${file}: ${error.message}. Nothing was sent.`);
     if (error instanceof TypeError) throw new UsageError(`${file} is not UTF-8, and so no run's file.`);
-    throw new UsageError(`${file} can't be read: ${(error as Error).message}`);
+    throw unreadable(file, error as Error);
   }
   return count;
 }
