@@ -115,6 +115,11 @@ it("locks are held while a body runs, guard writes, and go to the next one", asy
   await using several = await run.lock("b", "a").acquire();
   expect(Object.keys(several.fences).sort()).toEqual(["a", "b"]);
   expect(await run.lock("a").tryAcquire()).toBeUndefined();
+  // The tool is named once, also where the message begins with it.
+  await expect(run.lock("").acquire()).rejects.toMatchObject({
+    message: "lock: \"\" can't be a variable's name",
+    code: "bad_name",
+  });
   await expect(run.lock("a").acquire({ timeout_ms: 50 })).rejects.toSatisfy((e) => isToolError(e, "timed_out"));
   const abort = new AbortController();
   const waiting = run.lock("a").acquire({ signal: abort.signal });
