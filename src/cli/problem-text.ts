@@ -6,6 +6,12 @@ const hints: Record<string, string> = {
   unauthorized: "Set HEDDLE_API_KEY to a key of this server; only a local server takes the default, hdl_local.",
   not_found:
     "Check the id, and that HEDDLE_URL and HEDDLE_API_KEY are of the server and tenant that have it. `heddle runs` lists runs, `heddle show RUN` its tasks.",
+  run_paused: "`heddle resume RUN` first.",
+  question_closed:
+    "Somebody answered it, its task goes on without, or others wait before it at the queue: nothing was done. `heddle questions RUN` lists those that are open.",
+  unknown_turn: "Use a number that `heddle turns RUN TASK` lists.",
+  bound_by_rules:
+    "`heddle rules show RUN` says whose rule it is. Replace the run's with `heddle rules set`, the tenant's with `heddle rules tenant`; the deployment's are its operator's.",
   validation_failed: "Fields are named by their path; /openapi.json of the server has the schema.",
 };
 

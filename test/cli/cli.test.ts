@@ -24,6 +24,10 @@ describe("heddle", () => {
     [["help", "wacth"], /There is no command "wacth"\. Did you mean "watch"\?/],
     [["import", "/no/such/file"], /^heddle: \/no\/such\/file can't be read: there is no such file\.\n$/],
     [["import", "/"], /can't be read: it is a folder/],
+    [
+      ["import", "package.json"],
+      /^heddle: package\.json is no file that heddle export has saved\. .*heddle run FILE\n$/,
+    ],
     [["run"], /Name one file/],
     [["run", "a", "b"], /Name one file/],
     [["run", "/no/such/file"], /\/no\/such\/file can't be read: there is no such file/],

@@ -6,6 +6,15 @@ import { HeddleProblem } from "../../src/client/errors.ts";
 
 const text = (detail: string) => problemText(new HeddleProblem(404, { code: "not_found", detail }));
 
+test.each(["run_paused", "question_closed", "unknown_turn", "bound_by_rules"])(
+  "%s names a command, and no call of the API",
+  (code) => {
+    const said = problemText(new HeddleProblem(409, { code, hint: "GET …/there" }));
+    expect(said).toMatch(/`heddle \w+/);
+    expect(said).not.toMatch(/…\//);
+  },
+);
+
 test.each([
   ["there is no such tenant", "`heddle admin tenants`"],
   ["the tenant has no such key", "`heddle admin keys list TENANT`"],

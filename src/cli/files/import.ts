@@ -42,12 +42,26 @@ async function take({ flags: { json }, words: [file] }: Given): Promise<number> 
 
 const readLines = (file: string): AsyncGenerator<string, void, void> => linesOf(createReadStream(file));
 
+/** The lines as they are. @throws UsageError where the first is not what every export begins with: then it is another kind of file */
+async function* exported(file: string, lines: AsyncIterable<string>): AsyncGenerator<string, void, void> {
+  let isFirst = true;
+  for await (const line of lines) {
+    if (isFirst && !/^\s*\{\s*"heddle_export"/.test(line))
+      throw new UsageError(
+        `${file} is no file that heddle export has saved. One with tasks to do is for: heddle run FILE`,
+      );
+    isFirst = false;
+    yield line;
+  }
+}
+
 /** How many lines there are. @throws UsageError for a file that is not whole */
 async function checked(file: string): Promise<number> {
   let count = 0;
   try {
-    for await (const _ of checkedLines(readLines(file))) count++;
+    for await (const _ of checkedLines(exported(file, readLines(file)))) count++;
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     if (error instanceof BrokenExport) throw new UsageError(`${file}: ${error.message}. Nothing was sent.`);
     if (error instanceof TypeError) throw new UsageError(`${file} is not UTF-8, and so no run's file.`);
     throw unreadable(file, error as Error);
