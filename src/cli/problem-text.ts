@@ -9,6 +9,7 @@ const hints: Record<string, string> = {
   run_paused: "`heddle resume RUN` first.",
   question_closed:
     "Somebody answered it, its task goes on without, or others wait before it at the queue: nothing was done. `heddle questions RUN` lists those that are open.",
+  below_spent: "Give at least what is spent: `heddle budget RUN` shows it.",
   unknown_turn: "Use a number that `heddle turns RUN TASK` lists.",
   bound_by_rules:
     "`heddle rules show RUN` says whose rule it is. Replace the run's with `heddle rules set`, the tenant's with `heddle rules tenant`; the deployment's are its operator's.",
