@@ -17,6 +17,7 @@ import { renewEveryMs, resultBytesMax, urlAnswerBytesMax, urlAttemptMsMax, urlGr
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { NextTask, SeatReply, SeatRpc, UrlCall, UrlOutcome } from "../objects/seat-rpc.ts";
 import { signedHeaders } from "../signing.ts";
+import { unreachedText } from "../unreached.ts";
 import type { CredentialSecrets } from "./credentials.ts";
 import { retryAfterMs, safeText } from "./models/faults.ts";
 
@@ -83,7 +84,7 @@ async function attempt(work: UrlCall, ports: UrlCallPorts, lost: AbortSignal): P
     });
     return meaningOf(response, await readCapped(response));
   } catch (error) {
-    const message = inTime.aborted ? "it did not answer in time" : `it could not be reached: ${String(error)}`;
+    const message = inTime.aborted ? "it did not answer in time" : unreachedText(error);
     return failed("endpoint_unreachable", "network", message);
   }
 }

@@ -26,6 +26,7 @@ import {
   billingSettleMs,
 } from "../limits.ts";
 import { claimEvents, type EventRow, type Fate, hoursToBill, makeEvents, settleEvents } from "../storage/d1/billing.ts";
+import { unreachedText } from "../unreached.ts";
 import { version } from "../version.ts";
 import { type Answer, meaningOf } from "./answer.ts";
 import { formOf } from "./meter-event.ts";
@@ -115,6 +116,6 @@ async function post({ url, key }: Provider, event: EventRow): Promise<Answer> {
     });
     return meaningOf(response, await beginningOf(response, billingAnswerBytesMax), [key]);
   } catch (error) {
-    return { kind: "later", why: safeText(`it could not be reached: ${String(error)}`, [key]), isDoubtful: true };
+    return { kind: "later", why: safeText(unreachedText(error), [key]), isDoubtful: true };
   }
 }

@@ -13,6 +13,8 @@ export interface Word {
   readonly name: string;
   readonly names?: Names;
   readonly choices?: readonly string[];
+  /** What it is instead behind these words: completion offers that, and the command itself refuses what is none of it. */
+  readonly after?: (before: readonly string[]) => Pick<Word, "names" | "choices"> | undefined;
   /** May be left out; so may all that follow it. */
   readonly optional?: true;
   /** Takes all words that are left. */

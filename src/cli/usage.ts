@@ -1,6 +1,7 @@
 /** Reading a command line, and what to say when it can't be read. */
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { nearest } from "../rules/suggest.ts";
 
 /** The user has to change the command line, a file or the environment; shown as its message, exit status 2. */
 export class UsageError extends Error {}
@@ -19,8 +20,14 @@ export function readArguments(command: string, argv: readonly string[], options:
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
     return { flags: values as Values, words: positionals };
   } catch (error) {
-    throw new UsageError(`${flagComplaint(error as Error & { code?: string }, argv)}\n${seeHelp(command)}`);
+    throw new UsageError(`${flagComplaint(error as Error & { code?: string }, argv, options)}\n${seeHelp(command)}`);
   }
+}
+
+/** ` Did you mean "run"?`, where `typed` is close to one of them; else nothing. `shown`: how one of them is written. */
+export function didYouMean(typed: string, words: Iterable<string>, shown = (word: string) => `"${word}"`): string {
+  const meant = nearest(typed, words);
+  return meant === undefined ? "" : ` Did you mean ${shown(meant)}?`;
 }
 
 export const seeHelp = (command: string): string => `See: heddle help ${command}`;
@@ -45,9 +52,12 @@ export function wholeNumber(
 }
 
 /** node:util's own sentences are long and speak of positionals; they also differ between versions, the codes do not. */
-function flagComplaint(error: Error & { code?: string }, argv: readonly string[]): string {
+function flagComplaint(error: Error & { code?: string }, argv: readonly string[], options: Flags): string {
   const flag = /'(-[^\s'=<]*)/.exec(error.message)?.[1] ?? argv.find((word) => word.startsWith("-"));
-  if (error.code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") return `Unknown flag ${flag}.`;
+  if (error.code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
+    const meant = flag?.startsWith("--") ? didYouMean(flag.slice(2), Object.keys(options), (name) => `--${name}`) : "";
+    return `Unknown flag ${flag}.${meant}`;
+  }
   if (error.code === "ERR_PARSE_ARGS_INVALID_OPTION_VALUE") {
     return /does not take/.test(error.message) ? `${flag} takes no value.` : `${flag} needs a value.`;
   }

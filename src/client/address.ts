@@ -18,6 +18,7 @@ export function checkAddress(text: string): void {
 
 /** @throws TypeError without the key itself, which might end in a log */
 export function checkKey(key: string): void {
+  if (key.trim() === "") throw new TypeError("key is empty; is the variable that it comes from not set?");
   try {
     new Headers({ authorization: `Bearer ${key}` });
   } catch {

@@ -17,6 +17,7 @@ import type {
   ProvidersPage,
   Resealed,
   RotatedKey,
+  Sweep,
   Tenant,
   TenantPrices,
   TenantRules,
@@ -120,6 +121,11 @@ export class HeddleAdmin {
   /** Seals anew what an earlier secret sealed; `left`: there is more. */
   resealProviders(options: CallOptions = {}): Promise<Resealed> {
     return this.#post("/admin/providers/reseal", {}, options);
+  }
+
+  /** How the cron sweep is doing: its passes, and runs that it can't visit. */
+  sweep(options: CallOptions = {}): Promise<Sweep> {
+    return this.#get("/admin/sweep", {}, options);
   }
 
   /** What was done, oldest first. */

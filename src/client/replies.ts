@@ -56,8 +56,8 @@ export type {
   WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
+export type { SweepView as Sweep } from "../contract/tenant-shapes.ts";
 export type { CriticalPathView, PathSegment, TimeByKind, TimeKind } from "../contract/time-shapes.ts";
-
 export type {
   DeliveriesPage,
   DeliveryView,

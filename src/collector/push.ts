@@ -27,6 +27,7 @@ import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { SeatRpc, SeatTicket, TraceWork } from "../objects/seat-rpc.ts";
 import { unpackEvents } from "../storage/run/event-codec.ts";
 import { OtlpTrace } from "../trace/otlp.ts";
+import { unreachedText } from "../unreached.ts";
 import { version } from "../version.ts";
 import { type Answer, meaningOf } from "./answer.ts";
 
@@ -156,7 +157,7 @@ class Push {
       });
       return meaningOf(response, await beginningOf(response, traceAnswerBytesMax), secrets);
     } catch (error) {
-      return { kind: "later", why: safeText(`it could not be reached: ${String(error)}`, secrets) };
+      return { kind: "later", why: safeText(unreachedText(error), secrets) };
     }
   }
 }

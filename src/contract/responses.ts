@@ -87,7 +87,7 @@ const ruleFields = {
   rule: z.string().describe("As it was understood."),
 };
 
-const rulesView = z
+export const rulesView = z
   .strictObject({
     rules: z.array(
       z.strictObject({

@@ -3,7 +3,8 @@
 import * as z from "zod";
 import { quotasBody, scopes } from "./admin-requests.ts";
 import type * as shapes from "./shapes.ts";
-import { at, cursor, type Twins } from "./view-parts.ts";
+import type { SweepView } from "./tenant-shapes.ts";
+import { type AllTrue, at, cursor, type Twins } from "./view-parts.ts";
 
 export const usagePage = z
   .strictObject({
@@ -155,4 +156,6 @@ export const resealedView = z.strictObject({
 export const healthView = z.strictObject({ status: z.literal("ready") });
 
 // Compiles only while they accept each other.
-true satisfies Twins<z.infer<typeof aboutView>, shapes.AboutView>;
+true satisfies AllTrue<
+  [Twins<z.infer<typeof aboutView>, shapes.AboutView>, Twins<z.infer<typeof sweepView>, SweepView>]
+>;

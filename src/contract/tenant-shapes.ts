@@ -20,3 +20,30 @@ export interface Quotas {
   /** Requests with a key, in each isolate of the server. */
   requests_per_second?: number;
 }
+
+/** How the cron sweep is doing. */
+export interface SweepView {
+  /** How each pass went when it came last; none before the first. */
+  passes: {
+    name: string;
+    began_at: number;
+    /** Null while it goes on, and of one that broke off. */
+    ended_at: number | null;
+    visited: number;
+    /** Of the visits. */
+    failed: number;
+  }[];
+  /** Runs that several passes in a row could not visit. */
+  failing_count: number;
+  /** The first hundred of them, those that fail longest first. */
+  failing: {
+    tenant: string;
+    run: string;
+    /** That failed, in a row. */
+    passes: number;
+    since: number;
+    last_at: number;
+    /** Of the last visit. */
+    error: string;
+  }[];
+}

@@ -16,6 +16,7 @@ tasks on workers without the agent's involvement.
   /reference      the HTTP API, to read
   /openapi.json   the same, for programs
   /v1/tools       the agent tools, ready to paste into a request (with a key)
+  /mcp            the same for clients of MCP (with a key)
   /health         whether this deployment is ready to serve
 `;
 

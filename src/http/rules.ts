@@ -1,6 +1,6 @@
 /** Rules in Markdown: what they say, before anybody is held to them; and those of a run in place of others. */
 
-import { runView } from "../contract/responses.ts";
+import { rulesView, runView } from "../contract/responses.ts";
 import { rulesBody, rulesCheckView, rulesTrialView } from "../contract/rules-requests.ts";
 import { Fault } from "../errors/fault.ts";
 import { type Compiled, compileRules } from "../rules/parse.ts";
@@ -58,6 +58,20 @@ export const rulesRoutes = [
         first_at: firstAt || null,
       }));
       return { as_of: reading.asOf.upTo, rules };
+    },
+  ),
+
+  keyRoute(
+    ["runs"],
+    {
+      method: "GET",
+      path: "/v1/runs/:run/rules",
+      summary: "The rules that a run is held to, whose each one is, and what binds it now",
+      answer: { status: 200, schema: rulesView },
+    },
+    async ({ env, tenant, params }) => {
+      const { rules, limits } = await ask(runObject(env, tenant, params.run).run());
+      return rules ?? { rules: [], workers: { max: limits.workers, by: null }, limits: [] };
     },
   ),
 

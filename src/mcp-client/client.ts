@@ -9,6 +9,7 @@ import {
 } from "@modelcontextprotocol/client";
 import type { ListedTool } from "../contract/mcp-servers.ts";
 import { mcpGoodbyeMs, mcpPagesMax } from "../limits.ts";
+import { unreachedText } from "../unreached.ts";
 import { version } from "../version.ts";
 import { guardedFetch, type ServerAddress, type Spoken } from "./guarded-fetch.ts";
 import { type Answer, resultOf } from "./result.ts";
@@ -134,5 +135,5 @@ function troubleOf(error: unknown): ServerTrouble {
   // What the client can't make sense of is the server's doing; what it can't reach is the network's.
   if (error instanceof SdkError && error.code !== SdkErrorCode.ConnectionClosed)
     return new ServerTrouble("refused", "bad_answer", error.message);
-  return new ServerTrouble("unreachable", "network", `it could not be reached: ${String(error)}`);
+  return new ServerTrouble("unreachable", "network", unreachedText(error));
 }

@@ -130,16 +130,20 @@ function replaced(text: string, theirs: string, ours: string): string {
 
 function respelled(token: Token): Token {
   if (token.kind !== "word" || known.has(token.text)) return token;
-  const { length } = token.text;
-  const most = length <= 4 ? 1 : typoLettersMax;
+  const best = nearest(token.text, vocabulary);
+  return best === undefined ? token : { kind: "word", text: best, raw: best };
+}
+
+/** Of `words` the one that `typed` may be a slip of: few letters off, the first of those that are as near. */
+export function nearest(typed: string, words: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let least = most + 1;
-  for (const word of vocabulary) {
-    if (Math.abs(word.length - length) >= least) continue;
-    const far = distance(token.text, word);
+  let least = (typed.length <= 4 ? 1 : typoLettersMax) + 1;
+  for (const word of words) {
+    if (Math.abs(word.length - typed.length) >= least) continue;
+    const far = distance(typed, word);
     if (far < least) [least, best] = [far, word];
   }
-  return best === undefined ? token : { kind: "word", text: best, raw: best };
+  return best;
 }
 
 /** A word after "label", "pool" or "model" is a name that lacks its quotes. */

@@ -12,6 +12,7 @@ import { refusedAddress } from "../contract/tool-address.ts";
 import { webhookAnswerBytesMax, webhookAnswerMs } from "../limits.ts";
 import type { WebhookMessage } from "../objects/seat-rpc.ts";
 import { signedHeaders } from "../signing.ts";
+import { unreachedText } from "../unreached.ts";
 import { version } from "../version.ts";
 import type { Outcome } from "../webhooks/delivery.ts";
 
@@ -60,7 +61,7 @@ export async function send(
       ...(afterMs !== undefined && { afterMs }),
     };
   } catch (error) {
-    return missed(inTime.aborted ? "it did not answer in time" : `it could not be reached: ${String(error)}`);
+    return missed(inTime.aborted ? "it did not answer in time" : unreachedText(error));
   }
 }
 

@@ -118,6 +118,12 @@ describe("errors", () => {
     expect(() => new Heddle({ url })).toThrow(message);
   });
 
+  it.each(["", " "])("say at once that %j is no key", (key) => {
+    expect(() => new Heddle({ url: server.url, key })).toThrow(
+      "key is empty; is the variable that it comes from not set?",
+    );
+  });
+
   it("take an address without a host in a page, which has one", async () => {
     vi.stubGlobal("location", { href: `${server.url}/dashboard` });
     try {

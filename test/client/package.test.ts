@@ -1,7 +1,17 @@
 /** The package as it is published: its exports resolve, its types are whole, nothing in it is unexplained, and it runs on the web alone. */
 
 import { spawnSync } from "node:child_process";
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { checkPackage, Package } from "@arethetypeswrong/core";
@@ -46,6 +56,15 @@ function reached(entry: string): { files: string[]; packages: string[] } {
 }
 
 describe("the package", () => {
+  it("has the pages that help and messages of the command name", () => {
+    const named = globSync("src/{cli,errors}/**/*.ts", { cwd: projectRoot }).flatMap(
+      (file) => readFileSync(join(projectRoot, file), "utf8").match(/docs\/[\w/-]+\.md/g) ?? [],
+    );
+    expect(named).toContain("docs/harnesses.md");
+    expect(named.filter((page) => !existsSync(join(projectRoot, page)))).toEqual([]);
+    expect(manifest.files).toContain("docs");
+  });
+
   it("is without faults for publint", async () => {
     const { messages } = await publint({ pkgDir: built, level: "suggestion", strict: true, pack: false });
     expect(messages.map((message) => formatMessage(message, manifest))).toEqual([]);

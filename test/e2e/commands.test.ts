@@ -404,6 +404,14 @@ describe("heddle admin", () => {
     expect((await admin(["prices"], own)).stdout).toMatch(/^m +1 +1 +1 +2 +undated +tenant$/m);
     expect((await admin(["prices", "delete", "--tenant", tenant])).status).toBe(0);
     expect((await admin(["credentials", "delete", "files"], own)).status).toBe(0);
+    // Of a short key nothing is shown, and so nothing is said of its end.
+    const short = await admin(["credentials", "set", "short", "--format", "anthropic"], own, "sk\n");
+    expect(short).toMatchObject({ status: 0, stdout: "short is set.\n" });
+    expect((await admin(["credentials", "delete", "short"], own)).status).toBe(0);
+    const log = (await admin(["audit"], own)).stdout;
+    expect(log).toMatch(/^AT +BY +ACT +ON +DETAIL$/m);
+    expect(log).toMatch(/ tenant_admin,runs$| scopes=tenant_admin,runs$/m);
+    expect(log).not.toMatch(/[_a-z0-9]+=( |$)|(until|_at)=\d{13}|\["/m);
     const [list, audit, wrong] = await Promise.all([
       admin(["credentials", "--tenant", tenant, "--json"]),
       admin(["audit", "--json"], own),
@@ -415,7 +423,8 @@ describe("heddle admin", () => {
       .split("\n")
       .map((line) => JSON.parse(line).act as string);
     expect(acts.sort()).toEqual([
-      ...["credential_deleted", "credential_set", "credential_set", "key_created", "key_rotated"],
+      ...["credential_deleted", "credential_deleted", "credential_set", "credential_set", "credential_set"],
+      ...["key_created", "key_rotated"],
       ...["prices_deleted", "prices_set", "quotas_set", "tenant_created"],
     ]);
     expect(wrong).toMatchObject({ status: 1, stderr: expect.stringContaining("HEDDLE_ADMIN_SECRET") });
@@ -429,7 +438,22 @@ describe("heddle admin", () => {
     expect((await admin(["audit"], own)).status).toBe(1);
   });
 
+  it("tells how the cron sweep is doing", async () => {
+    const { status, stdout } = await admin(["sweep", "--json"]);
+    expect(JSON.parse(stdout)).toMatchObject({ passes: expect.any(Array), failing_count: 0, failing: [] });
+    expect(status).toBe(0);
+    expect(await admin(["sweep"], { HEDDLE_ADMIN_SECRET: "wrong" })).toMatchObject({ status: 1 });
+  });
+
   it.each([
+    [["tenants", "show", "ten_x"], "heddle admin tenants` lists the tenants"],
+    [["keys", "revoke", "ten_x", "key_x"], "heddle admin keys list TENANT` lists"],
+  ])("says where what is not there is listed: %j", async (args, text) => {
+    expect(await admin(args)).toMatchObject({ status: 1, stderr: expect.stringContaining(text) });
+  });
+
+  it.each([
+    [["tenants", "quotas", "t", "--set", "run=1"], 'There is no quota "run". Did you mean "runs"?'],
     [["tenants", "rotate"], '"tenants" has no "rotate"; it has list, create, show, quotas, delete'],
     [["keys", "create"], "heddle admin keys create takes TENANT"],
     [["keys", "rotate", "t", "k", "--overlap", "soon"], '--overlap is "soon"'],

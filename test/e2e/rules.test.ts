@@ -108,9 +108,12 @@ describe("a run with rules", () => {
       limits: { tokens: null, workers: 1 },
       rules: { rules: [{ line: 1 }, { line: 2, on: true, fired: 1 }], workers: { max: 1, by: { line: 1 } } },
     });
+    expect(await heddle.rules(run.id)).toEqual(replaced.rules);
     await heddle.resumeRun(run.id);
     expect(await heddle.waitFor(run.id, { mode: "all" })).toMatchObject({ counts: { succeeded: 4 } });
     expect((await heddle.setRules(run.id, "Nothing is limited.")).rules).toBeNull();
+    expect(await heddle.rules(run.id)).toEqual({ rules: [], workers: { max: 16, by: null }, limits: [] });
+    expect(await refusal(heddle.rules("run_00000000000000000000"))).toMatchObject({ code: "not_found" });
     const kinds = (await logOf(server, run.id)).map(({ type }) => type);
     expect(kinds.filter((type) => type === "rules_set")).toHaveLength(3);
     await heddle.finishRun(run.id);

@@ -115,6 +115,11 @@ it("locks are held while a body runs, guard writes, and go to the next one", asy
   await using several = await run.lock("b", "a").acquire();
   expect(Object.keys(several.fences).sort()).toEqual(["a", "b"]);
   expect(await run.lock("a").tryAcquire()).toBeUndefined();
+  // The tool is named once, also where the message begins with it.
+  await expect(run.lock("").acquire()).rejects.toMatchObject({
+    message: "lock: \"\" can't be a variable's name",
+    code: "bad_name",
+  });
   await expect(run.lock("a").acquire({ timeout_ms: 50 })).rejects.toSatisfy((e) => isToolError(e, "timed_out"));
   const abort = new AbortController();
   const waiting = run.lock("a").acquire({ signal: abort.signal });
@@ -221,6 +226,7 @@ it("a run is followed to its end, found again, and left with what is live in it"
     await using run = await heddle.runs.create({ name: "left" });
     left = run;
     expect((await run.setRules("- at most 3 workers")).limits.workers).toBe(3);
+    expect((await run.rules()).rules).toEqual([{ from: "run", line: 1, rule: "at most 3 workers" }]);
     expect((await run.retain(2)).retention_days).toBe(2);
     const types: string[] = [];
     const following = (async () => {

@@ -81,7 +81,10 @@ it("has pages, CSV, a command, and words for what can't be asked", async () => {
   const env = { ...process.env, HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_local" };
   const command = (...args: string[]) =>
     spawnSync(process.execPath, [join(projectRoot, "dist/cli/main.js"), "usage", ...args], { env, encoding: "utf8" });
-  expect(command("--by", "label:team").stdout).toMatch(/label +model calls/);
+  const table = command("--by", "label:team").stdout;
+  expect(table).toMatch(/^LABEL +CALLS +TOKENS IN +CACHED +OUT +COST USD +TASK SEC +TASKS$/m);
+  // Room in a terminal of 80 columns for numbers much larger than these.
+  expect(Math.max(...table.split("\n").map(({ length }) => length))).toBeLessThan(72);
   // The same file by either way, and its columns where there is nothing to sum up.
   expect(command("--by", "label:team", "--csv").stdout).toBe(text.replaceAll("\r\n", "\n"));
   expect(command("--csv", "--to", "2020-01-01").stdout).toMatch(/^day,input_tokens,.*,events\n$/);

@@ -82,6 +82,13 @@ test("a problem is complete, and names no capability", async () => {
   expect(await (await send(document.type as string)).text()).toContain("lease_lost (409)");
 });
 
+test("the first page names what is there, the door of MCP too", async () => {
+  const named = [...(await (await send("/")).text()).matchAll(/^ {2}(\/\S+)/gm)].map(([, path]) => path!);
+  expect(named).toContain("/mcp");
+  const paths = new Set(routes.map(({ path }) => path));
+  expect(named.filter((path) => !paths.has(path))).toEqual([]);
+});
+
 test("answers are not sniffed, stored or framed, and other origins get no permission", async () => {
   for (const path of ["/", "/nothing", "/openapi.json"]) {
     const { headers } = await send(path, { headers: { origin: "https://evil.test" } });

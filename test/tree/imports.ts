@@ -25,6 +25,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   version: { pure: true },
   duration: { pure: true },
   csv: { pure: true },
+  unreached: { pure: true },
   // Async, as WebCrypto is.
   signing: {},
   sealing: {},
@@ -91,13 +92,13 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   // Asks MCP servers of tenants: the door, when a run is created, and the seats, for a call.
   "mcp-client": {
-    imports: [...ground, "contract", "sealing", "storage/d1", "version"],
+    imports: [...ground, "contract", "sealing", "storage/d1", "unreached", "version"],
     packages: [/^@modelcontextprotocol\/client$/],
   },
   agent: {
     imports: [
       ...[...ground, "availability/rate-headers", "mcp-client", "signing", "sealing", "context", "contract"],
-      ...["served-by", "storage/d1"],
+      ...["served-by", "storage/d1", "unreached"],
     ],
     types: ["availability", "objects", "scheduler"],
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
@@ -105,15 +106,20 @@ export const layers: Readonly<Record<string, Layer>> = {
   // An answer's body, as far as it is of interest. Async.
   "body-text": {},
   // From usage to a billing provider's events, by the cron and by the operator.
-  billing: { imports: ["limits", "agent/models/faults", "body-text", "contract", "storage/d1", "version"] },
+  billing: {
+    imports: ["limits", "agent/models/faults", "body-text", "contract", "storage/d1", "unreached", "version"],
+  },
   // Pushes traces; of the agents it has how a provider's answer is read.
   collector: {
-    imports: [...ground, "agent/models/faults", "body-text", "contract", "storage/run/event-codec", "trace", "version"],
+    imports: [
+      ...[...ground, "agent/models/faults", "body-text", "contract", "storage/run/event-codec", "trace"],
+      ...["unreached", "version"],
+    ],
     types: ["objects"],
   },
   // Sends messages: from a queue consumer, and from the door, a test one.
   "webhook-push": {
-    imports: ["limits", "agent/models/faults", "body-text", "contract/tool-address", "signing", "version"],
+    imports: ["limits", "agent/models/faults", "body-text", "contract/tool-address", "signing", "unreached", "version"],
     types: ["objects", "webhooks"],
   },
   http: {

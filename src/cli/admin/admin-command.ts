@@ -8,6 +8,7 @@ import { keyActs } from "./keys.ts";
 import { pricesActs } from "./prices.ts";
 import { rulesActs } from "./rules.ts";
 import { type Acts, complain } from "./shared.ts";
+import { sweepActs } from "./sweep.ts";
 import { tenantActs } from "./tenants.ts";
 import { usageActs } from "./usage.ts";
 
@@ -20,17 +21,16 @@ const things: Readonly<Record<string, Acts>> = {
   usage: usageActs,
   billing: billingActs,
   audit: auditActs,
+  sweep: sweepActs,
 };
-
-const acts = [...new Set(Object.values(things).flatMap((thing) => Object.keys(thing)))];
 
 export const adminCommand: Command = {
   name: "admin",
   group: "Set up",
-  summary: "tenants, keys, credentials at providers, rules, prices, usage, billing, the audit log",
+  summary: "tenants, keys, credentials at providers, rules, prices, usage, billing, audit",
   words: [
     { name: "THING", choices: Object.keys(things) },
-    { name: "ACT", choices: acts, optional: true },
+    { name: "ACT", optional: true, after: ([thing = ""]) => ({ choices: Object.keys(things[thing] ?? {}) }) },
     { name: "ARGUMENT", optional: true, many: true },
   ],
   flags: {
@@ -82,7 +82,7 @@ export const adminCommand: Command = {
     yes: { about: "tenants delete: don't ask; needed where there is no terminal to ask on" },
     json: { about: "one JSON object a line, as the API has it" },
   },
-  ask: "Name what to look at or change: tenants, keys, credentials, rules, prices, usage, billing or audit.",
+  ask: "Name what to look at or change: tenants, keys, credentials, rules, prices, usage, billing, audit or sweep.",
   about: `Looks after tenants, as the operator of the server or, for its own credentials, rules and audit log, as a tenant.
 
   tenants [list]             all tenants
@@ -113,6 +113,7 @@ export const adminCommand: Command = {
   billing push               makes and sends what is due now, as the server does every minute
   billing retry              has events that were refused sent again
   audit [list]               what was done, by whom and when
+  sweep [list]               whether the server's cron comes round, and the runs that it can't visit (then the status is 1)
 
 KEY is a key's id, as "keys list" shows it. "credentials", "rules", "prices" and "audit" are about the tenant of
 HEDDLE_API_KEY, whose key needs the scope tenant_admin; with --tenant, or --all, they ask as the operator.`,

@@ -21,7 +21,7 @@ export const auditActs: Acts = {
       );
       if (given.flags.json === true) for (const row of rows) sayJson(row);
       else if (rows.length === 0) note("Nothing was done.");
-      else sayTable(columns, rows);
+      else sayTable(columnsOf({ allTenants: given.flags.all === true }), rows);
       return exitStatus.ok;
     },
   },
@@ -29,15 +29,23 @@ export const auditActs: Acts = {
 
 const detailText = ({ detail }: AuditEntry): string =>
   Object.entries(detail)
-    .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name}=${oneLine(typeof value === "string" ? value : JSON.stringify(value))}`)
+    .map(([name, value]) => [name, value === null ? "" : oneLine(valueText(name, value))] as const)
+    .filter(([, text]) => text !== "")
+    .map(([name, text]) => `${name}=${text}`)
     .join(" ");
 
-const columns: readonly Column<AuditEntry>[] = [
-  { title: "AT", of: ({ created_at }) => dateTime(created_at) },
-  { title: "TENANT", of: ({ tenant }) => tenant },
+function valueText(name: string, value: unknown): string {
+  if (typeof value === "number" && /(^until|_at)$/.test(name)) return dateTime(value);
+  if (Array.isArray(value)) return value.join(",");
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** Ids leave a terminal little room: a tenant is named where there are several, and what was done to itself once. */
+const columnsOf = ({ allTenants }: { allTenants: boolean }): readonly Column<AuditEntry>[] => [
+  { title: "AT", of: ({ created_at }) => dateTime(created_at), least: 10 },
+  { title: "TENANT", of: ({ tenant }) => (allTenants ? tenant : null) },
   { title: "BY", of: ({ actor }) => actor },
   { title: "ACT", of: ({ act }) => act },
-  { title: "ON", of: ({ target }) => target },
+  { title: "ON", of: ({ tenant, target }) => (target === tenant ? null : target) },
   { title: "DETAIL", of: detailText, least: 12 },
 ];

@@ -64,7 +64,9 @@ export const credentialActs: Acts = {
       if (given.flags.json === true) sayJson(set);
       else {
         const used = set.default ? `; new runs of the format ${set.format} use it` : "";
-        say(`${set.name} is set, with a key that ends in "${set.last4}"${used}.`);
+        // Of a short key nothing is shown.
+        const end = set.last4 === "" ? "" : `, with a key that ends in "${set.last4}"`;
+        say(`${set.name} is set${end}${used}.`);
       }
       return exitStatus.ok;
     },

@@ -9,6 +9,7 @@ import { exitStatus } from "../exit-status.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
 import { note, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
+import { didYouMean } from "../usage.ts";
 import { type Acts, allRows, asOperator, complain } from "./shared.ts";
 
 export const tenantActs: Acts = {
@@ -78,7 +79,12 @@ export const tenantActs: Acts = {
   },
 };
 
-/** `runs=100`, one a flag; `none` alone for no quotas. Which there are its server knows. */
+const quotaNames: readonly (keyof Tenant["quotas"])[] = [
+  ...(["runs", "seats", "total_seats", "tasks"] as const),
+  ...(["tokens_per_day", "storage_bytes", "requests_per_second"] as const),
+];
+
+/** `runs=100`, one a flag; `none` alone for no quotas. Which there are its server knows; slips are told of before it is asked. */
 function readQuotas(texts: readonly string[]): Tenant["quotas"] {
   if (texts.length === 1 && texts[0] === "none") return {};
   return Object.fromEntries(
@@ -86,6 +92,8 @@ function readQuotas(texts: readonly string[]): Tenant["quotas"] {
       const [, name, count] = /^([a-z_]+)=(\d{1,15})$/.exec(text) ?? [];
       if (name === undefined)
         throw complain(`--set is "${text}"; it must be a quota and a number, as runs=100, or none.`);
+      const meant = (quotaNames as readonly string[]).includes(name) ? "" : didYouMean(name, quotaNames);
+      if (meant !== "") throw complain(`There is no quota "${name}".${meant}`);
       return [name, Number(count)];
     }),
   );

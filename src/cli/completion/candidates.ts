@@ -68,7 +68,7 @@ function inCommand(command: Command, before: readonly string[], current: string)
   const word = declared[given.length] ?? (declared.at(-1)?.many ? declared.at(-1) : undefined);
   if (word === undefined)
     return command.rest === undefined ? none : matching(current, [{ value: "--", about: "then the command" }]);
-  return valuesOf(word, current, run);
+  return valuesOf(word.after?.(given) ?? word, current, run);
 }
 
 function valuesOf(

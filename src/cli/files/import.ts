@@ -6,6 +6,7 @@ import { checkedLines, linesOf } from "../../client/run-files.ts";
 import type { Command, Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
+import { unreadable } from "../json-input.ts";
 import { UsageError } from "../usage.ts";
 import { lineCounter } from "./line-counter.ts";
 
@@ -41,15 +42,29 @@ async function take({ flags: { json }, words: [file] }: Given): Promise<number> 
 
 const readLines = (file: string): AsyncGenerator<string, void, void> => linesOf(createReadStream(file));
 
+/** The lines as they are. @throws UsageError where the first is not what every export begins with: then it is another kind of file */
+async function* exported(file: string, lines: AsyncIterable<string>): AsyncGenerator<string, void, void> {
+  let isFirst = true;
+  for await (const line of lines) {
+    if (isFirst && !/^\s*\{\s*"heddle_export"/.test(line))
+      throw new UsageError(
+        `${file} is no file that heddle export has saved. One with tasks to do is for: heddle run FILE`,
+      );
+    isFirst = false;
+    yield line;
+  }
+}
+
 /** How many lines there are. @throws UsageError for a file that is not whole */
 async function checked(file: string): Promise<number> {
   let count = 0;
   try {
-    for await (const _ of checkedLines(readLines(file))) count++;
+    for await (const _ of checkedLines(exported(file, readLines(file)))) count++;
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     if (error instanceof BrokenExport) throw new UsageError(`${file}: ${error.message}. Nothing was sent.`);
     if (error instanceof TypeError) throw new UsageError(`${file} is not UTF-8, and so no run's file.`);
-    throw new UsageError(`${file} can't be read: ${(error as Error).message}`);
+    throw unreadable(file, error as Error);
   }
   return count;
 }

@@ -1,9 +1,10 @@
 /** Output into a file, or to stdout. A file appears under its name only when it is whole. */
 
 import { once } from "node:events";
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Flag } from "../command.ts";
+import { unwritable } from "../json-input.ts";
 import { UsageError, type Values } from "../usage.ts";
 
 export const outputFlags = {
@@ -19,6 +20,8 @@ export const outputFlags = {
 /** The file to write; undefined: stdout. @throws UsageError when it is there already */
 export function outputFile({ output, force }: Values): string | undefined {
   const file = typeof output === "string" && output !== "-" ? output : undefined;
+  if (file !== undefined && statSync(file, { throwIfNoEntry: false })?.isDirectory())
+    throw unwritable(file, Object.assign(new Error(), { code: "EISDIR" }));
   if (file !== undefined && !force && existsSync(file))
     throw new UsageError(`${file} is there already. Give --force to write over it.`);
   return file;
@@ -27,8 +30,10 @@ export function outputFile({ output, force }: Values): string | undefined {
 /** Writes the pieces as they come; answers their bytes. What makes them fail leaves no file. @throws UsageError where it can't be written */
 export async function saveWhole(file: string | undefined, pieces: AsyncIterable<string | Uint8Array>): Promise<number> {
   const part = file === undefined ? undefined : `${file}.part`;
+  let isThere = false;
   try {
     const stream = part === undefined ? process.stdout : (await open(part, "w")).createWriteStream();
+    isThere = part !== undefined;
     // It is asked for below, where it can be answered.
     stream.on("error", () => undefined);
     let bytes = 0;
@@ -45,10 +50,11 @@ export async function saveWhole(file: string | undefined, pieces: AsyncIterable<
     }
     return bytes;
   } catch (error) {
-    if (part !== undefined) rmSync(part, { force: true });
+    // One that could not be opened may be where nothing can be removed either.
+    if (part !== undefined && isThere) rmSync(part, { force: true });
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (syscall !== undefined && code !== undefined && !/connect|read/.test(syscall))
-      throw new UsageError(`The file can't be written: ${(error as Error).message}`);
+      throw unwritable(file ?? "stdout", error as Error);
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import { pageRowsMax } from "../../limits.ts";
 import type { Command, Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { paintOf, say, sayJson } from "../screen/output.ts";
+import { note, paintOf, say, sayJson } from "../screen/output.ts";
 import { onSignals } from "../signals.ts";
 import { UsageError, wholeNumber } from "../usage.ts";
 import { EventLines, globPattern, isAbout } from "./event-line.ts";
@@ -42,6 +42,8 @@ async function logs({ flags, words: [run] }: Given): Promise<number> {
   const client = await reach();
   if (flags.task === "") throw new UsageError("--task is empty; name a task by its id or key.");
   const task = typeof flags.task === "string" ? (await client.task(run!, flags.task)).id : undefined;
+  const seen = new Set<string>();
+  let shown = 0;
   const lines = new EventLines(paintOf());
   const interrupt = new AbortController();
   const stopListening = onSignals(() => interrupt.abort());
@@ -52,11 +54,16 @@ async function logs({ flags, words: [run] }: Given): Promise<number> {
   try {
     for await (const event of events) {
       const line = lines.of(event);
+      seen.add(event.type);
       if (types.length > 0 && !types.some((type) => type.test(event.type))) continue;
       if (task !== undefined && !isAbout(event, task)) continue;
+      shown++;
       if (flags.json === true) sayJson(event);
       else say(line);
     }
+    // A type that is misspelt looks like a log without such events.
+    if (shown === 0 && types.length > 0 && seen.size > 0)
+      note(`None of these events is of such a type: ${[...seen].sort().join(", ")}`);
     return exitStatus.ok;
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;

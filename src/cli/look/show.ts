@@ -1,7 +1,7 @@
 /** `heddle show` */
 
 import type { Heddle } from "../../client/heddle.ts";
-import type { RulesView, RuleView, RunView, TaskState, TaskView } from "../../client/replies.ts";
+import type { RunView, TaskState, TaskView } from "../../client/replies.ts";
 import { duration } from "../../duration.ts";
 import { tasksShownDefault } from "../../limits.ts";
 import type { Command } from "../command.ts";
@@ -15,6 +15,7 @@ import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/outp
 import type { Column } from "../screen/table.ts";
 import { wholeNumber } from "../usage.ts";
 import { availabilityLine } from "./availability-line.ts";
+import { limitWords, ruleText, workersText } from "./rules-text.ts";
 import { mostSeatsText } from "./seats-text.ts";
 import { causesText, errorLine, outcomeText, progressText, resultText, tookText, waitingText } from "./task-text.ts";
 
@@ -97,7 +98,7 @@ function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
     tokens: tokensText(run),
     cost: run.usage.tokens > 0 || (run.limits.usd ?? null) !== null ? moneyText(run) : "",
     "goes on": goesOnText(run),
-    workers: workersText(run),
+    workers: run.rules && workersText(run.rules),
     rules: rulesText(run),
     providers: availabilityText(run),
     findings: run.findings === 0 ? "none" : `${run.findings}: heddle findings ${run.id}`,
@@ -124,30 +125,12 @@ function goesOnText({ id, status, reason, quota }: RunView): string {
   return reason === "budget" ? `with a larger budget: heddle budget ${id} --tokens N` : `heddle resume ${id}`;
 }
 
-/** Where rules say how many. */
-function workersText({ rules }: RunView): string | undefined {
-  if (!rules) return undefined;
-  const { max, by } = rules.workers;
-  return `${max} at most, by ${by === null ? "the run's limits" : ruleText(by)}`;
-}
-
 /** Models that were refused, and seats that gave trouble. */
 function availabilityText({ availability = [] }: Partial<RunView>): string | undefined {
   const told = availability.filter(({ why, left }) => why !== null || left === 0);
   if (told.length === 0) return undefined;
   return told.map((view) => availabilityLine(view)).join("\n");
 }
-
-const ruleText = ({ from, line, rule }: RuleView): string => `line ${line} of the ${from}'s rules: ${oneLine(rule)}`;
-
-const limitWords: Readonly<Record<RulesView["limits"][number]["limit"], string>> = {
-  tasks: "tasks",
-  depth: "depth",
-  children: "children",
-  tokens: "tokens",
-  usd: "dollars",
-  tokens_per_task: "tokens of a task",
-};
 
 /** Those that bind a limit, and those with a condition that hold now, or did. */
 function rulesText({ rules }: RunView): string | undefined {

@@ -13,15 +13,16 @@ import { UsageError } from "../usage.ts";
 
 const dimensions = ["hour", "day", "run", "key", "model", "pool"];
 
-const amounts = [
-  "model_calls",
-  "input_tokens",
-  "cache_read_tokens",
-  "output_tokens",
-  "cost_usd",
-  "task_seconds",
-  "tasks",
-];
+/** What a table has of the amounts, under headings that leave it room in 80 columns. */
+const amounts = {
+  model_calls: "CALLS",
+  input_tokens: "TOKENS IN",
+  cache_read_tokens: "CACHED",
+  output_tokens: "OUT",
+  cost_usd: "COST USD",
+  task_seconds: "TASK SEC",
+  tasks: "TASKS",
+};
 
 export const usageCommand: Command = {
   name: "usage",
@@ -87,10 +88,10 @@ async function all(read: ReadPage): Promise<{ rows: UsageRowView[]; isComplete: 
 }
 
 const columnsOf = (name: string): Column<UsageRowView>[] => [
-  { title: name, of: (row) => row[name] || "-", least: 12 },
-  ...amounts.map(
-    (of): Column<UsageRowView> => ({
-      title: of.replaceAll("_", " "),
+  { title: name.toUpperCase(), of: (row) => row[name] || "-", least: 12 },
+  ...Object.entries(amounts).map(
+    ([of, title]): Column<UsageRowView> => ({
+      title,
       of: (row) => rounded(row[of]),
       align: "right",
     }),

@@ -1,4 +1,4 @@
-/** `heddle rules check`, `heddle rules try`, `heddle rules set` and `heddle rules tenant` */
+/** `heddle rules check`, `heddle rules show`, `heddle rules try`, `heddle rules set` and `heddle rules tenant` */
 
 import type { RulesTrial } from "../../client/replies.ts";
 import type { Compiled } from "../../rules/parse.ts";
@@ -11,27 +11,35 @@ import { dateTime } from "../plain-text.ts";
 import { note, say, sayJson, sayTable } from "../screen/output.ts";
 import { seeHelp, UsageError } from "../usage.ts";
 import { noteRules, readRules } from "./rules-file.ts";
+import { showRules } from "./show-rules.ts";
 
-const ask = 'Say what is to be done with which file: "check FILE", "try FILE RUN", "set FILE RUN" or "tenant [FILE]".';
+const ask =
+  'Say what is to be done with what: "check FILE", "show RUN", "try FILE RUN", "set FILE RUN" or "tenant [FILE]".';
 
 export const rulesCommand: Command = {
   name: "rules",
   group: "Steer",
-  summary: "say what a file of rules means, try it on a run, or give it to one or to all",
+  summary: "what a file of rules means, what a run is held to; try rules, or give them",
   words: [
-    { name: "ACTION", choices: ["check", "try", "set", "tenant"] },
-    { name: "FILE", names: "file", optional: true },
+    { name: "ACTION", choices: ["check", "show", "try", "set", "tenant"] },
+    {
+      name: "FILE",
+      names: "file",
+      optional: true,
+      after: ([action]) => (action === "show" ? { names: "run" } : undefined),
+    },
     { name: "RUN", names: "run", optional: true },
   ],
   flags: {
     json: {
       about:
-        'of check {"rules", "notes"} or {"errors"}, of try {"as_of", "rules"}, of set the run, of tenant\n{"text", "rules", …}, as one JSON object',
+        'of check {"rules", "notes"} or {"errors"}, of show {"rules", "workers", "limits"},\nof try {"as_of", "rules"}, of set the run, of tenant {"text", "rules", …}, as one JSON object',
     },
   },
   ask,
   about: `check FILE reads rules in Markdown ("-" for stdin), in which every bullet is a rule, and prints each as it was understood,
 with its line. What is no rule is told of as FILE:LINE, all of it at once. No server is asked.
+show RUN lists the rules that a run is held to, its own and those of its tenant and the deployment, with what binds it now.
 try FILE RUN says what they would have done in a run as it went, by its log, which may have ended; nothing is changed.
 set FILE RUN gives them to a run in place of its own before; a file without bullets takes them away.
 tenant shows the rules that all of the tenant's runs are held to, beside their own; tenant FILE sets them, for live runs too,
@@ -41,6 +49,7 @@ can't be read; 3 server not reached.
 
 Examples:
   heddle rules check RESOURCES.md
+  heddle rules show run_…
   heddle rules try RESOURCES.md run_…
   heddle rules set RESOURCES.md run_…
   heddle rules tenant OURS.md`,
@@ -52,6 +61,10 @@ Examples:
     if (action === "tenant") {
       if (run !== undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
       return path === undefined ? rulesActs.list!.run(given) : rulesActs.set!.run(given, path);
+    }
+    if (action === "show") {
+      if (path === undefined || run !== undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
+      return showRules(path, { json: flags.json === true });
     }
     if (path === undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
     const file = readRules(path);

@@ -2,7 +2,7 @@
 
 import type { Groups, RunSpec, TaskSpec } from "../../client/requests.ts";
 import { parseInput, readInput } from "../json-input.ts";
-import { UsageError } from "../usage.ts";
+import { didYouMean, UsageError } from "../usage.ts";
 import { readMarkdown } from "./markdown-job.ts";
 import { parseYaml } from "./yaml-text.ts";
 
@@ -33,10 +33,13 @@ export async function readJob(path: string, format: JobFormat | undefined): Prom
     throw refuse('expected an object: {"tasks": [...]}.');
   const { tasks = [], groups = {}, defaults = {}, ...run } = value as Record<string, unknown>;
   const unknown = Object.keys(run).filter((field) => !runFields.includes(field) && !laterFields.includes(field));
-  if (unknown.length > 0)
+  if (unknown.length > 0) {
+    const expected = [...runFields, "tasks", "groups", "defaults"];
+    const meant = didYouMean(unknown[0]!, expected);
     throw refuse(
-      `unknown field ${unknown.map((field) => `"${field}"`).join(", ")}; expected ${[...runFields, "tasks", "groups", "defaults"].join(", ")}.`,
+      `unknown field ${unknown.map((field) => `"${field}"`).join(", ")}; expected ${expected.join(", ")}.${meant}`,
     );
+  }
   if (!Array.isArray(tasks)) throw refuse('"tasks" must be an array.');
   if (typeof defaults !== "object" || defaults === null || Array.isArray(defaults))
     throw refuse('"defaults" must be an object: what each task has that does not say otherwise.');

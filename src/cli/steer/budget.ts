@@ -53,6 +53,7 @@ function usdOf(text: string | undefined): number | undefined {
 function sayBudget(run: RunView): void {
   sayRunIs(run);
   const { tokens, usd } = run.limits;
-  if (tokens === null && (usd ?? null) === null) say("It has no budget: --tokens N or --usd N sets one.");
+  if (tokens === null && (usd ?? null) === null)
+    say((run.ended_at ?? null) === null ? "It has no budget: --tokens N or --usd N sets one." : "It had no budget.");
   sayFields({ tokens: tokensText(run), cost: moneyText(run) });
 }

@@ -1,6 +1,6 @@
 /** Calls about a run as a whole, and its rules. */
 
-import type { RulesCheck, RulesTrial, RunsPage, RunView } from "../replies.ts";
+import type { RulesCheck, RulesTrial, RulesView, RunsPage, RunView } from "../replies.ts";
 import type { PageQuery, RunSpec } from "../requests.ts";
 import type { CallOptions } from "../transport.ts";
 import { at } from "./calls.ts";
@@ -57,6 +57,10 @@ export class RunCalls extends TenantCalls {
   /** What rules in Markdown would have done in a run, by its log. @throws HeddleProblem `rules_invalid`, `log_too_long` */
   tryRules(run: string, rules: string, options: CallOptions = {}): Promise<RulesTrial> {
     return this.postJson(`${at(run)}/rules/try`, { rules }, options);
+  }
+  /** The rules that a run is held to: its own, its tenant's and the deployment's, with those that bind it now. */
+  rules(run: string, options: CallOptions = {}): Promise<RulesView> {
+    return this.getJson(`${at(run)}/rules`, {}, options);
   }
   /** Replaces a run's own rules, in Markdown; "" takes them away. @throws HeddleProblem `rules_invalid`, whose errors have lines */
   setRules(run: string, rules: string, options: CallOptions = {}): Promise<RunView> {

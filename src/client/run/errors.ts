@@ -18,7 +18,8 @@ export class ToolError extends Error {
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(tool: string, error: { code: string; message: string; hint: string; [more: string]: unknown }) {
-    super(`${tool}: ${error.message}`);
+    // Of arguments that are refused the message begins with the tool itself: a model reads it without this class.
+    super(error.message.startsWith(`${tool}: `) ? error.message : `${tool}: ${error.message}`);
     this.tool = tool;
     this.code = error.code;
     this.hint = error.hint;

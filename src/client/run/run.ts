@@ -3,7 +3,7 @@
 import { isProblem } from "../errors.ts";
 import type { FollowOptions, FollowQuery } from "../follow.ts";
 import type { Heddle } from "../heddle.ts";
-import type { EventView, FindingView, PartialText, RunView, WaitView } from "../replies.ts";
+import type { EventView, FindingView, PartialText, RulesView, RunView, WaitView } from "../replies.ts";
 import type { ActorRequest, Message, ToolRequest } from "../requests.ts";
 import type { CallOptions } from "../transport.ts";
 import { Atomic } from "./atomic.ts";
@@ -171,6 +171,10 @@ export class Run {
   /** New totals of tokens, of dollars or of both. @throws HeddleProblem `below_spent` */
   setBudget(body: { tokens?: number; usd?: number }, options: CallOptions = {}): Promise<RunView> {
     return this.#heddle.setBudget(this.id, body, options);
+  }
+  /** The rules that it is held to: its own, its tenant's and the deployment's, with those that bind it now. */
+  rules(options: CallOptions = {}): Promise<RulesView> {
+    return this.#heddle.rules(this.id, options);
   }
   /** Other rules, in Markdown, in place of its own; "" takes them away. @throws HeddleProblem `rules_invalid`, whose errors have lines */
   setRules(rules: string, options: CallOptions = {}): Promise<RunView> {

@@ -58,11 +58,17 @@ describe("what may stand at the end", () => {
     [["logs", "r", "--type", "a", "--ty"], ["--type"]],
     [["logs", "r", "-f", "--f"], []],
     [["work", "--pool", "p", ""], ["--"]],
+    [
+      ["admin", "prices", ""],
+      ["list", "set", "delete"],
+    ],
   ])("%j is offered %j", (typed, values) => expect(offered(...typed)).toEqual(values));
 
   it.each([
     [["run", ""], { kind: "files" }],
     [["work", "--pool", "p", "--", "ls", ""], { kind: "files" }],
+    [["rules", "check", ""], { kind: "files" }],
+    [["rules", "show", ""], { kind: "names", names: "run", run: undefined }],
     [["show", ""], { kind: "names", names: "run", run: undefined }],
     [["show", "run_1", ""], { kind: "names", names: "task", run: "run_1" }],
     [["cancel", "--reason", "too late", "run_1", ""], { kind: "names", names: "task", run: "run_1" }],

@@ -256,6 +256,16 @@ describe("heddle logs", () => {
     server.eventsPerStream = Number.POSITIVE_INFINITY;
   });
 
+  it("says which types there are, where none is the one that is asked for", async () => {
+    const types = [...new Set(server.events.map(({ type }) => type))].sort().join(", ");
+    expect(await heddle("logs", "run_1", "--type", "taks_*")).toEqual({
+      status: 0,
+      stdout: "",
+      stderr: `None of these events is of such a type: ${types}\n`,
+    });
+    expect((await heddle("logs", "run_1", "--type", "task_*")).stderr).toBe("");
+  });
+
   it("has status 1 for a run or task that is not there", async () => {
     for (const args of [
       ["logs", "run_2"],

@@ -70,6 +70,54 @@ describe("heddle rules set", () => {
   });
 });
 
+describe("heddle rules show", () => {
+  const bound = { from: "tenant", line: 3, rule: "budget 2,000 tokens" };
+  const halved = { from: "run", line: 2, rule: "when tokens used > 80%: at most 2 workers" };
+  const held = {
+    rules: [
+      { ...halved, on: true, fired: 1, changed_at: 1 },
+      { ...halved, line: 7, on: false, fired: 0, changed_at: null },
+      bound,
+    ],
+    workers: { max: 2, by: halved },
+    limits: [{ limit: "tokens", max: 2000, by: bound }],
+  };
+  const server = new TestServer(({ path }) => ({
+    status: 200,
+    body: path.includes("run_1") ? held : { rules: [], workers: { max: 16, by: null }, limits: [] },
+  }));
+  beforeAll(() => server.start());
+  afterAll(() => server.stop());
+  const show = (...words: string[]) => heddleHere(["rules", "show", ...words], { HEDDLE_URL: server.url });
+
+  it("lists what a run is held to, whose each rule is, and what binds it now", async () => {
+    expect(await show("run_1")).toEqual({
+      status: 0,
+      stdout: `of      line  fired  now    rule
+run        2      1  holds  when tokens used > 80%: at most 2 workers
+run        7      0         when tokens used > 80%: at most 2 workers
+tenant     3      -  holds  budget 2,000 tokens
+
+  workers  2 at most, by line 2 of the run's rules: when tokens used > 80%: at most 2 workers
+  tokens   2000, by line 3 of the tenant's rules: budget 2,000 tokens
+`,
+      stderr: "",
+    });
+    expect(server.calls.at(-1)).toMatchObject({ method: "GET", path: "/v1/runs/run_1/rules" });
+    expect(JSON.parse((await show("run_1", "--json")).stdout)).toEqual(held);
+    expect(await show("run_2")).toEqual({
+      status: 0,
+      stdout: "",
+      stderr: "run_2 is held to no rules, only to its limits: heddle show run_2\n",
+    });
+  });
+
+  it("asks for one run", async () => {
+    for (const words of [[], ["run_1", "run_2"]])
+      expect(await show(...words)).toMatchObject({ status: 2, stderr: expect.stringContaining('"show RUN"') });
+  });
+});
+
 describe("heddle rules check", () => {
   it("prints what was understood", async () => {
     const path = file("# R\n- At most 8 workers.\n- at most 5k tasks, depth 4\n\n1. at most 9 workers\n");

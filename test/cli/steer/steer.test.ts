@@ -76,6 +76,10 @@ it("heddle budget shows what is spent, sets new totals, and heddle show says how
   expect((await heddle("budget", "run_1")).stdout).toBe(
     "run_1 is active.\nIt has no budget: --tokens N or --usd N sets one.\n  tokens  150 (120 in, 30 out, 100 of the input read from caches)\n  cost    $0.25\n",
   );
+  const { ended_at } = server.run;
+  Object.assign(server.run, { ended_at: 1_790_000_000_000 });
+  expect((await heddle("budget", "run_1")).stdout).toContain("\nIt had no budget.\n");
+  Object.assign(server.run, { ended_at });
   expect((await heddle("budget", "run_1", "--tokens", "9000", "--usd", "0.5")).status).toBe(0);
   expect(server.calls.at(-1)).toMatchObject({ path: "/v1/runs/run_1/budget", body: { tokens: 9000, usd: 0.5 } });
   Object.assign(server.run, { status: "paused", reason: "budget" });

@@ -1,0 +1,56 @@
+/** The pages of docs/ are found: README names each, and what a page points at is there. */
+
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { dirname, normalize } from "node:path/posix";
+import { expect, test } from "vitest";
+
+const projectRoot = join(import.meta.dirname, "../..");
+const read = (page: string): string => readFileSync(join(projectRoot, page), "utf8");
+const withoutBlocks = (text: string): string => text.replace(/^(`{3,}).*?^\1/gms, "");
+const pages = [
+  ...["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
+  ...globSync("docs/**/*.md", { cwd: projectRoot }).map((page) => page.replaceAll("\\", "/")),
+].sort();
+
+/** As the place that renders them names headings. */
+const anchorsOf = (text: string): string[] =>
+  [...withoutBlocks(text).matchAll(/^#+ +(.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_\- ]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+
+/** Links of a page that lead nowhere. `look`: the text of a page, null where there is none. */
+function broken(page: string, look: (page: string) => string | null): string[] {
+  const links = [...withoutBlocks(look(page)!).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
+  return links.filter((link) => {
+    if (/^https?:/.test(link)) return false;
+    const [path, anchor] = link.split("#", 2) as [string, string?];
+    const target = look(path === "" ? page : normalize(join(dirname(page), path)));
+    return target === null || (anchor !== undefined && !anchorsOf(target).includes(anchor));
+  });
+}
+
+test("README names every page, or the first of its folder", () => {
+  const readme = read("README.md");
+  const own = pages.filter((page) => /^docs\/[^/]+\.md$/.test(page));
+  expect(own.length).toBeGreaterThan(20);
+  expect(own.filter((page) => !readme.includes(`](${page})`))).toEqual([]);
+  for (const first of ["docs/commands/README.md", "docs/tutorial/1-first-run.md"])
+    expect(readme).toContain(`](${first})`);
+});
+
+test.each(pages)("links of %s lead somewhere", (page) => {
+  const look = (path: string) => (!existsSync(join(projectRoot, path)) ? null : path.endsWith(".md") ? read(path) : "");
+  expect(broken(page, look)).toEqual([]);
+});
+
+test("a link to a page or a heading that is not there is found", () => {
+  const tree = new Map([
+    ["docs/a.md", "# A\n[b](b.md) [h](b.md#two-words) [own](#a) [no](#b) [gone](c.md) [h](b.md#other) [up](../x.md)\n"],
+    ["docs/b.md", "# B\n## Two `words`\n"],
+  ]);
+  expect(broken("docs/a.md", (path) => tree.get(path) ?? null)).toEqual(["#b", "c.md", "b.md#other", "../x.md"]);
+});
