@@ -4,6 +4,8 @@ import { manyLines } from "./plain-text.ts";
 /** Hints of the API speak of headers and bodies, which a user of the command line does not see. */
 const hints: Record<string, string> = {
   unauthorized: "Set HEDDLE_API_KEY to a key of this server; only a local server takes the default, hdl_local.",
+  forbidden:
+    "Use a key with that scope: `heddle doctor` says which this one has, `heddle admin keys create TENANT --scope SCOPE` makes one.",
   not_found:
     "Check the id, and that HEDDLE_URL and HEDDLE_API_KEY are of the server and tenant that have it. `heddle runs` lists runs, `heddle show RUN` its tasks.",
   run_paused: "`heddle resume RUN` first.",

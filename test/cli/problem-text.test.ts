@@ -6,7 +6,7 @@ import { HeddleProblem } from "../../src/client/errors.ts";
 
 const text = (detail: string) => problemText(new HeddleProblem(404, { code: "not_found", detail }));
 
-test.each(["run_paused", "question_closed", "unknown_turn", "below_spent", "bound_by_rules"])(
+test.each(["forbidden", "run_paused", "question_closed", "unknown_turn", "below_spent", "bound_by_rules"])(
   "%s names a command, and no call of the API",
   (code) => {
     const said = problemText(new HeddleProblem(409, { code, hint: "GET …/there" }));

@@ -455,7 +455,7 @@ describe("a server that refuses for good", () => {
         : answer(call);
     const { status, stderr } = await work("console.log(1)").ended;
     expect(status).toBe(1);
-    expect(stderr).toMatch(/The key lacks a scope \(forbidden\)\nUse another key\./);
+    expect(stderr).toMatch(/The key lacks a scope \(forbidden\)\nUse a key with that scope: `heddle doctor`/);
   });
 });
 
