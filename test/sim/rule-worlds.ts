@@ -3,6 +3,7 @@
 import { compileRules } from "../../src/rules/parse.ts";
 import { sentenceOf } from "../../src/rules/print.ts";
 import type { PlacedRule } from "../../src/rules/rule.ts";
+import { nextClock } from "../../src/scheduler/clock.ts";
 import type { Decided, SchedulerEvent } from "../../src/scheduler/events.ts";
 import type { RunState } from "../../src/scheduler/state.ts";
 import type { Task } from "../../src/scheduler/task.ts";
@@ -102,7 +103,9 @@ export class RuleWorld {
   }
 
   /** [F7] [F8] After a command: calls are counted, and no rule on a run's calls or time is behind. */
-  check({ header }: RunState, now: number): void {
+  check(state: RunState, now: number): void {
+    const { header } = state;
+    const rings = nextClock(state) ?? Number.POSITIVE_INFINITY;
     const { modelCalls: calls = 0, createdAt, status, rules: held } = header;
     if (calls !== this.#modelCalls) throw new Error(`[F7] ${calls} model calls, of ${this.#modelCalls}`);
     if (!held || (status !== "active" && status !== "paused")) return;
@@ -116,8 +119,12 @@ export class RuleWorld {
         "<": value < rule.value,
         "<=": value <= rule.value,
       };
-      if (holds[rule.op] && !on && now >= at + 60_000)
+      const mayAt = at + 60_000;
+      if (holds[rule.op] && !on && now >= mayAt)
         throw new Error(`[F8] "${sentenceOf(rule)}" does not hold at ${value}`);
+      const comesAt = Math.max(mayAt, createdAt + rule.value + 1);
+      if (rule.metric === "run_time" && rule.op === ">" && !on && now < comesAt && !(rings <= comesAt))
+        throw new Error(`[F8] no clock rings for "${sentenceOf(rule)}" at ${comesAt}`);
     }
   }
 

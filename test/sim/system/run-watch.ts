@@ -50,6 +50,8 @@ export class RunWatch {
   quotaPauses = 0;
   /** What a call's tokens cost in this run, in nanodollars each; the provider reads and writes no cache. */
   price: { readonly input: number; readonly output: number } | undefined;
+  /** Leases that have logged a turn since the run was paused. */
+  readonly #turnsInPause = new Set<number>();
   /** What was spent and reserved when the budget changed last. */
   #promised = 0;
   #flushes = 0;
@@ -107,9 +109,20 @@ export class RunWatch {
     const tokens = header.limits.tokens && Math.max(header.limits.tokens, this.#promised);
     if (event.type === "turn" && tokens > 0 && header.inputTokens + header.outputTokens > tokens)
       throw new Error(`[B2] ${header.inputTokens + header.outputTokens} tokens are spent, of ${tokens}`);
+    this.#checkPause(seq, event);
     if ("usage" in event && event.usage) this.#checkPrice(seq, event.usage);
     if (this.state.header.taskCount > this.state.header.limits.tasks) throw new Error("[C5] a task too many");
     for (const token of this.#effects(seq, event, body)) this.#ledger.tookEffect(token, fence);
+  }
+
+  /** A call that was under way ends with its turn; its seat begins no other. */
+  #checkPause(seq: number, event: SchedulerEvent): void {
+    if (event.type === "run_paused" || event.type === "run_resumed") this.#turnsInPause.clear();
+    if (event.type !== "turn" || this.state.header.status !== "paused") return;
+    const { phase } = this.state.task(event.task);
+    if (phase.state !== "running" || !phase.hosted) return;
+    if (this.#turnsInPause.has(event.fence)) throw new Error(`[N1] another turn in a paused run, at event ${seq}`);
+    this.#turnsInPause.add(event.fence);
   }
 
   /** What nobody could price is as wrong as another's price. */
