@@ -83,7 +83,7 @@ export function noteLoad(state: RunState, { pool, worker, percent }: Of<"worker_
 }
 
 /** How the call of a model went that ends with this event; ask before the event changes the task. Undefined: none does. */
-export function modelCallIn(state: RunState, event: SchedulerEvent): "through" | "failed" | undefined {
+function modelCallIn(state: RunState, event: SchedulerEvent): "through" | "failed" | undefined {
   switch (event.type) {
     case "turn": {
       const { phase } = state.task(event.task);
