@@ -8,6 +8,7 @@ import { troubles } from "../availability/observation.ts";
 import { keyPattern } from "../ids.ts";
 import * as limits from "../limits.ts";
 import { type FindingKind, findingKinds } from "../rules/finding-kinds.ts";
+import { metricsOverTime } from "../rules/metrics-over-time.ts";
 import { progressSchema } from "./lease-requests.ts";
 import { credentialName } from "./provider-requests.ts";
 import { remoteToolName } from "./remote-tools.ts";
@@ -189,7 +190,7 @@ const ruleSchema = z.discriminatedUnion("kind", [
       ]),
     })
     .refine(
-      ({ metric, windowMs }) => (windowMs === undefined) === (metric === "tokens_used" || metric === "money_used"),
+      ({ metric, windowMs }) => (windowMs !== undefined) === metricsOverTime.has(metric),
       "a time where the metric has one",
     ),
 ]);

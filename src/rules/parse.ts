@@ -9,9 +9,10 @@
 
 import { ruleCharsMax, rulesCharsMax, rulesErrorsMax, rulesMax, ruleWindowMsDefault } from "../limits.ts";
 import { type Line, scan } from "./bullets.ts";
+import { metricsOverTime } from "./metrics-over-time.ts";
 import { type Miss, match, type Pattern, patternsOf } from "./pattern.ts";
 import { sentenceOf } from "./print.ts";
-import type { Condition, Metric, PlacedRule, Rule } from "./rule.ts";
+import type { Condition, PlacedRule, Rule } from "./rule.ts";
 import { meantBy } from "./suggest.ts";
 import { actionForms, conditionForms, limitForms } from "./table.ts";
 import { type Token, tokensOf } from "./tokens.ts";
@@ -127,13 +128,11 @@ function readWhen(tokens: readonly Token[]): ReadBullet {
   };
 }
 
-const overTime: ReadonlySet<Metric> = new Set(["provider_errors", "queue_wait_p95", "worker_load"]);
-
 /** Metrics that are taken over a time have one. */
 function windowOf(condition: Part<Condition>): Partial<Condition> {
   if (!condition.ok) return {};
   const { metric, windowMs } = condition.made;
-  if (!overTime.has(metric)) return {};
+  if (!metricsOverTime.has(metric)) return {};
   return { windowMs: windowMs ?? ruleWindowMsDefault };
 }
 

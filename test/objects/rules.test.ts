@@ -3,9 +3,13 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
+import type { SeatWork } from "../../src/objects/seat-rpc.ts";
 import { compileRules } from "../../src/rules/parse.ts";
 import { copyOf, exported, imported, resealed, send } from "./lib/files.ts";
 import { bindings, codeOf, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
+import { heldSeats, nextTask } from "./lib/seats.ts";
+
+heldSeats();
 
 function input(text: string) {
   const compiled = compileRules(text);
@@ -48,6 +52,24 @@ describe("rules", () => {
     value(await run.rpc.setRules(input("")));
     expect(await run.lease()).toBeDefined();
     expect((await run.view()).rules).toBeNull();
+  });
+
+  it("that pause with the turn that passes their bound are told to the seat with it: it makes no other call", async () => {
+    const run = await makeRun({ rules: input("- when model calls >= 2: pause") });
+    await run.create({ instructions: "x", pool: "hosted" });
+    const work = (await run.rpc.openSeat(run.ticket("a"), nextTask("a"))) as SeatWork;
+    const turn = (text: string) => {
+      const message = JSON.stringify({ role: "assistant", content: text });
+      const usage = { input_tokens: 1, output_tokens: 1, cache_read_tokens: 0, cache_write_tokens: 0 };
+      return { messages: [message], usage, shown: 0, calls: [] };
+    };
+    const told = [];
+    for (const text of ["one", "two"]) told.push(await run.rpc.seatTurn(work, turn(text), undefined));
+    expect((await run.view()).status).toBe("paused");
+    expect(told).toMatchObject([
+      { kind: "go_on", paused: false },
+      { kind: "go_on", paused: true },
+    ]);
   });
 
   it("that need nothing but time are looked at by the alarm", async () => {

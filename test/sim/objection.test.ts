@@ -2,6 +2,8 @@
 
 import { expect, test } from "vitest";
 import { loggedEvents } from "../../src/contract/logged-events.ts";
+import { compileRules } from "../../src/rules/parse.ts";
+import { conditionForms, limitForms } from "../../src/rules/table.ts";
 import { apply } from "../../src/scheduler/apply.ts";
 import { pop } from "../../src/scheduler/message-queues.ts";
 import { objection } from "../../src/scheduler/objection.ts";
@@ -36,6 +38,19 @@ test("[G4] no event of a simulated run meets an objection, or has a field that f
     }
   }
 }, 30_000);
+
+test("[G4] a file may have a rule of each form", () => {
+  const texts = [
+    ...limitForms.map(({ example }) => example),
+    ...conditionForms.map(({ example }) => `when ${example}: pause`),
+  ];
+  for (const text of texts) {
+    const compiled = compileRules(`- ${text}`);
+    if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors));
+    const parsed = loggedEvents.rules_set.safeParse({ type: "rules_set", from: "run", rules: compiled.rules });
+    expect({ text, wrong: parsed.error?.issues }).toEqual({ text, wrong: undefined });
+  }
+});
 
 test("[G4] only who waits for somebody outside asks, and only a stall is given more time", () => {
   const run = new Run();

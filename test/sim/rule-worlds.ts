@@ -68,6 +68,8 @@ export class RuleWorld {
   readonly #hosted = new Set<number>();
   readonly #fellBack = new Set<number>();
   #modelCalls = 0;
+  /** The rule that pauses and has fired, until the run is paused. */
+  #pauses: string | undefined;
 
   /** `priced`: models have prices there, and so a budget in money has a meaning. */
   constructor(random: Random, priced: boolean, bounded = false) {
@@ -107,6 +109,8 @@ export class RuleWorld {
     const { header } = state;
     const rings = nextClock(state) ?? Number.POSITIVE_INFINITY;
     const { modelCalls: calls = 0, createdAt, status, rules: held } = header;
+    if (this.#pauses !== undefined && status === "active") throw new Error(`[F7] "${this.#pauses}" has paused nothing`);
+    this.#pauses = undefined;
     if (calls !== this.#modelCalls) throw new Error(`[F7] ${calls} model calls, of ${this.#modelCalls}`);
     if (!held || (status !== "active" && status !== "paused")) return;
     for (const [place, { rule }] of held.rules.entries()) {
@@ -143,6 +147,7 @@ export class RuleWorld {
   /** [F5] A rule that stays changes no more often than once in its time. */
   add({ event }: Decided, at: number): void {
     this.#countCalls(event);
+    if (event.type === "run_resumed") this.#pauses = undefined;
     if (event.type === "rules_set") {
       const kept = new Set(event.rules.map(({ rule }) => `${event.from} ${sentenceOf(rule)}`));
       for (const name of this.#changed.keys())
@@ -152,6 +157,7 @@ export class RuleWorld {
     const name = `${event.from} ${event.text}`;
     const before = this.#changed.get(name);
     const { rule } = placed([event.text])[0]!;
+    if (event.type === "rule_fired" && rule.kind === "when" && rule.action.kind === "pause") this.#pauses = event.text;
     const window = rule.kind === "when" ? (rule.windowMs ?? 60_000) : 0;
     if (before !== undefined && at - before < window)
       throw new Error(`[F5] ${event.text}: ${at - before} ms after its last change`);

@@ -175,11 +175,11 @@ describe("the scheduler in a world of faults", () => {
     if (seeds.length >= 200) expect(hardRules.filter((kind) => !seen.has(kind))).toEqual([]);
   });
 
-  test(`keeps them where somebody outside is asked, in ${seeds.length} worlds`, {
+  test(`keeps them where somebody outside is asked, in half as many`, {
     timeout: 60_000 + seeds.length * 500,
   }, () => {
     const seen = new Set<string>();
-    for (const seed of seeds) {
+    for (const seed of seeds.slice(0, Math.ceil(seeds.length / 2))) {
       const world = run(seed, { questions: true, scopes: seed % 4 === 0, remoteTools: seed % 4 === 1 });
       for (const { event } of world.log) seen.add(event.type);
       for (const how of world.answers.keys()) seen.add(how);

@@ -49,7 +49,15 @@ export const layers: Readonly<Record<string, Layer>> = {
   context: { imports: ground, packages: [/^node:crypto$/], pure: true },
   variables: { imports: ground, pure: true },
   contract: {
-    imports: [...ground, "availability/observation", "context", "rules/finding-kinds", "trace/kinds", "webhooks"],
+    imports: [
+      ...ground,
+      "availability/observation",
+      "context",
+      "rules/finding-kinds",
+      "rules/metrics-over-time",
+      "trace/kinds",
+      "webhooks",
+    ],
     types: ["prices", "variables"],
     packages: [/^zod$/],
     pure: true,

@@ -116,7 +116,9 @@ export class HostedSeats {
       const run = this.#shell.load();
       const task = run && leased(run.state, lease.taskNumber, lease.fence);
       const mayEnd = laters.length > 0 && task && (reply.ending?.(run.state, task) ?? finish);
-      if (left.length === 0 && !mayEnd) return { ...told, answers };
+      // What a step ends with may pause the run: a rule whose bound this very turn has passed.
+      const paused = told.paused || run?.state.header.status === "paused";
+      if (left.length === 0 && !mayEnd) return { ...told, answers, paused };
     }
   }
 

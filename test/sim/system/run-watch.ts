@@ -50,8 +50,9 @@ export class RunWatch {
   quotaPauses = 0;
   /** What a call's tokens cost in this run, in nanodollars each; the provider reads and writes no cache. */
   price: { readonly input: number; readonly output: number } | undefined;
-  /** Leases that have logged a turn since the run was paused. */
+  /** Leases that have logged a turn since the run was paused, or with what paused it. */
   readonly #turnsInPause = new Set<number>();
+  readonly #turnsInCommit = new Set<number>();
   /** What was spent and reserved when the budget changed last. */
   #promised = 0;
   #flushes = 0;
@@ -79,6 +80,7 @@ export class RunWatch {
       note(`  log ${row.seq} ${row.events}`);
       for (const [i, event] of unpackEvents(row.events).entries())
         this.#add(row.seq + i, row.at, event, log.body(row.seq + i));
+      this.#turnsInCommit.clear();
     }
     this.isDeleted = RunStore.open(storage.reader, callersTransaction) === undefined;
     if (rows.length > 0 && ++this.#flushes % checkEvery === 0) this.#checkState();
@@ -115,14 +117,16 @@ export class RunWatch {
     for (const token of this.#effects(seq, event, body)) this.#ledger.tookEffect(token, fence);
   }
 
-  /** A call that was under way ends with its turn; its seat begins no other. */
+  /** A call that was under way ends with its turn; its seat begins no other, and none where it hears of the pause with the turn. */
   #checkPause(seq: number, event: SchedulerEvent): void {
-    if (event.type === "run_paused" || event.type === "run_resumed") this.#turnsInPause.clear();
-    if (event.type !== "turn" || this.state.header.status !== "paused") return;
+    if (event.type === "run_resumed") this.#turnsInPause.clear();
+    if (event.type === "run_paused") for (const fence of this.#turnsInCommit) this.#turnsInPause.add(fence);
+    if (event.type !== "turn") return;
     const { phase } = this.state.task(event.task);
     if (phase.state !== "running" || !phase.hosted) return;
     if (this.#turnsInPause.has(event.fence)) throw new Error(`[N1] another turn in a paused run, at event ${seq}`);
-    this.#turnsInPause.add(event.fence);
+    this.#turnsInCommit.add(event.fence);
+    if (this.state.header.status === "paused") this.#turnsInPause.add(event.fence);
   }
 
   /** What nobody could price is as wrong as another's price. */
