@@ -9,6 +9,8 @@ import { applyMigrations } from "../../../scripts/lib/migrations.mjs";
 import { StateFolder } from "../../../scripts/lib/state-folder.mjs";
 
 const projectRoot = join(import.meta.dirname, "../../..");
+/** Each step starts the platform's own tool, and some its runtime several times. */
+const startsMs = 90_000;
 let root: string;
 const all = readdirSync(join(projectRoot, "migrations")).sort();
 
@@ -46,7 +48,9 @@ function tables(state: string): unknown[] {
   }
 }
 
-it("is the same, whether all are applied at once or the later ones later; and with nothing new nothing is done", async () => {
+it("is the same, whether all are applied at once or the later ones later; and with nothing new nothing is done", {
+  timeout: startsMs,
+}, async () => {
   expect(await migrated("grown", all.slice(0, -3))).toBe(`made a database with ${all.length - 3} migrations\n`);
   expect(await migrated("grown", all)).toContain(all.at(-1)!);
   expect(await migrated("new", all)).toBe(`made a database with ${all.length} migrations\n`);
@@ -54,7 +58,9 @@ it("is the same, whether all are applied at once or the later ones later; and wi
   expect(await migrated("new", all)).toBe("");
 });
 
-it("is not there where one fails, and what failed is said; the next start begins anew", async () => {
+it("is not there where one fails, and what failed is said; the next start begins anew", {
+  timeout: startsMs,
+}, async () => {
   const some = all.slice(0, 2);
   const broken = { name: "9999_broken.sql", text: "CREATE TABLE beside (id);\nCREATE TABLE of nonsense;\n" };
   await expect(migrated("broken", some, broken)).rejects.toThrow(/could not be applied:.*near "nonsense"/s);
