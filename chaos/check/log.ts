@@ -116,12 +116,14 @@ function metered(found: FoundRun): Broken[] {
 
 const sum = (list: readonly number[]): number => list.reduce((total, one) => total + one, 0);
 
-/** Those by hand: a run pauses by itself too, and goes on when its budget is raised. */
+/** Those by hand: a run pauses by itself too, and goes on when its budget is raised where that was what it waited for. */
 function pauses(world: World, { run, from }: RunIds, found: FoundRun): Broken[] {
   const broken: Broken[] = [];
+  const waitedFor = (seq: number) => found.events.findLast((one) => one.type === "run_paused" && one.seq < seq)?.reason;
   const byHand = {
     pause: ({ type, reason }: EventView) => type === "run_paused" && reason === "asked",
-    resume: ({ type, seq }: EventView) => type === "run_resumed" && found.events[seq - 2]?.type !== "limits_changed",
+    resume: ({ type, seq }: EventView) =>
+      type === "run_resumed" && !(waitedFor(seq) === "budget" && found.events[seq - 2]?.type === "limits_changed"),
   };
   for (const kind of ["pause", "resume"] as const) {
     const calls = world.calls.filter((call) => call.run === run && call.act.kind === kind);

@@ -461,6 +461,22 @@ describe("the checker", () => {
     expect(check(history)).toEqual([]);
   });
 
+  it("takes a resume after a raised budget for one by hand where the run was paused by hand", () => {
+    const history = world();
+    const events = eventsOf(history);
+    const resumed = events.findIndex(({ type }) => type === "run_resumed");
+    // In the place of what came before: nothing else moves.
+    const [paused, before] = [events[resumed - 1], events[resumed - 2]];
+    Object.assign(before, { ...paused, seq: before.seq, at: before.at });
+    const raised = eventOf(history, "limits_changed");
+    Object.assign(paused, { type: "limits_changed", tokens: raised.tokens });
+    raised.type = "other";
+    const ofResume = () => check(history).filter(({ rule }) => rule === "a resume is in the log once");
+    expect(ofResume()).toEqual([]);
+    before.reason = "budget";
+    expect(ofResume()).toMatchObject([{ sort: "lost", found: 0 }]);
+  });
+
   it("counts an increment of unknown outcome as one that may be there", () => {
     const history = world();
     variable(history, "count").value = 9;
