@@ -1,5 +1,6 @@
 // `npm run dev`: the whole of Heddle on this machine, without an account, a key or a network.
-// PORT (default 8787) and HEDDLE_STATE (default .heddle/) override; Ctrl-C stops it.
+// PORT (default 8787) and HEDDLE_STATE (default .heddle/) override; Ctrl-C stops it. HEDDLE_CONFIG names another configuration:
+// the end-to-end tests have one whose sources are bundled once for all of their servers.
 
 import { resolve } from "node:path";
 import { startDev } from "./lib/dev-server.mjs";
@@ -19,7 +20,8 @@ whenStarterEnds("dev", projectRoot, stop);
 try {
   const port = portOf(process.env.PORT);
   const state = process.env.HEDDLE_STATE ? resolve(process.env.HEDDLE_STATE) : resolve(projectRoot, ".heddle");
-  server = await startDev({ port, state, signal: stopping.signal });
+  const config = process.env.HEDDLE_CONFIG || undefined;
+  server = await startDev({ port, state, config, signal: stopping.signal });
   if (stopping.signal.aborted) await server.stop();
   else console.log(`Heddle is ready at ${server.url}   key: ${server.key}   (log: ${server.log}; Ctrl-C stops)`);
   const { expected, reason, tail } = await server.exited;

@@ -106,7 +106,7 @@ it("`npm run dev` goes on when the terminal that put it into the background is l
   const log = join(folder, "npm.log");
   const terminal = spawn("sh", ["-c", `npm run dev > "${log}" 2>&1 & echo $!`], {
     cwd: projectRoot,
-    env: { ...process.env, PORT: String(port), HEDDLE_STATE: state },
+    env: { ...process.env, PORT: String(port), HEDDLE_STATE: state, HEDDLE_CONFIG: "" },
     // In a group of its own, as npm is where somebody uses it.
     detached: true,
   });

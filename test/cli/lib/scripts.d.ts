@@ -51,6 +51,12 @@ declare module "*/scripts/lib/migrations.mjs" {
   }): Promise<void>;
 }
 
+declare module "*/scripts/lib/wrangler.mjs" {
+  export function toolchainNode(): string;
+  export function wranglerScript(): string;
+  export function wranglerEnvironment(state: string): NodeJS.ProcessEnv;
+}
+
 declare module "*/scripts/lib/env-file.mjs" {
   export function envFileText(variables: Record<string, string>): string;
 }

@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { bundleOnce } from "./bundle.ts";
 import { LocalServer, projectRoot } from "./server.ts";
 
 declare module "vitest" {
@@ -15,7 +16,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // `npm ci` has built it; a checkout that was edited since is built anew.
   const { status } = spawnSync(process.execPath, [join(projectRoot, "scripts/build.mjs")], { stdio: "inherit" });
   if (status !== 0) throw new Error("the command could not be built");
+  const bundle = bundleOnce();
+  // The files' own servers inherit it.
+  process.env.HEDDLE_CONFIG = bundle.config;
   const server = await LocalServer.start();
   project.provide("server", { url: server.url, state: server.state });
-  return () => server.stop();
+  return async () => {
+    await server.stop();
+    bundle.remove();
+  };
 }
