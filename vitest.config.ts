@@ -68,8 +68,9 @@ export default defineConfig({
           environment: "node",
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: ["./test/e2e/lib/shared-server.ts"],
-          // Servers share two cores with the tests, and wait for most of their time: with three files at a time they use half of them.
-          maxWorkers: 4,
+          setupFiles: ["./test/e2e/lib/use-bundle.ts"],
+          // Servers share two cores with the tests, and wait for most of their time: with four files at a time leases and long polls ran late.
+          maxWorkers: 3,
           testTimeout: e2eTestMs,
           hookTimeout: e2eTestMs,
         },

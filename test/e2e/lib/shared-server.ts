@@ -9,6 +9,8 @@ import { LocalServer, projectRoot } from "./server.ts";
 declare module "vitest" {
   interface ProvidedContext {
     server: { url: string; state: string };
+    /** A configuration of the same worker, bundled already. */
+    bundle: string;
   }
 }
 
@@ -17,9 +19,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const { status } = spawnSync(process.execPath, [join(projectRoot, "scripts/build.mjs")], { stdio: "inherit" });
   if (status !== 0) throw new Error("the command could not be built");
   const bundle = bundleOnce();
-  // The files' own servers inherit it.
-  process.env.HEDDLE_CONFIG = bundle.config;
-  const server = await LocalServer.start();
+  project.provide("bundle", bundle.config);
+  const server = await LocalServer.start({ HEDDLE_CONFIG: bundle.config });
   project.provide("server", { url: server.url, state: server.state });
   return async () => {
     await server.stop();
