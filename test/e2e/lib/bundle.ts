@@ -1,6 +1,6 @@
 /**
  * The worker of `npm run dev`, bundled once: tests start some eighty servers, and a third of each start was bundling. The demo's own
- * server and those of the launcher's tests go on bundling, as a user's does.
+ * server and those of the launcher's tests go on bundling, as a user's does. Bundled so, nothing reads refused bodies to their end.
  */
 
 import { spawnSync } from "node:child_process";
