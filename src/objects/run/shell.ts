@@ -499,19 +499,19 @@ export class RunShell {
   /** Forgets the run in memory, with one write to its tables after which `load` does not find it. */
   drop(write: (store: RunStore) => void): void {
     this.transaction(() => write(this.stage()));
-    if (this.#run) this.#run.isGone = true;
-    this.#run = undefined;
-    this.traces.forget();
-    this.webhooks.forget();
-    this.uses.forget();
-    this.#owed.clear();
-    this.#reports.clear();
-    this.signals.releaseAll();
-    this.watchers.gone();
+    this.#forgetMemory();
   }
 
   /** Deletes all storage and the memory. The alarm goes last: it is what carries on when this breaks off. */
   async forget(): Promise<void> {
+    this.#forgetMemory();
+    await this.#ctx.storage.deleteAll();
+    await this.#alarm.remove();
+    this.#announcements.clear();
+    this.#index.forget();
+  }
+
+  #forgetMemory(): void {
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.traces.forget();
@@ -521,10 +521,6 @@ export class RunShell {
     this.#reports.clear();
     this.signals.releaseAll();
     this.watchers.gone();
-    await this.#ctx.storage.deleteAll();
-    await this.#alarm.remove();
-    this.#announcements.clear();
-    this.#index.forget();
   }
 }
 
