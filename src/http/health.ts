@@ -9,7 +9,7 @@ import { healthView } from "../contract/tenant-responses.ts";
 import { Fault } from "../errors/fault.ts";
 import { secretCharsMin } from "../limits.ts";
 import { compileRules } from "../rules/parse.ts";
-import { missingTables } from "../storage/d1/schema.ts";
+import { missingMigrations } from "../storage/d1/schema.ts";
 import type { HttpEnv } from "./env.ts";
 import { publicRoute } from "./route.ts";
 import { secretMissing } from "./secrets.ts";
@@ -44,8 +44,8 @@ export const healthRoute = publicRoute(
 
 async function missingFromDatabase(env: HttpEnv): Promise<string[]> {
   try {
-    const tables = await missingTables(env.DB);
-    return tables.length === 0 ? [] : [`the migrations (no table ${tables.join(", ")})`];
+    const [first] = await missingMigrations(env.DB);
+    return first === undefined ? [] : [`the migrations (from ${first} on)`];
   } catch (error) {
     console.error(error);
     return ["an answer from the database"];

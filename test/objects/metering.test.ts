@@ -6,8 +6,8 @@ import { expect, it, vi } from "vitest";
 import { meterRuns } from "../../src/meter-runs.ts";
 import { noAmounts } from "../../src/metering/meter.ts";
 import { runStub } from "../../src/objects/env.ts";
-import { insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
-import { addUsage, meteredTo, sumUsage, unmeteredRuns } from "../../src/storage/d1/usage.ts";
+import { deleteRun, insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
+import { addUsage, meteredTo, sumUsage, unmetered, unmeteredRuns } from "../../src/storage/d1/usage.ts";
 import { exported, imported } from "./lib/files.ts";
 import { bindings, makeRun, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
@@ -65,9 +65,27 @@ it("tells whoever was overtaken up to where it is metered, so that it goes on fr
   await work(run, 10);
   const name = { tenant: run.tenant, id: run.id };
   const { upto } = value(await run.rpc.meter());
-  const late = { from: 0, to: { upto: upto - 1, open: { 7: 1 } }, rows: [] };
-  expect(await addUsage(db, { ...name, key: "" }, late)).toEqual({ upto, open: {} });
-  expect(await meteredTo(db, name)).toEqual({ upto, open: {} });
+  const late = { from: unmetered, to: { upto: upto - 1, open: { 7: 1 } }, rows: [] };
+  expect(await addUsage(db, { ...name, key: "" }, late)).toEqual({ upto, open: {}, life: 0 });
+  expect(await meteredTo(db, name)).toEqual({ upto, open: {}, life: 0 });
+});
+
+it("is not counted again by a delivery that comes after the run was deleted; the next run of that id counts from its beginning", async () => {
+  const run = await usedRun();
+  await work(run, 10);
+  const name = { tenant: run.tenant, id: run.id, key: "" };
+  const row = { ...{ hour: 0, model: "", pool: "", labels: "" }, ...noAmounts(), inputTokens: 10, events: 1 };
+  const late = { from: await meteredTo(db, name), to: { upto: 1, open: {} }, rows: [row] };
+  const { upto } = value(await run.rpc.meter());
+  value(await run.rpc.deleteRun());
+  const gone = { upto: 0, open: {}, life: 1 };
+  expect(await addUsage(db, name, late)).toEqual(gone);
+  // Deleting what is gone is no other life.
+  await deleteRun(db, name);
+  expect(await meteredTo(db, name)).toEqual(gone);
+  expect(await sums(run)).toMatchObject([{ input_tokens: 10, events: upto }]);
+  expect(await addUsage(db, name, { ...late, from: gone })).toEqual({ upto: 1, open: {}, life: 1 });
+  expect(await sums(run)).toMatchObject([{ input_tokens: 20, events: upto + 1 }]);
 });
 
 it("is looked for until a run has ended and all is delivered, and again when it is reopened", async () => {
@@ -139,7 +157,7 @@ it("of all tenants is summed up without a look at hours that nobody asked for", 
       labels: "",
       inputTokens: 10 * (i + 1) + h,
     }));
-    await addUsage(db, { tenant, id: "run_1", key: "" }, { from: 0, to: { upto: 1, open: {} }, rows });
+    await addUsage(db, { tenant, id: "run_1", key: "" }, { from: unmetered, to: { upto: 1, open: {} }, rows });
   }
   const asked: string[] = [];
   const watched = {

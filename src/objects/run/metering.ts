@@ -17,11 +17,11 @@ export async function meterRun(run: LoadedRun, env: Pick<Env, "DB">, pages: numb
   const imported = Number(run.store.meta(importedEventsName) ?? 0);
   if (at.upto < imported) {
     // Used on another deployment, or by another run of this one: it is not billed again.
-    at = await addUsage(env.DB, name, { from: at.upto, to: { upto: imported, open: {} }, rows: [] });
+    at = await addUsage(env.DB, name, { from: at, to: { upto: imported, open: {} }, rows: [] });
   }
   for (let page = 0; page < pages && !run.isGone && at.upto < run.state.header.seq; page++) {
     const { upto, meter } = stretch(run, at.upto, new Meter(at.open, (n) => factsOf(run, n)));
-    at = await addUsage(env.DB, name, { from: at.upto, to: { upto, open: meter.open }, rows: meter.rows });
+    at = await addUsage(env.DB, name, { from: at, to: { upto, open: meter.open }, rows: meter.rows });
   }
   return at.upto;
 }

@@ -189,7 +189,7 @@ export async function deleteRun(
     // Another run may get the id, by the same Idempotency-Key: its log begins anew. What was used stays.
     db
       .prepare(
-        `DELETE FROM usage_positions WHERE tenant = ? AND run = ?
+        `UPDATE usage_positions SET upto = 0, open = '{}', life = life + 1 WHERE tenant = ? AND run = ? AND upto > 0
          AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.tenant = usage_positions.tenant AND runs.id = usage_positions.run)`,
       )
       .bind(run.tenant, run.id),

@@ -1,6 +1,7 @@
 /**
  * What tenants have used, by the hour. A run's amounts and the position up to which its log has been metered change in one
- * transaction that names the position it goes on from: what is delivered twice, or by two at once, counts once.
+ * transaction that names the position it goes on from: what is delivered twice, or by two at once, counts once. A deleted run's position
+ * stays, in its next life: what was on its way when the run went would else find none, and count from the beginning.
  */
 
 import type { Amounts, OpenLeases, UsageRow } from "../../metering/meter.ts";
@@ -13,6 +14,8 @@ import { isThere } from "./tenants.ts";
 export interface MeteredTo {
   readonly upto: number;
   readonly open: OpenLeases;
+  /** Runs that had this id before, by the same Idempotency-Key, and are deleted. */
+  readonly life: number;
 }
 
 const columns = [
@@ -34,26 +37,34 @@ const names = columns.map(([name]) => name);
 interface PositionRow {
   readonly upto: number;
   readonly open: string;
+  readonly life: number;
 }
+
+/** Nothing of a run is: none has had its id before. */
+export const unmetered: MeteredTo = { upto: 0, open: {}, life: 0 };
 
 export async function meteredTo(db: D1Database, name: RunName): Promise<MeteredTo> {
   return positionOf(await selectPosition(db, name).first<PositionRow>());
 }
 
 const selectPosition = (db: D1Database, { tenant, id }: RunName): D1PreparedStatement =>
-  db.prepare("SELECT upto, open FROM usage_positions WHERE tenant = ? AND run = ?").bind(tenant, id);
+  db.prepare("SELECT upto, open, life FROM usage_positions WHERE tenant = ? AND run = ?").bind(tenant, id);
 
 const positionOf = (row: PositionRow | undefined | null): MeteredTo =>
-  row ? { upto: row.upto, open: JSON.parse(row.open) as OpenLeases } : { upto: 0, open: {} };
+  row ? { upto: row.upto, open: JSON.parse(row.open) as OpenLeases, life: row.life } : unmetered;
 
 /**
- * Adds the amounts of the events after `from` up to `to.upto`, unless somebody else has gone on from there. Returns up to where the
+ * Adds the amounts of the events after `from.upto` up to `to.upto`, unless somebody else has gone on from there. Returns up to where the
  * log is metered now, which is not `to` when somebody else has: whoever went on from `to` then would add nothing, and not notice.
  */
 export async function addUsage(
   db: D1Database,
   { tenant, id, key }: RunName & { readonly key: string },
-  { from, to, rows }: { readonly from: number; readonly to: MeteredTo; readonly rows: readonly UsageRow[] },
+  {
+    from,
+    to,
+    rows,
+  }: { readonly from: MeteredTo; readonly to: Omit<MeteredTo, "life">; readonly rows: readonly UsageRow[] },
 ): Promise<MeteredTo> {
   const begin = db
     .prepare(
@@ -63,19 +74,19 @@ export async function addUsage(
   const add = db.prepare(
     `INSERT INTO usage (tenant, hour, run, model, pool, labels, key, ${names.join(", ")})
      SELECT ?, ?, ?, ?, ?, ?, ?, ${names.map(() => "?").join(", ")}
-     WHERE EXISTS (SELECT 1 FROM usage_positions WHERE tenant = ? AND run = ? AND upto = ?)
+     WHERE EXISTS (SELECT 1 FROM usage_positions WHERE tenant = ? AND run = ? AND upto = ? AND life = ?)
      ON CONFLICT DO UPDATE SET ${names.map((name) => `${name} = ${name} + excluded.${name}`).join(", ")}`,
   );
   const move = db
-    .prepare("UPDATE usage_positions SET upto = ?, open = ? WHERE tenant = ? AND run = ? AND upto = ?")
-    .bind(to.upto, JSON.stringify(to.open), tenant, id, from);
+    .prepare("UPDATE usage_positions SET upto = ?, open = ? WHERE tenant = ? AND run = ? AND upto = ? AND life = ?")
+    .bind(to.upto, JSON.stringify(to.open), tenant, id, from.upto, from.life);
   const results = await db.batch<PositionRow>([
     begin,
     ...rows.map((row) =>
       add.bind(
         ...[tenant, row.hour, id, row.model, row.pool, row.labels, key],
         ...columns.map(([, field]) => row[field]),
-        ...[tenant, id, from],
+        ...[tenant, id, from.upto, from.life],
       ),
     ),
     ...markHours(

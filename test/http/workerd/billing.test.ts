@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { noAmounts } from "../../../src/metering/meter.ts";
-import { addUsage } from "../../../src/storage/d1/usage.ts";
+import { addUsage, unmetered } from "../../../src/storage/d1/usage.ts";
 import { db, newKey, newTenant, send } from "./lib.ts";
 
 const hourMs = 3_600_000;
@@ -10,7 +10,11 @@ const past = Math.floor(Date.now() / hourMs) * hourMs - 5 * hourMs;
 
 async function uses(tenant: string, inputTokens: number): Promise<void> {
   const row = { ...{ hour: past, model: "m", pool: "", labels: "" }, ...noAmounts(), inputTokens };
-  await addUsage(db, { tenant, id: `run_${tenant}`, key: "k" }, { from: 0, to: { upto: 1, open: {} }, rows: [row] });
+  await addUsage(
+    db,
+    { tenant, id: `run_${tenant}`, key: "k" },
+    { from: unmetered, to: { upto: 1, open: {} }, rows: [row] },
+  );
 }
 
 test("a tenant is billed to a customer: events by pages and as a file, an act in the audit log", async () => {
