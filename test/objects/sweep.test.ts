@@ -156,6 +156,26 @@ it("an alarm that is set and has not rung is a finding, when it is later than th
   expect(await kinds(run)).toEqual([["repaired", expect.stringContaining("had not rung")]]);
 });
 
+it("an alarm that a call set anew, having found it overdue, had not rung: nothing set it too late", async () => {
+  using clock = new TestClock();
+  const run = await indexed();
+  await run.create({ key: "a", pool: "box", instructions: "a" }, { key: "b", pool: "box", instructions: "b" });
+  await run.lease();
+  const { taskNumber, fence } = (await run.lease())!;
+  const renewed = async () => value(await run.rpc.renew({ taskNumber, fence }));
+  clock.forward(leaseMs + 30_000);
+  await renewed();
+  await sweep();
+  // Later than it should, and no later than the platform's may be.
+  expect(await kinds(run)).toEqual([]);
+  await run.lease();
+  await renewed();
+  clock.forward(leaseMs + alarmUnheardMs + 1000);
+  await renewed();
+  await sweep();
+  expect(await kinds(run)).toEqual([["repaired", expect.stringContaining("had not rung")]]);
+});
+
 it("an alarm whose work fails rings again, later each time, and works when the fault is gone", async () => {
   const run = await indexed();
   await run.create({ key: "a", pool: "box", instructions: "a" });

@@ -11,6 +11,8 @@ import { alarmOverdueMs, alarmRetryMs, alarmUnheardMs, sweepEveryMs } from "../.
 export class RunAlarm {
   readonly #ctx: DurableObjectState;
   #at = Number.POSITIVE_INFINITY;
+  /** It was overdue when it was set, and has not rung since: for that it stands later than what is due (A2). */
+  #isLate = false;
   /** In a row. */
   #failures = 0;
   /** Its handler is at work: storage has none then, and that means nothing. */
@@ -25,6 +27,7 @@ export class RunAlarm {
     const now = Date.now();
     const overdue = this.#at + alarmOverdueMs < now;
     if (want === Number.POSITIVE_INFINITY || (want >= this.#at && !overdue)) return;
+    this.#isLate ||= overdue;
     this.#set(Math.max(want, now, earliest), run);
   }
 
@@ -62,6 +65,7 @@ export class RunAlarm {
   /** It has rung: what is due next sets it again. */
   rang(): void {
     this.#at = Number.POSITIVE_INFINITY;
+    this.#isLate = false;
   }
 
   worked(): void {
@@ -79,8 +83,9 @@ export class RunAlarm {
     return (due) => {
       if (wasRinging || this.#ringing > 0) return undefined;
       if (stored === null) return "gone";
-      if (stored > due + alarmOverdueMs) return "set too late";
-      return stored + alarmUnheardMs < now && due + alarmUnheardMs < now ? "set and had not rung" : undefined;
+      if (stored > due + alarmOverdueMs && !this.#isLate) return "set too late";
+      const hasNotRung = this.#isLate || stored + alarmUnheardMs < now;
+      return hasNotRung && due + alarmUnheardMs < now ? "set and had not rung" : undefined;
     };
   }
 
