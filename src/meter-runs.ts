@@ -6,14 +6,21 @@ import type { RunName } from "./storage/d1/run-index.ts";
 import { noteMetered, unmeteredRuns } from "./storage/d1/usage.ts";
 import { within } from "./within.ts";
 
-/** One pass over the runs that were looked at longest ago; a run that does not answer comes again in its turn. */
+/**
+ * One pass over the runs that were looked at longest ago; a run that does not answer comes again in its turn. Where a pass comes to all of
+ * them there are no turns, and nothing is written of a run that goes on: else an idle one would cost rows of D1 every minute of its life.
+ */
 export async function meterRuns(
   db: D1Database,
   meter: (run: RunName) => Promise<Reply<Metered>>,
   tenant?: string,
 ): Promise<{ isComplete: boolean }> {
   const runs = await unmeteredRuns(db, meterRunsPerPass + 1, tenant);
-  let isComplete = runs.length <= meterRunsPerPass;
+  const isAllRuns = runs.length <= meterRunsPerPass;
+  let isComplete = isAllRuns;
+  const note = async (name: RunName, isDone: boolean) => {
+    if (isDone || !isAllRuns) await noteMetered(db, name, { at: now, isDone });
+  };
   const now = Date.now();
   for (let i = 0; i < Math.min(runs.length, meterRunsPerPass); i += meterRunsAtOnce) {
     await Promise.all(
@@ -22,11 +29,11 @@ export async function meterRuns(
           const reply = await within(sweepCallMs, meter(name));
           // A row without an object, of a creation that was cut off, has used nothing.
           const isAll = reply.ok ? reply.value.upto >= reply.value.last : reply.fault.code === "not_found";
-          await noteMetered(db, name, { at: now, isDone: reply.ok && isAll && reply.value.isEnded });
+          await note(name, reply.ok && isAll && reply.value.isEnded);
           isComplete &&= isAll;
         } catch (error) {
           isComplete = false;
-          await noteMetered(db, name, { at: now, isDone: false });
+          await note(name, false);
           console.error("metering failed", { run: name.id, error: String(error) });
         }
       }),
