@@ -405,7 +405,8 @@ export class RunShell {
   /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
   announceAnew(): void {
     this.#announcements.anew();
-    this.askGate();
+    // One that was loaded for this call is at it.
+    if (!this.#reports.isTelling) this.askGate();
   }
 
   /** A quota may have been raised. */
