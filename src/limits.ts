@@ -86,7 +86,7 @@ export const resultPathCharsMax = 500;
 export const sseHeartbeatMs = 15 * second;
 /** One call of the object for a live event stream waits this long for the next event. */
 export const sseWaitMs = 25 * second;
-/** Calls of one live event stream; then it ends and the client resumes. An invocation has 10,000 subrequests. */
+/** Calls of one live event stream; then it ends and the client resumes: far from `subrequestsMax`. */
 export const sseCallsMax = 2000;
 /** Sockets that watch one run: each costs a send for each frame, in the one thread of the run, and up to a window of memory. */
 export const watchersPerRunMax = 1000;
@@ -290,6 +290,11 @@ export const seatRetriesMax = 3;
 export const deadLettersToldEveryMs = 10 * minute;
 /** Of a run's dead letters the newest are remembered, by which one that comes twice is known; twelve characters each. */
 export const deadLettersRemembered = 1000;
+/**
+ * Calls of objects, fetches and statements of one invocation, as wrangler.toml asks for: the platform's own 10,000 would be used up within
+ * a minute by six seats whose provider refuses at once, and all that the batch has under way would fail with them.
+ */
+export const subrequestsMax = 1_000_000;
 /** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */
 export const queueBatchMax = 100;
 
