@@ -267,6 +267,8 @@ export const renewEveryMs = 10 * second;
 export const seatServesMs = 60 * second;
 /** A seat that has not opened by then is sent again on another shard. */
 export const seatOpenMs = 3 * second;
+/** … and when it was late on all of them and none has opened, each time after twice as long, up to this. */
+export const seatOpenMsMax = 1 * minute;
 /** Openings are remembered this long, to refuse their duplicates; a later one finds no ready task, or takes one. */
 export const seatRememberedMs = 10 * minute;
 /** An idle seat asks again within this time instead of closing, so that a chain or a fan-in needs no new seat. */
