@@ -265,6 +265,11 @@ export const restartsKeptMax = 8;
 export const renewEveryMs = 10 * second;
 /** A seat gives its place back after this and is opened anew: Cloudflare adds consumers only between batches. */
 export const seatServesMs = 60 * second;
+/**
+ * A queue consumer lasts 15 minutes at most, and all that its seats have under way ends with it: whatever a seat still waits for is given
+ * up before.
+ */
+export const seatLastsMs = 14.5 * minute;
 /** A seat that has not opened by then is sent again on another shard. */
 export const seatOpenMs = 3 * second;
 /** … and when it was late on all of them and none has opened, each time after twice as long, up to this. */
