@@ -839,7 +839,7 @@ export const sweepPageRuns = 200;
 export const sweepRunsAtOnce = 6;
 /** A run that does not answer the sweep within this is passed over: it must not hold up all that come after it. */
 export const sweepCallMs = 10 * second;
-/** Runs that one pass of the sweep visits: a visit is four calls and two statements at most, and an invocation has 10,000. */
+/** Runs that one pass of the sweep visits: a visit is four calls at most, and statements of D1, of which an invocation has 1,000, are a page's. */
 export const sweepPassRuns = 1500;
 /** How long one pass goes on; what it has not come to is visited by the next. All passes end within the cron's minute. */
 export const sweepPassMs = 20 * second;

@@ -111,7 +111,7 @@ it("[X1] a word that is written while another is compared is compared as well", 
   await setRunStatus(DB, name, "failed", 5);
   const [row] = (await uncheckedRuns(DB, 1000)).filter(({ id }) => id === name.id);
   await setRunStatus(DB, name, "failed", 6);
-  await markChecked(DB, row!);
+  await markChecked(DB, [row!]);
   expect((await uncheckedRuns(DB, 1000)).filter(({ id }) => id === name.id)).toHaveLength(1);
 });
 

@@ -144,11 +144,16 @@ async function sweptRows(db: D1Database, which: string, limit: number, after: Ru
   return results;
 }
 
-/** The word that `row` has is the run's own (X1); one that was written since is not meant. */
-export async function markChecked(db: D1Database, row: SweptRow): Promise<void> {
+/** The words that these rows have are their runs' own (X1); what was written since is not meant. */
+export async function markChecked(db: D1Database, rows: readonly SweptRow[]): Promise<void> {
   await db
-    .prepare("UPDATE runs SET checked = ? WHERE tenant = ? AND id = ? AND checked < ?")
-    .bind(row.writes, row.tenant, row.id, row.writes)
+    .prepare(
+      `UPDATE runs SET checked = one.word
+       FROM (SELECT json_extract(value, '$.tenant') AS tenant, json_extract(value, '$.id') AS id,
+                    json_extract(value, '$.writes') AS word FROM json_each(?)) AS one
+       WHERE runs.tenant = one.tenant AND runs.id = one.id AND checked < one.word`,
+    )
+    .bind(JSON.stringify(rows))
     .run();
 }
 
