@@ -508,6 +508,8 @@ export const tracePushMs = 60 * second;
 export const tracePushLeaseMs = 60 * second;
 /** An object that was loaded anew waits so long: a push that an earlier life of it began may still report. */
 export const tracePushReportMs = traceAnswerMs + 5 * second;
+/** While less than this is left until a push, the run's object stays in memory: the longest log's pushes are 200 s apart. */
+export const traceStayMsMax = 4 * minute;
 /** A collector that is away is asked again after this, each time after twice as long. */
 export const traceRetryMsMin = 1 * second;
 export const traceRetryMsMax = 5 * minute;
