@@ -1,4 +1,4 @@
--- The index of runs: what lists and the cron sweep need. A run's truth lives in its own object.
+-- The index of runs: what lists and the cron sweep need. The truth of a run lives in its own object.
 
 CREATE TABLE runs (
   tenant TEXT NOT NULL,

@@ -1,5 +1,5 @@
--- Answers to an Idempotency-Key of the operator's requests, written in one batch with the effect and kept for 24 hours.
--- Requests about runs keep theirs inside the run's object.
+-- Answers to an Idempotency-Key of requests of the operator, written in one batch with the effect and kept for 24 hours.
+-- Requests about runs keep theirs inside the object of the run.
 
 CREATE TABLE idempotency (
   key_hash TEXT PRIMARY KEY,

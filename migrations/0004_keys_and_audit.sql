@@ -1,4 +1,4 @@
--- Keys that expire, that say when they were used last, and that are replaced with an overlap; and what was done by whom.
+-- Keys that expire, that say when they were used last, and that are replaced with an overlap, and what was done by whom.
 
 ALTER TABLE api_keys ADD COLUMN expires_at INTEGER;
 ALTER TABLE api_keys ADD COLUMN last_used_at INTEGER; -- to the minute
@@ -11,8 +11,8 @@ ALTER TABLE idempotency ADD COLUMN tenant TEXT;
 CREATE TABLE audit (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   created_at INTEGER NOT NULL,
-  tenant TEXT, -- whom it was done to; null: the deployment
-  actor TEXT NOT NULL, -- "operator", or a key's id
+  tenant TEXT, -- whom it was done to, null for the deployment
+  actor TEXT NOT NULL, -- the word operator, or the id of a key
   act TEXT NOT NULL,
   target TEXT NOT NULL,
   detail TEXT NOT NULL -- JSON, without secrets

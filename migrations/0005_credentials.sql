@@ -1,4 +1,4 @@
--- Tenants' own credentials at model providers. The key itself is sealed (AES-GCM) under a secret of the deployment, bound to
+-- Credentials at model providers of tenants themselves. The key itself is sealed (AES-GCM) under a secret of the deployment, bound to
 -- tenant, name, format and address.
 
 CREATE TABLE credentials (
@@ -7,7 +7,7 @@ CREATE TABLE credentials (
   format TEXT NOT NULL,
   base_url TEXT,
   model TEXT, -- where neither task nor context names one
-  is_default INTEGER NOT NULL, -- of its format, for the tenant's new runs
+  is_default INTEGER NOT NULL, -- of its format, for new runs of the tenant
   last4 TEXT NOT NULL,
   sealed TEXT NOT NULL,
   sealed_by TEXT NOT NULL, -- which secret

@@ -30,7 +30,7 @@ CREATE TABLE usage_positions (
   PRIMARY KEY (tenant, run)
 ) WITHOUT ROWID;
 
--- 0: there may be events that are not metered; the run that was looked at longest ago comes first.
+-- 0: there may be events that are not metered. The run that was looked at longest ago comes first.
 ALTER TABLE runs ADD COLUMN metered INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN metered_at INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX runs_unmetered ON runs (metered_at, tenant, id) WHERE metered = 0;

@@ -1,6 +1,6 @@
 -- What the cron sweep remembers from one time to the next.
 
--- How often a run's status was written here, and the newest of these words that was compared with the run's object: an end
+-- How often the status of a run was written here, and the newest of these words that was compared with the object of the run: an end
 -- that nobody has compared yet may be wrong, since words can overtake one another.
 ALTER TABLE runs ADD COLUMN writes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN checked INTEGER NOT NULL DEFAULT 0;

@@ -1,5 +1,5 @@
 -- Rules that a tenant holds all of its runs to. A row stays when they are taken away, without a text, so that the version rises
--- for ever; it goes with its tenant.
+-- for ever. It goes with its tenant.
 
 CREATE TABLE tenant_rules (
   tenant TEXT PRIMARY KEY,

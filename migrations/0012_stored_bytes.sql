@@ -1,3 +1,3 @@
--- What a tenant's runs have stored, as their objects told its gate; some seconds late.
+-- What the runs of a tenant have stored, as their objects told its gate, some seconds late.
 
 ALTER TABLE tenants ADD COLUMN stored_bytes INTEGER NOT NULL DEFAULT 0;

@@ -1,13 +1,13 @@
--- What tenants are billed for, as events for a billing provider's meters. Usage (0008) has the amounts; a row here is the part of one
+-- What tenants are billed for, as events for the meters of a billing provider. Usage (0008) has the amounts, a row here is the part of one
 -- that was not told before, with an identifier of its own, by which the provider knows a repeat.
 
 CREATE TABLE billing_customers (
   tenant TEXT PRIMARY KEY,
-  customer TEXT NOT NULL, -- the provider's name of the tenant
+  customer TEXT NOT NULL, -- the name of the tenant at the provider
   since INTEGER NOT NULL -- the hour from which on it is billed
 ) WITHOUT ROWID;
 
--- Hours of which there may be more than has become events; written in the transaction that adds the usage.
+-- Hours of which there may be more than has become events, written in the transaction that adds the usage.
 CREATE TABLE billing_hours (
   tenant TEXT NOT NULL,
   hour INTEGER NOT NULL,
@@ -20,8 +20,8 @@ CREATE TABLE billing_events (
   tenant TEXT NOT NULL,
   hour INTEGER NOT NULL,
   meter TEXT NOT NULL,
-  model TEXT NOT NULL, -- '' where the meter does not tell models apart
-  part INTEGER NOT NULL, -- 1, 2, ... : an hour's later amounts are parts of their own
+  model TEXT NOT NULL, -- empty where the meter does not tell models apart
+  part INTEGER NOT NULL, -- 1, 2, ... : later amounts of an hour are parts of their own
   value INTEGER NOT NULL,
   total INTEGER NOT NULL, -- with all parts before it
   customer TEXT NOT NULL,

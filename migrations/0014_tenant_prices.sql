@@ -1,3 +1,3 @@
--- What models cost a tenant where that differs from the deployment's list: JSON, null for nothing.
+-- What models cost a tenant where that differs from the list of the deployment: JSON, null for nothing.
 
 ALTER TABLE tenants ADD COLUMN prices TEXT;

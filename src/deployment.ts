@@ -28,14 +28,14 @@ export class SeatRunner extends WorkerEntrypoint<Env> {
   }
 }
 
-async function serve(ticket: SeatTicket, env: Env): Promise<void> {
+async function serve(ticket: SeatTicket, env: Env, byQueue = false): Promise<void> {
   const scheduler = () => runStub(env, ticket.tenant, ticket.run);
   if (ticket.webhook) {
     const { HEDDLE_SECRET: secret, HEDDLE_BOOT: boot } = env;
     const sender = { tenant: ticket.tenant, secret, local: boot !== undefined };
     return pushWebhook(ticket, scheduler, (url, message) => send(url, message, sender));
   }
-  if (!ticket.trace) return serveSeat(ticket, scheduler, env);
+  if (!ticket.trace) return serveSeat(ticket, scheduler, env, { byQueue });
   const found = parseCollector(env);
   if (found.ok && found.collector) await pushTrace(ticket, scheduler, found.collector);
 }
@@ -47,7 +47,7 @@ async function consume(batch: MessageBatch<unknown>, env: Env): Promise<void> {
       const { body } = message;
       try {
         if (!isTicket(body)) throw new Error("the message is no ticket");
-        await serve(body, env);
+        await serve(body, env, true);
       } catch (error) {
         const run = isTicket(body) ? body.run : undefined;
         console.error(faults.seat_broke.log, { run, error: String(error) });

@@ -86,7 +86,7 @@ export const resultPathCharsMax = 500;
 export const sseHeartbeatMs = 15 * second;
 /** One call of the object for a live event stream waits this long for the next event. */
 export const sseWaitMs = 25 * second;
-/** Calls of one live event stream; then it ends and the client resumes. An invocation has 10,000 subrequests. */
+/** Calls of one live event stream; then it ends and the client resumes: far from `subrequestsMax`. */
 export const sseCallsMax = 2000;
 /** Sockets that watch one run: each costs a send for each frame, in the one thread of the run, and up to a window of memory. */
 export const watchersPerRunMax = 1000;
@@ -265,8 +265,15 @@ export const restartsKeptMax = 8;
 export const renewEveryMs = 10 * second;
 /** A seat gives its place back after this and is opened anew: Cloudflare adds consumers only between batches. */
 export const seatServesMs = 60 * second;
+/**
+ * A queue consumer lasts 15 minutes at most, and all that its seats have under way ends with it: whatever a seat still waits for is given
+ * up before.
+ */
+export const seatLastsMs = 14.5 * minute;
 /** A seat that has not opened by then is sent again on another shard. */
 export const seatOpenMs = 3 * second;
+/** … and when it was late on all of them and none has opened, each time after twice as long, up to this. */
+export const seatOpenMsMax = 1 * minute;
 /** Openings are remembered this long, to refuse their duplicates; a later one finds no ready task, or takes one. */
 export const seatRememberedMs = 10 * minute;
 /** An idle seat asks again within this time instead of closing, so that a chain or a fan-in needs no new seat. */
@@ -290,6 +297,11 @@ export const seatRetriesMax = 3;
 export const deadLettersToldEveryMs = 10 * minute;
 /** Of a run's dead letters the newest are remembered, by which one that comes twice is known; twelve characters each. */
 export const deadLettersRemembered = 1000;
+/**
+ * Calls of objects, fetches and statements of one invocation, as wrangler.toml asks for: the platform's own 10,000 would be used up within
+ * a minute by six seats whose provider refuses at once, and all that the batch has under way would fail with them.
+ */
+export const subrequestsMax = 1_000_000;
 /** Messages of one sendBatch (Cloudflare's limit; a seat's message is some 150 bytes, far below the 256 KB). */
 export const queueBatchMax = 100;
 
@@ -496,6 +508,8 @@ export const tracePushMs = 60 * second;
 export const tracePushLeaseMs = 60 * second;
 /** An object that was loaded anew waits so long: a push that an earlier life of it began may still report. */
 export const tracePushReportMs = traceAnswerMs + 5 * second;
+/** While less than this is left until a push, the run's object stays in memory: the longest log's pushes are 200 s apart. */
+export const traceStayMsMax = 4 * minute;
 /** A collector that is away is asked again after this, each time after twice as long. */
 export const traceRetryMsMin = 1 * second;
 export const traceRetryMsMax = 5 * minute;
@@ -827,7 +841,7 @@ export const sweepPageRuns = 200;
 export const sweepRunsAtOnce = 6;
 /** A run that does not answer the sweep within this is passed over: it must not hold up all that come after it. */
 export const sweepCallMs = 10 * second;
-/** Runs that one pass of the sweep visits: a visit is four calls and two statements at most, and an invocation has 10,000. */
+/** Runs that one pass of the sweep visits: a visit is four calls at most, and statements of D1, of which an invocation has 1,000, are a page's. */
 export const sweepPassRuns = 1500;
 /** How long one pass goes on; what it has not come to is visited by the next. All passes end within the cron's minute. */
 export const sweepPassMs = 20 * second;

@@ -10,14 +10,15 @@ import { Fault } from "./errors/fault.ts";
 import { sweepCallMs, sweepRunsAtOnce, tenantRulesRunsPerStep, tenantRulesStepMs } from "./limits.ts";
 import type { RunSchedulerRpc, TenantRules } from "./objects/rpc.ts";
 import { compileRules } from "./rules/parse.ts";
-import type { RunName } from "./storage/d1/run-index.ts";
 import { findTenantRules, markHeld, runsBehindOf, type TenantRulesRow } from "./storage/d1/tenant-rules.ts";
 import { within } from "./within.ts";
 
 export interface RulesPorts {
   readonly db: D1Database;
-  readonly run: (tenant: string, run: string) => Pick<RunSchedulerRpc, "holdToTenant">;
+  readonly run: (tenant: string, run: string) => Holdable;
 }
+
+type Holdable = Pick<RunSchedulerRpc, "holdToTenant">;
 
 /** @throws Fault not_ready for a text that a later version of Heddle took */
 export function compiledRow({ version, rules }: TenantRulesRow): TenantRules {
@@ -31,11 +32,11 @@ export function compiledRow({ version, rules }: TenantRulesRow): TenantRules {
 export const tenantRulesOf = async (db: D1Database, tenant: string): Promise<TenantRules> =>
   compiledRow(await findTenantRules(db, tenant));
 
-/** Holds a live run to them, and remembers it; one that is not there yet, or has ended, stays behind. */
-export async function holdRun({ db, run }: RulesPorts, name: RunName, rules: TenantRules): Promise<void> {
-  const reply = await run(name.tenant, name.id).holdToTenant(rules);
-  if (reply.ok && reply.value) await markHeld(db, name, rules.version);
-  else if (!reply.ok && reply.fault.code !== "not_found") throw new Error(reply.fault.detail ?? reply.fault.code);
+/** Holds a live run to them, and answers whether it is; one that is not there yet, or has ended, stays behind. */
+export async function holdRun(run: Holdable, rules: TenantRules): Promise<boolean> {
+  const reply = await run.holdToTenant(rules);
+  if (!reply.ok && reply.fault.code !== "not_found") throw new Error(reply.fault.detail ?? reply.fault.code);
+  return reply.ok && reply.value;
 }
 
 /** Visits live runs of the tenant that are behind, for a bounded time. What it does not come to, or can't visit, is left to the sweep. */
@@ -46,7 +47,11 @@ export async function holdRuns(ports: RulesPorts, tenant: string, rules: TenantR
   const lane = async () => {
     while (next < names.length && Date.now() < endsAt) {
       const name = names[next++]!;
-      await within(sweepCallMs, holdRun(ports, name, rules)).catch((error: unknown) =>
+      const hold = async () => {
+        if (await holdRun(ports.run(name.tenant, name.id), rules))
+          await markHeld(ports.db, [{ ...name, version: rules.version }]);
+      };
+      await within(sweepCallMs, hold()).catch((error: unknown) =>
         console.error("run was not held to its tenant's rules", { run: name.id, error: String(error) }),
       );
     }

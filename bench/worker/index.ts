@@ -23,7 +23,7 @@ type BenchEnv = Parameters<typeof local.fetch>[1] & { readonly FLOOR: DurableObj
 export class SeatRunner extends WorkerEntrypoint<BenchEnv> {
   async serve(ticket: SeatTicket): Promise<void> {
     const scheduler = () => maybeWithoutExtras(runStub(this.env, ticket.tenant, ticket.run));
-    await serveSeat(ticket, scheduler, this.env, attempt);
+    await serveSeat(ticket, scheduler, this.env, { attempt });
   }
 
   async serveFloor(ms: number): Promise<void> {

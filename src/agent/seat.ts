@@ -3,7 +3,7 @@
  * another, until there is none or its time is over; then the run opens another.
  */
 
-import { seatServesMs } from "../limits.ts";
+import { seatLastsMs, seatServesMs } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { NextTask, SeatReply, SeatRpc, SeatTicket, SeatWork } from "../objects/seat-rpc.ts";
 import type { ProviderSecrets } from "../served-by.ts";
@@ -24,15 +24,22 @@ const isolateCache = new SnapshotCache();
 /** The body of an attempt; a port so that a benchmark can put a timer in the agent's place. */
 export type RunAttempt = (work: SeatWork, ports: TurnLoopPorts) => Promise<SeatReply>;
 
+export interface SeatOptions {
+  readonly attempt?: RunAttempt;
+  readonly cache?: SnapshotCache;
+  /** A queue's consumer serves it, which ends after a while whatever is under way. */
+  readonly byQueue?: boolean;
+}
+
 /** Serves one ticket to the end. Throws only when the run's object can't be reached: its leases then expire and heal. */
 export async function serveSeat(
   ticket: SeatTicket,
   scheduler: () => RunSchedulerRpc & SeatRpc,
   secrets: SeatSecrets,
-  attempt: RunAttempt = runAttempt,
-  cache = isolateCache,
+  { attempt = runAttempt, cache = isolateCache, byQueue = false }: SeatOptions = {},
 ): Promise<void> {
-  const endsAt = Date.now() + seatServesMs;
+  const beganAt = Date.now();
+  const endsAt = beganAt + seatServesMs;
   const isOver = () => Date.now() >= endsAt;
   const nextTask = (): NextTask => ({ nonce: ticket.nonce, have: cache.have(ticket.run) });
   const ports: TurnLoopPorts = {
@@ -44,6 +51,7 @@ export async function serveSeat(
       credential ? credentialProvider(secrets, ticket.tenant, credential, format) : providerFor(format, secrets),
     next: () => (isOver() ? undefined : nextTask()),
     isOver,
+    ...(byQueue && { lastsUntil: beganAt + seatLastsMs }),
   };
   let work = await scheduler().openSeat(ticket, nextTask());
   while (work) {

@@ -38,6 +38,8 @@ export interface TurnLoopPorts {
   ) => Promise<Provider | Unusable | undefined>;
   /** How to go on after this attempt; undefined when the seat closes. */
   readonly next: () => NextTask | undefined;
+  /** When the seat is gone at the latest; absent: nobody ends it. */
+  readonly lastsUntil?: number;
   /** The seat has served its time: give long tasks back at a turn's end. */
   readonly isOver: () => boolean;
 }
@@ -306,6 +308,7 @@ class Attempt {
       marks,
       cacheKey: lineage,
       signal: this.#lost,
+      ...(this.#ports.lastsUntil !== undefined && { until: this.#ports.lastsUntil }),
       onBegin: () => this.#begun(),
       onText: (text) => this.#partial.add(text),
       taskId,

@@ -110,7 +110,8 @@ export const faults = {
   provider_timeout: {
     at: "provider",
     what: "The provider did not answer in time.",
-    known: "Status 408 or 504, or not a byte for `HEDDLE_MODEL_IDLE_MS` (five minutes).",
+    known:
+      "Status 408 or 504, or not a byte for `HEDDLE_MODEL_IDLE_MS` (five minutes). On a deployment, a reply too that is not whole when its seat has to go, after 13 to 14 minutes.",
     retry: again,
     ...attempt,
   },

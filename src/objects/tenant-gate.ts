@@ -21,6 +21,7 @@ import {
   idempotencyMs,
   leaseContextBytesMax,
   leaseJoinMs,
+  outcomesDropEveryMs,
   refusedRunMs,
 } from "../limits.ts";
 import { gateSchema } from "../storage/gate-schema.ts";
@@ -65,6 +66,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   readonly #named = new Map<string, { readonly fingerprint: string; readonly grants: Promise<Grant[]> }>();
   /** Lease requests that wait, by pool. */
   readonly #waiting = new Map<string, number>();
+  #outcomesDroppedAt = 0;
 
   readonly #quotas = new TenantQuotas({
     db: () => this.env.DB,
@@ -327,8 +329,12 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     if (![...this.#lanes.values()].some((others) => others.has(run))) this.#turns.delete(run);
   }
 
-  /** Which leases a key was answered with; they are asked for again, since contexts are not kept twice. */
+  /**
+   * Which leases a key was answered with; they are asked for again, since contexts are not kept twice. Of an empty answer nothing is kept:
+   * whoever repeats that waits anew, and else each poll of an idle worker would be a row for a day, and all of them be looked through at each.
+   */
   #remember(idem: Idem, grants: readonly Grant[]): void {
+    if (grants.length === 0) return;
     const sql = this.#sql;
     const given: Given[] = grants.map((grant) => ({
       run: grant.run,
@@ -336,11 +342,16 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       fence: grant.fence,
       ...("call" in grant && { call: grant.call }),
     }));
-    sql.exec("DELETE FROM outcomes WHERE at < ?", Date.now() - idempotencyMs);
+    const now = Date.now();
+    // A scan of them all.
+    if (now - this.#outcomesDroppedAt >= outcomesDropEveryMs) {
+      this.#outcomesDroppedAt = now;
+      sql.exec("DELETE FROM outcomes WHERE at < ?", now - idempotencyMs);
+    }
     sql.exec(
       "INSERT OR IGNORE INTO outcomes(name, at, fingerprint, value) VALUES(?, ?, ?, ?)",
       idem.key,
-      Date.now(),
+      now,
       idem.fingerprint,
       JSON.stringify(given),
     );

@@ -1,6 +1,6 @@
 /** A hosted attempt that goes on where another one ended, against a model and a scheduler that answer as the test says. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import type { ModelRequest } from "../../src/agent/models/port.ts";
 import { SnapshotCache } from "../../src/agent/snapshot-cache.ts";
 import { runAttempt, type TurnLoopPorts } from "../../src/agent/turn-loop.ts";
@@ -63,9 +63,14 @@ async function carryOn(work: SeatWork): Promise<{ request: ModelRequest; turn: S
     providerFor: async () => ({ name: "simulated", baseUrl: "", apiKey: "", defaultModel: "m" }),
     next: () => undefined,
     isOver: () => false,
+    lastsUntil: 4e12,
   });
   return { request: request!, turn: turn! };
 }
+
+test("a model call knows when its seat is gone", async () => {
+  expect((await carryOn(resumed("four"))).request.until).toBe(4e12);
+});
 
 describe("a reply that did not match the schema", () => {
   it("is answered by the attempt that goes on, where the one that had it ended before the next turn", async () => {

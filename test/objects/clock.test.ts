@@ -1,8 +1,10 @@
 /** What happens although nobody calls: the alarm's work, on a clock that the test moves. */
 
+import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
-import { leaseMs, runIdleMs } from "../../src/limits.ts";
-import { codeOf, makeRun, TestClock, value } from "./lib/runs.ts";
+import { leaseMs, runIdleMs, runReportIdleMs } from "../../src/limits.ts";
+import type { RunScheduler } from "../../src/objects/run-scheduler.ts";
+import { bindings, codeOf, makeRun, TestClock, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
@@ -162,6 +164,36 @@ describe("the clock", () => {
     await run.lease("w1");
     clock.forward(leaseMs + 1);
     expect(await run.lease("w2")).toMatchObject({ task: { key: "a", attempt: 2 } });
+  });
+
+  it("[A4] sets no alarm that is set already when the object is loaded again, and one for what is due before it", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    // By then its gate knows all of it.
+    clock.forward(runReportIdleMs);
+    await run.ring();
+    await run.evict();
+    const set = await runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), async (object, state) => {
+      const { storage } = state;
+      const wanted = await storage.getAlarm();
+      const times: number[] = [];
+      const setAlarm = storage.setAlarm.bind(storage);
+      vi.spyOn(storage, "setAlarm").mockImplementation((at) => {
+        times.push(Number(at));
+        return setAlarm(at);
+      });
+      const rpc = object as unknown as RunScheduler;
+      value(await rpc.sweep());
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const kept = [...times];
+      value(await rpc.createTasks({ tasks: [box("a")] }));
+      value(await rpc.leases({ pool: "box", worker: "w", max: 1, contextBytes: 1e6 }));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return { wanted, kept, times };
+    });
+    expect(set.wanted).toBeGreaterThan(Date.now() + leaseMs);
+    expect(set.kept).toEqual([]);
+    expect(Math.min(...set.times)).toBeLessThanOrEqual(Date.now() + leaseMs);
   });
 
   it("ends a run without a root that nothing happened in for a day, and no other", async () => {

@@ -1,9 +1,10 @@
 /** TenantGate: pull workers are served from all runs of their tenant, in turn. */
 
+import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import type { Grant, LeaseGrant } from "../../src/contract/shapes.ts";
-import { poolWorkerSeenMs } from "../../src/limits.ts";
-import { codeOf, evictGate, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
+import { idempotencyMs, outcomesDropEveryMs, poolWorkerSeenMs } from "../../src/limits.ts";
+import { bindings, codeOf, evictGate, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
@@ -12,6 +13,17 @@ const box = (key: string) => ({ key, pool: "box", instructions: `do ${key}` });
 
 const ask = (tenant: string, more: { max?: number; waitMs?: number; pool?: string; worker?: string } = {}) =>
   gateOf(tenant).lease({ tenant, pool: "box", worker: "w", max: 1, waitMs: 0, ...more });
+
+const idemOf = (key: string) => ({ key, fingerprint: "f" });
+
+/** Keys whose answers the gate has kept. */
+const keptKeys = (tenant: string): Promise<string[]> =>
+  runInDurableObject(bindings.GATES.getByName(tenant), (_, { storage }) =>
+    storage.sql
+      .exec<{ name: string }>("SELECT name FROM outcomes ORDER BY name")
+      .toArray()
+      .map(({ name }) => name),
+  );
 
 const asking = (tenant: string, worker: string) => ({ tenant, pool: "box", worker, max: 1, waitMs: 0 });
 
@@ -195,6 +207,24 @@ describe("the gate", () => {
     // After its answer it is another's again, and is told of it as it then is.
     value(await complete(run, given[0]!));
     expect(value(await gateOf(tenant).lease(input, idem))).toEqual([]);
+  });
+
+  it("keeps nothing of polls that found nothing, and drops answers a day old once an hour", async () => {
+    using clock = new TestClock();
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    const poll = (key: string, waitMs = 0) => gateOf(tenant).lease({ ...asking(tenant, "w"), waitMs }, idemOf(key));
+    for (const key of ["a", "b", "c"]) expect(value(await poll(key))).toEqual([]);
+    expect(await keptKeys(tenant)).toEqual([]);
+    await run.create(box("one"), box("two"), box("three"));
+    // The key of a poll that found nothing is as good as a new one.
+    expect(value(await poll("a", 5_000))).toHaveLength(1);
+    clock.forward(idempotencyMs - outcomesDropEveryMs + 2);
+    expect(value(await poll("d", 5_000))).toHaveLength(1);
+    expect(await keptKeys(tenant)).toEqual(["a", "d"]);
+    clock.forward(outcomesDropEveryMs);
+    expect(value(await poll("e", 5_000))).toHaveLength(1);
+    expect(await keptKeys(tenant)).toEqual(["d", "e"]);
   });
 
   it("answers a repeated key with the same leases while they are open", async () => {

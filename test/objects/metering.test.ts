@@ -3,6 +3,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
+import { meterRunsPerPass } from "../../src/limits.ts";
 import { meterRuns } from "../../src/meter-runs.ts";
 import { noAmounts } from "../../src/metering/meter.ts";
 import { runStub } from "../../src/objects/env.ts";
@@ -100,6 +101,23 @@ it("is looked for until a run has ended and all is delivered, and again when it 
   expect(await isWaiting()).toBe(false);
   await setRunStatus(db, { tenant: run.tenant, id: run.id }, "active", null);
   expect(await isWaiting()).toBe(true);
+});
+
+it("of an idle run costs no row, as long as a pass comes to all runs; where it doesn't, those that wait longest come next", async () => {
+  const tenant = `ten_${crypto.randomUUID()}`;
+  await db.prepare("INSERT INTO tenants (id, name, created_at) VALUES (?, 'idle', 1)").bind(tenant).run();
+  const idle = async () => ({ ok: true, value: { upto: 1, last: 1, isEnded: false } }) as const;
+  const notedAt = async () => {
+    const sql = "SELECT metered_at AS at, COUNT(*) AS n FROM runs WHERE tenant = ? GROUP BY at > 0 ORDER BY at";
+    return (await db.prepare(sql).bind(tenant).all<{ at: number; n: number }>()).results;
+  };
+  const insert = (n: number) => insertRun(db, { tenant, id: `run_${n}`, name: null, createdAt: 1 });
+  for (let n = 0; n < meterRunsPerPass; n++) await insert(n);
+  expect(await meterRuns(db, idle, tenant)).toEqual({ isComplete: true });
+  expect(await notedAt()).toEqual([{ at: 0, n: meterRunsPerPass }]);
+  await insert(meterRunsPerPass);
+  expect(await meterRuns(db, idle, tenant)).toEqual({ isComplete: false });
+  expect(await notedAt()).toMatchObject([{ at: 0, n: 1 }, { n: meterRunsPerPass }]);
 });
 
 it("is looked for again when a run that has ended logs something all the same", async () => {

@@ -2,7 +2,7 @@
 
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { lateShardStep, seatOpenMs } from "../../src/limits.ts";
+import { lateShardStep, seatOpenMs, seatOpenMsMax, seatShards } from "../../src/limits.ts";
 import { Seats } from "../../src/objects/run/seats.ts";
 import { bindings, makeRun, type TestRun } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
@@ -41,6 +41,50 @@ describe("The ledger", () => {
     expect(seats.wanted(1, seatOpenMs)).toEqual([2 + lateShardStep]);
     expect(seats.open("a", seatOpenMs)).toBe(true);
     expect(seats.open("a", seatOpenMs)).toBe(false);
+  });
+
+  it("sends openings again less and less often when none was answered on any shard, and as at first after one was (O2)", () => {
+    const seats = new Seats();
+    const hour = 3_600_000;
+    const begin = 1_000_000;
+    let sent = 0;
+    const shards = new Set<number>();
+    const send = (from: number, to: number) => {
+      for (let now = from; now <= to; now += 500) {
+        for (const shard of seats.wanted(3, now)) {
+          seats.sent({ ...ticket(`${sent++}`), shard }, now);
+          shards.add(shard);
+        }
+      }
+    };
+    // Not all at the same time: each is late at a time of its own.
+    seats.sent(ticket("x"), begin - 1000);
+    send(begin, begin + seatShards * seatOpenMs);
+    expect(shards.size).toBe(seatShards);
+    send(begin, begin + hour);
+    // Every three seconds it would be 3,600.
+    expect(sent).toBeLessThan(3 * (seatShards + 8 + hour / seatOpenMsMax));
+    expect(sent).toBeGreaterThan(3 * (hour / seatOpenMsMax));
+    const before = sent;
+    expect(seats.open(`${sent - 1}`, begin + hour)).toBe(true);
+    send(begin + hour, begin + hour + 2 * seatOpenMs);
+    expect(sent - before).toBeGreaterThanOrEqual(3);
+  });
+
+  it("sends at once what a queue has lost, and no sooner than others when all have lost it (O2)", () => {
+    const seats = new Seats();
+    let now = 1_000_000;
+    for (let n = 0; n < seatShards; n++, now += seatOpenMs) {
+      expect(seats.wanted(1, now)).toHaveLength(1);
+      seats.sent(ticket(`${n}`), now);
+      seats.lost(`${n}`);
+    }
+    expect(seats.wanted(1, now)).toHaveLength(1);
+    seats.sent(ticket("z"), now);
+    seats.lost("z");
+    expect(seats.wanted(1, now + 1)).toEqual([]);
+    expect(seats.nextCheck()).toBe(now + seatOpenMs);
+    expect(seats.wanted(1, now + seatOpenMs)).toHaveLength(1);
   });
 });
 

@@ -102,6 +102,35 @@ describe("a pass", () => {
     expect((await pass({ runs: 2 }))[0]).toBe(all[6]);
   });
 
+  it("S4 makes a few statements for each page, however its visits end", async () => {
+    await rows(9);
+    const asked: string[] = [];
+    const counted = {
+      prepare: (sql: string) => {
+        asked.push(sql);
+        return DB.prepare(sql);
+      },
+    } as D1Database;
+    const settled: string[] = [];
+    const visits = async (fail: boolean) => {
+      const visit = async (_: unknown, row: SweptRow) => {
+        if (fail) throw new Error("it is broken");
+        return row.id !== id(4);
+      };
+      const settle = async (_: unknown, page: readonly SweptRow[]) => void settled.push(...page.map((row) => row.id));
+      asked.length = 0;
+      await runPass({ ...bindings, DB: counted }, { name: "test", page: activeRuns, visit, settle }, wide);
+      return asked.length;
+    };
+    // Pages of three, and an empty one that ends them; what is read before, and the place after each.
+    expect(await visits(true)).toBeLessThanOrEqual(14);
+    expect(await allFailures(DB, Date.now())).toHaveLength(9);
+    expect(settled).toEqual([]);
+    expect(await visits(false)).toBeLessThanOrEqual(14);
+    expect(await allFailures(DB, Date.now())).toEqual([]);
+    expect(settled.sort()).toEqual([0, 1, 2, 3, 5, 6, 7, 8].map(id));
+  });
+
   it("S3 lets nobody wait for a run that does not answer", async () => {
     const all = await rows(9);
     const visited = await pass({ callMs: 20 }, (run) => run === id(1) && new Promise(() => undefined));

@@ -76,6 +76,34 @@ it("[X1] corrects the index of a live run that it has as ended, because an older
   expect(await isUnchecked()).toBe(false);
 });
 
+it.each(["ended", "paused"])(
+  "says nothing new of a run that is %s, however often its object is loaded again",
+  async (state) => {
+    const run = await indexed();
+    await run.create({ key: "a", pool: "box", instructions: "a" });
+    value(await (state === "ended" ? run.rpc.finishRun({ cancel: true }) : run.rpc.pause()));
+    const row = () =>
+      bindings.DB.prepare("SELECT * FROM runs WHERE id = ?").bind(run.id).first<Record<string, unknown>>();
+    await vi.waitFor(async () =>
+      expect(await row()).toMatchObject({ status: state === "ended" ? "succeeded" : state }),
+    );
+    // A deployment's objects leave memory ten seconds after their last call: between two sweeps each time.
+    const reloadAndSweep = async () => {
+      await run.view();
+      await run.evict();
+      await sweep();
+    };
+    for (let i = 0; i < 3; i++) await reloadAndSweep();
+    const before = await row();
+    for (let i = 0; i < 2; i++) await reloadAndSweep();
+    await run.view();
+    // Waits for what the object does after its answers.
+    await run.evict();
+    expect(await row()).toEqual(before);
+    expect((await uncheckedRuns(bindings.DB, 1000)).some(({ id }) => id === run.id)).toBe(false);
+  },
+);
+
 it("[X1] a word that is written while another is compared is compared as well", async () => {
   const { DB } = bindings;
   const name = { tenant: newTenant(), id: "run_55555555555555555555" };
@@ -83,7 +111,7 @@ it("[X1] a word that is written while another is compared is compared as well", 
   await setRunStatus(DB, name, "failed", 5);
   const [row] = (await uncheckedRuns(DB, 1000)).filter(({ id }) => id === name.id);
   await setRunStatus(DB, name, "failed", 6);
-  await markChecked(DB, row!);
+  await markChecked(DB, [row!]);
   expect((await uncheckedRuns(DB, 1000)).filter(({ id }) => id === name.id)).toHaveLength(1);
 });
 

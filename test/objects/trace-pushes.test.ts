@@ -8,6 +8,7 @@ import {
   tracePushLeaseMs,
   tracePushReportMs,
   traceRetryMsMax,
+  traceStayMsMax,
 } from "../../src/limits.ts";
 import type { Env } from "../../src/objects/env.ts";
 import { LoadedRun } from "../../src/objects/run/loaded-run.ts";
@@ -102,6 +103,40 @@ describe("a run that goes on", () => {
     await loaded(active, (run, pushes) => {
       pushes.dueAt(run, at);
       expect(begun(pushes, run, at + tracePushReportMs).work.seq).toBe(1);
+    });
+  });
+
+  it("[T5] keeps its object in memory while a push is near, and no longer: one that is loaded anew waits anew", async () => {
+    await loaded(active, (run, pushes) => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      try {
+        pushes.dueAt(run, start);
+        expect(vi.getTimerCount()).toBe(1);
+        pushes.dueAt(run, start + 1);
+        expect(vi.getTimerCount()).toBe(1);
+        vi.advanceTimersByTime(tracePushReportMs);
+        expect(vi.getTimerCount()).toBe(0);
+        const push = begun(pushes, run, start + tracePushReportMs);
+        vi.spyOn(console, "warn").mockImplementation(() => {});
+        pushes.report(run, push.nonce, later(push.work, { afterMs: traceStayMsMax + 1 }), start + tracePushReportMs);
+        pushes.dueAt(run, start + tracePushReportMs);
+        // Its alarm comes for that: the object need not wait in memory.
+        expect(vi.getTimerCount()).toBe(0);
+        pushes.dueAt(run, start + tracePushReportMs + 2);
+        expect(vi.getTimerCount()).toBe(1);
+        pushes.forget();
+        expect(vi.getTimerCount()).toBe(0);
+      } finally {
+        vi.useRealTimers();
+        vi.restoreAllMocks();
+      }
+    });
+    // The collector was away when the object left memory: what comes with the alarm is pushed after one wait, as long as memory lasts.
+    await loaded(active, (run, pushes) => {
+      const at = start + 10 * traceStayMsMax;
+      const due = pushes.dueAt(run, at);
+      expect(due).toBe(at + tracePushReportMs);
+      expect(pushes.next(run, due, nonce)).toBeDefined();
     });
   });
 

@@ -1,9 +1,9 @@
-/** What two files must agree on: the bounds in src/limits.ts and the queues as wrangler.toml declares them. */
+/** What two files must agree on: the bounds in src/limits.ts, and queues and limits as wrangler.toml declares them. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { seatRetriesMax, seatShards, seatsPerBatch } from "../../src/limits.ts";
+import { seatRetriesMax, seatShards, seatsPerBatch, subrequestsMax } from "../../src/limits.ts";
 import { deadSeatsQueue } from "../../src/objects/seat-rpc.ts";
 
 const config = (name: string) => readFileSync(join(import.meta.dirname, "../..", name), "utf8");
@@ -35,6 +35,17 @@ test.each(["wrangler.toml", "wrangler.local.toml"])(
     expect(text).toContain(`{ queue = "${deadSeatsQueue}", max_batch_size = 100,`);
   },
 );
+
+test.each(["wrangler.toml", "wrangler.local.toml"])(
+  "%s asks for the subrequests that an invocation may need",
+  (name) => {
+    expect(config(name)).toContain(`\nsubrequests = ${subrequestsMax}\n`);
+  },
+);
+
+test("a deployment keeps lines that somebody wrote, and none for each call of an object", () => {
+  expect(config("wrangler.toml")).toContain("[observability.logs]\nenabled = true\ninvocation_logs = false\n");
+});
 
 test("both files declare the same bindings, migrations and crons", () => {
   const shared = (name: string) => config(name).slice(config(name).indexOf("[limits]"));

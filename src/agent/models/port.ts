@@ -30,6 +30,8 @@ export interface ModelRequest {
   /** OpenAI prompt_cache_key: one per context lineage. Ignored by the Anthropic format. */
   readonly cacheKey: string;
   readonly signal: AbortSignal;
+  /** By then the reply has to be whole (epoch ms): whoever calls is there no longer. */
+  readonly until?: number;
   /** Called once when the reply begins to come: the vendor has then cached the prompt. */
   readonly onBegin?: () => void;
   /** Gets the reply's visible text as it comes. */

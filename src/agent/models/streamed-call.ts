@@ -31,19 +31,22 @@ interface Wire {
 }
 
 export async function streamedCall<Event>(
-  request: Pick<ModelRequest, "signal" | "provider" | "onBegin">,
+  request: Pick<ModelRequest, "signal" | "until" | "provider" | "onBegin">,
   idleMs: number,
   open: (wire: Wire) => Promise<AsyncIterable<Event>>,
   fold: Fold<Event>,
 ): Promise<ModelOutcome> {
   const { signal } = request;
   signal.throwIfAborted();
+  const begunAt = Date.now();
   // The simulated model's key is a public word, which its error texts may well use.
   const secrets = request.provider.name === "simulated" ? [] : [request.provider.apiKey];
   const controller = new AbortController();
   const abort = () => controller.abort(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   const silence = watchSilence(idleMs, () => controller.abort(new MalformedStream("idle")));
+  const end = watchEnd(request.until, () => controller.abort(new MalformedStream("too long")));
+  const timedOut = () => silence.fired() || end.fired();
   let rates: Rates | undefined;
   const answered = ({ headers }: Response) => {
     silence.touch();
@@ -64,24 +67,35 @@ export async function streamedCall<Event>(
       const reply = fold.reply();
       if (reply) return told({ ok: true, reply });
     }
-    if (!signal.aborted && !silence.fired())
+    if (!signal.aborted && !timedOut())
       return told({
         ok: false,
         fault: fault("network", "The provider's stream ended in the middle of the reply.", secrets),
       });
   } catch (error) {
-    if (!signal.aborted && !silence.fired()) return told({ ok: false, fault: faultOf(error, secrets) });
+    if (!signal.aborted && !timedOut()) return told({ ok: false, fault: faultOf(error, secrets) });
   } finally {
     silence.stop();
+    end.stop();
     signal.removeEventListener("abort", abort);
     // Ends a request that a malformed stream left open.
     controller.abort();
   }
   signal.throwIfAborted();
-  return told({
-    ok: false,
-    fault: fault("provider_timeout", `The provider sent nothing for ${idleMs / 1000} s.`, secrets),
-  });
+  const message = end.fired()
+    ? `The reply was not whole after ${Math.round((Date.now() - begunAt) / 1000)} s, and a seat lasts no longer.`
+    : `The provider sent nothing for ${idleMs / 1000} s.`;
+  return told({ ok: false, fault: fault("provider_timeout", message, secrets) });
+}
+
+function watchEnd(until: number | undefined, onEnd: () => void) {
+  let fired = false;
+  const over = () => {
+    fired = true;
+    onEnd();
+  };
+  const timer = until === undefined ? undefined : setTimeout(over, Math.max(0, until - Date.now()));
+  return { fired: () => fired, stop: () => clearTimeout(timer) };
 }
 
 function watchSilence(idleMs: number, onSilence: () => void) {

@@ -4,6 +4,7 @@
  * A1. It is set when something is due before it would ring. It may ring early: then it is set anew.
  * A2. One that is overdue counts as lost: the next call sets it anew.
  * A3. One whose work failed rings again, later each time, and never stops to: the platform's own six tries would end.
+ * A4. An object that was loaded again looks first at what is set: a deployment's is loaded with each visit, and setting one is a row.
  */
 
 import { alarmOverdueMs, alarmRetryMs, alarmUnheardMs, sweepEveryMs } from "../../limits.ts";
@@ -13,6 +14,8 @@ export class RunAlarm {
   #at = Number.POSITIVE_INFINITY;
   /** It was overdue when it was set, and has not rung since: for that it stands later than what is due (A2). */
   #isLate = false;
+  /** Nothing was set or written yet in this life of the object. */
+  #isNew = true;
   /** In a row. */
   #failures = 0;
   /** Its handler is at work: storage has none then, and that means nothing. */
@@ -38,7 +41,20 @@ export class RunAlarm {
       // The next command sets it.
       if (this.#at === at) this.#at = Number.POSITIVE_INFINITY;
     };
-    this.#ctx.waitUntil(this.#ctx.storage.setAlarm(at).catch(forget));
+    const isNew = this.#isNew;
+    this.#isNew = false;
+    this.#ctx.waitUntil((isNew ? this.#setUnlessSet(at) : this.#ctx.storage.setAlarm(at)).catch(forget));
+  }
+
+  /** Something is about to be written: the alarm that it needs becomes durable with it, and waits for no look. */
+  writes(): void {
+    this.#isNew = false;
+  }
+
+  /** A4. Whoever sets another one meanwhile has the last word. */
+  async #setUnlessSet(at: number): Promise<void> {
+    const { storage } = this.#ctx;
+    if ((await storage.getAlarm()) !== at && this.#at === at) await storage.setAlarm(at);
   }
 
   /** Rings at that time, for an object that has no run, and so no clock. */

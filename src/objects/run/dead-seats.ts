@@ -56,6 +56,6 @@ function tell(step: Step, run: LoadedRun, dead: Dead): void {
   run.store.setMeta(metaName, JSON.stringify(isTime ? { ...dead, untold: 0, toldAt: step.now } : dead));
   if (!isTime) return;
   const seats = dead.untold === 1 ? "1 seat of this run was" : `${dead.untold} seats of this run were`;
-  const message = `${seats} sent ${seatRetriesMax + 1} times through a queue, and no consumer lived to serve it. What they were for waited, and is sent again where it is still needed. The deployment's log says what ended them: memory, CPU time, or a version that fails as it starts.`;
+  const message = `${seats} sent ${seatRetriesMax + 1} times through a queue, and no consumer lived to serve it. What they were for waited, and is sent again where it is still needed. The Worker's metrics (errors by invocation status) and \`wrangler tail\` say what ended them: memory, CPU time, or a version that fails as it starts.`;
   step.emit({ type: "finding", kind: faults.seat_undelivered.finding, severity: "warning", subjects: [], message });
 }

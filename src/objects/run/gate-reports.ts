@@ -98,6 +98,11 @@ export class GateReports {
     return dayOf(state.header.createdAt) === dayOf(now) && store.meta(importedEventsName) === undefined;
   }
 
+  /** A report is under way. */
+  get isTelling(): boolean {
+    return this.#isTelling;
+  }
+
   /** Reports at once, whatever was told before: something may be otherwise at the gate. */
   anew(run: LoadedRun | undefined): void {
     this.#last = { ...this.#last, at: Number.NEGATIVE_INFINITY, seq: 0 };

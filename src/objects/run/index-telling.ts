@@ -33,14 +33,16 @@ export class IndexTelling {
     const { status, endedAt, changedAt, seq } = run.state.header;
     const { expiresAt } = run;
     // What an ended run logs nevertheless (another webhook, a longer retention) is to be metered too: it was metered to its end.
-    const shown = `${status} ${endedAt} ${expiresAt} ${endedAt > 0 ? seq : ""}`;
+    const endSeq = endedAt > 0 ? seq : 0;
+    const shown = `${status} ${endedAt} ${expiresAt} ${endSeq}`;
     if (this.#status?.shown !== shown) this.#status = { shown, since: this.#status ? this.#around.now() : changedAt };
     if (this.#told === shown) return;
     const isFirst = this.#told === "" && status === "active";
     this.#told = shown;
     if (isFirst) return;
     const name = { tenant: run.tenant, id: run.id };
-    this.#around.repeatable(setRunStatus(this.#around.db, name, status, endedAt || null, expiresAt), () => {
+    const word = setRunStatus(this.#around.db, name, status, endedAt || null, expiresAt, endSeq);
+    this.#around.repeatable(word, () => {
       this.#told = "unknown";
     });
   }

@@ -4,12 +4,14 @@
  *
  * O1. Openings under way and seats about to ask for a task never exceed what ready tasks and the run's limit can use: a seat
  *     counts from its ticket until a command has decided what it gets.
- * O2. An opening that is not answered within `seatOpenMs` is sent again, on another shard, under a new nonce.
+ * O2. An opening that is not answered within `seatOpenMs` is sent again, on another shard, under a new nonce. When it was late on
+ *     every shard, and none was answered meanwhile, each wait is twice as long: where nobody consumes, messages would pile up, and open
+ *     seats for nobody when somebody does again.
  * O3. A nonce opens at most once while the ledger remembers it; what it forgets is refused by there being no ready task.
  * O4. A lingering seat gets its task in the very step that made the task ready, and hears of it when that is committed.
  */
 
-import { lateShardStep, seatOpenMs, seatRememberedMs, seatShards, seatsPerBatch } from "../../limits.ts";
+import { lateShardStep, seatOpenMs, seatOpenMsMax, seatRememberedMs, seatShards, seatsPerBatch } from "../../limits.ts";
 import type { NextTask, SeatJob, SeatTicket } from "../seat-rpc.ts";
 
 /** An idle seat that waits for work. */
@@ -33,6 +35,9 @@ export class Seats {
   /** Seats whose question for a task is on its way: it may wait for a commit to end. */
   readonly #asking = new Set<string>();
   readonly #lingering = new Set<Lingering>();
+  /** How often openings came late since one was answered, and when last. */
+  #lateRounds = 0;
+  #lateAt = Number.NEGATIVE_INFINITY;
   /** Seats fill a batch on one shard and then go to the next: a run blocks few of them. Each run begins elsewhere. */
   #sent = seatsPerBatch * Math.floor(Math.random() * seatShards);
 
@@ -48,17 +53,28 @@ export class Seats {
   /** Openings that are to be sent again by now, those left out that a queue has lost. */
   late(now: number): number {
     let count = 0;
-    for (const { sentAt } of this.#openings.values()) if (sentAt > 0 && sentAt + seatOpenMs <= now) count++;
+    for (const { sentAt } of this.#openings.values()) if (sentAt > 0 && sentAt + this.#openMs <= now) count++;
     return count;
+  }
+
+  /** What an opening may take (O2). */
+  get #openMs(): number {
+    return Math.min(seatOpenMs * 2 ** Math.max(0, this.#lateRounds - seatShards), seatOpenMsMax);
   }
 
   /** The shards to open seats on now, for `ready` tasks that may start at once. */
   wanted(ready: number, now: number): number[] {
     const again: number[] = [];
+    const openMs = this.#openMs;
     for (const [nonce, { sentAt, shard }] of this.#openings) {
-      if (sentAt + seatOpenMs > now) continue;
+      if (sentAt + openMs > now) continue;
       this.#openings.delete(nonce);
       again.push((shard + lateShardStep) % seatShards);
+    }
+    // Those that were sent within one wait are late within one: that is one round.
+    if (again.length > 0 && this.#lateAt + openMs <= now) {
+      this.#lateRounds++;
+      this.#lateAt = now;
     }
     const count = Math.max(0, ready - this.#asking.size - this.#openings.size);
     return Array.from({ length: count }, () => again.pop() ?? Math.floor(this.#sent++ / seatsPerBatch) % seatShards);
@@ -68,10 +84,10 @@ export class Seats {
     this.#openings.set(ticket.nonce, { sentAt: now, shard: ticket.shard });
   }
 
-  /** The queue has lost it: it is late at once (O2). */
+  /** The queue has lost it: it is late at once, until every shard has had it (O2). */
   lost(nonce: string): void {
     const opening = this.#openings.get(nonce);
-    if (opening) this.#openings.set(nonce, { ...opening, sentAt: 0 });
+    if (opening && this.#lateRounds < seatShards) this.#openings.set(nonce, { ...opening, sentAt: 0 });
   }
 
   /** False for a duplicate (O3). */
@@ -82,6 +98,7 @@ export class Seats {
       this.#opened.delete(old);
       this.#unlogged.delete(old);
     }
+    this.#lateRounds = 0;
     this.#openings.delete(nonce);
     this.#opened.set(nonce, now);
     this.#unlogged.add(nonce);
@@ -153,7 +170,7 @@ export class Seats {
 
   /** When the oldest opening must be sent again; undefined when none is under way. */
   nextCheck(): number | undefined {
-    for (const { sentAt } of this.#openings.values()) return sentAt + seatOpenMs;
+    for (const { sentAt } of this.#openings.values()) return sentAt + this.#openMs;
     return undefined;
   }
 }

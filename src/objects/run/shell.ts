@@ -315,6 +315,7 @@ export class RunShell {
 
   append(run: LoadedRun, step: Step): void {
     if (step.decided.length > 0) {
+      this.#alarm.writes();
       run.store.append(step.decided, step.now);
       this.watchers.stage(step.decided, step.now);
       this.webhooks.saw(run, step.decided);
@@ -405,7 +406,8 @@ export class RunShell {
   /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
   announceAnew(): void {
     this.#announcements.anew();
-    this.askGate();
+    // One that was loaded for this call is at it.
+    if (!this.#reports.isTelling) this.askGate();
   }
 
   /** A quota may have been raised. */

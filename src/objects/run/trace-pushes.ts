@@ -8,6 +8,8 @@
  *     Which one that is may be forgotten, as an object is that waits for a slow collector: then whoever goes on from the cursor is it.
  * T3. The run never waits: a ticket is sent after a commit, as seats' are, and lost ones are sent again.
  * T4. A collector that is away is asked again after a backoff; what it has not taken for `traceGiveUpMs` is dropped, and said.
+ * T5. An object that waits with something to push stays in memory for it: a deployment's leaves memory after ten seconds without a call or
+ *     a timer, its alarm would find one that was loaded anew, and waits anew, again and again.
  */
 
 import { parseCollector } from "../../contract/collector.ts";
@@ -22,6 +24,7 @@ import {
   tracePushReportMs,
   traceRetryMsMax,
   traceRetryMsMin,
+  traceStayMsMax,
 } from "../../limits.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { Env } from "../env.ts";
@@ -49,6 +52,8 @@ export class TracePushes {
   #lastAt = 0;
   /** Until then a push of an earlier life of this object may report. */
   #expectsUntil = 0;
+  /** T5. */
+  #stay: ReturnType<typeof setTimeout> | undefined;
 
   constructor(env: Env) {
     const found = parseCollector(env);
@@ -66,6 +71,8 @@ export class TracePushes {
     this.#job = undefined;
     this.#lastAt = 0;
     this.#expectsUntil = 0;
+    clearTimeout(this.#stay);
+    this.#stay = undefined;
   }
 
   /** The runtime is another one: no push of an earlier life is there. */
@@ -99,8 +106,18 @@ export class TracePushes {
     const { seq } = run.state.header;
     if (seq <= cursor.seq || cursor.seq >= traceEventsMax) return never;
     const until = Math.max(cursor.failing?.until ?? 0, this.#expectsUntil);
-    if (isRunEnded(run.state)) return Math.max(until, now);
-    return Math.max(until, this.#lastAt + Math.max(tracePushEveryMs, seq * tracePushMsPerEvent));
+    const pause = Math.max(tracePushEveryMs, seq * tracePushMsPerEvent);
+    const due = Math.max(until, isRunEnded(run.state) ? now : this.#lastAt + pause);
+    this.#stayFor(due - now);
+    return due;
+  }
+
+  #stayFor(ms: number): void {
+    // Longer ones are a collector's that is away: what was waited for is in the cursor, and the next wait after it is short.
+    if (ms <= 0 || ms > traceStayMsMax || this.#stay !== undefined) return;
+    this.#stay = setTimeout(() => {
+      this.#stay = undefined;
+    }, ms);
   }
 
   /** The ticket of a push that is due now. */

@@ -5,6 +5,7 @@
  * S2. The place is written before a page is visited: whatever ends a pass in the middle does not end the next one there, too.
  * S3. A run that can't be visited holds up nobody: a visit has its time, and whoever failed several times in a row comes after
  *     all others, those that waited longest first.
+ * S4. What becomes of visits is written for a page of them at once: an invocation may make a thousand statements, and a pass visits more.
  */
 
 import {
@@ -17,7 +18,14 @@ import {
   sweepRunsAtOnce,
 } from "../../limits.ts";
 import type { RunName } from "../../storage/d1/run-index.ts";
-import { addFailure, allFailures, passCursor, removeFailure, savePass } from "../../storage/d1/sweep-state.ts";
+import {
+  addFailures,
+  allFailures,
+  type Failed,
+  passCursor,
+  removeFailures,
+  savePass,
+} from "../../storage/d1/sweep-state.ts";
 import { within } from "../../within.ts";
 import type { Env } from "../env.ts";
 
@@ -28,8 +36,10 @@ export interface Pass<Row extends RunName> {
   readonly name: string;
   /** The rows that follow `after`, in the order of (tenant, id). */
   readonly page: (db: D1Database, limit: number, after: RunName | undefined) => Promise<Row[]>;
-  /** @throws when the run could not be visited */
-  readonly visit: (env: SweepEnv, row: Row) => Promise<void>;
+  /** Whether there is something to `settle`. @throws when the run could not be visited */
+  readonly visit: (env: SweepEnv, row: Row) => Promise<unknown>;
+  /** Writes in one statement what the visits of these, which answered true, come to. */
+  readonly settle?: (db: D1Database, rows: readonly Row[]) => Promise<void>;
 }
 
 /** As src/limits.ts has them; tests have smaller ones. */
@@ -49,17 +59,28 @@ export async function runPass<Row extends RunName>(env: SweepEnv, pass: Pass<Row
   const save = (after: RunName | undefined, endedAt: number | null) =>
     savePass(DB, { name: pass.name, began_at: beganAt, ended_at: endedAt, ...counts }, after);
 
+  let settled: Row[] = [];
+  let failed: Failed[] = [];
+  let mended: RunName[] = [];
   const visit = async (row: Row): Promise<void> => {
     counts.visited++;
+    const { tenant, id } = row;
     try {
-      await within(bounds.callMs, pass.visit(env, row));
+      if ((await within(bounds.callMs, pass.visit(env, row))) === true) settled.push(row);
     } catch (error) {
       counts.failed++;
-      console.error("sweep failed", { run: row.id, error: String(error) });
-      await remembered(addFailure(DB, row, String(error).slice(0, faultMessageCharsMax), Date.now()));
+      console.error("sweep failed", { run: id, error: String(error) });
+      failed.push({ tenant, id, error: String(error).slice(0, faultMessageCharsMax) });
       return;
     }
-    if (known.has(keyOf(row))) await remembered(removeFailure(DB, row));
+    if (known.has(keyOf(row))) mended.push({ tenant, id });
+  };
+
+  const write = async (): Promise<void> => {
+    if (settled.length > 0 && pass.settle) await remembered(pass.settle(DB, settled));
+    if (failed.length > 0) await remembered(addFailures(DB, failed, Date.now()));
+    if (mended.length > 0) await remembered(removeFailures(DB, mended));
+    [settled, failed, mended] = [[], [], []];
   };
 
   /** Answers how many of them it came to. */
@@ -69,6 +90,7 @@ export async function runPass<Row extends RunName>(env: SweepEnv, pass: Pass<Row
       while (next < rows.length && Date.now() < endsAt && counts.visited < bounds.runs) await visit(rows[next++]!);
     };
     await Promise.all(Array.from({ length: sweepRunsAtOnce }, lane));
+    await write();
     return next;
   };
 

@@ -6,6 +6,8 @@
  *
  * X1. Each word of a status is counted. A word that a run has ended is compared with the run's object once, by the sweep, after it
  *     was written: a live run whose newest word was overtaken by an older one would be visited by nobody else.
+ * X2. A run's object says its word again whenever it is loaded, which a deployment's is with each visit: that is no new one. Else each
+ *     visit of a run that has ended would ask for the next, for as long as the run is kept.
  */
 
 import type { RunStatus } from "../../contract/shapes.ts";
@@ -58,20 +60,25 @@ export async function insertRun(
   throw Fault.of({ code: "quota_exceeded", detail: `runs: ${quota} live ones`, retryAfterS: runsQuotaRetryS });
 }
 
-/** Sets status and end, and when it is to be deleted; both are null for a run that lives, and for one that was reopened. Idempotent. */
+/**
+ * Sets status and end, and when it is to be deleted; both are null for a run that lives, and for one that was reopened. Idempotent.
+ * A word that says nothing new (X2) writes nothing, unless the run's log goes on to `seq` and is not metered up to there.
+ */
 export async function setRunStatus(
   db: D1Database,
   run: RunName,
   status: RunStatus,
   endedAt: number | null,
   expiresAt: number | null = null,
+  seq = 0,
 ): Promise<void> {
   await db
     .prepare(
-      `UPDATE runs SET status = ?, ended_at = ?, expires_at = ?, metered = 0, writes = writes + 1
-       WHERE tenant = ? AND id = ?`,
+      `UPDATE runs SET status = ?1, ended_at = ?2, expires_at = ?3, metered = 0, writes = writes + 1
+       WHERE tenant = ?4 AND id = ?5 AND (status IS NOT ?1 OR ended_at IS NOT ?2 OR expires_at IS NOT ?3 OR metered = 1 AND ?6 >
+         coalesce((SELECT upto FROM usage_positions WHERE usage_positions.tenant = ?4 AND usage_positions.run = ?5), 0))`,
     )
-    .bind(status, endedAt, expiresAt, run.tenant, run.id)
+    .bind(status, endedAt, expiresAt, run.tenant, run.id, seq)
     .run();
 }
 
@@ -137,11 +144,16 @@ async function sweptRows(db: D1Database, which: string, limit: number, after: Ru
   return results;
 }
 
-/** The word that `row` has is the run's own (X1); one that was written since is not meant. */
-export async function markChecked(db: D1Database, row: SweptRow): Promise<void> {
+/** The words that these rows have are their runs' own (X1); what was written since is not meant. */
+export async function markChecked(db: D1Database, rows: readonly SweptRow[]): Promise<void> {
   await db
-    .prepare("UPDATE runs SET checked = ? WHERE tenant = ? AND id = ? AND checked < ?")
-    .bind(row.writes, row.tenant, row.id, row.writes)
+    .prepare(
+      `UPDATE runs SET checked = one.word
+       FROM (SELECT json_extract(value, '$.tenant') AS tenant, json_extract(value, '$.id') AS id,
+                    json_extract(value, '$.writes') AS word FROM json_each(?)) AS one
+       WHERE runs.tenant = one.tenant AND runs.id = one.id AND checked < one.word`,
+    )
+    .bind(JSON.stringify(rows))
     .run();
 }
 

@@ -21,6 +21,11 @@ export interface FailureRow extends RunName {
   readonly error: string;
 }
 
+/** A run whose visit failed. */
+export interface Failed extends RunName {
+  readonly error: string;
+}
+
 /** The run after which the pass goes on; undefined: from the first one. */
 export async function passCursor(db: D1Database, name: string): Promise<RunName | undefined> {
   const { results } = await db
@@ -74,18 +79,28 @@ export async function countFailures(db: D1Database, passes: number): Promise<num
   return results[0]?.n ?? 0;
 }
 
-/** One more visit of it failed. */
-export async function addFailure(db: D1Database, { tenant, id }: RunName, error: string, now: number): Promise<void> {
+/** One more visit of each failed. */
+export async function addFailures(db: D1Database, rows: readonly Failed[], now: number): Promise<void> {
   await db
     .prepare(
-      `INSERT INTO sweep_failures (tenant, id, passes, since, last_at, error) SELECT ?1, ?2, 1, ?3, ?3, ?4 WHERE ${isThere("?1")}
+      `INSERT INTO sweep_failures (tenant, id, passes, since, last_at, error)
+       SELECT tenant, id, 1, ?2, ?2, error
+       FROM (SELECT json_extract(value, '$.tenant') AS tenant, json_extract(value, '$.id') AS id,
+                    json_extract(value, '$.error') AS error FROM json_each(?1)) AS one
+       WHERE ${isThere("one.tenant")}
        ON CONFLICT DO UPDATE SET passes = passes + 1, last_at = excluded.last_at, error = excluded.error`,
     )
-    .bind(tenant, id, now, error)
+    .bind(JSON.stringify(rows), now)
     .run();
 }
 
-/** It was visited. */
-export async function removeFailure(db: D1Database, { tenant, id }: RunName): Promise<void> {
-  await db.prepare("DELETE FROM sweep_failures WHERE tenant = ? AND id = ?").bind(tenant, id).run();
+/** They were visited. */
+export async function removeFailures(db: D1Database, rows: readonly RunName[]): Promise<void> {
+  await db
+    .prepare(
+      `DELETE FROM sweep_failures WHERE (tenant, id) IN
+       (SELECT json_extract(value, '$.tenant'), json_extract(value, '$.id') FROM json_each(?))`,
+    )
+    .bind(JSON.stringify(rows))
+    .run();
 }

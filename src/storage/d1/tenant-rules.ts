@@ -78,10 +78,15 @@ export async function countRunsBehind(db: D1Database, tenant: string, version: n
   return row?.n ?? 0;
 }
 
-/** The run is held to that version, or a later one. */
-export async function markHeld(db: D1Database, { tenant, id }: RunName, version: number): Promise<void> {
+/** The runs are held to those versions, or later ones. */
+export async function markHeld(db: D1Database, rows: readonly BehindRow[]): Promise<void> {
   await db
-    .prepare("UPDATE runs SET rules_version = ?3 WHERE tenant = ?1 AND id = ?2 AND rules_version < ?3")
-    .bind(tenant, id, version)
+    .prepare(
+      `UPDATE runs SET rules_version = one.version
+       FROM (SELECT json_extract(value, '$.tenant') AS tenant, json_extract(value, '$.id') AS id,
+                    json_extract(value, '$.version') AS version FROM json_each(?)) AS one
+       WHERE runs.tenant = one.tenant AND runs.id = one.id AND rules_version < one.version`,
+    )
+    .bind(JSON.stringify(rows))
     .run();
 }

@@ -110,18 +110,21 @@ export async function unmeteredRuns(db: D1Database, limit: number, tenant?: stri
   return results;
 }
 
-/** The run was looked at; `isDone`: it has ended, and all of its log is metered. A status that changes takes that back. */
-export async function noteMetered(
-  db: D1Database,
-  { tenant, id }: RunName,
-  { at, isDone }: { readonly at: number; readonly isDone: boolean },
-): Promise<void> {
+/** A run that was looked at; `isDone`: it has ended, and all of its log is metered. A status that changes takes that back. */
+export interface LookedAt extends RunName {
+  readonly isDone: boolean;
+}
+
+/** The runs were looked at. */
+export async function noteMetered(db: D1Database, runs: readonly LookedAt[], at: number): Promise<void> {
   await db
     .prepare(
-      `UPDATE runs SET metered_at = ?, metered = CASE WHEN ? AND ended_at IS NOT NULL THEN 1 ELSE 0 END
-       WHERE tenant = ? AND id = ?`,
+      `UPDATE runs SET metered_at = ?2, metered = CASE WHEN one.done AND ended_at IS NOT NULL THEN 1 ELSE 0 END
+       FROM (SELECT json_extract(value, '$.tenant') AS tenant, json_extract(value, '$.id') AS id,
+                    json_extract(value, '$.isDone') AS done FROM json_each(?1)) AS one
+       WHERE runs.tenant = one.tenant AND runs.id = one.id`,
     )
-    .bind(at, isDone ? 1 : 0, tenant, id)
+    .bind(JSON.stringify(runs), at)
     .run();
 }
 

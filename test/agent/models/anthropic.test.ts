@@ -308,6 +308,32 @@ describe("what goes wrong", () => {
     });
   });
 
+  test("a reply that is not whole when its seat has to go ends as a timeout, and the connection with it", async () => {
+    const encoder = new TextEncoder();
+    let pings: ReturnType<typeof setInterval> | undefined;
+    const endless = await serve(
+      async () =>
+        new Response(
+          new ReadableStream<Uint8Array>({
+            start: (c) => {
+              c.enqueue(encoder.encode(start()));
+              pings = setInterval(() => c.enqueue(encoder.encode('event: ping\ndata: {"type":"ping"}\n\n')), 20);
+            },
+            cancel: () => clearInterval(pings),
+          }),
+        ),
+    );
+    served = endless;
+    const request = requestTo("anthropic", endless.url, { until: Date.now() + 200 });
+    const fault = faultOf(await callAnthropic(request, 1000));
+    clearInterval(pings);
+    expect(fault).toMatchObject({
+      code: "provider_timeout",
+      message: expect.stringContaining("a seat lasts no longer"),
+    });
+    await expect.poll(() => endless.asked[0]?.aborted).toBe(true);
+  });
+
   test("silence ends the call and the connection; bytes that the SDK hides count as life", async () => {
     const silent = await serve(
       async () => new Response(new ReadableStream({ start: (c) => c.enqueue(new TextEncoder().encode(start())) })),

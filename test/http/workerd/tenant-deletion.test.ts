@@ -7,7 +7,7 @@ import type { Env } from "../../../src/objects/env.ts";
 import { sweepTenants } from "../../../src/objects/sweep-tenants.ts";
 import { applyOnce } from "../../../src/storage/d1/idempotency.ts";
 import { insertRun } from "../../../src/storage/d1/run-index.ts";
-import { addFailure } from "../../../src/storage/d1/sweep-state.ts";
+import { addFailures } from "../../../src/storage/d1/sweep-state.ts";
 import { tablesOfTenants } from "../../../src/storage/d1/tenants.ts";
 import { addUsage, unmetered } from "../../../src/storage/d1/usage.ts";
 import { bindings, db, newKey, newTenant, send } from "./lib.ts";
@@ -110,7 +110,7 @@ test("what was under way when the deletion ended leaves nothing either", async (
   const row = { ...noAmounts(), hour: 3_600_000, model: "m", pool: "p", labels: "", inputTokens: 1 };
   // A metering that had read its position, a visit of the sweep, and a request of the operator.
   await addUsage(db, { ...name, key: "k" }, { from: unmetered, to: { upto: 1, open: {} }, rows: [row] });
-  await addFailure(db, name, "it was gone", Date.now());
+  await addFailures(db, [{ ...name, error: "it was gone" }], Date.now());
   await applyOnce(db, `hash of ${tenant}`, { fingerprint: "f", answer: "{}" }, Date.now(), [], tenant);
   expect((await remains(tenant)).map(({ of_table }) => of_table)).toEqual(["tenants", "audit"]);
 });

@@ -207,13 +207,10 @@ export class World {
     this.#cloud.queues.serve = (ticket, isolate) => {
       const scheduler = () => runStub(this.#cloud.env, ticket.tenant, ticket.run);
       if (ticket.webhook) return pushWebhook(ticket, scheduler, (_url, message) => this.#endpoint.take(message));
-      return serveSeat(
-        ticket,
-        scheduler,
-        env,
-        (work, ports) => runAttempt(work, { ...ports, callModel: this.#model.callOf(ticket.run) }),
-        isolate.cache,
-      );
+      return serveSeat(ticket, scheduler, env, {
+        attempt: (work, ports) => runAttempt(work, { ...ports, callModel: this.#model.callOf(ticket.run) }),
+        cache: isolate.cache,
+      });
     };
     this.#cloud.queues.bury = (batch) => takeDeadLetters(batch, this.#cloud.env);
     for (let i = random.int(1, 2); i > 0; i--) this.#plans.push(this.#newPlan());
