@@ -252,3 +252,16 @@ it("A reference in a message of `context` leaves the rest of the message byte fo
   const { messages } = await contextOf(run, "two");
   expect(messages).toContain(message.replace("{{one}}", '<result of=\\"one\\">a \\"b\\"</result>'));
 });
+
+it("create_task tells of a priority that had to be lowered to the creator's, and of no other", async () => {
+  const run = await makeRun();
+  await run.create({ key: "t", pool: "box", instructions: "x", priority: 3 });
+  const lease = (await run.lease())!;
+  const specs = [{ priority: 9 }, {}, { priority: 2 }, { priority: 3 }].map((spec) => ({ ...spec, instructions: "y" }));
+  const input = { tool: "create_task", arguments: JSON.stringify({ tasks: specs }), waitMs: 0 };
+  const { tasks } = (value(await run.rpc.leaseTool(lease, input)) as { result: { tasks: { priority?: number }[] } })
+    .result;
+  expect(tasks.map(({ priority }) => priority)).toEqual([3, 3, undefined, undefined]);
+  const made = await Promise.all(tasks.map((task) => run.task((task as { id: string }).id)));
+  expect(made.map(({ priority }) => priority)).toEqual([3, 3, 2, 3]);
+});

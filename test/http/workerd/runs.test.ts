@@ -343,6 +343,9 @@ test("the log: in pages, and live until the run ends", async () => {
   const rest = await get(responses.eventsPage, 200, "GET", `${at}/events?after=1`);
   expect(rest.events[0]).toMatchObject({ seq: 2 });
   expect(rest.next_cursor).toBeNull();
+  // As of every list; a reader that began at `after` goes on from there.
+  expect(await get(responses.eventsPage, 200, "GET", `${at}/events?cursor=1`)).toEqual(rest);
+  expect(await get(responses.eventsPage, 200, "GET", `${at}/events?after=0&cursor=1`)).toEqual(rest);
 
   const live = await send("GET", `${at}/events`, { headers: { accept: "text/event-stream", "last-event-id": "1" } });
   expect(live.headers.get("content-type")).toContain("text/event-stream");
@@ -365,7 +368,9 @@ test("the log: in pages, and live until the run ends", async () => {
     await refused("GET", `${at}/events`, { headers: { accept: "text/event-stream", "last-event-id": "x" } }),
   ).toMatchObject({
     code: "validation_failed",
+    errors: [{ path: "Last-Event-ID", message: "expected a whole number" }],
   });
+  expect((await refused("POST", "/v1/pools/Big/leases", { json: { worker: "w" } })).errors?.[0]?.path).toBe("pool");
 });
 
 test("a remote tool: declared, called by a pull worker's task, leased, reported on, answered; its key", async () => {
