@@ -6,7 +6,7 @@ import { rawAt, rawElements } from "../../src/context/json-text.ts";
 import { checkMessages } from "../../src/context/message-rules.ts";
 import type { Format, MessageText } from "../../src/context/types.ts";
 import type { SnapshotHash } from "../../src/ids.ts";
-import { referencedUnitsMax } from "../../src/limits.ts";
+import { dependencyUnitsMax, referencedUnitsMax } from "../../src/limits.ts";
 import { codeOf, makeRun, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
@@ -238,6 +238,24 @@ it("A text of sixteen thousand references starts: what they put in is bounded, a
   );
   expect(instructions.match(/<result of="long"/g)).toHaveLength(16_000);
   expect(instructions.endsWith('<result of="long" truncated="true"></result>')).toBe(true);
+});
+
+it("A task joins a whole batch of long results: what they put in is bounded, and what is beyond is marked as cut", async () => {
+  const run = await makeRun({ limits: { workers: 1000 } });
+  const keys = Array.from({ length: 300 }, (_, i) => `k${i}`);
+  await run.create(...keys.map((key) => ({ key, pool: "box", instructions: "1" })), {
+    key: "join",
+    pool: "box",
+    instructions: "2",
+    after: keys,
+  });
+  const result = "y".repeat(32_000);
+  for (const _ of keys) value(await run.rpc.complete((await run.lease())!, { next: false, worker: "w", result }));
+  expect((await run.lease())!.task.key).toBe("join");
+  const { text } = await contextOf(run, "join");
+  const whole = Math.floor(dependencyUnitsMax / `<result of="k100">${result}</result>`.length);
+  expect(text.match(/<result of=\\"k\d+\\">y{32000}<\/result>/g)).toHaveLength(whole);
+  expect(text.match(/<result of=\\"k\d+\\" truncated=\\"true\\"><\/result>/g)).toHaveLength(keys.length - whole);
 });
 
 it("A reference in a message of `context` leaves the rest of the message byte for byte", async () => {
