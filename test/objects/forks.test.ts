@@ -221,6 +221,28 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
   });
 });
 
+it("A fork of none keeps the system text where the format has it among the messages", async () => {
+  const head = [
+    '{"role":"system","content":"be brief"}',
+    '{"role":"developer", "content":"and kind"}',
+  ] as MessageText[];
+  const run = await makeRun({
+    context: { format: "openai", messages: [...head, user("read this"), assistant("done")] },
+  });
+  const { snapshot } = await run.view();
+  value(await run.rpc.appendContext({ after: snapshot, messages: [user("go on"), assistant("again")] }));
+  const [first, second] = await run.create({ instructions: "a", fork: "none" }, { instructions: "b", fork: "none" });
+  for (const task of [first!, second!]) {
+    const { messages } = await contextOf(run, task);
+    expect(messages.slice(0, -1)).toEqual(head);
+    expect((await run.task(task)).fork.mode).toBe("none");
+  }
+  // Only what leads: a later one is a message like any other.
+  const plain = await makeRun({ context: { format: "openai", messages: [user("hi"), ...head] } });
+  const [bare] = await plain.create({ instructions: "a", fork: "none" });
+  expect((await contextOf(plain, bare!)).messages).toHaveLength(1);
+});
+
 it("A text of sixteen thousand references starts: what they put in is bounded, and what is beyond is marked as cut", async () => {
   const run = await makeRun();
   await run.create(
