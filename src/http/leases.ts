@@ -8,6 +8,7 @@ import { leaseToolBody } from "../contract/task-requests.ts";
 import { messageTexts } from "../contract/task-texts.ts";
 import { completed, failed, leasesView, renewed, turnLogged } from "../contract/worker-responses.ts";
 import { Fault } from "../errors/fault.ts";
+import { readOutput, schemaViolation } from "../output-schema.ts";
 import type { HttpEnv } from "./env.ts";
 import { signLease } from "./lease-token.ts";
 import { ask, gateObject } from "./objects.ts";
@@ -103,7 +104,10 @@ export const leaseRoutes = [
     async ({ env, holder, body: { result, is_error: isError, usage, next, worker = "" }, idem }) => {
       if (isError !== undefined && holder.lease.call === undefined) throw onlyOfCalls("is_error");
       const input = { result, ...(isError !== undefined && { isError }), ...(usage && { usage }), next, worker };
-      const { lease } = await holder.ask(holder.object.complete(holder.lease, input, idem));
+      const complete = (how: object) => holder.ask(holder.object.complete(holder.lease, { ...input, ...how }, idem));
+      const first = await complete({ schemaFirst: true });
+      const { schema } = first;
+      const { lease } = schema === undefined ? first : await complete({ result: matching(schema, result) });
       return lease ? { lease: await leaseOf(env, holder.claim.tenant, lease) } : {};
     },
   ),
@@ -119,6 +123,17 @@ export const leaseRoutes = [
     ({ holder, body, idem }) => holder.ask(holder.object.fail(holder.lease, body, idem)),
   ),
 ];
+
+/** Here and not in the run's object: a pattern of the schema may take its time. @throws Fault validation_failed */
+function matching(schema: string, result: unknown): unknown {
+  const violation = schemaViolation(schema, result);
+  if (violation === undefined) return result;
+  // A program's output is a text.
+  const read = typeof result === "string" ? readOutput(schema, result) : undefined;
+  if (read?.ok) return read.value;
+  const message = `it does not match output_schema: ${violation}`;
+  throw new Fault("validation_failed", `result: ${message}`, [{ path: "result", message }]);
+}
 
 const onlyOfCalls = (path: string): Fault =>
   new Fault("validation_failed", "the lease is a task's", [{ path, message: "only a tool call's lease has it" }]);

@@ -27,6 +27,7 @@ import { readyKeyOf } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type {
+  Completed,
   CompleteInput,
   FailInput,
   Idem,
@@ -271,8 +272,10 @@ export class PullLeases {
     return done.ok ? toolReply(done.value, callId) : done;
   }
 
-  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {
+  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<Completed>> {
     if (lease.call !== undefined) return this.#completeCall({ ...lease, call: lease.call }, input, idem);
+    const schema = input.schemaFirst && this.#schemaOf(lease);
+    if (schema) return ok({ schema: JSON.stringify(schema) });
     // The next lease is remembered by name: with its context it would be stored once more for every task.
     const reply = await this.#withLease<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, task) => {
       const usage = input.usage && usageDelta(run, input.usage, modelOf(run, task));
@@ -283,6 +286,13 @@ export class PullLeases {
       return ok(grant ? { next: { taskNumber: grant.taskNumber, fence: grant.fence } } : {});
     });
     return this.#withNext(reply);
+  }
+
+  /** Of an open lease alone: what is late is told so. */
+  #schemaOf({ taskNumber, fence }: LeaseRef) {
+    const run = this.#shell.load();
+    const task = run && leased(run.state, taskNumber, fence);
+    return task && specOf(run, task).output_schema;
   }
 
   async #completeCall(lease: CallRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {
