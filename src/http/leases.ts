@@ -6,10 +6,14 @@ import { toolOutcome } from "../contract/responses.ts";
 import type { Grant } from "../contract/shapes.ts";
 import { leaseToolBody } from "../contract/task-requests.ts";
 import { messageTexts } from "../contract/task-texts.ts";
+import { parseToolArguments } from "../contract/tools.ts";
 import { completed, failed, leasesView, renewed, turnLogged } from "../contract/worker-responses.ts";
+import { toolErrorOf } from "../errors/codes.ts";
 import { Fault } from "../errors/fault.ts";
-import { readOutput, schemaViolation } from "../output-schema.ts";
+import { faults } from "../errors/faults.ts";
+import { readOutput, repairText, schemaViolation } from "../output-schema.ts";
 import type { HttpEnv } from "./env.ts";
+import type { LeaseHolder } from "./lease-holder.ts";
 import { signLease } from "./lease-token.ts";
 import { ask, gateObject } from "./objects.ts";
 import { pullPool } from "./pools.ts";
@@ -85,10 +89,13 @@ export const leaseRoutes = [
         "lease_of_tool_call",
       ],
     },
-    ({ holder, params, body, text, idem }) => {
+    async ({ holder, params, body, text, idem }) => {
       requireTool(params.tool);
+      const input = toolCallInput(params.tool, body, text);
+      const refused = input.tool === "finish" && (await refusedFinish(holder, input.arguments));
+      if (refused) return refused;
       // What is not found here is the tool: a run that is gone answers `lease_lost` itself.
-      return ask(holder.object.leaseTool(holder.lease, toolCallInput(params.tool, body, text), idem));
+      return ask(holder.object.leaseTool(holder.lease, input, idem));
     },
   ),
 
@@ -133,6 +140,17 @@ function matching(schema: string, result: unknown): unknown {
   if (read?.ok) return read.value;
   const message = `it does not match output_schema: ${violation}`;
   throw new Fault("validation_failed", `result: ${message}`, [{ path: "result", message }]);
+}
+
+/** What an agent is told whose result does not match; undefined: it may finish so. */
+async function refusedFinish({ object, lease, ask: askHere }: LeaseHolder, args: string): Promise<object | undefined> {
+  const parsed = parseToolArguments("finish", args);
+  if (!parsed.ok || !("result" in parsed.call)) return undefined;
+  const schema = await askHere(object.outputSchema(lease));
+  const violation = schema === null ? undefined : schemaViolation(schema, parsed.call.result);
+  return violation === undefined
+    ? undefined
+    : { error: toolErrorOf(faults.output_invalid.tool, repairText(violation)) };
 }
 
 const onlyOfCalls = (path: string): Fault =>

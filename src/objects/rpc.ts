@@ -391,6 +391,8 @@ export interface RunSchedulerRpc {
     idem?: Idem,
   ): Promise<Reply<TurnAnswer>>;
   leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
+  /** Of the task of an open lease, as JSON text; null without one. */
+  outputSchema(lease: LeaseRef): Promise<Reply<string | null>>;
   complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<Completed>>;
   fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>>;
 

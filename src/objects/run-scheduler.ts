@@ -552,6 +552,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#pulled.leaseTool(lease, input, idem);
   }
 
+  async outputSchema(lease: LeaseRef): Promise<Reply<string | null>> {
+    return ok(this.#pulled.outputSchema(lease) ?? null);
+  }
+
   async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<Completed>> {
     return this.#pulled.complete(lease, input, idem);
   }

@@ -274,8 +274,8 @@ export class PullLeases {
 
   async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<Completed>> {
     if (lease.call !== undefined) return this.#completeCall({ ...lease, call: lease.call }, input, idem);
-    const schema = input.schemaFirst && this.#schemaOf(lease);
-    if (schema) return ok({ schema: JSON.stringify(schema) });
+    const schema = input.schemaFirst && this.outputSchema(lease);
+    if (schema) return ok({ schema });
     // The next lease is remembered by name: with its context it would be stored once more for every task.
     const reply = await this.#withLease<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, task) => {
       const usage = input.usage && usageDelta(run, input.usage, modelOf(run, task));
@@ -289,10 +289,11 @@ export class PullLeases {
   }
 
   /** Of an open lease alone: what is late is told so. */
-  #schemaOf({ taskNumber, fence }: LeaseRef) {
+  outputSchema({ taskNumber, fence, call }: LeaseRef): string | undefined {
     const run = this.#shell.load();
-    const task = run && leased(run.state, taskNumber, fence);
-    return task && specOf(run, task).output_schema;
+    const task = run && (call === undefined ? leased(run.state, taskNumber, fence) : undefined);
+    const schema = task && specOf(run, task).output_schema;
+    return schema && JSON.stringify(schema);
   }
 
   async #completeCall(lease: CallRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {

@@ -377,7 +377,7 @@ test("a worker's result is held to the task's output_schema: what does not match
   const { id } = await newRun();
   const at = `/v1/runs/${id}`;
   const output_schema = { type: "object", required: ["n"], properties: { n: { type: "integer" } } };
-  const specs = ["json", "text"].map((key) => ({
+  const specs = ["json", "text", "agent"].map((key) => ({
     key,
     instructions: "x",
     pool: `held-${id.slice(4, 12)}`,
@@ -385,8 +385,8 @@ test("a worker's result is held to the task's output_schema: what does not match
   }));
   await get(responses.createdTasks, 201, "POST", `${at}/tasks`, { json: { tasks: specs } });
   const pool = `/v1/pools/held-${id.slice(4, 12)}/leases`;
-  const { leases } = await get(workerResponses.leasesView, 200, "POST", pool, { json: { worker: "w", max: 2 } });
-  const [json, text] = leases.map((lease) => lease.id) as [string, string];
+  const { leases } = await get(workerResponses.leasesView, 200, "POST", pool, { json: { worker: "w", max: 3 } });
+  const [json, text, agent] = leases.map((lease) => lease.id) as [string, string, string];
   const asked = (result: unknown, key: string) => ({ json: { result }, headers: { "idempotency-key": key } });
   const completeOf = (lease: string) => `/v1/leases/${lease}/complete`;
   for (const result of ["no", { n: "1" }, null]) {
@@ -400,8 +400,16 @@ test("a worker's result is held to the task's output_schema: what does not match
   expect((await refused("POST", completeOf(json), asked({ n: 1 }, "other"))).code).toBe("lease_lost");
   // What a program printed is a text: JSON in it is what the schema is about.
   await get(workerResponses.completed, 200, "POST", completeOf(text), asked(' {"n": 2}', "text"));
-  const results = ["json", "text"].map((key) => get(responses.taskView, 200, "GET", `${at}/tasks/${key}`));
-  expect((await Promise.all(results)).map(({ result }) => result)).toEqual([{ n: 1 }, { n: 2 }]);
+  // An agent is told of its result in the call's answer.
+  const finish = (args: object) =>
+    get(responses.toolOutcome, 200, "POST", `/v1/leases/${agent}/tools/finish`, { json: { arguments: args } });
+  const told = {
+    error: { code: "bad_arguments", message: expect.stringContaining("does not match the output schema") },
+  };
+  expect(await finish({ result: "no" })).toMatchObject(told);
+  expect(await finish({ result: { n: 3 } })).toEqual({ result: { state: "succeeded" } });
+  const results = ["json", "text", "agent"].map((key) => get(responses.taskView, 200, "GET", `${at}/tasks/${key}`));
+  expect((await Promise.all(results)).map(({ result }) => result)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
 });
 
 test("a remote tool: declared, called by a pull worker's task, leased, reported on, answered; its key", async () => {
