@@ -60,8 +60,8 @@ export const labelsMax = 16;
 export const labelCharsMax = 64;
 /** Groups that a batch may make. */
 export const batchGroupsMax = 100;
-/** Dependencies of one task. */
-export const afterMax = 256;
+/** Dependencies of one task: as many as a batch has, so that one can join all others. */
+export const afterMax = 1000;
 /** Causes of an error that are told of, nearest first: more is no longer read, and each costs a row of the log. */
 export const causesShownMax = 8;
 /** Tasks named in one wait or await_tasks. */
@@ -454,6 +454,8 @@ export const urlAnswerBytesMax = resultBytesMax + 64 * KiB;
 export const inlineResultBytesMax = 32 * KiB;
 /** All results of one await_tasks reply together: a model's window is the bound that matters. */
 export const inlineResultsBytesMax = 512 * KiB;
+/** Results of one task's other dependencies together, in UTF-16 units: beside all that references put in, they fit a context. */
+export const dependencyUnitsMax = 8 * MiB;
 /** All that references put into one task's texts, in UTF-16 units: 128 KiB have room for 20,000 of them, each 32 KiB. */
 export const referencedUnitsMax = 4 * MiB;
 /** SQLite rows are limited to 2 MB in production (not locally): texts are cut in chunks well below it. */

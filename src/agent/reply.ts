@@ -5,8 +5,8 @@ import { isToolName, parseToolArguments, toolNames } from "../contract/tools.ts"
 import { toolErrorOf } from "../errors/codes.ts";
 import { type AttemptFault, faults } from "../errors/faults.ts";
 import type { Ending } from "../objects/seat-rpc.ts";
+import { readOutput, repairText, schemaViolation } from "../output-schema.ts";
 import type { ModelReply } from "./models/port.ts";
-import { readOutput, repairText, schemaViolation } from "./output-schema.ts";
 
 export interface Meaning {
   /** Calls that the scheduler carries out. */

@@ -16,11 +16,11 @@ import { outputTokensDefault, outputTokensSimulated, renewEveryMs, simulatedAway
 import type { LeaseRef, RunSchedulerRpc } from "../objects/rpc.ts";
 import type { ModelUsed } from "../objects/run/models.ts";
 import type { Answer, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
+import { readOutput, repairsIn, repairText } from "../output-schema.ts";
 import type { RunCredential } from "../scheduler/events.ts";
 import type { Unusable } from "./credentials.ts";
 import { leaseOf } from "./lease.ts";
 import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
-import { readOutput, repairsIn, repairText } from "./output-schema.ts";
 import { PartialText } from "./partial-text.ts";
 import { answerHere, meaningOf } from "./reply.ts";
 import type { SnapshotCache } from "./snapshot-cache.ts";

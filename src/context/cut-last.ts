@@ -19,9 +19,16 @@ export function cutLast(format: Format, messages: readonly MessageText[], n: num
   const turnEnds = turnEndsOf(format, messages);
   if (turnEnds.length <= n) return [...messages];
   const from = turnEnds[turnEnds.length - n - 1]!;
-  const systemEnd = format === "openai" ? systemEndOf(messages) : 0;
+  const systemEnd = systemMessagesOf(format, messages).length;
   const firstUser = messages.findIndex((message) => roleOf(message) === "user");
   return messages.filter((_, i) => i >= from || i < systemEnd || i === firstUser);
+}
+
+/** What a transcript has of the head, where a format keeps it there: the leading system and developer messages (OpenAI). */
+export function systemMessagesOf(format: Format, messages: readonly MessageText[]): readonly MessageText[] {
+  if (format !== "openai") return [];
+  const end = messages.findIndex((message) => !["system", "developer"].includes(roleOf(message) ?? ""));
+  return end < 0 ? messages : messages.slice(0, end);
 }
 
 /** Of each turn, the index after its last message. */
@@ -35,7 +42,3 @@ export function turnEndsOf(format: Format, messages: readonly MessageText[]): nu
   }
   return ends;
 }
-
-/** The index after the leading system and developer messages; -1 when there are no others. */
-export const systemEndOf = (messages: readonly MessageText[]): number =>
-  messages.findIndex((message) => !["system", "developer"].includes(roleOf(message) ?? ""));

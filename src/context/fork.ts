@@ -16,7 +16,7 @@ import { toolCalls, toolResultMessages, userMessage } from "./calls.ts";
 import type { CacheMark, Format, MessageText, ToolResult } from "./types.ts";
 
 export { withCacheMark } from "./cache-mark.ts";
-export { cutLast } from "./cut-last.ts";
+export { cutLast, systemMessagesOf } from "./cut-last.ts";
 export { findForkText, forkText } from "./fork-text.ts";
 export { stripReasoning } from "./reasoning.ts";
 

@@ -38,7 +38,13 @@ const results: Readonly<Record<McpToolName, z.ZodType>> = {
     next_cursor: z.string().nullable(),
   }),
   create_task: object({
-    tasks: z.array(object({ id: z.string(), key: z.string().nullable() })),
+    tasks: z.array(
+      object({
+        id: z.string(),
+        key: z.string().nullable(),
+        priority: z.int().describe("Where it had to be lowered to its creator's.").optional(),
+      }),
+    ),
     projection: createdTasks.shape.projection,
     notes: z.array(z.string()).optional(),
   }),

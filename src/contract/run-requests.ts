@@ -159,8 +159,11 @@ export const snapshotQuery = z.strictObject({
   after: snapshotHash.describe("An ancestor: only the messages that follow it are sent.").exactOptional(),
 });
 
+const seq = queryInt(0, Number.MAX_SAFE_INTEGER);
+
 export const eventsQuery = z.strictObject({
-  after: queryInt(0, Number.MAX_SAFE_INTEGER).default(0).describe("Only events with a greater seq."),
+  after: seq.default(0).describe("Only events with a greater seq."),
+  cursor: seq.describe("`next_cursor` of the page before: as `after`, of which the greater one holds.").exactOptional(),
   limit: queryInt(1, limits.pageRowsMax).default(limits.pageRowsDefault).describe("Events of the page."),
   partial: z
     .stringbool({ truthy: ["true"], falsy: ["false"] })

@@ -194,7 +194,8 @@ export const faults = {
   output_invalid: {
     at: "reply",
     what: "The output does not match output_schema.",
-    known: "The final text, or the result given to `finish`, is checked against the schema.",
+    known:
+      "The final text, or the result given to `finish`, is checked against the schema. A pull worker's result is refused where it is handed in.",
     retry: { kind: "turn", times: outputRepairsMax },
     ...failed,
     tool: "bad_arguments",

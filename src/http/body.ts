@@ -38,11 +38,12 @@ export async function readLines(request: Request): Promise<{ text: string; bytes
   return { text: decode(bytes), bytes };
 }
 
-/** @throws Fault validation_failed, or what a check names */
-export function validate<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+/** @param name what the value is, where it is no body and no query. @throws Fault validation_failed, or what a check names */
+export function validate<Schema extends z.ZodType>(schema: Schema, value: unknown, name = ""): z.output<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { code, errors } = mismatchOf(parsed.error);
+  const { code, errors: found } = mismatchOf(parsed.error);
+  const errors = found.map((error) => (error.path === "" ? { ...error, path: name } : error));
   const [first] = errors;
   throw new Fault(code, first && (first.path === "" ? first.message : `${first.path}: ${first.message}`), errors);
 }

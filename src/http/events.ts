@@ -26,23 +26,24 @@ export const eventRoutes = [
       query: eventsQuery,
       answer: { status: 200, schema: eventsPage, stream: true },
     },
-    async ({ request, env, tenant, params, visit, query: { after, limit, partial } }) => {
+    async ({ request, env, tenant, params, visit, query: { after: from, cursor = 0, limit, partial } }) => {
+      const after = Math.max(from, cursor);
       if (isUpgrade(request)) {
         const socket = await runSocket(env, tenant, params.run, { after, partial });
         return switching(socket, toldBySocket(request));
       }
       const object = runObject(env, tenant, params.run);
-      const read = (from: number, rows: number) => ask(object.events({ after: from, limit: rows, waitMs: 0 }));
+      const read = (last: number, rows: number) => ask(object.events({ after: last, limit: rows, waitMs: 0 }));
 
       if (request.headers.get("accept")?.includes("text/event-stream")) {
         const resumed = request.headers.get("last-event-id");
-        const from = resumed ? validate(seq, resumed) : after;
+        const begin = resumed ? validate(seq, resumed, "Last-Event-ID") : after;
         // The first page is read before the answer begins, so that what is wrong can still be a problem.
         const follow = (last: number, partials: number, waitMs: number) =>
           ask(object.events({ after: last, limit, waitMs, ...(partial && { partials }) }));
-        const first = await follow(from, 0, 0);
+        const first = await follow(begin, 0, 0);
         const place = visit.keep();
-        const frames = liveEvents(from, first, (last, partials) => follow(last, partials, limits.sseWaitMs));
+        const frames = liveEvents(begin, first, (last, partials) => follow(last, partials, limits.sseWaitMs));
         return new Response(streamOf(held(frames, place)), {
           headers: { "content-type": "text/event-stream; charset=utf-8" },
         });

@@ -6,9 +6,14 @@ import { toolOutcome } from "../contract/responses.ts";
 import type { Grant } from "../contract/shapes.ts";
 import { leaseToolBody } from "../contract/task-requests.ts";
 import { messageTexts } from "../contract/task-texts.ts";
+import { parseToolArguments } from "../contract/tools.ts";
 import { completed, failed, leasesView, renewed, turnLogged } from "../contract/worker-responses.ts";
+import { toolErrorOf } from "../errors/codes.ts";
 import { Fault } from "../errors/fault.ts";
+import { faults } from "../errors/faults.ts";
+import { readOutput, repairText, schemaViolation } from "../output-schema.ts";
 import type { HttpEnv } from "./env.ts";
+import type { LeaseHolder } from "./lease-holder.ts";
 import { signLease } from "./lease-token.ts";
 import { ask, gateObject } from "./objects.ts";
 import { pullPool } from "./pools.ts";
@@ -84,10 +89,13 @@ export const leaseRoutes = [
         "lease_of_tool_call",
       ],
     },
-    ({ holder, params, body, text, idem }) => {
+    async ({ holder, params, body, text, idem }) => {
       requireTool(params.tool);
+      const input = toolCallInput(params.tool, body, text);
+      const refused = input.tool === "finish" && (await refusedFinish(holder, input.arguments));
+      if (refused) return refused;
       // What is not found here is the tool: a run that is gone answers `lease_lost` itself.
-      return ask(holder.object.leaseTool(holder.lease, toolCallInput(params.tool, body, text), idem));
+      return ask(holder.object.leaseTool(holder.lease, input, idem));
     },
   ),
 
@@ -103,7 +111,10 @@ export const leaseRoutes = [
     async ({ env, holder, body: { result, is_error: isError, usage, next, worker = "" }, idem }) => {
       if (isError !== undefined && holder.lease.call === undefined) throw onlyOfCalls("is_error");
       const input = { result, ...(isError !== undefined && { isError }), ...(usage && { usage }), next, worker };
-      const { lease } = await holder.ask(holder.object.complete(holder.lease, input, idem));
+      const complete = (how: object) => holder.ask(holder.object.complete(holder.lease, { ...input, ...how }, idem));
+      const first = await complete({ schemaFirst: true });
+      const { schema } = first;
+      const { lease } = schema === undefined ? first : await complete({ result: matching(schema, result) });
       return lease ? { lease: await leaseOf(env, holder.claim.tenant, lease) } : {};
     },
   ),
@@ -119,6 +130,28 @@ export const leaseRoutes = [
     ({ holder, body, idem }) => holder.ask(holder.object.fail(holder.lease, body, idem)),
   ),
 ];
+
+/** Here and not in the run's object: a pattern of the schema may take its time. @throws Fault validation_failed */
+function matching(schema: string, result: unknown): unknown {
+  const violation = schemaViolation(schema, result);
+  if (violation === undefined) return result;
+  // A program's output is a text.
+  const read = typeof result === "string" ? readOutput(schema, result) : undefined;
+  if (read?.ok) return read.value;
+  const message = `it does not match output_schema: ${violation}`;
+  throw new Fault("validation_failed", `result: ${message}`, [{ path: "result", message }]);
+}
+
+/** What an agent is told whose result does not match; undefined: it may finish so. */
+async function refusedFinish({ object, lease, ask: askHere }: LeaseHolder, args: string): Promise<object | undefined> {
+  const parsed = parseToolArguments("finish", args);
+  if (!parsed.ok || !("result" in parsed.call)) return undefined;
+  const schema = await askHere(object.outputSchema(lease));
+  const violation = schema === null ? undefined : schemaViolation(schema, parsed.call.result);
+  return violation === undefined
+    ? undefined
+    : { error: toolErrorOf(faults.output_invalid.tool, repairText(violation)) };
+}
 
 const onlyOfCalls = (path: string): Fault =>
   new Fault("validation_failed", "the lease is a task's", [{ path, message: "only a tool call's lease has it" }]);

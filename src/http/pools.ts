@@ -31,7 +31,7 @@ export const poolRoutes = [
 
 /** @throws Fault validation_failed for no pool's name, pool_not_allowed for the one that no pull worker serves */
 export function pullPool(name: string): string {
-  const pool = validate(poolName, name);
+  const pool = validate(poolName, name, "pool");
   // No key could do it, so it is not a matter of authority (403) but of the request (422).
   if (pool === hostedPool)
     throw new Fault("pool_not_allowed", "the pool hosted is served by Heddle's own worker agents");

@@ -143,7 +143,7 @@ async function put(
   text: string,
   body: z.output<typeof putProviderBody>,
 ): Promise<CredentialRow> {
-  const name = validate(credentialName, text);
+  const name = validate(credentialName, text, "name");
   const base_url = body.base_url ?? null;
   if (base_url !== null) requireAddress(base_url, env);
   const secret = sealingSecret(env);

@@ -188,6 +188,14 @@ export interface CompleteInput {
   /** Ask for the next task of the same pool in the same call. */
   readonly next: boolean;
   readonly worker: string;
+  /** Where the result is to match a schema: answers that alone, for whoever asks to hold it against, and completes nothing. */
+  readonly schemaFirst?: true;
+}
+
+export interface Completed {
+  readonly lease?: Grant;
+  /** As JSON text; only with `schemaFirst`. */
+  readonly schema?: string;
 }
 
 export interface FailInput {
@@ -383,7 +391,9 @@ export interface RunSchedulerRpc {
     idem?: Idem,
   ): Promise<Reply<TurnAnswer>>;
   leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
-  complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>>;
+  /** Of the task of an open lease, as JSON text; null without one. */
+  outputSchema(lease: LeaseRef): Promise<Reply<string | null>>;
+  complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<Completed>>;
   fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>>;
 
   /**

@@ -56,6 +56,7 @@ import type { Outcome as WebhookOutcome } from "../webhooks/delivery.ts";
 import { admitting, runClasses } from "./admission.ts";
 import type { Env } from "./env.ts";
 import type {
+  Completed,
   CompleteInput,
   CreateRunInput,
   CreateTasksInput,
@@ -551,7 +552,11 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#pulled.leaseTool(lease, input, idem);
   }
 
-  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {
+  async outputSchema(lease: LeaseRef): Promise<Reply<string | null>> {
+    return ok(this.#pulled.outputSchema(lease) ?? null);
+  }
+
+  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<Completed>> {
     return this.#pulled.complete(lease, input, idem);
   }
 

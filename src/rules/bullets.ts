@@ -15,16 +15,18 @@ export interface Line {
 
 export interface Scanned {
   readonly bullets: readonly Line[];
-  /** Lines of comments that might be meant as rules: numbered items, and plain lines. */
+  /** Lines of comments that might be meant as rules: numbered items, those after other signs than Markdown's, and plain lines. */
   readonly comments: readonly Line[];
   /** Where something begins that nothing closes. */
   readonly open?: Line;
 }
 
-const fence = /^\s*(?:(`{3,})[^`]*|(~{3,}).*)$/u;
-const bullet = /^(\s*)[-*+](?:\s+(.*))?$/u;
+// `s`: Markdown ends lines at CR and LF alone; other ends of lines (U+2028) are characters of a line.
+const fence = /^\s*(?:(`{3,})[^`]*|(~{3,}).*)$/su;
+const bullet = /^(\s*)[-*+](?:\s+(.*))?$/su;
 const ruler = /^\s*([-*_])(?:\s*\1){2,}\s*$/u;
-const numbered = /^\s*\d{1,9}[.)]\s+(.*)$/u;
+/** What stands before a rule where people meant a bullet: a number, or a sign that is none in Markdown (•, –, - without a space). */
+const nearlyBullet = /^\s*(?:\d{1,9}[.)]\s|[^\p{L}\p{N}"\s*]+)\s*(.*)$/su;
 const otherBlock = /^\s*(?:#|>|\||<!--|`{3}|~{3})/u;
 
 export function scan(markdown: string): Scanned {
@@ -59,7 +61,7 @@ export function scan(markdown: string): Scanned {
     } else {
       last = undefined;
       if (text.trim() !== "" && !otherBlock.test(text))
-        comments.push({ line, text: (numbered.exec(text)?.[1] ?? text).trim() });
+        comments.push({ line, text: (nearlyBullet.exec(text)?.[1] ?? text).trim() });
     }
   }
   return { bullets, comments, ...(until && begun && { open: begun }) };

@@ -21,6 +21,8 @@ type Granted = Extract<WaitOutcome, { kind: "granted" }>;
 export interface Acquire {
   readonly call: string;
   readonly names: readonly string[];
+  /** Asked for as a list, if only of one: taken in the one order for everybody, or refused. */
+  readonly listed?: boolean;
   readonly mode: LockMode;
   /** When the wait times out; 0: never. */
   readonly until: number;
@@ -30,22 +32,22 @@ const holdOf = (task: Task, name: string): Hold | undefined => task.holds.find((
 const lockOf = (state: RunState, name: string) => state.blocking.line(name, "lock");
 
 /** Gets the locks now, or records the wait of a running task. Idempotent by the call's id. */
-export function acquire(step: Step, task: Task, { call, names, mode, until }: Acquire): Begun {
+export function acquire(step: Step, task: Task, { call, names, listed, mode, until }: Acquire): Begun {
   const known = knownCall(task, call);
   if (known) return known;
-  const refusal = refusalOf(task, names);
+  const refusal = refusalOf(task, names, listed);
   if (refusal) return refusal;
   replaceEarlierWait(step, task, names);
   if (names.every((name) => lockOf(step.state, name).admits(mode))) return grant(step, task, names, mode, 0);
   return beginWait(step, task, call, { kind: "lock", names, mode }, until);
 }
 
-function refusalOf(task: Task, names: readonly string[]): Refusal | undefined {
+function refusalOf(task: Task, names: readonly string[], listed = names.length > 1): Refusal | undefined {
   for (const name of names) {
     const hold = holdOf(task, name);
     if (hold) return { kind: "already_held", name, token: hold.token, mode: hold.mode };
   }
-  const held = names.length > 1 && task.holds.find((hold) => names.some((name) => hold.name > name));
+  const held = listed && task.holds.find((hold) => names.some((name) => hold.name > name));
   return held ? { kind: "holds_locks", names, held: held.name } : undefined;
 }
 

@@ -4,7 +4,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { leaseMs, runIdleMs, runReportIdleMs } from "../../src/limits.ts";
 import type { RunScheduler } from "../../src/objects/run-scheduler.ts";
-import { bindings, codeOf, makeRun, TestClock, value } from "./lib/runs.ts";
+import { bindings, codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
@@ -208,5 +208,45 @@ describe("the clock", () => {
     for (const run of [idle, busy]) await run.ring();
     expect(await idle.view()).toMatchObject({ status: "succeeded", ended_at: clock.now });
     expect((await busy.view()).status).toBe("active");
+  });
+});
+
+describe("a session", () => {
+  const lock = (actor: string, waitMs: number) => ({
+    ...{ tool: "lock", arguments: JSON.stringify({ op: "acquire", name: "l" }), callId: "c", actor, waitMs },
+  });
+  const open = async (run: TestRun, ttlMs: number) => value(await run.rpc.openActor({ ttlMs })).id;
+
+  it("lasts its own time after a call that was answered at once, however long that might have waited", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    const [lost, next] = [await open(run, 10_000), await open(run, 60_000)];
+    expect(value(await run.rpc.callTool(lock(lost, 60_000)))).toEqual({ result: { token: 1 } });
+    expect(value(await run.rpc.actor(lost)).expires_at).toBe(clock.now + 10_000);
+    expect(value(await run.rpc.callTool(lock(next, 0)))).toEqual({ pending: true, call_id: "c" });
+    await run.evict();
+    clock.forward(10_000);
+    await run.ring();
+    expect(codeOf(await run.rpc.actor(lost))).toBe("not_found");
+    expect(value(await run.rpc.callTool(lock(next, 0)))).toEqual({ result: { token: 2 } });
+  });
+
+  it("lasts while a long poll of it is open, and its own time from the answer on", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    const [holder, waiter] = [await open(run, 60_000), await open(run, 10_000)];
+    value(await run.rpc.callTool(lock(holder, 0)));
+    const granted = run.rpc.callTool(lock(waiter, 60_000));
+    await vi.waitFor(async () => {
+      expect(value(await run.rpc.actor(waiter)).expires_at).toBeGreaterThan(clock.now + 60_000);
+    });
+    clock.forward(30_000);
+    await run.ring();
+    value(await run.rpc.closeActor(holder));
+    expect(value(await granted)).toEqual({ result: { token: 2 } });
+    expect(value(await run.rpc.actor(waiter)).expires_at).toBe(clock.now + 10_000);
+    clock.forward(10_000);
+    await run.ring();
+    expect(codeOf(await run.rpc.actor(waiter))).toBe("not_found");
   });
 });

@@ -6,7 +6,7 @@ import { rawAt, rawElements } from "../../src/context/json-text.ts";
 import { checkMessages } from "../../src/context/message-rules.ts";
 import type { Format, MessageText } from "../../src/context/types.ts";
 import type { SnapshotHash } from "../../src/ids.ts";
-import { referencedUnitsMax } from "../../src/limits.ts";
+import { dependencyUnitsMax, referencedUnitsMax } from "../../src/limits.ts";
 import { codeOf, makeRun, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
@@ -221,6 +221,28 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
   });
 });
 
+it("A fork of none keeps the system text where the format has it among the messages", async () => {
+  const head = [
+    '{"role":"system","content":"be brief"}',
+    '{"role":"developer", "content":"and kind"}',
+  ] as MessageText[];
+  const run = await makeRun({
+    context: { format: "openai", messages: [...head, user("read this"), assistant("done")] },
+  });
+  const { snapshot } = await run.view();
+  value(await run.rpc.appendContext({ after: snapshot, messages: [user("go on"), assistant("again")] }));
+  const [first, second] = await run.create({ instructions: "a", fork: "none" }, { instructions: "b", fork: "none" });
+  for (const task of [first!, second!]) {
+    const { messages } = await contextOf(run, task);
+    expect(messages.slice(0, -1)).toEqual(head);
+    expect((await run.task(task)).fork.mode).toBe("none");
+  }
+  // Only what leads: a later one is a message like any other.
+  const plain = await makeRun({ context: { format: "openai", messages: [user("hi"), ...head] } });
+  const [bare] = await plain.create({ instructions: "a", fork: "none" });
+  expect((await contextOf(plain, bare!)).messages).toHaveLength(1);
+});
+
 it("A text of sixteen thousand references starts: what they put in is bounded, and what is beyond is marked as cut", async () => {
   const run = await makeRun();
   await run.create(
@@ -240,6 +262,24 @@ it("A text of sixteen thousand references starts: what they put in is bounded, a
   expect(instructions.endsWith('<result of="long" truncated="true"></result>')).toBe(true);
 });
 
+it("A task joins a whole batch of long results: what they put in is bounded, and what is beyond is marked as cut", async () => {
+  const run = await makeRun({ limits: { workers: 1000 } });
+  const keys = Array.from({ length: 300 }, (_, i) => `k${i}`);
+  await run.create(...keys.map((key) => ({ key, pool: "box", instructions: "1" })), {
+    key: "join",
+    pool: "box",
+    instructions: "2",
+    after: keys,
+  });
+  const result = "y".repeat(32_000);
+  for (const _ of keys) value(await run.rpc.complete((await run.lease())!, { next: false, worker: "w", result }));
+  expect((await run.lease())!.task.key).toBe("join");
+  const { text } = await contextOf(run, "join");
+  const whole = Math.floor(dependencyUnitsMax / `<result of="k100">${result}</result>`.length);
+  expect(text.match(/<result of=\\"k\d+\\">y{32000}<\/result>/g)).toHaveLength(whole);
+  expect(text.match(/<result of=\\"k\d+\\" truncated=\\"true\\"><\/result>/g)).toHaveLength(keys.length - whole);
+});
+
 it("A reference in a message of `context` leaves the rest of the message byte for byte", async () => {
   const run = await makeRun();
   const message =
@@ -251,4 +291,17 @@ it("A reference in a message of `context` leaves the rest of the message byte fo
   value(await run.rpc.complete((await run.lease())!, { next: false, worker: "w", result: 'a "b"' }));
   const { messages } = await contextOf(run, "two");
   expect(messages).toContain(message.replace("{{one}}", '<result of=\\"one\\">a \\"b\\"</result>'));
+});
+
+it("create_task tells of a priority that had to be lowered to the creator's, and of no other", async () => {
+  const run = await makeRun();
+  await run.create({ key: "t", pool: "box", instructions: "x", priority: 3 });
+  const lease = (await run.lease())!;
+  const specs = [{ priority: 9 }, {}, { priority: 2 }, { priority: 3 }].map((spec) => ({ ...spec, instructions: "y" }));
+  const input = { tool: "create_task", arguments: JSON.stringify({ tasks: specs }), waitMs: 0 };
+  const { tasks } = (value(await run.rpc.leaseTool(lease, input)) as { result: { tasks: { priority?: number }[] } })
+    .result;
+  expect(tasks.map(({ priority }) => priority)).toEqual([3, 3, undefined, undefined]);
+  const made = await Promise.all(tasks.map((task) => run.task((task as { id: string }).id)));
+  expect(made.map(({ priority }) => priority)).toEqual([3, 3, 2, 3]);
 });

@@ -88,6 +88,12 @@ describe("a file of rules", () => {
     ]);
   });
 
+  it("[M1] takes ends of lines that are none in Markdown as characters, and loses no bullet to them", () => {
+    expect(only("at most 8\u2028workers").map(sentenceOf)).toEqual(["at most 8 workers"]);
+    expect(errorsOf("\n- at most 8 workers\u2028- budget 5 tokens")).toMatchObject([{ line: 2 }]);
+    expect(rulesOf("~~~ a\u2029b\n- no rule\n~~~\n- budget 5 tokens").map(sentenceOf)).toEqual(["budget 5 tokens"]);
+  });
+
   it("[M2] has bullets that go on over indented lines, and no further", () => {
     expect(only("when tokens used > 95%:\n  pause").map(sentenceOf)).toEqual(["when tokens used > 95%: pause"]);
     expect(only("at most 8 workers\nbecause it is small").map(sentenceOf)).toEqual(["at most 8 workers"]);
@@ -263,6 +269,15 @@ describe("a note", () => {
       ],
     });
   });
+
+  it.each(["•", "• ", "– ", "-", "--", "+", "\u200b- ", "1) "])(
+    "says so of %j, which is no bullet in Markdown",
+    (mark) => {
+      const message = 'this is a comment, since it has no bullet: write "- at most 8 workers" if it is a rule';
+      expect(compileRules(`${mark}at most 8 workers`)).toEqual({ ok: true, rules: [], notes: [{ line: 1, message }] });
+      expect(compileRules(`${mark}prose`)).toEqual({ ok: true, rules: [], notes: [] });
+    },
+  );
 
   it("says that a part of a budget needs one", () => {
     const missing = compileRules("- when tokens used > 80%: pause\n- when money used > 4 dollars: pause");

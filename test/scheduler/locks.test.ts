@@ -21,7 +21,7 @@ const take = (
 ) =>
   run.step((step) => {
     const { mode = "exclusive", call = `c-${[names].flat().join()}`, until = 0 } = more;
-    return acquire(step, task, { call, names: [names].flat().sort(), mode, until });
+    return acquire(step, task, { call, names: [names].flat().sort(), listed: Array.isArray(names), mode, until });
   });
 /** Whether the task's newest call waits still: a step ends waits that could never end. */
 const isWaiting = (task: Task) => task.calls.at(-1)?.state === "waiting";
@@ -78,6 +78,8 @@ describe("locks", () => {
     expect([holds(b), holds(c)]).toEqual([["x", "y"], []]);
     expect(take(run, b, "x")).toMatchObject({ kind: "already_held", token: 1 });
     expect(take(run, b, ["a", "z"])).toEqual({ kind: "holds_locks", names: ["a", "z"], held: "x" });
+    expect(take(run, b, ["a"])).toEqual({ kind: "holds_locks", names: ["a"], held: "x" });
+    expect(take(run, b, "a").kind).toBe("granted");
   });
 
   test("[K4] an end, done work and a failure release; a lost lease does not", () => {

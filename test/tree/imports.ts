@@ -106,11 +106,13 @@ export const layers: Readonly<Record<string, Layer>> = {
   agent: {
     imports: [
       ...[...ground, "availability/rate-headers", "mcp-client", "signing", "sealing", "context", "contract"],
-      ...["served-by", "storage/d1", "unreached"],
+      ...["served-by", "storage/d1", "unreached", "output-schema"],
     ],
     types: ["availability", "objects", "scheduler"],
-    packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/, /^@cfworker\/json-schema$/],
+    packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/],
   },
+  // What a task's result is held to, by whoever takes it: the seats and the door.
+  "output-schema": { packages: [/^@cfworker\/json-schema$/] },
   // An answer's body, as far as it is of interest. Async.
   "body-text": {},
   // From usage to a billing provider's events, by the cron and by the operator.
@@ -147,6 +149,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "context",
       "contract",
       "object-calls",
+      "output-schema",
       // What it lists to tenants.
       "prices/table",
       "tenant-deletion",

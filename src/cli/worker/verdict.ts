@@ -1,6 +1,7 @@
 /** What a command's end means for its task. */
 
 import { constants } from "node:os";
+import { isProblem } from "../../client/errors.ts";
 import type { ReportedUsage } from "../../client/requests.ts";
 import { faults } from "../../errors/faults.ts";
 import { errorCharsMax, resultBytesMax } from "../../limits.ts";
@@ -31,6 +32,21 @@ export const givenBack: Verdict = {
   error: { code: "worker_stopped", message: "The worker was stopped before the command ended." },
   retryable: true,
 };
+
+/**
+ * What is delivered in place of a result that the server does not take: left alone, its lease would run out, and the same
+ * command would be run again for the same result. Undefined where the error is about something else.
+ */
+export function refusedVerdict(verdict: Verdict, error: unknown): Verdict | undefined {
+  if (!verdict.ok || !isProblem(error) || (error.status !== 413 && error.status !== 422)) return undefined;
+  const invalid = error.errors.some(({ path }) => path === "result") && error.status === 422;
+  return {
+    ok: false,
+    error: { code: invalid ? "output_invalid" : error.code, message: error.message.slice(0, errorCharsMax) },
+    retryable: false,
+    ...(verdict.usage && { usage: verdict.usage }),
+  };
+}
 
 export function verdictOf(end: CommandEnd): Verdict {
   if (end.startError) return failure(`the command did not start: ${end.startError.message}`, "", true);

@@ -32,7 +32,7 @@ import {
 import type { Execution } from "./execution.ts";
 import { LoadWatch } from "./load/load-watch.ts";
 import type { WorkReport } from "./report.ts";
-import { givenBack, type Verdict } from "./verdict.ts";
+import { givenBack, refusedVerdict, type Verdict } from "./verdict.ts";
 import type { WorkKind } from "./work-kind.ts";
 
 export interface WorkerOptions {
@@ -253,14 +253,19 @@ export class Worker<Lease extends { readonly id: string }> {
     const renewing = new AbortController();
     void this.#renew(slot, renewing.signal);
     try {
-      const verdict = await this.#execute(slot);
+      let verdict = await this.#execute(slot);
       renewing.abort();
       if (slot.lost) {
         this.#failed++;
         this.#report.lost(subject, Date.now() - startedAt);
         return undefined;
       }
-      const next = await this.#deliver(slot, verdict);
+      const next = await this.#deliver(slot, verdict).catch((error: unknown) => {
+        const refused = refusedVerdict(verdict, error);
+        if (!refused) throw error;
+        verdict = refused;
+        return this.#deliver(slot, refused);
+      });
       if (!verdict.ok) this.#failed++;
       this.#report.ended(subject, verdict, Date.now() - startedAt);
       return next;

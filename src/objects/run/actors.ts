@@ -26,6 +26,8 @@ export class Actors {
   readonly #shell: RunShell;
   /** Until when storage knows that each session lasts. */
   readonly #written = new Map<number, number>();
+  /** Long polls of sessions that are under way, each with the time at which it ends. */
+  readonly #polls = new Set<{ readonly actor: number; readonly until: number }>();
 
   constructor(shell: RunShell) {
     this.#shell = shell;
@@ -43,7 +45,7 @@ export class Actors {
     const run = this.#shell.load();
     const actor = run && liveActor(run, id);
     if (!run || !actor) return noActor;
-    this.#keep(run, actor, 0);
+    this.#keep(run, actor);
     return ok(actorView(run, actor));
   }
 
@@ -84,7 +86,7 @@ export class Actors {
       if (!actor) return noActor;
       if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
       if (!hasTool(run, input.tool)) return noTool;
-      this.#keep(run, actor, input.waitMs);
+      this.#keep(run, actor);
       const known = answerTo(run, actor, callId);
       if (known) return ok(answerView(known));
       const caller = { task: actor, callId, base: () => step.state.header.snapshot, inTranscript: false };
@@ -106,17 +108,36 @@ export class Actors {
       const done = answerTo(run, actor, callId);
       return done && ok(answerView(done));
     };
-    if (input.waitMs > 0 && !answer()) await this.#shell.signals.wait(input.waitMs, () => answer() !== undefined);
+    if (input.waitMs > 0 && !answer())
+      await this.#polled(id, input.waitMs, () => this.#shell.signals.wait(input.waitMs, () => answer() !== undefined));
     return answer() ?? ok({ pending: true, call_id: callId });
   }
 
-  /** Until its own time after this call's long poll. */
-  #keep(run: LoadedRun, actor: Actor, waitMs: number): void {
+  /** A session lasts while a call of it is open; its own time begins again when that is answered. */
+  async #polled(id: string, waitMs: number, poll: () => Promise<void>): Promise<void> {
+    const keep = () => {
+      const run = this.#shell.load();
+      const actor = run && liveActor(run, id);
+      if (run && actor) this.#keep(run, actor);
+      return actor?.n ?? 0;
+    };
+    const open = { actor: keep(), until: this.#shell.now() + waitMs };
+    this.#polls.add(open);
+    keep();
+    await poll();
+    this.#polls.delete(open);
+    keep();
+  }
+
+  /** Until its own time after now, or after the last of its long polls. */
+  #keep(run: LoadedRun, actor: Actor): void {
     const { phase, n, timeoutMs } = actor;
-    phase.expiresAt = Math.max(phase.expiresAt, this.#shell.now() + waitMs + timeoutMs);
-    // A row for each call would double what a busy session costs; a restart takes at most this part of its time.
+    const polls = [...this.#polls].filter((poll) => poll.actor === n);
+    phase.expiresAt = Math.max(this.#shell.now(), ...polls.map(({ until }) => until)) + timeoutMs;
+    run.state.retime(actor);
+    // A row for each call would double what a busy session costs; a restart changes its time by at most this part.
     const written = this.#written.get(n) ?? 0;
-    if (phase.expiresAt - written < timeoutMs / renewalParts) return;
+    if (Math.abs(phase.expiresAt - written) < timeoutMs / renewalParts) return;
     this.#written.set(n, phase.expiresAt);
     run.store.putRenewal(n, phase.fence, phase.expiresAt);
     this.#shell.arm();

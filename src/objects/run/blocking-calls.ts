@@ -52,7 +52,8 @@ function useLock(
   const { op, name, one } = call;
   if (op.op === "release") return refusedOr(releaseLock(step, task, name, op.token), { released: true });
   if (op.op === "acquire") {
-    return begun(run, acquire(step, task, { call: id, names: op.names, mode: op.mode, until: untilOf(step, op) }), one);
+    const asked = { call: id, names: op.names, listed: !one, mode: op.mode, until: untilOf(step, op) };
+    return begun(run, acquire(step, task, asked), one);
   }
   const done = tryAcquire(step, task, name, op.mode);
   if (!done) return result({ acquired: false, holders: holdersOf(run, name) });

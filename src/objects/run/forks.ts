@@ -1,7 +1,7 @@
 /** Which snapshot a new task forks, and through which call (DESIGN §4 `fork`, §5 fork returns twice), on which model. */
 
 import { openCalls, roleOf } from "../../context/calls.ts";
-import { cutLast } from "../../context/fork.ts";
+import { cutLast, systemMessagesOf } from "../../context/fork.ts";
 import type { MessageText, ToolCall } from "../../context/types.ts";
 import type { StandInSpec, TaskSpec } from "../../contract/task-spec.ts";
 import type { FaultData } from "../../errors/fault.ts";
@@ -57,7 +57,7 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
   const { model } = tree.head(forker.base);
   const auto = new AutoForks(tree, forker.base, specs.filter(({ fork }) => fork === "auto").length);
   const unpriced = new Set<string>();
-  const ends = endsOf(tree);
+  const ends = new Ends(tree);
   for (const [i, given] of specs.entries()) {
     const { spec, note } = withRuledModel(run.state, given, forker);
     if (note !== undefined) notes.add(note);
@@ -103,7 +103,7 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
 /** What its `on_failure` forks: what it does not say is as the task has it. */
 function standInFor(
   run: LoadedRun,
-  ends: (hash: string) => End,
+  ends: Ends,
   forker: Forker,
   { on_failure: { task: own }, fork, model, pool }: TaskSpec & { readonly on_failure: { task: StandInSpec } },
   place: number,
@@ -148,18 +148,40 @@ interface End {
   readonly isReply: boolean;
 }
 
-/** Each looked up once: a batch forks few snapshots, and the last message of one may be all of a large context. */
-function endsOf(tree: ContextTree): (hash: string) => End {
-  const known = new Map<string, End>();
-  return (hash) => {
-    let end = known.get(hash);
+/** Snapshots' ends, and heads, each looked up once: a batch forks few, and a message of one may be all of a large context. */
+class Ends {
+  readonly #tree: ContextTree;
+  readonly #ends = new Map<string, End>();
+  readonly #bare = new Map<string, string>();
+
+  constructor(tree: ContextTree) {
+    this.#tree = tree;
+  }
+
+  of(hash: string): End {
+    let end = this.#ends.get(hash);
     if (!end) {
-      const isReply = roleOf(tree.last(hash) ?? "{}") === "assistant";
-      end = { open: openCallsOf(tree, hash), isReply };
-      known.set(hash, end);
+      const isReply = roleOf(this.#tree.last(hash) ?? "{}") === "assistant";
+      end = { open: openCallsOf(this.#tree, hash), isReply };
+      this.#ends.set(hash, end);
     }
     return end;
-  };
+  }
+
+  /** The snapshot of its head alone. Of OpenAI's format the system text is a message, and no part of what is left out. */
+  bare(hash: string): string {
+    const tree = this.#tree;
+    const { root } = tree.node(hash);
+    const { format } = tree.head(hash);
+    if (format !== "openai") return root;
+    let bare = this.#bare.get(hash);
+    if (bare === undefined) {
+      const system = systemMessagesOf(format, tree.messages(hash) ?? []);
+      bare = system.length === 0 ? root : tree.append(root, system);
+      this.#bare.set(hash, bare);
+    }
+    return bare;
+  }
 }
 
 /** Where a task's context begins. */
@@ -167,13 +189,13 @@ type Forked = Pick<NewTask, "base" | "fork" | "call">;
 
 function forkOne(
   tree: ContextTree,
-  ends: (hash: string) => End,
+  ends: Ends,
   { base, callId }: Forker,
   spec: Pick<TaskSpec, "fork">,
   path: string,
 ): Forked | FaultData {
   const { fork = "full" } = spec;
-  if (fork === "none") return { base: tree.node(base).root, fork: "none" };
+  if (fork === "none") return { base: ends.bare(base), fork: "none" };
   let from = base;
   let mode = "full";
   if (typeof fork === "object" && "snapshot" in fork) {
@@ -194,7 +216,7 @@ function forkOne(
     from = cut.length === whole.length ? base : tree.append(tree.node(base).root, cut);
     mode = `last ${fork.last}`;
   }
-  const { open, isReply } = ends(from);
+  const { open, isReply } = ends.of(from);
   if (open.length === 0) return { base: from, fork: mode };
   if (isReply && open.some((call) => call.id === callId)) return { base: from, fork: mode, call: callId! };
   return {

@@ -42,7 +42,7 @@ export interface TasksInput {
   cursor?: string;
 }
 
-/** By number. A page is over when it has `limit` rows, or results of `pageBytesMax`. */
+/** By number. A page is over when it has `limit` rows, or `pageBytesMax` of results and dependencies. */
 export function tasksPage(run: LoadedRun, { state, limit, cursor }: TasksInput): Reply<Page<TaskView>> {
   const rows: TaskView[] = [];
   let bytes = 0;
@@ -54,7 +54,7 @@ export function tasksPage(run: LoadedRun, { state, limit, cursor }: TasksInput):
     if (!task || (state && task.phase.state !== state)) continue;
     const view = taskView(run, task);
     rows.push(view);
-    bytes += JSON.stringify(view.result ?? null).length + 500;
+    bytes += JSON.stringify([view.result, view.after]).length + 500;
   }
   return ok({ rows, nextCursor: n < taskCount ? String(n) : null });
 }

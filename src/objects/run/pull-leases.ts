@@ -27,6 +27,7 @@ import { readyKeyOf } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type {
+  Completed,
   CompleteInput,
   FailInput,
   Idem,
@@ -271,8 +272,10 @@ export class PullLeases {
     return done.ok ? toolReply(done.value, callId) : done;
   }
 
-  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {
+  async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<Completed>> {
     if (lease.call !== undefined) return this.#completeCall({ ...lease, call: lease.call }, input, idem);
+    const schema = input.schemaFirst && this.outputSchema(lease);
+    if (schema) return ok({ schema });
     // The next lease is remembered by name: with its context it would be stored once more for every task.
     const reply = await this.#withLease<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, task) => {
       const usage = input.usage && usageDelta(run, input.usage, modelOf(run, task));
@@ -283,6 +286,14 @@ export class PullLeases {
       return ok(grant ? { next: { taskNumber: grant.taskNumber, fence: grant.fence } } : {});
     });
     return this.#withNext(reply);
+  }
+
+  /** Of an open lease alone: what is late is told so. */
+  outputSchema({ taskNumber, fence, call }: LeaseRef): string | undefined {
+    const run = this.#shell.load();
+    const task = run && (call === undefined ? leased(run.state, taskNumber, fence) : undefined);
+    const schema = task && specOf(run, task).output_schema;
+    return schema && JSON.stringify(schema);
   }
 
   async #completeCall(lease: CallRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {

@@ -2,7 +2,7 @@
 
 import { replaceStrings } from "../../context/json-text.ts";
 import { resultBlock, substitute, valueAt } from "../../context/references.ts";
-import { inlineResultBytesMax, inlineResultsBytesMax, referencedUnitsMax } from "../../limits.ts";
+import { dependencyUnitsMax, inlineResultBytesMax, inlineResultsBytesMax, referencedUnitsMax } from "../../limits.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
 import { isEnded, type Task } from "../../scheduler/task.ts";
 import { errorOf, outcomeStoodInFor, resultOf, type SpecBody } from "./bodies.ts";
@@ -73,11 +73,8 @@ export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): Dispa
   const parts = context === undefined ? [] : typeof context === "string" ? [context] : context.messages;
   const replaced = parts.map(typeof context === "string" ? replace : (text) => replaceInMessage(text, replace));
   if (instructions === undefined || replaced.includes(undefined)) return { ok: false, missing };
-  const unreferenced = task.after
-    .filter((n) => !shown.has(n))
-    .map((n) => run.state.task(n))
-    .map((other) => resultBlock(nameOf(run, other), outcomeOf(run, other)));
-  const results = [...unreferenced, ...standInText(run, task)].join("\n");
+  const unreferenced = task.after.filter((n) => !shown.has(n)).map((n) => run.state.task(n));
+  const results = [...resultBlocks(run, unreferenced), ...standInText(run, task)].join("\n");
   const texts = replaced as string[];
   return {
     ok: true,
@@ -85,6 +82,18 @@ export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): Dispa
     instructions,
     context: context === undefined ? undefined : typeof context === "string" ? texts[0]! : texts,
   };
+}
+
+/** A block for each; what no longer fits is empty and marked as cut, as with references. */
+function resultBlocks(run: LoadedRun, tasks: readonly Task[]): string[] {
+  let left = dependencyUnitsMax;
+  return tasks.map((other) => {
+    const outcome = outcomeOf(run, other);
+    const whole = resultBlock(nameOf(run, other), outcome);
+    if (whole.length > left) return resultBlock(nameOf(run, other), outcome, 0);
+    left -= whole.length;
+    return whole;
+  });
 }
 
 /** Tells one that stands in for another why it runs, and what that one came to. */

@@ -10,7 +10,7 @@ import { argumentsObject, isToolName, parseToolArguments, type ToolCallParsed } 
 import { fitsUtf8 } from "../../contract/utf8.ts";
 import { assert, unreachable } from "../../errors/assert.ts";
 import { type ProblemCode, problems, type ToolErrorCode, toolHints } from "../../errors/codes.ts";
-import { inlineResultBytesMax, openToolCallsMax, toolArgumentsBytesMax } from "../../limits.ts";
+import { inlineResultBytesMax, openToolCallsMax, priorityDefault, toolArgumentsBytesMax } from "../../limits.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import { createTasks, findByKey } from "../../scheduler/create-tasks.ts";
 import { cancelTask } from "../../scheduler/end-task.ts";
@@ -161,7 +161,14 @@ function createFromCall(
     const where = errors?.[0]?.path;
     return refused(code, where ? `${where}: ${detail}` : detail);
   }
-  const tasks = outcome.tasks.map((task) => ({ id: run.taskId(task.n), key: task.key ?? null }));
+  const tasks = outcome.tasks.map((task, i) => {
+    const wanted = specs[i]?.priority ?? priorityDefault;
+    return {
+      id: run.taskId(task.n),
+      key: task.key ?? null,
+      ...(task.priority < wanted && { priority: task.priority }),
+    };
+  });
   const projection = projectionOf(run, forked.tasks, outcome.criticalPath);
   return { kind: "result", result: { tasks, projection, ...(forked.notes.length > 0 && { notes: forked.notes }) } };
 }

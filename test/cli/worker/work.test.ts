@@ -111,6 +111,19 @@ describe("the command's answer", () => {
   });
 });
 
+describe("a result that the server does not take", () => {
+  it("fails the task with the reason, and is not left to be made again", async () => {
+    const answer = server.handler;
+    const errors = [{ path: "result", message: "no match" }];
+    const body = { code: "validation_failed", detail: "result: no match", errors };
+    server.handler = async (call) => (/complete/.test(call.path) ? { status: 422, body } : answer(call));
+    expect(await outcomesOf("console.log('x')", "t")).toMatchObject([
+      { task: "t", retryable: false, error: { code: "output_invalid", message: "result: no match" } },
+    ]);
+    expect(server.of("POST", /complete/)).toHaveLength(1);
+  });
+});
+
 describe("the command's surroundings", () => {
   it("are the task on stdin and in private files, its lease, and not the worker's key", async () => {
     const outcomes = await outcomesOf(

@@ -343,6 +343,9 @@ test("the log: in pages, and live until the run ends", async () => {
   const rest = await get(responses.eventsPage, 200, "GET", `${at}/events?after=1`);
   expect(rest.events[0]).toMatchObject({ seq: 2 });
   expect(rest.next_cursor).toBeNull();
+  // As of every list; a reader that began at `after` goes on from there.
+  expect(await get(responses.eventsPage, 200, "GET", `${at}/events?cursor=1`)).toEqual(rest);
+  expect(await get(responses.eventsPage, 200, "GET", `${at}/events?after=0&cursor=1`)).toEqual(rest);
 
   const live = await send("GET", `${at}/events`, { headers: { accept: "text/event-stream", "last-event-id": "1" } });
   expect(live.headers.get("content-type")).toContain("text/event-stream");
@@ -365,7 +368,48 @@ test("the log: in pages, and live until the run ends", async () => {
     await refused("GET", `${at}/events`, { headers: { accept: "text/event-stream", "last-event-id": "x" } }),
   ).toMatchObject({
     code: "validation_failed",
+    errors: [{ path: "Last-Event-ID", message: "expected a whole number" }],
   });
+  expect((await refused("POST", "/v1/pools/Big/leases", { json: { worker: "w" } })).errors?.[0]?.path).toBe("pool");
+});
+
+test("a worker's result is held to the task's output_schema: what does not match is refused, and the lease stays", async () => {
+  const { id } = await newRun();
+  const at = `/v1/runs/${id}`;
+  const output_schema = { type: "object", required: ["n"], properties: { n: { type: "integer" } } };
+  const specs = ["json", "text", "agent"].map((key) => ({
+    key,
+    instructions: "x",
+    pool: `held-${id.slice(4, 12)}`,
+    output_schema,
+  }));
+  await get(responses.createdTasks, 201, "POST", `${at}/tasks`, { json: { tasks: specs } });
+  const pool = `/v1/pools/held-${id.slice(4, 12)}/leases`;
+  const { leases } = await get(workerResponses.leasesView, 200, "POST", pool, { json: { worker: "w", max: 3 } });
+  const [json, text, agent] = leases.map((lease) => lease.id) as [string, string, string];
+  const asked = (result: unknown, key: string) => ({ json: { result }, headers: { "idempotency-key": key } });
+  const completeOf = (lease: string) => `/v1/leases/${lease}/complete`;
+  for (const result of ["no", { n: "1" }, null]) {
+    const { code, errors } = await refused("POST", completeOf(json), asked(result, "again"));
+    expect([code, errors?.[0]?.path]).toEqual(["validation_failed", "result"]);
+    expect(errors?.[0]?.message).toContain("output_schema");
+  }
+  expect((await get(responses.taskView, 200, "GET", `${at}/tasks/json`)).state).toBe("running");
+  // A repeat gets the first answer, though the lease is over.
+  for (const _ of [1, 2]) await get(workerResponses.completed, 200, "POST", completeOf(json), asked({ n: 1 }, "again"));
+  expect((await refused("POST", completeOf(json), asked({ n: 1 }, "other"))).code).toBe("lease_lost");
+  // What a program printed is a text: JSON in it is what the schema is about.
+  await get(workerResponses.completed, 200, "POST", completeOf(text), asked(' {"n": 2}', "text"));
+  // An agent is told of its result in the call's answer.
+  const finish = (args: object) =>
+    get(responses.toolOutcome, 200, "POST", `/v1/leases/${agent}/tools/finish`, { json: { arguments: args } });
+  const told = {
+    error: { code: "bad_arguments", message: expect.stringContaining("does not match the output schema") },
+  };
+  expect(await finish({ result: "no" })).toMatchObject(told);
+  expect(await finish({ result: { n: 3 } })).toEqual({ result: { state: "succeeded" } });
+  const results = ["json", "text", "agent"].map((key) => get(responses.taskView, 200, "GET", `${at}/tasks/${key}`));
+  expect((await Promise.all(results)).map(({ result }) => result)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
 });
 
 test("a remote tool: declared, called by a pull worker's task, leased, reported on, answered; its key", async () => {
