@@ -62,6 +62,8 @@ export const labelCharsMax = 64;
 export const batchGroupsMax = 100;
 /** Dependencies of one task: as many as a batch has, so that one can join all others. */
 export const afterMax = 1000;
+/** Of all tasks of a run together: each is kept at both of its ends while one of them lives, some 16 bytes of an object's memory. */
+export const dependenciesPerRunMax = 1_000_000;
 /** Causes of an error that are told of, nearest first: more is no longer read, and each costs a row of the log. */
 export const causesShownMax = 8;
 /** Tasks named in one wait or await_tasks. */

@@ -332,6 +332,7 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
   const task = state.keep(given);
   state.dirty.add(task.n);
   state.header.taskCount = Math.max(state.header.taskCount, task.n);
+  if (event.after) state.header.dependencies = (state.header.dependencies ?? 0) + event.after.length;
   if (event.on_failure) state.header.standIns = (state.header.standIns ?? 0) + 1;
   if (event.stands_in && state.header.standIns) state.header.standIns--;
   if (event.root) state.header.root = task.n;

@@ -53,6 +53,8 @@ export function createTasks(
     if (strange) return { ok: false, refusal: strange };
     edges.push(resolved);
   }
+  const crowded = tooManyDependencies(state, edges);
+  if (crowded) return { ok: false, refusal: crowded };
   const order = topological(edges, first);
   if (!Array.isArray(order)) return { ok: false, refusal: cycleOf(batch, edges, first, order.stuck) };
   const outer = outerCycle(state, creator, batch, edges, first);
@@ -261,6 +263,17 @@ function resolveEdges(
     };
   }
   return [...edges];
+}
+
+function tooManyDependencies({ header }: RunState, edges: readonly number[][]): BatchRefusal | undefined {
+  const { dependencies: taken = 0 } = header;
+  const more = edges.reduce((sum, list) => sum + list.length, 0);
+  if (more === 0 || taken + more <= limits.dependenciesPerRunMax) return undefined;
+  return {
+    code: "validation_failed",
+    detail: `A run's tasks have at most ${limits.dependenciesPerRunMax} dependencies in all: it has ${taken}, and ${more} more do not fit. Let many tasks depend on one that joins what they all wait for.`,
+    errors: [{ path: "tasks", message: "too many dependencies" }],
+  };
 }
 
 const textsOf = (context: TaskSpec["context"]): readonly string[] =>

@@ -52,6 +52,8 @@ export interface RunHeader {
   seq: number;
   changedAt: number;
   taskCount: number;
+  /** Of all its tasks, as they were created; absent: none. */
+  dependencies?: number;
   lastFence: number;
   counts: Record<TaskState, number>;
   findings: number;

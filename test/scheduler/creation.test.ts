@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { afterMax } from "../../src/limits.ts";
+import { afterMax, dependenciesPerRunMax } from "../../src/limits.ts";
 import { findByKey } from "../../src/scheduler/create-tasks.ts";
 import type { Limits } from "../../src/scheduler/events.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
@@ -208,6 +208,18 @@ describe("a batch", () => {
     const names = [...all.map(({ key }) => key), "one"];
     const instructions = names.map((name) => `{{${name}}}`).join();
     refused(run, undefined, [{ instructions }], "validation_failed", "tasks[0].after");
+  });
+
+  test("[C5] more dependencies than a run's tasks may have in all", () => {
+    const run = new Run();
+    run.post({ key: "a" }, { key: "b" }, { after: ["a", "b"] });
+    expect(run.state.header.dependencies).toBe(2);
+    run.state.header.dependencies = dependenciesPerRunMax - 1;
+    const detail = refused(run, undefined, [after("a"), after("a")], "validation_failed", "tasks");
+    expect(detail).toContain(`it has ${dependenciesPerRunMax - 1}, and 2 more do not fit`);
+    run.post(after("b"), {});
+    refused(run, undefined, [{ instructions: "{{a}}" }], "validation_failed", "tasks");
+    run.post({});
   });
 
   test("[C5] an ended run takes none", () => {
