@@ -57,7 +57,8 @@ export function failureOf(message: string, { status, now }: { status?: number; n
 function kindOf(text: string, status: number | undefined): FailureKind {
   if (status === 401 || status === 403) return "not_logged_in";
   if (status === 402) return "quota";
-  if (/insufficient_quota|credit balance|billing|exceeded your current quota/i.test(text)) return "quota";
+  if (/insufficient_quota|credit balance|billing|exceeded your current quota|specified api usage limits/i.test(text))
+    return "quota";
   if (status === 429) return "rate_limited";
   if (status === 408 || (status !== undefined && status >= 500)) return "overloaded";
   if (

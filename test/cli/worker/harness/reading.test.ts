@@ -43,6 +43,7 @@ it.each([
   ["whatever", 500, "overloaded"],
   ["unexpected status 400 Bad Request: oh, url: http://h:5000/v1", undefined, "failed"],
   ["Quota exceeded. Check your plan and billing details.", undefined, "quota"],
+  ["API Error: 400 You have reached your specified API usage limits. You will regain …", 400, "quota"],
   ["Codex ran out of room in the model's context window.", undefined, "failed"],
   ["No conversation found with session ID: x", undefined, "failed"],
 ])("%j is known", (text, status, kind) => {
