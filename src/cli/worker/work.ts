@@ -135,7 +135,9 @@ const exampleLine = ({ recipe, session, extra }: Harness, url: string): string[]
 function print(harness: Harness): number {
   const { recipe } = harness;
   const url = serverUrl();
-  const env = Object.entries(environmentOf(recipe, url)).map(([name, value]) => `${name}=${shellText([value])} `);
+  const env = Object.entries(environmentOf(recipe, url, "LEASE")).map(
+    ([name, value]) => `${name}=${shellText([value])} `,
+  );
   const line = shellText(exampleLine(harness, url)).replaceAll(`'${exampleFile}'`, exampleFile);
   const file = mcpFileText(recipe, url, "LEASE");
   process.stdout.write(`${env.join("")}${line}\n`);

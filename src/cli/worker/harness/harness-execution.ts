@@ -145,7 +145,7 @@ export class HarnessExecution implements Execution {
     if (this.#stopped) return { ok: false, began: false, verdict: givenBack };
     const mcpFile = files.env.HEDDLE_MCP_FILE ?? "";
     const line = commandLine(recipe, { url, mcpFile, extra, ...(session && { session }) });
-    const env = { ...given.env, ...files.env, ...environmentOf(recipe, url) };
+    const env = { ...given.env, ...files.env, ...environmentOf(recipe, url, this.#lease.id) };
     const prompt = recipe.readsMentions ? withoutMentions(stdin) : stdin;
     const reader = readerOf(recipe.reader, session?.how === "go_on" ? this.#usage : undefined);
     const { end, reading } = await this.#follow(line, env, prompt, reader, files, worktree, folder);

@@ -22,7 +22,7 @@ export interface Recipe {
   readonly goOn: readonly string[];
   /** The file `{mcp_file}`: where Heddle's MCP server is. `{url}` and `{token}` are replaced in strings. */
   readonly mcpFile?: object;
-  /** Added to its environment, `{url}` replaced; it has HEDDLE_URL and HEDDLE_LEASE as any command has. */
+  /** Added to its environment, `{url}` and `{token}` replaced; it has HEDDLE_URL and HEDDLE_LEASE as any command has. */
   readonly env?: Readonly<Record<string, string>>;
   /** A file's name after "@" in its prompt is that file's text, whatever it may read: no task's text is to have that done. */
   readonly readsMentions?: true;
@@ -73,12 +73,12 @@ export const recipes = {
     forksInPlace: true,
     goOn: ["--session", "{session_id}"],
     env: {
-      // It stands above all other configuration. A call that is refused is told to its model, as others do: else it would end there.
+      // It stands above all other configuration; older versions replace no variables in it. A call that is refused is told to its model, as others do: else it would end there.
       OPENCODE_CONFIG_CONTENT: JSON.stringify({
         mcp: {
           heddle: {
             ...{ type: "remote", url: "{url}", enabled: true },
-            headers: { Authorization: "Bearer {env:HEDDLE_LEASE}" },
+            headers: { Authorization: "Bearer {token}" },
           },
         },
         experimental: { continue_loop_on_deny: true },

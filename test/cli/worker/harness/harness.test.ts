@@ -94,24 +94,23 @@ describe("a harness is given", () => {
     expect(outcome()).toEqual({ task: "t", result: "three", usage });
   });
 
-  it("opencode: a configuration with the MCP server, and without the token; its last message is the result", async () => {
+  it("opencode: a configuration with the MCP server in its environment; its last message is the result", async () => {
     const lines = [
       ...[opencode.text("I look.", "msg_0"), opencode.tool("bash", { command: "ls" }), opencode.stepOf("tool-calls")],
       ...[opencode.text("three"), opencode.text("in all"), opencode.step],
     ];
     await outcomeOf("opencode", [{ lines }]);
-    const [{ args, mcp, env }] = standIns.starts as [(typeof standIns.starts)[0]];
+    const [{ args, mcp }] = standIns.starts as [(typeof standIns.starts)[0]];
     expect(args).toEqual(["run", "--format", "json"]);
     expect(JSON.parse(mcp!)).toEqual({
       mcp: {
         heddle: {
           ...{ type: "remote", url: `${server.url}/mcp`, enabled: true },
-          headers: { Authorization: "Bearer {env:HEDDLE_LEASE}" },
+          headers: { Authorization: "Bearer lease-t" },
         },
       },
       experimental: { continue_loop_on_deny: true },
     });
-    expect(env.HEDDLE_LEASE).toBe("lease-t");
     const usage = {
       input_tokens: 116,
       output_tokens: 10,
