@@ -20,7 +20,8 @@ export interface ServedBy {
   readonly model: string;
 }
 
-const anthropicModel = "claude-sonnet-4-5";
+/** Drop-in for what went before: it takes the sampling and thinking parameters that contexts may bring, which later ones refuse. */
+const anthropicModel = "claude-sonnet-4-6";
 const openaiModel = "gpt-5";
 /** Where nobody names another; it answers to any name. */
 export const simulatedModel = "simulated";
