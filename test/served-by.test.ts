@@ -1,5 +1,6 @@
 /** The models where nobody names one: what the vendor's SDK says of them, and that their price is known. */
 
+import { readFileSync } from "node:fs";
 import Anthropic from "@anthropic-ai/sdk";
 import { expect, it, vi } from "vitest";
 import { Prices } from "../src/prices/prices.ts";
@@ -22,6 +23,15 @@ async function warningsOf(model: string): Promise<string> {
 it("Anthropic's does not come to its end of life, as far as the SDK knows", async () => {
   expect(await warningsOf("claude-sonnet-4-5"), "one that does is warned of").toMatch(/end-of-life/);
   expect(await warningsOf(defaultModel("anthropic"))).toBe("");
+});
+
+it("OpenAI's has no date of its shutdown, as far as the SDK knows", () => {
+  const types = readFileSync("node_modules/openai/resources/shared.d.ts", "utf8");
+  const dated = [...types.matchAll(/^ \* - ("[^:]*):\s[\s*]*Announced\s[\s*]*shutdown\s/gm)]
+    .map(([, names]) => names!)
+    .join();
+  expect(dated, "one that has is found").toContain('"gpt-5"');
+  expect(dated).not.toContain(`"${defaultModel("openai")}"`);
 });
 
 it.each(["anthropic", "openai"] as const)("%s: its price is listed", (format) => {
