@@ -21,7 +21,7 @@ const provider = apiKey
   ? createAnthropic({ apiKey })
   : createAnthropic({ apiKey: "simulated", baseURL: `${url}/simulated/anthropic/v1` });
 
-const model = apiKey ? (process.env.ANTHROPIC_MODEL ?? "claude-sonnet-4-5") : "simulated";
+const model = apiKey ? (process.env.ANTHROPIC_MODEL ?? "claude-sonnet-4-6") : "simulated";
 const system = "You answer in one sentence.";
 
 const loop = await aiSdkLoop(heddle, { model, system, run: { name: "agent loop" } }); // 1

@@ -20,7 +20,7 @@ const anthropic = apiKey
   ? new Anthropic({ apiKey })
   : new Anthropic({ apiKey: "simulated", baseURL: `${url}/simulated/anthropic` });
 
-const model = apiKey ? (process.env.ANTHROPIC_MODEL ?? "claude-sonnet-4-5") : "simulated";
+const model = apiKey ? (process.env.ANTHROPIC_MODEL ?? "claude-sonnet-4-6") : "simulated";
 const system = "You answer in one sentence.";
 const messages: Anthropic.MessageParam[] = [{ role: "user", content: apiKey ? question : question + script() }];
 

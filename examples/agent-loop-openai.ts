@@ -21,7 +21,7 @@ const openai = apiKey
   ? new OpenAI({ apiKey })
   : new OpenAI({ apiKey: "simulated", baseURL: `${url}/simulated/openai/v1` });
 
-const model = apiKey ? (process.env.OPENAI_MODEL ?? "gpt-5") : "simulated";
+const model = apiKey ? (process.env.OPENAI_MODEL ?? "gpt-5.4") : "simulated";
 const messages: OpenAI.ChatCompletionMessageParam[] = [
   { role: "system", content: "You answer in one sentence." },
   { role: "user", content: apiKey ? question : question + script() },

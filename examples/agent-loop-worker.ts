@@ -18,7 +18,7 @@ const apiKey = process.env.ANTHROPIC_API_KEY;
 const anthropic = apiKey
   ? new Anthropic({ apiKey })
   : new Anthropic({ apiKey: "simulated", baseURL: `${url}/simulated/anthropic` });
-const model = apiKey ? (process.env.ANTHROPIC_MODEL ?? "claude-sonnet-4-5") : "simulated";
+const model = apiKey ? (process.env.ANTHROPIC_MODEL ?? "claude-sonnet-4-6") : "simulated";
 
 const pool = `cities-${process.pid}`;
 const instructions = apiKey ? `${question} Make them in the pool "${pool}".` : question + script(pool);

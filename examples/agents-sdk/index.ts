@@ -28,7 +28,7 @@ export class Planner extends Agent<Env> {
     const provider = apiKey
       ? createAnthropic({ apiKey })
       : createAnthropic({ apiKey: "simulated", baseURL: `${url}/simulated/anthropic/v1` });
-    const model = apiKey ? "claude-sonnet-4-5" : "simulated";
+    const model = apiKey ? "claude-sonnet-4-6" : "simulated";
     const system = "You answer in one sentence.";
 
     const loop = await agentLoop(this, new Heddle({ url, key }), { model, system }); // 1

@@ -127,7 +127,7 @@ export const faults = {
     at: "provider",
     what: "The account at the provider has nothing left.",
     known:
-      "Status 402; 429 with `insufficient_quota` or a billing error: it looks like a rate limit and does not pass.",
+      "Status 402; 429 with `insufficient_quota`, a billing error or a spend limit: it looks like a rate limit and does not pass.",
     retry: never,
     ...failed,
     ...needsOperator,

@@ -4,7 +4,7 @@ import type Anthropic from "@anthropic-ai/sdk";
 import type { Heddle, LeasedTask } from "../client/index.ts";
 import type { LoopCall, LoopResult } from "./loop.ts";
 import { toolsQuery } from "./loop.ts";
-import { requireFormat, TaskLoop, type TaskLoopOptions, toolsOf } from "./task-loop.ts";
+import { requireFormat, TaskLoop, type TaskLoopOptions, toolsOf, type Unfinished } from "./task-loop.ts";
 
 /** What each request of the task's loop has in common: spread it, and add `max_tokens`. */
 export interface AnthropicTaskRequest {
@@ -13,6 +13,13 @@ export interface AnthropicTaskRequest {
   readonly tools: Anthropic.Tool[];
   readonly system?: string | Anthropic.TextBlockParam[];
 }
+
+const unfinished: Readonly<Record<string, Unfinished>> = {
+  max_tokens: "output_truncated",
+  pause_turn: "output_truncated",
+  model_context_window_exceeded: "context_too_long",
+  refusal: "refusal",
+};
 
 /** A leased task's conversation, in Anthropic's messages. */
 export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
@@ -41,8 +48,15 @@ export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
     return loop;
   }
 
-  /** Takes the model's reply: logs it, carries out its calls, and has what they answered in the next request. */
-  async add({ content, usage }: Pick<Anthropic.Message, "content" | "usage">): Promise<void> {
+  /**
+   * Takes the model's reply: logs it, carries out its calls, and has what they answered in the next request.
+   * @throws WorkFailed for a reply that was cut off, paused or refused: the task fails with that
+   */
+  async add({
+    content,
+    usage,
+    stop_reason,
+  }: Pick<Anthropic.Message, "content" | "usage"> & Partial<Pick<Anthropic.Message, "stop_reason">>): Promise<void> {
     const read = usage.cache_read_input_tokens ?? 0;
     const write = usage.cache_creation_input_tokens ?? 0;
     await this.took(
@@ -53,6 +67,7 @@ export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
         cache_read_tokens: read,
         cache_write_tokens: write,
       },
+      unfinished[stop_reason ?? "end_turn"],
     );
   }
 

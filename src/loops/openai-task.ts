@@ -4,7 +4,7 @@ import type OpenAI from "openai";
 import type { Heddle, LeasedTask } from "../client/index.ts";
 import type { LoopCall, LoopResult } from "./loop.ts";
 import { toolsQuery } from "./loop.ts";
-import { requireFormat, TaskLoop, type TaskLoopOptions, toolsOf } from "./task-loop.ts";
+import { requireFormat, TaskLoop, type TaskLoopOptions, toolsOf, type Unfinished } from "./task-loop.ts";
 
 type ChatMessage = OpenAI.ChatCompletionMessageParam;
 
@@ -43,23 +43,34 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
     return loop;
   }
 
-  /** Takes the model's reply: logs it, carries out its calls, and has what they answered in the next request. */
+  /**
+   * Takes the model's reply: logs it, carries out its calls, and has what they answered in the next request.
+   * @throws WorkFailed for a reply that was cut off or refused: the task fails with that
+   */
   async add({ choices, usage }: Pick<OpenAI.ChatCompletion, "choices" | "usage">): Promise<void> {
-    const message = choices[0]?.message;
-    if (!message) throw new Error("the reply has no choices");
-    await this.took(message, {
-      input_tokens: usage?.prompt_tokens ?? 0,
-      output_tokens: usage?.completion_tokens ?? 0,
-      cache_read_tokens: usage?.prompt_tokens_details?.cached_tokens ?? 0,
-    });
+    const [choice] = choices;
+    if (!choice) throw new Error("the reply has no choices");
+    const details = usage?.prompt_tokens_details;
+    await this.took(
+      choice.message,
+      {
+        input_tokens: usage?.prompt_tokens ?? 0,
+        output_tokens: usage?.completion_tokens ?? 0,
+        cache_read_tokens: details?.cached_tokens ?? 0,
+        cache_write_tokens: details?.cache_write_tokens ?? 0,
+      },
+      unfinishedOf(choice),
+    );
   }
 
   protected isReply({ role }: ChatMessage): boolean {
     return role === "assistant";
   }
 
-  protected textIn({ content }: ChatMessage): string {
+  protected textIn(message: ChatMessage): string {
+    const { content } = message;
     if (typeof content === "string") return content;
+    if (message.role === "assistant" && message.refusal) return message.refusal;
     return (content ?? []).map((part) => (part.type === "text" ? part.text : "")).join("");
   }
 
@@ -72,6 +83,11 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
   protected resultMessages(results: readonly { call: LoopCall; result: LoopResult }[]): ChatMessage[] {
     return results.map(({ call, result }) => ({ role: "tool", tool_call_id: call.id, content: result.text }));
   }
+}
+
+function unfinishedOf({ finish_reason: reason, message }: OpenAI.ChatCompletion.Choice): Unfinished | undefined {
+  if (message.refusal || reason === "content_filter") return "refusal";
+  return reason === "length" ? "output_truncated" : undefined;
 }
 
 /** A leased task as a loop of yours: ask the model with `request` and give its reply to `add`, until `isOver`; the result is `text`. */

@@ -5,9 +5,11 @@
  * K2  A later attempt whose conversation ends in a reply with calls carries these out first; by their ids they have the answers that
  *     they had, and no second effect. One that ends in a reply without calls is over.
  * K3  What nobody carries out, or can't, is an error for the model.
+ * K4  A reply that is no whole one fails the task, as it does on a worker of Heddle's: it is no result, its calls are not carried out,
+ *     and no later attempt goes on from it. Its tokens are told with the failure.
  */
 
-import { isProblem, type LeasedTask, type Message } from "../client/index.ts";
+import { isProblem, type LeasedTask, type Message, WorkFailed } from "../client/index.ts";
 import type { Handlers, LoopCall, LoopResult } from "./loop.ts";
 import { ownResult, toldResult } from "./loop.ts";
 
@@ -22,6 +24,15 @@ export interface TaskLoopOptions {
 }
 
 type TaskUsage = NonNullable<Parameters<LeasedTask["turn"]>[1]>;
+
+/** Why a reply is no whole one. */
+export type Unfinished = "output_truncated" | "context_too_long" | "refusal";
+
+const said: Readonly<Record<Unfinished, string>> = {
+  output_truncated: "The reply was cut off: raise the request's output limit.",
+  context_too_long: "The model's context window ended its reply in the middle.",
+  refusal: "The model refused.",
+};
 
 /** A task's conversation. */
 export abstract class TaskLoop<Sent> {
@@ -62,8 +73,12 @@ export abstract class TaskLoop<Sent> {
     await this.#carryOut(last, this.messages.splice(this.messages.length - given));
   }
 
-  /** Logs the reply, carries out its calls at once, and has the results in `messages`. */
-  protected async took(reply: Sent, usage: TaskUsage): Promise<void> {
+  /** Logs the reply, carries out its calls at once, and has the results in `messages`. @throws WorkFailed where it is `unfinished` */
+  protected async took(reply: Sent, usage: TaskUsage, unfinished: Unfinished | undefined): Promise<void> {
+    if (unfinished) {
+      const why = unfinished === "refusal" ? this.textIn(reply) || said.refusal : said[unfinished];
+      throw new WorkFailed(unfinished, why, { usage });
+    }
     const news = await this.task.turn([...this.#unlogged, reply] as Message[], usage);
     this.#unlogged = [];
     this.messages.push(reply);

@@ -110,10 +110,12 @@ it("two tasks at once share a lock over MCP, tell how far they are, make tasks t
   for (const [i, key] of ["a", "b"].entries()) {
     const { result, usage } = await heddle.task(run.id, key);
     expect((result as Said).answers[0]).toMatchObject({ generation: expect.anything() });
-    // What was told meanwhile is not counted beside what was told at the end.
-    expect(usage).toMatchObject({ input_tokens: 93, output_tokens: 7, cost_usd: 0.5 });
+    // What was told meanwhile is not counted beside what was told at the end: a reply a step, and the last.
+    expect(usage).toMatchObject({ input_tokens: 10 * 93, output_tokens: 10 * 7, cost_usd: 2.5 });
     const child = tasks.find(({ parent }) => parent === created.tasks[i]!.id)!;
     expect((child.result as Said).heard).toEqual([JSON.stringify(steps(key)), childOf(key)]);
+    // Nor is what its parent's session had used by then.
+    expect((await heddle.task(run.id, child.id)).usage).toMatchObject({ input_tokens: 2 * 93, cost_usd: 0.5 });
     expect(worker.stderr).toMatch(/child: begins with a copy of its parent's session/);
   }
   worker.child.kill("SIGTERM");

@@ -31,6 +31,18 @@ const loops = {
   },
 } as const;
 const formats = ["anthropic", "openai"] as const;
+const unfinished = {
+  anthropic: [
+    ["max_tokens", "output_truncated"],
+    ["pause_turn", "output_truncated"],
+    ["model_context_window_exceeded", "context_too_long"],
+    ["refusal", "refusal"],
+  ],
+  openai: [
+    ["length", "output_truncated"],
+    ["content_filter", "refusal"],
+  ],
+};
 
 let pools = 0;
 
@@ -108,6 +120,38 @@ describe.each(formats)("a loop of format %s", (format) => {
     }
   });
 
+  it.each(unfinished[format])(
+    "fails a task whose reply ended by %s: it is no result, and its calls are not made",
+    async (reason, code) => {
+      const { run, pool } = await runWith(format);
+      const call = { tool: "atomic", arguments: { op: "add", name: "n", delta: 1 } };
+      await heddle.createTasks(run, {
+        tasks: [{ key: "t", pool, instructions: plays([{ text: "Half", calls: [call] }]) }],
+      });
+      await heddle.work({
+        pool,
+        idleMs: 0,
+        run: async (task) => {
+          if (format === "anthropic") {
+            const loop = await anthropicTask(heddle, task);
+            const reply = await anthropic.messages.create({ ...loop.request, max_tokens: 500 });
+            await loop.add({ ...reply, stop_reason: reason as "max_tokens" });
+            return loop.text;
+          }
+          const loop = await openaiTask(heddle, task);
+          const reply = await openai.chat.completions.create(loop.request);
+          await loop.add({ ...reply, choices: [{ ...reply.choices[0]!, finish_reason: reason as "length" }] });
+          return loop.text;
+        },
+      });
+      const task = await heddle.task(run, "t");
+      expect(task).toMatchObject({ state: "failed", attempts: 1, turns: 0, result: null, error: { code } });
+      expect(task.usage.output_tokens).toBeGreaterThan(0);
+      const { result } = (await heddle.callTool(run, "atomic", { arguments: { op: "get", name: "n" } })) as never;
+      expect((result as { value: unknown }).value).not.toBe(1);
+    },
+  );
+
   it("goes on elsewhere from its last turn when it is stopped, and what it did is not done again", async () => {
     const { run, pool } = await runWith(format);
     const instructions = plays([
@@ -166,7 +210,12 @@ it("a task whose lease is lost is left, and nothing of it is delivered", async (
 
 it("an error fails the task by its code, and one of a busy provider is tried again; then the worker is idle, and ends", async () => {
   const { run, pool } = await runWith("anthropic");
-  const tasks = ["own", "busy", "format"].map((key) => ({ key, pool, instructions: key, retries: { backoff_ms: 0 } }));
+  const tasks = ["own", "busy", "away", "format"].map((key) => ({
+    key,
+    pool,
+    instructions: key,
+    retries: { backoff_ms: 0 },
+  }));
   await heddle.createTasks(run, { tasks });
   const ends: string[] = [];
   await heddle.work({
@@ -177,11 +226,20 @@ it("an error fails the task by its code, and one of a busy provider is tried aga
     run: async (task) => {
       if (task.instructions === "own") throw new WorkFailed("no_kettle", "There is none.");
       if (task.instructions === "format") return openaiTask(heddle, task);
+      if (task.lease.task.attempt === 1 && task.instructions === "away")
+        await new OpenAI({ baseURL: "http://127.0.0.1:9", apiKey: "x", maxRetries: 0 }).models.list();
       if (task.lease.task.attempt === 1) throw Object.assign(new Error("overloaded"), { status: 529 });
       return { attempt: task.lease.task.attempt };
     },
   });
-  expect(ends.sort()).toEqual(["busy failed", "busy succeeded", "format failed", "own failed"]);
+  expect(ends.sort()).toEqual([
+    "away failed",
+    "away succeeded",
+    "busy failed",
+    "busy succeeded",
+    "format failed",
+    "own failed",
+  ]);
   expect(await heddle.task(run, "own")).toMatchObject({ state: "failed", error: { code: "no_kettle" } });
   expect(await heddle.task(run, "busy")).toMatchObject({ state: "succeeded", result: { attempt: 2 } });
   expect((await heddle.task(run, "format")).error).toMatchObject({

@@ -36,8 +36,9 @@ export const fault = (code: ModelFaultClass, message: string, secrets: readonly 
   message: safeText(message, secrets),
 });
 
-function classOf({ status, type, message, spoken }: Described): ModelFaultClass {
-  if (status === 402 || quotaTypes.test(type) || quotaPattern.test(message)) return "provider_quota";
+function classOf({ status, type, detail, message, spoken }: Described): ModelFaultClass {
+  if (status === 402 || quotaTypes.test(type) || quotaDetails.test(detail) || quotaPattern.test(message))
+    return "provider_quota";
   if (status === 429 || rateTypes.test(type)) return "provider_rate_limited";
   if (status === undefined) {
     // An error event inside a stream has no status, but it is the provider's word and not the network's.
@@ -69,8 +70,10 @@ function byType(type: string): ModelFaultClass | undefined {
 }
 
 const quotaTypes = /^(insufficient_(quota|balance|credits)|billing_\w+)$/;
-/** Anthropic says it with status 400. */
-const quotaPattern = /credit balance is too low/i;
+/** Anthropic says it with status 429 and the type of a rate limit, and gives what it is as a detail. */
+const quotaDetails = /spend_limit_reached$|billing_unavailable$/;
+/** … and this with status 400. */
+const quotaPattern = /credit balance is too low|reached your specified api usage limits/i;
 const rateTypes = /^(rate_limit_error|rate_limit_exceeded)$/;
 const lengthStatuses = new Set([400, 413, 422]);
 const lengthPattern =
@@ -79,6 +82,8 @@ const lengthPattern =
 interface Described {
   readonly status: number | undefined;
   readonly type: string;
+  /** What Anthropic adds to a type that stands for several things. */
+  readonly detail: string;
   readonly message: string;
   /** The provider itself said it, in a body or an event. */
   readonly spoken: boolean;
@@ -97,7 +102,8 @@ function describe(error: unknown): Described {
   const cause = fields(outer.cause).message;
   const message = textOf(inner.message) ?? (textOf(cause) ? `${own} ${cause}` : own);
   const type = textOf(inner.code) ?? textOf(inner.type) ?? textOf(outer.code) ?? textOf(outer.type) ?? "";
-  return { status, type, message, spoken: typeof outer.error === "object" && outer.error !== null };
+  const detail = textOf(fields(inner.details).error_code) ?? "";
+  return { status, type, detail, message, spoken: typeof outer.error === "object" && outer.error !== null };
 }
 
 const fields = (value: unknown): Record<string, unknown> =>

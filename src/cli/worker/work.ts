@@ -115,7 +115,11 @@ function harnessOf(flags: Given["flags"], extra: readonly string[]): Harness | u
   const session = flags.session as string | undefined;
   if (session !== undefined && recipe.fork === undefined)
     throw new UsageError(
-      `${recipe.title} can't fork a session without a person at it: tasks that go on with the same session would get into each other's way. Leave out --session; the task's context is told to it as text.`,
+      `${recipe.title} tells of a copied session's tokens those of the session that was copied, too, and nobody could say what a task used. Leave out --session; the task's context is told to it as text.`,
+    );
+  if (session !== undefined && recipe.forksInPlace && flags.worktree !== undefined)
+    throw new UsageError(
+      `${recipe.title} can copy a session only in the folder that the session is of, and with --worktree each task has a folder of its own. Leave out one of --session and --worktree.`,
     );
   if (session !== undefined && !/^[\w.-]+$/.test(session))
     throw new UsageError(`--session is "${session}", which is no session's id.`);
@@ -131,7 +135,9 @@ const exampleLine = ({ recipe, session, extra }: Harness, url: string): string[]
 function print(harness: Harness): number {
   const { recipe } = harness;
   const url = serverUrl();
-  const env = Object.entries(environmentOf(recipe, exampleFile)).map(([name, value]) => `${name}=${value} `);
+  const env = Object.entries(environmentOf(recipe, url, "LEASE")).map(
+    ([name, value]) => `${name}=${shellText([value])} `,
+  );
   const line = shellText(exampleLine(harness, url)).replaceAll(`'${exampleFile}'`, exampleFile);
   const file = mcpFileText(recipe, url, "LEASE");
   process.stdout.write(`${env.join("")}${line}\n`);

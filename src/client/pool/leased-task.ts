@@ -4,7 +4,7 @@ import { renewEveryMs, taskProgressEveryMs, workBlockedCheckMs } from "../../lim
 import { isProblem } from "../errors.ts";
 import type { Heddle } from "../heddle.ts";
 import type { ContextView, Lease, ToolOutcome } from "../replies.ts";
-import type { CompleteRequest, Message, TaskProgressReport } from "../requests.ts";
+import type { CompleteRequest, FailRequest, Message, TaskProgressReport } from "../requests.ts";
 import { sleep } from "../sleep.ts";
 
 /** Whoever carries out a task, and is told of its ways. */
@@ -25,11 +25,18 @@ export class WorkFailed extends Error {
   readonly code: string;
   /** Whether the task is to be tried again, as its `retries` allow. */
   readonly retryable: boolean;
+  /** What was used and no turn has logged. */
+  readonly usage: FailRequest["usage"];
 
-  constructor(code: string, message: string, { retryable = false }: { retryable?: boolean } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    { retryable = false, usage }: { retryable?: boolean; usage?: FailRequest["usage"] } = {},
+  ) {
     super(message);
     this.code = code;
     this.retryable = retryable;
+    this.usage = usage;
   }
 }
 

@@ -197,11 +197,23 @@ const givenBack: FailRequest = {
   retryable: true,
 };
 
-/** Busy or limited providers may take the next attempt: vendors' SDKs throw errors with the HTTP status. */
+/** Vendors' SDKs throw an error of their API's where there was no answer: it has a status and a body as all do, and both are undefined. */
+const isUnreached = (error: unknown): boolean =>
+  error instanceof Error &&
+  "status" in error &&
+  error.status === undefined &&
+  "headers" in error &&
+  error.headers === undefined;
+
+/** Busy or limited providers may take the next attempt, and those that were not reached: vendors' SDKs throw errors with the HTTP status. */
 function failureOf(error: unknown): FailRequest {
   const message = (error instanceof Error ? error.message : String(error)).slice(0, errorCharsMax);
-  if (error instanceof WorkFailed) return { error: { code: error.code, message }, retryable: error.retryable };
+  if (error instanceof WorkFailed) {
+    const { code, retryable, usage } = error;
+    return { error: { code, message }, retryable, ...(usage && { usage }) };
+  }
   const { status } = (error ?? {}) as { status?: unknown };
-  const retryable = typeof status === "number" && (status === 408 || status === 429 || status >= 500);
+  const isBusy = typeof status === "number" && (status === 408 || status === 429 || status >= 500);
+  const retryable = isBusy || isUnreached(error);
   return { error: { code: "loop_failed", message }, retryable };
 }

@@ -14,6 +14,11 @@ const anthropic = (status: number, type: string, message: string) => ({
   error: { type: "error", error: { type, message } },
   message: `${status} …`,
 });
+const detailed = (status: number, type: string, error_code: string) => ({
+  status,
+  error: { type: "error", error: { type, message: "…", details: { error_code } } },
+  message: `${status} …`,
+});
 const openai = (status: number, code: string | null, message: string, type = "invalid_request_error") => ({
   status,
   error: { code, message, type },
@@ -55,6 +60,13 @@ describe("codes", () => {
     [openai(429, "insufficient_quota", "You exceeded your current quota", "insufficient_quota"), "provider_quota"],
     [openai(429, "billing_hard_limit_reached", "no"), "provider_quota"],
     [openai(402, null, "pay"), "provider_quota"],
+    [detailed(429, "rate_limit_error", "contract_spend_limit_reached"), "provider_quota"],
+    [detailed(429, "rate_limit_error", "enforced_spend_limit_reached"), "provider_quota"],
+    [detailed(429, "rate_limit_error", "ramp_limit_exceeded"), "provider_rate_limited"],
+    [
+      anthropic(400, "invalid_request_error", "You have reached your specified API usage limits. You will regain …"),
+      "provider_quota",
+    ],
     [anthropic(400, "invalid_request_error", "Your credit balance is too low to access the API."), "provider_quota"],
     [{ error: { type: "error", error: { type: "rate_limit_error", message: "slow" } } }, "provider_rate_limited"],
     [{ error: { code: "context_length_exceeded", message: "no" } }, "context_too_long"],

@@ -25,7 +25,7 @@ export interface StartedStandIn {
   readonly stdin: string;
   readonly cwd: string;
   readonly env: Record<string, string>;
-  /** The text of the file that names the MCP server. */
+  /** The text of the file, or of the variable, that names the MCP server. */
   readonly mcp?: string;
 }
 
@@ -35,8 +35,8 @@ const args = process.argv.slice(2);
 if (args[0] === "--version") { console.log("9.8.7 (stand-in)"); process.exit(); }
 const stdin = fs.readFileSync(0, "utf8");
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(HEDDLE|OPENCODE)_/.test(name)));
-const file = args[args.indexOf("--mcp-config") + 1 || -1] ?? process.env.OPENCODE_CONFIG;
-const mcp = file && fs.readFileSync(file, "utf8");
+const file = args[args.indexOf("--mcp-config") + 1 || -1];
+const mcp = file ? fs.readFileSync(file, "utf8") : process.env.OPENCODE_CONFIG_CONTENT;
 const log = ${JSON.stringify(join(folder, "starts.jsonl"))};
 fs.appendFileSync(log, JSON.stringify({ args, stdin, env, mcp, cwd: process.cwd() }) + "\\n");
 const n = fs.readFileSync(log, "utf8").trim().split("\\n").length - 1;
@@ -88,12 +88,25 @@ export class StandIns {
   }
 }
 
+/** Of a turn; agents of its own are not in it. */
 const claudeUsage = {
   input_tokens: 10,
   output_tokens: 20,
   cache_read_input_tokens: 300,
   cache_creation_input_tokens: 4,
 };
+const claudeModel = { inputTokens: 10, outputTokens: 20, cacheReadInputTokens: 300, cacheCreationInputTokens: 4 };
+
+/** What the sums of the versions that number their results are: of the session, and of the one that it is a copy of. */
+const claudeSums = (times: number) => ({
+  "claude-x": {
+    inputTokens: 10 * times,
+    outputTokens: 20 * times,
+    cacheReadInputTokens: 300 * times,
+    cacheCreationInputTokens: 4 * times,
+    costUSD: 0.25 * times,
+  },
+});
 
 const replyUsage = { input_tokens: 2, output_tokens: 5, cache_read_input_tokens: 40, cache_creation_input_tokens: 1 };
 
@@ -106,12 +119,41 @@ export const claude = {
     parent_tool_use_id: null,
     message: { id, role: "assistant", usage: replyUsage, content: [{ type: "tool_use", id: "toolu_1", name, input }] },
   }),
-  done: (result: string) => ({
+  /** `sums`: how many such turns its session has had with this one. */
+  done: (result: string, { index = 0, sums = 1 } = {}) => ({
     ...{ type: "result", subtype: "success", is_error: false, session_id: "ses-1", num_turns: 2, result },
-    ...{ total_cost_usd: 0.25, usage: claudeUsage },
+    ...{ result_index: index, usage: claudeUsage, total_cost_usd: 0.25 * sums, modelUsage: claudeSums(sums) },
+    model_usage_since_last_result: { "claude-x": { ...claudeModel, costUSD: 0.25 } },
   }),
+  /** Versions before those: sums of this start, agents of its own included. */
+  olderDone: (result: string, sums: number) => ({
+    ...{ type: "result", subtype: "success", is_error: false, session_id: "ses-1", num_turns: 2, result },
+    ...{ usage: claudeUsage, total_cost_usd: 0.25 * sums, modelUsage: claudeSums(sums) },
+  }),
+  /** Versions between: sums of its session, and nothing of what is new. */
+  betweenDone: (result: string, { index = 0, sums = 1 } = {}) => {
+    const { model_usage_since_last_result: _, ...rest } = claude.done(result, { index, sums });
+    return rest;
+  },
   failed: (more: object) => ({ type: "result", is_error: true, session_id: "ses-1", usage: claudeUsage, ...more }),
+  /** An error that it tells as a message of its model's. */
+  told: (error: string, text: string) => ({
+    ...{ type: "assistant", session_id: "ses-1", parent_tool_use_id: null, error },
+    message: { id: "e1", role: "assistant", model: "<synthetic>", content: [{ type: "text", text }], usage: {} },
+  }),
 };
+
+/** A turn's end tells the sum of its thread. */
+function codexDone(turns: number): object {
+  const [input, cached, written, output] = [500, 400, 6, 30].map((count) => count * turns);
+  return {
+    type: "turn.completed",
+    usage: {
+      ...{ input_tokens: input, cached_input_tokens: cached, cache_write_input_tokens: written },
+      ...{ output_tokens: output, reasoning_output_tokens: 10 * turns },
+    },
+  };
+}
 
 /** What `codex exec --json` prints. */
 export const codex = {
@@ -128,9 +170,21 @@ export const codex = {
     },
   }),
   message: (text: string) => ({ type: "item.completed", item: { id: "item_1", type: "agent_message", text } }),
-  done: { type: "turn.completed", usage: { input_tokens: 500, cached_input_tokens: 400, output_tokens: 30 } },
+  done: codexDone(1),
+  /** `turns`: how many such turns its thread has had with this one. */
+  doneAfter: codexDone,
   failed: (message: string) => ({ type: "turn.failed", error: { message } }),
 };
+
+function opencodeStep(reason: "stop" | "tool-calls" | "length"): object {
+  return {
+    ...{ type: "step_finish", timestamp: 1, sessionID: "ses_oc" },
+    part: {
+      ...{ type: "step-finish", reason, cost: 0.01 },
+      tokens: { total: 63, input: 7, output: 3, reasoning: 2, cache: { read: 50, write: 1 } },
+    },
+  };
+}
 
 /** What `opencode run --format json` prints. */
 export const opencode = {
@@ -146,15 +200,11 @@ export const opencode = {
     sessionID: "ses_oc",
     part: { type: "tool", tool, state: { status: "completed", input, output: "" } },
   }),
-  step: {
-    type: "step_finish",
-    timestamp: 1,
-    sessionID: "ses_oc",
-    part: {
-      type: "step-finish",
-      cost: 0.01,
-      tokens: { input: 7, output: 3, reasoning: 2, cache: { read: 50, write: 1 } },
-    },
-  },
+  refused: (tool: string, input: object, error: string) => ({
+    ...{ type: "tool_use", timestamp: 1, sessionID: "ses_oc" },
+    part: { type: "tool", tool, state: { status: "error", input, error } },
+  }),
+  step: opencodeStep("stop"),
+  stepOf: opencodeStep,
   error: (name: string, data: object) => ({ type: "error", timestamp: 1, sessionID: "ses_oc", error: { name, data } }),
 };

@@ -38,15 +38,17 @@ if (!flags.print || flags["output-format"] !== "stream-json" || !flags.verbose |
 
 const sessions = process.env.STAND_IN_SESSIONS!;
 mkdirSync(sessions, { recursive: true });
-const before = flags.resume === undefined ? [] : heardIn(flags.resume);
+const { heard: heardBefore, replies: repliesBefore } =
+  flags.resume === undefined ? { heard: [], replies: 0 } : keptIn(flags.resume);
 const session = flags.resume === undefined || flags["fork-session"] ? randomUUID() : flags.resume;
 const usage = { input_tokens: 3, output_tokens: 7, cache_read_input_tokens: 90, cache_creation_input_tokens: 0 };
+let replies = 0;
 const print = (line: object) => process.stdout.write(`${JSON.stringify({ session_id: session, ...line })}\n`);
 
 const prompt = readFileSync(0, "utf8");
 const instructions = prompt.slice(prompt.lastIndexOf("Do this now:\n") + 13).trim();
-const heard = [...before, instructions];
-writeFileSync(join(sessions, session), JSON.stringify(heard));
+const heard = [...heardBefore, instructions];
+keep();
 print({ type: "system", subtype: "init", tools: [], mcp_servers: [{ name: "heddle", status: "connected" }] });
 
 const { heddle } = JSON.parse(readFileSync(flags["mcp-config"]!, "utf8")).mcpServers;
@@ -68,20 +70,39 @@ for (const step of JSON.parse(instructions) as Step[]) {
   } else answers.push(await says(`mcp__heddle__${step.call}`, step.args ?? {}, () => called(step)));
 }
 await client.close();
+const result = JSON.stringify({ heard, answers });
+reply([{ type: "text", text: result }]);
+const all = repliesBefore + replies;
 print({
-  ...{ type: "result", subtype: "success", is_error: false, num_turns: answers.length + 1, total_cost_usd: 0.5, usage },
-  result: JSON.stringify({ heard, answers }),
+  ...{ type: "result", subtype: "success", is_error: false, num_turns: replies, result_index: 0, result },
+  usage: Object.fromEntries(Object.entries(usage).map(([name, count]) => [name, count * replies])),
+  // Its sums go on from a session to what goes on with it or with its copy.
+  ...{ total_cost_usd: costOf(all), modelUsage: sumsOf(all), model_usage_since_last_result: sumsOf(replies) },
 });
+
+function costOf(count: number): number {
+  return count * 0.25;
+}
+
+function sumsOf(count: number): object {
+  const tokens = { inputTokens: 3 * count, outputTokens: 7 * count, cacheReadInputTokens: 90 * count };
+  return { "claude-x": { ...tokens, cacheCreationInputTokens: 0, costUSD: costOf(count) } };
+}
+
+/** One reply of its model. */
+function reply(content: object[]): void {
+  replies++;
+  print({
+    ...{ type: "assistant", parent_tool_use_id: null },
+    message: { id: `msg_${randomUUID()}`, role: "assistant", content, usage },
+  });
+  keep();
+}
 
 /** One reply with one call, and its result. */
 async function says<T>(name: string, input: object, act: () => Promise<T>): Promise<T> {
   const id = `toolu_${randomUUID()}`;
-  const content = [{ type: "tool_use", id, name, input }];
-  print({
-    type: "assistant",
-    parent_tool_use_id: null,
-    message: { id: `msg_${randomUUID()}`, role: "assistant", content, usage },
-  });
+  reply([{ type: "tool_use", id, name, input }]);
   const done = await act();
   const result = { type: "tool_result", tool_use_id: id, content: JSON.stringify(done) ?? "" };
   print({ type: "user", parent_tool_use_id: null, message: { role: "user", content: [result] } });
@@ -109,9 +130,18 @@ async function tool(name: string, args: object): Promise<Record<string, unknown>
   return structuredContent!;
 }
 
-function heardIn(id: string): string[] {
+interface Kept {
+  heard: string[];
+  replies: number;
+}
+
+function keep(): void {
+  writeFileSync(join(sessions, session), JSON.stringify({ heard, replies: repliesBefore + replies } satisfies Kept));
+}
+
+function keptIn(id: string): Kept {
   try {
-    return JSON.parse(readFileSync(join(sessions, id), "utf8")) as string[];
+    return JSON.parse(readFileSync(join(sessions, id), "utf8")) as Kept;
   } catch {
     process.stderr.write(`No conversation found with session ID: ${id}\n`);
     process.exit(1);

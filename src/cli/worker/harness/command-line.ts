@@ -23,10 +23,12 @@ export function commandLine(recipe: Recipe, { url, mcpFile, extra, session }: Fi
   return [recipe.command, ...args];
 }
 
-export const environmentOf = ({ env = {} }: Recipe, mcpFile: string): Record<string, string> =>
-  Object.fromEntries(Object.entries(env).map(([name, value]) => [name, filled(value, { "{mcp_file}": mcpFile })]));
+export function environmentOf({ env = {} }: Recipe, url: string, token: string): Record<string, string> {
+  const words = { "{url}": mcpUrl(url), "{token}": token };
+  return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, filled(value, words)]));
+}
 
-/** The text of the file that names the MCP server; undefined where the command line does. */
+/** The text of the file that names the MCP server; undefined where the command line or the environment does. */
 export function mcpFileText({ mcpFile }: Recipe, url: string, token: string): string | undefined {
   if (mcpFile === undefined) return undefined;
   const words = { "{url}": mcpUrl(url), "{token}": token };

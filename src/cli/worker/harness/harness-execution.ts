@@ -2,7 +2,8 @@
  * A task, carried out by a harness: one start of it, and a second one that goes on with its session where its answer is not what
  * the task asks for.
  *
- * H1  The task's texts stand on no command line; the lease's token stands in a file of this user's and in the environment alone.
+ * H1  The task's texts stand on no command line, and name no file to it that it would read unasked; the lease's token stands in a
+ *     file of this user's and in the environment alone.
  * H2  Its work in a worktree is merged only when it succeeded, and while its lease is held.
  * H3  A task whose parent this worker carried out begins with a copy of the parent's session, as it then is. Where the harness can't
  *     copy it (it is gone, or another folder's), nothing has been done yet, and the task begins anew with its context as text.
@@ -22,9 +23,9 @@ import { commandLine, environmentOf, type Filling, mcpFileText } from "./command
 import { LineSplitter } from "./line-splitter.ts";
 import { failureIn, failureVerdict, pauseOf } from "./outcome.ts";
 import type { ParentSessions } from "./parent-sessions.ts";
-import { complaintPrompt, promptOf } from "./prompt.ts";
+import { complaintPrompt, promptOf, withoutMentions } from "./prompt.ts";
 import { readerOf } from "./readers.ts";
-import { addUsage, type HarnessUsage, type Reading } from "./reading.ts";
+import { addUsage, type HarnessUsage, type Reader, type Reading } from "./reading.ts";
 import type { Recipe } from "./recipes.ts";
 import type { Landing, Worktree, Worktrees } from "./worktrees.ts";
 
@@ -123,7 +124,8 @@ export class HarnessExecution implements Execution {
       const prompt = promptOf(told, given.context, id !== undefined);
       return this.#start(given, files, worktree, prompt, id === undefined ? undefined : { id, how: "fork" });
     };
-    const parents = recipe.fork && sessions.of(task);
+    const isElsewhere = recipe.forksInPlace && worktree !== undefined;
+    const parents = recipe.fork && !isElsewhere ? sessions.of(task) : undefined;
     if (parents === undefined) return start(session);
     say(`${task.key ?? task.id}: begins with a copy of its parent's session ${parents}`);
     const first = await start(parents);
@@ -143,8 +145,10 @@ export class HarnessExecution implements Execution {
     if (this.#stopped) return { ok: false, began: false, verdict: givenBack };
     const mcpFile = files.env.HEDDLE_MCP_FILE ?? "";
     const line = commandLine(recipe, { url, mcpFile, extra, ...(session && { session }) });
-    const env = { ...given.env, ...files.env, ...environmentOf(recipe, mcpFile) };
-    const { end, reading } = await this.#follow(line, env, stdin, files, worktree, folder);
+    const env = { ...given.env, ...files.env, ...environmentOf(recipe, url, this.#lease.id) };
+    const prompt = recipe.readsMentions ? withoutMentions(stdin) : stdin;
+    const reader = readerOf(recipe.reader, session?.how === "go_on" ? this.#usage : undefined);
+    const { end, reading } = await this.#follow(line, env, prompt, reader, files, worktree, folder);
     this.#usage = addUsage(this.#usage, reading.usage);
     this.#turns += reading.turns ?? 0;
     if (this.#stopped) return { ok: false, began: true, verdict: givenBack };
@@ -160,11 +164,11 @@ export class HarnessExecution implements Execution {
     line: readonly string[],
     env: NodeJS.ProcessEnv,
     stdin: string,
+    reader: Reader,
     files: CommandFiles,
     worktree: Worktree | undefined,
     folder: CommandFolder,
   ): Promise<{ end: CommandEnd; reading: Reading }> {
-    const reader = readerOf(this.#settings.recipe.reader);
     const lines = new LineSplitter((text) => {
       const doing = reader.add(parsed(text), Date.now());
       if (doing) this.#doing = oneLine(doing).slice(0, harnessProgressCharsMax);

@@ -41,7 +41,7 @@ export function failureVerdict(recipe: Recipe, failure: HarnessFailure & { kille
     kind === "not_logged_in" ? `\n${recipe.logIn}` : kind === "max_turns" ? "\nAllow it more, or split the task." : "";
   const head = {
     rate_limited: " met a rate limit",
-    overloaded: " met an overloaded provider",
+    overloaded: "'s provider is overloaded, fails or is not reached",
     not_logged_in: " is not logged in",
     quota: "'s account has nothing left",
     max_turns: " stopped",

@@ -33,6 +33,16 @@ If there are tools of an MCP server named "heddle", they act as this task: with 
 export const complaintPrompt = (complaint: string): string =>
   `Your final message is not what was asked for: ${complaint}\nAnswer again, with one JSON value that matches the schema and nothing before or after it.\n`;
 
+/**
+ * For a harness that puts the text of a file into its prompt wherever a file's name stands after an "@", and asks nobody, not even for
+ * files that its tools might not read: a task's texts would have it send whatever file of this user's they name. With another character
+ * before the "@" it is a text as any other; after letters and most signs it is one already, and stays.
+ */
+export function withoutMentions(prompt: string): string {
+  const escaped = prompt.replace(/(?<![!-~])@/g, "\\@");
+  return escaped === prompt ? prompt : `In this text \\@ stands for @.\n\n${escaped}`;
+}
+
 const block = (name: string, text: string): string => `<${name}>\n${text}\n</${name}>`;
 
 const messageText = (message: Message): string => {

@@ -18,9 +18,9 @@ import {
 export class ClaudeReader implements Reader {
   #session: string | undefined;
   #result: string | undefined;
-  /** Its own sum. */
-  #usage: HarnessUsage | undefined;
-  /** Of replies before the one that comes now. */
+  /** What its results have told so far. */
+  #told: HarnessUsage | undefined;
+  /** Of replies since the last result, before the one that comes now. */
   #before: HarnessUsage | undefined;
   /** A reply comes in several events, a block each, all with its usage so far. */
   #replyUsage: HarnessUsage | undefined;
@@ -54,7 +54,7 @@ export class ClaudeReader implements Reader {
     return {
       session: this.#session,
       result: this.#result,
-      usage: this.#usage ?? addUsage(this.#before, this.#replyUsage),
+      usage: addUsage(this.#told, addUsage(this.#before, this.#replyUsage)),
       turns: this.#turns,
       failure: this.#ended ? this.#failure : { kind: "failed", message: "it ended before it had a result" },
     };
@@ -67,7 +67,8 @@ export class ClaudeReader implements Reader {
     const id = textOf(message.id);
     if (id === undefined || id !== this.#replyId) {
       this.#before = addUsage(this.#before, this.#replyUsage);
-      if (isOwn) this.#turns++;
+      // An error that it tells as a message is no reply.
+      if (isOwn && message.model !== "<synthetic>") this.#turns++;
     }
     this.#replyId = id;
     this.#replyUsage = message.usage === undefined ? undefined : usageOf(message);
@@ -81,9 +82,23 @@ export class ClaudeReader implements Reader {
     return told;
   }
 
+  /**
+   * Each of its turns has a result, and there are several where it goes on by itself: a command in the background has ended. `usage`
+   * is that turn's, without its own agents'; `total_cost_usd` and `modelUsage` go on from one result to the next and, in the versions
+   * that number their results, from a session to what goes on with it or with its copy: only what is told as new is this start's.
+   */
+  #count(fields: Fields): void {
+    const [since, models] = [fields.model_usage_since_last_result, Object.values(fieldsOf(fields.modelUsage))];
+    const isNumbered = fields.result_index !== undefined;
+    if (since !== undefined) this.#told = addUsage(this.#told, usageOfModels(Object.values(fieldsOf(since))));
+    else if (models.length > 0 && !isNumbered) this.#told = usageOfModels(models);
+    else this.#told = addUsage(this.#told, { ...usageOf(fields), ...(!isNumbered && costOf(fields.total_cost_usd)) });
+    this.#before = this.#replyUsage = this.#replyId = undefined;
+  }
+
   #end(fields: Fields, now: number): void {
     this.#ended = true;
-    this.#usage = usageOf(fields);
+    this.#count(fields);
     const text = textOf(fields.result);
     if (fields.subtype === "success" && fields.is_error !== true) {
       this.#result = text;
@@ -105,8 +120,16 @@ export class ClaudeReader implements Reader {
   }
 }
 
-const statusOf = (mark: string | undefined): number | undefined =>
-  mark === "authentication_failed" ? 401 : mark === "billing_error" ? 402 : mark === "rate_limit" ? 429 : undefined;
+const statuses: Readonly<Record<string, number>> = {
+  authentication_failed: 401,
+  billing_error: 402,
+  rate_limit: 429,
+  overloaded: 529,
+  // Its provider can't be reached, too, or broke off in the middle.
+  server_error: 500,
+};
+
+const statusOf = (mark: string | undefined): number | undefined => (mark === undefined ? undefined : statuses[mark]);
 
 function usageOf(fields: Fields): HarnessUsage {
   const usage = fieldsOf(fields.usage);
@@ -116,6 +139,24 @@ function usageOf(fields: Fields): HarnessUsage {
     output_tokens: countOf(usage.output_tokens),
     cache_read_tokens: read,
     cache_write_tokens: write,
-    ...(typeof fields.total_cost_usd === "number" && { cost_usd: fields.total_cost_usd }),
   };
 }
+
+const usageOfModels = (models: readonly unknown[]): HarnessUsage =>
+  models.map(usageOfModel).reduce((sum, one) => addUsage(sum, one)!, {
+    ...{ input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0, cost_usd: 0 },
+  });
+
+function usageOfModel(model: unknown): HarnessUsage {
+  const { inputTokens, outputTokens, cacheReadInputTokens, cacheCreationInputTokens, costUSD } = fieldsOf(model);
+  const [read, write] = [countOf(cacheReadInputTokens), countOf(cacheCreationInputTokens)];
+  return {
+    input_tokens: countOf(inputTokens) + read + write,
+    output_tokens: countOf(outputTokens),
+    cache_read_tokens: read,
+    cache_write_tokens: write,
+    ...costOf(costUSD),
+  };
+}
+
+const costOf = (value: unknown): { cost_usd?: number } => (typeof value === "number" ? { cost_usd: value } : {});

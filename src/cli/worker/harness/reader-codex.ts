@@ -14,11 +14,17 @@ import {
 } from "./reading.ts";
 
 export class CodexReader implements Reader {
+  readonly #before: HarnessUsage | undefined;
   #session: string | undefined;
   #result: string | undefined;
   #usage: HarnessUsage | undefined;
   #failure: HarnessFailure | undefined;
   #ended = false;
+
+  /** `before`: what its thread had used when this start of it began. A turn's end tells the sum of all of the thread's turns. */
+  constructor(before: HarnessUsage | undefined) {
+    this.#before = before;
+  }
 
   add(event: unknown, now: number): string | undefined {
     const fields = fieldsOf(event);
@@ -32,7 +38,7 @@ export class CodexReader implements Reader {
       case "turn.completed":
         this.#ended = true;
         this.#failure = undefined;
-        this.#usage = usageOf(fieldsOf(fields.usage));
+        this.#usage = less(usageOf(fieldsOf(fields.usage)), this.#before);
         return undefined;
       case "turn.failed":
         this.#ended = true;
@@ -85,5 +91,12 @@ const usageOf = (usage: Fields): HarnessUsage => ({
   input_tokens: countOf(usage.input_tokens),
   output_tokens: countOf(usage.output_tokens),
   cache_read_tokens: countOf(usage.cached_input_tokens),
-  cache_write_tokens: 0,
+  cache_write_tokens: countOf(usage.cache_write_input_tokens),
+});
+
+const less = (sum: HarnessUsage, before: HarnessUsage | undefined): HarnessUsage => ({
+  input_tokens: Math.max(0, sum.input_tokens - (before?.input_tokens ?? 0)),
+  output_tokens: Math.max(0, sum.output_tokens - (before?.output_tokens ?? 0)),
+  cache_read_tokens: Math.max(0, sum.cache_read_tokens - (before?.cache_read_tokens ?? 0)),
+  cache_write_tokens: Math.max(0, sum.cache_write_tokens - (before?.cache_write_tokens ?? 0)),
 });

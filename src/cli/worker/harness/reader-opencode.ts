@@ -22,6 +22,10 @@ export class OpencodeReader implements Reader {
   #usage: HarnessUsage | undefined;
   #turns = 0;
   #failure: HarnessFailure | undefined;
+  /** Why its last step ended. */
+  #reason: string | undefined;
+  /** Of the last call that failed. */
+  #callError: string | undefined;
 
   add(event: unknown, now: number): string | undefined {
     const fields = fieldsOf(event);
@@ -35,10 +39,14 @@ export class OpencodeReader implements Reader {
         this.#texts.push(textOf(part.text) ?? "");
         return textOf(part.text);
       }
-      case "tool_use":
-        return callText(textOf(part.tool) ?? "a tool", fieldsOf(fieldsOf(part.state).input));
+      case "tool_use": {
+        const state = fieldsOf(part.state);
+        this.#callError = textOf(state.error) ?? this.#callError;
+        return callText(textOf(part.tool) ?? "a tool", fieldsOf(state.input));
+      }
       case "step_finish":
         this.#turns++;
+        this.#reason = textOf(part.reason);
         this.#usage = addUsage(this.#usage, usageOf(part));
         return undefined;
       case "error":
@@ -49,7 +57,16 @@ export class OpencodeReader implements Reader {
 
   get reading(): Reading {
     const result = this.#texts.length === 0 ? undefined : this.#texts.join("\n");
-    return { session: this.#session, result, usage: this.#usage, turns: this.#turns, failure: this.#failure };
+    const failure = this.#failure ?? this.#unfinished();
+    return { session: this.#session, result, usage: this.#usage, turns: this.#turns, failure };
+  }
+
+  /** It ends with status 0 and without an error where its model was cut off, and where it gave up after a call that it might not make. */
+  #unfinished(): HarnessFailure | undefined {
+    if (this.#reason === "length")
+      return { kind: "failed", message: "its model's last reply was cut off at the output limit" };
+    if (this.#reason !== "tool-calls") return undefined;
+    return { kind: "failed", message: `it stopped after a tool call: ${this.#callError ?? "it does not say why"}` };
   }
 }
 
@@ -58,7 +75,10 @@ function errorOf({ name, data }: Fields, now: number): HarnessFailure {
   const message = textOf(about.message) ?? textOf(name) ?? "it failed";
   if (name === "ProviderAuthError") return { kind: "not_logged_in", message };
   const status = countOf(about.statusCode);
-  const failure = failureOf(message, { now, ...(status > 0 && { status }) });
+  const told = failureOf(message, { now, ...(status > 0 && { status }) });
+  // It has tried again by itself, and gave up.
+  const failure =
+    told.kind === "failed" && about.isRetryable === true ? { ...told, kind: "overloaded" as const } : told;
   const seconds = Number(fieldsOf(about.responseHeaders)["retry-after"]);
   return seconds > 0 ? { ...failure, retryAfterMs: seconds * 1000 } : failure;
 }

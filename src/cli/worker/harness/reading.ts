@@ -57,9 +57,10 @@ export function failureOf(message: string, { status, now }: { status?: number; n
 function kindOf(text: string, status: number | undefined): FailureKind {
   if (status === 401 || status === 403) return "not_logged_in";
   if (status === 402) return "quota";
-  if (/insufficient_quota|credit balance|billing|exceeded your current quota/i.test(text)) return "quota";
+  if (/insufficient_quota|credit balance|billing|exceeded your current quota|specified api usage limits/i.test(text))
+    return "quota";
   if (status === 429) return "rate_limited";
-  if (status === 503 || status === 529) return "overloaded";
+  if (status === 408 || (status !== undefined && status >= 500)) return "overloaded";
   if (
     /not logged in|log ?in again|\/login|invalid api key|authentication|unauthorized|\b401\b|missing api key/i.test(
       text,
@@ -67,16 +68,23 @@ function kindOf(text: string, status: number | undefined): FailureKind {
   )
     return "not_logged_in";
   if (/rate.?limit|usage limit|too many requests|hit your limit|\b429\b/i.test(text)) return "rate_limited";
-  if (/overloaded|at capacity|\b529\b|\b503\b|service unavailable/i.test(text)) return "overloaded";
+  if (busy.test(text) || (unreached.test(text) && !/incomplete response returned/i.test(text))) return "overloaded";
   return "failed";
 }
 
+const busy = /overloaded|at capacity|high demand|\bstatus:? 5\d\d\b|\b529\b|\b503\b|service unavailable/i;
+/** The provider, or the network before it: another attempt may find it there. */
+const unreached =
+  /stream disconnected|connection (?:error|refused|reset|failed|closed)|error sending request|unable to connect|ECONN\w+|ETIMEDOUT|ENOTFOUND|EAI_AGAIN/i;
+
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `try again in 2 hours 5 minutes`, `retry after 20s`, `limit reached|1764190800` (epoch seconds). */
+/** `try again in 2 hours 5 minutes`, `retry after 20s`, `limit reached|1764190800` (epoch seconds), `try again at 9:06 PM`. */
 export function retryAfterIn(text: string, now: number): number | undefined {
   const epoch = /\|(\d{10})\b/.exec(text)?.[1];
   if (epoch !== undefined) return Math.max(0, Number(epoch) * 1000 - now);
+  const clock = /try again at (?:([A-Z][a-z]{2} \d{1,2})[a-z]{2}, (\d{4}) )?(\d{1,2}:\d{2} [AP]M)/.exec(text);
+  if (clock !== null) return untilClock(clock, now);
   const said =
     /(?:try again|retry|retrying|resets?)\s*(?:in|after|-after:?)\s*((?:\d+(?:\.\d+)?\s*[a-z]*[\s,]*(?:and\s+)?)+)/i.exec(
       text,
@@ -88,6 +96,13 @@ export function retryAfterIn(text: string, now: number): number | undefined {
     ms += Number(number) * (units[name] ?? 0);
   }
   return ms > 0 ? Math.round(ms) : undefined;
+}
+
+/** This machine's own time; without a day it is today's. It is told without its seconds. */
+function untilClock([, day, year, time]: RegExpExecArray, now: number): number | undefined {
+  const date = day === undefined ? new Date(now).toDateString() : `${day}, ${year}`;
+  const at = Date.parse(`${date} ${time}`);
+  return Number.isNaN(at) ? undefined : Math.max(0, at + 60_000 - now);
 }
 
 // ---- JSON of unknown shape -------------------------------------------------------------------------------------------

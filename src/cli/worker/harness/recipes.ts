@@ -16,12 +16,16 @@ export interface Recipe {
   readonly args: readonly string[];
   /** Begins with a copy of a session, which stays as it is; absent: it can't. */
   readonly fork?: readonly string[];
+  /** A copy can be begun in the folder of the session alone that it is of: elsewhere it waits for ever. */
+  readonly forksInPlace?: true;
   /** Goes on with the session that it has just had: it is told what is wrong with its answer. */
   readonly goOn: readonly string[];
   /** The file `{mcp_file}`: where Heddle's MCP server is. `{url}` and `{token}` are replaced in strings. */
   readonly mcpFile?: object;
-  /** Added to its environment; it has HEDDLE_URL and HEDDLE_LEASE as any command has. */
+  /** Added to its environment, `{url}` and `{token}` replaced; it has HEDDLE_URL and HEDDLE_LEASE as any command has. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A file's name after "@" in its prompt is that file's text, whatever it may read: no task's text is to have that done. */
+  readonly readsMentions?: true;
   readonly reader: ReaderName;
   /** What to do when it is not logged in, and when it is not there. */
   readonly logIn: string;
@@ -41,6 +45,7 @@ export const recipes = {
     mcpFile: {
       mcpServers: { heddle: { type: "http", url: "{url}", headers: { Authorization: "Bearer {token}" } } },
     },
+    readsMentions: true,
     reader: "claude",
     logIn: "Run `claude` once on this machine and log in, or set ANTHROPIC_API_KEY for the worker.",
     install: "npm install -g @anthropic-ai/claude-code",
@@ -65,14 +70,20 @@ export const recipes = {
     command: "opencode",
     args: ["run", "--format", "json", "{session}", "{extra}"],
     fork: ["--session", "{session_id}", "--fork"],
+    forksInPlace: true,
     goOn: ["--session", "{session_id}"],
-    mcpFile: {
-      $schema: "https://opencode.ai/config.json",
-      mcp: {
-        heddle: { type: "remote", url: "{url}", enabled: true, headers: { Authorization: "Bearer {token}" } },
-      },
+    env: {
+      // It stands above all other configuration; older versions replace no variables in it. A call that is refused is told to its model, as others do: else it would end there.
+      OPENCODE_CONFIG_CONTENT: JSON.stringify({
+        mcp: {
+          heddle: {
+            ...{ type: "remote", url: "{url}", enabled: true },
+            headers: { Authorization: "Bearer {token}" },
+          },
+        },
+        experimental: { continue_loop_on_deny: true },
+      }),
     },
-    env: { OPENCODE_CONFIG: "{mcp_file}" },
     reader: "opencode",
     logIn: "Run `opencode auth login` on this machine, or set the provider's key for the worker.",
     install: "npm install -g opencode-ai",

@@ -1,5 +1,6 @@
 /** `heddle work --harness`: what a harness is given, and what is made of its output, with stand-ins for the real programs. */
 
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +24,7 @@ beforeEach(async () => {
 afterEach(async () => {
   worker?.child.kill("SIGKILL");
   await server.stop();
+  rmSync(`${folder}.heddle-worktrees`, { recursive: true, force: true });
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -88,21 +90,26 @@ describe("a harness is given", () => {
     ]);
     expect(env.HEDDLE_LEASE).toBe("lease-t");
     expect(args.join()).not.toContain("lease-t");
-    const usage = { input_tokens: 500, output_tokens: 30, cache_read_tokens: 400, cache_write_tokens: 0 };
+    const usage = { input_tokens: 500, output_tokens: 30, cache_read_tokens: 400, cache_write_tokens: 6 };
     expect(outcome()).toEqual({ task: "t", result: "three", usage });
   });
 
-  it("opencode: a configuration file with the MCP server; its last message is the result", async () => {
+  it("opencode: a configuration with the MCP server in its environment; its last message is the result", async () => {
     const lines = [
-      ...[opencode.text("I look.", "msg_0"), opencode.tool("bash", { command: "ls" }), opencode.step],
+      ...[opencode.text("I look.", "msg_0"), opencode.tool("bash", { command: "ls" }), opencode.stepOf("tool-calls")],
       ...[opencode.text("three"), opencode.text("in all"), opencode.step],
     ];
     await outcomeOf("opencode", [{ lines }]);
     const [{ args, mcp }] = standIns.starts as [(typeof standIns.starts)[0]];
     expect(args).toEqual(["run", "--format", "json"]);
-    expect(JSON.parse(mcp!).mcp.heddle).toEqual({
-      ...{ type: "remote", url: `${server.url}/mcp`, enabled: true },
-      headers: { Authorization: "Bearer lease-t" },
+    expect(JSON.parse(mcp!)).toEqual({
+      mcp: {
+        heddle: {
+          ...{ type: "remote", url: `${server.url}/mcp`, enabled: true },
+          headers: { Authorization: "Bearer lease-t" },
+        },
+      },
+      experimental: { continue_loop_on_deny: true },
     });
     const usage = {
       input_tokens: 116,
@@ -124,10 +131,61 @@ describe("a harness is given", () => {
     expect(standIns.starts[0]!.stdin).toContain("Count the kettles.");
   });
 
-  it("codex: no session, since it would be the same one for all tasks", async () => {
+  it("codex: no session, since nobody could say what a copy of it has used", async () => {
     const { status, stderr } = await start("codex", "--session", "main-1").ended;
     expect(status).toBe(2);
-    expect(stderr).toMatch(/Codex can't fork a session/);
+    expect(stderr).toMatch(/Codex tells of a copied session's tokens/);
+  });
+
+  it("opencode: no session where each task has a folder of its own, since its copy would wait there for ever", async () => {
+    const { status, stderr } = await start("opencode", "--session", "main-1", "--worktree", "branch").ended;
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/only in the folder that the session is of/);
+  });
+
+  it("claude: the names of files as names, and not what stands in them", async () => {
+    standIns.plan({ lines: [claude.init, claude.done("ok")] });
+    server.add("t", 'Compare @/etc/passwd, a@b.c and\n@"~/my file"\u3002@x.');
+    await start("claude", "--once").ended;
+    expect(standIns.starts[0]!.stdin).toMatch(/^In this text \\@ stands for @\.\n\nYou carry out task t/);
+    expect(standIns.starts[0]!.stdin).toContain('Compare \\@/etc/passwd, a@b.c and\n\\@"~/my file"\u3002\\@x.');
+  });
+
+  it("the others: their texts as they are", async () => {
+    standIns.plan({ lines: [codex.message("ok"), codex.done] });
+    server.add("t", "Compare @/etc/passwd.");
+    await start("codex", "--once").ended;
+    expect(standIns.starts[0]!.stdin).toContain("Compare @/etc/passwd.");
+  });
+});
+
+describe("what was used", () => {
+  const once = { input_tokens: 314, output_tokens: 20, cache_read_tokens: 300, cache_write_tokens: 4, cost_usd: 0.25 };
+  const twice = { input_tokens: 628, output_tokens: 40, cache_read_tokens: 600, cache_write_tokens: 8, cost_usd: 0.5 };
+  const { cost_usd: _, ...untold } = twice;
+
+  it.each([
+    ["of a session's copy is what came since", [claude.done("ok", { sums: 9 })], once],
+    ["of each of its turns", [claude.done("I wait."), claude.done("ok", { index: 1, sums: 2 })], twice],
+    ["by versions that tell sums of their start", [claude.olderDone("I wait.", 1), claude.olderDone("ok", 2)], twice],
+    [
+      "by versions that tell sums of their session: no cost",
+      [claude.betweenDone("I wait.", { sums: 8 }), claude.betweenDone("ok", { index: 1, sums: 9 })],
+      untold,
+    ],
+  ])("claude: %s", async (_, lines, usage) => {
+    await outcomeOf("claude", [{ lines: [claude.init, ...lines] }]);
+    expect(outcome()).toEqual({ task: "t", result: "ok", usage });
+  });
+
+  it("codex: what its thread had used before is not counted again", async () => {
+    const acts = [
+      { lines: [codex.started, codex.message("three"), codex.done] },
+      { lines: [codex.started, codex.message('{"n": 3}'), codex.doneAfter(2)] },
+    ];
+    await outcomeOf("codex", acts, { more: { output_schema: { type: "object" } } });
+    const usage = { input_tokens: 1000, output_tokens: 60, cache_read_tokens: 800, cache_write_tokens: 12 };
+    expect(outcome()).toEqual({ task: "t", result: { n: 3 }, usage });
   });
 });
 
@@ -170,9 +228,20 @@ describe("a task of a task", () => {
     expect(standIns.starts[1]!.stdin).toContain("<context>");
   });
 
+  it("of opencode is told its context as text where it works in a folder of its own", async () => {
+    execFileSync("git", ["init", "--quiet"], { cwd: folder });
+    const author = ["-c", "user.email=me@localhost", "-c", "user.name=Me"];
+    execFileSync("git", [...author, "commit", "--quiet", "--allow-empty", "-m", "first"], { cwd: folder });
+    await family("opencode", [{ lines: [opencode.text("ok")] }], child, ["--worktree", "branch"]);
+    expect(standIns.starts[1]!.args.join(" ")).not.toContain("--session");
+    expect(standIns.starts[1]!.stdin).toContain("<context>");
+  });
+
   it("begins anew where the session is gone", async () => {
     const done = { lines: [claude.init, claude.done("ok")] };
-    const gone = { stderr: "No conversation found with session ID: ses-1", status: 1 };
+    const message = "No conversation found with session ID: ses-1";
+    const none = { ...claude.failed({ subtype: "error_during_execution", errors: [message] }), usage: {} };
+    const gone = { lines: [{ ...none, model_usage_since_last_result: {} }], stderr: message, status: 1 };
     expect(await family("claude", [done, gone, done], child)).toContain("could not be copied; it begins anew");
     expect(server.outcomes[1]).toMatchObject({ result: "ok" });
     expect(standIns.starts[2]!.args).not.toContain("--resume");
@@ -266,6 +335,47 @@ describe("a failure", () => {
       "claude",
       { lines: [claude.failed({ subtype: "success", result: "API Error", api_error_status: 529 })], status: 1 },
       { code: "harness_overloaded", retryable: true, message: /overloaded/ },
+    ],
+    [
+      "of a provider",
+      "claude",
+      { lines: [claude.failed({ subtype: "success", result: "API Error: 500 Oh", api_error_status: 500 })], status: 1 },
+      { code: "harness_overloaded", retryable: true, message: /500 Oh/ },
+    ],
+    [
+      "of a provider in the middle of a reply",
+      "claude",
+      {
+        lines: [
+          claude.told("server_error", "API Error: Server error mid-response."),
+          claude.failed({ subtype: "success", result: "API Error: Server error mid-response." }),
+        ],
+        status: 1,
+      },
+      { code: "harness_overloaded", retryable: true, message: /mid-response/ },
+    ],
+    [
+      "of a provider that it gave up to try",
+      "opencode",
+      { lines: [opencode.error("APIError", { message: "Oh", isRetryable: true })], status: 1 },
+      { code: "harness_overloaded", retryable: true, message: /Oh/ },
+    ],
+    [
+      "of a call that it might not make",
+      "opencode",
+      {
+        lines: [
+          ...[opencode.text("I look."), opencode.refused("read", {}, "The user rejected permission")],
+          opencode.stepOf("tool-calls"),
+        ],
+      },
+      { code: "harness_failed", retryable: false, message: /stopped after a tool call: The user rejected permission/ },
+    ],
+    [
+      "of the output limit",
+      "opencode",
+      { lines: [opencode.text("It is th"), opencode.stepOf("length")] },
+      { code: "harness_failed", retryable: false, message: /cut off at the output limit/ },
     ],
     ["of a kill", "claude", { signal: "SIGKILL" }, { code: "harness_killed", retryable: true, message: /SIGKILL/ }],
     [
