@@ -17,6 +17,12 @@ interface Block {
   readonly is_error?: boolean;
 }
 
+/** Contexts that don't fit come more often than others: few tasks have enough turns by then for one to go. */
+const faultKinds = [
+  ...["rate", "unavailable", "network", "rejected", "refusal", "cut", "odd"],
+  ...["long", "long", "long", "window", "window"],
+];
+
 export class FakeModel {
   readonly #random: Random;
   readonly #ledger: Ledger;
@@ -76,7 +82,7 @@ export class FakeModel {
 
   #fault(): ModelOutcome | undefined {
     const random = this.#random;
-    const kind = random.pick(["rate", "unavailable", "network", "rejected", "long", "refusal", "window", "cut", "odd"]);
+    const kind = random.pick(faultKinds);
     switch (kind) {
       case "rate":
         return failedBy("provider_rate_limited", true, random.int(0, 20_000));

@@ -216,7 +216,7 @@ export class Toolbox {
     const pool = this.#random.pick(["hosted", "laptop"])!;
     return {
       tool: "create_task",
-      args: { key: token, title: token, instructions: "do a part of it", pool },
+      args: { key: token, title: token, instructions: "do a part of it", pool, on_context_too_long: { last: 2 } },
       answered: ({ result }) => {
         if (result === undefined) return;
         this.#keys.push(token);

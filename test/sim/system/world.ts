@@ -20,6 +20,7 @@ import { RunScheduler } from "../../../src/objects/run-scheduler.ts";
 import { SharedVariable } from "../../../src/objects/shared-variable.ts";
 import { sweepRuns } from "../../../src/objects/sweep/sweep.ts";
 import { TenantGate } from "../../../src/objects/tenant-gate.ts";
+import { defaultModel } from "../../../src/served-by.ts";
 import { pushWebhook } from "../../../src/webhook-push/push.ts";
 import { webhookWildcards } from "../../../src/webhooks/types.ts";
 import { Random } from "../random.ts";
@@ -51,7 +52,7 @@ const enoughTokens = 10_000_000;
 const longest = 2 * 24 * 60 * minute;
 const tenant = "tenant";
 /** What the model that serves a world costs a token, in nanodollars: by the list, and by a tenant's own prices. */
-const model = "claude-sonnet-4-5";
+const model = defaultModel("anthropic");
 const listed = { input: 3000, output: 15_000 };
 const own = { input: 2000, output: 11_000 };
 const ownPrices = JSON.stringify({ [model]: { input: own.input / 1000, output: own.output / 1000 } });
@@ -246,6 +247,7 @@ export class World {
     const root = {
       title: this.#ledger.token(),
       instructions: "Lead it.",
+      on_context_too_long: { last: 2 },
       ...(random.chance(0.3) && { pool: "laptop" }),
     };
     const input = {
