@@ -190,11 +190,13 @@ export class Transport {
   #parsed(response: Response, text: string): unknown {
     let body: unknown;
     try {
-      body = text === "" ? {} : JSON.parse(text);
+      body = response.status === 204 ? {} : JSON.parse(text);
     } catch {
       body = undefined;
     }
-    const known = typeof body === "object" && body !== null && "code" in body;
+    // All that Heddle answers is an object.
+    if (typeof body !== "object" || body === null) body = undefined;
+    const known = body !== undefined && "code" in (body as object);
     if (response.ok ? body !== undefined : known) this.#isHeddle = true;
     if (response.ok && body !== undefined) return body;
     if (!known) throw this.#strange(response, text);

@@ -79,6 +79,24 @@ describe("a 404 that is not Heddle's", () => {
   });
 });
 
+describe("an answer that is none", () => {
+  const said = (status: number, text: string): RequestListener => {
+    return (_, response) => void response.writeHead(status, json).end(text);
+  };
+
+  it.each(["", "null", '"ok"', "1"])("as %j with 200 is asked for again", async (text) => {
+    answers = [said(200, text), run];
+    expect(await client.run("r")).toEqual({ id: "run_1" });
+    expect(asked).toBe(2);
+  });
+
+  it("has no text where the status says so", async () => {
+    answers = [(_, response) => void response.writeHead(204).end()];
+    await client.deleteRun("r");
+    expect(asked).toBe(1);
+  });
+});
+
 describe("texts as they are", () => {
   const text = JSON.stringify({ messages: [{ role: "user", content: "é".repeat(40_000) }] });
   /** In the middle of a character. */
