@@ -778,6 +778,8 @@ export const socketPingMs = 20 * second;
 export const socketSilentMs = 50 * second;
 /** No answer within this, beyond what a long poll waits on purpose, counts as no connection. */
 export const clientAttemptMs = 30 * second;
+/** An abort waits so long for what it gives back, as a place in a lock's queue: beyond it goes on by itself. */
+export const lettingGoMs = 1 * second;
 /** Tasks that one `heddle work` process runs at once. */
 export const workConcurrencyMax = 256;
 /** One poll for leases: a worker that dies in the middle can cost a granted lease, and an idle one a request this often. */

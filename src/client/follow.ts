@@ -5,11 +5,13 @@
  * F2  It ends when the run has ended and all events were seen, and else throws: a problem that waiting does not mend, or
  *     HeddleUnreachable when the server stays away for `retryMs`.
  * F3  A server or proxy that takes no WebSockets is followed by its stream of events.
+ * F4  A line that says nothing any more is given up for another: a server's stream has a word at least every `sseHeartbeatMs`.
  */
 
 import { clientBackoffMsMax, clientBackoffMsMin } from "../limits.ts";
-import { HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
+import { HeddleProblem, HeddleUnreachable } from "./errors.ts";
 import type { EventView, PartialText, PartialView } from "./replies.ts";
+import { unlessAborted } from "./signals.ts";
 import { sleep } from "./sleep.ts";
 import { type Frame, Line } from "./socket.ts";
 import { serverEvents } from "./sse.ts";
@@ -69,7 +71,7 @@ async function* bySocket(
   let stoodAt = Date.now();
   for (let backoffMs = clientBackoffMsMin; ; backoffMs = Math.min(2 * backoffMs, clientBackoffMsMax)) {
     signal?.throwIfAborted();
-    const token = typeof ticket === "function" ? await ticket() : ticket;
+    const token = typeof ticket === "function" ? await unlessAborted(Promise.resolve(ticket()), signal) : ticket;
     const socket = transport.socket(path, { after: place.seen, ...(partial && { partial: "true" }) }, token);
     const line = new Line(socket, signal);
     let problem: HeddleProblem | undefined;
@@ -111,20 +113,25 @@ async function* byStream(
   place: Place,
   { partial, ...options }: FollowOptions & { partial: boolean },
 ): Followed {
+  let stoodAt = Date.now();
   for (;;) {
     const before = place.seen;
+    let problem: HeddleProblem | undefined;
+    const { response, leave } = await transport.stream({
+      ...options,
+      method: "GET",
+      path,
+      query: { after: place.seen, ...(partial && { partial: "true" }) },
+      accept: "text/event-stream",
+      headers: { "last-event-id": String(place.seen) },
+    });
     try {
-      const response = await transport.stream({
-        ...options,
-        method: "GET",
-        path,
-        query: { after: place.seen, ...(partial && { partial: "true" }) },
-        accept: "text/event-stream",
-        headers: { "last-event-id": String(place.seen) },
-      });
       for await (const { id, event: name, data } of serverEvents(response.body!)) {
         if (id === undefined && name === "end") return;
-        if (id === undefined && name === "problem") throw problemIn(data);
+        if (id === undefined && name === "problem") {
+          problem = problemIn(data);
+          break;
+        }
         if (id === undefined && name === "partial") {
           yield { type: "partial", ...(JSON.parse(data) as PartialView) };
           continue;
@@ -134,12 +141,16 @@ async function* byStream(
         place.seen = event.seq;
         yield event;
       }
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      if (isProblem(error) ? !error.retryable : !(error instanceof TypeError || isTorn(error))) throw error;
+    } finally {
+      leave();
     }
+    options.signal?.throwIfAborted();
     // Streams end, and break; only one that says so has come to its end.
-    if (place.seen === before) await sleep(reopenMs * (1 + Math.random()), options.signal);
+    const pauseMs = place.seen === before ? reopenMs * (1 + Math.random()) : 0;
+    if (!problem) stoodAt = Date.now();
+    else if (!problem.retryable || Date.now() + pauseMs > stoodAt + (options.retryMs ?? transport.retryMs))
+      throw problem;
+    await sleep(pauseMs, options.signal);
   }
 }
 
@@ -148,9 +159,3 @@ function problemIn(data: string): HeddleProblem {
   const body = JSON.parse(data) as Record<string, unknown>;
   return new HeddleProblem(typeof body.status === "number" ? body.status : 500, body);
 }
-
-/** A body that breaks off is reported under several names, depending on the Node version. */
-const isTorn = (error: unknown): boolean =>
-  error instanceof Error &&
-  (error.name === "AbortError" ||
-    /terminated|socket|ECONNRESET|premature/i.test(`${error.message} ${(error as NodeJS.ErrnoException).code}`));

@@ -1,5 +1,8 @@
 /** Signals: several as one (Node 18 lacks AbortSignal.any), and what is given up though it goes on. */
 
+import { lettingGoMs } from "../limits.ts";
+import { sleep } from "./sleep.ts";
+
 /** Aborts as soon as one of `signals` does, with its reason. `clear` lets go of them. */
 export function firstOf(...signals: readonly (AbortSignal | undefined)[]): { signal: AbortSignal; clear: () => void } {
   const controller = new AbortController();
@@ -34,5 +37,16 @@ export async function unlessAborted<Result>(work: Promise<Result>, signal: Abort
     return await Promise.race([work, aborted]);
   } finally {
     clear();
+  }
+}
+
+/** What gives something back, to its end; once `signal` has aborted for a moment more at most, and then it goes on by itself. */
+export async function briefly(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await unlessAborted(work, signal);
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+    const moment = new AbortController();
+    await Promise.race([work, sleep(lettingGoMs, moment.signal)]).finally(() => moment.abort());
   }
 }

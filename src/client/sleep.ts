@@ -1,8 +1,11 @@
-/** Resolves after `ms`; rejects with the signal's reason when that comes first. */
+/** As long as a timer can be; a longer one would ring at once. */
+const timerMsMax = 2 ** 31 - 1;
+
+/** Resolves after `ms`, or 24 days; rejects with the signal's reason when that comes first. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
-    const timer = setTimeout(done, ms);
+    const timer = setTimeout(done, Math.min(ms, timerMsMax));
     function done() {
       signal?.removeEventListener("abort", abort);
       resolve();

@@ -1,5 +1,7 @@
 /** Server-sent events: the fields of a stream, as far as Heddle sends them. */
 
+import { socketSilentMs } from "../limits.ts";
+
 export interface ServerEvent {
   /** Of this event alone: Heddle's last frames (`end`, `problem`) have none. */
   readonly id: string | undefined;
@@ -7,12 +9,18 @@ export interface ServerEvent {
   readonly data: string;
 }
 
-/** Events of a response body, as they arrive; ends with it. Comments (heartbeats) are dropped, a torn last event too. */
-export async function* serverEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
+/**
+ * Events of a response body, as they arrive; ends with it, however that ends, and when nothing comes for `silentMs`: not even a
+ * comment (a heartbeat), which is dropped, as a torn last event is.
+ */
+export async function* serverEvents(
+  body: ReadableStream<Uint8Array>,
+  silentMs: number = socketSilentMs,
+): AsyncGenerator<ServerEvent, void, void> {
   let id: string | undefined;
   let event: string | undefined;
   let data: string[] = [];
-  for await (const line of lines(body)) {
+  for await (const line of lines(body, silentMs)) {
     if (line === "") {
       if (data.length > 0) yield { id, event, data: data.join("\n") };
       id = undefined;
@@ -29,19 +37,39 @@ export async function* serverEvents(body: ReadableStream<Uint8Array>): AsyncGene
   }
 }
 
-async function* lines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+async function* lines(body: ReadableStream<Uint8Array>, silentMs: number): AsyncGenerator<string, void, void> {
   const decoder = new TextDecoder();
   const reader = body.getReader();
   let rest = "";
   try {
     for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
+      const value = await within(silentMs, reader.read());
+      if (!value) return;
       const parts = (rest + decoder.decode(value, { stream: true })).split("\n");
       rest = parts.pop()!;
       for (const line of parts) yield line.endsWith("\r") ? line.slice(0, -1) : line;
     }
   } finally {
     await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** What a read brings in time; undefined at the body's end, or when it breaks. */
+async function within(
+  ms: number,
+  read: ReturnType<ReadableStreamDefaultReader<Uint8Array>["read"]>,
+): Promise<Uint8Array | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ms, undefined);
+  });
+  const part = read.then(
+    ({ value }) => value,
+    () => undefined,
+  );
+  try {
+    return await Promise.race([part, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

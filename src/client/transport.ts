@@ -4,9 +4,10 @@
  * T1  Only a call that can be repeated without a second effect is repeated: reads, PUT, DELETE, and POSTs, which carry an
  *     Idempotency-Key that stays the same over the repeats.
  * T2  A repeat happens after no answer, or after an answer that says it is temporary: never before its `retry-after`, and then
- *     after a backoff with chance in it, since others were refused at the same moment.
+ *     after a backoff with chance in it, since others were refused at the same moment. The server's clock counts for a date in it.
  * T3  What no repeat mends ends at once: an address or a key that can't be used, before anything is sent; a host that there is not, or
- *     that is not trusted, as long as the server has never answered. Once it has, that is a network that is away for a moment.
+ *     that is not trusted, as long as the server has never answered. Once it has, that is a network that is away for a moment; and
+ *     a 404 that is not Heddle's is then a proxy that does not find what it stands before.
  * T4  An abort ends the call and its waits at once; its reason is what is thrown.
  */
 
@@ -15,6 +16,7 @@ import { checkAddress, checkKey } from "./address.ts";
 import { HeddleProblem, HeddleUnreachable } from "./errors.ts";
 import { isLasting } from "./no-answer.ts";
 import { randomKey } from "./random-key.ts";
+import { firstOf } from "./signals.ts";
 import { sleep } from "./sleep.ts";
 import { platformSocket, type Socket } from "./socket.ts";
 
@@ -63,6 +65,8 @@ export class Transport {
   /** Whether a run is followed through a WebSocket where nobody says how. */
   readonly prefersSockets: boolean;
   #hasAnswered = false;
+  /** What answered was Heddle. */
+  #isHeddle = false;
 
   /** @throws TypeError for an address or a key that nothing can be sent with */
   constructor(options: TransportOptions) {
@@ -100,13 +104,36 @@ export class Transport {
     });
   }
 
-  /** The reply as a stream, once its headers say 200; the caller reads or cancels the body. Aborting ends the body too. */
-  async stream(call: Call): Promise<Response> {
-    return this.#repeated(call, async (request, _signal) => {
-      // The attempt's own time limit is for headers, and must not cut a live stream.
-      const response = await this.#fetch(request.url, { ...request.init, signal: call.signal ?? null });
-      if (response.status !== 200) this.#parsed(response, await response.text());
-      return response;
+  /** The reply's JSON as its text. @throws as `json` */
+  async text(call: Call): Promise<string> {
+    return this.#repeated(call, async (request, signal) => {
+      const response = await this.#fetch(request.url, { ...request.init, signal });
+      const text = await response.text();
+      if (response.status !== 200) this.#parsed(response, text);
+      if (!isOf(response, request)) throw this.#strange(response, text);
+      return text;
+    });
+  }
+
+  /**
+   * The reply as a stream, once its headers say 200; the caller reads or cancels the body. Aborting ends the body too, until `leave`.
+   * @throws as `json`: it is repeated up to its headers
+   */
+  async stream(call: Call): Promise<{ readonly response: Response; readonly leave: () => void }> {
+    return this.#repeated(call, async (request, signal) => {
+      // The attempt's own time is for its headers, and must not cut a live stream.
+      const { signal: lasting, clear: leave } = firstOf(call.signal);
+      const { signal: either, clear } = firstOf(lasting, signal);
+      try {
+        const response = await this.#fetch(request.url, { ...request.init, signal: either });
+        if (response.status !== 200) this.#parsed(response, await response.text());
+        if (!isOf(response, request)) throw this.#strange(response, await response.text());
+        return { response, leave };
+      } catch (error) {
+        clear();
+        leave();
+        throw error;
+      }
     });
   }
 
@@ -130,14 +157,15 @@ export class Transport {
       }
       if (failure instanceof HeddleProblem ? !failure.retryable : !this.#hasAnswered && isLasting(failure.cause))
         throw failure;
-      const pauseMs = (retryAfterMs(failure) ?? 0) + backoffMs * (0.5 + Math.random() / 2);
+      const pauseMs = (retryAfters.get(failure) ?? 0) + backoffMs * (0.5 + Math.random() / 2);
       if (Date.now() + pauseMs > giveUpAt) throw failure;
       await sleep(pauseMs, call.signal);
     }
   }
 
   #request(call: Call): Prepared {
-    const headers: Record<string, string> = { accept: call.accept ?? "application/json", ...call.headers };
+    const { accept = "application/json" } = call;
+    const headers: Record<string, string> = { accept, ...call.headers };
     if (call.withKey !== false && this.#key !== undefined) headers.authorization = `Bearer ${this.#key}`;
     if (call.body !== undefined) headers["content-type"] = "application/json";
     if (call.lines !== undefined) headers["content-type"] = "application/x-ndjson";
@@ -147,7 +175,8 @@ export class Transport {
     const url = this.#url(call.path, call.query);
     const body = call.lines ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
     // Made here, so that a header which can't be sent is thrown at once, and not taken for a server that is away.
-    return { url, init: { method: call.method, headers: new Headers(headers), ...(body !== undefined && { body }) } };
+    const init = { method: call.method, headers: new Headers(headers), ...(body !== undefined && { body }) };
+    return { url, accept, init };
   }
 
   #url(path: string, values: Call["query"] = {}): string {
@@ -161,23 +190,36 @@ export class Transport {
   #parsed(response: Response, text: string): unknown {
     let body: unknown;
     try {
-      body = text === "" ? {} : JSON.parse(text);
+      body = response.status === 204 ? {} : JSON.parse(text);
     } catch {
       body = undefined;
     }
+    // All that Heddle answers is an object.
+    if (typeof body !== "object" || body === null) body = undefined;
+    const known = body !== undefined && "code" in (body as object);
+    if (response.ok ? body !== undefined : known) this.#isHeddle = true;
     if (response.ok && body !== undefined) return body;
-    const known = typeof body === "object" && body !== null && "code" in body;
-    const problem = new HeddleProblem(
-      response.ok ? 502 : response.status,
-      known ? (body as Record<string, unknown>) : notHeddle(this.url, response, text),
-    );
-    const after = response.headers.get("retry-after");
-    if (after !== null) retryAfters.set(problem, after);
-    throw problem;
+    if (!known) throw this.#strange(response, text);
+    throw after(response, new HeddleProblem(response.status, body as Record<string, unknown>));
+  }
+
+  /** Something else has answered. */
+  #strange(response: Response, text: string): HeddleProblem {
+    // Heddle's own errors are JSON, so this is a proxy's: what it stands before is away, or starts again.
+    const retryable = response.status >= 500 || (this.#isHeddle && response.status === 404);
+    const problem = {
+      code: "not_heddle",
+      title: "The answer is not Heddle's",
+      detail: `${this.url} answered ${response.status} with something else than Heddle's JSON: ${text.slice(0, 200)}`,
+      hint: "Check the address (HEDDLE_URL), and any proxy between.",
+      retryable,
+    };
+    return after(response, new HeddleProblem(response.ok ? 502 : response.status, problem));
   }
 }
 
 interface Prepared {
+  readonly accept: string;
   readonly url: string;
   readonly init: RequestInit;
 }
@@ -189,23 +231,20 @@ const noName = {
   hint: "Check the id.",
 };
 
-const notHeddle = (url: string, response: Response, text: string): Record<string, unknown> => ({
-  code: "not_heddle",
-  title: "The answer is not Heddle's",
-  detail: `${url} answered ${response.status} with something else than Heddle's JSON: ${text.slice(0, 200)}`,
-  hint: "Check the address (HEDDLE_URL), and any proxy between.",
-  // Heddle's own errors are JSON, so this is a proxy's: what it stands before is away, or starts again.
-  retryable: response.status >= 500,
-});
+/** Whether it is of the kind that was asked for: a page of a proxy's may say 200, too. */
+const isOf = (response: Response, { accept }: Prepared): boolean =>
+  accept === "*/*" || response.headers.get("content-type")?.startsWith(accept) === true;
 
-const retryAfters = new WeakMap<HeddleProblem, string>();
+/** In milliseconds. */
+const retryAfters = new WeakMap<Error, number>();
 
-/** The header in milliseconds: seconds, or a date. */
-function retryAfterMs(failure: HeddleProblem | HeddleUnreachable): number | undefined {
-  const text = failure instanceof HeddleProblem ? retryAfters.get(failure) : undefined;
-  if (text === undefined) return undefined;
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+/** The problem, with when its answer lets it be tried again: after seconds, or at a date, which is one of the clock that wrote it. */
+function after(response: Response, problem: HeddleProblem): HeddleProblem {
+  const text = response.headers.get("retry-after") ?? "";
+  const now = Date.parse(response.headers.get("date") ?? "") || Date.now();
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  if (ms > 0) retryAfters.set(problem, ms);
+  return problem;
 }
 
 /** A signal that follows `outer` and also aborts after `ms`; Node 18 lacks AbortSignal.any. */

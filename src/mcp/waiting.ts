@@ -4,7 +4,8 @@
  * I1. Whoever hangs up before they have a handle waits no more: what waited for them is let go, and takes nothing. Whoever has one may
  *     come back, for as long as the session lasts.
  * I2. What passes (too many requests, a busy run) ends no wait that has begun.
- * I3. A wait that can't be gone on with (its arguments are too long for a handle) is let go before the client is told so.
+ * I3. Whoever has a handle may ask again for what the wait came to, as long as the session lasts: an answer can get lost on its way.
+ * I4. A wait that can't be gone on with (its arguments are too long for a handle) is let go before the client is told so.
  */
 
 import type { CallToolResult } from "@modelcontextprotocol/server";
@@ -32,6 +33,8 @@ export interface Wait {
   readonly look: (waitMs: number) => Promise<Looked>;
   /** Of whom it may be that somebody outside is waited for. */
   readonly asked?: { readonly run: string; readonly questions: () => Promise<readonly QuestionView[] | undefined> };
+  /** It has come to this, and whoever is told so has no handle to ask again by. */
+  readonly answered?: (done: CallToolResult) => Promise<unknown>;
   /** Nobody will look again. */
   readonly letGo: () => Promise<unknown>;
 }
@@ -53,7 +56,10 @@ export async function waitFor(call: McpCall, turn: Turn, wait: Wait, isKnown = f
       const left = Math.max(0, until - Date.now());
       const looked = await Promise.race([wait.look(Math.min(left, turn.progress ? mcpProgressMs : waitMsMax)), gone]);
       if (looked === "gone") return hungUp;
-      if (looked.done) return looked.done;
+      if (looked.done) {
+        if (!isKnown && wait.answered) call.later(wait.answered(looked.done));
+        return looked.done;
+      }
       if ("busy" in looked) {
         if (!hasBegun) over("gone");
         if (!hasBegun || isKnown) return looked.busy;

@@ -26,7 +26,10 @@ export function waitOf(call: McpCall, handle: Handle): Wait {
         asked: { run: handle.run, questions: () => openQuestions(call, handle.run, tasksIn(handle.args)) },
       };
     case "session":
-      return { handle, look: (ms) => lookAtSession(call, handle, ms), letGo: () => letGo(call, handle) };
+      return {
+        ...{ handle, look: (ms) => lookAtSession(call, handle, ms), letGo: () => letGo(call, handle) },
+        answered: (done) => (handle.holds && hasHold(done) ? nothing() : letGo(call, handle)),
+      };
     case "lease":
       // The task waits, and goes on waiting: its worker may ask again.
       return { handle, look: (ms) => lookAtLease(call, handle, ms), letGo: nothing };
@@ -77,9 +80,7 @@ async function lookAtSession(call: McpCall, handle: HandleOf<"session">, waitMs:
   if (busy) return busy;
   const done = outcomeResult(answered);
   if (!done) return { message: `waiting in ${tool}` };
-  if (holds && hasHold(done)) return { done: outcomeResult(answered, { actor }) ?? done };
-  call.later(letGo(call, handle));
-  return { done };
+  return { done: holds && hasHold(done) ? (outcomeResult(answered, { actor }) ?? done) : done };
 }
 
 /** Whether the session is needed after this answer. */

@@ -3,7 +3,8 @@
  *
  * WP1. Nothing is sent to an address that may not be called, whatever was accepted once (`refusedAddress`), and no redirect is followed.
  * WP2. Every attempt at a message carries the same `webhook-id` and body; only time and signature differ.
- * WP3. Taken is what was answered with 2xx in time. Of the answer's text no more is read than tells a person what is wrong.
+ * WP3. Taken is what was answered with 2xx in time: the status says it, whatever becomes of the text behind it. Of that no more is
+ *      read than tells a person what is wrong.
  */
 
 import { retryAfterMs, safeText } from "../agent/models/faults.ts";
@@ -50,9 +51,13 @@ export async function send(
       redirect: "manual",
       signal: inTime,
     });
-    const text = await beginningOf(response, webhookAnswerBytesMax);
     const { status, headers } = response;
-    if (status >= 200 && status < 300) return { attempt: { at, ms: Date.now() - at, status }, taken: true };
+    if (status >= 200 && status < 300) {
+      // Nobody waits for what follows: it may never end, and would have the message sent again.
+      await response.body?.cancel().catch(() => undefined);
+      return { attempt: { at, ms: Date.now() - at, status }, taken: true };
+    }
+    const text = await beginningOf(response, webhookAnswerBytesMax).catch(() => "");
     if (status >= 300 && status < 400) return missed(`it answered ${status}, and redirects are not followed`, status);
     const afterMs = retryAfterMs(headers, Date.now());
     return {

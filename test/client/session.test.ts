@@ -1,7 +1,7 @@
 /** Sessions against a server that forgets them, or goes away, at will: what a real one does at no set moment. */
 
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { Heddle, HoldLost, SessionLost } from "../../src/client/index.ts";
+import { Heddle, HeddleUnreachable, HoldLost, SessionLost } from "../../src/client/index.ts";
 import { type Answer, type Call, problem, TestServer } from "../cli/lib/contract-server.ts";
 
 /** Where it is to be lost; where it is to be kept, long enough for a machine that is busy. */
@@ -131,4 +131,96 @@ it("one that is given up while it is opened is closed as soon as it is there", a
   opened({ status: 201, body: { id: "A9", ttl_ms } });
   while (late.of("DELETE", /A9$/).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   await late.stop();
+});
+
+it("a hold in a given session is still held when its release got no answer, and is given back once by the next", async () => {
+  const given: string[] = [];
+  let isAway = true;
+  other = ({ path, body }) => {
+    if (path.endsWith("/renew")) return renewed;
+    if (body.arguments.op === "release") given.push(body.call_id);
+    return isAway ? undefined : released;
+  };
+  const run = heddle.runs.get("r");
+  const session = await run.session();
+  const hold = await run.lock("l").acquire({ session });
+  await expect(hold.release()).rejects.toBeInstanceOf(HeddleUnreachable);
+  isAway = false;
+  await hold.release();
+  await hold.release();
+  expect(given).toHaveLength(2);
+  // The same call: had it been done the first time, it was not done twice.
+  expect(new Set(given).size).toBe(1);
+  await session.close();
+});
+
+it("a hold whose session was closed, or whose run has ended, is over and says nothing", async () => {
+  other = ({ path }) => (path.endsWith("/renew") ? renewed : problem(409, "run_ended"));
+  const run = heddle.runs.get("r");
+  const [ended, closed] = await Promise.all([run.session(), run.session()]);
+  const inEnded = await run.lock("l").acquire({ session: ended });
+  const inClosed = await run.lock("l").acquire({ session: closed });
+  await closed.close();
+  await inEnded.release();
+  await inClosed.release();
+  await ended.close();
+});
+
+it("of several locks each is given back, whatever becomes of the others", async () => {
+  const notHolder = { code: "not_holder", message: "there is nothing to release", hint: "" };
+  const names: string[] = [];
+  const several = new TestServer(({ method, path, body }) => {
+    if (method === "POST" && path.endsWith("/actors")) return { status: 201, body: { id: "A1", ttl_ms } };
+    if (method === "DELETE") return { status: 204 };
+    const { op, name } = body.arguments;
+    if (op === "acquire") return { status: 200, body: { result: { tokens: { a: 1, b: 2, c: 3 } } } };
+    names.push(name);
+    return { status: 200, body: name === "a" ? { error: notHolder } : { result: {} } };
+  });
+  await several.start();
+  const run = new Heddle({ url: several.url, key: "hdl_k", retryMs: 0 }).runs.get("r");
+  const session = await run.session();
+  const hold = await run.lock("a", "b", "c").acquire({ session });
+  await expect(hold.release()).rejects.toBeInstanceOf(HoldLost);
+  expect(names.sort()).toEqual(["a", "b", "c"]);
+  await session.close();
+  await several.stop();
+});
+
+it("an abort ends a wait though the server takes no session back any more, and soon a body's hold", async () => {
+  let isHung = false;
+  const hanging = new TestServer(({ method, path, body }) => {
+    if (isHung) return new Promise<never>(() => undefined);
+    if (method === "POST" && path.endsWith("/actors")) return { status: 201, body: { id: "A1", ttl_ms: 60_000 } };
+    if (body?.arguments?.name === "free") return { status: 200, body: { result: { token: 7 } } };
+    return new Promise<never>(() => undefined);
+  });
+  await hanging.start();
+  const run = new Heddle({ url: hanging.url, key: "hdl_k" }).runs.get("r");
+  const abort = new AbortController();
+  const { signal } = abort;
+  const messages = run.queue("q").messages({ signal });
+  const waits = [
+    run.lock("l").acquire({ signal }),
+    run.lock("l").tryAcquire({ signal }),
+    run.semaphore("s").acquire({ signal }),
+    run.barrier("b", { parties: 2 }).wait({ signal }),
+    run.queue("q").take({ signal }),
+    run.future("f").value({ signal }),
+    messages.next(),
+    run.lock("free").with((_, own) => aborted(own).then(() => own.throwIfAborted()), { signal }),
+  ];
+  const asked = () => hanging.of("POST", /tools/).length;
+  while (asked() < waits.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  isHung = true;
+  const abortedAt = performance.now();
+  abort.abort(new Error("enough"));
+  const ends = await Promise.allSettled(waits);
+  expect(performance.now() - abortedAt).toBeLessThan(10_000);
+  expect(ends.map((end) => end.status === "rejected" && (end.reason as Error).message)).toEqual(
+    waits.map(() => "enough"),
+  );
+  // Each that waited in a session has asked for its end; what can be had at once needs none, and the body's hold is given back first.
+  expect(hanging.of("DELETE", /A1$/)).toHaveLength(5);
+  await hanging.stop();
 });

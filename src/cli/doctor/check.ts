@@ -63,6 +63,8 @@ export function serverCheck(url: string, health: Seen): Check {
 export function keyCheck(about: Seen, isDefault: boolean): Check {
   if ("away" in about) return skipped("key", about.away);
   if (about.status === 200) {
+    if (!Array.isArray(fieldOf(about.body, "scopes")))
+      return wrong("key", "could not be looked up: something else than Heddle answers", "Check any proxy between.");
     const { tenant, scopes } = about.body as AboutView;
     return ok("key", `${isDefault ? "local mode's own" : "valid"}, tenant ${tenant}, scopes ${scopes.join(", ")}`);
   }
@@ -138,7 +140,7 @@ export function poolCheck(pool: string, seen: Seen): Check {
   const name = `pool ${pool}`;
   if ("away" in seen) return skipped(name, seen.away);
   if (seen.status === 200) {
-    const { workers } = seen.body as { workers?: unknown };
+    const workers = fieldOf(seen.body, "workers");
     if (!Array.isArray(workers)) return remark(name, "this server does not tell a pool's workers");
     if (workers.length > 0) return ok(name, `${workers.length} ${workers.length === 1 ? "worker" : "workers"}`);
     return wrong(name, "no worker has asked for work lately", `Start one: heddle work --pool ${pool} -- COMMAND`);

@@ -1,5 +1,6 @@
 /** `heddle trace` */
 
+import { reasonOf } from "../../client/no-answer.ts";
 import type { TraceFormat } from "../../client/requests.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
@@ -30,7 +31,7 @@ export const traceCommand: Command = {
 
 A run that goes on is written as far as it has come.`,
   more: `A file appears under its name only when it is whole.
-Exit status: 0; 1 no such run, or the server refused; 2 usage, or the file is there; 3 server not reached.
+Exit status: 0; 1 no such run, the server refused, or the stream broke; 2 usage, or the file is there; 3 server not reached.
 
 Examples:
   heddle trace run_… -o run.trace.json
@@ -38,8 +39,25 @@ Examples:
   run: async ({ flags, words: [run] }) => {
     const file = outputFile(flags);
     const response = await (await reach()).trace(run!, { format: (flags.format ?? "perfetto") as TraceFormat });
-    const bytes = await saveWhole(file, response.body as unknown as AsyncIterable<Uint8Array>);
-    if (file !== undefined) note(`${run}: ${bytes} bytes in ${file}`);
-    return exitStatus.ok;
+    try {
+      const bytes = await saveWhole(file, piecesOf(response));
+      if (file !== undefined) note(`${run}: ${bytes} bytes in ${file}`);
+      return exitStatus.ok;
+    } catch (error) {
+      if (!(error instanceof BrokenOff)) throw error;
+      note(`heddle: the connection broke off: ${reasonOf(error.cause)}. The trace is not whole; write it again.`);
+      return exitStatus.failed;
+    }
   },
 };
+
+/** The server or a proxy ended the stream in the middle. */
+class BrokenOff extends Error {}
+
+async function* piecesOf(response: Response): AsyncGenerator<Uint8Array> {
+  try {
+    yield* response.body as unknown as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    throw new BrokenOff(undefined, { cause });
+  }
+}

@@ -68,11 +68,18 @@ export async function watch({ flags, words: [run] }: Given): Promise<number> {
 async function started(client: Heddle, job: Job): Promise<RunView | undefined> {
   const interrupt = new AbortController();
   const stopListening = onSignals(() => interrupt.abort(new Interrupted()));
+  let cancelled = "The run was cancelled.";
+  const left = (run: string | undefined) => {
+    cancelled = run
+      ? `The run could not be cancelled, and goes on. Cancel it: heddle cancel ${run}`
+      : "The server has not said whether there is a run. See: heddle runs";
+    if (!interrupt.signal.aborted) process.stderr.write(`${cancelled}\n`);
+  };
   try {
-    return await startJob(client, job, interrupt.signal);
+    return await startJob(client, job, interrupt.signal, left);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    process.stderr.write("Interrupted before all tasks were posted. The run was cancelled.\n");
+    process.stderr.write(`Interrupted before all tasks were posted. ${cancelled}\n`);
     return undefined;
   } finally {
     stopListening();

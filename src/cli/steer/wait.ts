@@ -2,7 +2,7 @@
 
 import type { Heddle } from "../../client/heddle.ts";
 import type { TaskView, WaitMode, WaitView } from "../../client/replies.ts";
-import { runTimeoutMsMax, waitMsMax } from "../../limits.ts";
+import { clientRetryMs, cliReachMs, runTimeoutMsMax, waitMsMax } from "../../limits.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -74,7 +74,9 @@ async function waited(
   const until = seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + seconds * 1000;
   for (;;) {
     const leftMs = Math.max(0, until - Date.now());
-    const seen = await client.wait(run, { ...request, timeout_ms: Math.min(leftMs, waitMsMax) }, { signal });
+    // A server that is away is not waited for much longer than its tasks are.
+    const options = { signal, retryMs: Math.min(Math.max(leftMs, cliReachMs), clientRetryMs) };
+    const seen = await client.wait(run, { ...request, timeout_ms: Math.min(leftMs, waitMsMax) }, options);
     if (seen.done || Date.now() >= until) return seen;
   }
 }

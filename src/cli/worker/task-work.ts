@@ -47,7 +47,19 @@ export class TaskWork implements WorkKind<Lease> {
   }
 
   start(lease: Lease, telling: Telling): Execution {
-    return this.#start(lease, () => this.#input(lease), telling);
+    const stopping = new AbortController();
+    const execution = this.#start(lease, () => this.#input(lease, stopping.signal), telling);
+    return {
+      verdict: execution.verdict,
+      stop: () => {
+        stopping.abort();
+        execution.stop();
+      },
+      kill: () => {
+        stopping.abort();
+        execution.kill();
+      },
+    };
   }
 
   renew(lease: Lease, progress: TaskProgressReport | undefined, options: CallOptions): Promise<unknown> {
@@ -90,8 +102,8 @@ export class TaskWork implements WorkKind<Lease> {
     return task.state === "running" && task.waiting_on !== null;
   }
 
-  async #input(lease: Lease): Promise<TaskInput> {
-    const stored = lease.context ?? (await this.#fetchContext(lease));
+  async #input(lease: Lease, signal: AbortSignal): Promise<TaskInput> {
+    const stored = lease.context ?? (await this.#fetchContext(lease, signal));
     const context = { ...stored, messages: [...stored.messages, ...(lease.messages ?? [])] };
     const contextText = JSON.stringify(context);
     const taskText = `${JSON.stringify(lease.task).slice(0, -1)},"context":${contextText}}`;
@@ -107,8 +119,10 @@ export class TaskWork implements WorkKind<Lease> {
     return { stdin: taskText, files: { HEDDLE_TASK_FILE: taskText, HEDDLE_CONTEXT_FILE: contextText }, env, context };
   }
 
-  async #fetchContext(lease: Lease) {
-    const { snapshot: _hash, parent: _parent, ...context } = await this.#client.snapshot(lease.run, lease.snapshot);
+  /** However long the server is away meanwhile (W2 of the worker). */
+  async #fetchContext({ run, snapshot }: Lease, signal: AbortSignal) {
+    const options = { signal, retryMs: Number.POSITIVE_INFINITY };
+    const { snapshot: _hash, parent: _parent, ...context } = await this.#client.snapshot(run, snapshot, {}, options);
     return context;
   }
 }

@@ -31,8 +31,8 @@ export class Calls {
     return this.transport.json({ ...options, method: "GET", path, query });
   }
   /** A read whose text must not be parsed and printed anew. */
-  protected async getText(path: string, options: CallOptions): Promise<string> {
-    return (await this.transport.stream({ ...options, method: "GET", path })).text();
+  protected getText(path: string, options: CallOptions): Promise<string> {
+    return this.transport.text({ ...options, method: "GET", path });
   }
   /** A call that acts, once however often it is repeated. */
   protected postJson<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {

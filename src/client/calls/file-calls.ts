@@ -14,19 +14,21 @@ export class FileCalls extends WebhookCalls {
    * Not repeated: a stream that breaks is begun again by the caller. @throws BrokenExport, HeddleProblem `run_changing`
    */
   async *exportRun(run: string, options: CallOptions = {}): AsyncGenerator<string, void, void> {
-    const response = await this.transport.stream({
+    const { response, leave } = await this.transport.stream({
       ...options,
       method: "GET",
       path: `${at(run)}/export`,
       accept: "application/x-ndjson",
     });
-    const { checkedLines, linesOf } = await files();
     try {
+      const { checkedLines, linesOf } = await files();
       yield* checkedLines(linesOf(response.body as unknown as AsyncIterable<Uint8Array>));
     } catch (error) {
       options.signal?.throwIfAborted();
       if (isProblem(error) || error instanceof BrokenExport) throw error;
       throw new BrokenExport(`the connection broke off: ${(error as Error).message}`, { cause: error });
+    } finally {
+      leave();
     }
   }
 

@@ -23,7 +23,7 @@ export class LookCalls extends TaskCalls {
   /** The run as a document that other tools open, as it comes: `perfetto` (default), `otlp` or `csv`. Not repeated once it began. */
   async trace(run: string, query: { format?: TraceFormat } = {}, options: CallOptions = {}): Promise<Response> {
     const path = `${at(run)}/trace${query.format ? `?format=${query.format}` : ""}`;
-    return this.transport.stream({ ...options, method: "GET", path, accept: "*/*" });
+    return (await this.transport.stream({ ...options, method: "GET", path, accept: "*/*" })).response;
   }
   /** Shared variables in the order of their first use. */
   variables(run: string, query: PageQuery = {}, options: CallOptions = {}): Promise<VariablesPage> {

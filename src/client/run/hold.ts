@@ -1,51 +1,57 @@
 /** What a session has while it holds a lock or permits. */
 
-import { firstOf } from "../signals.ts";
+import { isProblem } from "../errors.ts";
+import { randomKey } from "../random-key.ts";
+import { briefly, firstOf } from "../signals.ts";
 import type { CallOptions } from "../transport.ts";
 import { asyncDispose } from "./dispose.ts";
 import { HoldLost, isToolError } from "./errors.ts";
-import type { Session } from "./session.ts";
+import { letGo, type Session } from "./session.ts";
+
+/** A call that gives a hold back; each time the same one, so that it is done once. */
+export type GivingBack = CallOptions & { readonly call_id: string };
 
 /** A hold, until it is released or its session ends; `await using` releases it. */
 export class Hold {
   /** Aborts with SessionLost when the hold is over and nobody here released it. */
   readonly signal: AbortSignal;
   readonly #variable: string;
-  readonly #giveBack: (options: CallOptions) => Promise<unknown>;
+  readonly #giveBack: (call: GivingBack) => Promise<unknown>;
+  readonly #callId = randomKey();
   /** Its own, which ends with it. */
   readonly #session: Session | undefined;
-  readonly #lost: AbortSignal;
+  readonly #given: Session;
   #isReleased = false;
 
-  constructor(
-    variable: string,
-    session: Session,
-    isOwn: boolean,
-    giveBack: (options: CallOptions) => Promise<unknown>,
-  ) {
+  constructor(variable: string, session: Session, isOwn: boolean, giveBack: (call: GivingBack) => Promise<unknown>) {
     this.#variable = variable;
     this.#giveBack = giveBack;
     this.#session = isOwn ? session : undefined;
-    this.#lost = session.signal;
+    this.#given = session;
     this.signal = session.signal;
   }
 
   /**
    * Gives it back; the next in line goes on. Nothing happens the second time.
-   * @throws SessionLost, HoldLost: it had ended before, so another may have been in there meanwhile
+   * @throws SessionLost, HoldLost: it had ended before, so another may have been in there meanwhile. In a given session also what a call
+   * throws for a server that is away: it is still held then, and can be released again
    */
   async release(options: CallOptions = {}): Promise<void> {
     if (this.#isReleased) return;
     this.#isReleased = true;
     try {
-      await this.#giveBack(options);
+      await this.#giveBack({ ...options, call_id: this.#callId });
     } catch (error) {
       if (isToolError(error, "not_holder")) throw new HoldLost(this.#variable, { cause: error });
-      // A server that is away lets go when the session's time is over; what is known to be lost is said.
-      if (this.#lost.aborted) throw this.#lost.reason;
+      // What is known to be lost is said.
+      if (this.signal.aborted) throw this.signal.reason;
       if (isToolError(error)) throw error;
+      // A server that is away lets go when the time of its own session is over. A given one goes on, and this in it.
+      if (this.#session || this.#given.isClosed || (isProblem(error) && !error.retryable)) return;
+      this.#isReleased = false;
+      throw error;
     } finally {
-      await this.#session?.close(options).catch(() => undefined);
+      if (this.#session) await letGo(this.#session, options);
     }
   }
 
@@ -67,10 +73,10 @@ export async function during<Held extends Hold, Result>(
     result = await body(hold, signal);
   } catch (error) {
     clear();
-    await hold.release().catch(() => undefined);
+    await briefly(hold.release(), outer).catch(() => undefined);
     throw error;
   }
   clear();
-  await hold.release();
+  await briefly(hold.release(), outer);
   return result;
 }

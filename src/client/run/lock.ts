@@ -3,7 +3,7 @@
 import type { Heddle } from "../heddle.ts";
 
 import { during, Hold } from "./hold.ts";
-import type { Session } from "./session.ts";
+import { letGo, type Session } from "./session.ts";
 import { type Fence, openSession, Variable, type WaitOptions } from "./variable.ts";
 
 /** How a lock is taken. */
@@ -20,8 +20,14 @@ export class LockHold extends Hold {
   readonly fences: Readonly<Record<string, Fence>>;
 
   constructor(names: readonly string[], tokens: Readonly<Record<string, number>>, session: Session, isOwn: boolean) {
-    super(names.join(", "), session, isOwn, async (options) => {
-      for (const name of names) await session.call("lock", { op: "release", name, token: tokens[name] }, options);
+    super(names.join(", "), session, isOwn, async ({ call_id, ...options }) => {
+      // What becomes of one must not keep the others held.
+      const releases = names.map((name, at) => {
+        const call = { ...options, call_id: `${call_id}-${at}` };
+        return session.call("lock", { op: "release", name, token: tokens[name] }, call);
+      });
+      await Promise.allSettled(releases);
+      await Promise.all(releases);
     });
     this.fences = Object.fromEntries(names.map((name) => [name, { lock: name, token: tokens[name]! }]));
     this.fence = this.fences[names[0]!]!;
@@ -59,7 +65,7 @@ export class Lock extends Variable {
       const { token } = await this.held<{ token: number }>(holder, "acquire", args, options);
       return new LockHold(this.#names, { [this.name]: token }, holder, !session);
     } catch (error) {
-      if (!session) await holder.close().catch(() => undefined);
+      if (!session) await letGo(holder, options);
       throw error;
     }
   }
@@ -81,7 +87,7 @@ export class Lock extends Variable {
       if (taken.acquired) hold = new LockHold(this.#names, { [this.name]: taken.token! }, holder, !session);
       return hold;
     } finally {
-      if (!session && !hold) await holder.close().catch(() => undefined);
+      if (!session && !hold) await letGo(holder, options);
     }
   }
 

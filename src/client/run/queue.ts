@@ -2,6 +2,7 @@
 
 import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
+import { letGo } from "./session.ts";
 import { openSession, Variable, type WaitOptions } from "./variable.ts";
 
 /** How messages are taken. */
@@ -61,7 +62,7 @@ export class MessageQueue<Message = unknown> extends Variable {
         yield* messages;
       }
     } finally {
-      if (!session) await own.close().catch(() => undefined);
+      if (!session) await letGo(own, options);
     }
   }
 

@@ -3,6 +3,7 @@
 import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
 import { during, Hold } from "./hold.ts";
+import { letGo } from "./session.ts";
 import { openSession, Variable, type WaitOptions } from "./variable.ts";
 
 /** How permits are taken. */
@@ -31,7 +32,7 @@ export class Semaphore extends Variable {
         this.held(holder, "release", { name: this.name, permits }, call),
       );
     } catch (error) {
-      if (!session) await holder.close().catch(() => undefined);
+      if (!session) await letGo(holder, options);
       throw error;
     }
   }

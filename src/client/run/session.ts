@@ -14,7 +14,7 @@ import type { Heddle } from "../heddle.ts";
 import { randomKey } from "../random-key.ts";
 import type { ActorView } from "../replies.ts";
 import type { ActorRequest } from "../requests.ts";
-import { firstOf } from "../signals.ts";
+import { briefly, firstOf } from "../signals.ts";
 import type { CallOptions } from "../transport.ts";
 import { resultOf } from "./call-to-end.ts";
 import { asyncDispose } from "./dispose.ts";
@@ -55,6 +55,11 @@ export class Session {
   /** Aborts with SessionLost when the session is over and nobody here closed it. */
   get signal(): AbortSignal {
     return this.#lost.signal;
+  }
+
+  /** It was closed here. */
+  get isClosed(): boolean {
+    return this.#closed.signal.aborted;
   }
 
   /** A tool call that holds or waits, to its end; the same `call_id` again gets the same answer. @throws ToolError, SessionLost, HeddleProblem */
@@ -132,3 +137,10 @@ export class Session {
     this.#lost.abort(new SessionLost(this.id, why, { cause }));
   }
 }
+
+/** Closes one that was opened for a single wait or hold. It does not fail, and does not hold up whoever gives up. */
+export const letGo = (session: Session, { signal, retryMs }: CallOptions): Promise<void> =>
+  briefly(
+    session.close({ retryMs }).catch(() => undefined),
+    signal,
+  );

@@ -7,7 +7,7 @@ import type { CallOptions } from "../transport.ts";
 import { resultOf } from "./call-to-end.ts";
 import { asyncDispose } from "./dispose.ts";
 import { isToolError } from "./errors.ts";
-import { Session } from "./session.ts";
+import { letGo, Session } from "./session.ts";
 
 /** The hold that guards a write: the server refuses it once the hold is over (`stale_fence`). */
 export interface Fence {
@@ -56,7 +56,12 @@ export class Variable {
   }
 
   /** An op in a session. @throws ToolError, SessionLost */
-  protected async held<Result>(session: Session, op: string, args: object, options: CallOptions): Promise<Result> {
+  protected async held<Result>(
+    session: Session,
+    op: string,
+    args: object,
+    options: CallOptions & { readonly call_id?: string },
+  ): Promise<Result> {
     return (await session.call(this.#kind, { op, ...args }, options)) as Result;
   }
 
@@ -83,7 +88,7 @@ export class Variable {
     try {
       return await body(session);
     } finally {
-      await session.close().catch(() => undefined);
+      await letGo(session, options);
     }
   }
 }

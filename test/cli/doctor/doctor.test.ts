@@ -58,6 +58,8 @@ describe("what is seen", () => {
       /refused: the key is unknown or revoked/,
     ],
     ["no key at a server that is not local", keyCheck(seen(401), true), "wrong", /HEDDLE_API_KEY is not set/],
+    ["a proxy's page", keyCheck(seen(200, "<html>"), false), "wrong", /something else than Heddle answers/],
+    ["a proxy's null", keyCheck(seen(200, null), false), "wrong", /something else than Heddle answers/],
     ["an old server", keyCheck(seen(404), false), "note", /too old to tell/],
     ["a server in trouble", keyCheck(seen(500, { detail: "oh" }), false), "wrong", /oh/],
     ["both scopes", scopesCheck(about(), ["p"]), "ok", /runs, and leasing/],

@@ -112,6 +112,60 @@ it("--json says that it left a run that goes on", async () => {
   expect(stderr).toMatch(/heddle watch run_1/);
 });
 
+it("cancels a run that comes to be after it was interrupted", async () => {
+  let created: (answer: Answer) => void = () => undefined;
+  server.handler = (call) =>
+    call.method === "POST" && call.path === "/v1/runs"
+      ? new Promise<Answer>((resolve) => (created = resolve))
+      : finished(call);
+  const before = server.calls.length;
+  const process = new HeddleProcess(["run", "-"], { env: { HEDDLE_URL: server.url }, input: job });
+  await until(() => server.calls.slice(before).some(({ path }) => path === "/v1/runs"));
+  process.child.kill("SIGINT");
+  // The signal is on its way; had it ended the call, nobody would hear of the run.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  created({ status: 201, body: view("active") });
+  const { status, stderr } = await process.ended;
+  expect({ status, stderr }).toEqual({
+    status: 130,
+    stderr: "Interrupted before all tasks were posted. The run was cancelled.\n",
+  });
+  expect(server.calls.slice(before).map(({ path }) => path)).toContain("/v1/runs/run_1/cancel");
+});
+
+it("does not say that it cancelled a run of which it never heard", async () => {
+  server.handler = (call) =>
+    call.method === "POST" && call.path === "/v1/runs" ? new Promise<never>(() => undefined) : finished(call);
+  const before = server.calls.length;
+  const process = new HeddleProcess(["run", "-"], { env: { HEDDLE_URL: server.url }, input: job });
+  await until(() => server.calls.slice(before).some(({ path }) => path === "/v1/runs"));
+  process.child.kill("SIGINT");
+  const { status, stderr } = await process.ended;
+  expect({ status, stderr }).toEqual({
+    status: 130,
+    stderr:
+      "Interrupted before all tasks were posted. The server has not said whether there is a run. See: heddle runs\n",
+  });
+});
+
+it("says when a run that was interrupted could not be cancelled", async () => {
+  server.handler = (call) => {
+    if (call.path.endsWith("/cancel")) return problem(500, "internal");
+    return call.method === "POST" && call.path.endsWith("/tasks")
+      ? new Promise<never>(() => undefined)
+      : finished(call);
+  };
+  const before = server.calls.length;
+  const process = new HeddleProcess(["run", "-"], { env: { HEDDLE_URL: server.url }, input: job });
+  await until(() => server.calls.slice(before).some(({ path }) => path.endsWith("/tasks")));
+  process.child.kill("SIGINT");
+  const { status, stderr } = await process.ended;
+  expect(status).toBe(130);
+  expect(stderr).toBe(
+    "Interrupted before all tasks were posted. The run could not be cancelled, and goes on. Cancel it: heddle cancel run_1\n",
+  );
+});
+
 it("cancels a run whose tasks were not all posted when it is interrupted", async () => {
   server.handler = async (call) =>
     call.method === "POST" && call.path.endsWith("/tasks") ? new Promise<never>(() => undefined) : finished(call);

@@ -235,6 +235,22 @@ describe("heddle wait", () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: "Not over within 0 s; the tasks go on.\n" });
   });
 
+  it("gives up in its time though the server has gone meanwhile", async () => {
+    const leaving = await new RunServer().start();
+    const own = leaving.handler;
+    leaving.handler = (call) => (call.path.endsWith("/wait") ? undefined : own(call));
+    try {
+      const startedAt = performance.now();
+      const env = { HEDDLE_URL: leaving.url, HEDDLE_API_KEY: "hdl_test" };
+      const { status, stderr } = await heddleHere(["wait", "run_1", "--timeout", "1"], env);
+      expect(status).toBe(3);
+      expect(stderr).toMatch(/can't be reached/);
+      expect(performance.now() - startedAt).toBeLessThan(12_000);
+    } finally {
+      await leaving.stop();
+    }
+  });
+
   it("ends at Ctrl-C with status 130", async () => {
     const waiting = await new RunServer().start();
     const own = waiting.handler;

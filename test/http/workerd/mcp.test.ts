@@ -52,8 +52,17 @@ test("what only waits takes a session for as long as it waits, and what need not
   expect(await actors(run)).toMatchObject([{ name: "MCP", ttl_ms: mcpWaiterMs, waiting_on: { variables: ["q"] } }]);
   expect(await queue({ op: "push", messages: [2] })).toEqual({ pushed: true });
   expect(await tool("wait", { handle })).toEqual({ messages: [2] });
-  await expect.poll(async () => (await actors(run)).length).toBe(0);
-  expect((await tool("wait", { handle })).error).toMatchObject({ code: "not_found" });
+  // [I3] The answer may have got lost on its way: it was taken from the queue, and is there for whoever has the handle.
+  expect(await queue({ op: "push", messages: [3] })).toEqual({ pushed: true });
+  expect(await tool("wait", { handle })).toEqual({ messages: [2] });
+  expect(await actors(run)).toMatchObject([{ ttl_ms: mcpWaiterMs, waiting_on: null }]);
+  expect(await queue({ op: "pop" })).toEqual({ messages: [3] });
+  // Whoever got no handle can't ask again: the session ends with the answer.
+  const popped = queue({ op: "pop" }, { waitMs: 30_000 });
+  await expect.poll(async () => (await actors(run)).length).toBe(2);
+  expect(await queue({ op: "push", messages: [4] })).toEqual({ pushed: true });
+  expect(await popped).toEqual({ messages: [4] });
+  await expect.poll(async () => (await actors(run)).length).toBe(1);
 
   const future = await tool("future", { run, name: "f", op: "await" });
   expect(await tool("future", { run, name: "f", op: "resolve", value: { a: 1 } })).toEqual({ resolved: true });
@@ -66,7 +75,7 @@ test("what only waits takes a session for as long as it waits, and what need not
   ]);
 });
 
-test("[I3] a wait whose arguments are too long for a handle is given up, and nothing of it is done", async () => {
+test("[I4] a wait whose arguments are too long for a handle is given up, and nothing of it is done", async () => {
   const run = await newRun();
   const queue = (args: object) => tool("message_queue", { run, name: "q", ...args });
   await queue({ op: "create", capacity: 1 });
@@ -182,6 +191,11 @@ test("a client that takes durable tasks gets one, polls it, and can cancel it", 
   const completed = (await look()).result;
   expect(isDetailedTaskV2(completed)).toBe(true);
   expect(completed).toMatchObject({
+    status: "completed",
+    result: { structuredContent: { messages: ["m"] }, resultType: "complete" },
+  });
+  // Looked at again it is what it was.
+  expect((await look()).result).toMatchObject({
     status: "completed",
     result: { structuredContent: { messages: ["m"] }, resultType: "complete" },
   });
