@@ -106,14 +106,19 @@ export class BlockingState {
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, 1);
     }
     this.queued += messagesOfWait(want);
-    if (waiter.task > 0 && needsAnyone(want, until)) this.anyoneWaits++;
+    if (waiter.task > 0 && needsAnyone(want, until)) {
+      this.anyoneWaits++;
+      if (want.kind === "pop") this.line(want.names[0], "message_queue").inside.add({ ...waiter, want });
+    }
     if (waiter.task > 0 && isExternal(want)) this.asked.set(waiter.seq, waiter.task);
     this.fresh.add(waiter.task);
   }
 
   leave({ task, seq, want }: Waiter, until: number): void {
     for (const name of want.names) {
-      this.#lines.get(name)?.remove(seq);
+      const line = this.#lines.get(name);
+      line?.remove(seq);
+      if (line?.kind === "message_queue") line.inside.remove(seq);
       this.freed.add(name);
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, -1);
     }

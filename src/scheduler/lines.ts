@@ -27,6 +27,8 @@ class BarrierLine extends WaitLine<BarrierWant> {
 /** Pops wait while it is empty, pushes while it is full. */
 class QueueLine extends WaitLine<PopWant | PushWant> {
   readonly kind = "message_queue";
+  /** Of its pops those that a message of the run's own alone can end: nobody outside is asked for what stands behind one. */
+  readonly inside = new WaitLine<PopWant>();
 }
 
 class FutureLine extends WaitLine<FutureWant> {

@@ -10,7 +10,7 @@
  *     permits does not count, since the cycle that it would end is one already.
  * V5. A wait for a message, for room in a queue, for a future or for unknown parties is over when any other task can act: it
  *     holds up nobody while somebody may still come (`still` false). One that is declared external is ended from outside, if whoever
- *     is asked can: not where a wait that is not declared so stands first in the queue's line.
+ *     is asked can: not where a wait that is not declared so stands before it in the queue's line.
  *     Sessions of agents outside may act at any time, but nobody counts on it: they end no wait of this kind, and theirs
  *     are external.
  * V6. Cost: linear in the waits that are reachable; with `still`, in the tasks.
@@ -196,18 +196,16 @@ function* waitsForVariables(
     const arrived = new Set(line.waiters.map((one) => one.task));
     const missing = want.members.filter((n) => !arrived.has(n) && state.live(n));
     yield { ...need(missing, id), need: want.parties - arrived.size };
-  } else if (until === 0 && !isActor(task) && still && !isEndedOutside(state, want)) {
+  } else if (until === 0 && !isActor(task) && still && !isEndedOutside(state, call.seq, want)) {
     yield { need: 1, of: [], anyone: true, call: id };
   }
 }
 
-/** By whoever is asked: of a queue that is the first in line (QU1), so nobody is while a wait for anybody stands there for ever. */
-function isEndedOutside(state: RunState, want: Want): boolean {
+/** By whoever is asked: of a queue that is the first in line (QU1), so nobody is while a wait for anybody stands before it for ever. */
+function isEndedOutside(state: RunState, seq: number, want: Want): boolean {
   if (!isExternal(want)) return false;
-  const first = want.kind === "pop" ? state.blocking.line(want.names[0], "message_queue").first : undefined;
-  if (!first || isExternal(first.want) || first.task < 0) return true;
-  const call = state.task(first.task).calls.find(({ seq }) => seq === first.seq);
-  return call?.state !== "waiting" || call.until > 0;
+  const before = want.kind === "pop" ? state.blocking.line(want.names[0], "message_queue").inside.first : undefined;
+  return !before || before.seq > seq;
 }
 
 /** Those before it in line only need to be granted; but one that can't act then keeps what it is granted. */

@@ -4,6 +4,7 @@ import { openActor } from "../../src/scheduler/actors.ts";
 import { arrive } from "../../src/scheduler/barriers.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import { awaitFutures } from "../../src/scheduler/futures.ts";
+import { acquire } from "../../src/scheduler/locks.ts";
 import { closeQueue, pop, push, queueOf, queueSize } from "../../src/scheduler/message-queues.ts";
 import { type Answer, answerQuestion, openAsks, openStall, waitedFor } from "../../src/scheduler/questions.ts";
 import type { Task } from "../../src/scheduler/task.ts";
@@ -258,6 +259,25 @@ test("[QU2] who asks of a queue behind one who can't be asked is no way on: it s
   ]);
   run.clock(5000);
   expect([victims(run), openAsks(run.state).map(({ task }) => task.n)]).toEqual([[inside.n], [asker.n]]);
+  checkState(run.state, run.now);
+});
+
+test("[QU2] nor is one behind such a one where somebody who is asked stands first, whose answer lets nobody go on", () => {
+  const run = new Run({ stallMs: 5000 });
+  const [first, inside, asker] = started(run, 3) as [Leased, Leased, Leased];
+  const lock = (task: Leased) =>
+    run.step((step) => acquire(step, task, { call: "lock", names: ["l"], mode: "exclusive", until: 0 }));
+  lock(asker);
+  pops(run, first);
+  pops(run, inside, { external: false });
+  pops(run, asker);
+  // Until here an answer to the first one helps: it could push for the others.
+  expect([openAsks(run.state).map(({ task }) => task.n), openStall(run.state)]).toEqual([[first.n], undefined]);
+  lock(first);
+  for (const task of [first, inside, asker]) run.giveBack(task);
+  expect(openStall(run.state)!.waits.map(({ task, call }) => [task.n, call.id])).toContainEqual([inside.n, "pop"]);
+  run.clock(5000);
+  expect(victims(run)).toEqual([inside.n]);
   checkState(run.state, run.now);
 });
 
