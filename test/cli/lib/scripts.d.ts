@@ -19,6 +19,13 @@ declare module "*/scripts/lib/dev-server.mjs" {
   }): Promise<DevServer>;
 }
 
+declare module "*/scripts/lib/dev-settings.mjs" {
+  export function devSettings(
+    argv: readonly string[],
+    env: Record<string, string | undefined>,
+  ): { port: number; state: string; config: string | undefined } | undefined;
+}
+
 declare module "*/scripts/lib/processes.mjs" {
   export interface Identity {
     readonly pid: number;
