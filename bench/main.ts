@@ -13,10 +13,13 @@ import { Report } from "./lib/report.ts";
 import { Server } from "./lib/server.ts";
 import { workloads } from "./workloads/index.ts";
 
-const { values, positionals: filters } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, large: { type: "boolean", default: false } },
-  allowPositionals: true,
-});
+const { values, positionals: filters } = asked();
+if (values.help) {
+  console.log(
+    `usage: npm run bench -- [FILTER…] [--quick] [--large]\n\n${workloads.map(({ name }) => name).join("\n")}`,
+  );
+  process.exit(0);
+}
 const chosen = workloads.filter(
   ({ name }) => filters.length === 0 || filters.some((filter) => name.startsWith(filter)),
 );
@@ -61,3 +64,13 @@ for (const workload of chosen) {
 
 console.log(report.table());
 console.log(`\n${report.missed} targets missed. JSON lines: ${report.path}`);
+
+function asked() {
+  const flag = { type: "boolean", default: false } as const;
+  try {
+    return parseArgs({ options: { quick: flag, large: flag, help: flag }, allowPositionals: true });
+  } catch (error) {
+    console.error(`${(error as Error).message}\nusage: npm run bench -- [FILTER…] [--quick] [--large]`);
+    process.exit(2);
+  }
+}
