@@ -247,6 +247,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       if (header.endedAt > 0) {
         header.status = "active";
         header.reason = "";
+        header.reopened = true;
       }
       header.endedAt = 0;
       delete header.failing;

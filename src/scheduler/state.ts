@@ -48,6 +48,8 @@ export interface RunHeader {
   root: number;
   createdAt: number;
   endedAt: number;
+  /** It has ended once, and went on; absent: never. */
+  reopened?: true;
   /** Last event's number, and its time. */
   seq: number;
   changedAt: number;

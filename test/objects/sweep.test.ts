@@ -55,6 +55,22 @@ it("corrects the index of a run that goes on or pauses, when its own notice was 
   expect(await statusOf(run.tenant, run.id)).toBe("active");
 });
 
+it("hears from a run that was reopened that it is live, though the first word of that got lost with the object's memory", async () => {
+  const run = await indexed();
+  await run.create({ key: "a", pool: "box", instructions: "a" });
+  value(await run.rpc.finishRun({ cancel: true }));
+  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("succeeded"));
+  await sweep();
+  value(await run.rpc.retryTask("a", undefined));
+  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("active"));
+  // As if it had not come, and the sweep has seen what there was before it: it comes by no more.
+  const before = "UPDATE runs SET status = 'succeeded', ended_at = 1, checked = writes WHERE id = ?";
+  await bindings.DB.prepare(before).bind(run.id).run();
+  await run.evict();
+  await run.view();
+  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("active"));
+});
+
 it("[X1] corrects the index of a live run that it has as ended, because an older word came last", async () => {
   const run = await indexed();
   await run.create({ key: "a", pool: "box", instructions: "a" });

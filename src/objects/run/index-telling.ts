@@ -37,9 +37,11 @@ export class IndexTelling {
     const shown = `${status} ${endedAt} ${expiresAt} ${endSeq}`;
     if (this.#status?.shown !== shown) this.#status = { shown, since: this.#status ? this.#around.now() : changedAt };
     if (this.#told === shown) return;
-    const isFirst = this.#told === "" && status === "active";
+    // The door has written that of a new run. Whether one that was reopened is known to be so, an object that is loaded anew can't tell: a
+    // word that got lost with its memory would leave it among those that have ended, where no sweep comes by.
+    const isKnown = this.#told === "" && status === "active" && !run.state.header.reopened;
     this.#told = shown;
-    if (isFirst) return;
+    if (isKnown) return;
     const name = { tenant: run.tenant, id: run.id };
     const word = setRunStatus(this.#around.db, name, status, endedAt || null, expiresAt, endSeq);
     this.#around.repeatable(word, () => {
