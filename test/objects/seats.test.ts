@@ -1,14 +1,41 @@
 /** Seats: as many are opened as can work, and an idle one gets its task in the step that makes it ready. */
 
 import { runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { lateShardStep, seatOpenMs, seatOpenMsMax, seatShards } from "../../src/limits.ts";
 import { Seats } from "../../src/objects/run/seats.ts";
-import { bindings, makeRun, type TestRun } from "./lib/runs.ts";
+import { bindings, makeRun, TestClock, type TestRun } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
 const tickets = heldSeats();
 const ticket = (nonce: string) => ({ tenant: "t", run: "r", nonce, shard: 0 });
+
+describe("A run that nobody opens a seat of", () => {
+  it("sends its tickets as seldom as it did before its object left memory, until a seat opens (O2)", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create({ instructions: "a" });
+    for (let round = 0; round < seatShards + 4; round++) {
+      clock.forward(seatOpenMsMax);
+      await run.ring();
+    }
+    await vi.waitFor(() => expect(tickets.filter((one) => one.run === run.id)).toHaveLength(1 + seatShards + 4));
+    await run.evict();
+    clock.forward(seatOpenMs);
+    await run.ring();
+    await run.view();
+    clock.forward(seatOpenMsMax);
+    await run.ring();
+    await vi.waitFor(() => expect(tickets.filter((one) => one.run === run.id)).toHaveLength(2 + seatShards + 4));
+    expect(await run.seat("late")).toBeDefined();
+    await run.evict();
+    await run.create({ instructions: "b" });
+    await vi.waitFor(() => expect(tickets.filter((one) => one.run === run.id)).toHaveLength(3 + seatShards + 4));
+    // None was only later.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(tickets.filter((one) => one.run === run.id)).toHaveLength(3 + seatShards + 4);
+  });
+});
 
 describe("The ledger", () => {
   it("counts a seat from its ticket until a command has decided what it gets (O1)", () => {
@@ -69,6 +96,28 @@ describe("The ledger", () => {
     expect(seats.open(`${sent - 1}`, begin + hour)).toBe(true);
     send(begin + hour, begin + hour + 2 * seatOpenMs);
     expect(sent - before).toBeGreaterThanOrEqual(3);
+  });
+
+  it("waits on where an earlier life of its object did, and as at first once a seat has opened (O2)", () => {
+    const begin = 1_000_000;
+    const hour = 3_600_000;
+    let sent = 0;
+    let seats = new Seats();
+    for (let now = begin; now <= begin + hour; now += 500) {
+      // Nothing else of its memory outlives ten seconds without a call.
+      if (now % 10_000 === 0 && seats.lateness) {
+        const { lateness } = seats;
+        seats = new Seats();
+        seats.restore(lateness);
+      }
+      for (const shard of seats.wanted(3, now)) seats.sent({ ...ticket(`${sent++}`), shard }, now);
+      expect(seats.nextCheck()).toBeGreaterThan(now);
+    }
+    expect(sent).toBeLessThan(3 * (seatShards + 8 + hour / seatOpenMsMax));
+    expect(sent).toBeGreaterThan(3 * (hour / seatOpenMsMax));
+    expect(seats.open(`${sent - 1}`, begin + hour)).toBe(true);
+    expect(seats.lateness).toBeUndefined();
+    expect(seats.wanted(3, begin + hour).length).toBeGreaterThan(0);
   });
 
   it("sends at once what a queue has lost, and no sooner than others when all have lost it (O2)", () => {

@@ -1,12 +1,12 @@
 /**
- * The seat ledger of a run: which openings are under way, and which idle seats linger for work. Volatile: an object that
- * has lost it opens seats anew, and a seat that nobody needs closes at once.
+ * The seat ledger of a run: which openings are under way, and which idle seats linger for work. Volatile but for `lateness`: an object
+ * that has lost it opens seats anew, and a seat that nobody needs closes at once.
  *
  * O1. Openings under way and seats about to ask for a task never exceed what ready tasks and the run's limit can use: a seat
  *     counts from its ticket until a command has decided what it gets.
  * O2. An opening that is not answered within `seatOpenMs` is sent again, on another shard, under a new nonce. When it was late on
  *     every shard, and none was answered meanwhile, each wait is twice as long: where nobody consumes, messages would pile up, and open
- *     seats for nobody when somebody does again.
+ *     seats for nobody when somebody does again. Waits that are longer than an object stays in memory outlive it.
  * O3. A nonce opens at most once while the ledger remembers it; what it forgets is refused by there being no ready task.
  * O4. A lingering seat gets its task in the very step that made the task ready, and hears of it when that is committed.
  */
@@ -26,6 +26,13 @@ export interface Handed {
   readonly work: SeatJob;
 }
 
+/** That nobody has opened a seat for longer than every shard was tried (O2). */
+export interface Lateness {
+  readonly rounds: number;
+  /** When the last of them was late. */
+  readonly at: number;
+}
+
 export class Seats {
   readonly #openings = new Map<string, { readonly sentAt: number; readonly shard: number }>();
   /** Nonce → when it was opened. */
@@ -38,6 +45,8 @@ export class Seats {
   /** How often openings came late since one was answered, and when last. */
   #lateRounds = 0;
   #lateAt = Number.NEGATIVE_INFINITY;
+  /** What an earlier life of the object has sent is not late before; 0: nothing that is known. */
+  #earlierUntil = 0;
   /** Seats fill a batch on one shard and then go to the next: a run blocks few of them. Each run begins elsewhere. */
   #sent = seatsPerBatch * Math.floor(Math.random() * seatShards);
 
@@ -62,8 +71,21 @@ export class Seats {
     return Math.min(seatOpenMs * 2 ** Math.max(0, this.#lateRounds - seatShards), seatOpenMsMax);
   }
 
+  /** What has to outlive the object's memory. */
+  get lateness(): Lateness | undefined {
+    return this.#lateRounds < seatShards ? undefined : { rounds: this.#lateRounds, at: this.#lateAt };
+  }
+
+  /** As an earlier life of the object had it. */
+  restore({ rounds, at }: Lateness): void {
+    this.#lateRounds = rounds;
+    this.#lateAt = at;
+    this.#earlierUntil = at + this.#openMs;
+  }
+
   /** The shards to open seats on now, for `ready` tasks that may start at once. */
   wanted(ready: number, now: number): number[] {
+    if (now < this.#earlierUntil) return [];
     const again: number[] = [];
     const openMs = this.#openMs;
     for (const [nonce, { sentAt, shard }] of this.#openings) {
@@ -72,10 +94,11 @@ export class Seats {
       again.push((shard + lateShardStep) % seatShards);
     }
     // Those that were sent within one wait are late within one: that is one round.
-    if (again.length > 0 && this.#lateAt + openMs <= now) {
+    if ((again.length > 0 || this.#earlierUntil > 0) && this.#lateAt + openMs <= now) {
       this.#lateRounds++;
       this.#lateAt = now;
     }
+    this.#earlierUntil = 0;
     const count = Math.max(0, ready - this.#asking.size - this.#openings.size);
     return Array.from({ length: count }, () => again.pop() ?? Math.floor(this.#sent++ / seatsPerBatch) % seatShards);
   }
@@ -99,6 +122,7 @@ export class Seats {
       this.#unlogged.delete(old);
     }
     this.#lateRounds = 0;
+    this.#earlierUntil = 0;
     this.#openings.delete(nonce);
     this.#opened.set(nonce, now);
     this.#unlogged.add(nonce);
@@ -170,6 +194,7 @@ export class Seats {
 
   /** When the oldest opening must be sent again; undefined when none is under way. */
   nextCheck(): number | undefined {
+    if (this.#earlierUntil > 0) return this.#earlierUntil;
     for (const { sentAt } of this.#openings.values()) return sentAt + this.#openMs;
     return undefined;
   }

@@ -39,7 +39,7 @@ import { Models } from "./models.ts";
 import { OwedEvents } from "./owed-events.ts";
 import { Partials } from "./partials.ts";
 import { deploymentRules, holdToDeployment } from "./rules.ts";
-import { type Handed, Seats } from "./seats.ts";
+import { type Handed, type Lateness, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 import { hasHostedWork, startHosted } from "./start-hosted.ts";
 import { TracePushes } from "./trace-pushes.ts";
@@ -49,6 +49,7 @@ import { Webhooks } from "./webhooks.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
+const latenessName = "seats_late";
 const seatNonce = () => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
 
 /** As in Identity. */
@@ -94,6 +95,8 @@ export class RunShell {
   readonly #owed = new OwedEvents();
   readonly #index: IndexTelling;
   #retryEffectsAt = Number.POSITIVE_INFINITY;
+  /** As it is stored. */
+  #latenessKept = "";
   #outcomesDroppedAt = 0;
 
   constructor(ctx: DurableObjectState, env: Env, openSeats: OpenSeats) {
@@ -161,6 +164,7 @@ export class RunShell {
     const store = RunStore.open(this.sql, (work) => this.#ctx.storage.transactionSync(work));
     if (!store) return undefined;
     this.#run = new LoadedRun(store, this.settings);
+    this.#restoreLateness(store);
     this.#afterRestart();
     return this.#run;
   }
@@ -383,7 +387,25 @@ export class RunShell {
     const shards = this.seats.wanted(startableIn(state, hostedPool, now) + urlCallsWanted(state, now), now);
     const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
     for (const ticket of tickets) this.seats.sent(ticket, now);
+    this.#keepLateness(run);
     this.#send(run, tickets);
+  }
+
+  /** How long nobody has opened a seat outlives the object's memory, as the waits that follow from it do. */
+  #keepLateness({ store }: LoadedRun): void {
+    const { lateness } = this.seats;
+    const kept = lateness ? JSON.stringify({ ...lateness, boot: bootOf(this.#env) }) : "";
+    if (kept === this.#latenessKept) return;
+    store.setMeta(latenessName, kept);
+    this.#latenessKept = kept;
+  }
+
+  /** Of another runtime's queues it says nothing. */
+  #restoreLateness(store: RunStore): void {
+    this.#latenessKept = store.meta(latenessName) ?? "";
+    if (this.#latenessKept === "") return;
+    const { boot, ...lateness } = JSON.parse(this.#latenessKept) as Lateness & { readonly boot: string };
+    if (boot === bootOf(this.#env)) this.seats.restore(lateness);
   }
 
   /** What is due to the deployment's collector and to the run's webhook. A push that was lost is given up after a while, and then sent again. */
@@ -406,8 +428,13 @@ export class RunShell {
   /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
   announceAnew(): void {
     this.#announcements.anew();
-    // One that was loaded for this call is at it.
-    if (!this.#reports.isTelling) this.askGate();
+    this.askGate();
+  }
+
+  /** The same for the sweep: an object that was loaded for its call is at it. */
+  announceOnVisit(): void {
+    if (this.#reports.isTelling) this.#announcements.anew();
+    else this.announceAnew();
   }
 
   /** A quota may have been raised. */
@@ -514,6 +541,7 @@ export class RunShell {
   }
 
   #forgetMemory(): void {
+    this.#latenessKept = "";
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.traces.forget();
