@@ -117,6 +117,11 @@ describe("a run that goes on", () => {
         vi.advanceTimersByTime(tracePushReportMs);
         expect(vi.getTimerCount()).toBe(0);
         const push = begun(pushes, run, start + tracePushReportMs);
+        // Its ticket may take its time.
+        pushes.dueAt(run, start + tracePushReportMs);
+        expect(vi.getTimerCount()).toBe(1);
+        vi.advanceTimersByTime(tracePushLeaseMs);
+        expect(vi.getTimerCount()).toBe(0);
         vi.spyOn(console, "warn").mockImplementation(() => {});
         pushes.report(run, push.nonce, later(push.work, { afterMs: traceStayMsMax + 1 }), start + tracePushReportMs);
         pushes.dueAt(run, start + tracePushReportMs);

@@ -53,7 +53,7 @@ export class TracePushes {
   /** Until then a push of an earlier life of this object may report. */
   #expectsUntil = 0;
   /** T5. */
-  #stay: ReturnType<typeof setTimeout> | undefined;
+  #stay: { readonly until: number; readonly timer: ReturnType<typeof setTimeout> } | undefined;
 
   constructor(env: Env) {
     const found = parseCollector(env);
@@ -71,7 +71,7 @@ export class TracePushes {
     this.#job = undefined;
     this.#lastAt = 0;
     this.#expectsUntil = 0;
-    clearTimeout(this.#stay);
+    clearTimeout(this.#stay?.timer);
     this.#stay = undefined;
   }
 
@@ -102,22 +102,28 @@ export class TracePushes {
     const cursor = this.#of(run, now);
     if (!cursor) return never;
     this.#lastAt ||= now;
-    if (this.#job) return this.#job.until;
+    if (this.#job) {
+      // Its ticket may wait for a consumer, and is spent where it opens at an object that knows nothing of it.
+      this.#stayUntil(this.#job.until, now);
+      return this.#job.until;
+    }
     const { seq } = run.state.header;
     if (seq <= cursor.seq || cursor.seq >= traceEventsMax) return never;
     const until = Math.max(cursor.failing?.until ?? 0, this.#expectsUntil);
     const pause = Math.max(tracePushEveryMs, seq * tracePushMsPerEvent);
     const due = Math.max(until, isRunEnded(run.state) ? now : this.#lastAt + pause);
-    this.#stayFor(due - now);
+    this.#stayUntil(due, now);
     return due;
   }
 
-  #stayFor(ms: number): void {
+  #stayUntil(until: number, now: number): void {
     // Longer ones are a collector's that is away: what was waited for is in the cursor, and the next wait after it is short.
-    if (ms <= 0 || ms > traceStayMsMax || this.#stay !== undefined) return;
-    this.#stay = setTimeout(() => {
+    if (until <= now || until - now > traceStayMsMax || (this.#stay && this.#stay.until >= until)) return;
+    clearTimeout(this.#stay?.timer);
+    const timer = setTimeout(() => {
       this.#stay = undefined;
-    }, ms);
+    }, until - now);
+    this.#stay = { until, timer };
   }
 
   /** The ticket of a push that is due now. */
