@@ -2,7 +2,7 @@
 
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
-import { leaseMs, runIdleMs, runReportIdleMs } from "../../src/limits.ts";
+import { checkpointTailRows, leaseMs, runIdleMs, runReportIdleMs } from "../../src/limits.ts";
 import type { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { bindings, codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
@@ -248,5 +248,30 @@ describe("a session", () => {
     clock.forward(10_000);
     await run.ring();
     expect(codeOf(await run.rpc.actor(waiter))).toBe("not_found");
+  });
+
+  it("has no more time after a load either, though a checkpoint was written while its long poll was open", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    const [holder, waiter] = [await open(run, 60_000), await open(run, 10_000)];
+    value(await run.rpc.callTool(lock(holder, 0)));
+    const granted = run.rpc.callTool(lock(waiter, 60_000));
+    await vi.waitFor(async () => {
+      expect(value(await run.rpc.actor(waiter)).expires_at).toBeGreaterThan(clock.now + 60_000);
+    });
+    clock.forward(1000);
+    // As much as a checkpoint comes after.
+    await runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), async (object, { storage }) => {
+      const rpc = object as unknown as RunScheduler;
+      for (let i = 0; i <= checkpointTailRows / 2; i++) {
+        value(await rpc.pause());
+        value(await rpc.resume());
+      }
+      expect(storage.sql.exec("SELECT * FROM pages").toArray()).not.toEqual([]);
+    });
+    value(await run.rpc.closeActor(holder));
+    expect(value(await granted)).toEqual({ result: { token: 2 } });
+    await run.evict();
+    expect(value(await run.rpc.actor(waiter)).expires_at).toBe(clock.now + 10_000);
   });
 });

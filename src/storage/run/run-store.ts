@@ -144,7 +144,8 @@ export class RunStore {
     for (const { task, fence, expires_at } of rows) {
       const phase = state.tasks.get(task)?.phase;
       if (phase?.state !== "running" || phase.fence !== fence) continue;
-      phase.expiresAt = Math.max(phase.expiresAt, expires_at);
+      // A session's time gets shorter, too: when a call of it is answered before it need be.
+      phase.expiresAt = task < 0 ? expires_at : Math.max(phase.expiresAt, expires_at);
     }
     const calls = this.#sql.exec<{ call: number; fence: number; expires_at: number }>("SELECT * FROM call_renewals");
     for (const { call, fence, expires_at } of calls) {
