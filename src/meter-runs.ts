@@ -9,8 +9,7 @@ import { within } from "./within.ts";
 /**
  * One pass over the runs that were looked at longest ago; a run that does not answer comes again in its turn. Where a pass comes to all of
  * them there are no turns, and nothing is written of a run that goes on: else an idle one would cost rows of D1 every minute of its life.
- * What is written is a statement for those that were asked together: an invocation may make a thousand. It follows their answers at once:
- * what a run logs in between would be taken as metered.
+ * What is written is a statement for those that were asked together: an invocation may make a thousand.
  */
 export async function meterRuns(
   db: D1Database,

@@ -120,6 +120,23 @@ it("of an idle run costs no row, as long as a pass comes to all runs; where it d
   expect(await notedAt()).toMatchObject([{ at: 0, n: 1 }, { n: meterRunsPerPass }]);
 });
 
+it("is looked for again when a run was reopened and ended once more while it was being metered", async () => {
+  const run = await usedRun();
+  value(await run.rpc.finishRun({ cancel: true }));
+  const name = { tenant: run.tenant, id: run.id };
+  await setRunStatus(db, name, "succeeded", 1000);
+  const slowly = async () => {
+    const reply = await run.rpc.meter();
+    await setRunStatus(db, name, "active", null);
+    await setRunStatus(db, name, "succeeded", 2000);
+    return reply;
+  };
+  await meterRuns(db, slowly, run.tenant);
+  expect(await unmeteredRuns(db, 10, run.tenant)).toHaveLength(1);
+  await meterAll(run.tenant);
+  expect(await unmeteredRuns(db, 10, run.tenant)).toEqual([]);
+});
+
 it("is looked for again when a run that has ended logs something all the same", async () => {
   const run = await usedRun();
   value(await run.rpc.finishRun({ cancel: true }));

@@ -101,17 +101,25 @@ export async function addUsage(
 }
 
 /** Runs that may have events which are not metered, those that were looked at longest ago first; of one tenant, or of all. */
-export async function unmeteredRuns(db: D1Database, limit: number, tenant?: string): Promise<RunName[]> {
+export async function unmeteredRuns(db: D1Database, limit: number, tenant?: string): Promise<UnmeteredRun[]> {
   const whose = tenant === undefined ? "" : "AND tenant = ?";
   const { results } = await db
-    .prepare(`SELECT tenant, id FROM runs WHERE metered = 0 ${whose} ORDER BY metered_at LIMIT ?`)
+    .prepare(`SELECT tenant, id, writes FROM runs WHERE metered = 0 ${whose} ORDER BY metered_at LIMIT ?`)
     .bind(...(tenant === undefined ? [] : [tenant]), limit)
-    .all<RunName>();
+    .all<UnmeteredRun>();
   return results;
 }
 
-/** A run that was looked at; `isDone`: it has ended, and all of its log is metered. A status that changes takes that back. */
-export interface LookedAt extends RunName {
+export interface UnmeteredRun extends RunName {
+  /** How many words of a status the index had of it. */
+  readonly writes: number;
+}
+
+/**
+ * A run that was looked at; `isDone`: it has ended, and all of its log is metered. A status that changes takes that back, also one that
+ * has come since `writes`: what is noted may be late.
+ */
+export interface LookedAt extends UnmeteredRun {
   readonly isDone: boolean;
 }
 
@@ -119,8 +127,8 @@ export interface LookedAt extends RunName {
 export async function noteMetered(db: D1Database, runs: readonly LookedAt[], at: number): Promise<void> {
   await db
     .prepare(
-      `UPDATE runs SET metered_at = ?2, metered = CASE WHEN one.done AND ended_at IS NOT NULL THEN 1 ELSE 0 END
-       FROM (SELECT json_extract(value, '$.tenant') AS tenant, json_extract(value, '$.id') AS id,
+      `UPDATE runs SET metered_at = ?2, metered = CASE WHEN one.done AND ended_at IS NOT NULL AND writes = one.word THEN 1 ELSE 0 END
+       FROM (SELECT json_extract(value, '$.tenant') AS tenant, json_extract(value, '$.id') AS id, json_extract(value, '$.writes') AS word,
                     json_extract(value, '$.isDone') AS done FROM json_each(?1)) AS one
        WHERE runs.tenant = one.tenant AND runs.id = one.id`,
     )
