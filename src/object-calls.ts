@@ -108,7 +108,6 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   leaseAgain: true,
   renew: true,
   turn: named,
-  outputSchema: true,
   leaseTool: (_lease, { callId }, idem) => callId !== undefined || isIdem(idem),
   complete: named,
   fail: named,

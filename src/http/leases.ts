@@ -13,7 +13,6 @@ import { Fault } from "../errors/fault.ts";
 import { faults } from "../errors/faults.ts";
 import { readOutput, repairText, schemaViolation } from "../output-schema.ts";
 import type { HttpEnv } from "./env.ts";
-import type { LeaseHolder } from "./lease-holder.ts";
 import { signLease } from "./lease-token.ts";
 import { ask, gateObject } from "./objects.ts";
 import { pullPool } from "./pools.ts";
@@ -92,10 +91,12 @@ export const leaseRoutes = [
     async ({ holder, params, body, text, idem }) => {
       requireTool(params.tool);
       const input = toolCallInput(params.tool, body, text);
-      const refused = input.tool === "finish" && (await refusedFinish(holder, input.arguments));
-      if (refused) return refused;
       // What is not found here is the tool: a run that is gone answers `lease_lost` itself.
-      return ask(holder.object.leaseTool(holder.lease, input, idem));
+      const carriedOut = (how: object) => ask(holder.object.leaseTool(holder.lease, { ...input, ...how }, idem));
+      const result = input.tool === "finish" ? resultIn(input.arguments) : undefined;
+      const first = await carriedOut(result ? { schemaFirst: true } : {});
+      if (!result || !("schema" in first)) return first;
+      return refusedFinish(first.schema, result.value) ?? carriedOut({});
     },
   ),
 
@@ -142,12 +143,15 @@ function matching(schema: string, result: unknown): unknown {
   throw new Fault("validation_failed", `result: ${message}`, [{ path: "result", message }]);
 }
 
-/** What an agent is told whose result does not match; undefined: it may finish so. */
-async function refusedFinish({ object, lease, ask: askHere }: LeaseHolder, args: string): Promise<object | undefined> {
+/** The result that these arguments of `finish` give, if they are fit for it and give one. */
+function resultIn(args: string): { readonly value: unknown } | undefined {
   const parsed = parseToolArguments("finish", args);
-  if (!parsed.ok || !("result" in parsed.call)) return undefined;
-  const schema = await askHere(object.outputSchema(lease));
-  const violation = schema === null ? undefined : schemaViolation(schema, parsed.call.result);
+  return parsed.ok && "result" in parsed.call ? { value: parsed.call.result } : undefined;
+}
+
+/** What an agent is told whose result does not match; undefined: it may finish so. */
+function refusedFinish(schema: string, result: unknown): object | undefined {
+  const violation = schemaViolation(schema, result);
   return violation === undefined
     ? undefined
     : { error: toolErrorOf(faults.output_invalid.tool, repairText(violation)) };

@@ -110,7 +110,6 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
   leaseAgain: "report",
   renew: "report",
   turn: "report",
-  outputSchema: "report",
   leaseTool: (_lease, { waitMs }) => ({ priority: "report", waits: waitMs > 0 }),
   complete: "report",
   fail: "report",

@@ -175,6 +175,16 @@ export interface ToolCallInput {
   readonly actor?: string;
 }
 
+/** As CompleteInput's: for the end of a leased task by a tool. */
+export interface LeaseToolInput extends ToolCallInput {
+  readonly schemaFirst?: true;
+}
+
+/** As JSON text; only with `schemaFirst`. */
+export interface SchemaFirst {
+  readonly schema: string;
+}
+
 /** What a worker's models used; in US dollars too where it knows. */
 export interface ReportedUsage extends Partial<Usage> {
   readonly cost_usd?: number;
@@ -390,9 +400,7 @@ export interface RunSchedulerRpc {
     input: { messages: readonly MessageText[]; usage?: ReportedUsage },
     idem?: Idem,
   ): Promise<Reply<TurnAnswer>>;
-  leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
-  /** Of the task of an open lease, as JSON text; null without one. */
-  outputSchema(lease: LeaseRef): Promise<Reply<string | null>>;
+  leaseTool(lease: LeaseRef, input: LeaseToolInput, idem?: Idem): Promise<Reply<ToolOutcome | SchemaFirst>>;
   complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<Completed>>;
   fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>>;
 

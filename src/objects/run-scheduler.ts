@@ -73,6 +73,7 @@ import type {
   ImportLines,
   IndexWord,
   LeaseRef,
+  LeaseToolInput,
   LeaseWishes,
   LogPage,
   Metered,
@@ -80,6 +81,7 @@ import type {
   Reply,
   RulesInput,
   RunSchedulerRpc,
+  SchemaFirst,
   TenantRules,
   ToolCallInput,
   TurnAnswer,
@@ -198,7 +200,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     // Where that fails the row of the index has to stay: it is what the sweep comes by.
     await this.#deletion.finish();
     await this.#shell.repairAlarm();
-    this.#shell.announceAnew();
+    this.#shell.announceOnVisit();
     if (told) this.#shell.checkIndexed(told.indexed);
     return this.#shell.command((step, run) => {
       const found = reportUnmoved(step, () => run.store.meta("unmoved"));
@@ -548,12 +550,8 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#pulled.turn(lease, input, idem);
   }
 
-  async leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
+  async leaseTool(lease: LeaseRef, input: LeaseToolInput, idem?: Idem): Promise<Reply<ToolOutcome | SchemaFirst>> {
     return this.#pulled.leaseTool(lease, input, idem);
-  }
-
-  async outputSchema(lease: LeaseRef): Promise<Reply<string | null>> {
-    return ok(this.#pulled.outputSchema(lease) ?? null);
   }
 
   async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<Completed>> {

@@ -24,7 +24,7 @@ async function use(run: TestRun, tool: string, args: object, more: { callId?: st
   return value(await run.rpc.callTool(input, idem));
 }
 
-const result = (outcome: ToolOutcome) => {
+const result = (outcome: object) => {
   expect(outcome).toHaveProperty("result");
   return (outcome as { result: Record<string, unknown> }).result;
 };

@@ -32,10 +32,11 @@ import type {
   FailInput,
   Idem,
   LeaseRef,
+  LeaseToolInput,
   LeaseWishes,
   Reply,
   ReportedUsage,
-  ToolCallInput,
+  SchemaFirst,
   TurnAnswer,
 } from "../rpc.ts";
 import { errorOf, specOf } from "./bodies.ts";
@@ -208,7 +209,9 @@ export class PullLeases {
     });
   }
 
-  async leaseTool(lease: LeaseRef, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
+  async leaseTool(lease: LeaseRef, input: LeaseToolInput, idem?: Idem): Promise<Reply<ToolOutcome | SchemaFirst>> {
+    const schema = input.schemaFirst && this.#schemaOf(lease);
+    if (schema) return ok({ schema });
     const callId = input.callId ?? `call_${crypto.randomUUID()}`;
     let waiting = false;
     let later: { run: LoadedRun; what: LaterRun; op: LaterOp } | undefined;
@@ -274,7 +277,7 @@ export class PullLeases {
 
   async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<Completed>> {
     if (lease.call !== undefined) return this.#completeCall({ ...lease, call: lease.call }, input, idem);
-    const schema = input.schemaFirst && this.outputSchema(lease);
+    const schema = input.schemaFirst && this.#schemaOf(lease);
     if (schema) return ok({ schema });
     // The next lease is remembered by name: with its context it would be stored once more for every task.
     const reply = await this.#withLease<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, task) => {
@@ -289,7 +292,7 @@ export class PullLeases {
   }
 
   /** Of an open lease alone: what is late is told so. */
-  outputSchema({ taskNumber, fence, call }: LeaseRef): string | undefined {
+  #schemaOf({ taskNumber, fence, call }: LeaseRef): string | undefined {
     const run = this.#shell.load();
     const task = run && (call === undefined ? leased(run.state, taskNumber, fence) : undefined);
     const schema = task && specOf(run, task).output_schema;
