@@ -14,26 +14,28 @@ describe("A run that nobody opens a seat of", () => {
   it("sends its tickets as seldom as it did before its object left memory, until a seat opens (O2)", async () => {
     using clock = new TestClock();
     const run = await makeRun();
+    const sent = () => tickets.filter((one) => one.run === run.id);
+    const untilSent = (count: number) => vi.waitFor(() => expect(sent()).toHaveLength(count), 10_000);
     await run.create({ instructions: "a" });
     for (let round = 0; round < seatShards + 4; round++) {
       clock.forward(seatOpenMsMax);
       await run.ring();
     }
-    await vi.waitFor(() => expect(tickets.filter((one) => one.run === run.id)).toHaveLength(1 + seatShards + 4));
+    await untilSent(1 + seatShards + 4);
     await run.evict();
     clock.forward(seatOpenMs);
     await run.ring();
     await run.view();
     clock.forward(seatOpenMsMax);
     await run.ring();
-    await vi.waitFor(() => expect(tickets.filter((one) => one.run === run.id)).toHaveLength(2 + seatShards + 4));
+    await untilSent(2 + seatShards + 4);
     expect(await run.seat("late")).toBeDefined();
     await run.evict();
     await run.create({ instructions: "b" });
-    await vi.waitFor(() => expect(tickets.filter((one) => one.run === run.id)).toHaveLength(3 + seatShards + 4));
+    await untilSent(3 + seatShards + 4);
     // None was only later.
     await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(tickets.filter((one) => one.run === run.id)).toHaveLength(3 + seatShards + 4);
+    expect(sent()).toHaveLength(3 + seatShards + 4);
   });
 });
 
