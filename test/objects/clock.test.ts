@@ -216,6 +216,16 @@ describe("a session", () => {
     ...{ tool: "lock", arguments: JSON.stringify({ op: "acquire", name: "l" }), callId: "c", actor, waitMs },
   });
   const open = async (run: TestRun, ttlMs: number) => value(await run.rpc.openActor({ ttlMs })).id;
+  /** One session holds a lock, and a long poll of another that waits for it is open. */
+  const polled = async (run: TestRun, clock: TestClock) => {
+    const [holder, waiter] = [await open(run, 60_000), await open(run, 10_000)];
+    value(await run.rpc.callTool(lock(holder, 0)));
+    const granted = run.rpc.callTool(lock(waiter, 60_000));
+    await vi.waitFor(async () => {
+      expect(value(await run.rpc.actor(waiter)).expires_at).toBeGreaterThan(clock.now + 60_000);
+    });
+    return { holder, waiter, granted };
+  };
 
   it("lasts its own time after a call that was answered at once, however long that might have waited", async () => {
     using clock = new TestClock();
@@ -234,12 +244,7 @@ describe("a session", () => {
   it("lasts while a long poll of it is open, and its own time from the answer on", async () => {
     using clock = new TestClock();
     const run = await makeRun();
-    const [holder, waiter] = [await open(run, 60_000), await open(run, 10_000)];
-    value(await run.rpc.callTool(lock(holder, 0)));
-    const granted = run.rpc.callTool(lock(waiter, 60_000));
-    await vi.waitFor(async () => {
-      expect(value(await run.rpc.actor(waiter)).expires_at).toBeGreaterThan(clock.now + 60_000);
-    });
+    const { holder, waiter, granted } = await polled(run, clock);
     clock.forward(30_000);
     await run.ring();
     value(await run.rpc.closeActor(holder));
@@ -253,12 +258,7 @@ describe("a session", () => {
   it("has no more time after a load either, though a checkpoint was written while its long poll was open", async () => {
     using clock = new TestClock();
     const run = await makeRun();
-    const [holder, waiter] = [await open(run, 60_000), await open(run, 10_000)];
-    value(await run.rpc.callTool(lock(holder, 0)));
-    const granted = run.rpc.callTool(lock(waiter, 60_000));
-    await vi.waitFor(async () => {
-      expect(value(await run.rpc.actor(waiter)).expires_at).toBeGreaterThan(clock.now + 60_000);
-    });
+    const { holder, waiter, granted } = await polled(run, clock);
     clock.forward(1000);
     // As much as a checkpoint comes after.
     await runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), async (object, { storage }) => {
