@@ -387,11 +387,9 @@ export interface RunSchedulerRpc {
   /** Delivers what it has used. */
   meter(): Promise<Reply<Metered>>;
 
-  /** Grants up to max ready tasks of a pool, or calls of its tools; never waits. */
-  leases(
-    input: { pool: string; worker: string; max: number; contextBytes: number; load?: LoadView } & LeaseWishes,
-  ): Promise<Reply<Grant[]>>;
-  /** The grant again while it is open, for a repeated Idempotency-Key. */
+  /** Grants up to max ready tasks of a pool, or calls of its tools; never waits. A repeated key gets those of them that are still open. */
+  leases(input: LeasesInput, idem?: Idem): Promise<Reply<Grant[]>>;
+  /** The grant again while it is open. */
   leaseAgain(lease: LeaseRef): Promise<Reply<Grant>>;
   /** `messages`: how many wait for the worker's next turn. */
   renew(lease: LeaseRef, progress?: TaskProgressReport): Promise<Reply<{ expires_at: number; messages?: number }>>;
@@ -412,6 +410,18 @@ export interface RunSchedulerRpc {
   /** Deletes the run if its time is over, and answers null; else what the index should say. */
   expire(): Promise<Reply<IndexWord | null>>;
 }
+
+/** What a worker asks a run for. */
+export type LeasesInput = {
+  readonly pool: string;
+  readonly worker: string;
+  readonly max: number;
+  /** What the contexts of all that is granted may take. */
+  readonly contextBytes: number;
+  readonly load?: LoadView;
+  /** It was asked before under this key, and its answer is not known: what comes of that call still is nothing, if this one has none. */
+  readonly isRepeat?: boolean;
+} & LeaseWishes;
 
 /** Stub of a TenantGate, named by the tenant: which runs have ready work for a pool, served round robin. */
 export interface TenantGateRpc {

@@ -15,7 +15,6 @@ import type {
   ErrorView,
   FindingView,
   Grant,
-  LoadView,
   Page,
   RunStatus,
   RunView,
@@ -73,8 +72,8 @@ import type {
   ImportLines,
   IndexWord,
   LeaseRef,
+  LeasesInput,
   LeaseToolInput,
-  LeaseWishes,
   LogPage,
   Metered,
   ReplayInput,
@@ -525,10 +524,8 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   // ---- leases of pull workers ------------------------------------------------------------------------------------------
 
-  async leases(
-    input: { pool: string; worker: string; max: number; contextBytes: number; load?: LoadView } & LeaseWishes,
-  ): Promise<Reply<Grant[]>> {
-    return this.#pulled.leases(input);
+  async leases(input: LeasesInput, idem?: Idem): Promise<Reply<Grant[]>> {
+    return this.#pulled.leases(input, idem);
   }
 
   async leaseAgain(lease: LeaseRef): Promise<Reply<Grant>> {

@@ -6,49 +6,28 @@
  * G1. A run is asked only while it says that it has something; an empty answer takes it off the lanes that were asked for,
  *     unless it has announced itself again meanwhile.
  * G2. What is announced is stored: a worker that waits is served after a restart, too.
- * G3. Who repeats a request that still waits, since its line broke, waits for the same answer: else what the first is given in the end
- *     nobody is told of, and it has no worker until its lease is over.
+ * G3. What a run grants for a request with a key, whoever repeats the request is told (named-requests.ts).
  */
 
 import { DurableObject } from "cloudflare:workers";
 import { LimitBook } from "../availability/limit-book.ts";
 import { deploymentSeats } from "../contract/deployment-seats.ts";
-import type { Grant, LoadView, PoolWorkerView } from "../contract/shapes.ts";
-import {
-  deploymentSeatsDefault,
-  gateWaitMax,
-  gateWorkMax,
-  idempotencyMs,
-  leaseContextBytesMax,
-  leaseJoinMs,
-  outcomesDropEveryMs,
-  refusedRunMs,
-} from "../limits.ts";
+import type { Grant, PoolWorkerView } from "../contract/shapes.ts";
+import { deploymentSeatsDefault, gateWaitMax, gateWorkMax, refusedRunMs } from "../limits.ts";
 import { gateSchema } from "../storage/gate-schema.ts";
 import { migrate } from "../storage/migrations.ts";
-import { within } from "../within.ts";
 import { admitting, gateClasses } from "./admission.ts";
 import { deploymentStub, type Env, runStub } from "./env.ts";
 import type { QuotasUsed, RunReport, RunTerms } from "./gate-rpc.ts";
 import { laneOf, takes } from "./lanes.ts";
+import { Granted, type LeaseAsk } from "./lease-ask.ts";
+import { type NamedRequest, NamedRequests } from "./named-requests.ts";
 import { PoolWorkers } from "./pool-workers.ts";
-import type { Idem, LeaseRef, LeaseWishes, Reply, TenantGateRpc } from "./rpc.ts";
+import type { Idem, LeaseWishes, Reply, TenantGateRpc } from "./rpc.ts";
 import { ok } from "./run/replies.ts";
 import { Signals } from "./run/signals.ts";
 import { TenantQuotas } from "./tenant-quotas.ts";
 import { TenantShares } from "./tenant-shares.ts";
-
-interface Given extends LeaseRef {
-  readonly run: string;
-}
-
-/** What a worker asks for. */
-type Ask = {
-  readonly tenant: string;
-  readonly pool: string;
-  readonly worker: string;
-  readonly max: number;
-} & LeaseWishes;
 
 export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   readonly #signals = new Signals();
@@ -62,11 +41,9 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   readonly #workers = new PoolWorkers();
   /** Runs that want to know how busy workers are; they say it again with each sweep. */
   readonly #listening = new Set<string>();
-  /** Lease requests with an Idempotency-Key that wait, by it. */
-  readonly #named = new Map<string, { readonly fingerprint: string; readonly grants: Promise<Grant[]> }>();
+  readonly #named = new NamedRequests(() => this.#sql);
   /** Lease requests that wait, by pool. */
   readonly #waiting = new Map<string, number>();
-  #outcomesDroppedAt = 0;
 
   readonly #quotas = new TenantQuotas({
     db: () => this.env.DB,
@@ -171,64 +148,47 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     return sql;
   }
 
-  async lease(
-    input: Ask & { readonly waitMs: number; readonly load?: LoadView },
-    idem?: Idem,
-  ): Promise<Reply<Grant[]>> {
+  async lease({ waitMs, ...ask }: LeaseAsk & { readonly waitMs: number }, idem?: Idem): Promise<Reply<Grant[]>> {
     this.#open();
-    this.#workers.seen(input.pool, input.worker, input.load, Date.now());
-    if (input.max === 0) {
-      await this.#tellLoad(input);
-      return { ok: true, value: [] };
+    this.#workers.seen(ask.pool, ask.worker, ask.load, Date.now());
+    if (ask.max === 0) {
+      await this.#tellLoad(ask);
+      return ok([]);
     }
-    if (!idem) return ok(await this.#waitFor(input));
-    return (
-      (await this.#joined(idem, input.waitMs)) ?? (await this.#again(input.tenant, idem)) ?? this.#begun(input, idem)
-    );
+    if (!idem) return ok(await this.#waitFor(ask, waitMs));
+    const first = (await this.#named.joined(idem, waitMs)) ?? (await this.#again(ask, idem));
+    return first ?? this.#named.begin(idem, (request) => this.#waitFor(ask, waitMs, request));
   }
 
-  async #begun(
-    input: Ask & { readonly waitMs: number; readonly load?: LoadView },
-    idem: Idem,
-  ): Promise<Reply<Grant[]>> {
-    const { key, fingerprint } = idem;
-    const grants = this.#waitFor(input).then((given) => {
-      this.#remember(idem, given);
-      return given;
-    });
-    const named = { fingerprint, grants };
-    this.#named.set(key, named);
-    try {
-      return ok(await grants);
-    } finally {
-      if (this.#named.get(key) === named) this.#named.delete(key);
+  /** What was granted under this key; a run that was not reached then grants something now. Undefined: none was asked. */
+  async #again(ask: LeaseAsk, idem: Idem): Promise<Reply<Grant[]> | undefined> {
+    const asked = this.#named.asked(idem);
+    if (!asked?.ok) return asked;
+    const granted = new Granted(ask);
+    for (const run of asked.value) {
+      const reply = await runStub(this.env, ask.tenant, run).leases({ ...granted.rest, isRepeat: true }, idem);
+      if (reply.ok) granted.add(reply.value);
+      // A deleted run has granted nothing; of one that can't say it now nobody knows.
+      else if (reply.fault.code !== "not_found") return reply;
     }
-  }
-
-  /** G3. Undefined: no such request waits, or not within the time; where its runtime has let it go it would never answer. */
-  async #joined({ key, fingerprint }: Idem, waitMs: number): Promise<Reply<Grant[]> | undefined> {
-    const named = this.#named.get(key);
-    if (!named) return undefined;
-    if (named.fingerprint !== fingerprint) return { ok: false, fault: { code: "idempotency_mismatch" } };
-    const grants = await within(waitMs + leaseJoinMs, named.grants).catch(() => undefined);
-    return grants && ok(grants);
+    return ok(granted.all);
   }
 
   /** Until there is something, or its time is over. */
-  async #waitFor(input: Ask & { readonly waitMs: number; readonly load?: LoadView }): Promise<Grant[]> {
-    const until = Date.now() + input.waitMs;
+  async #waitFor(ask: LeaseAsk, waitMs: number, request?: NamedRequest): Promise<Grant[]> {
+    const until = Date.now() + waitMs;
     for (;;) {
       const seen = this.#announcements;
-      const isNew = () => this.#announcements > seen && this.#lanesFor(input).length > 0;
-      const { grants, refused } = await this.#serve(input);
+      const isNew = () => this.#announcements > seen && this.#lanesFor(ask).length > 0;
+      const { grants, refused } = await this.#serve(ask, request);
       const left = until - Date.now();
       if (grants.length > 0 || left <= 0) return grants;
       // One that came while others were asked is served at once.
       if (isNew()) continue;
-      this.#countWaiting(input.pool, 1);
+      this.#countWaiting(ask.pool, 1);
       // A run that had no room for the question does not announce itself again.
       await this.#signals.wait(refused ? Math.min(left, refusedRunMs) : left, isNew);
-      this.#countWaiting(input.pool, -1);
+      this.#countWaiting(ask.pool, -1);
     }
   }
 
@@ -258,7 +218,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   }
 
   /** A worker that is too busy to ask for anything: runs whose rules look at that, and which have something for it, are told. */
-  async #tellLoad({ tenant, pool, worker, load, ...wishes }: Ask & { readonly load?: LoadView }): Promise<void> {
+  async #tellLoad({ tenant, pool, worker, load, ...wishes }: LeaseAsk): Promise<void> {
     if (!load || this.#listening.size === 0) return;
     const runs = new Set(this.#lanesFor({ pool, ...wishes }).flatMap((lane) => [...this.#laneOf(lane).keys()]));
     for (const run of runs) {
@@ -269,40 +229,33 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
 
   /** One round over the runs that have what is asked for, each asked at most once; the one served goes to the end. */
   async #serve(
-    input: Ask & { readonly load?: LoadView },
+    ask: LeaseAsk,
+    request: NamedRequest | undefined,
   ): Promise<{ readonly grants: Grant[]; readonly refused: boolean }> {
-    const { pool, worker, kinds, tools, load } = input;
-    const wishes: LeaseWishes = { ...(kinds && { kinds }), ...(tools && { tools }) };
-    const grants: Grant[] = [];
+    const granted = new Granted(ask);
+    const gave: string[] = [];
     let refused = false;
-    const runs = new Set(this.#lanesFor(input).flatMap((lane) => [...this.#laneOf(lane).keys()]));
+    const runs = new Set(this.#lanesFor(ask).flatMap((lane) => [...this.#laneOf(lane).keys()]));
     const turn = (run: string) => this.#turns.get(run) ?? 0;
-    let room = leaseContextBytesMax;
     for (const run of [...runs].sort((a, b) => turn(a) - turn(b))) {
-      if (grants.length >= input.max || room <= 0) break;
-      const announced = this.#lanesFor(input).map((lane) => [lane, this.#lanes.get(lane)?.get(run)] as const);
+      if (granted.isEnough || (request && !this.#named.isServed(request))) break;
+      const announced = this.#lanesFor(ask).map((lane) => [lane, this.#lanes.get(lane)?.get(run)] as const);
       if (announced.every(([, at]) => at === undefined)) continue;
       this.#turns.set(run, ++this.#turn);
-      const ask = {
-        pool,
-        worker,
-        max: input.max - grants.length,
-        contextBytes: room,
-        ...wishes,
-        ...(load && { load }),
-      };
-      const reply = await runStub(this.env, input.tenant, run).leases(ask);
-      const given = reply.ok ? reply.value : [];
-      for (const grant of given) room -= sizeOf(grant);
-      grants.push(...given);
+      if (request) this.#named.asks(request, [...gave, run]);
+      const reply = await runStub(this.env, ask.tenant, run).leases(granted.rest, request?.idem);
+      const grants = reply.ok ? reply.value : [];
+      granted.add(grants);
+      if (grants.length > 0) gave.push(run);
       // Too busy to answer is not empty: it stays on its lanes.
       const busy = !reply.ok && reply.fault.code === "overloaded";
       refused ||= busy;
-      if (given.length > 0 || busy) continue;
+      if (grants.length > 0 || busy) continue;
       for (const [lane, at] of announced)
         if (at !== undefined && this.#lanes.get(lane)?.get(run) === at) this.#remove(lane, run);
     }
-    return { grants, refused };
+    if (request && gave.length === 0) this.#named.foundNothing(request);
+    return { grants: granted.all, refused };
   }
 
   /** The lanes with runs in them that a worker takes from. */
@@ -328,52 +281,6 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     if (runs.size === 0) this.#lanes.delete(lane);
     if (![...this.#lanes.values()].some((others) => others.has(run))) this.#turns.delete(run);
   }
-
-  /**
-   * Which leases a key was answered with; they are asked for again, since contexts are not kept twice. Of an empty answer nothing is kept:
-   * whoever repeats that waits anew, and else each poll of an idle worker would be a row for a day, and all of them be looked through at each.
-   */
-  #remember(idem: Idem, grants: readonly Grant[]): void {
-    if (grants.length === 0) return;
-    const sql = this.#sql;
-    const given: Given[] = grants.map((grant) => ({
-      run: grant.run,
-      taskNumber: grant.taskNumber,
-      fence: grant.fence,
-      ...("call" in grant && { call: grant.call }),
-    }));
-    const now = Date.now();
-    // A scan of them all.
-    if (now - this.#outcomesDroppedAt >= outcomesDropEveryMs) {
-      this.#outcomesDroppedAt = now;
-      sql.exec("DELETE FROM outcomes WHERE at < ?", now - idempotencyMs);
-    }
-    sql.exec(
-      "INSERT OR IGNORE INTO outcomes(name, at, fingerprint, value) VALUES(?, ?, ?, ?)",
-      idem.key,
-      now,
-      idem.fingerprint,
-      JSON.stringify(given),
-    );
-  }
-
-  async #again(tenant: string, idem: Idem): Promise<Reply<Grant[]> | undefined> {
-    const row = this.#sql
-      .exec<{ fingerprint: string; value: string }>("SELECT fingerprint, value FROM outcomes WHERE name = ?", idem.key)
-      .toArray()[0];
-    if (!row) return undefined;
-    if (row.fingerprint !== idem.fingerprint) return { ok: false, fault: { code: "idempotency_mismatch" } };
-    const grants: Grant[] = [];
-    for (const { run, ...lease } of JSON.parse(row.value) as Given[]) {
-      const reply = await runStub(this.env, tenant, run).leaseAgain(lease);
-      if (reply.ok) grants.push(reply.value);
-    }
-    return { ok: true, value: grants };
-  }
 }
-
-/** What a grant's texts take of an answer. */
-const sizeOf = (grant: Grant): number =>
-  "call" in grant ? grant.argumentsText.length : (grant.contextText?.length ?? 0);
 
 admitting<TenantGateRpc>(TenantGate, { work: gateWorkMax, wait: gateWaitMax }, gateClasses);

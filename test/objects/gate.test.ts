@@ -4,6 +4,8 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import type { Grant, LeaseGrant } from "../../src/contract/shapes.ts";
 import { idempotencyMs, outcomesDropEveryMs, poolWorkerSeenMs } from "../../src/limits.ts";
+import type { Env } from "../../src/objects/env.ts";
+import type { RunSchedulerRpc, TenantGateRpc } from "../../src/objects/rpc.ts";
 import { bindings, codeOf, evictGate, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -24,6 +26,30 @@ const keptKeys = (tenant: string): Promise<string[]> =>
       .toArray()
       .map(({ name }) => name),
   );
+
+const lanes = (tenant: string): Promise<unknown[]> =>
+  runInDurableObject(bindings.GATES.getByName(tenant), (_, { storage }) =>
+    storage.sql.exec("SELECT * FROM ready").toArray(),
+  );
+
+/** A lease request whose gate ends with its call of a run, before or after that has carried it out: it never hears which. */
+async function cutOff(input: Parameters<TenantGateRpc["lease"]>[0], key: string, does: "nothing" | "all") {
+  const { tenant } = input;
+  // Not as a call from outside: what is thrown through one counts as nobody's.
+  const said = await runInDurableObject(bindings.GATES.getByName(tenant), (instance) => {
+    const gate = instance as unknown as TenantGateRpc & { env: Env };
+    const getByName = (name: string) => ({
+      leases: async (...ask: Parameters<RunSchedulerRpc["leases"]>) => {
+        if (does === "all") await (bindings.RUNS.getByName(name) as unknown as RunSchedulerRpc).leases(...ask);
+        throw new Error("cut off");
+      },
+    });
+    gate.env = { ...gate.env, RUNS: { getByName } as unknown as Env["RUNS"] };
+    return gate.lease(input, idemOf(key)).catch((error: Error) => error.message);
+  });
+  expect(said).toBe("cut off");
+  await evictGate(tenant);
+}
 
 const asking = (tenant: string, worker: string) => ({ tenant, pool: "box", worker, max: 1, waitMs: 0 });
 
@@ -238,5 +264,45 @@ describe("the gate", () => {
     expect(codeOf(await gateOf(tenant).lease(input, { key: "k", fingerprint: "g" }))).toBe("idempotency_mismatch");
     for (const lease of first) value(await complete(lease.run === one.id ? one : two, lease));
     expect(value(await gateOf(tenant).lease(input, idem))).toEqual([]);
+  });
+
+  it("gives who repeats a request what a run granted for it, where the gate ended before it heard of that", async () => {
+    const tenant = newTenant();
+    const [one, two] = await twoRuns(tenant);
+    await leased(tenant, 2);
+    const input = { tenant, pool: "box", worker: "w", max: 1, waitMs: 5_000 };
+    await cutOff(input, "k", "all");
+    const given = value(await gateOf(tenant).lease(input, idemOf("k")));
+    expect(given).toHaveLength(1);
+    const running = async (run: TestRun) => (await run.tasks()).filter(({ state }) => state === "running").length;
+    expect((await running(one)) + (await running(two))).toBe(3);
+    expect(value(await gateOf(tenant).lease(input, idemOf("k")))).toEqual(given);
+    for (const run of [one, two]) await run.evict();
+    await evictGate(tenant);
+    expect(value(await gateOf(tenant).lease(input, idemOf("k")))).toEqual(given);
+    expect((await running(one)) + (await running(two))).toBe(3);
+  });
+
+  it("asks the run for the first time, where it ended before that: who repeats the request is granted something", async () => {
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    await run.create(box("a"), box("b"));
+    const input = { tenant, pool: "box", worker: "w", max: 1, waitMs: 5_000 };
+    await vi.waitUntil(async () => (await lanes(tenant)).length === 1, 5000);
+    await cutOff(input, "k", "nothing");
+    expect(value(await gateOf(tenant).lease(input, idemOf("k")))).toMatchObject([{ task: { key: "a" } }]);
+    expect((await run.tasks()).map(({ state }) => state)).toEqual(["running", "ready"]);
+  });
+
+  it("grants nothing any more to a request that comes to a run after its repeat was answered with nothing", async () => {
+    const run = await makeRun({ tenant: newTenant() });
+    const asked = { pool: "box", worker: "w", max: 1, contextBytes: 1e6 };
+    expect(value(await run.rpc.leases({ ...asked, isRepeat: true }, idemOf("k")))).toEqual([]);
+    await run.create(box("a"));
+    expect(value(await run.rpc.leases(asked, idemOf("k")))).toEqual([]);
+    // Another's answer with nothing is kept by nobody.
+    expect(value(await run.rpc.leases({ ...asked, pool: "other" }, idemOf("l")))).toEqual([]);
+    expect(value(await run.rpc.leases(asked, idemOf("l")))).toMatchObject([{ task: { key: "a" } }]);
+    expect(codeOf(await run.rpc.leases(asked, { key: "l", fingerprint: "g" }))).toBe("idempotency_mismatch");
   });
 });

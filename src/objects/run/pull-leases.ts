@@ -5,7 +5,7 @@
 
 import { placeOfMessages } from "../../context/message-place.ts";
 import type { MessageText } from "../../context/types.ts";
-import type { ErrorView, Grant, LoadView, TaskProgressReport, TaskState, ToolOutcome } from "../../contract/shapes.ts";
+import type { ErrorView, Grant, TaskProgressReport, TaskState, ToolOutcome } from "../../contract/shapes.ts";
 import { isCarriedOutLater } from "../../contract/variable-tools.ts";
 import { leaseContextBytesMax, leaseMs, renewEveryMs, seatServesMs } from "../../limits.ts";
 import { leased, nextReady } from "../../scheduler/attempts.ts";
@@ -32,6 +32,7 @@ import type {
   FailInput,
   Idem,
   LeaseRef,
+  LeasesInput,
   LeaseToolInput,
   LeaseWishes,
   Reply,
@@ -68,17 +69,17 @@ export class PullLeases {
     this.#variables = variables;
   }
 
-  async leases(
-    input: { pool: string; worker: string; max: number; contextBytes: number; load?: LoadView } & LeaseWishes,
-  ): Promise<Reply<Grant[]>> {
+  async leases(input: LeasesInput, idem?: Idem): Promise<Reply<Grant[]>> {
     return this.#shell.together((step, run) => {
+      const first = idem && this.#shell.firstAnswer(run, idem);
+      if (first) return first.ok ? ok(this.#openOf(run, first.value as LeaseRef[], input.contextBytes)) : first;
       const { pool, worker, load } = input;
       if (load) {
         reportLoad(step, { pool, worker, percent: Math.round(Math.max(load.cpu, load.memory ?? 0) * 100) });
         // What follows from it holds for what is leased now.
         finishStep(step);
       }
-      if (input.max === 0) return ok([]);
+      if (input.max === 0 && !input.isRepeat) return ok([]);
       const grants: Grant[] = [];
       let room = input.contextBytes;
       while (grants.length < input.max && (grants.length === 0 || room > 0)) {
@@ -89,6 +90,10 @@ export class PullLeases {
       }
       if (grants.length > 0) this.#servedSince.set(input.worker, step.now);
       else this.#shell.announcedEmpty(input);
+      // By name, as in `complete`. An empty answer is none, or each poll would be a row; but for what may still be under way.
+      if (idem && (grants.length > 0 || input.isRepeat)) {
+        run.store.putOutcome(idem, JSON.stringify(grants.map(refOf)), step.now);
+      }
       return ok(grants);
     });
   }
@@ -123,16 +128,26 @@ export class PullLeases {
 
   async leaseAgain(lease: LeaseRef): Promise<Reply<Grant>> {
     return this.#shell.read<Grant>((run) => {
-      if (lease.call !== undefined) {
-        const call = leasedCall(run.state, lease.call, lease.fence);
-        return call ? ok(toolCallGrant(run, call)) : leaseLost;
-      }
-      const task = leased(run.state, lease.taskNumber, lease.fence);
-      const grant = task && leaseGrant(run, task, leaseContextBytesMax);
-      if (!grant?.ok) return leaseLost;
-      const { bytes: _, ...work } = grant.work;
-      return ok(work);
+      const [grant] = this.#openOf(run, [lease], leaseContextBytesMax);
+      return grant ? ok(grant) : leaseLost;
     });
+  }
+
+  /** Those of the leases that are open still, as they were granted. */
+  #openOf(run: LoadedRun, leases: readonly LeaseRef[], contextBytes: number): Grant[] {
+    let room = contextBytes;
+    const grants: Grant[] = [];
+    for (const { taskNumber, fence, call: seq } of leases) {
+      const call = seq === undefined ? undefined : leasedCall(run.state, seq, fence);
+      const task = seq === undefined ? leased(run.state, taskNumber, fence) : undefined;
+      const grant = task && leaseGrant(run, task, room);
+      if (call) grants.push(toolCallGrant(run, call));
+      if (!grant?.ok) continue;
+      const { bytes, ...work } = grant.work;
+      room -= bytes;
+      grants.push(work);
+    }
+    return grants;
   }
 
   async renew(
@@ -393,6 +408,12 @@ function modelOf(run: LoadedRun, task: Task): ModelUsed | undefined {
   const model = specOf(run, task).model ?? run.store.tree.head(task.base).model;
   return model === undefined ? undefined : { model };
 }
+
+const refOf = (grant: Grant): LeaseRef => ({
+  taskNumber: grant.taskNumber,
+  fence: grant.fence,
+  ...("call" in grant && { call: grant.call }),
+});
 
 /** A lease of a remote tool's call. */
 type CallRef = LeaseRef & { readonly call: number };

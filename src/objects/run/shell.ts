@@ -300,7 +300,7 @@ export class RunShell {
 
   #answer(run: LoadedRun, step: Step, { decide, names }: Command): Reply<unknown> {
     for (const idem of names) {
-      const first = this.#firstAnswer(run, idem);
+      const first = this.firstAnswer(run, idem);
       if (first) return first;
     }
     const decided = decide(step, run);
@@ -328,7 +328,8 @@ export class RunShell {
     run.store.log.stage([]);
   }
 
-  #firstAnswer(run: LoadedRun, idem: Idem): Reply<unknown> | undefined {
+  /** What a key was answered with, or the fault that it was for something else. */
+  firstAnswer(run: LoadedRun, idem: Idem): Reply<unknown> | undefined {
     const known = run.store.outcome(idem.key);
     if (!known) return undefined;
     if (known.fingerprint === idem.fingerprint) return { ok: true, value: JSON.parse(known.value) as unknown };

@@ -1,10 +1,11 @@
 /**
- * A pull worker as a process of its own: leases a task, works for a while, leaves a trace of its effect in a file, reports.
+ * A pull worker as a process of its own: leases a task, works for a while and renews its lease, leaves a trace of its effect in a file, reports.
  * Usage: node pull-worker.ts URL POOL NAME WORK_MS EFFECTS_FILE. Ends with SIGKILL or SIGTERM.
  */
 
 import { appendFileSync } from "node:fs";
 import { Heddle, isProblem } from "../../../src/client/index.ts";
+import { renewEveryMs } from "../../../src/limits.ts";
 
 const [url, pool, worker, workMs, effects] = process.argv.slice(2) as [string, string, string, string, string];
 const heddle = new Heddle({ url, key: "hdl_local" });
@@ -13,6 +14,8 @@ for (;;) {
   const [lease] = await heddle.lease(pool, { worker, max: 1, wait_ms: 5000 });
   if (!lease) continue;
   const { task } = lease;
+  // Of a lost one nothing is to be said here: its report will be refused.
+  const renewal = setInterval(() => heddle.renewLease(lease.id).catch(() => undefined), renewEveryMs);
   const child = task.instructions === "fork" ? await forkOne(lease.id) : "";
   await new Promise((resolve) => setTimeout(resolve, Number(workMs)));
   try {
@@ -21,6 +24,8 @@ for (;;) {
     if (!isProblem(error, "lease_lost")) throw error;
     appendFileSync(effects, `${JSON.stringify({ task: task.id, attempt: task.attempt, worker, lost: true })}\n`);
     continue;
+  } finally {
+    clearInterval(renewal);
   }
   appendFileSync(effects, `${JSON.stringify({ task: task.id, attempt: task.attempt, worker })}\n`);
 }

@@ -2,7 +2,7 @@
 
 import type { Grant, LeaseGrant, ToolCallGrant } from "../../../src/contract/shapes.ts";
 import { type Env, gateStub, runStub } from "../../../src/objects/env.ts";
-import type { LeaseRef } from "../../../src/objects/rpc.ts";
+import type { Idem, LeaseRef } from "../../../src/objects/rpc.ts";
 import type { Random } from "../random.ts";
 import { idemOf, persist, sleep } from "./calls.ts";
 import type { Ledger } from "./ledger.ts";
@@ -19,6 +19,8 @@ export interface Staff {
   readonly scopes: boolean;
   /** The world is over: nobody begins anything more. */
   readonly isOver: () => boolean;
+  /** Leases of all runs that were granted to the request of this key, and are open. */
+  readonly openOf: (key: string) => (LeaseRef & { run: string })[];
 }
 
 const renewEveryMs = 10_000;
@@ -43,9 +45,17 @@ export class PullWorker {
       const max = random.chance(0.1) ? 0 : random.int(1, 2);
       const ask = { tenant, pool: "laptop", worker: this.#name, max, waitMs, kinds, load };
       const reply = await persist(() => gateStub(env, tenant).lease(ask, idem), { tries: idem ? 3 : 1 });
+      if (reply?.ok && idem) this.#checkHeard(idem, reply.value);
       if (reply?.ok && max > 0) await Promise.all(reply.value.map((grant) => this.#carryOut(grant)));
       else await sleep(500);
     }
+  }
+
+  /** Else nobody works on it until its lease is over. */
+  #checkHeard({ key }: Idem, heard: readonly Grant[]): void {
+    for (const lease of this.#staff.openOf(key))
+      if (!heard.some(({ run, fence }) => run === lease.run && fence === lease.fence))
+        throw new Error(`[G3] ${this.#name} has a lease of task ${lease.taskNumber} that it was not told of`);
   }
 
   async #carryOut(first: Grant): Promise<void> {

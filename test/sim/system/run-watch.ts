@@ -6,8 +6,11 @@
  * L3. The object's own checkpoint and tail give the same state as the whole log.
  */
 
+import type { LeaseRef } from "../../../src/objects/rpc.ts";
 import { apply } from "../../../src/scheduler/apply.ts";
+import { leased } from "../../../src/scheduler/attempts.ts";
 import type { SchedulerEvent, UsageDelta } from "../../../src/scheduler/events.ts";
+import { leasedCall } from "../../../src/scheduler/remote-calls.ts";
 import type { RunState } from "../../../src/scheduler/state.ts";
 import { callersTransaction } from "../../../src/storage/migrations.ts";
 import { type LoggedEvent, unpackEvents } from "../../../src/storage/run/event-codec.ts";
@@ -163,6 +166,17 @@ export class RunWatch {
       default:
         return [];
     }
+  }
+
+  /** Leases that this run has granted to the request of this key, and that are open. */
+  openOf(key: string): LeaseRef[] {
+    const { storage } = this.#host;
+    if (this.isDeleted || storage.rows("SELECT 1 FROM sqlite_master WHERE name = 'outcomes'").length === 0) return [];
+    const [row] = storage.rows("SELECT value FROM outcomes WHERE name = ?", [key]);
+    const leases = row ? (JSON.parse(row.value as string) as LeaseRef[]) : [];
+    return leases.filter(({ taskNumber, call, fence }) =>
+      call === undefined ? leased(this.state, taskNumber, fence) : leasedCall(this.state, call, fence),
+    );
   }
 
   #checkState(): void {

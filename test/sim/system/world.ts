@@ -194,6 +194,11 @@ export class World {
       // A quarter of the worlds: those that found something before there were any stay what they were.
       scopes: this.#seed % 4 === 0,
       isOver: () => this.#isOver,
+      openOf: (key) =>
+        this.#plans.flatMap(({ input: { run } }) => {
+          const open = this.#watches.get(`${tenant}/${run}`)?.openOf(key) ?? [];
+          return open.map((lease) => ({ run, ...lease }));
+        }),
     };
     this.#cloud.onNewHost = (namespace, name, host) => {
       if (namespace !== "RUNS") return;
