@@ -588,6 +588,10 @@ export const importRequestBytes = 8 * MiB;
 /** A call's maximal output where `params` names none (contract). */
 export const outputTokensDefault = 8192;
 export const outputTokensSimulated = 1024;
+/** The least that OpenAI's Responses API takes for the limit of a reply. */
+export const responsesOutputTokensMin = 16;
+/** Which models an isolate remembers to ask by that API: names and addresses, which tenants choose. */
+export const responsesModelsBytes = 64 * 1024;
 /** A task whose simulated model is out of reach is given back after this, so that it does not spin. */
 export const simulatedAwayMs = 1 * second;
 /** No byte from the provider for this long ends the call as `provider_timeout`; `HEDDLE_MODEL_IDLE_MS` between the bounds. */

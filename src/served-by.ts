@@ -22,7 +22,7 @@ export interface ServedBy {
 
 /** Drop-in for what went before: it takes the sampling and thinking parameters that contexts may bring, which later ones refuse. */
 const anthropicModel = "claude-sonnet-4-6";
-/** Later ones (GPT-5.6, GPT-6) refuse tools in chat completions unless they are not to reason at all. */
+/** Drop-in for what went before, and taken with tools by gateways that know chat completions alone, which later ones are not. */
 const openaiModel = "gpt-5.4";
 /** Where nobody names another; it answers to any name. */
 export const simulatedModel = "simulated";

@@ -4,8 +4,11 @@ import { roleOf } from "./calls.ts";
 import { elementSpans, memberSpans, type Span, spanAt, stringAt } from "./json-text.ts";
 import type { Format, MessageText } from "./types.ts";
 
+/** What a reply of OpenAI's Responses API has beyond a message of chat completions: a list of its items. */
+export const responseItems = "response_items";
+
 /** Members in which OpenAI-compatible servers return reasoning; the format itself has none. */
-const openaiReasoning = new Set(["reasoning", "reasoning_content", "reasoning_details"]);
+const openaiReasoning = new Set(["reasoning", "reasoning_content", "reasoning_details", responseItems]);
 
 /** What stands for a reply that was nothing but reasoning: the vendor refuses an empty message. */
 const reasoningOnlyText = "(reasoning only)";
@@ -22,11 +25,7 @@ function without(text: string, items: readonly Span[], drop: (index: number) => 
 /** The message without reasoning blocks or members; unchanged, byte for byte, when it has none or is no assistant's. */
 export function stripReasoning(format: Format, message: MessageText): MessageText {
   if (roleOf(message) !== "assistant") return message;
-  if (format === "openai") {
-    const members = memberSpans(message);
-    const spans = members.map((member) => ({ start: member.keySpan.start, end: member.value.end }));
-    return without(message, spans, (i) => openaiReasoning.has(members[i]!.key));
-  }
+  if (format === "openai") return withoutMembers(message, (key) => openaiReasoning.has(key));
   const content = spanAt(message, ["content"]);
   if (!content || message[content.start] !== "[") return message;
   const blocks = elementSpans(message, content.start);
@@ -38,3 +37,20 @@ export function stripReasoning(format: Format, message: MessageText): MessageTex
     return `${message.slice(0, content.start)}${JSON.stringify(reasoningOnlyText)}${message.slice(content.end)}`;
   return without(message, blocks, (i) => isReasoning[i]!);
 }
+
+function withoutMembers(message: MessageText, drop: (key: string) => boolean): MessageText {
+  const members = memberSpans(message);
+  const spans = members.map((member) => ({ start: member.keySpan.start, end: member.value.end }));
+  return without(message, spans, (i) => drop(members[i]!.key));
+}
+
+/** Inside a JSON string its quotes would be escaped, so most messages need no second look. */
+const mayHaveResponseItems = (message: MessageText): boolean => message.includes(`"${responseItems}"`);
+
+/** Whether a message is a reply of the Responses API. */
+export const hasResponseItems = (message: MessageText): boolean =>
+  mayHaveResponseItems(message) && memberSpans(message).some(({ key }) => key === responseItems);
+
+/** The message as chat completions take it. */
+export const withoutResponseItems = (message: MessageText): MessageText =>
+  mayHaveResponseItems(message) ? withoutMembers(message, (key) => key === responseItems) : message;

@@ -1,7 +1,7 @@
 /** A leased task as a loop on OpenAI's SDK (chat completions), or on any server of that format. */
 
 import type OpenAI from "openai";
-import type { Heddle, LeasedTask } from "../client/index.ts";
+import type { Heddle, LeasedTask, Message } from "../client/index.ts";
 import type { LoopCall, LoopResult } from "./loop.ts";
 import { toolsQuery } from "./loop.ts";
 import { requireFormat, TaskLoop, type TaskLoopOptions, toolsOf, type Unfinished } from "./task-loop.ts";
@@ -27,7 +27,7 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
 
   /** The task goes on where it stands: with what an earlier attempt left open. */
   static async of(heddle: Heddle, task: LeasedTask, options: TaskLoopOptions = {}): Promise<OpenAITask> {
-    const { format, model = "", messages, tools, params } = await task.context();
+    const { format, model = "", system, messages, tools, params } = await task.context();
     requireFormat(format, "openai", task.lease.task.id);
     const heddles = await heddle.toolDefinitions("openai", { ...toolsQuery(options), signal: task.signal });
     const nameOf = (tool: OpenAI.ChatCompletionTool) =>
@@ -35,7 +35,10 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
     const request = {
       ...params,
       model: options.model ?? model,
-      messages: messages as unknown as ChatMessage[],
+      messages: [
+        ...(system === undefined ? [] : [{ role: "system" as const, content: system as string }]),
+        ...messages.map(chatMessage),
+      ],
       tools: toolsOf<OpenAI.ChatCompletionTool>(tools, heddles, nameOf),
     };
     const loop = new OpenAITask(task, request, options);
@@ -83,6 +86,12 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
   protected resultMessages(results: readonly { call: LoopCall; result: LoopResult }[]): ChatMessage[] {
     return results.map(({ call, result }) => ({ role: "tool", tool_call_id: call.id, content: result.text }));
   }
+}
+
+/** A hosted agent's reply may have a member that chat completions refuse: its reasoning, for the Responses API alone. */
+function chatMessage(whole: Message): ChatMessage {
+  const { response_items: _, ...message } = whole as Message & { response_items?: unknown };
+  return message as unknown as ChatMessage;
 }
 
 function unfinishedOf({ finish_reason: reason, message }: OpenAI.ChatCompletion.Choice): Unfinished | undefined {

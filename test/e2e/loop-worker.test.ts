@@ -46,6 +46,37 @@ const unfinished = {
 
 let pools = 0;
 
+/** What the first request of a leased task would be. */
+async function requestOf(run: string, pool: string) {
+  let request: unknown;
+  const worker = serve({
+    pool,
+    run: async (task) => {
+      request = (await openaiTask(heddle, task)).request;
+      return "seen";
+    },
+  });
+  await until("it to end", 60_000, isDone(run, "t"));
+  worker.stop();
+  await worker.ended;
+  return request;
+}
+
+it("a task's request has the context's system text first, and of a hosted agent's reply what chat completions take", async () => {
+  const pool = `loop${process.pid}-${++pools}`;
+  const reply = { role: "assistant", content: "Good.", response_items: [{ type: "reasoning" }] };
+  const { id: run } = await heddle.createRun({
+    context: { format: "openai", model: "simulated", system: "Be brief.", messages: [reply] },
+    limits: { pools: [pool] },
+  });
+  await heddle.createTasks(run, { tasks: [{ key: "t", pool, instructions: "Go on." }] });
+  const { messages } = (await requestOf(run, pool)) as { messages: object[] };
+  expect(messages.slice(0, 2)).toEqual([
+    { role: "system", content: "Be brief." },
+    { role: "assistant", content: "Good." },
+  ]);
+});
+
 async function runWith(format: "anthropic" | "openai") {
   const pool = `loop${process.pid}-${++pools}`;
   const messages = [{ role: "user", content: "We sell kettles." }];

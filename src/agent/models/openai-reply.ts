@@ -11,16 +11,15 @@
 import type { ChatCompletionChunk } from "openai/resources/chat/completions";
 import type { ToolCall, Usage } from "../../context/types.ts";
 import { MalformedStream } from "./faults.ts";
+import { type Fields, fieldsOf, isObject } from "./fields.ts";
 import type { ModelReply } from "./port.ts";
 import type { Fold } from "./streamed-call.ts";
 import { tokenCount } from "./token-count.ts";
 
-type Fields = Record<string, unknown>;
-
 interface Call {
   readonly index: number | undefined;
   /** Everything but the streamed parts. */
-  readonly fields: Fields;
+  readonly fields: Record<string, unknown>;
   id: string;
   type: string;
   name: string;
@@ -34,7 +33,7 @@ const replyOnly = new Set(["role", "content", "refusal", "tool_calls", "function
 export function openaiFold(promptChars: number, onText: (text: string) => void = () => {}): Fold<ChatCompletionChunk> {
   let content = "";
   let refusal = "";
-  const others: Fields = {};
+  const others: Record<string, unknown> = {};
   const calls: Call[] = [];
   let finish: string | undefined;
   let usage: Fields | undefined;
@@ -81,12 +80,8 @@ export function openaiFold(promptChars: number, onText: (text: string) => void =
   };
 }
 
-const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const fieldsOf = (value: unknown): Fields => (isObject(value) ? value : {});
-
 /** Strings and lists grow, other values replace; null says nothing. */
-function addField(into: Fields, key: string, value: unknown): void {
+function addField(into: Record<string, unknown>, key: string, value: unknown): void {
   const before = into[key];
   if (value === null || value === undefined) return;
   if (typeof value === "string" && typeof before === "string") into[key] = before + value;

@@ -8,6 +8,7 @@
 
 import { withCacheMark } from "../../context/fork.ts";
 import { rawMembers } from "../../context/json-text.ts";
+import { withoutResponseItems } from "../../context/reasoning.ts";
 import { anthropicCacheMarksMax } from "../../limits.ts";
 import { UnsendableRequest } from "./faults.ts";
 import type { ModelRequest } from "./port.ts";
@@ -41,7 +42,8 @@ export function anthropicBody(request: ModelRequest): RequestBody {
   return { text: objectText(members), headers: betas ? { "anthropic-beta": betaHeader(betas.value) } : {} };
 }
 
-export function openaiBody(request: ModelRequest): RequestBody {
+/** Of chat completions. What a reply of the Responses API has beyond its message is known to that alone. */
+export function openaiBody(request: ModelRequest): string {
   const params = paramsOf(request);
   const rest = params.filter(({ key }) => !owned.has(key) && !openaiLimits.includes(key) && key !== "stream_options");
   // `max_tokens` is what servers of this format knew first, `max_completion_tokens` what OpenAI's reasoning models demand.
@@ -59,14 +61,14 @@ export function openaiBody(request: ModelRequest): RequestBody {
     { key: "stream", value: "true" },
     { key: "stream_options", value: streamOptions(params) },
     ...optional("tools", toolsOf(request)),
-    { key: "messages", value: `[${[...system, ...request.messages].join(",")}]` },
+    { key: "messages", value: `[${[...system, ...request.messages.map(withoutResponseItems)].join(",")}]` },
   ];
-  return { text: objectText(members), headers: {} };
+  return objectText(members);
 }
 
 const openaiLimits = ["max_tokens", "max_completion_tokens"];
 
-const paramsOf = ({ head }: ModelRequest): readonly Member[] =>
+export const paramsOf = ({ head }: ModelRequest): readonly Member[] =>
   head.params === undefined ? [] : rawMembers(head.params);
 
 const names = (params: readonly Member[], name: string): boolean =>
@@ -78,10 +80,10 @@ const objectText = (members: readonly Member[]): string =>
   `{${members.map(({ key, value }) => `${JSON.stringify(key)}:${value}`).join(",")}}`;
 
 /** OpenAI refuses an empty list of tools, and Anthropic reads one as none. */
-const toolsOf = ({ tools }: ModelRequest): string | undefined =>
+export const toolsOf = ({ tools }: ModelRequest): string | undefined =>
   tools === undefined || /^\s*\[\s*\]\s*$/.test(tools) ? undefined : tools;
 
-function outputLimit(request: ModelRequest, params: readonly Member[], keys: readonly string[]): number {
+export function outputLimit(request: ModelRequest, params: readonly Member[], keys: readonly string[]): number {
   const named = params.filter(({ key }) => keys.includes(key)).map(({ value }) => Number(value));
   return Math.min(request.maxOutputTokens, ...named.filter((value) => Number.isSafeInteger(value) && value > 0));
 }

@@ -106,6 +106,10 @@ async function answer(request: Request, { format, wire, read }: Endpoint, counte
   const measured = cache.measure(format, promptOf(format, body), scope);
   if (due.window !== undefined && measured.usage.input > due.window)
     return json(400, wire.tooLong(measured.usage.input, due.window), headers);
+  if (due.responsesOnly && wire === openaiWire) {
+    const message = `Function tools with reasoning_effort are not supported for ${body.model} in /v1/chat/completions. Please use /v1/responses instead.`;
+    return json(400, wire.error(400, message), headers);
+  }
   const failed = await scriptedFailure(due, wire, counter, headers);
   if (failed) return failed;
   const leave = due.concurrent === undefined ? () => undefined : takePlace(body.model, due.concurrent);
@@ -135,7 +139,7 @@ async function answer(request: Request, { format, wire, read }: Endpoint, counte
   }
   await wait(latencyMs, request.signal).finally(leave);
   measured.begin();
-  return json(200, wire.body(reply), headers);
+  return json(200, wire.body(reply, body), headers);
 }
 
 function readAs(read: Endpoint["read"], body: Fields): Fields {

@@ -34,6 +34,8 @@ export interface DueTurn {
   readonly window: number | undefined;
   /** Calls that are served at once; undefined: any number. */
   readonly concurrent: number | undefined;
+  /** Of OpenAI's two kinds of calls it takes the newer one alone. */
+  readonly responsesOnly: boolean;
   readonly text: string;
   readonly calls: readonly SimulatedCall[];
   readonly output: number;
@@ -79,6 +81,7 @@ export async function dueTurn(
     turn,
     window: script.window,
     concurrent: script.concurrent,
+    responsesOnly: script.responses_only === true,
     latencyMs: turn?.latency_ms ?? script.latency_ms ?? 0,
     text,
     calls,

@@ -4,6 +4,7 @@
  */
 
 import { type Fields, fieldsOf, listOf } from "./conversation.ts";
+import { isSealed } from "./sealed-reasoning.ts";
 
 /** The request, or what is wrong with it. */
 export type ChatRequest = { readonly body: Fields } | { readonly refused: string };
@@ -25,11 +26,16 @@ export function chatRequest(body: Fields): ChatRequest {
   const { input, instructions } = body;
   const items = typeof input === "string" ? [{ role: "user", content: input }] : listOf(input);
   if (items.length === 0) return { refused: "input: a text or a list of items is required" };
+  const alone = items.findIndex(({ type }, i) => type === "reasoning" && !isOfReply(items[i + 1]));
+  if (alone >= 0) return { refused: `input[${alone}]: reasoning was given without the item that followed it` };
   const wrong = items.map(problemOf).findIndex((problem) => problem !== undefined);
   if (wrong >= 0) return { refused: `input[${wrong}]${problemOf(items[wrong]!)}` };
   const system = typeof instructions === "string" ? [{ role: "system", content: instructions }] : [];
   return { body: { ...body, messages: [...system, ...messagesOf(items)] } };
 }
+
+const isOfReply = (item: Fields | undefined): boolean =>
+  item !== undefined && (item.role === "assistant" || ["reasoning", "function_call"].includes(String(item.type)));
 
 const isMessage = ({ type }: Fields): boolean => type === undefined || type === "message";
 
@@ -42,7 +48,13 @@ function problemOf(item: Fields): string | undefined {
     const wrong = listOf(content).findIndex((part) => !known.includes(String(part.type)));
     return wrong < 0 ? undefined : `.content[${wrong}].type: ${role} messages have ${known.join(", ")}`;
   }
-  if (type === "reasoning") return undefined;
+  if (type === "reasoning") {
+    const { encrypted_content: sealed } = item;
+    // Whatever is given as sealed here must have been sealed here.
+    return typeof sealed !== "string" || isSealed(sealed)
+      ? undefined
+      : ".encrypted_content: the encrypted content could not be verified";
+  }
   if (type === "function_call") {
     const whole = ["call_id", "name", "arguments"].every((name) => typeof item[name] === "string");
     return whole ? undefined : ": a function_call has a call_id, a name and arguments";

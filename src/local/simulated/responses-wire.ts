@@ -3,6 +3,7 @@
 import { simulatedPiecesMax } from "../../limits.ts";
 import { openaiWire } from "./openai-wire.ts";
 import { piecesOf, type SimulatedReply } from "./reply.ts";
+import { seal } from "./sealed-reasoning.ts";
 import type { Wire } from "./wire.ts";
 
 const usageOf = ({ usage }: SimulatedReply) => ({
@@ -55,10 +56,18 @@ const callItem = ({ id, name }: Call, status: string, text: string) => ({
   arguments: text,
 });
 
-const completed = (reply: SimulatedReply) => ({
+type Request = Readonly<Record<string, unknown>>;
+
+const reasoningItems = ({ id }: SimulatedReply, { include }: Request) =>
+  Array.isArray(include) && include.includes("reasoning.encrypted_content")
+    ? [{ id: `rs_${id}`, type: "reasoning", summary: [], encrypted_content: seal(id) }]
+    : [];
+
+const completed = (reply: SimulatedReply, request: Request) => ({
   ...envelope(reply),
   status: "completed",
   output: [
+    ...reasoningItems(reply, request),
     ...(reply.text === "" ? [] : [messageItem(reply, "completed", [textPart(reply.text)])]),
     ...reply.calls.map((call) => callItem(call, "completed", call.arguments)),
   ],
@@ -73,9 +82,10 @@ export const responsesWire: Wire = {
 
   body: completed,
 
-  events(reply) {
+  events(reply, request) {
     const begun = { ...envelope(reply), status: "in_progress", output: [], usage: null };
     const items = [
+      ...reasoningItems(reply, request).map((item) => (index: number) => reasoningEvents(item, index)),
       ...(reply.text === "" ? [] : [(index: number) => textEvents(reply, index)]),
       ...reply.calls.map((call) => (index: number) => callEvents(call, index)),
     ];
@@ -83,7 +93,7 @@ export const responsesWire: Wire = {
       { type: "response.created", response: begun },
       { type: "response.in_progress", response: begun },
       ...items.flatMap((events, index) => events(index)),
-      { type: "response.completed", response: completed(reply) },
+      { type: "response.completed", response: completed(reply, request) },
     ].map((event, i) => `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: i })}\n\n`);
   },
 
@@ -96,6 +106,9 @@ export const responsesWire: Wire = {
 
   models: openaiWire.models,
 };
+
+const reasoningEvents = (item: object, output_index: number) =>
+  ["response.output_item.added", "response.output_item.done"].map((type) => ({ type, output_index, item }));
 
 function textEvents(reply: SimulatedReply, output_index: number): { type: string }[] {
   const { text } = reply;

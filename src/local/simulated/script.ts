@@ -22,6 +22,7 @@ const script = z.strictObject({
   latency_ms: milliseconds.optional(),
   window: z.int().min(1).optional(),
   concurrent: z.int().min(1).optional(),
+  responses_only: z.boolean().optional(),
   turns: z.array(turn),
 });
 

@@ -4,7 +4,7 @@ import type { SimulatedReply } from "./reply.ts";
 
 export interface Wire {
   /** The whole reply as one JSON body. */
-  body(reply: SimulatedReply): unknown;
+  body(reply: SimulatedReply, request: Readonly<Record<string, unknown>>): unknown;
   /** The reply as server-sent events, each a whole one with its blank line. */
   events(reply: SimulatedReply, request: Readonly<Record<string, unknown>>): string[];
   /** What keeps a stream alive and says nothing. */
