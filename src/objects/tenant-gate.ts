@@ -234,6 +234,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   ): Promise<{ readonly grants: Grant[]; readonly refused: boolean }> {
     const granted = new Granted(ask);
     const gave: string[] = [];
+    let asked = false;
     let refused = false;
     const runs = new Set(this.#lanesFor(ask).flatMap((lane) => [...this.#laneOf(lane).keys()]));
     const turn = (run: string) => this.#turns.get(run) ?? 0;
@@ -243,6 +244,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       if (announced.every(([, at]) => at === undefined)) continue;
       this.#turns.set(run, ++this.#turn);
       if (request) this.#named.asks(request, [...gave, run]);
+      asked = true;
       const reply = await runStub(this.env, ask.tenant, run).leases(granted.rest, request?.idem);
       const grants = reply.ok ? reply.value : [];
       granted.add(grants);
@@ -254,7 +256,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       for (const [lane, at] of announced)
         if (at !== undefined && this.#lanes.get(lane)?.get(run) === at) this.#remove(lane, run);
     }
-    if (request && gave.length === 0) this.#named.foundNothing(request);
+    if (request && asked && gave.length === 0) this.#named.foundNothing(request);
     return { grants: granted.all, refused };
   }
 
