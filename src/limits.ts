@@ -261,6 +261,8 @@ export const outputRepairsMax = 2;
 export const leaseMs = 30 * second;
 /** A repeated lease request waits for the first one's answer by so much longer than that one waits: runs are asked in between. */
 export const leaseJoinMs = 5 * second;
+/** A client that stops waiting for a lease says so within this, or not at all. */
+export const leaseLeaveMs = 2 * second;
 /** Newest restarts of a local server that a run remembers: after as many in a row a lease has no term left worth waiting for. */
 export const restartsKeptMax = 8;
 /** Seats renew this often: two renewals may be lost before the lease is. */

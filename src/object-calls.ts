@@ -103,8 +103,8 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   events: true,
   logPage: true,
   meter: true,
-  // Leases that were granted and not heard of have to expire.
-  leases: false,
+  // Without a key, leases that were granted and not heard of have to expire.
+  leases: named,
   leaseAgain: true,
   renew: true,
   turn: named,
@@ -138,6 +138,7 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
 export const gateRepeats: Repeats<TenantGateRpc> = {
   announce: true,
   lease: named,
+  leave: true,
   pool: true,
   forget: true,
   report: true,

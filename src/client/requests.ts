@@ -272,6 +272,8 @@ export interface LeasesRequest {
   /** 0: lease nothing, only say that the worker is there, and its load. */
   max?: number;
   wait_ms?: number;
+  /** The idempotency key of a lease request that nobody waits for any more: it is given nothing from now on. */
+  supersedes?: string;
   /** How busy its machine is: shares from 0 to 1. */
   load?: { cpu: number; memory?: number };
 }

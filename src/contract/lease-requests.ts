@@ -37,6 +37,14 @@ export const leasesBody = z
       .describe("0: lease nothing and answer at once; the worker only says that it is there, and its load.")
       .default(1),
     wait_ms: z.int().min(0).max(limits.leaseWaitMsMax).default(0),
+    supersedes: z
+      .string()
+      .min(1)
+      .max(limits.idempotencyKeyCharsMax)
+      .describe(
+        "The Idempotency-Key of a lease request that nobody waits for any more: it is given nothing from now on. Whose connection ends is known so, too, but a proxy may keep it.",
+      )
+      .exactOptional(),
     load,
     kinds: z
       .array(z.enum(["task", "tool_call"]))

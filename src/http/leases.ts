@@ -13,6 +13,7 @@ import { Fault } from "../errors/fault.ts";
 import { faults } from "../errors/faults.ts";
 import { readOutput, repairText, schemaViolation } from "../output-schema.ts";
 import type { HttpEnv } from "./env.ts";
+import { whileHeard } from "./hang-up.ts";
 import { signLease } from "./lease-token.ts";
 import { ask, gateObject } from "./objects.ts";
 import { pullPool } from "./pools.ts";
@@ -32,11 +33,18 @@ export const leaseRoutes = [
       answer: { status: 200, schema: leasesView },
       problems: ["pool_not_allowed"],
     },
-    async ({ env, tenant, params, body, idem }) => {
+    async ({ request, later, env, tenant, params, body, idem }) => {
       const pool = pullPool(params.pool);
       const { worker, max, wait_ms: waitMs, load, kinds, tools } = body;
-      const input = { tenant, pool, worker, max, waitMs, kinds, ...(load && { load }), ...(tools && { tools }) };
-      const grants = await ask(gateObject(env, tenant).lease(input, idem));
+      const gate = () => gateObject(env, tenant);
+      if (body.supersedes !== undefined) await gate().leave(body.supersedes);
+      const poll = idem?.key ?? crypto.randomUUID();
+      const input = { tenant, pool, poll, worker, max, waitMs, kinds, ...(load && { load }), ...(tools && { tools }) };
+      const grants = await whileHeard(
+        { request, later },
+        () => ask(gate().lease(input, idem)),
+        () => gate().leave(poll),
+      );
       return { leases: await Promise.all(grants.map((grant) => leaseOf(env, tenant, grant))) };
     },
   ),

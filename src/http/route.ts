@@ -86,6 +86,7 @@ interface Call<Path extends string, Query extends z.ZodType, Body extends z.ZodT
   /** The body's text, from which messages are sliced. */
   readonly text: string;
   readonly idem: Idem | undefined;
+  readonly later: Exchange["later"];
   /** For an answer that goes on after the handler has returned. */
   readonly visit: Visit;
 }
@@ -184,10 +185,10 @@ const admitted = (
 
 async function read<Path extends string, Query extends z.ZodType, Body extends z.ZodType>(
   spec: Spec<Path, Query, Body>,
-  { request, url, env, params }: Exchange,
+  { request, url, env, params, later }: Exchange,
 ): Promise<Omit<Call<Path, Query, Body>, "visit">> {
   const query = readQuery(url, spec.query ?? noQuery) as z.output<Query>;
-  const common = { request, env, params: params as Record<ParamNames<Path>, string>, query };
+  const common = { request, env, later, params: params as Record<ParamNames<Path>, string>, query };
   if (spec.method !== "POST" && spec.method !== "PUT")
     return { ...common, body: {} as z.output<Body>, text: "{}", idem: undefined };
   if (spec.lines) {

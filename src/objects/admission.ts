@@ -140,6 +140,7 @@ export const gateClasses: Classes<TenantGateRpc> = {
   used: "own",
   deleteAll: "own",
   lease: ({ waitMs }) => ({ priority: "take", waits: waitMs > 0 }),
+  leave: "own",
   pool: "read",
 };
 

@@ -442,9 +442,13 @@ export interface TenantGateRpc {
       max: number;
       waitMs: number;
       load?: LoadView;
+      /** Names this request, for `leave`. */
+      poll?: string;
     } & LeaseWishes,
     idem?: Idem,
   ): Promise<Reply<Grant[]>>;
+  /** Whoever sent the lease request of this name has hung up: it is given nothing any more. */
+  leave(poll: string): Promise<void>;
   /** Workers seen lately, and how many of their requests wait. */
   pool(input: {
     pool: string;

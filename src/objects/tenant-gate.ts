@@ -6,7 +6,8 @@
  * G1. A run is asked only while it says that it has something; an empty answer takes it off the lanes that were asked for,
  *     unless it has announced itself again meanwhile.
  * G2. What is announced is stored: a worker that waits is served after a restart, too.
- * G3. What a run grants for a request with a key, whoever repeats the request is told (named-requests.ts).
+ * G3. Whoever has hung up is given nothing: a lease that nobody hears of has no worker until it is over.
+ * G4. What a run grants for a request with a key, whoever repeats the request is told (named-requests.ts).
  */
 
 import { DurableObject } from "cloudflare:workers";
@@ -41,6 +42,8 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   readonly #workers = new PoolWorkers();
   /** Runs that want to know how busy workers are; they say it again with each sweep. */
   readonly #listening = new Set<string>();
+  /** Lease requests under way, by their names. */
+  readonly #polls = new Map<string, "heard" | "left">();
   readonly #named = new NamedRequests(() => this.#sql);
   /** Lease requests that wait, by pool. */
   readonly #waiting = new Map<string, number>();
@@ -148,16 +151,38 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     return sql;
   }
 
-  async lease({ waitMs, ...ask }: LeaseAsk & { readonly waitMs: number }, idem?: Idem): Promise<Reply<Grant[]>> {
+  async lease(
+    { waitMs, poll, ...ask }: LeaseAsk & { readonly waitMs: number; readonly poll?: string },
+    idem?: Idem,
+  ): Promise<Reply<Grant[]>> {
+    if (poll === undefined) return this.#lease(ask, waitMs, () => false, idem);
+    this.#polls.set(poll, "heard");
+    const isLeft = () => this.#polls.get(poll) === "left";
+    return this.#lease(ask, waitMs, isLeft, idem).finally(() => this.#polls.delete(poll));
+  }
+
+  async leave(poll: string): Promise<void> {
+    if (!this.#polls.has(poll)) return;
+    this.#polls.set(poll, "left");
+    this.#signals.committed([]);
+  }
+
+  async #lease(ask: LeaseAsk, waitMs: number, isLeft: () => boolean, idem: Idem | undefined): Promise<Reply<Grant[]>> {
     this.#open();
     this.#workers.seen(ask.pool, ask.worker, ask.load, Date.now());
     if (ask.max === 0) {
       await this.#tellLoad(ask);
       return ok([]);
     }
-    if (!idem) return ok(await this.#waitFor(ask, waitMs));
+    if (!idem) return ok(await this.#waitFor(ask, waitMs, isLeft));
     const first = (await this.#named.joined(idem, waitMs)) ?? (await this.#again(ask, idem));
-    return first ?? this.#named.begin(idem, (request) => this.#waitFor(ask, waitMs, request));
+    return (
+      first ??
+      this.#named.begin(idem, (request) => {
+        const isOver = () => isLeft() || !this.#named.isServed(request);
+        return this.#waitFor(ask, waitMs, isOver, request);
+      })
+    );
   }
 
   /** What was granted under this key; a run that was not reached then grants something now. Undefined: none was asked. */
@@ -174,20 +199,20 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     return ok(granted.all);
   }
 
-  /** Until there is something, or its time is over. */
-  async #waitFor(ask: LeaseAsk, waitMs: number, request?: NamedRequest): Promise<Grant[]> {
+  /** Until there is something, its time is over, or nobody would hear of it (`isOver`). */
+  async #waitFor(ask: LeaseAsk, waitMs: number, isOver: () => boolean, request?: NamedRequest): Promise<Grant[]> {
     const until = Date.now() + waitMs;
     for (;;) {
       const seen = this.#announcements;
       const isNew = () => this.#announcements > seen && this.#lanesFor(ask).length > 0;
-      const { grants, refused } = await this.#serve(ask, request);
+      const { grants, refused } = await this.#serve(ask, isOver, request);
       const left = until - Date.now();
-      if (grants.length > 0 || left <= 0) return grants;
+      if (grants.length > 0 || left <= 0 || isOver()) return grants;
       // One that came while others were asked is served at once.
       if (isNew()) continue;
       this.#countWaiting(ask.pool, 1);
       // A run that had no room for the question does not announce itself again.
-      await this.#signals.wait(refused ? Math.min(left, refusedRunMs) : left, isNew);
+      await this.#signals.wait(refused ? Math.min(left, refusedRunMs) : left, () => isNew() || isOver());
       this.#countWaiting(ask.pool, -1);
     }
   }
@@ -230,6 +255,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   /** One round over the runs that have what is asked for, each asked at most once; the one served goes to the end. */
   async #serve(
     ask: LeaseAsk,
+    isOver: () => boolean,
     request: NamedRequest | undefined,
   ): Promise<{ readonly grants: Grant[]; readonly refused: boolean }> {
     const granted = new Granted(ask);
@@ -239,7 +265,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     const runs = new Set(this.#lanesFor(ask).flatMap((lane) => [...this.#laneOf(lane).keys()]));
     const turn = (run: string) => this.#turns.get(run) ?? 0;
     for (const run of [...runs].sort((a, b) => turn(a) - turn(b))) {
-      if (granted.isEnough || (request && !this.#named.isServed(request))) break;
+      if (granted.isEnough || isOver()) break;
       const announced = this.#lanesFor(ask).map((lane) => [lane, this.#lanes.get(lane)?.get(run)] as const);
       if (announced.every(([, at]) => at === undefined)) continue;
       this.#turns.set(run, ++this.#turn);

@@ -77,6 +77,23 @@ it("a task's request has the context's system text first, and of a hosted agent'
   ]);
 });
 
+it("a worker that hangs up while it waits is given nothing: what comes is for those who still wait", async () => {
+  const pool = `loop${process.pid}-${++pools}`;
+  const { id: run } = await heddle.createRun({ limits: { pools: [pool] } });
+  const hangUp = new AbortController();
+  const gone = heddle.lease(pool, { worker: "gone", wait_ms: 20_000 }, { signal: hangUp.signal, retryMs: 0 });
+  const isWaiting = (count: number) => async () =>
+    ((await server.call("GET", `/v1/pools/${pool}`)).json as { waiting: number }).waiting === count;
+  await until("it waits", 10_000, isWaiting(1));
+  hangUp.abort();
+  await expect(gone).rejects.toThrow();
+  await until("nobody waits", 10_000, isWaiting(0));
+  const here = heddle.lease(pool, { worker: "here", wait_ms: 20_000 });
+  await until("another waits", 10_000, isWaiting(1));
+  await heddle.createTasks(run, { tasks: [{ key: "t", pool, instructions: "Do it." }] });
+  expect(await here).toMatchObject([{ task: { key: "t", attempt: 1 } }]);
+});
+
 async function runWith(format: "anthropic" | "openai") {
   const pool = `loop${process.pid}-${++pools}`;
   const messages = [{ role: "user", content: "We sell kettles." }];

@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { Grant, LeaseGrant } from "../../src/contract/shapes.ts";
 import { idempotencyMs, outcomesDropEveryMs, poolWorkerSeenMs } from "../../src/limits.ts";
 import type { Env } from "../../src/objects/env.ts";
-import type { RunSchedulerRpc, TenantGateRpc } from "../../src/objects/rpc.ts";
+import type { Idem, RunSchedulerRpc, TenantGateRpc } from "../../src/objects/rpc.ts";
 import { bindings, codeOf, evictGate, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -233,6 +233,22 @@ describe("the gate", () => {
     // After its answer it is another's again, and is told of it as it then is.
     value(await complete(run, given[0]!));
     expect(value(await gateOf(tenant).lease(input, idem))).toEqual([]);
+  });
+
+  it("gives nothing to a request whose client has hung up, whatever it was doing then", async () => {
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    const poll = (name: string, idem?: Idem) =>
+      gateOf(tenant).lease({ ...asking(tenant, "w"), waitMs: 20_000, poll: name }, idem);
+    const waiting = async () => value(await gateOf(tenant).pool({ pool: "box", limit: 100 })).waiting;
+    const gone = [poll("one"), poll("two", idemOf("k"))];
+    await vi.waitUntil(async () => (await waiting()) === 2, 5000);
+    for (const name of ["one", "two", "unknown"]) await gateOf(tenant).leave(name);
+    for (const request of gone) expect(value(await request)).toEqual([]);
+    expect(await waiting()).toBe(0);
+    await run.create(box("a"));
+    // What is repeated after all is a request of its own.
+    expect(value(await poll("three", idemOf("k")))).toMatchObject([{ task: { key: "a", attempt: 1 } }]);
   });
 
   it("keeps nothing of polls that found nothing, and drops answers a day old once an hour", async () => {

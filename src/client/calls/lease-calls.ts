@@ -1,5 +1,7 @@
 /** Pools and leases: pull workers. */
 
+import { leaseLeaveMs } from "../../limits.ts";
+import { randomKey } from "../random-key.ts";
 import type { Failed, Lease, PoolPage, Renewed, ToolCallLease, ToolOutcome, TurnLogged } from "../replies.ts";
 import type {
   CompleteRequest,
@@ -31,14 +33,22 @@ export class LeaseCalls extends SessionCalls {
     return this.#leased(pool, { ...body, kinds: ["tool_call"] }, options);
   }
   async #leased<Kind>(pool: string, body: LeasesRequest & { kinds?: string[] }, options: CallOptions): Promise<Kind[]> {
-    const reply = await this.transport.json<{ leases: Kind[] }>({
-      ...options,
-      method: "POST",
-      path: `/v1/pools/${encodeURIComponent(pool)}/leases`,
-      body,
-      waitMs: body.wait_ms ?? 0,
-    });
-    return reply.leases;
+    const waitMs = body.wait_ms ?? 0;
+    const idempotencyKey = options.idempotencyKey ?? randomKey();
+    const ask = <Reply>(asked: LeasesRequest, how: CallOptions) => {
+      const path = `/v1/pools/${encodeURIComponent(pool)}/leases`;
+      return this.transport.json<Reply>({ ...how, method: "POST", path, body: asked, waitMs: asked.wait_ms ?? 0 });
+    };
+    try {
+      return (await ask<{ leases: Kind[] }>(body, { ...options, idempotencyKey })).leases;
+    } catch (error) {
+      // Else it may wait on at the server, where a proxy keeps its connection, and get what nobody hears of.
+      if (options.signal?.aborted && waitMs > 0) {
+        const how = { signal: AbortSignal.timeout(leaseLeaveMs), retryMs: 0 };
+        ask({ worker: body.worker, max: 0, supersedes: idempotencyKey }, how).catch(() => undefined);
+      }
+      throw error;
+    }
   }
   /** @throws HeddleProblem `lease_lost`, always, for a lease that is no longer valid; so do the other calls on a lease */
   renewLease(lease: string, options: CallOptions = {}): Promise<Renewed> {
