@@ -2,7 +2,7 @@
  * The body of a request of OpenAI's Responses API, from a context of chat completions: for models that take tools and reasoning by
  * that API alone. Unlike the other bodies it is made anew from what the texts say, since no member means the same in both.
  *
- * 1. `input`, `model`, `stream` and `tools` come from the request; `params` can't override them.
+ * 1. The conversation, `model`, `stream` and `tools` come from the request; `params` can't override them.
  * 2. What chat completions call otherwise is renamed; what the API has no name for is sent as it is, and refused by the vendor in its
  *    own words, rather than left out unsaid.
  * 3. Nothing is kept at the vendor's unless `params.store` says so: what its reasoning was comes along, sealed, with each request.
@@ -46,13 +46,17 @@ function toolFor(tool: Fields): Fields {
   return { type, ...custom, ...(format !== undefined && { format: { type: kind, ...fieldsOf(grammar) } }) };
 }
 
-/** Members of `params` that the request itself has, or that say nothing here. */
+/** Members of `params` that the request itself has, that say nothing here, or that name what the vendor keeps of other requests. */
 const owned = new Set([
+  "background",
+  "conversation",
   "max_completion_tokens",
   "max_output_tokens",
   "max_tokens",
   "messages",
   "model",
+  "previous_response_id",
+  "prompt",
   "stream",
   "stream_options",
   "system",

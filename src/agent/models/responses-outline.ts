@@ -3,8 +3,9 @@
  * text and its calls, and the member `response_items` has what that form can't say. With both, the items are again what they were.
  *
  * O1. One entry for each item, in their order. An item that is in the message is named there, with what the message has not (its id, its
- *     phase, how much of the text it has); any other item, reasoning above all, stands there whole.
- * O2. An outline that does not fit its message any more, since somebody changed one of them, is none.
+ *     phase, how much of the text it has); reasoning stands there whole. Other items come of tools that no context brings.
+ * O2. An outline that does not fit its message any more, since somebody changed one of them, is none. Nor is one with anything else in it:
+ *     contexts come from outside, and an item may name what the vendor keeps of somebody else.
  */
 
 import { responseItems } from "../../context/reasoning.ts";
@@ -30,8 +31,9 @@ function callOf({ type, call_id: id, name, arguments: args, input }: Fields): Fi
 
 /** The member to go into a reply's message; none where the message says everything. */
 export function outlineOf(items: readonly Fields[]): Fields {
-  const isPlain = items.every(({ type, phase }) => (type === "message" && phase === undefined) || isCall(type));
-  return isPlain ? {} : { [responseItems]: items.map(entryOf) };
+  const known = items.filter(({ type }) => type === "message" || type === "reasoning" || isCall(type));
+  const isPlain = known.every(({ type, phase }) => type !== "reasoning" && phase === undefined);
+  return isPlain ? {} : { [responseItems]: known.map(entryOf) };
 }
 
 const isCall = (type: unknown): boolean => type === "function_call" || type === "custom_tool_call";
@@ -62,7 +64,8 @@ export function itemsOf(message: Fields): Fields[] | undefined {
       if (!call) return undefined;
       calls.delete(call_id);
       items.push({ ...callItem(call), id });
-    } else items.push(entry);
+    } else if (type === "reasoning") items.push(entry);
+    else return undefined;
   }
   return at === text.length && calls.size === 0 ? items : undefined;
 }

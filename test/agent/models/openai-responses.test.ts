@@ -226,6 +226,8 @@ describe("the request", () => {
         max_completion_tokens: 500,
         stream_options: { include_usage: true },
         model: "other",
+        previous_response_id: "resp_of_another",
+        conversation: "conv_of_another",
         stop: "END",
       }),
       messages: [
@@ -290,6 +292,13 @@ describe("the request", () => {
     ["a text that was changed", (reply: { content: string }) => ({ ...reply, content: "Something else." })],
     ["a call that is gone", (reply: object) => ({ ...reply, tool_calls: undefined })],
     ["items of somebody's making", (reply: object) => ({ ...reply, response_items: "all" })],
+    [
+      "an item that names another's",
+      (reply: { response_items: object[] }) => ({
+        ...reply,
+        response_items: [...reply.response_items, { type: "item_reference", id: "msg_of_another" }],
+      }),
+    ],
   ])("takes a message as it stands where its items do not fit it: %s", async (_, changed) => {
     const server = await newModel(
       [reasoning("rs_1"), message("msg_1", "one"), call("call_1", "t")],
