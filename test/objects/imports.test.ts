@@ -374,4 +374,14 @@ describe("a file that lies is refused, and nothing of it is kept:", () => {
     });
     await expectNothing(copy);
   });
+
+  it("in its last line alone, and what was stored before that does not keep the name", async () => {
+    const run = await makeRun();
+    await run.create({ key: "a", pool: "box", instructions: "a" });
+    const lines = await exported(run);
+    const copy = copyOf(run);
+    const changed = lines.with(-1, lines.at(-1)!.replace('"tasks":1', '"tasks":2'));
+    expect(codeOf(await send(copy, changed))).toBe("import_invalid");
+    expect(value(await send(copy, lines)).run).not.toBeNull();
+  });
 });
