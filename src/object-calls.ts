@@ -67,7 +67,8 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   webhook: true,
   webhookUrl: true,
   deliveries: true,
-  replayDeliveries: true,
+  // What was delivered meanwhile would be once more.
+  replayDeliveries: named,
   holdToTenant: true,
   // Answers `not_found` where the first was carried out; its caller takes that for done.
   deleteRun: true,

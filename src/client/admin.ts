@@ -179,8 +179,8 @@ export class HeddleAdmin {
   #post<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {
     return this.#transport.json({ ...options, method: "POST", path, body });
   }
-  #delete(path: string, options: CallOptions): Promise<unknown> {
-    return this.#transport.json({ ...options, method: "DELETE", path });
+  #delete(path: string, options: CallOptions): Promise<void> {
+    return this.#transport.remove(path, options);
   }
 }
 

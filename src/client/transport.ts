@@ -8,12 +8,13 @@
  * T3  What no repeat mends ends at once: an address or a key that can't be used, before anything is sent; a host that there is not, or
  *     that is not trusted, as long as the server has never answered. Once it has, that is a network that is away for a moment; and
  *     a 404 that is not Heddle's is then a proxy that does not find what it stands before.
- * T4  An abort ends the call and its waits at once; its reason is what is thrown.
+ * T4  What a repeat of a deletion does not find is deleted: by the one before it, whose answer nobody has heard.
+ * T5  An abort ends the call and its waits at once; its reason is what is thrown.
  */
 
 import { clientAttemptMs, clientBackoffMsMax, clientBackoffMsMin, clientRetryMs } from "../limits.ts";
 import { checkAddress, checkKey } from "./address.ts";
-import { HeddleProblem, HeddleUnreachable } from "./errors.ts";
+import { HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
 import { isLasting } from "./no-answer.ts";
 import { randomKey } from "./random-key.ts";
 import { firstOf } from "./signals.ts";
@@ -101,6 +102,24 @@ export class Transport {
       const response = await this.#fetch(request.url, { ...request.init, signal });
       const text = await response.text();
       return this.#parsed(response, text) as Reply;
+    });
+  }
+
+  /** DELETE, of what is gone then. @throws as `json`; `not_found` only where nothing that was sent before can have deleted it (T4) */
+  async remove(path: string, options: CallOptions): Promise<void> {
+    let mayBeGone = false;
+    await this.#repeated({ ...options, method: "DELETE", path }, async (request, signal) => {
+      const wasUnheard = mayBeGone;
+      mayBeGone = true;
+      const response = await this.#fetch(request.url, { ...request.init, signal });
+      const text = await response.text();
+      // Who was told to come later has begun nothing.
+      mayBeGone = wasUnheard || response.status >= 500;
+      try {
+        this.#parsed(response, text);
+      } catch (error) {
+        if (!wasUnheard || !isProblem(error, "not_found")) throw error;
+      }
     });
   }
 

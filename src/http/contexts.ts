@@ -16,7 +16,7 @@ export const contextRoutes = [
     {
       method: "POST",
       path: "/v1/runs/:run/context",
-      stores: true,
+      stores: "in_run",
       summary: "Append the messages by which the main agent's context grew",
       body: appendContextBody,
       answer: { status: 200, schema: appended },

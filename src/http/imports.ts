@@ -29,7 +29,7 @@ export const importRoutes = [
     {
       method: "POST",
       path: "/v1/runs/import",
-      stores: true,
+      stores: "file",
       summary: "Import a run from the lines of its export, or from the first of them",
       lines: true,
       answer: { status: 201, schema: importedView },
@@ -47,7 +47,7 @@ export const importRoutes = [
     {
       method: "POST",
       path: "/v1/runs/import/:import",
-      stores: true,
+      stores: "file",
       summary: "Go on with an import: the lines that follow the first `after` ones; what is in already is skipped",
       query: z.strictObject({
         after: queryInt(1, Number.MAX_SAFE_INTEGER).describe("Lines of the file before these."),

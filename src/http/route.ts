@@ -19,6 +19,8 @@ import { noQuery, readBody, readLines, readQuery } from "./body.ts";
 import type { AppOptions, HttpEnv } from "./env.ts";
 import { readIdem } from "./idempotency.ts";
 import { heldLease, type LeaseHolder } from "./lease-holder.ts";
+import { ask, runObject } from "./objects.ts";
+import { newRunId } from "./run-id.ts";
 
 type Access =
   | { readonly kind: "public" | "operator" | "lease" }
@@ -39,8 +41,11 @@ interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodT
   readonly problems?: readonly ProblemCode[];
   /** Also becomes a WebSocket; of its run, and then a ticket will do for a key. */
   readonly upgrades?: true;
-  /** Something new is stored by it: refused where the tenant has stored as much as it may. */
-  readonly stores?: true;
+  /**
+   * What is stored by it: refused where the tenant has stored as much as it may. A repeat of what was stored before gets its answer, which
+   * the run's object has; of lines of a file there is none.
+   */
+  readonly stores?: "new_run" | "in_run" | "file";
   /** Left out of /openapi.json. */
   readonly hidden?: true;
 }
@@ -114,15 +119,32 @@ export const keyRoute = <const Path extends string, Query extends z.ZodType = No
       const holder = await (watches ? watcherOf(exchange, scopes, run) : holderOf(exchange, scopes));
       const { tenant, key, quotas } = holder;
       visit.of(tenant, quotas);
-      if (spec.stores) requireRoom(holder);
-      return answer(spec, await handle({ ...(await read(spec, exchange)), tenant, key, quotas, visit }));
+      const full = spec.stores && fullOf(holder);
+      if (full && spec.stores === "file") throw full;
+      const call = await read(spec, exchange);
+      const before = full && (await storedBefore(exchange, tenant, call.idem));
+      if (full && !before) throw full;
+      return answer(spec, before ?? (await handle({ ...call, tenant, key, quotas, visit })));
     }),
 });
 
-/** @throws Fault quota_exceeded */
-function requireRoom({ quotas: { storage_bytes: limit }, storedBytes }: Pick<Holder, "quotas" | "storedBytes">): void {
-  if (limit !== undefined && storedBytes >= limit)
-    throw new Fault("quota_exceeded", fullText({ limit, stored: storedBytes }));
+/** Undefined while there is room. */
+function fullOf({ quotas: { storage_bytes: limit }, storedBytes }: Pick<Holder, "quotas" | "storedBytes">) {
+  if (limit === undefined || storedBytes < limit) return undefined;
+  return new Fault("quota_exceeded", fullText({ limit, stored: storedBytes }));
+}
+
+/** What the first request of this key was answered with, if its run's object knows it. */
+async function storedBefore({ env, params }: Exchange, tenant: string, idem: Idem | undefined): Promise<unknown> {
+  if (!idem) return undefined;
+  const run = params.run ?? (await newRunId(tenant, idem.key));
+  try {
+    return await ask(runObject(env, tenant, run).createdBefore(idem));
+  } catch (error) {
+    // It knows no such key, or there is no such run.
+    if (error instanceof Fault && ["idempotency_mismatch", "not_found"].includes(error.data.code)) return undefined;
+    throw error;
+  }
 }
 
 /** Needs the operator's secret. */

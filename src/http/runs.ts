@@ -9,7 +9,6 @@ import { runsPage, runView } from "../contract/responses.ts";
 import { budgetBody, cancelBody, createRunBody, finishRunBody, retainBody } from "../contract/run-requests.ts";
 import { taskWithTexts } from "../contract/task-texts.ts";
 import { Fault } from "../errors/fault.ts";
-import { type RunId, runIdOf } from "../ids.ts";
 import { runTasksDefault, runWorkersDefault } from "../limits.ts";
 import type { CreateRunInput, ForkedContext, LimitsInput } from "../objects/rpc.ts";
 import { deleteRun, insertRun, listRuns } from "../storage/d1/run-index.ts";
@@ -23,17 +22,11 @@ import { contextInput } from "./raw-parts.ts";
 import { keyRoute } from "./route.ts";
 import { requireRules } from "./rules.ts";
 import { runCredential } from "./run-credential.ts";
-import { sha256 } from "./secrets.ts";
+import { newRunId } from "./run-id.ts";
 import { webhookInput } from "./webhooks.ts";
 
 const run = { status: 200, schema: runView } as const;
 const scopes = ["runs"] as const;
-
-/** Derived from the Idempotency-Key where there is one: the repeat then reaches the same object, which knows its answer. */
-async function newRunId(tenant: string, idempotencyKey: string | undefined): Promise<RunId> {
-  if (idempotencyKey === undefined) return runIdOf(crypto.getRandomValues(new Uint8Array(20)));
-  return runIdOf(await sha256(`heddle run\n${tenant}\n${idempotencyKey}`));
-}
 
 export const runRoutes = [
   keyRoute(
@@ -41,7 +34,7 @@ export const runRoutes = [
     {
       method: "POST",
       path: "/v1/runs",
-      stores: true,
+      stores: "new_run",
       summary: "Create a run",
       body: createRunBody,
       answer: { status: 201, schema: runView },

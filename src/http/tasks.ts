@@ -29,7 +29,7 @@ export const taskRoutes = [
     {
       method: "POST",
       path: "/v1/runs/:run/tasks",
-      stores: true,
+      stores: "in_run",
       summary: "Create tasks, all or none",
       body: createTasksBody,
       answer: { status: 201, schema: createdTasks },

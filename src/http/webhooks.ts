@@ -80,8 +80,8 @@ export const webhookRoutes = [
       body: replayBody,
       answer: { status: 200, schema: replayed },
     },
-    async ({ env, tenant, params, body }) => ({
-      replayed: await ask(runObject(env, tenant, params.run).replayDeliveries(body)),
+    async ({ env, tenant, params, body, idem }) => ({
+      replayed: await ask(runObject(env, tenant, params.run).replayDeliveries(body, idem)),
     }),
   ),
 
@@ -93,10 +93,10 @@ export const webhookRoutes = [
       summary: "Send one message again",
       answer: { status: 200, schema: replayed },
     },
-    async ({ env, tenant, params }) => {
+    async ({ env, tenant, params, idem }) => {
       const seq = isRunId(params.run) ? seqOf(params.run, params.message) : undefined;
       if (seq === undefined) throw new Fault("not_found", "This run's webhook has tried no such message.");
-      return { replayed: await ask(runObject(env, tenant, params.run).replayDeliveries({ seq })) };
+      return { replayed: await ask(runObject(env, tenant, params.run).replayDeliveries({ seq }, idem)) };
     },
   ),
 

@@ -149,6 +149,7 @@ export const deploymentClasses: Classes<DeploymentGateRpc> = { report: "own" };
 export const variableClasses: Classes<VariableRpc> = {
   // A task's op is a part of its turn; how many there are at once, `limits.workers` says.
   carryOut: ({ id }) => ({ priority: id.task ? "own" : "create" }),
+  firstAnswer: "read",
   look: "own",
   exportPart: "own",
   importContents: "own",

@@ -64,6 +64,7 @@ export const deploymentStub = (env: Pick<Env, "DEPLOYMENT">): DeploymentGateRpc 
 
 const variableRepeats: Repeats<VariableRpc> = {
   carryOut: ({ call, id }) => isRead(call) || id.task !== undefined || id.names.length > 0,
+  firstAnswer: true,
   look: true,
   exportPart: true,
   importContents: true,

@@ -328,7 +328,7 @@ export interface RunSchedulerRpc {
   webhook(): Promise<Reply<WebhookView>>;
   deliveries(input: DeliveriesInput): Promise<Reply<Page<DeliveryView>>>;
   /** Answers how many are sent again. */
-  replayDeliveries(input: ReplayInput): Promise<Reply<number>>;
+  replayDeliveries(input: ReplayInput, idem?: Idem): Promise<Reply<number>>;
   /** Where a test message goes to. */
   webhookUrl(): Promise<Reply<string>>;
   /** Deletes everything; live tasks are cancelled by it. The D1 row is the caller's. */

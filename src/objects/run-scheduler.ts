@@ -308,8 +308,8 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#webhooks.list(input);
   }
 
-  async replayDeliveries(input: ReplayInput): Promise<Reply<number>> {
-    return this.#webhooks.replay(input);
+  async replayDeliveries(input: ReplayInput, idem?: Idem): Promise<Reply<number>> {
+    return this.#webhooks.replay(input, idem);
   }
 
   async deleteRun(): Promise<Reply<null>> {

@@ -18,7 +18,7 @@ import { admitting, variableClasses } from "./admission.ts";
 import { Commits } from "./commits.ts";
 import type { Env } from "./env.ts";
 import type { Reply } from "./rpc.ts";
-import { carryOut } from "./variable/carry-out.ts";
+import { carryOut, firstAnswer } from "./variable/carry-out.ts";
 import { exportPart, identityIn, importContents, seal } from "./variable/transfer.ts";
 import type {
   CarriedOut,
@@ -48,6 +48,12 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
 
   async carryOut(op: VariableOp): Promise<Reply<CarriedOut>> {
     return this.#commits.submit(op);
+  }
+
+  async firstAnswer(op: VariableOp): Promise<Reply<CarriedOut> | undefined> {
+    const store = this.#load();
+    if (!store) return undefined;
+    return isOfAnotherLife(store, op) ? wasDeleted : firstAnswer(store, op.call, op.id);
   }
 
   async look(): Promise<VariableLook | undefined> {
@@ -137,9 +143,9 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     // An older version of the run's object does not say.
     const { life = "" } = op as Partial<VariableOp>;
     const isLate = store
-      ? store.identity.life !== undefined && store.identity.life !== life
+      ? isOfAnotherLife(store, { life })
       : this.#deleted === life || isBuried(this.ctx.storage.sql, life);
-    if (isLate) return { ok: false, fault: { code: "not_found", detail: "The run was deleted." } };
+    if (isLate) return wasDeleted;
     return carryOut(store ?? this.#create(op, now), op.call, op.id, now);
   }
 
@@ -152,5 +158,11 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     return this.#store;
   }
 }
+
+const wasDeleted = { ok: false, fault: { code: "not_found", detail: "The run was deleted." } } as const;
+
+/** Z1. Imported ones are of none. */
+const isOfAnotherLife = ({ identity }: VariableStore, { life }: Pick<VariableOp, "life">): boolean =>
+  identity.life !== undefined && identity.life !== life;
 
 admitting<VariableRpc>(SharedVariable, { work: variableWorkMax, wait: 0 }, variableClasses);

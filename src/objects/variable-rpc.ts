@@ -76,6 +76,8 @@ export interface VariableContents {
 
 export interface VariableRpc {
   carryOut(op: VariableOp): Promise<Reply<CarriedOut>>;
+  /** What a repeat of this op gets; undefined: it is none, and nothing is done. */
+  firstAnswer(op: VariableOp): Promise<Reply<CarriedOut> | undefined>;
   /** Undefined when nothing was ever done with it. */
   look(): Promise<VariableLook | undefined>;
   /** Undefined when nothing was ever done with it. */

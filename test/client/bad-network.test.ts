@@ -79,6 +79,37 @@ describe("a 404 that is not Heddle's", () => {
   });
 });
 
+describe("a deletion whose answer was lost", () => {
+  const problem = (status: number, code: string): RequestListener => {
+    const headers = { ...json, "content-type": "application/problem+json" };
+    return (_, response) => void response.writeHead(status, headers).end(JSON.stringify({ code, title: code, status }));
+  };
+  const broken: RequestListener = (request) => void request.socket.destroy();
+  const gone = problem(404, "not_found");
+
+  it("is done where its repeat finds nothing", async () => {
+    for (const first of [broken, problem(503, "overloaded"), page(502)]) {
+      [asked, answers] = [0, [first, gone]];
+      await client.deleteRun("r");
+      expect(asked).toBe(2);
+    }
+    [asked, answers] = [0, [broken, gone]];
+    await client.deleteProvider("p");
+  });
+
+  it("is none of what the server had not begun, or never had", async () => {
+    for (const before of [[], [problem(429, "too_many_requests")]]) {
+      [asked, answers] = [0, [...before, gone]];
+      await expect(client.deleteRun("r")).rejects.toMatchObject({ code: "not_found" });
+    }
+  });
+
+  it("leaves what is not found to a reading call as it is", async () => {
+    answers = [broken, gone];
+    await expect(client.run("r")).rejects.toMatchObject({ code: "not_found" });
+  });
+});
+
 describe("an answer that is none", () => {
   const said = (status: number, text: string): RequestListener => {
     return (_, response) => void response.writeHead(status, json).end(text);

@@ -1,9 +1,10 @@
 /** Taking a file in: repeated, in parts, broken off, and from somebody who means harm. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { childHash } from "../../src/context/snapshot-hash.ts";
 import { importIdleMs } from "../../src/limits.ts";
 import { variableStub } from "../../src/objects/env.ts";
+import { SharedVariable } from "../../src/objects/shared-variable.ts";
 import { busyRun } from "./lib/busy-run.ts";
 import { copyOf, exported, resealed, send } from "./lib/files.ts";
 import { bindings, codeOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
@@ -28,6 +29,23 @@ async function smallRun(): Promise<TestRun> {
 }
 
 const dataOf = (copy: TestRun, name: string) => variableStub(bindings, copy.tenant, copy.id, name).look();
+
+/** The line in two pieces, as a long one comes. */
+const inPieces = (line: string): string[] => [
+  JSON.stringify({ piece: line.slice(0, line.length / 2), more: true }),
+  JSON.stringify({ piece: line.slice(line.length / 2) }),
+];
+
+/** The file is sent, and at the first such call of a variable both objects end. */
+async function brokenOff(copy: TestRun, lines: readonly string[], method: "importContents" | "sealImport") {
+  const killed = vi.spyOn(SharedVariable.prototype, method).mockRejectedValueOnce(new Error("killed"));
+  try {
+    await expect(send(copy, lines)).rejects.toThrow("killed");
+  } finally {
+    killed.mockRestore();
+  }
+  await copy.evict();
+}
 
 /** What is left of it: nothing. */
 async function expectNothing(copy: TestRun): Promise<void> {
@@ -74,6 +92,25 @@ describe("an import", () => {
     expect(value(await copy.rpc.importLines(whole, idem))).toEqual(first);
     expect(codeOf(await copy.rpc.importLines(whole, { ...idem, fingerprint: "g" }))).toBe("idempotency_mismatch");
   });
+
+  for (const method of ["importContents", "sealImport"] as const)
+    it(`that breaks off in ${method} goes on with the same request, or is deleted`, async () => {
+      const run = await smallRun();
+      const lines = (await exported(run)).flatMap((line) => (line.includes('"entries"') ? inPieces(line) : [line]));
+      const file = resealed(lines);
+      const copy = copyOf(run);
+      await brokenOff(copy, file, method);
+      expect(value(await send(copy, file)).run).toMatchObject({ id: copy.id, counts: { succeeded: 1, ready: 1 } });
+      expect(await dataOf(copy, "m")).toMatchObject({ state: { size: 1 } });
+
+      using clock = new TestClock();
+      const left = copyOf(run);
+      await brokenOff(left, file, method);
+      clock.forward(importIdleMs);
+      expect(await left.ring()).toBe(true);
+      await expectNothing(left);
+      expect(value(await send(left, file)).run).not.toBeNull();
+    });
 
   it("that nothing is added to is deleted, its variables too", async () => {
     const run = await smallRun();
@@ -336,5 +373,15 @@ describe("a file that lies is refused, and nothing of it is kept:", () => {
       fault: { detail: expect.stringContaining("digest") },
     });
     await expectNothing(copy);
+  });
+
+  it("in its last line alone, and what was stored before that does not keep the name", async () => {
+    const run = await makeRun();
+    await run.create({ key: "a", pool: "box", instructions: "a" });
+    const lines = await exported(run);
+    const copy = copyOf(run);
+    const changed = lines.with(-1, lines.at(-1)!.replace('"tasks":1', '"tasks":2'));
+    expect(codeOf(await send(copy, changed))).toBe("import_invalid");
+    expect(value(await send(copy, lines)).run).not.toBeNull();
   });
 });

@@ -70,6 +70,41 @@ describe("a repeated Idempotency-Key", () => {
     expect(codeOf(await run.rpc.createTasks({ tasks: [box("x")] }, idem("k", "good")))).toBe("ok");
   });
 
+  it("of a call that waits takes its place up again, and has the answer when there is one", async () => {
+    const run = await makeRun();
+    await run.create(box("a"));
+    const use = (args: object, more: object = {}) => ({
+      tool: "lock",
+      arguments: JSON.stringify(args),
+      waitMs: 0,
+      ...more,
+    });
+    const acquire = use({ op: "acquire", name: "l" });
+    const session = async () => ({ actor: value(await run.rpc.openActor({ ttlMs: 60_000 })).id });
+    const [holder, other] = [await session(), await session()];
+    value(await run.rpc.callTool({ ...acquire, ...holder }));
+    const lease = (await run.lease())!;
+    const calls = [
+      (waitMs: number) => run.rpc.callTool({ ...acquire, ...other, waitMs }, idem("session")),
+      (waitMs: number) => run.rpc.leaseTool(lease, { ...acquire, waitMs }, idem("lease")),
+    ];
+    const first = await Promise.all(calls.map((call) => call(0)));
+    expect(first.map((reply) => Object.keys(value(reply)))).toEqual([
+      ["pending", "call_id"],
+      ["pending", "call_id"],
+    ]);
+    await run.evict();
+    expect(await Promise.all(calls.map((call) => call(0)))).toEqual(first);
+    for (const [i, call] of calls.entries()) {
+      const answer = call(5000);
+      const before = [holder, other][i]!;
+      value(await run.rpc.callTool(use({ op: "release", name: "l" }, before)));
+      const granted = value(await answer);
+      expect(granted).toMatchObject({ result: { token: expect.any(Number) } });
+      expect(value(await call(0))).toEqual(granted);
+    }
+  });
+
   it("of complete with `next` gets the same next lease while that is open", async () => {
     const run = await makeRun();
     await run.create(box("a"), box("b"));

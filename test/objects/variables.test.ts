@@ -62,6 +62,47 @@ describe("a variable", () => {
     expect(codeOf(await run.rpc.callTool({ ...input, callId: "c1" }))).toBe("idempotency_mismatch");
   });
 
+  it("answers a repeat as at first though the run has ended since, and refuses what is none (V3, V6)", async () => {
+    const run = await makeRun();
+    const first = await use(run, "atomic", add(), { idem: idem("k") });
+    const called = await use(run, "atomic", add(), { callId: "c1" });
+    value(await run.rpc.finishRun({ cancel: true }));
+    await evictDurableObject(objectOf(run, "n"));
+    await run.evict();
+    expect(await use(run, "atomic", add(), { idem: idem("k") })).toEqual(first);
+    expect(await use(run, "atomic", add(), { callId: "c1" })).toEqual(called);
+    const input = { tool: "atomic", arguments: JSON.stringify(add()), waitMs: 0 };
+    expect(codeOf(await run.rpc.callTool(input, idem("k", "another body")))).toBe("idempotency_mismatch");
+    expect(codeOf(await run.rpc.callTool(input, idem("another")))).toBe("run_ended");
+    expect(codeOf(await run.rpc.callTool({ ...input, callId: "c2" }))).toBe("run_ended");
+    expect(result(await use(run, "atomic", { op: "get", name: "n" }))).toEqual({ value: 2 });
+  });
+
+  it("answers a repeat of a fenced write as at first though somebody else has the lock since (V3, V5)", async () => {
+    const run = await makeRun();
+    const of = async (tool: string, args: object, actor: string, callId: string) => {
+      const input = { tool, arguments: JSON.stringify(args), waitMs: 0, actor, callId };
+      return value(await run.rpc.callTool(input));
+    };
+    const [one, other] = [
+      value(await run.rpc.openActor({ ttlMs: 60_000 })),
+      value(await run.rpc.openActor({ ttlMs: 60_000 })),
+    ];
+    const { token } = result(await of("lock", { op: "acquire", name: "l" }, one.id, "a")) as { token: number };
+    const fence = { lock: "l", token };
+    const write = { op: "write", name: "t", text: "mine", fence };
+    const first = await of("shared_memory", write, one.id, "w");
+    await of("lock", { op: "release", name: "l" }, one.id, "r");
+    await of("lock", { op: "acquire", name: "l" }, other.id, "a");
+    await run.evict();
+    expect(await of("shared_memory", write, one.id, "w")).toEqual(first);
+    expect(error(await of("shared_memory", write, one.id, "w2"))).toMatchObject({ code: "stale_fence" });
+    expect(error(await of("shared_memory", { ...write, name: "new" }, one.id, "w3"))).toMatchObject({
+      code: "stale_fence",
+    });
+    expect(codeOf(await run.rpc.variable("new"))).toBe("not_found");
+  });
+
   it("keeps its first kind and its name; another run's is another variable (V4)", async () => {
     const run = await makeRun();
     const other = await makeRun({ tenant: run.tenant });

@@ -322,4 +322,23 @@ describe("calls", () => {
     expect(value(await run.rpc.replayDeliveries({ after: first.rows[1]!.seq, state: "delivered" }))).toBe(2);
     expect(value(await run.rpc.replayDeliveries({ seq: first.rows[0]!.seq }))).toBe(1);
   });
+
+  it("send again what was asked for by one Idempotency-Key once, though it is delivered before that is repeated", async () => {
+    const run = await posted(3, ["task.created"]);
+    const deliverAll = async () => {
+      await loaded(run, (state, webhooks) => {
+        const { nonce: name, work } = begun(webhooks, state, 2e12);
+        webhooks.report(state, name, tried(work, 2e12), 2e12);
+      });
+      await run.evict();
+    };
+    const again = (key: string) =>
+      run.rpc.replayDeliveries({ after: 0, state: "delivered" }, { key, fingerprint: "f" });
+    const waiting = async () => value(await run.rpc.deliveries({ limit: 9, state: "retrying" })).rows.length;
+    await deliverAll();
+    expect([value(await again("replay 1")), await waiting()]).toEqual([3, 3]);
+    await deliverAll();
+    expect([value(await again("replay 1")), await waiting()]).toEqual([3, 0]);
+    expect(value(await again("replay 2"))).toBe(3);
+  });
 });

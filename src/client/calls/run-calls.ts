@@ -22,7 +22,7 @@ export class RunCalls extends TenantCalls {
   }
   /** Deletes it with everything it has. */
   async deleteRun(run: string, options: CallOptions = {}): Promise<void> {
-    await this.transport.json({ ...options, method: "DELETE", path: at(run) });
+    await this.transport.remove(at(run), options);
   }
   /** Starts nothing new; turns in flight end. */
   pauseRun(run: string, options: CallOptions = {}): Promise<RunView> {

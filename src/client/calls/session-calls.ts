@@ -26,10 +26,6 @@ export class SessionCalls extends ToolCalls {
   }
   /** What it holds is released. */
   async closeActor(run: string, actor: string, options: CallOptions = {}): Promise<void> {
-    await this.transport.json({
-      ...options,
-      method: "DELETE",
-      path: `${at(run)}/actors/${encodeURIComponent(actor)}`,
-    });
+    await this.transport.remove(`${at(run)}/actors/${encodeURIComponent(actor)}`, options);
   }
 }

@@ -28,11 +28,7 @@ export class TenantCalls extends Calls {
   }
   /** Takes a credential away. */
   async deleteProvider(name: string, options: CallOptions = {}): Promise<void> {
-    await this.transport.json({
-      ...options,
-      method: "DELETE",
-      path: `/v1/providers/${encodeURIComponent(name)}`,
-    });
+    await this.transport.remove(`/v1/providers/${encodeURIComponent(name)}`, options);
   }
   /** What the tenant may use at most, and what it uses now. */
   quotas(options: CallOptions = {}): Promise<QuotasAndUse> {
@@ -52,7 +48,7 @@ export class TenantCalls extends Calls {
   }
   /** Takes them away, of live runs too. */
   async deleteTenantRules(options: CallOptions = {}): Promise<void> {
-    await this.transport.json({ ...options, method: "DELETE", path: "/v1/rules" });
+    await this.transport.remove("/v1/rules", options);
   }
   /** What was done to the tenant, oldest first. */
   audit(query: PageQuery = {}, options: CallOptions = {}): Promise<AuditPage> {

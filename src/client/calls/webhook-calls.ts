@@ -18,7 +18,7 @@ export class WebhookCalls extends RunCalls {
   }
   /** Takes it away; what was tried can still be listed. */
   async removeWebhook(run: string, options: CallOptions = {}): Promise<void> {
-    await this.transport.json({ ...options, method: "DELETE", path: `${at(run)}/webhook` });
+    await this.transport.remove(`${at(run)}/webhook`, options);
   }
   /** A page of messages that were tried, in the order of their events. */
   webhookDeliveries(run: string, query: DeliveriesQuery = {}, options: CallOptions = {}): Promise<DeliveriesPage> {

@@ -6,7 +6,7 @@ import type { ToolRequest } from "../requests.ts";
 import type { CallOptions } from "../transport.ts";
 import { ToolError } from "./errors.ts";
 
-/** The answer, however long it takes. Only the first poll has the caller's key: a repeat of it would be answered with `pending`. */
+/** The answer, however long it takes. Only the first poll has the caller's key: the others name the call, and so are other requests. */
 export async function outcomeOf(
   heddle: Pick<Heddle, "callTool">,
   run: string,

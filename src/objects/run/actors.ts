@@ -80,7 +80,6 @@ export class Actors {
   /** A call of a tool that blocks: the session holds and waits as a task does, and a long poll shows the answer. */
   async callTool(id: string, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     const callId = input.callId ?? `call_${crypto.randomUUID()}`;
-    let waiting = false;
     const reply = this.#shell.command<ToolOutcome>((step, run) => {
       const actor = liveActor(run, id);
       if (!actor) return noActor;
@@ -91,8 +90,7 @@ export class Actors {
       if (known) return ok(answerView(known));
       const caller = { task: actor, callId, base: () => step.state.header.snapshot, inTranscript: false };
       const done = runTool(step, run, caller, input.tool, input.arguments);
-      if (done.kind === "waiting") waiting = true;
-      else if (input.callId !== undefined && (done.kind === "result" || done.kind === "error")) {
+      if (input.callId !== undefined && (done.kind === "result" || done.kind === "error")) {
         const isError = done.kind === "error";
         const text = JSON.stringify(isError ? { error: done.error } : done.result);
         const event = { type: "call_done", task: actor.n, call: callId, tool: input.tool, why: "answered" } as const;
@@ -100,17 +98,19 @@ export class Actors {
       }
       return toolReply(done, callId);
     }, idem);
-    if (!waiting || !reply.ok) return reply;
+    if (!reply.ok || !("pending" in reply.value)) return reply;
+    // A repeated key takes up the wait that its first request began.
+    const { call_id } = reply.value;
     const answer = () => {
       const run = this.#shell.load();
       const actor = run && liveActor(run, id);
       if (!run || !actor) return noActor;
-      const done = answerTo(run, actor, callId);
+      const done = answerTo(run, actor, call_id);
       return done && ok(answerView(done));
     };
     if (input.waitMs > 0 && !answer())
       await this.#polled(id, input.waitMs, () => this.#shell.signals.wait(input.waitMs, () => answer() !== undefined));
-    return answer() ?? ok({ pending: true, call_id: callId });
+    return answer() ?? reply;
   }
 
   /** A session lasts while a call of it is open; its own time begins again when that is answered. */

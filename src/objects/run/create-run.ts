@@ -31,7 +31,7 @@ export const limitsOf = (input: LimitsInput): Limits => ({
   pools: input.pools ?? [],
 });
 
-/** What the creation under this key answered, whatever has become since of what it was made from. */
+/** What a request under this key was answered with, whatever has become since of what it was made from; null: there is no run. */
 export function createdBefore(shell: RunShell, idem: Idem): Reply<RunView | null> {
   if (!shell.load()) return { ok: true, value: null };
   return shell.command<RunView>(() => ({ ok: false, fault: { code: "idempotency_mismatch" } }), idem);

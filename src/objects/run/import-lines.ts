@@ -107,7 +107,7 @@ export type Taken =
 
 const done: Taken = { kind: "done" };
 
-/** Takes one line. @throws Fault import_invalid */
+/** Takes one line, and has `progress` tell of it; pieces that it was made of stay until it counts. @throws Fault import_invalid */
 export function takeLine(store: RunStore, progress: Progress, text: string, now: number): Taken {
   const value = parsed(text);
   let line = checked(value);
@@ -119,7 +119,7 @@ export function takeLine(store: RunStore, progress: Progress, text: string, now:
     if (more) {
       store.texts.put(pieceName(progress.pieces++), piece);
       if (progress.pieces > piecesMax) throw new Fault("import_too_large", "a line has too many pieces");
-      counted(progress, digest);
+      count(progress, digest);
       return done;
     }
     line = checked(parsed(joined(store, progress) + piece));
@@ -132,24 +132,27 @@ export function takeLine(store: RunStore, progress: Progress, text: string, now:
   // The end speaks of what is before it, its own digest left out.
   if (line.kind === "end") return { kind: "end", end: line.value };
   const taken = take(store, progress, line, now);
-  counted(progress, digest);
+  count(progress, digest);
   return taken;
+}
+
+/** The import has come from `before` to `after`: what it needs no more leaves. */
+export function counted({ texts }: RunStore, before: Progress, after: Progress): Progress {
+  for (let i = after.pieces; i < before.pieces; i++) texts.remove(pieceName(i));
+  return after;
 }
 
 const piecesMax = 256;
 const pieceName = (i: number): string => `import:${i}`;
 
-function counted(progress: Progress, digest: string): void {
+function count(progress: Progress, digest: string): void {
   progress.lines++;
   progress.digest = digest;
 }
 
 function joined(store: RunStore, progress: Progress): string {
   const pieces: string[] = [];
-  for (let i = 0; i < progress.pieces; i++) {
-    pieces.push(store.texts.get(pieceName(i)));
-    store.texts.remove(pieceName(i));
-  }
+  for (let i = 0; i < progress.pieces; i++) pieces.push(store.texts.get(pieceName(i)));
   progress.pieces = 0;
   return pieces.join("");
 }

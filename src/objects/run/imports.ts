@@ -20,7 +20,7 @@ import { type Env, variableStub } from "../env.ts";
 import type { Idem, Imported, ImportLines, Reply } from "../rpc.ts";
 import type { Deletion } from "./deletion.ts";
 import { replayed, requireReadable } from "./import-check.ts";
-import { newProgress, type Progress, type Taken, takeLine } from "./import-lines.ts";
+import { counted, newProgress, type Progress, type Taken, takeLine } from "./import-lines.ts";
 import { importedAtName, importedEventsName, LoadedRun, pricesName, type RunSettings } from "./loaded-run.ts";
 import { ok } from "./replies.ts";
 import { holdToDeployment } from "./rules.ts";
@@ -57,8 +57,7 @@ export class Imports {
     const there = this.#there(input, idem);
     if (there) return there;
     try {
-      const { progress, run } = await this.#take(input, idem);
-      return ok({ lines: progress.lines, run });
+      return ok(await this.#take(input, idem));
     } catch (error) {
       this.#store = undefined;
       if (!(error instanceof Fault)) throw error;
@@ -79,7 +78,7 @@ export class Imports {
     return ok({ lines: taken, run: runView(run, seatTarget(run, this.#shell.now()), this.#shell.now()) });
   }
 
-  async #take({ tenant, run, after, lines, prices }: ImportLines, idem: Idem | undefined) {
+  async #take({ tenant, run, after, lines, prices }: ImportLines, idem: Idem | undefined): Promise<Imported> {
     const begun = this.#progress();
     if (!begun && after > 0)
       throw new Fault("not_found", "there is no such import, or nothing was added to it for too long");
@@ -87,42 +86,56 @@ export class Imports {
       throw new Fault("idempotency_mismatch");
     if (!begun && RunStore.isStaged(this.#shell.sql))
       throw new Fault("overloaded", "an import of this name is being deleted");
-    const progress = begun ?? newProgress(tenant, run, idem ?? null);
+    let progress = begun ?? newProgress(tenant, run, idem ?? null);
     if (after > progress.lines) throw new Fault("import_gap", `line ${progress.lines + 1} is the next`);
+    // Before anything is stored, so that whatever breaks off is looked after (I4).
+    if (!begun) await this.#shell.remind(Date.now() + importIdleMs);
     let i = progress.lines - after;
     let view: Imported["run"] = null;
     while (i < lines.length) {
       let taken: Taken = { kind: "done" };
+      let next = progress;
       this.#shell.transaction(() => {
         this.#store ??= this.#shell.stage();
         const store = this.#store;
         while (i < lines.length && taken.kind === "done") {
           const line = lines[i++]!;
-          progress.bytes += line.length;
-          if (progress.bytes > importBytesMax) throw new Fault("import_too_large");
-          taken = this.#named(after + i, () => takeLine(store, progress, line, Date.now()));
+          next = { ...progress, bytes: progress.bytes + line.length };
+          if (next.bytes > importBytesMax) throw new Fault("import_too_large");
+          taken = this.#named(after + i, () => takeLine(store, next, line, Date.now()));
+          if (taken.kind === "done") progress = counted(store, progress, next);
         }
         // What it goes on with costs what it costs here.
         if (prices !== undefined) this.#store.setMeta(pricesName, prices);
-        progress.touchedAt = Date.now();
-        // What a variable is to be given counts only when it has it.
-        if (taken.kind === "done") store.setMeta(progressName, JSON.stringify(progress));
+        progress = { ...progress, touchedAt: Date.now() };
+        next = { ...next, touchedAt: progress.touchedAt };
+        // What has still to be done elsewhere does not count yet; all that is before it does.
+        store.setMeta(progressName, JSON.stringify(progress));
       });
-      view = await this.#finish(progress, taken, after + i, idem);
-      if (view && i < lines.length) break;
+      view = await this.#finish({ progress, next, taken }, after + i, idem);
+      progress = next;
+      if (view) return { lines: progress.lines + 1, run: view };
     }
     await this.#shell.remind(progress.touchedAt + importIdleMs);
-    return { progress, run: view };
+    return { lines: progress.lines, run: null };
   }
 
-  /** What a line asks for beyond this object's tables. */
-  async #finish(progress: Progress, taken: Taken, line: number, idem: Idem | undefined): Promise<Imported["run"]> {
+  /** What a line asks for beyond this object's tables; it brings the import from `progress` to `next`. */
+  async #finish(
+    { progress, next, taken }: { progress: Progress; next: Progress; taken: Taken },
+    line: number,
+    idem: Idem | undefined,
+  ): Promise<Imported["run"]> {
     switch (taken.kind) {
       case "contents": {
         const { name } = taken.contents;
         const variable = variableStub(this.#env, progress.tenant, progress.run, name);
-        this.#store!.variables.noteBytes(name, await variable.importContents(taken.contents));
-        this.#store!.setMeta(progressName, JSON.stringify(progress));
+        const bytes = await variable.importContents(taken.contents);
+        this.#shell.transaction(() => {
+          const store = this.#store!;
+          store.variables.noteBytes(name, bytes);
+          store.setMeta(progressName, JSON.stringify(counted(store, progress, next)));
+        });
         return null;
       }
       case "end":
@@ -145,6 +158,7 @@ export class Imports {
       takeOver(step);
       if (isRunEnded(state)) store.setMeta(importedAtName, String(step.now));
       holdToDeployment(step, this.#shell.rules);
+      counted(store, progress, { ...progress, pieces: 0 });
       store.removeMeta(progressName);
       store.setMeta(importedName, String(progress.lines + 1));
       store.setMeta(importedEventsName, String(progress.seq));
@@ -153,7 +167,6 @@ export class Imports {
       if (first) store.putOutcome(first, "null", step.now);
       return { run, ended: step.ended };
     });
-    progress.lines++;
     this.#store = undefined;
     this.#shell.adopt(run, ended);
     return runView(run, seatTarget(run, this.#shell.now()), this.#shell.now());

@@ -40,6 +40,17 @@ function isRead({ tool, arguments: text }: ToolCallInput): boolean {
     : "blocking" in parsed.call && looksOnly(parsed.call.blocking);
 }
 
+const runEnded = refuse({ code: "run_ended" });
+
+/** A write of data, for who may have made it before the run ended, and not have heard. */
+function writtenBefore(run: LoadedRun, { tool, arguments: text }: ToolCallInput): LaterRun | undefined {
+  const parsed = parseToolArguments(tool, text);
+  if (!parsed.ok || !("variable" in parsed.call)) return undefined;
+  const { variable } = parsed.call;
+  const isThere = run.store.variables.kindOf(variable.name) === variable.kind;
+  return isThere ? { kind: "variable", call: variable, refusal: runEnded } : undefined;
+}
+
 export class Outside {
   readonly #shell: RunShell;
 
@@ -155,7 +166,12 @@ export class Outside {
         const messages = input.messages ?? [];
         const after = input.snapshot ?? baseOfCalls(run, head, messages);
         const ended = isRunEnded(step.state);
-        if (ended && (messages.length > 0 || !isRead(input))) return refuse({ code: "run_ended" });
+        if (ended && (messages.length > 0 || !isRead(input))) {
+          const written = writtenBefore(run, input);
+          if (!written) return runEnded;
+          later = { run, what: written };
+          return ok({ pending: true, call_id: input.callId ?? "" });
+        }
         const appended = appendOutside(step, run, after, messages);
         if (!appended.ok) return appended;
         const base = appended.snapshot;

@@ -228,7 +228,6 @@ export class PullLeases {
     const schema = input.schemaFirst && this.#schemaOf(lease);
     if (schema) return ok({ schema });
     const callId = input.callId ?? `call_${crypto.randomUUID()}`;
-    let waiting = false;
     let later: { run: LoadedRun; what: LaterRun; op: LaterOp } | undefined;
     // What comes after the commit can't be remembered in it: the variable remembers it.
     const remembered = isCarriedOutLater(input.tool) ? undefined : idem;
@@ -253,7 +252,6 @@ export class PullLeases {
         return ok({ pending: true, call_id: callId });
       }
       if (done.kind === "waiting") {
-        waiting = true;
         if (!task.phase.blocked)
           step.emit({ type: "call_blocked", task: task.n, fence: task.phase.fence, blocked: true });
         return ok({ pending: true, call_id: callId });
@@ -273,16 +271,18 @@ export class PullLeases {
       return toolReply(done, callId);
     });
     if (later && reply.ok) return this.#finish(later, callId);
-    if (!waiting || !reply.ok) return reply;
+    if (!reply.ok || !("pending" in reply.value)) return reply;
+    // A repeated key takes up the wait that its first request began.
+    const { call_id } = reply.value;
     const answer = () => {
       const run = this.#shell.load();
       const task = run && leased(run.state, lease.taskNumber, lease.fence);
       if (!run || !task) return leaseLost;
-      const done = answerTo(run, task, callId);
+      const done = answerTo(run, task, call_id);
       return done && ok(answerView(done));
     };
     if (input.waitMs > 0) await this.#shell.signals.wait(input.waitMs, () => answer() !== undefined);
-    return answer() ?? ok({ pending: true, call_id: callId });
+    return answer() ?? reply;
   }
 
   async #finish({ run, what, op }: { run: LoadedRun; what: LaterRun; op: LaterOp }, callId: string) {

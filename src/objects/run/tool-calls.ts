@@ -21,6 +21,7 @@ import type { Step } from "../../scheduler/step.ts";
 import { isLive, type Task } from "../../scheduler/task.ts";
 import { beginAwait, waitIsOver } from "../../scheduler/waits.ts";
 import type { BlockingCall, VariableCall } from "../../variables/ops.ts";
+import type { Reply } from "../rpc.ts";
 import { useBlocking } from "./blocking-calls.ts";
 import { createdEventOf } from "./bodies.ts";
 import { answerOf } from "./dispatch.ts";
@@ -45,10 +46,17 @@ export type ToolRun =
   /** The call is recorded (a task's) or must be polled (outside): these tasks have not ended as asked. */
   | { readonly kind: "waiting"; readonly targets: readonly number[]; readonly mode: "all" | "any" | "settled" }
   /** To be carried out by the variable's object once this step is committed. */
-  | { readonly kind: "variable"; readonly call: VariableCall }
+  | VariableRun
   | { readonly kind: "look"; readonly variable: string }
   /** `finish`: the caller ends the task. */
   | { readonly kind: "finish"; readonly call: Extract<ToolCallParsed, { tool: "finish" }> };
+
+export interface VariableRun {
+  readonly kind: "variable";
+  readonly call: VariableCall;
+  /** It comes too late, and is answered with this: unless it is a repeat, which gets its first answer. */
+  readonly refusal?: Reply<ToolRun>;
+}
 
 export interface Caller {
   /** Undefined: the agent outside. */

@@ -67,7 +67,10 @@ export function useVariable(step: Step, run: LoadedRun, call: VariableCall): Too
   if (isRunEnded(step.state) && !run.store.variables.kindOf(name)) {
     return toolRun(decide(initialHead(kind), nothing, call).answer);
   }
-  const refusal = staleFence(run, call) ?? checkNames(run, [name], kind);
+  const stale = staleFence(run, call);
+  // Who had carried it out while he held the lock may not have heard.
+  if (stale) return run.store.variables.kindOf(name) === kind ? { kind: "variable", call, refusal: ok(stale) } : stale;
+  const refusal = checkNames(run, [name], kind);
   if (refusal) return refusal;
   register(step, run, [name], kind);
   return { kind: "variable", call };
@@ -116,13 +119,16 @@ export class VariableCalls {
       return ok({ kind: "result", result: isHidden ? { ...view, state: { redacted: true } } : view });
     }
     if (run.isGone) return { ok: false, fault: { code: "not_found", detail: "The run was deleted." } };
-    const { call } = later;
+    const { call, refusal } = later;
+    if (refusal && !id.task && id.names.length === 0) return refusal;
     const object = variableStub(this.#env, run.tenant, run.id, call.name);
-    const sent = object.carryOut({ tenant: run.tenant, run: run.id, life: run.life, call, id });
+    const op = { tenant: run.tenant, run: run.id, life: run.life, call, id };
+    const sent = refusal ? object.firstAnswer(op) : object.carryOut(op);
     this.#underWay.add(sent);
     try {
-      const reply = await sent;
+      const reply = (await sent) ?? refusal!;
       if (!reply.ok) return reply;
+      if (!("answer" in reply.value)) return ok(reply.value);
       this.#uses.add(by, call, reply.value, Date.now() - began);
       const { bytes } = reply.value;
       // What it is asked for when the run is deleted meanwhile has no table to stand in.

@@ -66,15 +66,15 @@ export class WebhookCalls {
     });
   }
 
-  replay(what: ReplayInput): Reply<number> {
+  replay(what: ReplayInput, idem: Idem | undefined): Reply<number> {
     const { webhooks } = this.#shell;
-    return this.#shell.command((step, run) => {
+    return this.#shell.command<number>((step, run) => {
       if (!webhooks.get(run)) return none;
       const replayed = webhooks.replay(run, what, step.now);
       if ("seq" in what && replayed === 0)
         return { ok: false, fault: { code: "not_found", detail: "This run's webhook has tried no such message." } };
       return ok(replayed);
-    });
+    }, idem);
   }
 
   open(nonce: string): WebhookWork | undefined {

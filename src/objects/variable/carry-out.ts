@@ -17,13 +17,11 @@ import type { CarriedOut, OpId } from "../variable-rpc.ts";
 const ok = (answer: Answer): Reply<CarriedOut> => ({ ok: true, value: { answer } });
 
 export function carryOut(store: VariableStore, call: VariableCall, id: OpId, now: number): Reply<CarriedOut> {
-  const first = firstOfNames(store, id.names);
+  const first = firstAnswer(store, call, id);
   if (first) return first;
   const { task } = id;
-  const owner = task ? `task ${task.number}.${task.generation}` : "";
-  const kept = task && !isRead(call) ? store.outcomes(owner) : [];
-  const known = kept.find((outcome) => outcome.turn === task?.turn && outcome.call === task.call);
-  if (known) return ok(known.answer);
+  const owner = ownerOf(id);
+  const kept = keptOf(store, call, id);
   if (task && kept.some((outcome) => outcome.turn > task.turn)) {
     return ok(refuse("stale_call", `The task is past turn ${task.turn}.`).answer);
   }
@@ -39,6 +37,20 @@ export function carryOut(store: VariableStore, call: VariableCall, id: OpId, now
   }
   return { ok: true, value: done };
 }
+
+/** V3. Undefined: it is no repeat. */
+export function firstAnswer(store: VariableStore, call: VariableCall, id: OpId): Reply<CarriedOut> | undefined {
+  const first = firstOfNames(store, id.names);
+  if (first) return first;
+  const { task } = id;
+  const known = keptOf(store, call, id).find(({ turn, call: name }) => turn === task?.turn && name === task.call);
+  return known && ok(known.answer);
+}
+
+const ownerOf = ({ task }: OpId): string => (task ? `task ${task.number}.${task.generation}` : "");
+
+const keptOf = (store: VariableStore, call: VariableCall, id: OpId) =>
+  id.task && !isRead(call) ? store.outcomes(ownerOf(id)) : [];
 
 function firstOfNames(store: VariableStore, names: readonly Idem[]): Reply<CarriedOut> | undefined {
   for (const { key, fingerprint } of names) {

@@ -103,12 +103,17 @@ test("storage: new runs, contexts and tasks are refused with the quota's name, u
   const { key } = await bounded({ storage_bytes: 100_000 });
   const { id, snapshot } = (await create(key)).body;
   const messages = [{ role: "user", content: "x".repeat(300_000) }];
-  const append = () => send("POST", `/v1/runs/${id}/context`, { json: { after: snapshot, messages }, key });
-  expect((await append()).status).toBe(200);
-  const post = () =>
-    send("POST", `/v1/runs/${id}/tasks`, { json: { tasks: [{ instructions: "x", pool: "hosted" }] }, key });
+  const named = (idem?: string) => ({ key, ...(idem !== undefined && { idem }) });
+  const append = (idem?: string) =>
+    send("POST", `/v1/runs/${id}/context`, { json: { after: snapshot, messages }, ...named(idem) });
+  const appended = await append("a");
+  expect(appended.status).toBe(200);
+  const tasks = [{ instructions: "x", pool: "hosted" }];
+  const post = (idem?: string) => send("POST", `/v1/runs/${id}/tasks`, { json: { tasks }, ...named(idem) });
+  const made = await create(key, {}, "c");
   // It says how much it has with its first task.
-  expect((await post()).status).toBe(201);
+  const posted = await post("p");
+  expect([made.status, posted.status]).toEqual([201, 201]);
   await expect.poll(async () => (await create(key)).status, { timeout: 10_000 }).toBe(429);
   for (const refused of [await create(key), await append(), await post()]) {
     expect(refused.body).toMatchObject({
@@ -117,6 +122,17 @@ test("storage: new runs, contexts and tasks are refused with the quota's name, u
     });
     expect(refused.headers.get("retry-after")).toBeNull();
   }
+  // Who has not heard what was stored before is told; other requests have no name of theirs to come in by.
+  const firsts = [appended, posted, made].map(({ status, body }) => [status, body]);
+  const again = [await append("a"), await post("p"), await create(key, {}, "c")];
+  expect(again.map(({ status, body }) => [status, body])).toEqual(firsts);
+  for (const other of [
+    await append("a2"),
+    await post("a"),
+    await create(key, { name: "other" }, "c"),
+    await create(key, {}, "c2"),
+  ])
+    expect(other.body.code).toBe("quota_exceeded");
   expect((await send("GET", "/v1/quotas", { key })).body.used.stored_bytes).toBeGreaterThan(300_000);
   // An agent is told so, too, as it is told of anything.
   const call = { arguments: { instructions: "x" } };

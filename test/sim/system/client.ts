@@ -5,7 +5,7 @@ import { runStub } from "../../../src/objects/env.ts";
 import type { CreateRunInput, Reply } from "../../../src/objects/rpc.ts";
 import { insertRun } from "../../../src/storage/d1/run-index.ts";
 import { RuleWorld } from "../rule-worlds.ts";
-import { idemOf, persist, sleep, within } from "./calls.ts";
+import { idemOf, persist, persistNamed, sleep, within } from "./calls.ts";
 import type { Staff } from "./pull-worker.ts";
 import { type Outcome, Toolbox } from "./toolbox.ts";
 
@@ -84,6 +84,10 @@ export class Client {
     await persist(() => this.#run.callTool({ tool: "semaphore", arguments: args, waitMs: 0 }, idemOf(ledger.token())));
   }
 
+  #named<T>(what: string, send: () => Promise<Reply<T>>): Promise<Reply<T> | undefined> {
+    return persistNamed(this.#staff, what, send);
+  }
+
   async #delete(): Promise<void> {
     for (;;) {
       const reply = await persist(() => this.#run.deleteRun());
@@ -116,7 +120,7 @@ export class Client {
     });
     const isGroup = tasks.some(({ group }) => group !== undefined);
     const groups = isGroup ? { g: { on_failure: random.pick(["cancel", "continue"] as const)! } } : {};
-    const reply = await persist(() => this.#run.createTasks({ tasks, groups }, idemOf(tokens[0]!)));
+    const reply = await this.#named("createTasks", () => this.#run.createTasks({ tasks, groups }, idemOf(tokens[0]!)));
     if (!reply?.ok) return;
     for (const [i, { id }] of reply.value.tasks.entries()) {
       this.#plan.known.push(id);
@@ -140,13 +144,15 @@ export class Client {
     const name = ledger.token();
     const input = { tool: use.tool, arguments: JSON.stringify(use.args), waitMs: 1000 };
     const named = random.chance(0.5) ? { callId: `call ${name}` } : {};
-    const reply = await persist(() => this.#run.callTool({ ...input, ...named }, idemOf(name)));
+    const what = `${use.tool} from outside: ${input.arguments}`;
+    const reply = await this.#named(what, () => this.#run.callTool({ ...input, ...named }, idemOf(name)));
     if (reply?.ok && !("pending" in reply.value)) use.answered(reply.value as Outcome, name);
   }
 
   async _session(): Promise<void> {
     const { random, ledger } = this.#staff;
-    const opened = await persist(() => this.#run.openActor({ ttlMs: sessionMs }, idemOf(ledger.token())));
+    const session = idemOf(ledger.token());
+    const opened = await this.#named("openActor", () => this.#run.openActor({ ttlMs: sessionMs }, session));
     if (!opened?.ok) return;
     const actor = opened.value.id;
     const toolbox = new Toolbox(random, ledger, this.#plan.input.run);
@@ -155,7 +161,8 @@ export class Client {
       const callId = `call ${ledger.token()}`;
       const input = { tool: use.tool, arguments: JSON.stringify(use.args), callId, waitMs: 4000, actor };
       for (let polls = 0; polls < 4; polls++) {
-        const reply: Reply<unknown> | undefined = await persist(() => this.#run.callTool(input));
+        const what = `${use.tool} of a session: ${input.arguments}`;
+        const reply: Reply<unknown> | undefined = await this.#named(what, () => this.#run.callTool(input));
         if (!reply?.ok) break;
         const outcome = reply.value as object;
         if ("pending" in outcome) continue;
@@ -172,7 +179,8 @@ export class Client {
     const task = random.pick(this.#plan.known);
     if (task === undefined) return;
     const token = ledger.token();
-    const reply = await persist(() => this.#run.sendMessage(task, JSON.stringify(token), idemOf(token)));
+    const send = () => this.#run.sendMessage(task, JSON.stringify(token), idemOf(token));
+    const reply = await this.#named("sendMessage", send);
     if (reply?.ok) ledger.acknowledge(token);
   }
 
@@ -195,7 +203,7 @@ export class Client {
       cancel: 0.5,
     });
     const input = action === "answer" ? { action, value: token, variable: variable! } : { action };
-    const reply = await persist(() => this.#run.answer(id, input, idemOf(token)));
+    const reply = await this.#named("answer", () => this.#run.answer(id, input, idemOf(token)));
     if (reply?.ok && action === "answer") ledger.acknowledge(token);
     const again = await persist(() => this.#run.answer(id, input, idemOf(ledger.token())), { tries: 1 });
     if (reply?.ok && again?.ok && action === "answer") throw new Error(`[QU3] ${id} was answered twice`);

@@ -4,10 +4,10 @@ import type { Grant, LeaseGrant, ToolCallGrant } from "../../../src/contract/sha
 import { type Env, gateStub, runStub } from "../../../src/objects/env.ts";
 import type { Idem, LeaseRef } from "../../../src/objects/rpc.ts";
 import type { Random } from "../random.ts";
-import { idemOf, persist, sleep } from "./calls.ts";
+import { idemOf, persist, persistNamed, sleep } from "./calls.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Faults } from "./platform/faults.ts";
-import { type Outcome, Toolbox } from "./toolbox.ts";
+import { isRead, type Outcome, Toolbox } from "./toolbox.ts";
 
 export interface Staff {
   readonly env: Env;
@@ -15,6 +15,9 @@ export interface Staff {
   readonly ledger: Ledger;
   readonly faults: Faults;
   readonly tenant: string;
+  /** As Doubter has them. */
+  readonly doubts: boolean;
+  readonly fail: (error: unknown) => void;
   /** Tasks have groups and stand-ins. */
   readonly scopes: boolean;
   /** The world is over: nobody begins anything more. */
@@ -22,6 +25,9 @@ export interface Staff {
   /** Leases of all runs that were granted to the request of this key, and are open. */
   readonly openOf: (key: string) => (LeaseRef & { run: string })[];
 }
+
+/** He waits, since the same call id after another turn is another call. */
+const onLease = { over: ["lease_lost"], waits: true } as const;
 
 const renewEveryMs = 10_000;
 
@@ -103,7 +109,8 @@ export class PullWorker {
         if (random.chance(0.25)) {
           const idem = idemOf(ledger.token());
           const content = JSON.stringify({ role: "assistant", content: `said ${idem.fingerprint}` });
-          await persist(() => run().turn(lease, { messages: [content] }, idem));
+          const turn = () => run().turn(lease, { messages: [content] }, idem);
+          await persistNamed(this.#staff, `turn of task ${lease.taskNumber}`, turn, onLease);
         } else if (!(await this.#useTool(lease, grant.run, toolbox))) return undefined;
       }
       if (faults.areOn && random.chance(0.08)) return undefined;
@@ -117,10 +124,12 @@ export class PullWorker {
   async #useTool(lease: LeaseRef, runId: string, toolbox: Toolbox): Promise<boolean> {
     const { env, random, ledger, tenant } = this.#staff;
     const use = toolbox.pick({ holds: true, creates: random.chance(0.5) });
+    const what = `${use.tool} of task ${lease.taskNumber}: ${JSON.stringify(use.args)}`;
     const callId = `call ${ledger.token()}`;
     const input = { tool: use.tool, arguments: JSON.stringify(use.args), callId, waitMs: 5000 };
     for (let polls = 0; polls < 8; polls++) {
-      const reply = await persist(() => runStub(env, tenant, runId).leaseTool(lease, input));
+      const send = () => runStub(env, tenant, runId).leaseTool(lease, input);
+      const reply = await (isRead(use) ? persist(send) : persistNamed(this.#staff, what, send, onLease));
       if (!reply) return true;
       if (!reply.ok) return false;
       if ("pending" in reply.value) continue;

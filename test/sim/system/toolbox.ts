@@ -18,6 +18,9 @@ export interface Use {
 
 const nothing = () => undefined;
 
+/** Of a variable's data: a task's are not kept, and read again. */
+export const isRead = ({ args }: Use): boolean => args.op === "get";
+
 export const probeTool: RemoteTool = {
   name: "probe",
   description: "Says what you say.",

@@ -193,6 +193,9 @@ export class World {
       tenant,
       // A quarter of the worlds: those that found something before there were any stay what they were.
       scopes: this.#seed % 4 === 0,
+      // A fifth of the worlds, for the same reason.
+      doubts: this.#seed % 5 === 3,
+      fail: (error) => this.#fail(error),
       isOver: () => this.#isOver,
       openOf: (key) =>
         this.#plans.flatMap(({ input: { run } }) => {
