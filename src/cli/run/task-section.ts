@@ -4,6 +4,7 @@
  */
 
 import type { TaskSpec } from "../../client/requests.ts";
+import { distance } from "../../nearest.ts";
 import { bodyOf, type Line, type Section, textOf } from "./markdown-sections.ts";
 import { atLine } from "./places.ts";
 import { parseYaml } from "./yaml-text.ts";
@@ -109,16 +110,4 @@ async function fieldsOf(lines: readonly Line[], from: string, firstLine: number)
   // As people write lists in a line.
   if (typeof fields.after === "string") fields.after = fields.after.split(/[,\s]+/).filter(Boolean);
   return fields as Partial<TaskSpec>;
-}
-
-/** Insertions, deletions and changes of a letter between two short words. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
 }
