@@ -82,9 +82,19 @@ export async function setRunStatus(
     .run();
 }
 
-/** Sets the name, of a run whose row had to be there before it was known. Idempotent. */
-export async function setRunName(db: D1Database, run: RunName, name: string | null): Promise<void> {
-  await db.prepare("UPDATE runs SET name = ? WHERE tenant = ? AND id = ?").bind(name, run.tenant, run.id).run();
+/**
+ * Sets name and age of an imported run, whose row had to be there before they were known: as the run itself tells them, or it would have
+ * ended before it began. Idempotent.
+ */
+export async function setImportedRow(
+  db: D1Database,
+  run: RunName,
+  { name, created_at: createdAt }: Pick<RunRow, "name" | "created_at">,
+): Promise<void> {
+  await db
+    .prepare("UPDATE runs SET name = ?, created_at = ? WHERE tenant = ? AND id = ?")
+    .bind(name, createdAt, run.tenant, run.id)
+    .run();
 }
 
 /** Which runs a list has. */

@@ -124,6 +124,19 @@ test("a run's file makes a run of the tenant that sends it, with the same ids of
   });
 });
 
+test("an imported run is as old in the list as it says itself: it did not end before it began", async () => {
+  const run = await newRun({ name: "old" });
+  await get(responses.runView, 200, "POST", `/v1/runs/${run.id}/finish`, { json: {} });
+  const text = await (await send("GET", `/v1/runs/${run.id}/export`)).text();
+  await new Promise((done) => setTimeout(done, 20));
+  const sent = { key: "hdl_b", text, headers: { "content-type": "application/x-ndjson" } };
+  const { id } = await get(responses.importedView, 201, "POST", "/v1/runs/import", sent);
+  const { created_at, ended_at } = await get(responses.runView, 200, "GET", `/v1/runs/${id}`, { key: "hdl_b" });
+  const { runs } = await get(responses.runsPage, 200, "GET", "/v1/runs?name=old", { key: "hdl_b" });
+  expect(created_at).toBeLessThanOrEqual(ended_at!);
+  expect(runs).toMatchObject([{ id, created_at, ended_at }]);
+});
+
 test("another tenant finds nothing", async () => {
   for (const [method, path] of [
     ["GET", ""],
