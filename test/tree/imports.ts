@@ -211,6 +211,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "rules",
       "client",
       "context/json-position",
+      "context/json-text",
       "errors/codes",
       "errors/faults",
     ],
