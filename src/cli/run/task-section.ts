@@ -65,6 +65,13 @@ async function settingsOf(
     const lines = body.slice(first + 1, end);
     return { settings: await fieldsOf(lines, from, (lines[0] ?? body[first]!).number), rest: body.slice(end + 1) };
   }
+  const naked = /^([a-z_]+):(?=\s|$)/.exec(body[first]!.text)?.[1];
+  if (naked !== undefined && (taskFields as readonly string[]).includes(naked))
+    throw atLine(
+      from,
+      body[first]!.number,
+      `settings are a list, "- ${naked}: …". If it belongs to the instructions, put a line of text above it.`,
+    );
   const name = bullet.exec(body[first]!.text)?.[1];
   if (name === undefined || !isSetting(name, body[first]!, from)) return { settings: {}, rest: body };
   let end = first;

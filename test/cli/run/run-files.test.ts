@@ -166,6 +166,10 @@ describe("a run in Markdown", () => {
     ["## a\nx\n\n## a: Again\ny", /^job\.md, line 4: the task of line 1 has the key "a" already/],
     ["## a\n\n```js\nx", /^job\.md, line 3: the block that begins here is never closed; end it with a line ```\./],
     ["## a\n- priorty: 3\n\nx", /^job\.md, line 2: there is no setting "priorty"; did you mean "priority"\?/],
+    [
+      "## a\n\npool: shell\npriority: 3\n\nx",
+      /^job\.md, line 3: settings are a list, "- pool: …"\. If it belongs to the instructions, put a line of text above it\./,
+    ],
     ["## a\n- priority: 3\n- speed: 9\n\nx", /^job\.md, line 3: unknown setting "speed"; a task has after, context/],
     ["## a\n- priority: 3\n- or so\n\nx", /^job\.md, line 3: expected a setting, as in "- after: other-task"\./],
     ["## a\n- key: b\n\nx", /^job\.md, line 2: a task's key stands in its heading/],
