@@ -35,7 +35,7 @@ for (;;) {
     if (block.type === "text") console.log(block.text);
     if (block.type === "tool_use") console.log(`→ ${block.name}`);
   }
-  const results = await loop.results(messages); // 3
+  const results = await loop.results(messages, {}, { reply }); // 3
   if (results.length === 0) break;
   messages.push(...results);
 }

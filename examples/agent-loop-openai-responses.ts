@@ -33,7 +33,7 @@ for (;;) {
   input.push(...toResponseInputItems(reply.output));
   if (reply.output_text) console.log(reply.output_text);
   for (const item of reply.output) if (item.type === "function_call") console.log(`→ ${item.name}`);
-  const results = await loop.results(input); // 3
+  const results = await loop.results(input, {}, { reply }); // 3
   if (results.length === 0) break;
   input.push(...results);
 }

@@ -34,7 +34,7 @@ for (;;) {
   messages.push(message);
   if (message.content) console.log(message.content);
   for (const call of message.tool_calls ?? []) if (call.type === "function") console.log(`→ ${call.function.name}`);
-  const results = await loop.results(messages); // 3
+  const results = await loop.results(messages, {}, { reply }); // 3
   if (results.length === 0) break;
   messages.push(...results);
 }

@@ -73,7 +73,7 @@ export async function startDev({
     if (ended > 0) log.append(`ended ${ended} processes of a killed server\n`);
     if (!(await becomesFree(port))) {
       throw new StopError(
-        `Port ${port} is in use by another program (or not allowed). Set PORT to another one, for example: PORT=${port < 65_535 ? port + 1 : 8787} npm run dev`,
+        `Port ${port} is in use by another program (or not allowed). Take another one, for example: npm run dev -- --port ${port < 65_535 ? port + 1 : 8787}`,
       );
     }
     const variables = {

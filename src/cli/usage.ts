@@ -1,7 +1,7 @@
 /** Reading a command line, and what to say when it can't be read. */
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { nearest } from "../rules/suggest.ts";
+import { nearest } from "../nearest.ts";
 
 /** The user has to change the command line, a file or the environment; shown as its message, exit status 2. */
 export class UsageError extends Error {}

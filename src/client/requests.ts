@@ -2,7 +2,7 @@
 
 import type { Usage } from "../context/types.ts";
 import type { AnswerInput } from "../contract/question-shapes.ts";
-import type { TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
+import type { RunStatus, TaskState, ToolAnnotations, ToolFormat, WaitMode } from "../contract/shapes.ts";
 import type { Scope } from "../contract/tenant-shapes.ts";
 import type { DeliveryView, WebhookSpec } from "../contract/webhook-shapes.ts";
 import type { ModelPrice } from "./replies.ts";
@@ -226,6 +226,15 @@ export interface PageQuery {
   /** Rows, at most 1,000. */
   limit?: number;
   cursor?: string;
+}
+
+/** Which runs, and in what order. */
+export interface RunsQuery extends PageQuery {
+  /** `asc`, the oldest first, where left out; `desc`, the newest first. */
+  order?: "asc" | "desc";
+  status?: RunStatus;
+  /** Only runs of exactly this name. */
+  name?: string;
 }
 
 /** Which questions. */

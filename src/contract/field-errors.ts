@@ -3,10 +3,26 @@
  * A check may carry a problem code of its own (`withProblem`); it then decides the answer's code.
  */
 
-import type * as z from "zod";
+import * as z from "zod";
 import type { ProblemCode } from "../errors/codes.ts";
 import type { FieldError } from "../errors/fault.ts";
 import { fieldErrorsMax } from "../limits.ts";
+import { nearest } from "../nearest.ts";
+
+/**
+ * The fields that there are where a key was none of them, by the `keys` of the issue. An issue does not name its schema once it is
+ * finished; while it is raw it does, and the list of keys is the same one then.
+ */
+const fieldsBeside = new WeakMap<readonly string[], readonly string[]>();
+
+z.config({
+  customError: (raw) => {
+    if (raw.code !== "unrecognized_keys") return undefined;
+    const shape = (raw.inst as { _zod?: { def?: { shape?: object } } } | undefined)?._zod?.def?.shape;
+    if (shape) fieldsBeside.set(raw.keys as string[], Object.keys(shape));
+    return undefined;
+  },
+});
 
 export interface Mismatch {
   readonly code: ProblemCode;
@@ -23,7 +39,7 @@ export function mismatchOf(error: z.ZodError): Mismatch {
     found.find((entry) => entry.problem !== undefined && entry.problem !== "not_available")?.problem ??
     (found.every((entry) => entry.problem === "not_available") ? "not_available" : "validation_failed");
   const relevant = code === "validation_failed" ? found : found.filter((entry) => entry.problem === code);
-  return { code, errors: relevant.slice(0, fieldErrorsMax).map(({ path, message }) => ({ path, message })) };
+  return { code, errors: relevant.slice(0, fieldErrorsMax).map(fieldErrorOf) };
 }
 
 /** `tasks[3].after[0]`; keys that are no plain names are quoted: `labels["a b"]`. */
@@ -39,12 +55,24 @@ function pathText(path: readonly PropertyKey[]): string {
 
 interface Found extends FieldError {
   readonly problem: ProblemCode | undefined;
+  /** A key that is no field, and the fields that there are. */
+  readonly stray?: { readonly key: string; readonly fields: readonly string[] };
+}
+
+/** Keys of one or two letters are near to everything. */
+function fieldErrorOf({ path, message, stray }: Found): FieldError {
+  const meant = stray && stray.key.length > 2 ? nearest(stray.key, stray.fields) : undefined;
+  return { path, message: meant === undefined ? message : `${message}; did you mean "${meant}"?` };
 }
 
 function expand(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[] = []): Found[] {
   const path = [...prefix, ...issue.path];
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({ path: pathText([...path, key]), message: "unknown field", problem: undefined }));
+    const fields = fieldsBeside.get(issue.keys) ?? [];
+    return issue.keys.map((key) => ({
+      ...{ path: pathText([...path, key]), message: "unknown field", problem: undefined },
+      stray: { key, fields },
+    }));
   }
   if (issue.code === "invalid_union") {
     // Where the value has the type of just one alternative, that one's complaints are the useful ones.

@@ -12,6 +12,7 @@ import * as limits from "../limits.ts";
 import { mismatchOf } from "./field-errors.ts";
 import { forModels, type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
 import { mcpResultSchema } from "./mcp-results.ts";
+import { runStatuses } from "./run-statuses.ts";
 import type { ToolAnnotations } from "./shapes.ts";
 import { argumentsObject, isToolName, type ToolName, toolDefinitions, toolNames } from "./tools.ts";
 
@@ -92,6 +93,9 @@ const startRun = z.strictObject({
 const listRuns = z.strictObject({
   limit: z.int().min(1).max(limits.pageRowsMax).describe("100 if left out.").optional(),
   cursor: z.string().min(1).max(limits.ticketCharsMax).describe("next_cursor of the page before.").optional(),
+  order: z.enum(["asc", "desc"]).describe("desc: the newest first.").optional(),
+  status: z.enum(runStatuses).optional(),
+  name: text(limits.nameCharsMax).describe("Only runs of exactly this name.").optional(),
 });
 
 const handleField = z
@@ -131,7 +135,8 @@ const own: Readonly<Record<OwnToolName, { description: string; schema: z.ZodType
     annotations: { readOnlyHint: true, openWorldHint: false },
   },
   list_runs: {
-    description: "The runs of this account, oldest first → {runs: [{id, name, status, created_at}], next_cursor}.",
+    description:
+      "The runs of this account, oldest first, or with order desc newest first → {runs: [{id, name, status, created_at}], next_cursor}.",
     schema: listRuns,
     annotations: { readOnlyHint: true, openWorldHint: false },
   },

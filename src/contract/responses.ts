@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { troubles } from "../availability/observation.ts";
 import { taskProgressSchema } from "./lease-requests.ts";
+import { runStatuses } from "./run-statuses.ts";
 import type * as shapes from "./shapes.ts";
 import { taskStates } from "./task-requests.ts";
 import { type AllTrue, at, cursor, type Twins } from "./view-parts.ts";
@@ -43,7 +44,7 @@ const cacheView = z.strictObject({
     )
     .describe("Prefixes that tasks share, those with the most tokens."),
 });
-const runStatus = z.enum(["active", "paused", "succeeded", "failed", "cancelled"]);
+const runStatus = z.enum(runStatuses);
 export const taskState = z.enum(taskStates);
 const waitMode = z.enum(["all", "any", "settled"]);
 // An object, and not a record, so that the description names its fields.

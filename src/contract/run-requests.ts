@@ -4,12 +4,19 @@ import * as z from "zod";
 import * as limits from "../limits.ts";
 import { runToolsSchema } from "./mcp-servers.ts";
 import { messagesSchema } from "./message.ts";
-import { queryInt } from "./paging.ts";
+import { pageQuery, queryInt } from "./paging.ts";
 import { credentialName } from "./provider-requests.ts";
 import { rulesText } from "./rules-requests.ts";
+import { runStatuses } from "./run-statuses.ts";
 import { poolName, snapshotHash, taskReference, taskSpecSchema } from "./task-spec.ts";
 import { unavailable } from "./unavailable.ts";
 import { webhookBody } from "./webhook-requests.ts";
+
+export const runsQuery = pageQuery.extend({
+  order: z.enum(["asc", "desc"]).default("asc").describe("`desc`: the newest first."),
+  status: z.enum(runStatuses).exactOptional(),
+  name: z.string().min(1).max(limits.nameCharsMax).describe("Only runs of exactly this name.").exactOptional(),
+});
 
 const vendorObject = z.record(z.string(), z.unknown());
 

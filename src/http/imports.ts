@@ -12,7 +12,7 @@ import { Fault } from "../errors/fault.ts";
 import { type RunId, runIdLike } from "../ids.ts";
 import { importBatchChars, importLineBytesMax } from "../limits.ts";
 import type { Idem, Imported } from "../objects/rpc.ts";
-import { deleteRun, insertRun, setRunName } from "../storage/d1/run-index.ts";
+import { deleteRun, insertRun, setImportedRow } from "../storage/d1/run-index.ts";
 import { pricesOf } from "../storage/d1/tenants.ts";
 import { tenantRulesOf } from "../tenant-rules.ts";
 import type { HttpEnv } from "./env.ts";
@@ -113,7 +113,7 @@ async function taken(
     const done = await send(after + at, lines.slice(at), prices === null ? {} : { prices });
     // In place of those of the tenant that it comes from.
     await ask(runObject(env, tenant, id).holdToTenant(await tenantRulesOf(env.DB, tenant)));
-    if (done.run) await setRunName(env.DB, row, done.run.name);
+    if (done.run) await setImportedRow(env.DB, row, done.run);
     return { id, ...done };
   } catch (error) {
     if (inserted && error instanceof Fault && error.data.code !== "overloaded") await deleteRun(env.DB, row);

@@ -4,9 +4,15 @@ import { stripReasoning } from "../context/fork.ts";
 import { rawAt } from "../context/json-text.ts";
 import type { Quotas } from "../contract/admin-requests.ts";
 import { isMcpServer } from "../contract/mcp-servers.ts";
-import { pageQuery } from "../contract/paging.ts";
 import { runsPage, runView } from "../contract/responses.ts";
-import { budgetBody, cancelBody, createRunBody, finishRunBody, retainBody } from "../contract/run-requests.ts";
+import {
+  budgetBody,
+  cancelBody,
+  createRunBody,
+  finishRunBody,
+  retainBody,
+  runsQuery,
+} from "../contract/run-requests.ts";
 import { taskWithTexts } from "../contract/task-texts.ts";
 import { Fault } from "../errors/fault.ts";
 import { runTasksDefault, runWorkersDefault } from "../limits.ts";
@@ -112,13 +118,19 @@ export const runRoutes = [
     {
       method: "GET",
       path: "/v1/runs",
-      summary: "List runs, oldest first",
-      query: pageQuery,
+      summary: "List runs, oldest first, or newest first",
+      query: runsQuery,
       answer: { status: 200, schema: runsPage },
     },
     async ({ env, tenant, query }) => {
       const after = query.cursor === undefined ? undefined : positionOf(query.cursor);
-      const { rows, next_cursor } = pageOf(await listRuns(env.DB, tenant, query.limit + 1, after), query.limit);
+      const { order, status, name, limit } = query;
+      const which = {
+        newestFirst: order === "desc",
+        ...(status !== undefined && { status }),
+        ...(name !== undefined && { name }),
+      };
+      const { rows, next_cursor } = pageOf(await listRuns(env.DB, tenant, limit + 1, after, which), limit);
       return { runs: rows, next_cursor };
     },
   ),

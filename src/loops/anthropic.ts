@@ -3,11 +3,14 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import type { CallOptions, Heddle, Message, Run } from "../client/index.ts";
 import {
+  cutOffResult,
   declaredTools,
   type Handlers,
   Loop,
   type LoopOptions,
+  type LoopResult,
   namesOf,
+  type ReplyOptions,
   runFor,
   type ToolNames,
   toolsQuery,
@@ -15,7 +18,7 @@ import {
 } from "./loop.ts";
 
 export { AnthropicTask, type AnthropicTaskRequest, anthropicTask } from "./anthropic-task.ts";
-export type { Handlers, LoopCall, LoopOptions, ToolNames } from "./loop.ts";
+export type { Handlers, LoopCall, LoopOptions, ReplyOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
 export { TaskLoop, type TaskLoopOptions } from "./task-loop.ts";
 
@@ -30,6 +33,9 @@ export interface AnthropicLoopOptions extends LoopOptions {
   /** Parameters that change what the model sees or does, as `thinking`. */
   readonly params?: Record<string, unknown>;
 }
+
+/** These end a reply in the middle. */
+const cutting: readonly (string | null | undefined)[] = ["max_tokens", "model_context_window_exceeded", "refusal"];
 
 /** A loop on Anthropic's messages, with a run beside it. */
 export class AnthropicLoop extends Loop {
@@ -52,15 +58,18 @@ export class AnthropicLoop extends Loop {
 
   /**
    * Carries out all calls of the last message, a reply, at once: Heddle's, and by `handlers` your own. What to push onto
-   * `messages` before the next request; nothing when the reply makes no calls.
+   * `messages` before the next request; nothing when the reply makes no calls. With `reply`, of one that was cut off (`stop_reason`
+   * `max_tokens`, `model_context_window_exceeded`, `refusal`) none is carried out, and each answers `output_truncated`.
    */
   async results(
     messages: readonly Anthropic.MessageParam[],
     handlers: Handlers = {},
-    options: CallOptions = {},
+    { reply, ...options }: ReplyOptions<Pick<Anthropic.Message, "stop_reason">> = {},
   ): Promise<Anthropic.MessageParam[]> {
     const calls = usesOf(messages.at(-1));
     if (calls.length === 0) return [];
+    if (cutting.includes(reply?.stop_reason))
+      return [{ role: "user", content: calls.map(({ id }) => resultBlock(id, cutOffResult)) }];
     const content = await Promise.all(calls.map((call) => this.#result(call, messages, handlers, options)));
     return [{ role: "user", content }];
   }
@@ -73,8 +82,7 @@ export class AnthropicLoop extends Loop {
   ): Promise<Anthropic.ToolResultBlockParam> {
     const conversation = upToCall(messages, id, (message) => usesOf(message).map((use) => use.id));
     const call = { id, name, arguments: input };
-    const { text, isError } = await this.carriedOut(call, conversation.map(withoutMarks), handlers, options);
-    return { type: "tool_result", tool_use_id: id, content: text, ...(isError && { is_error: true }) };
+    return resultBlock(id, await this.carriedOut(call, conversation.map(withoutMarks), handlers, options));
   }
 }
 
@@ -102,6 +110,13 @@ const usesOf = (message: Anthropic.MessageParam | undefined): Anthropic.ToolUseB
   message?.role !== "assistant" || typeof message.content === "string"
     ? []
     : message.content.filter((block) => block.type === "tool_use");
+
+const resultBlock = (id: string, { text, isError }: LoopResult): Anthropic.ToolResultBlockParam => ({
+  type: "tool_result",
+  tool_use_id: id,
+  content: text,
+  ...(isError && { is_error: true }),
+});
 
 /** Marks of the prompt cache move from request to request, and Heddle sets its own; a message without is always the same. */
 function withoutMarks(message: Anthropic.MessageParam): Message {

@@ -6,6 +6,7 @@
  * L3  A call is known by its id, so a call that is made again gets its first answer and makes no second task.
  * L4  The agent holds and waits in one session, which is opened with its first such call and lasts as long as the loop.
  * L5  What an agent can be told is a result for the model, marked as an error; what nobody told it is thrown.
+ * L6  Of a reply that is known to be cut off no call is carried out: arguments that end too early may look whole.
  */
 
 import {
@@ -53,6 +54,15 @@ export interface LoopCall {
   readonly name: string;
   /** The arguments: an object, or its JSON text. */
   readonly arguments: unknown;
+}
+
+/** Options of the calls of a reply. */
+export interface ReplyOptions<Reply> extends CallOptions {
+  /**
+   * The reply as the SDK gave it. Where it says that it was cut off, none of its calls is carried out, and each is answered with the
+   * error `output_truncated`: the arguments of the last one may be half of what was meant, and look whole.
+   */
+  readonly reply?: Reply;
 }
 
 /** Tools of one's own by name: what each answers, text or any JSON. */
@@ -140,6 +150,18 @@ export class Loop {
     }
   }
 }
+
+/** What the model is told of each call of a reply that was cut off. */
+export const cutOffResult: LoopResult = {
+  text: JSON.stringify({
+    error: {
+      code: "output_truncated",
+      message: "Your reply was cut off before its end, so none of its calls was carried out.",
+      hint: "Make them again in a shorter reply: fewer calls at a time, with shorter arguments.",
+    },
+  }),
+  isError: true,
+};
 
 const sessionLost = {
   code: "session_lost",

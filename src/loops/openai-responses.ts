@@ -1,13 +1,16 @@
 /** Heddle's tools in an agent loop on OpenAI's Responses API. A run keeps chat completions, and its forks are asked with them. */
 
+import type OpenAI from "openai";
 import type { CallOptions, Heddle, Message, Run } from "../client/index.ts";
 import { randomKey } from "../client/random-key.ts";
 import {
+  cutOffResult,
   declaredTools,
   type Handlers,
   Loop,
   type LoopOptions,
   namesOf,
+  type ReplyOptions,
   runFor,
   type ToolNames,
   toolsQuery,
@@ -68,17 +71,21 @@ export class OpenAIResponsesLoop extends Loop {
 
   /**
    * Carries out all calls of functions that `items`, the whole conversation, end in, at once: Heddle's, and by `handlers` your
-   * own. What to push onto `items` before the next request; nothing when the reply makes no calls.
+   * own. What to push onto `items` before the next request; nothing when the reply makes no calls. Of a reply that was cut off (a call
+   * of it is `incomplete`, or so is the `status` of `reply`) none is carried out, and each answers `output_truncated`.
    */
   async results(
     items: readonly ResponsesItem[],
     handlers: Handlers = {},
-    options: CallOptions = {},
+    { reply, ...options }: ReplyOptions<Pick<OpenAI.Responses.Response, "status">> = {},
   ): Promise<FunctionCallOutput[]> {
+    const calls = openCalls(items);
+    if ([reply, ...calls].some((part) => part?.status === "incomplete"))
+      return calls.map(({ call_id }) => ({ type: "function_call_output", call_id, output: cutOffResult.text }));
     // Calls of one reply share one conversation, and it may be long.
     const conversations = new Map<number, Message[]>();
     return Promise.all(
-      openCalls(items).map((call) => {
+      calls.map((call) => {
         const asked = throughReply(items, call.call_id);
         const conversation = conversations.get(asked.length) ?? this.#conversation(asked);
         conversations.set(asked.length, conversation);

@@ -7,18 +7,20 @@ import type OpenAI from "openai";
 import type { CallOptions, Heddle, Run } from "../client/index.ts";
 import { randomKey } from "../client/random-key.ts";
 import {
+  cutOffResult,
   declaredTools,
   type Handlers,
   Loop,
   type LoopOptions,
   namesOf,
+  type ReplyOptions,
   runFor,
   type ToolNames,
   toolsQuery,
   upToCall,
 } from "./loop.ts";
 
-export type { Handlers, LoopCall, LoopOptions, ToolNames } from "./loop.ts";
+export type { Handlers, LoopCall, LoopOptions, ReplyOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
 export {
   type FunctionCallOutput,
@@ -31,6 +33,14 @@ export { TaskLoop, type TaskLoopOptions } from "./task-loop.ts";
 
 type ChatMessage = OpenAI.ChatCompletionMessageParam;
 type FunctionCall = OpenAI.ChatCompletionMessageFunctionToolCall;
+
+/** How a reply ended: what an `OpenAI.ChatCompletion` says of it. */
+interface Ended {
+  readonly choices: readonly Pick<OpenAI.ChatCompletion.Choice, "finish_reason">[];
+}
+
+/** These end a reply in the middle. */
+const cutting: readonly (string | undefined)[] = ["length", "content_filter"];
 
 /** What the requests of the loop have in common; forks get the same, so that they read the loop's prompt cache. */
 export interface OpenAILoopOptions extends LoopOptions {
@@ -66,14 +76,18 @@ export class OpenAILoop extends Loop {
 
   /**
    * Carries out all calls of the last message, a reply, at once: Heddle's, and by `handlers` your own. What to push onto
-   * `messages` before the next request; nothing when the reply makes no calls.
+   * `messages` before the next request; nothing when the reply makes no calls. With `reply`, of one that was cut off (`finish_reason`
+   * `length`, `content_filter`) none is carried out, and each answers `output_truncated`.
    */
   async results(
     messages: readonly ChatMessage[],
     handlers: Handlers = {},
-    options: CallOptions = {},
+    { reply, ...options }: ReplyOptions<Ended> = {},
   ): Promise<OpenAI.ChatCompletionToolMessageParam[]> {
-    return Promise.all(callsOf(messages.at(-1)).map((call) => this.#result(call, messages, handlers, options)));
+    const calls = callsOf(messages.at(-1));
+    if (cutting.includes(reply?.choices[0]?.finish_reason))
+      return calls.map(({ id }) => ({ role: "tool", tool_call_id: id, content: cutOffResult.text }));
+    return Promise.all(calls.map((call) => this.#result(call, messages, handlers, options)));
   }
 
   async #result(

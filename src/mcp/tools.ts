@@ -63,8 +63,8 @@ async function ownTool(call: McpCall, asked: OwnCall, turn: Turn): Promise<objec
     return created.ok ? startedRun(created.text) : problemResult(created);
   }
   if (asked.tool === "list_runs") {
-    const { limit, cursor } = asked.query;
-    const query = { ...(limit !== undefined && { limit: String(limit) }), ...(cursor !== undefined && { cursor }) };
+    const given = Object.entries(asked.query).filter(([, value]) => value !== undefined);
+    const query = Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
     const listed = await call.ask({ method: "GET", path: "/v1/runs", query });
     return listed.ok ? resultOf(listed.text) : problemResult(listed);
   }

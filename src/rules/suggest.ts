@@ -1,6 +1,6 @@
 /** What somebody may have meant: words that nobody knows become the nearest ones that rules have, and others' words ours. */
 
-import { typoLettersMax } from "../limits.ts";
+import { nearest } from "../nearest.ts";
 import { findingKinds } from "./finding-kinds.ts";
 import { patternsOf, wordsOf } from "./pattern.ts";
 import { actionForms, alternates, conditionForms, limitForms } from "./table.ts";
@@ -134,18 +134,6 @@ function respelled(token: Token): Token {
   return best === undefined ? token : { kind: "word", text: best, raw: best };
 }
 
-/** Of `words` the one that `typed` may be a slip of: few letters off, the first of those that are as near. */
-export function nearest(typed: string, words: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let least = (typed.length <= 4 ? 1 : typoLettersMax) + 1;
-  for (const word of words) {
-    if (Math.abs(word.length - typed.length) >= least) continue;
-    const far = distance(typed, word);
-    if (far < least) [least, best] = [far, word];
-  }
-  return best;
-}
-
 /** A word after "label", "pool" or "model" is a name that lacks its quotes. */
 const withNames = (tokens: readonly Token[]): Token[] =>
   tokens.map((token, i) =>
@@ -160,20 +148,3 @@ const textOf = (tokens: readonly Token[]): string =>
     .map(({ kind, raw, text }) => (kind === "word" ? text : raw))
     .join(" ")
     .replace(/ (?=[,:%])/gu, "");
-
-/** Letters to change, add, leave out, or swap with their neighbour (optimal string alignment). */
-export function distance(a: string, b: string): number {
-  let before: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      let cost = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) cost = Math.min(cost, before[j - 2]! + 1);
-      row.push(cost);
-    }
-    [before, last] = [last, row];
-  }
-  return last[b.length]!;
-}

@@ -98,6 +98,11 @@ test.each([
     "tasks[1].instructions: expected string, received number",
   ],
   ["create_task", { tasks: [{ instructions: "a", promt: "b" }] }, "tasks[0].promt: unknown field"],
+  [
+    "create_task",
+    { tasks: [{ instruction: "a" }] },
+    'tasks[0].instruction: unknown field; did you mean "instructions"?',
+  ],
   ["create_task", { tasks: [] }, "tasks: Too small: expected array to have >=1 items"],
   [
     "create_task",

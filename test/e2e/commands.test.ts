@@ -292,7 +292,7 @@ describe("run files", () => {
     writeFileSync(join(folder, "bad.md"), `## a\n\n- priority: 12\n\n${says("x")}\n`);
     expect(await heddle("run", "bad.md")).toMatchObject({
       status: 2,
-      stderr: expect.stringMatching(/^heddle: The server refuses the file: tasks\[0\] \(line 1\)\.priority: Too big/),
+      stderr: expect.stringMatching(/^heddle: The server refuses the file: tasks\[0\]\.priority \(line 1\): Too big/),
     });
     writeFileSync(join(folder, "rules.yaml"), "rules: '- at most 8 wrkers'\ntasks: [{instructions: a}]\n");
     expect((await heddle("run", "rules.yaml")).stderr).toMatch(

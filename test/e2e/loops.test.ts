@@ -166,6 +166,61 @@ describe("a loop on the vendor's SDK", () => {
   });
 });
 
+describe("a reply that was cut off", () => {
+  // What an SDK that reads a stream makes of arguments that end too early: three tasks were meant.
+  const half = { tasks: [{ key: "first", instructions: says("done") }] };
+  const note = { name: "note", description: "Notes a text.", input_schema: { type: "object" as const } };
+  const cutOff = expect.stringContaining('"code":"output_truncated"');
+
+  it("of Anthropic makes no call, and each is answered", async () => {
+    await using loop = await anthropicLoop(server.heddle, { model: "simulated", tools: [note] });
+    const noted: unknown[] = [];
+    const handlers = { note: (args: unknown) => noted.push(args) };
+    const uses = [
+      { type: "tool_use" as const, id: "u1", name: "note", input: { text: "hal" } },
+      { type: "tool_use" as const, id: "u2", name: "create_task", input: half },
+    ];
+    const messages: Anthropic.MessageParam[] = [
+      { role: "user", content: "x" },
+      { role: "assistant", content: uses },
+    ];
+    for (const stop_reason of ["max_tokens", "model_context_window_exceeded", "refusal"] as const) {
+      expect(await loop.results(messages, handlers, { reply: { stop_reason } })).toEqual([
+        {
+          role: "user",
+          content: uses.map(({ id }) => ({ type: "tool_result", tool_use_id: id, content: cutOff, is_error: true })),
+        },
+      ]);
+    }
+    expect([noted, (await loop.run.view()).counts.ready]).toEqual([[], 0]);
+    expect((await server.heddle.listTasks(loop.run.id)).tasks).toEqual([]);
+    const whole = await loop.results(messages, handlers, { reply: { stop_reason: "tool_use" } });
+    expect([noted.length, JSON.stringify(whole)]).toEqual([1, expect.stringContaining("first")]);
+  });
+
+  it("of OpenAI makes none either, in chat completions and in the Responses API", async () => {
+    await using chat = await openaiLoop(server.heddle, { model: "simulated" });
+    const call = { name: "create_task", arguments: JSON.stringify(half) };
+    const messages: OpenAI.ChatCompletionMessageParam[] = [
+      { role: "user", content: "x" },
+      { role: "assistant", content: null, tool_calls: [{ id: "c1", type: "function", function: call }] },
+    ];
+    const reply = { choices: [{ finish_reason: "length" as const }] };
+    expect(await chat.results(messages, {}, { reply })).toEqual([
+      { role: "tool", tool_call_id: "c1", content: cutOff },
+    ]);
+    expect((await server.heddle.listTasks(chat.run.id)).tasks).toEqual([]);
+
+    await using loop = await openaiResponsesLoop(server.heddle, { model: "simulated" });
+    const item = { type: "function_call" as const, call_id: "c1", ...call };
+    const output = [{ type: "function_call_output", call_id: "c1", output: cutOff }];
+    const asked = { role: "user" as const, content: "x" };
+    expect(await loop.results([asked, { ...item, status: "incomplete" }])).toEqual(output);
+    expect(await loop.results([asked, item], {}, { reply: { status: "incomplete" } })).toEqual(output);
+    expect((await server.heddle.listTasks(loop.run.id)).tasks).toEqual([]);
+  });
+});
+
 it("an agent outside holds and waits as a task does, and lets go at the end", async () => {
   const model = "simulated";
   const anthropic = new Anthropic({ baseURL: `${server.url}/simulated/anthropic`, apiKey: "x", maxRetries: 0 });

@@ -63,6 +63,36 @@ test("invalid UTF-8 is refused, not replaced", async () => {
   expect(await faultOf(post(new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x7d])))).toMatchObject({ code: "malformed_json" });
 });
 
+test("a field that is nearly one is told which", async () => {
+  const retries = z.strictObject({ limit: z.int() }).exactOptional();
+  const task = z.strictObject({
+    instructions: z.string(),
+    fork: z.union([z.string(), retries]).exactOptional(),
+    retries,
+  });
+  const asked = (json: object) =>
+    readBody(post(JSON.stringify(json)), z.strictObject({ tasks: z.array(task), limits: retries })).then(
+      () => undefined,
+      (fault: Fault) => fault.data.errors?.map(({ path, message }) => `${path}: ${message}`),
+    );
+  expect(
+    await asked({
+      tasks: [
+        { instructions: "a", instruction: "b", retries: { limt: 1, limit: 2 }, fork: { limit: 2, Limit: 1, xy: 1 } },
+      ],
+      limts: {},
+      workers: 1,
+    }),
+  ).toEqual([
+    'tasks[0].fork.Limit: unknown field; did you mean "limit"?',
+    "tasks[0].fork.xy: unknown field",
+    'tasks[0].retries.limt: unknown field; did you mean "limit"?',
+    'tasks[0].instruction: unknown field; did you mean "instructions"?',
+    'limts: unknown field; did you mean "limits"?',
+    "workers: unknown field",
+  ]);
+});
+
 test.each([["[]"], ["null"], ["7"], ['"a"']])("%s is no object", async (text) => {
   expect(await faultOf(post(text))).toMatchObject({ code: "validation_failed" });
 });

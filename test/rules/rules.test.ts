@@ -5,11 +5,11 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { ruleCharsMax, rulesCharsMax, rulesErrorsMax, rulesMax } from "../../src/limits.ts";
+import { distance } from "../../src/nearest.ts";
 import { compileRules } from "../../src/rules/parse.ts";
 import { sentenceOf } from "../../src/rules/print.ts";
 import type { Rule } from "../../src/rules/rule.ts";
 import { withTables } from "../../src/rules/rules-page.ts";
-import { distance } from "../../src/rules/suggest.ts";
 import { actionForms, conditionForms, limitForms } from "../../src/rules/table.ts";
 import { rule } from "./rules-of.ts";
 

@@ -25,6 +25,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   version: { pure: true },
   duration: { pure: true },
   csv: { pure: true },
+  nearest: { imports: ["limits"], pure: true },
   unreached: { pure: true },
   // Async, as WebCrypto is.
   signing: {},
@@ -37,7 +38,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   // How seats are shared out: by gates, from what runs report.
   fairness: { imports: ["limits"], pure: true },
   // Markdown to data and back: a run's state keeps the data, the command line reads the text.
-  rules: { imports: ["limits", "ids", "errors", "prices"], pure: true },
+  rules: { imports: ["limits", "ids", "errors", "nearest", "prices"], pure: true },
   // Known to whoever calls a model and to whoever reckons with it.
   "served-by": { types: ["context"], pure: true },
   // Async: it waits between two calls. Beside the objects and the door, which both call objects.
@@ -53,6 +54,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       ...ground,
       "availability/observation",
       "context",
+      "nearest",
       "rules/finding-kinds",
       "rules/metrics-over-time",
       "trace/kinds",
@@ -205,9 +207,11 @@ export const layers: Readonly<Record<string, Layer>> = {
       "csv",
       "version",
       "duration",
+      "nearest",
       "rules",
       "client",
       "context/json-position",
+      "context/json-text",
       "errors/codes",
       "errors/faults",
     ],

@@ -1,8 +1,7 @@
 /** Names that only the server knows. Whatever goes wrong there are none: somebody is typing, and wants no message. */
 
-import type { Heddle } from "../../client/heddle.ts";
 import type { RunRow } from "../../client/replies.ts";
-import { completionMs, completionNamesMax, pageRowsMax } from "../../limits.ts";
+import { completionMs, completionNamesMax } from "../../limits.ts";
 import { connect } from "../connection.ts";
 import type { Candidate, Completion } from "./candidates.ts";
 
@@ -12,7 +11,10 @@ export async function serverNames({ names, run }: Completion & { kind: "names" }
   try {
     const client = connect();
     const options = { signal: over.signal, retryMs: 0 };
-    if (names === "run") return (await newestRuns(client, options)).map(runCandidate);
+    if (names === "run") {
+      const { runs } = await client.listRuns({ limit: completionNamesMax, order: "desc" }, options);
+      return runs.map(runCandidate);
+    }
     if (run === undefined) return [];
     if (names === "task") {
       const { tasks } = await client.listTasks(run, { limit: completionNamesMax }, options);
@@ -28,17 +30,6 @@ export async function serverNames({ names, run }: Completion & { kind: "names" }
     return [];
   } finally {
     clearTimeout(timer);
-  }
-}
-
-/** Lists begin with the oldest: what has been read when the time is over is not what anybody looks for. */
-async function newestRuns(client: Heddle, options: { signal: AbortSignal; retryMs: number }): Promise<RunRow[]> {
-  let newest: RunRow[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const page = await client.listRuns({ limit: pageRowsMax, ...(cursor !== undefined && { cursor }) }, options);
-    newest = [...newest, ...page.runs].slice(-completionNamesMax);
-    if (page.next_cursor === null) return newest.reverse();
-    cursor = page.next_cursor;
   }
 }
 

@@ -1,7 +1,8 @@
 /** `heddle runs` */
 
 import type { Heddle } from "../../client/heddle.ts";
-import type { RunRow } from "../../client/replies.ts";
+import type { RunRow, RunStatus } from "../../client/replies.ts";
+import type { RunsQuery } from "../../client/requests.ts";
 import { duration } from "../../duration.ts";
 import { pageRowsMax, runsListedDefault } from "../../limits.ts";
 import type { Command } from "../command.ts";
@@ -23,6 +24,7 @@ export const runsCommand: Command = {
       choices: ["active", "paused", "succeeded", "failed", "cancelled"],
       about: "only runs of this status: active, paused, succeeded, failed or cancelled",
     },
+    name: { value: "NAME", about: "only runs of exactly this name" },
     limit: { value: "N", about: `the newest N of them (default ${runsListedDefault})` },
     all: { about: "all of them" },
     json: { about: 'one JSON object per run: {"id", "name", "status", "created_at", "ended_at", "expires_at"}' },
@@ -32,37 +34,40 @@ export const runsCommand: Command = {
 
 Examples:
   heddle runs --status active
+  heddle runs --name nightly --limit 1 --json | jq -r .id
   heddle runs --all --json | jq -r 'select(.status == "failed").id'`,
   run: async ({ flags }) => {
     const limit = wholeNumber(flags, "limit", { min: 1, max: Number.MAX_SAFE_INTEGER, fallback: runsListedDefault });
     const { kept, more } = await newest(
       await reach(),
-      (run) => flags.status === undefined || run.status === flags.status,
+      {
+        ...(typeof flags.status === "string" && { status: flags.status as RunStatus }),
+        ...(typeof flags.name === "string" && { name: flags.name }),
+      },
       flags.all === true ? Number.POSITIVE_INFINITY : limit,
     );
     if (flags.json === true) for (const run of kept) sayJson(run);
-    else if (kept.length === 0) note(flags.status === undefined ? "There are no runs." : `No run is ${flags.status}.`);
-    else sayTable(columns, kept);
-    if (more > 0 && flags.json !== true) note(`${more} older ones are not shown: --all, or --limit N.`);
+    else if (kept.length > 0) sayTable(columns, kept);
+    else if (typeof flags.name === "string") note("There is no such run.");
+    else note(flags.status === undefined ? "There are no runs." : `No run is ${flags.status}.`);
+    if (more && flags.json !== true) note("Older ones are not shown: --all, or --limit N.");
     return exitStatus.ok;
   },
 };
 
-/** The last `count` runs that are wanted. Lists begin with the oldest, so all pages are read; a page has 1,000. */
+/** The newest `count` runs of those asked for, the newest last, and whether there are older ones. */
 async function newest(
   client: Heddle,
-  isWanted: (run: RunRow) => boolean,
+  query: Pick<RunsQuery, "status" | "name">,
   count: number,
-): Promise<{ kept: RunRow[]; more: number }> {
-  let kept: RunRow[] = [];
-  let more = 0;
+): Promise<{ kept: RunRow[]; more: boolean }> {
+  const kept: RunRow[] = [];
   for (let cursor: string | undefined; ; ) {
-    const page = await client.listRuns({ limit: pageRowsMax, ...(cursor !== undefined && { cursor }) });
-    kept.push(...page.runs.filter(isWanted));
-    const over = Math.max(0, kept.length - count);
-    more += over;
-    kept = kept.slice(over);
-    if (page.next_cursor === null) return { kept, more };
+    const limit = Math.min(pageRowsMax, count - kept.length);
+    const page = await client.listRuns({ ...query, order: "desc", limit, ...(cursor !== undefined && { cursor }) });
+    kept.push(...page.runs);
+    if (page.next_cursor === null || kept.length >= count)
+      return { kept: kept.reverse(), more: page.next_cursor !== null };
     cursor = page.next_cursor;
   }
 }

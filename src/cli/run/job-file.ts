@@ -1,17 +1,19 @@
 /** The file of `heddle run`: a run with its tasks. Only what the server can't see is checked here; it knows the rest better. */
 
 import type { Groups, RunSpec, TaskSpec } from "../../client/requests.ts";
+import { spanAt } from "../../context/json-text.ts";
 import { parseInput, readInput } from "../json-input.ts";
 import { didYouMean, UsageError } from "../usage.ts";
 import { readMarkdown } from "./markdown-job.ts";
+import type { LineOf } from "./places.ts";
 import { parseYaml } from "./yaml-text.ts";
 
 export interface Job {
   readonly run: RunSpec;
   readonly tasks: readonly TaskSpec[];
   readonly groups: Groups;
-  /** Where each task stands in the file, where lines are known. */
-  readonly lines?: readonly (number | undefined)[];
+  /** Where in the file a field of `run`, `tasks` or `groups` stands; what a task has by default stands with the defaults. */
+  readonly lineOf: LineOf;
 }
 
 export const jobFormats = ["json", "yaml", "markdown"] as const;
@@ -27,7 +29,7 @@ const laterFields = ["oversight"];
 /** `format`: undefined for what the file's name says, JSON where it says nothing. @throws UsageError that names the file and the field */
 export async function readJob(path: string, format: JobFormat | undefined): Promise<Job> {
   const from = path === "-" ? "stdin" : path;
-  const { value, lines } = await parsed(readInput(path), from, format ?? formatOf(path));
+  const { value, lineOf } = await parsed(readInput(path), from, format ?? formatOf(path));
   const refuse = (what: string) => new UsageError(`${from}: ${what}\nSee: heddle help run`);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw refuse('expected an object: {"tasks": [...]}.');
@@ -50,20 +52,21 @@ export async function readJob(path: string, format: JobFormat | undefined): Prom
     run: run as RunSpec,
     tasks: tasks.map((task) => withDefaults(task, defaults)) as TaskSpec[],
     groups: groups as Groups,
-    ...(lines && { lines }),
+    lineOf: (path) => lineOf(path) ?? (path[0] === "tasks" ? lineOf(["defaults", ...path.slice(2)]) : undefined),
   };
 }
 
 const formatOf = (path: string): JobFormat =>
   /\.ya?ml$/i.test(path) ? "yaml" : /\.(md|markdown)$/i.test(path) ? "markdown" : "json";
 
-async function parsed(text: string, from: string, format: JobFormat) {
+async function parsed(text: string, from: string, format: JobFormat): Promise<{ value: unknown; lineOf: LineOf }> {
   if (format === "markdown") return readMarkdown(text, from);
-  if (format === "json") return { value: parseInput(text, from), lines: undefined };
-  const { value, lineOf } = await parseYaml(text, from);
-  const tasks = (value as { tasks?: unknown }).tasks;
-  return { value, lines: Array.isArray(tasks) ? tasks.map((_, i) => lineOf(["tasks", i])) : undefined };
+  if (format === "yaml") return parseYaml(text, from);
+  return { value: parseInput(text, from), lineOf: (path) => lineAt(text, spanAt(text, path)?.start) };
 }
+
+const lineAt = (text: string, at: number | undefined): number | undefined =>
+  at === undefined ? undefined : text.slice(0, at).split("\n").length;
 
 /** What is no object is left for the server to name. */
 const withDefaults = (task: unknown, defaults: object): unknown =>

@@ -3,14 +3,14 @@
 import type { ContextSpec } from "../../client/requests.ts";
 import { UsageError } from "../usage.ts";
 import { bodyOf, sectionsOf } from "./markdown-sections.ts";
-import { atLine } from "./places.ts";
+import { atLine, type LineOf, type Path } from "./places.ts";
 import { taskOf } from "./task-section.ts";
-import { parseYaml } from "./yaml-text.ts";
+import { parseYaml, type YamlText } from "./yaml-text.ts";
 
 export interface MarkdownJob {
   readonly value: Record<string, unknown>;
-  /** The line of each task's heading. */
-  readonly lines: readonly number[];
+  /** The line of a field of the front matter, and for what stands in a section that of its heading. */
+  readonly lineOf: LineOf;
 }
 
 /** @throws UsageError that names file and line */
@@ -20,10 +20,10 @@ export async function readMarkdown(text: string, from: string): Promise<Markdown
     const [what, end] = parts.unclosed === "fence" ? ["the block", "```"] : ["the front matter", "---"];
     throw atLine(from, parts.line, `${what} that begins here is never closed; end it with a line ${end}.`);
   }
-  const run = await frontMatterOf(parts.frontMatter, from);
+  const { run, lineOf } = await frontMatterOf(parts.frontMatter, from);
   const intro = bodyOf(parts.intro);
   const title = /^# +(\S.*)/m.exec(intro)?.[1]?.trim();
-  const tasks = [];
+  const tasks: Awaited<ReturnType<typeof taskOf>>[] = [];
   const seen = new Map<string, number>();
   for (const [i, section] of parts.sections.entries()) {
     const task = await taskOf(section, i + 1, from);
@@ -47,14 +47,18 @@ export async function readMarkdown(text: string, from: string): Promise<Markdown
     ...(intro !== "" && { context: withIntro(run.context as ContextSpec | undefined, intro) }),
     tasks,
   };
-  return { value, lines: parts.sections.map(({ line }) => line) };
+  const lineInSection = ([, i, field]: Path) =>
+    field === undefined || Object.hasOwn(tasks[i as number] ?? {}, field)
+      ? parts.sections[i as number]?.line
+      : undefined;
+  return { value, lineOf: (path) => (path[0] === "tasks" ? lineInSection(path) : lineOf(path)) };
 }
 
 async function frontMatterOf(
   part: { text: string; line: number } | undefined,
   from: string,
-): Promise<Record<string, unknown>> {
-  if (part === undefined) return {};
+): Promise<{ run: Record<string, unknown>; lineOf: YamlText["lineOf"] }> {
+  if (part === undefined) return { run: {}, lineOf: () => undefined };
   const { value, lineOf } = await parseYaml(part.text, from, part.line);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw atLine(from, part.line, 'the front matter has fields, as in "name: my job".');
@@ -71,7 +75,7 @@ async function frontMatterOf(
       lineOf(["context"]) ?? part.line,
       "context has fields: format, model, system, messages, params.",
     );
-  return run;
+  return { run, lineOf };
 }
 
 const withIntro = (context: ContextSpec = {}, text: string): ContextSpec => ({

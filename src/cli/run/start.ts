@@ -9,6 +9,7 @@ import { problemText } from "../problem-text.ts";
 import { UsageError } from "../usage.ts";
 import { type Batch, batchesOf } from "./batches.ts";
 import type { Job } from "./job-file.ts";
+import { withLine } from "./places.ts";
 
 /**
  * `left` hears of a half-made run that could not be cancelled; undefined: nobody knows whether there is one.
@@ -26,7 +27,7 @@ export async function startJob(
   const giveUp = new AbortController();
   const creating = client.createRun(job.run, { signal: giveUp.signal });
   const run = await unlessAborted(creating, signal).catch(async (error: unknown) => {
-    if (!signal.aborted) throw refusal(error);
+    if (!signal.aborted) throw refusal(error, job);
     const timer = setTimeout(() => giveUp.abort(), cliReachMs);
     const made = await creating.catch(() => undefined);
     clearTimeout(timer);
@@ -39,7 +40,7 @@ export async function startJob(
       await client.createTasks(run.id, { tasks: batch.tasks, groups: batch.groups, from: run.snapshot }, { signal });
     } catch (error) {
       await cancel(run, signal.aborted ? interrupted : "its tasks were refused");
-      throw refusal(error, batch, job.lines);
+      throw refusal(error, job, batch);
     }
   }
   return run;
@@ -47,28 +48,26 @@ export async function startJob(
 
 const interrupted = "interrupted before all of its tasks were posted";
 
-/** What the server says about a batch, said about the file. */
-function refusal(error: unknown, batch?: Batch, lines?: Job["lines"]): unknown {
+/** What the server says about a request, said about the file. */
+function refusal(error: unknown, { lineOf }: Job, batch?: Batch): unknown {
   if (!(error instanceof HeddleProblem) || error.retryable || ![400, 409, 413, 422].includes(error.status))
     return error;
-  const errors = error.errors.map(({ path, message }) => ({ message, path: inFile(path, batch, lines) }));
-  const { status, code, title, hint } = error;
+  const { status, code, title, hint, detail } = error;
+  const places = error.errors.map(({ path }) => withLine(inFile(path, batch), lineOf));
+  const first = error.errors[0];
+  // A detail that says what the first error says names its field by the same path.
+  const repeats = first !== undefined && detail === `${first.path}: ${first.message}`;
   const told = new HeddleProblem(status, {
     code,
     title,
     hint,
-    errors,
-    ...(error.detail !== undefined && { detail: inFile(error.detail, batch, lines) }),
+    // One that has a line is about a text in the file, and says which of its lines.
+    errors: error.errors.map((wrong, i) => ({ ...wrong, path: places[i]! })),
+    ...(detail !== undefined && { detail: repeats ? `${places[0]}: ${first.message}` : inFile(detail, batch) }),
   });
   return new UsageError(`The server refuses the file: ${problemText(told)}`);
 }
 
-/** A position in the batch as one in the file, with its line where that is known. */
-const inFile = (text: string, batch: Batch | undefined, lines: Job["lines"] = []): string =>
-  batch === undefined
-    ? text
-    : text.replace(/\btasks\[(\d+)\]/g, (all, i) => {
-        const at = batch.positions[i];
-        if (at === undefined) return all;
-        return lines[at] === undefined ? `tasks[${at}]` : `tasks[${at}] (line ${lines[at]})`;
-      });
+/** A position in the batch as one in the file. */
+const inFile = (text: string, batch: Batch | undefined): string =>
+  batch === undefined ? text : text.replace(/\btasks\[(\d+)\]/g, (_, i) => `tasks[${batch.positions[i] ?? i}]`);

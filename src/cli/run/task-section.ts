@@ -4,6 +4,7 @@
  */
 
 import type { TaskSpec } from "../../client/requests.ts";
+import { distance } from "../../nearest.ts";
 import { bodyOf, type Line, type Section, textOf } from "./markdown-sections.ts";
 import { atLine } from "./places.ts";
 import { parseYaml } from "./yaml-text.ts";
@@ -64,6 +65,13 @@ async function settingsOf(
     const lines = body.slice(first + 1, end);
     return { settings: await fieldsOf(lines, from, (lines[0] ?? body[first]!).number), rest: body.slice(end + 1) };
   }
+  const naked = /^([a-z_]+):(?=\s|$)/.exec(body[first]!.text)?.[1];
+  if (naked !== undefined && (taskFields as readonly string[]).includes(naked))
+    throw atLine(
+      from,
+      body[first]!.number,
+      `settings are a list, "- ${naked}: …". If it belongs to the instructions, put a line of text above it.`,
+    );
   const name = bullet.exec(body[first]!.text)?.[1];
   if (name === undefined || !isSetting(name, body[first]!, from)) return { settings: {}, rest: body };
   let end = first;
@@ -109,16 +117,4 @@ async function fieldsOf(lines: readonly Line[], from: string, firstLine: number)
   // As people write lists in a line.
   if (typeof fields.after === "string") fields.after = fields.after.split(/[,\s]+/).filter(Boolean);
   return fields as Partial<TaskSpec>;
-}
-
-/** Insertions, deletions and changes of a letter between two short words. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
 }

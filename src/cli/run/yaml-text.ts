@@ -1,12 +1,12 @@
 /** YAML that a person wrote, with the line of what is wrong and of each part. */
 
 import type { Document, LineCounter } from "yaml";
-import { atLine } from "./places.ts";
+import { atLine, type LineOf, type Path } from "./places.ts";
 
 export interface YamlText {
   readonly value: unknown;
-  /** The line where the value at a path begins; undefined where nothing is. */
-  lineOf(path: readonly (string | number)[]): number | undefined;
+  /** The line of the field, or of the element, at a path; undefined where nothing is. */
+  readonly lineOf: LineOf;
 }
 
 /** `firstLine`: where in the file the text begins. @throws UsageError */
@@ -32,8 +32,16 @@ function plainOf(document: Document, from: string, firstLine: number): unknown {
   }
 }
 
-function lineOf(document: Document, lines: LineCounter, path: readonly (string | number)[], firstLine: number) {
-  const node = document.getIn(path, true) as { range?: readonly number[] | null } | undefined;
+interface Node {
+  readonly range?: readonly number[] | null;
+  readonly items?: readonly { readonly key?: Node & { readonly value?: unknown } }[];
+}
+
+function lineOf(document: Document, lines: LineCounter, path: Path, firstLine: number) {
+  // A field's value may stand in the line below.
+  const parent = path.length > 1 ? document.getIn(path.slice(0, -1), true) : document.contents;
+  const field = (parent as Node | undefined)?.items?.find(({ key }) => key?.value === path.at(-1))?.key;
+  const node = field ?? (document.getIn(path, true) as Node | undefined);
   const start = node?.range?.[0];
   return start === undefined ? undefined : firstLine + lines.linePos(start).line - 1;
 }

@@ -40,13 +40,18 @@ export const givenBack: Verdict = {
 export function refusedVerdict(verdict: Verdict, error: unknown): Verdict | undefined {
   if (!verdict.ok || !isProblem(error) || (error.status !== 413 && error.status !== 422)) return undefined;
   const invalid = error.errors.some(({ path }) => path === "result") && error.status === 422;
+  // Who printed JSON with a line of a log before it reads of a string only.
+  const why = invalid && typeof verdict.result === "string" ? `${error.message}\n${isText}` : error.message;
   return {
     ok: false,
-    error: { code: invalid ? "output_invalid" : error.code, message: error.message.slice(0, errorCharsMax) },
+    error: { code: invalid ? "output_invalid" : error.code, message: why.slice(0, errorCharsMax) },
     retryable: false,
     ...(verdict.usage && { usage: verdict.usage }),
   };
 }
+
+const isText =
+  "The result is text: it is JSON only where all that was printed is. Print nothing else; what people read goes to stderr.";
 
 export function verdictOf(end: CommandEnd): Verdict {
   if (end.startError) return failure(`the command did not start: ${end.startError.message}`, "", true);

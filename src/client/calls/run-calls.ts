@@ -1,7 +1,7 @@
 /** Calls about a run as a whole, and its rules. */
 
 import type { RulesCheck, RulesTrial, RulesView, RunsPage, RunView } from "../replies.ts";
-import type { PageQuery, RunSpec } from "../requests.ts";
+import type { RunSpec, RunsQuery } from "../requests.ts";
 import type { CallOptions } from "../transport.ts";
 import { at } from "./calls.ts";
 import { TenantCalls } from "./tenant-calls.ts";
@@ -12,8 +12,8 @@ export class RunCalls extends TenantCalls {
   createRun(run: RunSpec, options: CallOptions = {}): Promise<RunView> {
     return this.postJson("/v1/runs", run, options);
   }
-  /** A page of runs, oldest first. */
-  listRuns(query: PageQuery = {}, options: CallOptions = {}): Promise<RunsPage> {
+  /** A page of runs, oldest first, or with `order: "desc"` newest first. */
+  listRuns(query: RunsQuery = {}, options: CallOptions = {}): Promise<RunsPage> {
     return this.getJson("/v1/runs", { ...query }, options);
   }
   /** A run as it is now. */

@@ -2,7 +2,7 @@
 
 import type { Heddle } from "../heddle.ts";
 import type { RunRow } from "../replies.ts";
-import type { PageQuery, RunSpec } from "../requests.ts";
+import type { RunSpec, RunsQuery } from "../requests.ts";
 import type { CallOptions } from "../transport.ts";
 import { Run } from "./run.ts";
 
@@ -25,8 +25,8 @@ export class Runs {
     return new Run(this.#heddle, id);
   }
 
-  /** All runs, oldest first, as the index knows them. */
-  async *list(query: PageQuery = {}, options: CallOptions = {}): AsyncGenerator<RunRow, void, void> {
+  /** All runs, or those of a `status` or `name`, oldest first, or with `order: "desc"` newest first, as the index knows them. */
+  async *list(query: RunsQuery = {}, options: CallOptions = {}): AsyncGenerator<RunRow, void, void> {
     for (let cursor: string | null | undefined = query.cursor; cursor !== null; ) {
       const page = await this.#heddle.listRuns({ ...query, ...(cursor !== undefined && { cursor }) }, options);
       yield* page.runs;

@@ -82,24 +82,57 @@ export async function setRunStatus(
     .run();
 }
 
-/** Sets the name, of a run whose row had to be there before it was known. Idempotent. */
-export async function setRunName(db: D1Database, run: RunName, name: string | null): Promise<void> {
-  await db.prepare("UPDATE runs SET name = ? WHERE tenant = ? AND id = ?").bind(name, run.tenant, run.id).run();
+/**
+ * Sets name and age of an imported run, whose row had to be there before they were known: as the run itself tells them, or it would have
+ * ended before it began. Idempotent.
+ */
+export async function setImportedRow(
+  db: D1Database,
+  run: RunName,
+  { name, created_at: createdAt }: Pick<RunRow, "name" | "created_at">,
+): Promise<void> {
+  await db
+    .prepare("UPDATE runs SET name = ?, created_at = ? WHERE tenant = ? AND id = ?")
+    .bind(name, createdAt, run.tenant, run.id)
+    .run();
 }
 
-/** Runs of a tenant, oldest first, that follow `after`. */
+/** Which runs a list has. */
+export interface RunsListed {
+  readonly status?: RunStatus;
+  readonly name?: string;
+  readonly newestFirst?: boolean;
+}
+
+/**
+ * Runs of a tenant, oldest first, or newest first, that follow `after` in that order. What a filter leaves out is read all the same, but
+ * for live ones: these have an index of their own.
+ */
 export async function listRuns(
   db: D1Database,
   tenant: string,
   limit: number,
   after?: { readonly createdAt: number; readonly id: string },
+  { status, name, newestFirst = false }: RunsListed = {},
 ): Promise<RunRow[]> {
+  const isLive = status === "active" || status === "paused";
+  const terms = ["tenant = ?"];
+  const values: (string | number)[] = [tenant];
+  const term = (sql: string, ...bound: (string | number)[]) => {
+    terms.push(sql);
+    values.push(...bound);
+  };
+  if (after) term(`(created_at, id) ${newestFirst ? "<" : ">"} (?, ?)`, after.createdAt, after.id);
+  if (isLive) term("ended_at IS NULL");
+  if (status !== undefined) term("status = ?", status);
+  if (name !== undefined) term("name = ?", name);
+  const way = newestFirst ? "DESC" : "ASC";
   const { results } = await db
     .prepare(
-      `SELECT id, name, status, created_at, ended_at, expires_at FROM runs
-       WHERE tenant = ? AND (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT ?`,
+      `SELECT id, name, status, created_at, ended_at, expires_at FROM runs INDEXED BY ${isLive ? "runs_live" : "runs_by_age"}
+       WHERE ${terms.join(" AND ")} ORDER BY created_at ${way}, id ${way} LIMIT ?`,
     )
-    .bind(tenant, after?.createdAt ?? -1, after?.id ?? "", limit)
+    .bind(...values, limit)
     .all<RunRow>();
   return results;
 }

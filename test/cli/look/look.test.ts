@@ -22,19 +22,27 @@ const jsonOf = (text: string) =>
     .map((line) => JSON.parse(line));
 
 describe("heddle runs", () => {
-  const row = (n: number, more: object = {}) => ({
+  const row = (n: number, more: { status?: string; ended_at?: null; name?: string | null } = {}) => ({
     ...{ id: `run_${n}`, name: `job ${n}`, status: "succeeded", created_at: 1000 * n, ended_at: 1000 * n + 1500 },
     ...more,
   });
-  const listing = async (args: string[], rows: object[], pageRows = 2) => {
+  const listing = async (args: string[], rows: ReturnType<typeof row>[], pageRows = 2) => {
     const lister = await new RunServer().start();
     const own = lister.handler;
     lister.handler = (call) => {
       const url = new URL(call.path, "http://server");
       if (url.pathname !== "/v1/runs") return own(call);
+      const asked = (name: "status" | "name") => url.searchParams.get(name);
+      const wanted = rows.filter((run) =>
+        (["status", "name"] as const).every((f) => [null, run[f]].includes(asked(f))),
+      );
+      if (url.searchParams.get("order") === "desc") wanted.reverse();
       const from = Number(url.searchParams.get("cursor") ?? 0);
-      const next = from + pageRows < rows.length ? String(from + pageRows) : null;
-      return { status: 200, body: { runs: rows.slice(from, from + pageRows), next_cursor: next } };
+      const end = from + Math.min(pageRows, Number(url.searchParams.get("limit")));
+      return {
+        status: 200,
+        body: { runs: wanted.slice(from, end), next_cursor: end < wanted.length ? String(end) : null },
+      };
     };
     try {
       return await heddleHere(["runs", ...args], { HEDDLE_URL: lister.url });
@@ -53,13 +61,19 @@ describe("heddle runs", () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   });
 
-  it("keeps the newest where there are more, and says how many are older", async () => {
+  it("asks for the newest where there are more, and says that there are older ones", async () => {
     const { stdout, stderr } = await listing(["--limit", "2"], rows);
     expect(stdout.match(/run_\d/g)).toEqual(["run_4", "run_5"]);
-    expect(stderr).toBe("3 older ones are not shown: --all, or --limit N.\n");
+    expect(stderr).toBe("Older ones are not shown: --all, or --limit N.\n");
+    expect((await listing(["--limit", "5"], rows)).stderr).toBe("");
     const many = Array.from({ length: 30 }, (_, i) => row(i + 1));
     expect((await listing([], many)).stdout.match(/run_\d+/g)).toHaveLength(20);
     expect((await listing(["--all", "--json"], many, 7)).stdout.match(/run_\d+/g)).toHaveLength(30);
+  });
+
+  it("keeps those of a name", async () => {
+    expect((await listing(["--name", "job 4"], rows)).stdout.match(/run_\d/g)).toEqual(["run_4"]);
+    expect((await listing(["--name", "job"], rows)).stderr).toBe("There is no such run.\n");
   });
 
   it("keeps those of a status", async () => {

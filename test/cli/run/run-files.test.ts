@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { type JobFormat, readJob } from "../../../src/cli/run/job-file.ts";
+import { withLine } from "../../../src/cli/run/places.ts";
 import { taskSpecSchema } from "../../../src/contract/task-spec.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "heddle-test-"));
@@ -49,7 +50,7 @@ describe("the examples", () => {
       expect(markdown.tasks[i]!.instructions).toContain(sim);
     }
     const text = readFileSync(join(examples, "kettles.md"), "utf8").split("\n");
-    expect(markdown.lines!.map((line) => text[line! - 1])).toEqual([
+    expect(markdown.tasks.map((_, i) => text[markdown.lineOf(["tasks", i])! - 1])).toEqual([
       "## largest: Which kettle is the largest?",
       "## slogan",
       "## advert: An advert for the largest one",
@@ -165,6 +166,10 @@ describe("a run in Markdown", () => {
     ["## a\nx\n\n## a: Again\ny", /^job\.md, line 4: the task of line 1 has the key "a" already/],
     ["## a\n\n```js\nx", /^job\.md, line 3: the block that begins here is never closed; end it with a line ```\./],
     ["## a\n- priorty: 3\n\nx", /^job\.md, line 2: there is no setting "priorty"; did you mean "priority"\?/],
+    [
+      "## a\n\npool: shell\npriority: 3\n\nx",
+      /^job\.md, line 3: settings are a list, "- pool: …"\. If it belongs to the instructions, put a line of text above it\./,
+    ],
     ["## a\n- priority: 3\n- speed: 9\n\nx", /^job\.md, line 3: unknown setting "speed"; a task has after, context/],
     ["## a\n- priority: 3\n- or so\n\nx", /^job\.md, line 3: expected a setting, as in "- after: other-task"\./],
     ["## a\n- key: b\n\nx", /^job\.md, line 2: a task's key stands in its heading/],
@@ -189,13 +194,41 @@ describe("a run in YAML", () => {
     ],
   ])("%j is refused", async (text, message) => expect(await refusal(text, "job.yaml")).toMatch(message));
 
-  it("knows the line of each task, and the format when it is told", async () => {
-    const { lines, tasks } = await read(
-      "tasks:\n  - instructions: a\n\n  # b\n  - instructions: b\n",
-      "job.txt",
-      "yaml",
-    );
-    expect(lines).toEqual([2, 5]);
-    expect(tasks).toEqual([{ instructions: "a" }, { instructions: "b" }]);
+  it("knows its format when it is told", async () => {
+    const { tasks } = await read("tasks:\n  - instructions: a\n", "job.txt", "yaml");
+    expect(tasks).toEqual([{ instructions: "a" }]);
+  });
+});
+
+describe("what the server says of a field has its line", () => {
+  const paths = [
+    "limits.workrs",
+    "tasks[1].priority",
+    'tasks[1].labels["a b"]',
+    "tasks[0].pool",
+    "tasks[0].key",
+    "root",
+  ];
+  const said = async (text: string, name: string) => {
+    const { lineOf } = await read(text, name);
+    return paths.map((path) => withLine(path, lineOf).slice(path.length));
+  };
+
+  it("in YAML that of the field, or of what it is missing in", async () => {
+    const text =
+      "limits:\n  workrs: 1\ndefaults:\n  pool: 3\ntasks:\n  - instructions: a\n\n  # b\n  - instructions: b\n    labels:\n      a b: 1\n    priority: 12\n";
+    expect(await said(text, "job.yaml")).toEqual([2, 12, 11, 4, 6].map((line) => ` (line ${line})`).concat(""));
+  });
+
+  it("in JSON too", async () => {
+    const text =
+      '{"limits": {\n"workrs": 1},\n"tasks": [\n{"instructions": "a"},\n{"instructions": "b",\n"labels": {"a b": 1},\n"priority": 12}],\n"defaults": {\n"pool": 3}}';
+    expect(await said(text, "job.json")).toEqual([2, 7, 6, 9, 4].map((line) => ` (line ${line})`).concat(""));
+  });
+
+  it("in Markdown that of the task's heading, and of the field in front matter", async () => {
+    const text =
+      "---\nlimits:\n  workrs: 1\ndefaults: {pool: 3}\n---\n## a\n\nA.\n\n## b\n\n- priority: 12\n- labels: {a b: 1}\n\nB.\n";
+    expect(await said(text, "job.md")).toEqual([3, 10, 10, 4, 6].map((line) => ` (line ${line})`).concat(""));
   });
 });

@@ -197,7 +197,7 @@ it("leaves fields of a later Heddle to the server", async () => {
     env: { HEDDLE_URL: server.url },
     input: '{"oversight": "# R", "tasks": [{"instructions": "x"}]}',
   });
-  expect(stderr).toMatch(/The server refuses the file: .*\(not_available\)\n {2}oversight: not yet/);
+  expect(stderr).toMatch(/The server refuses the file: .*\(not_available\)\n {2}oversight \(line 1\): not yet/);
   expect(status).toBe(2);
 });
 

@@ -118,9 +118,17 @@ describe("a result that the server does not take", () => {
     const body = { code: "validation_failed", detail: "result: no match", errors };
     server.handler = async (call) => (/complete/.test(call.path) ? { status: 422, body } : answer(call));
     expect(await outcomesOf("console.log('x')", "t")).toMatchObject([
-      { task: "t", retryable: false, error: { code: "output_invalid", message: "result: no match" } },
+      {
+        ...{ task: "t", retryable: false },
+        error: {
+          code: "output_invalid",
+          message: expect.stringMatching(/^result: no match\nThe result is text: .* goes to stderr\.$/),
+        },
+      },
     ]);
     expect(server.of("POST", /complete/)).toHaveLength(1);
+    const json = { code: "output_invalid", message: "result: no match" };
+    expect((await outcomesOf("console.log('{}')", "u")).at(-1)).toMatchObject({ task: "u", error: json });
   });
 });
 

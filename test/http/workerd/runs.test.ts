@@ -1,7 +1,7 @@
 /** Every run route against the real objects: what a client sends, what it gets, what is refused. */
 
 import { env } from "cloudflare:workers";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import type * as z from "zod";
 import * as responses from "../../../src/contract/responses.ts";
 import * as workerResponses from "../../../src/contract/worker-responses.ts";
@@ -15,6 +15,7 @@ const app = createApp({
       { key: "hdl_a", tenant: "ten_a", scopes: ["runs", "workers"] },
       { key: "hdl_b", tenant: "ten_b", scopes: ["runs", "workers"] },
       { key: "hdl_pages", tenant: "ten_pages", scopes: ["runs"] },
+      { key: "hdl_found", tenant: "ten_found", scopes: ["runs"] },
     ],
     operatorSecret: "operate",
   },
@@ -123,6 +124,19 @@ test("a run's file makes a run of the tenant that sends it, with the same ids of
   });
 });
 
+test("an imported run is as old in the list as it says itself: it did not end before it began", async () => {
+  const run = await newRun({ name: "old" });
+  await get(responses.runView, 200, "POST", `/v1/runs/${run.id}/finish`, { json: {} });
+  const text = await (await send("GET", `/v1/runs/${run.id}/export`)).text();
+  await new Promise((done) => setTimeout(done, 20));
+  const sent = { key: "hdl_b", text, headers: { "content-type": "application/x-ndjson" } };
+  const { id } = await get(responses.importedView, 201, "POST", "/v1/runs/import", sent);
+  const { created_at, ended_at } = await get(responses.runView, 200, "GET", `/v1/runs/${id}`, { key: "hdl_b" });
+  const { runs } = await get(responses.runsPage, 200, "GET", "/v1/runs?name=old", { key: "hdl_b" });
+  expect(created_at).toBeLessThanOrEqual(ended_at!);
+  expect(runs).toMatchObject([{ id, created_at, ended_at }]);
+});
+
 test("another tenant finds nothing", async () => {
   for (const [method, path] of [
     ["GET", ""],
@@ -156,6 +170,33 @@ test("runs are listed by tenant, in pages, oldest first", async () => {
   } while (cursor !== null);
   expect(listed.length).toBe(3);
   expect([...listed].sort()).toEqual([...made].sort());
+});
+
+test("runs are listed newest first where asked, in pages, and by status and name", async () => {
+  const made: string[] = [];
+  for (const name of ["daily", "other", "daily"]) {
+    made.push((await get(responses.runView, 201, "POST", "/v1/runs", { key: "hdl_found", json: { name } })).id);
+    // Two of one millisecond have no order between them but their ids'.
+    await new Promise((done) => setTimeout(done, 2));
+  }
+  const list = async (query: string) => {
+    const page = await get(responses.runsPage, 200, "GET", `/v1/runs?${query}`, { key: "hdl_found" });
+    return { ids: page.runs.map(({ id }) => id), next: page.next_cursor };
+  };
+  const first = await list("order=desc&limit=2");
+  expect(first.ids).toEqual([made[2], made[1]]);
+  expect(await list(`order=desc&limit=2&cursor=${first.next}`)).toEqual({ ids: [made[0]], next: null });
+  expect((await list("name=daily")).ids).toEqual([made[0], made[2]]);
+  expect((await list("name=daily&order=desc&limit=1")).ids).toEqual([made[2]]);
+  await get(responses.runView, 200, "POST", `/v1/runs/${made[1]}/cancel`, { key: "hdl_found", json: {} });
+  await vi.waitFor(async () => expect((await list("status=cancelled")).ids).toEqual([made[1]]));
+  expect((await list("status=active&order=desc")).ids).toEqual([made[2], made[0]]);
+  const { next } = await list("status=active&limit=1");
+  expect((await list(`status=active&limit=1&cursor=${next}`)).ids).toEqual([made[2]]);
+  for (const query of ["order=newest", "status=done", "name="])
+    expect(await refused("GET", `/v1/runs?${query}`, { key: "hdl_found" })).toMatchObject({
+      code: "validation_failed",
+    });
 });
 
 test("a repeated Idempotency-Key is one run; with another body it is refused and nothing changes", async () => {
