@@ -1,6 +1,7 @@
 /** `output_schema`: is a result what was asked for, and what to tell the model when it is not. */
 
 import { type Mismatch, mismatches } from "./json-schema/check.ts";
+import { unfenced } from "./json-schema/unfenced.ts";
 
 /** What is wrong with a result, for a model to read; undefined when it matches. The schema is JSON text. */
 export function schemaViolation(schemaText: string, value: unknown): string | undefined {
@@ -26,11 +27,9 @@ export function readOutput(
     : { ok: false, violation: violation ?? "" };
 }
 
-/** Models like to wrap JSON in a fence: one around the whole text is taken off. */
 function parseJsonText(text: string): { ok: true; value: unknown } | { ok: false; message: string } {
-  const fenced = /^\s*```(?:json)?\s*\n([\s\S]*?)\n```\s*$/.exec(text);
   try {
-    return { ok: true, value: JSON.parse(fenced?.[1] ?? text) as unknown };
+    return { ok: true, value: JSON.parse(unfenced(text)) as unknown };
   } catch (error) {
     return { ok: false, message: `The text is not JSON: ${error instanceof Error ? error.message : String(error)}` };
   }

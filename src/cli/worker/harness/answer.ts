@@ -1,6 +1,7 @@
 /** A harness's final message as a task's result: text, or JSON where the task asks for it. Pure. */
 
 import { type Mismatch, mismatches } from "../../../json-schema/check.ts";
+import { unfenced } from "../../../json-schema/unfenced.ts";
 import { TooMuchWork } from "../../../json-schema/work.ts";
 import { harnessComplaintCharsMax } from "../../../limits.ts";
 import { resultOf } from "../result.ts";
@@ -29,6 +30,3 @@ export function answerOf(text: string, schema: Readonly<Record<string, unknown>>
   const said = wrong.map(({ at, error }) => `${at}: ${error}`).join(" ");
   return { ok: false, complaint: said.slice(0, harnessComplaintCharsMax) };
 }
-
-/** Models like to put JSON into a fenced block. */
-const unfenced = (text: string): string => /^\s*```(?:json)?\s*\n([\s\S]*?)\n\s*```\s*$/.exec(text)?.[1] ?? text;
