@@ -607,6 +607,8 @@ export const modelIdleMs = 5 * minute;
 export const modelIdleMsMin = 100;
 /** What a queue consumer may last at all. */
 export const modelIdleMsMax = 15 * minute;
+/** Tool calls of one reply: models make a few dozens, and what each is answered has to fit a seat's memory, all together. */
+export const replyCallsMax = 1000;
 /** Bytes of one streamed reply, events' envelopes included: far above any output limit, so only a broken provider meets it. */
 export const modelReplyBytesMax = 64 * MiB;
 /** A provider's error text as shown in a task's error; some answer with whole HTML pages. */
