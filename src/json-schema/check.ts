@@ -70,8 +70,11 @@ class Errors {
 const kindOf = (value: unknown): Kind =>
   value === null ? "null" : Array.isArray(value) ? "array" : (typeof value as Kind);
 
-const pointer = (at: string, key: string | number): string =>
-  `${at}/${encodeURI(String(key).toWellFormed().replaceAll("~", "~0").replaceAll("/", "~1")).replaceAll("#", "%23")}`;
+// A name may have half a character, which no address can.
+const halves = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+const pointer = (at: string, key: string): string =>
+  `${at}/${encodeURI(key.replaceAll("~", "~0").replaceAll("/", "~1").replace(halves, "\ufffd")).replaceAll("#", "%23")}`;
 
 class Check {
   readonly #work = new Work(schemaStepsMax);

@@ -12,7 +12,11 @@ export function hasFormat(name: string, text: string): boolean {
 }
 
 function isUrl(text: string): boolean {
-  if (/\s/.test(text) || !URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  return /^(?:https?|ftp):$/.test(protocol) && /[^.]\.[^.]/.test(hostname);
+  if (/\s/.test(text)) return false;
+  try {
+    const { protocol, hostname } = new URL(text);
+    return /^(?:https?|ftp):$/.test(protocol) && /[^.]\.[^.]/.test(hostname);
+  } catch {
+    return false;
+  }
 }

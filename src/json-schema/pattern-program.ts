@@ -173,7 +173,7 @@ class Writer {
         this.#add({ op: "one", is: node.is, back });
         return;
       case "all":
-        for (const part of back ? node.parts.toReversed() : node.parts) this.#write(part, back);
+        for (const part of back ? [...node.parts].reverse() : node.parts) this.#write(part, back);
         return;
       case "any":
         this.#writeAny(node.parts, back);

@@ -95,6 +95,12 @@ describe("a value", () => {
     ]);
   });
 
+  it("is told of whatever its names are", () => {
+    const [, last] = mismatches({ items: { additionalProperties: false } }, [{ "a/~#\ud800": 1 }]);
+    expect(last?.at).toBe("#/0");
+    expect(mismatches({ additionalProperties: false }, { "a/~#\ud800": 1 }).at(-1)?.at).toBe("#/a~1~0%23%EF%BF%BD");
+  });
+
   it("is as equal as JSON is, whatever the order of its members", () => {
     expect(said({ uniqueItems: true }, [{ a: 1, b: [2] }, 1, "1", { b: [2], a: 1 }])).toEqual([
       "Duplicate items at indexes 0 and 3.",
