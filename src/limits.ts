@@ -256,6 +256,18 @@ export const agingStepMs = 1 * minute;
 export const chainLengthMax = 256;
 /** The model is shown what is wrong with its output this often before the task fails (issue 2). */
 export const outputRepairsMax = 2;
+/** Steps of holding one result against its `output_schema`: some 0.3 s, where a mebibyte against a plain schema takes two million. */
+export const schemaStepsMax = 10_000_000;
+/** Steps that a pattern of a schema may have, its repetitions counted out: of one character alone they are one step. */
+export const patternStepsMax = 5000;
+/** Steps and characters of all patterns of a schema: a batch may have a thousand schemas, all of which are looked through. */
+export const schemaPatternsMax = 50_000;
+/** For what was tried at which place of a text, in bits: 8 MiB. Where it takes more, the steps alone are bounded. */
+export const patternTriedBitsMax = 64 * MiB;
+/** A string of a format (an address, a date) has no more; longer ones don't match. */
+export const formatCharsMax = 8 * KiB;
+/** Of what is wrong with a result so much is told, the last of it: what is innermost. */
+export const schemaErrorsShown = 5;
 
 // ---- leases and seats ----------------------------------------------------------------------------------------------
 export const leaseMs = 30 * second;
@@ -601,6 +613,8 @@ export const modelIdleMs = 5 * minute;
 export const modelIdleMsMin = 100;
 /** What a queue consumer may last at all. */
 export const modelIdleMsMax = 15 * minute;
+/** Tool calls of one reply: models make a few dozens, and what each is answered has to fit a seat's memory, all together. */
+export const replyCallsMax = 1000;
 /** Bytes of one streamed reply, events' envelopes included: far above any output limit, so only a broken provider meets it. */
 export const modelReplyBytesMax = 64 * MiB;
 /** A provider's error text as shown in a task's error; some answer with whole HTML pages. */

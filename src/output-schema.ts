@@ -1,20 +1,18 @@
 /** `output_schema`: is a result what was asked for, and what to tell the model when it is not. */
 
-import { Validator } from "@cfworker/json-schema";
+import { type Mismatch, mismatches } from "./json-schema/check.ts";
+import { unfenced } from "./json-schema/unfenced.ts";
 
 /** What is wrong with a result, for a model to read; undefined when it matches. The schema is JSON text. */
 export function schemaViolation(schemaText: string, value: unknown): string | undefined {
-  let outcome: ReturnType<Validator["validate"]>;
+  let wrong: readonly Mismatch[];
   try {
-    outcome = new Validator(JSON.parse(schemaText), "2020-12", false).validate(value);
+    wrong = mismatches(JSON.parse(schemaText), value);
   } catch (error) {
     // A schema that can't be used (a reference to nowhere, say) is the caller's to mend, and no reason to lose the attempt.
     return `The output schema can't be used: ${error instanceof Error ? error.message : String(error)}`;
   }
-  const { valid, errors } = outcome;
-  if (valid) return undefined;
-  const shown = errors.slice(-5).map((error) => `${error.instanceLocation}: ${error.error}`);
-  return shown.join("\n");
+  return wrong.length === 0 ? undefined : wrong.map(({ at, error }) => `${at}: ${error}`).join("\n");
 }
 
 /** A final text as what the schema asks for, or what is wrong with it. */
@@ -29,11 +27,9 @@ export function readOutput(
     : { ok: false, violation: violation ?? "" };
 }
 
-/** Models like to wrap JSON in a fence: one around the whole text is taken off. */
 function parseJsonText(text: string): { ok: true; value: unknown } | { ok: false; message: string } {
-  const fenced = /^\s*```(?:json)?\s*\n([\s\S]*?)\n```\s*$/.exec(text);
   try {
-    return { ok: true, value: JSON.parse(fenced?.[1] ?? text) as unknown };
+    return { ok: true, value: JSON.parse(unfenced(text)) as unknown };
   } catch (error) {
     return { ok: false, message: `The text is not JSON: ${error instanceof Error ? error.message : String(error)}` };
   }

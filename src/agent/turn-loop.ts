@@ -12,7 +12,14 @@ import { rawAt, rawElements } from "../context/json-text.ts";
 import type { CacheMark, Format, MessageText, ToolResult } from "../context/types.ts";
 import { toolDefinitions } from "../contract/tools.ts";
 import type { AttemptFault } from "../errors/faults.ts";
-import { outputTokensDefault, outputTokensSimulated, renewEveryMs, simulatedAwayMs } from "../limits.ts";
+import {
+  contextBytesMax,
+  outputTokensDefault,
+  outputTokensSimulated,
+  renewEveryMs,
+  replyCallsMax,
+  simulatedAwayMs,
+} from "../limits.ts";
 import type { LeaseRef, RunSchedulerRpc } from "../objects/rpc.ts";
 import type { ModelUsed } from "../objects/run/models.ts";
 import type { Answer, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
@@ -20,7 +27,7 @@ import { readOutput, repairsIn, repairText } from "../output-schema.ts";
 import type { RunCredential } from "../scheduler/events.ts";
 import type { Unusable } from "./credentials.ts";
 import { leaseOf } from "./lease.ts";
-import type { CallModel, ModelOutcome, Provider } from "./models/port.ts";
+import type { CallModel, ModelOutcome, ModelReply, Provider } from "./models/port.ts";
 import { PartialText } from "./partial-text.ts";
 import { answerHere, meaningOf } from "./reply.ts";
 import type { SnapshotCache } from "./snapshot-cache.ts";
@@ -245,11 +252,24 @@ class Attempt {
       return this.#fail(code, message, { ...(retryAfterMs !== undefined && { retryAfterMs }), call });
     }
     const model = this.#modelUsed(provider);
-    if (outcome.reply.stop === "window") {
-      const error = { code: "context_too_long", message: "The model's context window ended its reply in the middle." };
+    const message = this.#outgrown(outcome.reply);
+    if (message !== undefined) {
+      const error = { code: "context_too_long", message };
       return this.#leave({ kind: "too_long", error, usage: outcome.reply.usage, model });
     }
     return this.#log(outcome, model, outputTokens < wanted);
+  }
+
+  /** Why the conversation can't go on with this reply, whose tokens count all the same; undefined: it can. */
+  #outgrown({ stop, calls, message }: ModelReply): string | undefined {
+    if (stop === "window") return "The model's context window ended its reply in the middle.";
+    // Each call is answered, if only with an error: so many answers fit no context, and hardly this seat's memory.
+    if (calls.length > replyCallsMax)
+      return `The reply has ${calls.length} tool calls, and ${replyCallsMax} are the most.`;
+    const bytes = [...this.#pending, message].reduce((sum, one) => sum + Buffer.byteLength(one), 0);
+    return bytes > contextBytesMax
+      ? `The turn has ${bytes} bytes, and a context at most ${contextBytesMax}.`
+      : undefined;
   }
 
   async #log(

@@ -3,6 +3,10 @@
  * after three replies of a model. Only what is certain: unknown keywords and formats are no errors in JSON Schema.
  */
 
+import { programOf, UnboundPattern } from "../json-schema/pattern-program.ts";
+import { TooMuchWork, Work } from "../json-schema/work.ts";
+import { schemaPatternsMax } from "../limits.ts";
+
 interface Flaw {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -24,6 +28,7 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
   // Names that it gives to its parts may be what a reference means: then only the validator knows.
   const hasNames = /"\$(?:id|anchor|dynamicAnchor)":/.test(JSON.stringify(schema));
   const refersTo = (ref: string): boolean => hasNames || (ref.startsWith("#") && hasPointer(schema, ref.slice(1)));
+  const work = new Work(schemaPatternsMax);
   const look = (part: unknown, path: readonly (string | number)[]): Flaw | undefined => {
     if (!isObject(part)) return undefined;
     const { type, pattern, $ref } = part;
@@ -33,13 +38,14 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
           path: [...path, "type"],
           message: `${JSON.stringify(name)} is no type; there are ${types.join(", ")}`,
         };
-    if (typeof pattern === "string" && !isPattern(pattern))
-      return { path: [...path, "pattern"], message: "this is no regular expression" };
+    const unfit = typeof pattern === "string" ? unfitPattern(pattern, work) : undefined;
+    if (unfit !== undefined) return { path: [...path, "pattern"], message: unfit };
     if (typeof $ref === "string" && !refersTo($ref))
       return { path: [...path, "$ref"], message: "there is nothing there; nothing outside of the schema is fetched" };
-    for (const name of isObject(part.patternProperties) ? Object.keys(part.patternProperties) : [])
-      if (!isPattern(name))
-        return { path: [...path, "patternProperties", name], message: "this is no regular expression" };
+    for (const name of isObject(part.patternProperties) ? Object.keys(part.patternProperties) : []) {
+      const message = unfitPattern(name, work);
+      if (message !== undefined) return { path: [...path, "patternProperties", name], message };
+    }
     return first([
       ...oneSchema.map((key) => () => look(part[key], [...path, key])),
       ...manySchemas.map((key) => () => within(part[key], [...path, key], Array.isArray(part[key]))),
@@ -67,12 +73,16 @@ function first(looks: readonly (() => Flaw | undefined)[]): Flaw | undefined {
   return undefined;
 }
 
-function isPattern(text: string): boolean {
+function unfitPattern(text: string, work: Work): string | undefined {
   try {
-    new RegExp(text, "u");
-    return true;
-  } catch {
-    return false;
+    programOf(text, work);
+    return undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return "this is no regular expression";
+    if (error instanceof UnboundPattern)
+      return `no text can be held against this in a bounded time: ${error.message}; write it without`;
+    if (error instanceof TooMuchWork) return "the schema's patterns are too large, all together";
+    throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { nameCharsMax, pricesTextCharsMax, priceUsdMax, priceUsdMin, tenantPricesMax } from "../limits.ts";
 import type { ListPrice } from "../prices/table.ts";
 import { mismatchOf } from "./field-errors.ts";
+import { namedBy } from "./named.ts";
 
 const isCounted = (price: number) => price === 0 || price >= priceUsdMin;
 const usd = z
@@ -24,7 +25,7 @@ const entry = (source: string) =>
     as_of: z.iso.date().default("undated"),
     source: z.string().max(nameCharsMax).default(source),
   });
-const listOf = (source: string) => z.record(z.string().min(1).max(nameCharsMax), entry(source));
+const listOf = (source: string) => namedBy(z.string().min(1).max(nameCharsMax), entry(source));
 const priceListSchema = listOf("HEDDLE_PRICES");
 
 export const tenantPricesBody = z.strictObject({

@@ -6,6 +6,7 @@ import { isSnapshotHash, keyPattern } from "../ids.ts";
 import * as limits from "../limits.ts";
 import { withProblem } from "./field-errors.ts";
 import { messagesSchema } from "./message.ts";
+import { namedBy } from "./named.ts";
 import { unusableIn } from "./output-schema.ts";
 import { fitsUtf8 } from "./utf8.ts";
 
@@ -27,8 +28,7 @@ const forkSchema = z
     'Which part of the context it gets: "full" (default), {"snapshot"}, {"last": n} turns, "none", or "auto": one of these by size and price.',
   );
 
-const labelsSchema = z
-  .record(z.string().min(1).max(limits.labelCharsMax), z.string().max(limits.labelCharsMax))
+const labelsSchema = namedBy(z.string().min(1).max(limits.labelCharsMax), z.string().max(limits.labelCharsMax))
   .refine((labels) => Object.keys(labels).length <= limits.labelsMax, `at most ${limits.labelsMax} labels`)
   .describe("Names with values, inherited by its own tasks.");
 
@@ -100,8 +100,7 @@ const groupTermsSchema = z.strictObject({
 
 const groupName = z.string().regex(keyPattern, "a group's name is [a-z][a-z0-9_-]{0,63}");
 
-export const groupsSchema = z
-  .record(groupName, groupTermsSchema)
+export const groupsSchema = namedBy(groupName, groupTermsSchema)
   .refine((groups) => Object.keys(groups).length <= limits.batchGroupsMax, `at most ${limits.batchGroupsMax} groups`)
   .describe(
     '{"reviews": {"require": 2, "on_failure": "cancel" | "continue", "when_met": "continue" | "cancel"}}: how many of a group must succeed (all by default), and what becomes of the others when that can\'t be any more, or is so.',

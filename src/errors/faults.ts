@@ -152,7 +152,8 @@ export const faults = {
   context_too_long: {
     at: "provider",
     what: "The context does not fit the model's window.",
-    known: "Status 413, a refusal that speaks of the context's length, or a reply that the window ended.",
+    known:
+      "Status 413, a refusal that speaks of the context's length, a reply that the window ended, or one that no context has room for.",
     retry: { kind: "shorten" },
     ends: "failed",
     event: "context_compacted",

@@ -92,8 +92,8 @@ export class Visit {
   }
 
   /** @throws Fault overloaded, too_many_requests */
-  to(run: string): void {
-    this.#door.enterRun(this.place, run);
+  to(whose: string, run: string): void {
+    this.#door.enterRun(this.place, whose, run);
   }
 
   /** From now on whoever called this has to `leave` the place. */
@@ -139,8 +139,12 @@ export class Door {
     throw Fault.of({ code: "quota_exceeded", detail: `requests_per_second: ${perSecond}`, retryAfterS });
   }
 
-  enterRun(place: Place, run: string): void {
-    const full = this.#runs.enter(place, run, Date.now());
+  /**
+   * `whose`: the key that was brought, which is not looked up yet, or the tenant of a lease. By the id alone, whoever knows it would fill
+   * another tenant's run with requests that only wait for their own bodies.
+   */
+  enterRun(place: Place, whose: string, run: string): void {
+    const full = this.#runs.enter(place, `${whose}/${run}`, Date.now());
     if (full === "wait") throw new Fault("too_many_requests", `Too many ${what.wait} of this run are under way.`);
     if (full) throw new Fault("overloaded", `Too many ${what[full]} of this run are under way.`);
   }

@@ -140,7 +140,7 @@ export const leaseRoutes = [
   ),
 ];
 
-/** Here and not in the run's object: a pattern of the schema may take its time. @throws Fault validation_failed */
+/** Here and not in the run's object, which has other work. @throws Fault validation_failed */
 function matching(schema: string, result: unknown): unknown {
   const violation = schemaViolation(schema, result);
   if (violation === undefined) return result;

@@ -13,7 +13,7 @@ import { emptyBody } from "../contract/run-requests.ts";
 import type { ProblemCode } from "../errors/codes.ts";
 import { Fault } from "../errors/fault.ts";
 import type { Idem } from "../objects/rpc.ts";
-import { type Holder, holderOf, requireOperator, watcherOf } from "./access.ts";
+import { bearerOf, type Holder, holderOf, requireOperator, watcherOf } from "./access.ts";
 import { type Door, entryOf, type Visit } from "./admission.ts";
 import { noQuery, readBody, readLines, readQuery } from "./body.ts";
 import type { AppOptions, HttpEnv } from "./env.ts";
@@ -114,7 +114,7 @@ export const keyRoute = <const Path extends string, Query extends z.ZodType = No
   run: (exchange) =>
     admitted(spec, "key", exchange, async (visit) => {
       const { run } = exchange.params;
-      if (run !== undefined) visit.to(run);
+      if (run !== undefined) visit.to(bearerOf(exchange.request), run);
       const watches = spec.upgrades && run !== undefined;
       const holder = await (watches ? watcherOf(exchange, scopes, run) : holderOf(exchange, scopes));
       const { tenant, key, quotas } = holder;
@@ -179,7 +179,7 @@ export const leaseRoute = <
   run: (exchange) =>
     admitted(spec, "lease", exchange, async (visit) => {
       const holder = await heldLease(exchange.env, exchange.params.lease ?? "");
-      visit.to(holder.claim.run);
+      visit.to(holder.claim.tenant, holder.claim.run);
       visit.of(holder.claim.tenant);
       return answer(
         spec,

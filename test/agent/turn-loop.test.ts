@@ -119,3 +119,37 @@ it("what a system prompt and tools take is estimated from above in every script,
   expect((await asks({ system: "語".repeat(1000) })) - least).toBeGreaterThanOrEqual(1000);
   expect((await asks({ system: "", tools: `["${"語".repeat(1000)}"]` })) - least).toBeGreaterThanOrEqual(1000);
 });
+
+test.each([
+  [
+    "calls",
+    { calls: Array.from({ length: 1001 }, (_, i) => ({ id: `c${i}`, name: "x", arguments: "{}" })) },
+    /1001 tool calls/,
+  ],
+  ["bytes", { message: says("x".repeat(15 * 1024 * 1024)) }, /bytes/],
+])(
+  "a reply of too many %s ends the attempt, and its tokens count: it is not asked for again",
+  async (_, more, message) => {
+    const left: unknown[] = [];
+    const scheduler = {
+      leaveSeat: async (_lease: unknown, leave: unknown) => {
+        left.push(leave);
+        return { kind: "over" as const };
+      },
+    };
+    await runAttempt(resumed("x", { outputSchema: undefined }), {
+      scheduler: () => scheduler as unknown as ReturnType<TurnLoopPorts["scheduler"]>,
+      run: "r",
+      cache: new SnapshotCache(),
+      callModel: async () => ({
+        ok: true,
+        reply: { message: says("x"), text: "", calls: [], usage, stop: "calls", ...more },
+      }),
+      providerFor: async () => ({ name: "anthropic", baseUrl: "", apiKey: "", defaultModel: "m" }),
+      next: () => undefined,
+      isOver: () => false,
+    });
+    const error = { code: "context_too_long", message: expect.stringMatching(message) };
+    expect(left).toEqual([{ kind: "too_long", error, usage, model: { model: "m" } }]);
+  },
+);

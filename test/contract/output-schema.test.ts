@@ -10,6 +10,8 @@ describe("an output schema", () => {
     [{ type: "text" }, ["type"], /"text" is no type/],
     [{ type: ["string", "nothing"] }, ["type"], /"nothing" is no type/],
     [{ properties: { a: { pattern: "(" } } }, ["properties", "a", "pattern"], /no regular expression/],
+    [{ pattern: "(a)\\1" }, ["pattern"], /refers back to a group/],
+    [{ items: { pattern: "((a{999}){999}){999}" } }, ["items", "pattern"], /too large when its repetitions/],
     [{ patternProperties: { "[": {} } }, ["patternProperties", "["], /no regular expression/],
     [
       { anyOf: [{}, { items: { $ref: "#/$defs/b" } }], $defs: { a: {} } },
@@ -24,6 +26,14 @@ describe("an output schema", () => {
     expect(error?.issues).toMatchObject([{ path: ["output_schema", ...path] }]);
   });
 
+  it("whose patterns are too large all together is refused at the one that is too much", () => {
+    const anyOf = Array.from({ length: 100 }, () => ({ pattern: "(?:a{0}b){2000}" }));
+    expect(unusableIn({ anyOf })).toEqual({
+      path: ["anyOf", 12, "pattern"],
+      message: expect.stringContaining("all together"),
+    });
+  });
+
   it.each([
     [{}, 1],
     [{ type: ["integer", "null"], "x-mine": { type: "odd" }, format: "unheard-of" }, 1],
@@ -36,6 +46,7 @@ describe("an output schema", () => {
     [{ $ref: "#it", $defs: { a: { $anchor: "it", type: "string" } } }, "s"],
     [{ const: { pattern: "(" } }, { pattern: "(" }],
     [{ items: true, additionalProperties: false, pattern: "^\\p{Lu}" }, []],
+    [{ pattern: "^(?!\\.)(?=.{1,2000}$)[\\w.]+(?<!\\.)$" }, "a.b"],
   ])("like %j is taken, and holds for what it should", (schema, value) => {
     expect(unusableIn(schema)).toBeUndefined();
     expect(new Validator(schema as Schema, "2020-12", false).validate(value).valid).toBe(true);

@@ -83,10 +83,10 @@ test.each([
   expect(entryOf(route, new Headers(headers))).toEqual(entry);
 });
 
-test("a run that is full refuses new work at once, before it looks at key and body, and goes on when there is room", async () => {
+test("a run that is full refuses new work at once, before it looks at a body, and goes on when there is room", async () => {
   const { asked, answer, send } = slowRuns();
   const underWay = Array.from({ length: creations }, () => send("POST", `/v1/runs/${run}/tasks`, { json: task }));
-  const refusal = await send("POST", `/v1/runs/${run}/tasks`, { json: "not even valid", key: "hdl_unknown" });
+  const refusal = await send("POST", `/v1/runs/${run}/tasks`, { json: "not even valid" });
   expect([refusal.status, ((await refusal.json()) as { code: string }).code]).toEqual([503, "overloaded"]);
   const wait = Number(refusal.headers.get("retry-after"));
   expect(wait).toBeGreaterThanOrEqual(1);
@@ -106,6 +106,17 @@ test("a run that is full refuses new work at once, before it looks at key and bo
   for (const one of underWay) expect((await one).status).toBe(201);
   expect(asked).toHaveLength(creations + letIn.length);
   expect((await send("POST", `/v1/runs/${run}/tasks`, { json: task })).status).toBe(201);
+});
+
+test("a run is full for the key that fills it, and its tenant's own still gets in", async () => {
+  const { answer, send } = slowRuns();
+  const underWay = Array.from({ length: creations }, () =>
+    send("POST", `/v1/runs/${run}/tasks`, { json: task, key: "hdl_u" }),
+  );
+  expect((await send("POST", `/v1/runs/${run}/tasks`, { json: task, key: "hdl_u" })).status).toBe(503);
+  const own = send("POST", `/v1/runs/${run}/tasks`, { json: task });
+  answer({ ok: true, value: {} });
+  for (const one of [own, ...underWay]) expect((await one).status).toBe(201);
 });
 
 test("a client that hangs up gives its place up, though nothing ever answers", async () => {

@@ -223,9 +223,15 @@ test.each([
   [`/v1/runs/${run}/tasks`, { tasks: [{ instructions: "x" }], from: "zz" }, "validation_failed", "from"],
   [
     `/v1/runs/${run}/tasks`,
-    { tasks: [{ instructions: "x", labels: JSON.parse('{"__proto__":1}') }, { bad: 1 }] },
+    { tasks: [{ instructions: "x", labels: JSON.parse('{"a":"b","__proto__":"1"}') }, { bad: 1 }] },
     "validation_failed",
-    "tasks[1].instructions",
+    "tasks[0].labels.__proto__",
+  ],
+  [
+    `/v1/runs/${run}/tasks`,
+    { tasks: [{ instructions: "x" }], groups: JSON.parse('{"__proto__":{"require":1}}') },
+    "validation_failed",
+    "groups.__proto__",
   ],
   [`/v1/runs/${run}/tasks/T1-012345/retry`, { from_turn: -1 }, "validation_failed", "from_turn"],
   [`/v1/runs/${run}/tasks/T1-012345/messages`, {}, "validation_failed", "content"],

@@ -2,9 +2,10 @@
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { createMcpHandler, Server } from "@modelcontextprotocol/server";
 import { describe, expect, it, test } from "vitest";
 import { mcpAnswerBytesMax } from "../../src/limits.ts";
-import { listTools, ServerTrouble } from "../../src/mcp-client/index.ts";
+import { callServerTool, listTools, ServerTrouble } from "../../src/mcp-client/index.ts";
 import { resultOf } from "../../src/mcp-client/result.ts";
 
 const text = (...texts: string[]) => texts.map((one) => ({ type: "text", text: one }));
@@ -80,6 +81,48 @@ describe("a server that is not to be trusted", () => {
     }));
     expect(login).toMatchObject({ kind: "refused", code: "unauthorized" });
     for (const { paths } of [away, login]) expect(new Set(paths)).toEqual(new Set(["POST /mcp"]));
+  });
+
+  it("holds no answer against a schema of the server's own, whose pattern might take for ever", async () => {
+    const tool = {
+      ...{ name: "slow", inputSchema: { type: "object" } },
+      outputSchema: { type: "object", properties: { a: { type: "string", pattern: "^(a+)+$" } } },
+    };
+    const structuredContent = { a: `${"a".repeat(34)}!` };
+    const { fetch: handle } = createMcpHandler(() => {
+      const own = new Server({ name: "own", version: "1" }, { capabilities: { tools: {} } });
+      own.setRequestHandler("tools/list", () => ({ tools: [tool] as never }));
+      own.setRequestHandler("tools/call", () => ({ content: [], structuredContent }) as never);
+      return own;
+    });
+    let calls = 0;
+    const server = createServer(async (request, response) => {
+      const body = Buffer.concat(await request.toArray()).toString();
+      const { id, method } = JSON.parse(body) as { id: number; method: string };
+      // The first call is refused in such a way that the client asks for the list of tools.
+      const isRefused = method === "tools/call" && calls++ === 0;
+      const error = { code: -32020, message: "headers do not match" };
+      const headers = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
+      const answer = isRefused
+        ? Response.json({ jsonrpc: "2.0", id, error })
+        : await handle(new Request("http://127.0.0.1/mcp", { method: "POST", headers, body }));
+      response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
+    });
+    await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+    try {
+      const begun = process.cpuUsage().user;
+      const call = { tool: "slow", args: {}, idempotencyKey: "k", repeats: true };
+      const asked = { timeoutMs: 20_000, signal: new AbortController().signal };
+      expect(await callServerTool({ url, local: true }, call, asked)).toEqual({
+        ...{ result: structuredContent, isError: false },
+      });
+      expect(calls).toBe(2);
+      expect(process.cpuUsage().user - begun).toBeLessThan(5_000_000);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   it("[G1] is not asked at all at an address that may not be called", async () => {

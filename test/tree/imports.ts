@@ -54,6 +54,8 @@ export const layers: Readonly<Record<string, Layer>> = {
       ...ground,
       "availability/observation",
       "context",
+      "json-schema/pattern-program",
+      "json-schema/work",
       "nearest",
       "rules/finding-kinds",
       "rules/metrics-over-time",
@@ -114,7 +116,9 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/],
   },
   // What a task's result is held to, by whoever takes it: the seats and the door.
-  "output-schema": { packages: [/^@cfworker\/json-schema$/] },
+  "output-schema": { imports: ["json-schema"] },
+  // Values held against JSON Schemas, in a bounded number of steps.
+  "json-schema": { imports: ["limits"], packages: [/^@cfworker\/json-schema$/], pure: true },
   // An answer's body, as far as it is of interest. Async.
   "body-text": {},
   // From usage to a billing provider's events, by the cron and by the operator.
@@ -214,9 +218,10 @@ export const layers: Readonly<Record<string, Layer>> = {
       "context/json-text",
       "errors/codes",
       "errors/faults",
+      "json-schema",
     ],
     types: ["context", "contract"],
-    packages: [/^node:/, /^yaml$/, /^@cfworker\/json-schema$/],
+    packages: [/^node:/, /^yaml$/],
   },
 };
 

@@ -453,6 +453,21 @@ test("a worker's result is held to the task's output_schema: what does not match
   expect((await Promise.all(results)).map(({ result }) => result)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
 });
 
+test("a pattern that takes a regular expression for ever keeps nobody waiting: neither at its result nor anybody else", async () => {
+  const { id } = await newRun();
+  const pool = `slow-${id.slice(4, 12)}`;
+  const output_schema = { type: "string", pattern: "^(a+)+$" };
+  const tasks = [{ key: "slow", instructions: "x", pool, output_schema }];
+  await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, { json: { tasks } });
+  const { leases } = await get(workerResponses.leasesView, 200, "POST", `/v1/pools/${pool}/leases`, {
+    json: { worker: "w" },
+  });
+  const at = `/v1/leases/${leases[0]!.id}/complete`;
+  const { errors } = await refused("POST", at, { json: { result: `${"a".repeat(60)}!` } });
+  expect(errors?.[0]?.message).toContain("String does not match pattern");
+  await get(workerResponses.completed, 200, "POST", at, { json: { result: "aaa" } });
+});
+
 test("a remote tool: declared, called by a pull worker's task, leased, reported on, answered; its key", async () => {
   const input_schema = { type: "object", properties: { path: { type: "string" } } };
   const tools = [{ name: "read", description: "Reads.", input_schema, pool: "hands" }];

@@ -1,6 +1,8 @@
 /** A harness's final message as a task's result: text, or JSON where the task asks for it. Pure. */
 
-import { Validator } from "@cfworker/json-schema";
+import { type Mismatch, mismatches } from "../../../json-schema/check.ts";
+import { unfenced } from "../../../json-schema/unfenced.ts";
+import { TooMuchWork } from "../../../json-schema/work.ts";
 import { harnessComplaintCharsMax } from "../../../limits.ts";
 import { resultOf } from "../result.ts";
 
@@ -16,18 +18,15 @@ export function answerOf(text: string, schema: Readonly<Record<string, unknown>>
   } catch (error) {
     return { ok: false, complaint: `it is not JSON (${(error as Error).message}).` };
   }
-  let outcome: ReturnType<Validator["validate"]>;
+  let wrong: readonly Mismatch[];
   try {
-    outcome = new Validator(schema as object, "2020-12", false).validate(value);
-  } catch {
+    wrong = mismatches(schema, value);
+  } catch (error) {
+    if (error instanceof TooMuchWork) return { ok: false, complaint: `${error.message}.` };
     // A schema that can't be used (a reference to nowhere, say) is no fault of the answer.
     return { ok: true, value };
   }
-  const { valid, errors } = outcome;
-  if (valid) return { ok: true, value };
-  const said = errors.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`).join(" ");
+  if (wrong.length === 0) return { ok: true, value };
+  const said = wrong.map(({ at, error }) => `${at}: ${error}`).join(" ");
   return { ok: false, complaint: said.slice(0, harnessComplaintCharsMax) };
 }
-
-/** Models like to put JSON into a fenced block. */
-const unfenced = (text: string): string => /^\s*```(?:json)?\s*\n([\s\S]*?)\n\s*```\s*$/.exec(text)?.[1] ?? text;

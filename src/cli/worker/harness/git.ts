@@ -19,7 +19,8 @@ export function git(cwd: string, ...args: string[]): Promise<string> {
       options,
       (error, stdout, stderr) => {
         if (!error) return resolve(stdout.replace(/\n$/, ""));
-        reject(new GitError(`git ${args[0]}: ${stderr.trim() || stdout.trim() || error.message}`));
+        const [step = ""] = args.filter((arg) => !arg.startsWith("--"));
+        reject(new GitError(`git ${step}: ${stderr.trim() || stdout.trim() || error.message}`));
       },
     );
   });

@@ -9,10 +9,12 @@
  * T2  A merge is whole or did not happen: one that conflicts is taken back.
  * T3  One merge into a repository at a time, whichever worker makes it.
  * T4  What a killed worker left the next one finds, by the owner's pid and start time: work is kept as its branch, the rest removed.
+ * T5  What git does in a worktree it does by what the repository itself has of it: the file `.git` there is the task's, who may have
+ *     written another, which would name a repository with commands of its own.
  */
 
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "../../usage.ts";
 import { isGone, type Owner, thisProcess } from "../owner.ts";
@@ -131,6 +133,17 @@ export class Worktrees {
     return told;
   }
 
+  /** The folder in which the repository keeps what belongs to a worktree (T5). @throws GitError when it has none */
+  async #gitDir(path: string): Promise<string> {
+    const all = join(this.#common, "worktrees");
+    const real = await realpath(path).catch(() => path);
+    for (const name of await readdir(all).catch(() => [])) {
+      const link = (await readFile(join(all, name, "gitdir"), "utf8").catch(() => "")).trim();
+      if (link !== "" && (await realpath(dirname(link)).catch(() => "")) === real) return join(all, name);
+    }
+    throw new GitError(`${path} is no worktree of ${this.#top}`);
+  }
+
   async #salvage(path: string, branch: string): Promise<boolean> {
     if (!(await gitSays(this.#top, "rev-parse", "--verify", `refs/heads/${branch}`))) {
       await rm(path, { recursive: true, force: true });
@@ -141,7 +154,10 @@ export class Worktrees {
     const base = await git(this.#top, "merge-base", "HEAD", branch).catch(() => "");
     const opened = { path, branch, base, cwd: path };
     // Killed while it was made: there is a branch, and no tree yet.
-    const isWhole = existsSync(join(path, ".git"));
+    const isWhole = await this.#gitDir(path).then(
+      (dir) => existsSync(join(dir, "index")),
+      () => false,
+    );
     const has = isWhole
       ? await this.#commit(opened, "Unfinished: the worker was killed")
       : (await git(this.#top, "rev-parse", branch)) !== base;
@@ -151,15 +167,17 @@ export class Worktrees {
 
   /** Whether the branch has anything beyond its base, now that what was uncommitted is on it. */
   async #commit({ path, branch, base }: Opened, message: string): Promise<boolean> {
+    const own = [`--git-dir=${await this.#gitDir(path)}`, `--work-tree=${path}`];
+    const here = (...args: string[]) => git(path, ...own, ...args);
     // The harness may have switched to another branch, or have left a merge half-way: what is there goes on ours.
-    if ((await git(path, "rev-parse", "--abbrev-ref", "HEAD")) !== branch) {
-      const head = await git(path, "rev-parse", "HEAD");
-      await git(path, "checkout", "-B", branch, head);
+    if ((await here("rev-parse", "--abbrev-ref", "HEAD")) !== branch) {
+      const head = await here("rev-parse", "HEAD");
+      await here("checkout", "-B", branch, head);
     }
-    await git(path, "add", "--all");
-    if (!(await gitSays(path, "diff", "--cached", "--quiet")))
-      await git(path, ...(await this.#identity()), "commit", "--no-verify", "--quiet", "--message", message);
-    return (await git(path, "rev-parse", "HEAD")) !== base;
+    await here("add", "--all");
+    if (!(await gitSays(path, ...own, "diff", "--cached", "--quiet")))
+      await here(...(await this.#identity()), "commit", "--no-verify", "--quiet", "--message", message);
+    return (await here("rev-parse", "HEAD")) !== base;
   }
 
   async #merge(branch: string, message: string): Promise<Landing> {

@@ -61,6 +61,27 @@ describe("a worktree", () => {
     await trees.close(tree, { land: true, message: "nothing" });
   });
 
+  it.each(["file", "folder"])(
+    "[T5] whose .git a task made a %s of its own runs nothing that this names",
+    async (kind) => {
+      const trees = await Worktrees.in(repo, "merge");
+      const tree = await trees.open("t.1.1");
+      const own = join(tree.cwd, kind === "file" ? "own" : ".git");
+      rmSync(join(tree.cwd, ".git"));
+      execFileSync("git", ["clone", "--quiet", "--bare", repo, own]);
+      execFileSync("git", ["-C", own, "symbolic-ref", "HEAD", "refs/heads/heddle/t.1.1"]);
+      execFileSync("git", ["-C", own, "config", "core.bare", "false"]);
+      execFileSync("git", ["-C", own, "config", "filter.own.clean", `touch ${join(folder, "ran")}; cat`]);
+      if (kind === "file") write(tree.cwd, ".git", "gitdir: own\n");
+      write(tree.cwd, ".gitattributes", "*.txt filter=own\n");
+      write(tree.cwd, "b.txt", "two\n");
+      expect(await trees.close(tree, { land: true, message: "b" })).toMatchObject({ kind: "merged" });
+      expect(existsSync(join(folder, "ran"))).toBe(false);
+      expect(readFileSync(join(repo, "b.txt"), "utf8")).toBe("two\n");
+      expect([branches(), left(), git("worktree", "list").split("\n").length]).toEqual([[], [], 1]);
+    },
+  );
+
   it("without a change leaves nothing", async () => {
     const trees = await Worktrees.in(repo, "branch");
     const tree = await trees.open("t.1.1");
