@@ -501,8 +501,8 @@ export const exportPieceChars = 512 * KiB;
 export const exportPageChars = 4 * MiB;
 /** Variables whose contents exports of a run hold at once, a page of each: of as many readers at the same time. */
 export const exportReadingsHeld = 2;
-/** Snapshots, log rows or tasks that one look into storage takes. */
-export const exportRowsPerLook = 1000;
+/** Snapshots whose names one look into storage takes, some 4 MB of memory: it goes through all of the run's each time, since they have no index by age. */
+export const exportSnapshotsPerLook = 10_000;
 /** A run that goes on while it is exported is replayed once, in memory beside itself; beyond this it must rest meanwhile. */
 export const exportReplayTasksMax = 50_000;
 /** What one call of the run's object answers of its log for a fold, in UTF-16 units, and the rows that it looks through at most. */

@@ -1,43 +1,48 @@
 /** Has the runs deliver what they have used: those that the cron finds, or a tenant's that asks what it has used. */
 
-import { meterRunsAtOnce, meterRunsPerPass, sweepCallMs } from "./limits.ts";
+import { meterRunsAtOnce, meterRunsPerPass, sweepCallMs, sweepEveryMs } from "./limits.ts";
 import type { Metered, Reply } from "./objects/rpc.ts";
 import type { RunName } from "./storage/d1/run-index.ts";
-import { type LookedAt, noteMetered, unmeteredRuns } from "./storage/d1/usage.ts";
+import { countUnmetered, noteMetered, type UnmeteredRun, unmeteredRuns } from "./storage/d1/usage.ts";
 import { within } from "./within.ts";
 
 /**
- * One pass over the runs that were looked at longest ago; a run that does not answer comes again in its turn. Where a pass comes to all of
- * them there are no turns, and nothing is written of a run that goes on: else an idle one would cost rows of D1 every minute of its life.
- * What is written is a statement for those that were asked together: an invocation may make a thousand.
+ * One pass over the runs; where there are more than a pass comes to, over the next ones with each minute. Whose turn it is says the clock:
+ * to write down who was looked at would be three rows of D1 for each run that goes on, every minute of its life.
+ * What is written is a statement for those that were asked together and are done: an invocation may make a thousand.
  */
 export async function meterRuns(
   db: D1Database,
   meter: (run: RunName) => Promise<Reply<Metered>>,
   tenant?: string,
 ): Promise<{ isComplete: boolean }> {
-  const runs = await unmeteredRuns(db, meterRunsPerPass + 1, tenant);
-  const isAllRuns = runs.length <= meterRunsPerPass;
-  let isComplete = isAllRuns;
-  const now = Date.now();
-  for (let i = 0; i < Math.min(runs.length, meterRunsPerPass); i += meterRunsAtOnce) {
-    const lookedAt = await Promise.all(
-      runs.slice(i, i + meterRunsAtOnce).map(async (name): Promise<LookedAt> => {
+  const { runs, isAll } = await runsOfPass(db, tenant);
+  let isComplete = isAll;
+  for (let i = 0; i < runs.length; i += meterRunsAtOnce) {
+    const done: UnmeteredRun[] = [];
+    await Promise.all(
+      runs.slice(i, i + meterRunsAtOnce).map(async (name) => {
         try {
           const reply = await within(sweepCallMs, meter(name));
           // A row without an object, of a creation that was cut off, has used nothing.
-          const isAll = reply.ok ? reply.value.upto >= reply.value.last : reply.fault.code === "not_found";
-          isComplete &&= isAll;
-          return { ...name, isDone: reply.ok && isAll && reply.value.isEnded };
+          const isMetered = reply.ok ? reply.value.upto >= reply.value.last : reply.fault.code === "not_found";
+          isComplete &&= isMetered;
+          if (reply.ok && isMetered && reply.value.isEnded) done.push(name);
         } catch (error) {
           isComplete = false;
           console.error("metering failed", { run: name.id, error: String(error) });
-          return { ...name, isDone: false };
         }
       }),
     );
-    const noted = isAllRuns ? lookedAt.filter(({ isDone }) => isDone) : lookedAt;
-    if (noted.length > 0) await noteMetered(db, noted, now);
+    if (done.length > 0) await noteMetered(db, done);
   }
   return { isComplete };
+}
+
+async function runsOfPass(db: D1Database, tenant: string | undefined) {
+  const first = await unmeteredRuns(db, meterRunsPerPass + 1, tenant);
+  if (first.length <= meterRunsPerPass) return { runs: first, isAll: true };
+  const passes = Math.ceil((await countUnmetered(db, tenant)) / meterRunsPerPass);
+  const skip = (Math.floor(Date.now() / sweepEveryMs) % passes) * meterRunsPerPass;
+  return { runs: await unmeteredRuns(db, meterRunsPerPass, tenant, skip), isAll: false };
 }

@@ -12,11 +12,13 @@ import {
   waitView,
 } from "../contract/responses.ts";
 import { cancelBody } from "../contract/run-requests.ts";
+import type { TaskView, WaitView } from "../contract/shapes.ts";
 import { createTasksBody, messageBody, retryBody, tasksQuery, waitBody } from "../contract/task-requests.ts";
 import { tasksWithTexts } from "../contract/task-texts.ts";
 import { fitsUtf8 } from "../contract/utf8.ts";
 import { Fault } from "../errors/fault.ts";
 import { messageBytesMax } from "../limits.ts";
+import { streamOf } from "./live-events.ts";
 import { ask, runObject } from "./objects.ts";
 import { keyRoute } from "./route.ts";
 
@@ -167,13 +169,32 @@ export const taskRoutes = [
       answer: { status: 200, schema: waitView },
       problems: ["unknown_task"],
     },
-    ({ env, tenant, params, body }) =>
-      ask(
-        runObject(env, tenant, params.run).wait({
-          ...(body.tasks && { tasks: body.tasks }),
-          mode: body.mode,
-          timeoutMs: body.timeout_ms,
-        }),
-      ),
+    async ({ env, tenant, params, body: { tasks: names, mode, timeout_ms: timeoutMs } }) => {
+      const object = runObject(env, tenant, params.run);
+      if (!names) return ask(object.wait({ mode, timeoutMs }));
+      const first = await ask(object.wait({ tasks: names, mode, timeoutMs, paged: true }));
+      const { done, tasks = [] } = first;
+      if (tasks.length === names.length) return first;
+      const rest = (from: number) => ask(object.wait({ tasks: names.slice(from), mode, timeoutMs: 0, paged: true }));
+      return new Response(streamOf(waitPieces(done, tasks, names.length, rest)), {
+        headers: { "content-type": "application/json" },
+      });
+    },
   ),
 ];
+
+/** The answer to a wait whose tasks do not fit one call of the object: a page of them at a time, since an isolate can't hold them all. */
+async function* waitPieces(
+  done: boolean,
+  first: readonly TaskView[],
+  count: number,
+  rest: (from: number) => Promise<WaitView>,
+): AsyncGenerator<string, void, void> {
+  yield `{"done":${done},"tasks":[`;
+  let told = 0;
+  for (let tasks = first; ; tasks = (await rest(told)).tasks!) {
+    for (const one of tasks) yield `${told++ === 0 ? "" : ","}${JSON.stringify(one)}`;
+    if (told >= count) break;
+  }
+  yield "]}";
+}

@@ -162,6 +162,15 @@ export interface LeaseWishes {
   readonly tools?: readonly string[];
 }
 
+export interface WaitInput {
+  /** Ids or keys; absent: every task of the run. */
+  readonly tasks?: readonly string[];
+  readonly mode: WaitMode;
+  readonly timeoutMs: number;
+  /** The answer has those of `tasks`, from the first on, that one call has room for; absent: all, whether there is room or not. */
+  readonly paged?: true;
+}
+
 export interface ToolCallInput {
   readonly tool: string;
   /** JSON text of the arguments object. */
@@ -360,7 +369,7 @@ export interface RunSchedulerRpc {
   /** What the run's creation under this key answered; null where it is to be created. */
   createdBefore(idem: Idem): Promise<Reply<RunView | null>>;
   retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>>;
-  wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>>;
+  wait(input: WaitInput): Promise<Reply<WaitView>>;
   callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
 
   /** Open ones, the oldest first; of `tasks`, those that hold them up. */

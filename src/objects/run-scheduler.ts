@@ -25,7 +25,6 @@ import type {
   ToolOutcome,
   TurnView,
   VariableView,
-  WaitMode,
   WaitView,
 } from "../contract/shapes.ts";
 import type { DeliveryView, WebhookView } from "../contract/webhook-shapes.ts";
@@ -84,6 +83,7 @@ import type {
   TenantRules,
   ToolCallInput,
   TurnAnswer,
+  WaitInput,
   WebhookInput,
 } from "./rpc.ts";
 import { Actors } from "./run/actors.ts";
@@ -468,7 +468,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     }, idem);
   }
 
-  async wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>> {
+  async wait(input: WaitInput): Promise<Reply<WaitView>> {
     return this.#outside.wait(input);
   }
 

@@ -6,7 +6,7 @@
 
 import { assert } from "../errors/assert.ts";
 import { Newer } from "../errors/newer.ts";
-import { chainLengthMax, cyclesRemembered } from "../limits.ts";
+import { cyclesRemembered } from "../limits.ts";
 import { endActor, openActor } from "./apply-actors.ts";
 import * as attempts from "./apply-attempts.ts";
 import { dropCalls, endCall, waitInCall } from "./apply-calls.ts";
@@ -17,6 +17,7 @@ import * as remote from "./apply-remote-calls.ts";
 import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
 import { noteAvailability } from "./availability.ts";
+import { lengthen, settleChains } from "./chains.ts";
 import type { SchedulerEvent } from "./events.ts";
 import { standInOf } from "./fallbacks.ts";
 import { inherit, lowerEffective, providersOf, raiseEffective } from "./inheritance.ts";
@@ -63,6 +64,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
   if (header.exhaustedAt && (event.type === "task_started" || endsStall.has(event.type))) header.exhaustedAt = 0;
   if (rules.modelCallIn(state, event)) header.modelCalls = (header.modelCalls ?? 0) + 1;
   if (header.rules) rules.observe(state, header.rules, event, at);
+  if (event.type !== "task_created") settleChains(state);
   switch (event.type) {
     case "run_created":
       header.limits = event.limits;
@@ -356,11 +358,9 @@ function createTask(state: RunState, event: Of<"task_created">, seq: number, at:
     const dependency = state.task(n);
     dependency.dependents = appended(dependency.dependents, task.n);
     state.dirty.add(n);
-    if (isLive(dependency)) {
-      lengthen(state, dependency, task.chain + 1);
-      raiseEffective(state, dependency, task.effective);
-    }
+    if (isLive(dependency)) raiseEffective(state, dependency, task.effective);
   }
+  if (after.length > 0) state.unchained.add(task);
   state.indexTask(task);
   // Its parent waits for it from the first.
   if (hasFallenBack(state.find(task.parent))) raiseEffective(state, task, state.task(task.parent).effective);
@@ -377,19 +377,6 @@ function scopeOf({ on_failure: onFailure, stands_in: standsIn }: Of<"task_create
 /** The task that joins this one as its child. */
 const joiner = (state: RunState, task: Task): Task | undefined =>
   joinsParent(task) ? state.find(task.parent) : undefined;
-
-function lengthen(state: RunState, task: Task, chain: number): void {
-  const stack = [{ task, chain }];
-  for (let next = stack.pop(); next; next = stack.pop()) {
-    if (next.task.chain >= next.chain || next.chain > chainLengthMax) continue;
-    next.task.chain = next.chain;
-    state.reorder(next.task);
-    for (const n of next.task.after) {
-      const dependency = state.live(n);
-      if (dependency) stack.push({ task: dependency, chain: next.chain + 1 });
-    }
-  }
-}
 
 function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: number): void {
   const task = state.task(event.task);

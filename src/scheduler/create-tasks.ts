@@ -13,6 +13,7 @@ import type { Groups, StandInSpec, TaskSpec } from "../contract/task-spec.ts";
 import * as limits from "../limits.ts";
 import { checkGroups, emitGroup, membersOf } from "./batch-groups.ts";
 import { checkLimits } from "./batch-limits.ts";
+import { settleChains } from "./chains.ts";
 import { meetEndedDependencies, settle } from "./ending.ts";
 import type { LineageTerms, StandInTerms } from "./events.ts";
 import { joinedChildren, providersOf } from "./inheritance.ts";
@@ -67,6 +68,7 @@ export function createTasks(
     emitTask(step, creator, batch[i]!, first + i, edges[i]!);
   }
   for (const [name, members] of groups) emitGroup(step, batch, { name, members, first, terms: terms[name] ?? {} });
+  settleChains(state);
   const tasks = batch.map((_, i) => state.task(first + i));
   for (const i of order) meetEndedDependencies(step, tasks[i]!);
   settle(step);

@@ -11,6 +11,7 @@
  * Z5. A task with `on_failure` counts as two of `limits.tasks` from its creation on, so that its stand-in always has room.
  */
 
+import { settleChains } from "./chains.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -81,4 +82,5 @@ function createStandIn(
     undefined,
     causes,
   );
+  settleChains(step.state);
 }

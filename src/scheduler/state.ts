@@ -181,6 +181,8 @@ export class RunState {
   readonly warming = new Set<number>();
   /** Tasks changed since the last checkpoint. */
   readonly dirty = new Set<number>();
+  /** Created since anything else happened, in their order: the chains before them are not lengthened yet (chains.ts). */
+  readonly unchained = new Set<Task>();
   /** Running tasks with a call that waits. */
   stopped = 0;
   readonly blocking = new BlockingState();

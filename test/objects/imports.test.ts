@@ -2,7 +2,7 @@
 
 import { describe, expect, it, vi } from "vitest";
 import { childHash } from "../../src/context/snapshot-hash.ts";
-import { importIdleMs } from "../../src/limits.ts";
+import { checkpointTailBytes, importIdleMs } from "../../src/limits.ts";
 import { variableStub } from "../../src/objects/env.ts";
 import { SharedVariable } from "../../src/objects/shared-variable.ts";
 import { busyRun } from "./lib/busy-run.ts";
@@ -70,6 +70,26 @@ describe("an import", () => {
     // The last request again, whose answer may have been lost.
     expect(value(await send(copy, lines.slice(-3), lines.length - 3))).toMatchObject({ run: { id: copy.id } });
     expect(await copy.tasks()).toHaveLength(2);
+  });
+
+  it("has its ended tasks after a checkpoint too, in the life of the object that took it in", async () => {
+    const run = await smallRun();
+    const copy = copyOf(run);
+    value(await send(copy, await exported(run)));
+    value(await copy.rpc.resume());
+    const lease = (await copy.lease())!;
+    value(await copy.rpc.complete(lease, { result: "two", next: false, worker: "w" }));
+    const instructions = "x".repeat(100 * 1024);
+    // As much as a checkpoint comes after.
+    for (let bytes = 0; bytes <= checkpointTailBytes; bytes += 10 * instructions.length)
+      await copy.create(...Array.from({ length: 10 }, () => ({ pool: "other", instructions })));
+    const [a, b] = await copy.tasks();
+    expect([a, b]).toMatchObject([
+      { key: "a", state: "succeeded", result: "one" },
+      { key: "b", state: "succeeded", result: "two" },
+    ]);
+    const after = value(await copy.rpc.createTasks({ tasks: [{ pool: "other", instructions: "c", after: ["a"] }] }));
+    expect(after.tasks).toMatchObject([{ state: "ready" }]);
   });
 
   it("refuses a gap and keeps what it has", async () => {

@@ -3,7 +3,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
-import { meterRunsPerPass } from "../../src/limits.ts";
+import { meterRunsPerPass, sweepEveryMs } from "../../src/limits.ts";
 import { meterRuns } from "../../src/meter-runs.ts";
 import { noAmounts } from "../../src/metering/meter.ts";
 import { runStub } from "../../src/objects/env.ts";
@@ -103,21 +103,32 @@ it("is looked for until a run has ended and all is delivered, and again when it 
   expect(await isWaiting()).toBe(true);
 });
 
-it("of an idle run costs no row, as long as a pass comes to all runs; where it doesn't, those that wait longest come next", async () => {
+it("of runs that go on costs no row, however many there are; where a pass doesn't come to all, the next ones have their turn a minute later", async () => {
   const tenant = `ten_${crypto.randomUUID()}`;
   await db.prepare("INSERT INTO tenants (id, name, created_at) VALUES (?, 'idle', 1)").bind(tenant).run();
-  const idle = async () => ({ ok: true, value: { upto: 1, last: 1, isEnded: false } }) as const;
-  const notedAt = async () => {
-    const sql = "SELECT metered_at AS at, COUNT(*) AS n FROM runs WHERE tenant = ? GROUP BY at > 0 ORDER BY at";
-    return (await db.prepare(sql).bind(tenant).all<{ at: number; n: number }>()).results;
+  const ids = Array.from({ length: 2 * meterRunsPerPass + 50 }, (_, n) => `run_${n}`);
+  const insert = (id: string) => insertRun(db, { tenant, id, name: null, createdAt: 1 });
+  const rows = async () =>
+    (await db.prepare("SELECT * FROM runs WHERE tenant = ? ORDER BY id").bind(tenant).all()).results;
+  const asked: string[] = [];
+  const idle = async ({ id }: { id: string }) => {
+    asked.push(id);
+    return { ok: true, value: { upto: 1, last: 1, isEnded: id === ids[0] } } as const;
   };
-  const insert = (n: number) => insertRun(db, { tenant, id: `run_${n}`, name: null, createdAt: 1 });
-  for (let n = 0; n < meterRunsPerPass; n++) await insert(n);
+  for (const id of ids.slice(0, meterRunsPerPass)) await insert(id);
   expect(await meterRuns(db, idle, tenant)).toEqual({ isComplete: true });
-  expect(await notedAt()).toEqual([{ at: 0, n: meterRunsPerPass }]);
-  await insert(meterRunsPerPass);
-  expect(await meterRuns(db, idle, tenant)).toEqual({ isComplete: false });
-  expect(await notedAt()).toMatchObject([{ at: 0, n: 1 }, { n: meterRunsPerPass }]);
+  expect(asked.toSorted()).toEqual(ids.slice(0, meterRunsPerPass).toSorted());
+  for (const id of ids.slice(meterRunsPerPass)) await insert(id);
+  const before = await rows();
+  asked.length = 0;
+  const begin = Date.now();
+  for (let minute = 0; minute < 3; minute++) {
+    vi.setSystemTime(begin + minute * sweepEveryMs);
+    expect(await meterRuns(db, idle, tenant)).toEqual({ isComplete: false });
+  }
+  vi.useRealTimers();
+  expect(asked.toSorted()).toEqual(ids.toSorted());
+  expect(await rows()).toEqual(before);
 });
 
 it("is looked for again when a run was reopened and ended once more while it was being metered", async () => {

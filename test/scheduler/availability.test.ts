@@ -4,6 +4,7 @@ import { availabilityStepMs, refusalsUncountedMax, refusedCrowdMin } from "../..
 import { apply } from "../../src/scheduler/apply.ts";
 import { failAttempt, startableIn } from "../../src/scheduler/attempts.ts";
 import { modelsWanted } from "../../src/scheduler/availability.ts";
+import { settleChains } from "../../src/scheduler/chains.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import { type Leased, newState, Run } from "./run.ts";
@@ -91,6 +92,7 @@ describe("what a provider can take", () => {
     ]);
     const again = newState();
     for (const { event, seq, at } of run.log) apply(again, event, seq, at);
+    settleChains(again);
     expect(again.availability.look()[0]!.limit).toMatchObject({ limit: 8, ceiling: 16 });
   });
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { agingStepMs, chainLengthMax } from "../../src/limits.ts";
 import { nextReady } from "../../src/scheduler/attempts.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
@@ -70,6 +70,18 @@ describe("the ready order", () => {
     const tasks = run.post(...keys.map((key, i): Spec => ({ key, ...(i > 0 && { after: [keys[i - 1]!] }) })));
     expect(tasks[0]!.chain).toBe(chainLengthMax);
     expect(tasks.at(-2)!.chain).toBe(2);
+  });
+
+  test("[O2] a batch in which each task depends on all before it costs a few looks at each dependency", () => {
+    const run = new Run();
+    const count = 120;
+    const live = vi.spyOn(run.state, "live");
+    const keys = Array.from({ length: count }, (_, i) => `k${i}`);
+    const tasks = run.post(...keys.map((key, i): Spec => ({ key, after: keys.slice(0, i) })));
+    expect(tasks.map((task) => task.chain)).toEqual(keys.map((_, i) => count - i));
+    expect(live.mock.calls.length).toBeLessThan((3 * count * count) / 2);
+    const [late] = run.post({ after: [tasks.at(-1)!.key!] });
+    expect([late!, ...tasks.toReversed()].map((task) => task.chain)).toEqual(keys.concat("late").map((_, i) => 1 + i));
   });
 
   test("[O3] a dependency has at least the priority of what waits for it, all the way down, until it ends", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { apply } from "../../src/scheduler/apply.ts";
 import { leased } from "../../src/scheduler/attempts.ts";
+import { settleChains } from "../../src/scheduler/chains.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import { cancelRun, type Refusal } from "../../src/scheduler/run-commands.ts";
 import type { Task } from "../../src/scheduler/task.ts";
@@ -24,6 +25,7 @@ function retry(run: Run, task: Task, turn: number): Refusal | undefined {
   checkState(run.state, run.now);
   const again = newState();
   for (const { event, seq, at } of run.log) apply(again, event, seq, at);
+  settleChains(again);
   expectSame(run.state, again);
   return refusal;
 }

@@ -4,6 +4,7 @@
  */
 
 import { apply } from "../../src/scheduler/apply.ts";
+import { settleChains } from "../../src/scheduler/chains.ts";
 import type { Decided, SchedulerEvent } from "../../src/scheduler/events.ts";
 import type { Facts } from "../../src/scheduler/facts.ts";
 import { type RunHeader, RunState } from "../../src/scheduler/state.ts";
@@ -60,6 +61,7 @@ export class MemoryStore {
     for (const [name, facts] of this.#facts) state.blocking.load(name, facts);
     const from = header.seq;
     for (const { seq, event, at } of this.log) if (seq > from) apply(state, event, seq, at);
+    settleChains(state);
     return state;
   }
 
@@ -67,6 +69,7 @@ export class MemoryStore {
   replay(): RunState {
     const state = newState();
     for (const { seq, event, at } of this.log) apply(state, event, seq, at);
+    settleChains(state);
     return state;
   }
 }

@@ -17,7 +17,7 @@ import {
   exportPieceChars,
   exportReadingsHeld,
   exportReplayTasksMax,
-  exportRowsPerLook,
+  exportSnapshotsPerLook,
 } from "../../limits.ts";
 import { show } from "../../variables/index.ts";
 import type { DataKind } from "../../variables/ops.ts";
@@ -220,7 +220,7 @@ function* header({ id, state }: LoadedRun, place: Place, now: number): Generator
 function* snapshots({ store: { tree } }: LoadedRun, [messages = -1, hash = ""]: Place): Generator<Item> {
   let after = { messages: Number(messages), hash: String(hash) };
   for (;;) {
-    const page = tree.page(after, exportRowsPerLook);
+    const page = tree.page(after, exportSnapshotsPerLook);
     for (const node of page) {
       const { hash: snapshot, parent } = node;
       const text = stringifyRaw(
@@ -229,7 +229,7 @@ function* snapshots({ store: { tree } }: LoadedRun, [messages = -1, hash = ""]: 
       after = { messages: node.messages, hash: snapshot };
       yield { kind: "snapshot", text, following: [node.messages, snapshot] };
     }
-    if (page.length < exportRowsPerLook) return;
+    if (page.length < exportSnapshotsPerLook) return;
   }
 }
 

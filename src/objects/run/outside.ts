@@ -1,7 +1,7 @@
 /** The agent outside: long polls for tasks and events, and tool calls without a lease. */
 
 import { childHash } from "../../context/snapshot-hash.ts";
-import type { EventView, ToolOutcome, WaitMode, WaitView } from "../../contract/shapes.ts";
+import type { EventView, ToolOutcome, WaitView } from "../../contract/shapes.ts";
 import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { actorNumber, type SnapshotHash } from "../../ids.ts";
@@ -13,11 +13,12 @@ import type { Task } from "../../scheduler/task.ts";
 import { waitIsOver } from "../../scheduler/waits.ts";
 import { isRead as readsOnly } from "../../variables/index.ts";
 import { looksOnly } from "../../variables/ops.ts";
-import type { EventsAnswer, EventsInput, Idem, Reply, ToolCallInput } from "../rpc.ts";
+import type { EventsAnswer, EventsInput, Idem, Reply, ToolCallInput, WaitInput } from "../rpc.ts";
 import type { Actors } from "./actors.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, baseOfCalls } from "./outside-calls.ts";
+import { firstViews } from "./outside-tasks.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
@@ -63,7 +64,7 @@ export class Outside {
     this.#actors = actors;
   }
 
-  async wait(input: { tasks?: string[]; mode: WaitMode; timeoutMs: number }): Promise<Reply<WaitView>> {
+  async wait(input: WaitInput): Promise<Reply<WaitView>> {
     const run = this.#shell.load();
     if (!run) return { ok: false, fault: { code: "not_found" } };
     if (!input.tasks) {
@@ -96,7 +97,9 @@ export class Outside {
     };
     if (!isOver())
       await this.#shell.signals.wait(input.timeoutMs, (ended) => ended.some((n) => named.has(n)) && isOver());
-    return this.#shell.read((now) => ok({ done: isOver(), tasks: tasksOf(now).map((task) => taskView(now, task)) }));
+    const viewsOf = (now: LoadedRun, tasks: readonly Task[]) =>
+      input.paged ? firstViews(now, tasks) : tasks.map((task) => taskView(now, task));
+    return this.#shell.read((now) => ok({ done: isOver(), tasks: viewsOf(now, tasksOf(now)) }));
   }
 
   #failed(run: LoadedRun): string[] {

@@ -100,15 +100,28 @@ export async function addUsage(
   return positionOf(results.at(-1)?.results[0]);
 }
 
-/** Runs that may have events which are not metered, those that were looked at longest ago first; of one tenant, or of all. */
-export async function unmeteredRuns(db: D1Database, limit: number, tenant?: string): Promise<UnmeteredRun[]> {
-  const whose = tenant === undefined ? "" : "AND tenant = ?";
+/** Runs that may have events which are not metered, in a fixed order from the `skip`th on; of one tenant, or of all. */
+export async function unmeteredRuns(db: D1Database, limit: number, tenant?: string, skip = 0): Promise<UnmeteredRun[]> {
   const { results } = await db
-    .prepare(`SELECT tenant, id, writes FROM runs WHERE metered = 0 ${whose} ORDER BY metered_at LIMIT ?`)
-    .bind(...(tenant === undefined ? [] : [tenant]), limit)
+    .prepare(
+      `SELECT tenant, id, writes FROM runs ${unmeteredOf(tenant)} ORDER BY metered_at, tenant, id LIMIT ? OFFSET ?`,
+    )
+    .bind(...whose(tenant), limit, skip)
     .all<UnmeteredRun>();
   return results;
 }
+
+export async function countUnmetered(db: D1Database, tenant?: string): Promise<number> {
+  const sql = `SELECT COUNT(*) AS n FROM runs ${unmeteredOf(tenant)}`;
+  const { results } = await db
+    .prepare(sql)
+    .bind(...whose(tenant))
+    .all<{ n: number }>();
+  return results[0]?.n ?? 0;
+}
+
+const unmeteredOf = (tenant: string | undefined) => `WHERE metered = 0 ${tenant === undefined ? "" : "AND tenant = ?"}`;
+const whose = (tenant: string | undefined) => (tenant === undefined ? [] : [tenant]);
 
 export interface UnmeteredRun extends RunName {
   /** How many words of a status the index had of it. */
@@ -116,23 +129,18 @@ export interface UnmeteredRun extends RunName {
 }
 
 /**
- * A run that was looked at; `isDone`: it has ended, and all of its log is metered. A status that changes takes that back, also one that
- * has come since `writes`: what is noted may be late.
+ * These have ended, and all of their logs is metered. A status that changes takes that back, also one that has come since `writes`: what
+ * is noted may be late.
  */
-export interface LookedAt extends UnmeteredRun {
-  readonly isDone: boolean;
-}
-
-/** The runs were looked at. */
-export async function noteMetered(db: D1Database, runs: readonly LookedAt[], at: number): Promise<void> {
+export async function noteMetered(db: D1Database, runs: readonly UnmeteredRun[]): Promise<void> {
   await db
     .prepare(
-      `UPDATE runs SET metered_at = ?2, metered = CASE WHEN one.done AND ended_at IS NOT NULL AND writes = one.word THEN 1 ELSE 0 END
-       FROM (SELECT json_extract(value, '$.tenant') AS tenant, json_extract(value, '$.id') AS id, json_extract(value, '$.writes') AS word,
-                    json_extract(value, '$.isDone') AS done FROM json_each(?1)) AS one
-       WHERE runs.tenant = one.tenant AND runs.id = one.id`,
+      `UPDATE runs SET metered = 1
+       FROM (SELECT json_extract(value, '$.tenant') AS tenant, json_extract(value, '$.id') AS id, json_extract(value, '$.writes') AS word
+             FROM json_each(?)) AS one
+       WHERE runs.tenant = one.tenant AND runs.id = one.id AND ended_at IS NOT NULL AND writes = one.word`,
     )
-    .bind(JSON.stringify(runs), at)
+    .bind(JSON.stringify(runs))
     .run();
 }
 

@@ -3,6 +3,7 @@
 import { checkpointTailBytes, checkpointTailRows, idempotencyMs } from "../../limits.ts";
 import type { Idem } from "../../objects/rpc.ts";
 import { apply } from "../../scheduler/apply.ts";
+import { settleChains } from "../../scheduler/chains.ts";
 import type { Decided } from "../../scheduler/events.ts";
 import { leasedCall } from "../../scheduler/remote-calls.ts";
 import { emptyHeader, RunState } from "../../scheduler/state.ts";
@@ -98,6 +99,7 @@ export class RunStore {
       }
       this.#tailRows++;
     }
+    settleChains(state);
     this.#applyRenewals(state);
     return state;
   }
@@ -112,15 +114,17 @@ export class RunStore {
 
   /** The state as it was after event `seq`, by the log alone; `before` sees each event before it is applied. */
   replay(seq: number, before?: (state: RunState, event: LoggedEvent, seq: number) => void): RunState {
-    const state = new RunState(emptyHeader(), () => undefined);
-    for (const row of this.log.rowsFrom(1, -1)) {
+    // All tasks are in memory until they leave it, which they do when a checkpoint has them: an imported run goes on with this state.
+    const state = new RunState(emptyHeader(), (n) => this.#checkpoints.task(n));
+    rows: for (const row of this.log.rowsFrom(1, -1)) {
       for (const [i, logged] of row.events.entries()) {
-        if (row.seq + i > seq) return state;
+        if (row.seq + i > seq) break rows;
         before?.(state, logged, row.seq + i);
         const { causes: _, ...event } = logged;
         apply(state, event, row.seq + i, row.at);
       }
     }
+    settleChains(state);
     return state;
   }
 

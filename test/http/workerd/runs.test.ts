@@ -414,6 +414,58 @@ test("the log: in pages, and live until the run ends", async () => {
   expect((await refused("POST", "/v1/pools/Big/leases", { json: { worker: "w" } })).errors?.[0]?.path).toBe("pool");
 });
 
+test("many large results: a wait tells them all, in its order, and lists end early, where one call of the object could not hold them", async () => {
+  const count = 24;
+  const { id } = await newRun({ limits: { workers: count } });
+  const keys = Array.from({ length: count }, (_, i) => `k${i}`);
+  const tasks = keys.map((key) => ({ key, title: "→".repeat(200), instructions: "much", pool: "many" }));
+  await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, { json: { tasks } });
+  // Two bytes a character in a call, which takes 32 MiB: all of them would be 36.
+  const result = `é${"a".repeat(780_000)}`;
+  const asking = { json: { worker: "w", max: count } };
+  const { leases } = await get(workerResponses.leasesView, 200, "POST", "/v1/pools/many/leases", asking);
+  for (const lease of leases)
+    await get(workerResponses.completed, 200, "POST", `/v1/leases/${lease.id}/complete`, { json: { result } });
+  const reversed = keys.toReversed();
+  const waiting = { json: { tasks: [...reversed, "k3"], mode: "settled", timeout_ms: 1000 } };
+  const waited = await get(responses.waitView, 200, "POST", `/v1/runs/${id}/wait`, waiting);
+  expect(waited.done).toBe(true);
+  expect(waited.tasks?.map(({ key }) => key)).toEqual([...reversed, "k3"]);
+  expect(waited.tasks?.every((task) => task.result === result)).toBe(true);
+  const listed: (string | null)[] = [];
+  for (let at = ""; ; ) {
+    const page = await get(responses.tasksPage, 200, "GET", `/v1/runs/${id}/tasks?limit=1000${at}`);
+    expect(page.tasks.length).toBeLessThan(count);
+    listed.push(...page.tasks.map(({ key }) => key));
+    if (page.next_cursor === null) break;
+    at = `&cursor=${page.next_cursor}`;
+  }
+  expect(listed).toEqual(keys);
+});
+
+test("a page of tasks counts all that it shows of them: errors of many failed tasks, and their labels", async () => {
+  const { id } = await newRun({ limits: { tasks: 2000 } });
+  const labels = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`l${i}`, "→".repeat(60)]));
+  const tasks = Array.from({ length: 700 }, () => ({
+    instructions: "x",
+    pool: "failing",
+    labels,
+    retries: { limit: 0 },
+  }));
+  await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, { json: { tasks } });
+  const error = { code: "boom", message: "é→".repeat(8000) };
+  for (;;) {
+    const asking = { json: { worker: "w", max: 64 } };
+    const { leases } = await get(workerResponses.leasesView, 200, "POST", "/v1/pools/failing/leases", asking);
+    if (leases.length === 0) break;
+    for (const lease of leases)
+      await get(workerResponses.failed, 200, "POST", `/v1/leases/${lease.id}/fail`, { json: { error } });
+  }
+  const page = await get(responses.tasksPage, 200, "GET", `/v1/runs/${id}/tasks?limit=1000`);
+  expect(page.tasks.length).toBeLessThan(600);
+  expect(page.next_cursor).toBe(String(page.tasks.length));
+});
+
 test("a worker's result is held to the task's output_schema: what does not match is refused, and the lease stays", async () => {
   const { id } = await newRun();
   const at = `/v1/runs/${id}`;

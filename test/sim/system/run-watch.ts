@@ -9,6 +9,7 @@
 import type { LeaseRef } from "../../../src/objects/rpc.ts";
 import { apply } from "../../../src/scheduler/apply.ts";
 import { leased } from "../../../src/scheduler/attempts.ts";
+import { settleChains } from "../../../src/scheduler/chains.ts";
 import type { SchedulerEvent, UsageDelta } from "../../../src/scheduler/events.ts";
 import { leasedCall } from "../../../src/scheduler/remote-calls.ts";
 import type { RunState } from "../../../src/scheduler/state.ts";
@@ -108,6 +109,7 @@ export class RunWatch {
     if (event.type === "task_started") this.#checkRoom(seq, event.task);
     if (at < header.changedAt) throw new Error(`[L1] event ${seq} is older than the one before it`);
     apply(this.state, event, seq, at);
+    settleChains(this.state);
     // A total that is lowered takes nothing from the calls that are under way.
     if (event.type === "limits_changed")
       this.#promised = header.inputTokens + header.outputTokens + header.reservedTokens;
