@@ -273,6 +273,8 @@ export const schemaErrorsShown = 5;
 export const leaseMs = 30 * second;
 /** A repeated lease request waits for the first one's answer by so much longer than that one waits: runs are asked in between. */
 export const leaseJoinMs = 5 * second;
+/** Names of pull workers, which they choose, that a run remembers to have served; one that is forgotten is served as if it had just come. */
+export const servedWorkersBytes = 256 * 1024;
 /** A client that stops waiting for a lease says so within this, or not at all. */
 export const leaseLeaveMs = 2 * second;
 /** Newest restarts of a local server that a run remembers: after as many in a row a lease has no term left worth waiting for. */

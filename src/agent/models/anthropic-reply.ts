@@ -96,7 +96,8 @@ function addDelta(block: Block, delta: RawContentBlockDelta): void {
       block.input += delta.partial_json;
       return;
     case "citations_delta":
-      fields.citations = [...(Array.isArray(fields.citations) ? fields.citations : []), delta.citation];
+      if (!Array.isArray(fields.citations)) fields.citations = [];
+      (fields.citations as unknown[]).push(delta.citation);
       return;
     case "signature_delta":
       fields.signature = delta.signature;

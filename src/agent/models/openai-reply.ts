@@ -17,7 +17,6 @@ import type { Fold } from "./streamed-call.ts";
 import { tokenCount } from "./token-count.ts";
 
 interface Call {
-  readonly index: number | undefined;
   /** Everything but the streamed parts. */
   readonly fields: Record<string, unknown>;
   id: string;
@@ -34,7 +33,7 @@ export function openaiFold(promptChars: number, onText: (text: string) => void =
   let content = "";
   let refusal = "";
   const others: Record<string, unknown> = {};
-  const calls: Call[] = [];
+  const calls = new Calls();
   let finish: string | undefined;
   let usage: Fields | undefined;
 
@@ -52,29 +51,30 @@ export function openaiFold(promptChars: number, onText: (text: string) => void =
         onText(delta.content);
       }
       if (typeof delta.refusal === "string") refusal += delta.refusal;
-      if (Array.isArray(delta.tool_calls)) for (const call of delta.tool_calls) addCall(calls, fieldsOf(call));
+      if (Array.isArray(delta.tool_calls)) for (const call of delta.tool_calls) calls.add(fieldsOf(call));
       for (const [key, value] of Object.entries(delta)) if (!replyOnly.has(key)) addField(others, key, value);
     },
     reply() {
       if (finish === undefined) return undefined;
+      const { all } = calls;
       const refused = refusal !== "" || finish === "content_filter";
       const cut = finish === "length";
-      if (content === "" && calls.length === 0 && !refused && !cut)
+      if (content === "" && all.length === 0 && !refused && !cut)
         throw new MalformedStream("The provider's reply is empty.");
-      for (const call of calls) settle(call);
+      for (const call of all) settle(call);
       const message = JSON.stringify({
         role: "assistant",
-        content: content === "" && (calls.length > 0 || refusal !== "") ? null : content,
+        content: content === "" && (all.length > 0 || refusal !== "") ? null : content,
         ...(refusal !== "" && { refusal }),
         ...others,
-        ...(calls.length > 0 && { tool_calls: calls.map(callFields) }),
+        ...(all.length > 0 && { tool_calls: all.map(callFields) }),
       });
       return {
         message,
         text: content + refusal,
-        calls: calls.map((call): ToolCall => ({ id: call.id, name: call.name, arguments: call.arguments })),
+        calls: all.map((call): ToolCall => ({ id: call.id, name: call.name, arguments: call.arguments })),
         usage: usage ? usageOf(usage) : estimated(promptChars, message.length),
-        stop: refused ? "refusal" : cut ? "output_limit" : calls.length > 0 ? "calls" : "end",
+        stop: refused ? "refusal" : cut ? "output_limit" : all.length > 0 ? "calls" : "end",
       } satisfies ModelReply;
     },
   };
@@ -85,30 +85,44 @@ function addField(into: Record<string, unknown>, key: string, value: unknown): v
   const before = into[key];
   if (value === null || value === undefined) return;
   if (typeof value === "string" && typeof before === "string") into[key] = before + value;
-  else if (Array.isArray(value) && Array.isArray(before)) into[key] = [...before, ...value];
+  // In place: a stream has as many pieces as whoever serves it likes.
+  else if (Array.isArray(value) && Array.isArray(before)) for (const one of value) before.push(one);
   else into[key] = value;
 }
 
-function addCall(calls: Call[], delta: Fields): void {
-  const index = typeof delta.index === "number" ? delta.index : undefined;
-  const id = typeof delta.id === "string" ? delta.id : "";
-  let call = index === undefined ? calls.at(-1) : calls.find((known) => known.index === index);
-  // Some servers give every parallel call the same index, or none; an id of its own then tells them apart.
-  if (call && id !== "" && call.id !== "" && call.id !== id) call = calls.find((known) => known.id === id);
-  if (!call) {
-    call = { index, fields: {}, id: "", type: "function", name: "", arguments: "" };
-    calls.push(call);
+/** The calls of a reply, each from its pieces. */
+class Calls {
+  readonly all: Call[] = [];
+  readonly #byIndex = new Map<number, Call>();
+  readonly #byId = new Map<string, Call>();
+
+  add(delta: Fields): void {
+    const id = typeof delta.id === "string" ? delta.id : "";
+    const call = this.#callOf(typeof delta.index === "number" ? delta.index : undefined, id);
+    if (typeof delta.type === "string") call.type = delta.type;
+    const body = fieldsOf(delta[call.type] ?? delta.function);
+    if (typeof body.name === "string" && call.name === "") call.name = body.name;
+    const piece = body.arguments ?? body.input;
+    // Servers that don't stream a call may send its arguments as an object.
+    if (piece !== null && piece !== undefined)
+      call.arguments += typeof piece === "string" ? piece : JSON.stringify(piece);
+    for (const [key, value] of Object.entries(delta)) {
+      if (!["index", "id", "type", call.type].includes(key)) addField(call.fields, key, value);
+    }
   }
-  if (id !== "") call.id = id;
-  if (typeof delta.type === "string") call.type = delta.type;
-  const body = fieldsOf(delta[call.type] ?? delta.function);
-  if (typeof body.name === "string" && call.name === "") call.name = body.name;
-  const piece = body.arguments ?? body.input;
-  // Servers that don't stream a call may send its arguments as an object.
-  if (piece !== null && piece !== undefined)
-    call.arguments += typeof piece === "string" ? piece : JSON.stringify(piece);
-  for (const [key, value] of Object.entries(delta)) {
-    if (!["index", "id", "type", call.type].includes(key)) addField(call.fields, key, value);
+
+  #callOf(index: number | undefined, id: string): Call {
+    let call = index === undefined ? this.all.at(-1) : this.#byIndex.get(index);
+    // Some servers give every parallel call the same index, or none; an id of its own then tells them apart.
+    if (call && id !== "" && call.id !== "" && call.id !== id) call = this.#byId.get(id);
+    if (!call) {
+      call = { fields: {}, id: "", type: "function", name: "", arguments: "" };
+      this.all.push(call);
+      if (index !== undefined && !this.#byIndex.has(index)) this.#byIndex.set(index, call);
+    }
+    if (id !== "") call.id = id;
+    if (id !== "" && !this.#byId.has(id)) this.#byId.set(id, call);
+    return call;
   }
 }
 

@@ -12,6 +12,7 @@
 
 import type { Rates } from "../../availability/observation.ts";
 import { ratesOf } from "../../availability/rate-headers.ts";
+import { unfitJson } from "../../contract/json-bounds.ts";
 import { modelReplyBytesMax } from "../../limits.ts";
 import { fault, faultOf, MalformedStream } from "./faults.ts";
 import type { ModelOutcome, ModelReply, ModelRequest } from "./port.ts";
@@ -65,7 +66,7 @@ export async function streamedCall<Event>(
     }
     if (!controller.signal.aborted) {
       const reply = fold.reply();
-      if (reply) return told({ ok: true, reply });
+      if (reply) return told({ ok: true, reply: fit(reply) });
     }
     if (!signal.aborted && !timedOut())
       return told({
@@ -86,6 +87,13 @@ export async function streamedCall<Event>(
     ? `The reply was not whole after ${Math.round((Date.now() - begunAt) / 1000)} s, and a seat lasts no longer.`
     : `The provider sent nothing for ${idleMs / 1000} s.`;
   return told({ ok: false, fault: fault("provider_timeout", message, secrets) });
+}
+
+/** @throws MalformedStream for a message that a context would not take from outside either. */
+function fit(reply: ModelReply): ModelReply {
+  const unfit = unfitJson(JSON.parse(reply.message));
+  if (unfit !== undefined) throw new MalformedStream(`The provider's reply ${unfit}.`);
+  return reply;
 }
 
 function watchEnd(until: number | undefined, onEnd: () => void) {

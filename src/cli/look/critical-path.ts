@@ -80,7 +80,7 @@ function kindsText(times: TimeByKind, whole = Object.values(times).reduce((sum, 
 
 function longest(path: readonly PathSegment[], most: number): readonly PathSegment[] {
   if (path.length <= most) return path;
-  const kept = new Set(path.toSorted((a, b) => b.ms - a.ms).slice(0, most));
+  const kept = new Set([...path].sort((a, b) => b.ms - a.ms).slice(0, most));
   return path.filter((segment) => kept.has(segment));
 }
 

@@ -7,7 +7,8 @@ import { placeOfMessages } from "../../context/message-place.ts";
 import type { MessageText } from "../../context/types.ts";
 import type { ErrorView, Grant, TaskProgressReport, TaskState, ToolOutcome } from "../../contract/shapes.ts";
 import { isCarriedOutLater } from "../../contract/variable-tools.ts";
-import { leaseContextBytesMax, leaseMs, renewEveryMs, seatServesMs } from "../../limits.ts";
+import { leaseContextBytesMax, leaseMs, renewEveryMs, seatServesMs, servedWorkersBytes } from "../../limits.ts";
+import { Lru } from "../../lru.ts";
 import { leased, nextReady } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
@@ -60,7 +61,7 @@ import { usedByTask } from "./variable-uses.ts";
 export class PullLeases {
   readonly #shell: RunShell;
   /** Since when a worker is served without asking the gate, so that other runs get their turn. */
-  readonly #servedSince = new Map<string, number>();
+  readonly #servedSince = new Lru<string, number>(servedWorkersBytes);
 
   readonly #variables: VariableCalls;
 
@@ -88,7 +89,7 @@ export class PullLeases {
         room -= grant.bytes;
         grants.push(grant.grant);
       }
-      if (grants.length > 0) this.#servedSince.set(input.worker, step.now);
+      if (grants.length > 0) this.#serves(input.worker, step.now);
       else this.#shell.announcedEmpty(input);
       // By name, as in `complete`. An empty answer is none, or each poll would be a row; but for what may still be under way.
       if (idem && (grants.length > 0 || input.isRepeat)) {
@@ -335,8 +336,12 @@ export class PullLeases {
    */
   #mayGoOn(worker: string, now: number): boolean {
     const since = this.#servedSince.get(worker);
-    if (since === undefined) this.#servedSince.set(worker, now);
+    if (since === undefined) this.#serves(worker, now);
     return now - (since ?? now) <= seatServesMs;
+  }
+
+  #serves(worker: string, since: number): void {
+    this.#servedSince.set(worker, since, worker.length);
   }
 
   async #withNext(reply: Reply<{ next?: LeaseRef }>): Promise<Reply<{ lease?: Grant }>> {

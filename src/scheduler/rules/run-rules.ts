@@ -12,7 +12,7 @@ import type { RunHeader } from "../state.ts";
 export const rulesSources = ["deployment", "tenant", "run"] as const;
 export type RulesFrom = (typeof rulesSources)[number];
 /** The run's own before those above it: of two that say the same, the run's is the one to change. */
-const fromBelow = rulesSources.toReversed();
+const fromBelow = [...rulesSources].reverse();
 
 export interface RunRule extends PlacedRule {
   readonly from: RulesFrom;

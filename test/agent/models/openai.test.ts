@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { callOpenai } from "../../../src/agent/models/openai.ts";
 import { checkMessages } from "../../../src/context/message-rules.ts";
-import { reportedTokensMax } from "../../../src/limits.ts";
+import { jsonDepthMax, reportedTokensMax } from "../../../src/limits.ts";
 import { type Served, serve, sse } from "../../local/simulated/serve.ts";
 import { faultOf, key, replyOf, requestTo } from "./request.ts";
 
@@ -206,6 +206,27 @@ describe("what goes wrong", () => {
     expect(faultOf(await callOpenai(requestTo("openai", served.url)))).toMatchObject({
       code: "network",
     });
+  });
+
+  test("a reply that nests deeper than a context takes is a network fault", async () => {
+    const nested = (levels: number) => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
+    const answers = (levels: number) => [chunk({ content: "x", reasoning_details: nested(levels) }), chunk({}, "stop")];
+    expect((await reply(...answers(jsonDepthMax - 1), done)).text).toBe("x");
+    await served!.close();
+    const { url } = await answering(...answers(jsonDepthMax), done);
+    expect(faultOf(await callOpenai(requestTo("openai", url)))).toMatchObject({ code: "network" });
+  });
+
+  test("calls are told apart however many there are", async () => {
+    const count = 3000;
+    const pieces = Array.from({ length: 2 * count }, (_, i) =>
+      call(i % count, {
+        ...(i < count && { id: `call_${i}` }),
+        function: { name: i < count ? "t" : "", arguments: "1" },
+      }),
+    );
+    const { calls } = await reply(...pieces, chunk({}, "tool_calls"), done);
+    expect(calls).toEqual(Array.from({ length: count }, (_, i) => ({ id: `call_${i}`, name: "t", arguments: "11" })));
   });
 
   test("an error inside the stream is the provider's", async () => {
