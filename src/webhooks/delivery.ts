@@ -4,8 +4,8 @@
  * Owns: how often and how long a message is tried, when an endpoint counts as away, when it is given up.
  * Does not own: which messages there are (the log), what an answer means (webhook-push/send.ts), where it is kept (storage).
  *
- * W1. A message that was not taken is tried again after a growing pause, from its first attempt on for `webhookGiveUpMs`; then it
- *     has failed. None is dropped unsaid, and a failed one can be sent again by hand.
+ * W1. A message that was not taken is tried again after a growing pause, from its first attempt on for `webhookGiveUpMs`, or until its
+ *     endpoint, if that is away by then, is asked the next time; then it has failed. None is dropped unsaid, and a failed one can be sent again by hand.
  * W2. An endpoint that took nothing of a push is away. Until it takes something it is asked rarely, with a retry and a new message
  *     at most: one that is down is not asked by each of a thousand messages, and one message that it can't take holds up no others.
  * W3. `retry-after` is honoured, up to `webhookRetryMsMax`.
@@ -103,5 +103,10 @@ export function endpointAfter(
   const { times, since } = before ?? { times: 0, since: outcomes[0]!.attempt.at };
   if (now - since >= webhookGiveUpMs) return "given_up";
   const afterMs = Math.max(0, ...outcomes.map((outcome) => outcome.afterMs ?? 0));
-  return { times: times + 1, since, until: now + pauseMs(times + 1, chance, afterMs) };
+  // The last time is when it would be given up, and not a pause later: its messages' time is over then, too.
+  return {
+    times: times + 1,
+    since,
+    until: Math.min(now + pauseMs(times + 1, chance, afterMs), since + webhookGiveUpMs),
+  };
 }

@@ -94,18 +94,22 @@ describe("an endpoint", () => {
     expect(endpointAfter(away, [], 0, 0.5)).toBe(away);
   });
 
-  it("[W4] is given up when it is gone, or has taken nothing for too long", () => {
-    expect(endpointAfter(undefined, [outcome(0, true), outcome(0, false, { gone: true })], 0, 0.5)).toBe("gone");
-    let away: Away | string | undefined;
-    let at = 0;
-    let asked = 0;
-    do {
-      away = endpointAfter(away as Away | undefined, [outcome(at, false)], at, 0.5);
-      at = typeof away === "object" ? away.until : at;
-      asked++;
-    } while (typeof away === "object");
-    expect(away).toBe("given_up");
-    expect(at).toBeGreaterThanOrEqual(webhookGiveUpMs);
-    expect(asked).toBeLessThan(25);
-  });
+  it.each([0, 0.5, 0.99])(
+    "[W4] is given up when it is gone, or has taken nothing for too long (by chance %d)",
+    (chance) => {
+      expect(endpointAfter(undefined, [outcome(0, true), outcome(0, false, { gone: true })], 0, 0.5)).toBe("gone");
+      let away: Away | string | undefined;
+      let at = 0;
+      let asked = 0;
+      do {
+        away = endpointAfter(away as Away | undefined, [outcome(at, false)], at, chance);
+        at = typeof away === "object" ? away.until : at;
+        asked++;
+      } while (typeof away === "object");
+      expect(away).toBe("given_up");
+      // Its messages' time is over then, and not before.
+      expect(at).toBe(webhookGiveUpMs);
+      expect(asked).toBeLessThan(30);
+    },
+  );
 });
