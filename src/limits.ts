@@ -260,10 +260,16 @@ export const outputRepairsMax = 2;
 export const schemaStepsMax = 10_000_000;
 /** Steps that a pattern of a schema may have, its repetitions counted out: of one character alone they are one step. */
 export const patternStepsMax = 5000;
+/** Groups of a pattern inside of one another. */
+export const patternDepthMax = 100;
+/** What reading one class of Unicode's (`\p{L}`) counts for, in characters of a pattern: so much longer it takes. */
+export const unicodeClassSteps = 500;
 /** Steps and characters of all patterns of a schema: a batch may have a thousand schemas, all of which are looked through. */
 export const schemaPatternsMax = 50_000;
 /** For what was tried at which place of a text, in bits: 8 MiB. Where it takes more, the steps alone are bounded. */
 export const patternTriedBitsMax = 64 * MiB;
+/** Ways that are left to try at once while a text is held against a pattern: some 24 MB, where an isolate has 128 for all tenants. */
+export const patternWaysMax = 1_000_000;
 /** A string of a format (an address, a date) has no more; longer ones don't match. */
 export const formatCharsMax = 8 * KiB;
 /** Of what is wrong with a result so much is told, the last of it: what is innermost. */

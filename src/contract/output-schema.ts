@@ -29,6 +29,13 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
   const hasNames = /"\$(?:id|anchor|dynamicAnchor)":/.test(JSON.stringify(schema));
   const refersTo = (ref: string): boolean => hasNames || (ref.startsWith("#") && hasPointer(schema, ref.slice(1)));
   const work = new Work(schemaPatternsMax);
+  /** Each pattern counts once, though many fields have it. */
+  const fit = new Set<string>();
+  const unfit = (pattern: string): string | undefined => {
+    if (fit.has(pattern)) return undefined;
+    fit.add(pattern);
+    return unfitPattern(pattern, work);
+  };
   const look = (part: unknown, path: readonly (string | number)[]): Flaw | undefined => {
     if (!isObject(part)) return undefined;
     const { type, pattern, $ref } = part;
@@ -38,12 +45,12 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
           path: [...path, "type"],
           message: `${JSON.stringify(name)} is no type; there are ${types.join(", ")}`,
         };
-    const unfit = typeof pattern === "string" ? unfitPattern(pattern, work) : undefined;
-    if (unfit !== undefined) return { path: [...path, "pattern"], message: unfit };
+    const flaw = typeof pattern === "string" ? unfit(pattern) : undefined;
+    if (flaw !== undefined) return { path: [...path, "pattern"], message: flaw };
     if (typeof $ref === "string" && !refersTo($ref))
       return { path: [...path, "$ref"], message: "there is nothing there; nothing outside of the schema is fetched" };
     for (const name of isObject(part.patternProperties) ? Object.keys(part.patternProperties) : []) {
-      const message = unfitPattern(name, work);
+      const message = unfit(name);
       if (message !== undefined) return { path: [...path, "patternProperties", name], message };
     }
     return first([

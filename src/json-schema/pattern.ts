@@ -5,11 +5,12 @@
  * M1. It says what the runtime's engine says, or that it takes too long.
  * M2. What was tried at a place and came to nothing is not tried there again, so the cost is at most text × pattern. Inside of looks
  *     ahead and behind, and where that memory would be too large, the steps are bounded alone.
+ * M3. So is the memory for the ways that are left to try, which grows with the text.
  */
 
-import { patternTriedBitsMax } from "../limits.ts";
+import { patternTriedBitsMax, patternWaysMax } from "../limits.ts";
 import { type Program, programOf, type Step } from "./pattern-program.ts";
-import type { Work } from "./work.ts";
+import { TooMuchWork, type Work } from "./work.ts";
 
 export class Pattern {
   readonly #program: Program;
@@ -116,6 +117,7 @@ function matches({ steps, registers }: Program, text: string, start: number, wor
   };
   for (;;) {
     work.spend(1);
+    if (left.length > 3 * patternWaysMax) throw new TooMuchWork();
     const step = steps[pc]!;
     let goesOn = true;
     switch (step.op) {

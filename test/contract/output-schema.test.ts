@@ -12,6 +12,7 @@ describe("an output schema", () => {
     [{ properties: { a: { pattern: "(" } } }, ["properties", "a", "pattern"], /no regular expression/],
     [{ pattern: "(a)\\1" }, ["pattern"], /refers back to a group/],
     [{ items: { pattern: "((a{999}){999}){999}" } }, ["items", "pattern"], /too large when its repetitions/],
+    [{ pattern: `${"(".repeat(3000)}${")".repeat(3000)}` }, ["pattern"], /nested too deep/],
     [{ patternProperties: { "[": {} } }, ["patternProperties", "["], /no regular expression/],
     [
       { anyOf: [{}, { items: { $ref: "#/$defs/b" } }], $defs: { a: {} } },
@@ -27,11 +28,20 @@ describe("an output schema", () => {
   });
 
   it("whose patterns are too large all together is refused at the one that is too much", () => {
-    const anyOf = Array.from({ length: 100 }, () => ({ pattern: "(?:a{0}b){2000}" }));
+    const anyOf = Array.from({ length: 100 }, (_, i) => ({ pattern: `(?:a{0}b){2000}${i}` }));
     expect(unusableIn({ anyOf })).toEqual({
       path: ["anyOf", 12, "pattern"],
       message: expect.stringContaining("all together"),
     });
+    const classes = [{ pattern: `[${"\\p{L}".repeat(1000)}]` }, { pattern: "\\P{Lu}".repeat(1000) }];
+    for (const schema of classes)
+      expect(unusableIn(schema)).toEqual({ path: ["pattern"], message: expect.stringContaining("all together") });
+  });
+
+  it("with one pattern for many fields is as large as with one field", () => {
+    expect(unusableIn({ anyOf: Array.from({ length: 200 }, () => ({ pattern: "^[\\p{L}\\p{M}' -]+$" })) })).toBe(
+      undefined,
+    );
   });
 
   it.each([
