@@ -281,6 +281,8 @@ export const leaseMs = 30 * second;
 export const leaseJoinMs = 5 * second;
 /** Names of pull workers, which they choose, that a run remembers to have served; one that is forgotten is served as if it had just come. */
 export const servedWorkersBytes = 256 * 1024;
+/** Names of lease requests, which clients choose, that a gate was told to serve no more before it had them. */
+export const gateLeavesBytes = 64 * 1024;
 /** A client that stops waiting for a lease says so within this, or not at all. */
 export const leaseLeaveMs = 2 * second;
 /** Newest restarts of a local server that a run remembers: after as many in a row a lease has no term left worth waiting for. */
