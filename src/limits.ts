@@ -614,7 +614,7 @@ export const outputTokensDefault = 8192;
 export const outputTokensSimulated = 1024;
 /** The least that OpenAI's Responses API takes for the limit of a reply. */
 export const responsesOutputTokensMin = 16;
-/** Which models an isolate remembers to ask by that API: names and addresses, which tenants choose. */
+/** Which models an isolate remembers to ask by that API: names, addresses and keys, which tenants choose. */
 export const responsesModelsBytes = 64 * 1024;
 /** A task whose simulated model is out of reach is given back after this, so that it does not spin. */
 export const simulatedAwayMs = 1 * second;
