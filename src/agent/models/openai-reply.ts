@@ -113,13 +113,14 @@ class Calls {
 
   #callOf(index: number | undefined, id: string): Call {
     let call = index === undefined ? this.all.at(-1) : this.#byIndex.get(index);
-    // Some servers give every parallel call the same index, or none; an id of its own then tells them apart.
+    // Some servers give every parallel call the same index, or none; an id of its own then tells them apart, and what has none is of the
+    // last one.
     if (call && id !== "" && call.id !== "" && call.id !== id) call = this.#byId.get(id);
     if (!call) {
       call = { fields: {}, id: "", type: "function", name: "", arguments: "" };
       this.all.push(call);
-      if (index !== undefined && !this.#byIndex.has(index)) this.#byIndex.set(index, call);
     }
+    if (index !== undefined) this.#byIndex.set(index, call);
     if (id !== "") call.id = id;
     if (id !== "" && !this.#byId.has(id)) this.#byId.set(id, call);
     return call;
