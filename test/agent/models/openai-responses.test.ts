@@ -262,6 +262,7 @@ describe("the request", () => {
         previous_response_id: "resp_of_another",
         conversation: "conv_of_another",
         stop: "END",
+        ...{ n: 1, logprobs: false, presence_penalty: 0, frequency_penalty: 0 },
       }),
       messages: [
         {
