@@ -258,6 +258,8 @@ export const chainLengthMax = 256;
 export const outputRepairsMax = 2;
 /** Steps of holding one result against its `output_schema`: some 0.3 s, where a mebibyte against a plain schema takes two million. */
 export const schemaStepsMax = 10_000_000;
+/** Of these, those for finding what the references of a schema mean: room for some twenty thousand parts. */
+export const schemaPartsMax = 4_000_000;
 /** Steps that a pattern of a schema may have, its repetitions counted out: of one character alone they are one step. */
 export const patternStepsMax = 5000;
 /** Groups of a pattern inside of one another. */

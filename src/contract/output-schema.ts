@@ -4,8 +4,9 @@
  */
 
 import { programOf, UnboundPattern } from "../json-schema/pattern-program.ts";
+import { weigh } from "../json-schema/references.ts";
 import { TooMuchWork, Work } from "../json-schema/work.ts";
-import { schemaPatternsMax } from "../limits.ts";
+import { schemaPartsMax, schemaPatternsMax } from "../limits.ts";
 
 interface Flaw {
   readonly path: readonly (string | number)[];
@@ -25,6 +26,11 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** The first of them; undefined for a schema that can be used. */
 export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
+  if (isTooLarge(schema))
+    return {
+      path: [],
+      message: "it has too many parts, too long names on the way to them, or too many $id in one another",
+    };
   // Names that it gives to its parts may be what a reference means: then only the validator knows.
   const hasNames = /"\$(?:id|anchor|dynamicAnchor)":/.test(JSON.stringify(schema));
   const refersTo = (ref: string): boolean => hasNames || (ref.startsWith("#") && hasPointer(schema, ref.slice(1)));
@@ -38,6 +44,7 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
   };
   const look = (part: unknown, path: readonly (string | number)[]): Flaw | undefined => {
     if (!isObject(part)) return undefined;
+    const has = (key: string) => Object.hasOwn(part, key);
     const { type, pattern, $ref } = part;
     for (const name of Array.isArray(type) ? type : type === undefined ? [] : [type])
       if (!types.includes(name as string))
@@ -54,9 +61,9 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
       if (message !== undefined) return { path: [...path, "patternProperties", name], message };
     }
     return first([
-      ...oneSchema.map((key) => () => look(part[key], [...path, key])),
-      ...manySchemas.map((key) => () => within(part[key], [...path, key], Array.isArray(part[key]))),
-      ...namedSchemas.map((key) => () => within(part[key], [...path, key], isObject(part[key]))),
+      ...oneSchema.filter(has).map((key) => () => look(part[key], [...path, key])),
+      ...manySchemas.filter(has).map((key) => () => within(part[key], [...path, key], Array.isArray(part[key]))),
+      ...namedSchemas.filter(has).map((key) => () => within(part[key], [...path, key], isObject(part[key]))),
     ]);
   };
   const within = (parts: unknown, path: readonly (string | number)[], is: boolean): Flaw | undefined =>
@@ -70,6 +77,16 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
         )
       : undefined;
   return look(schema, []);
+}
+
+function isTooLarge(schema: Record<string, unknown>): boolean {
+  try {
+    weigh(schema, new Work(schemaPartsMax));
+    return false;
+  } catch (error) {
+    if (error instanceof TooMuchWork) return true;
+    throw error;
+  }
 }
 
 function first(looks: readonly (() => Flaw | undefined)[]): Flaw | undefined {

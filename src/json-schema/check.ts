@@ -8,11 +8,12 @@
  * C2. Of what is wrong the last is kept: what is innermost, and so what helps whoever is to mend it.
  */
 
-import { dereference, type Schema } from "@cfworker/json-schema";
+import type { Schema } from "@cfworker/json-schema";
 import { schemaErrorsShown, schemaStepsMax } from "../limits.ts";
 import { isEqual, memberOf, twiceIn } from "./equal.ts";
 import { hasFormat } from "./formats.ts";
 import { Pattern } from "./pattern.ts";
+import { schemasIn } from "./references.ts";
 import { Work } from "./work.ts";
 
 export interface Mismatch {
@@ -87,7 +88,7 @@ class Check {
   readonly #entries = new Map<object, [string, unknown][]>();
 
   constructor(schema: Schema) {
-    this.#schemas = dereference(schema);
+    this.#schemas = schemasIn(schema, this.#work);
   }
 
   of(value: unknown, schema: AnySchema, at: string, evaluated: Evaluated): readonly Mismatch[] {

@@ -4,6 +4,7 @@ import { type Schema, Validator } from "@cfworker/json-schema";
 import { describe, expect, it } from "vitest";
 import { unusableIn } from "../../src/contract/output-schema.ts";
 import { taskSpecSchema } from "../../src/contract/task-spec.ts";
+import { mismatches } from "../../src/json-schema/check.ts";
 
 describe("an output schema", () => {
   it.each([
@@ -36,6 +37,32 @@ describe("an output schema", () => {
     const classes = [{ pattern: `[${"\\p{L}".repeat(1000)}]` }, { pattern: "\\P{Lu}".repeat(1000) }];
     for (const schema of classes)
       expect(unusableIn(schema)).toEqual({ path: ["pattern"], message: expect.stringContaining("all together") });
+  });
+
+  it("whose references would be looked for without an end is refused", () => {
+    let ids: object = {};
+    for (let i = 0; i < 60; i++) ids = { $id: `http://x/${i}`, not: ids };
+    let names: object = {};
+    const long = "x".repeat(20_000);
+    for (let i = 0; i < 20; i++)
+      names = {
+        properties: { [long]: names, ...Object.fromEntries(Array.from({ length: 500 }, (_, k) => [`p${k}`, {}])) },
+      };
+    for (const schema of [ids, names, { anyOf: Array.from({ length: 300_000 }, () => ({})) }]) {
+      expect(unusableIn(schema as never)).toEqual({ path: [], message: expect.stringContaining("too many parts") });
+      expect(() => mismatches(schema, { x: 1 })).toThrow(/takes too long/);
+    }
+  });
+
+  it("may be large", () => {
+    const part = (i: number) => [
+      `field_${i}`,
+      { type: "object", description: "d".repeat(200), properties: { a: { $ref: "#/$defs/a" } } },
+    ];
+    const schema = { $id: "https://example.com/a", $defs: { a: { $id: "b", type: "string" } } };
+    expect(
+      unusableIn({ ...schema, properties: Object.fromEntries(Array.from({ length: 5000 }, (_, i) => part(i))) }),
+    ).toBe(undefined);
   });
 
   it("with one pattern for many fields is as large as with one field", () => {
