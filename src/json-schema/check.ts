@@ -338,7 +338,8 @@ class Check {
     if (least !== undefined && length < least) errors.add(at, `String is too short (${length} < ${least}).`);
     if (most !== undefined && length > most) errors.add(at, `String is too long (${length} > ${most}).`);
     if (pattern !== undefined && !this.#matches(pattern, value)) errors.add(at, "String does not match pattern.");
-    if (format !== undefined && !hasFormat(format, value)) errors.add(at, `String does not match format "${format}".`);
+    if (format !== undefined && !hasFormat(format, value, this.#work))
+      errors.add(at, `String does not match format "${format}".`);
   }
 
   #matches(source: string, text: string): boolean {

@@ -166,6 +166,11 @@ describe("a value", () => {
       },
       Object.fromEntries(names(20_000).map((name) => [name, 0])),
     ],
+    [
+      "addresses that are none",
+      { items: { anyOf: names(20).map(() => ({ format: "url" })) } },
+      new Array(40_000).fill("2026-01-01"),
+    ],
     ["lengths of a long text", { allOf: names(200).map(() => ({ minLength: 2 })) }, "x".repeat(1_000_000)],
     ["a look ahead at each place", { pattern: "(?=(?:a|a)+$)b" }, `${"a".repeat(60)}!`],
   ])("with %s is not looked at for ever", (_, schema, value) => {
