@@ -258,12 +258,20 @@ export const chainLengthMax = 256;
 export const outputRepairsMax = 2;
 /** Steps of holding one result against its `output_schema`: some 0.3 s, where a mebibyte against a plain schema takes two million. */
 export const schemaStepsMax = 10_000_000;
+/** Of these, those for finding what the references of a schema mean: room for some twenty thousand parts. */
+export const schemaPartsMax = 4_000_000;
 /** Steps that a pattern of a schema may have, its repetitions counted out: of one character alone they are one step. */
 export const patternStepsMax = 5000;
+/** Groups of a pattern inside of one another. */
+export const patternDepthMax = 100;
+/** What reading one class of Unicode's (`\p{L}`) counts for, in characters of a pattern: so much longer it takes. */
+export const unicodeClassSteps = 500;
 /** Steps and characters of all patterns of a schema: a batch may have a thousand schemas, all of which are looked through. */
 export const schemaPatternsMax = 50_000;
 /** For what was tried at which place of a text, in bits: 8 MiB. Where it takes more, the steps alone are bounded. */
 export const patternTriedBitsMax = 64 * MiB;
+/** Ways that are left to try at once while a text is held against a pattern: some 24 MB, where an isolate has 128 for all tenants. */
+export const patternWaysMax = 1_000_000;
 /** A string of a format (an address, a date) has no more; longer ones don't match. */
 export const formatCharsMax = 8 * KiB;
 /** Of what is wrong with a result so much is told, the last of it: what is innermost. */
@@ -275,6 +283,8 @@ export const leaseMs = 30 * second;
 export const leaseJoinMs = 5 * second;
 /** Names of pull workers, which they choose, that a run remembers to have served; one that is forgotten is served as if it had just come. */
 export const servedWorkersBytes = 256 * 1024;
+/** Names of lease requests, which clients choose, that a gate was told to serve no more before it had them. */
+export const gateLeavesBytes = 64 * 1024;
 /** A client that stops waiting for a lease says so within this, or not at all. */
 export const leaseLeaveMs = 2 * second;
 /** Newest restarts of a local server that a run remembers: after as many in a row a lease has no term left worth waiting for. */
@@ -606,7 +616,7 @@ export const outputTokensDefault = 8192;
 export const outputTokensSimulated = 1024;
 /** The least that OpenAI's Responses API takes for the limit of a reply. */
 export const responsesOutputTokensMin = 16;
-/** Which models an isolate remembers to ask by that API: names and addresses, which tenants choose. */
+/** Which models an isolate remembers to ask by that API: names, addresses and keys, which tenants choose. */
 export const responsesModelsBytes = 64 * 1024;
 /** A task whose simulated model is out of reach is given back after this, so that it does not spin. */
 export const simulatedAwayMs = 1 * second;

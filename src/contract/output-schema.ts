@@ -4,8 +4,9 @@
  */
 
 import { programOf, UnboundPattern } from "../json-schema/pattern-program.ts";
+import { weigh } from "../json-schema/references.ts";
 import { TooMuchWork, Work } from "../json-schema/work.ts";
-import { schemaPatternsMax } from "../limits.ts";
+import { schemaPartsMax, schemaPatternsMax } from "../limits.ts";
 
 interface Flaw {
   readonly path: readonly (string | number)[];
@@ -25,12 +26,25 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** The first of them; undefined for a schema that can be used. */
 export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
+  if (isTooLarge(schema))
+    return {
+      path: [],
+      message: "it has too many parts, too long names on the way to them, or too many $id in one another",
+    };
   // Names that it gives to its parts may be what a reference means: then only the validator knows.
   const hasNames = /"\$(?:id|anchor|dynamicAnchor)":/.test(JSON.stringify(schema));
   const refersTo = (ref: string): boolean => hasNames || (ref.startsWith("#") && hasPointer(schema, ref.slice(1)));
   const work = new Work(schemaPatternsMax);
+  /** Each pattern counts once, though many fields have it. */
+  const fit = new Set<string>();
+  const unfit = (pattern: string): string | undefined => {
+    if (fit.has(pattern)) return undefined;
+    fit.add(pattern);
+    return unfitPattern(pattern, work);
+  };
   const look = (part: unknown, path: readonly (string | number)[]): Flaw | undefined => {
     if (!isObject(part)) return undefined;
+    const has = (key: string) => Object.hasOwn(part, key);
     const { type, pattern, $ref } = part;
     for (const name of Array.isArray(type) ? type : type === undefined ? [] : [type])
       if (!types.includes(name as string))
@@ -38,18 +52,18 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
           path: [...path, "type"],
           message: `${JSON.stringify(name)} is no type; there are ${types.join(", ")}`,
         };
-    const unfit = typeof pattern === "string" ? unfitPattern(pattern, work) : undefined;
-    if (unfit !== undefined) return { path: [...path, "pattern"], message: unfit };
+    const flaw = typeof pattern === "string" ? unfit(pattern) : undefined;
+    if (flaw !== undefined) return { path: [...path, "pattern"], message: flaw };
     if (typeof $ref === "string" && !refersTo($ref))
       return { path: [...path, "$ref"], message: "there is nothing there; nothing outside of the schema is fetched" };
     for (const name of isObject(part.patternProperties) ? Object.keys(part.patternProperties) : []) {
-      const message = unfitPattern(name, work);
+      const message = unfit(name);
       if (message !== undefined) return { path: [...path, "patternProperties", name], message };
     }
     return first([
-      ...oneSchema.map((key) => () => look(part[key], [...path, key])),
-      ...manySchemas.map((key) => () => within(part[key], [...path, key], Array.isArray(part[key]))),
-      ...namedSchemas.map((key) => () => within(part[key], [...path, key], isObject(part[key]))),
+      ...oneSchema.filter(has).map((key) => () => look(part[key], [...path, key])),
+      ...manySchemas.filter(has).map((key) => () => within(part[key], [...path, key], Array.isArray(part[key]))),
+      ...namedSchemas.filter(has).map((key) => () => within(part[key], [...path, key], isObject(part[key]))),
     ]);
   };
   const within = (parts: unknown, path: readonly (string | number)[], is: boolean): Flaw | undefined =>
@@ -63,6 +77,16 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
         )
       : undefined;
   return look(schema, []);
+}
+
+function isTooLarge(schema: Record<string, unknown>): boolean {
+  try {
+    weigh(schema, new Work(schemaPartsMax));
+    return false;
+  } catch (error) {
+    if (error instanceof TooMuchWork) return true;
+    throw error;
+  }
 }
 
 function first(looks: readonly (() => Flaw | undefined)[]): Flaw | undefined {

@@ -8,10 +8,17 @@ export async function whileHeard<T>(
   work: () => Promise<T>,
   leave: () => Promise<unknown>,
 ): Promise<T> {
+  const { signal } = request;
   let done = () => {};
   const left = new Promise<void>((resolve, reject) => {
-    done = resolve;
-    request.signal.addEventListener("abort", () => leave().then(() => resolve(), reject), { once: true });
+    const hangUp = () => leave().then(() => resolve(), reject);
+    done = () => {
+      signal.removeEventListener("abort", hangUp);
+      resolve();
+    };
+    // A signal tells of it once, and whoever listens later hears nothing.
+    if (signal.aborted) hangUp();
+    else signal.addEventListener("abort", hangUp, { once: true });
   });
   // From the beginning: what is only begun when the client hangs up would end with its request.
   later(left);

@@ -8,11 +8,12 @@
  * C2. Of what is wrong the last is kept: what is innermost, and so what helps whoever is to mend it.
  */
 
-import { dereference, type Schema } from "@cfworker/json-schema";
+import type { Schema } from "@cfworker/json-schema";
 import { schemaErrorsShown, schemaStepsMax } from "../limits.ts";
 import { isEqual, memberOf, twiceIn } from "./equal.ts";
 import { hasFormat } from "./formats.ts";
 import { Pattern } from "./pattern.ts";
+import { schemasIn } from "./references.ts";
 import { Work } from "./work.ts";
 
 export interface Mismatch {
@@ -40,8 +41,12 @@ class Evaluated {
     this.#outer = outer;
   }
 
-  has(name: string | number): boolean {
-    return this.#names.has(name) || this.#outer?.has(name) === true;
+  has(name: string | number, work: Work): boolean {
+    for (let here: Evaluated | undefined = this; here; here = here.#outer) {
+      work.spend(1);
+      if (here.#names.has(name)) return true;
+    }
+    return false;
   }
 
   add(name: string | number): void {
@@ -80,9 +85,10 @@ class Check {
   readonly #work = new Work(schemaStepsMax);
   readonly #schemas: Readonly<Record<string, AnySchema>>;
   readonly #patterns = new Map<string, Pattern>();
+  readonly #entries = new Map<object, [string, unknown][]>();
 
   constructor(schema: Schema) {
-    this.#schemas = dereference(schema);
+    this.#schemas = schemasIn(schema, this.#work);
   }
 
   of(value: unknown, schema: AnySchema, at: string, evaluated: Evaluated): readonly Mismatch[] {
@@ -200,17 +206,29 @@ class Check {
         if (within.length > 0) errors.add(at, `Property name "${key}" does not match schema.`, within);
       }
     }
-    for (const [key, names] of Object.entries({ ...dependentRequired, ...arraysOf(schema.dependencies) })) {
-      if (Object.hasOwn(value, key)) requires(names, (name) => `Instance has "${key}" but does not have "${name}".`);
-    }
+    const names = (key: string, needed: readonly string[]) => {
+      if (Object.hasOwn(value, key)) requires(needed, (name) => `Instance has "${key}" but does not have "${name}".`);
+    };
     const depends = (key: string, part: AnySchema, own: Evaluated) => {
-      this.#work.spend(1);
       const within = Object.hasOwn(value, key) ? this.of(value, part, at, own) : [];
       if (within.length > 0) errors.add(at, `Instance has "${key}" but does not match dependant schema.`, within);
     };
-    for (const [key, part] of Object.entries(schema.dependentSchemas ?? {})) depends(key, part, evaluated);
-    for (const [key, part] of schemasOf(schema.dependencies)) depends(key, part, new Evaluated());
+    for (const [key, needed] of this.#named(dependentRequired)) names(key, needed);
+    for (const [key, part] of this.#named(schema.dependentSchemas)) depends(key, part, evaluated);
+    for (const [key, part] of this.#named(schema.dependencies)) {
+      if (Array.isArray(part)) names(key, part);
+      else depends(key, part, new Evaluated());
+    }
     this.#properties(value, keys, schema, at, evaluated, errors);
+  }
+
+  /** What stands under names in a schema, which is gone through for each value, whatever that has. */
+  #named<Part>(parts: Readonly<Record<string, Part>> | undefined): [string, Part][] {
+    if (parts === undefined) return [];
+    const named = this.#entries.get(parts) ?? Object.entries(parts);
+    this.#entries.set(parts, named);
+    this.#work.spend(named.length);
+    return named as [string, Part][];
   }
 
   #properties(
@@ -230,11 +248,10 @@ class Check {
       if (within.length === 0) evaluated.add(key);
       else errors.add(at, message, within);
     };
-    for (const [key, part] of Object.entries((properties ?? {}) as Named)) {
-      this.#work.spend(1);
+    for (const [key, part] of this.#named(properties as Named | undefined)) {
       if (Object.hasOwn(value, key)) hold(key, part, `Property "${key}" does not match schema.`);
     }
-    for (const [source, part] of Object.entries((patternProperties ?? {}) as Named)) {
+    for (const [source, part] of this.#named(patternProperties as Named | undefined)) {
       const message = (key: string) =>
         `Property "${key}" matches pattern "${source}" but does not match associated schema.`;
       for (const key of keys) if (this.#matches(source, key)) hold(key, part, message(key));
@@ -244,7 +261,7 @@ class Check {
       for (const key of keys) if (!known.has(key)) hold(key, additionalProperties, message(key));
     } else if (unevaluatedProperties !== undefined) {
       const message = (key: string) => `Property "${key}" does not match unevaluated properties schema.`;
-      for (const key of keys) if (!evaluated.has(key)) hold(key, unevaluatedProperties, message(key));
+      for (const key of keys) if (!evaluated.has(key, this.#work)) hold(key, unevaluatedProperties, message(key));
     }
   }
 
@@ -271,7 +288,7 @@ class Check {
     this.#contains(items, schema, at, evaluated, errors);
     if (unevaluatedItems !== undefined) {
       while (next < length) {
-        if (evaluated.has(next)) next++;
+        if (evaluated.has(next, this.#work)) next++;
         else hold(unevaluatedItems, "Items did not match unevaluated items schema.");
       }
     }
@@ -317,11 +334,12 @@ class Check {
     errors: Errors,
   ): void {
     this.#work.spend(value.length / 16);
-    const length = least === undefined && most === undefined ? 0 : charactersOf(value);
+    const length = least === undefined && most === undefined ? 0 : charactersOf(value, this.#work);
     if (least !== undefined && length < least) errors.add(at, `String is too short (${length} < ${least}).`);
     if (most !== undefined && length > most) errors.add(at, `String is too long (${length} > ${most}).`);
     if (pattern !== undefined && !this.#matches(pattern, value)) errors.add(at, "String does not match pattern.");
-    if (format !== undefined && !hasFormat(format, value)) errors.add(at, `String does not match format "${format}".`);
+    if (format !== undefined && !hasFormat(format, value, this.#work))
+      errors.add(at, `String does not match format "${format}".`);
   }
 
   #matches(source: string, text: string): boolean {
@@ -334,21 +352,12 @@ class Check {
   }
 }
 
-function charactersOf(text: string): number {
+function charactersOf(text: string, work: Work): number {
+  work.spend(text.length / 4);
   let count = 0;
   for (const _ of text) count++;
   return count;
 }
-
-type Dependencies = Schema["dependencies"];
-
-const arraysOf = (dependencies: Dependencies): Record<string, string[]> =>
-  Object.fromEntries(
-    Object.entries(dependencies ?? {}).filter((one): one is [string, string[]] => Array.isArray(one[1])),
-  );
-
-const schemasOf = (dependencies: Dependencies): [string, Schema][] =>
-  Object.entries(dependencies ?? {}).filter((one): one is [string, Schema] => !Array.isArray(one[1]));
 
 /** As written in decimal digits: 0.3 is a multiple of 0.1. */
 function isMultiple(value: number, of: number): boolean {

@@ -8,7 +8,7 @@
  * P2. What would bind the match to what was matched before (references back to groups), and flags in the middle, are refused.
  */
 
-import { patternStepsMax } from "../limits.ts";
+import { patternDepthMax, patternStepsMax, unicodeClassSteps } from "../limits.ts";
 import type { Work } from "./work.ts";
 
 export type One = (text: string, at: number) => boolean;
@@ -43,7 +43,8 @@ type Node =
 
 /** @throws SyntaxError for what is no regular expression, UnboundPattern (P2, and what is too large), TooMuchWork */
 export function programOf(source: string, work: Work): Program {
-  work.spend(source.length);
+  // A class of Unicode's is hundreds of ranges, which are gone through when it is read.
+  work.spend(source.length + source.split(/\\[pP]\{/).length * unicodeClassSteps - unicodeClassSteps);
   new RegExp(source, "u");
   const program = new Writer().program(new Reader(source).any(), false);
   work.spend(program.steps.length);
@@ -53,6 +54,7 @@ export function programOf(source: string, work: Work): Program {
 class Reader {
   readonly #source: string;
   #at = 0;
+  #depth = 0;
 
   constructor(source: string) {
     this.#source = source;
@@ -67,7 +69,7 @@ class Reader {
   #all(): Node {
     const parts: Node[] = [];
     while (this.#at < this.#source.length && !/[|)]/.test(this.#source[this.#at]!)) parts.push(this.#repeated());
-    return { kind: "all", parts };
+    return parts.length === 1 ? parts[0]! : { kind: "all", parts };
   }
 
   #repeated(): Node {
@@ -103,7 +105,10 @@ class Reader {
     const look = this.#match(/\?(<?)([=!])/y);
     if (!look && this.#match(/\?[a-z-]/y)) throw new UnboundPattern("it changes flags");
     if (!look) this.#match(/\?(?::|<[^>]*>)/y);
+    // Groups are read, written and looked at by recursion, which must not run out of stack.
+    if (++this.#depth > patternDepthMax) throw new UnboundPattern("its groups are nested too deep");
     const node = this.any();
+    this.#depth--;
     this.#take(")");
     return look ? { kind: "look", node, ahead: look[1] === "", negative: look[2] === "!" } : node;
   }
@@ -134,10 +139,12 @@ class Reader {
 
 /** Whether the character at a place is one that `source` stands for. */
 function oneOf(source: string): One {
-  const expression = new RegExp(source, "uy");
+  // Most patterns are read to see whether they can be, and no text is held against them.
+  let expression: RegExp | undefined;
   // Most texts are ASCII, whose 128 answers are kept.
   const known = new Int8Array(128);
   const ask = (text: string, at: number) => {
+    expression ??= new RegExp(source, "uy");
     expression.lastIndex = at;
     return expression.test(text);
   };
@@ -203,7 +210,8 @@ class Writer {
   }
 
   #writeRepeat({ node, min, max, lazy }: Extract<Node, { kind: "repeat" }>, back: boolean): void {
-    if (node.kind === "one" && !lazy) {
+    // Which way is tried first makes no difference to whether there is one.
+    if (node.kind === "one") {
       this.#add({ op: "many", is: node.is, min, max, back });
       return;
     }

@@ -5,11 +5,12 @@
  * M1. It says what the runtime's engine says, or that it takes too long.
  * M2. What was tried at a place and came to nothing is not tried there again, so the cost is at most text × pattern. Inside of looks
  *     ahead and behind, and where that memory would be too large, the steps are bounded alone.
+ * M3. So is the memory for the ways that are left to try, which grows with the text.
  */
 
-import { patternTriedBitsMax } from "../limits.ts";
+import { patternTriedBitsMax, patternWaysMax } from "../limits.ts";
 import { type Program, programOf, type Step } from "./pattern-program.ts";
-import type { Work } from "./work.ts";
+import { TooMuchWork, type Work } from "./work.ts";
 
 export class Pattern {
   readonly #program: Program;
@@ -22,9 +23,11 @@ export class Pattern {
   /** @throws TooMuchWork */
   test(text: string, work: Work): boolean {
     const tried = Tried.of(this.#program, text, work);
+    // Whatever comes to nothing leaves them as they were.
+    const marks = marksOf(this.#program, work);
     for (let at = 0; at <= text.length; at += at < text.length ? sizeAt(text, at) : 1) {
       work.spend(1);
-      if (matches(this.#program, text, at, work, tried)) return true;
+      if (matches(this.#program, text, at, work, marks, tried)) return true;
     }
     return false;
   }
@@ -84,9 +87,20 @@ function next(step: Step & { readonly op: "one" | "many" }, text: string, at: nu
   return at < text.length && step.is(text, at) ? at + sizeAt(text, at) : undefined;
 }
 
+function marksOf({ registers }: Program, work: Work): number[] {
+  work.spend(registers / 32);
+  return new Array<number>(registers).fill(-1);
+}
+
 /** The stack has three numbers for each way that is left: a step with a place, or, below zero, a register with what it had. */
-function matches({ steps, registers }: Program, text: string, start: number, work: Work, tried: Tried | undefined) {
-  const marks = new Array<number>(registers).fill(-1);
+function matches(
+  { steps }: Program,
+  text: string,
+  start: number,
+  work: Work,
+  marks: number[],
+  tried: Tried | undefined,
+): boolean {
   const left: number[] = [];
   let pc = 0;
   let at = start;
@@ -116,6 +130,7 @@ function matches({ steps, registers }: Program, text: string, start: number, wor
   };
   for (;;) {
     work.spend(1);
+    if (left.length > 3 * patternWaysMax) throw new TooMuchWork();
     const step = steps[pc]!;
     let goesOn = true;
     switch (step.op) {
@@ -184,7 +199,7 @@ function matches({ steps, registers }: Program, text: string, start: number, wor
         pc++;
         break;
       case "look":
-        goesOn = matches(step.program, text, at, work, undefined) !== step.negative;
+        goesOn = matches(step.program, text, at, work, marksOf(step.program, work), undefined) !== step.negative;
         pc++;
         break;
     }

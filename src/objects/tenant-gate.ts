@@ -14,7 +14,8 @@ import { DurableObject } from "cloudflare:workers";
 import { LimitBook } from "../availability/limit-book.ts";
 import { deploymentSeats } from "../contract/deployment-seats.ts";
 import type { Grant, PoolWorkerView } from "../contract/shapes.ts";
-import { deploymentSeatsDefault, gateWaitMax, gateWorkMax, refusedRunMs } from "../limits.ts";
+import { deploymentSeatsDefault, gateLeavesBytes, gateWaitMax, gateWorkMax, refusedRunMs } from "../limits.ts";
+import { Lru } from "../lru.ts";
 import { gateSchema } from "../storage/gate-schema.ts";
 import { migrate } from "../storage/migrations.ts";
 import { admitting, gateClasses } from "./admission.ts";
@@ -44,6 +45,8 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   readonly #listening = new Set<string>();
   /** Lease requests under way, by their names. */
   readonly #polls = new Map<string, "heard" | "left">();
+  /** Of requests that are not here, or not yet: on another way, that their clients have hung up came first. */
+  readonly #leftBefore = new Lru<string, true>(gateLeavesBytes);
   readonly #named = new NamedRequests(() => this.#sql);
   /** Lease requests that wait, by pool. */
   readonly #waiting = new Map<string, number>();
@@ -156,13 +159,18 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     idem?: Idem,
   ): Promise<Reply<Grant[]>> {
     if (poll === undefined) return this.#lease(ask, waitMs, () => false, idem);
-    this.#polls.set(poll, "heard");
+    this.#polls.set(poll, this.#leftBefore.get(poll) ? "left" : "heard");
+    // Once: who repeats the request is heard.
+    this.#leftBefore.delete(poll);
     const isLeft = () => this.#polls.get(poll) === "left";
     return this.#lease(ask, waitMs, isLeft, idem).finally(() => this.#polls.delete(poll));
   }
 
   async leave(poll: string): Promise<void> {
-    if (!this.#polls.has(poll)) return;
+    if (!this.#polls.has(poll)) {
+      this.#leftBefore.set(poll, true, poll.length);
+      return;
+    }
     this.#polls.set(poll, "left");
     this.#signals.committed([]);
   }

@@ -4,6 +4,7 @@ import { type Schema, Validator } from "@cfworker/json-schema";
 import { describe, expect, it } from "vitest";
 import { unusableIn } from "../../src/contract/output-schema.ts";
 import { taskSpecSchema } from "../../src/contract/task-spec.ts";
+import { mismatches } from "../../src/json-schema/check.ts";
 
 describe("an output schema", () => {
   it.each([
@@ -12,6 +13,7 @@ describe("an output schema", () => {
     [{ properties: { a: { pattern: "(" } } }, ["properties", "a", "pattern"], /no regular expression/],
     [{ pattern: "(a)\\1" }, ["pattern"], /refers back to a group/],
     [{ items: { pattern: "((a{999}){999}){999}" } }, ["items", "pattern"], /too large when its repetitions/],
+    [{ pattern: `${"(".repeat(3000)}${")".repeat(3000)}` }, ["pattern"], /nested too deep/],
     [{ patternProperties: { "[": {} } }, ["patternProperties", "["], /no regular expression/],
     [
       { anyOf: [{}, { items: { $ref: "#/$defs/b" } }], $defs: { a: {} } },
@@ -27,11 +29,46 @@ describe("an output schema", () => {
   });
 
   it("whose patterns are too large all together is refused at the one that is too much", () => {
-    const anyOf = Array.from({ length: 100 }, () => ({ pattern: "(?:a{0}b){2000}" }));
+    const anyOf = Array.from({ length: 100 }, (_, i) => ({ pattern: `(?:a{0}b){2000}${i}` }));
     expect(unusableIn({ anyOf })).toEqual({
       path: ["anyOf", 12, "pattern"],
       message: expect.stringContaining("all together"),
     });
+    const classes = [{ pattern: `[${"\\p{L}".repeat(1000)}]` }, { pattern: "\\P{Lu}".repeat(1000) }];
+    for (const schema of classes)
+      expect(unusableIn(schema)).toEqual({ path: ["pattern"], message: expect.stringContaining("all together") });
+  });
+
+  it("whose references would be looked for without an end is refused", () => {
+    let ids: object = {};
+    for (let i = 0; i < 60; i++) ids = { $id: `http://x/${i}`, not: ids };
+    let names: object = {};
+    const long = "x".repeat(20_000);
+    for (let i = 0; i < 20; i++)
+      names = {
+        properties: { [long]: names, ...Object.fromEntries(Array.from({ length: 500 }, (_, k) => [`p${k}`, {}])) },
+      };
+    for (const schema of [ids, names, { anyOf: Array.from({ length: 300_000 }, () => ({})) }]) {
+      expect(unusableIn(schema as never)).toEqual({ path: [], message: expect.stringContaining("too many parts") });
+      expect(() => mismatches(schema, { x: 1 })).toThrow(/takes too long/);
+    }
+  });
+
+  it("may be large", () => {
+    const part = (i: number) => [
+      `field_${i}`,
+      { type: "object", description: "d".repeat(200), properties: { a: { $ref: "#/$defs/a" } } },
+    ];
+    const schema = { $id: "https://example.com/a", $defs: { a: { $id: "b", type: "string" } } };
+    expect(
+      unusableIn({ ...schema, properties: Object.fromEntries(Array.from({ length: 5000 }, (_, i) => part(i))) }),
+    ).toBe(undefined);
+  });
+
+  it("with one pattern for many fields is as large as with one field", () => {
+    expect(unusableIn({ anyOf: Array.from({ length: 200 }, () => ({ pattern: "^[\\p{L}\\p{M}' -]+$" })) })).toBe(
+      undefined,
+    );
   });
 
   it.each([

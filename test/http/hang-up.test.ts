@@ -9,10 +9,12 @@ import type { TenantGateRpc } from "../../src/objects/rpc.ts";
 function waitingGate() {
   const polls = new Map<string, () => void>();
   const left: string[] = [];
+  const onLeave: (() => void)[] = [];
   const gate: Pick<TenantGateRpc, "lease" | "leave"> = {
     lease: ({ poll }) => new Promise((resolve) => polls.set(poll!, () => resolve({ ok: true, value: [] }))),
     leave: async (poll) => {
       left.push(poll);
+      onLeave.shift()?.();
       polls.get(poll)?.();
     },
   };
@@ -34,7 +36,7 @@ function waitingGate() {
       },
       env,
     );
-  return { polls, left, lease };
+  return { polls, left, lease, onLeave };
 }
 
 test.each([{}, { "idempotency-key": "mine" }])("whoever hangs up leaves (%o)", async (headers) => {
@@ -61,6 +63,25 @@ test("one that is superseded has left before the other is asked for; who is answ
   [...polls.values()].at(-1)!();
   expect((await second).status).toBe(200);
   expect(left).toEqual(["mine"]);
+});
+
+test("who has hung up before the gate is asked leaves as well, and who does so after the answer leaves nothing", async () => {
+  const { polls, left, lease, onLeave } = waitingGate();
+  const gone = new AbortController();
+  onLeave.push(() => gone.abort());
+  const request = lease({ wait_ms: 20_000, supersedes: "old" }, { "idempotency-key": "new" }, gone.signal);
+  await expect.poll(() => polls.size).toBe(1);
+  expect(left).toEqual(["old", "new"]);
+  polls.get("new")!();
+  await request;
+
+  const late = new AbortController();
+  const answered = lease({ wait_ms: 20_000 }, { "idempotency-key": "late" }, late.signal);
+  await expect.poll(() => polls.size).toBe(2);
+  polls.get("late")!();
+  expect((await answered).status).toBe(200);
+  late.abort();
+  expect(left).toEqual(["old", "new"]);
 });
 
 test.each([{ supersedes: "" }, { supersedes: "x".repeat(256) }, { supersedes: 1 }])("%o is no key", async (body) => {

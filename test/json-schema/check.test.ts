@@ -67,6 +67,9 @@ const { schema: schemas } = fc.letrec<{ schema: object | boolean }>((tie) => {
   };
 });
 
+const names = (count: number) => Array.from({ length: count }, (_, i) => `n${i}`);
+const listed = ["dependentRequired", "dependencies"];
+
 describe("a value", () => {
   it("matches what it matches by the library", () => {
     const $defs = {
@@ -122,7 +125,7 @@ describe("a value", () => {
     else expect(last).toMatch(error);
   });
 
-  it.each([
+  it.each<[string, object, unknown]>([
     [
       "references that double",
       {
@@ -141,6 +144,34 @@ describe("a value", () => {
       { items: { enum: Array.from({ length: 1000 }, (_, i) => `${i}`) } },
       new Array(100_000).fill("x"),
     ],
+    ...["dependentRequired", "dependencies", "patternProperties"].map((keyword): [string, object, unknown] => [
+      `${keyword} of which no value has one`,
+      {
+        items: {
+          [keyword]: Object.fromEntries(names(2000).map((name) => [name, listed.includes(keyword) ? [] : true])),
+        },
+      },
+      Array.from({ length: 100_000 }, () => ({})),
+    ]),
+    [
+      "members that the outermost of many schemas has evaluated",
+      {
+        $ref: "#/$defs/all",
+        allOf: [{ $ref: "#/$defs/0" }],
+        $defs: {
+          all: { additionalProperties: true },
+          ...Object.fromEntries(names(500).map((_, i) => [i, { allOf: [{ $ref: `#/$defs/${i + 1}` }] }])),
+          500: { allOf: names(20).map(() => ({ unevaluatedProperties: true })) },
+        },
+      },
+      Object.fromEntries(names(20_000).map((name) => [name, 0])),
+    ],
+    [
+      "addresses that are none",
+      { items: { anyOf: names(20).map(() => ({ format: "url" })) } },
+      new Array(40_000).fill("2026-01-01"),
+    ],
+    ["lengths of a long text", { allOf: names(200).map(() => ({ minLength: 2 })) }, "x".repeat(1_000_000)],
     ["a look ahead at each place", { pattern: "(?=(?:a|a)+$)b" }, `${"a".repeat(60)}!`],
   ])("with %s is not looked at for ever", (_, schema, value) => {
     expect(() => said(schema, value)).toThrow(/takes too long/);

@@ -84,6 +84,19 @@ describe("a pattern", () => {
     expect(says(source, text, 10_000_000)).toBe(false);
   });
 
+  it.each(["^.{1,9000}?$", "^(?:[a-z]){1,9000}$", "^([a-z])*?$", "^(?:(?:(?:\\w)))+$"])(
+    "like %s, of one character, is one step however often",
+    (source) => {
+      expect(says(source, "x".repeat(8000))).toBe(true);
+      expect(says(source, `${"x".repeat(8000)}\n`)).toBe(false);
+    },
+  );
+
+  it("that leaves too many ways to try says so, before they fill the memory", () => {
+    expect(says("^(?:ab?)*$", "a".repeat(200_000), 10_000_000)).toBe(true);
+    expect(() => says("^(?:ab?)*$", "a".repeat(1_000_000), 100_000_000)).toThrow(TooMuchWork);
+  });
+
   it("that would take too long all the same says so", () => {
     expect(() => says("^(?=(?:a|a)+$)", `${"a".repeat(60)}!`)).toThrow(TooMuchWork);
     expect(() => says("(?:a{1,500}c?){1,30}b", "a".repeat(1_000_000))).toThrow(TooMuchWork);

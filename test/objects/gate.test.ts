@@ -251,6 +251,17 @@ describe("the gate", () => {
     expect(value(await poll("three", idemOf("k")))).toMatchObject([{ task: { key: "a", attempt: 1 } }]);
   });
 
+  it("gives nothing to a request that its client's hanging up has overtaken, but to its repeat", async () => {
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    await run.create(box("a"));
+    await vi.waitUntil(async () => (await lanes(tenant)).length === 1, 5000);
+    const poll = () => gateOf(tenant).lease({ ...asking(tenant, "w"), waitMs: 20_000, poll: "k" }, idemOf("k"));
+    await gateOf(tenant).leave("k");
+    expect(value(await poll())).toEqual([]);
+    expect(value(await poll())).toMatchObject([{ task: { key: "a", attempt: 1 } }]);
+  });
+
   it("keeps nothing of polls that found nothing, and drops answers a day old once an hour", async () => {
     using clock = new TestClock();
     const tenant = newTenant();

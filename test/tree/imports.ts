@@ -55,6 +55,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "availability/observation",
       "context",
       "json-schema/pattern-program",
+      "json-schema/references",
       "json-schema/work",
       "nearest",
       "rules/finding-kinds",

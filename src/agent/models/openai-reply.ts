@@ -14,7 +14,7 @@ import { MalformedStream } from "./faults.ts";
 import { type Fields, fieldsOf, isObject } from "./fields.ts";
 import type { ModelReply } from "./port.ts";
 import type { Fold } from "./streamed-call.ts";
-import { tokenCount } from "./token-count.ts";
+import { estimatedUsage, tokenCount } from "./token-count.ts";
 
 interface Call {
   /** Everything but the streamed parts. */
@@ -28,7 +28,7 @@ interface Call {
 /** Only in replies: sent back, they are refused or mean something else. */
 const replyOnly = new Set(["role", "content", "refusal", "tool_calls", "function_call", "annotations", "audio"]);
 
-/** `promptChars` stands in for the usage of servers that report none (÷ 4, as is usual): never nothing. */
+/** `promptChars` stands in for the usage of servers that report none. */
 export function openaiFold(promptChars: number, onText: (text: string) => void = () => {}): Fold<ChatCompletionChunk> {
   let content = "";
   let refusal = "";
@@ -73,7 +73,7 @@ export function openaiFold(promptChars: number, onText: (text: string) => void =
         message,
         text: content + refusal,
         calls: all.map((call): ToolCall => ({ id: call.id, name: call.name, arguments: call.arguments })),
-        usage: usage ? usageOf(usage) : estimated(promptChars, message.length),
+        usage: usage ? usageOf(usage) : estimatedUsage(promptChars, message.length),
         stop: refused ? "refusal" : cut ? "output_limit" : all.length > 0 ? "calls" : "end",
       } satisfies ModelReply;
     },
@@ -113,13 +113,14 @@ class Calls {
 
   #callOf(index: number | undefined, id: string): Call {
     let call = index === undefined ? this.all.at(-1) : this.#byIndex.get(index);
-    // Some servers give every parallel call the same index, or none; an id of its own then tells them apart.
+    // Some servers give every parallel call the same index, or none; an id of its own then tells them apart, and what has none is of the
+    // last one.
     if (call && id !== "" && call.id !== "" && call.id !== id) call = this.#byId.get(id);
     if (!call) {
       call = { fields: {}, id: "", type: "function", name: "", arguments: "" };
       this.all.push(call);
-      if (index !== undefined && !this.#byIndex.has(index)) this.#byIndex.set(index, call);
     }
+    if (index !== undefined) this.#byIndex.set(index, call);
     if (id !== "") call.id = id;
     if (id !== "" && !this.#byId.has(id)) this.#byId.set(id, call);
     return call;
@@ -147,10 +148,3 @@ function usageOf(usage: Fields): Usage {
     cache_write_tokens: tokenCount(details.cache_write_tokens),
   };
 }
-
-const estimated = (promptChars: number, replyChars: number): Usage => ({
-  input_tokens: Math.ceil(promptChars / 4),
-  output_tokens: Math.ceil(replyChars / 4),
-  cache_read_tokens: 0,
-  cache_write_tokens: 0,
-});

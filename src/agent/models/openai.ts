@@ -20,7 +20,10 @@ import { responsesBody, responsesLimit } from "./responses-body.ts";
 import { responsesFold } from "./responses-reply.ts";
 import { streamedCall } from "./streamed-call.ts";
 
-/** Addresses with a model that wants to be asked by the Responses API. */
+/**
+ * Addresses, each with a key and a model, that want to be asked by the Responses API. What one tenant's key was told is no other's business:
+ * a refusal may have its words from the request.
+ */
 const byResponses = new Lru<string, true>(responsesModelsBytes);
 
 /** One reply. Rejects only with the reason of the request's signal; every other failure is a fault. */
@@ -28,7 +31,8 @@ export async function callOpenai(
   request: ModelRequest,
   idleMs = request.provider.idleMs ?? modelIdleMs,
 ): Promise<ModelOutcome> {
-  const place = `${request.provider.baseUrl} ${request.model}`;
+  const { baseUrl, apiKey } = request.provider;
+  const place = JSON.stringify([baseUrl, apiKey, request.model]);
   // A reply of that API in the context tells it too, whoever has forgotten it since.
   if (byResponses.get(place) || request.messages.some(hasResponseItems)) {
     const outcome = await callResponses(request, idleMs);
@@ -38,8 +42,9 @@ export async function callOpenai(
   }
   const outcome = await callChat(request, idleMs);
   if (outcome.ok || !wantsResponses(outcome.fault)) return outcome;
-  byResponses.set(place, true, place.length);
-  return callResponses(request, idleMs);
+  const other = await callResponses(request, idleMs);
+  if (other.ok) byResponses.set(place, true, place.length);
+  return other.ok || !isNotThere(other.fault) ? other : outcome;
 }
 
 const wantsResponses = ({ code, message }: ModelFault): boolean =>
@@ -51,13 +56,16 @@ const isNotThere = ({ code, message }: ModelFault): boolean => code === "provide
 const cannotOpen = ({ code, message }: ModelFault): boolean =>
   code === "provider_rejected" && /encrypted[ _]content/i.test(message);
 
+/** Stands in for the tokens that a server does not count. */
+const promptChars = ({ messages, tools }: ModelRequest): number =>
+  messages.reduce((sum, { length }) => sum + length, tools?.length ?? 0);
+
 function callChat(request: ModelRequest, idleMs: number): Promise<ModelOutcome> {
-  const promptChars = request.messages.reduce((sum, { length }) => sum + length, request.tools?.length ?? 0);
   return streamedCall<ChatCompletionChunk>(
     request,
     idleMs,
     (wire) => opened(request, wire, "/chat/completions", openaiBody(request)),
-    openaiFold(promptChars, request.onText),
+    openaiFold(promptChars(request), request.onText),
   );
 }
 
@@ -69,7 +77,7 @@ async function callResponses(request: ModelRequest, idleMs: number): Promise<Mod
       request,
       idleMs,
       (wire) => opened(request, wire, "/responses", responsesBody(request, sealed)),
-      responsesFold(request.onText),
+      responsesFold(promptChars(request), request.onText),
     );
   const outcome = await ask(true);
   return outcome.ok || !cannotOpen(outcome.fault) ? outcome : ask(false);

@@ -63,8 +63,12 @@ const owned = new Set([
   "tools",
 ]);
 
+/** Of chat completions alone, and what they are where left out: clients write them all the same, and the API would refuse them. */
+const byDefault: Fields = { frequency_penalty: 0, logprobs: false, n: 1, presence_penalty: 0 };
+
 function paramsFor(given: Fields): Fields {
-  const rest = Object.fromEntries(Object.entries(given).filter(([key, value]) => !owned.has(key) && value !== null));
+  const says = ([key, value]: [string, unknown]) => !owned.has(key) && value !== null && value !== byDefault[key];
+  const rest = Object.fromEntries(Object.entries(given).filter(says));
   const { reasoning_effort: effort, verbosity, response_format: format, tool_choice: choice, ...alike } = rest;
   const reasoning = { ...(effort !== undefined && { effort }), ...fieldsOf(alike.reasoning) };
   const text = {

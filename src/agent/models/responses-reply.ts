@@ -8,11 +8,11 @@
 import type { ResponseStreamEvent } from "openai/resources/responses/responses";
 import type { ToolCall } from "../../context/types.ts";
 import { MalformedStream } from "./faults.ts";
-import { type Fields, fieldsOf, listOf } from "./fields.ts";
+import { type Fields, fieldsOf, isObject, listOf } from "./fields.ts";
 import type { ModelReply } from "./port.ts";
 import { outlineOf, outputCalls, outputText } from "./responses-outline.ts";
 import type { Fold } from "./streamed-call.ts";
-import { tokenCount } from "./token-count.ts";
+import { estimatedUsage, tokenCount } from "./token-count.ts";
 
 /** An error that the stream tells of, in the shape of one that the SDK throws. */
 class StreamError extends Error {
@@ -25,7 +25,11 @@ class StreamError extends Error {
   }
 }
 
-export function responsesFold(onText: (text: string) => void = () => {}): Fold<ResponseStreamEvent> {
+/** `promptChars` stands in for the usage of servers that report none. */
+export function responsesFold(
+  promptChars: number,
+  onText: (text: string) => void = () => {},
+): Fold<ResponseStreamEvent> {
   const done = new Map<number, Fields>();
   let response: Fields | undefined;
 
@@ -54,13 +58,15 @@ export function responsesFold(onText: (text: string) => void = () => {}): Fold<R
       if (!response) return undefined;
       const whole = listOf(response.output);
       const items = whole.length > 0 ? whole : [...done].sort(([a], [b]) => a - b).map(([, item]) => item);
-      return replyOf(items, fieldsOf(response.incomplete_details).reason, fieldsOf(response.usage));
+      const reply = replyOf(items, fieldsOf(response.incomplete_details).reason);
+      const { usage } = response;
+      return { ...reply, usage: isObject(usage) ? usageOf(usage) : estimatedUsage(promptChars, reply.message.length) };
     },
   };
 }
 
 /** @throws MalformedStream for a reply with nothing in it */
-function replyOf(items: readonly Fields[], incomplete: unknown, usage: Fields): ModelReply {
+function replyOf(items: readonly Fields[], incomplete: unknown): Omit<ModelReply, "usage"> {
   const text = outputText(items);
   const refusal = refusalIn(items);
   const refused = refusal !== "" || incomplete === "content_filter";
@@ -80,7 +86,6 @@ function replyOf(items: readonly Fields[], incomplete: unknown, usage: Fields): 
     message: JSON.stringify(message),
     text: text + refusal,
     calls: tool_calls.map(toolCall),
-    usage: usageOf(usage),
     stop: refused ? "refusal" : cut ? "output_limit" : tool_calls.length > 0 ? "calls" : "end",
   };
 }

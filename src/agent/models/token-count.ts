@@ -1,3 +1,4 @@
+import type { Usage } from "../../context/types.ts";
 import { reportedTokensMax } from "../../limits.ts";
 
 /**
@@ -6,3 +7,11 @@ import { reportedTokensMax } from "../../limits.ts";
  */
 export const tokenCount = (value: unknown): number =>
   typeof value === "number" && value > 0 ? Math.ceil(Math.min(value, reportedTokensMax)) : 0;
+
+/** Of a reply whose server counts no tokens: characters ÷ 4, as is usual. Never nothing, or what it cost would not count. */
+export const estimatedUsage = (promptChars: number, replyChars: number): Usage => ({
+  input_tokens: Math.ceil(promptChars / 4),
+  output_tokens: Math.ceil(replyChars / 4),
+  cache_read_tokens: 0,
+  cache_write_tokens: 0,
+});

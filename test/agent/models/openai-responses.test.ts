@@ -103,6 +103,28 @@ describe("which API is asked", () => {
     expect(sent(served).messages[1]).toEqual({ role: "assistant", content: "one" });
   });
 
+  test("what one key was told is not what another's model wants, and a refusal that names the other in vain is none", async () => {
+    const parts = [
+      { choices: [{ index: 0, delta: { content: "chat" } }] },
+      { choices: [{ index: 0, finish_reason: "stop" }] },
+    ];
+    const chat = () => sse([...parts.map((part) => `data: ${JSON.stringify(part)}\n\n`), "data: [DONE]\n\n"]);
+    served = await serve(async (request) => {
+      const { stop, stream_options: options } = (await request.clone().json()) as Record<string, unknown>;
+      const isResponses = new URL(request.url).pathname === responsesPath;
+      if (stop !== undefined && isResponses) return refusal("Unknown parameter: 'stop'.");
+      if (isResponses) return sse(events([message("msg_1", "responses")]));
+      return JSON.stringify([stop, options]).includes("v1/responses") ? refusal("Unknown: 'v1/responses'.") : chat();
+    });
+    const asks = (apiKey: string, params: object) => {
+      return callOpenai(requestTo("openai", served!.url, { params: JSON.stringify(params), provider: { apiKey } }));
+    };
+    expect(replyOf(await asks("one", { stream_options: { "v1/responses": 1 } })).text).toBe("responses");
+    expect(replyOf(await asks("other", { stop: "." })).text).toBe("chat");
+    expect(faultOf(await asks("third", { stop: "v1/responses" })).code).toBe("provider_rejected");
+    expect(replyOf(await asks("third", {})).text).toBe("chat");
+  });
+
   test("any other refusal stands", async () => {
     served = await serve(async () => refusal("Unknown parameter: 'oops'."));
     expect(faultOf(await callOpenai(requestTo("openai", served.url))).code).toBe("provider_rejected");
@@ -192,6 +214,17 @@ describe("the reply", () => {
     expect(checkMessages("openai", [{ role: "user", content: "go" }, JSON.parse(got.message)])).toEqual([]);
   });
 
+  test("whose tokens nobody counted has cost something all the same", async () => {
+    served = await serve(async (request) =>
+      new URL(request.url).pathname === chatPath
+        ? wantsResponses()
+        : sse(events([message("msg_1", "one")], { status: "completed", usage: null })),
+    );
+    const reply = await ask(served, { messages: [userText("x".repeat(4000))] });
+    expect(reply.usage.input_tokens).toBeGreaterThan(1000);
+    expect(reply.usage.output_tokens).toBeGreaterThan(0);
+  });
+
   test("that refuses is a refusal", async () => {
     const content = [{ type: "refusal", refusal: "No." }];
     const got = await ask(await newModel([reasoning("rs_1"), { ...message("msg_1", ""), content }]));
@@ -229,6 +262,7 @@ describe("the request", () => {
         previous_response_id: "resp_of_another",
         conversation: "conv_of_another",
         stop: "END",
+        ...{ n: 1, logprobs: false, presence_penalty: 0, frequency_penalty: 0 },
       }),
       messages: [
         {

@@ -119,6 +119,17 @@ describe("the reply", () => {
     expect(got.usage.output_tokens).toBe(Math.ceil(got.message.length / 4));
   });
 
+  test("pieces without an id are of the last call that had their index", async () => {
+    const named = (id: string, index = 0) => call(index, { id, function: { name: id, arguments: '{"of":' } });
+    const rest = (id: string, index = 0) => call(index, { function: { arguments: `"${id}"}` } });
+    const equal = [named("a"), rest("a"), named("b"), rest("b")];
+    const mixed = [named("a"), named("b", 1), rest("a"), rest("b", 1)];
+    for (const pieces of [equal, mixed]) {
+      const { calls } = await reply(...pieces, chunk({}, "tool_calls"), done);
+      expect(calls.map((one) => JSON.parse(one.arguments))).toEqual([{ of: "a" }, { of: "b" }]);
+    }
+  });
+
   test("parallel calls are told apart by their ids where indexes are equal or missing", async () => {
     const got = await reply(
       call(0, { id: "a", type: "function", function: { name: "x", arguments: '{"n":1}' } }),
