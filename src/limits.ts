@@ -207,6 +207,8 @@ export const admissionSweepMs = 1 * second;
 export const retryAfterSpreadS = 2;
 /** A gate asks a run that refused it again after this. */
 export const refusedRunMs = 1 * second;
+/** One that has not answered for so long does not keep the next that waits from asking others: an object is loaded within it, or nearly. */
+export const slowRunMs = 250;
 
 // ---- runs: defaults of `limits` (contract, DESIGN §4) --------------------------------------------------------------
 export const runWorkersDefault = 16;
