@@ -53,6 +53,8 @@ export const leaseContextBytesMax = 14 * MiB;
 export const idempotencyMs = 24 * hour;
 /** Older ones are dropped this often: it scans them all. */
 export const outcomesDropEveryMs = 1 * hour;
+/** So many rows read cost what one costs that is written (list prices of the platform). */
+export const rowInRowsRead = 1000;
 export const idempotencyKeyCharsMax = 255;
 /** Names, titles, labels: enough for a sentence; they are shown in lists and kept in memory. */
 export const nameCharsMax = 200;

@@ -3,7 +3,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import type { Grant, LeaseGrant } from "../../src/contract/shapes.ts";
-import { idempotencyMs, outcomesDropEveryMs, poolWorkerSeenMs } from "../../src/limits.ts";
+import { idempotencyMs, outcomesDropEveryMs, poolWorkerSeenMs, rowInRowsRead } from "../../src/limits.ts";
 import type { Env } from "../../src/objects/env.ts";
 import type { Idem, Reply, RunSchedulerRpc, TenantGateRpc } from "../../src/objects/rpc.ts";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
@@ -364,6 +364,32 @@ describe("the gate", () => {
     clock.forward(outcomesDropEveryMs);
     expect(value(await poll("e", 5_000))).toHaveLength(1);
     expect(await keptKeys(tenant)).toEqual(["d", "e"]);
+  });
+
+  it("looks for old answers once an hour, however often it is loaded, where there are many", async () => {
+    using clock = new TestClock();
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    await run.create(box("one"), box("two"), box("three"));
+    const grows = (count: number, at: number) =>
+      runInDurableObject(bindings.GATES.getByName(tenant), (_, { storage }) => {
+        for (let i = 0; i < count; i++)
+          storage.sql.exec("INSERT INTO outcomes VALUES(?, ?, 'f', '[]')", `of ${at} ${i}`, at);
+      });
+    const kept = async () => (await keptKeys(tenant)).length;
+    const leaseBy = async (key: string) =>
+      expect(value(await gateOf(tenant).lease({ ...asking(tenant, "w"), waitMs: 5_000 }, idemOf(key)))).toHaveLength(1);
+    await ask(tenant, { pool: "other" });
+    await grows(rowInRowsRead, clock.now);
+    await leaseBy("a");
+    await grows(1, clock.now - idempotencyMs - 1);
+    await evictGate(tenant);
+    await leaseBy("b");
+    expect(await kept()).toBe(rowInRowsRead + 3);
+    clock.forward(outcomesDropEveryMs);
+    await leaseBy("c");
+    expect(await kept()).toBe(rowInRowsRead + 3);
+    expect(await keptKeys(tenant)).not.toContain(`of ${clock.now - outcomesDropEveryMs - idempotencyMs - 1} 0`);
   });
 
   it("answers a repeated key with the same leases while they are open", async () => {
