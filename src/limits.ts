@@ -53,6 +53,8 @@ export const leaseContextBytesMax = 14 * MiB;
 export const idempotencyMs = 24 * hour;
 /** Older ones are dropped this often: it scans them all. */
 export const outcomesDropEveryMs = 1 * hour;
+/** So many rows read cost what one costs that is written (list prices of the platform). */
+export const rowInRowsRead = 1000;
 export const idempotencyKeyCharsMax = 255;
 /** Names, titles, labels: enough for a sentence; they are shown in lists and kept in memory. */
 export const nameCharsMax = 200;
@@ -207,6 +209,8 @@ export const admissionSweepMs = 1 * second;
 export const retryAfterSpreadS = 2;
 /** A gate asks a run that refused it again after this. */
 export const refusedRunMs = 1 * second;
+/** One that has not answered for so long does not keep the next that waits from asking others: an object is loaded within it, or nearly. */
+export const slowRunMs = 250;
 
 // ---- runs: defaults of `limits` (contract, DESIGN §4) --------------------------------------------------------------
 export const runWorkersDefault = 16;

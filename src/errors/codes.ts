@@ -100,6 +100,11 @@ export const problems = {
     title: "The context would be over 14 MiB",
     hint: "Fork with {last: n} or from an earlier snapshot.",
   },
+  call_too_large: {
+    status: 413,
+    title: "The request, or what it is answered with, is over 32 MiB where it is passed on inside Heddle",
+    hint: "Ask for fewer rows at once (`limit`), or send less in one request; of texts with characters beyond Latin-1 half as much fits.",
+  },
   tools_too_large: {
     status: 413,
     title: "The run's tools are over 256 KiB",

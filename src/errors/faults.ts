@@ -441,7 +441,7 @@ export const faults = {
     what: "A call inside Heddle would be over 32 MiB.",
     known: "The platform's error; texts with characters beyond Latin-1 take two bytes for each.",
     retry: never,
-    problem: "context_too_large",
+    problem: "call_too_large",
   },
   database_unavailable: {
     at: "platform",

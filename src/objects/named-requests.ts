@@ -8,7 +8,8 @@
  */
 
 import type { Grant } from "../contract/shapes.ts";
-import { idempotencyMs, leaseJoinMs, outcomesDropEveryMs } from "../limits.ts";
+import { idempotencyMs, leaseJoinMs } from "../limits.ts";
+import { OldOutcomes } from "../storage/old-outcomes.ts";
 import { within } from "../within.ts";
 import type { Idem, Reply } from "./rpc.ts";
 import { ok, refuse } from "./run/replies.ts";
@@ -28,10 +29,11 @@ const mismatch = refuse({ code: "idempotency_mismatch" });
 export class NamedRequests {
   readonly #sql: () => SqlStorage;
   readonly #served = new Map<string, { readonly request: NamedRequest; readonly grants: Promise<Grant[]> }>();
-  #droppedAt = 0;
+  readonly #oldOutcomes: OldOutcomes;
 
   constructor(sql: () => SqlStorage) {
     this.#sql = sql;
+    this.#oldOutcomes = new OldOutcomes(sql);
   }
 
   async begin(idem: Idem, serve: (request: NamedRequest) => Promise<Grant[]>): Promise<Reply<Grant[]>> {
@@ -75,11 +77,7 @@ export class NamedRequests {
   asks({ idem: { key, fingerprint } }: NamedRequest, runs: readonly string[]): void {
     const sql = this.#sql();
     const now = Date.now();
-    // A scan of them all.
-    if (now - this.#droppedAt >= outcomesDropEveryMs) {
-      this.#droppedAt = now;
-      sql.exec("DELETE FROM outcomes WHERE at < ?", now - idempotencyMs);
-    }
+    this.#oldOutcomes.drop(now, () => sql.exec("DELETE FROM outcomes WHERE at < ?", now - idempotencyMs).rowsRead);
     const value = JSON.stringify(runs.map((run): Asked => ({ run })));
     sql.exec(
       "INSERT OR REPLACE INTO outcomes(name, at, fingerprint, value) VALUES(?, ?, ?, ?)",

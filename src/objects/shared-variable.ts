@@ -10,7 +10,7 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
-import { outcomesDropEveryMs, sweepEveryMs, variableTombstoneMs, variableWorkMax } from "../limits.ts";
+import { sweepEveryMs, variableTombstoneMs, variableWorkMax } from "../limits.ts";
 import { isBuried, putTombstone, removeTombstones } from "../storage/variable/tombstone.ts";
 import { VariableStore } from "../storage/variable/variable-store.ts";
 import { initialHead, show } from "../variables/index.ts";
@@ -36,7 +36,6 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
   #deleted: string | undefined;
   #ops: Record<string, number> = {};
   #opsSince = Date.now();
-  #outcomesDroppedAt = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -125,10 +124,7 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     try {
       const replies = this.ctx.storage.transactionSync(() => ops.map((op) => this.#carryOutOne(op, now)));
       for (const { call } of ops) this.#ops[call.op.op] = (this.#ops[call.op.op] ?? 0) + 1;
-      if (now - this.#outcomesDroppedAt > outcomesDropEveryMs) {
-        this.#outcomesDroppedAt = now;
-        this.#store?.dropOldOutcomes(now);
-      }
+      this.#store?.dropOldOutcomes(now);
       const bytes = this.ctx.storage.sql.databaseSize;
       return replies.map((reply) => (reply.ok ? { ...reply, value: { ...reply.value, bytes } } : reply));
     } catch (bug) {

@@ -14,7 +14,14 @@ import { DurableObject } from "cloudflare:workers";
 import { LimitBook } from "../availability/limit-book.ts";
 import { deploymentSeats } from "../contract/deployment-seats.ts";
 import type { Grant, PoolWorkerView } from "../contract/shapes.ts";
-import { deploymentSeatsDefault, gateLeavesBytes, gateWaitMax, gateWorkMax, refusedRunMs } from "../limits.ts";
+import {
+  deploymentSeatsDefault,
+  gateLeavesBytes,
+  gateWaitMax,
+  gateWorkMax,
+  refusedRunMs,
+  slowRunMs,
+} from "../limits.ts";
 import { Lru } from "../lru.ts";
 import { gateSchema } from "../storage/gate-schema.ts";
 import { migrate } from "../storage/migrations.ts";
@@ -27,12 +34,11 @@ import { type NamedRequest, NamedRequests } from "./named-requests.ts";
 import { PoolWorkers } from "./pool-workers.ts";
 import type { Idem, LeaseWishes, Reply, TenantGateRpc } from "./rpc.ts";
 import { ok } from "./run/replies.ts";
-import { Signals } from "./run/signals.ts";
 import { TenantQuotas } from "./tenant-quotas.ts";
 import { TenantShares } from "./tenant-shares.ts";
+import { WaitingPolls } from "./waiting-polls.ts";
 
 export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
-  readonly #signals = new Signals();
   /** Runs with ready work, by lane, and when each announced it. */
   readonly #lanes = new Map<string, Map<string, number>>();
   /** When each run of a lane was served last, or came: the least goes first. */
@@ -48,8 +54,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   /** Of requests that are not here, or not yet: on another way, that their clients have hung up came first. */
   readonly #leftBefore = new Lru<string, true>(gateLeavesBytes);
   readonly #named = new NamedRequests(() => this.#sql);
-  /** Lease requests that wait, by pool. */
-  readonly #waiting = new Map<string, number>();
+  readonly #waiting = new WaitingPolls();
 
   readonly #quotas = new TenantQuotas({
     db: () => this.env.DB,
@@ -106,7 +111,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     if (isNews) this.#sql.exec("INSERT OR IGNORE INTO ready(pool, run) VALUES(?, ?)", lane, run);
     runs.set(run, ++this.#announcements);
     if (!this.#turns.has(run)) this.#turns.set(run, ++this.#turn);
-    this.#signals.committed([]);
+    this.#wake([lane], 1);
     return isNews;
   }
 
@@ -172,7 +177,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       return;
     }
     this.#polls.set(poll, "left");
-    this.#signals.committed([]);
+    this.#wake([], 0);
   }
 
   async #lease(ask: LeaseAsk, waitMs: number, isLeft: () => boolean, idem: Idem | undefined): Promise<Reply<Grant[]>> {
@@ -210,18 +215,23 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   /** Until there is something, its time is over, or nobody would hear of it (`isOver`). */
   async #waitFor(ask: LeaseAsk, waitMs: number, isOver: () => boolean, request?: NamedRequest): Promise<Grant[]> {
     const until = Date.now() + waitMs;
-    for (;;) {
-      const seen = this.#announcements;
-      const isNew = () => this.#announcements > seen && this.#lanesFor(ask).length > 0;
-      const { grants, refused } = await this.#serve(ask, isOver, request);
-      const left = until - Date.now();
-      if (grants.length > 0 || left <= 0 || isOver()) return grants;
-      // One that came while others were asked is served at once.
-      if (isNew()) continue;
-      this.#countWaiting(ask.pool, 1);
-      // A run that had no room for the question does not announce itself again.
-      await this.#signals.wait(refused ? Math.min(left, refusedRunMs) : left, () => isNew() || isOver());
-      this.#countWaiting(ask.pool, -1);
+    const poll = this.#waiting.begin(ask, isOver);
+    let found = 0;
+    try {
+      for (;;) {
+        poll.seen = this.#announcements;
+        const { grants, refused } = await this.#serve(ask, isOver, request);
+        found = grants.length;
+        const left = until - Date.now();
+        if (found > 0 || left <= 0 || isOver()) return grants;
+        // One that came while others were asked is served at once.
+        if (this.#announcements > poll.seen && this.#lanesFor(ask).length > 0) continue;
+        // A run that had no room for the question does not announce itself again.
+        await this.#waiting.sleep(poll, refused ? Math.min(left, refusedRunMs) : left);
+      }
+    } finally {
+      this.#waiting.end(poll);
+      this.#wake(this.#lanesFor(ask), found > 0 ? 2 : 1);
     }
   }
 
@@ -241,13 +251,11 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       return { ok: false, fault: { code: "validation_failed", detail: "cursor: not a cursor of this list", errors } };
     }
     const { rows, nextCursor } = this.#workers.page(pool, { limit, after }, Date.now());
-    return { ok: true, value: { workers: rows, waiting: this.#waiting.get(pool) ?? 0, nextCursor } };
+    return { ok: true, value: { workers: rows, waiting: this.#waiting.count(pool), nextCursor } };
   }
 
-  #countWaiting(pool: string, change: 1 | -1): void {
-    const count = (this.#waiting.get(pool) ?? 0) + change;
-    if (count === 0) this.#waiting.delete(pool);
-    else this.#waiting.set(pool, count);
+  #wake(lanes: readonly string[], count: number): void {
+    this.#waiting.wake(lanes, count, this.#announcements);
   }
 
   /** A worker that is too busy to ask for anything: runs whose rules look at that, and which have something for it, are told. */
@@ -279,7 +287,10 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       this.#turns.set(run, ++this.#turn);
       if (request) this.#named.asks(request, [...gave, run]);
       asked = true;
-      const reply = await runStub(this.env, ask.tenant, run).leases(granted.rest, request?.idem);
+      const slow = setTimeout(() => this.#wake(this.#lanesFor(ask), 1), slowRunMs);
+      const reply = await runStub(this.env, ask.tenant, run)
+        .leases(granted.rest, request?.idem)
+        .finally(() => clearTimeout(slow));
       const grants = reply.ok ? reply.value : [];
       granted.add(grants);
       if (grants.length > 0) gave.push(run);

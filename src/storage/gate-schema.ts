@@ -5,7 +5,7 @@
  * outcomes  first answers, by Idempotency-Key
  * allowances  tokens of each run, where there is a quota of them (meta: those of the day)
  * stored    bytes of each run
- * meta      the schema's version; gates of version 1 had none
+ * meta      the schema's version (gates of version 1 had none), when old outcomes were dropped
  */
 
 import type { Schema } from "./migrations.ts";

@@ -3,9 +3,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import type { Grant, LeaseGrant } from "../../src/contract/shapes.ts";
-import { idempotencyMs, outcomesDropEveryMs, poolWorkerSeenMs } from "../../src/limits.ts";
+import { idempotencyMs, outcomesDropEveryMs, poolWorkerSeenMs, rowInRowsRead } from "../../src/limits.ts";
 import type { Env } from "../../src/objects/env.ts";
-import type { Idem, RunSchedulerRpc, TenantGateRpc } from "../../src/objects/rpc.ts";
+import type { Idem, Reply, RunSchedulerRpc, TenantGateRpc } from "../../src/objects/rpc.ts";
+import { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { bindings, codeOf, evictGate, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -50,6 +51,23 @@ async function cutOff(input: Parameters<TenantGateRpc["lease"]>[0], key: string,
   expect(said).toBe("cut off");
   await evictGate(tenant);
 }
+
+/** The gate's calls of runs are answered by this, where it answers anything. */
+const intercepted = (tenant: string, answer: (run: string) => Promise<Reply<Grant[]>> | undefined): Promise<void> =>
+  runInDurableObject(bindings.GATES.getByName(tenant), (instance) => {
+    const gate = instance as unknown as { env: Env };
+    const getByName = (name: string) => ({
+      leases: (...ask: Parameters<RunSchedulerRpc["leases"]>) =>
+        answer(name.split("/")[1]!) ?? (bindings.RUNS.getByName(name) as unknown as RunSchedulerRpc).leases(...ask),
+    });
+    gate.env = { ...gate.env, RUNS: { getByName } as unknown as Env["RUNS"] };
+  });
+
+const waitingIn = async (tenant: string, count: number) =>
+  vi.waitFor(
+    async () => expect(value(await gateOf(tenant).pool({ pool: "box", limit: 1 })).waiting).toBe(count),
+    10_000,
+  );
 
 const asking = (tenant: string, worker: string) => ({ tenant, pool: "box", worker, max: 1, waitMs: 0 });
 
@@ -116,6 +134,85 @@ describe("the gate", () => {
     const grants = (await Promise.all(waiting)).flatMap(value);
     expect(grants).toHaveLength(1);
     expect(await run.task("only")).toMatchObject({ state: "running", attempts: 1 });
+  });
+
+  it("has two of those that wait ask for each task, and not all", async () => {
+    const asked = vi.spyOn(RunScheduler.prototype, "leases");
+    const tenant = newTenant();
+    const run = await makeRun({ tenant, limits: { pools: ["box"], workers: 100 } });
+    const waiting = Array.from({ length: 50 }, (_, i) => ask(tenant, { waitMs: 20_000, worker: `w${i}` }));
+    await waitingIn(tenant, 50);
+    await run.create(box("only"));
+    await Promise.race(waiting);
+    await waitingIn(tenant, 49);
+    expect(asked.mock.calls.length).toBeLessThanOrEqual(3);
+    await run.create(...Array.from({ length: 49 }, (_, i) => box(`k${i}`)));
+    const grants = (await Promise.all(waiting)).flatMap(value) as LeaseGrant[];
+    expect(new Set(grants.map(({ taskNumber }) => taskNumber)).size).toBe(50);
+    asked.mockRestore();
+  });
+
+  it("serves first who has waited longest, also when it found nothing meanwhile", async () => {
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    const order: string[] = [];
+    const waits = (worker: string) =>
+      ask(tenant, { waitMs: 20_000, worker }).then((reply) => order.push(...value(reply).map(() => worker)));
+    const waiting: Promise<unknown>[] = [];
+    for (const worker of ["a", "b", "c"]) {
+      waiting.push(waits(worker));
+      await waitingIn(tenant, waiting.length);
+    }
+    await gateOf(tenant).announce({ run: run.id, pool: "box", ready: true });
+    await waitingIn(tenant, 3);
+    for (const left of [2, 1, 0]) {
+      await run.create(box(`k${left}`));
+      await vi.waitFor(() => expect(order).toHaveLength(3 - left));
+      await waitingIn(tenant, left);
+    }
+    await Promise.all(waiting);
+    expect(order).toEqual(["a", "b", "c"]);
+  });
+
+  it("keeps nobody waiting behind those that ask runs which do not answer", async () => {
+    const tenant = newTenant();
+    const runs = [await makeRun({ tenant }), await makeRun({ tenant }), await makeRun({ tenant })] as const;
+    const slow = runs.slice(0, 2).map(({ id }) => id);
+    const never = () => new Promise<Reply<Grant[]>>((done) => setTimeout(done, 6_000, { ok: true, value: [] }));
+    await intercepted(tenant, (run) => (slow.includes(run) ? never() : undefined));
+    const keys: unknown[] = [];
+    const waits = async (worker: string) => {
+      const grants = value(await ask(tenant, { waitMs: 8_000, worker })) as LeaseGrant[];
+      keys.push(...grants.map(({ task }) => task.key));
+    };
+    const waiting = Array.from({ length: 16 }, (_, i) => waits(`w${i}`));
+    await waitingIn(tenant, 16);
+    for (const { id } of runs.slice(0, 2)) await gateOf(tenant).announce({ run: id, pool: "box", ready: true });
+    await runs[2].create(box("a"), box("b"));
+    await vi.waitFor(() => expect(keys.sort()).toEqual(["a", "b"]), 4_000);
+    await Promise.all(waiting);
+  });
+
+  it("has another ask where the one that was to leaves", async () => {
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    let refusals = 0;
+    await intercepted(tenant, () =>
+      refusals++ === 0 ? Promise.resolve({ ok: false, fault: { code: "overloaded" } }) : undefined,
+    );
+    const first = gateOf(tenant).lease({ ...asking(tenant, "a"), waitMs: 20_000, poll: "a" });
+    await waitingIn(tenant, 1);
+    let second: Grant[] = [];
+    const waiting = ask(tenant, { waitMs: 10_000, worker: "b" }).then((reply) => {
+      second = value(reply);
+    });
+    await waitingIn(tenant, 2);
+    await run.create(box("only"));
+    await vi.waitFor(() => expect(refusals).toBe(1));
+    await gateOf(tenant).leave("a");
+    expect(value(await first)).toEqual([]);
+    await vi.waitFor(() => expect(second).toMatchObject([{ task: { key: "only" } }]), 4_000);
+    await waiting;
   });
 
   it("knows after an eviction which runs have something", async () => {
@@ -278,6 +375,32 @@ describe("the gate", () => {
     clock.forward(outcomesDropEveryMs);
     expect(value(await poll("e", 5_000))).toHaveLength(1);
     expect(await keptKeys(tenant)).toEqual(["d", "e"]);
+  });
+
+  it("looks for old answers once an hour, however often it is loaded, where there are many", async () => {
+    using clock = new TestClock();
+    const tenant = newTenant();
+    const run = await makeRun({ tenant });
+    await run.create(box("one"), box("two"), box("three"));
+    const grows = (count: number, at: number) =>
+      runInDurableObject(bindings.GATES.getByName(tenant), (_, { storage }) => {
+        for (let i = 0; i < count; i++)
+          storage.sql.exec("INSERT INTO outcomes VALUES(?, ?, 'f', '[]')", `of ${at} ${i}`, at);
+      });
+    const kept = async () => (await keptKeys(tenant)).length;
+    const leaseBy = async (key: string) =>
+      expect(value(await gateOf(tenant).lease({ ...asking(tenant, "w"), waitMs: 5_000 }, idemOf(key)))).toHaveLength(1);
+    await ask(tenant, { pool: "other" });
+    await grows(rowInRowsRead, clock.now);
+    await leaseBy("a");
+    await grows(1, clock.now - idempotencyMs - 1);
+    await evictGate(tenant);
+    await leaseBy("b");
+    expect(await kept()).toBe(rowInRowsRead + 3);
+    clock.forward(outcomesDropEveryMs);
+    await leaseBy("c");
+    expect(await kept()).toBe(rowInRowsRead + 3);
+    expect(await keptKeys(tenant)).not.toContain(`of ${clock.now - outcomesDropEveryMs - idempotencyMs - 1} 0`);
   });
 
   it("answers a repeated key with the same leases while they are open", async () => {

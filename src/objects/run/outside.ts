@@ -5,7 +5,7 @@ import type { EventView, ToolOutcome, WaitView } from "../../contract/shapes.ts"
 import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { actorNumber, type SnapshotHash } from "../../ids.ts";
-import { failedIdsMax, partialWatchMs } from "../../limits.ts";
+import { failedIdsMax, pageBytesMax, partialWatchMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
@@ -125,12 +125,17 @@ export class Outside {
     if (!fresh() && !ended() && input.waitMs > 0) await this.#shell.signals.wait(input.waitMs, fresh);
     return this.#shell.read((run) => {
       const events: EventView[] = [];
+      let chars = 0;
       for (const row of run.store.log.rowsFrom(input.after + 1, input.limit + 1)) {
         for (const [i, event] of row.events.entries()) {
           const seq = row.seq + i;
-          if (seq > input.after && events.length < input.limit) events.push(eventView(run, event, seq, row.at));
+          if (seq <= input.after || events.length >= input.limit || chars >= pageBytesMax) continue;
+          const view = eventView(run, event, seq, row.at);
+          events.push(view);
+          // An event may name a thousand tasks.
+          chars += JSON.stringify(view).length;
         }
-        if (events.length >= input.limit) break;
+        if (events.length >= input.limit || chars >= pageBytesMax) break;
       }
       const last = events.at(-1)?.seq ?? input.after;
       const isAll = last >= run.state.header.seq;

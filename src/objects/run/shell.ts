@@ -12,7 +12,7 @@ import { parseRetention } from "../../contract/retention.ts";
 import type { RunStatus } from "../../contract/shapes.ts";
 import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
-import { objectSlowMs, outcomesDropEveryMs, restartsKeptMax, urlCallsAtOnce } from "../../limits.ts";
+import { objectSlowMs, restartsKeptMax, urlCallsAtOnce } from "../../limits.ts";
 import type { Compiled } from "../../rules/parse.ts";
 import { startableIn } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
@@ -97,7 +97,6 @@ export class RunShell {
   #retryEffectsAt = Number.POSITIVE_INFINITY;
   /** As it is stored. */
   #latenessKept = "";
-  #outcomesDroppedAt = 0;
 
   constructor(ctx: DurableObjectState, env: Env, openSeats: OpenSeats) {
     this.#ctx = ctx;
@@ -484,7 +483,7 @@ export class RunShell {
       this.#alarm.rang();
       this.#retryEffectsAt = Number.POSITIVE_INFINITY;
       this.command(() => ({ ok: true, value: null }));
-      this.#dropOldOutcomes();
+      this.#run?.store.dropOldOutcomes(this.now());
       // One that is set to the very time it rang at would be stored and never ring.
       this.arm(scheduledAt + 1);
       this.#alarm.worked();
@@ -517,13 +516,6 @@ export class RunShell {
       step.emit({ type: "finding", kind: "repaired", severity: "info", subjects: [], message });
       return { ok: true, value: null };
     });
-  }
-
-  #dropOldOutcomes(): void {
-    const now = this.now();
-    if (now - this.#outcomesDroppedAt < outcomesDropEveryMs) return;
-    this.#outcomesDroppedAt = now;
-    this.#run?.store.dropOldOutcomes(now);
   }
 
   /** Forgets the run in memory, with one write to its tables after which `load` does not find it. */

@@ -30,6 +30,10 @@ export interface RunName {
   readonly id: string;
 }
 
+/** By the index of live ones, which is not what the database takes by itself: it would read all runs that the tenant ever had. */
+const countLive = (tenant: string): string =>
+  `SELECT COUNT(*) AS n FROM runs INDEXED BY runs_live WHERE tenant = ${tenant} AND ended_at IS NULL`;
+
 /**
  * Inserts an active run; false when there already is a row of that id, which is left as it is.
  * `rulesVersion`: of the tenant's rules that it will be created with. `quota`: how many live ones the tenant may have, this one included.
@@ -44,7 +48,7 @@ export async function insertRun(
     .prepare(
       `INSERT INTO runs (tenant, id, name, status, created_at, rules_version)
        SELECT ?1, ?2, ?3, 'active', ?4, ?6 WHERE ${isLive("?1")}
-       AND (?5 = ${Number.MAX_SAFE_INTEGER} OR ?5 > (SELECT COUNT(*) FROM runs WHERE tenant = ?1 AND ended_at IS NULL))
+       AND (?5 = ${Number.MAX_SAFE_INTEGER} OR ?5 > (${countLive("?1")}))
        ON CONFLICT DO NOTHING`,
     )
     .bind(run.tenant, run.id, run.name, run.createdAt, quota, run.rulesVersion ?? 0)
@@ -139,8 +143,7 @@ export async function listRuns(
 
 /** Those that its quota of runs counts. */
 export async function countLiveRuns(db: D1Database, tenant: string): Promise<number> {
-  const sql = "SELECT COUNT(*) AS n FROM runs WHERE tenant = ? AND ended_at IS NULL";
-  const row = await db.prepare(sql).bind(tenant).first<{ n: number }>();
+  const row = await db.prepare(countLive("?1")).bind(tenant).first<{ n: number }>();
   return row?.n ?? 0;
 }
 

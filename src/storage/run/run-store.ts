@@ -9,6 +9,7 @@ import { leasedCall } from "../../scheduler/remote-calls.ts";
 import { emptyHeader, RunState } from "../../scheduler/state.ts";
 import { isLive } from "../../scheduler/task.ts";
 import { callersTransaction, migrate, storedVersion, type Transaction } from "../migrations.ts";
+import { OldOutcomes } from "../old-outcomes.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { needsChunks } from "./chunks.ts";
 import { ContextTree } from "./context-tree.ts";
@@ -34,6 +35,7 @@ export class RunStore {
   readonly variables: Variables;
   readonly deliveries: Deliveries;
   readonly #sql: SqlStorage;
+  readonly #oldOutcomes: OldOutcomes;
   readonly texts: Texts;
   readonly #checkpoints: Checkpoints;
   #tailRows = 0;
@@ -41,6 +43,7 @@ export class RunStore {
 
   private constructor(sql: SqlStorage) {
     this.#sql = sql;
+    this.#oldOutcomes = new OldOutcomes(() => sql);
     this.texts = new Texts(sql);
     this.log = new LogStore(sql, this.texts);
     this.tree = new ContextTree(sql, this.texts);
@@ -202,11 +205,16 @@ export class RunStore {
     );
   }
 
-  /** Answers older than their promise leave; a scan, so call it rarely. */
+  /** Answers older than their promise leave, once an hour. */
   dropOldOutcomes(now: number): void {
-    const before = now - idempotencyMs;
-    this.#sql.exec("DELETE FROM chunks WHERE owner IN (SELECT 'outcome:' || name FROM outcomes WHERE at < ?)", before);
-    this.#sql.exec("DELETE FROM outcomes WHERE at < ?", before);
+    this.#oldOutcomes.drop(now, () => {
+      const before = now - idempotencyMs;
+      this.#sql.exec(
+        "DELETE FROM chunks WHERE owner IN (SELECT 'outcome:' || name FROM outcomes WHERE at < ?)",
+        before,
+      );
+      return this.#sql.exec("DELETE FROM outcomes WHERE at < ?", before).rowsRead;
+    });
   }
 
   meta(name: string): string | undefined {

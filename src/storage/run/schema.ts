@@ -17,7 +17,7 @@ import type { Schema } from "../migrations.ts";
  * facts      checkpoints of the variables that block: a row each, or NULL when it lies in `chunks`
  * deliveries messages to the run's webhook that were tried, by the event that each tells of; the index has those that wait for
  *            another try, so one that is taken at once is one row
- * meta       the checkpoint's header, the schema's version, the local runtime's identity
+ * meta       the checkpoint's header, the schema's version, the local runtime's identity, when old outcomes were dropped
  */
 export const runSchema: Schema = {
   name: "run",

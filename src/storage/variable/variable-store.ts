@@ -1,7 +1,7 @@
 /**
  * What a shared variable stores, opened once per object in memory.
  *
- * meta      the schema's version, the variable's identity, its head
+ * meta      the schema's version, the variable's identity, its head, when old outcomes were dropped
  * entries   elements of a map or list by key; UTF-8 byte order is the order of keys
  * outcomes  first answers: a task's of its present turn, by slot, so that a later turn's overwrite them; outside calls' by name
  * fences    the newest token seen of each lock that guards writes
@@ -12,6 +12,7 @@ import { idempotencyMs } from "../../limits.ts";
 import type { Answer, Decision, Entry, Json, Stored } from "../../variables/kind.ts";
 import type { DataKind } from "../../variables/ops.ts";
 import { callersTransaction, migrate, type Schema, storedVersion, type Transaction } from "../migrations.ts";
+import { OldOutcomes } from "../old-outcomes.ts";
 import { needsChunks } from "../run/chunks.ts";
 import { Texts } from "../run/texts.ts";
 
@@ -58,11 +59,13 @@ const inline = (text: string) => !needsChunks(text);
 export class VariableStore implements Stored {
   readonly identity: VariableIdentity;
   readonly #sql: SqlStorage;
+  readonly #oldOutcomes: OldOutcomes;
   readonly #texts: Texts;
   #head: Json;
 
   private constructor(sql: SqlStorage, identity: VariableIdentity, head: Json) {
     this.#sql = sql;
+    this.#oldOutcomes = new OldOutcomes(() => sql);
     this.#texts = new Texts(sql);
     this.identity = identity;
     this.#head = head;
@@ -165,15 +168,17 @@ export class VariableStore implements Stored {
     );
   }
 
-  /** Answers to outside calls leave when their promise is over; a scan, so call it rarely. */
+  /** Answers to outside calls leave when their promise is over, once an hour. */
   dropOldOutcomes(now: number): void {
-    const before = now - idempotencyMs;
-    const old = "turn = 0 AND at < ?";
-    this.#sql.exec(
-      `DELETE FROM chunks WHERE owner IN (SELECT 'outcome:' || owner || ':' || slot FROM outcomes WHERE ${old})`,
-      before,
-    );
-    this.#sql.exec(`DELETE FROM outcomes WHERE ${old}`, before);
+    this.#oldOutcomes.drop(now, () => {
+      const before = now - idempotencyMs;
+      const old = "turn = 0 AND at < ?";
+      this.#sql.exec(
+        `DELETE FROM chunks WHERE owner IN (SELECT 'outcome:' || owner || ':' || slot FROM outcomes WHERE ${old})`,
+        before,
+      );
+      return this.#sql.exec(`DELETE FROM outcomes WHERE ${old}`, before).rowsRead;
+    });
   }
 
   /** The newest token seen of a lock; 0: none. */

@@ -130,5 +130,7 @@ function cursor(rows: readonly Row[]) {
       return rows[0];
     },
     [Symbol.iterator]: () => rows[Symbol.iterator](),
+    /** What a write went through nobody counts here. */
+    rowsRead: rows.length,
   };
 }
