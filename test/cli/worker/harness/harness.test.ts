@@ -431,6 +431,20 @@ describe("a failure", () => {
   });
 });
 
+it("keeps its lease where the server does not take what it tells, as an older one", async () => {
+  const answer = server.handler;
+  const errors = [{ path: "progress", message: "unknown field" }];
+  server.handler = (call) =>
+    /renew/.test(call.path) && (call.body as { progress?: object } | undefined)?.progress
+      ? { status: 422, body: { code: "validation_failed", detail: "progress: unknown field", errors } }
+      : answer(call);
+  standIns.plan({ lines: [claude.init, claude.tool("Bash", { command: "npm test" })], stays: true });
+  server.add("t");
+  start("claude");
+  await until(() => server.of("POST", /renew/).some(({ body }) => body?.progress === undefined));
+  expect(worker!.stderr).not.toContain("progress");
+});
+
 it("tells what it does while it does it", async () => {
   standIns.plan({ lines: [claude.init, claude.tool("Bash", { command: "npm test" })], stays: true });
   server.add("t");
