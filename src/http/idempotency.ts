@@ -1,18 +1,16 @@
 /** The Idempotency-Key of a POST, with the fingerprint of what it was sent with. */
 
+import { idempotencyKeyExpected, isIdempotencyKey } from "../contract/idempotency-keys.ts";
 import { Fault } from "../errors/fault.ts";
-import { idempotencyKeyCharsMax } from "../limits.ts";
 import type { Idem } from "../objects/rpc.ts";
 import { hex, sha256 } from "./secrets.ts";
-
-const printable = new RegExp(`^[\\x21-\\x7e]{1,${idempotencyKeyCharsMax}}$`);
 
 /** Undefined without the header. @throws Fault validation_failed for a key that is none */
 export async function readIdem(request: Request, url: URL, body: Uint8Array<ArrayBuffer>): Promise<Idem | undefined> {
   const key = request.headers.get("idempotency-key");
   if (key === null) return undefined;
-  if (!printable.test(key)) {
-    const message = `expected 1 to ${idempotencyKeyCharsMax} printable ASCII characters`;
+  if (!isIdempotencyKey(key)) {
+    const message = idempotencyKeyExpected;
     throw new Fault("validation_failed", `Idempotency-Key: ${message}`, [{ path: "Idempotency-Key", message }]);
   }
   const bodyHash = hex(await sha256(body));

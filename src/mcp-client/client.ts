@@ -8,6 +8,7 @@ import {
   SdkErrorCode,
   StreamableHTTPClientTransport,
 } from "@modelcontextprotocol/client";
+import { mcpKeyMember } from "../contract/idempotency-keys.ts";
 import type { ListedTool } from "../contract/mcp-servers.ts";
 import { mcpGoodbyeMs, mcpPagesMax } from "../limits.ts";
 import { unreachedText } from "../unreached.ts";
@@ -64,7 +65,7 @@ export async function callServerTool(
       address,
       asked,
       async (client, options) => {
-        const _meta = { "heddle/idempotency-key": idempotencyKey };
+        const _meta = { [mcpKeyMember]: idempotencyKey };
         const answer = await client.callTool(
           { name: tool, arguments: args as Record<string, unknown>, _meta },
           options,

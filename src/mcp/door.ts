@@ -27,7 +27,7 @@ import { serveResources } from "./resources.ts";
 import { safely } from "./safely.ts";
 import { serveTasks } from "./tasks.ts";
 import { callTool } from "./tools.ts";
-import { clientOf, type Turn, tasksExtension } from "./turn.ts";
+import { clientOf, keyOf, type Turn, tasksExtension } from "./turn.ts";
 
 type Era = "legacy" | "modern";
 
@@ -128,12 +128,14 @@ function promptOf(name: string, given: Readonly<Record<string, string>>): GetPro
 /** What a tool call knows of the request that brought it. */
 function turnOf(era: Era, { mcpReq }: ServerContext, cancelled: Promise<void>): Turn {
   const progressToken = mcpReq._meta?.progressToken;
+  const key = keyOf(mcpReq._meta);
   const client = clientOf(mcpReq.envelope);
   return {
     gone: Promise.race([cancelled, hangUp(mcpReq.signal)]),
     client: client.name,
     tasks: era === "modern" && client.tasks,
     elicits: client.elicits,
+    ...(key !== undefined && { key }),
     ...(progressToken !== undefined && {
       progress: (progress: number, message: string) =>
         mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress, message } }),

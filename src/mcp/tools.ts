@@ -3,10 +3,14 @@
  *
  * A client has no session of its own, and what it holds has to be somebody's. So acquire opens a session of the run (POST …/actors), which
  * ends some minutes after its last call, and answers its id as `actor`; other calls that have to wait open one for their own time.
+ *
+ * A call that its client has named (turn.ts) makes the same requests each time, under names made of that one: so a repeat finds the run, the
+ * session and the answer of the first, whatever became of its connection.
  */
 
 import type { CallToolResult } from "@modelcontextprotocol/server";
 import { rawMembers } from "../context/json-text.ts";
+import { digestOf } from "../context/line-digest.ts";
 import {
   isAddress,
   isHeldTool,
@@ -28,7 +32,14 @@ import type { Turn } from "./turn.ts";
 import { waitFor } from "./waiting.ts";
 import { toolOfLease, toolOfRun, waitOf } from "./waits.ts";
 
-const newId = () => `call_${crypto.randomUUID()}`;
+/**
+ * A hash, so that it meets no name that somebody gave a request over HTTP. `of`: what the call asks for, where its requests would not be
+ * refused if another call had their name.
+ */
+const idOf = ({ key }: Turn, of = ""): string =>
+  `call_${key === undefined ? crypto.randomUUID() : digestOf("heddle mcp", `${key}\n${of}`)}`;
+/** Only what a client has named may be known by a name: any other call of it is one of its own. */
+const named = ({ key }: Turn, id: string) => (key === undefined ? {} : { idempotencyKey: id });
 
 /** A tool's result, or, for a client that takes one, the durable task that stands for it. */
 export async function callTool(call: McpCall, name: McpToolName, argumentsText: string, turn: Turn): Promise<object> {
@@ -57,7 +68,7 @@ export async function callTool(call: McpCall, name: McpToolName, argumentsText: 
 async function ownTool(call: McpCall, asked: OwnCall, turn: Turn): Promise<object> {
   if (asked.tool === "start_run") {
     const created = await call.ask({
-      ...{ method: "POST", path: "/v1/runs", idempotencyKey: newId() },
+      ...{ method: "POST", path: "/v1/runs", idempotencyKey: idOf(turn) },
       body: JSON.stringify(asked.body),
     });
     return created.ok ? startedRun(created.text) : problemResult(created);
@@ -109,9 +120,9 @@ async function ofRun(call: McpCall, asked: OfRun, turn: Turn): Promise<object> {
     return bySession(call, asked, turn, { holds: true });
   if (tool === "barrier") return bySession(call, asked, turn, { holds: false });
   if (tool === "await_tasks") return awaitTasks(call, asked, turn);
-  const done = outcomeResult(
-    await call.ask(toolOfRun(run, tool, { args, waitMs: 0, callId: newId(), ...(actor !== undefined && { actor }) })),
-  );
+  const callId = idOf(turn);
+  const sent = { args, waitMs: 0, callId, ...(actor !== undefined && { actor }) };
+  const done = outcomeResult(await call.ask({ ...toolOfRun(run, tool, sent), ...named(turn, callId) }));
   // It is not ready for it now, and has to be waited for.
   if (done && isBlockingKind(tool) && problemInside(done)?.code === "needs_actor")
     return bySession(call, asked, turn, { holds: false });
@@ -132,11 +143,12 @@ async function bySession(
   turn: Turn,
   { holds }: { readonly holds: boolean },
 ): Promise<object> {
+  const id = idOf(turn, `${tool} ${args}`);
   let actor = given;
   if (actor === undefined) {
     const name = turn.client === "" ? "MCP" : `MCP: ${turn.client}`;
     const opened = await call.ask({
-      ...{ method: "POST", path: "/v1/runs/:run/actors", params: { run }, idempotencyKey: newId() },
+      ...{ method: "POST", path: "/v1/runs/:run/actors", params: { run }, idempotencyKey: id },
       body: JSON.stringify({ name, ttl_ms: holds ? mcpHoldMs : mcpWaiterMs }),
     });
     if (!opened.ok) return problemResult(opened);
@@ -146,14 +158,18 @@ async function bySession(
   return waitFor(
     call,
     turn,
-    waitOf(call, { of: "session", run, since: Date.now(), tool, args, actor, call: newId(), holds, own }),
+    waitOf(call, { of: "session", run, since: Date.now(), tool, args, actor, call: id, holds, own }),
   );
 }
 
 async function ofLease(call: McpCall, tool: ToolName, args: string, turn: Turn): Promise<object> {
-  if (isBlockingKind(tool) || tool === "await_tasks")
-    return waitFor(call, turn, waitOf(call, { of: "lease", since: Date.now(), tool, args, call: newId() }));
-  const done = outcomeResult(await call.ask(toolOfLease(call, tool, { args, waitMs: 0, callId: newId() })));
+  if (isBlockingKind(tool) || tool === "await_tasks") {
+    const id = idOf(turn, `${tool} ${args}`);
+    return waitFor(call, turn, waitOf(call, { of: "lease", since: Date.now(), tool, args, call: id }));
+  }
+  const id = idOf(turn);
+  const asked = toolOfLease(call, tool, { args, waitMs: 0, callId: id });
+  const done = outcomeResult(await call.ask({ ...asked, ...named(turn, id) }));
   return done ?? errorOf(toolErrorOf("timed_out", `${tool} did not answer in time`));
 }
 

@@ -1,11 +1,12 @@
 /**
  * Waits: long polls of the API, one after another, for as long as the client has patience; then a handle by which to go on.
  *
- * I1. Whoever hangs up before they have a handle waits no more: what waited for them is let go, and takes nothing. Whoever has one may
- *     come back, for as long as the session lasts.
+ * I1. Whoever hangs up before they have a handle waits no more: what waited for them is let go, and takes nothing. Whoever has one, or has
+ *     named the call, may come back, for as long as the session lasts.
  * I2. What passes (too many requests, a busy run) ends no wait that has begun.
  * I3. Whoever has a handle may ask again for what the wait came to, as long as the session lasts: an answer can get lost on its way.
- * I4. A wait that can't be gone on with (its arguments are too long for a handle) is let go before the client is told so.
+ * I4. A wait that can't be gone on with (its arguments are too long for a handle, and the call has no name) is let go before the client is
+ *     told so.
  */
 
 import type { CallToolResult } from "@modelcontextprotocol/server";
@@ -39,8 +40,9 @@ export interface Wait {
   readonly letGo: () => Promise<unknown>;
 }
 
-/** The wait's result, or the word that it is not over; `isKnown`: the client has its handle. */
-export async function waitFor(call: McpCall, turn: Turn, wait: Wait, isKnown = false): Promise<object> {
+/** The wait's result, or the word that it is not over; `hasHandle`: the client has its handle. */
+export async function waitFor(call: McpCall, turn: Turn, wait: Wait, hasHandle = false): Promise<object> {
+  const isKnown = hasHandle || turn.key !== undefined;
   const began = Date.now();
   const until = began + (turn.tasks ? Math.min(mcpTaskAfterMs, call.options.wait_ms) : call.options.wait_ms);
   const gone = turn.gone.then(() => "gone" as const);
@@ -77,7 +79,7 @@ export async function waitFor(call: McpCall, turn: Turn, wait: Wait, isKnown = f
       const handle = printHandle(wait.handle);
       if (handle === undefined) {
         over("gone");
-        return tooLong;
+        return isKnown ? tooLongForNow : tooLong;
       }
       const questions = await questionsOf(wait);
       if (turn.tasks) return taskOf(handle, wait.handle, statusOf(message, questions));
@@ -96,4 +98,10 @@ export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(r
 const hungUp = errorOf(toolErrorOf("timed_out", "the client has hung up"));
 const tooLong = errorOf(
   toolErrorOf("timed_out", "It did not happen in the time that one call may take, and was given up: nothing was done."),
+);
+const tooLongForNow = errorOf(
+  toolErrorOf(
+    "timed_out",
+    "It did not happen in the time that one call may take, and is waited for still: repeat the call under its key to go on.",
+  ),
 );

@@ -13,7 +13,7 @@ import { DurableObject } from "cloudflare:workers";
 import { sweepEveryMs, variableTombstoneMs, variableWorkMax } from "../limits.ts";
 import { isBuried, putTombstone, removeTombstones } from "../storage/variable/tombstone.ts";
 import { VariableStore } from "../storage/variable/variable-store.ts";
-import { initialHead, show } from "../variables/index.ts";
+import { show } from "../variables/index.ts";
 import { admitting, variableClasses } from "./admission.ts";
 import { Commits } from "./commits.ts";
 import type { Env } from "./env.ts";
@@ -77,7 +77,7 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
   async importContents(contents: VariableContents): Promise<number> {
     const { sql } = this.ctx.storage;
     this.ctx.storage.transactionSync(() => {
-      this.#store = this.#load() ?? VariableStore.create(sql, identityIn(contents), initialHead(contents.kind));
+      this.#store = this.#load() ?? VariableStore.create(sql, identityIn(contents));
       importContents(sql, this.#store, contents);
     });
     return sql.databaseSize;
@@ -146,11 +146,7 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
   }
 
   #create({ tenant, run, life, call: { name, kind } }: VariableOp, createdAt: number): VariableStore {
-    this.#store = VariableStore.create(
-      this.ctx.storage.sql,
-      { tenant, run, name, kind, createdAt, life },
-      initialHead(kind),
-    );
+    this.#store = VariableStore.create(this.ctx.storage.sql, { tenant, run, name, kind, createdAt, life });
     return this.#store;
   }
 }

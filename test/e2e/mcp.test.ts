@@ -136,6 +136,81 @@ describe.concurrent("the official clients", () => {
   });
 });
 
+describe.concurrent("a call that its client has named", () => {
+  const names = (client: Pick<Client, "callTool">) => {
+    const ask = async (key: unknown, name: string, args: object, options?: object) =>
+      (await client.callTool(
+        { name, arguments: args as never, _meta: { "heddle/idempotency-key": key } },
+        options as never,
+      )) as Result;
+    const call: Call = async (name, args, key) => structured(await ask(key, name, args));
+    return { ask, call };
+  };
+  const opened = async (): Promise<Pick<Client, "callTool" | "close">[]> => {
+    const old = new OldClient({ name: "e2e-old", version: "1" });
+    await old.connect(new OldTransport(address(), { requestInit: { headers } }) as never);
+    return [
+      await connect(),
+      {
+        callTool: (params: never, options: never) => old.callTool(params, undefined, options),
+        close: () => old.close(),
+      },
+    ] as Pick<Client, "callTool" | "close">[];
+  };
+
+  it("begins one run, makes one task, counts once and takes one message, however often it is sent", async () => {
+    for (const client of await opened()) {
+      const { ask, call } = names(client);
+      const key = crypto.randomUUID();
+      const twice = async (name: string, args: object) => {
+        const first = await call(name, args, `${key}-${name}`);
+        expect(await call(name, args, `${key}-${name}`), name).toEqual(first);
+        return first;
+      };
+      const { id: run } = await twice("start_run", { name: "once" });
+      await twice("create_task", { run, key: "only", instructions: plays([{ text: "done" }]) });
+      const others = [ask(`${key}-start_run`, "start_run", {}), ask(`${key}-create_task`, "create_task", { run })];
+      for (const other of others) expect(JSON.stringify(await other)).toContain("idempotency_mismatch");
+      expect(await call("wait", { run }, "wait")).toMatchObject({ counts: { succeeded: 1 } });
+      await call("atomic", { run, op: "add", name: "n", delta: 1 }, "add");
+      expect(await call("atomic", { run, op: "add", name: "n", delta: 1 }, "add")).toMatchObject({ value: 1 });
+      await call("message_queue", { run, op: "push", name: "q", messages: ["a", "b"] }, "push");
+      await twice("message_queue", { run, op: "pop", name: "q" });
+      expect((await call("message_queue", { run, op: "pop", name: "q" }, "next")).messages).toEqual(["b"]);
+      await client.close();
+    }
+  });
+
+  it("holds once: whoever hung up while it waited gets by its repeat what was granted, and nobody else's", async () => {
+    for (const client of await opened()) {
+      const { ask, call } = names(client);
+      const { id: run } = await call("start_run", {});
+      const acquire = (name: string) => ({ run, op: "acquire", name });
+      const { actor: first } = await call("lock", acquire("till"), "first");
+      const hangUp = new AbortController();
+      const lost = ask("second", "lock", acquire("till"), { signal: hangUp.signal });
+      await until("it waits", 10_000, async () => (await heddle.actors(run)).actors.length === 2);
+      hangUp.abort("enough");
+      await expect(lost).rejects.toThrow();
+      await call("lock", { run, op: "release", name: "till", actor: first });
+      const granted = await call("lock", acquire("till"), "second");
+      expect(granted).toMatchObject({ token: 2 });
+      expect(await call("lock", acquire("till"), "second")).toEqual(granted);
+      expect((await call("lock", acquire("door"), "second")).token).toBe(1);
+      expect((await heddle.actors(run)).actors).toHaveLength(3);
+      await client.close();
+    }
+  });
+
+  it("has a name that can be read", async () => {
+    const client = await connect();
+    const { ask } = names(client);
+    for (const key of [7, "", "two words", "k".repeat(256)])
+      await expect(ask(key, "list_runs", {})).rejects.toThrow("1 to 255 printable ASCII characters");
+    await client.close();
+  });
+});
+
 /** A client of durable tasks; with `answer` one that asks its user, who fills in the forms so. */
 async function durable(answer?: (params: Form) => object) {
   const extensions = { "io.modelcontextprotocol/tasks": {} };

@@ -47,6 +47,24 @@ describe("a variable", () => {
     expect(result(await use(run, "atomic", { op: "get", name: "n" }))).toEqual({ value: 100 });
   });
 
+  it.each([
+    ["atomic", { op: "get" }, add("v"), { value: 1, previous: 0 }],
+    ["atomic", { op: "compare_and_set", expected: 7, value: 8 }, add("v"), { value: 1, previous: 0 }],
+    ["shared_map", { op: "entries" }, { op: "set", key: "k", value: 1 }, { version: 1 }],
+    ["shared_map", { op: "set", key: "k", value: 1, if_version: 3 }, { op: "size" }, { size: 0 }],
+    ["shared_list", { op: "slice" }, { op: "append", items: ["a"] }, { size: 1, index: 0 }],
+    ["shared_memory", { op: "read" }, { op: "append", text: "a" }, { version: 1, length: 1 }],
+  ])(
+    "%s: goes on after an eviction though its first op, %j, changed nothing",
+    async (kind, first, second, expected) => {
+      const run = await makeRun();
+      await use(run, kind, { name: "v", ...first });
+      await evictDurableObject(objectOf(run, "v"));
+      expect(value(await run.rpc.variable("v")).kind).toBe(kind);
+      expect(result(await use(run, kind, { name: "v", ...second }))).toEqual(expected);
+    },
+  );
+
   it("answers a repeated key or call as at first, also after an eviction; another request is a mismatch (V3)", async () => {
     const run = await makeRun();
     const first = await use(run, "atomic", add(), { idem: idem("k") });

@@ -2,7 +2,8 @@
  * One run of the command: what it is given, what it answered, and its end.
  *
  * C1  The command leads a process group of its own: a signal of the terminal reaches us only, and stopping it stops its children.
- * C2  When `ended` resolves, nothing of the group runs. It always resolves: what outlives the command is killed after a bound.
+ * C2  When `ended` resolves, nothing of the group runs. It always resolves: what outlives the command is killed after a bound, or, where it
+ *     has left the group, let go.
  * C3  What is kept of its output is bounded.
  * C4  It does not outlive this process, whatever ends that (guard.ts).
  */
@@ -94,8 +95,13 @@ export class Command {
       child.once("error", (error) => child.pid === undefined && void end(null, null, error));
       child.once("close", end);
       child.once("exit", () => {
-        // What still writes to our pipe may be part of the answer, as in `cmd > >(tee file)`; but not for ever.
-        const timer = setTimeout(() => void this.#group.end(), workKillMs);
+        // What still writes to our pipe may be part of the answer, as in `cmd > >(tee file)`; but not for ever. What has left the group,
+        // as servers do that go into the background, lives on, and we listen to it no more.
+        const timer = setTimeout(async () => {
+          await this.#group.end();
+          child.stdout!.destroy();
+          child.stderr!.destroy();
+        }, workKillMs);
         child.once("close", () => clearTimeout(timer));
       });
     });

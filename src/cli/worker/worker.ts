@@ -320,13 +320,21 @@ export class Worker<Lease extends { readonly id: string }> {
   }
 
   async #renew(slot: Slot<Lease>, signal: AbortSignal): Promise<void> {
+    const renew = (progress?: TaskProgressReport) =>
+      this.#kind.renew(slot.lease, progress, { signal, retryMs: Number.POSITIVE_INFINITY });
+    let isTold = true;
     try {
       for (let renewedAt = Date.now(); ; ) {
         await sleep(this.#kind.progressEveryMs, signal);
-        const { progress } = slot;
+        const progress = isTold ? slot.progress : undefined;
         if (progress === undefined && Date.now() - renewedAt < renewEveryMs) continue;
         slot.progress = undefined;
-        await this.#kind.renew(slot.lease, progress, { signal, retryMs: Number.POSITIVE_INFINITY });
+        await renew(progress).catch((error) => {
+          // A report is for eyes: a server that does not take it, as one that is older, must not cost the task its lease.
+          if (progress === undefined || !isProblem(error, "validation_failed")) throw error;
+          isTold = false;
+          return renew();
+        });
         // A report between two renewals need not be one: the server decides.
         if (progress === undefined) renewedAt = Date.now();
       }

@@ -9,6 +9,7 @@
  */
 
 import { idempotencyMs } from "../../limits.ts";
+import { initialHead } from "../../variables/index.ts";
 import type { Answer, Decision, Entry, Json, Stored } from "../../variables/kind.ts";
 import type { DataKind } from "../../variables/ops.ts";
 import { callersTransaction, migrate, type Schema, storedVersion, type Transaction } from "../migrations.ts";
@@ -81,19 +82,22 @@ export class VariableStore implements Stored {
         .toArray()
         .map((row) => [row.name, row.value]),
     );
-    const identity = meta.get("identity");
-    if (identity === undefined) return;
+    const stored = meta.get("identity");
+    if (stored === undefined) return;
+    const identity = JSON.parse(stored) as VariableIdentity;
+    const head = meta.get("head");
+    // None of its ops has written one yet: the first was a read, or was refused.
     return new VariableStore(
       sql,
-      JSON.parse(identity) as VariableIdentity,
-      JSON.parse(meta.get("head") ?? "null") as Json,
+      identity,
+      head === undefined ? initialHead(identity.kind) : (JSON.parse(head) as Json),
     );
   }
 
   /** Creates the tables. Call in a transaction. */
-  static create(sql: SqlStorage, identity: VariableIdentity, head: Json): VariableStore {
+  static create(sql: SqlStorage, identity: VariableIdentity): VariableStore {
     migrate(sql, callersTransaction, variableSchema);
-    const store = new VariableStore(sql, identity, head);
+    const store = new VariableStore(sql, identity, initialHead(identity.kind));
     store.#put("identity", JSON.stringify(identity));
     return store;
   }

@@ -105,6 +105,21 @@ describe("the command's answer", () => {
     expect(outcomes[0]!.error!.message).toBe("ended by SIGKILL (9)");
   });
 
+  it("is there when the command has ended, though a server that it left in the background keeps its pipes", async () => {
+    const server = `require("fs").writeFileSync(process.argv[1] + "/pid", String(process.pid)); setTimeout(() => {}, 60000)`;
+    const program = `
+      const options = { detached: true, stdio: ["ignore", 1, 2] };
+      require("child_process").spawn(process.execPath, ["-e", ${JSON.stringify(server)}, process.argv[1]], options).unref();
+      require("fs").writeSync(1, "started");`;
+    const left = pidOf();
+    try {
+      expect(await outcomesOf(program, "t")).toEqual([{ task: "t", result: "started" }]);
+      expect(isAlive(await left)).toBe(true);
+    } finally {
+      process.kill(await left, "SIGKILL");
+    }
+  });
+
   it("is refused when it is over 1 MiB, without waiting for its end", async () => {
     const outcomes = await outcomesOf("setInterval(() => process.stdout.write('y'.repeat(100000)), 1)", "t");
     expect(outcomes).toMatchObject([{ retryable: false, error: { code: "result_too_large" } }]);

@@ -25,7 +25,7 @@ import { failureIn, failureVerdict, pauseOf } from "./outcome.ts";
 import type { ParentSessions } from "./parent-sessions.ts";
 import { complaintPrompt, promptOf, withoutMentions } from "./prompt.ts";
 import { readerOf } from "./readers.ts";
-import { addUsage, type HarnessUsage, type Reader, type Reading } from "./reading.ts";
+import { addUsage, type HarnessUsage, type Reader, type Reading, reportable } from "./reading.ts";
 import type { Recipe } from "./recipes.ts";
 import type { Landing, Worktree, Worktrees } from "./worktrees.ts";
 
@@ -89,7 +89,7 @@ export class HarnessExecution implements Execution {
     } finally {
       if (worktree) verdict = await this.#land(worktree, verdict);
     }
-    return this.#usage ? { ...verdict, usage: this.#usage } : verdict;
+    return this.#usage ? { ...verdict, usage: reportable(this.#usage) } : verdict;
   }
 
   async #carryOut(given: TaskInput, worktree: Worktree | undefined): Promise<Verdict> {
@@ -193,7 +193,7 @@ export class HarnessExecution implements Execution {
     this.#telling.progress({
       ...(this.#doing !== "" && { message: this.#doing }),
       ...(turns !== undefined && { turns: this.#turns + turns }),
-      ...(sum && { usage: sum }),
+      ...(sum && { usage: reportable(sum) }),
     });
   }
 

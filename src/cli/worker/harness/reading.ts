@@ -1,6 +1,7 @@
 /** What is known of a harness's run, from its output: the same whichever harness it is. */
 
 import type { Usage } from "../../../context/types.ts";
+import { reportedTokensMax, reportedUsdMax } from "../../../limits.ts";
 
 /** Input tokens are all of them, those that caches gave or took included. */
 export interface HarnessUsage extends Usage {
@@ -44,6 +45,19 @@ export function addUsage(a: HarnessUsage | undefined, b: HarnessUsage | undefine
     cache_read_tokens: a.cache_read_tokens + b.cache_read_tokens,
     cache_write_tokens: a.cache_write_tokens + b.cache_write_tokens,
     ...(cost !== undefined && { cost_usd: cost }),
+  };
+}
+
+/** What of it a server takes: a number that can be none is no reason to refuse what it stands beside. */
+export function reportable(usage: HarnessUsage): HarnessUsage {
+  const { cost_usd: cost = -1, ...tokens } = usage;
+  const within = (count: number) => Math.min(count, reportedTokensMax);
+  return {
+    input_tokens: within(tokens.input_tokens),
+    output_tokens: within(tokens.output_tokens),
+    cache_read_tokens: within(tokens.cache_read_tokens),
+    cache_write_tokens: within(tokens.cache_write_tokens),
+    ...(cost >= 0 && cost <= reportedUsdMax && { cost_usd: cost }),
   };
 }
 

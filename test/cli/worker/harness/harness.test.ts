@@ -178,6 +178,24 @@ describe("what was used", () => {
     expect(outcome()).toEqual({ task: "t", result: "ok", usage });
   });
 
+  it.each([
+    [{ input_tokens: 1e15, output_tokens: 7 }, { total_cost_usd: 1e9 }, { input_tokens: 1e9, output_tokens: 7 }],
+    [{ input_tokens: -5, output_tokens: 1.4 }, { total_cost_usd: -0.01 }, { input_tokens: 0, output_tokens: 1 }],
+  ])("is bounded by what a server takes, and costs no result: %j %j", async (usage, cost, told) => {
+    const line = {
+      type: "result",
+      subtype: "success",
+      is_error: false,
+      session_id: "s",
+      result: "three",
+      usage,
+      ...cost,
+    };
+    await outcomeOf("claude", [{ lines: [claude.init, line] }]);
+    const all = { ...told, cache_read_tokens: 0, cache_write_tokens: 0 };
+    expect(outcome()).toEqual({ task: "t", result: "three", usage: all });
+  });
+
   it("codex: what its thread had used before is not counted again", async () => {
     const acts = [
       { lines: [codex.started, codex.message("three"), codex.done] },
@@ -411,6 +429,20 @@ describe("a failure", () => {
     expect(Date.now() - at).toBeGreaterThanOrEqual(1500);
     expect(worker!.stdout).toMatch(/"holding":"rate_limit"/);
   });
+});
+
+it("keeps its lease where the server does not take what it tells, as an older one", async () => {
+  const answer = server.handler;
+  const errors = [{ path: "progress", message: "unknown field" }];
+  server.handler = (call) =>
+    /renew/.test(call.path) && (call.body as { progress?: object } | undefined)?.progress
+      ? { status: 422, body: { code: "validation_failed", detail: "progress: unknown field", errors } }
+      : answer(call);
+  standIns.plan({ lines: [claude.init, claude.tool("Bash", { command: "npm test" })], stays: true });
+  server.add("t");
+  start("claude");
+  await until(() => server.of("POST", /renew/).some(({ body }) => body?.progress === undefined));
+  expect(worker!.stderr).not.toContain("progress");
 });
 
 it("tells what it does while it does it", async () => {
