@@ -455,4 +455,19 @@ describe("the gate", () => {
     expect(value(await run.rpc.leases(asked, idemOf("l")))).toMatchObject([{ task: { key: "a" } }]);
     expect(codeOf(await run.rpc.leases(asked, { key: "l", fingerprint: "g" }))).toBe("idempotency_mismatch");
   });
+
+  it("takes a task back whose lease can't be granted again to who repeats the request, since a dependency was retried", async () => {
+    const run = await makeRun({ tenant: newTenant() });
+    await run.create(box("a"), { ...box("b"), after: ["a"], instructions: "go on from {{a}}" });
+    value(await complete(run, (await run.lease())!));
+    const asked = { pool: "box", worker: "w", max: 1, contextBytes: 1e6 };
+    expect(value(await run.rpc.leases(asked, idemOf("k")))).toMatchObject([{ task: { key: "b" } }]);
+    value(await run.rpc.retryTask((await run.task("a")).id, undefined));
+    expect(value(await run.rpc.leases({ ...asked, isRepeat: true }, idemOf("k")))).toEqual([]);
+    expect(await run.task("b")).toMatchObject({ state: expect.stringMatching(/ready|waiting/) });
+    // It waits for the dependency, and goes on with what that comes to now.
+    value(await complete(run, (await run.lease())!));
+    const instructions = 'go on from <result of="a">ok</result>';
+    expect(value(await run.rpc.leases(asked))).toMatchObject([{ task: { key: "b", instructions } }]);
+  });
 });

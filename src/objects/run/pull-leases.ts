@@ -9,7 +9,7 @@ import type { ErrorView, Grant, TaskProgressReport, TaskState, ToolOutcome } fro
 import { isCarriedOutLater } from "../../contract/variable-tools.ts";
 import { leaseContextBytesMax, leaseMs, renewEveryMs, seatServesMs, servedWorkersBytes } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
-import { leased, nextReady } from "../../scheduler/attempts.ts";
+import { leased, loseLease, nextReady } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
 import { noteLate } from "../../scheduler/late.ts";
@@ -73,7 +73,7 @@ export class PullLeases {
   async leases(input: LeasesInput, idem?: Idem): Promise<Reply<Grant[]>> {
     return this.#shell.together((step, run) => {
       const first = idem && this.#shell.firstAnswer(run, idem);
-      if (first) return first.ok ? ok(this.#openOf(run, first.value as LeaseRef[], input.contextBytes)) : first;
+      if (first) return first.ok ? ok(this.#repeat(step, run, first.value as LeaseRef[], input.contextBytes)) : first;
       const { pool, worker, load } = input;
       if (load) {
         reportLoad(step, { pool, worker, percent: Math.round(Math.max(load.cpu, load.memory ?? 0) * 100) });
@@ -132,6 +132,20 @@ export class PullLeases {
       const [grant] = this.#openOf(run, [lease], leaseContextBytesMax);
       return grant ? ok(grant) : leaseLost;
     });
+  }
+
+  /**
+   * What a request was granted, for who has not heard. A task of which that can't be said any more, since somebody has retried what its
+   * context has a result of, is taken back: nobody would work on it until its lease is over.
+   */
+  #repeat(step: Step, run: LoadedRun, leases: readonly LeaseRef[], contextBytes: number): Grant[] {
+    const grants = this.#openOf(run, leases, contextBytes);
+    for (const { taskNumber, fence, call } of leases) {
+      const task = call === undefined ? leased(run.state, taskNumber, fence) : undefined;
+      if (task && !grants.some((grant) => grant.fence === fence)) loseLease(step, task, "lost");
+    }
+    finishStep(step);
+    return grants;
   }
 
   /** Those of the leases that are open still, as they were granted. */
