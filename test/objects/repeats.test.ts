@@ -117,6 +117,20 @@ describe("a repeated Idempotency-Key", () => {
     expect(value(await run.rpc.complete(a, input, idem("k")))).toEqual({});
     expect(await run.tasks()).toMatchObject([{ attempts: 1 }, { attempts: 1 }]);
   });
+
+  it("of complete with `next` takes the next task back that can't be told again, since a dependency was retried", async () => {
+    const run = await makeRun();
+    await run.create(box("a"), box("b"), { ...box("c"), after: ["a"], instructions: "go on from {{a}}" });
+    const input = { result: "done", next: true, worker: "w" };
+    value(await run.rpc.complete((await run.lease())!, { ...input, next: false }));
+    const b = (await run.lease())!;
+    const { lease: next } = value(await run.rpc.complete(b, input, idem("k")));
+    expect(next).toMatchObject({ task: { key: "c" } });
+    value(await run.rpc.retryTask("a", undefined));
+    expect(value(await run.rpc.complete(b, input, idem("k")))).toEqual({});
+    expect(await run.task("c")).toMatchObject({ state: expect.stringMatching(/ready|waiting/) });
+    expect(codeOf(await run.rpc.renew(next!))).toBe("lease_lost");
+  });
 });
 
 it("who goes on with `next` has to ask for leases after a while, whatever it calls itself and whoever has forgotten it", async () => {

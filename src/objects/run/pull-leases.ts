@@ -360,8 +360,12 @@ export class PullLeases {
 
   async #withNext(reply: Reply<{ next?: LeaseRef }>): Promise<Reply<{ lease?: Grant }>> {
     if (!reply.ok) return reply;
-    const next = reply.value.next && (await this.leaseAgain(reply.value.next));
-    return ok(next?.ok ? { lease: next.value } : {});
+    const { next } = reply.value;
+    if (!next) return ok({});
+    const again = await this.leaseAgain(next);
+    if (again.ok) return ok({ lease: again.value });
+    this.#shell.command((step, run) => ok(this.#repeat(step, run, [next], leaseContextBytesMax)));
+    return ok({});
   }
 
   async fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>> {

@@ -51,16 +51,16 @@ export class PullWorker {
       const max = random.chance(0.1) ? 0 : random.int(1, 2);
       const ask = { tenant, pool: "laptop", worker: this.#name, max, waitMs, kinds, load };
       const reply = await persist(() => gateStub(env, tenant).lease(ask, idem), { tries: idem ? 3 : 1 });
-      if (reply?.ok && idem) this.#checkHeard(idem, reply.value);
+      if (reply?.ok && idem) this.#checkHeard(idem, ...reply.value);
       if (reply?.ok && max > 0) await Promise.all(reply.value.map((grant) => this.#carryOut(grant)));
       else await sleep(500);
     }
   }
 
   /** Else nobody works on it until its lease is over. */
-  #checkHeard({ key }: Idem, heard: readonly Grant[]): void {
+  #checkHeard({ key }: Idem, ...heard: (Grant | undefined)[]): void {
     for (const lease of this.#staff.openOf(key))
-      if (!heard.some(({ run, fence }) => run === lease.run && fence === lease.fence))
+      if (!heard.some((grant) => grant?.run === lease.run && grant.fence === lease.fence))
         throw new Error(`[G3] ${this.#name} has a lease of task ${lease.taskNumber} that it was not told of`);
   }
 
@@ -86,6 +86,7 @@ export class PullWorker {
     const result = { said: (JSON.parse(argumentsText) as { say: string }).say };
     const input = { result, next: random.chance(0.5), worker: this.#name };
     const reply = await persist(() => run().complete(lease, input, idem));
+    if (reply?.ok) this.#checkHeard(idem, reply.value.lease);
     return reply?.ok ? reply.value.lease : undefined;
   }
 
@@ -154,6 +155,7 @@ export class PullWorker {
     const reply = await persist(() => run().complete(lease, input, idem));
     if (!reply?.ok) return undefined;
     ledger.acknowledge(token, lease.fence);
+    this.#checkHeard(idem, reply.value.lease);
     // A worker that did not hear says it again, long after.
     if (faults.areOn && random.chance(0.1)) {
       const again = await persist(() => run().complete(lease, input, idem));

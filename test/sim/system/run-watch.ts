@@ -175,7 +175,8 @@ export class RunWatch {
     const { storage } = this.#host;
     if (this.isDeleted || storage.rows("SELECT 1 FROM sqlite_master WHERE name = 'outcomes'").length === 0) return [];
     const [row] = storage.rows("SELECT value FROM outcomes WHERE name = ?", [key]);
-    const leases = row ? (JSON.parse(row.value as string) as LeaseRef[]) : [];
+    const answer = row ? (JSON.parse(row.value as string) as LeaseRef[] | { next?: LeaseRef }) : [];
+    const leases = Array.isArray(answer) ? answer : [answer.next ?? []].flat();
     return leases.filter(({ taskNumber, call, fence }) =>
       call === undefined ? leased(this.state, taskNumber, fence) : leasedCall(this.state, call, fence),
     );
