@@ -117,8 +117,9 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
 
   // Known by their nonces.
   deadSeats: true,
-  // A seat's second opening is refused by its name, and its second end by the fence.
-  openSeat: true,
+  // Its name opens it once: the first task may have been in the answer that was lost. It says that it broke.
+  openSeat: false,
+  seatBroke: true,
   openTrace: true,
   // Where it was the last one, the answer to a repeat is to stop.
   reportTrace: true,
@@ -127,11 +128,12 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   reportWebhook: true,
   renewSeat: true,
   partialText: false,
-  // Logged twice it would be two turns. The seat breaks, and its task goes on from the last one that was logged.
+  // Logged twice it would be two turns. The seat breaks, says so, and its task goes on from the last one that was logged.
   seatTurn: false,
   seatCalls: true,
   reserve: true,
   firstToken: true,
+  // A second end is refused by the fence.
   leaveSeat: true,
   endUrlCall: true,
 };

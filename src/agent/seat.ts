@@ -3,6 +3,7 @@
  * another, until there is none or its time is over; then the run opens another.
  */
 
+import { platformFaultOf } from "../errors/platform.ts";
 import { seatLastsMs, seatServesMs } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { NextTask, SeatReply, SeatRpc, SeatTicket, SeatWork } from "../objects/seat-rpc.ts";
@@ -31,12 +32,31 @@ export interface SeatOptions {
   readonly byQueue?: boolean;
 }
 
-/** Serves one ticket to the end. Throws only when the run's object can't be reached: its leases then expire and heal. */
+/** Serves one ticket to the end. @throws when the run's object can't be reached: what the seat had goes on in others, at the latest when its leases are over */
 export async function serveSeat(
   ticket: SeatTicket,
   scheduler: () => RunSchedulerRpc & SeatRpc,
   secrets: SeatSecrets,
-  { attempt = runAttempt, cache = isolateCache, byQueue = false }: SeatOptions = {},
+  options: SeatOptions = {},
+): Promise<void> {
+  try {
+    await serve(ticket, scheduler, secrets, options);
+  } catch (error) {
+    // Of other errors the leases are the backoff: where the object has too much to do, and where it is the task that breaks its seats.
+    if (platformFaultOf(error) === "object_unavailable") {
+      await scheduler()
+        .seatBroke(ticket.nonce)
+        .catch(() => undefined);
+    }
+    throw error;
+  }
+}
+
+async function serve(
+  ticket: SeatTicket,
+  scheduler: () => RunSchedulerRpc & SeatRpc,
+  secrets: SeatSecrets,
+  { attempt = runAttempt, cache = isolateCache, byQueue = false }: SeatOptions,
 ): Promise<void> {
   const beganAt = Date.now();
   const endsAt = beganAt + seatServesMs;

@@ -461,7 +461,7 @@ export const faults = {
     at: "platform",
     what: "A seat ended with an error of its own.",
     known:
-      "Mostly its run's object was away. Its message is acknowledged all the same: the run opens what it still needs.",
+      "Mostly its run's object was away: then it tells the run, and others have its task at once, unless that has lost a worker just before. Its message is acknowledged all the same: the run opens what it still needs.",
     retry: { kind: "later", afterMs: leaseMs },
     log: "seat broke",
   },

@@ -118,6 +118,7 @@ export const runClasses: Classes<RunSchedulerRpc & SeatRpc> = {
 
   deadSeats: "own",
   openSeat: "own",
+  seatBroke: "own",
   openTrace: "own",
   reportTrace: "own",
   openWebhook: "own",

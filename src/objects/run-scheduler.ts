@@ -569,6 +569,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#hosted.openSeat(ticket, next);
   }
 
+  async seatBroke(nonce: string): Promise<void> {
+    this.#hosted.seatBroke(nonce);
+  }
+
   async openTrace(nonce: string): Promise<TraceWork | undefined> {
     const run = this.#shell.load();
     return run && this.#shell.traces.open(run, nonce, this.#shell.now());

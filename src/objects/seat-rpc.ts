@@ -257,6 +257,8 @@ export interface SeatRpc {
   reportTrace(nonce: string, report: TraceReport): Promise<boolean>;
   /** Opens a seat: its first task, or nothing when it is not needed (any more) or was opened already. */
   openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined>;
+  /** It has ended with an error, and hears of nothing any more: what it has is given to others. */
+  seatBroke(nonce: string): Promise<void>;
   /** False: the lease is lost, stop. `paused`: give the task back at the next turn. */
   renewSeat(lease: LeaseRef): Promise<{ held: boolean; watched: boolean }>;
   /** Shows a part of the reply that is being streamed to those who follow; only while `watched`. */

@@ -105,16 +105,29 @@ export function extendOverRestarts(state: RunState, restarts: readonly number[])
 }
 
 /** Hosted attempts of a runtime that is gone are over at once: nobody can renew them. Does not count as a lost lease. */
-export function endAttemptsOfOtherBoots(step: Step, boot: string): void {
+export const endAttemptsOfOtherBoots = (step: Step, boot: string): void =>
+  endAttempts(step, "restart", (lease) => lease.boot !== "" && lease.boot !== boot);
+
+/**
+ * What a seat has that broke, or that has not heard of it, has no worker: it goes on at once. Not what had lost a worker just before: if
+ * that is what breaks them, the rest of its lease is its backoff.
+ */
+export const endAttemptsOfSeat = (step: Step, seat: string): void =>
+  endAttempts(step, "lost", ({ worker }, losses) => worker === seat && losses === 0);
+
+function endAttempts(
+  step: Step,
+  why: "lost" | "restart",
+  isOver: (lease: Pick<Running, "worker" | "boot">, losses: number) => boolean,
+): void {
   for (const task of [...step.state.tasks.values()]) {
     for (const call of task.calls) {
-      const lease = isOpenCall(call) ? call.remote.phase : undefined;
-      if (lease?.state !== "running" || lease.boot === "" || lease.boot === boot) continue;
-      loseCall(step, { task, call } as Leased, "restart");
+      if (!isOpenCall(call)) continue;
+      const { phase: lease, losses } = call.remote;
+      if (lease.state === "running" && isOver(lease, losses)) loseCall(step, { task, call } as Leased, why);
     }
-    const { phase } = task;
-    if (phase.state !== "running" || phase.boot === "" || phase.boot === boot) continue;
-    loseLease(step, task as Task & { phase: Running }, "restart");
+    const { phase, losses } = task;
+    if (phase.state === "running" && isOver(phase, losses)) loseLease(step, task as Task & { phase: Running }, why);
   }
   settleBudget(step);
 }

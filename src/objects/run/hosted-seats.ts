@@ -7,6 +7,7 @@ import { leased } from "../../scheduler/attempts.ts";
 import { availabilityDueAt } from "../../scheduler/availability.ts";
 import { reserveTokens } from "../../scheduler/budget.ts";
 import { noteBudgets } from "../../scheduler/budget-notes.ts";
+import { endAttemptsOfSeat } from "../../scheduler/clock.ts";
 import { goesOn } from "../../scheduler/inbox.ts";
 import { noteLate } from "../../scheduler/late.ts";
 import { endCall, failCall, leasedCall } from "../../scheduler/remote-calls.ts";
@@ -43,6 +44,12 @@ import type { VariableCalls } from "./variable-calls.ts";
 
 const over: SeatReply = { kind: "over" };
 
+/** Of what may be a repeat: the answer to the first may have had a task for the seat, which has not heard of it. */
+function noteRepeat(step: Step, lease: LeaseRef, op: string, next: NextTask | undefined): void {
+  noteLate(step, lease, op);
+  if (next) endAttemptsOfSeat(step, next.nonce);
+}
+
 export class HostedSeats {
   readonly #shell: RunShell;
   readonly #variables: VariableCalls;
@@ -57,6 +64,14 @@ export class HostedSeats {
     if (!run || !this.#shell.seats.open(ticket.nonce, this.#shell.now())) return undefined;
     run.state.availability.seatWorked(this.#shell.now(), 0);
     return this.#nextWork(next);
+  }
+
+  seatBroke(nonce: string): void {
+    this.#shell.seats.broke(nonce, this.#shell.now());
+    this.#shell.command((step) => {
+      endAttemptsOfSeat(step, nonce);
+      return ok(null);
+    });
   }
 
   async seatTurn(lease: LeaseRef, turn: SeatTurn, next: NextTask | undefined): Promise<SeatReply> {
@@ -156,7 +171,7 @@ export class HostedSeats {
       Array.from(byName.values(), async (calls) => {
         for (const { call, later, op } of calls) {
           const done = await this.#variables.finish(run, later, op);
-          // The seat breaks with it, and another attempt asks again when the lease has expired: the op is the same op.
+          // The seat breaks with it, and another attempt asks again when the lease is over: the op is the same op.
           if (!done.ok && done.fault.code === "overloaded") throw Fault.of(done.fault);
           if (done.ok) answers[call] = answerText(done.value);
         }
@@ -204,7 +219,7 @@ export class HostedSeats {
       const found = leasedCall(run.state, lease.call, lease.fence);
       if (found && outcome.kind === "result") endCall(step, found, outcome);
       else if (found && outcome.kind === "error") failCall(step, found, outcome);
-      else noteLate(step, lease, "url_call");
+      else noteRepeat(step, lease, "url_call", next);
       const work = next && this.#shell.startHosted(step, run, next);
       return ok(work ? { kind: "over", work } : over);
     });
@@ -220,7 +235,7 @@ export class HostedSeats {
   ): Promise<SeatReply> {
     const reply = await this.#shell.together<SeatReply>((step, run) => {
       const task = leased(run.state, lease.taskNumber, lease.fence);
-      if (!task) noteLate(step, lease, op);
+      if (!task) (op === "turn" || op === "call" ? noteLate : noteRepeat)(step, lease, op, next);
       const seat = task?.phase.worker;
       const decided = task ? decide(step, run, task) : over;
       if (task && op !== "call") this.#shell.partials.end(task.n);

@@ -129,6 +129,13 @@ export class Seats {
     return true;
   }
 
+  /** It takes nothing any more, and what it has sent before may come yet. Its opening, if it is still under way, is late in its time (O2). */
+  broke(nonce: string, now: number): void {
+    for (const seat of this.#lingering) if (seat.next.nonce === nonce) this.#lingering.delete(seat);
+    this.#asking.delete(nonce);
+    this.#opened.set(nonce, now);
+  }
+
   /** The seat is about to ask for a task. */
   asks(nonce: string): void {
     this.#asking.add(nonce);
