@@ -509,6 +509,8 @@ export const checkpointTailBytes = 4 * MiB;
 export const checkpointPageTasks = 500;
 /** Parsed log rows kept in memory for dispatch. */
 export const logCacheBytes = 2 * MiB;
+/** Those of them that are looked through before storage is asked which row it is. */
+export const logRowsNearMax = 8;
 
 // ---- runs as files: export and import ------------------------------------------------------------------------------
 /** A longer line is cut into pieces of this many UTF-16 units, so that no reader has to hold a whole context. */

@@ -8,8 +8,6 @@
 import { leaseOf } from "../../src/agent/lease.ts";
 import type { RunAttempt } from "../../src/agent/seat.ts";
 import { materialise, runAttempt } from "../../src/agent/turn-loop.ts";
-import { findForkText } from "../../src/context/fork-text.ts";
-import { stringAt } from "../../src/context/json-text.ts";
 import type { SeatReply, SeatWork } from "../../src/objects/seat-rpc.ts";
 import { filledResult } from "../lib/filled-result.ts";
 import { sampleSum } from "../lib/sample-sum.ts";
@@ -26,10 +24,18 @@ export const attempt: RunAttempt = async (work, ports) => {
   return runAttempt(work, ports);
 };
 
+/**
+ * Read off the message's JSON text as it stands, without undoing it: an agent hands it to its model so, and all of a benchmark's tasks would
+ * pay for it on the thread that their scheduler runs on. Only the bodies above are read rightly.
+ */
 function instructionsOf({ fork }: SeatWork): string {
-  const text = stringAt(fork.at(-1) ?? "{}", ["content"]) ?? "";
-  return findForkText(text)?.instructions ?? "";
+  const text = fork.at(-1) ?? "";
+  const from = text.lastIndexOf(lineEnd);
+  return from < 0 ? "" : text.slice(from + lineEnd.length, text.indexOf('"', from));
 }
+
+/** The end of the line before the instructions (context/fork-text.ts), as JSON has it. */
+const lineEnd = " ---\\n";
 
 async function timer(
   work: SeatWork,

@@ -15,8 +15,9 @@ export function taskWithTexts(parsed: ParsedTaskSpec, text: string): TaskSpec {
   return { ...rest, context: { messages: messageTexts(text, "context") } };
 }
 
-/** A validated batch, with `text` the JSON text of the object whose field `tasks` holds it. Linear in the text. */
+/** A validated batch, with `text` the JSON text of the object whose field `tasks` holds it. Linear in the text, which most need not be gone through for. */
 export function tasksWithTexts(parsed: readonly ParsedTaskSpec[], text: string): TaskSpec[] {
+  if (!parsed.some(({ context }) => Array.isArray(context))) return parsed.map((task) => taskWithTexts(task, ""));
   const texts = rawElements(rawAt(text, ["tasks"])!);
   return parsed.map((task, i) => taskWithTexts(task, texts[i]!));
 }

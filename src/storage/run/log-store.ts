@@ -8,7 +8,7 @@
 
 import { rawElements } from "../../context/json-text.ts";
 import { assert } from "../../errors/assert.ts";
-import { logCacheBytes, logRowBytes } from "../../limits.ts";
+import { logCacheBytes, logRowBytes, logRowsNearMax } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import type { Decided, SchedulerEvent } from "../../scheduler/events.ts";
 import { needsChunks } from "./chunks.ts";
@@ -37,8 +37,8 @@ export class LogStore {
   readonly #sql: SqlStorage;
   readonly #texts: Texts;
   readonly #rows = new Lru<number, ParsedRow>(logCacheBytes);
-  /** The row that was read last: tasks of a batch stand side by side, and so are read. */
-  #near: ParsedRow | undefined;
+  /** Rows that were read last, the last first: tasks of a batch stand side by side, and a graph goes to and fro between a few rows. */
+  #near: readonly ParsedRow[] = [];
   /** Events of the command under way: decided, not appended yet, and readable as if they were. */
   #pending: readonly Decided[] = [];
 
@@ -122,10 +122,11 @@ export class LogStore {
 
   /** The row that holds an event, parsed once while it is in use. */
   #row(seq: number): ParsedRow {
-    const near = this.#near;
-    if (near && seq >= near.seq && seq < near.seq + near.events.length) return near;
-    this.#near = this.#rowFromStorage(seq);
-    return this.#near;
+    const near = this.#near.find((row) => seq >= row.seq && seq < row.seq + row.events.length);
+    if (near) return near;
+    const row = this.#rowFromStorage(seq);
+    this.#near = [row, ...this.#near.slice(0, logRowsNearMax - 1)];
+    return row;
   }
 
   #rowFromStorage(seq: number): ParsedRow {
