@@ -24,20 +24,6 @@ export async function asOperator(env: NodeJS.ProcessEnv = process.env): Promise<
 
 export const asTenant = reach;
 
-/** All rows of a list. */
-export async function allRows<Page extends { readonly next_cursor: string | null }, Row>(
-  page: (query: { limit: number; cursor?: string }) => Promise<Page>,
-  rowsOf: (page: Page) => readonly Row[],
-): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const one = await page({ limit: 1000, ...(cursor !== undefined && { cursor }) });
-    rows.push(...rowsOf(one));
-    if (one.next_cursor === null) return rows;
-    cursor = one.next_cursor;
-  }
-}
-
 const units = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** `30s`, `15m`, `12h`, `90d` in milliseconds; undefined where the flag is not given. */
