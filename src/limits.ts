@@ -20,6 +20,8 @@ export const resultBytesMax = 1 * MiB;
 export const batchTasksMax = 1000;
 /** Rows of one page. */
 export const pageRowsMax = 1000;
+/** A cursor of the next one, far above what is ever given out. */
+export const cursorCharsMax = 512;
 export const pageRowsDefault = 100;
 /** A page ends early at this size, so that 1,000 results of 1 MiB never meet in one answer. */
 export const pageBytesMax = 8 * MiB;
@@ -119,8 +121,8 @@ export const watcherPagesChars = 2 * MiB;
 export const ticketMsDefault = 1 * minute;
 export const ticketMsMin = 1 * second;
 export const ticketMsMax = 1 * hour;
-/** Far above what is ever signed: longer texts are not looked at. */
-export const ticketCharsMax = 512;
+/** Of leases' ids and of tickets; far above what is ever signed: longer texts are not looked at. */
+export const signedTokenCharsMax = 512;
 /** Partial texts of a task are sent, and shown, at most this often: fluent to read, and few calls of the run's object. */
 export const partialEveryMs = 500;
 /** Of one reply, in characters; what follows is seen with the turn. */

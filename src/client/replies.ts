@@ -308,10 +308,11 @@ export interface KeysPage {
   next_cursor: string | null;
 }
 
-/** A tenant's credential at a model provider; its key is never shown. */
+/** A tenant's credential at a model provider, or at an MCP server; its key is never shown. */
 export interface Provider {
   name: string;
-  format: "anthropic" | "openai";
+  /** `mcp`: it is for the MCP server at `base_url`, and no model's. */
+  format: "anthropic" | "openai" | "mcp";
   /** null: the vendor's own. */
   base_url: string | null;
   model: string | null;

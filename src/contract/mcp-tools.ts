@@ -92,7 +92,7 @@ const startRun = z.strictObject({
 
 const listRuns = z.strictObject({
   limit: z.int().min(1).max(limits.pageRowsMax).describe("100 if left out.").optional(),
-  cursor: z.string().min(1).max(limits.ticketCharsMax).describe("next_cursor of the page before.").optional(),
+  cursor: z.string().min(1).max(limits.cursorCharsMax).describe("next_cursor of the page before.").optional(),
   order: z.enum(["asc", "desc"]).describe("desc: the newest first.").optional(),
   status: z.enum(runStatuses).optional(),
   name: text(limits.nameCharsMax).describe("Only runs of exactly this name.").optional(),

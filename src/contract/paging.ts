@@ -1,7 +1,7 @@
 /** Query parameters. They come as text; a number is digits and nothing else. */
 
 import * as z from "zod";
-import { pageRowsDefault, pageRowsMax } from "../limits.ts";
+import { cursorCharsMax, pageRowsDefault, pageRowsMax } from "../limits.ts";
 
 /** A whole number from `min` to `max` in a query. */
 export const queryInt = (min: number, max: number) =>
@@ -12,6 +12,6 @@ export const queryInt = (min: number, max: number) =>
     .pipe(z.int().min(min).max(max));
 
 const limitParam = queryInt(1, pageRowsMax).default(pageRowsDefault).describe("Rows of the page.");
-const cursorParam = z.string().min(1).max(512).describe("`next_cursor` of the page before.").exactOptional();
+const cursorParam = z.string().min(1).max(cursorCharsMax).describe("`next_cursor` of the page before.").exactOptional();
 
 export const pageQuery = z.strictObject({ limit: limitParam, cursor: cursorParam });

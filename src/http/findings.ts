@@ -12,6 +12,7 @@ import { ownerIdOf, type RunId } from "../ids.ts";
 import { traceEventsMax } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import { FindingsFold } from "../trace/findings/findings.ts";
+import { badCursor } from "./cursor.ts";
 import { ask, runObject } from "./objects.ts";
 import { type AsOf, LogReading } from "./read-log.ts";
 import { keyRoute } from "./route.ts";
@@ -76,10 +77,7 @@ async function loggedFindings(object: RunSchedulerRpc, limit: number, after?: nu
 
 function readCursor(cursor: string): { asOf: AsOf; from: number } {
   const [, upTo, now, from] = /^(\d{1,15})\.(\d{1,15})\.(\d{1,15})$/.exec(cursor) ?? [];
-  if (from === undefined)
-    throw new Fault("validation_failed", "cursor: expected the next_cursor of the page before", [
-      { path: "cursor", message: "expected the next_cursor of the page before" },
-    ]);
+  if (from === undefined) throw badCursor();
   return { asOf: { upTo: Number(upTo), now: Number(now) }, from: Number(from) };
 }
 

@@ -1,12 +1,11 @@
 /**
- * A lease's id is a capability: `lse_` + the attempt that it is for + an HMAC over that. Who holds it needs no key, and it
- * opens nothing but that attempt, which the run's object refuses once its fence is old.
+ * A lease's id is a capability: it is signed for an attempt. Who holds it needs no key, and it opens nothing but that attempt, which the
+ * run's object refuses once its fence is old.
  */
 
 import { Fault } from "../errors/fault.ts";
 import { isRunId, type RunId } from "../ids.ts";
-import { deriveKey, hmac, hmacMatches } from "../signing.ts";
-import { fromBase64url, toBase64url } from "./base64url.ts";
+import { readToken, signToken } from "./signed-token.ts";
 
 export interface LeaseClaim {
   readonly tenant: string;
@@ -17,35 +16,22 @@ export interface LeaseClaim {
   readonly call?: number;
 }
 
-const prefix = "lse_";
-const purpose = "heddle lease token 1";
-/** Far above what is ever signed: longer texts are not looked at. */
-const tokenCharsMax = 512;
-const utf8 = new TextEncoder();
+type Claim = [tenant: string, run: string, taskNumber: number, fence: number, call?: number];
 
-export async function signLease(secret: string, { tenant, run, taskNumber, fence, call }: LeaseClaim): Promise<string> {
-  const claim = [tenant, run, taskNumber, fence, ...(call === undefined ? [] : [call])];
-  const payload = toBase64url(utf8.encode(JSON.stringify(claim)));
-  const signature = await hmac(await deriveKey(secret, purpose), payload);
-  return `${prefix}${payload}.${toBase64url(signature)}`;
+const kind = { prefix: "lse_", purpose: "heddle lease token 1" };
+
+export function signLease(secret: string, { tenant, run, taskNumber, fence, call }: LeaseClaim): Promise<string> {
+  const claim: Claim = [tenant, run, taskNumber, fence];
+  if (call !== undefined) claim.push(call);
+  return signToken(secret, kind, claim);
 }
 
 /** What the token was signed for. @throws Fault lease_lost for whatever this deployment has not signed */
 export async function verifyLease(secret: string, token: string): Promise<LeaseClaim & { readonly run: RunId }> {
-  const lost = new Fault("lease_lost", "this is not a lease of this deployment");
-  if (!token.startsWith(prefix) || token.length > tokenCharsMax) throw lost;
-  const [payload = "", signatureText = "", ...more] = token.slice(prefix.length).split(".");
-  const signature = fromBase64url(signatureText);
-  const claim = fromBase64url(payload);
-  if (!signature || !claim || more.length > 0) throw lost;
-  if (!(await hmacMatches(await deriveKey(secret, purpose), signature, payload))) throw lost;
-  const [tenant, run, taskNumber, fence, call] = JSON.parse(new TextDecoder().decode(claim)) as [
-    string,
-    string,
-    number,
-    number,
-    number | undefined,
-  ];
-  if (!isRunId(run)) throw lost;
-  return { tenant, run, taskNumber, fence, ...(call !== undefined && { call }) };
+  const claim = await readToken<Claim>(secret, kind, token);
+  if (claim) {
+    const [tenant, run, taskNumber, fence, call] = claim;
+    if (isRunId(run)) return { tenant, run, taskNumber, fence, ...(call !== undefined && { call }) };
+  }
+  throw new Fault("lease_lost", "this is not a lease of this deployment");
 }

@@ -174,17 +174,16 @@ async function remove(env: HttpEnv, { tenant, actor }: Actor, name: string): Pro
   return null;
 }
 
-/** What can't be opened stays as it is: the secret may come back. */
+/** What can't be opened stays as it is: the secret may come back. All of it is passed over, however much, to what can be opened behind it. */
 async function reseal(env: HttpEnv): Promise<z.output<typeof resealedView>> {
   const secret = sealingSecret(env);
   const id = await secretId(secret);
-  const rows = await sealedByOthers(env.DB, id, pageRowsMax);
   const unreadable: { tenant: string; name: string }[] = [];
   let sealed = 0;
-  let looked = 0;
-  for (const row of rows) {
-    if (sealed >= resealMax) break;
-    looked++;
+  let left = false;
+  for await (const row of everySealedByOthers(env.DB, id)) {
+    left = sealed >= resealMax;
+    if (left) break;
     const { tenant, name } = row;
     const key = await unseal(env, row, boundTo(tenant, row));
     if (key === undefined) unreadable.push({ tenant, name });
@@ -192,7 +191,14 @@ async function reseal(env: HttpEnv): Promise<z.output<typeof resealedView>> {
   }
   const detail = { sealed, unreadable: unreadable.length };
   await auditEntry(env.DB, acted(Date.now(), null, operator, "credentials_reencrypted", id, detail)).run();
-  return { sealed, left: looked < rows.length, unreadable: unreadable.slice(0, unreadableShownMax) };
+  return { sealed, left, unreadable: unreadable.slice(0, unreadableShownMax) };
+}
+
+async function* everySealedByOthers(db: D1Database, id: string) {
+  for (let page = await sealedByOthers(db, id, pageRowsMax); page.length > 0; ) {
+    yield* page;
+    page = page.length < pageRowsMax ? [] : await sealedByOthers(db, id, pageRowsMax, page.at(-1));
+  }
 }
 
 const acted = (

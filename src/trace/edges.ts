@@ -59,9 +59,13 @@ export class Edges {
     if (event.type === "task_created") this.#meet(event);
     const known = this.#known(event);
     const found: Edge[] = [];
+    // A join may have tens of thousands; most events have no edge, and no set.
+    let places: Set<number> | undefined;
     const add = (place: number | undefined, kind: EdgeKind, via?: string) => {
-      if (place !== undefined && place >= 0 && !found.some((one) => one.place === place))
-        found.push({ place, kind, ...(via !== undefined && { via }) });
+      if (place === undefined || place < 0 || places?.has(place)) return;
+      places ??= new Set();
+      places.add(place);
+      found.push({ place, kind, ...(via !== undefined && { via }) });
     };
     const ends = (kind: EdgeKind, tasks: readonly number[] = none) => {
       for (const n of tasks) add(this.endOf(n), kind);

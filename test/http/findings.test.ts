@@ -75,3 +75,12 @@ test("a log that is too long is listed by what the run noticed itself, page by p
   const logged = ["a", "b", "c", "d", "e"].map((kind) => ({ kind }));
   expect(await pages(objectOf(logged), 4)).toEqual([["a", "b"], ["c", "d"], ["e"]]);
 });
+
+test.each(["", "3", "1.2.x", `1.2.${"9".repeat(16)}`])(
+  "%j, a cursor that is none of this list, is refused",
+  async (cursor) => {
+    await expect(listFindings(objectOf([{ kind: "a" }]), run, { limit: 2, cursor })).rejects.toMatchObject({
+      data: { code: "validation_failed", errors: [{ path: "cursor", message: "not a cursor of this list" }] },
+    });
+  },
+);

@@ -1,6 +1,6 @@
 /** The pages of docs/ are found: README names each, and what a page points at is there. */
 
-import { existsSync, globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dirname, normalize } from "node:path/posix";
 import { expect, test } from "vitest";
@@ -53,4 +53,23 @@ test("a link to a page or a heading that is not there is found", () => {
     ["docs/b.md", "# B\n## Two `words`\n"],
   ]);
   expect(broken("docs/a.md", (path) => tree.get(path) ?? null)).toEqual(["#b", "c.md", "b.md#other", "../x.md"]);
+});
+
+/** What the table of folders in ARCHITECTURE names, of the sources' folders and files at the top. */
+const inTable = (text: string): Set<string> =>
+  new Set(
+    text
+      .split("\n")
+      .filter((line) => line.startsWith("| `"))
+      .flatMap((line) => Array.from(line.split("|")[1]!.matchAll(/`([^`]+)`/g), ([, name]) => name!)),
+  );
+
+test("ARCHITECTURE's table has every folder of the sources, and none that is not there", () => {
+  const there = readdirSync(join(projectRoot, "src"), { withFileTypes: true })
+    .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+    // The two entries, and what they wire, stand below it.
+    .filter((name) => name !== "index.ts" && name !== "deployment.ts");
+  expect(
+    [...inTable(read("ARCHITECTURE.md"))].filter((name) => name.includes(".ts") || name.endsWith("/")).sort(),
+  ).toEqual(there.sort());
 });

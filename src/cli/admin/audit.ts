@@ -1,11 +1,12 @@
 /** `heddle admin audit` */
 
 import type { AuditEntry } from "../../client/replies.ts";
+import { allRows } from "../all-rows.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
 import { note, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { type Acts, allRows, asOperator, asTenant, textOf } from "./shared.ts";
+import { type Acts, asOperator, asTenant, textOf } from "./shared.ts";
 
 export const auditActs: Acts = {
   list: {

@@ -1,12 +1,13 @@
 /** `heddle admin billing`: tenants' usage as meter events of a billing provider. */
 
 import type { BillingView, EventState, MeterEventView } from "../../contract/billing-shapes.ts";
+import { allRows } from "../all-rows.ts";
 import type { Given } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
 import { note, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { type Acts, allRows, asOperator, textOf } from "./shared.ts";
+import { type Acts, asOperator, textOf } from "./shared.ts";
 
 export const billingActs: Acts = {
   list: {

@@ -2,13 +2,14 @@
 
 import type { Provider, ProvidersPage } from "../../client/replies.ts";
 import type { PageQuery, ProviderRequest } from "../../client/requests.ts";
+import { allRows } from "../all-rows.ts";
 import type { Given } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 import { readInput } from "../json-input.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
 import { note, say, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { type Acts, allRows, asOperator, asTenant, complain, textOf } from "./shared.ts";
+import { type Acts, asOperator, asTenant, complain, textOf } from "./shared.ts";
 
 /** Whoever may: the operator, or the tenant itself. */
 interface Door {

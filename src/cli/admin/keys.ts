@@ -2,12 +2,13 @@
 
 import type { CreatedKey, Key } from "../../client/replies.ts";
 import type { KeyRequest } from "../../client/requests.ts";
+import { allRows } from "../all-rows.ts";
 import type { Given } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
 import { note, say, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { type Acts, allRows, asOperator, lengthOf, textOf } from "./shared.ts";
+import { type Acts, asOperator, lengthOf, textOf } from "./shared.ts";
 
 export const keyActs: Acts = {
   list: {

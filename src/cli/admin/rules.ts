@@ -4,7 +4,7 @@ import type { TenantRules } from "../../client/replies.ts";
 import type { Given } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
-import { noteRules, readRules } from "../rules/rules-file.ts";
+import { readSound } from "../rules/rules-file.ts";
 import { note, say, sayJson, sayTable } from "../screen/output.ts";
 import { type Acts, asOperator, asTenant, textOf } from "./shared.ts";
 
@@ -46,9 +46,8 @@ export const rulesActs: Acts = {
   set: {
     words: ["FILE"],
     run: async (given, path) => {
-      const file = readRules(path!);
-      noteRules(file, path!);
-      if (!file.compiled.ok) return exitStatus.failed;
+      const file = readSound(path!);
+      if (!file) return exitStatus.failed;
       const rules = await (await doorOf(given)).set(file.text);
       if (given.flags.json === true) sayJson(rules);
       else if (rules.rules.length === 0) say(`The tenant has no rules any more.${behindText(rules)}`);

@@ -1,4 +1,4 @@
-/** What the parts of `heddle admin` share: who asks, arguments, lists as pages. */
+/** What the parts of `heddle admin` share: who asks, and arguments. */
 
 import { HeddleAdmin } from "../../client/admin.ts";
 import type { Given } from "../command.ts";
@@ -13,8 +13,8 @@ export type Acts = Readonly<Record<string, { readonly words: readonly string[]; 
 export const complain = (text: string): UsageError => new UsageError(`${text}\n${seeHelp("admin")}`);
 
 /** The operator's door. The secret comes from the environment alone: a command line is seen by others, and kept in histories. */
-export async function asOperator(env: NodeJS.ProcessEnv = process.env): Promise<HeddleAdmin> {
-  const secret = env.HEDDLE_ADMIN_SECRET || "hdl_local_admin";
+export async function asOperator(): Promise<HeddleAdmin> {
+  const secret = process.env.HEDDLE_ADMIN_SECRET || "hdl_local_admin";
   if (!/^[\x21-\x7e]+$/.test(secret))
     throw new UsageError("HEDDLE_ADMIN_SECRET holds characters that no secret has (spaces, line breaks?).");
   const client = new HeddleAdmin({ url: serverUrl(), secret });
@@ -23,20 +23,6 @@ export async function asOperator(env: NodeJS.ProcessEnv = process.env): Promise<
 }
 
 export const asTenant = reach;
-
-/** All rows of a list. */
-export async function allRows<Page extends { readonly next_cursor: string | null }, Row>(
-  page: (query: { limit: number; cursor?: string }) => Promise<Page>,
-  rowsOf: (page: Page) => readonly Row[],
-): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const one = await page({ limit: 1000, ...(cursor !== undefined && { cursor }) });
-    rows.push(...rowsOf(one));
-    if (one.next_cursor === null) return rows;
-    cursor = one.next_cursor;
-  }
-}
 
 const units = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 

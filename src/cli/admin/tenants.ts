@@ -5,12 +5,13 @@ import type { HeddleAdmin } from "../../client/admin.ts";
 import type { Tenant } from "../../client/replies.ts";
 import { sleep } from "../../client/sleep.ts";
 import { tenantDeletionPatienceMs, tenantDeletionPauseMs } from "../../limits.ts";
+import { allRows } from "../all-rows.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
 import { note, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { didYouMean } from "../usage.ts";
-import { type Acts, allRows, asOperator, complain } from "./shared.ts";
+import { type Acts, asOperator, complain } from "./shared.ts";
 
 export const tenantActs: Acts = {
   list: {

@@ -1,8 +1,6 @@
 /** `heddle findings` */
 
-import type { Heddle } from "../../client/heddle.ts";
-import type { FindingView } from "../../client/replies.ts";
-import { pageRowsMax } from "../../limits.ts";
+import { eachRow } from "../all-rows.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -24,8 +22,13 @@ Each names the tasks concerned, and the events that show it (heddle logs RUN pri
   more: "Exit status: 0, also where there is none; 1 no such run, or the server refused; 2 usage; 3 server not reached.",
   run: async ({ flags, words: [run] }) => {
     const paint = paintOf();
+    const client = await reach();
+    const findings = eachRow(
+      (page) => client.findings(run!, page),
+      (page) => page.findings,
+    );
     let count = 0;
-    for await (const finding of findingsOf(await reach(), run!)) {
+    for await (const finding of findings) {
       count++;
       if (flags.json === true) {
         sayJson(finding);
@@ -44,12 +47,3 @@ Each names the tasks concerned, and the events that show it (heddle logs RUN pri
     return exitStatus.ok;
   },
 };
-
-async function* findingsOf(client: Heddle, run: string): AsyncGenerator<FindingView> {
-  for (let cursor: string | undefined; ; ) {
-    const page = await client.findings(run, { limit: pageRowsMax, ...(cursor !== undefined && { cursor }) });
-    yield* page.findings;
-    if (page.next_cursor === null) return;
-    cursor = page.next_cursor;
-  }
-}

@@ -2,6 +2,7 @@
 
 import type { QuotasAndUse } from "../../client/replies.ts";
 import { duration } from "../../duration.ts";
+import { dayMs } from "../../limits.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -39,7 +40,6 @@ run's own limits, or by its rules.`,
 
 /** What is used of the whole tenant's, limited or not; then the limits that each run, or each request, has of its own. */
 export function quotaRows({ quotas, used }: QuotasAndUse, now: number): QuotaRow[] {
-  const dayMs = 86_400_000;
   const midnight = `at midnight (UTC), in ${duration(dayMs - (now % dayMs))}`;
   const { runs, seats, tokens_today, stored_bytes } = used;
   const whole = {

@@ -1,9 +1,8 @@
 /** `heddle turns` */
 
-import type { Heddle } from "../../client/heddle.ts";
 import type { TurnView } from "../../client/replies.ts";
 import { duration } from "../../duration.ts";
-import { pageRowsMax } from "../../limits.ts";
+import { allRows } from "../all-rows.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -28,23 +27,17 @@ called. heddle retry --from-turn goes back to one; heddle fork begins another ru
 Example, the calls of each turn:
   heddle turns run_… plan --json | jq -c '[.turn, .calls[].name]'`,
   run: async ({ flags, words: [run, task] }) => {
-    const turns = await all(await reach(), run!, task!);
+    const client = await reach();
+    const turns = await allRows(
+      (page) => client.turns(run!, task!, page),
+      (page) => page.turns,
+    );
     if (flags.json === true) for (const turn of turns) sayJson(turn);
     else if (turns.length === 0) note("It has no turn yet.");
     else sayTable(columns, turns);
     return exitStatus.ok;
   },
 };
-
-async function all(client: Heddle, run: string, task: string): Promise<TurnView[]> {
-  const turns: TurnView[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const page = await client.turns(run, task, { limit: pageRowsMax, ...(cursor !== undefined && { cursor }) });
-    turns.push(...page.turns);
-    if (page.next_cursor === null) return turns;
-    cursor = page.next_cursor;
-  }
-}
 
 const columns: readonly Column<TurnView>[] = [
   { title: "TURN", of: ({ turn }) => turn, align: "right" },

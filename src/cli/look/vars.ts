@@ -1,8 +1,7 @@
 /** `heddle vars` */
 
-import type { Heddle } from "../../client/heddle.ts";
 import type { VariableView } from "../../client/replies.ts";
-import { pageRowsMax } from "../../limits.ts";
+import { allRows } from "../all-rows.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -37,23 +36,16 @@ Example:
       else sayVariable(view);
       return exitStatus.ok;
     }
-    const variables = await all(client, run!);
+    const variables = await allRows(
+      (page) => client.variables(run!, page),
+      (page) => page.variables,
+    );
     if (json) for (const view of variables) sayJson(view);
     else if (variables.length === 0) note("No variable has been used yet.");
     else sayTable(columns, variables);
     return exitStatus.ok;
   },
 };
-
-async function all(client: Heddle, run: string): Promise<VariableView[]> {
-  const variables: VariableView[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const page = await client.variables(run, { limit: pageRowsMax, ...(cursor !== undefined && { cursor }) });
-    variables.push(...page.variables);
-    if (page.next_cursor === null) return variables;
-    cursor = page.next_cursor;
-  }
-}
 
 function sayVariable({ name, kind, state, holders, waiters, ops }: VariableView): void {
   const paint = paintOf();

@@ -4,13 +4,14 @@ import type { RulesTrial } from "../../client/replies.ts";
 import type { Compiled } from "../../rules/parse.ts";
 import { sentenceOf } from "../../rules/print.ts";
 import { rulesActs } from "../admin/rules.ts";
-import type { Command } from "../command.ts";
+import type { Act } from "../admin/shared.ts";
+import type { Command, Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
 import { note, say, sayJson, sayTable } from "../screen/output.ts";
 import { seeHelp, UsageError } from "../usage.ts";
-import { noteRules, readRules } from "./rules-file.ts";
+import { noteRules, readRules, readSound } from "./rules-file.ts";
 import { showRules } from "./show-rules.ts";
 
 const ask =
@@ -54,49 +55,59 @@ Examples:
   heddle rules set RESOURCES.md run_…
   heddle rules tenant OURS.md`,
   run: async (given) => {
-    const {
-      flags,
-      words: [action, path, run],
-    } = given;
-    if (action === "tenant") {
-      if (run !== undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
-      return path === undefined ? rulesActs.list!.run(given) : rulesActs.set!.run(given, path);
-    }
-    if (action === "show") {
-      if (path === undefined || run !== undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
-      return showRules(path, { json: flags.json === true });
-    }
-    if (path === undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
-    const file = readRules(path);
-    const { compiled } = file;
-    if (action !== "check" && run === undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
-    if (action === "check" && run !== undefined) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
-    if (action === "check" && flags.json === true) {
-      sayJson(asJson(compiled));
-      return compiled.ok ? exitStatus.ok : exitStatus.failed;
-    }
-    if (action === "check" && compiled.ok) sayRules(compiled);
-    noteRules(file, path);
-    if (!compiled.ok) return exitStatus.failed;
-    if (action === "check") return exitStatus.ok;
-    if (action === "try") {
-      const trial = await (await reach()).tryRules(run!, file.text);
-      if (flags.json === true) sayJson(trial);
-      else sayTrial(trial);
-      return exitStatus.ok;
-    }
-    const view = await (await reach()).setRules(run!, file.text);
-    const by = view.rules?.workers.by;
-    if (flags.json === true) sayJson(view);
-    else
-      say(
-        view.rules === null
-          ? `${view.id} has no rules.`
-          : `${view.id} has ${compiled.rules.length} rules of its own; at most ${view.rules.workers.max} ${view.rules.workers.max === 1 ? "task works" : "tasks work"} now${by ? ` (${by.rule})` : ""}.`,
-      );
-    return exitStatus.ok;
+    const [action, ...words] = given.words;
+    const { least, most, run } = actions[action!]!;
+    if (words.length < least || words.length > most) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
+    return run(given, ...words);
   },
 };
+
+/** Each with how many words it takes behind its name. */
+const actions: Readonly<Record<string, { readonly least: number; readonly most: number; readonly run: Act }>> = {
+  check: { least: 1, most: 1, run: check },
+  show: { least: 1, most: 1, run: ({ flags }, run) => showRules(run!, { json: flags.json === true }) },
+  try: { least: 2, most: 2, run: tryOut },
+  set: { least: 2, most: 2, run: set },
+  tenant: {
+    least: 0,
+    most: 1,
+    run: (given, path) => (path === undefined ? rulesActs.list!.run(given) : rulesActs.set!.run(given, path)),
+  },
+};
+
+async function check({ flags }: Given, path?: string): Promise<number> {
+  const file = readRules(path!);
+  const { compiled } = file;
+  if (flags.json === true) sayJson(asJson(compiled));
+  else {
+    if (compiled.ok) sayRules(compiled);
+    noteRules(file, path!);
+  }
+  return compiled.ok ? exitStatus.ok : exitStatus.failed;
+}
+
+async function tryOut({ flags }: Given, path?: string, run?: string): Promise<number> {
+  const file = readSound(path!);
+  if (!file) return exitStatus.failed;
+  const trial = await (await reach()).tryRules(run!, file.text);
+  if (flags.json === true) sayJson(trial);
+  else sayTrial(trial);
+  return exitStatus.ok;
+}
+
+async function set({ flags }: Given, path?: string, run?: string): Promise<number> {
+  const file = readSound(path!);
+  if (!file) return exitStatus.failed;
+  const view = await (await reach()).setRules(run!, file.text);
+  if (flags.json === true) sayJson(view);
+  else if (view.rules === null) say(`${view.id} has no rules.`);
+  else {
+    const { max, by } = view.rules.workers;
+    const work = `at most ${max} ${max === 1 ? "task works" : "tasks work"} now${by ? ` (${by.rule})` : ""}`;
+    say(`${view.id} has ${file.rules.length} rules of its own; ${work}.`);
+  }
+  return exitStatus.ok;
+}
 
 function sayTrial({ rules }: RulesTrial): void {
   sayTable(

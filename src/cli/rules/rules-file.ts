@@ -25,3 +25,10 @@ export function noteRules({ compiled }: RulesFile, path: string): void {
     for (const { line, message } of compiled.errors) note(`${nameOf(path)}:${line}: ${oneLine(message)}`);
   }
 }
+
+/** A file to be sent, after its notes; undefined, after its errors, where something in it is no rule. */
+export function readSound(path: string): { text: string; rules: readonly unknown[] } | undefined {
+  const file = readRules(path);
+  noteRules(file, path);
+  return file.compiled.ok ? { text: file.text, rules: file.compiled.rules } : undefined;
+}

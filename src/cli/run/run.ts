@@ -7,7 +7,7 @@ import { runTimeoutMsMax } from "../../limits.ts";
 import type { Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { noteRules, readRules } from "../rules/rules-file.ts";
+import { readSound } from "../rules/rules-file.ts";
 import { onSignals } from "../signals.ts";
 import { ServedWorkspace } from "../tools/served-workspace.ts";
 import { workspaceOf } from "../tools/workspace-flags.ts";
@@ -48,9 +48,8 @@ export async function run({ flags, words: [file] }: Given): Promise<number> {
 /** @throws UsageError after each line that is no rule was told of */
 function withRules(job: Job, path: string | undefined): Job {
   if (path === undefined) return job;
-  const rules = readRules(path);
-  noteRules(rules, path);
-  if (!rules.compiled.ok) throw new UsageError(`${path} has lines that are no rules.\n${seeHelp("rules")}`);
+  const rules = readSound(path);
+  if (!rules) throw new UsageError(`${path} has lines that are no rules.\n${seeHelp("rules")}`);
   return { ...job, run: { ...job.run, rules: rules.text } };
 }
 

@@ -31,7 +31,8 @@ export function tableLines<Row>(
   const shown = columns.map((column, i) => ({ column, texts: texts[i]! })).filter((one) => one.texts.some(Boolean));
   const widths = fitted(
     shown.map((one) => ({
-      natural: Math.max(textWidth(one.column.title), ...one.texts.map(textWidth)),
+      // Not as the arguments of one call, of which there can't be as many as a run may have tasks.
+      natural: one.texts.reduce((most, text) => Math.max(most, textWidth(text)), textWidth(one.column.title)),
       least: one.column.least,
     })),
     width - gap.length * (shown.length - 1),

@@ -22,12 +22,12 @@ import {
 import { oneLine } from "../plain-text.ts";
 import type { Execution, Telling } from "../worker/execution.ts";
 import { Guard } from "../worker/guard.ts";
+import { LineReader } from "../worker/line-reader.ts";
 import type { ProcessGroup } from "../worker/process-group.ts";
 import { startCommand } from "../worker/start-command.ts";
 import { givenBack, howEnded, type Verdict } from "../worker/verdict.ts";
 import { type Answer, answerIn, idIn } from "./answer-line.ts";
 import type { Carrier } from "./carrier.ts";
-import { LineReader } from "./line-reader.ts";
 
 interface OpenCall {
   readonly telling: Telling;

@@ -4,7 +4,7 @@ import { isProblem } from "../../client/errors.ts";
 import type { Heddle } from "../../client/heddle.ts";
 import type { DeliveryView, WebhookTest, WebhookView } from "../../client/replies.ts";
 import type { WebhookChoice } from "../../client/requests.ts";
-import { pageRowsMax } from "../../limits.ts";
+import { eachRow } from "../all-rows.ts";
 import type { Command, Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -86,13 +86,13 @@ const actions = {
   log: async (client: Heddle, run: string, { flags }: Given) => {
     const state = flags.state as DeliveryView["state"] | undefined;
     const deliveries: DeliveryView[] = [];
-    for (let cursor: string | null | undefined; cursor !== null; ) {
-      const page = { limit: pageRowsMax, ...(state && { state }), ...(cursor !== undefined && { cursor }) };
-      const { deliveries: more, next_cursor } = await client.webhookDeliveries(run, page);
-      if (flags.json === true) for (const delivery of more) sayJson(delivery);
-      else deliveries.push(...more);
-      cursor = next_cursor;
-    }
+    const read = eachRow(
+      (page) => client.webhookDeliveries(run, { ...(state && { state }), ...page }),
+      (page) => page.deliveries,
+    );
+    for await (const delivery of read)
+      if (flags.json === true) sayJson(delivery);
+      else deliveries.push(delivery);
     if (flags.json === true) return exitStatus.ok;
     if (deliveries.length === 0) note("No such message has been tried yet.");
     else sayTable(columns, deliveries);

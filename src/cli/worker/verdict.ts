@@ -33,6 +33,19 @@ export const givenBack: Verdict = {
   retryable: true,
 };
 
+const leftOut = "\n[…]\n";
+
+/**
+ * With a message that a server takes, of a long one its beginning and its end: a failure that is refused would be the loss of a lease,
+ * and the work would be done again.
+ */
+export function bounded(verdict: Verdict): Verdict {
+  if (verdict.ok || verdict.error.message.length <= errorCharsMax) return verdict;
+  const { code, message } = verdict.error;
+  const half = Math.floor((errorCharsMax - leftOut.length) / 2);
+  return { ...verdict, error: { code, message: `${message.slice(0, half)}${leftOut}${message.slice(-half)}` } };
+}
+
 /**
  * What is delivered in place of a result that the server does not take: left alone, its lease would run out, and the same
  * command would be run again for the same result. Undefined where the error is about something else.
@@ -42,12 +55,12 @@ export function refusedVerdict(verdict: Verdict, error: unknown): Verdict | unde
   const invalid = error.errors.some(({ path }) => path === "result") && error.status === 422;
   // Who printed JSON with a line of a log before it reads of a string only.
   const why = invalid && typeof verdict.result === "string" ? `${error.message}\n${isText}` : error.message;
-  return {
+  return bounded({
     ok: false,
-    error: { code: invalid ? "output_invalid" : error.code, message: why.slice(0, errorCharsMax) },
+    error: { code: invalid ? "output_invalid" : error.code, message: why },
     retryable: false,
     ...(verdict.usage && { usage: verdict.usage }),
-  };
+  });
 }
 
 const isText =
@@ -72,7 +85,7 @@ export const howEnded = ({ status, signal }: Pick<CommandEnd, "status" | "signal
 
 function failure(how: string, stderrTail: string, retryable: boolean): Verdict {
   const message = stderrTail === "" ? how : `${how}\n${stderrTail}`;
-  return { ok: false, error: { code: "command_failed", message: message.slice(0, errorCharsMax) }, retryable };
+  return { ok: false, error: { code: "command_failed", message }, retryable };
 }
 
 const tooLarge = (how: string): Verdict => ({

@@ -32,7 +32,7 @@ import {
 import type { Execution } from "./execution.ts";
 import { LoadWatch } from "./load/load-watch.ts";
 import type { WorkReport } from "./report.ts";
-import { givenBack, refusedVerdict, type Verdict } from "./verdict.ts";
+import { bounded, givenBack, refusedVerdict, type Verdict } from "./verdict.ts";
 import type { WorkKind } from "./work-kind.ts";
 
 export interface WorkerOptions {
@@ -291,7 +291,7 @@ export class Worker<Lease extends { readonly id: string }> {
         slot.progress = report;
       },
     });
-    const verdict = await slot.execution.verdict;
+    const verdict = bounded(await slot.execution.verdict);
     // What was stopped half-way says so in many ways; what had come to its end all the same counts.
     if (!this.#killing.signal.aborted || (verdict.ok && !verdict.isError)) return verdict;
     return { ...givenBack, ...(verdict.usage && { usage: verdict.usage }) };

@@ -1,6 +1,7 @@
 /** Tasks: posting, waiting, cancelling, telling, retrying. */
 
 import { waitMsMax } from "../../limits.ts";
+import { everyRow } from "../every-row.ts";
 import type { Answered, CreatedTasks, QuestionsPage, TasksPage, TaskView, TurnsPage, WaitView } from "../replies.ts";
 import type { AnswerInput, Groups, PageQuery, QuestionsQuery, TaskSpec, TasksQuery, WaitRequest } from "../requests.ts";
 import type { CallOptions } from "../transport.ts";
@@ -22,13 +23,9 @@ export class TaskCalls extends ContextCalls {
     return this.getJson(`${at(run)}/tasks`, { ...query }, options);
   }
   /** Every task, page by page. */
-  async *tasks(run: string, query: TasksQuery = {}, options: CallOptions = {}): AsyncGenerator<TaskView> {
-    for (let cursor = query.cursor; ; ) {
-      const page = await this.listTasks(run, { ...query, ...(cursor !== undefined && { cursor }) }, options);
-      yield* page.tasks;
-      if (page.next_cursor === null) return;
-      cursor = page.next_cursor;
-    }
+  tasks(run: string, query: TasksQuery = {}, options: CallOptions = {}): AsyncGenerator<TaskView> {
+    const read = (at: { cursor?: string }) => this.listTasks(run, { ...query, ...at }, options);
+    return everyRow(read, ({ tasks }) => tasks, query.cursor);
   }
   /** A task as it is now, by id or key. */
   task(run: string, task: string, options: CallOptions = {}): Promise<TaskView> {

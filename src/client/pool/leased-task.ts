@@ -21,7 +21,7 @@ export class LeaseLost extends Error {
 /** Thrown by what carries out a task: it fails with this code. Any other error fails it with `loop_failed`. */
 export class WorkFailed extends Error {
   override readonly name = "WorkFailed";
-  /** Lower-case letters, digits and _. */
+  /** Lower-case letters, digits and _; with any other code the task fails with `loop_failed`. */
   readonly code: string;
   /** Whether the task is to be tried again, as its `retries` allow. */
   readonly retryable: boolean;

@@ -16,7 +16,7 @@ import {
   workLastCallMs,
   workPollMs,
 } from "../../limits.ts";
-import { isProblem } from "../errors.ts";
+import { type HeddleProblem, isProblem } from "../errors.ts";
 import type { Heddle } from "../heddle.ts";
 import { randomKey } from "../random-key.ts";
 import type { Lease } from "../replies.ts";
@@ -159,7 +159,7 @@ export class PoolWork {
     }
   }
 
-  async #deliver(task: LeasedTask, what: { result: unknown } | { failure: FailRequest }): Promise<WorkEnd> {
+  async #deliver(task: LeasedTask, what: Ended): Promise<WorkEnd> {
     const { id } = task.lease;
     const options = { idempotencyKey: randomKey(), retryMs: Number.POSITIVE_INFINITY };
     const call = async (more: object): Promise<WorkEnd> => {
@@ -178,10 +178,10 @@ export class PoolWork {
         return call({ retryMs: workLastCallMs });
       });
     } catch (error) {
-      if (isProblem(error, "lease_lost")) return "lost";
-      if ("failure" in what) return "lost";
-      // A result that is refused (too large, say) fails the task, with the reason.
-      return this.#deliver(task, { failure: failureOf(error) });
+      // Nobody has heard of it: the lease runs out, and the task is tried again.
+      if (!isProblem(error) || error.retryable || error.code === "lease_lost" || "isLast" in what) return "lost";
+      // What is refused (a result that is too large, a code that is none) fails the task, with the reason.
+      return this.#deliver(task, { failure: refusedAs(error, what), isLast: true });
     }
   }
 
@@ -192,10 +192,21 @@ export class PoolWork {
   }
 }
 
+/** What a task came to; `isLast`: if this is refused too, nothing else is told. */
+type Ended = { readonly result: unknown } | { readonly failure: FailRequest; readonly isLast?: true };
+
 const givenBack: FailRequest = {
   error: { code: "worker_stopped", message: "The worker was stopped before the task ended." },
   retryable: true,
 };
+
+/** In place of what the server does not take. */
+function refusedAs(refusal: HeddleProblem, what: Ended): FailRequest {
+  if (!("failure" in what)) return failureOf(refusal);
+  const { error, retryable = false } = what.failure;
+  const message = `${refusal.message}\n${error.message}`.slice(0, errorCharsMax);
+  return { error: { code: "loop_failed", message }, retryable };
+}
 
 /** Vendors' SDKs throw an error of their API's where there was no answer: it has a status and a body as all do, and both are undefined. */
 const isUnreached = (error: unknown): boolean =>

@@ -1,5 +1,6 @@
 /** Keys and values. */
 
+import { everyRow } from "../every-row.ts";
 import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
 import { isToolError } from "./errors.ts";
@@ -79,19 +80,15 @@ export class SharedMap<Value = unknown> extends Variable {
   }
 
   /** Entries in the order of their keys, page by page; with `prefix`, those whose keys begin so. */
-  async *entries({
+  entries({
     prefix,
     ...options
   }: CallOptions & { readonly prefix?: string } = {}): AsyncGenerator<MapEntry<Value>, void, void> {
-    for (let cursor: string | null | undefined; cursor !== null; ) {
-      const page: { entries: MapEntry<Value>[]; next_cursor: string | null } = await this.op(
-        "entries",
-        { prefix, cursor },
-        options,
-      );
-      yield* page.entries;
-      cursor = page.next_cursor;
-    }
+    type Page = { entries: MapEntry<Value>[]; next_cursor: string | null };
+    return everyRow(
+      (at) => this.op<Page>("entries", { prefix, ...at }, options),
+      ({ entries }) => entries,
+    );
   }
 
   /** How many keys it has. */

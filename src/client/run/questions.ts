@@ -1,5 +1,6 @@
 /** What a run waits for from outside, and the answers. */
 
+import { everyRow } from "../every-row.ts";
 import type { Heddle } from "../heddle.ts";
 import type { Answered, QuestionView } from "../replies.ts";
 import type { CallOptions } from "../transport.ts";
@@ -23,16 +24,14 @@ export class Questions {
   }
 
   /** Those that are open now, the oldest first; with `tasks` (ids or keys) those that hold one of them up. */
-  async *open(
+  open(
     { tasks }: { readonly tasks?: readonly string[] } = {},
     options: CallOptions = {},
   ): AsyncGenerator<QuestionView, void, void> {
-    for (let cursor: string | null | undefined; cursor !== null; ) {
-      const query = { ...(tasks && { tasks: [...tasks] }), ...(cursor !== undefined && { cursor }) };
-      const page = await this.#heddle.questions(this.#run, query, options);
-      yield* page.questions;
-      cursor = page.next_cursor;
-    }
+    return everyRow(
+      (at) => this.#heddle.questions(this.#run, { ...(tasks && { tasks: [...tasks] }), ...at }, options),
+      ({ questions }) => questions,
+    );
   }
 
   /** Gives the value, or the message; of several futures the one that `variable` names. @throws HeddleProblem `question_closed` */

@@ -1,6 +1,7 @@
 /** A run as an object: its tasks, its context, its shared variables, its log. */
 
 import { isProblem } from "../errors.ts";
+import { everyRow } from "../every-row.ts";
 import type { FollowOptions, FollowQuery } from "../follow.ts";
 import type { Heddle } from "../heddle.ts";
 import type { EventView, FindingView, PartialText, RulesView, RunView, WaitView } from "../replies.ts";
@@ -141,13 +142,11 @@ export class Run {
   }
 
   /** What Heddle has found out about it: deadlocks, races, stragglers. */
-  async *findings(options: CallOptions = {}): AsyncGenerator<FindingView, void, void> {
-    for (let cursor: string | null | undefined; cursor !== null; ) {
-      const query: { cursor?: string } = cursor === undefined ? {} : { cursor };
-      const page = await this.#heddle.findings(this.id, query, options);
-      yield* page.findings;
-      cursor = page.next_cursor;
-    }
+  findings(options: CallOptions = {}): AsyncGenerator<FindingView, void, void> {
+    return everyRow(
+      (at) => this.#heddle.findings(this.id, at, options),
+      ({ findings }) => findings,
+    );
   }
 
   // ---- steering --------------------------------------------------------------------------------------------------------

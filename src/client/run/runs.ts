@@ -1,5 +1,6 @@
 /** The runs of a tenant, as objects. */
 
+import { everyRow } from "../every-row.ts";
 import type { Heddle } from "../heddle.ts";
 import type { RunRow } from "../replies.ts";
 import type { RunSpec, RunsQuery } from "../requests.ts";
@@ -26,11 +27,11 @@ export class Runs {
   }
 
   /** All runs, or those of a `status` or `name`, oldest first, or with `order: "desc"` newest first, as the index knows them. */
-  async *list(query: RunsQuery = {}, options: CallOptions = {}): AsyncGenerator<RunRow, void, void> {
-    for (let cursor: string | null | undefined = query.cursor; cursor !== null; ) {
-      const page = await this.#heddle.listRuns({ ...query, ...(cursor !== undefined && { cursor }) }, options);
-      yield* page.runs;
-      cursor = page.next_cursor;
-    }
+  list(query: RunsQuery = {}, options: CallOptions = {}): AsyncGenerator<RunRow, void, void> {
+    return everyRow(
+      (at) => this.#heddle.listRuns({ ...query, ...at }, options),
+      ({ runs }) => runs,
+      query.cursor,
+    );
   }
 }

@@ -1,6 +1,7 @@
 /** A task of a run, as an object. */
 
 import { waitMsMax } from "../../limits.ts";
+import { everyRow } from "../every-row.ts";
 import type { Heddle } from "../heddle.ts";
 import type { ContextView, TaskView, TurnView } from "../replies.ts";
 import type { WaitRequest } from "../requests.ts";
@@ -65,12 +66,10 @@ export class Task<Result = unknown> {
   }
 
   /** The turns of its present generation, oldest first. */
-  async *turns(options: CallOptions = {}): AsyncGenerator<TurnView, void, void> {
-    for (let cursor: string | null | undefined; cursor !== null; ) {
-      const query: { cursor?: string } = cursor === undefined ? {} : { cursor };
-      const page = await this.#heddle.turns(this.#run, this.id, query, options);
-      yield* page.turns;
-      cursor = page.next_cursor;
-    }
+  turns(options: CallOptions = {}): AsyncGenerator<TurnView, void, void> {
+    return everyRow(
+      (at) => this.#heddle.turns(this.#run, this.id, at, options),
+      ({ turns }) => turns,
+    );
   }
 }

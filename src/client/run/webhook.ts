@@ -1,5 +1,6 @@
 /** Where a run's events are told as they happen. */
 
+import { everyRow } from "../every-row.ts";
 import type { Heddle } from "../heddle.ts";
 import type { DeliveryView, WebhookTest, WebhookView } from "../replies.ts";
 import type { DeliveriesQuery, ReplayRequest, WebhookSpec } from "../requests.ts";
@@ -28,16 +29,14 @@ export class Webhook {
     return this.#heddle.removeWebhook(this.#run, options);
   }
   /** Messages that were tried, in the order of their events. */
-  async *deliveries(
+  deliveries(
     query: Omit<DeliveriesQuery, "cursor"> = {},
     options: CallOptions = {},
   ): AsyncGenerator<DeliveryView, void, void> {
-    for (let cursor: string | null | undefined; cursor !== null; ) {
-      const page = { ...query, ...(cursor !== undefined && { cursor }) };
-      const { deliveries, next_cursor } = await this.#heddle.webhookDeliveries(this.#run, page, options);
-      yield* deliveries;
-      cursor = next_cursor;
-    }
+    return everyRow(
+      (at) => this.#heddle.webhookDeliveries(this.#run, { ...query, ...at }, options),
+      ({ deliveries }) => deliveries,
+    );
   }
   /** Sends one message again by its id, or those that were tried: all, or of a state, or after an event. Answers how many. */
   async replay(what: string | ReplayRequest = {}, options: CallOptions = {}): Promise<number> {

@@ -119,7 +119,7 @@ export async function listRuns(
   after?: { readonly createdAt: number; readonly id: string },
   { status, name, newestFirst = false }: RunsListed = {},
 ): Promise<RunRow[]> {
-  const isLive = status === "active" || status === "paused";
+  const areLive = status === "active" || status === "paused";
   const terms = ["tenant = ?"];
   const values: (string | number)[] = [tenant];
   const term = (sql: string, ...bound: (string | number)[]) => {
@@ -127,13 +127,13 @@ export async function listRuns(
     values.push(...bound);
   };
   if (after) term(`(created_at, id) ${newestFirst ? "<" : ">"} (?, ?)`, after.createdAt, after.id);
-  if (isLive) term("ended_at IS NULL");
+  if (areLive) term("ended_at IS NULL");
   if (status !== undefined) term("status = ?", status);
   if (name !== undefined) term("name = ?", name);
   const way = newestFirst ? "DESC" : "ASC";
   const { results } = await db
     .prepare(
-      `SELECT id, name, status, created_at, ended_at, expires_at FROM runs INDEXED BY ${isLive ? "runs_live" : "runs_by_age"}
+      `SELECT id, name, status, created_at, ended_at, expires_at FROM runs INDEXED BY ${areLive ? "runs_live" : "runs_by_age"}
        WHERE ${terms.join(" AND ")} ORDER BY created_at ${way}, id ${way} LIMIT ?`,
     )
     .bind(...values, limit)

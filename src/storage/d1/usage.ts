@@ -4,6 +4,7 @@
  * stays, in its next life: what was on its way when the run went would else find none, and count from the beginning.
  */
 
+import { dayMs } from "../../limits.ts";
 import type { Amounts, OpenLeases, UsageRow } from "../../metering/meter.ts";
 import { markHours } from "./billing.ts";
 import type { RunName } from "./run-index.ts";
@@ -148,8 +149,6 @@ export const usageDimensions = ["tenant", "hour", "day", "run", "key", "model", 
 export type UsageDimension = (typeof usageDimensions)[number] | { readonly label: string };
 
 export type UsageSums = Record<(typeof names)[number], number> & { readonly value: string | number };
-
-const dayMs = 86_400_000;
 
 /**
  * Each tenant that has used anything, found by a seek in the primary key: so that the hours of each are found by it too. An index of the

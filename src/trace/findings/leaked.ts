@@ -73,7 +73,9 @@ export class Leaked implements Detector {
     for (const { task, parent, detached, state } of facts.tasks.values()) {
       if (parent === 0 || detached || state !== "succeeded") continue;
       if (this.#awaited.has(task) || !this.#leftToChildren.has(parent)) continue;
-      byParent.set(parent, [...(byParent.get(parent) ?? []), task]);
+      const unread = byParent.get(parent) ?? [];
+      unread.push(task);
+      byParent.set(parent, unread);
     }
     return Array.from(byParent, ([parent, tasks]) => ({
       kind: "never_awaited",

@@ -6,6 +6,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { failBody } from "../../../src/contract/lease-requests.ts";
 
 export interface Call {
   readonly method: string;
@@ -180,6 +181,7 @@ export class PoolServer extends TestServer {
     if (this.lost.has(task)) return problem(409, "lease_lost");
     if (action === "renew") return { status: 200, body: { expires_at: Date.now() + 30_000 } };
     if (action === "tools") return { status: 200, body: { result: { tool: leaseTool, given: body.arguments } } };
+    if (action === "fail" && !failBody.safeParse(body).success) return problem(422, "validation_failed");
     this.outcomes.push({
       task,
       ...(action === "complete" ? { result: body.result } : { error: body.error, retryable: body.retryable }),

@@ -18,6 +18,11 @@ const columns: readonly Column<Row>[] = [
   { title: "N", of: ({ count }) => count, align: "right" },
 ];
 
+it("takes as many rows as a run may have tasks", () => {
+  const rows = Array.from({ length: 200_000 }, (_, count) => ({ id: "T", title: null, count }));
+  expect(tableLines(columns, rows, { width: 80 })).toHaveLength(rows.length + 1);
+});
+
 describe("a text's width", () => {
   it.each([
     ["", 0],

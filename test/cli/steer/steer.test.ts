@@ -125,6 +125,8 @@ describe("heddle answer", () => {
     [["true"], { action: "answer", value: true }, "answered"],
     [['{"go": [1]}'], { action: "answer", value: { go: [1] } }, "answered"],
     [["true", "--text"], { action: "answer", value: "true" }, "answered"],
+    [["9007199254740991"], { action: "answer", value: 9007199254740991 }, "answered"],
+    [["1234567890123456789"], { action: "answer", value: "1234567890123456789" }, "answered"],
     [["red", "--of", "colour"], { action: "answer", value: "red", variable: "colour" }, "answered"],
     [["--decline"], { action: "decline" }, "declined"],
     [["--decline", "--reason", "No.", "--of", "go"], { action: "decline", variable: "go", reason: "No." }, "declined"],

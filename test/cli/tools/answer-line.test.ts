@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { answerIn, idIn } from "../../../src/cli/tools/answer-line.ts";
-import { LineReader } from "../../../src/cli/tools/line-reader.ts";
+import { LineReader } from "../../../src/cli/worker/line-reader.ts";
 import { resultBytesMax } from "../../../src/limits.ts";
 
 const answer = (value: unknown) => answerIn(JSON.stringify(value));

@@ -38,7 +38,7 @@ afterEach(async () => {
 
 /** A worker whose command is a Node program; `folder` is its argument and its temporary folder. */
 function work(program: string, ...flags: string[]): HeddleProcess {
-  // The load of the machine that tests share is not what they are about; load.test.ts is.
+  // The load of the machine that tests share is not what they are about; those of load/ are.
   const args = ["work", "--pool", "p", "--max-load", "100", ...flags, "--", process.execPath, "-e", program, folder];
   const worker = new HeddleProcess(args, { env: { HEDDLE_URL: server.url, TMPDIR: folder } });
   started.push(worker);

@@ -128,6 +128,25 @@ test("under a new secret the old one still opens, until all is sealed anew", asy
   expect(again.body.sealed).toBe(0);
 });
 
+test("however many no secret opens, those behind them are sealed anew too, and `left` is false only when all were looked at", async () => {
+  // A tenant that stands before all others in the order in which credentials are looked at.
+  const many = "WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < 1100)";
+  await db
+    .prepare(
+      `${many} INSERT INTO credentials SELECT 'a', 'lost' || n, 'anthropic', NULL, NULL, 0, '', 'AAAA', 'gone', 0, 0 FROM count`,
+    )
+    .run();
+  const old = "an older secret of 32 characters";
+  const turned = { ...bindings, HEDDLE_CREDENTIALS_KEY_OLD: old.replaceAll(" ", "_") };
+  const before = { ...bindings, HEDDLE_CREDENTIALS_KEY: old.replaceAll(" ", "_") };
+  await send("PUT", "/v1/providers/behind", { json: anthropic, key: admin, with: before });
+
+  const { body } = await send("POST", "/admin/providers/reseal", { json: {}, with: turned });
+  expect(body).toMatchObject({ left: false });
+  expect(await opened("behind")).toMatchObject({ apiKey: secretKey });
+  await db.prepare("DELETE FROM credentials WHERE tenant = 'a'").run();
+});
+
 test("without a secret nothing is kept, and the answer names what is missing", async () => {
   const bare = { ...bindings, HEDDLE_CREDENTIALS_KEY: "short" };
   const { status, body } = await send("PUT", "/v1/providers/x", { json: anthropic, key: admin, with: bare });

@@ -10,17 +10,17 @@
  */
 
 import type { Lease } from "../../../client/replies.ts";
-import { harnessProgressCharsMax } from "../../../limits.ts";
+import { harnessLineBytesMax, harnessProgressCharsMax } from "../../../limits.ts";
 import { oneLine } from "../../plain-text.ts";
 import { Command, type CommandEnd } from "../command.ts";
 import type { CommandFiles, CommandFolder } from "../command-files.ts";
 import type { Execution, Telling } from "../execution.ts";
+import { LineReader } from "../line-reader.ts";
 import { ReportFile } from "../load/report-file.ts";
 import type { TaskInput } from "../task-work.ts";
 import { givenBack, resultVerdict, type Verdict } from "../verdict.ts";
 import { answerOf } from "./answer.ts";
 import { commandLine, environmentOf, type Filling, mcpFileText } from "./command-line.ts";
-import { LineSplitter } from "./line-splitter.ts";
 import { failureIn, failureVerdict, pauseOf } from "./outcome.ts";
 import type { ParentSessions } from "./parent-sessions.ts";
 import { complaintPrompt, promptOf, withoutMentions } from "./prompt.ts";
@@ -169,7 +169,8 @@ export class HarnessExecution implements Execution {
     worktree: Worktree | undefined,
     folder: CommandFolder,
   ): Promise<{ end: CommandEnd; reading: Reading }> {
-    const lines = new LineSplitter((text) => {
+    const lines = new LineReader(harnessLineBytesMax, (text, isCut) => {
+      if (isCut || text === "") return;
       const doing = reader.add(parsed(text), Date.now());
       if (doing) this.#doing = oneLine(doing).slice(0, harnessProgressCharsMax);
       if (doing) this.#settings.doing(this.#lease, this.#doing);

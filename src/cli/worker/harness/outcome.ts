@@ -1,6 +1,6 @@
 /** What a harness's end means for its task. Pure. */
 
-import { errorCharsMax, harnessRetryAfterMs } from "../../../limits.ts";
+import { harnessRetryAfterMs } from "../../../limits.ts";
 import type { CommandEnd } from "../command.ts";
 import { howEnded, type Verdict } from "../verdict.ts";
 import { type FailureKind, failureOf, type HarnessFailure, type Reading } from "./reading.ts";
@@ -47,7 +47,7 @@ export function failureVerdict(recipe: Recipe, failure: HarnessFailure & { kille
     max_turns: " stopped",
     failed: " failed",
   }[kind];
-  const message = `${recipe.title}${head}: ${failure.message}`.slice(0, errorCharsMax - advice.length) + advice;
+  const message = `${recipe.title}${head}: ${failure.message}${advice}`;
   return {
     ok: false,
     error: { code: killed ? "harness_killed" : `harness_${kind}`, message },

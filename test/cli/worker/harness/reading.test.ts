@@ -1,9 +1,7 @@
 /** What harnesses say in prose. */
 
 import { expect, it } from "vitest";
-import { LineSplitter } from "../../../../src/cli/worker/harness/line-splitter.ts";
 import { failureOf, retryAfterIn } from "../../../../src/cli/worker/harness/reading.ts";
-import { harnessLineBytesMax } from "../../../../src/limits.ts";
 
 /** As Codex tells a time: this machine's, to the minute. 80 s after the tests' now it is a whole one. */
 function clock({ withDay }: { withDay: boolean }): string {
@@ -48,16 +46,4 @@ it.each([
   ["No conversation found with session ID: x", undefined, "failed"],
 ])("%j is known", (text, status, kind) => {
   expect(failureOf(text, { now: 0, ...(status !== undefined && { status }) }).kind).toBe(kind);
-});
-
-it("splits lines wherever the bytes were cut, and drops one that is too long", () => {
-  const lines: string[] = [];
-  const splitter = new LineSplitter((line) => lines.push(line));
-  const bytes = Buffer.from("é1\n\nlast");
-  for (const byte of bytes) splitter.write(Buffer.from([byte]));
-  splitter.write(Buffer.from("\n"));
-  splitter.write(Buffer.alloc(harnessLineBytesMax + 1, 120));
-  splitter.write(Buffer.from("\nafter"));
-  splitter.end();
-  expect(lines).toEqual(["é1", "last", "after"]);
 });

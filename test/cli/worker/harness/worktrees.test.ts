@@ -245,6 +245,28 @@ describe("heddle work --worktree", () => {
     expect([existsSync(join(repo, "b.txt")), branches()]).toEqual([false, ["heddle/t.1.1"]]);
   });
 
+  it("names the branch also where there is more to say than a failure may", async () => {
+    const told = `It broke. ${"so ".repeat(10_000)}`;
+    standIns.plan({ files: { "b.txt": "two\n" }, lines: [claude.failed({ subtype: "error", result: told })] });
+    server.add("t");
+    const { stderr } = await start("--worktree", "merge", "--once").ended;
+    expect(server.outcomes, stderr).toMatchObject([{ retryable: false, error: { code: "harness_failed" } }]);
+    expect(server.outcomes[0]!.error!.message).toMatch(/It broke[\s\S]*on branch heddle\/t\.1\.1/);
+  });
+
+  it("fails a task whose work conflicts in ever so many files", async () => {
+    const files = Array.from({ length: 500 }, (_, n) => `${"f".repeat(50)}-${n}.txt`);
+    standIns.plan({
+      ...{ files: Object.fromEntries(files.map((name) => [name, "task\n"])), lines: [claude.done("done")] },
+      commands: [
+        `cd ${repo} && for n in $(seq 0 499); do echo mine > ${"f".repeat(50)}-$n.txt; done && git add --all && git commit --quiet -m mine`,
+      ],
+    });
+    server.add("t");
+    const { stderr } = await start("--worktree", "merge", "--once").ended;
+    expect(server.outcomes, stderr).toMatchObject([{ retryable: false, error: { code: "merge_conflict" } }]);
+  });
+
   it("fails a task whose work conflicts, and names the branch", async () => {
     standIns.plan({
       ...{ files: { "a.txt": "task\n" }, lines: [claude.done("done")] },

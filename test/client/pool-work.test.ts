@@ -1,0 +1,50 @@
+/** What a worker in a program delivers of what the server does not take, or does not answer to. */
+
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { Heddle, type WorkEnd, WorkFailed, type WorkOptions } from "../../src/client/index.ts";
+import { type Call, PoolServer } from "../cli/lib/contract-server.ts";
+
+let server: PoolServer;
+let heddle: Heddle;
+beforeEach(async () => {
+  server = await new PoolServer().start();
+  heddle = new Heddle({ url: server.url, key: "hdl_k" });
+});
+afterEach(() => server.stop());
+
+/** Serves what there is; how each task ended. */
+async function served(options: Pick<WorkOptions, "run" | "signal">): Promise<WorkEnd[]> {
+  const ends: WorkEnd[] = [];
+  await heddle.work({ pool: "p", idleMs: 0, onEnd: (_, end) => ends.push(end), ...options });
+  return ends;
+}
+
+it.each<[string, () => WorkFailed]>([
+  ["a code that is none", () => new WorkFailed("No-Kettle", "There is none.", { retryable: true })],
+  [
+    "tokens that can't be",
+    () => new WorkFailed("no_kettle", "There is none.", { retryable: true, usage: { input_tokens: -1 } }),
+  ],
+])("a failure with %s is one all the same, and says why it is told so", async (_, failed) => {
+  server.add("t");
+  const run = () => {
+    throw failed();
+  };
+  expect(await served({ run })).toEqual(["failed"]);
+  expect(server.outcomes).toMatchObject([{ error: { code: "loop_failed" }, retryable: true }]);
+  expect(server.outcomes[0]!.error!.message).toContain("There is none.");
+});
+
+it("a result that nobody takes because the server is away is no failure: the task is tried again when its lease is over", async () => {
+  const stop = new AbortController();
+  const answer = server.handler;
+  const isDelivery = ({ path }: Call) => /\/(complete|fail)$/.test(path);
+  server.handler = (call) => {
+    if (!isDelivery(call)) return answer(call);
+    stop.abort(new Error("stopped"));
+    return undefined;
+  };
+  server.add("t");
+  expect(await served({ run: () => "done", signal: stop.signal })).toEqual(["lost"]);
+  expect(server.calls.filter(isDelivery).filter(({ path }) => path.endsWith("/fail"))).toEqual([]);
+});
