@@ -897,9 +897,12 @@ export const sweepFailuresNamed = 10;
 export const sweepFailuresShown = 100;
 /** An alarm whose work failed rings again after this, twice as late each time, at most at the sweep's pace: the platform's own six tries would end. */
 export const alarmRetryMs = 1 * second;
-/** Runs that a pass of the meter asks, and how many at once: an invocation has 6 connections, and D1 is one of them. */
+/** Runs that a pass of the meter asks, one that somebody waits for asks more of them, and how many at once: an invocation has 6 connections, and D1 is one of them. */
 export const meterRunsPerPass = 200;
+export const meterRunsPerQuestion = 600;
 export const meterRunsAtOnce = 5;
+/** A live run that has logged nothing for so long is not asked until it does: it costs a word to the index when it falls silent, and one when it goes on. */
+export const meterQuietMs = 5 * minute;
 /** Of a log, what one transaction of D1 takes: rows read, events, and rows of usage written. */
 export const meterPageRows = 5000;
 export const meterPageEvents = 10_000;

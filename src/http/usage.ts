@@ -7,7 +7,8 @@ import { allUsageQuery, type UsageBy, usageQuery } from "../contract/usage-reque
 import { csvCell, usageColumns } from "../csv.ts";
 import { Fault } from "../errors/fault.ts";
 import { usageDaysDefault, usageDaysMax } from "../limits.ts";
-import { meterRuns } from "../meter-runs.ts";
+import { meterForQuestion } from "../meter-runs.ts";
+import type { RunName } from "../storage/d1/run-index.ts";
 import { sumUsage, type UsageDimension, type UsageSums } from "../storage/d1/usage.ts";
 import { requireTenant } from "./admin.ts";
 import { fromBase64url, toBase64url } from "./base64url.ts";
@@ -63,8 +64,10 @@ async function page(env: HttpEnv, tenant: string | undefined, query: z.output<ty
   const { from = Math.max(0, Math.floor(to / dayMs - usageDaysDefault) * dayMs) } = query;
   requireSpan(from, to);
   const after = cursor === undefined ? undefined : placeOf(cursor);
-  // What is asked for is as of now, as far as one pass gets.
-  const { isComplete } = await meterRuns(env.DB, (run) => runObject(env, run.tenant, run.id).meter(), tenant);
+  // What is asked for is as of now, as far as one pass gets. Of hours that are over, runs have told which have been read beyond them.
+  const scope = { ...(tenant !== undefined && { tenant }), ...(to <= now && { before: to }) };
+  const meter = (run: RunName) => runObject(env, run.tenant, run.id).meter();
+  const { isComplete } = await meterForQuestion(env.DB, meter, scope);
   const range = { from, to, by: dimensionOf(by), limit: limit + 1, ...(after !== undefined && { after }) };
   const rows = await sumUsage(env.DB, tenant, range);
   const shown = rows.slice(0, limit);

@@ -305,6 +305,8 @@ export interface IndexWord {
   readonly status: RunStatus;
   readonly ended_at: number | null;
   readonly expires_at: number | null;
+  /** The run's newest event. */
+  readonly last_seq: number;
 }
 
 /** Stub of a RunScheduler, named `tenant/run`. Every method answers `not_found` for a run that was never created or is deleted. */
@@ -315,6 +317,8 @@ export interface Metered {
   /** The run's newest event. */
   readonly last: number;
   readonly isEnded: boolean;
+  /** It goes on, but nothing has been logged for a while (`meterQuietMs`). The index will hear of its next event. */
+  readonly isQuiet: boolean;
 }
 
 export interface RunSchedulerRpc {

@@ -343,7 +343,9 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     const run = this.#shell.load();
     if (!run) return { ok: false, fault: { code: "not_found" } };
     const upto = await meterRun(run, this.env, meterPagesPerCall);
-    return ok({ upto, last: run.state.header.seq, isEnded: isRunEnded(run.state) });
+    const last = run.state.header.seq;
+    const isEnded = isRunEnded(run.state);
+    return ok({ upto, last, isEnded, isQuiet: !isEnded && upto >= last && this.#shell.isQuiet(run) });
   }
 
   #runCommand(decide: (step: Step) => Refusal | undefined, idem?: Idem): Reply<RunView> {
