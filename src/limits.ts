@@ -23,6 +23,8 @@ export const pageRowsMax = 1000;
 export const pageRowsDefault = 100;
 /** A page ends early at this size, so that 1,000 results of 1 MiB never meet in one answer. */
 export const pageBytesMax = 8 * MiB;
+/** … and a list of tasks when it has looked at so many: most of them are read from checkpoints, ten microseconds each, on the run's one thread. */
+export const tasksLookedAtMax = 5000;
 /** Content of one message to a task: a picture fits, and a log row's chunks stay few. */
 export const messageBytesMax = 1 * MiB;
 /** Messages that wait for a task's next turn, and their bytes together: they travel with its context in one RPC. */

@@ -300,6 +300,23 @@ export interface Imported {
   readonly run: RunView | null;
 }
 
+/** Which tasks: those of which all is true that is given. */
+export interface TasksListed {
+  readonly state?: TaskState;
+  /** Whoever created it. */
+  readonly key?: string;
+  /** By name, or as `name=value`. */
+  readonly label?: string;
+  readonly pool?: string;
+  /** Its creator, by id or key. */
+  readonly parent?: string;
+}
+
+export interface TasksInput extends TasksListed {
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
 /** What the run index has of a run that its object knows better. */
 export interface IndexWord {
   readonly status: RunStatus;
@@ -360,7 +377,7 @@ export interface RunSchedulerRpc {
   snapshot(hash: string, after?: string): Promise<Reply<SnapshotView>>;
 
   createTasks(input: CreateTasksInput, idem?: Idem): Promise<Reply<CreatedTasks>>;
-  tasks(input: { state?: TaskState; limit: number; cursor?: string }): Promise<Reply<Page<TaskView>>>;
+  tasks(input: TasksInput): Promise<Reply<Page<TaskView>>>;
   task(id: string): Promise<Reply<TaskView>>;
   taskContext(id: string): Promise<Reply<SnapshotView>>;
   cancelTask(id: string, reason: string | undefined, idem?: Idem): Promise<Reply<TaskView>>;

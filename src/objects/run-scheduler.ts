@@ -80,6 +80,7 @@ import type {
   RulesInput,
   RunSchedulerRpc,
   SchemaFirst,
+  TasksInput,
   TenantRules,
   ToolCallInput,
   TurnAnswer,
@@ -100,12 +101,13 @@ import { logPage } from "./run/log-page.ts";
 import { meterRun } from "./run/metering.ts";
 import { findTask, Outside } from "./run/outside.ts";
 import { appendOutside } from "./run/outside-calls.ts";
-import { createFromOutside, type TasksInput, tasksPage } from "./run/outside-tasks.ts";
+import { createFromOutside } from "./run/outside-tasks.ts";
 import { PullLeases } from "./run/pull-leases.ts";
 import { answerFromOutside, type QuestionsInput, questionsOf } from "./run/questions.ts";
 import { noTask, ok, refuse } from "./run/replies.ts";
 import { holdToTenant } from "./run/rules.ts";
 import { RunShell } from "./run/shell.ts";
+import { tasksPage } from "./run/task-list.ts";
 import { messageTo } from "./run/task-messages.ts";
 import { contextAt, retryFrom, turnsPage } from "./run/task-turns.ts";
 import { listVariables, VariableCalls } from "./run/variable-calls.ts";

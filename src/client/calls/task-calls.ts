@@ -21,7 +21,7 @@ export class TaskCalls extends ContextCalls {
   listTasks(run: string, query: TasksQuery = {}, options: CallOptions = {}): Promise<TasksPage> {
     return this.getJson(`${at(run)}/tasks`, { ...query }, options);
   }
-  /** Every task, page by page. */
+  /** Every task, or every one that is asked for, page by page. */
   async *tasks(run: string, query: TasksQuery = {}, options: CallOptions = {}): AsyncGenerator<TaskView> {
     for (let cursor = query.cursor; ; ) {
       const page = await this.listTasks(run, { ...query, ...(cursor !== undefined && { cursor }) }, options);
