@@ -41,8 +41,7 @@ export const showCommand: Command = {
     limit: { value: "N", about: `the first N tasks (default ${tasksShownDefault})` },
     all: { about: "all tasks" },
     json: {
-      about:
-        'of a run {"run", "tasks", "tasks_left"} as one JSON object, tasks_left null where nobody has counted them; of a task the task itself',
+      about: 'of a run {"run", "tasks", "tasks_left"} as one JSON object; of a task the task itself',
     },
   },
   ask: "Name one run, and one of its tasks if you like.",
