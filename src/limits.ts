@@ -902,6 +902,8 @@ export const alarmRetryMs = 1 * second;
 /** Runs that a pass of the meter asks, one that somebody waits for asks more of them, and how many at once: an invocation has 6 connections, and D1 is one of them. */
 export const meterRunsPerPass = 200;
 export const meterRunsPerQuestion = 600;
+/** … for so long at most: objects that have to be loaded take longer, and clients wait. */
+export const meterQuestionMs = 10 * second;
 export const meterRunsAtOnce = 5;
 /** A live run that has logged nothing for so long is not asked until it does: it costs a word to the index when it falls silent, and one when it goes on. */
 export const meterQuietMs = 5 * minute;

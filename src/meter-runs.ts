@@ -1,6 +1,13 @@
 /** Has the runs deliver what they have used: those that the cron finds, or a tenant's that asks what it has used. */
 
-import { meterRunsAtOnce, meterRunsPerPass, meterRunsPerQuestion, sweepCallMs, sweepEveryMs } from "./limits.ts";
+import {
+  meterQuestionMs,
+  meterRunsAtOnce,
+  meterRunsPerPass,
+  meterRunsPerQuestion,
+  sweepCallMs,
+  sweepEveryMs,
+} from "./limits.ts";
 import type { Metered, Reply } from "./objects/rpc.ts";
 import type { RunName } from "./storage/d1/run-index.ts";
 import { countUnmetered, type MeterScope, noteMetered, unmeteredRuns, type WhollyMetered } from "./storage/d1/usage.ts";
@@ -10,14 +17,14 @@ type MeterOne = (run: RunName) => Promise<Reply<Metered>>;
 
 /** What the cron does: runs of all tenants. */
 export const meterRuns = (db: D1Database, meter: MeterOne): Promise<{ isComplete: boolean }> =>
-  meterPass(db, meter, {}, meterRunsPerPass);
+  meterPass(db, meter, {}, { runs: meterRunsPerPass, ms: Number.POSITIVE_INFINITY });
 
 /** For who asks what was used: runs of `scope`. Whether all that they had used, of that time, is counted now. */
 export const meterForQuestion = (
   db: D1Database,
   meter: MeterOne,
   scope: MeterScope,
-): Promise<{ isComplete: boolean }> => meterPass(db, meter, scope, meterRunsPerQuestion);
+): Promise<{ isComplete: boolean }> => meterPass(db, meter, scope, { runs: meterRunsPerQuestion, ms: meterQuestionMs });
 
 /**
  * One pass over the runs; where there are more than a pass comes to, over the next ones with each minute. Whose turn it is says the clock:
@@ -29,11 +36,13 @@ async function meterPass(
   db: D1Database,
   meter: MeterOne,
   scope: MeterScope,
-  limit: number,
+  bounds: { readonly runs: number; readonly ms: number },
 ): Promise<{ isComplete: boolean }> {
-  const { runs, isAll } = await runsOfPass(db, scope, limit);
+  const endsAt = Date.now() + bounds.ms;
+  const { runs, isAll } = await runsOfPass(db, scope, bounds.runs);
   let isComplete = isAll;
   for (let i = 0; i < runs.length; i += meterRunsAtOnce) {
+    if (Date.now() >= endsAt) return { isComplete: false };
     const done: WhollyMetered[] = [];
     await Promise.all(
       runs.slice(i, i + meterRunsAtOnce).map(async (name) => {

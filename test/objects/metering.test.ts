@@ -3,7 +3,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
-import { meterQuietMs, meterRunsPerQuestion, sweepEveryMs } from "../../src/limits.ts";
+import { meterQuestionMs, meterQuietMs, meterRunsPerQuestion, sweepEveryMs } from "../../src/limits.ts";
 import { meterForQuestion } from "../../src/meter-runs.ts";
 import { noAmounts } from "../../src/metering/meter.ts";
 import { runStub } from "../../src/objects/env.ts";
@@ -224,6 +224,21 @@ it("of hours that are over is complete once every run has been read beyond them,
   expect(await question()).toEqual({ isComplete: true });
   expect(asked).toEqual([]);
   expect(await meterForQuestion(db, busy, { tenant, before: over + 2 })).toEqual({ isComplete: false });
+});
+
+it("is answered in time, and not as complete, where runs take long to say what they used", async () => {
+  using clock = new TestClock();
+  const tenant = `ten_${crypto.randomUUID()}`;
+  const insert = db.prepare("INSERT INTO runs (tenant, id, status, created_at) VALUES (?, ?, 'active', 1)");
+  await db.batch(Array.from({ length: 20 }, (_, n) => insert.bind(tenant, `run_${n}`)));
+  let asked = 0;
+  const slow = async () => {
+    asked++;
+    clock.forward(meterQuestionMs / 10);
+    return { ok: true, value: { upto: 1, last: 1, isEnded: false, isQuiet: false } } as const;
+  };
+  expect(await meterForQuestion(db, slow, { tenant })).toEqual({ isComplete: false });
+  expect(asked).toBe(10);
 });
 
 it("is looked for again when a run was reopened and ended once more while it was being metered", async () => {
