@@ -25,6 +25,8 @@ export const cursorCharsMax = 512;
 export const pageRowsDefault = 100;
 /** A page ends early at this size, so that 1,000 results of 1 MiB never meet in one answer. */
 export const pageBytesMax = 8 * MiB;
+/** … and a list of tasks when it has looked at so many: most of them are read from checkpoints, ten microseconds each, on the run's one thread. */
+export const tasksLookedAtMax = 5000;
 /** Content of one message to a task: a picture fits, and a log row's chunks stay few. */
 export const messageBytesMax = 1 * MiB;
 /** Messages that wait for a task's next turn, and their bytes together: they travel with its context in one RPC. */
@@ -901,9 +903,14 @@ export const sweepFailuresNamed = 10;
 export const sweepFailuresShown = 100;
 /** An alarm whose work failed rings again after this, twice as late each time, at most at the sweep's pace: the platform's own six tries would end. */
 export const alarmRetryMs = 1 * second;
-/** Runs that a pass of the meter asks, and how many at once: an invocation has 6 connections, and D1 is one of them. */
+/** Runs that a pass of the meter asks, one that somebody waits for asks more of them, and how many at once: an invocation has 6 connections, and D1 is one of them. */
 export const meterRunsPerPass = 200;
+export const meterRunsPerQuestion = 600;
+/** … for so long at most: objects that have to be loaded take longer, and clients wait. */
+export const meterQuestionMs = 10 * second;
 export const meterRunsAtOnce = 5;
+/** A live run that has logged nothing for so long is not asked until it does: it costs a word to the index when it falls silent, and one when it goes on. */
+export const meterQuietMs = 5 * minute;
 /** Of a log, what one transaction of D1 takes: rows read, events, and rows of usage written. */
 export const meterPageRows = 5000;
 export const meterPageEvents = 10_000;

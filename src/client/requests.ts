@@ -243,9 +243,16 @@ export interface QuestionsQuery extends PageQuery {
   tasks?: string[];
 }
 
-/** Which tasks. */
+/** Which tasks: those of which all is true that is given. */
 export interface TasksQuery extends PageQuery {
   state?: TaskState;
+  /** Whoever created it. */
+  key?: string;
+  /** One that it has, whatever the value, or as `name=value` with this value. */
+  label?: string;
+  pool?: string;
+  /** The id or key of the task that created it. */
+  parent?: string;
 }
 
 /** What to wait for, and how long this poll may take. */

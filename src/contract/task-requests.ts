@@ -5,7 +5,7 @@ import * as limits from "../limits.ts";
 import { messagesSchema } from "./message.ts";
 import { pageQuery } from "./paging.ts";
 import { namedTaskSpec } from "./run-requests.ts";
-import { groupsSchema, snapshotHash, taskReference } from "./task-spec.ts";
+import { groupsSchema, poolName, snapshotHash, taskKey, taskReference } from "./task-spec.ts";
 import { isToolName, toolNames } from "./tools.ts";
 
 export const taskStates = [
@@ -25,7 +25,19 @@ export const createTasksBody = z.strictObject({
   from: snapshotHash.describe("The snapshot to fork; default: the run's head.").exactOptional(),
 });
 
-export const tasksQuery = pageQuery.extend({ state: z.enum(taskStates).exactOptional() });
+/** Of several, all must be true. */
+export const tasksQuery = pageQuery.extend({
+  state: z.enum(taskStates).describe("Only tasks that are in this state now.").exactOptional(),
+  key: taskKey.describe("Only tasks of this key, whoever created them.").exactOptional(),
+  label: z
+    .string()
+    .min(1)
+    .max(2 * limits.labelCharsMax + 1)
+    .describe("Only tasks that have this label, or, as `name=value`, this label with this value.")
+    .exactOptional(),
+  pool: poolName.describe("Only tasks of this pool; `hosted` is Heddle's own.").exactOptional(),
+  parent: taskReference.describe("Only tasks that this one created: its id, or its key.").exactOptional(),
+});
 
 export const messageBody = z.strictObject({
   content: z

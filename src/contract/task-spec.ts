@@ -28,6 +28,8 @@ const forkSchema = z
     'Which part of the context it gets: "full" (default), {"snapshot"}, {"last": n} turns, "none", or "auto": one of these by size and price.',
   );
 
+export const taskKey = z.string().regex(keyPattern, "a key is [a-z][a-z0-9_-]{0,63}");
+
 const labelsSchema = namedBy(z.string().min(1).max(limits.labelCharsMax), z.string().max(limits.labelCharsMax))
   .refine((labels) => Object.keys(labels).length <= limits.labelsMax, `at most ${limits.labelsMax} labels`)
   .describe("Names with values, inherited by its own tasks.");
@@ -109,11 +111,7 @@ export const groupsSchema = namedBy(groupName, groupTermsSchema)
 export type Groups = z.infer<typeof groupsSchema>;
 
 export const taskSpecSchema = z.strictObject({
-  key: z
-    .string()
-    .regex(keyPattern, "a key is [a-z][a-z0-9_-]{0,63}")
-    .describe("A name of your choice, by which others refer to it; unique among your tasks.")
-    .optional(),
+  key: taskKey.describe("A name of your choice, by which others refer to it; unique among your tasks.").optional(),
   title: title.optional(),
   instructions,
   context: z

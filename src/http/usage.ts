@@ -7,10 +7,12 @@ import { allUsageQuery, type UsageBy, usageQuery } from "../contract/usage-reque
 import { csvCell, usageColumns } from "../csv.ts";
 import { Fault } from "../errors/fault.ts";
 import { usageDaysDefault, usageDaysMax } from "../limits.ts";
-import { meterRuns } from "../meter-runs.ts";
+import { meterForQuestion } from "../meter-runs.ts";
+import type { RunName } from "../storage/d1/run-index.ts";
 import { sumUsage, type UsageDimension, type UsageSums } from "../storage/d1/usage.ts";
 import { requireTenant } from "./admin.ts";
 import { fromBase64url, toBase64url } from "./base64url.ts";
+import { badCursor } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { runObject } from "./objects.ts";
 import { keyRoute, operatorRoute } from "./route.ts";
@@ -62,9 +64,11 @@ async function page(env: HttpEnv, tenant: string | undefined, query: z.output<ty
   const { to = (Math.floor(now / hourMs) + 1) * hourMs, by, limit, cursor, format } = query;
   const { from = Math.max(0, Math.floor(to / dayMs - usageDaysDefault) * dayMs) } = query;
   requireSpan(from, to);
-  const after = cursor === undefined ? undefined : placeOf(cursor);
-  // What is asked for is as of now, as far as one pass gets.
-  const { isComplete } = await meterRuns(env.DB, (run) => runObject(env, run.tenant, run.id).meter(), tenant);
+  const after = cursor === undefined ? undefined : placeOf(cursor, by);
+  // What is asked for is as of now, as far as one pass gets. Of hours that are over, runs have told which have been read beyond them.
+  const scope = { ...(tenant !== undefined && { tenant }), ...(to <= now && { before: to }) };
+  const meter = (run: RunName) => runObject(env, run.tenant, run.id).meter();
+  const { isComplete } = await meterForQuestion(env.DB, meter, scope);
   const range = { from, to, by: dimensionOf(by), limit: limit + 1, ...(after !== undefined && { after }) };
   const rows = await sumUsage(env.DB, tenant, range);
   const shown = rows.slice(0, limit);
@@ -109,13 +113,14 @@ function csv(by: UsageBy, rows: readonly UsageRowView[], next: string | null): R
 
 const cursorOf = (value: string | number): string => toBase64url(new TextEncoder().encode(JSON.stringify([value])));
 
-function placeOf(cursor: string): string | number {
+/** A time of hours and days, a name of all else: what the other list gave out would be before or after all rows, and the page wrong. */
+function placeOf(cursor: string, by: UsageBy): string | number {
+  const kind = by === "hour" || by === "day" ? "number" : "string";
   try {
-    const [value] = JSON.parse(new TextDecoder().decode(fromBase64url(cursor) ?? new Uint8Array())) as unknown[];
-    if (typeof value === "string" || typeof value === "number") return value;
+    const place = JSON.parse(new TextDecoder().decode(fromBase64url(cursor) ?? new Uint8Array())) as unknown[];
+    if (Array.isArray(place) && place.length === 1 && typeof place[0] === kind) return place[0] as string | number;
   } catch {
     // Not JSON: the same answer as below.
   }
-  const message = "not a cursor of this list";
-  throw new Fault("validation_failed", `cursor: ${message}`, [{ path: "cursor", message }]);
+  throw badCursor();
 }

@@ -300,11 +300,30 @@ export interface Imported {
   readonly run: RunView | null;
 }
 
+/** Which tasks: those of which all is true that is given. */
+export interface TasksListed {
+  readonly state?: TaskState;
+  /** Whoever created it. */
+  readonly key?: string;
+  /** By name, or as `name=value`. */
+  readonly label?: string;
+  readonly pool?: string;
+  /** Its creator, by id or key. */
+  readonly parent?: string;
+}
+
+export interface TasksInput extends TasksListed {
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
 /** What the run index has of a run that its object knows better. */
 export interface IndexWord {
   readonly status: RunStatus;
   readonly ended_at: number | null;
   readonly expires_at: number | null;
+  /** The run's newest event. */
+  readonly last_seq: number;
 }
 
 /** Stub of a RunScheduler, named `tenant/run`. Every method answers `not_found` for a run that was never created or is deleted. */
@@ -315,6 +334,8 @@ export interface Metered {
   /** The run's newest event. */
   readonly last: number;
   readonly isEnded: boolean;
+  /** It goes on, but nothing has been logged for a while (`meterQuietMs`). The index will hear of its next event. */
+  readonly isQuiet: boolean;
 }
 
 export interface RunSchedulerRpc {
@@ -356,7 +377,7 @@ export interface RunSchedulerRpc {
   snapshot(hash: string, after?: string): Promise<Reply<SnapshotView>>;
 
   createTasks(input: CreateTasksInput, idem?: Idem): Promise<Reply<CreatedTasks>>;
-  tasks(input: { state?: TaskState; limit: number; cursor?: string }): Promise<Reply<Page<TaskView>>>;
+  tasks(input: TasksInput): Promise<Reply<Page<TaskView>>>;
   task(id: string): Promise<Reply<TaskView>>;
   taskContext(id: string): Promise<Reply<SnapshotView>>;
   cancelTask(id: string, reason: string | undefined, idem?: Idem): Promise<Reply<TaskView>>;

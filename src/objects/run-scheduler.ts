@@ -80,6 +80,7 @@ import type {
   RulesInput,
   RunSchedulerRpc,
   SchemaFirst,
+  TasksInput,
   TenantRules,
   ToolCallInput,
   TurnAnswer,
@@ -100,12 +101,13 @@ import { logPage } from "./run/log-page.ts";
 import { meterRun } from "./run/metering.ts";
 import { findTask, Outside } from "./run/outside.ts";
 import { appendOutside } from "./run/outside-calls.ts";
-import { createFromOutside, type TasksInput, tasksPage } from "./run/outside-tasks.ts";
+import { createFromOutside } from "./run/outside-tasks.ts";
 import { PullLeases } from "./run/pull-leases.ts";
 import { answerFromOutside, type QuestionsInput, questionsOf } from "./run/questions.ts";
 import { noTask, ok, refuse } from "./run/replies.ts";
 import { holdToTenant } from "./run/rules.ts";
 import { RunShell } from "./run/shell.ts";
+import { tasksPage } from "./run/task-list.ts";
 import { messageTo } from "./run/task-messages.ts";
 import { contextAt, retryFrom, turnsPage } from "./run/task-turns.ts";
 import { listVariables, VariableCalls } from "./run/variable-calls.ts";
@@ -343,7 +345,9 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     const run = this.#shell.load();
     if (!run) return { ok: false, fault: { code: "not_found" } };
     const upto = await meterRun(run, this.env, meterPagesPerCall);
-    return ok({ upto, last: run.state.header.seq, isEnded: isRunEnded(run.state) });
+    const last = run.state.header.seq;
+    const isEnded = isRunEnded(run.state);
+    return ok({ upto, last, isEnded, isQuiet: !isEnded && upto >= last && this.#shell.isQuiet(run) });
   }
 
   #runCommand(decide: (step: Step) => Refusal | undefined, idem?: Idem): Reply<RunView> {

@@ -154,6 +154,9 @@ export const cyclesOf = ({ cycles = {} }: RunHeader, cycle: string): number =>
 
 export const isRunEnded = ({ header }: RunState): boolean => header.status !== "active" && header.status !== "paused";
 
+/** A task that has left memory; `isToRead`: whoever asks changes nothing of it. */
+type Cold = (n: number, isToRead: boolean) => Task | undefined;
+
 export class RunState {
   readonly header: RunHeader;
   /** Every live task, and the ended ones that have not been evicted. */
@@ -201,9 +204,9 @@ export class RunState {
   #lastHash = "";
   #lastTerms: Terms | undefined;
   #lastLabels: { readonly text: string; readonly labels: Readonly<Record<string, string>> } | undefined;
-  readonly #cold: (n: number) => Task | undefined;
+  readonly #cold: Cold;
 
-  constructor(header: RunHeader, cold: (n: number) => Task | undefined) {
+  constructor(header: RunHeader, cold: Cold) {
     this.header = header;
     this.#cold = cold;
     this.availability = new Availability(header);
@@ -238,14 +241,14 @@ export class RunState {
   find(n: number): Task | undefined {
     const warm = this.tasks.get(n);
     if (warm || n < 1 || n > this.header.taskCount) return warm;
-    const cold = this.#cold(n);
+    const cold = this.#cold(n, false);
     if (cold) this.tasks.set(n, cold);
     return cold;
   }
 
   /** For reads that change nothing: a task that has left memory does not come back for it. */
   peek(n: number): Task | undefined {
-    return this.tasks.get(n) ?? (n >= 1 && n <= this.header.taskCount ? this.#cold(n) : undefined);
+    return this.tasks.get(n) ?? (n >= 1 && n <= this.header.taskCount ? this.#cold(n, true) : undefined);
   }
 
   /** The task if it is live; live tasks never leave memory, so this never reads. */

@@ -366,6 +366,13 @@ export const newTask = (
     Partial<Task>,
 ): Task => ({ ...blankTask, effective: given.priority, ...given });
 
+/** What a label is asked for by: its name, or its name and value. */
+export const labelNames = (labels: Readonly<Record<string, string>>): string[] =>
+  Object.entries(labels).flatMap(([name, value]) => [name, `${name}=${value}`]);
+
+export const hasLabel = ({ labels }: Task, label: string): boolean =>
+  labels !== undefined && labelNames(labels).includes(label);
+
 export const isEnded = (task: Task): task is Task & { phase: Ended } => "because" in task.phase;
 /** The lineage whose prefix its next call begins with; 0: none. A context that was cut begins with nobody else's. */
 export const lineageOf = (task: Task): number => (task.window ? 0 : task.lineage);

@@ -74,6 +74,10 @@ it("has pages, CSV, a command, and words for what can't be asked", async () => {
     ["by=colour", "by"],
     ["by=label:", "by"],
     ["cursor=xyz", "cursor"],
+    // Of the list of runs, and of another list of usage.
+    ["cursor=WzEsInJ1bl8xIl0", "cursor"],
+    ["by=run&cursor=WzFd", "cursor"],
+    ["by=day&cursor=WyJydW5fMSJd", "cursor"],
   ]) {
     const answer = await server.call("GET", `/v1/usage?${query}`);
     expect([query, answer.status, answer.json.errors?.[0]?.path]).toEqual([query, 422, path]);

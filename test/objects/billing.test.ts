@@ -65,7 +65,11 @@ afterEach(() => {
 async function uses(amounts: Partial<UsageRow>, run = "run_a"): Promise<void> {
   const row = { ...{ hour: past, model: "", pool: "", labels: "" }, ...noAmounts(), ...amounts };
   const from = await meteredTo(db, { tenant, id: run });
-  await addUsage(db, { tenant, id: run, key: "k" }, { from, to: { upto: from.upto + 1, open: {} }, rows: [row] });
+  await addUsage(
+    db,
+    { tenant, id: run, key: "k" },
+    { from, to: { upto: from.upto + 1, at: 0, open: {} }, rows: [row] },
+  );
 }
 const bill = (customer = "cus_1", since = 0) => setCustomer(db, tenant, { customer, since }, "operator", Date.now());
 const pass = (how = {}) => billUsage(db, billing, how);

@@ -3,20 +3,21 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
-import { meterRunsPerPass, sweepEveryMs } from "../../src/limits.ts";
-import { meterRuns } from "../../src/meter-runs.ts";
+import { meterQuestionMs, meterQuietMs, meterRunsPerQuestion, sweepEveryMs } from "../../src/limits.ts";
+import { meterForQuestion } from "../../src/meter-runs.ts";
 import { noAmounts } from "../../src/metering/meter.ts";
 import { runStub } from "../../src/objects/env.ts";
 import { deleteRun, insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
 import { addUsage, meteredTo, sumUsage, unmetered, unmeteredRuns } from "../../src/storage/d1/usage.ts";
 import { exported, imported } from "./lib/files.ts";
-import { bindings, makeRun, type TestRun, value } from "./lib/runs.ts";
+import { bindings, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
 
 const db = (env as { DB: D1Database }).DB;
-const meterAll = (tenant: string) => meterRuns(db, ({ id }) => runStub(bindings, tenant, id).meter(), tenant);
+const meterAll = (tenant: string) =>
+  meterForQuestion(db, ({ id }) => runStub(bindings, tenant, id).meter(), { tenant });
 const all = { from: 0, to: Number.MAX_SAFE_INTEGER, limit: 100 };
 
 async function usedRun(more: Parameters<typeof makeRun>[0] = {}): Promise<TestRun> {
@@ -59,6 +60,8 @@ it("is delivered once, also by many at the same time, in stretches, and after th
     { of: "red", tasks: 1 },
   ]);
   expect((await meteredTo(db, { tenant: run.tenant, id: run.id })).open).toEqual({});
+  const position = await db.prepare("SELECT upto_at FROM usage_positions WHERE run = ?").bind(run.id).first();
+  expect(position).toEqual({ upto_at: (await run.events()).at(-1)!.at });
 });
 
 it("tells whoever was overtaken up to where it is metered, so that it goes on from there", async () => {
@@ -66,7 +69,7 @@ it("tells whoever was overtaken up to where it is metered, so that it goes on fr
   await work(run, 10);
   const name = { tenant: run.tenant, id: run.id };
   const { upto } = value(await run.rpc.meter());
-  const late = { from: unmetered, to: { upto: upto - 1, open: { 7: 1 } }, rows: [] };
+  const late = { from: unmetered, to: { upto: upto - 1, at: 0, open: { 7: 1 } }, rows: [] };
   expect(await addUsage(db, { ...name, key: "" }, late)).toEqual({ upto, open: {}, life: 0 });
   expect(await meteredTo(db, name)).toEqual({ upto, open: {}, life: 0 });
 });
@@ -76,7 +79,7 @@ it("is not counted again by a delivery that comes after the run was deleted; the
   await work(run, 10);
   const name = { tenant: run.tenant, id: run.id, key: "" };
   const row = { ...{ hour: 0, model: "", pool: "", labels: "" }, ...noAmounts(), inputTokens: 10, events: 1 };
-  const late = { from: await meteredTo(db, name), to: { upto: 1, open: {} }, rows: [row] };
+  const late = { from: await meteredTo(db, name), to: { upto: 1, at: 0, open: {} }, rows: [row] };
   const { upto } = value(await run.rpc.meter());
   value(await run.rpc.deleteRun());
   const gone = { upto: 0, open: {}, life: 1 };
@@ -92,7 +95,7 @@ it("is not counted again by a delivery that comes after the run was deleted; the
 it("is looked for until a run has ended and all is delivered, and again when it is reopened", async () => {
   const run = await usedRun();
   await work(run, 3);
-  const isWaiting = async () => (await unmeteredRuns(db, 10, run.tenant)).length === 1;
+  const isWaiting = async () => (await unmeteredRuns(db, 10, { tenant: run.tenant })).length === 1;
   expect(await meterAll(run.tenant)).toEqual({ isComplete: true });
   expect(await isWaiting()).toBe(true);
   value(await run.rpc.finishRun({ cancel: true }));
@@ -106,29 +109,136 @@ it("is looked for until a run has ended and all is delivered, and again when it 
 it("of runs that go on costs no row, however many there are; where a pass doesn't come to all, the next ones have their turn a minute later", async () => {
   const tenant = `ten_${crypto.randomUUID()}`;
   await db.prepare("INSERT INTO tenants (id, name, created_at) VALUES (?, 'idle', 1)").bind(tenant).run();
-  const ids = Array.from({ length: 2 * meterRunsPerPass + 50 }, (_, n) => `run_${n}`);
+  const ids = Array.from({ length: 2 * meterRunsPerQuestion + 50 }, (_, n) => `run_${n}`);
   const insert = (id: string) => insertRun(db, { tenant, id, name: null, createdAt: 1 });
   const rows = async () =>
     (await db.prepare("SELECT * FROM runs WHERE tenant = ? ORDER BY id").bind(tenant).all()).results;
   const asked: string[] = [];
   const idle = async ({ id }: { id: string }) => {
     asked.push(id);
-    return { ok: true, value: { upto: 1, last: 1, isEnded: id === ids[0] } } as const;
+    return { ok: true, value: { upto: 1, last: 1, isEnded: id === ids[0], isQuiet: false } } as const;
   };
-  for (const id of ids.slice(0, meterRunsPerPass)) await insert(id);
-  expect(await meterRuns(db, idle, tenant)).toEqual({ isComplete: true });
-  expect(asked.toSorted()).toEqual(ids.slice(0, meterRunsPerPass).toSorted());
-  for (const id of ids.slice(meterRunsPerPass)) await insert(id);
+  for (const id of ids.slice(0, meterRunsPerQuestion)) await insert(id);
+  expect(await meterForQuestion(db, idle, { tenant })).toEqual({ isComplete: true });
+  expect(asked.toSorted()).toEqual(ids.slice(0, meterRunsPerQuestion).toSorted());
+  for (const id of ids.slice(meterRunsPerQuestion)) await insert(id);
   const before = await rows();
   asked.length = 0;
   const begin = Date.now();
   for (let minute = 0; minute < 3; minute++) {
     vi.setSystemTime(begin + minute * sweepEveryMs);
-    expect(await meterRuns(db, idle, tenant)).toEqual({ isComplete: false });
+    expect(await meterForQuestion(db, idle, { tenant })).toEqual({ isComplete: false });
   }
   vi.useRealTimers();
   expect(asked.toSorted()).toEqual(ids.toSorted());
   expect(await rows()).toEqual(before);
+});
+
+const waiting = async (run: TestRun) => (await unmeteredRuns(db, 10, { tenant: run.tenant })).length === 1;
+const note = (run: TestRun) => ({ key: `n${crypto.randomUUID()}`, pool: "box", instructions: run.id });
+
+for (const isGone of [false, true])
+  it(`is not asked for of a live run that is quiet, until it goes on${isGone ? ", as another object" : ""}`, async () => {
+    using clock = new TestClock();
+    const run = await usedRun();
+    await work(run, 3);
+    clock.forward(meterQuietMs - 1);
+    expect(await meterAll(run.tenant)).toEqual({ isComplete: true });
+    expect(await waiting(run)).toBe(true);
+    clock.forward(1);
+    await meterAll(run.tenant);
+    expect(await waiting(run)).toBe(false);
+    const [before] = await sums(run);
+    if (isGone) await run.evict();
+    await run.create(note(run));
+    await vi.waitFor(async () => expect(await waiting(run)).toBe(true));
+    await meterAll(run.tenant);
+    expect(await sums(run)).toMatchObject([{ tasks: before!.tasks + 1, events: (await run.view()).last_seq }]);
+    // It is busy now: what it logs is told to nobody, and it stays among those that are asked.
+    const { results } = await db.prepare("SELECT writes FROM runs WHERE id = ?").bind(run.id).all();
+    await run.create(note(run));
+    await run.create(note(run));
+    expect((await db.prepare("SELECT writes FROM runs WHERE id = ?").bind(run.id).all()).results).toEqual(results);
+    expect(await waiting(run)).toBe(true);
+  });
+
+it("is asked for of a run that went on while it was being noted as quiet", async () => {
+  using clock = new TestClock();
+  const run = await usedRun();
+  clock.forward(meterQuietMs);
+  const slowly = async () => {
+    const reply = await run.rpc.meter();
+    expect(value(reply).isQuiet).toBe(true);
+    await run.create(note(run));
+    await vi.waitFor(async () => {
+      const row = await db.prepare("SELECT writes FROM runs WHERE id = ?").bind(run.id).first<{ writes: number }>();
+      expect(row!.writes).toBe(1);
+    });
+    return reply;
+  };
+  await meterForQuestion(db, slowly, { tenant: run.tenant });
+  expect(await waiting(run)).toBe(true);
+});
+
+it("of a run that was quiet when it ended is all that it used", async () => {
+  using clock = new TestClock();
+  const run = await usedRun();
+  clock.forward(meterQuietMs);
+  await meterAll(run.tenant);
+  expect(await waiting(run)).toBe(false);
+  value(await run.rpc.finishRun({ cancel: true }));
+  await vi.waitFor(async () => {
+    expect(await meterAll(run.tenant)).toEqual({ isComplete: true });
+    expect(await sums(run)).toMatchObject([{ events: (await run.view()).last_seq }]);
+    expect(await waiting(run)).toBe(false);
+  });
+});
+
+it("of hours that are over is complete once every run has been read beyond them, however many go on", async () => {
+  const tenant = `ten_${crypto.randomUUID()}`;
+  await db.prepare("INSERT INTO tenants (id, name, created_at) VALUES (?, 'busy', 1)").bind(tenant).run();
+  const ids = Array.from({ length: meterRunsPerQuestion + 50 }, (_, n) => `run_${n}`);
+  await db.batch(
+    ids.map((id) =>
+      db.prepare("INSERT INTO runs (tenant, id, status, created_at) VALUES (?, ?, 'active', 1)").bind(tenant, id),
+    ),
+  );
+  const over = 10 * 3_600_000;
+  const asked: string[] = [];
+  // Each has something new at every question, and was last metered when it was asked last.
+  const busy = async ({ id }: { id: string }) => {
+    asked.push(id);
+    const from = await meteredTo(db, { tenant, id });
+    await addUsage(
+      db,
+      { tenant, id, key: "" },
+      { from, to: { upto: from.upto + 1, at: over + 1, open: {} }, rows: [] },
+    );
+    return { ok: true, value: { upto: from.upto + 1, last: from.upto + 1, isEnded: false, isQuiet: false } } as const;
+  };
+  const question = () => meterForQuestion(db, busy, { tenant, before: over });
+  expect(await question()).toEqual({ isComplete: false });
+  expect(await question()).toEqual({ isComplete: true });
+  expect(asked.toSorted()).toEqual(ids.toSorted());
+  asked.length = 0;
+  expect(await question()).toEqual({ isComplete: true });
+  expect(asked).toEqual([]);
+  expect(await meterForQuestion(db, busy, { tenant, before: over + 2 })).toEqual({ isComplete: false });
+});
+
+it("is answered in time, and not as complete, where runs take long to say what they used", async () => {
+  using clock = new TestClock();
+  const tenant = `ten_${crypto.randomUUID()}`;
+  const insert = db.prepare("INSERT INTO runs (tenant, id, status, created_at) VALUES (?, ?, 'active', 1)");
+  await db.batch(Array.from({ length: 20 }, (_, n) => insert.bind(tenant, `run_${n}`)));
+  let asked = 0;
+  const slow = async () => {
+    asked++;
+    clock.forward(meterQuestionMs / 10);
+    return { ok: true, value: { upto: 1, last: 1, isEnded: false, isQuiet: false } } as const;
+  };
+  expect(await meterForQuestion(db, slow, { tenant })).toEqual({ isComplete: false });
+  expect(asked).toBe(10);
 });
 
 it("is looked for again when a run was reopened and ended once more while it was being metered", async () => {
@@ -142,10 +252,10 @@ it("is looked for again when a run was reopened and ended once more while it was
     await setRunStatus(db, name, "succeeded", 2000);
     return reply;
   };
-  await meterRuns(db, slowly, run.tenant);
-  expect(await unmeteredRuns(db, 10, run.tenant)).toHaveLength(1);
+  await meterForQuestion(db, slowly, { tenant: run.tenant });
+  expect(await unmeteredRuns(db, 10, { tenant: run.tenant })).toHaveLength(1);
   await meterAll(run.tenant);
-  expect(await unmeteredRuns(db, 10, run.tenant)).toEqual([]);
+  expect(await unmeteredRuns(db, 10, { tenant: run.tenant })).toEqual([]);
 });
 
 it("is looked for again when a run that has ended logs something all the same", async () => {
@@ -157,7 +267,7 @@ it("is looked for again when a run that has ended logs something all the same", 
       const [row] = await sums(run);
       const { last_seq } = await run.view();
       expect(row).toMatchObject({ events: last_seq });
-      expect(await unmeteredRuns(db, 10, run.tenant)).toEqual([]);
+      expect(await unmeteredRuns(db, 10, { tenant: run.tenant })).toEqual([]);
       return last_seq;
     }, 5000);
   const ended = await settled();
@@ -203,7 +313,7 @@ it("of all tenants is summed up without a look at hours that nobody asked for", 
       labels: "",
       inputTokens: 10 * (i + 1) + h,
     }));
-    await addUsage(db, { tenant, id: "run_1", key: "" }, { from: unmetered, to: { upto: 1, open: {} }, rows });
+    await addUsage(db, { tenant, id: "run_1", key: "" }, { from: unmetered, to: { upto: 1, at: 0, open: {} }, rows });
   }
   const asked: string[] = [];
   const watched = {

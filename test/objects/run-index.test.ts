@@ -2,7 +2,8 @@
 
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { countLiveRuns, insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
+import { runStatuses } from "../../src/contract/run-statuses.ts";
+import { countLiveRuns, insertRun, listRuns, type RunsListed, setRunStatus } from "../../src/storage/d1/run-index.ts";
 import { newTenant } from "./lib/runs.ts";
 
 const db = (env as { DB: D1Database }).DB;
@@ -35,4 +36,79 @@ it("live runs are counted without a look at those that have ended, for a quota t
     expect(plan).toContain("SEARCH runs USING INDEX runs_live (tenant=?)");
     expect(plan.filter((step) => /runs USING PRIMARY KEY \(tenant=\?\)/.test(step))).toEqual([]);
   }
+});
+
+/** 3,000 runs of five statuses and two names, most of one kind, many of the same age; one that failed, and one of a rare name. */
+async function manyRuns(tenant: string): Promise<void> {
+  await db
+    .prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2999)
+       INSERT INTO runs (tenant, id, name, status, created_at, ended_at)
+       SELECT ?, printf('run_%04d', (i * 7) % 3000), CASE WHEN i = 1500 THEN 'rare' WHEN i % 3 = 0 THEN NULL WHEN i % 3 = 1 THEN 'a' ELSE 'b' END,
+         CASE WHEN i = 1501 THEN 'failed' WHEN i % 10 = 0 THEN 'active' WHEN i % 10 = 1 THEN 'paused' WHEN i % 10 = 2 THEN 'cancelled' ELSE 'succeeded' END,
+         i / 4, CASE WHEN i % 10 < 2 THEN NULL ELSE i END FROM n`,
+    )
+    .bind(tenant)
+    .run();
+}
+
+it("a page of runs reads about its rows and no more, whatever it is asked for, and pages give each run once", async () => {
+  const tenant = newTenant();
+  await manyRuns(tenant);
+  await insertRun(db, { tenant: newTenant(), id: "run_other", name: "a", createdAt: 1 });
+  let read = 0;
+  const watched = {
+    prepare: (sql: string) => ({
+      bind: (...values: unknown[]) => ({
+        all: async () => {
+          const answer = await db
+            .prepare(sql)
+            .bind(...values)
+            .all();
+          read = answer.meta.rows_read;
+          return answer;
+        },
+      }),
+    }),
+  } as unknown as D1Database;
+  const { results } = await db
+    .prepare("SELECT id, name, status FROM runs WHERE tenant = ? ORDER BY created_at, id")
+    .bind(tenant)
+    .all<{ id: string; name: string | null; status: string }>();
+  const limit = 40;
+  for (const status of [undefined, ...runStatuses])
+    for (const name of [undefined, "a", "rare", "none"])
+      for (const newestFirst of [false, true]) {
+        const which: RunsListed = {
+          ...{ newestFirst, ...(status !== undefined && { status }), ...(name !== undefined && { name }) },
+        };
+        const wanted = results.filter(
+          (row) => (status === undefined || row.status === status) && (name === undefined || row.name === name),
+        );
+        if (newestFirst) wanted.reverse();
+        const seen: string[] = [];
+        for (let after: { createdAt: number; id: string } | undefined; ; ) {
+          const page = await listRuns(watched, tenant, limit, after, which);
+          // An entry of the index and the row itself, and the next one of each status.
+          expect(read, JSON.stringify(which)).toBeLessThanOrEqual(2 * (page.length + runStatuses.length));
+          seen.push(...page.map(({ id }) => id));
+          if (page.length < limit) break;
+          after = { createdAt: page.at(-1)!.created_at, id: page.at(-1)!.id };
+        }
+        expect(seen).toEqual(wanted.map(({ id }) => id));
+      }
+});
+
+it("the version before, which asks for the index of ages by its name, still can while the next one is deployed", async () => {
+  const tenant = newTenant();
+  await insertRun(db, { tenant, id: "run_2", name: null, createdAt: 2 });
+  await insertRun(db, { tenant, id: "run_1", name: "a", createdAt: 1 });
+  await setRunStatus(db, { tenant, id: "run_2" }, "failed", 3);
+  const { results } = await db
+    .prepare(
+      `SELECT id FROM runs INDEXED BY runs_by_age WHERE tenant = ? AND (created_at, id) > (?, ?) ORDER BY created_at ASC, id ASC LIMIT ?`,
+    )
+    .bind(tenant, 0, "", 10)
+    .all();
+  expect(results).toEqual([{ id: "run_1" }, { id: "run_2" }]);
 });

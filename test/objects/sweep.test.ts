@@ -71,6 +71,25 @@ it("hears from a run that was reopened that it is live, though the first word of
   await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("active"));
 });
 
+it("has a run metered again whose word that it is quiet no more got lost", async () => {
+  const run = await indexed();
+  const quietAt = (await run.view()).last_seq;
+  await run.create({ key: "a", pool: "box", instructions: "a" });
+  const lost = "UPDATE runs SET metered = 1, metered_at = ? WHERE id = ?";
+  const isMetered = async () =>
+    (await bindings.DB.prepare("SELECT metered FROM runs WHERE id = ?").bind(run.id).first<{ metered: number }>())!
+      .metered;
+  await bindings.DB.prepare(lost).bind(quietAt, run.id).run();
+  await sweep();
+  expect(await isMetered()).toBe(0);
+  // One that says the truth stays.
+  await bindings.DB.prepare(lost)
+    .bind((await run.view()).last_seq, run.id)
+    .run();
+  await sweep();
+  expect(await isMetered()).toBe(1);
+});
+
 it("[X1] corrects the index of a live run that it has as ended, because an older word came last", async () => {
   const run = await indexed();
   await run.create({ key: "a", pool: "box", instructions: "a" });

@@ -3,6 +3,7 @@
 import type { RunRow } from "../../client/replies.ts";
 import { completionMs, completionNamesMax } from "../../limits.ts";
 import { connect } from "../connection.ts";
+import { newestRuns } from "../look/newest-runs.ts";
 import type { Candidate, Completion } from "./candidates.ts";
 
 export async function serverNames({ names, run }: Completion & { kind: "names" }): Promise<Candidate[]> {
@@ -12,8 +13,8 @@ export async function serverNames({ names, run }: Completion & { kind: "names" }
     const client = connect();
     const options = { signal: over.signal, retryMs: 0 };
     if (names === "run") {
-      const { runs } = await client.listRuns({ limit: completionNamesMax, order: "desc" }, options);
-      return runs.map(runCandidate);
+      const { kept } = await newestRuns(client, {}, completionNamesMax, options);
+      return kept.reverse().map(runCandidate);
     }
     if (run === undefined) return [];
     if (names === "task") {

@@ -1,10 +1,8 @@
 /** `heddle runs` */
 
-import type { Heddle } from "../../client/heddle.ts";
 import type { RunRow, RunStatus } from "../../client/replies.ts";
-import type { RunsQuery } from "../../client/requests.ts";
 import { duration } from "../../duration.ts";
-import { pageRowsMax, runsListedDefault } from "../../limits.ts";
+import { runsListedDefault } from "../../limits.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -13,6 +11,7 @@ import { colourOf } from "../screen/colours.ts";
 import { note, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { wholeNumber } from "../usage.ts";
+import { newestRuns } from "./newest-runs.ts";
 
 export const runsCommand: Command = {
   name: "runs",
@@ -38,7 +37,7 @@ Examples:
   heddle runs --all --json | jq -r 'select(.status == "failed").id'`,
   run: async ({ flags }) => {
     const limit = wholeNumber(flags, "limit", { min: 1, max: Number.MAX_SAFE_INTEGER, fallback: runsListedDefault });
-    const { kept, more } = await newest(
+    const { kept, more } = await newestRuns(
       await reach(),
       {
         ...(typeof flags.status === "string" && { status: flags.status as RunStatus }),
@@ -54,23 +53,6 @@ Examples:
     return exitStatus.ok;
   },
 };
-
-/** The newest `count` runs of those asked for, the newest last, and whether there are older ones. */
-async function newest(
-  client: Heddle,
-  query: Pick<RunsQuery, "status" | "name">,
-  count: number,
-): Promise<{ kept: RunRow[]; more: boolean }> {
-  const kept: RunRow[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const limit = Math.min(pageRowsMax, count - kept.length);
-    const page = await client.listRuns({ ...query, order: "desc", limit, ...(cursor !== undefined && { cursor }) });
-    kept.push(...page.runs);
-    if (page.next_cursor === null || kept.length >= count)
-      return { kept: kept.reverse(), more: page.next_cursor !== null };
-    cursor = page.next_cursor;
-  }
-}
 
 const columns: readonly Column<RunRow>[] = [
   { title: "RUN", of: ({ id }) => id },

@@ -2,8 +2,9 @@
 
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskState, TaskView } from "../../client/replies.ts";
+import type { TasksQuery } from "../../client/requests.ts";
 import { duration } from "../../duration.ts";
-import { tasksShownDefault } from "../../limits.ts";
+import { pageRowsMax, tasksShownDefault } from "../../limits.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -13,7 +14,7 @@ import { moneyText, tokensText } from "../run/spent.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { wholeNumber } from "../usage.ts";
+import { type Values, wholeNumber } from "../usage.ts";
 import { availabilityLine } from "./availability-line.ts";
 import { limitWords, ruleText, workersText } from "./rules-text.ts";
 import { mostSeatsText } from "./seats-text.ts";
@@ -33,9 +34,15 @@ export const showCommand: Command = {
       choices: ["waiting", "ready", "running", "parked", "succeeded", "failed", "cancelled", "skipped"],
       about: "only tasks of this state",
     },
+    key: { value: "KEY", about: "only tasks of this key, whoever created them" },
+    label: { value: "LABEL", about: "only tasks that have this label: NAME, or NAME=VALUE" },
+    pool: { value: "POOL", about: "only tasks of this pool" },
+    parent: { value: "TASK", about: "only tasks that this one created" },
     limit: { value: "N", about: `the first N tasks (default ${tasksShownDefault})` },
     all: { about: "all tasks" },
-    json: { about: 'of a run {"run", "tasks", "tasks_left"} as one JSON object; of a task the task itself' },
+    json: {
+      about: 'of a run {"run", "tasks", "tasks_left"} as one JSON object; of a task the task itself',
+    },
   },
   ask: "Name one run, and one of its tasks if you like.",
   about: `Shows a run: its status, tasks per state, seats, tokens and findings, and a table of its tasks.
@@ -44,6 +51,7 @@ With TASK (an id, or a key of a task posted to the run) it shows that task: stat
 
 Examples:
   heddle show run_… --state failed
+  heddle show run_… --label team=red --all
   heddle show run_… report --json | jq .result`,
   run: async ({ flags, words: [id, task] }) => {
     const json = flags.json === true;
@@ -56,33 +64,49 @@ Examples:
       return exitStatus.ok;
     }
     const run = await client.run(id!);
-    const state = flags.state as TaskState | undefined;
-    const tasks = await firstTasks(client, run.id, state, flags.all === true ? Number.POSITIVE_INFINITY : limit);
-    const total = state === undefined ? totalOf(run.counts) : run.counts[state];
-    const left = Math.max(0, total - tasks.length);
+    const { tasks, left } = await firstTasks(
+      client,
+      run,
+      whichOf(flags),
+      flags.all === true ? Number.POSITIVE_INFINITY : limit,
+    );
     if (json) sayJson({ run, tasks, tasks_left: left });
     else sayRun(run, tasks, left);
     return exitStatus.ok;
   },
 };
 
+const whichOf = (flags: Values): TasksQuery => ({
+  ...(typeof flags.state === "string" && { state: flags.state as TaskState }),
+  ...(typeof flags.key === "string" && { key: flags.key }),
+  ...(typeof flags.label === "string" && { label: flags.label }),
+  ...(typeof flags.pool === "string" && { pool: flags.pool }),
+  ...(typeof flags.parent === "string" && { parent: flags.parent }),
+});
+
+/** The first `count` of them, and how many more there are; null: some, which the run does not count. */
 async function firstTasks(
   client: Heddle,
-  run: string,
-  state: TaskState | undefined,
+  { id, counts }: RunView,
+  which: TasksQuery,
   count: number,
-): Promise<TaskView[]> {
+): Promise<{ tasks: TaskView[]; left: number | null }> {
+  const { state, ...others } = which;
+  const isCounted = Object.keys(others).length === 0;
+  const wanted = isCounted ? count : count + 1;
   const tasks: TaskView[] = [];
-  if (count === 0) return tasks;
-  const query = { limit: Math.min(count, 1000), ...(state !== undefined && { state }) };
-  for await (const task of client.tasks(run, query)) {
-    tasks.push(task);
-    if (tasks.length >= count) break;
+  if (wanted > 0) {
+    for await (const task of client.tasks(id, { ...which, limit: Math.min(wanted, pageRowsMax) })) {
+      tasks.push(task);
+      if (tasks.length >= wanted) break;
+    }
   }
-  return tasks;
+  if (!isCounted) return { tasks: tasks.slice(0, count), left: tasks.length > count ? null : 0 };
+  const total = state === undefined ? totalOf(counts) : counts[state];
+  return { tasks, left: Math.max(0, total - tasks.length) };
 }
 
-function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
+function sayRun(run: RunView, tasks: readonly TaskView[], left: number | null): void {
   const paint = paintOf();
   const status = paint(run.status, colourOf(run.status));
   const state = [
@@ -114,7 +138,8 @@ function sayRun(run: RunView, tasks: readonly TaskView[], left: number): void {
     say("");
     sayTable(columns, tasks);
   }
-  if (left > 0) note(`${left} more ${left === 1 ? "is" : "are"} not shown: --all, --limit N, or --state STATE.`);
+  if (left === null) note("More are not shown: --all, or --limit N.");
+  else if (left > 0) note(`${left} more ${left === 1 ? "is" : "are"} not shown: --all, --limit N, or --state STATE.`);
 }
 
 /** When a paused run does so, or what makes it. */

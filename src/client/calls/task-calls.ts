@@ -22,7 +22,7 @@ export class TaskCalls extends ContextCalls {
   listTasks(run: string, query: TasksQuery = {}, options: CallOptions = {}): Promise<TasksPage> {
     return this.getJson(`${at(run)}/tasks`, { ...query }, options);
   }
-  /** Every task, page by page. */
+  /** Every task, or every one that is asked for, page by page. */
   tasks(run: string, query: TasksQuery = {}, options: CallOptions = {}): AsyncGenerator<TaskView> {
     const read = (at: { cursor?: string }) => this.listTasks(run, { ...query, ...at }, options);
     return everyRow(read, ({ tasks }) => tasks, query.cursor);

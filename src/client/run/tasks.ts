@@ -72,7 +72,7 @@ export class Tasks {
     return new Task(this.#heddle, this.#run, task);
   }
 
-  /** Every task of the run, oldest first; with `state`, those in it now. */
+  /** Every task of the run, oldest first; or those of a `state`, `key`, `label`, `pool` or `parent`. */
   list(query: TasksQuery = {}, options: CallOptions = {}): AsyncGenerator<TaskView> {
     return this.#heddle.tasks(this.#run, query, options);
   }

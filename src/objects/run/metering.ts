@@ -17,18 +17,19 @@ export async function meterRun(run: LoadedRun, env: Pick<Env, "DB">, pages: numb
   const imported = Number(run.store.meta(importedEventsName) ?? 0);
   if (at.upto < imported) {
     // Used on another deployment, or by another run of this one: it is not billed again.
-    at = await addUsage(env.DB, name, { from: at, to: { upto: imported, open: {} }, rows: [] });
+    at = await addUsage(env.DB, name, { from: at, to: { upto: imported, at: 0, open: {} }, rows: [] });
   }
   for (let page = 0; page < pages && !run.isGone && at.upto < run.state.header.seq; page++) {
-    const { upto, meter } = stretch(run, at.upto, new Meter(at.open, (n) => factsOf(run, n)));
-    at = await addUsage(env.DB, name, { from: at, to: { upto, open: meter.open }, rows: meter.rows });
+    const { meter, ...end } = stretch(run, at.upto, new Meter(at.open, (n) => factsOf(run, n)));
+    at = await addUsage(env.DB, name, { from: at, to: { ...end, open: meter.open }, rows: meter.rows });
   }
   return at.upto;
 }
 
 /** As much as one transaction of D1 takes. Rows are whole commands. */
-function stretch(run: LoadedRun, from: number, meter: Meter): { upto: number; meter: Meter } {
+function stretch(run: LoadedRun, from: number, meter: Meter): { upto: number; at: number; meter: Meter } {
   let upto = from;
+  let at = 0;
   let events = 0;
   for (const row of run.store.log.rowsFrom(from + 1, meterPageRows)) {
     for (const [i, event] of row.events.entries()) {
@@ -36,11 +37,12 @@ function stretch(run: LoadedRun, from: number, meter: Meter): { upto: number; me
       if (row.seq + i <= from) continue;
       meter.add(event, row.at);
       upto = row.seq + i;
+      at = row.at;
       events++;
     }
     if (events >= meterPageEvents || meter.size >= meterRowsMax) break;
   }
-  return { upto, meter };
+  return { upto, at, meter };
 }
 
 function factsOf(run: LoadedRun, n: number) {

@@ -1,7 +1,7 @@
 /** The agent outside: long polls for tasks and events, and tool calls without a lease. */
 
 import { childHash } from "../../context/snapshot-hash.ts";
-import type { EventView, ToolOutcome, WaitView } from "../../contract/shapes.ts";
+import type { EventView, TaskView, ToolOutcome, WaitView } from "../../contract/shapes.ts";
 import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { actorNumber, type SnapshotHash } from "../../ids.ts";
@@ -18,7 +18,6 @@ import type { Actors } from "./actors.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, baseOfCalls } from "./outside-calls.ts";
-import { firstViews } from "./outside-tasks.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
@@ -241,4 +240,17 @@ export class Outside {
       fingerprint: Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join(""),
     };
   }
+}
+
+/** Those of these tasks, from the first on, that one page has room for: one at least. */
+function firstViews(run: LoadedRun, tasks: readonly Task[]): TaskView[] {
+  const views: TaskView[] = [];
+  let chars = 0;
+  for (const task of tasks) {
+    const view = taskView(run, task);
+    views.push(view);
+    chars += JSON.stringify(view).length;
+    if (chars >= pageBytesMax) break;
+  }
+  return views;
 }

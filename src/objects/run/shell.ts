@@ -164,6 +164,7 @@ export class RunShell {
     if (!store) return undefined;
     this.#run = new LoadedRun(store, this.settings);
     this.#restoreLateness(store);
+    this.#index.loaded(this.#run);
     this.#afterRestart();
     return this.#run;
   }
@@ -454,6 +455,11 @@ export class RunShell {
       "index",
       `The index of runs had it as ${indexed} when the sweep came, and lists showed that. It is corrected.`,
     );
+  }
+
+  /** For the meter, which may then leave it alone: its next event is told to the index. */
+  isQuiet(run: LoadedRun): boolean {
+    return this.#index.isQuiet(run);
   }
 
   #repeatable(effect: Promise<unknown>, forget: () => void): void {

@@ -88,6 +88,7 @@ export const indexWord = ({ state: { header }, expiresAt }: LoadedRun): IndexWor
   status: header.status,
   ended_at: header.endedAt || null,
   expires_at: expiresAt,
+  last_seq: header.seq,
 });
 
 export function taskView(run: LoadedRun, task: Task): TaskView {

@@ -9,6 +9,7 @@ import {
   deleteRun,
   markChecked,
   type SweptRow,
+  setRunAwake,
   setRunStatus,
   uncheckedRuns,
 } from "../../storage/d1/run-index.ts";
@@ -47,8 +48,9 @@ async function quietly(part: string, work: () => Promise<void>): Promise<void> {
 async function visitRun(env: SweepEnv, row: SweptRow): Promise<boolean> {
   const reply = await runStub(env, row.tenant, row.id).sweep({ indexed: row.status });
   if (reply.ok) {
-    const { status, ended_at, expires_at } = reply.value;
+    const { status, ended_at, expires_at, last_seq } = reply.value;
     const isWrong = status !== row.status || ended_at !== row.ended_at;
+    if (!isWrong && row.quiet_at !== null && last_seq !== row.quiet_at) await setRunAwake(env.DB, row);
     if (!isWrong) return ended_at !== null;
     await setRunStatus(env.DB, row, status, ended_at, expires_at);
   } else if (reply.fault.code === "not_found") {

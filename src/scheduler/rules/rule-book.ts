@@ -6,7 +6,7 @@
 import type { When } from "../../rules/rule.ts";
 import type { Labels } from "../pool-queue.ts";
 import type { RunHeader } from "../state.ts";
-import type { Task } from "../task.ts";
+import { labelNames, type Task } from "../task.ts";
 import { scopedWorkers, taskTokensOf, workersUnder } from "./run-rules.ts";
 
 interface Room {
@@ -57,7 +57,7 @@ export class RuleBook {
   /** Which of the rules' labels the task has: by name, or by name and value. */
   labelsOf({ labels }: Task): Labels {
     if (!labels || this.#names.length === 0) return [];
-    const own = new Set(Object.entries(labels).flatMap(([name, value]) => [name, `${name}=${value}`]));
+    const own = new Set(labelNames(labels));
     return this.#names.flatMap((name, i) => (own.has(name) ? [i] : []));
   }
 

@@ -87,6 +87,17 @@ export async function setRunStatus(
 }
 
 /**
+ * A live run has logged something after it may have been noted to be quiet (usage.ts, `noteMetered`): the meter asks it again. Always a word
+ * that is counted, so that a note of before which comes later does not hold.
+ */
+export async function setRunAwake(db: D1Database, { tenant, id }: RunName): Promise<void> {
+  await db
+    .prepare("UPDATE runs SET metered = 0, writes = writes + 1 WHERE tenant = ? AND id = ? AND ended_at IS NULL")
+    .bind(tenant, id)
+    .run();
+}
+
+/**
  * Sets name and age of an imported run, whose row had to be there before they were known: as the run itself tells them, or it would have
  * ended before it began. Idempotent.
  */
@@ -101,6 +112,15 @@ export async function setImportedRow(
     .run();
 }
 
+/** Every status that there is, which the compiler sees to: a list of all merges what there is of each. */
+const statuses = Object.keys({
+  active: true,
+  paused: true,
+  succeeded: true,
+  failed: true,
+  cancelled: true,
+} satisfies Record<RunStatus, true>) as RunStatus[];
+
 /** Which runs a list has. */
 export interface RunsListed {
   readonly status?: RunStatus;
@@ -109,8 +129,8 @@ export interface RunsListed {
 }
 
 /**
- * Runs of a tenant, oldest first, or newest first, that follow `after` in that order. What a filter leaves out is read all the same, but
- * for live ones: these have an index of their own.
+ * Runs of a tenant, oldest first, or newest first, that follow `after` in that order. Reads about as many rows as it answers, and one for
+ * each status: both indexes have the status before the age, so a list of any status merges those of each. (D1 merges five at most.)
  */
 export async function listRuns(
   db: D1Database,
@@ -119,24 +139,17 @@ export async function listRuns(
   after?: { readonly createdAt: number; readonly id: string },
   { status, name, newestFirst = false }: RunsListed = {},
 ): Promise<RunRow[]> {
-  const areLive = status === "active" || status === "paused";
-  const terms = ["tenant = ?"];
-  const values: (string | number)[] = [tenant];
-  const term = (sql: string, ...bound: (string | number)[]) => {
-    terms.push(sql);
-    values.push(...bound);
-  };
-  if (after) term(`(created_at, id) ${newestFirst ? "<" : ">"} (?, ?)`, after.createdAt, after.id);
-  if (areLive) term("ended_at IS NULL");
-  if (status !== undefined) term("status = ?", status);
-  if (name !== undefined) term("name = ?", name);
   const way = newestFirst ? "DESC" : "ASC";
+  const ofStatus = (one: RunStatus): string =>
+    `SELECT id, name, status, created_at, ended_at, expires_at FROM runs INDEXED BY ${name === undefined ? "runs_by_age" : "runs_by_name"}
+     WHERE tenant = ?1 AND status = '${one}' ${name === undefined ? "" : "AND name = ?2"}
+     ${after ? `AND (created_at, id) ${newestFirst ? "<" : ">"} (?3, ?4)` : ""}`;
   const { results } = await db
     .prepare(
-      `SELECT id, name, status, created_at, ended_at, expires_at FROM runs INDEXED BY ${areLive ? "runs_live" : "runs_by_age"}
-       WHERE ${terms.join(" AND ")} ORDER BY created_at ${way}, id ${way} LIMIT ?`,
+      `${(status === undefined ? statuses : [status]).map(ofStatus).join(" UNION ALL ")}
+       ORDER BY created_at ${way}, id ${way} LIMIT ?5`,
     )
-    .bind(...values, limit)
+    .bind(tenant, name ?? null, after?.createdAt ?? null, after?.id ?? null, limit)
     .all<RunRow>();
   return results;
 }
@@ -159,6 +172,8 @@ export interface SweptRow extends RunName {
   readonly ended_at: number | null;
   /** Of its status, so far. */
   readonly writes: number;
+  /** Of a live one that the meter passes over: it was quiet, and metered up to this event. */
+  readonly quiet_at: number | null;
 }
 
 /** Runs of all tenants that have not ended, paused ones included, in a fixed order after `after`; for the cron sweep. */
@@ -172,7 +187,7 @@ export const uncheckedRuns = (db: D1Database, limit: number, after?: RunName): P
 async function sweptRows(db: D1Database, which: string, limit: number, after: RunName | undefined) {
   const { results } = await db
     .prepare(
-      `SELECT tenant, id, status, ended_at, writes FROM runs
+      `SELECT tenant, id, status, ended_at, writes, CASE WHEN metered = 1 AND ended_at IS NULL THEN metered_at END AS quiet_at FROM runs
        WHERE ${which} AND (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?`,
     )
     .bind(after?.tenant ?? "", after?.id ?? "", limit)
@@ -237,7 +252,7 @@ export async function deleteRun(
     // Another run may get the id, by the same Idempotency-Key: its log begins anew. What was used stays.
     db
       .prepare(
-        `UPDATE usage_positions SET upto = 0, open = '{}', life = life + 1 WHERE tenant = ? AND run = ? AND upto > 0
+        `UPDATE usage_positions SET upto = 0, upto_at = 0, open = '{}', life = life + 1 WHERE tenant = ? AND run = ? AND upto > 0
          AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.tenant = usage_positions.tenant AND runs.id = usage_positions.run)`,
       )
       .bind(run.tenant, run.id),

@@ -17,6 +17,7 @@ const brought: Readonly<Record<string, string>> = {
   "0013_billing": "billing_events",
   "0014_tenant_prices": "tenants.prices",
   "0015_usage_lives": "usage_positions.life",
+  "0016_lists_and_quiet_runs": "usage_positions.upto_at",
 };
 
 /** Names of those that have not been, oldest first. @throws when D1 does not answer */

@@ -4,7 +4,7 @@
  * stays, in its next life: what was on its way when the run went would else find none, and count from the beginning.
  */
 
-import { dayMs } from "../../limits.ts";
+import { clockSkewMs, dayMs } from "../../limits.ts";
 import type { Amounts, OpenLeases, UsageRow } from "../../metering/meter.ts";
 import { markHours } from "./billing.ts";
 import type { RunName } from "./run-index.ts";
@@ -41,6 +41,11 @@ interface PositionRow {
   readonly life: number;
 }
 
+/** Up to where a stretch of it comes, and the time of its last event: no later one is older. 0: nobody knows. */
+export interface Stretch extends Omit<MeteredTo, "life"> {
+  readonly at: number;
+}
+
 /** Nothing of a run is: none has had its id before. */
 export const unmetered: MeteredTo = { upto: 0, open: {}, life: 0 };
 
@@ -61,11 +66,7 @@ const positionOf = (row: PositionRow | undefined | null): MeteredTo =>
 export async function addUsage(
   db: D1Database,
   { tenant, id, key }: RunName & { readonly key: string },
-  {
-    from,
-    to,
-    rows,
-  }: { readonly from: MeteredTo; readonly to: Omit<MeteredTo, "life">; readonly rows: readonly UsageRow[] },
+  { from, to, rows }: { readonly from: MeteredTo; readonly to: Stretch; readonly rows: readonly UsageRow[] },
 ): Promise<MeteredTo> {
   const begin = db
     .prepare(
@@ -79,8 +80,10 @@ export async function addUsage(
      ON CONFLICT DO UPDATE SET ${names.map((name) => `${name} = ${name} + excluded.${name}`).join(", ")}`,
   );
   const move = db
-    .prepare("UPDATE usage_positions SET upto = ?, open = ? WHERE tenant = ? AND run = ? AND upto = ? AND life = ?")
-    .bind(to.upto, JSON.stringify(to.open), tenant, id, from.upto, from.life);
+    .prepare(
+      "UPDATE usage_positions SET upto = ?, upto_at = ?, open = ? WHERE tenant = ? AND run = ? AND upto = ? AND life = ?",
+    )
+    .bind(to.upto, to.at, JSON.stringify(to.open), tenant, id, from.upto, from.life);
   const results = await db.batch<PositionRow>([
     begin,
     ...rows.map((row) =>
@@ -101,45 +104,75 @@ export async function addUsage(
   return positionOf(results.at(-1)?.results[0]);
 }
 
-/** Runs that may have events which are not metered, in a fixed order from the `skip`th on; of one tenant, or of all. */
-export async function unmeteredRuns(db: D1Database, limit: number, tenant?: string, skip = 0): Promise<UnmeteredRun[]> {
+/** Whose runs, and of what time: default all tenants', up to now. */
+export interface MeterScope {
+  readonly tenant?: string;
+  /** Only those that may have events of before then (epoch ms) which are not metered. */
+  readonly before?: number;
+}
+
+/** Runs that may have events which are not metered, in a fixed order from the `skip`th on. */
+export async function unmeteredRuns(
+  db: D1Database,
+  limit: number,
+  scope: MeterScope = {},
+  skip = 0,
+): Promise<UnmeteredRun[]> {
+  const { sql, values } = unmeteredOf(scope);
   const { results } = await db
-    .prepare(
-      `SELECT tenant, id, writes FROM runs ${unmeteredOf(tenant)} ORDER BY metered_at, tenant, id LIMIT ? OFFSET ?`,
-    )
-    .bind(...whose(tenant), limit, skip)
+    .prepare(`SELECT tenant, id, writes FROM ${sql} ORDER BY tenant, id LIMIT ? OFFSET ?`)
+    .bind(...values, limit, skip)
     .all<UnmeteredRun>();
   return results;
 }
 
-export async function countUnmetered(db: D1Database, tenant?: string): Promise<number> {
-  const sql = `SELECT COUNT(*) AS n FROM runs ${unmeteredOf(tenant)}`;
+export async function countUnmetered(db: D1Database, scope: MeterScope = {}): Promise<number> {
+  const { sql, values } = unmeteredOf(scope);
   const { results } = await db
-    .prepare(sql)
-    .bind(...whose(tenant))
+    .prepare(`SELECT COUNT(*) AS n FROM ${sql}`)
+    .bind(...values)
     .all<{ n: number }>();
   return results[0]?.n ?? 0;
 }
 
-const unmeteredOf = (tenant: string | undefined) => `WHERE metered = 0 ${tenant === undefined ? "" : "AND tenant = ?"}`;
-const whose = (tenant: string | undefined) => (tenant === undefined ? [] : [tenant]);
+/** Found by an index of them alone. What a run logged before the time of its last metered event is metered, and before it was there it logged nothing. */
+function unmeteredOf({ tenant, before }: MeterScope): { sql: string; values: (string | number)[] } {
+  const ofTenant = tenant === undefined ? "" : "AND tenant = ?";
+  const ofTime = `AND created_at < ? AND NOT EXISTS (SELECT 1 FROM usage_positions
+    WHERE usage_positions.tenant = runs.tenant AND usage_positions.run = runs.id AND upto_at >= ?)`;
+  return {
+    sql: `runs INDEXED BY runs_to_meter WHERE metered = 0 ${ofTenant} ${before === undefined ? "" : ofTime}`,
+    values: [
+      ...(tenant === undefined ? [] : [tenant]),
+      ...(before === undefined ? [] : [before + clockSkewMs, before]),
+    ],
+  };
+}
 
 export interface UnmeteredRun extends RunName {
   /** How many words of a status the index had of it. */
   readonly writes: number;
 }
 
+/** One that need not be asked until it says more: it has ended, or is quiet. */
+export interface WhollyMetered extends UnmeteredRun {
+  readonly isEnded: boolean;
+  /** Its newest event. */
+  readonly upto: number;
+}
+
 /**
- * These have ended, and all of their logs is metered. A status that changes takes that back, also one that has come since `writes`: what
- * is noted may be late.
+ * All of their logs is metered, and they have ended, or have been quiet for a while. A word of theirs (a status that changes, an event
+ * after the silence) takes that back, also one that has come since `writes`: what is noted may be late.
  */
-export async function noteMetered(db: D1Database, runs: readonly UnmeteredRun[]): Promise<void> {
+export async function noteMetered(db: D1Database, runs: readonly WhollyMetered[]): Promise<void> {
   await db
     .prepare(
-      `UPDATE runs SET metered = 1
-       FROM (SELECT json_extract(value, '$.tenant') AS tenant, json_extract(value, '$.id') AS id, json_extract(value, '$.writes') AS word
+      `UPDATE runs SET metered = 1, metered_at = one.upto
+       FROM (SELECT json_extract(value, '$.tenant') AS tenant, json_extract(value, '$.id') AS id, json_extract(value, '$.writes') AS word,
+                    json_extract(value, '$.isEnded') AS ended, json_extract(value, '$.upto') AS upto
              FROM json_each(?)) AS one
-       WHERE runs.tenant = one.tenant AND runs.id = one.id AND ended_at IS NOT NULL AND writes = one.word`,
+       WHERE runs.tenant = one.tenant AND runs.id = one.id AND (ended_at IS NOT NULL) = one.ended AND writes = one.word`,
     )
     .bind(JSON.stringify(runs))
     .run();

@@ -53,8 +53,8 @@ export class Checkpoints {
     }
   }
 
-  /** One task as of the last checkpoint. */
-  task(n: number): Task | undefined {
+  /** One task as of the last checkpoint; `isToRead`: the caller changes nothing of it. */
+  task(n: number, isToRead: boolean): Task | undefined {
     const page = pageOf(n);
     let parsed = this.#parsed.get(page);
     if (!parsed) {
@@ -63,8 +63,8 @@ export class Checkpoints {
       this.#parsed.set(page, parsed, packed.length * 400);
     }
     const found = parsed.get(n);
-    // A copy: what is paged in may change before it is written.
-    return found && unpackTask(structuredClone(found));
+    // A copy: what is paged in may change before it is written. It is most of what a look at a task costs.
+    return found && unpackTask(isToRead ? found : structuredClone(found));
   }
 
   /** Writes what changed; the caller's transaction makes it one (P1). */

@@ -26,12 +26,17 @@ describe("heddle runs", () => {
     ...{ id: `run_${n}`, name: `job ${n}`, status: "succeeded", created_at: 1000 * n, ended_at: 1000 * n + 1500 },
     ...more,
   });
-  const listing = async (args: string[], rows: ReturnType<typeof row>[], pageRows = 2) => {
+  const listing = async (args: string[], rows: ReturnType<typeof row>[], pageRows = 2, isOld = false) => {
     const lister = await new RunServer().start();
     const own = lister.handler;
     lister.handler = (call) => {
       const url = new URL(call.path, "http://server");
       if (url.pathname !== "/v1/runs") return own(call);
+      const unknown = [...url.searchParams.keys()].filter((name) => !["limit", "cursor"].includes(name));
+      if (isOld && unknown.length > 0) {
+        const errors = unknown.map((path) => ({ path, message: "unknown field" }));
+        return { status: 422, body: { code: "validation_failed", title: "It does not match", errors } };
+      }
       const asked = (name: "status" | "name") => url.searchParams.get(name);
       const wanted = rows.filter((run) =>
         (["status", "name"] as const).every((f) => [null, run[f]].includes(asked(f))),
@@ -83,6 +88,17 @@ describe("heddle runs", () => {
     expect((await listing(["--status", "done"], rows)).stderr).toMatch(
       /--status is "done"; it must be one of active, paused/,
     );
+  });
+
+  it("reads every page of an older server, which knows neither order nor what is asked for, and keeps the same", async () => {
+    for (const args of [
+      ["--limit", "2"],
+      ["--limit", "5"],
+      ["--all", "--json"],
+      ["--name", "job 4"],
+      ["--status", "active"],
+    ])
+      expect(await listing(args, rows, 2, true)).toEqual(await listing(args, rows));
   });
 
   it("is of a terminal's width there, however long and wide the names are", async () => {
@@ -158,6 +174,22 @@ describe("heddle show", () => {
     expect(jsonOf((await heddle("show", "run_1", "--state", "failed", "--json")).stdout)).toMatchObject([
       { tasks: [{ key: "task3" }], tasks_left: 0 },
     ]);
+  });
+
+  it("asks for tasks of a key, label, pool or parent, and does not know how many it left out", async () => {
+    const args = ["--key", "k", "--label", "team=red", "--pool", "box", "--parent", "T1-abcdef"];
+    const { stderr, status } = await heddle("show", "run_1", ...args, "--limit", "1");
+    expect({ stderr, status }).toEqual({ stderr: "More are not shown: --all, or --limit N.\n", status: 0 });
+    const asked = new URL(server.calls.at(-1)!.path, "http://server").searchParams;
+    expect(Object.fromEntries(asked)).toEqual({
+      ...{ key: "k", label: "team=red", pool: "box", parent: "T1-abcdef", limit: "2" },
+    });
+    const left = async (...more: string[]) =>
+      jsonOf((await heddle("show", "run_1", "--pool", "box", "--json", ...more)).stdout)[0].tasks_left;
+    expect(await left("--limit", "1")).toBe(null);
+    expect(await left("--limit", "0")).toBe(null);
+    expect(await left("--limit", "3")).toBe(0);
+    expect(await left("--all")).toBe(0);
   });
 
   it("shows one task with its result, or what it waits for", async () => {

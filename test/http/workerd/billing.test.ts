@@ -13,7 +13,7 @@ async function uses(tenant: string, inputTokens: number): Promise<void> {
   await addUsage(
     db,
     { tenant, id: `run_${tenant}`, key: "k" },
-    { from: unmetered, to: { upto: 1, open: {} }, rows: [row] },
+    { from: unmetered, to: { upto: 1, at: 0, open: {} }, rows: [row] },
   );
 }
 

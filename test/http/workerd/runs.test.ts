@@ -199,6 +199,43 @@ test("runs are listed newest first where asked, in pages, and by status and name
     });
 });
 
+test("tasks are listed by key, label, pool and parent, in pages; what is none of these is refused by name", async () => {
+  const { id } = await newRun({ limits: { pools: ["box"] } });
+  const tasks = ["red", "blue", "red"].map((team, i) => ({
+    ...{ key: `k${i}`, instructions: "x", pool: "box", labels: { team } },
+  }));
+  await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, { json: { tasks } });
+  const list = async (query: string) => {
+    const page = await get(responses.tasksPage, 200, "GET", `/v1/runs/${id}/tasks?${query}`);
+    return { keys: page.tasks.map(({ key }) => key), next: page.next_cursor };
+  };
+  expect((await list("key=k1")).keys).toEqual(["k1"]);
+  expect((await list("label=team")).keys).toEqual(["k0", "k1", "k2"]);
+  const first = await list("label=team%3Dred&limit=1");
+  expect(first.keys).toEqual(["k0"]);
+  expect(await list(`label=team=red&limit=1&cursor=${first.next}`)).toEqual({ keys: ["k2"], next: null });
+  expect((await list("pool=hosted")).keys).toEqual([]);
+  expect((await list("parent=k0&state=ready")).keys).toEqual([]);
+  const bad = [
+    "key=A%20b",
+    "key=",
+    "label=",
+    `label=${"x".repeat(500)}`,
+    "pool=Box",
+    "parent=",
+    "labels=team",
+    "label=a&label=b",
+  ];
+  for (const query of bad)
+    expect(await refused("GET", `/v1/runs/${id}/tasks?${query}`)).toMatchObject({
+      ...{ status: 422, code: "validation_failed" },
+      errors: [{ path: query.slice(0, query.indexOf("=")) }],
+    });
+  expect(await refused("GET", `/v1/runs/${id}/tasks?parent=nobody`)).toMatchObject({
+    ...{ status: 404, code: "not_found", errors: [{ path: "parent" }] },
+  });
+});
+
 test("a repeated Idempotency-Key is one run; with another body it is refused and nothing changes", async () => {
   const [a, b] = await Promise.all([1, 2].map(() => newRun({ name: "once" }, { "idempotency-key": "r-1" })));
   expect(a!.id).toBe(b!.id);

@@ -109,7 +109,7 @@ test("what was under way when the deletion ended leaves nothing either", async (
   const name = { tenant, id: runs[0]! };
   const row = { ...noAmounts(), hour: 3_600_000, model: "m", pool: "p", labels: "", inputTokens: 1 };
   // A metering that had read its position, a visit of the sweep, and a request of the operator.
-  await addUsage(db, { ...name, key: "k" }, { from: unmetered, to: { upto: 1, open: {} }, rows: [row] });
+  await addUsage(db, { ...name, key: "k" }, { from: unmetered, to: { upto: 1, at: 0, open: {} }, rows: [row] });
   await addFailures(db, [{ ...name, error: "it was gone" }], Date.now());
   await applyOnce(db, `hash of ${tenant}`, { fingerprint: "f", answer: "{}" }, Date.now(), [], tenant);
   expect((await remains(tenant)).map(({ of_table }) => of_table)).toEqual(["tenants", "audit"]);

@@ -10,6 +10,8 @@ export {
   deadLettersToldEveryMs,
   logCacheBytes,
   logRowBytes,
+  meterQuietMs,
+  meterTriesOfDeletion,
   rowBytesMax,
   snapshotCacheBytes,
   sweepPageRuns,

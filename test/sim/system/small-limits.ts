@@ -19,3 +19,5 @@ export const sweepPageRuns = 1;
 export const sweepPassRuns = 1;
 /** Deletions that the run's own work gets ahead of. */
 export const meterTriesOfDeletion = 1;
+/** Runs fall silent and go on, and the meter passes them over meanwhile. */
+export const meterQuietMs = 20_000;

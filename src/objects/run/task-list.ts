@@ -1,0 +1,56 @@
+/**
+ * The list of a run's tasks, by their numbers, and those of it that somebody asks for.
+ *
+ * L1. A page looks at `tasksLookedAtMax` tasks at most, whatever it finds, and then ends with a cursor to go on from: who asks for something
+ *     that no task of 100,000 has must not hold up the run's one thread.
+ * L2. A task's number never changes, so pages that fit together have each task once, though some are created, and end, in between.
+ */
+
+import type { Page, TaskView } from "../../contract/shapes.ts";
+import { pageBytesMax, tasksLookedAtMax } from "../../limits.ts";
+import type { RunState } from "../../scheduler/state.ts";
+import { hasLabel, type Task } from "../../scheduler/task.ts";
+import type { Reply, TasksInput, TasksListed } from "../rpc.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import { findTask } from "./outside.ts";
+import { badCursor, ok, placeOf } from "./replies.ts";
+import { taskView } from "./views.ts";
+
+/** What a page counts of a task: all that is shown of it, since errors, labels and dependencies may be as long as results. */
+const charsOf = (view: TaskView): number => JSON.stringify(view).length;
+
+/** By number. A page is over when it has `limit` rows, `pageBytesMax` of text, or has looked at enough (L1). */
+export function tasksPage(run: LoadedRun, { limit, cursor, parent, ...which }: TasksInput): Reply<Page<TaskView>> {
+  const { state } = run;
+  const place = placeOf(cursor);
+  if (place === undefined) return badCursor;
+  const creator = parent === undefined ? undefined : findTask(run, parent);
+  if (parent !== undefined && !creator) {
+    const errors = [{ path: "parent", message: "unknown" }];
+    return { ok: false, fault: { code: "not_found", detail: `There is no task "${parent}" in this run.`, errors } };
+  }
+  const last = lastListed(state, which);
+  const rows: TaskView[] = [];
+  let chars = 0;
+  // Nobody creates a task of a lower number than its own.
+  let n = Math.max(place, creator?.n ?? 0);
+  const until = Math.min(last, n + tasksLookedAtMax);
+  while (n < until && rows.length < limit && chars < pageBytesMax) {
+    const task = state.peek(++n);
+    if (!task || !isListed(task, which) || (creator && task.parent !== creator.n)) continue;
+    const view = taskView(run, task);
+    rows.push(view);
+    chars += charsOf(view);
+  }
+  return ok({ rows, nextCursor: n < last ? String(n) : null });
+}
+
+/** Beyond this number there is none: that a run has no task of a state is known without a look. */
+const lastListed = ({ header }: RunState, { state }: TasksListed): number =>
+  state !== undefined && header.counts[state] === 0 ? 0 : header.taskCount;
+
+const isListed = (task: Task, { state, key, label, pool }: TasksListed): boolean =>
+  (state === undefined || task.phase.state === state) &&
+  (key === undefined || task.key === key) &&
+  (pool === undefined || task.pool === pool) &&
+  (label === undefined || hasLabel(task, label));
