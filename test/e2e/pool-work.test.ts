@@ -88,8 +88,12 @@ it("a budget holds pull workers, too: once it is used up the run pauses, and goe
   await until("it pauses", 30_000, async () => (await run.view()).status === "paused");
   const paused = await run.view();
   expect([done, paused.reason, paused.counts.ready, paused.usage.tokens]).toEqual([2, "budget", 4, 1000]);
+  expect(await heddle.wait(run.id, { timeout_ms: 0 })).toMatchObject({ done: false, paused: "budget" });
+  const last = { tasks: [tasks[5]!.id], timeout_ms: 0 };
+  expect(await heddle.wait(run.id, last)).toMatchObject({ done: false, paused: "budget" });
   await run.setBudget({ tokens: 10_000 });
   await run.tasks.all(tasks);
+  expect(await heddle.wait(run.id, last)).not.toHaveProperty("paused");
   expect(done).toBe(6);
   stop.abort();
   await worker;
