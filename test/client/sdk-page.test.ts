@@ -7,10 +7,13 @@ import { Heddle } from "../../src/client/index.ts";
 import { routes } from "../../src/http/routes.ts";
 
 const page = readFileSync(join(import.meta.dirname, "../../docs/sdk.md"), "utf8");
-const rows = Array.from(page.matchAll(/^\| `(GET|POST|PUT|DELETE) (\S+)` \| (.+) \|$/gm), ([, method, path, names]) => ({
-  call: `${method} ${path}`,
-  methods: Array.from(names!.matchAll(/`(\w+)`/g), ([, name]) => name!),
-}));
+const rows = Array.from(
+  page.matchAll(/^\| `(GET|POST|PUT|DELETE) (\S+)` \| (.+) \|$/gm),
+  ([, method, path, names]) => ({
+    call: `${method} ${path}`,
+    methods: Array.from(names!.matchAll(/`(\w+)`/g), ([, name]) => name!),
+  }),
+);
 
 /** For people, or for programs that have no client yet. */
 const forOthers = /^GET \/(reference|openapi\.json|problems\/:code)?$/;
