@@ -98,3 +98,31 @@ it("a budget holds pull workers, too: once it is used up the run pauses, and goe
   stop.abort();
   await worker;
 });
+
+it("a time that the run or the creator cuts is told when the task is created, also that of a root", async () => {
+  const week = 7 * 24 * 3600_000;
+  const day = 24 * 3600_000;
+  const byRun = [`timeout_ms ${week} is cut to ${day}: limits.timeout_ms of the run, set when it is created.`];
+  await using run = await heddle.runs.create({});
+  const asks = { key: "asks", instructions: "Ask.", timeout_ms: week };
+  expect((await run.tasks.create([asks])).created.notes).toEqual(byRun);
+  await using long = await heddle.runs.create({ limits: { timeout_ms: week } });
+  expect((await long.tasks.create([asks])).created).not.toHaveProperty("notes");
+  const pool = newPool();
+  const creator = await long.tasks.create({ instructions: "Make one.", pool, timeout_ms: day });
+  const stop = new AbortController();
+  const worker = heddle.work({
+    pool,
+    drain: stop.signal,
+    run: async (task) => {
+      const made = await task.call("create_task", { instructions: "Wait.", timeout_ms: week }, "c1");
+      return "result" in made ? (made.result as { notes: string[] }).notes : made.error;
+    },
+  });
+  expect(await creator.result()).toEqual([`timeout_ms ${week} is cut to ${day}: that of the task that creates it.`]);
+  stop.abort();
+  await worker;
+  const rooted = await heddle.createRun({ root: { instructions: "Ask.", timeout_ms: week } });
+  expect(rooted.notes).toEqual(byRun);
+  await heddle.cancelRun(rooted.id);
+});
