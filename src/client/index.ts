@@ -12,7 +12,7 @@ export {
 } from "./errors.ts";
 export type { FollowOptions, FollowQuery } from "./follow.ts";
 export { Heddle } from "./heddle.ts";
-export { LeasedTask, LeaseLost, WorkFailed } from "./pool/leased-task.ts";
+export { type Dependency, LeasedTask, LeaseLost, WorkFailed } from "./pool/leased-task.ts";
 export type { WorkEnd, WorkOptions } from "./pool/pool-work.ts";
 export type * from "./replies.ts";
 export { isPartial } from "./replies.ts";
@@ -43,7 +43,15 @@ export { Runs } from "./run/runs.ts";
 export { type PermitsOptions, Semaphore } from "./run/semaphore.ts";
 export { Session } from "./run/session.ts";
 export { Task } from "./run/task.ts";
-export { type Batch, type CreateOptions, type ResultOf, type Settled, type TaskRef, Tasks } from "./run/tasks.ts";
+export {
+  type Batch,
+  type CreateOptions,
+  type NewTask,
+  type ResultOf,
+  type Settled,
+  type TaskRef,
+  Tasks,
+} from "./run/tasks.ts";
 export { type Fence, Variable, type WaitOptions } from "./run/variable.ts";
 export { Webhook } from "./run/webhook.ts";
 export type { CallOptions, TransportOptions } from "./transport.ts";

@@ -74,6 +74,8 @@ function expand(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[] = []): F
       stray: { key, fields },
     }));
   }
+  // That a key is none says nothing: what is wrong with it does, and its path is the key's own.
+  if (issue.code === "invalid_key") return issue.issues.flatMap((inner) => expand(inner, path));
   if (issue.code === "invalid_union") {
     // Where the value has the type of just one alternative, that one's complaints are the useful ones.
     const meant = issue.errors.filter((branch) => !branch.some(isTypeMismatchAtRoot) && !branch.some(isOfAnotherKind));

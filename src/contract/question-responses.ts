@@ -14,7 +14,11 @@ const questionWait = z
     variables: z.array(z.string()).describe("What it waits for."),
     wanted: z.array(z.string()).describe("Of them, those that an answer can be given for."),
     since: at,
-    until: at.nullable().describe("When it times out; null: never."),
+    until: at
+      .nullable()
+      .describe(
+        "When it ends without an answer: the wait has timed out, or the task's `timeout_ms` is over; null: never.",
+      ),
     ask: z
       .string()
       .nullable()

@@ -351,6 +351,10 @@ export const waitView = z.strictObject({
   tasks: z.array(taskView).exactOptional(),
   counts: counts.exactOptional(),
   failed: z.array(z.string()).exactOptional(),
+  paused: z
+    .string()
+    .describe("Why the run is paused, where it is and the wait is not done: nothing begins until it is resumed.")
+    .exactOptional(),
 });
 
 export const contextView = z

@@ -478,6 +478,8 @@ export interface WaitView {
   tasks?: TaskView[];
   counts?: Record<TaskState, number>;
   failed?: string[];
+  /** Why the run is paused, where it is and the wait is not done. */
+  paused?: string;
 }
 
 /** A lease as an object grants it; the HTTP door signs (tenant, run, task, fence) into its id. */

@@ -33,16 +33,18 @@ export function createApp(options: AppOptions = {}): Hono<{ Bindings: HttpEnv }>
     app.all(path, () => problemResponse(new Fault("method_not_allowed", `it takes ${allow.allow}`), allow));
   }
 
-  app.notFound(() =>
-    problemResponse(
-      new Fault("not_found", "there is no such path; /openapi.json lists them, and none ends in a slash"),
-    ),
-  );
+  app.notFound((c) => problemResponse(new Fault("not_found", `there is no such path; ${hintAbout(c.req.path)}`)));
   app.onError((error, c) =>
     error instanceof Fault && toldBySocket(c.req.raw) ? refusedSocket(error.data) : problemResponse(error),
   );
   return app;
 }
+
+/** Most of what is asked for in vain was put together by a script, out of a variable that is empty. */
+const hintAbout = (path: string): string =>
+  path.includes("//")
+    ? "a part of it is empty, between two slashes: is a variable of yours?"
+    : "/openapi.json lists them, and none ends in a slash";
 
 /** A request that came without an execution context (a test's) has nobody to keep the work alive; it is begun all the same. */
 function afterAnswer(c: Context<{ Bindings: HttpEnv }>, work: Promise<unknown>): void {

@@ -5,6 +5,7 @@
 import { type AttemptFault, type FaultClass, faults } from "../errors/faults.ts";
 import { longBackoffMs, refusalsUncountedMax } from "../limits.ts";
 import { retryWaitMs } from "./backoff.ts";
+import { isSpent } from "./budget.ts";
 import { noteBudgets } from "./budget-notes.ts";
 import { endOf, endTask } from "./end-task.ts";
 import { holdBack } from "./ending.ts";
@@ -23,6 +24,7 @@ export function nextReady(state: RunState, pool: string, now: number): Task | un
   if (state.roomIn(pool) <= 0) return undefined;
   if (pool === hostedPool && roomInShare(state) === 0) return undefined;
   if (!mayUseTokens(state)) return undefined;
+  if (pool !== hostedPool && isSpent(state)) return undefined;
   const n = state.ready.get(pool)?.peek(now, state.roomAt(now));
   return n === undefined ? undefined : state.task(n);
 }
@@ -31,6 +33,7 @@ export function nextReady(state: RunState, pool: string, now: number): Task | un
 export function startableIn(state: RunState, pool: string, now: number): number {
   const queue = state.ready.get(pool);
   if (!queue || state.header.status !== "active" || !mayUseTokens(state)) return 0;
+  if (pool !== hostedPool && isSpent(state)) return 0;
   const ready = Math.min(queue.startable(state.roomAt(now)), state.roomIn(pool));
   const room = Math.max(0, Math.min(ready, state.workers - state.working));
   return pool === hostedPool ? Math.min(room, roomInShare(state)) : room;

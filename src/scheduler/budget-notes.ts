@@ -9,7 +9,7 @@
  * BN3. The first of them comes early where less is left than `budgetNoteCalls` calls as large as the newest: a few large calls would use
  *      a budget up before any threshold is passed. The newest call is mostly the largest, since contexts grow; where one was cut it is
  *      the better guess.
- * Only hosted tasks are told: what pull workers use is not held to budgets.
+ * Only hosted tasks are told: what pull workers use is known when they report it, and held to the budgets of the run alone (B8).
  */
 
 import { budgetNoteCalls, budgetNotePercents } from "../limits.ts";

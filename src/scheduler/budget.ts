@@ -5,6 +5,8 @@
  * B4. Nor `limits.usd`: a call reserves the most that it can cost.
  * B2. A call that can't reserve waits for settlements; when none is outstanding the run pauses and nothing fails.
  * B3. Parked tasks reserve nothing.
+ * B8. Pull workers reserve nothing either: what they use is known when they report it. So none of them is given a task once nothing
+ *     is left, and what passes a budget is at most what was under way then.
  *
  * What a rule has come of the end instead of a pause: budget-end.ts.
  */
@@ -14,7 +16,7 @@ import { type Price, worstCost } from "../prices/price.ts";
 import { capping } from "./apply-usage.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import type { Running, Task } from "./task.ts";
+import { hostedPool, type Running, type Task } from "./task.ts";
 
 export type Reservation =
   | { readonly kind: "reserved"; readonly outputTokens: number }
@@ -37,6 +39,30 @@ export function freeTokens(state: RunState): number | undefined {
 export function freeNanos({ header }: RunState): number | undefined {
   const { nanos = 0 } = header.limits;
   return nanos === 0 ? undefined : nanos - (header.nanos ?? 0) - (header.reservedNanos ?? 0);
+}
+
+/** Whether the run's budget is used up, whatever is reserved besides: nothing that is settled can give any of it back. */
+export function isSpent(state: RunState): boolean {
+  const { header } = state;
+  const { tokens, nanos = 0 } = header.limits;
+  return (tokens > 0 && spentTokens(state) >= tokens) || (nanos > 0 && (header.nanos ?? 0) >= nanos);
+}
+
+/** The task that a pull worker would be given next; undefined when none is ready. */
+export function readyForWorkers(state: RunState, now: number): Task | undefined {
+  for (const [pool, queue] of state.ready) {
+    const n = pool === hostedPool ? undefined : queue.peek(now);
+    if (n !== undefined) return state.task(n);
+  }
+  return undefined;
+}
+
+/** Pauses a run whose budget is used up where a pull worker would be given a task (B8). Call at the end of a command. */
+export function pauseSpent(step: Step): void {
+  const { state } = step;
+  if (state.header.status !== "active" || state.book?.failsUnfunded) return;
+  if (isSpent(state) && readyForWorkers(state, step.now))
+    step.emit({ type: "run_paused", reason: faults.budget_exhausted.pauses });
 }
 
 /** Whether model calls of this task must reserve at all; without budgets the seat saves the round trip. */

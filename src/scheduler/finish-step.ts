@@ -2,6 +2,7 @@
 
 import { endActorsOfEndedRun } from "./actors.ts";
 import { tellAvailability } from "./availability.ts";
+import { pauseSpent } from "./budget.ts";
 import { failUnfunded } from "./budget-end.ts";
 import { breakDeadlock, breakStall } from "./deadlock.ts";
 import { holdBack } from "./ending.ts";
@@ -39,5 +40,6 @@ export function finishStep(step: Step): void {
   releaseHolds(step);
   tellAvailability(step);
   evaluateRules(step);
+  pauseSpent(step);
   reportExhaustion(step);
 }

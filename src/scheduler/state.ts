@@ -461,9 +461,13 @@ export const readyKeyOf = (task: Task): ReadyKey => {
 };
 
 /** When something about the task must happen although nobody calls: a lease, a backoff, a wait or the task times out. */
+/** When its `timeout_ms` is over; never before it has begun. */
+export const lifeEndOf = ({ clockAt, timeoutMs }: Task): number =>
+  clockAt > 0 ? clockAt + timeoutMs : Number.POSITIVE_INFINITY;
+
 function dueAt(task: Task): number {
   if (isEnded(task)) return Number.POSITIVE_INFINITY;
-  let due = task.clockAt > 0 ? task.clockAt + task.timeoutMs : Number.POSITIVE_INFINITY;
+  let due = lifeEndOf(task);
   const { phase } = task;
   if (phase.state === "running") due = Math.min(due, phase.expiresAt);
   if (phase.state === "waiting" && phase.until > 0) due = Math.min(due, phase.until);

@@ -26,6 +26,12 @@ export async function uses(heddle: Heddle, run: Run, error: unknown): Promise<vo
   // @ts-expect-error: a fork is one of these words
   await run.tasks.create({ instructions: "x", fork: "some" });
 
+  const few = await run.tasks.create([{ instructions: "x" }]);
+  await run.tasks.create({ instructions: "x", after: [few[0]!, "T2-1a2b3c"] });
+  await run.tasks.create({ instructions: "x", after: few });
+  // @ts-expect-error: tasks, or their names
+  await run.tasks.create({ instructions: "x", after: [few] });
+
   const one = await run.tasks.create<{ n: number }>({ instructions: "x" });
   expectTypeOf(one).toEqualTypeOf<Task<{ n: number }>>();
   expectTypeOf(await one.result()).toEqualTypeOf<{ n: number }>();

@@ -119,6 +119,11 @@ test.each([
   ["create_task", { instructions: "a", key: "A b" }, "key: a key is [a-z][a-z0-9_-]{0,63}"],
   [
     "create_task",
+    { tasks: [{ instructions: "a", group: "g" }], groups: { "A b": { require: 1 } } },
+    'groups["A b"]: a group\'s name is [a-z][a-z0-9_-]{0,63}',
+  ],
+  [
+    "create_task",
     { instructions: "a", context: [{ content: "no role" }] },
     "context[0].role: required: expected string",
   ],

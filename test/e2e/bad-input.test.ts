@@ -450,6 +450,15 @@ describe("a problem", () => {
     expect(await seen()).toEqual(before);
   });
 
+  it("says of a path that a script made out of an empty variable what is wrong with it", async () => {
+    const { json } = await server.call("GET", "/v1/runs//tasks");
+    expect(json).toMatchObject({
+      status: 404,
+      code: "not_found",
+      detail: expect.stringMatching(/part of it is empty/),
+    });
+  });
+
   it("answers a body of another type, or in another coding", async () => {
     const send = (headers: Record<string, string>, body: BodyInit) =>
       fetch(`${server.url}/v1/runs/${run}/tasks`, {

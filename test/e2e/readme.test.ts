@@ -1,7 +1,17 @@
 /** What README and the guide tell people to type works, as it stands there; the demo does its work and says so. */
 
 import { spawn } from "node:child_process";
-import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { freePort } from "../../scripts/lib/ports.mjs";
@@ -132,6 +142,25 @@ describe("the tutorial", () => {
       expect(ran).toEqual({ status: 0, output: blocks("text") });
     });
     await Promise.all(ran);
+  });
+});
+
+describe("the page on the client", () => {
+  it("names a program that reviews a folder, in which a file can't be read", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "heddle-review-"));
+    mkdirSync(join(folder, "sub"));
+    writeFileSync(join(folder, "a.ts"), `const a = "${"x".repeat(200)}";\n`);
+    writeFileSync(join(folder, "sub/b.ts"), "const b = 1;\n");
+    symlinkSync("/nowhere.ts", join(folder, "sub/gone.ts"));
+    const [, example] = /\((?:\.\.\/)(examples\/code-review\.ts)\)/.exec(
+      readFileSync(join(projectRoot, "docs/sdk.md"), "utf8"),
+    )!;
+    const { status, output } = await run(process.execPath, [example!, folder]);
+    rmSync(folder, { recursive: true });
+    expect({ status, output }).toMatchObject({ status: 0 });
+    expect(output).toMatch(
+      /^\.: 1 files, 2 lines\n {2}a\.ts:1 is 213 wide\nsub: 2 files, 2 lines\n {2}could not be reviewed: ENOENT/,
+    );
   });
 });
 

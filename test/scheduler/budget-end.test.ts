@@ -86,6 +86,24 @@ describe("budget, then fail", () => {
     expect(run.state.liveCount()).toBe(0);
   });
 
+  test("[B8] tasks of pull workers, which reserve nothing, fail once all is used up; a fallback there too", () => {
+    const run = failing("budget 100 tokens");
+    const [a, b, c] = run.post(
+      { pool: "p", key: "a" },
+      { pool: "p", on_failure: { task: { instructions: "instead" } } },
+      { pool: "p", after: ["a"] },
+    );
+    run.start(a!);
+    run.complete(a!, { in: 90, out: 10 });
+    expect(states(a!, b!, c!)).toBe("succeeded failed failed");
+    expect(errorOf(run, c!)).toEqual({
+      code: "budget_exhausted",
+      message: "The run's budget is used up. By a rule it fails here, and the run does not pause.",
+    });
+    expect([run.state.header.status, run.state.liveCount()]).toEqual(["active", 0]);
+    checkState(run.state, run.now);
+  });
+
   test("[B7] while the run is paused by hand nobody fails; with more budget nobody does at all", () => {
     const run = failing("budget 1000 tokens");
     run.step((step) => changeBudget(step, { tokens: 100 }));

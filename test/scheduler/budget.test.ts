@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Price } from "../../src/prices/price.ts";
+import { nextToStart, startableIn } from "../../src/scheduler/attempts.ts";
 import {
   freeNanos,
   freeTokens,
@@ -8,6 +9,8 @@ import {
   reserveTokens,
   settleBudget,
 } from "../../src/scheduler/budget.ts";
+import { completeTask } from "../../src/scheduler/end-task.ts";
+import { settle } from "../../src/scheduler/ending.ts";
 import type { UsageDelta } from "../../src/scheduler/events.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import { changeBudget, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
@@ -131,6 +134,50 @@ describe("a run's budget", () => {
     expect(run.state.header).toMatchObject({ status: "paused", reason: "budget" });
     run.step((step) => changeBudget(step, { tokens: 500 }));
     expect([run.state.header.status, states(a!)]).toEqual(["active", "ready"]);
+  });
+
+  test("[B8] pull workers reserve nothing: the run pauses once all is used up and a task is ready for one, until there is more", () => {
+    const run = new Run({ tokens: 100 });
+    const [a, b] = run.post({ pool: "p" }, { pool: "p" });
+    const [later] = run.post({ pool: "p", after: ["T1", "T2"] });
+    expect([run.lease("p"), run.lease("p")]).toEqual([a, b]);
+    run.complete(a!, { in: 90, out: 60 });
+    // What is under way may end, and until then nothing is held up.
+    expect([run.state.header.status, states(b!)]).toEqual(["active", "running"]);
+    run.complete(b!, { in: 10, out: 0 });
+    expect(run.state.header).toMatchObject({ status: "paused", reason: "budget" });
+    expect([run.lease("p"), states(later!)]).toEqual([undefined, "ready"]);
+    run.step((step) => resumeRun(step));
+    expect(run.state.header).toMatchObject({ status: "paused", reason: "budget" });
+    run.step((step) => changeBudget(step, { tokens: 161 }));
+    expect(run.state.header.status).toBe("active");
+    expect(run.lease("p")).toBe(later);
+    checkState(run.state, run.now);
+  });
+
+  test("[B8] what is reported in the same step is known to the lease after it; money counts as tokens do", () => {
+    const run = new Run({ nanos: 1000 });
+    const [a, b] = run.post({ pool: "p" }, { pool: "p" });
+    run.lease("p");
+    const next = run.step((step) => {
+      const usage = { in: 1, out: 0, read: 0, write: 0, nanos: 1000 };
+      completeTask(step, a!, (a as Leased).phase.fence, "done", usage);
+      settle(step);
+      return nextToStart(step, "p");
+    });
+    expect([next, states(b!), run.state.header.reason]).toEqual([undefined, "ready", "budget"]);
+    expect(startableIn(run.state, "p", run.now)).toBe(0);
+    checkState(run.state, run.now);
+  });
+
+  test("[B8] a run with nothing for pull workers is not paused: hosted tasks ask before each call", () => {
+    const run = new Run({ tokens: 100 });
+    const [a] = started(run, {});
+    run.post({});
+    run.turn(a!, 100);
+    expect(run.state.header.status).toBe("active");
+    run.post({ pool: "p" });
+    expect(run.state.header).toMatchObject({ status: "paused", reason: "budget" });
   });
 
   test("[B2] a retry that cancels a child in mid-call sets its tokens free", () => {

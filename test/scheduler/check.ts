@@ -4,6 +4,7 @@ import { deepStrictEqual } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
 import { runIdleMs } from "../../src/limits.ts";
 import { availabilityDueAt } from "../../src/scheduler/availability.ts";
+import { isSpent, readyForWorkers } from "../../src/scheduler/budget.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import { stallEndAt } from "../../src/scheduler/deadlock.ts";
 import { unmoved } from "../../src/scheduler/movers.ts";
@@ -404,6 +405,8 @@ function checkIndexes(state: RunState, tasks: readonly Task[], now: number): voi
     if (queue?.peek(now) !== keys[0]?.n)
       throw new Error(`[O1] first of ${pool}: ${queue?.peek(now)}, not ${keys[0]?.n}`);
   }
+  if (state.header.status === "active" && isSpent(state) && readyForWorkers(state, now))
+    throw new Error("[B8] a task is ready for a pull worker of an active run whose budget is used up");
   const parked = tasks
     .filter((task) => task.phase.state === "parked" && task.phase.on === "budget")
     .map((task) => task.n);

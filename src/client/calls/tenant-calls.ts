@@ -21,6 +21,10 @@ export class TenantCalls extends Calls {
   listProviders(query: PageQuery = {}, options: CallOptions = {}): Promise<ProvidersPage> {
     return this.getJson("/v1/providers", { ...query }, options);
   }
+  /** One of them, by its name. */
+  provider(name: string, options: CallOptions = {}): Promise<Provider> {
+    return this.getJson(`/v1/providers/${encodeURIComponent(name)}`, {}, options);
+  }
   /** Sets a credential; its key is never shown again. */
   putProvider(name: string, body: ProviderRequest, options: CallOptions = {}): Promise<Provider> {
     const path = `/v1/providers/${encodeURIComponent(name)}`;

@@ -1,10 +1,11 @@
 /** A task that this program carries out: what it is, and what can be said of it meanwhile. */
 
-import { renewEveryMs, taskProgressEveryMs, workBlockedCheckMs } from "../../limits.ts";
+import { renewEveryMs, taskProgressEveryMs, waitTasksMax, workBlockedCheckMs } from "../../limits.ts";
 import { isProblem } from "../errors.ts";
 import type { Heddle } from "../heddle.ts";
-import type { ContextView, Lease, ToolOutcome } from "../replies.ts";
-import type { CompleteRequest, FailRequest, Message, TaskProgressReport } from "../requests.ts";
+import type { ContextView, ErrorView, Lease, ToolOutcome } from "../replies.ts";
+import type { CompleteRequest, FailRequest, Message, TaskProgressReport, ToolRequest } from "../requests.ts";
+import { ToolError } from "../run/errors.ts";
 import { sleep } from "../sleep.ts";
 
 /** Whoever carries out a task, and is told of its ways. */
@@ -40,6 +41,15 @@ export class WorkFailed extends Error {
   }
 }
 
+/** How a task ended that another one comes after. */
+export type Dependency<Result = unknown> = { readonly id: string; readonly key: string | null } & (
+  | { readonly state: "succeeded"; readonly result: Result }
+  | { readonly state: "failed" | "cancelled" | "skipped"; readonly error: ErrorView }
+);
+
+/** As the tool tells it. */
+type Told = Omit<Dependency, "key"> & { readonly key?: string; readonly truncated?: boolean };
+
 /** A leased task. Its lease is renewed by itself until it has ended. */
 export class LeasedTask {
   readonly #heddle: Heddle;
@@ -55,6 +65,31 @@ export class LeasedTask {
     this.lease = lease;
     this.#place = place;
     void this.#renew();
+  }
+
+  /** Its id. */
+  get id(): string {
+    return this.lease.task.id;
+  }
+
+  /** The key that its creator gave it. */
+  get key(): string | null {
+    return this.lease.task.key;
+  }
+
+  /** Its labels and those of the task that created it: what a worker can tell kinds of tasks apart by. */
+  get labels(): Readonly<Record<string, string>> {
+    return this.lease.task.labels;
+  }
+
+  /** Which attempt at it this is, from 1. */
+  get attempt(): number {
+    return this.lease.task.attempt;
+  }
+
+  /** The id of its run. */
+  get run(): string {
+    return this.lease.run;
   }
 
   /** What it is to do, as its creator wrote it. */
@@ -73,6 +108,52 @@ export class LeasedTask {
     if (context) return { ...context, messages: [...context.messages, ...messages] };
     const { snapshot: _, parent: __, ...whole } = await this.#heddle.snapshot(run, snapshot, {}, this.#options);
     return { ...whole, messages: [...whole.messages, ...messages] };
+  }
+
+  /**
+   * How the tasks of its `after` and its `{{key}}` ended, in that order, with their whole results as values: the context has them as
+   * text for a model, cut where they are long. `Result` is what you say that results are.
+   */
+  async dependencies<Result = unknown>(): Promise<Dependency<Result>[]> {
+    const { after } = this.lease.task;
+    const all: Dependency<Result>[] = [];
+    for (let at = 0; at < after.length; at += waitTasksMax) {
+      const part = after.slice(at, at + waitTasksMax);
+      const { tasks } = (await this.#ask("await_tasks", { tasks: part, mode: "settled" })) as { tasks: Told[] };
+      for (const { truncated, key = null, ...task } of tasks) {
+        const whole = truncated && { result: await this.#wholeResult(task.id) };
+        all.push({ ...task, key, ...whole } as Dependency<Result>);
+      }
+    }
+    return all;
+  }
+
+  async #wholeResult(task: string): Promise<unknown> {
+    let text = "";
+    let isJson = false;
+    for (let offset = 0; ; ) {
+      const part = (await this.#ask("inspect", { task, offset })) as {
+        result: unknown;
+        json?: boolean;
+        next_offset?: number;
+      };
+      if (offset === 0 && part.next_offset === undefined) return part.result;
+      isJson ||= part.json === true;
+      text += part.result;
+      if (part.next_offset === undefined) return isJson ? JSON.parse(text) : text;
+      offset = part.next_offset;
+    }
+  }
+
+  /** A call that only looks. It has no name of its own, so its answer is not stored for a repeat. @throws ToolError */
+  async #ask(tool: string, args: object): Promise<unknown> {
+    const request: ToolRequest = { arguments: args };
+    for (;;) {
+      const outcome = await this.#held(() => this.#heddle.callLeaseTool(this.lease.id, tool, request, this.#options));
+      if ("error" in outcome) throw new ToolError(tool, outcome.error);
+      if ("result" in outcome) return outcome.result;
+      if (outcome.call_id) request.call_id = outcome.call_id;
+    }
   }
 
   /**

@@ -9,6 +9,12 @@ import type { CallOptions } from "../transport.ts";
 import { NoTaskSucceeded, TaskFailed } from "./errors.ts";
 import { Task } from "./task.ts";
 
+/** A task to create; what it comes after can be told by the objects that creating those answered. */
+export type NewTask = Omit<TaskSpec, "after"> & {
+  /** Tasks of this run, or their ids; of the same batch keys, and names of groups. */
+  readonly after?: readonly TaskRef[];
+};
+
 /** How a batch is created. */
 export interface CreateOptions extends CallOptions {
   /** Terms of the groups that the tasks name. */
@@ -50,15 +56,15 @@ export class Tasks {
   }
 
   /** Creates one task, or a batch of up to 1,000, all or nothing. `Result` is what you say that results are. */
-  create<Result = unknown>(task: TaskSpec, options?: CallOptions): Promise<Task<Result>>;
-  create<Result = unknown>(tasks: readonly TaskSpec[], options?: CreateOptions): Promise<Batch<Result>>;
+  create<Result = unknown>(task: NewTask, options?: CallOptions): Promise<Task<Result>>;
+  create<Result = unknown>(tasks: readonly NewTask[], options?: CreateOptions): Promise<Batch<Result>>;
   async create<Result>(
-    spec: TaskSpec | readonly TaskSpec[],
+    spec: NewTask | readonly NewTask[],
     { groups, ...options }: CreateOptions = {},
   ): Promise<Task<Result> | Batch<Result>> {
     const isMany = Array.isArray(spec);
     const body = {
-      tasks: isMany ? [...(spec as TaskSpec[])] : [spec as TaskSpec],
+      tasks: (isMany ? (spec as readonly NewTask[]) : [spec as NewTask]).map(onWire),
       ...(groups && { groups }),
       ...(this.#from !== undefined && { from: this.#from }),
     };
@@ -139,5 +145,6 @@ export class Tasks {
   }
 }
 
+const onWire = ({ after, ...task }: NewTask): TaskSpec => ({ ...task, ...(after && { after: after.map(nameOf) }) });
 const nameOf = (task: TaskRef): string => (typeof task === "string" ? task : task.id);
 const endings: readonly string[] = ["succeeded", "failed", "cancelled", "skipped"];

@@ -103,16 +103,18 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
   holdToDeployment(step, shell.rules);
   if (input.tenantRules) holdToTenant(step, run, input.tenantRules);
   if (input.rules) replaceRules(step, "run", input.rules.rules, input.rules.text);
+  const notes = [...(input.notes ?? [])];
   if (input.root) {
     // A refusal must leave no run behind: the fault rolls the transaction back.
     const forked = forkAll(run, { base: snapshot, callId: undefined, creator: undefined, root: true }, [input.root]);
     if (!forked.ok) throw Fault.of(forked.fault);
+    notes.push(...forked.notes);
     const outcome = createTasks(step, undefined, [{ ...forked.tasks[0]!, root: true }], run.numberOf);
     if (!outcome.ok) throw Fault.of(outcome.refusal);
   }
   evaluateRules(step);
   shell.append(run, step);
-  const view = { ...runView(run, seatTarget(run, step.now), step.now), ...(input.notes && { notes: input.notes }) };
+  const view = { ...runView(run, seatTarget(run, step.now), step.now), ...(notes.length > 0 && { notes }) };
   const reply: Reply<RunView> = { ok: true, value: view };
   if (idem) run.store.putOutcome(idem, JSON.stringify(reply.value), step.now);
   return { run, reply, ended: step.ended };

@@ -60,7 +60,7 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
   const ends = new Ends(tree);
   for (const [i, given] of specs.entries()) {
     const { spec, note } = withRuledModel(run.state, given, forker);
-    if (note !== undefined) notes.add(note);
+    for (const one of [note, cutTimeNote(run, forker, spec)]) if (one !== undefined) notes.add(one);
     const used = modelOf(run, forker, spec);
     const warm = warmPrefix(run, forker, used);
     const asked = spec.fork === "auto" ? auto.choose(spec, used, warm) : { spec };
@@ -98,6 +98,16 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
     );
   }
   return { ok: true, tasks, notes: [...notes, ...auto.notes()] };
+}
+
+/** A task that waits for a person longer than a day would end of a time that nobody has seen. */
+function cutTimeNote(run: LoadedRun, { creator }: Forker, { timeout_ms: wanted = 0 }: TaskSpec): string | undefined {
+  const { timeoutMs } = run.state.header.limits;
+  const most = Math.min(timeoutMs, creator?.timeoutMs ?? timeoutMs);
+  if (wanted <= most) return undefined;
+  const whose =
+    most === timeoutMs ? "limits.timeout_ms of the run, set when it is created" : "that of the task that creates it";
+  return `timeout_ms ${wanted} is cut to ${most}: ${whose}.`;
 }
 
 /** What its `on_failure` forks: what it does not say is as the task has it. */

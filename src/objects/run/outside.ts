@@ -51,6 +51,11 @@ function writtenBefore(run: LoadedRun, { tool, arguments: text }: ToolCallInput)
   return isThere ? { kind: "variable", call: variable, refusal: runEnded } : undefined;
 }
 
+/** A run that is paused keeps whoever waits waiting: they should know. */
+function doneOr(done: boolean, { state: { header } }: LoadedRun): Pick<WaitView, "done" | "paused"> {
+  return { done, ...(!done && header.status === "paused" && { paused: header.reason }) };
+}
+
 export class Outside {
   readonly #shell: RunShell;
 
@@ -70,7 +75,7 @@ export class Outside {
       const idle = () => this.#shell.load()?.state.liveCount() === 0;
       if (!idle()) await this.#shell.signals.wait(input.timeoutMs, idle);
       return this.#shell.read((now) =>
-        ok({ done: idle(), counts: { ...now.state.header.counts }, failed: this.#failed(now) }),
+        ok({ ...doneOr(idle(), now), counts: { ...now.state.header.counts }, failed: this.#failed(now) }),
       );
     }
     const numbers: number[] = [];
@@ -98,7 +103,7 @@ export class Outside {
       await this.#shell.signals.wait(input.timeoutMs, (ended) => ended.some((n) => named.has(n)) && isOver());
     const viewsOf = (now: LoadedRun, tasks: readonly Task[]) =>
       input.paged ? firstViews(now, tasks) : tasks.map((task) => taskView(now, task));
-    return this.#shell.read((now) => ok({ done: isOver(), tasks: viewsOf(now, tasksOf(now)) }));
+    return this.#shell.read((now) => ok({ ...doneOr(isOver(), now), tasks: viewsOf(now, tasksOf(now)) }));
   }
 
   #failed(run: LoadedRun): string[] {

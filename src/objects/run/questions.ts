@@ -15,7 +15,7 @@ import {
   type Stall,
   waitedFor,
 } from "../../scheduler/questions.ts";
-import { isRunEnded, type RunState } from "../../scheduler/state.ts";
+import { isRunEnded, lifeEndOf, type RunState } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Reply } from "../rpc.ts";
 import { createdEventOf } from "./bodies.ts";
@@ -72,10 +72,16 @@ function waitView(run: LoadedRun, { task, call, names, offers }: AskedWait): Que
     variables: [...(want?.names ?? [])],
     wanted: [...names],
     since: call.since,
-    until: call.until || null,
+    until: endsAt(call.until || Number.POSITIVE_INFINITY, lifeEndOf(task)),
     ask: askOf(run, call.seq) ?? null,
     actions: [...offers],
   };
+}
+
+/** Whichever is first: who asks for more than a day has to have the time, and who is asked should know how much there is. */
+function endsAt(...times: number[]): number | null {
+  const first = Math.min(...times);
+  return Number.isFinite(first) ? first : null;
 }
 
 const stallView = (run: LoadedRun, { seq, since, until, waits }: Stall): QuestionView => ({

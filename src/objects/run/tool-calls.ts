@@ -258,7 +258,9 @@ function partOf(result: unknown, view: object, target: { readonly path?: string;
   const text = typeof part === "string" ? part : JSON.stringify(part);
   const offset = target.offset ?? 0;
   const cut = offset > 0 ? cutResult(text.slice(offset), inlineResultBytesMax) : cutResult(part, inlineResultBytesMax);
-  const next = cut.truncated ? { truncated: true, next_offset: offset + (cut.value as string).length } : {};
+  // Only who puts the pieces together again has to know whether they are JSON.
+  const isJson = typeof part !== "string" && { json: true };
+  const next = cut.truncated ? { truncated: true, ...isJson, next_offset: offset + (cut.value as string).length } : {};
   return { kind: "result", result: { ...view, result: cut.value, ...next } };
 }
 

@@ -6,7 +6,7 @@ import { answeredView, questionsPage } from "../../../src/contract/question-resp
 import type { AnsweredView, QuestionView, QuestionWait, StallView } from "../../../src/contract/question-shapes.ts";
 import { taskView } from "../../../src/contract/responses.ts";
 import type { EventView } from "../../../src/contract/shapes.ts";
-import { askCharsMax, stallWaitsShown, valueBytesMax } from "../../../src/limits.ts";
+import { askCharsMax, runTimeoutMsDefault, stallWaitsShown, valueBytesMax } from "../../../src/limits.ts";
 import { bindings, newKey, newTenant, send } from "./lib.ts";
 
 let tenant: string;
@@ -68,13 +68,16 @@ describe("a task that asks", () => {
     const { run, askers } = await newRun();
     const [asker] = askers as [Asker];
     expect(await questions(run)).toEqual([]);
+    // A wait without a time of its own ends with the task's: a day, if nobody says otherwise.
+    const { timings } = taskView.parse((await api("GET", `/v1/runs/${run}/tasks/asker`)).body);
+    const until = timings.started_at! + runTimeoutMsDefault;
     const ask = "Deploy to production?\nIt costs $5.";
     expect((await asker.call("future", asking({ ask }))).body).toEqual({ pending: true, call_id: "c1" });
     const [question] = await asks(run);
     const began = (await events(run)).find(({ type }) => type === "call_waiting")!;
     expect(question).toEqual({
       ...{ kind: "ask", id: `Q${began.seq}-${run.slice(4, 10)}`, task: asker.task, key: "asker", title: null },
-      ...{ op: "future.await", variables: ["plan"], wanted: ["plan"], since: began.at, until: null, ask },
+      ...{ op: "future.await", variables: ["plan"], wanted: ["plan"], since: began.at, until, ask },
       actions: ["answer", "decline", "cancel"],
     });
     expect(began).toMatchObject({ type: "call_waiting", ask, question: question!.id, want: { external: true } });
@@ -96,10 +99,13 @@ describe("a task that asks", () => {
     const [a, b, c] = askers as [Asker, Asker, Asker];
     await a.call("message_queue", { op: "pop", name: "mail", ask: "Anything else?" });
     await b.call("future", asking({ name: "other", timeout_ms: 60_000 }));
-    expect((await asks(run)).map(({ op, ask, wanted, until }) => [op, ask, wanted, until !== null])).toEqual([
-      ["message_queue.pop", "Anything else?", ["mail"], false],
-      ["future.await", null, ["other"], true],
-    ]);
+    const time = (since: number, until: number | null) => (until! - since <= 60_000 ? "a minute" : "the task's");
+    expect((await asks(run)).map(({ op, ask, wanted, since, until }) => [op, ask, wanted, time(since, until)])).toEqual(
+      [
+        ["message_queue.pop", "Anything else?", ["mail"], "the task's"],
+        ["future.await", null, ["other"], "a minute"],
+      ],
+    );
     for (const wrong of [
       asking({ external: false, ask: "Me?" }),
       asking({ ask: "" }),

@@ -1,0 +1,128 @@
+/** A program of one's own as a pull worker, with no model in it: what it is told of its tasks, and what bounds it. */
+
+import { expect, it } from "vitest";
+import { type Dependency, Heddle, WorkFailed } from "../../src/client/index.ts";
+import { until } from "./lib/log.ts";
+import { sharedServer } from "./lib/shared.ts";
+
+const server = sharedServer();
+const heddle = new Heddle({ url: server.url, key: "hdl_local" });
+let pools = 0;
+const newPool = () => `work${process.pid}-${++pools}`;
+
+it("a task knows its labels, and how those ended that it comes after: whole results, as values", async () => {
+  const pool = newPool();
+  const long = Array.from({ length: 20_000 }, (_, n) => `line ${n} é`);
+  await using run = await heddle.runs.create({ limits: { pools: [pool] } });
+  const parts = await run.tasks.create(
+    ["object", "text", "short", "flaky", "broken"].map((kind) => ({
+      key: kind,
+      pool,
+      group: "parts",
+      labels: { kind },
+      retries: { limit: 2, backoff_ms: 10 },
+      instructions: "Do your part.",
+    })),
+    { groups: { parts: { require: 1, on_failure: "continue" } } },
+  );
+  const sum = await run.tasks.create<{ seen: Dependency[]; attempt: number }>({
+    pool,
+    labels: { kind: "sum" },
+    after: parts,
+    on_dependency_failure: "run",
+    instructions: "Sum up.",
+  });
+  const seen: Dependency<unknown>[] = [];
+  const stop = new AbortController();
+  const worker = heddle.work({
+    pool,
+    concurrency: 4,
+    drain: stop.signal,
+    run: async (task) => {
+      expect([task.run, task.instructions.length > 0]).toEqual([run.id, true]);
+      switch (task.labels.kind) {
+        case "object":
+          return { lines: long };
+        case "text":
+          return long.join("\n");
+        case "flaky":
+          if (task.attempt === 1) throw new WorkFailed("busy", "The linter is busy.", { retryable: true });
+          return task.attempt;
+        case "broken":
+          throw new WorkFailed("no_parser", "There is no parser for it.");
+        case "sum":
+          seen.push(...(await task.dependencies()));
+          return seen.length;
+        default:
+          return [task.id, task.key];
+      }
+    },
+  });
+  expect(await sum.result()).toBe(5);
+  const id = (at: number) => parts[at]!.id;
+  expect(seen).toEqual([
+    { id: id(0), key: "object", state: "succeeded", result: { lines: long } },
+    { id: id(1), key: "text", state: "succeeded", result: long.join("\n") },
+    { id: id(2), key: "short", state: "succeeded", result: [id(2), "short"] },
+    { id: id(3), key: "flaky", state: "succeeded", result: 2 },
+    { id: id(4), key: "broken", state: "failed", error: { code: "no_parser", message: "There is no parser for it." } },
+  ]);
+  stop.abort();
+  await worker;
+});
+
+it("a budget holds pull workers, too: once it is used up the run pauses, and goes on with a larger one", async () => {
+  const pool = newPool();
+  await using run = await heddle.runs.create({ limits: { pools: [pool], tokens: 1000 } });
+  const tasks = await run.tasks.create(Array.from({ length: 6 }, () => ({ pool, instructions: "Read a page." })));
+  let done = 0;
+  const stop = new AbortController();
+  const worker = heddle.work({
+    pool,
+    signal: stop.signal,
+    run: async (task) => {
+      await task.turn([{ role: "assistant", content: "Read." }], { input_tokens: 450, output_tokens: 50 });
+      return ++done;
+    },
+  });
+  await until("it pauses", 30_000, async () => (await run.view()).status === "paused");
+  const paused = await run.view();
+  expect([done, paused.reason, paused.counts.ready, paused.usage.tokens]).toEqual([2, "budget", 4, 1000]);
+  expect(await heddle.wait(run.id, { timeout_ms: 0 })).toMatchObject({ done: false, paused: "budget" });
+  const last = { tasks: [tasks[5]!.id], timeout_ms: 0 };
+  expect(await heddle.wait(run.id, last)).toMatchObject({ done: false, paused: "budget" });
+  await run.setBudget({ tokens: 10_000 });
+  await run.tasks.all(tasks);
+  expect(await heddle.wait(run.id, last)).not.toHaveProperty("paused");
+  expect(done).toBe(6);
+  stop.abort();
+  await worker;
+});
+
+it("a time that the run or the creator cuts is told when the task is created, also that of a root", async () => {
+  const week = 7 * 24 * 3600_000;
+  const day = 24 * 3600_000;
+  const byRun = [`timeout_ms ${week} is cut to ${day}: limits.timeout_ms of the run, set when it is created.`];
+  await using run = await heddle.runs.create({});
+  const asks = { key: "asks", instructions: "Ask.", timeout_ms: week };
+  expect((await run.tasks.create([asks])).created.notes).toEqual(byRun);
+  await using long = await heddle.runs.create({ limits: { timeout_ms: week } });
+  expect((await long.tasks.create([asks])).created).not.toHaveProperty("notes");
+  const pool = newPool();
+  const creator = await long.tasks.create({ instructions: "Make one.", pool, timeout_ms: day });
+  const stop = new AbortController();
+  const worker = heddle.work({
+    pool,
+    drain: stop.signal,
+    run: async (task) => {
+      const made = await task.call("create_task", { instructions: "Wait.", timeout_ms: week }, "c1");
+      return "result" in made ? (made.result as { notes: string[] }).notes : made.error;
+    },
+  });
+  expect(await creator.result()).toEqual([`timeout_ms ${week} is cut to ${day}: that of the task that creates it.`]);
+  stop.abort();
+  await worker;
+  const rooted = await heddle.createRun({ root: { instructions: "Ask.", timeout_ms: week } });
+  expect(rooted.notes).toEqual(byRun);
+  await heddle.cancelRun(rooted.id);
+});
