@@ -1,5 +1,6 @@
 /** Has the runs deliver what they have used: those that the cron finds, or a tenant's that asks what it has used. */
 
+import { letOthers } from "./let-others.ts";
 import { meterRunsAtOnce, meterRunsPerPass, sweepCallMs, sweepEveryMs } from "./limits.ts";
 import type { Metered, Reply } from "./objects/rpc.ts";
 import type { RunName } from "./storage/d1/run-index.ts";
@@ -20,6 +21,7 @@ export async function meterRuns(
   let isComplete = isAll;
   for (let i = 0; i < runs.length; i += meterRunsAtOnce) {
     const done: UnmeteredRun[] = [];
+    await letOthers();
     await Promise.all(
       runs.slice(i, i + meterRunsAtOnce).map(async (name) => {
         try {
