@@ -119,6 +119,14 @@ export const watcherLeaveMs = 500;
 export const watcherEveryMs = 50;
 /** Frames kept for watchers who come to the same place of the log. */
 export const watcherPagesChars = 2 * MiB;
+/**
+ * Live event streams hear of a busy run this often, for the same reason; and with hundreds of them only after so much for each, since
+ * each is a call of the run's object, of 0.1 to 0.2 ms: all together make a thousand a second at most.
+ */
+export const followersEveryMs = 50;
+export const followerMs = 1;
+/** Pages kept for those of them who come to the same place of the log. */
+export const followersPagesChars = 2 * MiB;
 /** A ticket is there to connect with, soon; a page that reconnects later asks its server for another. */
 export const ticketMsDefault = 1 * minute;
 export const ticketMsMin = 1 * second;

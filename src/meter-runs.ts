@@ -1,5 +1,6 @@
 /** Has the runs deliver what they have used: those that the cron finds, or a tenant's that asks what it has used. */
 
+import { letOthers } from "./let-others.ts";
 import {
   meterQuestionMs,
   meterRunsAtOnce,
@@ -44,6 +45,7 @@ async function meterPass(
   for (let i = 0; i < runs.length; i += meterRunsAtOnce) {
     if (Date.now() >= endsAt) return { isComplete: false };
     const done: WhollyMetered[] = [];
+    await letOthers();
     await Promise.all(
       runs.slice(i, i + meterRunsAtOnce).map(async (name) => {
         try {

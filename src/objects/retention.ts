@@ -7,6 +7,7 @@
  */
 
 import { parseRetention } from "../contract/retention.ts";
+import { letOthers } from "../let-others.ts";
 import { dayMs, expireAgainMs, expirePassRuns, retentionGraceMs, sweepCallMs, sweepRunsAtOnce } from "../limits.ts";
 import {
   deleteRun,
@@ -31,8 +32,10 @@ export async function expireRuns(env: SweepEnv, now = Date.now(), runsMax = expi
       await setExpiries(DB, { ms, earliest: now + retentionGraceMs, limit: expirePassRuns });
     }
     const due = await expiredRuns(DB, now, runsMax);
-    for (let i = 0; i < due.length; i += sweepRunsAtOnce)
+    for (let i = 0; i < due.length; i += sweepRunsAtOnce) {
+      await letOthers();
       await Promise.all(due.slice(i, i + sweepRunsAtOnce).map((name) => expireOne(env, name, now)));
+    }
   } catch (error) {
     console.error("sweep failed", { what: "retention", error: String(error) });
   }

@@ -28,7 +28,9 @@ export function leaveLines(state: RunState, task: Task, call: Waiting): void {
   if (!call.want) return;
   state.blocking.leave(waiterOf(task, call, call.want), call.until);
   for (const name of call.want.names) {
-    for (const holder of state.blocking.holdersOf(name)) lowerEffective(state, state.task(holder));
+    const holders = Array.from(state.blocking.holdersOf(name), (n) => state.task(n));
+    // Whose level is higher has it from somebody else.
+    lowerEffective(state, ...holders.filter((holder) => holder.effective <= task.effective));
   }
 }
 

@@ -118,7 +118,6 @@ export class BlockingState {
     for (const name of want.names) {
       const line = this.#lines.get(name);
       line?.remove(seq);
-      if (line?.kind === "message_queue") line.inside.remove(seq);
       this.freed.add(name);
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, -1);
     }

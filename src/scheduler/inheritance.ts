@@ -7,6 +7,7 @@
 import type { Line } from "./lines.ts";
 import type { RunState } from "./state.ts";
 import { isHeldBack, joinsParent, type Task } from "./task.ts";
+import type { Waiter } from "./want.ts";
 
 /** Raises a task, and what it waits for itself, to at least `level`. Cost: the tasks that change. */
 export function raiseEffective(state: RunState, task: Task, level: number): void {
@@ -21,20 +22,51 @@ export function raiseEffective(state: RunState, task: Task, level: number): void
 }
 
 /**
- * Takes back what a waiter that is gone had lent to a live task. Waits of mode `any` may stand in a circle, so a level
+ * Takes back what a waiter that is gone had lent to live tasks. Waits of mode `any` may stand in a circle, so a level
  * must not be kept alive by itself: every task that may have it only from here is set back first and then raised anew.
+ * Cost beside the tasks that change: each line that one of them holds up is gone through once, however many hold it up together.
  */
-export function lowerEffective(state: RunState, task: Task): void {
+export function lowerEffective(state: RunState, ...tasks: readonly Task[]): void {
   const suspects = new Set<Task>();
-  const stack = [task];
+  const stack = [...tasks];
+  const owned = new LineTops(({ task: n }) => state.task(n).priority);
   for (let one = stack.pop(); one; one = stack.pop()) {
-    if (one.effective === one.priority || suspects.has(one) || hasLender(state, one)) continue;
+    if (one.effective === one.priority || suspects.has(one) || hasLender(state, one, owned)) continue;
     suspects.add(one);
     for (const provider of providersOf(state, one)) if (provider.effective === one.effective) stack.push(provider);
   }
   for (const one of suspects) one.effective = one.priority;
-  for (const one of suspects) raiseEffective(state, one, lentLevel(state, one));
+  // A waiter that is raised later raises its holders then: what was seen before may be too low, and never too high.
+  const lent = new LineTops(({ task: n }) => state.task(n).effective);
+  for (const one of suspects) raiseEffective(state, one, lentLevel(state, one, lent));
   for (const one of suspects) state.reorder(one);
+}
+
+/** The highest level among those who wait in a line, but for one of them: each line is gone through once. */
+class LineTops {
+  readonly #levelOf: (waiter: Waiter) => number;
+  readonly #known = new Map<Line, { readonly task: number; readonly level: number; readonly others: number }>();
+
+  constructor(levelOf: (waiter: Waiter) => number) {
+    this.#levelOf = levelOf;
+  }
+
+  of(line: Line, except: number): number {
+    const known = this.#known.get(line) ?? this.#look(line);
+    return known.task === except ? known.others : known.level;
+  }
+
+  #look(line: Line) {
+    let top = { task: 0, level: 0, others: 0 };
+    for (const waiter of line.waiters) {
+      const level = this.#levelOf(waiter);
+      if (level > top.level) {
+        top = { task: waiter.task, level, others: waiter.task === top.task ? top.others : top.level };
+      } else if (waiter.task !== top.task && level > top.others) top = { ...top, others: level };
+    }
+    this.#known.set(line, top);
+    return top;
+  }
 }
 
 /** Sets the level of a task that has just come back to life, and lends it on. */
@@ -46,11 +78,12 @@ export function inherit(state: RunState, task: Task): void {
 }
 
 /** The highest level that a waiter has, or one that is no higher than the task's own priority. */
-function lentLevel(state: RunState, task: Task): number {
+function lentLevel(state: RunState, task: Task, lent?: LineTops): number {
   let level = task.priority;
   for (const waiter of directWaitersOf(state, task)) level = Math.max(level, waiter.effective);
   for (const line of linesOf(state, task)) {
-    for (const { task: n } of line.waiters) {
+    if (lent && level < line.top) level = Math.max(level, lent.of(line, task.n));
+    for (const { task: n } of lent ? [] : line.waiters) {
       // A long line of equals is not gone through for each of them that is served.
       if (level >= line.top) break;
       if (n !== task.n) level = Math.max(level, state.task(n).effective);
@@ -60,17 +93,10 @@ function lentLevel(state: RunState, task: Task): number {
 }
 
 /** Whether a waiter's own priority alone justifies the task's level. */
-function hasLender(state: RunState, task: Task): boolean {
-  for (const waiter of waitersOf(state, task)) if (waiter.priority >= task.effective) return true;
+function hasLender(state: RunState, task: Task, owned: LineTops): boolean {
+  for (const waiter of directWaitersOf(state, task)) if (waiter.priority >= task.effective) return true;
+  for (const line of linesOf(state, task)) if (owned.of(line, task.n) >= task.effective) return true;
   return false;
-}
-
-/** The live tasks that wait for this one at present; those behind it in a line aside. */
-export function* waitersOf(state: RunState, task: Task): Generator<Task> {
-  yield* directWaitersOf(state, task);
-  for (const line of linesOf(state, task)) {
-    for (const { task: n } of line.waiters) if (n !== task.n) yield state.task(n);
-  }
 }
 
 /** The lines for what the task holds. */
@@ -82,7 +108,7 @@ function* linesOf(state: RunState, { holds, permits }: Task): Generator<Line> {
 }
 
 /** Those that wait for the task itself, and not for what it holds. */
-function* directWaitersOf(state: RunState, task: Task): Generator<Task> {
+export function* directWaitersOf(state: RunState, task: Task): Generator<Task> {
   for (const n of task.dependents) {
     const dependent = state.live(n);
     if (dependent && isHeldBack(dependent)) yield dependent;

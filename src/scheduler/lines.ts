@@ -2,7 +2,7 @@
 
 import { LockQueue } from "./lock-queue.ts";
 import { WaitLine } from "./wait-line.ts";
-import type { BarrierWant, FutureWant, PopWant, PushWant, SemaphoreWant } from "./want.ts";
+import type { BarrierWant, FutureWant, PopWant, PushWant, SemaphoreWant, Waiter } from "./want.ts";
 
 class SemaphoreLine extends WaitLine<SemaphoreWant> {
   readonly kind = "semaphore";
@@ -27,8 +27,23 @@ class BarrierLine extends WaitLine<BarrierWant> {
 /** Pops wait while it is empty, pushes while it is full. */
 class QueueLine extends WaitLine<PopWant | PushWant> {
   readonly kind = "message_queue";
+  /** By what they wait for: thousands of pops are not gone through to see that no push waits. */
+  readonly pushes = new WaitLine<PushWant>();
+  readonly pops = new WaitLine<PopWant>();
   /** Of its pops those that a message of the run's own alone can end: nobody outside is asked for what stands behind one. */
   readonly inside = new WaitLine<PopWant>();
+
+  override add(waiter: Waiter<PopWant | PushWant>): void {
+    super.add(waiter);
+    const { want } = waiter;
+    if (want.kind === "push") this.pushes.add({ ...waiter, want });
+    else this.pops.add({ ...waiter, want });
+  }
+
+  override remove(seq: number): void {
+    super.remove(seq);
+    for (const line of [this.pushes, this.pops, this.inside]) line.remove(seq);
+  }
 }
 
 class FutureLine extends WaitLine<FutureWant> {

@@ -14,7 +14,7 @@ import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import type { Task } from "./task.ts";
 import type { Begun, MessagesAt, Refusal } from "./wait-outcome.ts";
-import type { PopWant, PushWant, Waiter } from "./want.ts";
+import type { Waiter } from "./want.ts";
 
 export const emptyQueue: QueueFacts = {
   kind: "message_queue",
@@ -28,6 +28,7 @@ export const emptyQueue: QueueFacts = {
 
 export const queueOf = (state: RunState, name: string): QueueFacts =>
   state.blocking.factsOf(name, "message_queue") ?? emptyQueue;
+const lineOf = (state: RunState, name: string) => state.blocking.line(name, "message_queue");
 export const queueSize = ({ pushed, popped }: QueueFacts): number => pushed - popped;
 
 /** The one who pushes or pops; undefined: from outside, without a session, so it can't wait. */
@@ -61,7 +62,7 @@ export function push(
   if (facts.closed) return { kind: "queue_closed", name };
   if (sizes.length > facts.capacity) return { kind: "over_capacity", name, asked: sizes.length, size: facts.capacity };
   if (state.blocking.queued + sizes.length > queuedMessagesMax) return { kind: "queues_full", name };
-  const isFull = queueSize(facts) + sizes.length > facts.capacity || firstOf(state, name, "push") !== undefined;
+  const isFull = queueSize(facts) + sizes.length > facts.capacity || lineOf(state, name).pushes.first !== undefined;
   if (isFull) {
     if (!caller.task) return undefined;
     return beginWait(step, caller.task, caller.call, { kind: "push", names: [name], sizes }, caller.until, {
@@ -82,7 +83,7 @@ export function pop(
   const known = caller.task && knownCall(caller.task, caller.call);
   if (known) return known;
   const facts = queueOf(step.state, name);
-  if (queueSize(facts) > 0 && !firstOf(step.state, name, "pop")) {
+  if (queueSize(facts) > 0 && !lineOf(step.state, name).pops.first) {
     const messages = take(facts, max);
     emitPop(step, name, messages, byOf(caller));
     return { kind: "popped", messages };
@@ -101,10 +102,11 @@ export function closeQueue(step: Step, name: string, task: Task | undefined): vo
 /** Lets pushes in while they fit and pops out while there is something, each in their order. */
 export function handOverMessages(step: Step, name: string): void {
   const { state } = step;
+  const line = lineOf(state, name);
   for (;;) {
     const facts = queueOf(state, name);
-    const pusher = firstOf(state, name, "push");
-    const popper = firstOf(state, name, "pop");
+    const pusher = line.pushes.first;
+    const popper = line.pops.first;
     if (pusher && facts.closed) {
       end(step, pusher, { kind: "closed", name, op: "push" });
     } else if (pusher && queueSize(facts) + pusher.want.sizes.length <= facts.capacity) {
@@ -129,13 +131,6 @@ export function handOverMessages(step: Step, name: string): void {
 function end(step: Step, { task: n, call }: Waiter, outcome: Parameters<typeof closeCall>[4]): void {
   const task = step.state.task(n);
   wake(step, task, closeCall(step, task, call, "settled", outcome, [step.state.header.seq]));
-}
-
-function firstOf(state: RunState, name: string, kind: "push"): Waiter<PushWant> | undefined;
-function firstOf(state: RunState, name: string, kind: "pop"): Waiter<PopWant> | undefined;
-/** Either pushes wait or pops do: at most a look at the first few. */
-function firstOf(state: RunState, name: string, kind: "push" | "pop"): Waiter | undefined {
-  return state.blocking.line(name, "message_queue").waiters.find(({ want }) => want.kind === kind);
 }
 
 /** The first messages, at most `max` and a page's bytes; at least one. */

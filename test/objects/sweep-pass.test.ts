@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { createApp } from "../../src/http/app.ts";
-import { sweepFailureKeptMs, sweepFailuresReported } from "../../src/limits.ts";
+import { sweepFailureKeptMs, sweepFailuresReported, sweepRunsAtOnce } from "../../src/limits.ts";
 import { runPass } from "../../src/objects/sweep/pass.ts";
 import { sweepRuns } from "../../src/objects/sweep/sweep.ts";
 import { activeRuns, insertRun, type SweptRow } from "../../src/storage/d1/run-index.ts";
@@ -54,6 +54,20 @@ describe("a pass", () => {
     const all = await rows(count);
     expect(await pass()).toEqual(all);
     expect(await pass()).toEqual(all);
+  });
+
+  it("lets others have their turn: whoever waits for the thread waits for a few visits, and not for all", async () => {
+    await rows(60);
+    let since = 0;
+    let most = 0;
+    const turns = setInterval(() => {
+      since = 0;
+    }, 0);
+    await pass({ pageRuns: 100 }, () => {
+      most = Math.max(most, ++since);
+    });
+    clearInterval(turns);
+    expect(most).toBeLessThanOrEqual(4 * sweepRunsAtOnce);
   });
 
   it("S1 that is too short for all of them goes on where the last one stopped, round and round", async () => {

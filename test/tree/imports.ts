@@ -80,8 +80,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   trace: { imports: [...ground, "csv", "duration", "prices", "rules"], types: ["scheduler", "contract"], pure: true },
   // Async: a bound on a wait.
   within: {},
+  // Async: a pause in a loop.
+  "let-others": {},
   // The cron and the door both have runs metered.
-  "meter-runs": { imports: ["limits", "within", "storage"], types: ["objects"] },
+  "meter-runs": { imports: ["limits", "let-others", "within", "storage"], types: ["objects"] },
   // What a log is billed for.
   metering: { types: ["scheduler"], pure: true },
   // Below the objects and the door, which both read and write through it.
@@ -94,6 +96,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "fairness",
       "metering",
       "within",
+      "let-others",
       "object-calls",
       "prices",
       "served-by",

@@ -1,7 +1,7 @@
 /** The agent outside: long polls for tasks and events, and tool calls without a lease. */
 
 import { childHash } from "../../context/snapshot-hash.ts";
-import type { EventView, TaskView, ToolOutcome, WaitView } from "../../contract/shapes.ts";
+import type { TaskView, ToolOutcome, WaitView } from "../../contract/shapes.ts";
 import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { actorNumber, type SnapshotHash } from "../../ids.ts";
@@ -22,7 +22,7 @@ import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
-import { eventView, taskView } from "./views.ts";
+import { taskView } from "./views.ts";
 
 /** By id, or by the key of a task posted to the run (or the root's). */
 export function findTask(run: LoadedRun, name: string): Task | undefined {
@@ -116,7 +116,7 @@ export class Outside {
   }
 
   async events(input: EventsInput): Promise<Reply<EventsAnswer>> {
-    const { partials } = this.#shell;
+    const { partials, followers } = this.#shell;
     // A redacted run's replies are not shown as they are written either.
     const seen = this.#shell.load()?.redact ? undefined : input.partials;
     if (seen !== undefined) partials.watch(this.#shell.now() + input.waitMs + partialWatchMs);
@@ -126,21 +126,10 @@ export class Outside {
       const run = this.#shell.load();
       return !run || isRunEnded(run.state);
     };
-    if (!fresh() && !ended() && input.waitMs > 0) await this.#shell.signals.wait(input.waitMs, fresh);
+    const isBehind = () => (this.#shell.load()?.state.header.seq ?? 0) - input.after >= input.limit;
+    if (!ended() && !isBehind() && input.waitMs > 0) await followers.wait(input.waitMs, fresh);
     return this.#shell.read((run) => {
-      const events: EventView[] = [];
-      let chars = 0;
-      for (const row of run.store.log.rowsFrom(input.after + 1, input.limit + 1)) {
-        for (const [i, event] of row.events.entries()) {
-          const seq = row.seq + i;
-          if (seq <= input.after || events.length >= input.limit || chars >= pageBytesMax) continue;
-          const view = eventView(run, event, seq, row.at);
-          events.push(view);
-          // An event may name a thousand tasks.
-          chars += JSON.stringify(view).length;
-        }
-        if (events.length >= input.limit || chars >= pageBytesMax) break;
-      }
+      const events = followers.page(run, input.after, input.limit);
       const last = events.at(-1)?.seq ?? input.after;
       const isAll = last >= run.state.header.seq;
       return ok({

@@ -32,6 +32,7 @@ import type { OpenSeats } from "../seat-port.ts";
 import type { NextTask, SeatJob, SeatTicket } from "../seat-rpc.ts";
 import { RunAlarm } from "./alarm.ts";
 import { Announcements } from "./announcements.ts";
+import { Followers } from "./followers.ts";
 import { GateReports } from "./gate-reports.ts";
 import { IndexTelling } from "./index-telling.ts";
 import { LoadedRun, type RunSettings } from "./loaded-run.ts";
@@ -66,6 +67,7 @@ const named = (idems: readonly (Idem | undefined)[]): Idem[] => idems.filter((id
 
 export class RunShell {
   readonly signals = new Signals();
+  readonly followers = new Followers();
   readonly seats = new Seats();
   readonly settings: RunSettings;
   /** Those that every run of the deployment is held to. */
@@ -74,7 +76,7 @@ export class RunShell {
   readonly webhooks = new Webhooks();
   readonly partials = new Partials(
     () => {
-      this.signals.committed([]);
+      this.followers.committed();
       this.watchers.committed();
     },
     () => this.watchers.wantPartials,
@@ -221,6 +223,7 @@ export class RunShell {
       this.#run = undefined;
       this.watchers.unstage();
       this.signals.releaseAll();
+      this.followers.releaseAll();
       throw bug;
     }
   }
@@ -371,6 +374,7 @@ export class RunShell {
   /** Everything that follows a commit (H3). */
   effects(run: LoadedRun, ended: readonly number[]): void {
     this.signals.committed(ended);
+    this.followers.committed();
     this.watchers.committed();
     this.#openWantedSeats(run);
     this.push(run);
@@ -549,6 +553,7 @@ export class RunShell {
     this.#owed.clear();
     this.#reports.clear();
     this.signals.releaseAll();
+    this.followers.releaseAll();
     this.watchers.gone();
   }
 }

@@ -25,6 +25,10 @@ export class Signals {
     });
   }
 
+  get size(): number {
+    return this.#waiters.size;
+  }
+
   /** To be called after each commit. */
   committed(ended: readonly number[]): void {
     for (const waiter of [...this.#waiters]) if (waiter.isOver(ended)) waiter.resolve();

@@ -181,7 +181,7 @@ export class Watchers {
       this.#fresh = this.#fresh.length === 0 ? this.#staged : this.#fresh.concat(this.#staged);
       this.#staged = [];
     }
-    this.#sending ??= setTimeout(() => this.#send(), Math.max(0, this.#sentAt + watcherEveryMs - Date.now()));
+    this.#sending ??= setTimeout(() => this.#send(), this.#restMs());
   }
 
   /** The run is deleted. */
@@ -192,6 +192,11 @@ export class Watchers {
     for (const socket of [...this.#watchers.keys()]) {
       this.#close(socket, { code: "not_found", detail: "The run was deleted." });
     }
+  }
+
+  /** Until frames may go out again; a clock that was set back makes it no longer. */
+  #restMs(): number {
+    return Math.min(watcherEveryMs, Math.max(0, this.#sentAt + watcherEveryMs - Date.now()));
   }
 
   #send(): void {

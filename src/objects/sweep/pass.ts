@@ -8,6 +8,7 @@
  * S4. What becomes of visits is written for a page of them at once: an invocation may make a thousand statements, and a pass visits more.
  */
 
+import { letOthers } from "../../let-others.ts";
 import {
   faultMessageCharsMax,
   sweepCallMs,
@@ -64,6 +65,7 @@ export async function runPass<Row extends RunName>(env: SweepEnv, pass: Pass<Row
   let mended: RunName[] = [];
   const visit = async (row: Row): Promise<void> => {
     counts.visited++;
+    await letOthers();
     const { tenant, id } = row;
     try {
       if ((await within(bounds.callMs, pass.visit(env, row))) === true) settled.push(row);
