@@ -12,6 +12,14 @@ type Read<One extends Page> = (query: { limit: number; cursor?: string }) => Pro
 export const eachRow = <One extends Page, Row>(read: Read<One>, rowsOf: (page: One) => readonly Row[]) =>
   everyRow((at) => read({ limit: pageRowsMax, ...at }), rowsOf);
 
+/** The first `count` rows of a list, whose pages may be short, or empty, and go on. */
+export async function firstRows<Row>(all: AsyncIterable<Row>, count: number): Promise<Row[]> {
+  const rows: Row[] = [];
+  if (count <= 0) return rows;
+  for await (const row of all) if (rows.push(row) >= count) break;
+  return rows;
+}
+
 /** All rows of a list. */
 export async function allRows<One extends Page, Row>(
   read: Read<One>,

@@ -353,7 +353,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   #runCommand(decide: (step: Step) => Refusal | undefined, idem?: Idem): Reply<RunView> {
     return this.#shell.command((step, run) => {
       const refusal = decide(step);
-      return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run, step.now), step.now));
+      if (refusal) return refuse(refusal);
+      // What follows at once is a part of the answer: a run that is resumed may pause again.
+      finishStep(step);
+      return ok(runView(run, seatTarget(run, step.now), step.now));
     }, idem);
   }
 

@@ -1,8 +1,8 @@
 /** Answers that a seat does not hear, as of an object that was replaced in mid-call: what it was given then does not wait for its lease. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type RunAttempt, serveSeat } from "../../src/agent/seat.ts";
-import { leaseMs } from "../../src/limits.ts";
+import { leaseMs, objectRetryMs } from "../../src/limits.ts";
 import { persistent, runRepeats } from "../../src/object-calls.ts";
 import type { RunSchedulerRpc } from "../../src/objects/rpc.ts";
 import type { SeatRpc } from "../../src/objects/seat-rpc.ts";
@@ -26,6 +26,24 @@ function losing(run: TestRun, method: keyof SeatRpc, error: Error): () => RunObj
           if (isLost) return answer;
           isLost = true;
           throw error;
+        };
+      },
+    });
+  return () => persistent(fresh, runRepeats);
+}
+
+/** The same where the first call of `method` is cut off, and is carried out all the same. */
+function cutOff(run: TestRun, method: keyof SeatRpc): () => RunObject {
+  let isCut = false;
+  const fresh = () =>
+    new Proxy(run.rpc, {
+      get: (object, name) => {
+        const call = Reflect.get(object, name) as (...args: unknown[]) => Promise<unknown>;
+        if (name !== method || isCut) return call;
+        isCut = true;
+        return async (...args: unknown[]) => {
+          void call(...args);
+          throw replaced();
         };
       },
     });
@@ -57,6 +75,18 @@ describe("a seat that does not hear of its next task", () => {
     await run.create({ instructions: "a" }, { instructions: "b" });
     await serveSeat(run.ticket("s"), losing(run, "leaveSeat", replaced()), {}, { attempt });
     expect(await states(run)).toEqual(["succeeded 1", "succeeded 2"]);
+  });
+
+  it("gets it once though it asks again while its first question is still waiting for one", async () => {
+    const run = await makeRun();
+    await run.create({ instructions: "a" }, { instructions: "for others", pool: "box" });
+    const seat = serveSeat(run.ticket("s"), cutOff(run, "leaveSeat"), {}, { attempt });
+    // Both questions are there.
+    await vi.waitFor(async () => expect((await run.tasks())[0]!.state).toBe("succeeded"));
+    await new Promise((resolve) => setTimeout(resolve, 2 * objectRetryMs));
+    await run.create({ instructions: "b" }, { instructions: "c" });
+    await seat;
+    expect(await states(run)).toEqual(["succeeded 1", "ready 0", "succeeded 1", "succeeded 1"]);
   });
 
   it.each(["openSeat", "seatTurn"] as const)(

@@ -113,4 +113,13 @@ describe("[L2] hundreds of followers", () => {
     const log = await run.events();
     expect(new Set(seen.map(String))).toEqual(new Set([String(log.map(({ seq }) => seq))]));
   });
+
+  it("that ask for what is not there yet read nothing, and nothing is kept of it", async () => {
+    const run = await makeRun();
+    const { length: head } = await run.events();
+    const reads = vi.spyOn(LogStore.prototype, "rowsFrom");
+    for (let after = head; after < head + 1000; after++)
+      expect(value(await run.rpc.events({ after, limit: 10, waitMs: 0 }))).toEqual({ events: [], done: false });
+    expect(reads).not.toHaveBeenCalled();
+  });
 });

@@ -29,3 +29,16 @@ it("comes with a lease that says what the result has to match", async () => {
   value(await run.rpc.complete({ taskNumber: lease.taskNumber, fence: lease.fence }, done));
   expect(value(await run.rpc.task("a")).usage.cost_usd).toBe(0.25);
 });
+
+it("pauses a run whose budget it uses up, and what is done to that run is answered with how it is then", async () => {
+  const run = await makeRun({ limits: { pools: ["box"], tokens: 100 } });
+  await run.create({ pool: "box", instructions: "a" }, { pool: "box", instructions: "b" });
+  const { taskNumber, fence } = (await run.lease())!;
+  value(await run.rpc.complete({ taskNumber, fence }, { result: 1, usage, next: true, worker: "w" }));
+  const spent = { status: "paused", reason: "budget" };
+  expect(await run.view()).toMatchObject(spent);
+  expect(value(await run.rpc.resume())).toMatchObject(spent);
+  expect(value(await run.rpc.budget({ tokens: 110 }))).toMatchObject(spent);
+  expect(value(await run.rpc.budget({ tokens: 111 }))).toMatchObject({ status: "active" });
+  expect(await run.lease()).toBeDefined();
+});

@@ -96,6 +96,21 @@ it("[L1] ends a page early when it has looked at enough, and [L2] has each task 
   expect([...first.rows, ...next.rows].map(({ key }) => key)).toEqual(rest.tasks.map(({ key }) => key));
 });
 
+it("[L1] has live ones of a state in one page, however far behind others they are: they are in memory", async () => {
+  const run = await makeRun({ limits: { pools: ["box", "shed"], tasks: 20_000 } });
+  for (let from = 0; from < tasksLookedAtMax + 1000; from += 1000)
+    await run.create(...Array.from({ length: 1000 }, () => ({ pool: "box", instructions: "x" })));
+  await run.create({ key: "late", pool: "shed", instructions: "x" });
+  expect(await run.lease("w", "shed")).toBeDefined();
+  const running = value(await run.rpc.tasks({ limit: 10, state: "running" }));
+  expect(running).toMatchObject({ rows: [{ key: "late" }] });
+  // What else is asked for has to be looked at.
+  const found = { tasks: [{ key: "late" }], pages: 2 };
+  expect(await listed(run, { state: "running", key: "late" }, 1)).toMatchObject({ ...found, pages: 1 });
+  value(await run.rpc.finishRun({ cancel: true }));
+  expect(await listed(run, { state: "cancelled", key: "late" }, 1)).toMatchObject(found);
+});
+
 it("takes no cursor that no list gave out, and one of beyond its end is of an empty page", async () => {
   const run = await makeRun();
   await run.create({ pool: "box", instructions: "a" });

@@ -5,6 +5,7 @@ import type { RunView, TaskState, TaskView } from "../../client/replies.ts";
 import type { TasksQuery } from "../../client/requests.ts";
 import { duration } from "../../duration.ts";
 import { pageRowsMax, tasksShownDefault } from "../../limits.ts";
+import { firstRows } from "../all-rows.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
@@ -94,13 +95,7 @@ async function firstTasks(
   const { state, ...others } = which;
   const isCounted = Object.keys(others).length === 0;
   const wanted = isCounted ? count : count + 1;
-  const tasks: TaskView[] = [];
-  if (wanted > 0) {
-    for await (const task of client.tasks(id, { ...which, limit: Math.min(wanted, pageRowsMax) })) {
-      tasks.push(task);
-      if (tasks.length >= wanted) break;
-    }
-  }
+  const tasks = await firstRows(client.tasks(id, { ...which, limit: Math.min(wanted, pageRowsMax) }), wanted);
   if (!isCounted) return { tasks: tasks.slice(0, count), left: tasks.length > count ? null : 0 };
   const total = state === undefined ? totalOf(counts) : counts[state];
   return { tasks, left: Math.max(0, total - tasks.length) };

@@ -3,6 +3,7 @@
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskView } from "../../client/replies.ts";
 import { duration } from "../../duration.ts";
+import { firstRows } from "../all-rows.ts";
 import { errorLine } from "../look/task-text.ts";
 import { oneLine } from "../plain-text.ts";
 import { countsText, totalOf } from "./counts.ts";
@@ -28,7 +29,9 @@ export interface Summary {
 
 export async function summaryOf(client: Heddle, run: RunView): Promise<Summary> {
   const failed =
-    run.counts.failed > 0 ? (await client.listTasks(run.id, { state: "failed", limit: failedShown })).tasks : [];
+    run.counts.failed > 0
+      ? await firstRows(client.tasks(run.id, { state: "failed", limit: failedShown }), failedShown)
+      : [];
   const root = run.root === null ? undefined : await client.task(run.id, run.root);
   const total = totalOf(run.counts);
   const shown =

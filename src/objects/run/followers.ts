@@ -66,6 +66,8 @@ export class Followers {
   /** The events that follow `after`, as many as a page has. */
   page(run: LoadedRun, after: number, limit: number): readonly EventView[] {
     const { seq: head } = run.state.header;
+    // Of nothing there are as many pages as numbers, and they have no size that would let them go.
+    if (after >= head) return [];
     const key = `${after} ${limit}`;
     const known = this.#pages.get(key);
     if (known?.head === head) return known.events;

@@ -8,7 +8,8 @@
  *     every shard, and none was answered meanwhile, each wait is twice as long: where nobody consumes, messages would pile up, and open
  *     seats for nobody when somebody does again. Waits that are longer than an object stays in memory outlive it.
  * O3. A nonce opens at most once while the ledger remembers it; what it forgets is refused by there being no ready task.
- * O4. A lingering seat gets its task in the very step that made the task ready, and hears of it when that is committed.
+ * O4. A lingering seat gets its task in the very step that made the task ready, and hears of it when that is committed. One whose
+ *     question was cut off and comes again while the first still lingers has one place, and one task for both: nobody hears the first.
  */
 
 import { lateShardStep, seatOpenMs, seatOpenMsMax, seatRememberedMs, seatShards, seatsPerBatch } from "../../limits.ts";
@@ -18,6 +19,7 @@ import type { NextTask, SeatJob, SeatTicket } from "../seat-rpc.ts";
 export interface Lingering {
   readonly next: NextTask;
   readonly deliver: (work: SeatJob) => void;
+  readonly work: Promise<SeatJob | undefined>;
 }
 
 /** A task that was started for a lingering seat in a step that is not committed yet. */
@@ -164,20 +166,22 @@ export class Seats {
 
   /** Resolves with the task that was handed to the seat, or undefined after `waitMs`. */
   linger(next: NextTask, waitMs: number): Promise<SeatJob | undefined> {
-    return new Promise((resolve) => {
-      const seat: Lingering = {
-        next,
-        deliver: (work) => {
-          clearTimeout(timer);
-          resolve(work);
-        },
-      };
-      const timer = setTimeout(() => {
-        this.#lingering.delete(seat);
-        resolve(undefined);
-      }, waitMs);
-      this.#lingering.add(seat);
-    });
+    for (const seat of this.#lingering) if (seat.next.nonce === next.nonce) return seat.work;
+    const { promise, resolve } = Promise.withResolvers<SeatJob | undefined>();
+    const seat: Lingering = {
+      next,
+      work: promise,
+      deliver: (work) => {
+        clearTimeout(timer);
+        resolve(work);
+      },
+    };
+    const timer = setTimeout(() => {
+      this.#lingering.delete(seat);
+      resolve(undefined);
+    }, waitMs);
+    this.#lingering.add(seat);
+    return promise;
   }
 
   /** Starts tasks for lingering seats, longest first, while `start` finds any; nothing is told before `deliver` (O4). */

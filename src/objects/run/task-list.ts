@@ -2,11 +2,12 @@
  * The list of a run's tasks, by their numbers, and those of it that somebody asks for.
  *
  * L1. A page looks at `tasksLookedAtMax` tasks at most, whatever it finds, and then ends with a cursor to go on from: who asks for something
- *     that no task of 100,000 has must not hold up the run's one thread.
+ *     that no task of 100,000 has must not hold up the run's one thread. Live tasks are in memory, and passing over those of other states is
+ *     next to free: who asks for one live state, as all do that show what goes on, finds it however far behind it stands.
  * L2. A task's number never changes, so pages that fit together have each task once, though some are created, and end, in between.
  */
 
-import type { Page, TaskView } from "../../contract/shapes.ts";
+import type { Page, TaskState, TaskView } from "../../contract/shapes.ts";
 import { pageBytesMax, tasksLookedAtMax } from "../../limits.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import { hasLabel, type Task } from "../../scheduler/task.ts";
@@ -34,10 +35,12 @@ export function tasksPage(run: LoadedRun, { limit, cursor, parent, ...which }: T
   let chars = 0;
   // Nobody creates a task of a lower number than its own.
   let n = Math.max(place, creator?.n ?? 0);
-  const until = Math.min(last, n + tasksLookedAtMax);
-  while (n < until && rows.length < limit && chars < pageBytesMax) {
-    const task = state.peek(++n);
-    if (!task || !isListed(task, which) || (creator && task.parent !== creator.n)) continue;
+  let looked = 0;
+  while (n < last && looked < tasksLookedAtMax && rows.length < limit && chars < pageBytesMax) {
+    const task = candidate(state, ++n, which);
+    if (!task) continue;
+    looked++;
+    if (!isListed(task, which) || (creator && task.parent !== creator.n)) continue;
     const view = taskView(run, task);
     rows.push(view);
     chars += charsOf(view);
@@ -48,6 +51,15 @@ export function tasksPage(run: LoadedRun, { limit, cursor, parent, ...which }: T
 /** Beyond this number there is none: that a run has no task of a state is known without a look. */
 const lastListed = ({ header }: RunState, { state }: TasksListed): number =>
   state !== undefined && header.counts[state] === 0 ? 0 : header.taskCount;
+
+const liveStates: ReadonlySet<TaskState | undefined> = new Set(["waiting", "ready", "running", "parked"]);
+
+/** The task of this number, where it has to be looked at (L1). */
+function candidate(run: RunState, n: number, { state }: TasksListed): Task | undefined {
+  if (!liveStates.has(state)) return run.peek(n);
+  const task = run.live(n);
+  return task?.phase.state === state ? task : undefined;
+}
 
 const isListed = (task: Task, { state, key, label, pool }: TasksListed): boolean =>
   (state === undefined || task.phase.state === state) &&
