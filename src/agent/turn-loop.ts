@@ -188,21 +188,26 @@ class Attempt {
     if (open.length === 0) return undefined;
     const repairs = repairsIn(this.#own());
     const here = new Map(open.map((call) => [call.id, answerHere(call, outputSchema, repairs, remoteTools)]));
-    const missing = open.filter((call) => !this.#answers[call.id] && !here.get(call.id));
+    const missing = open.filter(({ id }) => !this.#answerTo(id) && !here.get(id));
     if (missing.length > 0) {
       const reply = await this.#ports.scheduler().seatCalls(this.#lease, missing);
       if (reply.kind === "over") return this.#leave({ kind: "give_back" });
-      Object.assign(this.#answers, reply.answers);
+      this.#answers = { ...this.#answers, ...reply.answers };
       this.#inbox = reply.messages;
     }
     const results: ToolResult[] = [];
     for (const { id } of open) {
-      const answer = here.get(id) ?? this.#answers[id];
+      const answer = here.get(id) ?? this.#answerTo(id);
       if (!answer || "waiting" in answer) return this.#leave({ kind: "wait" });
       results.push({ id, text: answer.text, isError: answer.isError });
     }
     this.#pending.push(...toolResultMessages(head.format, results));
     return undefined;
+  }
+
+  /** Ids are the provider's: one that is called "constructor" has no answer before it is given one. */
+  #answerTo(id: string): Answer | undefined {
+    return Object.hasOwn(this.#answers, id) ? this.#answers[id] : undefined;
   }
 
   /** After the results of all calls: the vendors take nothing between the two. */

@@ -52,7 +52,7 @@ export {
   type TaskRef,
   Tasks,
 } from "./run/tasks.ts";
-export { type Fence, Variable, type WaitOptions } from "./run/variable.ts";
+export { type Fence, Variable, type VariableCaller, type WaitOptions } from "./run/variable.ts";
 export { Webhook } from "./run/webhook.ts";
 export type { CallOptions, TransportOptions } from "./transport.ts";
 export {

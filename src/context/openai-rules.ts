@@ -38,7 +38,9 @@ function checkContent(message: Fields, role: string, report: (what: string) => v
   }
   if (content.length === 0) report("content is an empty list");
   content.forEach((part: unknown, i) => {
-    const field = isObject(part) && isText(part.type) ? partsByRole[role]?.[part.type] : undefined;
+    const fields = partsByRole[role]!;
+    const field =
+      isObject(part) && isText(part.type) && Object.hasOwn(fields, part.type) ? fields[part.type] : undefined;
     if (field === undefined) report(`content[${i}] is no part of ${role} messages`);
     else {
       const value = (part as Fields)[field];

@@ -122,7 +122,7 @@ export class Loop {
     handlers: Handlers,
     options: CallOptions,
   ): Promise<LoopResult> {
-    const own = handlers[call.name];
+    const own = handlerOf(handlers, call);
     if (own) return ownResult(own, call, options);
     if (!this.handles(call)) throw new Error(`nobody carries out "${call.name}": give a handler for it`);
     return toldResult(await this.outcome(call, conversation, options));
@@ -206,6 +206,10 @@ export const toldResult = (outcome: Told): LoopResult =>
   "error" in outcome
     ? { text: JSON.stringify({ error: outcome.error }), isError: true }
     : { text: textOf(outcome.result), isError: false };
+
+/** The handler of a call; a model that names "constructor" means none. */
+export const handlerOf = (handlers: Handlers, { name }: LoopCall): Handlers[string] | undefined =>
+  Object.hasOwn(handlers, name) ? handlers[name] : undefined;
 
 /** A tool that throws is an error for the model, which may know what to do; an abort is the caller's. */
 export async function ownResult(own: Handlers[string], call: LoopCall, { signal }: CallOptions): Promise<LoopResult> {

@@ -11,7 +11,7 @@
 
 import { isProblem, type LeasedTask, type Message, WorkFailed } from "../client/index.ts";
 import type { Handlers, LoopCall, LoopResult } from "./loop.ts";
-import { ownResult, toldResult } from "./loop.ts";
+import { handlerOf, ownResult, toldResult } from "./loop.ts";
 
 /** How a task is carried out. */
 export interface TaskLoopOptions {
@@ -97,7 +97,7 @@ export abstract class TaskLoop<Sent> {
 
   async #result(call: LoopCall): Promise<LoopResult> {
     const { signal } = this.task;
-    const own = this.#handlers[call.name];
+    const own = handlerOf(this.#handlers, call);
     if (own) return ownResult(own, call, { signal });
     try {
       const args = typeof call.arguments === "string" ? JSON.parse(call.arguments || "{}") : call.arguments;

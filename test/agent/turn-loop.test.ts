@@ -95,6 +95,38 @@ it("a final answer that a message crossed is no fault", async () => {
   expect(turn.messages).toEqual([user("and now four"), says('{"n": 4}')]);
 });
 
+it.each(["constructor", "__proto__"])("a call whose id is %s is carried out, and its answer is its own", async (id) => {
+  const call = { type: "tool_use", id, name: "atomic", input: { op: "add", name: "n", delta: 1 } };
+  const asked: string[][] = [];
+  let request: ModelRequest | undefined;
+  const scheduler = {
+    seatCalls: async (_lease: unknown, calls: readonly { id: string }[]) => {
+      asked.push(calls.map((one) => one.id));
+      const answers = Object.fromEntries([[id, { text: '{"value":1}', isError: false }]]);
+      return { kind: "go_on" as const, answers, messages: [] };
+    },
+    seatTurn: async () => ({ kind: "over" as const }),
+  };
+  await runAttempt(
+    resumed("", {
+      steps: [{ hash: "s", messages: [user("do"), JSON.stringify({ role: "assistant", content: [call] })] }],
+    }),
+    {
+      scheduler: () => scheduler as unknown as ReturnType<TurnLoopPorts["scheduler"]>,
+      ...{ run: "r", cache: new SnapshotCache(), next: () => undefined, isOver: () => false },
+      callModel: async (sent) => {
+        request = sent;
+        return { ok: true, reply: { message: says('{"n": 4}'), text: '{"n": 4}', calls: [], usage, stop: "end" } };
+      },
+      providerFor: async () => ({ name: "simulated", baseUrl: "", apiKey: "", defaultModel: "m" }),
+    },
+  );
+  expect(asked).toEqual([[id]]);
+  expect(JSON.parse(request!.messages.at(-1)!)).toMatchObject({
+    content: [{ tool_use_id: id, content: '{"value":1}' }],
+  });
+});
+
 it("what a system prompt and tools take is estimated from above in every script, as messages are", async () => {
   const asks = async (head: { system: string; tools?: string }) => {
     let asked = 0;

@@ -57,6 +57,15 @@ export async function uses(heddle: Heddle, run: Run, error: unknown): Promise<vo
   expectTypeOf(await run.queue<string>("q").pop()).toEqualTypeOf<string[] | undefined>();
   for await (const message of run.queue<string>("q")) expectTypeOf(message).toEqualTypeOf<string>();
   expectTypeOf(await run.lock("l").with(async (hold) => hold.token)).toEqualTypeOf<number>();
+  await heddle.work({
+    pool: "p",
+    run: async (task) => {
+      expectTypeOf(await task.map<number>("m").get("k")).toEqualTypeOf<number | undefined>();
+      expectTypeOf(await task.queue<string>("q").take()).toEqualTypeOf<string | undefined>();
+      // @ts-expect-error: the list holds texts
+      await task.list<string>("l").append([1]);
+    },
+  });
   await run.lock("l").with((hold, signal) => {
     expectTypeOf(hold).toEqualTypeOf<LockHold>();
     expectTypeOf(signal).toEqualTypeOf<AbortSignal>();

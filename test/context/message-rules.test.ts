@@ -135,6 +135,7 @@ describe("checkMessages", () => {
       [{ role: "system", content: [{ type: "image_url", image_url: {} }] }],
       "content[0] is no part",
     ],
+    ["a part by what objects have", [u([{ type: "__proto__", "[object Object]": {} }])], "content[0] is no part"],
     ["a part without its text", [u([{ type: "text" }])], "lacks its text"],
     ["an assistant that says nothing", [{ role: "assistant" }], "has content, tool_calls or a refusal"],
     ["empty tool_calls", [{ role: "assistant", content: "x", tool_calls: [] }], "non-empty list"],

@@ -127,7 +127,7 @@ describe.each(formats)("a loop of format %s", (format) => {
           { tool: "create_task", arguments: { key: "left", pool, instructions: says("left is done") } },
           { tool: "atomic", arguments: { op: "add", name: "n", delta: 1 } },
           { tool: "create_task", arguments: { key: "right", pool, instructions: says("right is done") } },
-          { tool: "nobodys", arguments: {} },
+          { tool: "constructor", arguments: {} },
         ],
       },
       { calls: [{ tool: "await_tasks", arguments: { tasks: ["left", "right"] } }] },

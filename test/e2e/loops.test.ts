@@ -96,10 +96,13 @@ describe("a loop on the vendor's SDK", () => {
     expect(said).toMatch(final);
     expect(messages[2]).toMatchObject({ content: [{}, { content: '{"length":5}' }, {}, { is_error: true }] });
     await expectForks(loop.run.id, sent, "anthropic");
-    const nobody = [
-      { role: "assistant" as const, content: [{ type: "tool_use" as const, id: "u", name: "no", input: {} }] },
-    ];
-    await expect(loop.results(nobody)).rejects.toThrow('nobody carries out "no"');
+    // The names of what every object has are no handlers.
+    for (const name of ["no", "constructor", "__proto__"]) {
+      const nobody = [
+        { role: "assistant" as const, content: [{ type: "tool_use" as const, id: "u", name, input: {} }] },
+      ];
+      await expect(loop.results(nobody, handlers)).rejects.toThrow(`nobody carries out "${name}"`);
+    }
     const [use] = messages[1]!.content as Anthropic.ToolUseBlock[];
     await expect(loop.call({ ...use!, id: "other", name: "inspect" }, messages)).rejects.toThrow("push the reply");
   });

@@ -1,7 +1,16 @@
 /** A program of one's own as a pull worker, with no model in it: what it is told of its tasks, and what bounds it. */
 
 import { expect, it } from "vitest";
-import { type Dependency, Heddle, WorkFailed } from "../../src/client/index.ts";
+import {
+  type Dependency,
+  Heddle,
+  isToolError,
+  type LeasedTask,
+  type Run,
+  WorkFailed,
+  type WorkOptions,
+} from "../../src/client/index.ts";
+import { sleep } from "../../src/client/sleep.ts";
 import { until } from "./lib/log.ts";
 import { sharedServer } from "./lib/shared.ts";
 
@@ -125,4 +134,133 @@ it("a time that the run or the creator cuts is told when the task is created, al
   const rooted = await heddle.createRun({ root: { instructions: "Ask.", timeout_ms: week } });
   expect(rooted.notes).toEqual(byRun);
   await heddle.cancelRun(rooted.id);
+});
+
+/** Carries out the tasks of a pool until what `body` waits for is over. */
+async function withWorker(options: WorkOptions, body: () => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  const worker = heddle.work({ idleMs: 60_000, drain: stop.signal, ...options });
+  try {
+    await body();
+  } finally {
+    stop.abort();
+    await worker;
+  }
+}
+
+it("a task's variables are its own calls: an op that has a name is done once, whichever attempt asks for it", async () => {
+  const pool = newPool();
+  await using run = await heddle.runs.create({ limits: { pools: [pool] } });
+  await run.queue("jobs").push(["one", "two"]);
+  const seen: unknown[] = [];
+  const work = async (task: LeasedTask) => {
+    const named = { idempotencyKey: "page-7" };
+    const added = await task.atomic("named").add(2, named);
+    const unnamed = await task.atomic("unnamed").add(2);
+    // One name for several ops is no mix-up: it is a name within an op and a variable.
+    const { index } = await task.list<string>("found").append([`by ${task.attempt}`], named);
+    const job = await task.queue<string>("jobs").take(named);
+    const marks = task.map<number>("marks");
+    const marked = await marks.increment("n", 1, named);
+    await marks.set(`attempt ${task.attempt}`, task.attempt);
+    await task.memory("notes").append("x", named);
+    seen.push([task.attempt, added, unnamed, index, job, marked]);
+    if (task.attempt === 1) throw new WorkFailed("late", "Once more.", { retryable: true });
+    const keys: string[] = [];
+    for await (const { key } of marks.entries(named)) keys.push(key);
+    return { keys, notes: (await task.memory("notes").read(named)).text, size: await task.list("found").size() };
+  };
+  await withWorker({ pool, run: work }, async () => {
+    const task = await run.tasks.create({ pool, instructions: "Count.", retries: { limit: 2, backoff_ms: 10 } });
+    expect(await task.result()).toEqual({ keys: ["attempt 1", "attempt 2", "n"], notes: "x", size: 1 });
+  });
+  expect(seen).toEqual([
+    [1, 2, 2, 0, "one", 1],
+    [2, 2, 4, 0, "one", 1],
+  ]);
+  expect(await run.queue("jobs").size()).toBe(1);
+  expect(await run.atomic("named").get()).toBe(2);
+});
+
+it("a wait that has a name is taken up by the next attempt, which gets what came meanwhile", async () => {
+  const pool = newPool();
+  await using run = await heddle.runs.create({ limits: { pools: [pool] } });
+  const lost: unknown[] = [];
+  const work = async (task: LeasedTask) => {
+    const taken = task.queue<string>("jobs").take({ idempotencyKey: "first" });
+    if (task.attempt > 1) return taken;
+    taken.catch((error) => lost.push(error));
+    await until("it waits", 20_000, async () => (await run.view()).counts.running === 1 && hasWaiter(run));
+    await run.queue("jobs").push(["only"]);
+    throw new WorkFailed("late", "Once more.", { retryable: true });
+  };
+  await withWorker({ pool, run: work }, async () => {
+    const task = await run.tasks.create({ pool, instructions: "Take.", retries: { limit: 2, backoff_ms: 10 } });
+    expect(await task.result()).toBe("only");
+  });
+  expect(await run.queue("jobs").size()).toBe(0);
+});
+
+const hasWaiter = async (run: Run): Promise<boolean> => {
+  const { variables } = await heddle.variables(run.id);
+  return variables.some(({ waiters }) => waiters.length > 0);
+};
+
+it("a task waits as itself: its place is another's, it opens no session, and a deadline and a refusal are thrown", async () => {
+  const pool = newPool();
+  await using run = await heddle.runs.create({ limits: { pools: [pool] } });
+  let atOnce = 0;
+  let most = 0;
+  const work = async (task: LeasedTask) => {
+    if (task.labels.kind === "take") {
+      // Two waits of one task give one place away, and not two.
+      const [sum, answer] = await Promise.all([
+        (async () => {
+          let all = 0;
+          for await (const n of task.queue<number>("numbers").messages()) all += n;
+          return all;
+        })(),
+        task.future<string>("answer").value(),
+      ]);
+      return { sum, answer };
+    }
+    most = Math.max(most, ++atOnce);
+    await task.queue<number>("numbers").push([Number(task.instructions)]);
+    await sleep(300);
+    atOnce--;
+    if (task.labels.kind !== "last") return null;
+    await task.future("answer").resolve("yes");
+    await task.queue("numbers").close();
+    const late = await task
+      .future("never")
+      .value({ timeout_ms: 50 })
+      .catch((error: unknown) => error);
+    const refused = await task
+      .atomic<string>("text")
+      .set("a")
+      .then(() => task.atomic("text").add(1))
+      .catch((error: unknown) => error);
+    const stop = AbortSignal.timeout(100);
+    const stopped = await task
+      .future("never")
+      .value({ signal: stop })
+      .catch((error: unknown) => error);
+    expect([isToolError(late, "timed_out"), isToolError(refused, "not_a_number"), stopped]).toEqual([
+      true,
+      true,
+      stop.reason,
+    ]);
+    return "closed";
+  };
+  await withWorker({ pool, run: work, concurrency: 1 }, async () => {
+    const [take] = await run.tasks.create<unknown>([{ pool, labels: { kind: "take" }, instructions: "Sum." }]);
+    await until("it waits", 20_000, () => hasWaiter(run));
+    const numbers = await run.tasks.create([1, 2, 3].map((n) => ({ pool, key: `n${n}`, instructions: `${n}` })));
+    const last = await run.tasks.create({ pool, labels: { kind: "last" }, after: numbers, instructions: "4" });
+    expect(await last.result()).toBe("closed");
+    expect(await take!.result()).toEqual({ sum: 10, answer: "yes" });
+  });
+  expect(most).toBe(1);
+  const { events } = await heddle.events(run.id, { limit: 1000 });
+  expect(events.map(({ type }) => type)).not.toContain("actor_opened");
 });

@@ -1,6 +1,6 @@
 /** `heddle admin`: tenants, their keys and credentials, what they use and are billed for, and the audit log. */
 
-import type { Command } from "../command.ts";
+import type { Command, Given } from "../command.ts";
 import { auditActs } from "./audit.ts";
 import { billingActs } from "./billing.ts";
 import { credentialActs } from "./credentials.ts";
@@ -36,7 +36,8 @@ export const adminCommand: Command = {
   flags: {
     tenant: {
       value: "TENANT",
-      about: "credentials, rules, prices, usage, billing, audit: of that tenant, by the operator",
+      about:
+        "credentials list, set, delete; rules, prices, usage, audit; billing list, export, retry: of that tenant,\nby the operator",
     },
     all: { about: "audit: of all tenants, by the operator" },
     name: { value: "NAME", about: "keys create: whose key it is, for people" },
@@ -116,7 +117,8 @@ export const adminCommand: Command = {
   sweep [list]               whether the server's cron comes round, and the runs that it can't visit (then the status is 1)
 
 KEY is a key's id, as "keys list" shows it. "credentials", "rules", "prices" and "audit" are about the tenant of
-HEDDLE_API_KEY, whose key needs the scope tenant_admin; with --tenant, or --all, they ask as the operator.`,
+HEDDLE_API_KEY, whose key needs the scope tenant_admin; with --tenant, or --all, they ask as the operator. A flag that an
+act does not take is refused.`,
   more: `The operator's secret is read from HEDDLE_ADMIN_SECRET (default hdl_local_admin, which only local mode knows), and no secret from
 the command line, where others could see it.
 
@@ -135,6 +137,26 @@ Examples:
       const takes = chosen.words.length === 0 ? "takes no more words" : `takes ${chosen.words.join(" ")}`;
       throw complain(`heddle admin ${thing} ${act} ${takes}.`);
     }
+    requireOwnFlags(given.flags, thing, act);
     return chosen.run(given, ...words);
   },
 };
+
+/** A flag that an act would not look at is refused: "billing push --tenant T" would send what all tenants have used. */
+function requireOwnFlags(flags: Given["flags"], thing: string, act: string): void {
+  const stray = Object.keys(flags).find((flag) => flag !== "json" && !isFlagOf(things[thing]![act]!, flag));
+  if (stray === undefined) return;
+  const owners = Object.keys(things).flatMap((one) => {
+    const acts = actsWith(one, stray);
+    return acts.length === 0 ? [] : [{ thing: one, text: `${one} ${acts.join(", ")}` }];
+  });
+  // Who has mistaken the act needs to hear of its neighbours, not of all things that have such a flag.
+  const near = owners.filter((owner) => owner.thing === thing);
+  const texts = (near.length > 0 ? near : owners).map(({ text }) => text);
+  throw complain(`heddle admin ${thing} ${act} takes no --${stray}; it goes with ${texts.join("; ")}.`);
+}
+
+const actsWith = (thing: string, flag: string): string[] =>
+  Object.entries(things[thing]!).flatMap(([act, one]) => (isFlagOf(one, flag) ? [act] : []));
+
+const isFlagOf = ({ flags = [] }: Acts[string], flag: string): boolean => flags.includes(flag);

@@ -6,13 +6,16 @@ import { exitStatus } from "../exit-status.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
 import { note, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { type Acts, asOperator, asTenant, textOf } from "./shared.ts";
+import { type Acts, asOperator, asTenant, complain, textOf } from "./shared.ts";
 
 export const auditActs: Acts = {
   list: {
     words: [],
+    flags: ["tenant", "all"],
     run: async (given) => {
       const tenant = textOf(given, "tenant");
+      if (tenant !== undefined && given.flags.all === true)
+        throw complain("--tenant is one tenant and --all is all of them; leave one of the two out.");
       const byOperator = given.flags.all === true || tenant !== undefined;
       const door = byOperator ? await asOperator() : await asTenant();
       const query = tenant === undefined ? {} : { tenant };

@@ -12,6 +12,7 @@ import { type Acts, asOperator, textOf } from "./shared.ts";
 export const billingActs: Acts = {
   list: {
     words: [],
+    flags: ["tenant", "state"],
     run: async (given) => {
       const rows = await events(given);
       if (given.flags.json === true) for (const row of rows) sayJson(row);
@@ -22,6 +23,7 @@ export const billingActs: Acts = {
   },
   export: {
     words: [],
+    flags: ["tenant", "state"],
     run: async (given) => {
       for (const { event_name, identifier, timestamp, payload } of await events(given))
         sayJson({ event_name, identifier, timestamp, payload });
@@ -34,6 +36,7 @@ export const billingActs: Acts = {
   },
   set: {
     words: ["TENANT", "ID"],
+    flags: ["since"],
     run: async (given, tenant, customer) => {
       const since = textOf(given, "since");
       const body = { customer: customer!, ...(since !== undefined && { since }) };
@@ -51,6 +54,7 @@ export const billingActs: Acts = {
   },
   push: {
     words: [],
+    flags: ["open-hours"],
     run: async ({ flags }) => {
       const pass = await (await asOperator()).pushBilling({ open_hours: flags["open-hours"] === true });
       if (flags.json === true) sayJson(pass);
@@ -64,6 +68,7 @@ export const billingActs: Acts = {
   },
   retry: {
     words: [],
+    flags: ["tenant"],
     run: async (given) => {
       const tenant = textOf(given, "tenant");
       const { retried } = await (await asOperator()).retryBilling(tenant === undefined ? {} : { tenant });

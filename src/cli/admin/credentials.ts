@@ -39,6 +39,7 @@ async function doorOf(given: Given): Promise<Door> {
 export const credentialActs: Acts = {
   list: {
     words: [],
+    flags: ["tenant"],
     run: async (given) => {
       const door = await doorOf(given);
       const rows = await allRows(door.list, ({ providers }) => providers);
@@ -50,6 +51,7 @@ export const credentialActs: Acts = {
   },
   set: {
     words: ["NAME"],
+    flags: ["tenant", "format", "base-url", "model", "default"],
     run: async (given, name) => {
       const format = textOf(given, "format") as Provider["format"] | undefined;
       if (format === undefined) throw complain("--format is missing: anthropic, openai or mcp.");
@@ -74,6 +76,7 @@ export const credentialActs: Acts = {
   },
   delete: {
     words: ["NAME"],
+    flags: ["tenant"],
     run: async (given, name) => {
       await (await doorOf(given)).remove(name!);
       if (given.flags.json === true) sayJson({ deleted: name });

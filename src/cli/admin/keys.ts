@@ -27,6 +27,7 @@ export const keyActs: Acts = {
   },
   create: {
     words: ["TENANT"],
+    flags: ["name", "scope", "expires"],
     run: async (given, tenant) => {
       const name = textOf(given, "name");
       const scopes = given.flags.scope as KeyRequest["scopes"];
@@ -37,6 +38,7 @@ export const keyActs: Acts = {
   },
   rotate: {
     words: ["TENANT", "KEY"],
+    flags: ["expires", "overlap"],
     run: async (given, tenant, key) => {
       const overlap = lengthOf(given, "overlap");
       const how = { ...(overlap !== undefined && { overlap_ms: overlap }), ...expiry(given) };

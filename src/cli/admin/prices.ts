@@ -14,6 +14,7 @@ type Row = ModelPrice & { readonly model: string; readonly from?: string };
 export const pricesActs: Acts = {
   list: {
     words: [],
+    flags: ["tenant"],
     run: async (given) => {
       const tenant = textOf(given, "tenant");
       const answer = tenant === undefined ? await (await asTenant()).prices() : await ofTenant(tenant);
@@ -27,6 +28,7 @@ export const pricesActs: Acts = {
   },
   set: {
     words: ["FILE"],
+    flags: ["tenant"],
     run: async (given, path) => {
       const tenant = tenantOf(given);
       const list = parseInput(readInput(path!), path === "-" ? "stdin" : path!) as PriceList;
@@ -42,6 +44,7 @@ export const pricesActs: Acts = {
   },
   delete: {
     words: [],
+    flags: ["tenant"],
     run: async (given) => {
       const tenant = tenantOf(given);
       await (await asOperator()).deleteTenantPrices(tenant);

@@ -36,6 +36,7 @@ async function doorOf(given: Given): Promise<Door> {
 export const rulesActs: Acts = {
   list: {
     words: [],
+    flags: ["tenant"],
     run: async (given) => {
       const rules = await (await doorOf(given)).get();
       if (given.flags.json === true) sayJson(rules);
@@ -45,6 +46,7 @@ export const rulesActs: Acts = {
   },
   set: {
     words: ["FILE"],
+    flags: ["tenant"],
     run: async (given, path) => {
       const file = readSound(path!);
       if (!file) return exitStatus.failed;
@@ -57,6 +59,7 @@ export const rulesActs: Acts = {
   },
   delete: {
     words: [],
+    flags: ["tenant"],
     run: async (given) => {
       await (await doorOf(given)).remove();
       if (given.flags.json === true) sayJson({ deleted: "rules" });

@@ -7,8 +7,10 @@ import { seeHelp, UsageError } from "../usage.ts";
 
 export type Act = (given: Given, ...words: string[]) => Promise<number>;
 
-/** Acts by their names, each with the words that it takes. */
-export type Acts = Readonly<Record<string, { readonly words: readonly string[]; readonly run: Act }>>;
+/** Acts by their names, each with the words and the flags that it takes; --json all of them take. */
+export type Acts = Readonly<
+  Record<string, { readonly words: readonly string[]; readonly flags?: readonly string[]; readonly run: Act }>
+>;
 
 export const complain = (text: string): UsageError => new UsageError(`${text}\n${seeHelp("admin")}`);
 

@@ -48,6 +48,7 @@ export const tenantActs: Acts = {
   },
   quotas: {
     words: ["TENANT"],
+    flags: ["set"],
     run: async ({ flags }, id) => {
       const admin = await asOperator();
       const asked = flags.set as string[] | undefined;
@@ -59,6 +60,7 @@ export const tenantActs: Acts = {
   },
   delete: {
     words: ["TENANT"],
+    flags: ["yes"],
     run: async ({ flags }, id) => {
       const canAsk = process.stdin.isTTY === true && process.stderr.isTTY === true;
       if (flags.yes !== true && !canAsk) throw complain("There is no terminal to ask on; --yes says that you mean it.");

@@ -6,6 +6,7 @@ import { type Acts, asOperator, textOf } from "./shared.ts";
 export const usageActs: Acts = {
   list: {
     words: [],
+    flags: ["tenant", "by", "from", "to", "csv"],
     run: async (given) => {
       const tenant = textOf(given, "tenant");
       const { by, query } = readUsage(given, tenant === undefined ? "tenant" : "day");

@@ -15,11 +15,14 @@ import { moneyText, tokensText } from "../run/spent.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { type Values, wholeNumber } from "../usage.ts";
+import { seeHelp, UsageError, type Values, wholeNumber } from "../usage.ts";
 import { availabilityLine } from "./availability-line.ts";
 import { limitWords, ruleText, workersText } from "./rules-text.ts";
 import { mostSeatsText } from "./seats-text.ts";
 import { causesText, errorLine, outcomeText, progressText, resultText, tookText, waitingText } from "./task-text.ts";
+
+/** Flags that say which tasks a table has. */
+const ofTables = ["state", "key", "label", "pool", "parent", "limit", "all"];
 
 export const showCommand: Command = {
   name: "show",
@@ -47,7 +50,8 @@ export const showCommand: Command = {
   },
   ask: "Name one run, and one of its tasks if you like.",
   about: `Shows a run: its status, tasks per state, seats, tokens and findings, and a table of its tasks.
-With TASK (an id, or a key of a task posted to the run) it shows that task: state, what it waits for, result or error, timings.`,
+With TASK (an id, or a key of a task posted to the run) it shows that task: state, what it waits for, result or error, timings;
+of the flags it then takes --json alone.`,
   more: `Exit status: 0; 1 no such run or task, or the server refused; 2 usage; 3 server not reached.
 
 Examples:
@@ -56,6 +60,9 @@ Examples:
   heddle show run_… report --json | jq .result`,
   run: async ({ flags, words: [id, task] }) => {
     const json = flags.json === true;
+    const stray = task !== undefined && ofTables.find((flag) => flags[flag] !== undefined);
+    if (stray)
+      throw new UsageError(`--${stray} goes with the table of a run's tasks, and not with TASK.\n${seeHelp("show")}`);
     const limit = wholeNumber(flags, "limit", { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: tasksShownDefault });
     const client = await reach();
     if (task !== undefined) {

@@ -5,8 +5,18 @@ import { isProblem } from "../errors.ts";
 import type { Heddle } from "../heddle.ts";
 import type { ContextView, ErrorView, Lease, ToolOutcome } from "../replies.ts";
 import type { CompleteRequest, FailRequest, Message, TaskProgressReport, ToolRequest } from "../requests.ts";
+import { Atomic } from "../run/atomic.ts";
 import { ToolError } from "../run/errors.ts";
+import { Future } from "../run/future.ts";
+import { SharedList } from "../run/list.ts";
+import { SharedMap } from "../run/map.ts";
+import { SharedMemory } from "../run/memory.ts";
+import { MessageQueue } from "../run/queue.ts";
+import type { VariableCaller } from "../run/variable.ts";
+import { firstOf } from "../signals.ts";
 import { sleep } from "../sleep.ts";
+import type { CallOptions } from "../transport.ts";
+import { taskCaller } from "./task-caller.ts";
 
 /** Whoever carries out a task, and is told of its ways. */
 interface Place {
@@ -56,7 +66,10 @@ export class LeasedTask {
   readonly #place: Place;
   readonly #stop = new AbortController();
   readonly #renewing = new AbortController();
+  readonly #caller: VariableCaller = taskCaller((...call) => this.#toEnd(...call));
   #progress: TaskProgressReport | undefined;
+  /** Calls that wait for long: of several at once the first one gives its place away, and the last one takes it again. */
+  #blockedCalls = 0;
   /** As it was leased. */
   readonly lease: Lease;
 
@@ -147,13 +160,9 @@ export class LeasedTask {
 
   /** A call that only looks. It has no name of its own, so its answer is not stored for a repeat. @throws ToolError */
   async #ask(tool: string, args: object): Promise<unknown> {
-    const request: ToolRequest = { arguments: args };
-    for (;;) {
-      const outcome = await this.#held(() => this.#heddle.callLeaseTool(this.lease.id, tool, request, this.#options));
-      if ("error" in outcome) throw new ToolError(tool, outcome.error);
-      if ("result" in outcome) return outcome.result;
-      if (outcome.call_id) request.call_id = outcome.call_id;
-    }
+    const outcome = await this.#toEnd(tool, { arguments: args });
+    if ("error" in outcome) throw new ToolError(tool, outcome.error);
+    return outcome.result;
   }
 
   /**
@@ -166,21 +175,62 @@ export class LeasedTask {
   }
 
   /** A tool call of the task, to its end. The same `callId` within a turn has one effect and one answer. */
-  async call(tool: string, args: unknown, callId: string): Promise<Exclude<ToolOutcome, { pending: true }>> {
+  call(tool: string, args: unknown, callId: string): Promise<Exclude<ToolOutcome, { pending: true }>> {
+    return this.#toEnd(tool, { arguments: args, call_id: callId });
+  }
+
+  // Variables of the run, whose ops are the task's own: what it waits for is seen as its wait, and it opens no sessions. An op with
+  // `idempotencyKey` is done once, however many attempts ask for it (task-caller.ts).
+
+  /** A shared map, as the task. */
+  map<Value = unknown>(name: string): SharedMap<Value> {
+    return new SharedMap(this.#heddle, this.run, name, this.#caller);
+  }
+  /** A shared list, as the task. Name an `append` by `idempotencyKey`: another attempt appends again what has no name. */
+  list<Item = unknown>(name: string): SharedList<Item> {
+    return new SharedList(this.#heddle, this.run, name, this.#caller);
+  }
+  /** A message queue, as the task. What a `pop` took that has no name by `idempotencyKey`, no other attempt gets. */
+  queue<Message = unknown>(name: string): MessageQueue<Message> {
+    return new MessageQueue(this.#heddle, this.run, name, this.#caller);
+  }
+  /** A future, as the task. */
+  future<Value = unknown>(name: string): Future<Value> {
+    return new Future(this.#heddle, this.run, name, this.#caller);
+  }
+  /** An atomic, as the task. Name an `add` by `idempotencyKey`: another attempt adds again what has no name. */
+  atomic<Value = number>(name: string): Atomic<Value> {
+    return new Atomic(this.#heddle, this.run, name, this.#caller);
+  }
+  /** A shared text, as the task. */
+  memory(name: string): SharedMemory {
+    return new SharedMemory(this.#heddle, this.run, name, this.#caller);
+  }
+
+  /** Poll after poll, until it has an answer; its place is another's while it waits for long. */
+  async #toEnd(
+    tool: string,
+    asked: ToolRequest,
+    { signal: outer, ...given }: CallOptions = {},
+  ): Promise<Exclude<ToolOutcome, { pending: true }>> {
+    const { signal, clear } = firstOf(this.signal, outer);
+    const options = { ...this.#options, ...given, signal };
+    let request = asked;
     let isBlocked = false;
     const timer = setTimeout(() => {
       isBlocked = true;
-      this.#place.blocked(true);
+      if (++this.#blockedCalls === 1) this.#place.blocked(true);
     }, workBlockedCheckMs);
     try {
       for (;;) {
-        const request = { arguments: args, call_id: callId };
-        const outcome = await this.#held(() => this.#heddle.callLeaseTool(this.lease.id, tool, request, this.#options));
+        const outcome = await this.#held(() => this.#heddle.callLeaseTool(this.lease.id, tool, request, options));
         if (!("pending" in outcome)) return outcome;
+        if (outcome.call_id) request = { ...request, call_id: outcome.call_id };
       }
     } finally {
+      clear();
       clearTimeout(timer);
-      if (isBlocked) this.#place.blocked(false);
+      if (isBlocked && --this.#blockedCalls === 0) this.#place.blocked(false);
     }
   }
 

@@ -2,12 +2,12 @@
 
 import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
-import { Variable } from "./variable.ts";
+import { Variable, type VariableCaller } from "./variable.ts";
 
 /** One value that all tasks share: a counter, a flag, a best-so-far. A new one is 0. */
 export class Atomic<Value = number> extends Variable {
-  constructor(heddle: Heddle, runId: string, name: string) {
-    super(heddle, runId, "atomic", name);
+  constructor(heddle: Heddle, runId: string, name: string, caller?: VariableCaller) {
+    super(heddle, runId, "atomic", name, caller);
   }
 
   /** The value now. */

@@ -4,7 +4,7 @@ import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
 import { FutureRejected } from "./errors.ts";
 import type { PopOptions } from "./queue.ts";
-import { Variable } from "./variable.ts";
+import { Variable, type VariableCaller } from "./variable.ts";
 
 /** What a future is now. */
 export type FutureState<Value> =
@@ -14,8 +14,8 @@ export type FutureState<Value> =
 
 /** A value that is given once and that others wait for. */
 export class Future<Value = unknown> extends Variable {
-  constructor(heddle: Heddle, runId: string, name: string) {
-    super(heddle, runId, "future", name);
+  constructor(heddle: Heddle, runId: string, name: string, caller?: VariableCaller) {
+    super(heddle, runId, "future", name, caller);
   }
 
   /** Gives the value. @throws ToolError `already_settled` */

@@ -3,12 +3,12 @@
 import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
 import type { WriteOptions } from "./map.ts";
-import { type Fence, Variable } from "./variable.ts";
+import { type Fence, Variable, type VariableCaller } from "./variable.ts";
 
 /** A list that all tasks share and append to. */
 export class SharedList<Item = unknown> extends Variable {
-  constructor(heddle: Heddle, runId: string, name: string) {
-    super(heddle, runId, "shared_list", name);
+  constructor(heddle: Heddle, runId: string, name: string, caller?: VariableCaller) {
+    super(heddle, runId, "shared_list", name, caller);
   }
 
   /** Adds items at the end; `index` is that of the first of them. @throws ToolError `stale_fence`, `value_too_large` */
@@ -30,7 +30,12 @@ export class SharedList<Item = unknown> extends Variable {
   }
 
   /** Items from `start` on, up to `end`, one after another, page by page; all of them by default. */
-  async *items({ start = 0, end, ...options }: CallOptions & { readonly start?: number; readonly end?: number } = {}) {
+  async *items({
+    start = 0,
+    end,
+    idempotencyKey: _,
+    ...options
+  }: CallOptions & { readonly start?: number; readonly end?: number } = {}) {
     for (let from: number | null = start; from !== null; ) {
       const page: { items: Item[]; next: number | null } = await this.op("slice", { start: from, end }, options);
       yield* page.items;

@@ -4,7 +4,7 @@ import { everyRow } from "../every-row.ts";
 import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
 import { isToolError } from "./errors.ts";
-import { type Fence, Variable } from "./variable.ts";
+import { type Fence, Variable, type VariableCaller } from "./variable.ts";
 
 /** Of writes. */
 export interface WriteOptions extends CallOptions {
@@ -26,8 +26,8 @@ export interface MapEntry<Value> {
 
 /** Keys and JSON values that all tasks share. */
 export class SharedMap<Value = unknown> extends Variable {
-  constructor(heddle: Heddle, runId: string, name: string) {
-    super(heddle, runId, "shared_map", name);
+  constructor(heddle: Heddle, runId: string, name: string, caller?: VariableCaller) {
+    super(heddle, runId, "shared_map", name, caller);
   }
 
   /** The value, or undefined. */
@@ -82,6 +82,7 @@ export class SharedMap<Value = unknown> extends Variable {
   /** Entries in the order of their keys, page by page; with `prefix`, those whose keys begin so. */
   entries({
     prefix,
+    idempotencyKey: _,
     ...options
   }: CallOptions & { readonly prefix?: string } = {}): AsyncGenerator<MapEntry<Value>, void, void> {
     type Page = { entries: MapEntry<Value>[]; next_cursor: string | null };

@@ -3,16 +3,16 @@
 import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
 import type { WriteOptions } from "./map.ts";
-import { type Fence, Variable } from "./variable.ts";
+import { type Fence, Variable, type VariableCaller } from "./variable.ts";
 
 /** One text that all tasks share: a plan, notes. */
 export class SharedMemory extends Variable {
-  constructor(heddle: Heddle, runId: string, name: string) {
-    super(heddle, runId, "shared_memory", name);
+  constructor(heddle: Heddle, runId: string, name: string, caller?: VariableCaller) {
+    super(heddle, runId, "shared_memory", name, caller);
   }
 
   /** The whole text with its version; a long one is read in parts, and begun anew when somebody writes in between. */
-  async read(options: CallOptions = {}): Promise<{ text: string; version: number }> {
+  async read({ idempotencyKey: _, ...options }: CallOptions = {}): Promise<{ text: string; version: number }> {
     for (;;) {
       let text = "";
       let version: number | undefined;

@@ -3,7 +3,7 @@
 import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
 import { letGo } from "./session.ts";
-import { openSession, Variable, type WaitOptions } from "./variable.ts";
+import { openSession, Variable, type VariableCaller, type WaitOptions } from "./variable.ts";
 
 /** How messages are taken. */
 export interface PopOptions extends WaitOptions {
@@ -13,8 +13,8 @@ export interface PopOptions extends WaitOptions {
 
 /** First in, first out; each message goes to exactly one taker. */
 export class MessageQueue<Message = unknown> extends Variable {
-  constructor(heddle: Heddle, runId: string, name: string) {
-    super(heddle, runId, "message_queue", name);
+  constructor(heddle: Heddle, runId: string, name: string, caller?: VariableCaller) {
+    super(heddle, runId, "message_queue", name, caller);
   }
 
   /** Bounds it to so many messages, before its first use (else 10,000). @throws ToolError `already_created` with another number */
@@ -53,8 +53,14 @@ export class MessageQueue<Message = unknown> extends Variable {
   }
 
   /** Messages one by one as they come, until it is closed and empty: `for await (const m of queue.messages())`. */
-  async *messages({ session, ttl_ms, ...options }: PopOptions = {}): AsyncGenerator<Message, void, void> {
-    const own = session ?? (await openSession(this.heddle, this.runId, ttl_ms, options));
+  async *messages({
+    session,
+    ttl_ms,
+    idempotencyKey: _,
+    ...options
+  }: PopOptions = {}): AsyncGenerator<Message, void, void> {
+    const own =
+      session ?? (this.waitsAsItself ? undefined : await openSession(this.heddle, this.runId, ttl_ms, options));
     try {
       for (;;) {
         const messages = await this.pop({ ...options, session: own });
@@ -62,7 +68,7 @@ export class MessageQueue<Message = unknown> extends Variable {
         yield* messages;
       }
     } finally {
-      if (!session) await letGo(own, options);
+      if (own && !session) await letGo(own, options);
     }
   }
 

@@ -27,21 +27,32 @@ export interface WaitOptions extends CallOptions {
   readonly ttl_ms?: number | undefined;
 }
 
+/** Who carries out an op that no session does: a client, or a leased task, which also waits as itself. */
+export type VariableCaller = Pick<Heddle, "callTool">;
+
 /** A shared variable of a run, by its name. */
 export class Variable {
-  /** Where its calls go. */
+  /** Where it is looked at, and sessions are opened. */
   protected readonly heddle: Heddle;
   /** The run's id. */
   protected readonly runId: string;
   /** Its name; all tasks of the run know it by that. */
   readonly name: string;
   readonly #kind: string;
+  readonly #caller: VariableCaller;
 
-  constructor(heddle: Heddle, runId: string, kind: string, name: string) {
+  /** `caller`: who calls its ops, in place of `heddle`. */
+  constructor(heddle: Heddle, runId: string, kind: string, name: string, caller: VariableCaller = heddle) {
     this.heddle = heddle;
+    this.#caller = caller;
     this.runId = runId;
     this.#kind = kind;
     this.name = name;
+  }
+
+  /** Whoever calls its ops waits without a session. */
+  protected get waitsAsItself(): boolean {
+    return this.#caller !== this.heddle;
   }
 
   /** Its state, holders, waiters and op counts. @throws HeddleProblem `not_found` before its first use */
@@ -52,7 +63,7 @@ export class Variable {
   /** An op that neither holds nor waits. @throws ToolError */
   protected async op<Result>(op: string, args: object, options: CallOptions): Promise<Result> {
     const request = { arguments: { op, name: this.name, ...args } };
-    return (await resultOf(this.heddle, this.runId, this.#kind, request, options)) as Result;
+    return (await resultOf(this.#caller, this.runId, this.#kind, request, options)) as Result;
   }
 
   /** An op in a session. @throws ToolError, SessionLost */

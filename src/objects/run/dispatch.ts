@@ -178,15 +178,14 @@ export function leaseGrant(
 
 /** Recorded answers of the newest reply's calls. */
 function answersOf(run: LoadedRun, task: Task): Record<string, Answer> {
-  const answers: Record<string, Answer> = {};
-  for (const call of task.calls) {
-    if (call.state === "waiting") answers[call.id] = { waiting: true };
-    else {
+  // By entries, as ids are the provider's: of an assignment to "__proto__" nothing would be left.
+  return Object.fromEntries(
+    task.calls.map((call): [string, Answer] => {
+      if (call.state === "waiting") return [call.id, { waiting: true }];
       const { text, isError } = answerOf(run, call.seq);
-      answers[call.id] = { text, isError };
-    }
-  }
-  return answers;
+      return [call.id, { text, isError }];
+    }),
+  );
 }
 
 /** What a model reads, and what a program gets where that is not the same as JSON. */

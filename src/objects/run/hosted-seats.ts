@@ -103,7 +103,7 @@ export class HostedSeats {
       readonly ending?: (state: RunState, task: Task) => Ending | undefined;
     },
   ): Promise<SeatReply> {
-    const answers: Record<string, Answer> = {};
+    let answers: Readonly<Record<string, Answer>> = {};
     let finish: Ending | undefined;
     let left = calls;
     for (let isFirst = true; ; isFirst = false) {
@@ -114,7 +114,7 @@ export class HostedSeats {
         const done = answerCalls(step, run, task, left);
         ({ laters, rest: left } = done);
         finish ??= done.finish;
-        Object.assign(answers, done.answers);
+        answers = { ...answers, ...done.answers };
         run.state.blocking.setUnfinished(task, left.length > 0);
         const ending = laters.length > 0 || left.length > 0 ? undefined : (reply.ending?.(step.state, task) ?? finish);
         if (ending) {
@@ -127,7 +127,7 @@ export class HostedSeats {
       });
       const told = await this.#withLaters(decided, laters);
       if (told.kind === "over") return told;
-      Object.assign(answers, told.answers);
+      answers = { ...answers, ...told.answers };
       const run = this.#shell.load();
       const task = run && leased(run.state, lease.taskNumber, lease.fence);
       const mayEnd = laters.length > 0 && task && (reply.ending?.(run.state, task) ?? finish);
@@ -165,7 +165,7 @@ export class HostedSeats {
   async #withLaters(reply: SeatReply, laters: readonly LaterCall[]): Promise<SeatReply> {
     const run = this.#shell.load();
     if (!run || reply.kind !== "go_on" || laters.length === 0) return reply;
-    const answers: Record<string, Answer> = { ...reply.answers };
+    const answers = new Map(Object.entries(reply.answers));
     const byName = Map.groupBy(laters, ({ later }) => (later.kind === "look" ? later.variable : later.call.name));
     await Promise.all(
       Array.from(byName.values(), async (calls) => {
@@ -173,11 +173,11 @@ export class HostedSeats {
           const done = await this.#variables.finish(run, later, op);
           // The seat breaks with it, and another attempt asks again when the lease is over: the op is the same op.
           if (!done.ok && done.fault.code === "overloaded") throw Fault.of(done.fault);
-          if (done.ok) answers[call] = answerText(done.value);
+          if (done.ok) answers.set(call, answerText(done.value));
         }
       }),
     );
-    return { ...reply, answers };
+    return { ...reply, answers: Object.fromEntries(answers) };
   }
 
   async firstToken(lease: LeaseRef): Promise<void> {

@@ -61,13 +61,14 @@ export interface Answered {
  * push, a new task or the end, must find what was written before.
  */
 export function answerCalls(step: Step, run: LoadedRun, task: Leased, calls: readonly ToolCall[]): Answered {
-  const answers: Record<string, Answer> = {};
+  const answers = new Map<string, Answer>();
   const laters: LaterCall[] = [];
   const snapshot = task.head ?? task.base;
   let finish: Ending | undefined;
   for (const [i, call] of calls.entries()) {
     if (task.calls.some((one) => one.id === call.id)) continue;
-    if (laters.length > 0 && !isOfData(run, call.name)) return { answers, laters, rest: calls.slice(i), finish };
+    if (laters.length > 0 && !isOfData(run, call.name))
+      return { answers: Object.fromEntries(answers), laters, rest: calls.slice(i), finish };
     const done = runTool(
       step,
       run,
@@ -80,7 +81,7 @@ export function answerCalls(step: Step, run: LoadedRun, task: Leased, calls: rea
       continue;
     }
     if (done.kind === "waiting") {
-      answers[call.id] = { waiting: true };
+      answers.set(call.id, { waiting: true });
       continue;
     }
     // It comes here when the task had to go on instead, and when the attempt that logged it did not come to its end. An error
@@ -90,11 +91,11 @@ export function answerCalls(step: Step, run: LoadedRun, task: Leased, calls: rea
       continue;
     }
     const answer = answerText(done.kind === "finish" && messagesTo(task).length > 0 ? crossed : done);
-    answers[call.id] = answer;
+    answers.set(call.id, answer);
     if (task.calls.some((one) => one.id === call.id)) continue;
     step.emit({ type: "call_done", task: task.n, call: call.id, tool: call.name, why: "answered" }, answer);
   }
-  return { answers, laters, rest: [], finish };
+  return { answers: Object.fromEntries(answers), laters, rest: [], finish };
 }
 
 const isOfData = (run: LoadedRun, name: string): boolean => !run.tools.has(name) && isCarriedOutLater(name);

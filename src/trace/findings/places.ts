@@ -41,7 +41,9 @@ const effects: Readonly<Record<string, Readonly<Record<string, Effect>>>> = {
 };
 
 export function effectOf(kind: string | undefined, { op, saw, made, checked }: VariableUse): Effect {
-  const effect = (kind !== undefined && effects[kind]?.[op]) || "none";
+  const ops = (kind !== undefined && effects[kind]) || {};
+  // A log from a file names whatever op it likes.
+  const effect = Object.hasOwn(ops, op) ? ops[op]! : "none";
   if (effect === "none" || effect === "read") return effect;
   // Refused by its version, or nothing was there to delete: it saw that, no more.
   if (saw !== undefined && made === undefined) return "read";
