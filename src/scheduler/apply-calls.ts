@@ -78,7 +78,7 @@ function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "
     if (place < 0) continue;
     target.awaiters.splice(place, 1);
     state.dirty.add(n);
-    if (isLive(target)) lowerEffective(state, target);
+    if (isLive(target)) lowerEffective(state, [target]);
   }
   variables.leaveLines(state, task, call);
 }

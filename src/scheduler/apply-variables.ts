@@ -30,7 +30,10 @@ export function leaveLines(state: RunState, task: Task, call: Waiting): void {
   for (const name of call.want.names) {
     const holders = Array.from(state.blocking.holdersOf(name), (n) => state.task(n));
     // Whose level is higher has it from somebody else.
-    lowerEffective(state, ...holders.filter((holder) => holder.effective <= task.effective));
+    lowerEffective(
+      state,
+      holders.filter((holder) => holder.effective <= task.effective),
+    );
   }
 }
 
@@ -71,7 +74,7 @@ export function releaseLock(state: RunState, event: Of<"lock_released">, at: num
   task.holds = task.holds.filter((one) => one !== hold);
   blocking.line(name, "lock").holders.delete(task.n);
   blocking.freed.add(name);
-  lowerEffective(state, task);
+  lowerEffective(state, [task]);
   state.dirty.add(task.n);
   state.retime(task);
 }
@@ -103,7 +106,7 @@ export function releasePermits(state: RunState, event: Of<"permits_released">, a
   blocking.put(name, { ...facts, heldMs: facts.heldMs + at - hold.since });
   changePermits(state, task, name, -permits, at);
   blocking.freed.add(name);
-  lowerEffective(state, task);
+  lowerEffective(state, [task]);
 }
 
 function changePermits(state: RunState, task: Task, name: string, change: number, at: number): void {

@@ -393,7 +393,7 @@ function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: numb
   if (event.state === "failed" && !task.observed) state.header.unhandled++;
   for (const n of task.after) {
     const dependency = state.live(n);
-    if (dependency) lowerEffective(state, dependency);
+    if (dependency) lowerEffective(state, [dependency]);
   }
   const parent = joiner(state, task);
   if (parent) {

@@ -17,7 +17,7 @@ export function raiseEffective(state: RunState, task: Task, level: number): void
     one.effective = level;
     state.blocking.raiseTops(one);
     state.reorder(one);
-    stack.push(...providersOf(state, one));
+    for (const provider of providersOf(state, one)) stack.push(provider);
   }
 }
 
@@ -26,7 +26,7 @@ export function raiseEffective(state: RunState, task: Task, level: number): void
  * must not be kept alive by itself: every task that may have it only from here is set back first and then raised anew.
  * Cost beside the tasks that change: each line that one of them holds up is gone through once, however many hold it up together.
  */
-export function lowerEffective(state: RunState, ...tasks: readonly Task[]): void {
+export function lowerEffective(state: RunState, tasks: readonly Task[]): void {
   const suspects = new Set<Task>();
   const stack = [...tasks];
   const owned = new LineTops(({ task: n }) => state.task(n).priority);

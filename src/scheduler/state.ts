@@ -460,11 +460,11 @@ export const readyKeyOf = (task: Task): ReadyKey => {
   return { effective: task.effective, since: phase.since, resumed: phase.resumed, chain: task.chain, seq: phase.seq };
 };
 
-/** When something about the task must happen although nobody calls: a lease, a backoff, a wait or the task times out. */
 /** When its `timeout_ms` is over; never before it has begun. */
 export const lifeEndOf = ({ clockAt, timeoutMs }: Task): number =>
   clockAt > 0 ? clockAt + timeoutMs : Number.POSITIVE_INFINITY;
 
+/** When something about the task must happen although nobody calls: a lease, a backoff, a wait or the task times out. */
 function dueAt(task: Task): number {
   if (isEnded(task)) return Number.POSITIVE_INFINITY;
   let due = lifeEndOf(task);

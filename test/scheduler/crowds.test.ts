@@ -88,4 +88,26 @@ describe("a crowd", () => {
     expect(looked).toBeLessThan(50);
     checkState(run.state, run.now);
   });
+
+  test("[S2] of as many holders as a run may have tasks: they are not the arguments of one call", {
+    timeout: 60_000,
+  }, () => {
+    const count = 130_000;
+    const run = new Run({ tasks: 200_000, workers: 200_000 });
+    const holders: Task[] = [];
+    while (holders.length < count) holders.push(...run.post(...Array.from({ length: 1000 }, () => ({}))));
+    const take = { call: "c", name: "s", permits: 1, until: 0 };
+    run.step((step) => {
+      createSemaphore(step, "s", count);
+      for (const task of holders) {
+        step.emit({ type: "task_started", task: task.n, fence: task.n, attempt: 1, worker: "w" });
+        acquirePermits(step, task, take);
+      }
+    });
+    const late = run.start(run.post({ priority: 9 })[0]!);
+    run.step((step) => acquirePermits(step, late, take));
+    expect(holders.every(({ effective }) => effective === 9)).toBe(true);
+    run.cancel(late);
+    expect(holders.every(({ effective }) => effective === 5)).toBe(true);
+  });
 });
