@@ -317,6 +317,11 @@ export interface TasksInput extends TasksListed {
   readonly cursor?: string;
 }
 
+export interface TasksPage extends Page<TaskView> {
+  /** All that was asked for is true of its tasks. Absent from an object of a version before, which looks at their state alone. */
+  readonly isFiltered?: true;
+}
+
 /** What the run index has of a run that its object knows better. */
 export interface IndexWord {
   readonly status: RunStatus;
@@ -377,7 +382,7 @@ export interface RunSchedulerRpc {
   snapshot(hash: string, after?: string): Promise<Reply<SnapshotView>>;
 
   createTasks(input: CreateTasksInput, idem?: Idem): Promise<Reply<CreatedTasks>>;
-  tasks(input: TasksInput): Promise<Reply<Page<TaskView>>>;
+  tasks(input: TasksInput): Promise<Reply<TasksPage>>;
   task(id: string): Promise<Reply<TaskView>>;
   taskContext(id: string): Promise<Reply<SnapshotView>>;
   cancelTask(id: string, reason: string | undefined, idem?: Idem): Promise<Reply<TaskView>>;

@@ -81,6 +81,7 @@ import type {
   RunSchedulerRpc,
   SchemaFirst,
   TasksInput,
+  TasksPage,
   TenantRules,
   ToolCallInput,
   TurnAnswer,
@@ -399,7 +400,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#shell.command((step, run) => createFromOutside(step, run, input), idem);
   }
 
-  async tasks(input: TasksInput): Promise<Reply<Page<TaskView>>> {
+  async tasks(input: TasksInput): Promise<Reply<TasksPage>> {
     return this.#shell.read((run) => tasksPage(run, input));
   }
 

@@ -82,11 +82,15 @@ it("[L1] ends a page early when it has looked at enough, and [L2] has each task 
     );
   for (let from = 0; from < tasksLookedAtMax + 1000; from += 1000) await batch(1000, from);
   const none = value(await run.rpc.tasks({ limit: 1000, label: "none" }));
-  expect(none).toEqual({ rows: [], nextCursor: String(tasksLookedAtMax) });
+  expect(none).toEqual({ rows: [], nextCursor: String(tasksLookedAtMax), isFiltered: true });
   expect(await listed(run, { label: "none" })).toEqual({ tasks: [], pages: 2 });
   expect(await keysOf(run, { label: "rare" })).toEqual([0, 1, 2, 3, 4, 5].map((n) => `k${n * 1000 + 999}`));
   // Nobody looks for what the run knows that it does not have.
-  expect(value(await run.rpc.tasks({ limit: 1, state: "failed" }))).toEqual({ rows: [], nextCursor: null });
+  expect(value(await run.rpc.tasks({ limit: 1, state: "failed" }))).toEqual({
+    rows: [],
+    nextCursor: null,
+    isFiltered: true,
+  });
   const first = value(await run.rpc.tasks({ limit: 3, label: "rare" }));
   await batch(1000, 6000);
   value(await run.rpc.cancelTask("k999", undefined));
@@ -116,5 +120,9 @@ it("takes no cursor that no list gave out, and one of beyond its end is of an em
   await run.create({ pool: "box", instructions: "a" });
   for (const cursor of ["x", "-1", "1.5", "WzEsMl0"])
     expect(codeOf(await run.rpc.tasks({ limit: 1, cursor }))).toBe("validation_failed");
-  expect(value(await run.rpc.tasks({ limit: 1, cursor: "999999" }))).toEqual({ rows: [], nextCursor: null });
+  expect(value(await run.rpc.tasks({ limit: 1, cursor: "999999" }))).toEqual({
+    rows: [],
+    nextCursor: null,
+    isFiltered: true,
+  });
 });

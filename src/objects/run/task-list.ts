@@ -7,11 +7,11 @@
  * L2. A task's number never changes, so pages that fit together have each task once, though some are created, and end, in between.
  */
 
-import type { Page, TaskState, TaskView } from "../../contract/shapes.ts";
+import type { TaskState, TaskView } from "../../contract/shapes.ts";
 import { pageBytesMax, tasksLookedAtMax } from "../../limits.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import { hasLabel, type Task } from "../../scheduler/task.ts";
-import type { Reply, TasksInput, TasksListed } from "../rpc.ts";
+import type { Reply, TasksInput, TasksListed, TasksPage } from "../rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { findTask } from "./outside.ts";
 import { badCursor, ok, placeOf } from "./replies.ts";
@@ -21,7 +21,7 @@ import { taskView } from "./views.ts";
 const charsOf = (view: TaskView): number => JSON.stringify(view).length;
 
 /** By number. A page is over when it has `limit` rows, `pageBytesMax` of text, or has looked at enough (L1). */
-export function tasksPage(run: LoadedRun, { limit, cursor, parent, ...which }: TasksInput): Reply<Page<TaskView>> {
+export function tasksPage(run: LoadedRun, { limit, cursor, parent, ...which }: TasksInput): Reply<TasksPage> {
   const { state } = run;
   const place = placeOf(cursor);
   if (place === undefined) return badCursor;
@@ -45,7 +45,7 @@ export function tasksPage(run: LoadedRun, { limit, cursor, parent, ...which }: T
     rows.push(view);
     chars += charsOf(view);
   }
-  return ok({ rows, nextCursor: n < last ? String(n) : null });
+  return ok({ rows, nextCursor: n < last ? String(n) : null, isFiltered: true });
 }
 
 /** Beyond this number there is none: that a run has no task of a state is known without a look. */
