@@ -235,7 +235,8 @@ export class HostedSeats {
   ): Promise<SeatReply> {
     const reply = await this.#shell.together<SeatReply>((step, run) => {
       const task = leased(run.state, lease.taskNumber, lease.fence);
-      if (!task) (op === "turn" || op === "call" ? noteLate : noteRepeat)(step, lease, op, next);
+      // A turn is never said again (object-calls.ts): one that is late is no repeat.
+      if (!task) (op === "turn" ? noteLate : noteRepeat)(step, lease, op, next);
       const seat = task?.phase.worker;
       const decided = task ? decide(step, run, task) : over;
       if (task && op !== "call") this.#shell.partials.end(task.n);

@@ -1,13 +1,12 @@
 /** The agent outside: long polls for tasks and events, and tool calls without a lease. */
 
 import { childHash } from "../../context/snapshot-hash.ts";
-import type { TaskView, ToolOutcome, WaitView } from "../../contract/shapes.ts";
+import type { ToolOutcome, WaitView } from "../../contract/shapes.ts";
 import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { actorNumber, type SnapshotHash } from "../../ids.ts";
-import { failedIdsMax, pageBytesMax, partialWatchMs } from "../../limits.ts";
+import { failedIdsMax, partialWatchMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
-import { findByKey } from "../../scheduler/create-tasks.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { waitIsOver } from "../../scheduler/waits.ts";
@@ -15,20 +14,16 @@ import { isRead as readsOnly } from "../../variables/index.ts";
 import { looksOnly } from "../../variables/ops.ts";
 import type { EventsAnswer, EventsInput, Idem, Reply, ToolCallInput, WaitInput } from "../rpc.ts";
 import type { Actors } from "./actors.ts";
+import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, baseOfCalls } from "./outside-calls.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
+import { firstViews } from "./task-list.ts";
 import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { taskView } from "./views.ts";
-
-/** By id, or by the key of a task posted to the run (or the root's). */
-export function findTask(run: LoadedRun, name: string): Task | undefined {
-  const n = run.numberOf(name) ?? findByKey(run.state, undefined, name);
-  return n === undefined ? undefined : run.state.find(n);
-}
 
 /** Answered on an ended run too. */
 function isRead({ tool, arguments: text }: ToolCallInput): boolean {
@@ -234,17 +229,4 @@ export class Outside {
       fingerprint: Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join(""),
     };
   }
-}
-
-/** Those of these tasks, from the first on, that one page has room for: one at least. */
-function firstViews(run: LoadedRun, tasks: readonly Task[]): TaskView[] {
-  const views: TaskView[] = [];
-  let chars = 0;
-  for (const task of tasks) {
-    const view = taskView(run, task);
-    views.push(view);
-    chars += JSON.stringify(view).length;
-    if (chars >= pageBytesMax) break;
-  }
-  return views;
 }

@@ -19,8 +19,8 @@ import { isRunEnded, lifeEndOf, type RunState } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Reply } from "../rpc.ts";
 import { createdEventOf } from "./bodies.ts";
+import { findTask } from "./find-task.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { findTask } from "./outside.ts";
 import { badCursor, ok, placeOf, refuse } from "./replies.ts";
 import { askOf, waitOpOf } from "./views.ts";
 

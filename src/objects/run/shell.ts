@@ -35,12 +35,13 @@ import { Announcements } from "./announcements.ts";
 import { Followers } from "./followers.ts";
 import { GateReports } from "./gate-reports.ts";
 import { IndexTelling } from "./index-telling.ts";
+import { KeptLateness } from "./kept-lateness.ts";
 import { LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { OwedEvents } from "./owed-events.ts";
 import { Partials } from "./partials.ts";
 import { deploymentRules, holdToDeployment } from "./rules.ts";
-import { type Handed, type Lateness, Seats } from "./seats.ts";
+import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
 import { hasHostedWork, startHosted } from "./start-hosted.ts";
 import { TracePushes } from "./trace-pushes.ts";
@@ -50,7 +51,6 @@ import { Webhooks } from "./webhooks.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
 /** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
-const latenessName = "seats_late";
 const seatNonce = () => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
 
 /** As in Identity. */
@@ -97,8 +97,7 @@ export class RunShell {
   readonly #owed = new OwedEvents();
   readonly #index: IndexTelling;
   #retryEffectsAt = Number.POSITIVE_INFINITY;
-  /** As it is stored. */
-  #latenessKept = "";
+  readonly #keptLateness: KeptLateness;
 
   constructor(ctx: DurableObjectState, env: Env, openSeats: OpenSeats) {
     this.#ctx = ctx;
@@ -115,6 +114,7 @@ export class RunShell {
       () => this.partials,
     );
     this.#alarm = new RunAlarm(ctx);
+    this.#keptLateness = new KeptLateness(bootOf(env));
     this.#announcements = new Announcements({
       gate: ({ tenant }) => gateStub(env, tenant),
       isCurrent: (run) => this.#run === run,
@@ -165,7 +165,7 @@ export class RunShell {
     const store = RunStore.open(this.sql, (work) => this.#ctx.storage.transactionSync(work));
     if (!store) return undefined;
     this.#run = new LoadedRun(store, this.settings);
-    this.#restoreLateness(store);
+    this.#keptLateness.restore(store, this.seats);
     this.#index.loaded(this.#run);
     this.#afterRestart();
     return this.#run;
@@ -392,25 +392,8 @@ export class RunShell {
     const shards = this.seats.wanted(startableIn(state, hostedPool, now) + urlCallsWanted(state, now), now);
     const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
     for (const ticket of tickets) this.seats.sent(ticket, now);
-    this.#keepLateness(run);
+    this.#keptLateness.keep(run.store, this.seats);
     this.#send(run, tickets);
-  }
-
-  /** How long nobody has opened a seat outlives the object's memory, as the waits that follow from it do. */
-  #keepLateness({ store }: LoadedRun): void {
-    const { lateness } = this.seats;
-    const kept = lateness ? JSON.stringify({ ...lateness, boot: bootOf(this.#env) }) : "";
-    if (kept === this.#latenessKept) return;
-    store.setMeta(latenessName, kept);
-    this.#latenessKept = kept;
-  }
-
-  /** Of another runtime's queues it says nothing. */
-  #restoreLateness(store: RunStore): void {
-    this.#latenessKept = store.meta(latenessName) ?? "";
-    if (this.#latenessKept === "") return;
-    const { boot, ...lateness } = JSON.parse(this.#latenessKept) as Lateness & { readonly boot: string };
-    if (boot === bootOf(this.#env)) this.seats.restore(lateness);
   }
 
   /** What is due to the deployment's collector and to the run's webhook. A push that was lost is given up after a while, and then sent again. */
@@ -544,7 +527,7 @@ export class RunShell {
   }
 
   #forgetMemory(): void {
-    this.#latenessKept = "";
+    this.#keptLateness.forget();
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.traces.forget();

@@ -12,8 +12,8 @@ import { pageBytesMax, tasksLookedAtMax } from "../../limits.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import { hasLabel, type Task } from "../../scheduler/task.ts";
 import type { Reply, TasksInput, TasksListed, TasksPage } from "../rpc.ts";
+import { findTask } from "./find-task.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { findTask } from "./outside.ts";
 import { badCursor, ok, placeOf } from "./replies.ts";
 import { taskView } from "./views.ts";
 
@@ -66,3 +66,16 @@ const isListed = (task: Task, { state, key, label, pool }: TasksListed): boolean
   (key === undefined || task.key === key) &&
   (pool === undefined || task.pool === pool) &&
   (label === undefined || hasLabel(task, label));
+
+/** Those of these tasks, from the first on, that one page has room for: one at least. */
+export function firstViews(run: LoadedRun, tasks: readonly Task[]): TaskView[] {
+  const views: TaskView[] = [];
+  let chars = 0;
+  for (const task of tasks) {
+    const view = taskView(run, task);
+    views.push(view);
+    chars += charsOf(view);
+    if (chars >= pageBytesMax) break;
+  }
+  return views;
+}

@@ -11,9 +11,9 @@ import { hostedPool, type Task } from "../../scheduler/task.ts";
 import { type LoggedTurn, TaskTurns, type TurnPoint } from "../../scheduler/turns.ts";
 import type { ForkedContext, ForkPlace, Reply } from "../rpc.ts";
 import { specOf } from "./bodies.ts";
+import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { findTask } from "./outside.ts";
 import { badCursor, ok, placeOf } from "./replies.ts";
 
 /** The turns of these tasks, by one look through the log. */
