@@ -11,11 +11,11 @@ const server = sharedServer();
 const { heddle } = server;
 
 let unique = 0;
-/** A context of some 50,000 tokens that no other test has, so that no cache knows it. */
-const large = (more: object = {}) => ({
+/** A context of some 50,000 tokens, or `times` as many, that no other test has, so that no cache knows it. */
+const large = (more: object = {}, times = 1) => ({
   format: "anthropic" as const,
   messages: [
-    { role: "user", content: `${Date.now()} ${unique++} ${"The office is in Oslo. ".repeat(9000)}` },
+    { role: "user", content: `${Date.now()} ${unique++} ${"The office is in Oslo. ".repeat(9000 * times)}` },
     { role: "assistant", content: "I have read it." },
   ],
   ...more,
@@ -240,7 +240,8 @@ describe("a server that is killed while one task reads for the others", () => {
   it("lets another one read, and everybody is served", async () => {
     const mortal = await LocalServer.start();
     try {
-      const run = await mortal.heddle.createRun({ context: large(), limits: { workers: 16 } });
+      // Others are held for 32 s, by its size: a server that comes back later on a busy machine finds the hold over, as it should be then.
+      const run = await mortal.heddle.createRun({ context: large({}, 3), limits: { workers: 16, warm_ms: 60_000 } });
       await mortal.heddle.createTasks(run.id, { tasks: many(16, { text: "done", latency_ms: 1500 }) });
       await until("it reads", 10_000, async () => (await mortal.heddle.run(run.id)).cache.lineages[0]?.warming);
       await mortal.kill();
