@@ -4,6 +4,7 @@ import { providers } from "./availability.ts";
 import { bursts } from "./burst.ts";
 import { warmCaches } from "./cache-warm.ts";
 import { fairness } from "./fairness.ts";
+import { peersOrder } from "./in-order.ts";
 import { openings } from "./seats-open.ts";
 import { secretChecks } from "./secrets.ts";
 import { hostedPath } from "./w1-hosted.ts";
@@ -23,6 +24,7 @@ export const workloads: readonly Workload[] = [
   ...pullPath,
   ...chains,
   ...graphs,
+  ...peersOrder,
   ...lockContention,
   ...channels,
   ...contextForks,
