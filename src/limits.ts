@@ -299,6 +299,8 @@ export const leaseMs = 30 * second;
 export const leaseJoinMs = 5 * second;
 /** Names of pull workers, which they choose, that a run remembers to have served; one that is forgotten is served as if it had just come. */
 export const servedWorkersBytes = 256 * 1024;
+/** Names of calls of `await_tasks` from outside, whose `timeout_ms` a run keeps while they are polled. */
+export const outsideWaitsBytes = 64 * 1024;
 /** Names of lease requests, which clients choose, that a gate was told to serve no more before it had them. */
 export const gateLeavesBytes = 64 * 1024;
 /** A client that stops waiting for a lease says so within this, or not at all. */

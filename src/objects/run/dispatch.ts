@@ -203,6 +203,12 @@ export function answerTo(run: LoadedRun, task: Task, id: string): Recorded | und
 
 const timedOut = toolErrorOf(faults.wait_timed_out.tool, "The wait's timeout_ms passed before the tasks ended.");
 
+/** What `await_tasks` tells when its time is over: that, and how each task is. */
+export const awaitTimedOut = (run: LoadedRun, targets: readonly number[]) => ({
+  ...timedOut,
+  ...(awaitedView(run, targets) as object),
+});
+
 const deadlockVictim = toolErrorOf(
   faults.deadlock_victim.tool,
   "What was left of this wait came to wait for you, so it could never have ended.",
@@ -228,6 +234,7 @@ export function answerOf(run: LoadedRun, seq: number): Recorded {
   }
   const view = awaitedView(run, body.targets);
   if (event.why === "settled" || event.why === "answered") return { text: JSON.stringify(view), isError: false };
-  const error = event.why === "timed_out" ? timedOut : deadlockVictim;
-  return { text: JSON.stringify({ error: { ...error, ...(view as object) } }), isError: true };
+  const error =
+    event.why === "timed_out" ? awaitTimedOut(run, body.targets) : { ...deadlockVictim, ...(view as object) };
+  return { text: JSON.stringify({ error }), isError: true };
 }

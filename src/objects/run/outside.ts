@@ -5,7 +5,8 @@ import type { ToolOutcome, WaitView } from "../../contract/shapes.ts";
 import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { actorNumber, type SnapshotHash } from "../../ids.ts";
-import { failedIdsMax, partialWatchMs } from "../../limits.ts";
+import { failedIdsMax, outsideWaitsBytes, partialWatchMs } from "../../limits.ts";
+import { Lru } from "../../lru.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
@@ -14,6 +15,7 @@ import { isRead as readsOnly } from "../../variables/index.ts";
 import { looksOnly } from "../../variables/ops.ts";
 import type { EventsAnswer, EventsInput, Idem, Reply, ToolCallInput, WaitInput } from "../rpc.ts";
 import type { Actors } from "./actors.ts";
+import { awaitTimedOut } from "./dispatch.ts";
 import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
@@ -21,7 +23,7 @@ import { appendOutside, baseOfCalls } from "./outside-calls.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { firstViews } from "./task-list.ts";
-import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
+import { hasTool, runTool, sawFromOutside, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { taskView } from "./views.ts";
 
@@ -51,8 +53,12 @@ function doneOr(done: boolean, { state: { header } }: LoadedRun): Pick<WaitView,
   return { done, ...(!done && header.status === "paused" && { paused: header.reason }) };
 }
 
+const nameOf = ({ key, fingerprint }: Idem): string => `${key} ${fingerprint}`;
+
 export class Outside {
   readonly #shell: RunShell;
+  /** Of waits with a `timeout_ms`, while they are asked for again. */
+  readonly #waitsBegunAt = new Lru<string, number>(outsideWaitsBytes);
 
   readonly #variables: VariableCalls;
   readonly #actors: Actors;
@@ -192,7 +198,15 @@ export class Outside {
       return done.ok ? toolReply(done.value, input.callId ?? "") : done;
     }
     if (!waiting || !reply.ok) return reply;
-    const { targets, mode } = waiting;
+    return this.#awaitTasks(input, waiting, call ?? idem);
+  }
+
+  /** A wait of the agent outside: nothing of it is recorded, so each poll looks anew. `name`: what its repeats come under. */
+  async #awaitTasks(
+    input: ToolCallInput,
+    { targets, mode, timeoutMs }: Extract<ToolRun, { kind: "waiting" }>,
+    name: Idem | undefined,
+  ): Promise<Reply<ToolOutcome>> {
     const isOver = () => {
       const run = this.#shell.load();
       return (
@@ -203,12 +217,30 @@ export class Outside {
         )
       );
     };
-    if (input.waitMs > 0) await this.#shell.signals.wait(input.waitMs, (list) => list.length > 0 && isOver());
-    if (!isOver()) return ok({ pending: true, call_id: input.callId ?? "" });
+    const leftMs =
+      timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.#begunAt(name) + timeoutMs - this.#shell.now();
+    const waitMs = Math.min(input.waitMs, leftMs);
+    if (waitMs > 0) await this.#shell.signals.wait(waitMs, (list) => list.length > 0 && isOver());
+    // An id of ours where none was given: the caller needs one to ask again with.
+    if (!isOver() && waitMs < leftMs)
+      return ok({ pending: true, call_id: input.callId ?? `call_${crypto.randomUUID()}` });
+    if (name) this.#waitsBegunAt.delete(nameOf(name));
     return this.#shell.command((step, run) => {
       const caller = { task: undefined, callId: "", base: () => "", inTranscript: false };
-      return toolReply(runTool(step, run, caller, input.tool, input.arguments), "");
+      const done = runTool(step, run, caller, input.tool, input.arguments);
+      if (done.kind !== "waiting") return toolReply(done, "");
+      sawFromOutside(step, targets);
+      return ok({ error: awaitTimedOut(run, targets) });
     });
+  }
+
+  /** When a wait was first asked for. A restart forgets it, and the time of those that ask again begins anew. */
+  #begunAt(name: Idem | undefined): number {
+    const now = this.#shell.now();
+    if (!name) return now;
+    const begun = this.#waitsBegunAt.get(nameOf(name)) ?? now;
+    this.#waitsBegunAt.set(nameOf(name), begun, nameOf(name).length);
+    return begun;
   }
 
   /**

@@ -17,9 +17,10 @@ import { cancelTask } from "../../scheduler/end-task.ts";
 import { settle } from "../../scheduler/ending.ts";
 import { redactedText } from "../../scheduler/redaction.ts";
 import { beginRemoteCall, urlPool } from "../../scheduler/remote-calls.ts";
+import { isRunEnded } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import { isLive, type Task } from "../../scheduler/task.ts";
-import { beginAwait, waitIsOver } from "../../scheduler/waits.ts";
+import { beginAwait, observe, waitIsOver } from "../../scheduler/waits.ts";
 import type { BlockingCall, VariableCall } from "../../variables/ops.ts";
 import type { Reply } from "../rpc.ts";
 import { useBlocking } from "./blocking-calls.ts";
@@ -44,7 +45,13 @@ export type ToolRun =
   | { readonly kind: "result"; readonly result: unknown }
   | { readonly kind: "error"; readonly error: ToolError }
   /** The call is recorded (a task's) or must be polled (outside): these tasks have not ended as asked. */
-  | { readonly kind: "waiting"; readonly targets: readonly number[]; readonly mode: "all" | "any" | "settled" }
+  | {
+      readonly kind: "waiting";
+      readonly targets: readonly number[];
+      readonly mode: "all" | "any" | "settled";
+      /** How long the agent outside would wait: nobody but its poll keeps that time. */
+      readonly timeoutMs?: number;
+    }
   /** To be carried out by the variable's object once this step is committed. */
   | VariableRun
   | { readonly kind: "look"; readonly variable: string }
@@ -202,9 +209,11 @@ function awaitTasks(
   const { mode } = call;
   if (!caller.task) {
     const tasks = targets.map((n) => run.state.task(n));
-    return waitIsOver(tasks, mode)
-      ? { kind: "result", result: awaitedView(run, targets) }
-      : { kind: "waiting", targets, mode };
+    const { timeoutMs } = call;
+    if (!waitIsOver(tasks, mode))
+      return { kind: "waiting", targets, mode, ...(timeoutMs !== undefined && { timeoutMs }) };
+    sawFromOutside(step, targets);
+    return { kind: "result", result: awaitedView(run, targets) };
   }
   const until = call.timeoutMs === undefined ? 0 : step.now + call.timeoutMs;
   const outcome = beginAwait(step, caller.task, { id: caller.callId, targets: [...new Set(targets)], mode, until });
@@ -214,6 +223,12 @@ function awaitTasks(
   return toolError("would_deadlock", `This wait could never end: ${cycle.join(" → ")} wait for one another.`, {
     cycle,
   });
+}
+
+/** Who is told of a failure by `await_tasks` has seen it, as a task has. A run that has ended stays as it ended. */
+export function sawFromOutside(step: Step, targets: readonly number[]): void {
+  if (isRunEnded(step.state)) return;
+  for (const n of targets) observe(step, step.state.task(n));
 }
 
 function inspect(

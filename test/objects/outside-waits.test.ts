@@ -1,0 +1,99 @@
+/** `await_tasks` of the agent outside: what it has seen, and when it gives up. */
+
+import { describe, expect, it } from "vitest";
+import { makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
+import { heldSeats } from "./lib/seats.ts";
+
+heldSeats();
+
+const box = (key: string) => ({ key, pool: "box", instructions: `do ${key}` });
+
+const asked = (args: object, more: { callId?: string; waitMs?: number } = {}) => ({
+  tool: "await_tasks",
+  arguments: JSON.stringify(args),
+  waitMs: 0,
+  ...more,
+});
+
+async function failNext(run: TestRun): Promise<void> {
+  const error = { code: "no_disk", message: "The disk is gone." };
+  value(await run.rpc.fail((await run.lease())!, { error, retryable: false }));
+}
+
+describe("a failure that the agent outside is told of by await_tasks", () => {
+  const finished = async (run: TestRun) => value(await run.rpc.finishRun({ cancel: true })).status;
+
+  it("is handled: the run that it finishes then has succeeded, where one that only looked has failed", async () => {
+    for (const [sees, status] of [
+      [true, "succeeded"],
+      [false, "failed"],
+    ] as const) {
+      const run = await makeRun();
+      await run.create(box("a"));
+      await failNext(run);
+      expect(value(await run.rpc.wait({ tasks: ["a"], mode: "all", timeoutMs: 0 }))).toMatchObject({ done: true });
+      if (sees)
+        expect(value(await run.rpc.callTool(asked({ tasks: ["a"] })))).toMatchObject({
+          result: { tasks: [{ key: "a", state: "failed", error: { code: "no_disk" } }] },
+        });
+      expect(await finished(run)).toBe(status);
+    }
+  });
+
+  it("is handled, too, where the call was waiting for it, and where its time was over before the others ended", async () => {
+    const run = await makeRun();
+    await run.create(box("a"), box("b"), box("c"));
+    const waiting = run.rpc.callTool(asked({ tasks: ["a"] }, { waitMs: 10_000 }));
+    await failNext(run);
+    expect(value(await waiting)).toMatchObject({ result: { tasks: [{ state: "failed" }] } });
+    await failNext(run);
+    expect(value(await run.rpc.callTool(asked({ tasks: ["b", "c"], mode: "settled", timeout_ms: 0 })))).toMatchObject({
+      error: { code: "timed_out", tasks: [{ state: "failed" }, { state: "ready" }] },
+    });
+    expect(await finished(run)).toBe("succeeded");
+  });
+
+  it("changes nothing about a run that had ended before the answer", async () => {
+    const run = await makeRun();
+    await run.create(box("a"), box("b"));
+    await failNext(run);
+    const waiting = run.rpc.callTool(asked({ tasks: ["a", "b"], mode: "settled" }, { waitMs: 10_000 }));
+    expect(await finished(run)).toBe("failed");
+    const { last_seq: before } = await run.view();
+    expect(value(await waiting)).toMatchObject({ result: { tasks: [{ state: "failed" }, { state: "cancelled" }] } });
+    expect(await run.view()).toMatchObject({ status: "failed", last_seq: before });
+  });
+});
+
+describe("await_tasks of the agent outside with a timeout_ms", () => {
+  it("gives up when that is over since it was first asked for, and not when its poll is", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a"));
+    const args = { tasks: ["a"], timeout_ms: 5_000 };
+    const again = () => run.rpc.callTool(asked(args, { callId: "c1" }));
+    expect(value(await again())).toEqual({ pending: true, call_id: "c1" });
+    clock.forward(4_999);
+    expect(value(await again())).toEqual({ pending: true, call_id: "c1" });
+    clock.forward(1);
+    expect(value(await again())).toMatchObject({ error: { code: "timed_out", tasks: [{ key: "a", state: "ready" }] } });
+    // It has had its answer: the same again is another wait.
+    expect(value(await again())).toEqual({ pending: true, call_id: "c1" });
+  });
+
+  it("gives up within one poll that is longer", async () => {
+    const run = await makeRun();
+    await run.create(box("a"));
+    const long = asked({ tasks: ["a"], timeout_ms: 20 }, { waitMs: 60_000 });
+    expect(value(await run.rpc.callTool(long))).toMatchObject({ error: { code: "timed_out" } });
+  });
+
+  it("names a call that came without an id, so that it can be asked for again", async () => {
+    const run = await makeRun();
+    await run.create(box("a"));
+    expect(value(await run.rpc.callTool(asked({ tasks: ["a"] })))).toEqual({
+      pending: true,
+      call_id: expect.stringMatching(/^call_/),
+    });
+  });
+});
