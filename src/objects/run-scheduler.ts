@@ -92,7 +92,7 @@ import { Actors } from "./run/actors.ts";
 import { createdBefore, createRun } from "./run/create-run.ts";
 import { deadSeats, tellOfDeadSeats } from "./run/dead-seats.ts";
 import { Deletion } from "./run/deletion.ts";
-import { transcriptOf } from "./run/dispatch.ts";
+import { ownContext } from "./run/dispatch.ts";
 import { Exports } from "./run/export.ts";
 import { findTask } from "./run/find-task.ts";
 import { findingsPage } from "./run/findings.ts";
@@ -416,13 +416,8 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#shell.read((run) => {
       const task = findTask(run, id);
       if (!task) return noTask;
-      const { snapshot, messages } = transcriptOf(run, task);
-      const { tree } = run.store;
-      return ok({
-        snapshot,
-        parent: tree.node(snapshot).parent,
-        contextText: contextText(tree.head(snapshot), messages),
-      });
+      const { snapshot, text } = ownContext(run, task);
+      return ok({ snapshot, parent: run.store.tree.node(snapshot).parent, contextText: text });
     });
   }
 

@@ -305,3 +305,54 @@ it("create_task tells of a priority that had to be lowered to the creator's, and
   const made = await Promise.all(tasks.map((task) => run.task((task as { id: string }).id)));
   expect(made.map(({ priority }) => priority)).toEqual([3, 3, 2, 3]);
 });
+
+describe("a relocated fork", () => {
+  const thought = JSON.stringify({
+    role: "assistant",
+    content: [
+      { type: "thinking", thinking: "hm", signature: "c2ln" },
+      { type: "text", text: "A" },
+    ],
+  });
+  const context = { format: "anthropic" as const, model: "model-a", messages: [user("q"), thought] };
+
+  it("is shown, and leased, as its model has it: under that model's name, without the other's reasoning", async () => {
+    const run = await makeRun({ context });
+    await run.create(
+      { key: "other", pool: "box", model: "model-b", instructions: "x" },
+      { key: "same", pool: "box", model: "model-a", instructions: "x" },
+    );
+    const [other, same] = [(await run.lease())!, (await run.lease())!];
+    for (const text of [other.contextText!, (await contextOf(run, "other")).text]) {
+      expect(JSON.parse(text)).toMatchObject({ model: "model-b", messages: [{}, { content: [{ text: "A" }] }, {}] });
+      expect(text).not.toContain("thinking");
+    }
+    for (const text of [same.contextText!, (await contextOf(run, "same")).text]) {
+      expect(JSON.parse(text)).toMatchObject({ model: "model-a" });
+      expect(rawElements(rawAt(text, ["messages"])!)[1]).toBe(thought);
+    }
+  });
+});
+
+describe("forks of a context with a list of tools of its own", () => {
+  const foreign = { name: "read", description: "reads", input_schema: { type: "object" } };
+  const heddles = { name: "create_task", description: "", input_schema: { type: "object" } };
+  const notesOf = async (tools: unknown, ...tasks: object[]) => {
+    const context = { format: "anthropic" as const, messages: [user("q")] };
+    const run = await makeRun({
+      context: tools === undefined ? context : { ...context, tools: JSON.stringify(tools) },
+    });
+    const made = value(await run.rpc.createTasks({ tasks: tasks.map((one) => ({ instructions: "x", ...one })) }));
+    return (made.notes ?? []).filter((note) => note.includes("only answer")).length;
+  };
+
+  it("can only answer where none of Heddle's is on it, and the reply says so, once", async () => {
+    expect(await notesOf([foreign], {}, {})).toBe(1);
+    expect(await notesOf([], {})).toBe(1);
+    expect(await notesOf([foreign, heddles], {})).toBe(0);
+    expect(await notesOf([{ type: "function", function: heddles }], {})).toBe(0);
+    expect(await notesOf(undefined, {})).toBe(0);
+    // A pull worker calls them by its lease.
+    expect(await notesOf([foreign], { pool: "box" })).toBe(0);
+  });
+});

@@ -2,7 +2,8 @@
 
 import { userMessage } from "../../context/calls.ts";
 import { forkByCall, forkByMessage, forkText } from "../../context/fork.ts";
-import type { CacheMark, MessageText } from "../../context/types.ts";
+import { stripReasoning } from "../../context/reasoning.ts";
+import type { CacheMark, ContextHead, MessageText } from "../../context/types.ts";
 import type { LeaseGrant, ToolOutcome } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
 import { toolErrorOf } from "../../errors/codes.ts";
@@ -83,6 +84,25 @@ export function transcriptOf(run: LoadedRun, task: Task): { snapshot: string; me
   return { snapshot: task.base, messages: fork?.ok ? [...base, ...fork.messages] : base };
 }
 
+/** Another model than that of its context: it is given no reasoning that it can't have signed. */
+const isRelocated = (model: string | undefined, head: ContextHead): boolean =>
+  model !== undefined && head.model !== undefined && model !== head.model;
+
+/** Of the messages that a task is given, those that stand before its own fork. */
+const baseCountOf = (run: LoadedRun, task: Task): number => task.window?.own ?? run.store.tree.node(task.base).messages;
+
+/** JSON text of a task's context as its model has it: under the task's own model, and a relocated fork's without reasoning. */
+export function ownContext(run: LoadedRun, task: Task): { snapshot: string; text: string } {
+  const { model } = specOf(run, task);
+  const { snapshot, messages } = transcriptOf(run, task);
+  const head = run.store.tree.head(snapshot);
+  const baseCount = baseCountOf(run, task);
+  const given = isRelocated(model, head)
+    ? messages.map((message, i) => (i < baseCount ? stripReasoning(head.format, message) : message))
+    : messages;
+  return { snapshot, text: contextText({ ...head, ...(model !== undefined && { model }) }, given) };
+}
+
 export type Dispatch<Work> =
   | { readonly ok: true; readonly work: Work }
   | { readonly ok: false; readonly missing: string };
@@ -120,7 +140,7 @@ export function seatWork(
       messages: inboxTexts(run, task),
       // A compacted context begins another lineage of the vendor's cache: there is nothing up to the fork to mark.
       mark: fork.ok && !task.window ? fork.mark : undefined,
-      baseCount: task.window?.own ?? tree.node(task.base).messages,
+      baseCount: baseCountOf(run, task),
       turns: task.turns,
       answers: answersOf(run, task),
       maxTurns: task.maxTurns,
@@ -131,7 +151,7 @@ export function seatWork(
       reserves: needsReservation(run.state, task),
       lineage: `${run.suffix}:${tree.node(snapshot).root.slice(0, 16)}`,
       warms: isWarming(run.state, task),
-      relocated: spec.model !== undefined && head.model !== undefined && spec.model !== head.model,
+      relocated: isRelocated(spec.model, head),
       remoteTools: [...run.tools.keys()],
     },
   };
@@ -152,7 +172,7 @@ export function leaseGrant(
   const size = tree.node(task.head ?? task.base).bytes + appended;
   const fits = size < contextBytes;
   const snapshot = fits ? (task.head ?? task.base) : newestSnapshot(run, task);
-  const text = fits ? contextText(tree.head(snapshot), transcriptOf(run, task).messages) : null;
+  const text = fits ? ownContext(run, task).text : null;
   const instructions = fork.ok ? fork.instructions : spec.instructions;
   return {
     ok: true,

@@ -4,6 +4,7 @@ import { openCalls, roleOf } from "../../context/calls.ts";
 import { cutLast, systemMessagesOf } from "../../context/fork.ts";
 import type { MessageText, ToolCall } from "../../context/types.ts";
 import type { StandInSpec, TaskSpec } from "../../contract/task-spec.ts";
+import { isToolName } from "../../contract/tools.ts";
 import type { FaultData } from "../../errors/fault.ts";
 import { noteNamesMax } from "../../limits.ts";
 import type { NewStandIn, NewTask } from "../../scheduler/new-task.ts";
@@ -49,12 +50,24 @@ export interface Forker {
   readonly root?: true;
 }
 
+const onlyAnswer =
+  "The context's own list of tools has none of Heddle's, and forks keep it as it is: these tasks can call none of them, and only answer. Give the list with Heddle's tools (GET /v1/tools), or none, when the run is created.";
+
+/** `tools`: JSON text of a vendor's list. */
+function hasHeddlesTools(tools: string): boolean {
+  const list = JSON.parse(tools) as readonly ({ name?: unknown; function?: { name?: unknown } } | null)[];
+  return list.some((tool) => {
+    const name = tool?.function?.name ?? tool?.name;
+    return typeof name === "string" && isToolName(name);
+  });
+}
+
 /** Points each spec at its snapshot. */
 export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec[]): ForkedTasks {
   const tasks: ForkedTask[] = [];
   const notes = new Set<string>();
   const { tree } = run.store;
-  const { model } = tree.head(forker.base);
+  const { model, tools } = tree.head(forker.base);
   const auto = new AutoForks(tree, forker.base, specs.filter(({ fork }) => fork === "auto").length);
   const unpriced = new Set<string>();
   const ends = new Ends(tree);
@@ -91,6 +104,8 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
       cold,
     });
   }
+  const isHosted = ({ spec }: ForkedTask) => (spec.pool ?? forker.creator?.pool ?? hostedPool) === hostedPool;
+  if (tools !== undefined && tasks.some(isHosted) && !hasHeddlesTools(tools)) notes.add(onlyAnswer);
   if (unpriced.size > 0) {
     const names = [...unpriced].slice(0, noteNamesMax).map((name) => `"${name}"`);
     notes.add(
