@@ -36,6 +36,7 @@ export { SharedList } from "./run/list.ts";
 export { Lock, LockHold, type LockOptions } from "./run/lock.ts";
 export { type MapEntry, SharedMap, type WriteOptions } from "./run/map.ts";
 export { SharedMemory } from "./run/memory.ts";
+export { type Pause, RunPaused, type TasksWaitOptions } from "./run/pause.ts";
 export { type QuestionRef, Questions } from "./run/questions.ts";
 export { MessageQueue, type PopOptions } from "./run/queue.ts";
 export { Run } from "./run/run.ts";
