@@ -44,7 +44,7 @@ export const showCommand: Command = {
     pool: { value: "POOL", about: "only tasks of this pool" },
     parent: { value: "TASK", about: "only tasks that this one created" },
     limit: { value: "N", about: `the first N tasks (default ${tasksShownDefault})` },
-    all: { about: "all tasks" },
+    all: { without: ["limit"], about: "all tasks" },
     json: {
       about: 'of a run {"run", "tasks", "tasks_left"} as one JSON object; of a task the task itself',
     },

@@ -13,7 +13,7 @@ import { colourOf } from "../screen/colours.ts";
 import { note, say, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { onSignals } from "../signals.ts";
-import { wholeNumber } from "../usage.ts";
+import { seeHelp, UsageError, wholeNumber } from "../usage.ts";
 
 export const waitCommand: Command = {
   name: "wait",
@@ -44,6 +44,10 @@ Examples:
   heddle wait run_… draft review --mode any --timeout 60`,
   run: async ({ flags, words: [run, ...tasks] }) => {
     const mode = (flags.mode ?? "all") as WaitMode;
+    if (mode === "any" && tasks.length === 0)
+      throw new UsageError(
+        `--mode any goes with TASK only: without one, every task is waited for.\n${seeHelp("wait")}`,
+      );
     const seconds = wholeNumber(flags, "timeout", { min: 0, max: runTimeoutMsMax / 1000 });
     const client = await reach();
     const interrupt = new AbortController();
