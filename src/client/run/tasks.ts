@@ -58,8 +58,13 @@ export class Tasks {
   }
 
   /** Creates one task, or a batch of up to 1,000, all or nothing. `Result` is what you say that results are. */
-  create<Result = unknown>(task: NewTask, options?: CallOptions): Promise<Task<Result>>;
+  create<Result = unknown>(task: NewTask, options?: CreateOptions): Promise<Task<Result>>;
   create<Result = unknown>(tasks: readonly NewTask[], options?: CreateOptions): Promise<Batch<Result>>;
+  /** One or many, where that is not known before. Of a slip the compiler speaks as of the last of these three: it names the field. */
+  create<Result = unknown>(
+    spec: NewTask | readonly NewTask[],
+    options?: CreateOptions,
+  ): Promise<Task<Result> | Batch<Result>>;
   async create<Result>(
     spec: NewTask | readonly NewTask[],
     { groups, ...options }: CreateOptions = {},
