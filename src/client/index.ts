@@ -1,5 +1,6 @@
 /** `heddle/client`: everything that the client exports. */
 
+export { version } from "../version.ts";
 export { HeddleAdmin } from "./admin.ts";
 export type { ToolsOptions } from "./calls/tool-calls.ts";
 export {
