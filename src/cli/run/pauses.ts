@@ -3,14 +3,17 @@
 import type { RunView } from "../../client/replies.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
 
-type Paused = Pick<RunView, "id" | "status" | "reason"> & Partial<Pick<RunView, "quota">>;
+type Paused = Pick<RunView, "id" | "status" | "reason"> & Partial<Pick<RunView, "quota" | "limits">>;
 
 /** When a paused run goes on, or the command that makes it; "" for one that is not paused. */
-export function goesOnText({ id, status, reason, quota }: Paused): string {
+export function goesOnText({ id, status, reason, quota, limits }: Paused): string {
   if (status !== "paused") return "";
   if (quota)
     return `by itself at ${dateTime(quota.until)}, or when the tenant's quota ${quota.name} is above ${quota.limit}: heddle quotas`;
-  return reason === "budget" ? `with a larger budget: heddle budget ${id} --tokens N` : `heddle resume ${id}`;
+  if (reason !== "budget") return `heddle resume ${id}`;
+  // A run that is bound by dollars alone does not go on for more tokens.
+  const isMoney = (limits?.tokens ?? null) === null && (limits?.usd ?? null) !== null;
+  return `with a larger budget: heddle budget ${id} ${isMoney ? "--usd" : "--tokens"} N`;
 }
 
 /** Says of each pause once that it is there. */
@@ -26,7 +29,9 @@ export class Pauses {
   look(run: Paused): void {
     const goesOn = goesOnText(run);
     const text =
-      goesOn === "" ? undefined : `The run is paused (${oneLine(run.reason ?? "asked")}). It goes on: ${goesOn}`;
+      goesOn === ""
+        ? undefined
+        : `The run is paused (${oneLine(run.reason ?? "asked")}). It goes on${goesOn.startsWith("heddle ") ? ":" : ""} ${goesOn}`;
     if (text !== undefined && text !== this.#said) this.#note(text);
     this.#said = text;
   }

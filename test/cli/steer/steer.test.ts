@@ -265,7 +265,7 @@ describe("heddle wait", () => {
     Object.assign(paused.run, { status: "paused", reason: "budget" });
     const { stderr, status } = await heddleHere(["wait", "run_1"], { HEDDLE_URL: paused.url, HEDDLE_API_KEY: "hdl_t" });
     expect(stderr).toBe(
-      "The run is paused (budget). It goes on: with a larger budget: heddle budget run_1 --tokens N\n",
+      "The run is paused (budget). It goes on with a larger budget: heddle budget run_1 --tokens N\n",
     );
     expect(status).toBe(1); // one of its tasks failed
     const waits = paused.of("POST", /wait/).map(({ body }) => body.timeout_ms);
