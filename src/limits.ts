@@ -830,6 +830,8 @@ export const socketPingMs = 20 * second;
 export const socketSilentMs = 50 * second;
 /** No answer within this, beyond what a long poll waits on purpose, counts as no connection. */
 export const clientAttemptMs = 30 * second;
+/** Who waits for tasks and wants to know of pauses asks this often. */
+export const pauseLookMs = 5 * second;
 /** An abort waits so long for what it gives back, as a place in a lock's queue: beyond it goes on by itself. */
 export const lettingGoMs = 1 * second;
 /** Tasks that one `heddle work` process runs at once. */

@@ -1,2 +1,2 @@
-/** The package's version, for a server that has no package.json beside it; test/tree holds the two together. */
+/** The package's version: this client's, and of a server what `about()` answers. test/tree holds it and package.json together. */
 export const version = "0.1.0";

@@ -30,6 +30,8 @@ export interface Flag {
   readonly choices?: readonly string[];
   /** May be given more than once; the values are then a list. */
   readonly many?: true;
+  /** Flags that can't stand beside it, since one of the two would have no effect: such a command line is refused. */
+  readonly without?: readonly string[];
   /** Help shows that it can't be left out; the command says so itself. */
   readonly required?: true;
   readonly about: string;

@@ -4,12 +4,13 @@ import type { ParseArgsConfig } from "node:util";
 import type { Command, Given } from "./command.ts";
 import { readArguments, seeHelp, UsageError } from "./usage.ts";
 
-/** @throws UsageError for unknown flags, values that are none of the choices, and words too few or too many */
+/** @throws UsageError for unknown flags, those that don't go together, values that are none of the choices, and words too few or too many */
 export function readCommandLine(command: Command, argv: readonly string[]): Given {
   if (command.raw) return { flags: {}, words: argv, rest: undefined, argv };
   const split = command.rest === undefined ? -1 : argv.indexOf("--");
   const own = split < 0 ? argv : argv.slice(0, split);
   const { flags, words } = readArguments(command.name, own, optionsOf(command));
+  requireTogether(command, flags);
   requireChoices(command, flags);
   requireWords(command, words);
   return { flags, words, rest: split < 0 ? undefined : argv.slice(split + 1), argv };
@@ -26,6 +27,16 @@ const optionsOf = ({ flags = {} }: Command): NonNullable<ParseArgsConfig["option
       },
     ]),
   );
+
+function requireTogether(command: Command, values: Given["flags"]): void {
+  for (const [name, { without = [] }] of Object.entries(command.flags ?? {})) {
+    const other = values[name] === undefined ? undefined : without.find((one) => values[one] !== undefined);
+    if (other !== undefined)
+      throw new UsageError(
+        `--${name} does not go with --${other}: leave out one of the two.\n${seeHelp(command.name)}`,
+      );
+  }
+}
 
 function requireChoices(command: Command, values: Given["flags"]): void {
   for (const [name, { choices }] of Object.entries(command.flags ?? {})) {

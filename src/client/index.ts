@@ -1,5 +1,6 @@
 /** `heddle/client`: everything that the client exports. */
 
+export { version } from "../version.ts";
 export { HeddleAdmin } from "./admin.ts";
 export type { ToolsOptions } from "./calls/tool-calls.ts";
 export {
@@ -36,6 +37,7 @@ export { SharedList } from "./run/list.ts";
 export { Lock, LockHold, type LockOptions } from "./run/lock.ts";
 export { type MapEntry, SharedMap, type WriteOptions } from "./run/map.ts";
 export { SharedMemory } from "./run/memory.ts";
+export { type Pause, RunPaused, type TasksWaitOptions } from "./run/pause.ts";
 export { type QuestionRef, Questions } from "./run/questions.ts";
 export { MessageQueue, type PopOptions } from "./run/queue.ts";
 export { Run } from "./run/run.ts";

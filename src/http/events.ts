@@ -23,6 +23,7 @@ export const eventRoutes = [
       summary:
         "The log; followed live with `Accept: text/event-stream`, which resumes after `Last-Event-ID`, or as a WebSocket",
       upgrades: true,
+      cursorIsSeq: true,
       query: eventsQuery,
       answer: { status: 200, schema: eventsPage, stream: true },
     },

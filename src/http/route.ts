@@ -19,6 +19,7 @@ import { noQuery, readBody, readLines, readQuery } from "./body.ts";
 import type { AppOptions, HttpEnv } from "./env.ts";
 import { readIdem } from "./idempotency.ts";
 import { heldLease, type LeaseHolder } from "./lease-holder.ts";
+import { cursorAt, type ListAsked, withPlace } from "./list-cursor.ts";
 import { ask, runObject } from "./objects.ts";
 import { newRunId } from "./run-id.ts";
 
@@ -46,6 +47,8 @@ interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodT
    * the run's object has; of lines of a file there is none.
    */
   readonly stores?: "new_run" | "in_run" | "file";
+  /** Its cursor is a `seq` of the log, which other things name as well, and is bound to no list. */
+  readonly cursorIsSeq?: true;
   /** Left out of /openapi.json. */
   readonly hidden?: true;
 }
@@ -124,7 +127,7 @@ export const keyRoute = <const Path extends string, Query extends z.ZodType = No
       const call = await read(spec, exchange);
       const before = full && (await storedBefore(exchange, tenant, call.idem));
       if (full && !before) throw full;
-      return answer(spec, before ?? (await handle({ ...call, tenant, key, quotas, visit })));
+      return answer(spec, before ?? (await handle({ ...call, tenant, key, quotas, visit })), call);
     }),
 });
 
@@ -161,7 +164,8 @@ export const operatorRoute = <
   run: (exchange) =>
     admitted(spec, "operator", exchange, async (visit) => {
       await requireOperator(exchange);
-      return answer(spec, await handle({ ...(await read(spec, exchange)), visit }));
+      const call = await read(spec, exchange);
+      return answer(spec, await handle({ ...call, visit }), call);
     }),
 });
 
@@ -209,7 +213,8 @@ async function read<Path extends string, Query extends z.ZodType, Body extends z
   spec: Spec<Path, Query, Body>,
   { request, url, env, params, later }: Exchange,
 ): Promise<Omit<Call<Path, Query, Body>, "visit">> {
-  const query = readQuery(url, spec.query ?? noQuery) as z.output<Query>;
+  const asked = readQuery(url, spec.query ?? noQuery) as z.output<Query>;
+  const query = spec.cursorIsSeq ? asked : withPlace({ path: spec.path, params, query: asked });
   const common = { request, env, later, params: params as Record<ParamNames<Path>, string>, query };
   if (spec.method !== "POST" && spec.method !== "PUT")
     return { ...common, body: {} as z.output<Body>, text: "{}", idem: undefined };
@@ -223,9 +228,29 @@ async function read<Path extends string, Query extends z.ZodType, Body extends z
   return { ...common, body: value as z.output<Body>, text, idem };
 }
 
-function answer(spec: { readonly answer: Answer }, value: unknown): Response {
+/** `call`: of a list, what was asked for. */
+function answer(
+  spec: Pick<Route, "answer" | "path" | "cursorIsSeq">,
+  given: unknown,
+  call?: Pick<ListAsked, "params" | "query">,
+): Response {
+  const value = call && !spec.cursorIsSeq ? boundToList(given, { path: spec.path, ...call }) : given;
   if (value instanceof Response) return value;
   const { status } = spec.answer;
   if (status === 204) return new Response(null, { status });
   return new Response(stringifyRaw(value), { status, headers: { "content-type": "application/json" } });
+}
+
+const nextCursorHeader = "heddle-next-cursor";
+
+/** The answer, whose next cursor, in the body or of a file in its header, is one of this list. */
+function boundToList(value: unknown, { path, params, query }: ListAsked): unknown {
+  const bound = (place: string) => cursorAt(place, { path, params, query });
+  if (value instanceof Response) {
+    const next = value.headers.get(nextCursorHeader);
+    if (next !== null) value.headers.set(nextCursorHeader, bound(next));
+    return value;
+  }
+  const { next_cursor: next } = (value ?? {}) as { readonly next_cursor?: unknown };
+  return typeof next === "string" ? { ...(value as object), next_cursor: bound(next) } : value;
 }

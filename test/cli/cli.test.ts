@@ -143,6 +143,10 @@ describe("heddle", () => {
       "p search",
     ]);
     expect((await print("--allow-commands")).at(-1)).toMatchObject({ name: "run_command", pool: "workspace" });
+    expect((await print("--tool", "search", "--tool", "read_file")).map(({ name }) => name)).toEqual([
+      "read_file",
+      "search",
+    ]);
   });
 
   it("is a process with that exit status, and reads stdin for -", async () => {

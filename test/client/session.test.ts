@@ -200,6 +200,12 @@ it("an abort ends a wait though the server takes no session back any more, and s
   const abort = new AbortController();
   const { signal } = abort;
   const messages = run.queue("q").messages({ signal });
+  let isHeld = false;
+  const untilAborted = async (_: unknown, own: AbortSignal) => {
+    isHeld = true;
+    await aborted(own);
+    own.throwIfAborted();
+  };
   const waits = [
     run.lock("l").acquire({ signal }),
     run.lock("l").tryAcquire({ signal }),
@@ -208,10 +214,11 @@ it("an abort ends a wait though the server takes no session back any more, and s
     run.queue("q").take({ signal }),
     run.future("f").value({ signal }),
     messages.next(),
-    run.lock("free").with((_, own) => aborted(own).then(() => own.throwIfAborted()), { signal }),
+    run.lock("free").with(untilAborted, { signal }),
   ];
   const asked = () => hanging.of("POST", /tools/).length;
-  while (asked() < waits.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  // A lock whose grant is still under way is no hold yet: an abort gives up its session, as those that wait do.
+  while (asked() < waits.length || !isHeld) await new Promise((resolve) => setTimeout(resolve, 5));
   isHung = true;
   const abortedAt = performance.now();
   abort.abort(new Error("enough"));

@@ -2,11 +2,13 @@
 
 import { expect, expectTypeOf, it } from "vitest";
 import {
+  type Batch,
   type Heddle,
   type HeddleProblem,
   isProblem,
   isToolError,
   type LockHold,
+  type NewTask,
   type Run,
   type Settled,
   type Task,
@@ -25,6 +27,38 @@ export async function uses(heddle: Heddle, run: Run, error: unknown): Promise<vo
   await run.tasks.create({ key: "a" });
   // @ts-expect-error: a fork is one of these words
   await run.tasks.create({ instructions: "x", fork: "some" });
+
+  // What is wrong is pointed at, and not the array that one task is none of.
+  await run.tasks.create({
+    instructions: "x",
+    // @ts-expect-error: priority
+    priorty: 3,
+  });
+  await run.tasks.create({
+    instructions: "x",
+    // @ts-expect-error: a label's value is a text
+    labels: { page: 1 },
+  });
+  await run.tasks.create(
+    [
+      { instructions: "x", group: "g" },
+      {
+        instructions: "y",
+        // @ts-expect-error: a number of milliseconds
+        timeout_ms: "1000",
+      },
+    ],
+    { groups: { g: { require: 1 } } },
+  );
+  await run.tasks.create(
+    { instructions: "x" },
+    {
+      // @ts-expect-error: retryMs
+      retryMS: 0,
+    },
+  );
+  const oneOrMany: NewTask | NewTask[] = JSON.parse("[]");
+  expectTypeOf(await run.tasks.create<string>(oneOrMany)).toEqualTypeOf<Task<string> | Batch<string>>();
 
   const few = await run.tasks.create([{ instructions: "x" }]);
   await run.tasks.create({ instructions: "x", after: [few[0]!, "T2-1a2b3c"] });

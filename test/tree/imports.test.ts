@@ -74,6 +74,16 @@ describe("the version", () => {
     expect(version).toBe(published);
   });
 
+  it("is the newest one of the change log, in which none comes twice", () => {
+    const versions = Array.from(
+      readFileSync(join(src, "../CHANGELOG.md"), "utf8").matchAll(/^## (.+)$/gm),
+      ([, heading]) => heading!,
+    );
+    expect(versions[0]).toBe(version);
+    expect(new Set(versions).size).toBe(versions.length);
+    for (const one of versions) expect(one).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
   it("of Node that it needs at least is what `heddle doctor` asks for", () => {
     const { engines } = JSON.parse(readFileSync(join(src, "../package.json"), "utf8"));
     expect(engines.node).toBe(`>=${nodeMajorMin}`);

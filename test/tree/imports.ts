@@ -205,7 +205,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^cloudflare:workers$/, /^zod$/],
   },
   // Nothing but the web's own: it runs in browsers and Workers.
-  client: { imports: ["limits"], types: ["context", "contract", "errors"] },
+  client: { imports: ["limits", "version"], types: ["context", "contract", "errors"] },
   // Loops of one's own on vendors' SDKs: of those the types alone, but for the AI SDK, whose tools only it can make.
   loops: { imports: ["client"], packages: [/^ai$/] },
   cli: {

@@ -9,7 +9,7 @@ const projectRoot = join(import.meta.dirname, "../..");
 const read = (page: string): string => readFileSync(join(projectRoot, page), "utf8");
 const withoutBlocks = (text: string): string => text.replace(/^(`{3,}).*?^\1/gms, "");
 const pages = [
-  ...["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
+  ...["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"],
   ...globSync("docs/**/*.md", { cwd: projectRoot }).map((page) => page.replaceAll("\\", "/")),
 ].sort();
 

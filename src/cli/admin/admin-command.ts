@@ -69,7 +69,7 @@ export const adminCommand: Command = {
     },
     from: { value: "TIME", about: "usage: from this hour on: 2026-11-01, a time in UTC, or epoch ms" },
     to: { value: "TIME", about: "usage: up to this hour, without it; default: until now" },
-    csv: { about: "usage: as CSV, with every column" },
+    csv: { without: ["json"], about: "usage: as CSV, with every column" },
     since: {
       value: "TIME",
       about: "billing set: the hour from which on the tenant is billed (default: the present one, or as before)",

@@ -98,13 +98,28 @@ export function scopesCheck({ scopes }: AboutView, pools: readonly string[]): Ch
     : remark("scopes", "runs; `heddle work` needs a key with the scope workers");
 }
 
+/** A patch apart both understand each other; a minor version may ask for, or answer, what the other side does not know. */
 export function versionCheck(server: string, own: string): Check {
-  if (server === own) return ok("version", `${own}, the server's too`);
-  const [serverParts, ownParts] = [server.split("."), own.split(".")];
   const message = `the server is ${server}, this command ${own}`;
-  const isNear = serverParts[0] === ownParts[0] && serverParts[1] === ownParts[1];
-  return isNear ? remark("version", message) : wrong("version", message, "Update the older of the two.");
+  if (server === own) return ok("version", message);
+  const [theirs, ours] = [partsOf(server), partsOf(own)];
+  const apart = theirs.findIndex((part, i) => part !== ours[i]);
+  if (apart === 2 || apart < 0) return remark("version", message);
+  return theirs[apart]! < ours[apart]!
+    ? wrong(
+        "version",
+        `${message}: the server is older, and may refuse what this command asks for`,
+        `Deploy Heddle ${own} there, or use the command of ${server}.`,
+      )
+    : wrong(
+        "version",
+        `${message}: the server is newer, and may answer what this command does not know`,
+        `Update this command to ${server} (npm install heddle@${server}).`,
+      );
 }
+
+/** Major, minor and patch. */
+const partsOf = (version: string): number[] => version.split(/[.+-]/, 3).map(Number);
 
 export function modelsCheck({ models }: AboutView): Check {
   const of = (source: string) =>

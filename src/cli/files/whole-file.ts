@@ -20,6 +20,8 @@ export const outputFlags = {
 /** The file to write; undefined: stdout. @throws UsageError when it is there already */
 export function outputFile({ output, force }: Values): string | undefined {
   const file = typeof output === "string" && output !== "-" ? output : undefined;
+  if (file === undefined && force)
+    throw new UsageError("--force goes with --output FILE only: nothing is written over.");
   if (file !== undefined && statSync(file, { throwIfNoEntry: false })?.isDirectory())
     throw unwritable(file, Object.assign(new Error(), { code: "EISDIR" }));
   if (file !== undefined && !force && existsSync(file))

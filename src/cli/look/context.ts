@@ -5,6 +5,7 @@ import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { paintOf, say } from "../screen/output.ts";
+import { seeHelp, UsageError } from "../usage.ts";
 import { transcriptText } from "./transcript.ts";
 
 export const contextCommand: Command = {
@@ -31,6 +32,8 @@ Without TASK it is the run's own context, up to its head.`,
 Example:
   heddle context run_… report --json | jq '.messages[-1]'`,
   run: async ({ flags, words: [run, task] }) => {
+    if (flags.json === true && flags.format === "text")
+      throw new UsageError(`--json is --format json, and not text: leave out one of the two.\n${seeHelp("context")}`);
     const client = await reach();
     const text =
       task === undefined

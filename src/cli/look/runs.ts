@@ -25,7 +25,7 @@ export const runsCommand: Command = {
     },
     name: { value: "NAME", about: "only runs of exactly this name" },
     limit: { value: "N", about: `the newest N of them (default ${runsListedDefault})` },
-    all: { about: "all of them" },
+    all: { without: ["limit"], about: "all of them" },
     json: { about: 'one JSON object per run: {"id", "name", "status", "created_at", "ended_at", "expires_at"}' },
   },
   about: "Lists the runs that the key can see, oldest first, so that the newest stands at the end.",

@@ -11,6 +11,7 @@ import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { clockTime, dateTime, oneLine } from "../plain-text.ts";
 import { countsText, questionsText, totalOf } from "../run/counts.ts";
+import { goesOnText } from "../run/pauses.ts";
 import { moneyText, tokensText } from "../run/spent.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
@@ -43,7 +44,7 @@ export const showCommand: Command = {
     pool: { value: "POOL", about: "only tasks of this pool" },
     parent: { value: "TASK", about: "only tasks that this one created" },
     limit: { value: "N", about: `the first N tasks (default ${tasksShownDefault})` },
-    all: { about: "all tasks" },
+    all: { without: ["limit"], about: "all tasks" },
     json: {
       about: 'of a run {"run", "tasks", "tasks_left"} as one JSON object; of a task the task itself',
     },
@@ -142,14 +143,6 @@ function sayRun(run: RunView, tasks: readonly TaskView[], left: number | null): 
   }
   if (left === null) note("More are not shown: --all, or --limit N.");
   else if (left > 0) note(`${left} more ${left === 1 ? "is" : "are"} not shown: --all, --limit N, or --state STATE.`);
-}
-
-/** When a paused run does so, or what makes it. */
-function goesOnText({ id, status, reason, quota }: RunView): string {
-  if (status !== "paused") return "";
-  if (quota)
-    return `by itself at ${dateTime(quota.until)}, or when the tenant's quota ${quota.name} is above ${quota.limit}: heddle quotas`;
-  return reason === "budget" ? `with a larger budget: heddle budget ${id} --tokens N` : `heddle resume ${id}`;
 }
 
 /** Models that were refused, and seats that gave trouble. */

@@ -32,7 +32,7 @@ export const usageCommand: Command = {
     by: { value: "WHAT", about: "hour, day (default), run, key, model, pool, or label:NAME" },
     from: { value: "TIME", about: "from this hour on: 2026-11-01, a time in UTC, or epoch ms; default: 30 days back" },
     to: { value: "TIME", about: "up to this hour, without it; default: until now" },
-    csv: { about: "as CSV, with every column" },
+    csv: { without: ["json"], about: "as CSV, with every column" },
     json: { about: "one JSON object per row" },
   },
   about: `Sums up what the key's tenant has used, from the logs of its runs, deleted ones too. Each event counts in the hour in
@@ -47,7 +47,6 @@ which it was logged; a lease's time counts when it ends.`,
 
 /** What is asked for. @throws UsageError for what no server can answer */
 export function readUsage({ flags }: Given, byDefault: "day" | "tenant"): { by: string; query: UsageQuery } {
-  if (flags.csv === true && flags.json === true) throw new UsageError("--csv and --json are two ways to print it.");
   const by = (flags.by as string | undefined) ?? byDefault;
   const names = byDefault === "tenant" ? ["tenant", ...dimensions] : dimensions;
   if (!(names.includes(by) || /^label:./.test(by)))

@@ -15,7 +15,7 @@ export const forkCommand: Command = {
   words: [{ name: "RUN", names: "run" }],
   flags: {
     snapshot: { value: "HASH", about: "begin with this snapshot of it; default: its head" },
-    task: { value: "TASK", names: "task", about: "begin with the newest snapshot of this task" },
+    task: { value: "TASK", names: "task", without: ["snapshot"], about: "begin with the newest snapshot of this task" },
     turn: { value: "N", about: "of --task: with what it had before the request of turn N + 1" },
     name: { value: "NAME", about: "name of the new run" },
     json: { about: "the new run as one JSON object" },
@@ -40,8 +40,6 @@ Example, another try from the third turn of a run's task:
 function sourceOf(flags: Values, run: string): ForkSource {
   const { snapshot, task } = flags;
   const turn = wholeNumber(flags, "turn", { min: 1, max: turnsNamedMax });
-  if (typeof snapshot === "string" && typeof task === "string")
-    throw new UsageError(`--snapshot and --task name two places.\n${seeHelp("fork")}`);
   if (turn !== undefined && typeof task !== "string") throw new UsageError(`--turn needs --task.\n${seeHelp("fork")}`);
   return {
     run,

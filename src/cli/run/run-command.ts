@@ -18,7 +18,7 @@ export const runCommand: Command = {
       about: "what FILE is: json, yaml or markdown (default: what its name ends in says; stdin is JSON)",
     },
     rules: { value: "RULES", names: "file", about: "a file of rules that hold for the run: see heddle help rules" },
-    detach: { about: "create the run, print its id, and exit" },
+    detach: { without: ["wait-ms"], about: "create the run, print its id, and exit" },
     json: {
       about: `one JSON object per line on stdout; the first has "event": "created" and "run", the last one
 "event": "end" with the run as it ended, or "left" when watching stopped before`,

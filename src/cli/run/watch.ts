@@ -9,6 +9,7 @@ import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskView } from "../../client/replies.ts";
 import { sleep } from "../../client/sleep.ts";
 import { watchAwayMs, watchEveryMs, watchIdleEveryMs } from "../../limits.ts";
+import { Pauses } from "./pauses.ts";
 import type { Progress } from "./progress.ts";
 import { Unserved } from "./unserved.ts";
 
@@ -27,6 +28,7 @@ export async function watchRun(
   if (options.signal.aborted) stop();
   options.signal.addEventListener("abort", stop);
   const unserved = new Unserved(client, run, progress);
+  const pauses = new Pauses((text) => progress.note(text));
   let news = true;
   let ring = () => {};
   const listening = (async () => {
@@ -42,6 +44,7 @@ export async function watchRun(
       if (news) {
         news = false;
         const view = await show(client, run, progress, options.detailed, over.signal);
+        pauses.look(view);
         await unserved.look(view, over.signal);
       }
       await sleep(watchEveryMs, over.signal);

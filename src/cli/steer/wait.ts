@@ -2,17 +2,18 @@
 
 import type { Heddle } from "../../client/heddle.ts";
 import type { TaskView, WaitMode, WaitView } from "../../client/replies.ts";
-import { clientRetryMs, cliReachMs, runTimeoutMsMax, waitMsMax } from "../../limits.ts";
+import { clientRetryMs, cliReachMs, pauseLookMs, runTimeoutMsMax } from "../../limits.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { outcomeText } from "../look/task-text.ts";
 import { countsText, totalOf } from "../run/counts.ts";
+import { Pauses } from "../run/pauses.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, say, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { onSignals } from "../signals.ts";
-import { wholeNumber } from "../usage.ts";
+import { seeHelp, UsageError, wholeNumber } from "../usage.ts";
 
 export const waitCommand: Command = {
   name: "wait",
@@ -34,7 +35,7 @@ settled: until all ended, however`,
   },
   ask: "Name one run, and those of its tasks that you wait for; without any it is all of them.",
   about: `Waits for tasks, named by id or key, and prints what became of them. Without TASK it waits for every task of the run,
-those that come meanwhile included.`,
+those that come meanwhile included. While the run is paused nothing of it comes: stderr says why, and what ends the pause.`,
   more: `Exit status: 0 as asked (all: all succeeded; any: one did; settled: all have ended); 1 not so, or the time is over,
 no such run or task, or the server refused; 2 usage; 3 server not reached; 130 interrupted (the tasks go on).
 
@@ -43,6 +44,10 @@ Examples:
   heddle wait run_… draft review --mode any --timeout 60`,
   run: async ({ flags, words: [run, ...tasks] }) => {
     const mode = (flags.mode ?? "all") as WaitMode;
+    if (mode === "any" && tasks.length === 0)
+      throw new UsageError(
+        `--mode any goes with TASK only: without one, every task is waited for.\n${seeHelp("wait")}`,
+      );
     const seconds = wholeNumber(flags, "timeout", { min: 0, max: runTimeoutMsMax / 1000 });
     const client = await reach();
     const interrupt = new AbortController();
@@ -63,7 +68,7 @@ Examples:
   },
 };
 
-/** Poll after poll, until it is over or the time is. */
+/** Poll after poll, until it is over or the time is. A pause of the run is told of: nothing that is waited for comes until it ends. */
 async function waited(
   client: Heddle,
   run: string,
@@ -72,11 +77,16 @@ async function waited(
   signal: AbortSignal,
 ): Promise<WaitView> {
   const until = seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + seconds * 1000;
-  for (;;) {
+  const pauses = new Pauses(note);
+  // The first look tells of a run that is paused already, the others in time of one that pauses meanwhile.
+  for (let pollMs = 0; ; pollMs = pauseLookMs) {
     const leftMs = Math.max(0, until - Date.now());
     // A server that is away is not waited for much longer than its tasks are.
     const options = { signal, retryMs: Math.min(Math.max(leftMs, cliReachMs), clientRetryMs) };
-    const seen = await client.wait(run, { ...request, timeout_ms: Math.min(leftMs, waitMsMax) }, options);
+    const seen = await client.wait(run, { ...request, timeout_ms: Math.min(leftMs, pollMs) }, options);
+    pauses.look(
+      seen.paused === undefined ? { id: run, status: "active", reason: null } : await client.run(run, options),
+    );
     if (seen.done || Date.now() >= until) return seen;
   }
 }

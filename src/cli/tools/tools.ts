@@ -39,13 +39,12 @@ type ServiceOf = (client: Heddle, say: (text: string) => void) => Service;
 
 export async function tools({ flags, rest: command }: Given): Promise<number> {
   const workspace = workspaceOf(flags);
+  if (workspace) requireNoCommand(flags, command);
   const isPrinting = flags["print-tools"] === true;
   const pool = poolOf("tools", isPrinting ? { pool: "workspace", ...flags } : flags);
-  if (isPrinting) return printTools(pool, workspace);
+  if (isPrinting) return printTools(pool, workspace, flags);
   const options = workerOptionsOf(flags);
-  const serviceOf = workspace
-    ? workspaceService(workspace, flags, command)
-    : commandService(flags, command ?? [], pool);
+  const serviceOf = workspace ? workspaceService(workspace, flags) : commandService(flags, command ?? [], pool);
 
   const client = await reach();
   const report = workReport(flags.json === true, "calls");
@@ -86,22 +85,37 @@ function commandService(flags: Values, command: readonly string[], pool: string)
 }
 
 /** Calls are carried out by the ready-made tools. */
-function workspaceService(workspace: WorkspaceFlags, flags: Values, command: readonly string[] | undefined): ServiceOf {
-  if (command !== undefined || flags["json-lines"] !== undefined)
-    throw new UsageError(`--workspace has tools of its own, and takes no command.\n${seeHelp("tools")}`);
-  const names = toolNames(flags) ?? [...workspaceTools];
-  for (const name of names)
-    if (!(workspaceTools as readonly string[]).includes(name))
-      throw new UsageError(`--tool is "${name}"; a workspace has ${workspaceTools.join(", ")}.`);
+function workspaceService(workspace: WorkspaceFlags, flags: Values): ServiceOf {
+  const names = workspaceNames(flags) ?? [...workspaceTools];
   const carrier = openWorkspace(workspace);
   const what = `the files below ${carrier.root} (${rightsText(workspace.rights)})`;
   return () => ({ carrier, tools: names, what, close: async () => {}, kill: () => carrier.kill() });
 }
 
-function printTools(pool: string, workspace: WorkspaceFlags | undefined): number {
+function requireNoCommand(flags: Values, command: readonly string[] | undefined): void {
+  if (command !== undefined || flags["json-lines"] !== undefined)
+    throw new UsageError(`--workspace has tools of its own, and takes no command.\n${seeHelp("tools")}`);
+}
+
+/** @throws UsageError for a name that no tool of a workspace has */
+function workspaceNames(flags: Values): string[] | undefined {
+  const names = toolNames(flags);
+  const stray = names?.find((name) => !(workspaceTools as readonly string[]).includes(name));
+  if (stray === undefined) return names;
+  throw new UsageError(`--tool is "${stray}"; a workspace has ${workspaceTools.join(", ")}.`);
+}
+
+/** Those of `--tool`, or all that the rights allow. */
+function printTools(pool: string, workspace: WorkspaceFlags | undefined, flags: Values): number {
   if (!workspace)
     throw new UsageError("--print-tools prints the tools of a workspace: heddle tools --workspace DIR --print-tools");
-  process.stdout.write(`${JSON.stringify(declarationsOf(pool, workspace.rights), null, 2)}\n`);
+  const allowed = declarationsOf(pool, workspace.rights);
+  const names = workspaceNames(flags) ?? allowed.map(({ name }) => name);
+  const forbidden = names.find((name) => !allowed.some((tool) => tool.name === name));
+  if (forbidden !== undefined)
+    throw new UsageError(`--tool is "${forbidden}", which the other flags do not allow.\n${seeHelp("tools")}`);
+  const printed = allowed.filter(({ name }) => names.includes(name));
+  process.stdout.write(`${JSON.stringify(printed, null, 2)}\n`);
   return exitStatus.ok;
 }
 

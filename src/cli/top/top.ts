@@ -28,7 +28,7 @@ export const topCommand: Command = {
   summary: "a live view of a run: seats, tasks, waits, tokens, cost, findings",
   words: [{ name: "RUN", names: "run" }],
   flags: {
-    once: { about: "print the view once, and end" },
+    once: { without: ["every"], about: "print the view once, and end" },
     every: {
       value: "SECONDS",
       about: `where there is no screen: a line so often (default ${topEverySecondsDefault})`,

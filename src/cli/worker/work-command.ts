@@ -29,7 +29,7 @@ export const workCommand: Command = {
       choices: ["merge", "branch"],
       about: "with --harness: each task in a git worktree; its work is then merged, or left as a branch heddle/…",
     },
-    print: { about: "with --harness: show the command line and the files, and run nothing" },
+    print: { without: ["json"], about: "with --harness: show the command line and the files, and run nothing" },
     json: { about: "one JSON object per line on stdout instead of text" },
   },
   about: `Leases tasks of a pool and runs COMMAND once per task (as it stands; no shell is involved), or starts a harness that

@@ -4,6 +4,8 @@ import { waitMsMax } from "../../limits.ts";
 import { everyRow } from "../every-row.ts";
 import type { Answered, CreatedTasks, QuestionsPage, TasksPage, TaskView, TurnsPage, WaitView } from "../replies.ts";
 import type { AnswerInput, Groups, PageQuery, QuestionsQuery, TaskSpec, TasksQuery, WaitRequest } from "../requests.ts";
+import type { TasksWaitOptions } from "../run/pause.ts";
+import { waitedFor } from "../run/waited-for.ts";
 import type { CallOptions } from "../transport.ts";
 import { at } from "./calls.ts";
 import { ContextCalls } from "./context-calls.ts";
@@ -81,11 +83,12 @@ export class TaskCalls extends ContextCalls {
     });
   }
 
-  /** Waits as long as it takes, poll after poll. */
-  async waitFor(run: string, body: Omit<WaitRequest, "timeout_ms"> = {}, options: CallOptions = {}): Promise<WaitView> {
-    for (;;) {
-      const seen = await this.wait(run, { ...body, timeout_ms: waitMsMax }, options);
-      if (seen.done) return seen;
-    }
+  /** Waits as long as it takes, poll after poll; pauses of the run are told to who wants to know. @throws RunPaused */
+  async waitFor(
+    run: string,
+    body: Omit<WaitRequest, "timeout_ms"> = {},
+    options: TasksWaitOptions = {},
+  ): Promise<WaitView> {
+    return waitedFor(this, run, body, options);
   }
 }

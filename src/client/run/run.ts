@@ -18,6 +18,7 @@ import { SharedList } from "./list.ts";
 import { Lock } from "./lock.ts";
 import { SharedMap } from "./map.ts";
 import { SharedMemory } from "./memory.ts";
+import type { TasksWaitOptions } from "./pause.ts";
 import { Questions } from "./questions.ts";
 import { MessageQueue } from "./queue.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -136,8 +137,8 @@ export class Run {
     return this.#heddle.followEvents(this.id, query as FollowQuery & { readonly partial: true }, options);
   }
 
-  /** Resolves when no task is live, those created meanwhile included. */
-  settled(options: CallOptions = {}): Promise<WaitView> {
+  /** Resolves when no task is live, those created meanwhile included. @throws RunPaused where that is asked for */
+  settled(options: TasksWaitOptions = {}): Promise<WaitView> {
     return this.#heddle.waitFor(this.id, {}, options);
   }
 

@@ -1,12 +1,11 @@
 /** A task of a run, as an object. */
 
-import { waitMsMax } from "../../limits.ts";
 import { everyRow } from "../every-row.ts";
 import type { Heddle } from "../heddle.ts";
 import type { ContextView, TaskView, TurnView } from "../replies.ts";
-import type { WaitRequest } from "../requests.ts";
 import type { CallOptions } from "../transport.ts";
 import { TaskFailed } from "./errors.ts";
+import type { TasksWaitOptions } from "./pause.ts";
 
 /** A task by its id or key. `Result` is what you say that its result is; `output_schema` makes the server hold it to that. */
 export class Task<Result = unknown> {
@@ -29,20 +28,17 @@ export class Task<Result = unknown> {
     return this.#heddle.task(this.#run, this.id, options);
   }
 
-  /** Its result, as soon as it has succeeded. @throws TaskFailed when it ended otherwise */
-  async result(options: CallOptions = {}): Promise<Result> {
+  /** Its result, as soon as it has succeeded. @throws TaskFailed when it ended otherwise; RunPaused where that is asked for */
+  async result(options: TasksWaitOptions = {}): Promise<Result> {
     const task = await this.settled(options);
     if (task.state !== "succeeded") throw new TaskFailed(task);
     return task.result as Result;
   }
 
-  /** The task once it has ended, however it ended. */
-  async settled(options: CallOptions = {}): Promise<TaskView> {
-    for (;;) {
-      const body: WaitRequest = { tasks: [this.id], mode: "settled", timeout_ms: waitMsMax };
-      const { done, tasks } = await this.#heddle.wait(this.#run, body, options);
-      if (done) return tasks![0]!;
-    }
+  /** The task once it has ended, however it ended. @throws RunPaused where that is asked for */
+  async settled(options: TasksWaitOptions = {}): Promise<TaskView> {
+    const { tasks } = await this.#heddle.waitFor(this.#run, { tasks: [this.id], mode: "settled" }, options);
+    return tasks![0]!;
   }
 
   /** Cancels it and everything under it. */

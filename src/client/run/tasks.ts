@@ -1,13 +1,15 @@
 /** The tasks of a run: created in batches, and waited for together. */
 
-import { waitMsMax, waitTasksMax } from "../../limits.ts";
+import { waitTasksMax } from "../../limits.ts";
 import type { Heddle } from "../heddle.ts";
 import type { CreatedTasks, TaskView } from "../replies.ts";
 import type { Groups, TaskSpec, TasksQuery } from "../requests.ts";
 import { firstOf } from "../signals.ts";
 import type { CallOptions } from "../transport.ts";
 import { NoTaskSucceeded, TaskFailed } from "./errors.ts";
+import { PauseWatch, type TasksWaitOptions } from "./pause.ts";
 import { Task } from "./task.ts";
+import { waitedFor } from "./waited-for.ts";
 
 /** A task to create; what it comes after can be told by the objects that creating those answered. */
 export type NewTask = Omit<TaskSpec, "after"> & {
@@ -56,8 +58,13 @@ export class Tasks {
   }
 
   /** Creates one task, or a batch of up to 1,000, all or nothing. `Result` is what you say that results are. */
-  create<Result = unknown>(task: NewTask, options?: CallOptions): Promise<Task<Result>>;
+  create<Result = unknown>(task: NewTask, options?: CreateOptions): Promise<Task<Result>>;
   create<Result = unknown>(tasks: readonly NewTask[], options?: CreateOptions): Promise<Batch<Result>>;
+  /** One or many, where that is not known before. Of a slip the compiler speaks as of the last of these three: it names the field. */
+  create<Result = unknown>(
+    spec: NewTask | readonly NewTask[],
+    options?: CreateOptions,
+  ): Promise<Task<Result> | Batch<Result>>;
   async create<Result>(
     spec: NewTask | readonly NewTask[],
     { groups, ...options }: CreateOptions = {},
@@ -83,10 +90,10 @@ export class Tasks {
     return this.#heddle.tasks(this.#run, query, options);
   }
 
-  /** The results in argument order, once all have succeeded. @throws TaskFailed as soon as one ended otherwise */
-  async all<const Tasks extends Refs>(tasks: Tasks, options: CallOptions = {}): Promise<Results<Tasks>> {
-    const views = await this.#parts(tasks, options, async (names, call) => {
-      const part = await this.#waited(names, "all", call);
+  /** The results in argument order, once all have succeeded. @throws TaskFailed as soon as one ended otherwise; RunPaused */
+  async all<const Tasks extends Refs>(tasks: Tasks, options: TasksWaitOptions = {}): Promise<Results<Tasks>> {
+    const views = await this.#parts(tasks, options, async (names, call, watch) => {
+      const part = await this.#waited(names, "all", call, watch);
       const failed = part.find(({ state }) => endings.includes(state) && state !== "succeeded");
       if (failed) throw new TaskFailed(failed);
       return part;
@@ -94,10 +101,10 @@ export class Tasks {
     return views.map(({ result }) => result) as Results<Tasks>;
   }
 
-  /** The first that succeeds, with its result. @throws NoTaskSucceeded when all ended otherwise */
+  /** The first that succeeds, with its result. @throws NoTaskSucceeded when all ended otherwise; RunPaused */
   async any<const Tasks extends Refs>(
     tasks: Tasks,
-    options: CallOptions = {},
+    options: TasksWaitOptions = {},
   ): Promise<{ readonly result: ResultOf<Tasks[number]>; readonly task: TaskView }> {
     if (tasks.length > waitTasksMax) throw new RangeError(`any takes at most ${waitTasksMax} tasks`);
     const views = tasks.length === 0 ? [] : await this.#waited(tasks.map(nameOf), "any", options);
@@ -108,9 +115,11 @@ export class Tasks {
     return { result: first.result as ResultOf<Tasks[number]>, task: first };
   }
 
-  /** How each ended, in argument order, once all have. */
-  async settled<const Tasks extends Refs>(tasks: Tasks, options: CallOptions = {}): Promise<AllSettled<Tasks>> {
-    const views = await this.#parts(tasks, options, (names, call) => this.#waited(names, "settled", call));
+  /** How each ended, in argument order, once all have. @throws RunPaused */
+  async settled<const Tasks extends Refs>(tasks: Tasks, options: TasksWaitOptions = {}): Promise<AllSettled<Tasks>> {
+    const views = await this.#parts(tasks, options, (names, call, watch) =>
+      this.#waited(names, "settled", call, watch),
+    );
     return views.map((task) =>
       task.state === "succeeded"
         ? { state: task.state, result: task.result, task }
@@ -118,26 +127,29 @@ export class Tasks {
     ) as AllSettled<Tasks>;
   }
 
-  async #waited(tasks: string[], mode: "all" | "any" | "settled", options: CallOptions): Promise<TaskView[]> {
-    for (;;) {
-      const seen = await this.#heddle.wait(this.#run, { tasks, mode, timeout_ms: waitMsMax }, options);
-      if (seen.done) return seen.tasks!;
-    }
+  async #waited(
+    tasks: string[],
+    mode: "all" | "any" | "settled",
+    options: TasksWaitOptions,
+    watch?: PauseWatch,
+  ): Promise<TaskView[]> {
+    return (await waitedFor(this.#heddle, this.#run, { tasks, mode }, options, watch)).tasks!;
   }
 
   /** As many at a time as one wait takes; the first that fails ends the others. */
   async #parts(
     tasks: Refs,
-    options: CallOptions,
-    wait: (names: string[], options: CallOptions) => Promise<TaskView[]>,
+    options: TasksWaitOptions,
+    wait: (names: string[], options: TasksWaitOptions, watch: PauseWatch) => Promise<TaskView[]>,
   ): Promise<TaskView[]> {
+    const watch = new PauseWatch(this.#run, options);
     const names = tasks.map(nameOf);
     const parts: string[][] = [];
     for (let at = 0; at < names.length; at += waitTasksMax) parts.push(names.slice(at, at + waitTasksMax));
     const enough = new AbortController();
     const { signal, clear } = firstOf(enough.signal, options.signal);
     try {
-      return (await Promise.all(parts.map((part) => wait(part, { ...options, signal })))).flat();
+      return (await Promise.all(parts.map((part) => wait(part, { ...options, signal }, watch)))).flat();
     } finally {
       clear();
       enough.abort();

@@ -66,9 +66,13 @@ describe("what is seen", () => {
     ["a key for runs", scopesCheck(about({ scopes: ["runs"] }), []), "note", /needs a key with the scope workers/],
     ["a key for runs, with a pool", scopesCheck(about({ scopes: ["runs"] }), ["p"]), "wrong", /may not lease/],
     ["a key for workers", scopesCheck(about({ scopes: ["workers"] }), ["p"]), "note", /only lease/],
-    ["the same version", versionCheck("1.2.3", "1.2.3"), "ok", /1\.2\.3/],
+    ["the same version", versionCheck("1.2.3", "1.2.3"), "ok", /the server is 1\.2\.3, this command 1\.2\.3/],
     ["a patch apart", versionCheck("1.2.4", "1.2.3"), "note", /the server is 1\.2\.4, this command 1\.2\.3/],
     ["a minor apart", versionCheck("1.3.0", "1.2.3"), "wrong", /1\.3\.0/],
+    ["a newer server", versionCheck("0.10.0", "0.9.4"), "wrong", /0\.9\.4: the server is newer, and may answer/],
+    ["an older server", versionCheck("0.9.4", "0.10.0"), "wrong", /0\.10\.0: the server is older, and may refuse/],
+    ["an older major", versionCheck("1.9.4", "2.0.0"), "wrong", /the server is older/],
+    ["a build of the same version", versionCheck("1.2.3+dev", "1.2.3"), "note", /1\.2\.3\+dev/],
     ["providers", modelsCheck(about()), "ok", /a provider answers contexts of format anthropic, openai/],
     [
       "a simulated model",
@@ -150,7 +154,7 @@ describe("heddle doctor", () => {
     const { status, stdout } = await doctor(["--pool", "shell", "--pool", "none"]);
     expect(status).toBe(1);
     expect(stdout).toMatch(
-      /^wrong {4}version {5}the server is 9\.0\.0, this command \d+\.\d+\.\d+\n {21}→ Update the older of the two\.$/m,
+      /^wrong {4}version {5}the server is 9\.0\.0, this command \d+\.\d+\.\d+: the server is newer, and may answer what this command does not know\n {21}→ Update this command to 9\.0\.0 \(npm install heddle@9\.0\.0\)\.$/m,
     );
     expect(stdout).toMatch(/^note {5}pool none {3}this server does not tell/m);
   });

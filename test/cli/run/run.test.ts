@@ -242,3 +242,21 @@ it("says for which pool ready tasks wait when nothing runs, once", async () => {
   expect((await watching.ended).status).toBe(0);
   expect(watching.stderr.split(hint)).toHaveLength(2);
 });
+
+it("says once that the run is paused, why, and the command that ends it", async () => {
+  let looks = 0;
+  let isOver = false;
+  server.handler = async (call) => {
+    if (call.path.endsWith("/wait")) {
+      await until(() => looks > 2);
+      isOver = true;
+    }
+    const answer = finished(call);
+    if (call.path !== "/v1/runs/run_1" || isOver) return answer;
+    looks++;
+    return { status: 200, body: { ...view("active"), status: "paused", reason: "asked" } };
+  };
+  const { status, stderr } = await run();
+  expect(status).toBe(0);
+  expect(stderr.match(/^The run is paused \(asked\)\. It goes on: heddle resume run_1$/gm)).toHaveLength(1);
+});

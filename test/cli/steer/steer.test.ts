@@ -253,6 +253,27 @@ describe("heddle wait", () => {
     }
   });
 
+  it("says on stderr that the run is paused, why, and the command that ends it, once", async () => {
+    const paused = await new RunServer().start();
+    const own = paused.handler;
+    let polls = 0;
+    paused.handler = (call) => {
+      if (!call.path.endsWith("/wait")) return own(call);
+      const answers = [{ done: false }, { done: false, paused: "budget" }, { done: false, paused: "budget" }];
+      return { status: 200, body: { counts: paused.run.counts, failed: [], ...(answers[polls++] ?? { done: true }) } };
+    };
+    Object.assign(paused.run, { status: "paused", reason: "budget" });
+    const { stderr, status } = await heddleHere(["wait", "run_1"], { HEDDLE_URL: paused.url, HEDDLE_API_KEY: "hdl_t" });
+    expect(stderr).toBe(
+      "The run is paused (budget). It goes on with a larger budget: heddle budget run_1 --tokens N\n",
+    );
+    expect(status).toBe(1); // one of its tasks failed
+    const waits = paused.of("POST", /wait/).map(({ body }) => body.timeout_ms);
+    // Not a minute late.
+    expect(waits).toEqual([0, 5000, 5000, 5000]);
+    await paused.stop();
+  });
+
   it("ends at Ctrl-C with status 130", async () => {
     const waiting = await new RunServer().start();
     const own = waiting.handler;

@@ -199,6 +199,37 @@ test("runs are listed newest first where asked, in pages, and by status and name
     });
 });
 
+test("a cursor is one of its list and its filters: elsewhere it is refused, with what to do; one of the version before is a place", async () => {
+  const json = { tasks: [1, 2, 3].map((n) => ({ key: `k${n}`, instructions: "x", pool: "box" })) };
+  const runs = await Promise.all([0, 1].map(() => newRun({ limits: { pools: ["box"] } })));
+  const [a, b] = runs.map(({ id }) => `/v1/runs/${id}`);
+  for (const at of [a, b]) await get(responses.createdTasks, 201, "POST", `${at}/tasks`, { json });
+  const list = async (query: string) => {
+    const { tasks, next_cursor } = await get(responses.tasksPage, 200, "GET", `${a}/tasks?${query}`);
+    return { keys: tasks.map(({ key }) => key), next: next_cursor };
+  };
+  const { next } = await list("limit=1");
+  expect(await list(`cursor=${next}`)).toEqual({ keys: ["k2", "k3"], next: null });
+  const elsewhere = [
+    `${b}/tasks?cursor=${next}`,
+    `${a}/tasks?pool=box&cursor=${next}`,
+    `${a}/variables?cursor=${next}`,
+    `${a}/actors?cursor=${next}`,
+    `${a}/findings?cursor=${next}`,
+    `/v1/runs?cursor=${next}`,
+  ];
+  for (const path of elsewhere) {
+    const problem = await refused("GET", path);
+    expect([path, problem]).toEqual([path, expect.objectContaining({ status: 422, code: "validation_failed" })]);
+    expect(JSON.stringify(problem)).toContain("with the path, order and filters that it came with, or begin without");
+  }
+  const newest = await get(responses.runsPage, 200, "GET", "/v1/runs?order=desc&limit=1");
+  const otherWay = await refused("GET", `/v1/runs?cursor=${newest.next_cursor}`);
+  expect(otherWay).toMatchObject({ status: 422, code: "validation_failed" });
+  const bare = next!.slice(0, next!.indexOf("~"));
+  expect((await list(`cursor=${bare}`)).keys).toEqual(["k2", "k3"]);
+});
+
 test("tasks are listed by key, label, pool and parent, in pages; what is none of these is refused by name", async () => {
   const { id } = await newRun({ limits: { pools: ["box"] } });
   const tasks = ["red", "blue", "red"].map((team, i) => ({
@@ -500,7 +531,8 @@ test("a page of tasks counts all that it shows of them: errors of many failed ta
   }
   const page = await get(responses.tasksPage, 200, "GET", `/v1/runs/${id}/tasks?limit=1000`);
   expect(page.tasks.length).toBeLessThan(600);
-  expect(page.next_cursor).toBe(String(page.tasks.length));
+  const rest = await get(responses.tasksPage, 200, "GET", `/v1/runs/${id}/tasks?limit=1000&cursor=${page.next_cursor}`);
+  expect(rest.tasks[0]!.id).toMatch(new RegExp(`^T${page.tasks.length + 1}-`));
 });
 
 test("a worker's result is held to the task's output_schema: what does not match is refused, and the lease stays", async () => {
