@@ -215,6 +215,12 @@ export const gateWaitMax = 1000;
 export const variableWorkMax = 1024;
 /** A request that says nothing any more gives its place up after this: above the longest long poll and what it takes. */
 export const admissionMs = waitMsMax + 30 * second;
+/**
+ * A body that others wait for the place of: it may take this long, and for what has come of it no longer than a line of 2 Mbit/s would.
+ * Ten times what a request in another part of the world takes to be sent, so that only what does not come is refused.
+ */
+export const bodyGraceMs = 5 * second;
+export const bodyBytesPerSecondMin = 256 * KiB;
 /** Places that were given up are looked for this often, when there is no other room. */
 export const admissionSweepMs = 1 * second;
 /** `retry-after` is a second, or up to so many more: those who were refused together come back apart. */
