@@ -917,8 +917,13 @@ export const sweepFailuresNamed = 10;
 export const sweepFailuresShown = 100;
 /** An alarm whose work failed rings again after this, twice as late each time, at most at the sweep's pace: the platform's own six tries would end. */
 export const alarmRetryMs = 1 * second;
-/** Runs that a pass of the meter asks, one that somebody waits for asks more of them, and how many at once: an invocation has 6 connections, and D1 is one of them. */
-export const meterRunsPerPass = 200;
+/**
+ * Runs that a pass of the meter asks, and that one asks that somebody waits for, and how many at once: an invocation has 6 connections, and
+ * D1 is one of them. A few thousand busy runs are metered every few minutes so; a pass is a thousand calls and two hundred statements at most.
+ */
+export const meterRunsPerPass = 1000;
+/** How long a pass goes on: objects that don't answer must not keep the cron from what comes after it. */
+export const meterPassMs = 60 * second;
 export const meterRunsPerQuestion = 600;
 /** … for so long at most: objects that have to be loaded take longer, and clients wait. */
 export const meterQuestionMs = 10 * second;
