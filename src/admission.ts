@@ -6,10 +6,13 @@
  *     comes in when what begins work has long been refused, and a burst of new work drains.
  * A2. A long poll takes no room from what works: the two are counted apart. But it is let in only while its class could work.
  * A3. A place is a lease too: a caller that vanished without a word gives it up after `admissionMs`. Who is there extends it.
+ * A5. Where several share the room, nobody keeps others out with bodies that don't come: when there is no other place, one whose body
+ *     is behind what a slow line would have sent by then is given up, and its request refused. While there is room it may take its time,
+ *     and in a tenant's or a run's own room it is in nobody's way but theirs.
  * A4. A place is left once, in all ledgers that it has entered, however often that is said; who has left enters nothing more.
  */
 
-import { admissionMs, admissionSweepMs, retryAfterSpreadS } from "./limits.ts";
+import { admissionMs, admissionSweepMs, bodyBytesPerSecondMin, bodyGraceMs, retryAfterSpreadS } from "./limits.ts";
 
 /** In the order in which they are refused, the last first: the share of the room for work, and of that for long polls. */
 export const shares = {
@@ -54,10 +57,36 @@ export class Place {
   readonly #ledgers: Ledger[] = [];
   #isLeft = false;
   #until: number;
+  /** While its body comes: when it is too slow, and what is to be done when the place is left before all of it is there. */
+  #body: { lateAt: number; readonly givenUp: () => void } | undefined;
 
   constructor(entry: Entry, now: number) {
     this.entry = entry;
     this.#until = now + admissionMs;
+  }
+
+  get isLeft(): boolean {
+    return this.#isLeft;
+  }
+
+  /** Its body begins to come (A5); `givenUp` is called when the place is left meanwhile. */
+  reads(now: number, givenUp: () => void): void {
+    this.#body = { lateAt: now + bodyGraceMs, givenUp };
+    if (this.#isLeft) givenUp();
+  }
+
+  /** So much more of its body is there. */
+  received(bytes: number): void {
+    if (this.#body) this.#body.lateAt += (1000 * bytes) / bodyBytesPerSecondMin;
+  }
+
+  /** All of its body is there. */
+  hasRead(): void {
+    this.#body = undefined;
+  }
+
+  isLate(now: number): boolean {
+    return this.#body !== undefined && now >= this.#body.lateAt;
   }
 
   /** Whoever holds it is still there (A3). */
@@ -79,6 +108,8 @@ export class Place {
 
   leave(): void {
     this.#isLeft = true;
+    this.#body?.givenUp();
+    this.#body = undefined;
     for (const ledger of this.#ledgers.splice(0)) ledger.remove(this);
   }
 }
@@ -86,12 +117,15 @@ export class Place {
 /** What is under way in one place: an isolate, a tenant, a run, an object. */
 export class Ledger {
   readonly #room: Room;
+  readonly #isShared: boolean;
   readonly #places = new Set<Place>();
   readonly #taken = { work: 0, wait: 0, bytes: 0 };
   #sweptAt = Number.NEGATIVE_INFINITY;
 
-  constructor(room: Room) {
+  /** @param of "several": who is in it may keep out others than himself (A5) */
+  constructor(room: Room, of: "one" | "several" = "one") {
     this.#room = room;
+    this.#isShared = of === "several";
   }
 
   get isEmpty(): boolean {
@@ -129,13 +163,13 @@ export class Ledger {
     this.#taken.bytes += change * bytes;
   }
 
-  /** Whether places were given up (A3). Seldom: a refusal has to be cheap. */
+  /** Whether places were given up (A3, A5). Seldom: a refusal has to be cheap. */
   #sweep(now: number): boolean {
     if (now - this.#sweptAt < admissionSweepMs) return false;
     this.#sweptAt = now;
     let found = false;
     for (const place of [...this.#places]) {
-      if (!place.isOver(now)) continue;
+      if (!place.isOver(now) && !(this.#isShared && place.isLate(now))) continue;
       place.leave();
       found = true;
     }

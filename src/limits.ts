@@ -215,6 +215,12 @@ export const gateWaitMax = 1000;
 export const variableWorkMax = 1024;
 /** A request that says nothing any more gives its place up after this: above the longest long poll and what it takes. */
 export const admissionMs = waitMsMax + 30 * second;
+/**
+ * A body that others wait for the place of: it may take this long, and for what has come of it no longer than a line of 2 Mbit/s would.
+ * Ten times what a request in another part of the world takes to be sent, so that only what does not come is refused.
+ */
+export const bodyGraceMs = 5 * second;
+export const bodyBytesPerSecondMin = 256 * KiB;
 /** Places that were given up are looked for this often, when there is no other room. */
 export const admissionSweepMs = 1 * second;
 /** `retry-after` is a second, or up to so many more: those who were refused together come back apart. */
@@ -915,8 +921,13 @@ export const sweepFailuresNamed = 10;
 export const sweepFailuresShown = 100;
 /** An alarm whose work failed rings again after this, twice as late each time, at most at the sweep's pace: the platform's own six tries would end. */
 export const alarmRetryMs = 1 * second;
-/** Runs that a pass of the meter asks, one that somebody waits for asks more of them, and how many at once: an invocation has 6 connections, and D1 is one of them. */
-export const meterRunsPerPass = 200;
+/**
+ * Runs that a pass of the meter asks, and that one asks that somebody waits for, and how many at once: an invocation has 6 connections, and
+ * D1 is one of them. A few thousand busy runs are metered every few minutes so; a pass is a thousand calls and two hundred statements at most.
+ */
+export const meterRunsPerPass = 1000;
+/** How long a pass goes on: objects that don't answer must not keep the cron from what comes after it. */
+export const meterPassMs = 60 * second;
 export const meterRunsPerQuestion = 600;
 /** … for so long at most: objects that have to be loaded take longer, and clients wait. */
 export const meterQuestionMs = 10 * second;

@@ -2,6 +2,7 @@
 
 import { letOthers } from "./let-others.ts";
 import {
+  meterPassMs,
   meterQuestionMs,
   meterRunsAtOnce,
   meterRunsPerPass,
@@ -18,7 +19,7 @@ type MeterOne = (run: RunName) => Promise<Reply<Metered>>;
 
 /** What the cron does: runs of all tenants. */
 export const meterRuns = (db: D1Database, meter: MeterOne): Promise<{ isComplete: boolean }> =>
-  meterPass(db, meter, {}, { runs: meterRunsPerPass, ms: Number.POSITIVE_INFINITY });
+  meterPass(db, meter, {}, { runs: meterRunsPerPass, ms: meterPassMs });
 
 /** For who asks what was used: runs of `scope`. Whether all that they had used, of that time, is counted now. */
 export const meterForQuestion = (
@@ -30,7 +31,8 @@ export const meterForQuestion = (
 /**
  * One pass over the runs; where there are more than a pass comes to, over the next ones with each minute. Whose turn it is says the clock:
  * to write down who was looked at would be a row of D1 for each run that goes on, every minute of its life. Those that are quiet
- * are noted once, and not asked again until they go on.
+ * are noted once, and not asked again until they go on. Each pass begins anywhere among its runs: where its time ends before all have
+ * answered, it is not the same ones each time that are left out.
  * What is written is a statement for those that were asked together and are done: an invocation may make a thousand.
  */
 async function meterPass(
@@ -40,7 +42,9 @@ async function meterPass(
   bounds: { readonly runs: number; readonly ms: number },
 ): Promise<{ isComplete: boolean }> {
   const endsAt = Date.now() + bounds.ms;
-  const { runs, isAll } = await runsOfPass(db, scope, bounds.runs);
+  const { runs: found, isAll } = await runsOfPass(db, scope, bounds.runs);
+  const first = Math.floor(Math.random() * found.length);
+  const runs = [...found.slice(first), ...found.slice(0, first)];
   let isComplete = isAll;
   for (let i = 0; i < runs.length; i += meterRunsAtOnce) {
     if (Date.now() >= endsAt) return { isComplete: false };

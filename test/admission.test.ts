@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Entry, Ledger, Ledgers, Place, type Priority, retryAfterOf, shares } from "../src/admission.ts";
-import { admissionMs, retryAfterSpreadS } from "../src/limits.ts";
+import { admissionMs, bodyBytesPerSecondMin, bodyGraceMs, retryAfterSpreadS } from "../src/limits.ts";
 
 const enter = (ledger: Ledger, entry: Entry, now = 0) => {
   const place = new Place(entry, now);
@@ -68,6 +68,42 @@ describe("admission", () => {
     expect(enter(ledger, { priority: "report" }, admissionMs + 1000).full).toBeUndefined();
     gone.leave();
     expect(ledger.taken.work).toBe(2);
+  });
+
+  test("[A5] in a room of several, a body that comes too slowly leaves its place to others, and not before", () => {
+    const ledger = new Ledger({ work: 2, wait: 0 }, "several");
+    const own = new Ledger({ work: 1, wait: 0 });
+    const given: string[] = [];
+    const slow = enter(ledger, { priority: "report" }).place;
+    slow.enter(own, 0);
+    slow.reads(0, () => given.push("slow"));
+    const steady = enter(ledger, { priority: "report" }).place;
+    steady.reads(0, () => given.push("steady"));
+    steady.received(10 * bodyBytesPerSecondMin);
+    expect(enter(ledger, { priority: "report" }, bodyGraceMs - 1).full).toBe("work");
+    // In its own room it is in nobody else's way.
+    expect(enter(own, { priority: "report" }, bodyGraceMs + 1000).full).toBe("work");
+    expect(given).toEqual([]);
+    expect(enter(ledger, { priority: "report" }, bodyGraceMs + 1000).full).toBeUndefined();
+    expect([given, slow.isLeft, own.isEmpty]).toEqual([["slow"], true, true]);
+    // What has all come is slow no more, and a second of patience is for each part that came.
+    expect(enter(ledger, { priority: "report" }, bodyGraceMs + 9_999).full).toBe("work");
+    steady.hasRead();
+    expect(enter(ledger, { priority: "report" }, bodyGraceMs + 20_000).full).toBe("work");
+    expect(given).toEqual(["slow"]);
+  });
+
+  test("[A5] a large body that does not come leaves the room for bodies, too; who hangs up is not asked", () => {
+    const ledger = new Ledger({ work: 10, wait: 0, bytes: 100 }, "several");
+    const slow = enter(ledger, { priority: "create", bytes: 100 }).place;
+    let given = 0;
+    slow.reads(0, () => given++);
+    expect(enter(ledger, { priority: "create", bytes: 20 }, bodyGraceMs - 1).full).toBe("bytes");
+    expect(enter(ledger, { priority: "create", bytes: 20 }, bodyGraceMs + 1000).full).toBeUndefined();
+    const gone = enter(ledger, { priority: "create" }).place;
+    gone.leave();
+    gone.reads(0, () => given++);
+    expect(given).toBe(2);
   });
 
   test("[A4] places are left once, everywhere; whoever left enters nothing", () => {

@@ -125,6 +125,11 @@ export const problems = {
     title: "The lease is a tool call's, not a task's",
     hint: "A tool call's lease takes renew, complete and fail; it has no turns and calls no tools.",
   },
+  max_tokens: {
+    status: 409,
+    title: "The task has used all of its tokens",
+    hint: "Stop working on the task: it has failed with `max_tokens`, and this turn was not logged, though its usage counts. Give the next one a higher `max_tokens`, or less to do.",
+  },
   run_ended: {
     status: 409,
     title: "The run has ended",

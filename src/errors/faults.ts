@@ -239,6 +239,7 @@ export const faults = {
       "`max_tokens`, its own or an ancestor's, leaves nothing to answer with; or a rule's `budget … tokens per task` does.",
     retry: never,
     ...failed,
+    problem: "max_tokens",
   },
   no_price: {
     at: "task",

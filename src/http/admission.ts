@@ -104,7 +104,7 @@ export class Visit {
 }
 
 export class Door {
-  readonly #all = new Ledger({ work: doorWorkMax, wait: doorWaitMax, bytes: doorBytesMax });
+  readonly #all = new Ledger({ work: doorWorkMax, wait: doorWaitMax, bytes: doorBytesMax }, "several");
   readonly #tenants = new Ledgers({ work: tenantWorkMax, wait: tenantWaitMax });
   readonly #rates = new Rates();
   readonly #runs = new Ledgers({ work: runWorkMax, wait: runWaitMax });

@@ -6,6 +6,7 @@
  */
 
 import * as z from "zod";
+import type { Place } from "../admission.ts";
 import { jsonErrorAt, placeText } from "../context/json-position.ts";
 import { mismatchOf } from "../contract/field-errors.ts";
 import { unfitJson } from "../contract/json-bounds.ts";
@@ -18,12 +19,16 @@ export interface ReadBody<Body> {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** @throws Fault body_too_large, unsupported_media_type, malformed_json, validation_failed, or what a check names */
+/**
+ * @param place is given up where the body comes too slowly and others need the place
+ * @throws Fault body_too_large, unsupported_media_type, malformed_json, validation_failed, overloaded, or what a check names
+ */
 export async function readBody<Schema extends z.ZodType>(
   request: Request,
   schema: Schema,
+  place?: Place,
 ): Promise<ReadBody<z.output<Schema>>> {
-  const bytes = await readBytes(request);
+  const bytes = await readBytes(request, place);
   if (bytes.length > 0) requireType(request.headers, jsonType);
   const text = bytes.length === 0 ? "{}" : decode(bytes);
   return { value: validate(schema, parse(text)), text, bytes };
@@ -31,10 +36,13 @@ export async function readBody<Schema extends z.ZodType>(
 
 const linesType = /^application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
-/** A body of JSON lines, as its text. @throws Fault body_too_large, unsupported_media_type, malformed_json */
-export async function readLines(request: Request): Promise<{ text: string; bytes: Uint8Array<ArrayBuffer> }> {
+/** A body of JSON lines, as its text. `place` as of readBody. @throws Fault body_too_large, unsupported_media_type, malformed_json, overloaded */
+export async function readLines(
+  request: Request,
+  place?: Place,
+): Promise<{ text: string; bytes: Uint8Array<ArrayBuffer> }> {
   requireType(request.headers, linesType);
-  const bytes = await readBytes(request);
+  const bytes = await readBytes(request, place);
   return { text: decode(bytes), bytes };
 }
 
@@ -49,14 +57,18 @@ export function validate<Schema extends z.ZodType>(schema: Schema, value: unknow
 }
 
 /** The cap holds while the body arrives, whatever content-length says. */
-async function readBytes(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+async function readBytes(request: Request, place?: Place): Promise<Uint8Array<ArrayBuffer>> {
   if (Number(request.headers.get("content-length") ?? 0) > bodyBytesMax) throw new Fault("body_too_large");
   const chunks: Uint8Array[] = [];
   let size = 0;
   const reader = (request.body as ReadableStream<Uint8Array> | null)?.getReader();
+  // Whoever is in the middle of `read` is told that nothing more comes.
+  if (reader) place?.reads(Date.now(), () => void reader.cancel().catch(() => undefined));
   while (reader) {
     const { done, value } = await reader.read().catch(cutOff);
+    if (place?.isLeft) throw new Fault("overloaded", "The body came slowly, and others needed the place.");
     if (done) break;
+    place?.received(value.length);
     size += value.length;
     if (size > bodyBytesMax) {
       await reader.cancel();
@@ -64,6 +76,7 @@ async function readBytes(request: Request): Promise<Uint8Array<ArrayBuffer>> {
     }
     chunks.push(value);
   }
+  place?.hasRead();
   const bytes = new Uint8Array(size);
   let at = 0;
   for (const chunk of chunks) {

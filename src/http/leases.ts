@@ -71,7 +71,7 @@ export const leaseRoutes = [
       summary: "Log a turn: a resumed attempt goes on from it",
       body: turnBody,
       answer: { status: 200, schema: turnLogged },
-      problems: ["context_too_large", "lease_of_tool_call"],
+      problems: ["context_too_large", "lease_of_tool_call", "max_tokens"],
     },
     async ({ holder, body, text, idem }) => {
       const turn = { messages: messageTexts(text, "messages"), ...(body.usage && { usage: body.usage }) };

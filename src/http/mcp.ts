@@ -82,7 +82,7 @@ async function readMessage(exchange: Exchange, visit: Visit): Promise<Read> {
   const lease = token.startsWith("lse_") ? await heldLease(env, token) : undefined;
   const holder = lease ? { tenant: lease.claim.tenant } : await holderOf(exchange, scopes);
   const options = readQuery(url, mcpQuery);
-  const { value: message, text } = await readBody(request, z.looseObject({}));
+  const { value: message, text } = await readBody(request, z.looseObject({}), visit.place);
   // What stands for a request is counted as that one.
   if (!standsForRequest(message.method)) visit.of(holder.tenant, "quotas" in holder ? holder.quotas : {});
   return {

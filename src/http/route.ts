@@ -124,7 +124,7 @@ export const keyRoute = <const Path extends string, Query extends z.ZodType = No
       visit.of(tenant, quotas);
       const full = spec.stores && fullOf(holder);
       if (full && spec.stores === "file") throw full;
-      const call = await read(spec, exchange);
+      const call = await read(spec, exchange, visit);
       const before = full && (await storedBefore(exchange, tenant, call.idem));
       if (full && !before) throw full;
       return answer(spec, before ?? (await handle({ ...call, tenant, key, quotas, visit })), call);
@@ -164,7 +164,7 @@ export const operatorRoute = <
   run: (exchange) =>
     admitted(spec, "operator", exchange, async (visit) => {
       await requireOperator(exchange);
-      const call = await read(spec, exchange);
+      const call = await read(spec, exchange, visit);
       return answer(spec, await handle({ ...call, visit }), call);
     }),
 });
@@ -187,7 +187,7 @@ export const leaseRoute = <
       visit.of(holder.claim.tenant);
       return answer(
         spec,
-        await holder.lostFirst(async () => handle({ ...(await read(spec, exchange)), holder, visit })),
+        await holder.lostFirst(async () => handle({ ...(await read(spec, exchange, visit)), holder, visit })),
       );
     }),
 });
@@ -212,6 +212,7 @@ const admitted = (
 async function read<Path extends string, Query extends z.ZodType, Body extends z.ZodType>(
   spec: Spec<Path, Query, Body>,
   { request, url, env, params, later }: Exchange,
+  { place }: Visit,
 ): Promise<Omit<Call<Path, Query, Body>, "visit">> {
   const asked = readQuery(url, spec.query ?? noQuery) as z.output<Query>;
   const query = spec.cursorIsSeq ? asked : withPlace({ path: spec.path, params, query: asked });
@@ -219,10 +220,10 @@ async function read<Path extends string, Query extends z.ZodType, Body extends z
   if (spec.method !== "POST" && spec.method !== "PUT")
     return { ...common, body: {} as z.output<Body>, text: "{}", idem: undefined };
   if (spec.lines) {
-    const { text, bytes } = await readLines(request);
+    const { text, bytes } = await readLines(request, place);
     return { ...common, body: {} as z.output<Body>, text, idem: await readIdem(request, url, bytes) };
   }
-  const { value, text, bytes } = await readBody(request, spec.body ?? emptyBody);
+  const { value, text, bytes } = await readBody(request, spec.body ?? emptyBody, place);
   // What a PUT sets it sets again.
   const idem = spec.method === "POST" ? await readIdem(request, url, bytes) : undefined;
   return { ...common, body: value as z.output<Body>, text, idem };

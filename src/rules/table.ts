@@ -102,7 +102,7 @@ export const boundForms: readonly Form<Limit>[] = [
     pattern: "budget {count} tokens per task",
     example: "budget 60,000 tokens per task",
     unit: "tokens, input and output together",
-    does: "Each hosted task uses no more by itself, those that it creates apart; one that needs more fails with `max_tokens`.",
+    does: "Each task uses no more by itself, those that it creates apart; one that needs more fails with `max_tokens`, a pull worker's after the turn that reached it.",
     upTo: tokensMax,
     make: ({ count }) => ({ kind: "task_tokens", max: count }),
   },

@@ -6,6 +6,7 @@ import { type AttemptFault, type FaultClass, faults } from "../errors/faults.ts"
 import { longBackoffMs, refusalsUncountedMax } from "../limits.ts";
 import { retryWaitMs } from "./backoff.ts";
 import { isSpent } from "./budget.ts";
+import { failUsedUp } from "./budget-end.ts";
 import { noteBudgets } from "./budget-notes.ts";
 import { endOf, endTask } from "./end-task.ts";
 import { holdBack } from "./ending.ts";
@@ -41,7 +42,7 @@ export function startableIn(state: RunState, pool: string, now: number): number 
 
 /**
  * As `nextReady`, for a lease that is opened now: what was made ready in this very step may have to wait again (R4), and what
- * happened in it may have made a rule fire.
+ * happened in it may have made a rule fire. A pull worker's task that has no tokens left fails on the way (B9).
  */
 export function nextToStart(step: Step, pool: string): Task | undefined {
   evaluateRules(step);
@@ -49,7 +50,8 @@ export function nextToStart(step: Step, pool: string): Task | undefined {
     const task = nextReady(step.state, pool, step.now);
     if (!task) return undefined;
     holdBack(step, task);
-    if (task.phase.state === "ready") return task;
+    if (task.phase.state !== "ready") continue;
+    if (pool === hostedPool || !failUsedUp(step, task)) return task;
   }
 }
 

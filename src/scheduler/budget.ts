@@ -6,9 +6,9 @@
  * B2. A call that can't reserve waits for settlements; when none is outstanding the run pauses and nothing fails.
  * B3. Parked tasks reserve nothing.
  * B8. Pull workers reserve nothing either: what they use is known when they report it. So none of them is given a task once nothing
- *     is left, and what passes a budget is at most what was under way then.
+ *     is left, and what passes a budget is at most what was under way then. Their own `max_tokens` is held at their turns (B9).
  *
- * What a rule has come of the end instead of a pause: budget-end.ts.
+ * What a rule has come of the end instead of a pause, and B9: budget-end.ts.
  */
 
 import { faults } from "../errors/faults.ts";

@@ -4,7 +4,9 @@
  *
  * Y1. What the task created, after the turn where there is one, is void: its tasks are cancelled, their keys are free, their
  *     failures count for nothing.
- * Y2. A task skipped because of a retried one waits again, and so on along the chain of causes.
+ * Y2. A task skipped because of a retried one waits again, and so on along the chain of causes. One that is skipped again at once, for
+ *     another dependency, takes none with it: they would end again as they have. So who tries each task of a failed chain anew pays for
+ *     each by itself, and not for all behind it.
  * Y3. A retry that would make tasks wait for each other in a circle is refused; nothing is changed then.
  * Y5. A member of a group that failed takes with it those that were cancelled because of it, and those that were compensated:
  *     what the failure undid is done again. What stood in for a task is void with the task's retry, and is not retried alone.
@@ -20,7 +22,7 @@ import { findStuck } from "./liveness.ts";
 import type { Refusal } from "./run-commands.ts";
 import { isRunEnded, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { isEnded, isLive, isStandIn, joinsParent, type Task } from "./task.ts";
+import { followsGroupOf, isEnded, isLive, isStandIn, joinsParent, type Task } from "./task.ts";
 import type { TurnPoint } from "./turns.ts";
 import { observe } from "./waits.ts";
 
@@ -38,7 +40,7 @@ export function retryTask(step: Step, task: Task, { point, pointsOf }: RetryFrom
   const { state } = step;
   if (!isEnded(task)) return { code: "task_not_ended", detail: `It is ${task.phase.state}.` };
   if (isStandIn(task)) return { code: "stands_in" };
-  const { again, kept, members } = withOthers(state, task, point?.before ?? 0);
+  const { again, kept, members } = withOthers(state, task, point);
   const revived = Array.from(again, (n) => state.task(n)).filter((one) => kept.has(one.n));
   const points = new Map(revived.length > 0 ? pointsOf(revived) : []);
   if (point) points.set(task.n, point);
@@ -84,10 +86,23 @@ interface Again {
 }
 
 /** The task, those that were skipped because of it (Y2), children that it keeps (Y4), and its group's (Y5), each after its cause. */
-function withOthers(state: RunState, task: Task, before: number): Again {
+function withOthers(state: RunState, task: Task, point: TurnPoint | undefined): Again {
+  const before = point?.before ?? 0;
   const again = new Set([task.n]);
   const kept = new Set<number>();
   const members = new Set<number>();
+  /** Those that are skipped again, as far as is known: of their dependencies others may come yet. */
+  const doomed = new Set<number>();
+  const isDoomed = (one: Task) => !(point && one === task) && !kept.has(one.n) && isSkippedAgain(state, one, again);
+  const addSkipped = (one: Task) => {
+    for (const n of one.dependents) {
+      const dependent = state.task(n);
+      const { phase } = dependent;
+      if (phase.state !== "skipped" || phase.because !== one.n || isVoidedBy(state, task, before, n)) continue;
+      // The group that it follows may be decided otherwise.
+      if (!doomed.has(one.n) || followsGroupOf(dependent, one)) again.add(n);
+    }
+  };
   for (const n of again) {
     const one = state.task(n);
     const keepsAll = kept.has(n);
@@ -101,13 +116,26 @@ function withOthers(state: RunState, task: Task, before: number): Again {
       members.add(member);
       again.add(member);
     }
+    if (isDoomed(one)) doomed.add(n);
+    addSkipped(one);
+    if (doomed.size === 0) continue;
     for (const dependent of one.dependents) {
-      const { phase } = state.task(dependent);
-      if (phase.state === "skipped" && phase.because === n && !isVoidedBy(state, task, before, dependent))
-        again.add(dependent);
+      if (!doomed.has(dependent) || isDoomed(state.task(dependent))) continue;
+      doomed.delete(dependent);
+      addSkipped(state.task(dependent));
     }
   }
   return { again, kept, members };
+}
+
+/** Whether a task that starts over meets a dependency that has ended otherwise, and is not tried again with it. */
+function isSkippedAgain(state: RunState, task: Task, again: ReadonlySet<number>): boolean {
+  if (task.runOnFailure) return false;
+  return task.after.some((n) => {
+    const dependency = state.task(n);
+    if (again.has(n) || !isEnded(dependency) || dependency.phase.state === "succeeded") return false;
+    return !followsGroupOf(task, dependency);
+  });
 }
 
 /** Y5 */

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { Heddle, type WorkEnd, WorkFailed, type WorkOptions } from "../../src/client/index.ts";
-import { type Call, PoolServer } from "../cli/lib/contract-server.ts";
+import { type Call, PoolServer, problem } from "../cli/lib/contract-server.ts";
 
 let server: PoolServer;
 let heddle: Heddle;
@@ -47,4 +47,18 @@ it("a result that nobody takes because the server is away is no failure: the tas
   server.add("t");
   expect(await served({ run: () => "done", signal: stop.signal })).toEqual(["lost"]);
   expect(server.calls.filter(isDelivery).filter(({ path }) => path.endsWith("/fail"))).toEqual([]);
+});
+
+it("a task whose tokens are used up is lost to its worker: it has failed, and nothing more of it is delivered", async () => {
+  const answer = server.handler;
+  server.handler = (call) => (call.path.endsWith("/turn") ? problem(409, "max_tokens") : answer(call));
+  server.add("t");
+  const reasons: string[] = [];
+  const run: WorkOptions["run"] = async (task) => {
+    task.signal.addEventListener("abort", () => reasons.push(String(task.signal.reason)));
+    await task.turn([]);
+  };
+  expect(await served({ run })).toEqual(["lost"]);
+  expect(reasons).toMatchObject([expect.stringContaining("LeaseLost")]);
+  expect(server.outcomes).toEqual([]);
 });

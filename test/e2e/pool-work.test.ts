@@ -264,3 +264,32 @@ it("a task waits as itself: its place is another's, it opens no session, and a d
   const { events } = await heddle.events(run.id, { limit: 1000 });
   expect(events.map(({ type }) => type)).not.toContain("actor_opened");
 });
+
+it("a task takes no turn after the one that reached its max_tokens: it fails as a hosted one does, and the next is given", async () => {
+  const pool = newPool();
+  await using run = await heddle.runs.create({ limits: { pools: [pool] } });
+  const [greedy, modest] = await run.tasks.create([
+    { pool, instructions: "Go on for ever.", max_tokens: 100 },
+    { pool, instructions: "Say it once." },
+  ]);
+  const says = (content: string) => [{ role: "assistant" as const, content }];
+  const ends: string[] = [];
+  const options: WorkOptions = {
+    pool,
+    onEnd: (_, end) => ends.push(end),
+    run: async (task) => {
+      if (task.lease.task.id === modest!.id) return "once";
+      for (let turn = 1; ; turn++) await task.turn(says(`turn ${turn}`), { input_tokens: 50, output_tokens: 10 });
+    },
+  };
+  await withWorker(options, async () => {
+    expect(await modest!.result()).toBe("once");
+  });
+  expect(await heddle.task(run.id, greedy!.id)).toMatchObject({
+    state: "failed",
+    turns: 2,
+    error: { code: "max_tokens" },
+    usage: { input_tokens: 150, output_tokens: 30 },
+  });
+  expect(ends.sort()).toEqual(["lost", "succeeded"]);
+});

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import * as z from "zod";
+import { Place } from "../../src/admission.ts";
 import { Fault } from "../../src/errors/fault.ts";
 import { readBody, readQuery } from "../../src/http/body.ts";
 import { bodyBytesMax } from "../../src/limits.ts";
@@ -151,4 +152,16 @@ test("queries are strict, and a parameter counts once", () => {
   expect(readQuery(new URL("http://h/?limit=1"), query)).toEqual({ limit: "1" });
   expect(() => readQuery(new URL("http://h/?limit=1&limit=2"), query)).toThrow("given twice");
   expect(() => readQuery(new URL("http://h/?limits=1"), query)).toThrow("limits: unknown field");
+});
+
+test("a body whose place is left while it comes is refused, in the middle of its silence", async () => {
+  const place = new Place({ priority: "create" }, 0);
+  const silent = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode("{")) });
+  const read = readBody(post(silent), schema, place);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  place.leave();
+  await expect(read).rejects.toMatchObject({ data: { code: "overloaded" } });
+  const whole = new Place({ priority: "create" }, 0);
+  expect((await readBody(post('{"a": 1}'), schema, whole)).value).toEqual({ a: 1 });
+  expect(whole.isLate(Number.MAX_SAFE_INTEGER)).toBe(false);
 });

@@ -1,13 +1,14 @@
 /** Answers that a seat does not hear, as of an object that was replaced in mid-call: what it was given then does not wait for its lease. */
 
+import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { type RunAttempt, serveSeat } from "../../src/agent/seat.ts";
 import { leaseMs, objectRetryMs } from "../../src/limits.ts";
 import { persistent, runRepeats } from "../../src/object-calls.ts";
 import type { RunSchedulerRpc } from "../../src/objects/rpc.ts";
 import type { SeatRpc } from "../../src/objects/seat-rpc.ts";
-import { makeRun, TestClock, type TestRun } from "./lib/runs.ts";
-import { heldSeats } from "./lib/seats.ts";
+import { bindings, makeRun, TestClock, type TestRun } from "./lib/runs.ts";
+import { heldSeats, nextTask } from "./lib/seats.ts";
 
 heldSeats();
 
@@ -110,6 +111,35 @@ describe("a seat that does not hear of its next task", () => {
     await run.rpc.seatBroke("s");
     expect(await run.seat("s")).toBeUndefined();
     expect(await run.seat("other")).toMatchObject({ taskNumber: 1 });
+  });
+});
+
+describe("a seat that broke while its question waited behind a commit", () => {
+  it.each([
+    ["that it opens with", false],
+    ["for the next task", true],
+  ])("[O5] gets nothing by the question %s, and others have the task at once", async (_, hasOne) => {
+    const run = await makeRun();
+    await run.create({ instructions: "a" });
+    const lease = hasOne && (await run.seat("s"))!;
+    if (hasOne) await run.create({ instructions: "b" });
+    const ending = { kind: "result", result: "ok" } as const;
+    const object = bindings.RUNS.getByName(`${run.tenant}/${run.id}`);
+    const got = await runInDurableObject(object, async (instance) => {
+      const seats = instance as unknown as SeatRpc;
+      // The first of these commands is being flushed while the next two come: one waits, and the other does not.
+      void seats.firstToken({ taskNumber: 99, fence: 99 });
+      const asked = lease
+        ? seats.leaveSeat(lease, { kind: "end", ending }, nextTask("s"))
+        : seats.openSeat(run.ticket("s"), nextTask("s"));
+      void seats.seatBroke("s");
+      return JSON.stringify(await asked);
+    });
+    expect(got).toBe(lease ? '{"kind":"over"}' : undefined);
+    expect((await run.view()).counts).toMatchObject({ ready: hasOne ? 2 : 1, running: 0 });
+    // Nor by what comes later.
+    expect(await run.seat("s")).toBeUndefined();
+    expect(await run.seat("other")).toBeDefined();
   });
 });
 

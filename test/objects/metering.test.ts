@@ -4,7 +4,7 @@ import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
 import { meterQuestionMs, meterQuietMs, meterRunsPerQuestion, sweepEveryMs } from "../../src/limits.ts";
-import { meterForQuestion } from "../../src/meter-runs.ts";
+import { meterForQuestion, meterRuns } from "../../src/meter-runs.ts";
 import { noAmounts } from "../../src/metering/meter.ts";
 import { runStub } from "../../src/objects/env.ts";
 import { deleteRun, insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
@@ -239,6 +239,43 @@ it("is answered in time, and not as complete, where runs take long to say what t
   };
   expect(await meterForQuestion(db, slow, { tenant })).toEqual({ isComplete: false });
   expect(asked).toBe(10);
+});
+
+it("of every run is asked for sooner or later, though only some answer in the time that there is", async () => {
+  using clock = new TestClock();
+  const tenant = `ten_${crypto.randomUUID()}`;
+  const insert = db.prepare("INSERT INTO runs (tenant, id, status, created_at) VALUES (?, ?, 'active', 1)");
+  await db.batch(Array.from({ length: 20 }, (_, n) => insert.bind(tenant, `run_${n}`)));
+  const asked = new Set<string>();
+  const slow = async ({ id }: { id: string }) => {
+    asked.add(id);
+    clock.forward(meterQuestionMs / 10);
+    return { ok: true, value: { upto: 1, last: 1, isEnded: false, isQuiet: false } } as const;
+  };
+  // Half of them each time, from anywhere: that one is never among them has a chance of one to a million million.
+  for (let questions = 0; questions < 40; questions++) await meterForQuestion(db, slow, { tenant });
+  expect(asked.size).toBe(20);
+});
+
+it("of two thousand busy runs of many tenants is delivered every two minutes, of each", async () => {
+  using clock = new TestClock();
+  const others = (await unmeteredRuns(db, 5000)).length;
+  const insert = db.prepare("INSERT INTO runs (tenant, id, status, created_at) VALUES (?, ?, 'active', 1)");
+  const prefix = `ten_${crypto.randomUUID()}`;
+  // One tenant has half of them.
+  const tenantOf = (n: number) => `${prefix}_${n < 1000 ? 0 : n % 20}`;
+  const rows = Array.from({ length: 2000 - others }, (_, n) => insert.bind(tenantOf(n), `run_${n}`));
+  for (let at = 0; at < rows.length; at += 100) await db.batch(rows.slice(at, at + 100));
+  const asked = new Map<string, number>();
+  const busy = async ({ tenant, id }: { tenant: string; id: string }) => {
+    asked.set(`${tenant}/${id}`, (asked.get(`${tenant}/${id}`) ?? 0) + 1);
+    return { ok: true, value: { upto: 1, last: 1, isEnded: false, isQuiet: false } } as const;
+  };
+  for (let minute = 0; minute < 4; minute++) {
+    clock.forward(sweepEveryMs);
+    await meterRuns(db, busy);
+  }
+  expect([asked.size, new Set(asked.values())]).toEqual([2000, new Set([2])]);
 });
 
 it("is looked for again when a run was reopened and ended once more while it was being metered", async () => {

@@ -1,7 +1,7 @@
 /** What pull workers say of their own usage: with a result and with a failure, and what it cost. */
 
 import { expect, it } from "vitest";
-import { makeRun, value } from "./lib/runs.ts";
+import { codeOf, makeRun, value } from "./lib/runs.ts";
 
 const usage = { input_tokens: 100, output_tokens: 10, cache_read_tokens: 60, cost_usd: 0.25 };
 
@@ -41,4 +41,28 @@ it("pauses a run whose budget it uses up, and what is done to that run is answer
   expect(value(await run.rpc.budget({ tokens: 110 }))).toMatchObject(spent);
   expect(value(await run.rpc.budget({ tokens: 111 }))).toMatchObject({ status: "active" });
   expect(await run.lease()).toBeDefined();
+});
+
+it("holds a task to its max_tokens: the turn after the one that reached it is refused, and the task has failed", async () => {
+  const run = await makeRun();
+  await run.create({ key: "a", pool: "box", instructions: "a", max_tokens: 200 }, { pool: "box", instructions: "b" });
+  const { taskNumber, fence } = (await run.lease())!;
+  const lease = { taskNumber, fence };
+  const says = (text: string) => ({ messages: [JSON.stringify({ role: "assistant", content: text })], usage });
+  value(await run.rpc.turn(lease, says("one")));
+  value(await run.rpc.turn(lease, says("two")));
+  // What the last turn asked for is still carried out.
+  const inspect = { tool: "inspect", arguments: "{}", callId: "c1", waitMs: 0 };
+  expect(value(await run.rpc.leaseTool(lease, inspect))).toHaveProperty("result");
+  const idem = { key: "k", fingerprint: "f" };
+  expect(codeOf(await run.rpc.turn(lease, says("three"), idem))).toBe("max_tokens");
+  expect(codeOf(await run.rpc.turn(lease, says("three"), idem))).toBe("lease_lost");
+  expect(value(await run.rpc.task("a"))).toMatchObject({
+    state: "failed",
+    error: { code: "max_tokens" },
+    turns: 2,
+    usage: { input_tokens: 300, output_tokens: 30, cost_usd: 0.75 },
+  });
+  // The run's own budget is as before: the next task is given.
+  expect(await run.lease()).toMatchObject({ taskNumber: 2 });
 });

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { Price } from "../../src/prices/price.ts";
 import { compileRules } from "../../src/rules/parse.ts";
 import { reserveTokens, settleBudget, spentTokens } from "../../src/scheduler/budget.ts";
+import { failUsedUp } from "../../src/scheduler/budget-end.ts";
 import { completeTask } from "../../src/scheduler/end-task.ts";
 import { settle } from "../../src/scheduler/ending.ts";
 import { replaceRules } from "../../src/scheduler/rules/evaluate.ts";
@@ -117,6 +118,70 @@ describe("budget, then fail", () => {
     reserve(run, b!, 600, 1);
     expect(states(b!)).toBe("failed");
     expect(errorOf(run, b!)!.code).toBe("budget_exhausted");
+  });
+});
+
+describe("the tokens of a pull worker's task", () => {
+  const usedUp = {
+    code: "max_tokens",
+    message: "What it used has reached max_tokens, its own or an ancestor's, or a rule's budget of each task.",
+  };
+  const late = (run: Run, task: Task) =>
+    run.step((step) => failUsedUp(step, task, { in: 30, out: 0, read: 0, write: 0 }));
+
+  test("[B9] used up by a turn it takes no other: it fails, and what that one used counts", () => {
+    const run = new Run();
+    const [a, b] = run.post({ pool: "p", max_tokens: 100 }, { pool: "p", max_tokens: 100 });
+    expect([run.lease("p"), run.lease("p")]).toEqual([a, b]);
+    run.turn(a!, 99);
+    expect(late(run, a!)).toBe(false);
+    run.turn(a!, 1);
+    expect(late(run, a!)).toBe(true);
+    expect(run.endOf(a!)).toMatchObject({ state: "failed", error: usedUp, usage: { in: 30 } });
+    expect(spentTokens(run.state)).toBe(130);
+    // A result that the last turn paid for is taken.
+    run.turn(b!, 150);
+    run.complete(b!);
+    expect(states(a!, b!)).toBe("failed succeeded");
+    checkState(run.state, run.now);
+  });
+
+  test("[B9] one that is ready fails when a worker asks for it: after a lost lease, and below an ancestor; the next is given", () => {
+    const run = new Run();
+    const [parent] = run.post({ pool: "p", max_tokens: 100 });
+    run.lease("p");
+    const [child, detached] = run.make(parent, { pool: "p" }, { pool: "p", priority: 0, detached: true });
+    const [other] = run.post({ pool: "p", priority: 0 });
+    run.turn(parent!, 100);
+    run.lose(parent!);
+    expect(run.lease("p")).toBe(other);
+    expect(states(parent!, child!, detached!)).toBe("failed cancelled failed");
+    expect([run.endOf(parent!)?.error, run.endOf(detached!)?.error]).toEqual([usedUp, usedUp]);
+    checkState(run.state, run.now);
+  });
+
+  test("[B9] a rule's budget of each task is held, too; a hosted task's asks before its calls", () => {
+    const run = new Run();
+    set(run, "- budget 100 tokens per task");
+    const [pulled, hosted] = run.post({ pool: "p" }, {});
+    run.turn(run.lease("p")!, 100);
+    run.turn(run.lease()!, 100);
+    for (const task of [pulled!, hosted!]) run.lose(task);
+    expect([run.lease("p"), run.lease()]).toEqual([undefined, hosted]);
+    expect(run.endOf(pulled!)?.error).toEqual(usedUp);
+    expect(reserve(run, hosted!, 1, 1)).toEqual({ kind: "exhausted" });
+    checkState(run.state, run.now);
+  });
+
+  test("[B9] it ends as any failure does: what stands in for it begins", () => {
+    const run = new Run();
+    const [a] = run.post({ pool: "p", max_tokens: 10, on_failure: { task: { instructions: "instead", pool: "p" } } });
+    run.turn(run.lease("p")!, 10);
+    expect(late(run, a!)).toBe(true);
+    const standIn = run.lease("p")!;
+    expect([states(a!), standIn.parent]).toEqual(["parked", a!.n]);
+    run.complete(standIn, { in: 5, out: 5 });
+    expect(states(a!)).toBe("succeeded");
   });
 });
 

@@ -1,9 +1,10 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { leased } from "../../src/scheduler/attempts.ts";
 import { reserveTokens } from "../../src/scheduler/budget.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import { cancelRun, changeBudget, finishRun, type Refusal } from "../../src/scheduler/run-commands.ts";
-import type { Task } from "../../src/scheduler/task.ts";
+import { isEnded, type Task } from "../../src/scheduler/task.ts";
 import { checkState } from "./check.ts";
 import { type Leased, Run, states, why } from "./run.ts";
 
@@ -344,5 +345,78 @@ describe("retry", () => {
     run.complete(p!);
     expect(retry(run, x!)).toBeUndefined();
     checkState(run.state, run.now);
+  });
+});
+
+describe("a task that is skipped again at once", () => {
+  const chain = (run: Run, length: number) =>
+    run.post(...Array.from({ length }, (_, i) => ({ key: `k${i}`, ...(i > 0 && { after: [`k${i - 1}`] }) })));
+
+  test("[R3] takes none of those behind it along: each of a failed chain is tried anew for itself, and the head takes all", () => {
+    const run = new Run();
+    const tasks = chain(run, 1000);
+    run.fail(tasks[0]!);
+    const logged = run.log.length;
+    for (const task of tasks.slice(1)) expect(retry(run, task)).toBeUndefined();
+    // Its generation and its skip, and nobody else's.
+    expect(run.log.length - logged).toBe(2 * 999);
+    expect(why(tasks[999]!)).toBe(999);
+    expect(retry(run, tasks[0]!)).toBeUndefined();
+    expect([tasks[0]!.phase.state, ...new Set(tasks.slice(1).map(({ phase }) => phase.state))]).toEqual([
+      "ready",
+      "waiting",
+    ]);
+    run.succeed(...tasks);
+    expect(run.state.liveCount()).toBe(0);
+    checkState(run.state, run.now);
+  });
+
+  test("[R3] is none where the other dependency is tried again with it, found later by a longer way", () => {
+    const run = new Run();
+    const [x, , , , , last] = run.post(
+      { key: "x" },
+      { key: "a", after: ["x"] },
+      { key: "b", after: ["x"] },
+      { key: "c", after: ["b"] },
+      { key: "d", after: ["a", "c"] },
+      { after: ["d"] },
+    );
+    run.fail(x!);
+    expect(retry(run, x!)).toBeUndefined();
+    expect(last!.phase.state).toBe("waiting");
+    checkState(run.state, run.now);
+  });
+
+  test("[R3] with any graph, ends and retries nobody stays skipped whose dependencies have all succeeded or may yet", () => {
+    const acts = fc.array(
+      fc.record({ what: fc.constantFrom("succeed", "fail", "fail", "retry", "retry"), of: fc.nat() }),
+      { maxLength: 60 },
+    );
+    const edges = fc.array(fc.array(fc.nat(), { maxLength: 3 }), { minLength: 2, maxLength: 12 });
+    fc.assert(
+      fc.property(edges, acts, (graph, steps) => {
+        const run = new Run();
+        const tasks = run.post(
+          ...graph.map((after, i) => ({
+            key: `k${i}`,
+            ...(i > 0 && { after: [...new Set(after.map((n) => `k${n % i}`))] }),
+          })),
+        );
+        for (const { what, of } of steps) {
+          const can = tasks.filter((task) => (what === "retry" ? isEnded(task) : task.phase.state === "ready"));
+          const task = can[of % can.length];
+          if (!task) continue;
+          if (what === "retry") expect(retry(run, task)).toBeUndefined();
+          else if (what === "fail") run.fail(task);
+          else run.succeed(task);
+          for (const one of tasks) {
+            const failed = one.after.some((n) => /failed|skipped/.test(run.state.task(n).phase.state));
+            if (one.phase.state === "skipped") expect(failed).toBe(true);
+          }
+          checkState(run.state, run.now);
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 });

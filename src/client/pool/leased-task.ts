@@ -24,7 +24,7 @@ interface Place {
   readonly blocked: (isBlocked: boolean) => void;
 }
 
-/** Why `signal` of a task aborts: another worker may have it now, or it was cancelled. What is done of it counts no more. */
+/** Why `signal` of a task aborts: another worker may have it now, it was cancelled, or its tokens are used up. What is done of it counts no more. */
 export class LeaseLost extends Error {
   override readonly name = "LeaseLost";
 }
@@ -257,7 +257,8 @@ export class LeasedTask {
     try {
       return await call();
     } catch (error) {
-      if (!isProblem(error, "lease_lost")) throw error;
+      // A task whose tokens are used up has failed: whoever goes on has no lease either.
+      if (!isProblem(error, "lease_lost") && !isProblem(error, "max_tokens")) throw error;
       this.stop(new LeaseLost(`the lease of task ${this.lease.task.id} is lost: ${error.message}`));
       throw this.signal.reason;
     }

@@ -11,6 +11,7 @@ import { leaseContextBytesMax, leaseMs, renewEveryMs, seatServesMs, servedWorker
 import { Lru } from "../../lru.ts";
 import { leased, loseLease, nextReady } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
+import { failUsedUp } from "../../scheduler/budget-end.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
 import { noteLate } from "../../scheduler/late.ts";
 import { compareReady } from "../../scheduler/ready-queue.ts";
@@ -49,7 +50,7 @@ import type { ModelUsed } from "./models.ts";
 import { usageDelta } from "./money.ts";
 import { appendTo } from "./outside-calls.ts";
 import { startToolCall, toolCallGrant } from "./remote-calls.ts";
-import { answerView, leaseLost, noTool, ok, refuse, toolReply } from "./replies.ts";
+import { answerView, leaseLost, noTool, ok, refuse, tokensUsedUp, toolReply } from "./replies.ts";
 import { endAttempt, opIdOf } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
@@ -213,6 +214,8 @@ export class PullLeases {
     idem?: Idem,
   ): Promise<Reply<TurnAnswer>> {
     return this.#withLease<TurnAnswer>(lease, "turn", idem, (step, run, task) => {
+      const usage = usageDelta(run, input.usage ?? {}, modelOf(run, task));
+      if (failUsedUp(step, task, usage)) return tokensUsedUp;
       const { tree } = run.store;
       const newest = newestSnapshot(run, task);
       const { given } = task;
@@ -230,7 +233,7 @@ export class PullLeases {
         fence: task.phase.fence,
         turn: task.turns + 1,
         snapshot,
-        usage: usageDelta(run, input.usage ?? {}, modelOf(run, task)),
+        usage,
         ...shownMessages(task, shown),
       });
       settleBudget(step);

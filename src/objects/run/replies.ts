@@ -18,6 +18,7 @@ export const refuse = ({ code, detail, retryAfterS }: Refusal): Reply<never> => 
 export const noTool: Reply<never> = { ok: false, fault: { code: "not_found", detail: "There is no such tool here." } };
 
 export const leaseLost: Reply<never> = { ok: false, fault: { code: faults.lease_lost.problem } };
+export const tokensUsedUp: Reply<never> = { ok: false, fault: { code: faults.max_tokens.problem } };
 export const noTask: Reply<never> = {
   ok: false,
   fault: { code: "not_found", detail: "There is no such task in this run." },

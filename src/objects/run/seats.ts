@@ -10,6 +10,7 @@
  * O3. A nonce opens at most once while the ledger remembers it; what it forgets is refused by there being no ready task.
  * O4. A lingering seat gets its task in the very step that made the task ready, and hears of it when that is committed. One whose
  *     question was cut off and comes again while the first still lingers has one place, and one task for both: nobody hears the first.
+ * O5. A seat that broke is given nothing any more, whatever of it still waits behind a commit or comes later: nobody would hear of it.
  */
 
 import { lateShardStep, seatOpenMs, seatOpenMsMax, seatRememberedMs, seatShards, seatsPerBatch } from "../../limits.ts";
@@ -39,7 +40,9 @@ export class Seats {
   readonly #openings = new Map<string, { readonly sentAt: number; readonly shard: number }>();
   /** Nonce → when it was opened. */
   readonly #opened = new Map<string, number>();
-  /** Those of them that the log does not know: they have taken nothing yet. */
+  /** Nonce → when it broke (O5). */
+  readonly #broken = new Map<string, number>();
+  /** Seats that the log does not know: they have taken nothing yet. */
   readonly #unlogged = new Set<string>();
   /** Seats whose question for a task is on its way: it may wait for a commit to end. */
   readonly #asking = new Set<string>();
@@ -115,14 +118,10 @@ export class Seats {
     if (opening && this.#lateRounds < seatShards) this.#openings.set(nonce, { ...opening, sentAt: 0 });
   }
 
-  /** False for a duplicate (O3). */
+  /** False for a duplicate (O3), and for one that broke (O5). */
   open(nonce: string, now: number): boolean {
-    if (this.#opened.has(nonce)) return false;
-    for (const [old, at] of this.#opened) {
-      if (at + seatRememberedMs > now) break;
-      this.#opened.delete(old);
-      this.#unlogged.delete(old);
-    }
+    if (this.#opened.has(nonce) || this.isBroken(nonce)) return false;
+    for (const old of forgotten(this.#opened, now)) this.#unlogged.delete(old);
     this.#lateRounds = 0;
     this.#earlierUntil = 0;
     this.#openings.delete(nonce);
@@ -135,7 +134,14 @@ export class Seats {
   broke(nonce: string, now: number): void {
     for (const seat of this.#lingering) if (seat.next.nonce === nonce) this.#lingering.delete(seat);
     this.#asking.delete(nonce);
-    this.#opened.set(nonce, now);
+    forgotten(this.#broken, now);
+    // The newest last, also where it says so again.
+    this.#broken.delete(nonce);
+    this.#broken.set(nonce, now);
+  }
+
+  isBroken(nonce: string): boolean {
+    return this.#broken.has(nonce);
   }
 
   /** The seat is about to ask for a task. */
@@ -164,8 +170,9 @@ export class Seats {
     return !this.#unlogged.delete(nonce);
   }
 
-  /** Resolves with the task that was handed to the seat, or undefined after `waitMs`. */
+  /** Resolves with the task that was handed to the seat, or undefined after `waitMs`; at once for one that broke (O5). */
   linger(next: NextTask, waitMs: number): Promise<SeatJob | undefined> {
+    if (this.isBroken(next.nonce)) return Promise.resolve(undefined);
     for (const seat of this.#lingering) if (seat.next.nonce === next.nonce) return seat.work;
     const { promise, resolve } = Promise.withResolvers<SeatJob | undefined>();
     const seat: Lingering = {
@@ -209,4 +216,15 @@ export class Seats {
     for (const { sentAt } of this.#openings.values()) return sentAt + this.#openMs;
     return undefined;
   }
+}
+
+/** Drops what is older than it is remembered, oldest first, and answers what that was. */
+function forgotten(times: Map<string, number>, now: number): string[] {
+  const old: string[] = [];
+  for (const [nonce, at] of times) {
+    if (at + seatRememberedMs > now) break;
+    times.delete(nonce);
+    old.push(nonce);
+  }
+  return old;
 }

@@ -282,8 +282,9 @@ export class RunShell {
     });
   }
 
-  /** The next hosted work for a seat, in the step under way. */
+  /** The next hosted work for a seat, in the step under way; nothing for one that broke while its question waited for this step. */
   startHosted(step: Step, run: LoadedRun, next: NextTask): SeatJob | undefined {
+    if (this.seats.isBroken(next.nonce)) return undefined;
     const watched = this.partials.isWatched(step.now);
     if (this.seats.isUnlogged(next.nonce) && hasHostedWork(run.state, step.now)) {
       this.seats.logged(next.nonce);
