@@ -51,6 +51,8 @@ function run(node, args) {
       WRANGLER_WRITE_LOGS: "false",
       CLOUDFLARE_CF_FETCH_ENABLED: "false",
       X_LOCAL_OBSERVABILITY: "false",
+      // Hundreds of processes start in the tests, most of them wrangler's or the command: each file is compiled once for all.
+      NODE_COMPILE_CACHE: join(scratch, "compiled"),
     };
     running = spawn(node, args, { cwd: projectRoot, env, stdio: "inherit" });
     running.once("error", (error) => {
@@ -86,7 +88,8 @@ try {
   console.error(error.message);
   failed++;
 } finally {
-  rmSync(scratch, { recursive: true, force: true });
+  // A process of the tests that ends only now may still write what it has compiled.
+  rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
 }
 if (stopped.signal.aborted && failed === 0) failed = 1;
 if (failed > 0) process.exitCode = 1;

@@ -12,9 +12,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { freePort } from "../../scripts/lib/ports.mjs";
+import { until } from "./lib/log.ts";
 import { projectRoot } from "./lib/server.ts";
 import { sharedServer } from "./lib/shared.ts";
 
@@ -25,28 +26,38 @@ interface Ran {
   output: string;
 }
 
-function run(command: string, args: string[], env: Record<string, string> = {}, input = ""): Promise<Ran> {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      cwd: projectRoot,
-      env: {
-        ...process.env,
-        HEDDLE_URL: server.url,
-        HEDDLE_API_KEY: "hdl_local",
-        ANTHROPIC_API_KEY: "",
-        OPENAI_API_KEY: "",
-        ...env,
-      },
-    });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        output += text;
-      });
-    }
-    child.stdin.end(input);
-    child.once("close", (status) => resolve({ status, output }));
+/** A command that runs. With `apart` it leads a process group of its own, as one typed in a terminal does. */
+function started(command: string, args: string[], env: Record<string, string> = {}, apart = false) {
+  const child = spawn(command, args, {
+    cwd: projectRoot,
+    env: {
+      ...process.env,
+      HEDDLE_URL: server.url,
+      HEDDLE_API_KEY: "hdl_local",
+      ANTHROPIC_API_KEY: "",
+      OPENAI_API_KEY: "",
+      ...env,
+    },
+    detached: apart,
   });
+  const running = {
+    child,
+    output: "",
+    ended: new Promise<number | null>((resolve) => child.once("close", (status) => resolve(status))),
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      running.output += text;
+    });
+  }
+  return running;
+}
+
+async function run(command: string, args: string[], env: Record<string, string> = {}, input = ""): Promise<Ran> {
+  const running = started(command, args, env);
+  running.child.stdin.end(input);
+  const status = await running.ended;
+  return { status, output: running.output };
 }
 
 /** The shell blocks under the headings that `wanted` names, in order. */
@@ -248,20 +259,58 @@ describe("npm run demo", () => {
     expect(output).not.toMatch(/^ +at /m);
   });
 
-  it("forks a task per file and folder of this repository, and writes a report of them", async () => {
+  it("forks a task per file and folder, and writes a report of them", async () => {
     const report = join(projectRoot, "heddle-report.md");
     rmSync(report, { force: true });
-    // On a server of its own, as README has it.
-    const { status, output } = await run("npm", ["run", "demo"], { HEDDLE_URL: "", HEDDLE_API_KEY: "" });
+    // On a server of its own, as README has it. The tasks of a tenth of this repository are as those of all of it, which take
+    // minutes of both processors from the files beside; the test after this one has them all planned and sent.
+    const { status, output } = await run("npm", ["run", "demo", "--", "src/cli"], {
+      HEDDLE_URL: "",
+      HEDDLE_API_KEY: "",
+    });
     expect({ status, output: output.slice(-2000) }).toMatchObject({ status: 0 });
     expect(existsSync(report)).toBe(true);
     const text = readFileSync(report, "utf8");
     // It has read the files, and says by whom its prose was written.
-    expect(text.includes("`src/limits.ts`") && text.includes("(simulated model)")).toBe(true);
+    expect(text.includes("`worker/worker.ts`") && text.includes("(simulated model)")).toBe(true);
     const { tasks, attempts } = /^\| tasks \| (?<tasks>\d+):.*^\| attempts \| (?<attempts>\d+) \|$/ms.exec(text)!
       .groups!;
-    expect(Number(tasks)).toBeGreaterThan(200);
-    expect(Number(attempts)).toBeGreaterThanOrEqual(Number(tasks));
+    const { files, planned } = announced(output, join(projectRoot, "src/cli"))!;
+    expect(files).toBeGreaterThan(100);
+    expect(planned).toBeGreaterThan(files);
+    expect(Number(tasks)).toBe(planned);
+    expect(Number(attempts)).toBeGreaterThanOrEqual(planned);
     expect(text.length).toBeGreaterThan(5000);
   });
+
+  it("takes all of this repository when no folder is named, and Ctrl-C cancels its run", async () => {
+    const demo = started("npm", ["run", "demo"], {}, true);
+    try {
+      const { files, planned } = await until("the plan", 60_000, async () => announced(demo.output, projectRoot));
+      expect(files).toBeGreaterThan(1000);
+      // A request takes a thousand tasks.
+      expect(planned).toBeGreaterThan(1000);
+      const mine = await until("all its tasks", 60_000, async () => {
+        const { json } = await server.call("GET", "/v1/runs?limit=1000");
+        const listed = json.runs as { id: string; name?: string }[];
+        const id = listed.find(({ name }) => name === `demo: ${basename(projectRoot)}`)?.id;
+        if (id === undefined) return undefined;
+        const { counts } = await server.heddle.run(id);
+        return Object.values(counts).reduce((sum, count) => sum + count, 0) === planned && id;
+      });
+      process.kill(-demo.child.pid!, "SIGINT");
+      await demo.ended;
+      expect(demo.output).toContain("Interrupted: stopping what was started…");
+      expect((await server.heddle.run(mine)).status).toBe("cancelled");
+    } finally {
+      if (demo.child.exitCode === null && demo.child.signalCode === null) process.kill(-demo.child.pid!, "SIGTERM");
+    }
+  });
 });
+
+/** What the demo says of its plan for `root` once it has one. */
+function announced(output: string, root: string): { files: number; planned: number } | undefined {
+  const [, said = ""] = output.split(`${root}: `);
+  const [, files, planned] = /^(\d+) source files in \d+ folders\. (\d+) tasks,/.exec(said) ?? [];
+  return files === undefined ? undefined : { files: Number(files), planned: Number(planned) };
+}

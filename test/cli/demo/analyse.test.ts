@@ -6,6 +6,8 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { analyseFile } from "../../../examples/analyse/analyse-file.mjs";
 import { combine, concluded } from "../../../examples/analyse/combine.mjs";
+import { sourceFiles } from "../../../scripts/demo/source-files.mjs";
+import { projectRoot } from "../../../scripts/lib/wrangler.mjs";
 
 let root: string;
 beforeEach(() => {
@@ -144,6 +146,14 @@ describe("many files", () => {
     expect(whole.sentence).toMatch(/^The project has 3 files, mostly TypeScript: 9 lines of code/);
     expect(whole).not.toHaveProperty("rows");
   });
+
+  // The demo's own run end to end is of a part of them (test/e2e/readme.test.ts).
+  it("are all of this repository's, none of which is refused", () => {
+    const { files } = sourceFiles(projectRoot, 2000);
+    expect(files.length).toBeGreaterThan(1000);
+    const whole = concluded(combine(".", parts(...files.map(({ path }) => analyseFile(projectRoot, path)))));
+    expect(whole).toMatchObject({ files: files.length, failed: 0 });
+  }, 60_000);
 
   it("may be none", () => {
     expect(concluded(combine(".", [])).sentence).toBe("The project has no source files.");

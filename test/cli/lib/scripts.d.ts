@@ -59,6 +59,7 @@ declare module "*/scripts/lib/migrations.mjs" {
 }
 
 declare module "*/scripts/lib/wrangler.mjs" {
+  export const projectRoot: string;
   export function toolchainNode(): string;
   export function wranglerScript(): string;
   export function wranglerEnvironment(state: string): NodeJS.ProcessEnv;
