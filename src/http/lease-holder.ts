@@ -1,6 +1,7 @@
 /** The worker that holds a lease, and the object that its calls go to. */
 
 import { Fault } from "../errors/fault.ts";
+import { faults } from "../errors/faults.ts";
 import type { LeaseRef, Reply, RunSchedulerRpc } from "../objects/rpc.ts";
 import type { HttpEnv } from "./env.ts";
 import { type LeaseClaim, verifyLease } from "./lease-token.ts";
@@ -13,9 +14,14 @@ export interface LeaseHolder {
   readonly object: RunSchedulerRpc;
   /** As `ask`; a run that is gone has taken its leases with it. */
   readonly ask: <T>(call: Promise<Reply<T>>) => Promise<T>;
-  /** Does `work`; if it fails and the lease is lost, that is the failure: a worker must hear it whatever else is wrong. */
+  /**
+   * Does `work`; if it fails and the lease is lost, that is the failure: a worker must hear it whatever else is wrong. But for a failure
+   * that took the lease with it: it says more.
+   */
   readonly lostFirst: <T>(work: () => Promise<T>) => Promise<T>;
 }
+
+const endsLease: ReadonlySet<string> = new Set(["lease_lost", faults.max_tokens.problem]);
 
 /** @throws Fault lease_lost for a token that this deployment has not signed */
 export async function heldLease(env: HttpEnv, token: string): Promise<LeaseHolder> {
@@ -40,7 +46,7 @@ export async function heldLease(env: HttpEnv, token: string): Promise<LeaseHolde
       try {
         return await work();
       } catch (error) {
-        if (error instanceof Fault && error.data.code !== "lease_lost") await askHere(object.leaseAgain(lease));
+        if (error instanceof Fault && !endsLease.has(error.data.code)) await askHere(object.leaseAgain(lease));
         throw error;
       }
     },

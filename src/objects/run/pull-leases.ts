@@ -213,9 +213,10 @@ export class PullLeases {
     input: { messages: readonly MessageText[]; usage?: ReportedUsage },
     idem?: Idem,
   ): Promise<Reply<TurnAnswer>> {
-    return this.#withLease<TurnAnswer>(lease, "turn", idem, (step, run, task) => {
+    // A refusal that ended the task is remembered as an answer is: who has not heard it, and asks again, is told the same.
+    const reply = await this.#withLease<TurnAnswer | "used_up">(lease, "turn", idem, (step, run, task) => {
       const usage = usageDelta(run, input.usage ?? {}, modelOf(run, task));
-      if (failUsedUp(step, task, usage)) return tokensUsedUp;
+      if (failUsedUp(step, task, usage)) return ok("used_up");
       const { tree } = run.store;
       const newest = newestSnapshot(run, task);
       const { given } = task;
@@ -240,6 +241,7 @@ export class PullLeases {
       const news = inboxTexts(run, task, given - shown);
       return ok({ snapshot, ...(news.length > 0 && { messages: news }) });
     });
+    return reply.ok && reply.value === "used_up" ? tokensUsedUp : (reply as Reply<TurnAnswer>);
   }
 
   async leaseTool(lease: LeaseRef, input: LeaseToolInput, idem?: Idem): Promise<Reply<ToolOutcome | SchemaFirst>> {

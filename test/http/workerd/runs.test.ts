@@ -535,6 +535,28 @@ test("a page of tasks counts all that it shows of them: errors of many failed ta
   expect(rest.tasks[0]!.id).toMatch(new RegExp(`^T${page.tasks.length + 1}-`));
 });
 
+test("a turn of a task that has used up its tokens is refused by that name, and so is its repeat; whatever else comes has lost the lease", async () => {
+  const { id } = await newRun();
+  const pool = `spent-${id.slice(4, 12)}`;
+  const tasks = [{ instructions: "x", pool, max_tokens: 10 }];
+  await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, { json: { tasks } });
+  const { leases } = await get(workerResponses.leasesView, 200, "POST", `/v1/pools/${pool}/leases`, {
+    json: { worker: "w" },
+  });
+  const turnOf = `/v1/leases/${leases[0]!.id}/turn`;
+  const turn = (key: string) => ({
+    json: { messages: [{ role: "assistant", content: "on" }], usage: { input_tokens: 10, output_tokens: 1 } },
+    headers: { "idempotency-key": key },
+  });
+  await get(workerResponses.turnLogged, 200, "POST", turnOf, turn("first"));
+  for (const [key, code] of [
+    ["second", "max_tokens"],
+    ["second", "max_tokens"],
+    ["third", "lease_lost"],
+  ] as const)
+    expect(await refused("POST", turnOf, turn(key))).toMatchObject({ status: 409, code });
+});
+
 test("a worker's result is held to the task's output_schema: what does not match is refused, and the lease stays", async () => {
   const { id } = await newRun();
   const at = `/v1/runs/${id}`;
