@@ -14,27 +14,13 @@ export interface Read {
   readonly words: readonly string[];
 }
 
-/** Flags and words of `argv`. @throws UsageError that names the flag, unknown or given a second value, and where to read on */
+/** Flags and words of `argv`. @throws UsageError that names the flag and where to read on */
 export function readArguments(command: string, argv: readonly string[], options: Flags): Read {
   try {
-    const config = { args: [...argv], options, allowPositionals: true, strict: true, tokens: true } as const;
-    const { values, positionals, tokens } = parseArgs(config);
-    requireOnce(command, options, tokens);
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
     return { flags: values as Values, words: positionals };
   } catch (error) {
-    if (error instanceof UsageError) throw error;
     throw new UsageError(`${flagComplaint(error as Error & { code?: string }, argv, options)}\n${seeHelp(command)}`);
-  }
-}
-
-/** Of two values the first would be passed over. */
-function requireOnce(command: string, options: Flags, tokens: readonly { kind: string; name?: string }[]): void {
-  const seen = new Set<string>();
-  for (const { kind, name } of tokens) {
-    if (kind !== "option" || name === undefined || options[name]?.multiple || options[name]?.type === "boolean")
-      continue;
-    if (seen.has(name)) throw new UsageError(`--${name} is given twice; it takes one value.\n${seeHelp(command)}`);
-    seen.add(name);
   }
 }
 

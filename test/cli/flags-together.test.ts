@@ -54,18 +54,8 @@ it.each<[string, RegExp]>([
   expect(await refused(line.split(" "))).toMatch(says);
 });
 
-it("a flag that takes one value takes no second one, whichever command has it", async () => {
-  for (const { name, raw, words = [], flags = {} } of commands) {
-    if (raw) continue;
-    for (const [flag, { value, many, short, choices }] of Object.entries(flags)) {
-      if (value === undefined || many) continue;
-      const given = choices?.[0] ?? "1";
-      const line = [name, ...words.filter((word) => !word.optional).map((word) => word.choices?.[0] ?? "x")];
-      const says = new RegExp(`--${flag} is given twice; it takes one value\\.\\nSee: heddle help ${name}`);
-      expect(await refused([...line, `--${flag}`, given, `--${flag}`, given])).toMatch(says);
-      if (short) expect(await refused([...line, `-${short}`, given, `--${flag}=${given}`])).toMatch(says);
-    }
-  }
+it("of two values of a flag the last counts: an alias's can be given otherwise", async () => {
+  expect(await refused(["wait", "run_1", "--mode", "all", "--mode", "any"])).toMatch(/--mode any goes with TASK only/);
 });
 
 it("what flags don't go with are flags of the same command", () => {

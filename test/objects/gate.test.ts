@@ -29,9 +29,11 @@ const keptKeys = (tenant: string): Promise<string[]> =>
   );
 
 const lanes = (tenant: string): Promise<unknown[]> =>
-  runInDurableObject(bindings.GATES.getByName(tenant), (_, { storage }) =>
-    storage.sql.exec("SELECT * FROM ready").toArray(),
-  );
+  runInDurableObject(bindings.GATES.getByName(tenant), (_, { storage }) => {
+    // A gate that has been told nothing yet has no tables.
+    const isMade = storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'ready'").toArray().length > 0;
+    return isMade ? storage.sql.exec("SELECT * FROM ready").toArray() : [];
+  });
 
 /** A lease request whose gate ends with its call of a run, before or after that has carried it out: it never hears which. */
 async function cutOff(input: Parameters<TenantGateRpc["lease"]>[0], key: string, does: "nothing" | "all") {
