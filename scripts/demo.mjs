@@ -74,8 +74,7 @@ async function demo(argv) {
   });
   // Nobody would serve what is left of it, but hosted agents of a server that is not ours might, and that costs tokens.
   cleanups.push(() => (abort ? client.cancelRun(run.id, {}, { retryMs: 0 }).catch(() => undefined) : undefined));
-  for (let i = 0; i < plan.tasks.length; i += 1000)
-    await client.createTasks(run.id, { tasks: plan.tasks.slice(i, i + 1000), from: run.snapshot });
+  await client.runs.get(run.id).tasks.createMany(plan.tasks);
 
   const progress = progressOf(false);
   try {

@@ -18,12 +18,19 @@ export interface FanOut {
   readonly counters: Counters;
 }
 
+export interface FanOutOptions {
+  readonly context?: RunSpec["context"];
+  readonly during?: (run: string) => void;
+  /** In requests of as many tasks as one takes, and not as the client posts many. */
+  readonly inFull?: boolean;
+}
+
 /** Runs `specs` at `workers` seats. @throws Error unless every one succeeds and its result is there exactly once */
 export async function fanOut(
   server: Server,
   workers: number,
   specs: readonly TaskSpec[],
-  { context, during }: { context?: RunSpec["context"]; during?: (run: string) => void } = {},
+  { context, during, inFull = false }: FanOutOptions = {},
 ): Promise<FanOut> {
   const { heddle } = server;
   const pools = [...new Set(specs.flatMap(({ pool }) => pool ?? []))];
@@ -36,7 +43,8 @@ export async function fanOut(
   const before = await server.counters(id);
   const start = performance.now();
   during?.(id);
-  await postTasks(heddle, id, specs);
+  if (inFull) await postTasks(heddle, id, specs);
+  else await heddle.runs.get(id).tasks.createMany(specs);
   await heddle.waitFor(id, {}, { signal: AbortSignal.timeout(capMs) });
   const wallMs = performance.now() - start;
   const counters = used(before, await server.counters(id));

@@ -21,6 +21,7 @@ export type * from "./requests.ts";
 export { Atomic } from "./run/atomic.ts";
 export { type ArriveOptions, Barrier } from "./run/barrier.ts";
 export {
+  CreatedInPart,
   FutureRejected,
   HoldLost,
   isToolError,

@@ -1,5 +1,6 @@
 /** Creates a run and posts its tasks; a file that the server refuses leaves no run behind that goes on. */
 
+import { type Batch, batchesOf, inWhole } from "../../client/batches.ts";
 import { HeddleProblem } from "../../client/errors.ts";
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView } from "../../client/replies.ts";
@@ -7,7 +8,6 @@ import { unlessAborted } from "../../client/signals.ts";
 import { cliReachMs } from "../../limits.ts";
 import { problemText } from "../problem-text.ts";
 import { UsageError } from "../usage.ts";
-import { type Batch, batchesOf } from "./batches.ts";
 import type { Job } from "./job-file.ts";
 import { withLine } from "./places.ts";
 
@@ -52,9 +52,9 @@ const interrupted = "interrupted before all of its tasks were posted";
 function refusal(error: unknown, { lineOf }: Job, batch?: Batch): unknown {
   if (!(error instanceof HeddleProblem) || error.retryable || ![400, 409, 413, 422].includes(error.status))
     return error;
-  const { status, code, title, hint, detail } = error;
-  const places = error.errors.map(({ path }) => withLine(inFile(path, batch), lineOf));
-  const first = error.errors[0];
+  const { status, code, title, hint, detail, errors } = batch ? inWhole(error, batch) : error;
+  const places = errors.map(({ path }) => withLine(path, lineOf));
+  const first = errors[0];
   // A detail that says what the first error says names its field by the same path.
   const repeats = first !== undefined && detail === `${first.path}: ${first.message}`;
   const told = new HeddleProblem(status, {
@@ -62,12 +62,8 @@ function refusal(error: unknown, { lineOf }: Job, batch?: Batch): unknown {
     title,
     hint,
     // One that has a line is about a text in the file, and says which of its lines.
-    errors: error.errors.map((wrong, i) => ({ ...wrong, path: places[i]! })),
-    ...(detail !== undefined && { detail: repeats ? `${places[0]}: ${first.message}` : inFile(detail, batch) }),
+    errors: errors.map((wrong, i) => ({ ...wrong, path: places[i]! })),
+    ...(detail !== undefined && { detail: repeats ? `${places[0]}: ${first.message}` : detail }),
   });
   return new UsageError(`The server refuses the file: ${problemText(told)}`);
 }
-
-/** A position in the batch as one in the file. */
-const inFile = (text: string, batch: Batch | undefined): string =>
-  batch === undefined ? text : text.replace(/\btasks\[(\d+)\]/g, (_, i) => `tasks[${batch.positions[i] ?? i}]`);

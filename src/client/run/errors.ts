@@ -2,6 +2,7 @@
 
 import type { ToolErrorCode } from "../../errors/codes.ts";
 import type { TaskView } from "../replies.ts";
+import type { Task } from "./task.ts";
 
 export type { ToolErrorCode };
 
@@ -46,6 +47,19 @@ export class TaskFailed extends Error {
     super(`task ${task.key ?? task.id} ${task.state}${task.error ? `: ${task.error.message}` : ""}`);
     this.task = task;
     this.code = task.error?.code ?? task.state;
+  }
+}
+
+/** Of tasks that were created batch after batch, a later batch was refused or could not be sent: `cause` says why. Those before it are there. */
+export class CreatedInPart extends Error {
+  override readonly name = "CreatedInPart";
+  /** Those that were created, each where its spec stands; holes where there is none. */
+  readonly tasks: readonly (Task<unknown> | undefined)[];
+
+  constructor(tasks: readonly (Task<unknown> | undefined)[], count: number, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(`${count} tasks were created, and the next batch was not: ${why}`, { cause });
+    this.tasks = tasks;
   }
 }
 

@@ -1,12 +1,14 @@
 /** The tasks of a run: created in batches, and waited for together. */
 
-import { waitTasksMax } from "../../limits.ts";
+import { firstBatchTasks, waitTasksMax } from "../../limits.ts";
+import { batchesOf, inWhole } from "../batches.ts";
+import { HeddleProblem } from "../errors.ts";
 import type { Heddle } from "../heddle.ts";
 import type { CreatedTasks, TaskView } from "../replies.ts";
 import type { Groups, TaskSpec, TasksQuery } from "../requests.ts";
 import { firstOf } from "../signals.ts";
 import type { CallOptions } from "../transport.ts";
-import { NoTaskSucceeded, TaskFailed } from "./errors.ts";
+import { CreatedInPart, NoTaskSucceeded, TaskFailed } from "./errors.ts";
 import { PauseWatch, type TasksWaitOptions } from "./pause.ts";
 import { Task } from "./task.ts";
 import { waitedFor } from "./waited-for.ts";
@@ -70,14 +72,43 @@ export class Tasks {
     { groups, ...options }: CreateOptions = {},
   ): Promise<Task<Result> | Batch<Result>> {
     const isMany = Array.isArray(spec);
-    const body = {
-      tasks: (isMany ? (spec as readonly NewTask[]) : [spec as NewTask]).map(onWire),
-      ...(groups && { groups }),
-      ...(this.#from !== undefined && { from: this.#from }),
-    };
+    const specs = (isMany ? (spec as readonly NewTask[]) : [spec as NewTask]).map(onWire);
+    const batch = await this.#create<Result>({ tasks: specs, ...(groups && { groups }) }, options);
+    return isMany ? batch : batch[0]!;
+  }
+
+  async #create<Result>(
+    { tasks, groups }: { readonly tasks: TaskSpec[]; readonly groups?: Groups },
+    options: CallOptions,
+  ): Promise<Batch<Result>> {
+    const body = { tasks, ...(groups && { groups }), ...(this.#from !== undefined && { from: this.#from }) };
     const created = await this.#heddle.createTasks(this.#run, body, options);
-    const tasks = created.tasks.map(({ id, key }) => new Task<Result>(this.#heddle, this.#run, id, key));
-    return isMany ? Object.assign(tasks, { created }) : tasks[0]!;
+    const made = created.tasks.map(({ id, key }) => new Task<Result>(this.#heddle, this.#run, id, key));
+    return Object.assign(made, { created });
+  }
+
+  /**
+   * Creates any number of tasks, batch after batch: what others come after first, and the first batch small, so that work begins while the
+   * rest is on its way. A batch is all or nothing, and the tasks of a group are in one; together they are not. Where no snapshot is said,
+   * each batch forks the head that the run has then. Answers in argument order.
+   * @throws HeddleProblem when the first batch is refused, CreatedInPart when a later one is; `errors` name positions in `specs`
+   */
+  async createMany<Result = unknown>(
+    specs: readonly NewTask[],
+    { groups, idempotencyKey, ...options }: CreateOptions = {},
+  ): Promise<Task<Result>[]> {
+    const tasks: Task<Result>[] = [];
+    let count = 0;
+    for (const batch of batchesOf(specs.map(onWire), groups, { first: firstBatchTasks })) {
+      const key = idempotencyKey === undefined ? {} : { idempotencyKey: `${idempotencyKey}.${count}` };
+      const created = await this.#create<Result>(batch, { ...options, ...key }).catch((error: unknown) => {
+        const told = error instanceof HeddleProblem ? inWhole(error, batch) : error;
+        throw count === 0 ? told : new CreatedInPart(tasks, count, told);
+      });
+      for (const [i, task] of created.entries()) tasks[batch.positions[i]!] = task;
+      count += created.length;
+    }
+    return tasks;
   }
 
   /** A task by its id, or by the key of one that was posted to the run. Asks nobody. */

@@ -48,6 +48,19 @@ it("works with runs, forks, locks and messages", async () => {
   expect(isProblem(nobody, "not_found")).toBe(true);
 });
 
+it("creates many tasks in batches that the door takes, also those that name later ones", async () => {
+  await using run = await heddle.runs.create({ limits: { pools: ["nobody"] } });
+  const specs = Array.from({ length: 200 }, (_, i) => ({
+    ...{ key: `t${i}`, pool: "nobody", instructions: "x" },
+    ...(i < 199 && { after: [`t${i + 1}`] }),
+  }));
+  const tasks = await run.tasks.createMany(specs, { idempotencyKey: "many" });
+  expect(tasks.map(({ key }) => key)).toEqual(specs.map(({ key }) => key));
+  const again = await run.tasks.createMany(specs, { idempotencyKey: "many" });
+  expect(again.map(({ id }) => id)).toEqual(tasks.map(({ id }) => id));
+  expect((await run.view()).counts).toMatchObject({ ready: 1, waiting: 199 });
+});
+
 it("finds what is asked, and answers it", async () => {
   await using run = await heddle.runs.create({ limits: { pools: ["asking"], stall_ms: 3600_000 } });
   await run.tasks.create([1, 2, 3].map((n) => ({ key: `t${n}`, pool: "asking", instructions: "x" })));

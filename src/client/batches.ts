@@ -3,32 +3,46 @@
  * than one batch, tasks come after those that they name. Within that, the order given is kept.
  */
 
-import type { Groups, TaskSpec } from "../../client/requests.ts";
-import { batchTasksMax, bodyBytesMax } from "../../limits.ts";
+import { batchTasksMax, bodyBytesMax } from "../limits.ts";
+import { HeddleProblem } from "./errors.ts";
+import type { Groups, TaskSpec } from "./requests.ts";
 
 export interface Batch {
   readonly tasks: TaskSpec[];
   /** Terms of the groups that its tasks are in. */
   readonly groups: Groups;
-  /** Where each of them stands in the file. */
+  /** Where each of them stands in what was given. */
   readonly positions: number[];
+}
+
+export interface CutOptions {
+  /** Tasks of the first batch at most; of each later one twice as many as of the one before it. Default: what a batch takes. */
+  readonly first?: number;
 }
 
 /** Room for the envelope, and for a server that counts a little differently. */
 const batchBytesMax = bodyBytesMax / 2;
 
-export function batchesOf(tasks: readonly TaskSpec[], groups: Groups = {}): Batch[] {
-  const sizes = tasks.map((task) => Buffer.byteLength(JSON.stringify(task) ?? ""));
-  const fitsOne = tasks.length <= batchTasksMax && sizes.reduce((sum, size) => sum + size, 0) <= batchBytesMax;
+/** A group of more than `first` tasks is in one batch all the same. */
+export function batchesOf(
+  tasks: readonly TaskSpec[],
+  groups: Groups = {},
+  { first = batchTasksMax }: CutOptions = {},
+): Batch[] {
+  const encoder = new TextEncoder();
+  const sizes = tasks.map((task) => encoder.encode(JSON.stringify(task) ?? "").length);
+  const fitsOne = tasks.length <= first && sizes.reduce((sum, size) => sum + size, 0) <= batchBytesMax;
   // What is wrong with terms that no task uses the server says.
   if (tasks.length === 0) return [];
   if (fitsOne) return [{ tasks: [...tasks], positions: tasks.map((_, i) => i), groups }];
   const batches: (Batch & { groups: Record<string, object> })[] = [];
   let bytes = 0;
+  let most = first;
   for (const unit of dependenciesFirst(tasks, unitsOf(tasks, groups))) {
     const size = unit.reduce((sum, i) => sum + sizes[i]!, 0);
     let batch = batches.at(-1);
-    if (batch === undefined || batch.tasks.length + unit.length > batchTasksMax || bytes + size > batchBytesMax) {
+    if (batch === undefined || batch.tasks.length + unit.length > most || bytes + size > batchBytesMax) {
+      if (batch) most = Math.min(2 * most, batchTasksMax);
       batch = { tasks: [], positions: [], groups: {} };
       batches.push(batch);
       bytes = 0;
@@ -104,3 +118,22 @@ function namesIn(task: TaskSpec): string[] {
   for (const match of text.matchAll(/\{\{([a-z][a-z0-9_-]{0,63})(?=[.}[])/g)) names.push(match[1]!);
   return [...new Set(names)];
 }
+
+/** A problem with a batch, said of what the batch was cut from. */
+export function inWhole(problem: HeddleProblem, { positions }: Pick<Batch, "positions">): HeddleProblem {
+  const { status, code, title, hint, instance, retryable } = problem;
+  const said = (text: string) => positionsInWhole(text, positions);
+  return new HeddleProblem(status, {
+    code,
+    title,
+    hint,
+    instance,
+    retryable,
+    errors: problem.errors.map((wrong) => ({ ...wrong, path: said(wrong.path) })),
+    ...(problem.detail !== undefined && { detail: said(problem.detail) }),
+  });
+}
+
+/** `tasks[3]` of a batch as it stands in the whole. */
+const positionsInWhole = (text: string, positions: readonly number[]): string =>
+  text.replace(/\btasks\[(\d+)\]/g, (_, i) => `tasks[${positions[i] ?? i}]`);

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { batchesOf } from "../../../src/cli/run/batches.ts";
-import type { TaskSpec } from "../../../src/client/index.ts";
-import { batchTasksMax } from "../../../src/limits.ts";
+import { batchesOf } from "../../src/client/batches.ts";
+import type { TaskSpec } from "../../src/client/index.ts";
+import { batchTasksMax } from "../../src/limits.ts";
 
 it("leaves what fits one batch as it is, also where a task names a later one", () => {
   const tasks: TaskSpec[] = [
