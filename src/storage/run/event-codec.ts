@@ -31,7 +31,8 @@ const usualUsage = { in: 0, out: 0, read: 0, write: 0 };
 
 /** The event's JSON text. */
 export function packEvent(event: SchedulerEvent, causes: readonly number[]): string {
-  const stored = without(event, usualOf[event.type] ?? {});
+  const usual = usualOf[event.type];
+  const stored: Record<string, unknown> = usual ? without(event, usual) : { ...event };
   if (event.type === "turn") stored.usage = without(event.usage, usualUsage);
   if (causes.length > 0) stored.causes = causes;
   return JSON.stringify(withVersion(stored, event.type));
@@ -42,12 +43,13 @@ function withVersion(stored: Fields, type: SchedulerEvent["type"]): Fields {
   return v === 1 ? stored : { ...stored, v };
 }
 
+/** Its text has none of the fields that are as usual: they are undefined here, since a copy without them takes five times as long. */
 function without(fields: object, usual: Fields): Record<string, unknown> {
-  const stored: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields))
-    if (!Object.hasOwn(usual, name) || value !== usual[name]) stored[name] = value;
+  const stored: Record<string, unknown> = { ...fields };
+  for (const name in usual) if (stored[name] === usual[name]) stored[name] = undefined;
   return stored;
 }
+
 /** A row's text with every field of every event: what leaves the run must be read by those who don't know what is usual. */
 export const wholeEvents = (text: string): string =>
   JSON.stringify(unpackEvents(text).map(({ type, ...fields }) => withVersion({ type, ...fields }, type)));
