@@ -9,7 +9,8 @@
  *   messages in a row are one, and so are assistant messages.
  * - S2 In Anthropic's format the calls of one message have ids of their own.
  * - S3 In Anthropic's format nothing is said by `tool` or `function`: these are OpenAI's roles for results.
- * - S4 Only what enters is judged, by what it is appended to: whatever is stored stays and can be appended to.
+ * - S4 In Anthropic's format nothing is asked of what stands before a compaction: the vendor leaves it out.
+ * - S5 Only what enters is judged, by what it is appended to: whatever is stored stays and can be appended to.
  */
 
 import { shownIdCharsMax } from "../limits.ts";
@@ -147,8 +148,10 @@ export function slipIn(
   before: Iterable<MessageText> = [],
 ): Slip | undefined {
   const calls = new Calls(format, before);
+  const from = format === "anthropic" ? messages.findLastIndex((message) => message.includes('"compaction"')) : 0;
   let entered = 0;
   for (const [i, message] of messages.entries()) {
+    if (i < from) continue;
     const own = format === "anthropic" ? slipWithin(message) : undefined;
     if (own) return { ...own, path: `messages[${i}].${own.path}` };
     const results = resultsIn(format, message);
@@ -177,7 +180,7 @@ function slipWithin(message: MessageText): Slip | undefined {
     if (role === "tool" || role === "function")
       return {
         path: "role",
-        message: `"${role}" is a role of OpenAI's messages: say "format": "openai" in the context, or give the result as a tool_result block of a user message`,
+        message: `"${role}" is a role of OpenAI's messages: say "format": "openai" in the run's context, or give the result as a tool_result block of a user message`,
       };
   }
   const first = message.indexOf('"tool_use"');

@@ -60,6 +60,11 @@ const accepted: Record<Format, Case[]> = {
     ],
     ["a result of a kind of call that is yet to come", [], [reply([use("a", "client_tool_use")]), user([result("a")])]],
     ["a role of tomorrow", [], [user("hi"), { role: "developer", content: "x" }]],
+    [
+      "what is left out for a compaction",
+      [],
+      [user([result("a")]), reply([{ type: "compaction", content: "c" }, use("b")]), user([result("b")])],
+    ],
     ["text that speaks of results", [], [user('{"type": "tool_result", "role": "tool"}')]],
     [
       "escaped types",
@@ -159,6 +164,20 @@ const refused: Record<Format, Refusal[]> = {
       [{ role: "function", name: "f", content: "r" }],
       "messages[0].role",
       /role of OpenAI's/,
+    ],
+    [
+      "a result behind a compaction without its call",
+      [],
+      [reply([{ type: "compaction", content: "c" }]), user([result("a")])],
+      "messages[1].content[0].tool_use_id",
+      /no tool_use a: put/,
+    ],
+    [
+      "a result beside text that speaks of a compaction",
+      [],
+      [user([result("a"), { type: "text", text: 'a "compaction"' }])],
+      "messages[0].content[0].tool_use_id",
+      /no tool_use a: put/,
     ],
     ["a long id", [], [user([result("x".repeat(5000))])], "messages[0].content[0].tool_use_id", /^.{0,300}$/],
   ],
