@@ -93,6 +93,8 @@ export const poolsPerRunMax = 64;
 export const reasonCharsMax = 1000;
 /** An error's message: a stack trace or the tail of a command's output, kept with the task. */
 export const errorCharsMax = 16 * KiB;
+/** An id that a vendor made, in an error's text: theirs have some 30. */
+export const shownIdCharsMax = 100;
 /** A result's path in `inspect`, as text. */
 export const resultPathCharsMax = 500;
 /** A live event stream says that it is there this often: below the idle timeout of proxies in common use. */

@@ -359,6 +359,8 @@ export const variableErrorHints = {
     "Store less in one value: split it over several keys or items, or use a shared_memory for long text.",
   version_mismatch: "Somebody wrote in between: read again, decide anew, and write with the version that you then see.",
   not_a_number: "Set it to a number first.",
+  not_exact:
+    "Count in a larger unit; or keep the number as text, and write the new text only over the one you have read (compare_and_set, or set with if_version).",
   index_out_of_range: "Use an index below `size`; append adds at the end.",
   edit_no_match: "Read the text again; `old` must stand in it exactly, spaces and line ends included.",
   edit_not_unique: "Give more of the surrounding text in `old`, so that it occurs once.",

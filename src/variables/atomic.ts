@@ -1,13 +1,14 @@
 /**
  * atomic: one JSON value, 0 at first.
  *
- * A1. `add` needs a number there, and leaves one: a sum that is not finite changes nothing.
+ * A1. `add` needs a number there, and leaves one: a sum that is not finite, or of numbers too large to be exact, changes nothing.
  * A2. `compare_and_set` writes only over a value equal to `expected`, as JSON: the order of an object's keys is no difference.
  */
 
 import { equalJson } from "./equal-json.ts";
-import { type Decision, type Json, type Kind, refuse } from "./kind.ts";
+import type { Decision, Json, Kind } from "./kind.ts";
 import type { AtomicOp } from "./ops.ts";
+import { sumOf } from "./sum.ts";
 
 interface Head {
   readonly value: Json;
@@ -37,10 +38,8 @@ export const atomic: Kind<Head, AtomicOp> = {
         if (!equalJson(value, op.expected)) return { answer: { result: { ok: false, value } }, versions: { saw } };
         return change(op.value, { ok: true, value: op.value });
       case "add": {
-        if (typeof value !== "number") return refuse("not_a_number", "The value is not a number.", { value });
-        const sum = value + op.delta;
-        if (!Number.isFinite(sum)) return refuse("not_a_number", "The sum would not be a finite number.", { value });
-        return change(sum, { value: sum, previous: value });
+        const added = sumOf(value, op.delta);
+        return "sum" in added ? change(added.sum, { value: added.sum, previous: value }) : added;
       }
     }
   },

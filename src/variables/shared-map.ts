@@ -11,6 +11,7 @@
 import { collectionEntriesMax, pageRowsDefault, variablePageBytesMax } from "../limits.ts";
 import { type Decision, type Entry, type Json, type Kind, refuse, type Stored } from "./kind.ts";
 import type { SharedMapOp } from "./ops.ts";
+import { sumOf } from "./sum.ts";
 
 interface Head {
   readonly size: number;
@@ -33,7 +34,7 @@ export const sharedMap: Kind<Head, SharedMapOp> = {
       case "set":
         return write(head, stored, op.key, op.if_version, () => ({ value: op.value }));
       case "increment":
-        return write(head, stored, op.key, undefined, (entry) => sum(entry, op.delta));
+        return write(head, stored, op.key, undefined, (entry) => increased(entry, op.delta));
       case "delete":
         return remove(head, stored, op.key, op.if_version);
       case "entries":
@@ -72,13 +73,9 @@ function write(
   };
 }
 
-function sum(entry: Entry | undefined, delta: number): Written {
-  const value = entry?.value ?? 0;
-  if (typeof value !== "number") return { refused: refuse("not_a_number", "The value is not a number.", { value }) };
-  const total = value + delta;
-  if (!Number.isFinite(total))
-    return { refused: refuse("not_a_number", "The sum would not be a finite number.", { value }) };
-  return { value: total, shown: { value: total } };
+function increased(entry: Entry | undefined, delta: number): Written {
+  const added = sumOf(entry?.value ?? 0, delta);
+  return "sum" in added ? { value: added.sum, shown: { value: added.sum } } : { refused: added };
 }
 
 function remove(head: Head, stored: Stored, key: string, ifVersion: number | undefined): Decision<Head> {

@@ -73,6 +73,15 @@ describe("variable tools", () => {
     expect((parsed as { message: string }).message).toContain(says);
   });
 
+  it("take numbers as doubles, so that what has to keep its digits is written as text", () => {
+    const setTo = (value: string) =>
+      parseToolArguments("shared_map", `{"op": "set", "name": "m", "key": "k", "value": ${value}}`);
+    expect(setTo("[9007199254740991, 9007199254740993]")).toMatchObject({
+      call: { variable: { op: { value: [9007199254740991, 9007199254740992] } } },
+    });
+    expect(setTo('"9007199254740993"')).toMatchObject({ call: { variable: { op: { value: "9007199254740993" } } } });
+  });
+
   it("refuse what is no JSON", () => {
     expect(parseToolArguments("atomic", '{"op": "set", "value": NaN}')).toMatchObject({ code: "bad_arguments" });
   });

@@ -215,6 +215,14 @@ const bad: Bad[] = [
     code: "validation_failed",
   },
   {
+    does: "a result whose call is not in the context",
+    path: "/v1/runs",
+    body: { context: { messages: [{ role: "user", content: [{ type: "tool_result", tool_use_id: "a" }] }] } },
+    status: 422,
+    code: "validation_failed",
+    at: "context.messages[0].content[0].tool_use_id",
+  },
+  {
     does: "a limit of no workers",
     path: "/v1/runs",
     body: { limits: { workers: 0 } },

@@ -5,9 +5,10 @@ import { findForkText } from "../../src/context/fork-text.ts";
 import { rawAt, rawElements } from "../../src/context/json-text.ts";
 import { checkMessages } from "../../src/context/message-rules.ts";
 import type { Format, MessageText } from "../../src/context/types.ts";
-import type { SnapshotHash } from "../../src/ids.ts";
+import { runIdOf, type SnapshotHash } from "../../src/ids.ts";
 import { dependencyUnitsMax, referencedUnitsMax } from "../../src/limits.ts";
-import { codeOf, makeRun, type TestRun, value } from "./lib/runs.ts";
+import { exported, imported } from "./lib/files.ts";
+import { codeOf, makeRun, newTenant, TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
 heldSeats();
@@ -114,6 +115,49 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     value(await run.rpc.appendContext({ after: head, messages: resultsOf(format) }));
     expect(codeOf(await run.rpc.createTasks({ tasks: [{ instructions: "posted" }] }))).toBe("ok");
     expect((await run.tasks()).map(({ depth }) => depth)).toEqual([1, 1, 1]);
+  });
+
+  it("refuses results that no provider would take, with their place, and keeps nothing of them", async () => {
+    const stray = resultsOf(format).at(-1)!;
+    const at = format === "anthropic" ? "content[0].tool_use_id" : "tool_call_id";
+    const refusal = (path: string) => ({
+      ok: false,
+      fault: { code: "validation_failed", errors: [{ path, message: expect.stringContaining("put the assistant") }] },
+    });
+    const messages = [user("read this"), stray];
+    const none = new TestRun(newTenant(), runIdOf(crypto.getRandomValues(new Uint8Array(20))));
+    const input = { tenant: none.tenant, run: none.id, limits: {} };
+    expect(await none.rpc.createRun({ ...input, context: { format, messages } })).toMatchObject(
+      refusal(`context.messages[1].${at}`),
+    );
+    expect(codeOf(await none.rpc.run())).toBe("not_found");
+    const run = await make();
+    const { snapshot } = await run.view();
+    expect(await run.rpc.appendContext({ after: snapshot, messages })).toMatchObject(refusal(`messages[1].${at}`));
+    expect(await callTool(run, "call_a", undefined, [stray], { instructions: "x" })).toMatchObject(
+      refusal(`messages[0].${at}`),
+    );
+    expect((await run.view()).snapshot).toBe(snapshot);
+    expect(await run.tasks()).toEqual([]);
+    // Its call is in what it is appended to: once.
+    const asked = value(await run.rpc.appendContext({ after: snapshot, messages: [replyOf(format)] })).snapshot;
+    const answered = value(await run.rpc.appendContext({ after: asked, messages: resultsOf(format) })).snapshot;
+    expect(value(await run.rpc.appendContext({ after: asked, messages: resultsOf(format) })).snapshot).toBe(answered);
+    expect(codeOf(await run.rpc.appendContext({ after: answered, messages: resultsOf(format) }))).toBe(
+      "validation_failed",
+    );
+  });
+
+  it("keeps what a run has, and lets it grow, whatever has been taken before", async () => {
+    const stray = resultsOf(format);
+    const run = await makeRun({ context: { format, messages: [] }, steps: [[user("hi")], stray] });
+    const { snapshot } = await run.view();
+    // Under a version that took such messages it was appended by itself; its repeat is still the same snapshot.
+    const parent = value(await run.rpc.snapshot(snapshot)).parent!;
+    expect(value(await run.rpc.appendContext({ after: parent, messages: stray })).snapshot).toBe(snapshot);
+    const grown = value(await run.rpc.appendContext({ after: snapshot, messages: [user("go on")] })).snapshot;
+    const copy = await imported(run, await exported(run));
+    expect((await copy.view()).snapshot).toBe(grown);
   });
 
   it("gives the same snapshot to all calls of one reply, with a base or without", async () => {

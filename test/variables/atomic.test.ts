@@ -53,6 +53,23 @@ describe("atomic", () => {
     expect(atomic.get({ op: "get" }).value).toBe(Number.MAX_VALUE);
   });
 
+  it("adds nothing where whole numbers are not exact any more (A1)", () => {
+    const atomic = new MemoryVariable("atomic");
+    const largest = Number.MAX_SAFE_INTEGER;
+    expect(atomic.get({ op: "add", delta: largest })).toEqual({ value: largest, previous: 0 });
+    // No double is 2^53 + 1: to add 2 would leave 2^53.
+    for (const delta of [1, 2, 0.5, -largest - 1, 1e300]) {
+      expect(atomic.do({ op: "add", delta })).toMatchObject({ error: { code: "not_exact", value: largest } });
+      expect(atomic.get({ op: "get" })).toEqual({ value: largest });
+    }
+    expect(atomic.get({ op: "add", delta: -1 })).toEqual({ value: largest - 1, previous: largest });
+    atomic.get({ op: "set", value: -largest - 1 });
+    expect(atomic.code({ op: "add", delta: 1 })).toBe("not_exact");
+    // Fractions are as doubles have them.
+    atomic.get({ op: "set", value: 0.1 });
+    expect(atomic.get({ op: "add", delta: 0.2 })).toEqual({ value: 0.1 + 0.2, previous: 0.1 });
+  });
+
   it("counts its changes, and shows the count in no answer (A3)", () => {
     const kind = "atomic";
     let head = initialHead(kind);

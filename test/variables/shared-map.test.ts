@@ -112,5 +112,8 @@ describe("shared_map", () => {
     map.get({ op: "set", key: "s", value: "text" });
     expect(map.code({ op: "increment", key: "s", delta: 1 })).toBe("not_a_number");
     expect(map.get({ op: "get", key: "s" })).toEqual({ value: "text", version: 2 });
+    map.get({ op: "set", key: "large", value: Number.MAX_SAFE_INTEGER });
+    expect(map.code({ op: "increment", key: "large", delta: 1 })).toBe("not_exact");
+    expect(map.get({ op: "get", key: "large" })).toEqual({ value: Number.MAX_SAFE_INTEGER, version: 3 });
   });
 });

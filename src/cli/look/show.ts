@@ -80,7 +80,11 @@ Examples:
       flags.all === true ? Number.POSITIVE_INFINITY : limit,
     );
     if (json) sayJson({ run, tasks, tasks_left: left });
-    else sayRun(run, tasks, left);
+    else {
+      sayRun(run, tasks, left);
+      if (tasks.length === 0 && left === 0 && totalOf(run.counts) > 0)
+        note("No task of the run is one of those asked for.");
+    }
     return exitStatus.ok;
   },
 };

@@ -57,7 +57,8 @@ Examples:
       const seen = await waited(client, run!, request, seconds, interrupt.signal);
       if (flags.json === true) sayJson(seen);
       else sayWaited(seen);
-      if (!seen.done) note(`Not over within ${seconds} s; the tasks go on.`);
+      if (!seen.done)
+        note(`Not over within ${seconds} s; the tasks ${seen.paused === undefined ? "go on" : "wait for the run"}.`);
       return seen.done && isAsAsked(seen, mode) ? exitStatus.ok : exitStatus.failed;
     } catch (error) {
       if (!interrupt.signal.aborted) throw error;

@@ -20,7 +20,7 @@ export class Atomic<Value = number> extends Variable {
     await this.op("set", { value }, options);
   }
 
-  /** Adds to a number and answers the new one. @throws ToolError `not_a_number` */
+  /** Adds to a number and answers the new one. @throws ToolError `not_a_number`, `not_exact` */
   async add(delta: number, options: CallOptions = {}): Promise<number> {
     return (await this.op<{ value: number }>("add", { delta }, options)).value;
   }

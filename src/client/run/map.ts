@@ -51,7 +51,7 @@ export class SharedMap<Value = unknown> extends Variable {
     return (await this.op<{ deleted: boolean }>("delete", { key, if_version, fence }, options)).deleted;
   }
 
-  /** Adds to a number (0 where the key is absent) and answers the new one. @throws ToolError `not_a_number` */
+  /** Adds to a number (0 where the key is absent) and answers the new one. @throws ToolError `not_a_number`, `not_exact` */
   async increment(key: string, delta = 1, options: CallOptions & { readonly fence?: Fence } = {}): Promise<number> {
     const { fence, ...call } = options;
     return (await this.op<{ value: number }>("increment", { key, delta, fence }, call)).value;

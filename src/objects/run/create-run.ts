@@ -1,5 +1,6 @@
 /** The first command of a run: tables, head of its context, limits, and the hosted main agent if there is one. */
 
+import { slipIn } from "../../context/slips.ts";
 import { toolsText } from "../../contract/remote-tools.ts";
 import type { RunView } from "../../contract/shapes.ts";
 import { Fault } from "../../errors/fault.ts";
@@ -13,6 +14,7 @@ import { Step } from "../../scheduler/step.ts";
 import type { CreateRunInput, Idem, LimitsInput, Reply } from "../rpc.ts";
 import { forkAll } from "./forks.ts";
 import { pricesName } from "./loaded-run.ts";
+import { slipFault } from "./outside-calls.ts";
 import { holdToDeployment, holdToTenant } from "./rules.ts";
 import type { RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
@@ -68,6 +70,9 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
   // Written out once: what later versions of Heddle call their tools must not change the prefix of this run's requests.
   const head =
     given.tools === undefined && tools.length > 0 ? { ...given, tools: toolsText(given.format, tools) } : given;
+  // Those of another run are as that one has them: only what enters is judged.
+  const slip = input.steps ? undefined : slipIn(given.format, messages);
+  if (slip) throw Fault.of(slipFault(slip, "context."));
   // One step, unless the messages came from another run in several: appended alike they are the same snapshot.
   const steps = input.steps ?? [messages];
   const units = steps.flat().reduce((sum, message) => sum + message.length, JSON.stringify(head).length);

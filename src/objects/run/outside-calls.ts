@@ -1,8 +1,11 @@
 /** Contexts and tool calls of the agent outside: what is appended, and the snapshot that its calls fork. */
 
 import { openCalls } from "../../context/calls.ts";
+import { type Slip, slipIn } from "../../context/slips.ts";
+import { childHash } from "../../context/snapshot-hash.ts";
 import type { MessageText } from "../../context/types.ts";
 import type { FaultData } from "../../errors/fault.ts";
+import type { SnapshotHash } from "../../ids.ts";
 import { contextBytesMax } from "../../limits.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { LoadedRun } from "./loaded-run.ts";
@@ -11,14 +14,26 @@ export type Appended =
   | { readonly ok: true; readonly snapshot: string }
   | { readonly ok: false; readonly fault: FaultData };
 
-/** Appends messages to a snapshot of the run; the head moves there. The same again is the same snapshot. */
+/**
+ * Appends messages to a snapshot of the run; the head moves there. The same again is the same snapshot, and what no provider would take
+ * is refused.
+ */
 export function appendOutside(step: Step, run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
   const { tree } = run.store;
+  const slip = tree.find(after) && slipIn(tree.head(after).format, messages, tree.newestFirst(after));
+  // What an earlier version took stays taken: its repeat enters nothing.
+  if (slip && !tree.find(childHash(after as SnapshotHash, messages))) return { ok: false, fault: slipFault(slip) };
   const appended = appendTo(run, after, messages);
   if (!appended.ok) return appended;
   const { snapshot } = appended;
   if (snapshot !== step.state.header.snapshot && messages.length > 0) step.emit({ type: "context_appended", snapshot });
   return { ok: true, snapshot: tree.node(snapshot).hash };
+}
+
+/** `within`: the field that holds the list of messages, with its dot. */
+export function slipFault({ path, message }: Slip, within = ""): FaultData {
+  const at = `${within}${path}`;
+  return { code: "validation_failed", detail: `${at}: ${message}`, errors: [{ path: at, message }] };
 }
 
 export function appendTo(run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {

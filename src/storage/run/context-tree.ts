@@ -115,6 +115,11 @@ export class ContextTree {
     return this.own(hash).at(-1);
   }
 
+  /** The messages of the path, newest first, each step read when it is come to. */
+  *newestFirst(hash: string): Generator<MessageText> {
+    for (let at: string | null = hash; at !== null; at = this.node(at).parent) yield* this.own(at).toReversed();
+  }
+
   /** Steps from the first that `known` lacks (or the root) to `hash`, oldest first; `from` is where they attach. */
   path(hash: string, known?: (hash: string) => boolean): { from: string | null; steps: PathStep[] } {
     const steps: PathStep[] = [];

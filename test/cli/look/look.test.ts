@@ -190,6 +190,10 @@ describe("heddle show", () => {
     expect(await left("--limit", "0")).toBe(null);
     expect(await left("--limit", "3")).toBe(0);
     expect(await left("--all")).toBe(0);
+    server.tasks = [];
+    expect((await heddle("show", "run_1", "--pool", "box")).stderr).toBe(
+      "No task of the run is one of those asked for.\n",
+    );
   });
 
   it("shows one task with its result, or what it waits for", async () => {

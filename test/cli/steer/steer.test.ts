@@ -271,6 +271,9 @@ describe("heddle wait", () => {
     const waits = paused.of("POST", /wait/).map(({ body }) => body.timeout_ms);
     // Not a minute late.
     expect(waits).toEqual([0, 5000, 5000, 5000]);
+    polls = 1;
+    const short = await heddleHere(["wait", "run_1", "--timeout", "0"], { HEDDLE_URL: paused.url });
+    expect(short.stderr).toMatch(/^Not over within 0 s; the tasks wait for the run\.$/m);
     await paused.stop();
   });
 

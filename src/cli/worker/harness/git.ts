@@ -19,7 +19,8 @@ export function git(cwd: string, ...args: string[]): Promise<string> {
       options,
       (error, stdout, stderr) => {
         if (!error) return resolve(stdout.replace(/\n$/, ""));
-        const [step = ""] = args.filter((arg) => !arg.startsWith("--"));
+        // Behind what git itself is told: `-c name=value`, `--git-dir=…`.
+        const step = args.find((arg, i) => !arg.startsWith("-") && args[i - 1] !== "-c");
         reject(new GitError(`git ${step}: ${stderr.trim() || stdout.trim() || error.message}`));
       },
     );

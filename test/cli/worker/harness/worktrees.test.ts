@@ -82,6 +82,19 @@ describe("a worktree", () => {
     },
   );
 
+  it("that git refuses to merge is kept as its branch, and which step of git it was is said", async () => {
+    // Without a name of one's own, so that ours is given along with the step.
+    git("config", "--unset", "user.email");
+    vi.stubEnv("GIT_CONFIG_GLOBAL", "/dev/null");
+    const trees = await Worktrees.in(repo, "merge");
+    const tree = await trees.open("t.1.1");
+    write(tree.cwd, "a.txt", "two\n");
+    write(repo, "a.txt", "mine\n");
+    const told = await trees.close(tree, { land: true, message: "a" });
+    vi.unstubAllEnvs();
+    expect(told).toMatchObject({ kind: "refused", why: expect.stringMatching(/^main: git merge: error: Your local/) });
+  });
+
   it("without a change leaves nothing", async () => {
     const trees = await Worktrees.in(repo, "branch");
     const tree = await trees.open("t.1.1");
