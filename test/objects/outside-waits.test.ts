@@ -1,6 +1,7 @@
 /** `await_tasks` of the agent outside: what it has seen, and when it gives up. */
 
 import { describe, expect, it } from "vitest";
+import { outsideWaitToldMs } from "../../src/limits.ts";
 import { makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -77,8 +78,45 @@ describe("await_tasks of the agent outside with a timeout_ms", () => {
     expect(value(await again())).toEqual({ pending: true, call_id: "c1" });
     clock.forward(1);
     expect(value(await again())).toMatchObject({ error: { code: "timed_out", tasks: [{ key: "a", state: "ready" }] } });
-    // It has had its answer: the same again is another wait.
-    expect(value(await again())).toEqual({ pending: true, call_id: "c1" });
+  });
+
+  it.each<[string, { callId?: string }, string?]>([
+    ["its call_id", { callId: "c1" }],
+    ["its Idempotency-Key", {}, "k1"],
+  ])(
+    "is told so again at once by %s, whose answer was lost; a while later the same is another wait",
+    async (_, by, key) => {
+      using clock = new TestClock();
+      const run = await makeRun();
+      await run.create(box("a"));
+      const idem = key === undefined ? undefined : { key, fingerprint: "f" };
+      const again = () => run.rpc.callTool(asked({ tasks: ["a"], timeout_ms: 5_000 }, by), idem);
+      expect(value(await again())).toMatchObject({ pending: true });
+      clock.forward(5_000);
+      expect(value(await again())).toMatchObject({ error: { code: "timed_out" } });
+      clock.forward(outsideWaitToldMs / 2);
+      expect(value(await again())).toMatchObject({ error: { code: "timed_out" } });
+      // Asking puts nothing off: who names two waits alike has the second one in the end.
+      clock.forward(outsideWaitToldMs / 2);
+      expect(value(await again())).toMatchObject({ pending: true });
+      clock.forward(5_000);
+      expect(value(await again())).toMatchObject({ error: { code: "timed_out" } });
+      // What it waited for has come meanwhile: that is worth more than to hear the same again.
+      await failNext(run);
+      expect(value(await again())).toMatchObject({ result: { tasks: [{ key: "a", state: "failed" }] } });
+    },
+  );
+
+  it("counts from the first request, too, where that had no id and the next have the one that it was given", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a"));
+    const args = { tasks: ["a"], timeout_ms: 5_000 };
+    const first = value(await run.rpc.callTool(asked(args))) as { call_id: string };
+    clock.forward(5_000);
+    expect(value(await run.rpc.callTool(asked(args, { callId: first.call_id })))).toMatchObject({
+      error: { code: "timed_out" },
+    });
   });
 
   it("gives up within one poll that is longer", async () => {

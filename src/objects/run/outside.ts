@@ -5,8 +5,7 @@ import type { ToolOutcome, WaitView } from "../../contract/shapes.ts";
 import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { actorNumber, type SnapshotHash } from "../../ids.ts";
-import { failedIdsMax, outsideWaitsBytes, partialWatchMs } from "../../limits.ts";
-import { Lru } from "../../lru.ts";
+import { failedIdsMax, partialWatchMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
@@ -20,6 +19,7 @@ import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, baseOfCalls } from "./outside-calls.ts";
+import { OutsideWaits } from "./outside-waits.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { firstViews } from "./task-list.ts";
@@ -53,12 +53,9 @@ function doneOr(done: boolean, { state: { header } }: LoadedRun): Pick<WaitView,
   return { done, ...(!done && header.status === "paused" && { paused: header.reason }) };
 }
 
-const nameOf = ({ key, fingerprint }: Idem): string => `${key} ${fingerprint}`;
-
 export class Outside {
   readonly #shell: RunShell;
-  /** Of waits with a `timeout_ms`, while they are asked for again. */
-  readonly #waitsBegunAt = new Lru<string, number>(outsideWaitsBytes);
+  readonly #waits = new OutsideWaits();
 
   readonly #variables: VariableCalls;
   readonly #actors: Actors;
@@ -198,15 +195,20 @@ export class Outside {
       return done.ok ? toolReply(done.value, input.callId ?? "") : done;
     }
     if (!waiting || !reply.ok) return reply;
-    return this.#awaitTasks(input, waiting, call ?? idem);
+    return this.#awaitTasks(input, waiting, idem);
   }
 
-  /** A wait of the agent outside: nothing of it is recorded, so each poll looks anew. `name`: what its repeats come under. */
+  /** A wait of the agent outside: nothing of it is recorded, so each poll looks anew. */
   async #awaitTasks(
     input: ToolCallInput,
     { targets, mode, timeoutMs }: Extract<ToolRun, { kind: "waiting" }>,
-    name: Idem | undefined,
+    idem: Idem | undefined,
   ): Promise<Reply<ToolOutcome>> {
+    // An id of ours where none was given: the caller needs one to ask again with, and its time counts from now.
+    const callId = input.callId ?? `call_${crypto.randomUUID()}`;
+    const call = timeoutMs === undefined ? undefined : await this.#outsideCall({ ...input, callId });
+    // Clients give each of several polls of one call a key of its own.
+    const names = [input.callId === undefined ? idem : undefined, call].filter((name) => name !== undefined);
     const isOver = () => {
       const run = this.#shell.load();
       return (
@@ -217,30 +219,23 @@ export class Outside {
         )
       );
     };
+    const now = this.#shell.now();
     const leftMs =
-      timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.#begunAt(name) + timeoutMs - this.#shell.now();
+      timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.#waits.begunAt(names, now) + timeoutMs - now;
     const waitMs = Math.min(input.waitMs, leftMs);
-    if (waitMs > 0) await this.#shell.signals.wait(waitMs, (list) => list.length > 0 && isOver());
-    // An id of ours where none was given: the caller needs one to ask again with.
-    if (!isOver() && waitMs < leftMs)
-      return ok({ pending: true, call_id: input.callId ?? `call_${crypto.randomUUID()}` });
-    if (name) this.#waitsBegunAt.delete(nameOf(name));
+    if (waitMs > 0 && !isOver()) await this.#shell.signals.wait(waitMs, (list) => list.length > 0 && isOver());
+    if (!isOver() && waitMs < leftMs) return ok({ pending: true, call_id: callId });
     return this.#shell.command((step, run) => {
       const caller = { task: undefined, callId: "", base: () => "", inTranscript: false };
       const done = runTool(step, run, caller, input.tool, input.arguments);
-      if (done.kind !== "waiting") return toolReply(done, "");
+      if (done.kind !== "waiting") {
+        this.#waits.ended(names);
+        return toolReply(done, "");
+      }
+      this.#waits.gaveUp(names, step.now);
       sawFromOutside(step, targets);
       return ok({ error: awaitTimedOut(run, targets) });
     });
-  }
-
-  /** When a wait was first asked for. A restart forgets it, and the time of those that ask again begins anew. */
-  #begunAt(name: Idem | undefined): number {
-    const now = this.#shell.now();
-    if (!name) return now;
-    const begun = this.#waitsBegunAt.get(nameOf(name)) ?? now;
-    this.#waitsBegunAt.set(nameOf(name), begun, nameOf(name).length);
-    return begun;
   }
 
   /**
