@@ -118,6 +118,11 @@ export interface TurnLogged {
   snapshot: string;
   /** Messages to the task that are new to the worker. */
   messages?: Message[];
+  /**
+   * Tokens, input and output together, that the task may still use before its next turn is refused with `max_tokens`; at 0 the next one is.
+   * Absent where nothing bounds them.
+   */
+  tokens_left?: number;
 }
 
 /** A part of a reply that is still being written; it is in no log, and has no `seq`. */

@@ -57,6 +57,13 @@ export const turnLogged = appended.extend({
       "Messages to the task, new to the worker: they go into its conversation, after the results of open calls.",
     )
     .exactOptional(),
+  tokens_left: z
+    .int()
+    .min(0)
+    .describe(
+      "Tokens, input and output together, that the task may still use before its next turn is refused with max_tokens: the least that max_tokens, its own or an ancestor's, and a rule's budget of each task leave. At 0 the next one is refused. Absent where nothing bounds them.",
+    )
+    .exactOptional(),
 });
 export const completed = z.strictObject({ lease: anyLease.exactOptional() });
 export const failed = z.strictObject({

@@ -75,8 +75,12 @@ export const leaseRoutes = [
     },
     async ({ holder, body, text, idem }) => {
       const turn = { messages: messageTexts(text, "messages"), ...(body.usage && { usage: body.usage }) };
-      const { snapshot, messages } = await holder.ask(holder.object.turn(holder.lease, turn, idem));
-      return { snapshot, ...(messages && { messages: rawList(messages) }) };
+      const { snapshot, messages, tokensLeft } = await holder.ask(holder.object.turn(holder.lease, turn, idem));
+      return {
+        snapshot,
+        ...(messages && { messages: rawList(messages) }),
+        ...(tokensLeft !== undefined && { tokens_left: tokensLeft }),
+      };
     },
   ),
 

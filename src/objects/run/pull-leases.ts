@@ -10,7 +10,7 @@ import { isCarriedOutLater } from "../../contract/variable-tools.ts";
 import { leaseContextBytesMax, leaseMs, renewEveryMs, seatServesMs, servedWorkersBytes } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import { leased, loseLease, nextReady } from "../../scheduler/attempts.ts";
-import { settleBudget } from "../../scheduler/budget.ts";
+import { settleBudget, tokensLeft } from "../../scheduler/budget.ts";
 import { failUsedUp } from "../../scheduler/budget-end.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
 import { noteLate } from "../../scheduler/late.ts";
@@ -239,7 +239,12 @@ export class PullLeases {
       });
       settleBudget(step);
       const news = inboxTexts(run, task, given - shown);
-      return ok({ snapshot, ...(news.length > 0 && { messages: news }) });
+      const left = tokensLeft(step.state, task);
+      return ok({
+        snapshot,
+        ...(news.length > 0 && { messages: news }),
+        ...(left !== undefined && { tokensLeft: left }),
+      });
     });
     return reply.ok && reply.value === "used_up" ? tokensUsedUp : (reply as Reply<TurnAnswer>);
   }

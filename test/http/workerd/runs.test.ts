@@ -548,7 +548,7 @@ test("a turn of a task that has used up its tokens is refused by that name, and 
     json: { messages: [{ role: "assistant", content: "on" }], usage: { input_tokens: 10, output_tokens: 1 } },
     headers: { "idempotency-key": key },
   });
-  await get(workerResponses.turnLogged, 200, "POST", turnOf, turn("first"));
+  expect(await get(workerResponses.turnLogged, 200, "POST", turnOf, turn("first"))).toMatchObject({ tokens_left: 0 });
   for (const [key, code] of [
     ["second", "max_tokens"],
     ["second", "max_tokens"],
