@@ -53,6 +53,7 @@ export const leaseRoutes = [
     {
       method: "POST",
       path: "/v1/leases/:lease/renew",
+      anew: true,
       summary: "Keep a lease, and say how far its task or tool call is",
       body: renewBody,
       answer: { status: 200, schema: renewed },
