@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { outsideWaitToldMs } from "../../src/limits.ts";
-import { makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
+import { codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
@@ -63,6 +63,37 @@ describe("a failure that the agent outside is told of by await_tasks", () => {
     const { last_seq: before } = await run.view();
     expect(value(await waiting)).toMatchObject({ result: { tasks: [{ state: "failed" }, { state: "cancelled" }] } });
     expect(await run.view()).toMatchObject({ status: "failed", last_seq: before });
+  });
+});
+
+describe("await_tasks of the agent outside on a run that has ended", () => {
+  const reply = (id: string) => [
+    `{"role":"assistant","content":[{"type":"tool_use","id":"${id}","name":"await_tasks","input":{"tasks":["a"]}}]}`,
+  ];
+
+  it("tells how the tasks ended, as all that looks does: the run may have ended between two of its polls", async () => {
+    const run = await makeRun();
+    await run.create(box("a"));
+    const { snapshot } = await run.view();
+    const poll = { ...asked({ tasks: ["a"] }, { callId: "c1" }), snapshot, messages: reply("c1") };
+    expect(value(await run.rpc.callTool(poll))).toEqual({ pending: true, call_id: "c1" });
+    value(await run.rpc.finishRun({ cancel: true }));
+    const before = await run.view();
+    for (const input of [poll, asked({ tasks: ["a"], timeout_ms: 0 }), { ...poll, messages: [] }])
+      expect(value(await run.rpc.callTool(input))).toMatchObject({
+        result: { tasks: [{ key: "a", state: "cancelled" }] },
+      });
+    expect(value(await run.rpc.callTool(asked({ tasks: ["b"] })))).toMatchObject({ error: { code: "unknown_task" } });
+    expect(await run.view()).toEqual(before);
+  });
+
+  it("is refused where it would add to the context, as all that writes is", async () => {
+    const run = await makeRun();
+    await run.create(box("a"));
+    value(await run.rpc.finishRun({ cancel: true }));
+    const { snapshot } = await run.view();
+    const late = { ...asked({ tasks: ["a"] }, { callId: "c1" }), snapshot, messages: reply("c1") };
+    expect(codeOf(await run.rpc.callTool(late))).toBe("run_ended");
   });
 });
 

@@ -18,7 +18,7 @@ import { awaitTimedOut } from "./dispatch.ts";
 import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { appendOutside, baseOfCalls } from "./outside-calls.ts";
+import { appendOutside, appendTo, baseOfCalls } from "./outside-calls.ts";
 import { OutsideWaits } from "./outside-waits.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
@@ -27,9 +27,9 @@ import { hasTool, runTool, sawFromOutside, type ToolRun } from "./tool-calls.ts"
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { taskView } from "./views.ts";
 
-/** Answered on an ended run too. */
+/** Answered on an ended run too: there, every task has ended, and who waits for one has not heard of it yet. */
 function isRead({ tool, arguments: text }: ToolCallInput): boolean {
-  if (tool === "inspect") return true;
+  if (tool === "inspect" || tool === "await_tasks") return true;
   const parsed = parseToolArguments(tool, text);
   if (!parsed.ok) return false;
   return "variable" in parsed.call
@@ -165,13 +165,15 @@ export class Outside {
         const messages = input.messages ?? [];
         const after = input.snapshot ?? baseOfCalls(run, head, messages);
         const ended = isRunEnded(step.state);
-        if (ended && (messages.length > 0 || !isRead(input))) {
+        // Messages that came with an earlier request of the call are there: to name them again is no write.
+        const there = ended && messages.length > 0 ? childHash(after as SnapshotHash, messages) : after;
+        if (ended && !(isRead(input) && (there === after || run.store.tree.find(there)))) {
           const written = writtenBefore(run, input);
           if (!written) return runEnded;
           later = { run, what: written };
           return ok({ pending: true, call_id: input.callId ?? "" });
         }
-        const appended = appendOutside(step, run, after, messages);
+        const appended = ended ? appendTo(run, there, []) : appendOutside(step, run, after, messages);
         if (!appended.ok) return appended;
         const base = appended.snapshot;
         const open = openCallsOf(run.store.tree, base);
