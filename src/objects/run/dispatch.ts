@@ -221,6 +221,19 @@ export function answerTo(run: LoadedRun, task: Task, id: string): Recorded | und
   return call?.state === "done" ? answerOf(run, call.seq) : undefined;
 }
 
+/** Whether nothing is known of a call any more: a turn has come since, or of a session as many newer ones. */
+export const isDropped = (task: Task, id: string): boolean => !task.calls.some((one) => one.id === id);
+
+/** The answer that a call had before it was dropped; undefined where it still waited. Looks through the log: for what is rare. */
+export function answerBefore(run: LoadedRun, task: Task, id: string): Recorded | undefined {
+  let answered: number | undefined;
+  for (const { seq, event } of run.store.log.about(new Set([task.n]), task.createdSeq)) {
+    if (event.type === "call_waiting" && event.call === id) answered = undefined;
+    if (event.type === "call_done" && event.call === id) answered = seq;
+  }
+  return answered === undefined ? undefined : answerOf(run, answered);
+}
+
 const timedOut = toolErrorOf(faults.wait_timed_out.tool, "The wait's timeout_ms passed before the tasks ended.");
 
 /** What `await_tasks` tells when its time is over: that, and how each task is. */
