@@ -94,6 +94,8 @@ export interface Lease {
   };
   /** Messages to the task, which follow the context. */
   messages?: Message[];
+  /** As in `TurnLogged`, before the attempt's first turn. */
+  tokens_left?: number;
   /** null: too large to travel along; read `snapshot` of `run`. */
   context: ContextView | null;
 }

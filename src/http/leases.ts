@@ -187,7 +187,7 @@ async function leaseOf(env: HttpEnv, tenant: string, grant: Grant): Promise<Reco
       tool_call: { id, tool, arguments: new RawJson(argumentsText), ...rest },
     };
   }
-  const { run, taskNumber, fence, expires_at, task, contextText, messages, snapshot } = grant;
+  const { run, taskNumber, fence, expires_at, task, contextText, messages, snapshot, tokensLeft } = grant;
   return {
     id: await signLease(deploymentSecret(env), { tenant, run, taskNumber, fence }),
     expires_at,
@@ -195,6 +195,7 @@ async function leaseOf(env: HttpEnv, tenant: string, grant: Grant): Promise<Reco
     snapshot,
     task,
     ...(messages.length > 0 && { messages: rawList(messages) }),
+    ...(tokensLeft !== undefined && { tokens_left: tokensLeft }),
     context: contextText === null ? null : new RawJson(contextText),
   };
 }

@@ -289,7 +289,7 @@ it("a task takes no turn after the one that reached its max_tokens: it fails as 
   await withWorker(options, async () => {
     expect(await modest!.result()).toBe("once");
   });
-  expect(left).toEqual([undefined, 40, 0]);
+  expect(left).toEqual([100, 40, 0]);
   expect(await heddle.task(run.id, greedy!.id)).toMatchObject({
     state: "failed",
     turns: 2,

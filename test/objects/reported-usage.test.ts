@@ -46,7 +46,8 @@ it("pauses a run whose budget it uses up, and what is done to that run is answer
 it("holds a task to its max_tokens: the turn after the one that reached it is refused, and the task has failed", async () => {
   const run = await makeRun();
   await run.create({ key: "a", pool: "box", instructions: "a", max_tokens: 200 }, { pool: "box", instructions: "b" });
-  const { taskNumber, fence } = (await run.lease())!;
+  const { taskNumber, fence, tokensLeft } = (await run.lease())!;
+  expect(tokensLeft).toBe(200);
   const lease = { taskNumber, fence };
   const says = (text: string) => ({ messages: [JSON.stringify({ role: "assistant", content: text })], usage });
   const first = { key: "k1", fingerprint: "f" };
@@ -70,5 +71,6 @@ it("holds a task to its max_tokens: the turn after the one that reached it is re
   // The run's own budget is as before: the next task is given. It has no bound of its own.
   const next = await run.lease();
   expect(next).toMatchObject({ taskNumber: 2 });
+  expect(next).not.toHaveProperty("tokensLeft");
   expect(value(await run.rpc.turn(next!, says("one")))).toEqual({ snapshot: expect.any(String) });
 });

@@ -77,6 +77,7 @@ export class LeasedTask {
   constructor(heddle: Heddle, lease: Lease, place: Place) {
     this.#heddle = heddle;
     this.lease = lease;
+    this.#tokensLeft = lease.tokens_left;
     this.#place = place;
     void this.#renew();
   }
@@ -168,7 +169,7 @@ export class LeasedTask {
 
   /**
    * Tokens, input and output together, that it may still use before its next turn is refused and it fails with `max_tokens`, as the
-   * last turn was answered. At 0 the next one is refused: hand in what there is. Undefined before the first turn, and without a bound.
+   * lease said, and then each turn. At 0 the next one is refused: hand in what there is. Undefined where nothing bounds them.
    */
   get tokensLeft(): number | undefined {
     return this.#tokensLeft;

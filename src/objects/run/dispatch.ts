@@ -8,7 +8,7 @@ import type { LeaseGrant, ToolOutcome } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
 import { toolErrorOf } from "../../errors/codes.ts";
 import { faults } from "../../errors/faults.ts";
-import { needsReservation } from "../../scheduler/budget.ts";
+import { needsReservation, tokensLeft } from "../../scheduler/budget.ts";
 import type { ToolEnd } from "../../scheduler/remote-calls.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { WaitOutcome } from "../../scheduler/wait-outcome.ts";
@@ -173,6 +173,7 @@ export function leaseGrant(
   const fits = size < contextBytes;
   const snapshot = fits ? (task.head ?? task.base) : newestSnapshot(run, task);
   const text = fits ? ownContext(run, task).text : null;
+  const left = tokensLeft(run.state, task);
   const instructions = fork.ok ? fork.instructions : spec.instructions;
   return {
     ok: true,
@@ -191,6 +192,7 @@ export function leaseGrant(
       contextText: text,
       messages: inboxTexts(run, task).slice(0, task.given),
       snapshot,
+      ...(left !== undefined && { tokensLeft: left }),
       bytes: (text?.length ?? 0) + instructions.length,
     },
   };

@@ -564,6 +564,7 @@ test("a turn of a task that has used up its tokens is refused by that name, and 
   const { leases } = await get(workerResponses.leasesView, 200, "POST", `/v1/pools/${pool}/leases`, {
     json: { worker: "w" },
   });
+  expect(leases).toMatchObject([{ tokens_left: 10 }]);
   const turnOf = `/v1/leases/${leases[0]!.id}/turn`;
   const turn = (key: string) => ({
     json: { messages: [{ role: "assistant", content: "on" }], usage: { input_tokens: 10, output_tokens: 1 } },
