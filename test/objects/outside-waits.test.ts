@@ -145,6 +145,9 @@ describe("await_tasks of the agent outside with a timeout_ms", () => {
     const args = { tasks: ["a"], timeout_ms: 5_000 };
     const first = value(await run.rpc.callTool(asked(args))) as { call_id: string };
     clock.forward(5_000);
+    // The head has gone on meanwhile.
+    const { snapshot } = await run.view();
+    value(await run.rpc.appendContext({ after: snapshot, messages: ['{"role":"user","content":"Go on."}'] }));
     expect(value(await run.rpc.callTool(asked(args, { callId: first.call_id })))).toMatchObject({
       error: { code: "timed_out" },
     });

@@ -10,6 +10,15 @@ interface OutsideWait {
   toldAt?: number;
 }
 
+const idForm = /^call_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** An id for a call that came without one. */
+export const newCallId = (): string => `call_${crypto.randomUUID()}`;
+
+/** What a call with such an id is known by, wherever the head has gone in between; undefined for a provider's, which come again. */
+export const nameOfNew = (callId: string): Idem | undefined =>
+  idForm.test(callId) ? { key: callId, fingerprint: "" } : undefined;
+
 const nameOf = ({ key, fingerprint }: Idem): string => `${key} ${fingerprint}`;
 
 /**

@@ -19,7 +19,7 @@ import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, appendTo, baseOfCalls } from "./outside-calls.ts";
-import { OutsideWaits } from "./outside-waits.ts";
+import { nameOfNew, newCallId, OutsideWaits } from "./outside-waits.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { firstViews } from "./task-list.ts";
@@ -207,8 +207,8 @@ export class Outside {
     idem: Idem | undefined,
   ): Promise<Reply<ToolOutcome>> {
     // An id of ours where none was given: the caller needs one to ask again with, and its time counts from now.
-    const callId = input.callId ?? `call_${crypto.randomUUID()}`;
-    const call = timeoutMs === undefined ? undefined : await this.#outsideCall({ ...input, callId });
+    const callId = input.callId ?? newCallId();
+    const call = timeoutMs === undefined ? undefined : (nameOfNew(callId) ?? (await this.#outsideCall(input)));
     // Clients give each of several polls of one call a key of its own.
     const names = [input.callId === undefined ? idem : undefined, call].filter((name) => name !== undefined);
     const isOver = () => {
