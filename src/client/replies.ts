@@ -94,6 +94,8 @@ export interface Lease {
   };
   /** Messages to the task, which follow the context. */
   messages?: Message[];
+  /** As in `TurnLogged`, before the attempt's first turn. */
+  tokens_left?: number;
   /** null: too large to travel along; read `snapshot` of `run`. */
   context: ContextView | null;
 }
@@ -118,6 +120,11 @@ export interface TurnLogged {
   snapshot: string;
   /** Messages to the task that are new to the worker. */
   messages?: Message[];
+  /**
+   * Tokens, input and output together, that the task may still use before its next turn is refused with `max_tokens`; at 0 the next one is.
+   * Absent where nothing bounds them.
+   */
+  tokens_left?: number;
 }
 
 /** A part of a reply that is still being written; it is in no log, and has no `seq`. */

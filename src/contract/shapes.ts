@@ -494,6 +494,8 @@ export interface LeaseGrant {
   /** Messages to the task that follow the context. */
   messages: readonly MessageText[];
   snapshot: string;
+  /** Those that the task may use before a turn is refused; absent where nothing bounds them. */
+  tokensLeft?: number;
 }
 
 export type ToolFormat = "anthropic" | "openai" | "mcp" | "json-schema";

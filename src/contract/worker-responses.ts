@@ -5,6 +5,14 @@ import { appended, contextView, errorView, taskState, taskView } from "./respons
 import type * as shapes from "./shapes.ts";
 import { type AllTrue, at, cursor, type Twins } from "./view-parts.ts";
 
+const tokensLeft = z
+  .int()
+  .min(0)
+  .describe(
+    "Tokens, input and output together, that the task may still use before its next turn is refused with max_tokens: the least that max_tokens, its own or an ancestor's, and a rule's budget of each task leave. At 0 the next one is refused. Absent where nothing bounds them.",
+  )
+  .exactOptional();
+
 const leaseView = z
   .strictObject({
     id: z.string().describe("The capability for this attempt: its calls need no key."),
@@ -20,6 +28,7 @@ const leaseView = z
       .array(z.looseObject({}))
       .describe("Messages to the task: they follow the context, after the results of open calls.")
       .exactOptional(),
+    tokens_left: tokensLeft,
     context: contextView.nullable().describe("null: too large to travel along; fetch `snapshot` of `run`."),
   })
   .meta({ id: "Lease" });
@@ -57,6 +66,7 @@ export const turnLogged = appended.extend({
       "Messages to the task, new to the worker: they go into its conversation, after the results of open calls.",
     )
     .exactOptional(),
+  tokens_left: tokensLeft,
 });
 export const completed = z.strictObject({ lease: anyLease.exactOptional() });
 export const failed = z.strictObject({

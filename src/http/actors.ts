@@ -57,6 +57,7 @@ export const actorRoutes = [
     {
       method: "POST",
       path: "/v1/runs/:run/actors/:actor/renew",
+      anew: true,
       summary: "Keep a session for its ttl_ms from now; each of its calls does so too",
       answer: actor,
     },

@@ -101,6 +101,7 @@ export const billingRoutes = [
     {
       method: "POST",
       path: "/admin/billing/push",
+      anew: true,
       summary: "Make and send what is due now, as the cron does every minute",
       body: billingPushBody,
       answer: { status: 200, schema: billingPushView },
@@ -119,6 +120,7 @@ export const billingRoutes = [
     {
       method: "POST",
       path: "/admin/billing/retry",
+      anew: true,
       summary: "Have events that the provider refused sent again, for the customer that their tenant has now",
       body: billingRetryBody,
       answer: { status: 200, schema: billingRetryView },

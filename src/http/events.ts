@@ -63,6 +63,7 @@ export const eventRoutes = [
     {
       method: "POST",
       path: "/v1/runs/:run/events/ticket",
+      anew: true,
       summary: "A ticket with which a page may watch this run through a WebSocket, and nothing else",
       body: ticketBody,
       answer: { status: 201, schema: ticketView },

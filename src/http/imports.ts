@@ -47,6 +47,7 @@ export const importRoutes = [
     {
       method: "POST",
       path: "/v1/runs/import/:import",
+      anew: true,
       stores: "file",
       summary: "Go on with an import: the lines that follow the first `after` ones; what is in already is skipped",
       query: z.strictObject({

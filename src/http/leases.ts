@@ -53,6 +53,7 @@ export const leaseRoutes = [
     {
       method: "POST",
       path: "/v1/leases/:lease/renew",
+      anew: true,
       summary: "Keep a lease, and say how far its task or tool call is",
       body: renewBody,
       answer: { status: 200, schema: renewed },
@@ -75,8 +76,12 @@ export const leaseRoutes = [
     },
     async ({ holder, body, text, idem }) => {
       const turn = { messages: messageTexts(text, "messages"), ...(body.usage && { usage: body.usage }) };
-      const { snapshot, messages } = await holder.ask(holder.object.turn(holder.lease, turn, idem));
-      return { snapshot, ...(messages && { messages: rawList(messages) }) };
+      const { snapshot, messages, tokensLeft } = await holder.ask(holder.object.turn(holder.lease, turn, idem));
+      return {
+        snapshot,
+        ...(messages && { messages: rawList(messages) }),
+        ...(tokensLeft !== undefined && { tokens_left: tokensLeft }),
+      };
     },
   ),
 
@@ -182,7 +187,7 @@ async function leaseOf(env: HttpEnv, tenant: string, grant: Grant): Promise<Reco
       tool_call: { id, tool, arguments: new RawJson(argumentsText), ...rest },
     };
   }
-  const { run, taskNumber, fence, expires_at, task, contextText, messages, snapshot } = grant;
+  const { run, taskNumber, fence, expires_at, task, contextText, messages, snapshot, tokensLeft } = grant;
   return {
     id: await signLease(deploymentSecret(env), { tenant, run, taskNumber, fence }),
     expires_at,
@@ -190,6 +195,7 @@ async function leaseOf(env: HttpEnv, tenant: string, grant: Grant): Promise<Reco
     snapshot,
     task,
     ...(messages.length > 0 && { messages: rawList(messages) }),
+    ...(tokensLeft !== undefined && { tokens_left: tokensLeft }),
     context: contextText === null ? null : new RawJson(contextText),
   };
 }

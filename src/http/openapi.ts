@@ -160,14 +160,16 @@ function queryParameters({ query }: Route, schemas: Json): Json[] {
   }));
 }
 
-const idempotency = ({ method, access }: Route): Json[] =>
+const idempotency = ({ method, access, anew }: Route): Json[] =>
   method !== "POST" || access.kind === "public"
     ? []
     : [
         {
           name: "Idempotency-Key",
           in: "header",
-          description: "Repeats with the same key and body get the first answer, for 24 hours.",
+          description: anew
+            ? "Without effect here, where nothing is kept of a request: each is carried out, whatever its key and body."
+            : "Repeats with the same key and body get the first answer, for 24 hours.",
           schema: { type: "string" },
         },
       ];
@@ -190,8 +192,9 @@ const retryAfter: Json = {
 /** By status, with the codes that it can have. */
 function failures(route: Route): Json {
   const missing: ProblemCode[] = route.access.kind !== "lease" && route.path.includes(":") ? ["not_found"] : [];
-  const bodies =
-    route.method === "POST" ? ofBodies : route.body ? ofBodies.filter((code) => code !== "idempotency_mismatch") : [];
+  const isNamed = route.method === "POST" && !route.anew;
+  const takesBody = route.method === "POST" || route.body !== undefined;
+  const bodies = takesBody ? ofBodies.filter((code) => isNamed || code !== "idempotency_mismatch") : [];
   const deleted: ProblemCode[] = route.path.startsWith("/admin/tenants/:tenant/") ? ["tenant_deleted"] : [];
   const codes = new Set([...common[route.access.kind], ...missing, ...deleted, ...bodies, ...(route.problems ?? [])]);
   const byStatus = new Map<number, ProblemCode[]>();

@@ -111,6 +111,7 @@ export const providerRoutes = [
     {
       method: "POST",
       path: "/admin/providers/reseal",
+      anew: true,
       summary: "Seal credentials anew that an earlier HEDDLE_CREDENTIALS_KEY sealed",
       answer: { status: 200, schema: resealedView },
       problems: setProblems,

@@ -47,6 +47,8 @@ interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodT
    * the run's object has; of lines of a file there is none.
    */
   readonly stores?: "new_run" | "in_run" | "file";
+  /** A POST of which nothing is kept: each request is carried out, whatever its Idempotency-Key. */
+  readonly anew?: true;
   /** Its cursor is a `seq` of the log, which other things name as well, and is bound to no list. */
   readonly cursorIsSeq?: true;
   /** Left out of /openapi.json. */

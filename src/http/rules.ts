@@ -25,6 +25,7 @@ export const rulesRoutes = [
     {
       method: "POST",
       path: "/v1/rules/check",
+      anew: true,
       summary: "What rules in Markdown say, or what is wrong with them, line by line",
       body: rulesBody,
       answer: { status: 200, schema: rulesCheckView },
@@ -41,6 +42,7 @@ export const rulesRoutes = [
     {
       method: "POST",
       path: "/v1/runs/:run/rules/try",
+      anew: true,
       summary: "What rules would have done in a run, by its log; nothing is changed",
       body: rulesBody,
       answer: { status: 200, schema: rulesTrialView },

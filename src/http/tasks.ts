@@ -165,6 +165,7 @@ export const taskRoutes = [
     {
       method: "POST",
       path: "/v1/runs/:run/wait",
+      anew: true,
       summary: "Wait for tasks, or for all of the run's",
       body: waitBody,
       answer: { status: 200, schema: waitView },

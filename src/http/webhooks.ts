@@ -105,6 +105,7 @@ export const webhookRoutes = [
     {
       method: "POST",
       path: "/v1/runs/:run/webhook/test",
+      anew: true,
       summary: "Send a message `webhook.test` now, and say what came back",
       answer: { status: 200, schema: webhookTest },
     },

@@ -3,10 +3,9 @@
 import type { CallToolResult } from "@modelcontextprotocol/server";
 import { RawJson, stringifyRaw } from "../context/json-text.ts";
 import { assert, unreachable } from "../errors/assert.ts";
-import { toolErrorOf } from "../errors/codes.ts";
 import type { Answered, Ask, McpCall } from "../http/mcp.ts";
 import { mcpBusyMs, mcpLetGoTries, waitMsMax } from "../limits.ts";
-import { errorOf, outcomeResult, problemOf, problemResult, resultOf } from "./answers.ts";
+import { outcomeResult, problemOf, problemResult, resultOf } from "./answers.ts";
 import type { Handle, HandleOf } from "./handles.ts";
 import { openQuestions } from "./questions.ts";
 import { type Looked, sleep, type Wait } from "./waiting.ts";
@@ -61,17 +60,18 @@ function tasksIn(args: string): readonly string[] | undefined {
 }
 
 async function lookAtTasks(call: McpCall, { run, args, until }: HandleOf<"tasks">, ms: number): Promise<Looked> {
-  const answered = await call.ask(toolOfRun(run, "await_tasks", { args, waitMs: within(ms, until) }));
+  const answered = await call.ask(
+    toolOfRun(run, "await_tasks", { args: leftOf(args, until), waitMs: within(ms, until) }),
+  );
   const busy = busyIn(answered);
   if (busy) return busy;
   const done = outcomeResult(answered);
-  if (done) return { done };
-  return isPast(until) ? { done: tasksTimedOut } : { message: "waiting for tasks" };
+  return done ? { done } : { message: "waiting for tasks" };
 }
 
-const tasksTimedOut = errorOf(
-  toolErrorOf("timed_out", "timeout_ms passed before the tasks ended as asked; they go on."),
-);
+/** Each look is a call of its own, for what is left of the time: the last is told that it is over, and how the tasks are then. */
+const leftOf = (args: string, until: number | undefined): string =>
+  until === undefined ? args : JSON.stringify({ ...JSON.parse(args), timeout_ms: Math.max(0, until - Date.now()) });
 
 async function lookAtSession(call: McpCall, handle: HandleOf<"session">, waitMs: number): Promise<Looked> {
   const { run, tool, args, actor, call: callId, holds } = handle;

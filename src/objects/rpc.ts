@@ -254,6 +254,8 @@ export interface TurnAnswer {
   readonly snapshot: string;
   /** Messages to the task that have come since the last answer: for the worker's conversation, after the results of open calls. */
   readonly messages?: readonly MessageText[];
+  /** Those that its task may use before its next turn is refused; absent where nothing bounds them. */
+  readonly tokensLeft?: number;
 }
 
 export type ExportStage = "header" | "snapshot" | "row" | "task" | "variable";

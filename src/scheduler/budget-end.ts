@@ -7,7 +7,7 @@
  *     Where all of it is used up, tasks that are ready for pull workers fail too, which reserve nothing (B8).
  * B9. A pull worker's task whose `max_tokens`, an ancestor's, or a rule's budget of each task is used up takes no further turn, and no
  *     worker gets it: it fails with `max_tokens`, as a hosted one does whose next call finds nothing left. The calls and the result of the
- *     turn that used it up still count, since they are paid for.
+ *     turn that used it up still count, since they are paid for. What is left is told with the lease and each turn's answer (budget.ts, `tokensLeft`).
  *
  * B7 is asked at the end of a command (finish-step.ts), and not where tokens are settled: who ends takes its children along, and one of
  * these may be in the middle of its turn.

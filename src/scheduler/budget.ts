@@ -118,6 +118,12 @@ export function subtreeTokens(state: RunState, task: Task): { left: number; unre
   return { left, unreserved };
 }
 
+/** Tokens that a pull worker's task may still use before it takes no further turn (B9), 0 at least; undefined where nothing bounds them. */
+export function tokensLeft(state: RunState, task: Task): number | undefined {
+  const { left } = subtreeTokens(state, task);
+  return left === Number.POSITIVE_INFINITY ? undefined : Math.max(0, left);
+}
+
 /** After a settlement or a raised budget: wakes what fits now, oldest first; pauses when nothing can ever fit (B2). */
 export function settleBudget(step: Step): void {
   const { state } = step;

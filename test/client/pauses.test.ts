@@ -67,6 +67,33 @@ it("a wait of many parts says a pause once", async () => {
   expect(seen).toEqual(["quota"]);
 });
 
+it.each<[string, { early: (string | undefined)[]; late: (string | undefined)[] }]>([
+  ["from before the pause", { early: ["asked"], late: [undefined, "asked"] }],
+  ["from before its end", { early: ["asked", undefined], late: ["asked"] }],
+])("a wait of many parts says a pause once, though one part's answer %s comes late", async (_, { early, late }) => {
+  const names = Array.from({ length: 2 * waitTasksMax }, (_, n) => `t${n}`);
+  const ofPart: Record<string, (string | undefined)[]> = { t0: [...early], [names.at(waitTasksMax)!]: [...late] };
+  // The late part is told nothing before the early one has been told all that it is.
+  const heard = Promise.withResolvers<void>();
+  const usual = server.handler;
+  server.handler = async ({ body }) => {
+    const tasks = body.tasks as string[];
+    const pauses = ofPart[tasks[0]!]!;
+    if (tasks[0] !== "t0") await heard.promise;
+    else if (pauses.length === 0) heard.resolve();
+    if (pauses.length === 0) return { status: 200, body: { done: true, tasks: tasks.map(done) } };
+    const paused = pauses.shift();
+    return { status: 200, body: { done: false, tasks: [], ...(paused !== undefined && { paused }) } };
+  };
+  try {
+    const seen: string[] = [];
+    expect(await run().tasks.all(names, { onPaused: ({ reason }) => seen.push(reason) })).toEqual(names);
+    expect(seen).toEqual(["asked"]);
+  } finally {
+    server.handler = usual;
+  }
+});
+
 it("what onPaused throws ends the wait", async () => {
   pauses = ["asked"];
   const onPaused = () => {

@@ -274,17 +274,22 @@ it("a task takes no turn after the one that reached its max_tokens: it fails as 
   ]);
   const says = (content: string) => [{ role: "assistant" as const, content }];
   const ends: string[] = [];
+  const left: (number | undefined)[] = [];
   const options: WorkOptions = {
     pool,
     onEnd: (_, end) => ends.push(end),
     run: async (task) => {
       if (task.lease.task.id === modest!.id) return "once";
-      for (let turn = 1; ; turn++) await task.turn(says(`turn ${turn}`), { input_tokens: 50, output_tokens: 10 });
+      for (let turn = 1; ; turn++) {
+        left.push(task.tokensLeft);
+        await task.turn(says(`turn ${turn}`), { input_tokens: 50, output_tokens: 10 });
+      }
     },
   };
   await withWorker(options, async () => {
     expect(await modest!.result()).toBe("once");
   });
+  expect(left).toEqual([100, 40, 0]);
   expect(await heddle.task(run.id, greedy!.id)).toMatchObject({
     state: "failed",
     turns: 2,

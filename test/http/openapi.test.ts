@@ -68,6 +68,34 @@ test("caps and codes stand where they can occur", () => {
   });
 });
 
+test("a POST says whether its Idempotency-Key has an effect, and no other code tells of keys", () => {
+  const withoutEffect: string[] = [];
+  for (const { path, method, operation } of operations) {
+    const key = operation.parameters.find(({ name }) => name === "Idempotency-Key") as
+      | { description?: string }
+      | undefined;
+    expect(key !== undefined, `${method} ${path}`).toBe(method === "post");
+    const isKept = key !== undefined && /first answer/.test(key.description!);
+    expect(/idempotency_mismatch/.test(operation.responses["422"]?.description ?? ""), `${method} ${path}`).toBe(
+      isKept,
+    );
+    if (key && !isKept) withoutEffect.push(path);
+  }
+  expect(withoutEffect.sort()).toEqual([
+    "/admin/billing/push",
+    "/admin/billing/retry",
+    "/admin/providers/reseal",
+    "/v1/leases/{lease}/renew",
+    "/v1/rules/check",
+    "/v1/runs/import/{import}",
+    "/v1/runs/{run}/actors/{actor}/renew",
+    "/v1/runs/{run}/events/ticket",
+    "/v1/runs/{run}/rules/try",
+    "/v1/runs/{run}/wait",
+    "/v1/runs/{run}/webhook/test",
+  ]);
+});
+
 test("whoever is refused for now is told by a header when to come back", () => {
   const { responses } = document.paths["/v1/runs/{run}/tasks"]!.post! as unknown as {
     responses: Record<string, { description: string; headers?: object }>;

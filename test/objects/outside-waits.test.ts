@@ -1,7 +1,8 @@
 /** `await_tasks` of the agent outside: what it has seen, and when it gives up. */
 
 import { describe, expect, it } from "vitest";
-import { makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
+import { outsideWaitToldMs } from "../../src/limits.ts";
+import { codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
@@ -65,6 +66,37 @@ describe("a failure that the agent outside is told of by await_tasks", () => {
   });
 });
 
+describe("await_tasks of the agent outside on a run that has ended", () => {
+  const reply = (id: string) => [
+    `{"role":"assistant","content":[{"type":"tool_use","id":"${id}","name":"await_tasks","input":{"tasks":["a"]}}]}`,
+  ];
+
+  it("tells how the tasks ended, as all that looks does: the run may have ended between two of its polls", async () => {
+    const run = await makeRun();
+    await run.create(box("a"));
+    const { snapshot } = await run.view();
+    const poll = { ...asked({ tasks: ["a"] }, { callId: "c1" }), snapshot, messages: reply("c1") };
+    expect(value(await run.rpc.callTool(poll))).toEqual({ pending: true, call_id: "c1" });
+    value(await run.rpc.finishRun({ cancel: true }));
+    const before = await run.view();
+    for (const input of [poll, asked({ tasks: ["a"], timeout_ms: 0 }), { ...poll, messages: [] }])
+      expect(value(await run.rpc.callTool(input))).toMatchObject({
+        result: { tasks: [{ key: "a", state: "cancelled" }] },
+      });
+    expect(value(await run.rpc.callTool(asked({ tasks: ["b"] })))).toMatchObject({ error: { code: "unknown_task" } });
+    expect(await run.view()).toEqual(before);
+  });
+
+  it("is refused where it would add to the context, as all that writes is", async () => {
+    const run = await makeRun();
+    await run.create(box("a"));
+    value(await run.rpc.finishRun({ cancel: true }));
+    const { snapshot } = await run.view();
+    const late = { ...asked({ tasks: ["a"] }, { callId: "c1" }), snapshot, messages: reply("c1") };
+    expect(codeOf(await run.rpc.callTool(late))).toBe("run_ended");
+  });
+});
+
 describe("await_tasks of the agent outside with a timeout_ms", () => {
   it("gives up when that is over since it was first asked for, and not when its poll is", async () => {
     using clock = new TestClock();
@@ -77,8 +109,48 @@ describe("await_tasks of the agent outside with a timeout_ms", () => {
     expect(value(await again())).toEqual({ pending: true, call_id: "c1" });
     clock.forward(1);
     expect(value(await again())).toMatchObject({ error: { code: "timed_out", tasks: [{ key: "a", state: "ready" }] } });
-    // It has had its answer: the same again is another wait.
-    expect(value(await again())).toEqual({ pending: true, call_id: "c1" });
+  });
+
+  it.each<[string, { callId?: string }, string?]>([
+    ["its call_id", { callId: "c1" }],
+    ["its Idempotency-Key", {}, "k1"],
+  ])(
+    "is told so again at once by %s, whose answer was lost; a while later the same is another wait",
+    async (_, by, key) => {
+      using clock = new TestClock();
+      const run = await makeRun();
+      await run.create(box("a"));
+      const idem = key === undefined ? undefined : { key, fingerprint: "f" };
+      const again = () => run.rpc.callTool(asked({ tasks: ["a"], timeout_ms: 5_000 }, by), idem);
+      expect(value(await again())).toMatchObject({ pending: true });
+      clock.forward(5_000);
+      expect(value(await again())).toMatchObject({ error: { code: "timed_out" } });
+      clock.forward(outsideWaitToldMs / 2);
+      expect(value(await again())).toMatchObject({ error: { code: "timed_out" } });
+      // Asking puts nothing off: who names two waits alike has the second one in the end.
+      clock.forward(outsideWaitToldMs / 2);
+      expect(value(await again())).toMatchObject({ pending: true });
+      clock.forward(5_000);
+      expect(value(await again())).toMatchObject({ error: { code: "timed_out" } });
+      // What it waited for has come meanwhile: that is worth more than to hear the same again.
+      await failNext(run);
+      expect(value(await again())).toMatchObject({ result: { tasks: [{ key: "a", state: "failed" }] } });
+    },
+  );
+
+  it("counts from the first request, too, where that had no id and the next have the one that it was given", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a"));
+    const args = { tasks: ["a"], timeout_ms: 5_000 };
+    const first = value(await run.rpc.callTool(asked(args))) as { call_id: string };
+    clock.forward(5_000);
+    // The head has gone on meanwhile.
+    const { snapshot } = await run.view();
+    value(await run.rpc.appendContext({ after: snapshot, messages: ['{"role":"user","content":"Go on."}'] }));
+    expect(value(await run.rpc.callTool(asked(args, { callId: first.call_id })))).toMatchObject({
+      error: { code: "timed_out" },
+    });
   });
 
   it("gives up within one poll that is longer", async () => {

@@ -1,7 +1,7 @@
 /** What comes twice, late or forged: the first answer, `lease_lost`, and nothing changed. */
 
 import { describe, expect, it } from "vitest";
-import { leaseMs } from "../../src/limits.ts";
+import { actorCallsMax, leaseMs } from "../../src/limits.ts";
 import type { Idem, Reply } from "../../src/objects/rpc.ts";
 import { codeOf, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
@@ -103,6 +103,65 @@ describe("a repeated Idempotency-Key", () => {
       expect(granted).toMatchObject({ result: { token: expect.any(Number) } });
       expect(value(await call(0))).toEqual(granted);
     }
+  });
+
+  describe("of a lease's call that waited, once a turn has come", () => {
+    const pop = { tool: "message_queue", arguments: JSON.stringify({ op: "pop", name: "q" }), waitMs: 0 };
+    const said = { messages: ['{"role":"assistant","content":"on"}'] };
+    const push = (run: TestRun, message: string) => {
+      const args = JSON.stringify({ op: "push", name: "q", messages: [message] });
+      return run.rpc.callTool({ tool: "message_queue", arguments: args, waitMs: 0 });
+    };
+    const leased = async () => {
+      const run = await makeRun({ limits: { pools: ["box"], workers: 1 } });
+      await run.create(box("a"), box("b"));
+      return { run, lease: (await run.lease())! };
+    };
+
+    it("has the answer that it had, and takes nothing a second time", async () => {
+      const { run, lease } = await leased();
+      expect(value(await run.rpc.leaseTool(lease, pop, idem("k")))).toMatchObject({ pending: true });
+      value(await push(run, "first"));
+      value(await push(run, "second"));
+      value(await run.rpc.turn(lease, said));
+      for (let i = 0; i < 2; i++)
+        expect(value(await run.rpc.leaseTool(lease, pop, idem("k")))).toEqual({ result: { messages: ["first"] } });
+      await run.evict();
+      expect(value(await run.rpc.leaseTool(lease, pop, idem("k")))).toEqual({ result: { messages: ["first"] } });
+      expect(value(await run.rpc.leaseTool(lease, pop, idem("another")))).toEqual({ result: { messages: ["second"] } });
+    });
+
+    it("waits anew where it had none, and a poll under way says so at once; until then the lease is at work", async () => {
+      const { run, lease } = await leased();
+      const poll = run.rpc.leaseTool(lease, { ...pop, waitMs: 600_000 }, idem("k"));
+      await expect.poll(async () => (await run.task("a")).waiting_on).not.toBeNull();
+      value(await run.rpc.turn(lease, said));
+      const pending = value(await poll);
+      expect(pending).toMatchObject({ pending: true });
+      // Its place is not another task's any more.
+      expect(await run.lease()).toBeUndefined();
+      expect(value(await run.rpc.leaseTool(lease, pop, idem("k")))).toEqual(pending);
+      expect((await run.task("a")).waiting_on).toMatchObject({ variables: ["q"] });
+      expect(await run.lease()).toMatchObject({ task: { key: "b" } });
+      value(await push(run, "first"));
+      expect(value(await run.rpc.leaseTool(lease, pop, idem("k")))).toEqual({ result: { messages: ["first"] } });
+    });
+  });
+
+  it("of a session's call that waited has the answer that it had, however many calls the session has made since", async () => {
+    const run = await makeRun();
+    const actor = value(await run.rpc.openActor({ ttlMs: 60_000 })).id;
+    const queue = (args: object) => ({
+      ...{ tool: "message_queue", arguments: JSON.stringify({ name: "q", ...args }), waitMs: 0 },
+    });
+    const pop = { ...queue({ op: "pop" }), actor };
+    expect(value(await run.rpc.callTool(pop, idem("k")))).toMatchObject({ pending: true });
+    value(await run.rpc.callTool(queue({ op: "push", messages: ["first"] })));
+    for (let i = 0; i <= actorCallsMax; i++) {
+      const lock = JSON.stringify({ op: "try_acquire", name: "l" });
+      value(await run.rpc.callTool({ tool: "lock", arguments: lock, callId: `c${i}`, waitMs: 0, actor }));
+    }
+    expect(value(await run.rpc.callTool(pop, idem("k")))).toEqual({ result: { messages: ["first"] } });
   });
 
   it("of complete with `next` gets the same next lease while that is open", async () => {

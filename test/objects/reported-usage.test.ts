@@ -46,11 +46,14 @@ it("pauses a run whose budget it uses up, and what is done to that run is answer
 it("holds a task to its max_tokens: the turn after the one that reached it is refused, and the task has failed", async () => {
   const run = await makeRun();
   await run.create({ key: "a", pool: "box", instructions: "a", max_tokens: 200 }, { pool: "box", instructions: "b" });
-  const { taskNumber, fence } = (await run.lease())!;
+  const { taskNumber, fence, tokensLeft } = (await run.lease())!;
+  expect(tokensLeft).toBe(200);
   const lease = { taskNumber, fence };
   const says = (text: string) => ({ messages: [JSON.stringify({ role: "assistant", content: text })], usage });
-  value(await run.rpc.turn(lease, says("one")));
-  value(await run.rpc.turn(lease, says("two")));
+  const first = { key: "k1", fingerprint: "f" };
+  expect(value(await run.rpc.turn(lease, says("one"), first))).toMatchObject({ tokensLeft: 90 });
+  expect(value(await run.rpc.turn(lease, says("two")))).toMatchObject({ tokensLeft: 0 });
+  expect(value(await run.rpc.turn(lease, says("one"), first))).toMatchObject({ tokensLeft: 90 });
   // What the last turn asked for is still carried out.
   const inspect = { tool: "inspect", arguments: "{}", callId: "c1", waitMs: 0 };
   expect(value(await run.rpc.leaseTool(lease, inspect))).toHaveProperty("result");
@@ -65,6 +68,9 @@ it("holds a task to its max_tokens: the turn after the one that reached it is re
     turns: 2,
     usage: { input_tokens: 300, output_tokens: 30, cost_usd: 0.75 },
   });
-  // The run's own budget is as before: the next task is given.
-  expect(await run.lease()).toMatchObject({ taskNumber: 2 });
+  // The run's own budget is as before: the next task is given. It has no bound of its own.
+  const next = await run.lease();
+  expect(next).toMatchObject({ taskNumber: 2 });
+  expect(next).not.toHaveProperty("tokensLeft");
+  expect(value(await run.rpc.turn(next!, says("one")))).toEqual({ snapshot: expect.any(String) });
 });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Price } from "../../src/prices/price.ts";
 import { compileRules } from "../../src/rules/parse.ts";
-import { reserveTokens, settleBudget, spentTokens } from "../../src/scheduler/budget.ts";
+import { reserveTokens, settleBudget, spentTokens, tokensLeft } from "../../src/scheduler/budget.ts";
 import { failUsedUp } from "../../src/scheduler/budget-end.ts";
 import { completeTask } from "../../src/scheduler/end-task.ts";
 import { settle } from "../../src/scheduler/ending.ts";
@@ -171,6 +171,22 @@ describe("the tokens of a pull worker's task", () => {
     expect(run.endOf(pulled!)?.error).toEqual(usedUp);
     expect(reserve(run, hosted!, 1, 1)).toEqual({ kind: "exhausted" });
     checkState(run.state, run.now);
+  });
+
+  test("[B9] what is left is what its next turn is held to: the least of max_tokens, an ancestor's and a rule's; without a bound nothing is said", () => {
+    const run = new Run();
+    const [parent, free] = run.post({ pool: "p", max_tokens: 100 }, { pool: "p" });
+    const left = (task: Task) => tokensLeft(run.state, task);
+    expect([run.lease("p"), run.lease("p")]).toEqual([parent, free]);
+    const [child] = run.make(parent, { pool: "p", max_tokens: 80 });
+    expect([left(parent!), left(free!), left(child!)]).toEqual([100, undefined, 80]);
+    run.turn(parent!, 30);
+    expect([left(parent!), left(free!), left(child!)]).toEqual([70, undefined, 70]);
+    set(run, "- budget 50 tokens per task");
+    expect([left(parent!), left(free!), left(child!)]).toEqual([20, 50, 50]);
+    for (const task of [parent!, free!]) run.turn(task, 60);
+    expect([left(parent!), left(free!), left(child!)]).toEqual([0, 0, 10]);
+    expect(late(run, free!)).toBe(true);
   });
 
   test("[B9] it ends as any failure does: what stands in for it begins", () => {

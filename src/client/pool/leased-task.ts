@@ -68,6 +68,7 @@ export class LeasedTask {
   readonly #renewing = new AbortController();
   readonly #caller: VariableCaller = taskCaller((...call) => this.#toEnd(...call));
   #progress: TaskProgressReport | undefined;
+  #tokensLeft: number | undefined;
   /** Calls that wait for long: of several at once the first one gives its place away, and the last one takes it again. */
   #blockedCalls = 0;
   /** As it was leased. */
@@ -76,6 +77,7 @@ export class LeasedTask {
   constructor(heddle: Heddle, lease: Lease, place: Place) {
     this.#heddle = heddle;
     this.lease = lease;
+    this.#tokensLeft = lease.tokens_left;
     this.#place = place;
     void this.#renew();
   }
@@ -166,12 +168,22 @@ export class LeasedTask {
   }
 
   /**
+   * Tokens, input and output together, that it may still use before its next turn is refused and it fails with `max_tokens`, as the
+   * lease said, and then each turn. At 0 the next one is refused: hand in what there is. Undefined where nothing bounds them.
+   */
+  get tokensLeft(): number | undefined {
+    return this.#tokensLeft;
+  }
+
+  /**
    * Logs a turn: the messages since the last one, a reply at the end. A later attempt goes on from there. What it answers are messages
    * to the task: put them into the conversation after the results of the reply's calls, and don't log them.
    */
   async turn(messages: Message[], usage?: CompleteRequest["usage"]): Promise<Message[]> {
     const turn = { messages, ...(usage && { usage }) };
-    return (await this.#held(() => this.#heddle.turn(this.lease.id, turn, this.#options))).messages ?? [];
+    const logged = await this.#held(() => this.#heddle.turn(this.lease.id, turn, this.#options));
+    this.#tokensLeft = logged.tokens_left;
+    return logged.messages ?? [];
   }
 
   /** A tool call of the task, to its end. The same `callId` within a turn has one effect and one answer. */

@@ -39,11 +39,15 @@ export class RunPaused extends Error implements Pause {
   }
 }
 
-/** Tells of each pause once, whichever of several waits sees it first. */
+/**
+ * Tells of each pause once, whichever of several waits sees it first. Answers of requests that are under way side by side come in any
+ * order: one whose request was made before the last change was heard of may tell what was before it, and is passed over. Its wait asks again.
+ */
 export class PauseWatch {
   readonly #run: string;
   readonly #options: TasksWaitOptions;
   #known: string | undefined;
+  #changes = 0;
 
   constructor(run: string, options: TasksWaitOptions) {
     this.#run = run;
@@ -55,9 +59,16 @@ export class PauseWatch {
     return this.#options.onPaused !== undefined || this.#options.whenPaused === "throw";
   }
 
-  /** An answer to a wait. @throws RunPaused, and what `onPaused` throws */
-  saw({ paused: reason }: Pick<WaitView, "paused">): void {
-    if (reason === this.#known) return;
+  /** To be called when a request is made; what it answers takes what the request was answered with. @throws RunPaused, and what `onPaused` throws */
+  asks(): (answer: Pick<WaitView, "paused">) => void {
+    const changes = this.#changes;
+    return ({ paused }) => {
+      if (changes === this.#changes && paused !== this.#known) this.#changed(paused);
+    };
+  }
+
+  #changed(reason: string | undefined): void {
+    this.#changes++;
     this.#known = reason;
     if (reason === undefined) return;
     const pause = { run: this.#run, reason, hint: hints[reason] ?? resumed };

@@ -19,8 +19,9 @@ export async function waitedFor(
 ): Promise<WaitView> {
   // The first look tells of a run that is paused already.
   for (let timeout_ms = watch.isWanted ? 0 : waitMsMax; ; timeout_ms = watch.isWanted ? pauseLookMs : waitMsMax) {
+    const saw = watch.asks();
     const seen = await heddle.wait(run, { ...body, timeout_ms }, options);
     if (seen.done) return seen;
-    watch.saw(seen);
+    saw(seen);
   }
 }

@@ -7,7 +7,7 @@ import { type Actor, endActor, isLiveActor, openActor } from "../../scheduler/ac
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
-import { answerTo } from "./dispatch.ts";
+import { answerBefore, answerTo, isDropped } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { answerView, badCursor, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
@@ -105,7 +105,7 @@ export class Actors {
       const run = this.#shell.load();
       const actor = run && liveActor(run, id);
       if (!run || !actor) return noActor;
-      const done = answerTo(run, actor, call_id);
+      const done = isDropped(actor, call_id) ? answerBefore(run, actor, call_id) : answerTo(run, actor, call_id);
       return done && ok(answerView(done));
     };
     if (input.waitMs > 0 && !answer())

@@ -8,7 +8,7 @@ import type { LeaseGrant, ToolOutcome } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
 import { toolErrorOf } from "../../errors/codes.ts";
 import { faults } from "../../errors/faults.ts";
-import { needsReservation } from "../../scheduler/budget.ts";
+import { needsReservation, tokensLeft } from "../../scheduler/budget.ts";
 import type { ToolEnd } from "../../scheduler/remote-calls.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import type { WaitOutcome } from "../../scheduler/wait-outcome.ts";
@@ -173,6 +173,7 @@ export function leaseGrant(
   const fits = size < contextBytes;
   const snapshot = fits ? (task.head ?? task.base) : newestSnapshot(run, task);
   const text = fits ? ownContext(run, task).text : null;
+  const left = tokensLeft(run.state, task);
   const instructions = fork.ok ? fork.instructions : spec.instructions;
   return {
     ok: true,
@@ -191,6 +192,7 @@ export function leaseGrant(
       contextText: text,
       messages: inboxTexts(run, task).slice(0, task.given),
       snapshot,
+      ...(left !== undefined && { tokensLeft: left }),
       bytes: (text?.length ?? 0) + instructions.length,
     },
   };
@@ -219,6 +221,19 @@ export interface Recorded {
 export function answerTo(run: LoadedRun, task: Task, id: string): Recorded | undefined {
   const call = task.calls.find((one) => one.id === id);
   return call?.state === "done" ? answerOf(run, call.seq) : undefined;
+}
+
+/** Whether nothing is known of a call any more: a turn has come since, or of a session as many newer ones. */
+export const isDropped = (task: Task, id: string): boolean => !task.calls.some((one) => one.id === id);
+
+/** The answer that a call had before it was dropped; undefined where it still waited. Looks through the log: for what is rare. */
+export function answerBefore(run: LoadedRun, task: Task, id: string): Recorded | undefined {
+  let answered: number | undefined;
+  for (const { seq, event } of run.store.log.about(new Set([task.n]), task.createdSeq)) {
+    if (event.type === "call_waiting" && event.call === id) answered = undefined;
+    if (event.type === "call_done" && event.call === id) answered = seq;
+  }
+  return answered === undefined ? undefined : answerOf(run, answered);
 }
 
 const timedOut = toolErrorOf(faults.wait_timed_out.tool, "The wait's timeout_ms passed before the tasks ended.");

@@ -5,8 +5,7 @@ import type { ToolOutcome, WaitView } from "../../contract/shapes.ts";
 import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { actorNumber, type SnapshotHash } from "../../ids.ts";
-import { failedIdsMax, outsideWaitsBytes, partialWatchMs } from "../../limits.ts";
-import { Lru } from "../../lru.ts";
+import { failedIdsMax, partialWatchMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
@@ -19,7 +18,8 @@ import { awaitTimedOut } from "./dispatch.ts";
 import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { appendOutside, baseOfCalls } from "./outside-calls.ts";
+import { appendOutside, appendTo, baseOfCalls } from "./outside-calls.ts";
+import { nameOfNew, newCallId, OutsideWaits } from "./outside-waits.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { firstViews } from "./task-list.ts";
@@ -27,9 +27,9 @@ import { hasTool, runTool, sawFromOutside, type ToolRun } from "./tool-calls.ts"
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { taskView } from "./views.ts";
 
-/** Answered on an ended run too. */
+/** Answered on an ended run too: there, every task has ended, and who waits for one has not heard of it yet. */
 function isRead({ tool, arguments: text }: ToolCallInput): boolean {
-  if (tool === "inspect") return true;
+  if (tool === "inspect" || tool === "await_tasks") return true;
   const parsed = parseToolArguments(tool, text);
   if (!parsed.ok) return false;
   return "variable" in parsed.call
@@ -53,12 +53,9 @@ function doneOr(done: boolean, { state: { header } }: LoadedRun): Pick<WaitView,
   return { done, ...(!done && header.status === "paused" && { paused: header.reason }) };
 }
 
-const nameOf = ({ key, fingerprint }: Idem): string => `${key} ${fingerprint}`;
-
 export class Outside {
   readonly #shell: RunShell;
-  /** Of waits with a `timeout_ms`, while they are asked for again. */
-  readonly #waitsBegunAt = new Lru<string, number>(outsideWaitsBytes);
+  readonly #waits = new OutsideWaits();
 
   readonly #variables: VariableCalls;
   readonly #actors: Actors;
@@ -168,13 +165,15 @@ export class Outside {
         const messages = input.messages ?? [];
         const after = input.snapshot ?? baseOfCalls(run, head, messages);
         const ended = isRunEnded(step.state);
-        if (ended && (messages.length > 0 || !isRead(input))) {
+        // Messages that came with an earlier request of the call are there: to name them again is no write.
+        const there = ended && messages.length > 0 ? childHash(after as SnapshotHash, messages) : after;
+        if (ended && !(isRead(input) && (there === after || run.store.tree.find(there)))) {
           const written = writtenBefore(run, input);
           if (!written) return runEnded;
           later = { run, what: written };
           return ok({ pending: true, call_id: input.callId ?? "" });
         }
-        const appended = appendOutside(step, run, after, messages);
+        const appended = ended ? appendTo(run, there, []) : appendOutside(step, run, after, messages);
         if (!appended.ok) return appended;
         const base = appended.snapshot;
         const open = openCallsOf(run.store.tree, base);
@@ -198,15 +197,20 @@ export class Outside {
       return done.ok ? toolReply(done.value, input.callId ?? "") : done;
     }
     if (!waiting || !reply.ok) return reply;
-    return this.#awaitTasks(input, waiting, call ?? idem);
+    return this.#awaitTasks(input, waiting, idem);
   }
 
-  /** A wait of the agent outside: nothing of it is recorded, so each poll looks anew. `name`: what its repeats come under. */
+  /** A wait of the agent outside: nothing of it is recorded, so each poll looks anew. */
   async #awaitTasks(
     input: ToolCallInput,
     { targets, mode, timeoutMs }: Extract<ToolRun, { kind: "waiting" }>,
-    name: Idem | undefined,
+    idem: Idem | undefined,
   ): Promise<Reply<ToolOutcome>> {
+    // An id of ours where none was given: the caller needs one to ask again with, and its time counts from now.
+    const callId = input.callId ?? newCallId();
+    const call = timeoutMs === undefined ? undefined : (nameOfNew(callId) ?? (await this.#outsideCall(input)));
+    // Clients give each of several polls of one call a key of its own.
+    const names = [input.callId === undefined ? idem : undefined, call].filter((name) => name !== undefined);
     const isOver = () => {
       const run = this.#shell.load();
       return (
@@ -217,30 +221,23 @@ export class Outside {
         )
       );
     };
+    const now = this.#shell.now();
     const leftMs =
-      timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.#begunAt(name) + timeoutMs - this.#shell.now();
+      timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.#waits.begunAt(names, now) + timeoutMs - now;
     const waitMs = Math.min(input.waitMs, leftMs);
-    if (waitMs > 0) await this.#shell.signals.wait(waitMs, (list) => list.length > 0 && isOver());
-    // An id of ours where none was given: the caller needs one to ask again with.
-    if (!isOver() && waitMs < leftMs)
-      return ok({ pending: true, call_id: input.callId ?? `call_${crypto.randomUUID()}` });
-    if (name) this.#waitsBegunAt.delete(nameOf(name));
+    if (waitMs > 0 && !isOver()) await this.#shell.signals.wait(waitMs, (list) => list.length > 0 && isOver());
+    if (!isOver() && waitMs < leftMs) return ok({ pending: true, call_id: callId });
     return this.#shell.command((step, run) => {
       const caller = { task: undefined, callId: "", base: () => "", inTranscript: false };
       const done = runTool(step, run, caller, input.tool, input.arguments);
-      if (done.kind !== "waiting") return toolReply(done, "");
+      if (done.kind !== "waiting") {
+        this.#waits.ended(names);
+        return toolReply(done, "");
+      }
+      this.#waits.gaveUp(names, step.now);
       sawFromOutside(step, targets);
       return ok({ error: awaitTimedOut(run, targets) });
     });
-  }
-
-  /** When a wait was first asked for. A restart forgets it, and the time of those that ask again begins anew. */
-  #begunAt(name: Idem | undefined): number {
-    const now = this.#shell.now();
-    if (!name) return now;
-    const begun = this.#waitsBegunAt.get(nameOf(name)) ?? now;
-    this.#waitsBegunAt.set(nameOf(name), begun, nameOf(name).length);
-    return begun;
   }
 
   /**

@@ -10,7 +10,7 @@ import { isCarriedOutLater } from "../../contract/variable-tools.ts";
 import { leaseContextBytesMax, leaseMs, renewEveryMs, seatServesMs, servedWorkersBytes } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import { leased, loseLease, nextReady } from "../../scheduler/attempts.ts";
-import { settleBudget } from "../../scheduler/budget.ts";
+import { settleBudget, tokensLeft } from "../../scheduler/budget.ts";
 import { failUsedUp } from "../../scheduler/budget-end.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
 import { noteLate } from "../../scheduler/late.ts";
@@ -43,7 +43,7 @@ import type {
   TurnAnswer,
 } from "../rpc.ts";
 import { errorOf, specOf } from "./bodies.ts";
-import { answerTo, leaseGrant, newestSnapshot } from "./dispatch.ts";
+import { answerBefore, answerTo, isDropped, leaseGrant, newestSnapshot } from "./dispatch.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { ModelUsed } from "./models.ts";
@@ -237,9 +237,17 @@ export class PullLeases {
         usage,
         ...shownMessages(task, shown),
       });
+      // Its calls that waited are void with the turn, so the lease is at work again.
+      if (task.phase.blocked)
+        step.emit({ type: "call_blocked", task: task.n, fence: task.phase.fence, blocked: false });
       settleBudget(step);
       const news = inboxTexts(run, task, given - shown);
-      return ok({ snapshot, ...(news.length > 0 && { messages: news }) });
+      const left = tokensLeft(step.state, task);
+      return ok({
+        snapshot,
+        ...(news.length > 0 && { messages: news }),
+        ...(left !== undefined && { tokensLeft: left }),
+      });
     });
     return reply.ok && reply.value === "used_up" ? tokensUsedUp : (reply as Reply<TurnAnswer>);
   }
@@ -294,14 +302,20 @@ export class PullLeases {
     if (!reply.ok || !("pending" in reply.value)) return reply;
     // A repeated key takes up the wait that its first request began.
     const { call_id } = reply.value;
+    let dropped = false;
     const answer = () => {
       const run = this.#shell.load();
       const task = run && leased(run.state, lease.taskNumber, lease.fence);
       if (!run || !task) return leaseLost;
-      const done = answerTo(run, task, call_id);
+      dropped = isDropped(task, call_id);
+      const done = dropped ? answerBefore(run, task, call_id) : answerTo(run, task, call_id);
       return done && ok(answerView(done));
     };
-    if (input.waitMs > 0) await this.#shell.signals.wait(input.waitMs, () => answer() !== undefined);
+    const first = answer();
+    if (first) return first;
+    // It waited when a turn came, and has no place any more: it waits anew.
+    if (dropped) return this.leaseTool(lease, { ...input, callId: call_id });
+    if (input.waitMs > 0) await this.#shell.signals.wait(input.waitMs, () => answer() !== undefined || dropped);
     return answer() ?? reply;
   }
 

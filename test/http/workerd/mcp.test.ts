@@ -93,6 +93,12 @@ test("tasks are awaited by handle, and time out as they say", async () => {
   expect(created).toMatchObject({ tasks: [{ key: "t" }], projection: { critical_path_tasks: 1 } });
   const late = await tool("await_tasks", { run, tasks: ["t"], timeout_ms: 0 });
   expect(late.error).toMatchObject({ code: "timed_out" });
+  // By the handle as in one call: with how the tasks are.
+  const short = await tool("await_tasks", { run, tasks: ["t"], timeout_ms: 100 });
+  for (let i = 0; i < 2; i++)
+    expect((await tool("wait", { handle: short.handle }, { waitMs: 10_000 })).error).toMatchObject({
+      ...{ code: "timed_out", tasks: [{ key: "t", state: "ready" }] },
+    });
   expect((await tool("await_tasks", { run, tasks: ["none"] })).error).toMatchObject({ code: "unknown_task" });
   const { handle } = await tool("await_tasks", { run, tasks: ["t"] });
   const whole = await tool("wait", { run });

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { beforeAll, expect, test, vi } from "vitest";
 import type * as z from "zod";
 import * as responses from "../../../src/contract/responses.ts";
+import { rulesCheckView, rulesTrialView } from "../../../src/contract/rules-requests.ts";
 import * as workerResponses from "../../../src/contract/worker-responses.ts";
 import { createApp } from "../../../src/http/app.ts";
 import type { HttpEnv } from "../../../src/http/env.ts";
@@ -280,6 +281,26 @@ test("a repeated Idempotency-Key is one run; with another body it is refused and
   expect((await get(responses.tasksPage, 200, "GET", `/v1/runs/${a!.id}/tasks`)).tasks.length).toBe(1);
 });
 
+test("an Idempotency-Key has no effect where nothing is kept: each request gets what is true for it", async () => {
+  const { id } = await newRun();
+  const tasks = [{ key: "slow", instructions: "x", pool: "nobody" }];
+  await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, { json: { tasks } });
+  const sent = (json: object) => ({ json, headers: { "idempotency-key": "same" } });
+  const wait = (body: object) =>
+    get(responses.waitView, 200, "POST", `/v1/runs/${id}/wait`, sent({ timeout_ms: 0, ...body }));
+  expect(await wait({})).toHaveProperty("counts");
+  expect(await wait({ tasks: ["slow"] })).toMatchObject({ done: false, tasks: [{ key: "slow" }] });
+  await send("POST", `/v1/runs/${id}/tasks/slow/cancel`);
+  expect(await wait({ tasks: ["slow"] })).toMatchObject({ done: true, tasks: [{ state: "cancelled" }] });
+  for (const workers of [3, 4]) {
+    const rule = `at most ${workers} workers`;
+    const check = await get(rulesCheckView, 200, "POST", "/v1/rules/check", sent({ rules: `- ${rule}` }));
+    expect(check).toMatchObject({ rules: [{ rule }] });
+    const trial = await get(rulesTrialView, 200, "POST", `/v1/runs/${id}/rules/try`, sent({ rules: `- ${rule}` }));
+    expect(trial).toMatchObject({ rules: [{ rule }] });
+  }
+});
+
 test("messages come back byte for byte, in both formats", async () => {
   const message = '{"role" : "user","content":[{"type":"text","text":"\\u00e9 — 1.0"} ], "n": 1.0}';
   for (const format of ["anthropic", "openai"]) {
@@ -543,12 +564,13 @@ test("a turn of a task that has used up its tokens is refused by that name, and 
   const { leases } = await get(workerResponses.leasesView, 200, "POST", `/v1/pools/${pool}/leases`, {
     json: { worker: "w" },
   });
+  expect(leases).toMatchObject([{ tokens_left: 10 }]);
   const turnOf = `/v1/leases/${leases[0]!.id}/turn`;
   const turn = (key: string) => ({
     json: { messages: [{ role: "assistant", content: "on" }], usage: { input_tokens: 10, output_tokens: 1 } },
     headers: { "idempotency-key": key },
   });
-  await get(workerResponses.turnLogged, 200, "POST", turnOf, turn("first"));
+  expect(await get(workerResponses.turnLogged, 200, "POST", turnOf, turn("first"))).toMatchObject({ tokens_left: 0 });
   for (const [key, code] of [
     ["second", "max_tokens"],
     ["second", "max_tokens"],
