@@ -34,14 +34,14 @@ export function decideGroup(state: RunState, { task, verdict }: Of<"group_decide
   addScope(state, lead, { leads: { ...lead.scope!.leads!, told: verdict } });
 }
 
-/** An ended member counts once more, or, when it is retried, once less. */
+/** An ended member counts once more, or, when it is retried, once less; a group whose creator was retried keeps its verdict. */
 export function countMember(state: RunState, { scope, phase }: Task, by: 1 | -1): void {
   if (scope?.group === undefined) return;
   const lead = state.task(scope.group);
   const before = lead.scope!.leads!;
   const succeeded = before.succeeded + (phase.state === "succeeded" ? by : 0);
   const group = { ...before, ended: before.ended + by, succeeded };
-  const stands = by > 0 || verdictOf(group) === group.told;
+  const stands = by > 0 || lead.keyFreed || verdictOf(group) === group.told;
   addScope(state, lead, { leads: stands ? group : { ...group, told: "open" } });
 }
 

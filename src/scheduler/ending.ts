@@ -36,7 +36,12 @@ import { observe, settleCalls } from "./waits.ts";
 export function settle(step: Step, over: "tasks" | "run" = "tasks"): void {
   for (let n = step.nextEnded(); n !== undefined; n = step.nextEnded()) {
     const task = step.state.task(n);
-    if (hasFallenBack(task)) endChildren(step, task);
+    if (hasFallenBack(task)) {
+      endChildren(step, task);
+      const fallback = standInOf(step.state, task);
+      // Of dependencies that were retried it waits for the new results.
+      if (fallback?.phase.state === "waiting") endIfStuck(step, fallback);
+    }
     if (!isEnded(task)) continue;
     reportUnobserved(step, task);
     endChildren(step, task);
@@ -122,16 +127,28 @@ export function meetEndedDependencies(step: Step, task: Task): void {
  * waits for the new result (R4). Where that waits for the task itself it never comes, and the task is skipped.
  */
 export function holdBack(step: Step, task: Task): void {
-  if (!isUnstarted(task) || task.after.every((n) => settles(step.state.find(n), task))) return;
-  const { ending } = findStuck(step.state, task.after, { held: task.n });
-  const stuck = task.after.find((n) => ending.has(n));
-  if (stuck !== undefined) {
-    endTask(step, task, endOf("dependency_failed", "It depends on a task that by now waits for it.", stuck));
-  } else {
+  if (!isUnstarted(task)) return;
+  if (task.after.every((n) => settles(step.state.find(n), task))) {
+    if (!task.scope?.follows) return;
+    // A group that it follows may have failed meanwhile.
+    meetEndedDependencies(step, task);
+    settle(step);
+    return;
+  }
+  if (!endIfStuck(step, task)) {
     step.emit({ type: "task_held", task: task.n });
     meetEndedDependencies(step, task);
   }
   settle(step);
+}
+
+/** Skips a task with a dependency that can't end before it does. */
+function endIfStuck(step: Step, task: Task): boolean {
+  const { ending } = findStuck(step.state, task.after, { held: task.n });
+  const stuck = task.after.find((n) => ending.has(n));
+  if (stuck === undefined) return false;
+  endTask(step, task, endOf("dependency_failed", "It depends on a task that by now waits for it.", stuck));
+  return true;
 }
 
 function skip(step: Step, task: Task, dependency: Task, causes: readonly number[]): void {

@@ -6,19 +6,19 @@
  * J2. When it fails, its live members are cancelled, unless it goes on (`on_failure: "continue"`); when it is met they go on,
  *     unless the rest is dropped (`when_met: "cancel"`).
  * J3. A task after a group waits for all of its members. How each of them ends is nothing to it: it is skipped when the group
- *     fails.
+ *     fails, unless it had begun before a member was retried.
  * J4. Failures of a group that is met count as seen.
  * J5. When a failed group's members have all ended, those that succeeded are compensated (fallbacks.ts).
  * J6. Nothing is decided by the end of the run: a run that is cancelled, or whose root is done, has no verdicts to come.
  * J7. A retry of a member takes its end back. Those that were cancelled because of it go on with it, those that were
- *     compensated begin again, and the group may be decided anew (retry.ts).
+ *     compensated begin again, tasks after it wait again, and the group may be decided anew (retry.ts).
  */
 
 import { endOf, endTask } from "./end-task.ts";
 import { compensate } from "./fallbacks.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { followsGroupOf, type Group, isEnded, isLive, type Task } from "./task.ts";
+import { followsGroupOf, type Group, isEnded, isHeldBack, isLive, type Task } from "./task.ts";
 import { observe } from "./waits.ts";
 
 /** The group that the task is in. */
@@ -73,7 +73,8 @@ function decide(step: Step, task: Task, group: Group, verdict: "met" | "failed")
   if (failFast) cancelMembers(step, members, endOf("group_failed", what, task.n), causes);
   for (const n of state.task(members[0]!).dependents) {
     const follower = state.live(n);
-    if (!follower || follower.runOnFailure || !followsGroupOf(follower, task)) continue;
+    // One that has begun before a member was retried keeps what it was given (R4).
+    if (!follower || !isHeldBack(follower) || follower.runOnFailure || !followsGroupOf(follower, task)) continue;
     endTask(step, follower, { ...endOf("dependency_failed", what, task.n), causes });
   }
 }

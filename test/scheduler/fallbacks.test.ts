@@ -112,6 +112,22 @@ describe("a task that fails", () => {
     expect(run.events("group_decided")).toMatchObject([{ verdict: "met" }]);
   });
 
+  test("[Z1] a fallback whose dependency waits by now for the task is skipped, and the task fails as it had", () => {
+    const run = new Run();
+    const [a, b] = run.post({ key: "a" }, { key: "b", after: ["a"], on_failure });
+    run.succeed(a!);
+    run.turn(run.start(b!));
+    run.retry(a!);
+    const [child] = run.make(run.start(a!), { after: ["b"], on_dependency_failure: "run" });
+    run.complete(a!);
+    run.fail(b!);
+    const fallback = run.state.task(4);
+    expect([states(a!, b!, child!, fallback), why(fallback)]).toEqual(["parked failed ready skipped", a!.n]);
+    run.succeed(child!);
+    expect(states(a!)).toBe("succeeded");
+    checkState(run.state, run.now);
+  });
+
   test("[Z4] a stand-in has the task's priority, and what waits for the task raises it", () => {
     const run = new Run();
     const [a] = run.post({ key: "a", priority: 3, on_failure });

@@ -244,6 +244,81 @@ describe("retries", () => {
     expect(decided(run)).toEqual(["g met", "g met"]);
   });
 
+  test("[J7] a task after the group waits again whichever member is retried, once that may be met", () => {
+    const run = new Run();
+    const terms = { g: { require: 2 } };
+    const [a, b, c, merge] = run.group(terms, { group: "g" }, { group: "g" }, { group: "g" }, { after: ["g"] });
+    run.succeed(a!);
+    run.fail(b!);
+    run.fail(c!);
+    expect([states(merge!), why(merge!)]).toEqual(["skipped", c!.n]);
+    run.retry(b!);
+    expect(states(a!, b!, c!, merge!)).toBe("succeeded ready failed waiting");
+    run.succeed(b!);
+    expect(states(merge!)).toBe("ready");
+    checkState(run.state, run.now);
+  });
+
+  test("[R4] a task after a group that has begun goes on when a retried member fails; one that starts over is skipped", () => {
+    const run = new Run();
+    const [a, hosted, pulled] = run.post({ group: "g" }, { after: ["g"] }, { after: ["g"], pool: "box" });
+    run.succeed(a!);
+    run.turn(run.start(hosted!));
+    run.start(pulled!);
+    run.retry(a!);
+    run.fail(a!);
+    expect(states(hosted!, pulled!)).toBe("running running");
+    run.lose(pulled!);
+    expect([states(pulled!), why(pulled!)]).toEqual(["skipped", a!.n]);
+    run.complete(hosted!);
+    checkState(run.state, run.now);
+  });
+
+  test("[R3] a member that is skipped again at once takes nothing of its group with it: what undoes another goes on", () => {
+    const run = new Run();
+    const undo = { on_failure: { task: { instructions: "undo" } } };
+    const [base] = run.post({ key: "base" });
+    const [a, b] = run.post({ group: "g", ...undo }, { group: "g", after: ["base"] });
+    run.succeed(a!);
+    run.fail(base!);
+    const undoing = run.state.task(4);
+    run.start(undoing);
+    expect(states(a!, b!, undoing)).toBe("succeeded skipped running");
+    run.retry(b!);
+    expect(states(a!, b!, undoing)).toBe("succeeded skipped running");
+    checkState(run.state, run.now);
+  });
+
+  test("[R3] what a member of the group had created does not come back with it", () => {
+    const run = new Run();
+    const undo = { on_failure: { task: { instructions: "undo" } } };
+    const [a, m] = run.group({ g: { on_failure: "continue" } }, { key: "a", group: "g" }, { group: "g", ...undo });
+    const [loose] = run.make(run.start(m!), { after: ["a"], detached: true });
+    run.complete(m!);
+    run.fail(a!);
+    expect(states(a!, m!, loose!)).toBe("failed succeeded skipped");
+    run.retry(a!);
+    expect(states(a!, m!, loose!)).toBe("ready ready skipped");
+    checkState(run.state, run.now);
+  });
+
+  test("[J7] of a group whose creator was retried the verdict stands, whoever of it is retried by itself", () => {
+    const run = new Run();
+    const [p] = run.post({});
+    const [a, b] = run.make(
+      run.start(p!),
+      { group: "g", on_failure: { task: { instructions: "undo" } } },
+      { group: "g" },
+    );
+    run.succeed(a!);
+    run.fail(b!);
+    run.complete(p!);
+    run.retry(p!);
+    run.retry(b!);
+    expect([states(a!, b!), a!.scope?.leads?.told]).toEqual(["succeeded ready", "failed"]);
+    checkState(run.state, run.now);
+  });
+
   test("[R2] a group of a creator that is retried decides nothing", () => {
     const run = new Run();
     const [p] = run.post({});

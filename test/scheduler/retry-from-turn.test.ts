@@ -147,6 +147,18 @@ describe("retry from a turn", () => {
     expect(states(p!, begun!, fresh!)).toBe("succeeded succeeded succeeded");
   });
 
+  test("[R7] of a kept child that begins at its start nothing comes back", () => {
+    const run = new Run({ pools: ["box"] });
+    const [p] = run.post({});
+    run.turn(run.start(p!));
+    const [child] = run.make(p!, { pool: "box" });
+    const [below] = run.make(run.start(child!), {});
+    run.turn(p!);
+    run.fail(p!);
+    retry(run, p!, 2);
+    expect(states(p!, child!, below!)).toBe("ready ready cancelled");
+  });
+
   test("[R7] what was cancelled with the whole run stays so", () => {
     const run = new Run();
     const [p] = run.post({});

@@ -144,6 +144,19 @@ describe("retry", () => {
     checkState(run.state, run.now);
   });
 
+  test("[R3] nor does one that was void before", () => {
+    const run = new Run();
+    const [p, x] = run.post({}, { key: "x" });
+    const [child] = run.make(run.start(p!), { after: ["x"] });
+    run.fail(x!);
+    run.complete(p!);
+    expect(states(p!, x!, child!)).toBe("succeeded failed skipped");
+    run.retry(p!);
+    run.retry(x!);
+    expect(states(x!, child!)).toBe("ready skipped");
+    checkState(run.state, run.now);
+  });
+
   test("[R3] a chain of 10,000 returns without a stack, each task once", { timeout: 30_000 }, () => {
     const run = new Run();
     const tasks: Task[] = [];
