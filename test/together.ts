@@ -3,8 +3,9 @@
  * tenants of their own, so that those of the files before them are in nobody's way.
  *
  * Not in here, and so alone, is what needs a world of its own: it counts over all runs, all objects or all calls of a method, ends
- * all objects, changes what the deployment has once, or has seats served. Seats are what could harm others: one that comes between two
- * files finds nobody who loads its modules, and they stay unloaded for the files that follow. So nobody serves the queues here.
+ * all objects, changes what the deployment has once, has seats served, or reads their tickets. Seats are what could harm others:
+ * one that comes between two files finds nobody who loads its modules, and they stay unloaded for the files that follow. So nobody
+ * serves the queues here.
  */
 
 import { seatShards } from "../src/limits.ts";
