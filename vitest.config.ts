@@ -1,16 +1,52 @@
-/** Three kinds of tests: pure ones in Node, objects in workerd, whole servers end to end. */
+/** Three kinds of tests: pure ones in Node, objects in workerd (alone or together), whole servers end to end. */
 
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { handleSimulated } from "./src/local/simulated/handle.ts";
 import { LongestFirst } from "./test/longest-first.ts";
 import { countInMemory } from "./test/objects/lib/fail-counter.ts";
+import { servedByNobody, together } from "./test/together.ts";
 
 /** An e2e test starts servers, kills them, and waits for leases of 30 s to expire. */
 const e2eTestMs = 180_000;
 const workerdTestMs = 30_000;
 /** Three files share two processors, and some start processes: what takes a second alone may take ten. */
 const nodeTestMs = 20_000;
+
+const workerd = (
+  name: string,
+  files: { include?: string[]; exclude?: string[]; isolate?: boolean },
+  platform: { queueProducers?: Record<string, string> } = {},
+): TestProjectInlineConfiguration => ({
+  plugins: [
+    cloudflareTest(async () => ({
+      wrangler: { configPath: "./wrangler.local.toml" },
+      miniflare: {
+        bindings: {
+          TEST_MIGRATIONS: await readD1Migrations(`${import.meta.dirname}/migrations`),
+          HEDDLE_SECRET: "5e".repeat(32),
+          // The way of a deployment; the direct way is what the e2e tests' servers take.
+          SEATS: "queue",
+          SIMULATED_URL: "http://simulated.test/simulated",
+        },
+        // What the worker fetches is answered in Node: the simulated model is all that there is.
+        outboundService: (request: Request) => handleSimulated(request, countInMemory),
+        ...platform,
+      },
+    })),
+  ],
+  test: {
+    name,
+    // Both kinds in one group: a processor that is done with one kind goes on with the other.
+    sequence: { groupOrder: 1 },
+    maxWorkers: 2,
+    include: ["test/objects/**/*.test.ts", "test/http/workerd/**/*.test.ts"],
+    ...files,
+    setupFiles: ["./test/objects/apply-migrations.ts"],
+    testTimeout: workerdTestMs,
+    hookTimeout: workerdTestMs,
+  },
+});
 
 export default defineConfig({
   test: {
@@ -34,33 +70,8 @@ export default defineConfig({
           exclude: ["test/objects/**", "test/http/workerd/**", "test/e2e/**"],
         },
       },
-      {
-        plugins: [
-          cloudflareTest(async () => ({
-            wrangler: { configPath: "./wrangler.local.toml" },
-            miniflare: {
-              bindings: {
-                TEST_MIGRATIONS: await readD1Migrations(`${import.meta.dirname}/migrations`),
-                HEDDLE_SECRET: "5e".repeat(32),
-                // The way of a deployment; the direct way is what the e2e tests' servers take.
-                SEATS: "queue",
-                SIMULATED_URL: "http://simulated.test/simulated",
-              },
-              // What the worker fetches is answered in Node: the simulated model is all that there is.
-              outboundService: (request: Request) => handleSimulated(request, countInMemory),
-            },
-          })),
-        ],
-        test: {
-          name: "workerd",
-          sequence: { groupOrder: 1 },
-          maxWorkers: 2,
-          include: ["test/objects/**/*.test.ts", "test/http/workerd/**/*.test.ts"],
-          setupFiles: ["./test/objects/apply-migrations.ts"],
-          testTimeout: workerdTestMs,
-          hookTimeout: workerdTestMs,
-        },
-      },
+      workerd("workerd", { exclude: together }),
+      workerd("workerd-together", { include: together, isolate: false }, { queueProducers: servedByNobody }),
       {
         test: {
           name: "e2e",

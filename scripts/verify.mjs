@@ -3,12 +3,12 @@
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { scratchRoot } from "./lib/scratch-root.mjs";
 import { StopError } from "./lib/stop-error.mjs";
 import { projectRoot, toolchainNode } from "./lib/wrangler.mjs";
 
-const scratch = mkdtempSync(join(tmpdir(), "heddle-verify-"));
+const scratch = mkdtempSync(join(scratchRoot(), "heddle-verify-"));
 const vitestReport = join(scratch, "vitest.json");
 const pkg = (path) => join(projectRoot, "node_modules", path);
 
@@ -51,6 +51,8 @@ function run(node, args) {
       WRANGLER_WRITE_LOGS: "false",
       CLOUDFLARE_CF_FETCH_ENABLED: "false",
       X_LOCAL_OBSERVABILITY: "false",
+      // All that the tests make is in here, and gone at the end with it.
+      TMPDIR: scratch,
       // Hundreds of processes start in the tests, most of them wrangler's or the command: each file is compiled once for all.
       NODE_COMPILE_CACHE: join(scratch, "compiled"),
     };
@@ -88,8 +90,12 @@ try {
   console.error(error.message);
   failed++;
 } finally {
-  // A process of the tests that ends only now may still write what it has compiled.
-  rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+  // A process of the tests that ends only now may still write what it has compiled; whoever finds it alive sees the folder's name.
+  try {
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+  } catch (error) {
+    console.error(`${scratch} is left, since something still writes there: ${error.message}`);
+  }
 }
 if (stopped.signal.aborted && failed === 0) failed = 1;
 if (failed > 0) process.exitCode = 1;
