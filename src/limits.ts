@@ -19,10 +19,10 @@ export const resultBytesMax = 1 * MiB;
 /** Tasks of one batch; all or nothing, so it is also the largest single transition. */
 export const batchTasksMax = 1000;
 /**
- * Tasks of the first batch of many that the client posts, and each later one has twice as many: a run takes some 30 µs a task, on a cold
- * object 60, in which nothing of the batch starts (`W1.50ms`), so that its first tasks begin before the server has seen its last.
+ * Tasks of the first batch of many that the client posts: while a run takes a full one, some 40 ms on a cold object, nothing of it starts
+ * (bench/README.md, `W1.50ms`). So many keep 64 seats busy for as long with tasks of 10 ms, and are taken in a quarter of the time.
  */
-export const firstBatchTasks = 64;
+export const firstBatchTasks = 256;
 /** Rows of one page. */
 export const pageRowsMax = 1000;
 /** A cursor of the next one, far above what is ever given out. */

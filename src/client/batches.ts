@@ -16,7 +16,7 @@ export interface Batch {
 }
 
 export interface CutOptions {
-  /** Tasks of the first batch at most; of each later one twice as many as of the one before it. Default: what a batch takes. */
+  /** Tasks of the first batch at most; the later ones have what a batch takes, which is the default. */
   readonly first?: number;
 }
 
@@ -42,7 +42,7 @@ export function batchesOf(
     const size = unit.reduce((sum, i) => sum + sizes[i]!, 0);
     let batch = batches.at(-1);
     if (batch === undefined || batch.tasks.length + unit.length > most || bytes + size > batchBytesMax) {
-      if (batch) most = Math.min(2 * most, batchTasksMax);
+      if (batch) most = batchTasksMax;
       batch = { tasks: [], positions: [], groups: {} };
       batches.push(batch);
       bytes = 0;

@@ -26,11 +26,11 @@ const specs = (count: number): NewTask[] =>
   Array.from({ length: count }, (_, i) => ({ key: `t${i}`, instructions: "x" }));
 const posted = () => server.calls.map(({ body }) => (body as unknown as Posted).tasks);
 
-it("posts a small batch first, and each later one up to twice as large, to what one takes", async () => {
-  const tasks = await run().tasks.createMany<number>(specs(4000));
-  expect(posted().map((batch) => batch.length)).toEqual([64, 128, 256, 512, batchTasksMax, batchTasksMax, 1000, 40]);
-  expect(firstBatchTasks).toBe(64);
-  expect(tasks.map(({ id }) => id)).toEqual(specs(4000).map(({ key }) => `id-${key}`));
+it("posts a small batch first, and then what a batch takes", async () => {
+  const tasks = await run().tasks.createMany<number>(specs(2500));
+  expect(posted().map((batch) => batch.length)).toEqual([256, 1000, 1000, 244]);
+  expect([firstBatchTasks, batchTasksMax]).toEqual([256, 1000]);
+  expect(tasks.map(({ id }) => id)).toEqual(specs(2500).map(({ key }) => `id-${key}`));
 });
 
 it("posts few at once, and of none asks nobody", async () => {
@@ -41,33 +41,33 @@ it("posts few at once, and of none asks nobody", async () => {
 });
 
 it("answers in argument order, also where tasks are posted after those that they name", async () => {
-  const [first, ...others] = specs(100);
-  const last = new Task(new Heddle({ url: server.url }), "run_1", "t99");
-  const tasks = await run().tasks.createMany([{ ...first!, after: [last, "t98"] }, ...others]);
+  const [first, ...others] = specs(300);
+  const last = new Task(new Heddle({ url: server.url }), "run_1", "t299");
+  const tasks = await run().tasks.createMany([{ ...first!, after: [last, "t298"] }, ...others]);
   expect(
     posted()[0]!
       .slice(0, 3)
       .map(({ key }) => key),
-  ).toEqual(["t99", "t98", "t0"]);
-  expect(tasks.map(({ key }) => key)).toEqual(specs(100).map(({ key }) => key));
+  ).toEqual(["t299", "t298", "t0"]);
+  expect(tasks.map(({ key }) => key)).toEqual(specs(300).map(({ key }) => key));
 });
 
 it("keeps a group in one batch, with its terms", async () => {
-  const team = specs(100).map((spec) => ({ ...spec, group: "team" }));
-  await run().tasks.createMany([...team, ...specs(200).slice(100)], { groups: { team: { require: 1 } } });
+  const team = specs(300).map((spec) => ({ ...spec, group: "team" }));
+  await run().tasks.createMany([...team, ...specs(400).slice(300)], { groups: { team: { require: 1 } } });
   expect(server.calls.map(({ body }) => [(body as unknown as Posted).tasks.length, body.groups])).toEqual([
-    [100, { team: { require: 1 } }],
+    [300, { team: { require: 1 } }],
     [100, {}],
   ]);
 });
 
 it("names each batch after the caller's key, so that a repeat of all is the same", async () => {
-  await run().tasks.createMany(specs(100), { idempotencyKey: "import-7" });
-  expect(server.calls.map(({ headers }) => headers["idempotency-key"])).toEqual(["import-7.0", "import-7.64"]);
+  await run().tasks.createMany(specs(300), { idempotencyKey: "import-7" });
+  expect(server.calls.map(({ headers }) => headers["idempotency-key"])).toEqual(["import-7.0", "import-7.256"]);
 });
 
 it("throws the problem of a first batch, with positions in what was given", async () => {
-  const backwards = specs(100).map((spec, i) => (i < 99 ? { ...spec, after: [`t${i + 1}`] } : spec));
+  const backwards = specs(300).map((spec, i) => (i < 299 ? { ...spec, after: [`t${i + 1}`] } : spec));
   refusals = [{ detail: "tasks[1].pool: too long", errors: [{ path: "tasks[1].pool", message: "too long" }] }];
   const error = await run()
     .tasks.createMany(backwards)
@@ -75,18 +75,18 @@ it("throws the problem of a first batch, with positions in what was given", asyn
   expect(error).toBeInstanceOf(HeddleProblem);
   expect(error).toMatchObject({
     code: "validation_failed",
-    message: "tasks[98].pool: too long",
-    errors: [{ path: "tasks[98].pool", message: "too long" }],
+    message: "tasks[298].pool: too long",
+    errors: [{ path: "tasks[298].pool", message: "too long" }],
   });
 });
 
 it("of a later one that is refused says which are there", async () => {
   refusals = [undefined, { detail: "tasks[3].key: twice", errors: [{ path: "tasks[3].key", message: "twice" }] }];
   const error = (await run()
-    .tasks.createMany(specs(100))
+    .tasks.createMany(specs(300))
     .catch((thrown: unknown) => thrown)) as CreatedInPart;
   expect(error).toBeInstanceOf(CreatedInPart);
-  expect(error.message).toBe("64 tasks were created, and the next batch was not: tasks[67].key: twice");
-  expect(error.tasks.map((task) => task?.id)).toEqual(specs(64).map(({ key }) => `id-${key}`));
-  expect(error.cause).toMatchObject({ code: "validation_failed", errors: [{ path: "tasks[67].key" }] });
+  expect(error.message).toBe("256 tasks were created, and the next batch was not: tasks[259].key: twice");
+  expect(error.tasks.map((task) => task?.id)).toEqual(specs(256).map(({ key }) => `id-${key}`));
+  expect(error.cause).toMatchObject({ code: "validation_failed", errors: [{ path: "tasks[259].key" }] });
 });

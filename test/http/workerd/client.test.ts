@@ -50,15 +50,15 @@ it("works with runs, forks, locks and messages", async () => {
 
 it("creates many tasks in batches that the door takes, also those that name later ones", async () => {
   await using run = await heddle.runs.create({ limits: { pools: ["nobody"] } });
-  const specs = Array.from({ length: 200 }, (_, i) => ({
+  const specs = Array.from({ length: 400 }, (_, i) => ({
     ...{ key: `t${i}`, pool: "nobody", instructions: "x" },
-    ...(i < 199 && { after: [`t${i + 1}`] }),
+    ...(i < 399 && { after: [`t${i + 1}`] }),
   }));
   const tasks = await run.tasks.createMany(specs, { idempotencyKey: "many" });
   expect(tasks.map(({ key }) => key)).toEqual(specs.map(({ key }) => key));
   const again = await run.tasks.createMany(specs, { idempotencyKey: "many" });
   expect(again.map(({ id }) => id)).toEqual(tasks.map(({ id }) => id));
-  expect((await run.view()).counts).toMatchObject({ ready: 1, waiting: 199 });
+  expect((await run.view()).counts).toMatchObject({ ready: 1, waiting: 399 });
 });
 
 it("finds what is asked, and answers it", async () => {
