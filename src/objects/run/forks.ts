@@ -20,11 +20,11 @@ import { withRuledModel } from "./rules.ts";
 /** The unanswered calls that the transcript of a snapshot ends in. Reads only the end of the path. */
 export function openCallsOf(tree: ContextTree, hash: string): readonly ToolCall[] {
   const tail: MessageText[] = [];
-  for (let at: string | null = hash; at !== null; at = tree.node(at).parent) {
-    tail.unshift(...tree.own(at));
-    if (tail.some((message) => roleOf(message) === "assistant")) break;
+  for (const message of tree.newestFirst(hash)) {
+    tail.push(message);
+    if (roleOf(message) === "assistant") break;
   }
-  return openCalls(tree.head(hash).format, tail);
+  return openCalls(tree.head(hash).format, tail.reverse());
 }
 
 /** A new task with what its first call is expected to be. */
