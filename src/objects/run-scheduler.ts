@@ -202,9 +202,9 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   async sweep(told?: { indexed: RunStatus }): Promise<Reply<IndexWord>> {
     // Where that fails the row of the index has to stay: it is what the sweep comes by.
     await this.#deletion.finish();
-    await this.#shell.repairAlarm();
-    this.#shell.announceOnVisit();
-    if (told) this.#shell.checkIndexed(told.indexed);
+    await this.#shell.effects.repairAlarm(() => this.#shell.load());
+    this.#shell.effects.announceOnVisit();
+    if (told) this.#shell.effects.checkIndexed(this.#shell.load(), told.indexed);
     return this.#shell.command((step, run) => {
       const found = reportUnmoved(step, () => run.store.meta("unmoved"));
       if (found !== "") {
@@ -247,7 +247,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async resume(idem?: Idem): Promise<Reply<RunView>> {
     const reply = await this.#runCommand(resumeRun, idem);
-    if (!reply.ok && reply.fault.code === "quota_exceeded") this.#shell.askGate();
+    if (!reply.ok && reply.fault.code === "quota_exceeded") this.#shell.effects.askGate();
     return reply;
   }
 
@@ -277,7 +277,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run, step.now), step.now));
     }, idem);
     // Whether it wants to know of workers' loads may have changed.
-    this.#shell.announceAnew();
+    this.#shell.effects.announceAnew();
     return reply;
   }
 
@@ -288,7 +288,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       holdToTenant(step, run, rules);
       return ok(true);
     });
-    this.#shell.announceAnew();
+    this.#shell.effects.announceAnew();
     return reply;
   }
 
@@ -349,7 +349,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     const upto = await meterRun(run, this.env, meterPagesPerCall);
     const last = run.state.header.seq;
     const isEnded = isRunEnded(run.state);
-    return ok({ upto, last, isEnded, isQuiet: !isEnded && upto >= last && this.#shell.isQuiet(run) });
+    return ok({ upto, last, isEnded, isQuiet: !isEnded && upto >= last && this.#shell.effects.isQuiet(run) });
   }
 
   #runCommand(decide: (step: Step) => Refusal | undefined, idem?: Idem): Reply<RunView> {
@@ -586,8 +586,8 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     const run = this.#shell.load();
     if (!run) return false;
     const goOn = this.#shell.traces.report(run, nonce, report, this.#shell.now());
-    this.#shell.push(run);
-    this.#shell.arm();
+    this.#shell.effects.push(run);
+    this.#shell.effects.arm();
     return goOn;
   }
 

@@ -140,7 +140,7 @@ export class Actors {
     if (Math.abs(phase.expiresAt - written) < timeoutMs / renewalParts) return;
     this.#written.set(n, phase.expiresAt);
     run.store.putRenewal(n, phase.fence, phase.expiresAt);
-    this.#shell.arm();
+    this.#shell.effects.arm();
   }
 }
 

@@ -54,7 +54,7 @@ export function createRun(shell: RunShell, input: CreateRunInput, idem: Idem | u
     if (error instanceof Fault) return { ok: false, fault: error.data };
     throw error;
   }
-  shell.effects(created.run, created.ended);
+  shell.follow(created.run, created.ended);
   return created.reply;
 }
 

@@ -35,7 +35,7 @@ export class Deletion {
       store.removeMeta("import");
       store.setMeta(metaName, JSON.stringify(identity));
     });
-    await this.#shell.remind(Date.now() + effectRetryMs);
+    await this.#shell.effects.remind(Date.now() + effectRetryMs);
   }
 
   /** Carries on a deletion that was begun; false when there is none. @throws when an object or the index did not answer */
@@ -44,7 +44,7 @@ export class Deletion {
     const text = store?.meta(metaName);
     if (!store || text === undefined) return false;
     const { tenant, run, life = "" } = JSON.parse(text) as Identity;
-    await this.#shell.remind(Date.now() + effectRetryMs);
+    await this.#shell.effects.remind(Date.now() + effectRetryMs);
     await this.#variables.idle();
     for (let page = store.variables.page(0, variablesAtOnce); page.length > 0; ) {
       await Promise.all(page.map((variable) => this.#variables.deleteAll({ tenant, id: run, life }, variable)));

@@ -89,7 +89,7 @@ export class Imports {
     let progress = begun ?? newProgress(tenant, run, idem ?? null);
     if (after > progress.lines) throw new Fault("import_gap", `line ${progress.lines + 1} is the next`);
     // Before anything is stored, so that whatever breaks off is looked after (I4).
-    if (!begun) await this.#shell.remind(Date.now() + importIdleMs);
+    if (!begun) await this.#shell.effects.remind(Date.now() + importIdleMs);
     let i = progress.lines - after;
     let view: Imported["run"] = null;
     while (i < lines.length) {
@@ -116,7 +116,7 @@ export class Imports {
       progress = next;
       if (view) return { lines: progress.lines + 1, run: view };
     }
-    await this.#shell.remind(progress.touchedAt + importIdleMs);
+    await this.#shell.effects.remind(progress.touchedAt + importIdleMs);
     return { lines: progress.lines, run: null };
   }
 
@@ -223,7 +223,7 @@ export class Imports {
     const progress = this.#progress();
     if (!progress) return false;
     const due = progress.touchedAt + importIdleMs;
-    if (due > Date.now()) await this.#shell.remind(due);
+    if (due > Date.now()) await this.#shell.effects.remind(due);
     else await this.#drop();
     return true;
   }

@@ -91,7 +91,7 @@ export class PullLeases {
         grants.push(grant.grant);
       }
       if (grants.length > 0) this.#serves(input.worker, step.now);
-      else this.#shell.announcedEmpty(input);
+      else this.#shell.effects.announcedEmpty(input);
       // By name, as in `complete`. An empty answer is none, or each poll would be a row; but for what may still be under way.
       if (idem && (grants.length > 0 || input.isRepeat)) {
         run.store.putOutcome(idem, JSON.stringify(grants.map(refOf)), step.now);
@@ -181,7 +181,7 @@ export class PullLeases {
       task.phase.expiresAt = now + leaseMs;
       run.store.putRenewal(task.n, task.phase.fence, task.phase.expiresAt);
       this.#shell.uses.write();
-      this.#shell.arm();
+      this.#shell.effects.arm();
     }
     const news = task.inbox.length - task.given;
     return ok({ expires_at: task.phase.expiresAt, ...(news > 0 && { messages: news }) });
@@ -204,7 +204,7 @@ export class PullLeases {
     const call = run && leasedCall(run.state, lease.call, lease.fence);
     if (!run || !call) return leaseLost;
     const reply = renewed(run, call);
-    this.#shell.arm();
+    this.#shell.effects.arm();
     return reply;
   }
 

@@ -4,38 +4,28 @@
  *
  * H1. `decide` and the append happen in one synchronous transaction: there is no await between reading and committing.
  * H2. A bug (a thrown assertion) rolls back and drops the memory; the next call loads what was committed.
- * H3. Effects come after the commit and can be repeated: long polls wake, seats open, the gate and the run index learn,
- *     the alarm is set. An effect that is lost is done again by the alarm or the cron sweep.
+ * H3. Effects come after the commit and can be repeated: long polls wake here, and what is outside the object learns (effects.ts).
  */
 
 import { parseRetention } from "../../contract/retention.ts";
-import type { RunStatus } from "../../contract/shapes.ts";
-import { faults } from "../../errors/faults.ts";
 import { base32 } from "../../ids.ts";
-import { objectSlowMs, restartsKeptMax, urlCallsAtOnce } from "../../limits.ts";
+import { objectSlowMs, restartsKeptMax } from "../../limits.ts";
 import type { Compiled } from "../../rules/parse.ts";
-import { startableIn } from "../../scheduler/attempts.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
-import { endAttemptsOfOtherBoots, extendOverRestarts, nextClock, runClock } from "../../scheduler/clock.ts";
+import { endAttemptsOfOtherBoots, extendOverRestarts, runClock } from "../../scheduler/clock.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
-import { nextCall, urlPool } from "../../scheduler/remote-calls.ts";
 import { seatsWanted, shareOf } from "../../scheduler/seat-shares.ts";
 import { isRunEnded, type RunState } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
-import { hostedPool } from "../../scheduler/task.ts";
 import { type Identity, RunStore } from "../../storage/run/run-store.ts";
 import { bootOf } from "../boot.ts";
 import { Commits } from "../commits.ts";
-import { type Env, gateStub } from "../env.ts";
-import type { Idem, LeaseWishes, Reply } from "../rpc.ts";
+import type { Env } from "../env.ts";
+import type { Idem, Reply } from "../rpc.ts";
 import type { OpenSeats } from "../seat-port.ts";
-import type { NextTask, SeatJob, SeatTicket } from "../seat-rpc.ts";
-import { RunAlarm } from "./alarm.ts";
-import { Announcements } from "./announcements.ts";
+import type { NextTask, SeatJob } from "../seat-rpc.ts";
+import { Effects } from "./effects.ts";
 import { Followers } from "./followers.ts";
-import { GateReports } from "./gate-reports.ts";
-import { IndexTelling } from "./index-telling.ts";
-import { KeptLateness } from "./kept-lateness.ts";
 import { LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { OwedEvents } from "./owed-events.ts";
@@ -50,8 +40,6 @@ import { Watchers } from "./watchers.ts";
 import { Webhooks } from "./webhooks.ts";
 
 const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
-/** Short, as it stands in the log with each task that the seat takes; told apart only from others of the same run. */
-const seatNonce = () => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
 
 /** As in Identity. */
 export const newLife = (): string => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
@@ -82,27 +70,20 @@ export class RunShell {
     () => this.watchers.wantPartials,
   );
   readonly watchers: Watchers;
+  readonly effects: Effects;
   readonly uses = new VariableUses(
     () => this.load(),
     () => this.#logUses(),
   );
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
-  readonly #openSeats: OpenSeats;
   readonly #commits: Commits<Command, Reply<unknown>>;
   #run: LoadedRun | undefined;
-  readonly #alarm: RunAlarm;
-  readonly #announcements: Announcements;
-  readonly #reports: GateReports;
   readonly #owed = new OwedEvents();
-  readonly #index: IndexTelling;
-  #retryEffectsAt = Number.POSITIVE_INFINITY;
-  readonly #keptLateness: KeptLateness;
 
   constructor(ctx: DurableObjectState, env: Env, openSeats: OpenSeats) {
     this.#ctx = ctx;
     this.#env = env;
-    this.#openSeats = openSeats;
     this.traces = new TracePushes(env);
     this.rules = deploymentRules(env);
     // A text that can't be read keeps all (and /health says so): what is deleted by mistake is gone.
@@ -113,31 +94,13 @@ export class RunShell {
       () => this.load(),
       () => this.partials,
     );
-    this.#alarm = new RunAlarm(ctx);
-    this.#keptLateness = new KeptLateness(bootOf(env));
-    this.#announcements = new Announcements({
-      gate: ({ tenant }) => gateStub(env, tenant),
-      isCurrent: (run) => this.#run === run,
+    this.effects = new Effects(ctx, env, openSeats, {
+      current: () => this.#run,
       now: () => this.now(),
-      repeatable: (word, forget) => this.#repeatable(word, forget),
-      wasForgotten: ({ pool, tool }) => {
-        const what = tool === undefined ? "tasks" : `calls of ${tool}`;
-        this.repaired(
-          "gate",
-          `The tenant's gate had forgotten that ${what} of pool "${pool}" are ready. It was told again; workers that asked meanwhile were not given them.`,
-        );
-      },
-    });
-    this.#index = new IndexTelling({
-      db: env.DB,
-      now: () => this.now(),
-      repeatable: (word, forget) => this.#repeatable(word, forget),
-    });
-    this.#reports = new GateReports({
-      report: (report) => gateStub(env, report.tenant).report(report),
-      isCurrent: (run) => this.#run === run,
-      now: () => this.now(),
-      waitUntil: (work) => ctx.waitUntil(work),
+      seats: this.seats,
+      traces: this.traces,
+      webhooks: this.webhooks,
+      owed: this.#owed,
       log: (event) => {
         this.command((step) => {
           if (event) step.emit(event);
@@ -145,9 +108,7 @@ export class RunShell {
           return { ok: true, value: null };
         });
       },
-      owe: (event) => this.#owed.set("seat_target", event && (() => event)),
-      arm: () => this.arm(),
-      bytes: () => this.sql.databaseSize + (this.#run?.store.variables.storedBytes ?? 0),
+      repaired: (what, message) => this.repaired(what, message),
     });
     this.#commits = new Commits(
       (commands) => this.#carryOut(commands),
@@ -165,8 +126,7 @@ export class RunShell {
     const store = RunStore.open(this.sql, (work) => this.#ctx.storage.transactionSync(work));
     if (!store) return undefined;
     this.#run = new LoadedRun(store, this.settings);
-    this.#keptLateness.restore(store, this.seats);
-    this.#index.loaded(this.#run);
+    this.effects.loaded(this.#run);
     this.#afterRestart();
     return this.#run;
   }
@@ -202,13 +162,8 @@ export class RunShell {
     this.#noteBoot(run);
     // What happened elsewhere is the other collector's.
     this.traces.begin(run, run.state.header.seq);
-    this.#index.forget();
-    this.effects(run, ended);
-  }
-
-  /** Rings the alarm at that time: for an object that has no run, and so no clock. */
-  async remind(at: number): Promise<void> {
-    if (!this.#run) await this.#alarm.remind(at);
+    this.effects.forgetIndex();
+    this.follow(run, ended);
   }
 
   now(): number {
@@ -259,7 +214,7 @@ export class RunShell {
     this.uses.logged();
     this.#owed.logged();
     this.seats.deliver(handed);
-    this.effects(run, step.ended);
+    this.follow(run, step.ended);
     return replies;
   }
 
@@ -323,7 +278,7 @@ export class RunShell {
 
   append(run: LoadedRun, step: Step): void {
     if (step.decided.length > 0) {
-      this.#alarm.writes();
+      this.effects.writes();
       run.store.append(step.decided, step.now);
       this.watchers.stage(step.decided, step.now);
       this.webhooks.saw(run, step.decided);
@@ -356,7 +311,7 @@ export class RunShell {
       finishStep(step);
       this.append(run, step);
     });
-    this.effects(run, step.ended);
+    this.follow(run, step.ended);
   }
 
   /** An object that was idle and is loaded again in the same boot has the same terms as before. */
@@ -372,135 +327,20 @@ export class RunShell {
     extendOverRestarts(state, restarts);
   }
 
-  /** Everything that follows a commit (H3). */
-  effects(run: LoadedRun, ended: readonly number[]): void {
+  /** What follows a commit (H3). */
+  follow(run: LoadedRun, ended: readonly number[]): void {
     this.signals.committed(ended);
     this.followers.committed();
     this.watchers.committed();
-    this.#openWantedSeats(run);
-    this.push(run);
-    this.#announcements.announce(run);
-    this.#reports.tell(run);
-    this.#index.tell(run);
-    this.arm();
-  }
-
-  #openWantedSeats(run: LoadedRun): void {
-    const { state } = run;
-    const now = this.now();
-    state.availability.openings = this.seats.opening;
-    state.availability.seatsLate(now, this.seats.late(now));
-    const shards = this.seats.wanted(startableIn(state, hostedPool, now) + urlCallsWanted(state, now), now);
-    const tickets = shards.map((shard) => ({ tenant: run.tenant, run: run.id, nonce: seatNonce(), shard }));
-    for (const ticket of tickets) this.seats.sent(ticket, now);
-    this.#keptLateness.keep(run.store, this.seats);
-    this.#send(run, tickets);
-  }
-
-  /** What is due to the deployment's collector and to the run's webhook. A push that was lost is given up after a while, and then sent again. */
-  push(run: LoadedRun): void {
-    const now = this.now();
-    const due = [this.traces.next(run, now, seatNonce), this.webhooks.next(run, now, seatNonce)];
-    this.#send(
-      run,
-      due.filter((ticket) => ticket !== undefined),
-    );
-  }
-
-  /** What was not sent is sent again when it has not opened in time. */
-  #send(run: LoadedRun, tickets: readonly SeatTicket[]): void {
-    if (tickets.length === 0) return;
-    const failed = (error: unknown) => console.error(faults.queue_refused.log, { run: run.id, error: String(error) });
-    this.#ctx.waitUntil(this.#openSeats(tickets).catch(failed));
-  }
-
-  /** Tells the gate again what is ready, with the next command: a word of an earlier life of this object may have come late. */
-  announceAnew(): void {
-    this.#announcements.anew();
-    this.askGate();
-  }
-
-  /** The same for the sweep: an object that was loaded for its call is at it. */
-  announceOnVisit(): void {
-    if (this.#reports.isTelling) this.#announcements.anew();
-    else this.announceAnew();
-  }
-
-  /** A quota may have been raised. */
-  askGate(): void {
-    if (this.#run && !isRunEnded(this.#run.state)) this.#reports.anew(this.#run);
-  }
-
-  announcedEmpty(asked: { readonly pool: string } & LeaseWishes): void {
-    this.#announcements.wasEmpty(this.#run, asked);
-  }
-
-  /** For the sweep, which corrects it: a wrong word is a finding. */
-  checkIndexed(indexed: RunStatus): void {
-    const run = this.load();
-    if (!run || !this.#index.isWrong(run, indexed)) return;
-    this.repaired(
-      "index",
-      `The index of runs had it as ${indexed} when the sweep came, and lists showed that. It is corrected.`,
-    );
-  }
-
-  /** For the meter, which may then leave it alone: its next event is told to the index. */
-  isQuiet(run: LoadedRun): boolean {
-    return this.#index.isQuiet(run);
-  }
-
-  #repeatable(effect: Promise<unknown>, forget: () => void): void {
-    const retry = () => {
-      forget();
-      this.#retryEffectsAt = Date.now() + faults.database_unavailable.retry.afterMs;
-      this.arm();
-    };
-    this.#ctx.waitUntil(effect.then(() => undefined, retry));
-  }
-
-  /** Sets the alarm when something is due before it would ring. */
-  arm(earliest = 0): void {
-    const run = this.#run;
-    if (!run) return;
-    const clock = nextClock(run.state) ?? Number.POSITIVE_INFINITY;
-    const opening = this.seats.nextCheck() ?? Number.POSITIVE_INFINITY;
-    const pushes = Math.min(this.traces.dueAt(run, this.now()), this.webhooks.dueAt(run));
-    const report = this.#reports.dueAt(run) ?? Number.POSITIVE_INFINITY;
-    this.#alarm.arm(Math.min(clock, opening, this.#retryEffectsAt, pushes, report), earliest, run.id);
+    this.effects.committed(run);
   }
 
   /** The alarm has rung: `others` is what it may have rung for in an object without a run, and answers whether it did. Never throws. */
   async alarm(scheduledAt: number, others: () => Promise<boolean>): Promise<void> {
-    await this.#alarm.ring(scheduledAt, this.#run?.id, async () => {
-      if (await others()) return;
-      this.#alarm.rang();
-      this.#retryEffectsAt = Number.POSITIVE_INFINITY;
+    await this.effects.rang(scheduledAt, others, () => {
       this.command(() => ({ ok: true, value: null }));
       this.#run?.store.dropOldOutcomes(this.now());
-      // One that is set to the very time it rang at would be stored and never ring.
-      this.arm(scheduledAt + 1);
-      this.#alarm.worked();
     });
-  }
-
-  /** For the sweep: sets the alarm again where what storage has does not ring in time for the run's next clock (A1). */
-  async repairAlarm(): Promise<void> {
-    const before = this.#run;
-    const dueBefore = before && nextClock(before.state);
-    const wrongFor = await this.#alarm.look();
-    // Whoever came meanwhile has set it himself.
-    if (this.#run !== before) return;
-    const run = this.load();
-    const due = run && nextClock(run.state);
-    if (due === undefined || (before && due !== dueBefore)) return;
-    const wrong = wrongFor(due);
-    if (wrong === undefined) return;
-    this.#alarm.rang();
-    this.repaired(
-      "alarm",
-      `Its alarm was ${wrong} when the sweep came. It is set again, and what was due is done: nothing was lost, but it came late.`,
-    );
   }
 
   /** Tells the operator, and the run's findings, that something was put right that no code of ours leaves wrong. */
@@ -518,24 +358,21 @@ export class RunShell {
     this.#forgetMemory();
   }
 
-  /** Deletes all storage and the memory. The alarm goes last: it is what carries on when this breaks off. */
+  /** Deletes all storage and the memory. */
   async forget(): Promise<void> {
     this.#forgetMemory();
     await this.#ctx.storage.deleteAll();
-    await this.#alarm.remove();
-    this.#announcements.clear();
-    this.#index.forget();
+    await this.effects.removeAlarm();
   }
 
   #forgetMemory(): void {
-    this.#keptLateness.forget();
     if (this.#run) this.#run.isGone = true;
     this.#run = undefined;
     this.traces.forget();
     this.webhooks.forget();
     this.uses.forget();
     this.#owed.clear();
-    this.#reports.clear();
+    this.effects.forget();
     this.signals.releaseAll();
     this.followers.releaseAll();
     this.watchers.gone();
@@ -547,9 +384,3 @@ function whyClosed(state: RunState): "idle" | "target" | "paused" | "ended" {
   if (state.header.status === "paused") return "paused";
   return seatsWanted(state) > shareOf(state) ? "target" : "idle";
 }
-
-/** Calls of urls that seats can begin now. */
-const urlCallsWanted = (state: RunState, now: number): number =>
-  nextCall(state, urlPool, now)
-    ? Math.min(state.openCalls.readyIn(urlPool), urlCallsAtOnce - state.openCalls.urlsRunning)
-    : 0;
