@@ -259,7 +259,7 @@ export interface SeatRpc {
   openSeat(ticket: SeatTicket, next: NextTask): Promise<SeatJob | undefined>;
   /** It has ended with an error, and hears of nothing any more: what it has is given to others. */
   seatBroke(nonce: string): Promise<void>;
-  /** False: the lease is lost, stop. `paused`: give the task back at the next turn. */
+  /** Not `held`: the lease is lost, stop. `watched` as in SeatWork. */
   renewSeat(lease: LeaseRef): Promise<{ held: boolean; watched: boolean }>;
   /** Shows a part of the reply that is being streamed to those who follow; only while `watched`. */
   partialText(lease: LeaseRef, piece: PartialPiece): Promise<{ watched: boolean }>;
