@@ -117,6 +117,8 @@ export class TenantShares {
       )
       .finally(() => {
         this.#asking = undefined;
+        // No run reports any more that would ask for it: it ended while this question was under way.
+        if (this.#total(Date.now()).demand === 0) void this.#askIfDue(Date.now());
       });
   }
 }

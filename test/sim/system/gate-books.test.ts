@@ -1,8 +1,12 @@
-/** What a run tells its tenant's gate, with a gate that answers when the test lets it: found by worlds 1397 and 1875. */
+/** What a run tells its tenant's gate, and that one the deployment's, where answers come when the test lets them: some of it found by worlds 1397 and 1875. */
 
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { noUse } from "../../../src/fairness/use.ts";
+import { gateAsksAtOnceMs } from "../../../src/limits.ts";
+import type { TenantTerms } from "../../../src/objects/gate-rpc.ts";
 import { RunScheduler } from "../../../src/objects/run-scheduler.ts";
 import { TenantGate } from "../../../src/objects/tenant-gate.ts";
+import { TenantShares } from "../../../src/objects/tenant-shares.ts";
 import { Random } from "../random.ts";
 import { Faults } from "./platform/faults.ts";
 import { drained, replaceGlobals } from "./platform/globals.ts";
@@ -151,5 +155,40 @@ test("the gate takes a run off when it is told again, where its storage refused 
   } finally {
     restore();
     gate.storage.close();
+  }
+});
+
+test("[T2] the deployment hears that a tenant wants no seats any more, also where that was so while it was asked for some", async () => {
+  vi.useFakeTimers();
+  try {
+    const asked: { readonly demand: number; readonly answer: (terms: TenantTerms) => void }[] = [];
+    const report = ({ demand }: { readonly demand: number }) =>
+      new Promise<TenantTerms>((answer) => asked.push({ demand, answer }));
+    const shares = new TenantShares({
+      deployment: () => ({ report }),
+      seats: () => 100,
+      quota: () => undefined,
+    });
+    const tell = (demand: number) =>
+      shares.report({
+        tenant: "ten_a",
+        run,
+        demand,
+        use: noUse,
+        tokens: { spent: 0, isFresh: true, wants: false },
+        bytes: 0,
+      });
+    const begun = tell(3);
+    await tell(0);
+    expect(asked.map(({ demand }) => demand)).toEqual([3]);
+    asked[0]!.answer({ seats: 3, isScarce: false });
+    await begun;
+    await vi.advanceTimersByTimeAsync(gateAsksAtOnceMs);
+    expect(asked.map(({ demand }) => demand)).toEqual([3, 0]);
+    asked[1]!.answer({ seats: 0, isScarce: false });
+    await vi.advanceTimersByTimeAsync(10 * gateAsksAtOnceMs);
+    expect(asked).toHaveLength(2);
+  } finally {
+    vi.useRealTimers();
   }
 });
