@@ -317,8 +317,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   async deleteRun(): Promise<Reply<null>> {
+    if (!this.#shell.load()) await this.#imports.abandon();
+    // The call that was waited for may have brought the last line.
     const run = this.#shell.load();
-    const identity = run?.store.identity() ?? this.#imports.identity();
+    const identity = run?.store.identity();
     try {
       // What it has used outlives it. Whatever is logged meanwhile is metered too, before the write that ends it.
       if (run && !(await this.#isAllMetered(run)))
@@ -327,7 +329,8 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       console.error("metering failed", error);
       return notMetered("try again.");
     }
-    if (identity) await this.#deletion.begin(identity);
+    // Another call may have deleted it meanwhile: what is here now would be another run, of the same id.
+    if (identity && !run?.isGone) await this.#deletion.begin(identity);
     try {
       return (await this.#deletion.finish()) ? ok(null) : { ok: false, fault: { code: "not_found" } };
     } catch (error) {

@@ -2,7 +2,8 @@
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
-import { variableStub } from "../../src/objects/env.ts";
+import { type Env, variableStub } from "../../src/objects/env.ts";
+import { SharedVariable } from "../../src/objects/shared-variable.ts";
 import { sweepRuns } from "../../src/objects/sweep/sweep.ts";
 import type { VariableOp } from "../../src/objects/variable-rpc.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
@@ -67,6 +68,41 @@ async function smallRun(): Promise<TestRun> {
   const run = await makeRun();
   for (const name of ["v1", "v2"]) value(await run.rpc.callTool(used("atomic", { op: "set", name, value: 1 })));
   return run;
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Another run of the same id, with a variable of the same name. */
+async function madeAnew({ tenant, id }: TestRun): Promise<void> {
+  const run = await makeRun({ tenant, run: id });
+  value(await run.rpc.callTool(used("atomic", { op: "set", name: "v1", value: 5 })));
+}
+
+/** Of two who ask up to where the run is metered one is answered when both have asked, and the other when what this answers was called. */
+async function oneOfTwoWaits(run: TestRun): Promise<() => void> {
+  let asked = 0;
+  let isFree = false;
+  await runInDurableObject(runObjectOf(run), (instance) => {
+    const object = instance as unknown as { env: Env };
+    const { DB } = object.env;
+    const prepare = (sql: string) => {
+      const statement = DB.prepare(sql);
+      if (!sql.startsWith("SELECT upto")) return statement;
+      const bind = (...values: unknown[]) => {
+        const first = async () => {
+          const nth = ++asked;
+          while (nth === 1 ? asked < 2 : !isFree) await sleep(10);
+          return statement.bind(...values).first();
+        };
+        return Object.assign(statement.bind(...values), { first });
+      };
+      return { bind };
+    };
+    object.env = { ...object.env, DB: { prepare, batch: DB.batch.bind(DB) } as unknown as D1Database };
+  });
+  return () => {
+    isFree = true;
+  };
 }
 
 describe("a deletion", () => {
@@ -172,6 +208,45 @@ describe("a deletion", () => {
     expect(value(added)).toMatchObject({ result: { value: 5 } });
     value(await run.rpc.deleteRun());
   });
+
+  it("is carried on by one at a time, so that none deletes the run that is made anew after the first", async () => {
+    const run = await smallRun();
+    const { deleteAll } = SharedVariable.prototype;
+    let calls = 0;
+    const slow = vi.spyOn(SharedVariable.prototype, "deleteAll").mockImplementation(async function (
+      this: unknown,
+      life,
+    ) {
+      // The first two are the deletion's, all others' a later one's.
+      await sleep(++calls <= 2 ? 200 : 600);
+      return deleteAll.call(this as SharedVariable, life);
+    });
+    try {
+      const deleted = run.rpc.deleteRun();
+      await vi.waitFor(() => expect(calls).toBe(2));
+      const swept = run.rpc.sweep();
+      value(await deleted);
+      await madeAnew(run);
+      await swept;
+      expect(value(await run.rpc.variable("v1"))).toMatchObject({ state: { value: 5 } });
+    } finally {
+      slow.mockRestore();
+    }
+  });
+
+  it.each([true, false])(
+    "asked for by two is done by one; made anew by the time that the other goes on: %s",
+    async (isAnew) => {
+      const run = await smallRun();
+      const answer = await oneOfTwoWaits(run);
+      const both = [run.rpc.deleteRun(), run.rpc.deleteRun()];
+      value(await Promise.race(both));
+      if (isAnew) await madeAnew(run);
+      answer();
+      expect((await Promise.all(both)).map(codeOf).sort()).toEqual(["not_found", "ok"]);
+      expect(codeOf(await run.rpc.variable("v1"))).toBe(isAnew ? "ok" : "not_found");
+    },
+  );
 
   it("waits for ops that are under way, so that none makes its variable anew", async () => {
     const run = await fullRun();

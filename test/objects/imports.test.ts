@@ -132,6 +132,30 @@ describe("an import", () => {
       expect(value(await send(left, file)).run).not.toBeNull();
     });
 
+  it("that is deleted while a variable gets its contents leaves none of them", async () => {
+    const run = await smallRun();
+    const lines = await exported(run);
+    const { importContents } = SharedVariable.prototype;
+    for (const last of [-1, lines.length]) {
+      const copy = copyOf(run);
+      const slow = vi.spyOn(SharedVariable.prototype, "importContents").mockImplementationOnce(async function (
+        this: unknown,
+        given,
+      ) {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return importContents.call(this as SharedVariable, given);
+      });
+      const sent = send(copy, lines.slice(0, last));
+      await vi.waitFor(() => expect(slow).toHaveBeenCalled());
+      const deleted = copy.rpc.deleteRun();
+      value(await sent);
+      value(await deleted);
+      slow.mockRestore();
+      await expectNothing(copy);
+      expect(codeOf(await send(copy, lines.slice(-1), lines.length - 1))).toBe("not_found");
+    }
+  });
+
   it("that nothing is added to is deleted, its variables too", async () => {
     const run = await smallRun();
     const lines = await exported(run);

@@ -4,6 +4,7 @@
  * D1. It begins with one write, after which the run is gone for everybody: no call finds it, no seat gets work.
  * D2. Everything else can be repeated, and is until it is done: by the caller, the alarm or the sweep. The names of the
  *     variables go last, with the tables, since only they tell what there is.
+ *     There is one such course at a time: a second that went on after the first was done would delete the run that was made anew since.
  * D3. No op of a variable is under way, or begins, while its object is deleted; one that an earlier life of the run's object has sent,
  *     and that arrives after it, is refused by what the variable keeps of its end (shared-variable.ts).
  */
@@ -21,6 +22,7 @@ export class Deletion {
   readonly #shell: RunShell;
   readonly #env: Env;
   readonly #variables: VariableCalls;
+  #finishing: Promise<boolean> | undefined;
 
   constructor(shell: RunShell, env: Env, variables: VariableCalls) {
     this.#shell = shell;
@@ -39,7 +41,14 @@ export class Deletion {
   }
 
   /** Carries on a deletion that was begun; false when there is none. @throws when an object or the index did not answer */
-  async finish(): Promise<boolean> {
+  finish(): Promise<boolean> {
+    this.#finishing ??= this.#finish().finally(() => {
+      this.#finishing = undefined;
+    });
+    return this.#finishing;
+  }
+
+  async #finish(): Promise<boolean> {
     const store = RunStore.isStaged(this.#shell.sql) ? this.#shell.stage() : undefined;
     const text = store?.meta(metaName);
     if (!store || text === undefined) return false;

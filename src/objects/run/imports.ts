@@ -15,7 +15,7 @@ import { importBytesMax, importIdleMs, variablesAtOnce } from "../../limits.ts";
 import { takeOver } from "../../scheduler/import-run.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
 import { Step } from "../../scheduler/step.ts";
-import { type Identity, RunStore } from "../../storage/run/run-store.ts";
+import { RunStore } from "../../storage/run/run-store.ts";
 import { type Env, variableStub } from "../env.ts";
 import type { Idem, Imported, ImportLines, Reply } from "../rpc.ts";
 import type { Deletion } from "./deletion.ts";
@@ -48,7 +48,16 @@ export class Imports {
   }
 
   lines(input: ImportLines, idem: Idem | undefined): Promise<Reply<Imported>> {
-    const next = this.#turn.then(() => this.#lines(input, idem));
+    return this.#inTurn(() => this.#lines(input, idem));
+  }
+
+  /** What was taken is to be deleted: after the call that is at it, since what that has sent to a variable would make it anew. */
+  abandon(): Promise<void> {
+    return this.#inTurn(() => this.#abandon());
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#turn.then(work);
     this.#turn = next.catch(() => undefined);
     return next;
   }
@@ -202,18 +211,15 @@ export class Imports {
     return this.#store;
   }
 
-  /** Of the run that is being taken in; undefined when none is. */
-  identity(): Identity | undefined {
+  async #abandon(): Promise<void> {
     const progress = this.#progress();
-    return progress && { tenant: progress.tenant, run: progress.run };
+    this.#store = undefined;
+    if (progress) await this.#deletion.begin({ tenant: progress.tenant, run: progress.run });
   }
 
   /** Deletes what was taken. */
   async #drop(): Promise<void> {
-    const identity = this.identity();
-    this.#store = undefined;
-    if (!identity) return;
-    await this.#deletion.begin(identity);
+    await this.#abandon();
     // What breaks off here is carried on by the alarm.
     await this.#deletion.finish().catch((error) => console.error("import was not deleted yet", error));
   }

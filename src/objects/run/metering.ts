@@ -14,6 +14,8 @@ import { importedEventsName, type LoadedRun } from "./loaded-run.ts";
 export async function meterRun(run: LoadedRun, env: Pick<Env, "DB">, pages: number): Promise<number> {
   const name = { tenant: run.tenant, id: run.id, key: run.store.identity().key ?? "" };
   let at = await meteredTo(env.DB, name);
+  // Deleted meanwhile: its tables may be gone, and what D1 says may be of the next run of this id.
+  if (run.isGone) return at.upto;
   const imported = Number(run.store.meta(importedEventsName) ?? 0);
   if (at.upto < imported) {
     // Used on another deployment, or by another run of this one: it is not billed again.
