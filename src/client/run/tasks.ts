@@ -182,8 +182,9 @@ export class Tasks {
     try {
       return (await Promise.all(parts.map((part) => wait(part, { ...options, signal }, watch)))).flat();
     } finally {
-      clear();
+      // In this order: what is cleared hears of nothing any more, and would poll on.
       enough.abort();
+      clear();
     }
   }
 }
