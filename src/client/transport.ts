@@ -73,7 +73,7 @@ export class Transport {
   constructor(options: TransportOptions) {
     checkAddress(options.url);
     if (options.key !== undefined) checkKey(options.key);
-    this.url = options.url.replace(/\/+$/, "");
+    this.url = options.url.trim().replace(/\/+$/, "");
     this.#key = options.key;
     this.retryMs = options.retryMs ?? clientRetryMs;
     // Not as a method of this: browsers and Workers refuse their fetch with any other `this` than the global one.
