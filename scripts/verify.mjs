@@ -1,10 +1,10 @@
 // `npm test`: everything that must hold, stage by stage; stops at the first stage that fails. Its last line is
 // `N passed, N failed`, where each test counts, and each stage that is not made of tests.
 
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { scratchRoot } from "./lib/scratch-root.mjs";
+import { runStage } from "./lib/stage.mjs";
 import { StopError } from "./lib/stop-error.mjs";
 import { projectRoot, toolchainNode } from "./lib/wrangler.mjs";
 
@@ -32,37 +32,24 @@ const stages = [
   { name: "deploy check", args: ["scripts/deploy-check.mjs"] },
 ];
 
-let running;
 const stopped = new AbortController();
-for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.on(name, () => {
-    stopped.abort();
-    running?.kill("SIGTERM");
-  });
-}
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => stopped.abort());
 
 /** Exit status of a stage; its output is shown as it comes. */
 function run(node, args) {
-  return new Promise((resolve) => {
-    const env = {
-      ...process.env,
-      PATH: [dirname(node), pkg(".bin"), process.env.PATH].join(delimiter),
-      WRANGLER_SEND_METRICS: "false",
-      WRANGLER_WRITE_LOGS: "false",
-      CLOUDFLARE_CF_FETCH_ENABLED: "false",
-      X_LOCAL_OBSERVABILITY: "false",
-      // All that the tests make is in here, and gone at the end with it.
-      TMPDIR: scratch,
-      // Hundreds of processes start in the tests, most of them wrangler's or the command: each file is compiled once for all.
-      NODE_COMPILE_CACHE: join(scratch, "compiled"),
-    };
-    running = spawn(node, args, { cwd: projectRoot, env, stdio: "inherit" });
-    running.once("error", (error) => {
-      console.error(error.message);
-      resolve(1);
-    });
-    running.once("exit", (status) => resolve(status ?? 1));
-  });
+  const env = {
+    ...process.env,
+    PATH: [dirname(node), pkg(".bin"), process.env.PATH].join(delimiter),
+    WRANGLER_SEND_METRICS: "false",
+    WRANGLER_WRITE_LOGS: "false",
+    CLOUDFLARE_CF_FETCH_ENABLED: "false",
+    X_LOCAL_OBSERVABILITY: "false",
+    // All that the tests make is in here, and gone at the end with it.
+    TMPDIR: scratch,
+    // Hundreds of processes start in the tests, most of them wrangler's or the command: each file is compiled once for all.
+    NODE_COMPILE_CACHE: join(scratch, "compiled"),
+  };
+  return runStage(node, args, { cwd: projectRoot, env, stdio: "inherit", signal: stopped.signal });
 }
 
 let passed = 0;

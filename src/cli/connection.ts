@@ -5,7 +5,7 @@ import { cliReachMs } from "../limits.ts";
 import { UsageError } from "./usage.ts";
 
 export function serverUrl(env: NodeJS.ProcessEnv = process.env): string {
-  const text = env.HEDDLE_URL || "http://127.0.0.1:8787";
+  const text = env.HEDDLE_URL?.trim() || "http://127.0.0.1:8787";
   let url: URL;
   try {
     url = new URL(text);
@@ -15,8 +15,14 @@ export function serverUrl(env: NodeJS.ProcessEnv = process.env): string {
   if (url.protocol !== "http:" && url.protocol !== "https:")
     throw new UsageError(`HEDDLE_URL is "${text}"; it must begin with http:// or https://.`);
   // Without the address itself: what stands in it there is secret.
-  if (url.username === "" && url.password === "") return text;
-  throw new UsageError("HEDDLE_URL has a name or password in it, which can't be sent: give the key as HEDDLE_API_KEY.");
+  if (url.username !== "" || url.password !== "")
+    throw new UsageError(
+      "HEDDLE_URL has a name or password in it, which can't be sent: give the key as HEDDLE_API_KEY.",
+    );
+  // As the dashboard's address has.
+  if (/[?#]/.test(text))
+    throw new UsageError('HEDDLE_URL has a "?" or "#" in it: give the address of the server alone.');
+  return text;
 }
 
 /** A client of a server that answers. @throws HeddleUnreachable after `cliReachMs`, HeddleProblem while it is not ready */

@@ -14,6 +14,7 @@ export function checkAddress(text: string): void {
   // Without the address itself: what stands in it there is secret.
   if (url.username !== "" || url.password !== "")
     throw new TypeError("url has a name or password in it, which fetch refuses to send: give the key as `key`.");
+  if (/[?#]/.test(text)) throw new TypeError('url has a "?" or "#" in it: give the address of the server alone.');
 }
 
 /** @throws TypeError without the key itself, which might end in a log */

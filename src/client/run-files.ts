@@ -4,18 +4,23 @@ import { importRequestBytes } from "../limits.ts";
 import { BrokenExport, HeddleProblem } from "./errors.ts";
 import { lineDigest } from "./line-digest.ts";
 
-/** Lines of a body without their breaks; a last one without a break counts. */
+/**
+ * Lines of a body without their breaks; a last one without a break counts. Breaks that an editor or git has made Windows' are breaks:
+ * no line of a run's file ends in white space of its own.
+ */
 export async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, void> {
   const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   let rest = "";
   for await (const chunk of body) {
     const parts = (rest + utf8.decode(chunk, { stream: true })).split("\n");
     rest = parts.pop()!;
-    yield* parts;
+    for (const line of parts) yield withoutReturn(line);
   }
-  rest += utf8.decode();
+  rest = withoutReturn(rest + utf8.decode());
   if (rest !== "") yield rest;
 }
+
+const withoutReturn = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1) : line);
 
 interface End {
   readonly end?: unknown;

@@ -1,5 +1,5 @@
 /** As long as a timer can be; a longer one would ring at once. */
-const timerMsMax = 2 ** 31 - 1;
+export const timerMsMax = 2 ** 31 - 1;
 
 /** Resolves after `ms`, or 24 days; rejects with the signal's reason when that comes first. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -18,7 +18,7 @@ import { HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
 import { isLasting } from "./no-answer.ts";
 import { randomKey } from "./random-key.ts";
 import { firstOf } from "./signals.ts";
-import { sleep } from "./sleep.ts";
+import { sleep, timerMsMax } from "./sleep.ts";
 import { platformSocket, type Socket } from "./socket.ts";
 
 /** Where Heddle is, and how it is called. */
@@ -73,7 +73,7 @@ export class Transport {
   constructor(options: TransportOptions) {
     checkAddress(options.url);
     if (options.key !== undefined) checkKey(options.key);
-    this.url = options.url.replace(/\/+$/, "");
+    this.url = options.url.trim().replace(/\/+$/, "");
     this.#key = options.key;
     this.retryMs = options.retryMs ?? clientRetryMs;
     // Not as a method of this: browsers and Workers refuse their fetch with any other `this` than the global one.
@@ -269,7 +269,8 @@ function after(response: Response, problem: HeddleProblem): HeddleProblem {
 /** A signal that follows `outer` and also aborts after `ms`; Node 18 lacks AbortSignal.any. */
 function limited(outer: AbortSignal | undefined, ms: number): { signal: AbortSignal; clear: () => void } {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error(`no answer within ${Math.round(ms / 1000)} s`)), ms);
+  const late = () => controller.abort(new Error(`no answer within ${Math.round(ms / 1000)} s`));
+  const timer = setTimeout(late, Math.min(ms, timerMsMax));
   const follow = () => controller.abort(outer?.reason);
   outer?.addEventListener("abort", follow);
   return {

@@ -130,7 +130,15 @@ function textOf(part: Part): string {
   return "";
 }
 
-const inputOf = ({ input }: Part): unknown => (typeof input === "string" ? JSON.parse(input || "{}") : (input ?? {}));
+/** What a model wrote that is no object the SDK refuses, and has as an empty one from then on: the calls beside it are good. */
+function inputOf({ input }: Part): object {
+  try {
+    const value: unknown = typeof input === "string" ? JSON.parse(input || "{}") : input;
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}
 
 const isErrorResult = ({ output }: Part): boolean => /^error-|^execution-denied$/.test(output?.type ?? "");
 

@@ -8,6 +8,7 @@
 
 import { dynamicTool, jsonSchema, type LanguageModelMiddleware, type Tool, type ToolSet, wrapLanguageModel } from "ai";
 import type { CallOptions, Heddle, JsonSchemaTool, Run, ToolOutcome } from "../client/index.ts";
+import { unlessAborted } from "../client/signals.ts";
 import { conversationOf, type Exchange, type Prompt, type Reply } from "./ai-sdk-messages.ts";
 import { declaredTools, Loop, type LoopOptions, namesOf, runFor, toolsQuery } from "./loop.ts";
 
@@ -84,7 +85,8 @@ export class AiSdkLoop extends Loop {
 
   /** A result, or `{error}` that the model reads. */
   async #answer(name: string, input: unknown, id: string, before: Prompt, options: CallOptions): Promise<unknown> {
-    const noted = await this.#replies.get(id);
+    // The end of a reply that breaks off never comes.
+    const noted = await unlessAborted(Promise.resolve(this.#replies.get(id)), options.signal);
     const conversation = conversationOf(noted ?? { prompt: before, reply: [] }, this.#format);
     const outcome: Exclude<ToolOutcome, { pending: true }> = await this.outcome(
       { id, name, arguments: input },

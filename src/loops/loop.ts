@@ -22,6 +22,7 @@ import {
   type ToolOutcome,
 } from "../client/index.ts";
 import { asyncDispose } from "../client/run/dispose.ts";
+import { unlessAborted } from "../client/signals.ts";
 
 type Told = Exclude<ToolOutcome, { pending: true }>;
 
@@ -136,18 +137,29 @@ export class Loop {
   }
 
   async #inSession({ id, name, arguments: args }: LoopCall, snapshot: string, options: CallOptions): Promise<Told> {
-    this.#session ??= this.run.session({ name: "agent loop" });
-    const opened = this.#session;
+    const session = await unlessAborted(this.#opened(), options.signal);
     try {
       // Some providers use an id again in a later reply.
       const call_id = `${snapshot}:${id}`;
-      return { result: await (await opened).call(name, args, { ...options, call_id }) };
+      return { result: await session.call(name, args, { ...options, call_id }) };
     } catch (error) {
       if (isToolError(error)) return { error: error.details as typeof sessionLost & { message: string } };
-      if (this.#session === opened) this.#session = undefined;
-      if (error instanceof SessionLost) return { error: { ...sessionLost, message: error.message } };
-      throw error;
+      // A call that was given up, or not answered, leaves the agent what it holds.
+      if (!(error instanceof SessionLost)) throw error;
+      if ((await this.#session?.catch(() => undefined)) === session) this.#session = undefined;
+      return { error: { ...sessionLost, message: error.message } };
     }
+  }
+
+  /** The session that there is, else a new one. */
+  #opened(): Promise<Session> {
+    if (this.#session) return this.#session;
+    const opening = this.run.session({ name: "agent loop" });
+    this.#session = opening;
+    opening.catch(() => {
+      if (this.#session === opening) this.#session = undefined;
+    });
+    return opening;
   }
 }
 

@@ -104,6 +104,11 @@ describe("heddle", () => {
     const bad = await heddle(["watch", "r"], { env: { HEDDLE_URL: "localhost:8787" } });
     expect(bad.stderr).toMatch(/HEDDLE_URL is "localhost:8787"/);
     expect(bad.status).toBe(2);
+    const dashboards = await heddle(["runs"], { env: { HEDDLE_URL: "http://127.0.0.1:1/dashboard#/runs/r" } });
+    expect(dashboards.stderr).toContain('HEDDLE_URL has a "?" or "#" in it');
+    expect(dashboards.status).toBe(2);
+    const spaced = await heddle(["runs"], { env: { HEDDLE_URL: " http://127.0.0.1:1 \r" } });
+    expect(spaced.stderr).toContain("http://127.0.0.1:1 can't be reached");
     const secret = await heddle(["runs"], { env: { HEDDLE_URL: "http://me:s3cret@127.0.0.1" } });
     expect(secret).toMatchObject({ status: 2, stderr: expect.stringContaining("HEDDLE_API_KEY") });
     expect(secret.stderr).not.toContain("s3cret");

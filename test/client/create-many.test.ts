@@ -90,3 +90,20 @@ it("of a later one that is refused says which are there", async () => {
   expect(error.tasks.map((task) => task?.id)).toEqual(specs(256).map(({ key }) => `id-${key}`));
   expect(error.cause).toMatchObject({ code: "validation_failed", errors: [{ path: "tasks[259].key" }] });
 });
+
+it("ends with an abort's reason, as every call, also after the first batch", async () => {
+  const abort = new AbortController();
+  const enough = new Error("enough");
+  const { handler } = server;
+  server.handler = (call) => {
+    if (server.calls.length < 2) return handler(call);
+    abort.abort(enough);
+    return undefined;
+  };
+  try {
+    const creating = run().tasks.createMany(specs(300), { signal: abort.signal });
+    expect(await creating.catch((thrown: unknown) => thrown)).toBe(enough);
+  } finally {
+    server.handler = handler;
+  }
+});

@@ -118,6 +118,17 @@ describe("errors", () => {
     expect(() => new Heddle({ url })).toThrow(message);
   });
 
+  it.each(["http://127.0.0.1:8787/dashboard#/runs/r", "http://127.0.0.1:8787/?a=b"])(
+    "say at once that %j is more than an address",
+    (url) => {
+      expect(() => new Heddle({ url })).toThrow('url has a "?" or "#" in it: give the address of the server alone.');
+    },
+  );
+
+  it("take an address with white space around it, as a file of variables may leave it", () => {
+    expect(new Heddle({ url: " http://127.0.0.1:8787/ \r\n" }).url).toBe("http://127.0.0.1:8787");
+  });
+
   it.each(["", " "])("say at once that %j is no key", (key) => {
     expect(() => new Heddle({ url: server.url, key })).toThrow(
       "key is empty; is the variable that it comes from not set?",
@@ -141,6 +152,7 @@ describe("errors", () => {
 
   it.each([
     { url: "http://me:s3cret@127.0.0.1" },
+    { url: "http://127.0.0.1/?key=s3cret" },
     { url: "http://127.0.0.1", key: "hdl_s3cret\nx" },
     { url: "http://127.0.0.1", key: "hdl_s3cret…" },
   ])("say at once that nothing can be sent with %o, and don't repeat what is secret", (options) => {

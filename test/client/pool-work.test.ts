@@ -1,7 +1,8 @@
 /** What a worker in a program delivers of what the server does not take, or does not answer to. */
 
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Heddle, type WorkEnd, WorkFailed, type WorkOptions } from "../../src/client/index.ts";
+import { renewEveryMs } from "../../src/limits.ts";
 import { type Call, PoolServer, problem } from "../cli/lib/contract-server.ts";
 
 let server: PoolServer;
@@ -35,6 +36,19 @@ it.each<[string, () => WorkFailed]>([
   expect(server.outcomes[0]!.error!.message).toContain("There is none.");
 });
 
+it("a result that is no JSON fails its task once, and says so", async () => {
+  const circle: { self?: unknown } = {};
+  circle.self = circle;
+  server.add("t");
+  server.add("u");
+  const run: WorkOptions["run"] = (task) => (task.id === "t" ? 1n : circle);
+  expect(await served({ run })).toEqual(["failed", "failed"]);
+  expect(server.outcomes).toMatchObject([
+    { error: { code: "loop_failed", message: expect.stringContaining("BigInt") }, retryable: false },
+    { error: { code: "loop_failed", message: expect.stringContaining("circular") }, retryable: false },
+  ]);
+});
+
 it("a result that nobody takes because the server is away is no failure: the task is tried again when its lease is over", async () => {
   const stop = new AbortController();
   const answer = server.handler;
@@ -62,3 +76,20 @@ it("a task whose tokens are used up is lost to its worker: it has failed, and no
   expect(reasons).toMatchObject([expect.stringContaining("LeaseLost")]);
   expect(server.outcomes).toEqual([]);
 });
+
+it("renews its leases though the clock is set back meanwhile", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  try {
+    const renewals = () => server.of("POST", /renew$/).length;
+    server.add("t");
+    const run = async () => {
+      vi.setSystemTime(Date.now() - 3_600_000);
+      await vi.advanceTimersByTimeAsync(renewEveryMs);
+      while (renewals() === 0) await new Promise((resolve) => setImmediate(resolve));
+      return "done";
+    };
+    expect(await served({ run })).toEqual(["succeeded"]);
+  } finally {
+    vi.useRealTimers();
+  }
+}, 5000);

@@ -39,6 +39,11 @@ describe("a run's file", () => {
     expect(await all(checkedLines(of(...file)))).toEqual(file);
   });
 
+  it("is whole with Windows' line breaks, with a mark of its bytes' order, and without a last break", async () => {
+    const bytes = new TextEncoder().encode(`\ufeff${file.join("\r\n")}\r`);
+    expect(await all(checkedLines(linesOf(of(bytes))))).toEqual(file);
+  });
+
   it.each([
     ["is cut off", body, "cut off after 2 lines"],
     ["is empty", [], "cut off after 0 lines"],

@@ -107,13 +107,13 @@ async function watched(client: Heddle, id: string, { json, waitMs, finish }: Wat
         detailed: !json && process.stderr.isTTY === true,
       });
       if (!finish || view.root !== null || view.ended_at !== null) break;
-      const finished = await finishedRun(client, id);
+      const finished = await finishedRun(client, id, interrupt.signal);
       if (finished) {
         view = finished;
         break;
       }
     }
-    const summary = await summaryOf(client, view);
+    const summary = await summaryOf(client, view, { signal: interrupt.signal });
     progress.close();
     if (json) jsonLine("end", { ...summary });
     else process.stdout.write(summaryText(summary, client.url));
@@ -132,12 +132,12 @@ async function watched(client: Heddle, id: string, { json, waitMs, finish }: Wat
 }
 
 /** The ended run; undefined when somebody has posted more tasks meanwhile. */
-async function finishedRun(client: Heddle, id: string): Promise<RunView | undefined> {
+async function finishedRun(client: Heddle, id: string, signal: AbortSignal): Promise<RunView | undefined> {
   try {
-    return await client.finishRun(id);
+    return await client.finishRun(id, {}, { signal });
   } catch (error) {
     if (isProblem(error, "tasks_live")) return undefined;
-    if (isProblem(error, "run_ended")) return await client.run(id);
+    if (isProblem(error, "run_ended")) return await client.run(id, { signal });
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskView } from "../../client/replies.ts";
+import type { CallOptions } from "../../client/transport.ts";
 import { duration } from "../../duration.ts";
 import { firstRows } from "../all-rows.ts";
 import { errorLine } from "../look/task-text.ts";
@@ -27,15 +28,17 @@ export interface Summary {
   readonly succeeded: readonly TaskView[];
 }
 
-export async function summaryOf(client: Heddle, run: RunView): Promise<Summary> {
+export async function summaryOf(client: Heddle, run: RunView, options: CallOptions = {}): Promise<Summary> {
   const failed =
     run.counts.failed > 0
-      ? await firstRows(client.tasks(run.id, { state: "failed", limit: failedShown }), failedShown)
+      ? await firstRows(client.tasks(run.id, { state: "failed", limit: failedShown }, options), failedShown)
       : [];
-  const root = run.root === null ? undefined : await client.task(run.id, run.root);
+  const root = run.root === null ? undefined : await client.task(run.id, run.root, options);
   const total = totalOf(run.counts);
   const shown =
-    total <= resultsShown ? (await client.listTasks(run.id, { state: "succeeded", limit: resultsShown })).tasks : [];
+    total <= resultsShown
+      ? (await client.listTasks(run.id, { state: "succeeded", limit: resultsShown }, options)).tasks
+      : [];
   const succeeded = shown.filter((task) => task.id !== root?.id);
   return { run, failed, all_succeeded: run.counts.succeeded === total, result: root?.result, succeeded };
 }

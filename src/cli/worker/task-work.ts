@@ -8,6 +8,7 @@ import { taskProgressEveryMs } from "../../limits.ts";
 import type { CommandInput } from "./command-execution.ts";
 import type { Execution, Telling } from "./execution.ts";
 import type { Subject } from "./report.ts";
+import { withoutSecrets } from "./secrets.ts";
 import type { Verdict } from "./verdict.ts";
 import type { WorkKind } from "./work-kind.ts";
 
@@ -108,14 +109,12 @@ export class TaskWork implements WorkKind<Lease> {
     const contextText = JSON.stringify(context);
     const taskText = `${JSON.stringify(lease.task).slice(0, -1)},"context":${contextText}}`;
     const env: NodeJS.ProcessEnv = {
-      ...process.env,
+      ...withoutSecrets(),
       HEDDLE_URL: this.#client.url,
       HEDDLE_LEASE: lease.id,
       HEDDLE_TASK_ID: lease.task.id,
       HEDDLE_TASK_KEY: lease.task.key ?? "",
     };
-    // What a task's command may do in Heddle is what its lease allows; the worker's key would allow far more.
-    delete env.HEDDLE_API_KEY;
     return { stdin: taskText, files: { HEDDLE_TASK_FILE: taskText, HEDDLE_CONTEXT_FILE: contextText }, env, context };
   }
 

@@ -44,7 +44,8 @@ each right that you add after -- is one that whoever could write those texts has
   HEDDLE_CONTEXT_FILE   the context alone: {"format", "system"?, "messages", …}
   HEDDLE_TASK_ID, HEDDLE_TASK_KEY
   HEDDLE_LEASE, HEDDLE_URL  what \`heddle tool\` and POST $HEDDLE_URL/v1/leases/$HEDDLE_LEASE/tools/NAME need.
-                        HEDDLE_API_KEY is taken out of its environment: the lease is its only authority.
+                        HEDDLE_API_KEY is taken out of its environment, and so are a deployment's secrets
+                        (HEDDLE_ADMIN_SECRET and the like): the lease is its only authority.
   HEDDLE_REPORT_FILE    where it may say that it met a rate limit, by a line {"retry_after_ms": 30000}: for so long this
                         worker leases nothing. Exit with 75 as well if the task is to be tried again.
 

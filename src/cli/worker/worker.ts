@@ -327,7 +327,9 @@ export class Worker<Lease extends { readonly id: string }> {
       for (let renewedAt = Date.now(); ; ) {
         await sleep(this.#kind.progressEveryMs, signal);
         const progress = isTold ? slot.progress : undefined;
-        if (progress === undefined && Date.now() - renewedAt < renewEveryMs) continue;
+        const passedMs = Date.now() - renewedAt;
+        // A clock that was set back says nothing of what has passed.
+        if (progress === undefined && passedMs >= 0 && passedMs < renewEveryMs) continue;
         slot.progress = undefined;
         await renew(progress).catch((error) => {
           // A report is for eyes: a server that does not take it, as one that is older, must not cost the task its lease.

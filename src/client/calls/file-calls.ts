@@ -40,7 +40,7 @@ export class FileCalls extends WebhookCalls {
     lines: AsyncIterable<string> | Iterable<string>,
     options: CallOptions & { readonly progress?: (lines: number) => void } = {},
   ): Promise<RunView> {
-    const { progress, ...call } = options;
+    const { progress, idempotencyKey, ...call } = options;
     const { checkedLines, requestsOf } = await files();
     let id: string | undefined;
     for await (const request of requestsOf(checkedLines(asAsync(lines)))) {
@@ -48,6 +48,7 @@ export class FileCalls extends WebhookCalls {
       const query = id === undefined ? {} : { after: request.after };
       const taken: Imported = await this.transport.json({
         ...call,
+        ...(idempotencyKey !== undefined && { idempotencyKey: `${idempotencyKey}.${request.after}` }),
         method: "POST",
         path,
         query,

@@ -282,7 +282,9 @@ export class LeasedTask {
       for (let renewedAt = Date.now(); ; ) {
         await sleep(taskProgressEveryMs, options.signal);
         const progress = this.#progress;
-        if (progress === undefined && Date.now() - renewedAt < renewEveryMs - taskProgressEveryMs) continue;
+        const passedMs = Date.now() - renewedAt;
+        // A clock that was set back says nothing of what has passed.
+        if (progress === undefined && passedMs >= 0 && passedMs < renewEveryMs - taskProgressEveryMs) continue;
         this.#progress = undefined;
         const { id } = this.lease;
         await this.#held(() =>

@@ -16,7 +16,7 @@ import {
   workLastCallMs,
   workPollMs,
 } from "../../limits.ts";
-import { type HeddleProblem, isProblem } from "../errors.ts";
+import { HeddleUnreachable, isProblem } from "../errors.ts";
 import type { Heddle } from "../heddle.ts";
 import { randomKey } from "../random-key.ts";
 import type { Lease } from "../replies.ts";
@@ -179,9 +179,10 @@ export class PoolWork {
       });
     } catch (error) {
       // Nobody has heard of it: the lease runs out, and the task is tried again.
-      if (!isProblem(error) || error.retryable || error.code === "lease_lost" || "isLast" in what) return "lost";
-      // What is refused (a result that is too large, a code that is none) fails the task, with the reason.
-      return this.#deliver(task, { failure: refusedAs(error, what), isLast: true });
+      if (error instanceof HeddleUnreachable || "isLast" in what) return "lost";
+      if (isProblem(error) && (error.retryable || error.code === "lease_lost")) return "lost";
+      // What is refused (a result that is too large, a code that is none), or is no JSON and can't be sent, fails the task, with the reason.
+      return this.#deliver(task, { failure: refusedAs(error as Error, what), isLast: true });
     }
   }
 
@@ -200,8 +201,8 @@ const givenBack: FailRequest = {
   retryable: true,
 };
 
-/** In place of what the server does not take. */
-function refusedAs(refusal: HeddleProblem, what: Ended): FailRequest {
+/** In place of what the server does not take, or what no request can hold. */
+function refusedAs(refusal: Error, what: Ended): FailRequest {
   if (!("failure" in what)) return failureOf(refusal);
   const { error, retryable = false } = what.failure;
   const message = `${refusal.message}\n${error.message}`.slice(0, errorCharsMax);

@@ -9,6 +9,7 @@
 
 import type { Heddle } from "../heddle.ts";
 import type { Message } from "../requests.ts";
+import { unlessAborted } from "../signals.ts";
 import type { CallOptions } from "../transport.ts";
 
 interface Node {
@@ -50,7 +51,8 @@ export class KnownContext {
   snapshotOf(messages: readonly Message[], options: CallOptions = {}): Promise<string> {
     const made = this.#last.then(() => this.#sent(messages, options));
     this.#last = made.catch(() => undefined);
-    return made;
+    // Whoever gives up does not wait for those before.
+    return unlessAborted(made, options.signal);
   }
 
   async #sent(messages: readonly Message[], options: CallOptions): Promise<string> {

@@ -20,7 +20,8 @@ export class LockHold extends Hold {
   readonly fences: Readonly<Record<string, Fence>>;
 
   constructor(names: readonly string[], tokens: Readonly<Record<string, number>>, session: Session, isOwn: boolean) {
-    super(names.join(", "), session, isOwn, async ({ call_id, ...options }) => {
+    super(names.join(", "), session, isOwn, async ({ call_id, idempotencyKey: _, ...options }) => {
+      // Each is named by its `call_id`: of several locks they are as many requests, and a key is of one.
       // What becomes of one must not keep the others held.
       const releases = names.map((name, at) => {
         const call = { ...options, call_id: `${call_id}-${at}` };

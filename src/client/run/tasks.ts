@@ -91,7 +91,8 @@ export class Tasks {
    * Creates any number of tasks, batch after batch: what others come after first, and the first batch small, so that work begins while the
    * rest is on its way. A batch is all or nothing, and the tasks of a group are in one; together they are not. Where no snapshot is said,
    * each batch forks the head that the run has then. Answers in argument order.
-   * @throws HeddleProblem when the first batch is refused, CreatedInPart when a later one is; `errors` name positions in `specs`
+   * @throws HeddleProblem when the first batch is refused, CreatedInPart when a later one is; `errors` name positions in `specs`.
+   * An abort throws its reason, also where batches are there by then: `run.cancel()` ends them
    */
   async createMany<Result = unknown>(
     specs: readonly NewTask[],
@@ -102,6 +103,7 @@ export class Tasks {
     for (const batch of batchesOf(specs.map(onWire), groups, { first: firstBatchTasks })) {
       const key = idempotencyKey === undefined ? {} : { idempotencyKey: `${idempotencyKey}.${count}` };
       const created = await this.#create<Result>(batch, { ...options, ...key }).catch((error: unknown) => {
+        options.signal?.throwIfAborted();
         const told = error instanceof HeddleProblem ? inWhole(error, batch) : error;
         throw count === 0 ? told : new CreatedInPart(tasks, count, told);
       });
@@ -182,8 +184,9 @@ export class Tasks {
     try {
       return (await Promise.all(parts.map((part) => wait(part, { ...options, signal }, watch)))).flat();
     } finally {
-      clear();
+      // In this order: what is cleared hears of nothing any more, and would poll on.
       enough.abort();
+      clear();
     }
   }
 }

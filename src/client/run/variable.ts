@@ -85,8 +85,11 @@ export class Variable {
     } catch (error) {
       if (!isToolError(error, "needs_actor") && !isToolError(error, "queue_full")) throw error;
     }
-    return this.inSession({ ttl_ms, ...options }, (own) =>
-      this.held(own, op, { name: this.name, ...args, timeout_ms }, options),
+    const { idempotencyKey: key, ...once } = options;
+    // Another request than the first, which the key is of already.
+    const again = { ...once, ...(key !== undefined && { idempotencyKey: `${key}.session` }) };
+    return this.inSession({ ttl_ms, ...again }, (own) =>
+      this.held(own, op, { name: this.name, ...args, timeout_ms }, again),
     );
   }
 

@@ -37,6 +37,15 @@ declare module "*/scripts/lib/processes.mjs" {
   export function endFamily(family: { leader: Identity; members: Identity[] }): Promise<number>;
 }
 
+declare module "*/scripts/lib/stage.mjs" {
+  import type { SpawnOptions } from "node:child_process";
+  export function runStage(
+    file: string,
+    args: readonly string[],
+    options: SpawnOptions & { signal: AbortSignal },
+  ): Promise<number>;
+}
+
 declare module "*/scripts/lib/state-folder.mjs" {
   export class StateFolder {
     readonly path: string;

@@ -260,3 +260,17 @@ it("says once that the run is paused, why, and the command that ends it", async 
   expect(status).toBe(0);
   expect(stderr.match(/^The run is paused \(asked\)\. It goes on: heddle resume run_1$/gm)).toHaveLength(1);
 });
+
+it("leaves off at a signal also while the run that has ended is finished by a server that says nothing", async () => {
+  const asked = Promise.withResolvers<void>();
+  server.handler = (call) => {
+    if (!call.path.endsWith("/finish")) return finished(call);
+    asked.resolve();
+    return new Promise(() => undefined);
+  };
+  const watching = new HeddleProcess(["run", "-"], { env: { HEDDLE_URL: server.url }, input: job });
+  await asked.promise;
+  watching.child.kill("SIGINT");
+  const { status, stderr } = await watching.ended;
+  expect([status, stderr]).toEqual([130, expect.stringContaining("heddle watch run_1")]);
+});

@@ -32,6 +32,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const worker of started.splice(0)) worker.child.kill("SIGKILL");
+  vi.unstubAllEnvs();
   await server.stop();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -148,7 +149,9 @@ describe("a result that the server does not take", () => {
 });
 
 describe("the command's surroundings", () => {
-  it("are the task on stdin and in private files, its lease, and not the worker's key", async () => {
+  it("are the task on stdin and in private files, its lease, and neither the worker's key nor a deployment's secrets", async () => {
+    const names = ["ADMIN_SECRET", "SECRET", "CREDENTIALS_KEY", "CREDENTIALS_KEY_OLD", "BILLING_KEY"];
+    for (const name of names) vi.stubEnv(`HEDDLE_${name}`, "s3cret");
     const outcomes = await outcomesOf(
       `const fs = require("fs"); const read = (path) => JSON.parse(fs.readFileSync(path, "utf8"));
        const { HEDDLE_TASK_FILE: task, HEDDLE_CONTEXT_FILE: context, ...env } = process.env;

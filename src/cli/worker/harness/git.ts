@@ -2,15 +2,15 @@
 
 import { execFile } from "node:child_process";
 import { gitStepMs } from "../../../limits.ts";
+import { withoutSecrets } from "../secrets.ts";
 
 export class GitError extends Error {}
 
 /** Its stdout without the last newline. @throws GitError with what git says */
 export function git(cwd: string, ...args: string[]): Promise<string> {
-  const env: NodeJS.ProcessEnv = { ...process.env, LC_ALL: "C", GIT_TERMINAL_PROMPT: "0" };
+  const env: NodeJS.ProcessEnv = { ...withoutSecrets(), LC_ALL: "C", GIT_TERMINAL_PROMPT: "0" };
   // Set inside a hook of git's own, they would name another repository.
   for (const name of ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"]) delete env[name];
-  delete env.HEDDLE_API_KEY;
   const options = { cwd, env, timeout: gitStepMs, maxBuffer: 16 * 1024 * 1024, windowsHide: true };
   return new Promise((resolve, reject) => {
     execFile(
