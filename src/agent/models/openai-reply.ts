@@ -61,7 +61,8 @@ export function openaiFold(promptChars: number, onText: (text: string) => void =
       const cut = finish === "length";
       if (content === "" && all.length === 0 && !refused && !cut)
         throw new MalformedStream("The provider's reply is empty.");
-      for (const call of all) settle(call);
+      const ids = new Set<string>();
+      for (const call of all) settle(call, ids);
       const message = JSON.stringify({
         role: "assistant",
         content: content === "" && (all.length > 0 || refusal !== "") ? null : content,
@@ -127,10 +128,14 @@ class Calls {
   }
 }
 
-/** What the server left out and needs back. @throws MalformedStream for a call without a name. */
-function settle(call: Call): void {
+/**
+ * What the server left out and needs back. `ids`: of the calls before it. Some servers give parallel calls one id, by which the second
+ * would be taken for the first, and never be carried out. @throws MalformedStream for a call without a name.
+ */
+function settle(call: Call, ids: Set<string>): void {
   if (call.name === "") throw new MalformedStream("The provider's reply calls a tool without a name.");
-  if (call.id === "") call.id = `call_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`;
+  if (call.id === "" || ids.has(call.id)) call.id = `call_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`;
+  ids.add(call.id);
   if (call.arguments === "" && call.type === "function") call.arguments = "{}";
 }
 

@@ -146,6 +146,20 @@ describe("the reply", () => {
     expect(got.stop).toBe("calls");
   });
 
+  test("parallel calls that share an id are told apart, or one of them would never be carried out", async () => {
+    const got = await reply(
+      call(0, { id: "call_x", type: "function", function: { name: "x", arguments: '{"n":1}' } }),
+      call(1, { id: "call_x", type: "function", function: { name: "x", arguments: '{"n":2}' } }),
+      chunk({}, "tool_calls"),
+      done,
+    );
+    expect(got.calls.map((one) => one.arguments)).toEqual(['{"n":1}', '{"n":2}']);
+    const [first, second] = got.calls.map(({ id }) => id);
+    expect(first).toBe("call_x");
+    expect(second).toMatch(/^call_[0-9a-f]{24}$/);
+    expect(JSON.parse(got.message).tool_calls.map(({ id }: { id: string }) => id)).toEqual([first, second]);
+  });
+
   test("a call without an id gets one", async () => {
     const got = await reply(call(0, { function: { name: "x", arguments: "{}" } }), chunk({}, "tool_calls"), done);
     expect(got.calls[0]?.id).toMatch(/^call_[0-9a-f]{24}$/);
