@@ -119,6 +119,15 @@ describe("the reply", () => {
     expect(got.usage.output_tokens).toBe(Math.ceil(got.message.length / 4));
   });
 
+  test("what a server leaves out of its usage is estimated, and what it says is nothing is nothing", async () => {
+    const said = [chunk({ content: "hello" }), chunk({}, "stop")];
+    const part = await reply(...said, usage({ total_tokens: 9, completion_tokens: 2 }), done);
+    expect(part.usage.input_tokens).toBeGreaterThan(0);
+    expect(part.usage.output_tokens).toBe(2);
+    const nothing = await reply(...said, usage({ prompt_tokens: 0, completion_tokens: 0 }), done);
+    expect(nothing.usage).toMatchObject({ input_tokens: 0, output_tokens: 0 });
+  });
+
   test("pieces without an id are of the last call that had their index", async () => {
     const named = (id: string, index = 0) => call(index, { id, function: { name: id, arguments: '{"of":' } });
     const rest = (id: string, index = 0) => call(index, { function: { arguments: `"${id}"}` } });
