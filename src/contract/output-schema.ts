@@ -3,8 +3,9 @@
  * after three replies of a model. Only what is certain: unknown keywords and formats are no errors in JSON Schema.
  */
 
+import type { Schema } from "@cfworker/json-schema";
 import { programOf, UnboundPattern } from "../json-schema/pattern-program.ts";
-import { weigh } from "../json-schema/references.ts";
+import { schemasIn } from "../json-schema/references.ts";
 import { TooMuchWork, Work } from "../json-schema/work.ts";
 import { schemaPartsMax, schemaPatternsMax } from "../limits.ts";
 
@@ -19,21 +20,33 @@ const oneSchema = [
 ];
 const manySchemas = ["allOf", "anyOf", "items", "oneOf", "prefixItems"];
 const namedSchemas = ["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"];
-const types = ["array", "boolean", "integer", "null", "number", "object", "string"];
-
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+const isList = (value: unknown): boolean => Array.isArray(value);
+const isSchema = (value: unknown): boolean => isObject(value) || typeof value === "boolean";
+const isNames = (value: unknown): boolean => Array.isArray(value) && value.every((name) => typeof name === "string");
+const isNumber = (value: unknown): boolean => typeof value === "number";
+const isText = (value: unknown): boolean => typeof value === "string";
+
+/** What keywords have, where the check would break on anything else, or would hold nothing to be right. */
+const forms: readonly (readonly [keys: readonly string[], is: (value: unknown) => boolean, what: string])[] = [
+  [["enum"], isList, "a list of values"],
+  [["allOf", "anyOf", "oneOf", "prefixItems"], isList, "a list of schemas"],
+  [["required"], isNames, "a list of names, beside `properties`"],
+  [namedSchemas, isObject, "schemas by their names"],
+  [["dependentRequired", "dependencies"], isObject, "an object"],
+  [["pattern", "$ref"], isText, "text"],
+  [["maximum", "minimum", "multipleOf"], isNumber, "a number"],
+  [["maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"], isNumber, "a number"],
+];
+
+const types = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
 /** The first of them; undefined for a schema that can be used. */
 export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
-  if (isTooLarge(schema))
-    return {
-      path: [],
-      message: "it has too many parts, too long names on the way to them, or too many $id in one another",
-    };
-  // Names that it gives to its parts may be what a reference means: then only the validator knows.
-  const hasNames = /"\$(?:id|anchor|dynamicAnchor)":/.test(JSON.stringify(schema));
-  const refersTo = (ref: string): boolean => hasNames || (ref.startsWith("#") && hasPointer(schema, ref.slice(1)));
+  const read = meaningOf(schema);
+  if (!read.ok) return { path: [], message: read.message };
+  const { whole, meant } = read;
   const work = new Work(schemaPatternsMax);
   /** Each pattern counts once, though many fields have it. */
   const fit = new Set<string>();
@@ -43,9 +56,15 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
     return unfitPattern(pattern, work);
   };
   const look = (part: unknown, path: readonly (string | number)[]): Flaw | undefined => {
-    if (!isObject(part)) return undefined;
+    if (!isObject(part)) return isSchema(part) ? undefined : { path, message: "a schema is an object, true or false" };
     const has = (key: string) => Object.hasOwn(part, key);
     const { type, pattern, $ref } = part;
+    for (const [keys, is, what] of forms) {
+      const wrong = keys.find((key) => has(key) && !is(part[key]));
+      if (wrong !== undefined) return { path: [...path, wrong], message: `expected ${what}` };
+    }
+    if (has("$dynamicRef"))
+      return { path: [...path, "$dynamicRef"], message: "this is not followed; refer to the schema with $ref" };
     for (const name of Array.isArray(type) ? type : type === undefined ? [] : [type])
       if (!types.includes(name as string))
         return {
@@ -54,38 +73,48 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
         };
     const flaw = typeof pattern === "string" ? unfit(pattern) : undefined;
     if (flaw !== undefined) return { path: [...path, "pattern"], message: flaw };
-    if (typeof $ref === "string" && !refersTo($ref))
+    if (typeof $ref === "string" && meant[(part as Schema).__absolute_ref__ ?? $ref] === undefined)
       return { path: [...path, "$ref"], message: "there is nothing there; nothing outside of the schema is fetched" };
     for (const name of isObject(part.patternProperties) ? Object.keys(part.patternProperties) : []) {
       const message = unfit(name);
       if (message !== undefined) return { path: [...path, "patternProperties", name], message };
     }
     return first([
-      ...oneSchema.filter(has).map((key) => () => look(part[key], [...path, key])),
-      ...manySchemas.filter(has).map((key) => () => within(part[key], [...path, key], Array.isArray(part[key]))),
-      ...namedSchemas.filter(has).map((key) => () => within(part[key], [...path, key], isObject(part[key]))),
+      ...oneSchema
+        .filter((key) => has(key) && !(key === "items" && isList(part[key])))
+        .map((key) => () => look(part[key], [...path, key])),
+      ...manySchemas
+        .filter((key) => has(key) && isList(part[key]))
+        .map((key) => () => within(part[key], [...path, key])),
+      ...namedSchemas.filter(has).map((key) => () => within(part[key], [...path, key])),
     ]);
   };
-  const within = (parts: unknown, path: readonly (string | number)[], is: boolean): Flaw | undefined =>
-    is
-      ? first(
-          Object.entries(parts as object).map(
-            ([key, part]) =>
-              () =>
-                look(part, [...path, Array.isArray(parts) ? Number(key) : key]),
-          ),
-        )
-      : undefined;
-  return look(schema, []);
+  const within = (parts: unknown, path: readonly (string | number)[]): Flaw | undefined =>
+    first(
+      Object.entries(parts as object).map(
+        ([key, part]) =>
+          () =>
+            look(part, [...path, Array.isArray(parts) ? Number(key) : key]),
+      ),
+    );
+  return look(whole, []);
 }
 
-function isTooLarge(schema: Record<string, unknown>): boolean {
+/** A copy in which each reference has its own address, and what the addresses mean; as the check will find them. */
+function meaningOf(
+  schema: Record<string, unknown>,
+):
+  | { readonly ok: true; readonly whole: Schema; readonly meant: Readonly<Record<string, unknown>> }
+  | { readonly ok: false; readonly message: string } {
+  const whole = structuredClone(schema) as Schema;
   try {
-    weigh(schema, new Work(schemaPartsMax));
-    return false;
+    return { ok: true, whole, meant: schemasIn(whole, new Work(schemaPartsMax)) };
   } catch (error) {
-    if (error instanceof TooMuchWork) return true;
-    throw error;
+    const message =
+      error instanceof TooMuchWork
+        ? "it has too many parts, too long names on the way to them, or too many $id in one another"
+        : `the names that it gives its parts can't be used: ${error instanceof Error ? error.message : String(error)}`;
+    return { ok: false, message };
   }
 }
 
@@ -107,26 +136,5 @@ function unfitPattern(text: string, work: Work): string | undefined {
       return `no text can be held against this in a bounded time: ${error.message}; write it without`;
     if (error instanceof TooMuchWork) return "the schema's patterns are too large, all together";
     throw error;
-  }
-}
-
-/** Whether a JSON pointer, in the form that it has in an address, points at something. */
-function hasPointer(schema: unknown, pointer: string): boolean {
-  if (pointer === "") return true;
-  if (!pointer.startsWith("/")) return false;
-  let here = schema;
-  for (const segment of pointer.slice(1).split("/")) {
-    const name = decoded(segment).replaceAll("~1", "/").replaceAll("~0", "~");
-    if (typeof here !== "object" || here === null || !Object.hasOwn(here, name)) return false;
-    here = (here as Record<string, unknown>)[name];
-  }
-  return true;
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 }

@@ -82,7 +82,7 @@ export const billingRoutes = [
       path: "/admin/billing/events",
       summary: "Meter events as the billing provider takes them, oldest first",
       query: billingEventsQuery,
-      answer: { status: 200, schema: meterEventsPage },
+      answer: { status: 200, schema: meterEventsPage, alsoType: "application/x-ndjson" },
     },
     async ({ env, query: { limit, cursor, format, ...of } }) => {
       if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw badCursor();

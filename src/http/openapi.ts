@@ -177,8 +177,13 @@ const idempotency = ({ method, access, anew }: Route): Json[] =>
 function success({ summary, answer }: Route, schemas: Json): Json {
   if (answer.status === 204) return { description: "Done" };
   const schema = answer.schema ? schemaOf(answer.schema, "output", schemas) : {};
-  const stream = answer.stream && { "text/event-stream": { schema: { type: "string" } } };
-  return { description: summary, content: { [answer.contentType ?? "application/json"]: { schema }, ...stream } };
+  const text = { schema: { type: "string" } };
+  const content = {
+    [answer.contentType ?? "application/json"]: { schema },
+    ...(answer.stream && { "text/event-stream": text }),
+    ...(answer.alsoType && { [answer.alsoType]: text }),
+  };
+  return { description: summary, content };
 }
 
 const retryAfter: Json = {

@@ -62,6 +62,8 @@ interface Answer {
   readonly contentType?: string;
   /** Also answers as server-sent events. */
   readonly stream?: true;
+  /** Of the other form that it has where the query asks for it. */
+  readonly alsoType?: "text/csv" | "application/x-ndjson";
 }
 
 /** One request, before it is read. */

@@ -45,6 +45,8 @@ export const runRoutes = [
       body: createRunBody,
       answer: { status: 201, schema: runView },
       problems: [
+        // The run of `from`, or its task.
+        "not_found",
         "instructions_too_large",
         "context_too_large",
         "tools_too_large",

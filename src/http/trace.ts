@@ -19,7 +19,7 @@ export const traceRoute = keyRoute(
     path: "/v1/runs/:run/trace",
     summary: "The run as a trace: Chrome's JSON for Perfetto, spans for OpenTelemetry, or a CSV of its tasks",
     query: traceQuery,
-    answer: { status: 200, contentType: "application/json" },
+    answer: { status: 200, contentType: "application/json", alsoType: "text/csv" },
     problems: ["log_too_long"],
   },
   async ({ env, tenant, params, query: { format } }) => {

@@ -28,7 +28,7 @@ export const usageRoutes = [
       path: "/v1/usage",
       summary: "What the tenant has used",
       query: usageQuery,
-      answer: { status: 200, schema: usagePage },
+      answer: { status: 200, schema: usagePage, alsoType: "text/csv" },
     },
     ({ env, tenant, query }) => page(env, tenant, query),
   ),
@@ -39,7 +39,7 @@ export const usageRoutes = [
       path: "/admin/tenants/:tenant/usage",
       summary: "What a tenant has used, as the tenant itself is told",
       query: usageQuery,
-      answer: { status: 200, schema: usagePage },
+      answer: { status: 200, schema: usagePage, alsoType: "text/csv" },
     },
     async ({ env, params: { tenant }, query }) => {
       await requireTenant(env, tenant);
@@ -53,7 +53,7 @@ export const usageRoutes = [
       path: "/admin/usage",
       summary: "What all tenants have used, by tenant or otherwise",
       query: allUsageQuery,
-      answer: { status: 200, schema: usagePage },
+      answer: { status: 200, schema: usagePage, alsoType: "text/csv" },
     },
     ({ env, query }) => page(env, undefined, query),
   ),

@@ -6,7 +6,7 @@
  */
 
 import * as z from "zod";
-import { isToolName } from "../contract/tools.ts";
+import { argumentsObject, isToolName } from "../contract/tools.ts";
 import { fromBase64url, toBase64url } from "../http/base64url.ts";
 import { mcpHandleCharsMax, timeMax } from "../limits.ts";
 
@@ -14,18 +14,20 @@ const prefix = "wait_";
 
 const time = z.int().min(0).max(timeMax);
 const id = z.string().min(1).max(100);
+/** As our own handles have them: whoever goes on with one reads them as JSON. */
+const args = z.string().refine((text) => text.startsWith("{") && argumentsObject(text).ok);
 const handle = z.discriminatedUnion("of", [
   /** Until nothing of the run is live. */
   z.strictObject({ of: z.literal("run"), run: id, since: time, until: time.exactOptional() }),
   /** A call that only looks: asking again is the same. `until`: its timeout_ms is over. */
-  z.strictObject({ of: z.literal("tasks"), run: id, since: time, until: time.exactOptional(), args: z.string() }),
+  z.strictObject({ of: z.literal("tasks"), run: id, since: time, until: time.exactOptional(), args }),
   /** A call of a session. `holds`: what it gets is the session's, which outlives the call. */
   z.strictObject({
     of: z.literal("session"),
     run: id,
     since: time,
     tool: z.string().refine(isToolName),
-    args: z.string(),
+    args,
     actor: id,
     call: id,
     holds: z.boolean(),
@@ -37,7 +39,7 @@ const handle = z.discriminatedUnion("of", [
     of: z.literal("lease"),
     since: time,
     tool: z.string().refine(isToolName),
-    args: z.string(),
+    args,
     call: id,
   }),
 ]);

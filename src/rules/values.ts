@@ -61,6 +61,10 @@ const count: Reader<number> = (tokens, at) => {
   const read = number(tokens, at);
   if (!read.ok) return read;
   const factor = tokens[read.next]?.kind === "word" ? times[tokens[read.next]!.text] : undefined;
+  const { raw } = tokens[at]!;
+  // Whoever writes so means sixty thousand where a full stop parts thousands, and would be held to sixty.
+  if (factor === undefined && /\.000$/u.test(raw))
+    return wrong(`${raw} is no whole number: a comma parts thousands, as in ${raw.replace(".", ",")}`);
   // 2.3 million is a whole number, and 2.3 * 1e6 nearly one.
   const value = factor === undefined ? read.value : Number((read.value * factor).toFixed(3));
   if (!Number.isSafeInteger(value)) return wrong(`${tokens[at]!.raw} is no whole number`);

@@ -22,6 +22,18 @@ describe("an output schema", () => {
     ],
     [{ $ref: "https://example.com/schema.json" }, ["$ref"], /nothing outside/],
     [{ $ref: "#named" }, ["$ref"], /nothing there/],
+    // What the check of a result would throw at, or hold nothing to be right by.
+    [{ $id: "https://example.com/a", properties: { b: { $ref: "c" } } }, ["properties", "b", "$ref"], /nothing there/],
+    [{ examples: [{ type: "string" }], $ref: "#/examples/0" }, ["$ref"], /nothing there/],
+    [{ $defs: { a: { $id: "x" }, b: { $id: "x" } } }, [], /can't be used: Duplicate/],
+    [{ items: { $dynamicRef: "#a" }, $defs: { a: { $dynamicAnchor: "a" } } }, ["items", "$dynamicRef"], /not followed/],
+    [{ enum: "a" }, ["enum"], /a list of values/],
+    [{ not: { anyOf: {} } }, ["not", "anyOf"], /a list of schemas/],
+    [{ properties: { a: { type: "string", required: true } } }, ["properties", "a", "required"], /a list of names/],
+    [{ properties: { a: null } }, ["properties", "a"], /an object, true or false/],
+    [{ prefixItems: [{}, "string"] }, ["prefixItems", 1], /an object, true or false/],
+    [{ items: { maxLength: null } }, ["items", "maxLength"], /a number/],
+    [{ pattern: 5 }, ["pattern"], /text/],
   ])("like %j is refused", (schema, path, message) => {
     expect(unusableIn(schema)).toEqual({ path, message: expect.stringMatching(message) });
     const { error } = taskSpecSchema.safeParse({ instructions: "x", output_schema: schema });

@@ -68,6 +68,31 @@ test("caps and codes stand where they can occur", () => {
   });
 });
 
+test("an answer that a query can ask for in another form is described in that form as well", () => {
+  const types: Record<string, string> = { csv: "text/csv", jsonl: "application/x-ndjson" };
+  const told: string[] = [];
+  for (const { path, method, operation } of operations) {
+    const format = operation.parameters.find(({ name, in: place }) => name === "format" && place === "query");
+    const { enum: forms = [] } = (format?.schema ?? {}) as { enum?: readonly string[] };
+    const others = forms.map((form) => types[form]).filter((type) => type !== undefined);
+    if (others.length === 0) continue;
+    const { content } = operation.responses["200"] as unknown as { content: Record<string, object> };
+    expect(Object.keys(content), `${method} ${path}`).toEqual(["application/json", ...others]);
+    told.push(path);
+  }
+  expect(told.sort()).toEqual([
+    "/admin/billing/events",
+    "/admin/tenants/{tenant}/usage",
+    "/admin/usage",
+    "/v1/runs/{run}/trace",
+    "/v1/usage",
+  ]);
+});
+
+test("a run that begins from another tells that it may not be there", () => {
+  expect(document.paths["/v1/runs"]!.post!.responses["404"]!.description).toContain("not_found");
+});
+
 test("a POST says whether its Idempotency-Key has an effect, and no other code tells of keys", () => {
   const withoutEffect: string[] = [];
   for (const { path, method, operation } of operations) {

@@ -148,6 +148,45 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     );
   });
 
+  it("refuses a task whose own messages no provider would take where they are to stand", async () => {
+    const run = await make();
+    const { snapshot } = await run.view();
+    const reply = replyOf(format);
+    const results = resultsOf(format);
+    const at = format === "anthropic" ? "content[0].tool_use_id" : "tool_call_id";
+    const task = (...messages: MessageText[]) => ({ instructions: "x", context: { messages } });
+    const refusal = (path: string) => ({ ok: false, fault: { code: "validation_failed", errors: [{ path }] } });
+    const post = (...tasks: ReturnType<typeof task>[]) => run.rpc.createTasks({ tasks });
+    expect(await post(task(user("hi")), task(user("hi"), results[0]!))).toMatchObject(
+      refusal(`tasks[1].context[1].${at}`),
+    );
+    // The instructions are to follow: nothing can answer these calls any more.
+    const open = [reply, ...results].slice(0, format === "anthropic" ? 1 : 3);
+    expect(await post(task(...open))).toMatchObject(refusal("tasks[0].context"));
+    const none = new TestRun(newTenant(), runIdOf(crypto.getRandomValues(new Uint8Array(20))));
+    const context = { format, messages: [] };
+    const root = task(results[0]!);
+    expect(await none.rpc.createRun({ tenant: none.tenant, run: none.id, limits: {}, context, root })).toMatchObject(
+      refusal(`root.context[0].${at}`),
+    );
+    // A fork by a call has a result of each call of its reply already.
+    const second = (messages: MessageText[]) => ({
+      instructions: "x",
+      context: messages.map((one) => JSON.parse(one)),
+    });
+    const outcome = value(await callTool(run, "call_a", snapshot, [reply], second(results)));
+    expect(outcome).toMatchObject({
+      error: { code: "validation_failed", message: expect.stringContaining(`tasks[0].context[0].${at}: a second`) },
+    });
+    expect(await run.tasks()).toEqual([]);
+    const own = [reply, ...results].map((message) => message.replaceAll('"call_', '"own_'));
+    const [forked] = await created(callTool(run, "call_c", snapshot, [reply], second(own)));
+    await contextOf(run, forked!);
+    value(await run.rpc.appendContext({ after: (await run.view()).snapshot, messages: results }));
+    const { tasks } = value(await post(task(user("hi"), ...own)));
+    await contextOf(run, tasks[0]!.id);
+  });
+
   it("keeps what a run has, and lets it grow, whatever has been taken before", async () => {
     const stray = resultsOf(format);
     const run = await makeRun({ context: { format, messages: [] }, steps: [[user("hi")], stray] });

@@ -207,6 +207,8 @@ describe("a bullet", () => {
     ["at most 0 workers", '"at most … workers" takes 1 at least, 1,000 at most, and not 0', undefined],
     ["at most 1.5 workers", "1.5 is no whole number", undefined],
     ["at most 1,5 workers", '"1,5" is no number: write 2,000,000 or 1.5', undefined],
+    ["budget 60.000 tokens per task", "60.000 is no whole number: a comma parts thousands, as in 60,000", undefined],
+    ["at most 1.000 tasks", "1.000 is no whole number: a comma parts thousands, as in 1,000", undefined],
     ["at most 1.000.000 tasks", '"1.000.000" is no number: write 2,000,000 or 1.5', undefined],
     ["at most -3 workers", 'after "at most" comes a whole number or "depth", and not "-"', undefined],
     [`budget ${"9".repeat(400)} tokens`, `"${"9".repeat(400)}" is no number: write 2,000,000 or 1.5`, undefined],

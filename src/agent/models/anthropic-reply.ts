@@ -6,7 +6,8 @@
  *
  * 1. `message` holds what the vendor takes back: role and content blocks, thinking with its signature, no fields of the SDK.
  * 2. Blocks that the vendor would refuse are left out: blank text, and a tool call that the output limit cut in two.
- * 3. `input_tokens` are all input tokens; the vendor's own count leaves out what was read from or written to the cache.
+ * 3. `input_tokens` are all input tokens; the vendor's own count leaves out what was read from or written to the cache. What a server
+ *    that speaks the format does not count is estimated.
  */
 
 import type { RawContentBlockDelta, RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages/messages";
@@ -14,7 +15,7 @@ import type { ToolCall, Usage } from "../../context/types.ts";
 import { MalformedStream } from "./faults.ts";
 import type { ModelReply } from "./port.ts";
 import type { Fold } from "./streamed-call.ts";
-import { tokenCount } from "./token-count.ts";
+import { estimatedUsage, tokenCount } from "./token-count.ts";
 
 interface Block {
   readonly fields: Record<string, unknown>;
@@ -22,18 +23,25 @@ interface Block {
   input: string;
 }
 
+const counters = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"] as const;
+type Counts = { [Name in (typeof counters)[number]]?: number };
+
 /** Stands in for a message of which nothing could be kept: the vendor takes no empty one. */
 const cutOffText = "(cut off at the output limit)";
 
-export function anthropicFold(onText: (text: string) => void = () => {}): Fold<RawMessageStreamEvent> {
+/** `promptChars` stands in for what servers don't report of the usage. */
+export function anthropicFold(
+  promptChars: number,
+  onText: (text: string) => void = () => {},
+): Fold<RawMessageStreamEvent> {
   const blocks: Block[] = [];
   let started = false;
   let stopReason: string | undefined;
-  const counts = { input_tokens: 0, output_tokens: 0, cache_read_input_tokens: 0, cache_creation_input_tokens: 0 };
+  const counts: Counts = {};
 
   const count = (usage: object | null | undefined) => {
     // Counters of later events are totals that replace earlier ones; absent or null ones say nothing.
-    for (const key of Object.keys(counts) as (keyof typeof counts)[]) {
+    for (const key of counters) {
       const value = (usage as Record<string, unknown> | null | undefined)?.[key];
       if (typeof value === "number") counts[key] = tokenCount(value);
     }
@@ -77,11 +85,12 @@ export function anthropicFold(onText: (text: string) => void = () => {}): Fold<R
       if (whole.length === 0 && !cut && stopReason !== "refusal")
         throw new MalformedStream("The provider's reply is empty.");
       const content = whole.length === 0 ? [JSON.stringify({ type: "text", text: cutOffText })] : whole.map(blockText);
+      const message = `{"role":"assistant","content":[${content.join(",")}]}`;
       return {
-        message: `{"role":"assistant","content":[${content.join(",")}]}`,
+        message,
         text,
         calls,
-        usage: usageOf(counts),
+        usage: usageOf(counts, estimatedUsage(promptChars, message.length)),
         // A paused turn (the vendor's own tools took too long) is an unfinished reply, as one at the limit is.
         stop: stopReason === "refusal" ? "refusal" : cut ? cutBy : calls.length > 0 ? "calls" : "end",
       } satisfies ModelReply;
@@ -145,17 +154,13 @@ function callOf(block: Block): ToolCall[] {
   return [{ id, name, arguments: inputText(block) }];
 }
 
-type Counts = Record<
-  "input_tokens" | "output_tokens" | "cache_read_input_tokens" | "cache_creation_input_tokens",
-  number
->;
-
-function usageOf(counts: Counts): Usage {
-  const read = counts.cache_read_input_tokens;
-  const written = counts.cache_creation_input_tokens;
+function usageOf(counts: Counts, estimated: Usage): Usage {
+  const { input_tokens: rest, cache_read_input_tokens: read = 0, cache_creation_input_tokens: written = 0 } = counts;
   return {
-    input_tokens: tokenCount(counts.input_tokens + read + written),
-    output_tokens: counts.output_tokens,
+    input_tokens: tokenCount(
+      rest === undefined ? Math.max(estimated.input_tokens, read + written) : rest + read + written,
+    ),
+    output_tokens: counts.output_tokens ?? estimated.output_tokens,
     cache_read_tokens: read,
     cache_write_tokens: written,
   };

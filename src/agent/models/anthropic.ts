@@ -7,6 +7,7 @@ import { anthropicFold } from "./anthropic-reply.ts";
 import type { ModelOutcome, ModelRequest } from "./port.ts";
 import { anthropicBody } from "./request-body.ts";
 import { streamedCall } from "./streamed-call.ts";
+import { promptCharsOf } from "./token-count.ts";
 
 /** One streamed call. Rejects only with the reason of the request's signal; every other failure is a fault. */
 export function callAnthropic(
@@ -39,6 +40,6 @@ export function callAnthropic(
         headers: { "content-type": "application/json", ...headers, ...task },
       });
     },
-    anthropicFold(request.onText),
+    anthropicFold(promptCharsOf(request), request.onText),
   );
 }

@@ -14,7 +14,7 @@ import { MalformedStream } from "./faults.ts";
 import { type Fields, fieldsOf, isObject } from "./fields.ts";
 import type { ModelReply } from "./port.ts";
 import type { Fold } from "./streamed-call.ts";
-import { estimatedUsage, tokenCount } from "./token-count.ts";
+import { estimatedUsage, tokenCount, toldOr } from "./token-count.ts";
 
 interface Call {
   /** Everything but the streamed parts. */
@@ -28,14 +28,14 @@ interface Call {
 /** Only in replies: sent back, they are refused or mean something else. */
 const replyOnly = new Set(["role", "content", "refusal", "tool_calls", "function_call", "annotations", "audio"]);
 
-/** `promptChars` stands in for the usage of servers that report none. */
+/** `promptChars` stands in for what servers don't report of the usage. */
 export function openaiFold(promptChars: number, onText: (text: string) => void = () => {}): Fold<ChatCompletionChunk> {
   let content = "";
   let refusal = "";
   const others: Record<string, unknown> = {};
   const calls = new Calls();
   let finish: string | undefined;
-  let usage: Fields | undefined;
+  let usage: Fields = {};
 
   return {
     add(chunk) {
@@ -61,7 +61,8 @@ export function openaiFold(promptChars: number, onText: (text: string) => void =
       const cut = finish === "length";
       if (content === "" && all.length === 0 && !refused && !cut)
         throw new MalformedStream("The provider's reply is empty.");
-      for (const call of all) settle(call);
+      const ids = new Set<string>();
+      for (const call of all) settle(call, ids);
       const message = JSON.stringify({
         role: "assistant",
         content: content === "" && (all.length > 0 || refusal !== "") ? null : content,
@@ -73,7 +74,7 @@ export function openaiFold(promptChars: number, onText: (text: string) => void =
         message,
         text: content + refusal,
         calls: all.map((call): ToolCall => ({ id: call.id, name: call.name, arguments: call.arguments })),
-        usage: usage ? usageOf(usage) : estimatedUsage(promptChars, message.length),
+        usage: usageOf(usage, estimatedUsage(promptChars, message.length)),
         stop: refused ? "refusal" : cut ? "output_limit" : all.length > 0 ? "calls" : "end",
       } satisfies ModelReply;
     },
@@ -127,10 +128,14 @@ class Calls {
   }
 }
 
-/** What the server left out and needs back. @throws MalformedStream for a call without a name. */
-function settle(call: Call): void {
+/**
+ * What the server left out and needs back. `ids`: of the calls before it. Some servers give parallel calls one id, by which the second
+ * would be taken for the first, and never be carried out. @throws MalformedStream for a call without a name.
+ */
+function settle(call: Call, ids: Set<string>): void {
   if (call.name === "") throw new MalformedStream("The provider's reply calls a tool without a name.");
-  if (call.id === "") call.id = `call_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`;
+  if (call.id === "" || ids.has(call.id)) call.id = `call_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`;
+  ids.add(call.id);
   if (call.arguments === "" && call.type === "function") call.arguments = "{}";
 }
 
@@ -139,11 +144,11 @@ function callFields(call: Call): Fields {
   return { id: call.id, type: call.type, [call.type]: { name: call.name, ...body }, ...call.fields };
 }
 
-function usageOf(usage: Fields): Usage {
+function usageOf(usage: Fields, estimated: Usage): Usage {
   const details = fieldsOf(usage.prompt_tokens_details);
   return {
-    input_tokens: tokenCount(usage.prompt_tokens),
-    output_tokens: tokenCount(usage.completion_tokens),
+    input_tokens: toldOr(usage.prompt_tokens, estimated.input_tokens),
+    output_tokens: toldOr(usage.completion_tokens, estimated.output_tokens),
     cache_read_tokens: tokenCount(details.cached_tokens ?? usage.prompt_cache_hit_tokens),
     cache_write_tokens: tokenCount(details.cache_write_tokens),
   };

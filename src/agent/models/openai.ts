@@ -19,6 +19,7 @@ import { openaiBody } from "./request-body.ts";
 import { responsesBody, responsesLimit } from "./responses-body.ts";
 import { responsesFold } from "./responses-reply.ts";
 import { streamedCall } from "./streamed-call.ts";
+import { promptCharsOf } from "./token-count.ts";
 
 /**
  * Addresses, each with a key and a model, that want to be asked by the Responses API. What one tenant's key was told is no other's business:
@@ -56,16 +57,12 @@ const isNotThere = ({ code, message }: ModelFault): boolean => code === "provide
 const cannotOpen = ({ code, message }: ModelFault): boolean =>
   code === "provider_rejected" && /encrypted[ _]content/i.test(message);
 
-/** Stands in for the tokens that a server does not count. */
-const promptChars = ({ messages, tools }: ModelRequest): number =>
-  messages.reduce((sum, { length }) => sum + length, tools?.length ?? 0);
-
 function callChat(request: ModelRequest, idleMs: number): Promise<ModelOutcome> {
   return streamedCall<ChatCompletionChunk>(
     request,
     idleMs,
     (wire) => opened(request, wire, "/chat/completions", openaiBody(request)),
-    openaiFold(promptChars(request), request.onText),
+    openaiFold(promptCharsOf(request), request.onText),
   );
 }
 
@@ -77,7 +74,7 @@ async function callResponses(request: ModelRequest, idleMs: number): Promise<Mod
       request,
       idleMs,
       (wire) => opened(request, wire, "/responses", responsesBody(request, sealed)),
-      responsesFold(promptChars(request), request.onText),
+      responsesFold(promptCharsOf(request), request.onText),
     );
   const outcome = await ask(true);
   return outcome.ok || !cannotOpen(outcome.fault) ? outcome : ask(false);

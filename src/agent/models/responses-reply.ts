@@ -8,11 +8,11 @@
 import type { ResponseStreamEvent } from "openai/resources/responses/responses";
 import type { ToolCall } from "../../context/types.ts";
 import { MalformedStream } from "./faults.ts";
-import { type Fields, fieldsOf, isObject, listOf } from "./fields.ts";
+import { type Fields, fieldsOf, listOf } from "./fields.ts";
 import type { ModelReply } from "./port.ts";
 import { outlineOf, outputCalls, outputText } from "./responses-outline.ts";
 import type { Fold } from "./streamed-call.ts";
-import { estimatedUsage, tokenCount } from "./token-count.ts";
+import { estimatedUsage, tokenCount, toldOr } from "./token-count.ts";
 
 /** An error that the stream tells of, in the shape of one that the SDK throws. */
 class StreamError extends Error {
@@ -25,7 +25,7 @@ class StreamError extends Error {
   }
 }
 
-/** `promptChars` stands in for the usage of servers that report none. */
+/** `promptChars` stands in for what servers don't report of the usage. */
 export function responsesFold(
   promptChars: number,
   onText: (text: string) => void = () => {},
@@ -59,8 +59,8 @@ export function responsesFold(
       const whole = listOf(response.output);
       const items = whole.length > 0 ? whole : [...done].sort(([a], [b]) => a - b).map(([, item]) => item);
       const reply = replyOf(items, fieldsOf(response.incomplete_details).reason);
-      const { usage } = response;
-      return { ...reply, usage: isObject(usage) ? usageOf(usage) : estimatedUsage(promptChars, reply.message.length) };
+      const estimated = estimatedUsage(promptChars, reply.message.length);
+      return { ...reply, usage: usageOf(fieldsOf(response.usage), estimated) };
     },
   };
 }
@@ -105,11 +105,11 @@ function toolCall({ id, function: called, custom }: Fields): ToolCall {
   return { id, name, arguments: text };
 }
 
-const usageOf = (usage: Fields): ModelReply["usage"] => {
+const usageOf = (usage: Fields, estimated: ModelReply["usage"]): ModelReply["usage"] => {
   const details = fieldsOf(usage.input_tokens_details);
   return {
-    input_tokens: tokenCount(usage.input_tokens),
-    output_tokens: tokenCount(usage.output_tokens),
+    input_tokens: toldOr(usage.input_tokens, estimated.input_tokens),
+    output_tokens: toldOr(usage.output_tokens, estimated.output_tokens),
     cache_read_tokens: tokenCount(details.cached_tokens),
     cache_write_tokens: tokenCount(details.cache_write_tokens),
   };

@@ -14,6 +14,7 @@ import { AutoForks } from "./auto-forks.ts";
 import { specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { TaskModel } from "./models.ts";
+import { ownMessagesFault } from "./own-messages.ts";
 import { lineageTerms, prefixTokens, tokensOf } from "./prefixes.ts";
 import { withRuledModel } from "./rules.ts";
 
@@ -79,6 +80,8 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
     const asked = spec.fork === "auto" ? auto.choose(spec, used, warm) : { spec };
     const forked = forkOne(tree, ends, forker, asked.spec, `tasks[${i}].fork`);
     if ("code" in forked) return { ok: false, fault: forked };
+    const unfit = ownMessagesFault(tree, forked, spec, `${forker.root ? "root" : `tasks[${i}]`}.context`);
+    if (unfit) return { ok: false, fault: unfit };
     if (spec.model !== undefined && model !== undefined && spec.model !== model) {
       notes.add(
         `A task with model "${spec.model}" is a relocated fork: reasoning blocks are left out and the cache is cold.`,

@@ -95,6 +95,20 @@ describe("the reply", () => {
     });
   });
 
+  test.each([
+    ["nothing", {}, {}, { input_tokens: 10, output_tokens: 19, cache_read_tokens: 0, cache_write_tokens: 0 }],
+    ["its output alone", {}, { output_tokens: 5 }, { input_tokens: 10, output_tokens: 5 }],
+    ["what it read from a cache", { cache_read_input_tokens: 90 }, {}, { input_tokens: 90, cache_read_tokens: 90 }],
+    ["no use at all", { input_tokens: 0, output_tokens: 0 }, {}, { input_tokens: 0, output_tokens: 0 }],
+  ])("of a server that counts %s the rest is estimated", async (_, first, last, expected) => {
+    const { url } = await answering(() => sse([start(first), ...text(0, "x"), end("end_turn", last), stop]));
+    const request = requestTo("anthropic", url, { messages: [userText("a")], tools: "[]".padEnd(10) });
+    const { usage, message } = replyOf(await callAnthropic(request));
+    const chars = request.messages[0]!.length + 10;
+    expect([Math.ceil(chars / 4), Math.ceil(message.length / 4)]).toEqual([10, 19]);
+    expect(usage).toMatchObject(expected);
+  });
+
   test("blocks that the vendor would not take back are left out", async () => {
     const { url } = await answering(() =>
       sse([

@@ -119,6 +119,15 @@ describe("the reply", () => {
     expect(got.usage.output_tokens).toBe(Math.ceil(got.message.length / 4));
   });
 
+  test("what a server leaves out of its usage is estimated, and what it says is nothing is nothing", async () => {
+    const said = [chunk({ content: "hello" }), chunk({}, "stop")];
+    const part = await reply(...said, usage({ total_tokens: 9, completion_tokens: 2 }), done);
+    expect(part.usage.input_tokens).toBeGreaterThan(0);
+    expect(part.usage.output_tokens).toBe(2);
+    const nothing = await reply(...said, usage({ prompt_tokens: 0, completion_tokens: 0 }), done);
+    expect(nothing.usage).toMatchObject({ input_tokens: 0, output_tokens: 0 });
+  });
+
   test("pieces without an id are of the last call that had their index", async () => {
     const named = (id: string, index = 0) => call(index, { id, function: { name: id, arguments: '{"of":' } });
     const rest = (id: string, index = 0) => call(index, { function: { arguments: `"${id}"}` } });
@@ -144,6 +153,20 @@ describe("the reply", () => {
       ["c", "z", '{"n":3}'],
     ]);
     expect(got.stop).toBe("calls");
+  });
+
+  test("parallel calls that share an id are told apart, or one of them would never be carried out", async () => {
+    const got = await reply(
+      call(0, { id: "call_x", type: "function", function: { name: "x", arguments: '{"n":1}' } }),
+      call(1, { id: "call_x", type: "function", function: { name: "x", arguments: '{"n":2}' } }),
+      chunk({}, "tool_calls"),
+      done,
+    );
+    expect(got.calls.map((one) => one.arguments)).toEqual(['{"n":1}', '{"n":2}']);
+    const [first, second] = got.calls.map(({ id }) => id);
+    expect(first).toBe("call_x");
+    expect(second).toMatch(/^call_[0-9a-f]{24}$/);
+    expect(JSON.parse(got.message).tool_calls.map(({ id }: { id: string }) => id)).toEqual([first, second]);
   });
 
   test("a call without an id gets one", async () => {

@@ -350,3 +350,13 @@ test("keys of the database: quotas count a call once, and a revoked one is refus
   await send("DELETE", `/admin/tenants/${tenant}/keys/${id}`);
   expect((await message("ping", {}, { key })).status).toBe(401);
 });
+
+test("what only JSON can name is not there, or no name, and no fault of Heddle's", async () => {
+  const half = "\ud800";
+  expect(await tool("atomic", { run: half, op: "get", name: "n" })).toMatchObject({ error: { code: "not_found" } });
+  expect(await tool("wait", { run: half })).toMatchObject({ error: { code: "not_found" } });
+  expect(await rpc("resources/read", { uri: `heddle://runs/${half}` })).toMatchObject({ error: { code: -32602 } });
+  const made = JSON.stringify({ of: "tasks", run: await newRun(), since: 1, until: 2, args: "x" });
+  const handle = `wait_${Buffer.from(made).toString("base64url")}`;
+  expect(await tool("wait", { handle })).toMatchObject({ error: { code: "bad_arguments" } });
+});
