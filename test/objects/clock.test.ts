@@ -241,6 +241,18 @@ describe("a session", () => {
     expect(value(await run.rpc.callTool(lock(next, 0)))).toEqual({ result: { token: 2 } });
   });
 
+  it("lasts its own time after a repeat that got its first answer, too", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    const actor = await open(run, 10_000);
+    for (let i = 0; i < 3; i++) {
+      expect(value(await run.rpc.callTool(lock(actor, 0)))).toEqual({ result: { token: 1 } });
+      expect(value(await run.rpc.actor(actor)).expires_at).toBe(clock.now + 10_000);
+      clock.forward(6000);
+      await run.ring();
+    }
+  });
+
   it("lasts while a long poll of it is open, and its own time from the answer on", async () => {
     using clock = new TestClock();
     const run = await makeRun();
