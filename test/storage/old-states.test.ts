@@ -43,7 +43,7 @@ describe("a run of an older version", () => {
     const store = open();
     const state = store.load();
     new Checkpoints(sql, store.texts).write(state);
-    expect(JSON.parse(store.meta("header")!)).toMatchObject({ v: 6, taskCount: state.header.taskCount });
+    expect(JSON.parse(store.meta("header")!)).toMatchObject({ v: 7, taskCount: state.header.taskCount });
     expectSame(open().load(), state);
   });
 });

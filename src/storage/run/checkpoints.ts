@@ -22,7 +22,7 @@ const pageOf = (n: number): number => Math.floor((n - 1) / checkpointPageTasks);
  * One more whenever what a checkpoint holds changes its form, or `apply` makes something else of events that there were before: a sum of
  * what they always said, say. Fields that only new events fill need none. Version 1 had no `v`.
  */
-const checkpointVersion = 6;
+const checkpointVersion = 7;
 
 type Packed = Record<string, unknown> & { n: number };
 /** Parsed pages kept: listing and paging-in walk through neighbours. */
