@@ -235,6 +235,10 @@ export interface RunsQuery extends PageQuery {
   status?: RunStatus;
   /** Only runs of exactly this name. */
   name?: string;
+  /** Only runs created from then on: a day (2026-11-26), a time in UTC, or epoch milliseconds. */
+  from?: string | number;
+  /** Only runs created before then. */
+  to?: string | number;
 }
 
 /** Which questions. */

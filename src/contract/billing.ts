@@ -6,8 +6,8 @@
 import * as z from "zod";
 import { customerCharsMax, nameCharsMax } from "../limits.ts";
 import type * as shapes from "./billing-shapes.ts";
+import { hour } from "./moments.ts";
 import { pageQuery } from "./paging.ts";
-import { moment } from "./usage-requests.ts";
 import { type AllTrue, at, cursor, type Twins } from "./view-parts.ts";
 
 /** What is metered, by its event's name. Amounts are those of `GET /v1/usage`; tokens are told apart by model. */
@@ -78,7 +78,7 @@ export const billingBody = z.strictObject({
     .max(customerCharsMax)
     .describe("The provider's id of the tenant, as cus_….")
     .meta({ example: "cus_NciAYcXfLnqBoz" }),
-  since: moment
+  since: hour
     .describe("From this hour on it is billed; default: the present one, or what was set before.")
     .exactOptional(),
 });

@@ -4,6 +4,7 @@ import * as z from "zod";
 import * as limits from "../limits.ts";
 import { runToolsSchema } from "./mcp-servers.ts";
 import { messagesSchema } from "./message.ts";
+import { moment } from "./moments.ts";
 import { pageQuery, queryInt } from "./paging.ts";
 import { credentialName } from "./provider-requests.ts";
 import { rulesText } from "./rules-requests.ts";
@@ -16,6 +17,10 @@ export const runsQuery = pageQuery.extend({
   order: z.enum(["asc", "desc"]).default("asc").describe("`desc`: the newest first."),
   status: z.enum(runStatuses).exactOptional(),
   name: z.string().min(1).max(limits.nameCharsMax).describe("Only runs of exactly this name.").exactOptional(),
+  from: moment
+    .describe("Only runs created from then on: a day (2026-11-26), a time in UTC (2026-11-26T10:00:00Z) or epoch ms.")
+    .exactOptional(),
+  to: moment.describe("Only runs created before then.").exactOptional(),
 });
 
 const vendorObject = z.record(z.string(), z.unknown());

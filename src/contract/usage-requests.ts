@@ -2,20 +2,8 @@
 
 import * as z from "zod";
 import * as limits from "../limits.ts";
+import { hour } from "./moments.ts";
 import { pageQuery } from "./paging.ts";
-
-const hourMs = 3_600_000;
-
-/** A day (2026-11-26), a time (2026-11-26T10:00:00Z) or epoch ms; whole hours of UTC count. */
-export const moment = z
-  .string()
-  .min(1)
-  .max(40)
-  .transform((text) => Math.floor((/^\d{1,15}$/.test(text) ? Number(text) : isoMs(text)) / hourMs) * hourMs)
-  .pipe(z.int('expected a day like "2026-11-26", a time in UTC, or epoch ms').min(0));
-
-const isoMs = (text: string): number =>
-  /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
 
 const usageBy = ["hour", "day", "run", "key", "model", "pool"] as const;
 
@@ -31,8 +19,8 @@ const oneOf = (names: readonly string[]) =>
   );
 
 export const usageQuery = pageQuery.extend({
-  from: moment.describe("From this hour on; default: 30 days back.").exactOptional(),
-  to: moment.describe("Up to this hour, without it; default: with the present one.").exactOptional(),
+  from: hour.describe("From this hour on; default: 30 days back.").exactOptional(),
+  to: hour.describe("Up to this hour, without it; default: with the present one.").exactOptional(),
   by: oneOf(usageBy).default("day").describe("What the sums are told apart by; label:NAME is a label of tasks."),
   format: z.enum(["json", "csv"]).default("json"),
 });

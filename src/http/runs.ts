@@ -126,11 +126,13 @@ export const runRoutes = [
     },
     async ({ env, tenant, query }) => {
       const after = query.cursor === undefined ? undefined : positionOf(query.cursor);
-      const { order, status, name, limit } = query;
+      const { order, status, name, from, to, limit } = query;
       const which = {
         newestFirst: order === "desc",
         ...(status !== undefined && { status }),
         ...(name !== undefined && { name }),
+        ...(from !== undefined && { from }),
+        ...(to !== undefined && { to }),
       };
       const { rows, next_cursor } = pageOf(await listRuns(env.DB, tenant, limit + 1, after, which), limit);
       return { runs: rows, next_cursor };

@@ -2,7 +2,8 @@
  * Waits: long polls of the API, one after another, for as long as the client has patience; then a handle by which to go on.
  *
  * I1. Whoever hangs up before they have a handle waits no more: what waited for them is let go, and takes nothing. Whoever has one, or has
- *     named the call, may come back, for as long as the session lasts.
+ *     named the call, may come back, for as long as the session lasts. A cancellation is no other word: official clients send one for each call
+ *     that takes them too long, and then repeat it under its name.
  * I2. What passes (too many requests, a busy run) ends no wait that has begun.
  * I3. Whoever has a handle may ask again for what the wait came to, as long as the session lasts: an answer can get lost on its way.
  * I4. A wait that can't be gone on with (its arguments are too long for a handle, and the call has no name) is let go before the client is

@@ -3,7 +3,7 @@
 import { dropCalls } from "./apply-calls.ts";
 import * as inbox from "./apply-inbox.ts";
 import { reserve, spend } from "./apply-usage.ts";
-import type { SchedulerEvent } from "./events.ts";
+import type { ErrorData, SchedulerEvent } from "./events.ts";
 import { verdictOf } from "./groups.ts";
 import type { RunState } from "./state.ts";
 import { nothing, type Scope, type Task } from "./task.ts";
@@ -33,6 +33,9 @@ export function decideGroup(state: RunState, { task, verdict }: Of<"group_decide
   const lead = state.task(task);
   addScope(state, lead, { leads: { ...lead.scope!.leads!, told: verdict } });
 }
+
+/** J8: whoever decided the group, no retry of that one brings back what it has dropped. */
+export const isDrop = (error: ErrorData | undefined): boolean => error?.code === "group_met";
 
 /** An ended member counts once more, or, when it is retried, once less; a group whose creator was retried keeps its verdict. */
 export function countMember(state: RunState, { scope, phase }: Task, by: 1 | -1): void {

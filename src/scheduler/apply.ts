@@ -386,8 +386,9 @@ function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: numb
   task.absences = nothing;
   inbox.empty(task);
   reserve(state, task, 0);
-  const because = event.error?.because ?? 0;
-  state.setPhase(task, { state: event.state, seq: event.result_seq ?? seq, because });
+  const { state: end, error } = event;
+  const because = end === "cancelled" && groups.isDrop(error) ? 0 : (error?.because ?? 0);
+  state.setPhase(task, { state: end, seq: event.result_seq ?? seq, because });
   task.endedAt = at;
   groups.countMember(state, task, 1);
   if (event.state === "failed" && !task.observed) state.header.unhandled++;

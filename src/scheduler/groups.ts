@@ -12,6 +12,8 @@
  * J6. Nothing is decided by the end of the run: a run that is cancelled, or whose root is done, has no verdicts to come.
  * J7. A retry of a member takes its end back. Those that were cancelled because of it go on with it, those that were
  *     compensated begin again, tasks after it wait again, and the group may be decided anew (retry.ts).
+ * J8. What a group that was met has dropped stays dropped, whoever of it is retried: nobody needs it, and it would race the very one
+ *     that was asked for. By itself it can be retried.
  */
 
 import { endOf, endTask } from "./end-task.ts";

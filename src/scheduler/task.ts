@@ -52,7 +52,7 @@ export interface Ended {
   readonly state: EndState;
   /** The event that carries the result or the error. */
   readonly seq: number;
-  /** The task whose failure skipped this one (0: none). */
+  /** The task whose end ended this one, so that they are retried together (0: none). */
   readonly because: number;
 }
 

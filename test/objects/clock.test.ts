@@ -101,6 +101,29 @@ describe("a task", () => {
     expect(await run.task("a")).toMatchObject({ state: "failed", error: { code: "busy", message: "no 2" } });
   });
 
+  it("ends when its timeout passes, however its pull worker renews, and whatever attempt it is", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a", { timeout_ms: 100_000 }));
+    const lost = (await run.lease())!;
+    clock.forward(leaseMs);
+    await run.ring();
+    expect(codeOf(await run.rpc.renew(lost))).toBe("lease_lost");
+    const lease = (await run.lease())!;
+    for (let i = 1; i < 7; i++) {
+      clock.forward(10_000);
+      value(await run.rpc.renew(lease, { message: `step ${i}` }));
+      if (i === 4) await run.evict();
+      await run.ring();
+    }
+    expect(await run.task("a")).toMatchObject({ state: "running", attempts: 2 });
+    clock.forward(10_000);
+    await run.ring();
+    expect(await run.task("a")).toMatchObject({ state: "failed", error: { code: "timeout" } });
+    expect(codeOf(await run.rpc.renew(lease))).toBe("lease_lost");
+    expect(codeOf(await run.rpc.complete(lease, { result: 1, next: false, worker: "w" }))).toBe("lease_lost");
+  });
+
   it("ends when its timeout passes after its first start, parked time included, and its children with it", async () => {
     using clock = new TestClock();
     const run = await makeRun();
@@ -239,6 +262,18 @@ describe("a session", () => {
     await run.ring();
     expect(codeOf(await run.rpc.actor(lost))).toBe("not_found");
     expect(value(await run.rpc.callTool(lock(next, 0)))).toEqual({ result: { token: 2 } });
+  });
+
+  it("lasts its own time after a repeat that got its first answer, too", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    const actor = await open(run, 10_000);
+    for (let i = 0; i < 3; i++) {
+      expect(value(await run.rpc.callTool(lock(actor, 0)))).toEqual({ result: { token: 1 } });
+      expect(value(await run.rpc.actor(actor)).expires_at).toBe(clock.now + 10_000);
+      clock.forward(6000);
+      await run.ring();
+    }
   });
 
   it("lasts while a long poll of it is open, and its own time from the answer on", async () => {

@@ -292,6 +292,7 @@ describe("who calls", () => {
     expect(grant.toolCall.task).toEqual({ id: actor, key: null, title: null });
     value(await run.rpc.complete(grant, done([1])));
     expect(value(await run.rpc.callTool(call("shell", { actor })))).toEqual({ result: [1] });
+    expect(codeOf(await run.rpc.callTool(call("read", { actor })))).toBe("idempotency_mismatch");
     expect(codeOf(await run.rpc.callTool(call("nope", { actor })))).toBe("not_found");
     expect(codeOf(await run.rpc.callTool(call("nope")))).toBe("not_found");
   });
@@ -299,10 +300,9 @@ describe("who calls", () => {
   it("bad arguments begin no call", async () => {
     const run = await makeRun({ tools });
     const { id: actor } = value(await run.rpc.openActor({ ttlMs: 60_000 }));
-    for (const text of ["[]", "{", '"x"', `${'{"a":'.repeat(100)}1${"}".repeat(100)}`]) {
-      expect(value(await run.rpc.callTool({ ...call("shell", { actor }), arguments: text }))).toMatchObject({
-        error: { code: "bad_arguments" },
-      });
+    for (const [i, text] of ["[]", "{", '"x"', `${'{"a":'.repeat(100)}1${"}".repeat(100)}`].entries()) {
+      const bad = { ...call("shell", { actor, callId: `c${i}` }), arguments: text };
+      expect(value(await run.rpc.callTool(bad))).toMatchObject({ error: { code: "bad_arguments" } });
     }
     expect(await lease(run)).toBeUndefined();
   });

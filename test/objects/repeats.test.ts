@@ -164,6 +164,47 @@ describe("a repeated Idempotency-Key", () => {
     expect(value(await run.rpc.callTool(pop, idem("k")))).toEqual({ result: { messages: ["first"] } });
   });
 
+  it("of a session's call by its call_id gets the first answer, and other arguments under it are refused: waiting, answered, after many others, and after a load", async () => {
+    const run = await makeRun();
+    const actor = value(await run.rpc.openActor({ ttlMs: 60_000 })).id;
+    const call = (args: object, more: { tool?: string; callId?: string } = {}) =>
+      run.rpc.callTool({ tool: "message_queue", arguments: JSON.stringify(args), waitMs: 0, actor, ...more });
+    const [q, r] = [
+      { op: "pop", name: "q" },
+      { op: "pop", name: "r" },
+    ];
+    const pending = { pending: true, call_id: "c" };
+    expect(value(await call(q, { callId: "c" }))).toEqual(pending);
+    const unnamed = value(await call({ ...q, timeout_ms: 30_000 })) as { call_id: string };
+    const mismatch = async () => {
+      expect(codeOf(await call(r, { callId: "c" }))).toBe("idempotency_mismatch");
+      expect(codeOf(await call({ op: "acquire", name: "l" }, { tool: "lock", callId: "c" }))).toBe(
+        "idempotency_mismatch",
+      );
+      expect(codeOf(await call(r, { callId: unnamed.call_id }))).toBe("idempotency_mismatch");
+    };
+    await mismatch();
+    expect(value(await call(q, { callId: "c" }))).toEqual(pending);
+    value(
+      await run.rpc.callTool({
+        tool: "message_queue",
+        arguments: JSON.stringify({ op: "push", name: "q", messages: ["first"] }),
+        waitMs: 0,
+      }),
+    );
+    await mismatch();
+    await run.evict();
+    await mismatch();
+    for (let i = 0; i <= actorCallsMax; i++)
+      value(await call({ op: "try_acquire", name: "l" }, { tool: "lock", callId: `c${i}` }));
+    await mismatch();
+    expect(value(await call(q, { callId: "c" }))).toEqual({ result: { messages: ["first"] } });
+    // Another session's call of that name is another call.
+    const other = value(await run.rpc.openActor({ ttlMs: 60_000 })).id;
+    const others = { tool: "message_queue", arguments: JSON.stringify(r), waitMs: 0, callId: "c", actor: other };
+    expect(value(await run.rpc.callTool(others))).toEqual(pending);
+  });
+
   it("of complete with `next` gets the same next lease while that is open", async () => {
     const run = await makeRun();
     await run.create(box("a"), box("b"));

@@ -43,6 +43,41 @@ it("pauses a run whose budget it uses up, and what is done to that run is answer
   expect(await run.lease()).toBeDefined();
 });
 
+it("told with the result alone counts at once for all that comes after: of several that end together, and of one that asks for the next", async () => {
+  const run = await makeRun({ limits: { pools: ["box"], tokens: 220 } });
+  await run.create(...["a", "b", "c", "d"].map((key) => ({ key, pool: "box", instructions: key })));
+  const leases = [(await run.lease())!, (await run.lease())!, (await run.lease())!];
+  const done = { result: 1, usage, next: true, worker: "w" };
+  const replies = await Promise.all(
+    leases.map(({ taskNumber, fence }) => run.rpc.complete({ taskNumber, fence }, done)),
+  );
+  // One more was given while there was something left: none after that.
+  expect(replies.map((reply) => value(reply))).toMatchObject([{ lease: { task: { key: "d" } } }, {}, {}]);
+  expect(replies.filter((reply) => value(reply).lease)).toHaveLength(1);
+  expect(await run.view()).toMatchObject({ status: "active", usage: { tokens: 330 } });
+  await run.create({ key: "e", pool: "box", instructions: "e" });
+  expect(await run.view()).toMatchObject({ status: "paused", reason: "budget" });
+  expect(await run.lease()).toBeUndefined();
+});
+
+it("told with the result alone counts for its ancestors' max_tokens: what is below them, and they themselves, get no more", async () => {
+  const run = await makeRun();
+  await run.create({ key: "p", pool: "box", instructions: "p", max_tokens: 100 });
+  const parent = (await run.lease())!;
+  const children = { tasks: ["a", "b"].map((key) => ({ key, instructions: key })) };
+  const make = { tool: "create_task", arguments: JSON.stringify(children), waitMs: 0 };
+  const made = value(await run.rpc.leaseTool(parent, make)) as { result: { tasks: { id: string }[] } };
+  const child = (await run.lease())!;
+  expect(child).toMatchObject({ task: { key: "a" }, tokensLeft: 100 });
+  const done = { result: 1, usage, next: true, worker: "w" };
+  expect(value(await run.rpc.complete({ taskNumber: child.taskNumber, fence: child.fence }, done))).toEqual({});
+  const error = { code: "max_tokens" };
+  expect(await run.task(made.result.tasks[1]!.id)).toMatchObject({ state: "failed", error });
+  const says = { messages: ['{"role":"assistant","content":"On."}'] };
+  expect(codeOf(await run.rpc.turn({ taskNumber: parent.taskNumber, fence: parent.fence }, says))).toBe("max_tokens");
+  expect(await run.task("p")).toMatchObject({ state: "failed", error });
+});
+
 it("holds a task to its max_tokens: the turn after the one that reached it is refused, and the task has failed", async () => {
   const run = await makeRun();
   await run.create({ key: "a", pool: "box", instructions: "a", max_tokens: 200 }, { pool: "box", instructions: "b" });

@@ -72,18 +72,27 @@ it("a page of runs reads about its rows and no more, whatever it is asked for, a
     }),
   } as unknown as D1Database;
   const { results } = await db
-    .prepare("SELECT id, name, status FROM runs WHERE tenant = ? ORDER BY created_at, id")
+    .prepare("SELECT id, name, status, created_at FROM runs WHERE tenant = ? ORDER BY created_at, id")
     .bind(tenant)
-    .all<{ id: string; name: string | null; status: string }>();
+    .all<{ id: string; name: string | null; status: string; created_at: number }>();
   const limit = 40;
+  const spans = [{}, { from: 300 }, { to: 300 }, { from: 299, to: 450 }, { from: 450, to: 299 }] satisfies Pick<
+    RunsListed,
+    "from" | "to"
+  >[];
   for (const status of [undefined, ...runStatuses])
     for (const name of [undefined, "a", "rare", "none"])
-      for (const newestFirst of [false, true]) {
+      for (const [span, newestFirst] of spans.flatMap((span) => [[span, false] as const, [span, true] as const])) {
+        const { from = 0, to = Number.POSITIVE_INFINITY } = span;
         const which: RunsListed = {
-          ...{ newestFirst, ...(status !== undefined && { status }), ...(name !== undefined && { name }) },
+          ...{ newestFirst, ...span, ...(status !== undefined && { status }), ...(name !== undefined && { name }) },
         };
         const wanted = results.filter(
-          (row) => (status === undefined || row.status === status) && (name === undefined || row.name === name),
+          (row) =>
+            (status === undefined || row.status === status) &&
+            (name === undefined || row.name === name) &&
+            row.created_at >= from &&
+            row.created_at < to,
         );
         if (newestFirst) wanted.reverse();
         const seen: string[] = [];
@@ -97,6 +106,12 @@ it("a page of runs reads about its rows and no more, whatever it is asked for, a
         }
         expect(seen).toEqual(wanted.map(({ id }) => id));
       }
+  // A place that the span leaves out is none in it: its first or last run comes next.
+  const first = async (newestFirst: boolean, createdAt: number) =>
+    (await listRuns(watched, tenant, 1, { createdAt, id: "run_9999" }, { newestFirst, from: 300, to: 450 }))[0];
+  expect((await first(false, 10))?.created_at).toBe(300);
+  expect((await first(true, 700))?.created_at).toBe(449);
+  expect(read).toBeLessThanOrEqual(2 * (1 + runStatuses.length));
 });
 
 it("the version before, which asks for the index of ages by its name, still can while the next one is deployed", async () => {

@@ -235,6 +235,40 @@ describe("retries", () => {
     expect(decided(run)).toEqual(["g failed", "g met"]);
   });
 
+  test("[J8] what a group has dropped stays dropped when the winner is retried, and when that fails and is retried once more", () => {
+    const run = new Run();
+    const terms = { g: { require: 1, when_met: "cancel" as const } };
+    const [a, b, c, merge] = run.group(terms, { group: "g" }, { group: "g" }, { group: "g" }, { after: ["g"] });
+    run.succeed(a!);
+    expect([states(a!, b!, c!, merge!), decided(run)]).toEqual(["succeeded cancelled cancelled ready", ["g met"]]);
+    run.retry(a!);
+    expect(states(a!, b!, c!, merge!)).toBe("ready cancelled cancelled waiting");
+    run.fail(a!);
+    expect([states(a!, b!, c!, merge!), decided(run)]).toEqual([
+      "failed cancelled cancelled skipped",
+      ["g met", "g failed"],
+    ]);
+    run.retry(a!);
+    expect(states(a!, b!, c!, merge!)).toBe("ready cancelled cancelled waiting");
+    run.fail(a!);
+    // By itself one is tried in its place.
+    run.retry(b!);
+    expect(states(a!, b!, c!, merge!)).toBe("failed ready cancelled waiting");
+    run.succeed(b!);
+    expect([states(merge!), decided(run).at(-1)]).toEqual(["ready", "g met"]);
+    checkState(run.state, run.now);
+  });
+
+  test("[J8] one that was dropped and is retried beside the winner goes on to its own end", () => {
+    const run = new Run();
+    const [a, b] = run.group({ g: { require: 1, when_met: "cancel" } }, { group: "g" }, { group: "g" });
+    run.succeed(a!);
+    run.retry(b!);
+    run.fail(b!);
+    expect([states(a!, b!), decided(run), run.state.header.unhandled]).toEqual(["succeeded failed", ["g met"], 0]);
+    checkState(run.state, run.now);
+  });
+
   test("[J7] a retried success is taken back, and told of again when the verdict is the same", () => {
     const run = new Run();
     const [a, b] = run.post({ group: "g" }, { group: "g" });

@@ -333,7 +333,10 @@ function againWith(run: PlanRun, task: Task, point: TurnPoint | undefined): numb
         if (at(because).scope?.group === lead && membersOf(lead).some(takes)) return true;
     if (one.scope?.group === undefined || at(one.scope.group).scope!.leads!.told !== "failed") return false;
     const others = membersOf(one.scope.group).filter((other) => other !== one && takes(other));
-    if (state === "cancelled") return others.some(({ n }) => n === because);
+    if (state === "cancelled") {
+      const { code, because: by } = run.endOf(one)!.error!;
+      return code !== "group_met" && others.some(({ n }) => n === by);
+    }
     const isUndone = present(run, one).some(({ scope }) => scope?.standsIn?.why === "compensation");
     return state === "succeeded" && isUndone && others.length > 0;
   };

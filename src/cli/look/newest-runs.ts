@@ -7,7 +7,7 @@ import type { RunsQuery } from "../../client/requests.ts";
 import type { CallOptions } from "../../client/transport.ts";
 import { pageRowsMax } from "../../limits.ts";
 
-type Which = Pick<RunsQuery, "status" | "name">;
+type Which = Pick<RunsQuery, "status" | "name" | "from" | "to">;
 export interface NewestRuns {
   /** The newest last. */
   readonly kept: RunRow[];
@@ -25,7 +25,8 @@ export async function newestRuns(
   try {
     return await fromTheNewest(client, which, count, options);
   } catch (error) {
-    if (!isOlderServer(error)) throw error;
+    // It says that it knows no span of time: to list runs of all times would be another answer.
+    if (!isOlderServer(error) || which.from !== undefined || which.to !== undefined) throw error;
     return await fromTheOldest(client, which, count, options);
   }
 }

@@ -24,6 +24,8 @@ export const runsCommand: Command = {
       about: "only runs of this status: active, paused, succeeded, failed or cancelled",
     },
     name: { value: "NAME", about: "only runs of exactly this name" },
+    from: { value: "TIME", about: "only runs created from then on: 2026-11-01, a time in UTC, or epoch ms" },
+    to: { value: "TIME", about: "only runs created before then" },
     limit: { value: "N", about: `the newest N of them (default ${runsListedDefault})` },
     all: { without: ["limit"], about: "all of them" },
     json: { about: 'one JSON object per run: {"id", "name", "status", "created_at", "ended_at", "expires_at"}' },
@@ -34,6 +36,7 @@ export const runsCommand: Command = {
 Examples:
   heddle runs --status active
   heddle runs --name nightly --limit 1 --json | jq -r .id
+  heddle runs --status failed --from 2026-11-01 --to 2026-12-01 --all
   heddle runs --all --json | jq -r 'select(.status == "failed").id'`,
   run: async ({ flags }) => {
     const limit = wholeNumber(flags, "limit", { min: 1, max: Number.MAX_SAFE_INTEGER, fallback: runsListedDefault });
@@ -42,12 +45,14 @@ Examples:
       {
         ...(typeof flags.status === "string" && { status: flags.status as RunStatus }),
         ...(typeof flags.name === "string" && { name: flags.name }),
+        ...(typeof flags.from === "string" && { from: flags.from }),
+        ...(typeof flags.to === "string" && { to: flags.to }),
       },
       flags.all === true ? Number.POSITIVE_INFINITY : limit,
     );
     if (flags.json === true) for (const run of kept) sayJson(run);
     else if (kept.length > 0) sayTable(columns, kept);
-    else if (typeof flags.name === "string") note("There is no such run.");
+    else if ([flags.name, flags.from, flags.to].some((flag) => flag !== undefined)) note("There is no such run.");
     else note(flags.status === undefined ? "There are no runs." : `No run is ${flags.status}.`);
     if (more && flags.json !== true) note("Older ones are not shown: --all, or --limit N.");
     return exitStatus.ok;

@@ -9,6 +9,8 @@ import type { Task } from "../../scheduler/task.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
 import { answerBefore, answerTo, isDropped } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { nameOfCall } from "./outside-calls.ts";
+import { newCallId } from "./outside-waits.ts";
 import { answerView, badCursor, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { hasTool, runTool } from "./tool-calls.ts";
@@ -77,27 +79,38 @@ export class Actors {
     });
   }
 
-  /** A call of a tool that blocks: the session holds and waits as a task does, and a long poll shows the answer. */
+  /**
+   * A call of a tool that blocks: the session holds and waits as a task does, and a long poll shows the answer. Its id is the session's own:
+   * the same call again gets the first answer, and another under its id is refused as a reused Idempotency-Key is.
+   */
   async callTool(id: string, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
-    const callId = input.callId ?? `call_${crypto.randomUUID()}`;
-    const reply = this.#shell.command<ToolOutcome>((step, run) => {
-      const actor = liveActor(run, id);
-      if (!actor) return noActor;
-      if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
-      if (!hasTool(run, input.tool)) return noTool;
-      this.#keep(run, actor);
-      const known = answerTo(run, actor, callId);
-      if (known) return ok(answerView(known));
-      const caller = { task: actor, callId, base: () => step.state.header.snapshot, inTranscript: false };
-      const done = runTool(step, run, caller, input.tool, input.arguments);
-      if (input.callId !== undefined && (done.kind === "result" || done.kind === "error")) {
-        const isError = done.kind === "error";
-        const text = JSON.stringify(isError ? { error: done.error } : done.result);
-        const event = { type: "call_done", task: actor.n, call: callId, tool: input.tool, why: "answered" } as const;
-        step.emit(event, { text, isError });
-      }
-      return toolReply(done, callId);
-    }, idem);
+    const callId = input.callId ?? newCallId();
+    const name = await nameOfCall(input, id, callId);
+    const reply = this.#shell.command<ToolOutcome>(
+      (step, run) => {
+        const actor = liveActor(run, id);
+        if (!actor) return noActor;
+        if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
+        if (!hasTool(run, input.tool)) return noTool;
+        const known = answerTo(run, actor, callId);
+        if (known) return ok(answerView(known));
+        const caller = { task: actor, callId, base: () => step.state.header.snapshot, inTranscript: false };
+        const done = runTool(step, run, caller, input.tool, input.arguments);
+        if (input.callId !== undefined && (done.kind === "result" || done.kind === "error")) {
+          const isError = done.kind === "error";
+          const text = JSON.stringify(isError ? { error: done.error } : done.result);
+          const event = { type: "call_done", task: actor.n, call: callId, tool: input.tool, why: "answered" } as const;
+          step.emit(event, { text, isError });
+        }
+        const told = toolReply(done, callId);
+        // Who asks again by an id of ours names the same call.
+        if (input.callId === undefined && told.ok && "pending" in told.value)
+          run.store.putOutcome(name, JSON.stringify(told.value), step.now);
+        return told;
+      },
+      ...[idem, input.callId === undefined ? undefined : name],
+    );
+    if (reply.ok) this.#renewed(id);
     if (!reply.ok || !("pending" in reply.value)) return reply;
     // A repeated key takes up the wait that its first request began.
     const { call_id } = reply.value;
@@ -115,18 +128,19 @@ export class Actors {
 
   /** A session lasts while a call of it is open; its own time begins again when that is answered. */
   async #polled(id: string, waitMs: number, poll: () => Promise<void>): Promise<void> {
-    const keep = () => {
-      const run = this.#shell.load();
-      const actor = run && liveActor(run, id);
-      if (run && actor) this.#keep(run, actor);
-      return actor?.n ?? 0;
-    };
-    const open = { actor: keep(), until: this.#shell.now() + waitMs };
+    const open = { actor: this.#renewed(id), until: this.#shell.now() + waitMs };
     this.#polls.add(open);
-    keep();
+    this.#renewed(id);
     await poll();
     this.#polls.delete(open);
-    keep();
+    this.#renewed(id);
+  }
+
+  #renewed(id: string): number {
+    const run = this.#shell.load();
+    const actor = run && liveActor(run, id);
+    if (run && actor) this.#keep(run, actor);
+    return actor?.n ?? 0;
   }
 
   /** Until its own time after now, or after the last of its long polls. */

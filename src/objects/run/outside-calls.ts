@@ -1,4 +1,4 @@
-/** Contexts and tool calls of the agent outside: what is appended, and the snapshot that its calls fork. */
+/** Contexts and tool calls of the agent outside: what is appended, the snapshot that its calls fork, and their names. */
 
 import { openCalls } from "../../context/calls.ts";
 import { type Slip, slipIn } from "../../context/slips.ts";
@@ -8,6 +8,7 @@ import type { FaultData } from "../../errors/fault.ts";
 import type { SnapshotHash } from "../../ids.ts";
 import { contextBytesMax } from "../../limits.ts";
 import type { Step } from "../../scheduler/step.ts";
+import type { Idem, ToolCallInput } from "../rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
 export type Appended =
@@ -58,4 +59,17 @@ export function baseOfCalls(run: LoadedRun, head: string, messages: readonly Mes
   const own = tree.own(head);
   const same = own.length === messages.length && own.every((message, i) => message === messages[i]);
   return same && openCalls(tree.head(head).format, own).length > 0 ? parent : head;
+}
+
+/** What a call is known by: its id at `base`, a snapshot or a session. The same id there with other arguments is a mistake. */
+export async function nameOfCall(
+  { tool, arguments: text }: ToolCallInput,
+  base: string,
+  callId: string,
+): Promise<Idem> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${tool}\n${text}`)));
+  return {
+    key: `call:${base}:${callId}`,
+    fingerprint: Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join(""),
+  };
 }

@@ -18,7 +18,7 @@ import { awaitTimedOut } from "./dispatch.ts";
 import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { appendOutside, appendTo, baseOfCalls } from "./outside-calls.ts";
+import { appendOutside, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { nameOfNew, newCallId, OutsideWaits } from "./outside-waits.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
@@ -251,11 +251,6 @@ export class Outside {
     const after = input.snapshot ?? baseOfCalls(run, run.state.header.snapshot, messages);
     const isSessions = input.actor !== undefined && input.snapshot === undefined && messages.length === 0;
     const base = isSessions ? input.actor : messages.length > 0 ? childHash(after as SnapshotHash, messages) : after;
-    const text = new TextEncoder().encode(`${input.tool}\n${input.arguments}`);
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
-    return {
-      key: `call:${base}:${input.callId}`,
-      fingerprint: Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join(""),
-    };
+    return nameOfCall(input, base, input.callId);
   }
 }

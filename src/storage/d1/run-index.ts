@@ -125,6 +125,9 @@ const statuses = Object.keys({
 export interface RunsListed {
   readonly status?: RunStatus;
   readonly name?: string;
+  /** Created from then on, and before then; epoch milliseconds. */
+  readonly from?: number;
+  readonly to?: number;
   readonly newestFirst?: boolean;
 }
 
@@ -137,19 +140,24 @@ export async function listRuns(
   tenant: string,
   limit: number,
   after?: { readonly createdAt: number; readonly id: string },
-  { status, name, newestFirst = false }: RunsListed = {},
+  { status, name, from, to, newestFirst = false }: RunsListed = {},
 ): Promise<RunRow[]> {
   const way = newestFirst ? "DESC" : "ASC";
+  // One bound for each side, or the index would be read along what the other leaves out.
+  const isWithin = !after || (newestFirst ? to === undefined || after.createdAt < to : after.createdAt >= (from ?? 0));
+  const [place, since, until] =
+    !after || !isWithin ? [undefined, from, to] : newestFirst ? [after, from] : [after, undefined, to];
   const ofStatus = (one: RunStatus): string =>
     `SELECT id, name, status, created_at, ended_at, expires_at FROM runs INDEXED BY ${name === undefined ? "runs_by_age" : "runs_by_name"}
      WHERE tenant = ?1 AND status = '${one}' ${name === undefined ? "" : "AND name = ?2"}
-     ${after ? `AND (created_at, id) ${newestFirst ? "<" : ">"} (?3, ?4)` : ""}`;
+     ${place ? `AND (created_at, id) ${newestFirst ? "<" : ">"} (?3, ?4)` : ""}
+     ${since === undefined ? "" : "AND created_at >= ?5"} ${until === undefined ? "" : "AND created_at < ?6"}`;
   const { results } = await db
     .prepare(
       `${(status === undefined ? statuses : [status]).map(ofStatus).join(" UNION ALL ")}
-       ORDER BY created_at ${way}, id ${way} LIMIT ?5`,
+       ORDER BY created_at ${way}, id ${way} LIMIT ?7`,
     )
-    .bind(tenant, name ?? null, after?.createdAt ?? null, after?.id ?? null, limit)
+    .bind(tenant, name ?? null, place?.createdAt ?? null, place?.id ?? null, since ?? null, until ?? null, limit)
     .all<RunRow>();
   return results;
 }

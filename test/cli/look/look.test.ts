@@ -41,12 +41,16 @@ describe("heddle runs", () => {
       const wanted = rows.filter((run) =>
         (["status", "name"] as const).every((f) => [null, run[f]].includes(asked(f))),
       );
-      if (url.searchParams.get("order") === "desc") wanted.reverse();
+      const [since, until] = (["from", "to"] as const).map((name) => url.searchParams.get(name));
+      const within = wanted.filter(
+        ({ created_at }) => (!since || created_at >= Number(since)) && (!until || created_at < Number(until)),
+      );
+      if (url.searchParams.get("order") === "desc") within.reverse();
       const from = Number(url.searchParams.get("cursor") ?? 0);
       const end = from + Math.min(pageRows, Number(url.searchParams.get("limit")));
       return {
         status: 200,
-        body: { runs: wanted.slice(from, end), next_cursor: end < wanted.length ? String(end) : null },
+        body: { runs: within.slice(from, end), next_cursor: end < within.length ? String(end) : null },
       };
     };
     try {
@@ -88,6 +92,17 @@ describe("heddle runs", () => {
     expect((await listing(["--status", "done"], rows)).stderr).toMatch(
       /--status is "done"; it must be one of active, paused/,
     );
+  });
+
+  it("keeps those created in a span of time, and lists nothing of an older server, which knows none", async () => {
+    expect((await listing(["--from", "2000", "--to", "4000"], rows)).stdout.match(/run_\d/g)).toEqual([
+      "run_2",
+      "run_3",
+    ]);
+    expect((await listing(["--from", "9000"], rows)).stderr).toBe("There is no such run.\n");
+    const old = await listing(["--to", "4000"], rows, 2, true);
+    expect(old).toMatchObject({ status: 1, stdout: "" });
+    expect(old.stderr).toContain("to: unknown field");
   });
 
   it("reads every page of an older server, which knows neither order nor what is asked for, and keeps the same", async () => {

@@ -194,7 +194,13 @@ test("runs are listed newest first where asked, in pages, and by status and name
   expect((await list("status=active&order=desc")).ids).toEqual([made[2], made[0]]);
   const { next } = await list("status=active&limit=1");
   expect((await list(`status=active&limit=1&cursor=${next}`)).ids).toEqual([made[2]]);
-  for (const query of ["order=newest", "status=done", "name="])
+  const all = await get(responses.runsPage, 200, "GET", "/v1/runs", { key: "hdl_found" });
+  const second = all.runs[1]!.created_at;
+  expect((await list(`from=${second}`)).ids).toEqual([made[1], made[2]]);
+  expect((await list(`to=${second}&order=desc`)).ids).toEqual([made[0]]);
+  expect((await list(`from=${new Date(second).toISOString()}&name=other&to=${second + 1}`)).ids).toEqual([made[1]]);
+  expect((await list("to=2026-11-01")).ids).toEqual([]);
+  for (const query of ["order=newest", "status=done", "name=", "from=yesterday", "to=-1"])
     expect(await refused("GET", `/v1/runs?${query}`, { key: "hdl_found" })).toMatchObject({
       code: "validation_failed",
     });

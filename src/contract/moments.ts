@@ -1,0 +1,24 @@
+/** Moments as queries name them: a day (2026-11-26), a time (2026-11-26T10:00:00Z) or epoch ms. */
+
+import * as z from "zod";
+
+const hourMs = 3_600_000;
+
+const isoMs = (text: string): number =>
+  /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
+
+const msOf = (text: string): number => (/^\d{1,15}$/.test(text) ? Number(text) : isoMs(text));
+
+const momentBy = (round: (ms: number) => number) =>
+  z
+    .string()
+    .min(1)
+    .max(40)
+    .transform((text) => round(msOf(text)))
+    .pipe(z.int('expected a day like "2026-11-26", a time in UTC, or epoch ms').min(0));
+
+/** In epoch ms. A day begins at midnight of UTC. */
+export const moment = momentBy((ms) => ms);
+
+/** The whole hour of UTC that it is in. */
+export const hour = momentBy((ms) => Math.floor(ms / hourMs) * hourMs);
