@@ -8,6 +8,7 @@ const hints: Record<string, string> = {
     "Use a key with that scope: `heddle doctor` says which this one has, `heddle admin keys create TENANT --scope SCOPE` makes one.",
   not_found:
     "Check the id, and that HEDDLE_URL and HEDDLE_API_KEY are of the server and tenant that have it. `heddle runs` lists runs, `heddle show RUN` its tasks.",
+  quota_exceeded: "`heddle quotas` shows how much of each is used, and when there is more; the operator can raise it.",
   run_paused: "`heddle resume RUN` first.",
   question_closed:
     "Somebody answered it, its task goes on without, or others wait before it at the queue: nothing was done. `heddle questions RUN` lists those that are open.",

@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { isProblem } from "../client/errors.ts";
 import { Heddle } from "../client/heddle.ts";
 import type { ToolOutcome } from "../client/replies.ts";
+import type { ToolRequest } from "../client/requests.ts";
 import { waitMsMax } from "../limits.ts";
 import type { Command, Given } from "./command.ts";
 import { serverUrl } from "./connection.ts";
@@ -17,7 +18,14 @@ export const toolCommand: Command = {
   group: "Work",
   summary: "inside such a command: call a tool as the task",
   words: [{ name: "NAME" }, { name: "JSON", optional: true }],
-  flags: { json: { about: "taken for the sake of sameness: what it prints is always JSON" } },
+  flags: {
+    "call-id": {
+      value: "ID",
+      about: `a name for the call: made again by another attempt of the task, it gets its first answer and is
+not done twice`,
+    },
+    json: { about: "taken for the sake of sameness: what it prints is always JSON" },
+  },
   ask: "Give a tool's name and its arguments as one JSON text.",
   about: `Calls one of Heddle's tools as the task that is being run, in a command that \`heddle work\` started (it sets HEDDLE_LEASE and
 HEDDLE_URL). JSON is the tool's arguments ("-" for stdin; default {}). Waits as long as the call blocks.
@@ -27,11 +35,12 @@ Prints the result as JSON.`,
 
 Examples:
   heddle tool create_task '{"tasks": [{"key": "a", "instructions": "…"}]}'
-  heddle tool await_tasks '{"tasks": ["a"]}'`,
+  heddle tool await_tasks '{"tasks": ["a"]}'
+  heddle tool --call-id lines atomic '{"op": "add", "name": "lines", "delta": 12}'`,
   run: tool,
 };
 
-async function tool({ words }: Given): Promise<number> {
+async function tool({ words, flags }: Given): Promise<number> {
   const [name, json = "{}"] = words as [string, string?];
   const lease = process.env.HEDDLE_LEASE;
   if (!lease)
@@ -41,7 +50,12 @@ async function tool({ words }: Given): Promise<number> {
   const args = json === "-" ? parseInput(readInput("-"), "stdin") : parseInput(json, "The second argument");
   const client = new Heddle({ url: serverUrl() });
   try {
-    return print(await called(client, lease, name, args));
+    return print(
+      await called(client, lease, name, {
+        arguments: args,
+        call_id: (flags["call-id"] as string | undefined) ?? `call_${randomUUID()}`,
+      }),
+    );
   } catch (error) {
     if (isProblem(error, "not_found"))
       throw new UsageError(
@@ -54,10 +68,9 @@ async function tool({ words }: Given): Promise<number> {
 }
 
 /** A call that blocks is taken up again, under its own id, until it is over: the waiter keeps its place. */
-async function called(client: Heddle, lease: string, name: string, args: unknown): Promise<ToolOutcome> {
-  const callId = `call_${randomUUID()}`;
+async function called(client: Heddle, lease: string, name: string, request: ToolRequest): Promise<ToolOutcome> {
   for (;;) {
-    const outcome = await client.callLeaseTool(lease, name, { arguments: args, call_id: callId, wait_ms: waitMsMax });
+    const outcome = await client.callLeaseTool(lease, name, { ...request, wait_ms: waitMsMax });
     if (!("pending" in outcome)) return outcome;
   }
 }

@@ -331,6 +331,14 @@ export const faults = {
     retry: { kind: "resume" },
     event: "attempt_ended",
   },
+  worker_stopped: {
+    at: "worker",
+    what: "The worker was stopped, and gave the task back.",
+    known:
+      "`POST …/fail` with this code and `retryable`, as `heddle work` (its second signal) and `heddle.work` (its `signal`) send it. So a call of a remote tool is given back, too.",
+    retry: { kind: "resume" },
+    event: "attempt_ended",
+  },
   poisoned: {
     at: "worker",
     what: `${poisonedLosses} workers in a row were lost while running the task.`,

@@ -7,6 +7,7 @@
  * K3  What nobody carries out, or can't, is an error for the model.
  * K4  A reply that is no whole one fails the task, as it does on a worker of Heddle's: it is no result, its calls are not carried out,
  *     and no later attempt goes on from it. Its tokens are told with the failure.
+ * K5  `finish` comes last of a reply's calls: it ends the task, and with it the lease that the others need.
  */
 
 import { isProblem, type LeasedTask, type Message, WorkFailed } from "../client/index.ts";
@@ -22,6 +23,9 @@ export interface TaskLoopOptions {
   /** Only these of Heddle's tools, by name. */
   readonly only?: readonly string[];
 }
+
+/** Of a call behind the one that ended the task. Nobody reads it but who looks at `messages`. */
+const overResult: LoopResult = { text: "the task had ended", isError: true };
 
 type TaskUsage = NonNullable<Parameters<LeasedTask["turn"]>[1]>;
 
@@ -53,12 +57,12 @@ export abstract class TaskLoop<Sent> {
     this.#turns = task.lease.task.turns;
   }
 
-  /** The last reply made no calls: it is the result. */
+  /** The last reply made no calls: it is the result. Or it called `finish`, and the task has ended with what that says. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** The text of the last reply: the task's result, once it is over. */
+  /** The text of the last reply: the task's result, once it is over and was not ended by `finish`. */
   get text(): string {
     const reply = this.messages.findLast((message) => this.isReply(message));
     return reply === undefined ? "" : this.textIn(reply);
@@ -88,11 +92,15 @@ export abstract class TaskLoop<Sent> {
 
   async #carryOut(reply: Sent, news: readonly Sent[]): Promise<void> {
     const calls = this.callsIn(reply);
-    const results = await Promise.all(calls.map(async (call) => ({ call, result: await this.#result(call) })));
+    const carriedOut = new Map<LoopCall, LoopResult>();
+    const carryOut = async (call: LoopCall) => carriedOut.set(call, await this.#result(call));
+    await Promise.all(calls.filter(({ name }) => name !== "finish").map(carryOut));
+    for (const call of calls) if (call.name === "finish" && !this.task.finishedAs) await carryOut(call);
+    const results = calls.map((call) => ({ call, result: carriedOut.get(call) ?? overResult }));
     this.#unlogged = results.length === 0 ? [] : this.resultMessages(results);
     // Messages to the task are Heddle's to log.
     this.messages.push(...this.#unlogged, ...news);
-    this.#isOver = calls.length === 0 && news.length === 0;
+    this.#isOver = this.task.finishedAs !== undefined || (calls.length === 0 && news.length === 0);
   }
 
   async #result(call: LoopCall): Promise<LoopResult> {

@@ -87,14 +87,25 @@ export function leased(state: RunState, n: number, fence: number): (Task & { pha
 }
 
 /** A worker that is gone: the task goes on from its last logged turn, unless workers keep dying of it. */
-export function loseLease(step: Step, task: Task & { phase: Running }, why: "lost" | "restart"): void {
+export function loseLease(
+  step: Step,
+  task: Task & { phase: Running },
+  why: "lost" | "restart",
+  said: Pick<Failure, "usage"> & { readonly error?: ErrorData } = {},
+): void {
   if (why === "lost" && task.phase.hosted) step.state.availability.seatLost(step.now);
   if (why === "lost" && task.losses + 1 >= faults.worker_lost.retry.inARow) {
     endTask(step, task, endOf("poisoned", faults.poisoned.what));
     return;
   }
-  step.emit({ type: "attempt_ended", task: task.n, fence: task.phase.fence, why });
+  step.emit({ type: "attempt_ended", task: task.n, fence: task.phase.fence, why, ...said });
 }
+
+/** A worker that is stopped gives back what it has, and says so: no failure of the task's, which another one takes at once. */
+export const isGivenBack = ({ error, retryable }: Pick<Failure, "error" | "retryable">): boolean =>
+  retryable === true && error.code === givenBackCode;
+
+const givenBackCode: FaultClass = "worker_stopped";
 
 export interface Failure<Fault extends FaultClass = AttemptFault> {
   readonly fault: Fault;

@@ -150,7 +150,7 @@ export function failCall(step: Step, found: Leased, failure: Failure<CallFault>)
 }
 
 /** A worker that is gone: another carries the call out, unless workers keep dying of it. */
-export function loseCall(step: Step, found: Leased, why: "lost" | "restart"): void {
+export function loseCall(step: Step, found: Leased, why: "lost" | "restart", error?: ErrorData): void {
   const { task, call } = found;
   const { losses, attempts, phase } = call.remote;
   const { inARow } = faults.tool_worker_lost.retry;
@@ -159,7 +159,8 @@ export function loseCall(step: Step, found: Leased, why: "lost" | "restart"): vo
     endCall(step, found, { kind: "failed", error: { code: "worker_lost", message }, attempts });
     return;
   }
-  step.emit({ type: "tool_call_attempt_ended", task: task.n, call: call.id, fence: phase.fence, why });
+  const { fence } = phase;
+  step.emit({ type: "tool_call_attempt_ended", task: task.n, call: call.id, fence, why, ...(error && { error }) });
 }
 
 /** Tells how far a call is, at most once in `toolProgressEveryMs`. */

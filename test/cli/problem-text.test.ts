@@ -6,14 +6,19 @@ import { HeddleProblem } from "../../src/client/errors.ts";
 
 const text = (detail: string) => problemText(new HeddleProblem(404, { code: "not_found", detail }));
 
-test.each(["forbidden", "run_paused", "question_closed", "unknown_turn", "below_spent", "bound_by_rules"])(
-  "%s names a command, and no call of the API",
-  (code) => {
-    const said = problemText(new HeddleProblem(409, { code, hint: "GET …/there" }));
-    expect(said).toMatch(/`heddle \w+/);
-    expect(said).not.toMatch(/…\//);
-  },
-);
+test.each([
+  "forbidden",
+  "quota_exceeded",
+  "run_paused",
+  "question_closed",
+  "unknown_turn",
+  "below_spent",
+  "bound_by_rules",
+])("%s names a command, and no call of the API", (code) => {
+  const said = problemText(new HeddleProblem(409, { code, hint: "GET …/there" }));
+  expect(said).toMatch(/`heddle \w+/);
+  expect(said).not.toMatch(/…\//);
+});
 
 test.each([
   ["there is no such tenant", "`heddle admin tenants`"],

@@ -22,6 +22,12 @@ it("prints the result, and sends arguments and no key", async () => {
   expect(call.headers.authorization).toBeUndefined();
 });
 
+it("names a call as it is told to, so that a later attempt makes the same call", async () => {
+  server.handler = ({ body }) => ({ status: 200, body: { result: body.call_id } });
+  expect((await tool("--call-id", "lines", "atomic", "{}")).stdout).toBe('"lines"\n');
+  expect((await tool("atomic", "{}")).stdout).not.toBe((await tool("atomic", "{}")).stdout);
+});
+
 it("takes a blocking call up again under its id until it is over", async () => {
   let polls = 0;
   server.handler = ({ body }) => ({

@@ -439,6 +439,29 @@ const others: Record<Exclude<OnServer, ModelCallFault>, () => Promise<unknown>> 
     await server.heddle.fail(permanent.first.id, { error });
     expect((await settled(permanent.run)).byKey.t).toMatchObject({ state: "failed", error, attempts: 1 });
   },
+  worker_stopped: async () => {
+    const given = { error: { code: "worker_stopped", message: "stopped" }, retryable: true };
+    const { run, first, lease } = await leased({ retries: { limit: 0, backoff_ms: 600_000 } });
+    expect(await server.heddle.fail(first.id, given)).toMatchObject({ state: "ready" });
+    for (let stops = 2; stops <= 4; stops++)
+      expect(await server.heddle.fail((await lease()).id, given)).toMatchObject({ state: "ready" });
+    await server.heddle.complete((await lease()).id, { result: "mine" });
+    const story = await settled(run);
+    expect(story.byKey.t).toMatchObject({ state: "succeeded", result: "mine", attempts: 5 });
+    checkSeen("worker_stopped", story);
+
+    const passes = script(calling("anthropic", "look", {}), well("anthropic"));
+    const pool = `eyes${process.pid}`;
+    const look = { name: "look", description: "Looks.", input_schema: { type: "object" }, pool, retries: { limit: 0 } };
+    const { id } = await server.heddle.createRun(
+      runOf("anthropic", { tools: [look], root: { key: "root", instructions: passes.instructions } }),
+    );
+    const call = async () => (await server.heddle.leaseToolCalls(pool, { worker: "w", wait_ms: 20_000 }))[0]!.id;
+    for (let stops = 1; stops <= 4; stops++) await server.heddle.fail(await call(), given);
+    await server.heddle.complete(await call(), { result: "seen" });
+    expect((await settled(id)).byKey.root).toMatchObject({ state: "succeeded" });
+    expect(passes.asked()[1]).toContain("seen");
+  },
 
   endpoint_unreachable: async () => {
     const gone = await Endpoint.start(() => ({ status: 200 }));

@@ -200,6 +200,40 @@ describe.each(formats)("a loop of format %s", (format) => {
     },
   );
 
+  it("a task that its model ends by `finish` is over, after the other calls of that reply, and asks no model again", async () => {
+    const { run, pool } = await runWith(format);
+    const add = { tool: "atomic", arguments: { op: "add", name: "n", delta: 1 } };
+    const child = { tool: "create_task", arguments: { key: "child", pool, instructions: says("late") } };
+    const badly = { tool: "finish", arguments: {} };
+    const finish = (args: Record<string, unknown>) => ({ tool: "finish", arguments: args });
+    const tasks = [
+      { key: "good", instructions: plays([{ calls: [badly] }, { calls: [finish({ result: { n: 7 } }), add, add] }]) },
+      { key: "bad", instructions: plays([{ calls: [finish({ error: { code: "no_kettle", message: "None." } })] }]) },
+      { key: "parent", instructions: plays([{ calls: [finish({ result: "left it to a child" }), child] }]) },
+    ];
+    await heddle.createTasks(run, { tasks: tasks.map((task) => ({ ...task, pool })) });
+    const worker = serve({ pool, run: (task) => loops[format](task) });
+    await until("all to end", 60_000, async () => worker.ends.length === 4);
+    worker.drain();
+    await worker.ended;
+    expect(worker.ends).toEqual([
+      ["good", "succeeded"],
+      ["bad", "failed"],
+      ["parent", "succeeded"],
+      ["child", "succeeded"],
+    ]);
+    expect(await heddle.task(run, "good")).toMatchObject({
+      state: "succeeded",
+      attempts: 1,
+      turns: 2,
+      result: { n: 7 },
+    });
+    expect(await heddle.task(run, "bad")).toMatchObject({ state: "failed", error: { code: "no_kettle" } });
+    expect(await heddle.task(run, "parent")).toMatchObject({ state: "succeeded", result: "left it to a child" });
+    const { result } = (await heddle.callTool(run, "atomic", { arguments: { op: "get", name: "n" } })) as never;
+    expect((result as { value: unknown }).value).toBe(2);
+  });
+
   it("goes on elsewhere from its last turn when it is stopped, and what it did is not done again", async () => {
     const { run, pool } = await runWith(format);
     const instructions = plays([

@@ -93,7 +93,11 @@ describe("a quota that is used up", () => {
     const { id } = await tenant.heddle.createRun({});
     const refused = await server.call("POST", "/v1/runs", {}, tenant.key);
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "60"]);
-    expect(refused.json).toMatchObject({ code: "quota_exceeded", detail: "runs: 1 live ones", retryable: true });
+    expect(refused.json).toMatchObject({
+      code: "quota_exceeded",
+      detail: "runs: 1 may live at once, and as many do",
+      retryable: true,
+    });
     // Sixty seconds are beyond the client's patience: it says so now, and not then.
     const error = await tenant.heddle.createRun({}, { retryMs: 5000 }).catch((thrown: unknown) => thrown);
     expect(isProblem(error, "quota_exceeded") && error.hint).toContain("`detail` names the quota");

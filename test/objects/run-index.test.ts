@@ -30,7 +30,9 @@ it("live runs are counted without a look at those that have ended, for a quota t
     expect(await insertRun(watched, { tenant, id, name: null, createdAt: 1 }, 10)).toBe(true);
   await setRunStatus(db, { tenant, id: "run_1" }, "succeeded", 2);
   expect(await countLiveRuns(watched, tenant)).toBe(2);
-  await expect(insertRun(db, { tenant, id: "run_4", name: null, createdAt: 1 }, 2)).rejects.toThrow("2 live ones");
+  await expect(insertRun(db, { tenant, id: "run_4", name: null, createdAt: 1 }, 2)).rejects.toThrow(
+    "2 may live at once",
+  );
   expect(plans).toHaveLength(4);
   for (const plan of plans) {
     expect(plan).toContain("SEARCH runs USING INDEX runs_live (tenant=?)");

@@ -20,7 +20,11 @@ export const logsCommand: Command = {
     follow: { short: "f", about: "go on with what happens, until the run has ended" },
     after: { value: "SEQ", about: "only events after this one (the number behind #)" },
     task: { value: "TASK", names: "task", about: "only events of this task, or that name it" },
-    type: { value: "GLOB", many: true, about: 'only events of this type, as in "task_*"; may be given more than once' },
+    type: {
+      value: "GLOB",
+      many: true,
+      about: 'only events of these types, as in "task_*,finding"; may be given more than once',
+    },
     json: { about: "one JSON object per event, as the API has it" },
   },
   ask: "Name one run.",
@@ -38,7 +42,7 @@ Examples:
 
 async function logs({ flags, words: [run] }: Given): Promise<number> {
   const after = wholeNumber(flags, "after", { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 });
-  const types = ((flags.type as string[] | undefined) ?? []).map(globPattern);
+  const types = ((flags.type as string[] | undefined) ?? []).flatMap((globs) => globs.split(",")).map(globPattern);
   const client = await reach();
   if (flags.task === "") throw new UsageError("--task is empty; name a task by its id or key.");
   const task = typeof flags.task === "string" ? (await client.task(run!, flags.task)).id : undefined;

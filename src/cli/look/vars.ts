@@ -51,7 +51,7 @@ function sayVariable({ name, kind, state, holders, waiters, ops }: VariableView)
   const paint = paintOf();
   say(`${paint(oneLine(name), "bold")}, ${kind}`);
   sayFields({
-    ...Object.fromEntries(Object.entries(state).map(([field, value]) => [field, valueText(value)])),
+    ...Object.fromEntries(Object.entries(state).map(([field, value]) => [field, valueText(shown(field, value))])),
     ops: fieldsText(ops),
   });
   for (const [title, list] of [
@@ -67,11 +67,16 @@ function sayVariable({ name, kind, state, holders, waiters, ops }: VariableView)
 /** `task T1-…, since 14:05:09.123` */
 const fieldsText = (fields: Readonly<Record<string, unknown>>): string =>
   Object.entries(fields)
+    .filter(([, value]) => value !== null)
     .map(
       ([name, value]) =>
-        `${name} ${name === "since" && typeof value === "number" ? clockTime(value) : oneLine(valueText(value))}`,
+        `${name} ${name === "since" && typeof value === "number" ? clockTime(value) : oneLine(valueText(shown(name, value)))}`,
     )
     .join(", ");
+
+/** A ratio of measured times need not be told to its last digit; what a task stored is shown as it is. */
+const shown = (name: string, value: unknown): unknown =>
+  name === "contention" && typeof value === "number" ? Number(value.toFixed(3)) : value;
 
 const valueText = (value: unknown): string =>
   value === null ? "" : manyLines(typeof value === "string" ? value : JSON.stringify(value));

@@ -6,7 +6,7 @@ import { oneLine } from "../plain-text.ts";
 import { Terminal } from "../terminal.ts";
 import type { Holding } from "./load/load-watch.ts";
 import type { MachineLoad } from "./load/machine.ts";
-import type { Verdict } from "./verdict.ts";
+import { givenBack, type Verdict } from "./verdict.ts";
 
 /** What a report is about: a task, or a call of a tool. */
 export interface Subject {
@@ -196,8 +196,11 @@ class JsonReport implements WorkReport {
 
 const named = ({ name }: Subject): string => oneLine(name).slice(0, 60);
 
-const failureLine = (subject: Subject, verdict: Verdict & { ok: false }, ms: number): string =>
-  `${named(subject)} failed after ${duration(ms)}${verdict.retryable ? " (may be retried)" : ""}: ${oneLine(verdict.error.message).slice(0, 300)}`;
+function failureLine(subject: Subject, { error, retryable }: Verdict & { ok: false }, ms: number): string {
+  if (error.code === givenBack.error.code) return `${named(subject)} was given back after ${duration(ms)}`;
+  const again = retryable ? " (may be retried)" : "";
+  return `${named(subject)} failed after ${duration(ms)}${again}: ${oneLine(error.message).slice(0, 300)}`;
+}
 
 const why = (holding: Holding): string =>
   holding === "rate_limit" ? "a command has met a rate limit" : "the machine is busy";

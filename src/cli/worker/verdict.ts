@@ -27,7 +27,7 @@ export type Verdict =
 export const retryableStatus = faults.worker_failed.retry.status;
 
 /** For what was stopped before its end. */
-export const givenBack: Verdict = {
+export const givenBack: Verdict & { readonly ok: false } = {
   ok: false,
   error: { code: "worker_stopped", message: "The worker was stopped before the command ended." },
   retryable: true,

@@ -57,6 +57,9 @@ export type Dependency<Result = unknown> = { readonly id: string; readonly key: 
   | { readonly state: "failed" | "cancelled" | "skipped"; readonly error: ErrorView }
 );
 
+/** What a call came to. */
+type ToolEnd = Exclude<ToolOutcome, { pending: true }>;
+
 /** As the tool tells it. */
 type Told = Omit<Dependency, "key"> & { readonly key?: string; readonly truncated?: boolean };
 
@@ -65,10 +68,11 @@ export class LeasedTask {
   readonly #heddle: Heddle;
   readonly #place: Place;
   readonly #stop = new AbortController();
-  readonly #renewing = new AbortController();
+  #renewing = new AbortController();
   readonly #caller: VariableCaller = taskCaller((...call) => this.#toEnd(...call));
   #progress: TaskProgressReport | undefined;
   #tokensLeft: number | undefined;
+  #finishedAs: "succeeded" | "failed" | undefined;
   /** Calls that wait for long: of several at once the first one gives its place away, and the last one takes it again. */
   #blockedCalls = 0;
   /** As it was leased. */
@@ -186,9 +190,30 @@ export class LeasedTask {
     return logged.messages ?? [];
   }
 
-  /** A tool call of the task, to its end. The same `callId` within a turn has one effect and one answer. */
-  call(tool: string, args: unknown, callId: string): Promise<Exclude<ToolOutcome, { pending: true }>> {
-    return this.#toEnd(tool, { arguments: args, call_id: callId });
+  /**
+   * A tool call of the task, to its end. The same `callId` within a turn has one effect and one answer. Once `finish` has a result the task
+   * is over: `finishedAs` says how, and what `run` answers then is not used.
+   */
+  async call(tool: string, args: unknown, callId: string): Promise<ToolEnd> {
+    const request = { arguments: args, call_id: callId };
+    if (tool !== "finish") return this.#toEnd(tool, request);
+    // A renewal that comes behind the end would be told that the lease is lost.
+    this.ended();
+    const outcome = await this.#toEnd(tool, request);
+    if ("result" in outcome) {
+      const { state } = outcome.result as { state: string };
+      // Parked with its result: it waits for its children.
+      this.#finishedAs = state === "succeeded" || state === "parked" ? "succeeded" : "failed";
+    } else {
+      this.#renewing = new AbortController();
+      void this.#renew();
+    }
+    return outcome;
+  }
+
+  /** As what its own work ended by the tool `finish`; undefined while it has not. */
+  get finishedAs(): "succeeded" | "failed" | undefined {
+    return this.#finishedAs;
   }
 
   // Variables of the run, whose ops are the task's own: what it waits for is seen as its wait, and it opens no sessions. An op with
@@ -220,11 +245,7 @@ export class LeasedTask {
   }
 
   /** Poll after poll, until it has an answer; its place is another's while it waits for long. */
-  async #toEnd(
-    tool: string,
-    asked: ToolRequest,
-    { signal: outer, ...given }: CallOptions = {},
-  ): Promise<Exclude<ToolOutcome, { pending: true }>> {
+  async #toEnd(tool: string, asked: ToolRequest, { signal: outer, ...given }: CallOptions = {}): Promise<ToolEnd> {
     const { signal, clear } = firstOf(this.signal, outer);
     const options = { ...this.#options, ...given, signal };
     let request = asked;
@@ -277,10 +298,11 @@ export class LeasedTask {
   }
 
   async #renew(): Promise<void> {
-    const options = { signal: this.#renewing.signal, retryMs: Number.POSITIVE_INFINITY };
+    const { signal } = this.#renewing;
+    const options = { signal, retryMs: Number.POSITIVE_INFINITY };
     try {
       for (let renewedAt = Date.now(); ; ) {
-        await sleep(taskProgressEveryMs, options.signal);
+        await sleep(taskProgressEveryMs, signal);
         const progress = this.#progress;
         const passedMs = Date.now() - renewedAt;
         // A clock that was set back says nothing of what has passed.
@@ -294,7 +316,7 @@ export class LeasedTask {
       }
     } catch (error) {
       // A renewal that is refused for another reason than the lease is refused for good.
-      if (!this.#renewing.signal.aborted) this.stop(error as Error);
+      if (!signal.aborted) this.stop(error as Error);
     }
   }
 }

@@ -6,6 +6,7 @@
  * P3  At most `concurrency` tasks are not blocked in a tool call, and at most four times as many run in all: so a task that waits for
  *     its own tasks in the same pool never keeps them from running.
  * P4  `drain`: nothing new, and what runs comes to its end. `signal`: nothing new, and what runs is given back to be tried again.
+ * P5  A task that was ended by its own call of `finish` has ended as that says, whatever its function does then: nothing is delivered.
  */
 
 import {
@@ -145,11 +146,14 @@ export class PoolWork {
       const result = await this.#options.run(task);
       task.ended();
       // What had come to its end counts, whoever stops now.
-      end = task.signal.reason instanceof LeaseLost ? "lost" : await this.#deliver(task, { result: result ?? null });
+      if (task.finishedAs) end = task.finishedAs;
+      else
+        end = task.signal.reason instanceof LeaseLost ? "lost" : await this.#deliver(task, { result: result ?? null });
     } catch (error) {
       task.ended();
       cause = error;
-      if (task.signal.reason instanceof LeaseLost) end = "lost";
+      if (task.finishedAs) end = task.finishedAs;
+      else if (task.signal.reason instanceof LeaseLost) end = "lost";
       else end = await this.#deliver(task, { failure: task.signal.aborted ? givenBack : failureOf(error) });
     }
     try {

@@ -9,7 +9,7 @@ import type { ErrorView, Grant, TaskProgressReport, TaskState, ToolOutcome } fro
 import { isCarriedOutLater } from "../../contract/variable-tools.ts";
 import { leaseContextBytesMax, leaseMs, renewEveryMs, seatServesMs, servedWorkersBytes } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
-import { leased, loseLease, nextReady } from "../../scheduler/attempts.ts";
+import { isGivenBack, leased, loseLease, nextReady } from "../../scheduler/attempts.ts";
 import { settleBudget, tokensLeft } from "../../scheduler/budget.ts";
 import { failUsedUp } from "../../scheduler/budget-end.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
@@ -21,6 +21,7 @@ import {
   findCall,
   type Leased,
   leasedCall,
+  loseCall,
   nextCall,
   reportProgress,
 } from "../../scheduler/remote-calls.ts";
@@ -391,14 +392,18 @@ export class PullLeases {
     if (lease.call !== undefined) {
       return this.#withCall({ ...lease, call: lease.call }, "fail", idem, (step, run, found) => {
         const { error, retryable } = input;
-        failCall(step, found, { fault: "worker_failed", error, retryable });
+        if (isGivenBack(input)) loseCall(step, found, "restart", error);
+        else failCall(step, found, { fault: "worker_failed", error, retryable });
         return ok({ state: findCall(run.state, found.call.seq) ? "waiting" : "failed", error: input.error });
       });
     }
     return this.#withLease<{ state: TaskState; error: ErrorView }>(lease, "fail", idem, (step, run, task) => {
       const { error, retryable, usage: reported } = input;
       const usage = reported && usageDelta(run, reported, modelOf(run, task));
-      endAttempt(step, task, { kind: "error", fault: "worker_failed", error, retryable }, usage);
+      if (isGivenBack(input)) {
+        loseLease(step, task, "restart", { error, ...(usage && { usage }) });
+        settleBudget(step);
+      } else endAttempt(step, task, { kind: "error", fault: "worker_failed", error, retryable }, usage);
       return ok({ state: task.phase.state, error: errorOf(run, task) ?? input.error });
     });
   }

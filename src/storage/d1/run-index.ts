@@ -61,7 +61,11 @@ export async function insertRun(
     .bind(run.tenant)
     .first();
   if (gone) throw new Fault("unauthorized", "the key's tenant is being deleted");
-  throw Fault.of({ code: "quota_exceeded", detail: `runs: ${quota} live ones`, retryAfterS: runsQuotaRetryS });
+  throw Fault.of({
+    code: "quota_exceeded",
+    detail: `runs: ${quota} may live at once, and as many do`,
+    retryAfterS: runsQuotaRetryS,
+  });
 }
 
 /**

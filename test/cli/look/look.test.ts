@@ -156,7 +156,7 @@ describe("heddle show", () => {
     const { stdout, status } = await heddle("show", "run_1");
     expect(status).toBe(0);
     expect(stdout).toMatch(
-      /^Run run_1 "kettles": active\n {2}tasks {5}2 succeeded, 1 failed\n {2}seats {5}1 open, 2 wanted, 16 at most\n {2}tokens {4}150 \(120 in, 30 out, 100 of the input read from caches\)\n {2}cost {6}\$0\.25\n {2}findings {2}1: heddle findings run_1\n/,
+      /^Run run_1 "kettles": active\n {2}tasks {5}2 succeeded, 1 failed\n {2}seats {5}1 open, 2 wanted, 16 at most\n {2}tokens {4}150 \(120 in, 30 out, 100 of the input read from caches\)\n {2}cost {6}\$0\.25\n {2}findings {2}1 as it went; all: heddle findings run_1\n/,
     );
     expect(stdout).not.toContain("questions");
     expect(stdout).toMatch(/^TASK +KEY +TITLE +STATE +TURNS +TIME +OUTCOME$/m);
@@ -519,7 +519,7 @@ describe("heddle vars", () => {
       ...{
         name: "the lock",
         kind: "lock",
-        state: { token: 2, waiting: 1, contention: null },
+        state: { token: 2, waiting: 1, parties: null, contention: 2.520968 },
         ops: { grants: 2 },
         ops_since: null,
         created_at: null,
@@ -530,12 +530,12 @@ describe("heddle vars", () => {
     server.variables = [lock, { ...lock, name: "b", holders: [], waiters: [] } as typeof lock, { ...lock, name: "c" }];
     const { stdout } = await heddle("vars", "run_1");
     expect(stdout).toMatch(
-      /^NAME +KIND +HOLDERS +WAITERS +STATE\nthe lock {2}lock +1 +1 {2}token 2, waiting 1, contention\n/,
+      /^NAME +KIND +HOLDERS +WAITERS +STATE\nthe lock {2}lock +1 +1 {2}token 2, waiting 1, contention 2.521\n/,
     );
     expect(jsonOf((await heddle("vars", "run_1", "--json")).stdout)).toEqual(server.variables);
     const one = await heddle("vars", "run_1", "the lock");
     expect(one.stdout).toMatch(
-      /^the lock, lock\n {2}token {4}2\n {2}waiting {2}1\n {2}ops {6}grants 2\nHeld by:\n {2}task T1-abcdef, mode exclusive, token 2, since \d\d:\d\d:01\.000\nWaiting, first in line first:\n {2}task T2-abcdef, since \d\d:\d\d:02\.000, mode exclusive\n$/,
+      /^the lock, lock\n {2}token {7}2\n {2}waiting {5}1\n {2}contention {2}2\.521\n {2}ops {9}grants 2\nHeld by:\n {2}task T1-abcdef, mode exclusive, token 2, since \d\d:\d\d:01\.000\nWaiting, first in line first:\n {2}task T2-abcdef, since \d\d:\d\d:02\.000, mode exclusive\n$/,
     );
     expect((await heddle("vars", "run_1", "none")).status).toBe(1);
   });

@@ -383,7 +383,9 @@ describe("stopping", () => {
     worker.child.kill("SIGINT");
     await until(() => /Stopping/.test(worker.stderr));
     worker.child.kill("SIGINT");
-    expect((await worker.ended).status).toBe(130);
+    const { status, stderr } = await worker.ended;
+    expect(status).toBe(130);
+    expect(stderr).toMatch(/^t was given back after /m);
     expect(isAlive(pid)).toBe(false);
     expect(server.outcomes).toMatchObject([{ task: "t", retryable: true, error: { code: "worker_stopped" } }]);
   });

@@ -18,7 +18,11 @@ test("live runs: the one too many is refused with the quota's name and a time, u
   const made = await Promise.all(Array.from({ length: 5 }, () => create(key)));
   expect(made.map(({ status }) => status).sort()).toEqual([201, 201, 429, 429, 429]);
   const refused = made.find(({ status }) => status === 429)!;
-  expect(refused.body).toMatchObject({ code: "quota_exceeded", detail: "runs: 2 live ones", retryable: true });
+  expect(refused.body).toMatchObject({
+    code: "quota_exceeded",
+    detail: "runs: 2 may live at once, and as many do",
+    retryable: true,
+  });
   expect(refused.headers.get("retry-after")).toBe("60");
 
   const [first] = made.filter(({ status }) => status === 201);
