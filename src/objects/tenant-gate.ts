@@ -8,12 +8,15 @@
  * G2. What is announced is stored: a worker that waits is served after a restart, too.
  * G3. Whoever has hung up is given nothing: a lease that nobody hears of has no worker until it is over.
  * G4. What a run grants for a request with a key, whoever repeats the request is told (named-requests.ts).
+ * G5. A run that only a newer version can read, after a rollback, grants nothing, and keeps no worker from the others: what these have
+ *     granted in the same round would be lost with the answer. It stays on its lanes.
  */
 
 import { DurableObject } from "cloudflare:workers";
 import { LimitBook } from "../availability/limit-book.ts";
 import { deploymentSeats } from "../contract/deployment-seats.ts";
 import type { Grant, PoolWorkerView } from "../contract/shapes.ts";
+import { platformFaultOf } from "../errors/platform.ts";
 import {
   deploymentSeatsDefault,
   gateLeavesBytes,
@@ -290,7 +293,13 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       const slow = setTimeout(() => this.#wake(this.#lanesFor(ask), 1), slowRunMs);
       const reply = await runStub(this.env, ask.tenant, run)
         .leases(granted.rest, request?.idem)
+        .catch(unreadable)
         .finally(() => clearTimeout(slow));
+      if (!reply) {
+        // Whoever repeats the request is not refused for it either.
+        if (request && gave.length > 0) this.#named.asks(request, gave);
+        continue;
+      }
       const grants = reply.ok ? reply.value : [];
       granted.add(grants);
       if (grants.length > 0) gave.push(run);
@@ -328,6 +337,11 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     if (runs.size === 0) this.#lanes.delete(lane);
     if (![...this.#lanes.values()].some((others) => others.has(run))) this.#turns.delete(run);
   }
+}
+
+/** In place of its answer (G5); whatever else went wrong is thrown on. */
+function unreadable(error: unknown): undefined {
+  if (platformFaultOf(error) !== "storage_newer") throw error;
 }
 
 admitting<TenantGateRpc>(TenantGate, { work: gateWorkMax, wait: gateWaitMax }, gateClasses);

@@ -1,10 +1,10 @@
 /** Objects over storage of another version of Heddle: an older one is brought up to date, a newer one is left alone. */
 
 import { applyD1Migrations, type D1Migration, evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { gateStub, variableStub } from "../../src/objects/env.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
-import { bindings, gateOf, makeRun, type TestRun, value } from "./lib/runs.ts";
+import { bindings, evictGate, gateOf, makeRun, newTenant, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
 heldSeats();
@@ -82,6 +82,39 @@ describe("storage of a newer version", () => {
       expect(await uses[kind](run)).toMatchObject({ ok: true });
     },
   );
+});
+
+describe("runs of a newer version among their tenant's", () => {
+  it("keep no worker from the others: what these grant in the same round was lost with the answer", async () => {
+    const tenant = newTenant();
+    const [first, other, last] = (await Promise.all(
+      ["0", "a", "z"].map((letter) => makeRun({ tenant, run: `run_${letter.repeat(20)}` })),
+    )) as [TestRun, TestRun, TestRun];
+    for (const run of [first, other, last]) await run.create({ key: "one", pool: "box", instructions: "do it" });
+    const ready = () => exec("gate", other, "SELECT run FROM ready ORDER BY run");
+    await vi.waitUntil(async () => (await ready()).length === 3);
+    const now = await version("run", first);
+    const setVersion = (run: TestRun, to: number) =>
+      exec("run", run, `UPDATE meta SET value = '${to}' WHERE name = 'schema'`);
+    for (const run of [first, last]) {
+      await setVersion(run, 99);
+      await evictDurableObject(objects.run(run));
+    }
+    // It asks in the order of its rows then: one of the two before the other run, and one after.
+    await evictGate(tenant);
+
+    const gate = gateOf(tenant);
+    const ask = { tenant, pool: "box", worker: "w", max: 5, waitMs: 0 };
+    const idem = { key: "k", fingerprint: "f" };
+    const given = value(await gate.lease(ask, idem));
+    expect(given).toMatchObject([{ run: other.id }]);
+    expect(value(await gate.lease(ask, idem))).toEqual(given);
+    expect(value(await gate.lease(ask))).toEqual([]);
+    expect(await ready()).toEqual([first, last].map(({ id }) => ({ run: id })));
+
+    for (const run of [first, last]) await setVersion(run, now);
+    expect(value(await gate.lease(ask)).map(({ run }) => run)).toEqual([first.id, last.id]);
+  });
 });
 
 describe("the log of a newer version", () => {
