@@ -312,9 +312,7 @@ export const leaseMs = 30 * second;
 export const leaseJoinMs = 5 * second;
 /** Names of pull workers, which they choose, that a run remembers to have served; one that is forgotten is served as if it had just come. */
 export const servedWorkersBytes = 256 * 1024;
-/** Names of calls of `await_tasks` from outside, whose `timeout_ms` a run keeps while they are polled: a thousand, some 200 characters each. */
-export const outsideWaitsBytes = 256 * 1024;
-/** One that gave up is answered so again for so long, as an answer that was lost is asked for within: what a client waits for one, and tries again. */
+/** A wait from outside that gave up is answered so again for so long: as a lost answer is asked for within, by a client that has waited for it. */
 export const outsideWaitToldMs = 2 * minute;
 /** Names of lease requests, which clients choose, that a gate was told to serve no more before it had them. */
 export const gateLeavesBytes = 64 * 1024;

@@ -1,7 +1,7 @@
 /** `await_tasks` of the agent outside: what it has seen, and when it gives up. */
 
 import { describe, expect, it } from "vitest";
-import { outsideWaitToldMs } from "../../src/limits.ts";
+import { idempotencyMs, outsideWaitToldMs } from "../../src/limits.ts";
 import { codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -137,6 +137,55 @@ describe("await_tasks of the agent outside with a timeout_ms", () => {
       expect(value(await again())).toMatchObject({ result: { tasks: [{ key: "a", state: "failed" }] } });
     },
   );
+
+  it.each<[string, { callId?: string }, string?]>([
+    ["its call_id", { callId: "c1" }],
+    ["its Idempotency-Key", {}, "k1"],
+    ["the id that it was given", {}],
+  ])("has no more of it when the object is loaded anew between two polls, known by %s", async (_, by, key) => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a"));
+    const idem = key === undefined ? undefined : { key, fingerprint: "f" };
+    const first = value(await run.rpc.callTool(asked({ tasks: ["a"], timeout_ms: 5_000 }, by), idem));
+    const given = first as { call_id: string };
+    const name = key === undefined ? { callId: given.call_id } : {};
+    const again = async () => {
+      await run.evict();
+      return value(await run.rpc.callTool(asked({ tasks: ["a"], timeout_ms: 5_000 }, name), idem));
+    };
+    expect(first).toMatchObject({ pending: true });
+    clock.forward(4_999);
+    expect(await again()).toMatchObject({ pending: true });
+    clock.forward(1);
+    expect(await again()).toMatchObject({ error: { code: "timed_out" } });
+    clock.forward(outsideWaitToldMs - 1);
+    expect(await again()).toMatchObject({ error: { code: "timed_out" } });
+    await failNext(run);
+    expect(await again()).toMatchObject({ result: { tasks: [{ key: "a", state: "failed" }] } });
+  });
+
+  it("is another wait by the same name once it had what it waited for, and lasts over days", async () => {
+    using clock = new TestClock();
+    const run = await makeRun();
+    await run.create(box("a"));
+    const again = (timeoutMs: number) =>
+      run.rpc.callTool(asked({ tasks: ["a"], timeout_ms: timeoutMs }, { callId: "c1" }));
+    expect(value(await again(5_000))).toMatchObject({ pending: true });
+    await failNext(run);
+    expect(value(await again(5_000))).toMatchObject({ result: { tasks: [{ state: "failed" }] } });
+    value(await run.rpc.retryTask("a", undefined));
+    clock.forward(60_000);
+    expect(value(await again(5_000))).toMatchObject({ pending: true });
+    // Answers are dropped after a day; a wait that is asked for meanwhile stays.
+    for (let hours = 0; hours <= 36; hours += 6) {
+      expect(value(await again(idempotencyMs * 1.5))).toMatchObject(hours < 36 ? { pending: true } : { error: {} });
+      value(await run.rpc.openActor({ ttlMs: 60_000 }));
+      clock.forward(idempotencyMs / 4);
+      await run.evict();
+      expect(await run.ring()).toBe(true);
+    }
+  });
 
   it("counts from the first request, too, where that had no id and the next have the one that it was given", async () => {
     using clock = new TestClock();

@@ -84,7 +84,7 @@ export class Actors {
    * the same call again gets the first answer, and another under its id is refused as a reused Idempotency-Key is.
    */
   async callTool(id: string, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
-    const callId = input.callId ?? newCallId();
+    const callId = input.callId ?? newCallId(this.#shell.now());
     const name = await nameOfCall(input, id, callId);
     const reply = this.#shell.command<ToolOutcome>(
       (step, run) => {

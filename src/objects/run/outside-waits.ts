@@ -1,55 +1,72 @@
-/** Since when the agent outside waits in `await_tasks`, by the names that it asks again with. */
+/**
+ * Since when the agent outside waits in `await_tasks`: its `timeout_ms` counts from then, however often it asks again and whatever becomes
+ * of this object's memory, which a deployment's loses between two polls.
+ */
 
-import { outsideWaitsBytes, outsideWaitToldMs } from "../../limits.ts";
-import { Lru } from "../../lru.ts";
+import { idempotencyMs, outsideWaitToldMs } from "../../limits.ts";
+import type { RunStore } from "../../storage/run/run-store.ts";
 import type { Idem } from "../rpc.ts";
 
-interface OutsideWait {
-  readonly begunAt: number;
-  /** When it was first answered that its time is over. */
-  toldAt?: number;
+const idForm = /^call_([0-9a-z]{8,9})_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** An id for a call that came without one. It tells when that was, so no record of it is needed. */
+export const newCallId = (at: number): string => `call_${at.toString(36)}_${crypto.randomUUID()}`;
+
+/** When the call with this id of ours came; undefined for a caller's own. */
+export function timeOfNew(callId: string): number | undefined {
+  const time = idForm.exec(callId)?.[1];
+  return time === undefined ? undefined : Number.parseInt(time, 36);
 }
 
-const idForm = /^call_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/** An id for a call that came without one. */
-export const newCallId = (): string => `call_${crypto.randomUUID()}`;
-
-/** What a call with such an id is known by, wherever the head has gone in between; undefined for a provider's, which come again. */
-export const nameOfNew = (callId: string): Idem | undefined =>
-  idForm.test(callId) ? { key: callId, fingerprint: "" } : undefined;
-
-const nameOf = ({ key, fingerprint }: Idem): string => `${key} ${fingerprint}`;
+interface Kept {
+  readonly begunAt: number;
+  /** When its row was written: it is dropped with other answers, a day later. */
+  readonly keptAt: number;
+  /** When it was first answered that its time is over. */
+  readonly toldAt?: number;
+}
 
 /**
- * Waits with a `timeout_ms`, in memory: a restart forgets them, and the time of those that ask again begins anew. One that gave up is
- * known for a while longer, since its answer may have been lost; not for good, since callers of models that number their calls from 0 in
- * each reply ask for another wait by the same name.
+ * A wait by its caller's own name, which has a row while it waits. One that gave up is known for a while longer, since its answer may have been
+ * lost; not for good, since callers of models that number their calls from 0 in each reply ask for another wait by the same name.
  */
-export class OutsideWaits {
-  readonly #waits = new Lru<string, OutsideWait>(outsideWaitsBytes);
+export class NamedWait {
+  readonly #store: RunStore;
+  readonly #key: string;
 
-  /** When a wait of any of these names was first asked for, which are all its names from now on. */
-  begunAt(names: readonly Idem[], now: number): number {
-    const wait = this.#find(names, now) ?? { begunAt: now };
-    for (const name of names.map(nameOf)) this.#waits.set(name, wait, name.length);
-    return wait.begunAt;
+  constructor(store: RunStore, { key, fingerprint }: Idem) {
+    this.#store = store;
+    this.#key = `await:${key} ${fingerprint}`;
+  }
+
+  /** When it was first asked for. */
+  begunAt(now: number): number {
+    const known = this.#find(now);
+    if (known && now - known.keptAt < idempotencyMs / 2) return known.begunAt;
+    const { begunAt } = known ?? { begunAt: now };
+    this.#put({ ...known, begunAt, keptAt: now });
+    return begunAt;
   }
 
   /** Its time is over, and it is told so: for the first time, or again. */
-  gaveUp(names: readonly Idem[], now: number): void {
-    const wait = this.#find(names, now);
-    if (wait) wait.toldAt ??= now;
+  gaveUp(now: number): void {
+    const known = this.#find(now);
+    if (known && known.toldAt === undefined) this.#put({ ...known, keptAt: now, toldAt: now });
   }
 
   /** It has what it waited for: from now on that is there to be seen. */
-  ended(names: readonly Idem[]): void {
-    for (const name of names) this.#waits.delete(nameOf(name));
+  ended(): void {
+    if (this.#store.outcome(this.#key)) this.#store.dropOutcome(this.#key);
   }
 
-  #find(names: readonly Idem[], now: number): OutsideWait | undefined {
-    return names
-      .map((name) => this.#waits.get(nameOf(name)))
-      .find((wait) => wait && now < (wait.toldAt ?? now) + outsideWaitToldMs);
+  #find(now: number): Kept | undefined {
+    const row = this.#store.outcome(this.#key);
+    const kept = row && (JSON.parse(row.value) as Kept);
+    return kept && now < (kept.toldAt ?? now) + outsideWaitToldMs ? kept : undefined;
+  }
+
+  #put(kept: Kept): void {
+    this.ended();
+    this.#store.putOutcome({ key: this.#key, fingerprint: "" }, JSON.stringify(kept), kept.keptAt);
   }
 }

@@ -19,7 +19,7 @@ import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
-import { nameOfNew, newCallId, OutsideWaits } from "./outside-waits.ts";
+import { NamedWait, newCallId, timeOfNew } from "./outside-waits.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { firstViews } from "./task-list.ts";
@@ -55,7 +55,6 @@ function doneOr(done: boolean, { state: { header } }: LoadedRun): Pick<WaitView,
 
 export class Outside {
   readonly #shell: RunShell;
-  readonly #waits = new OutsideWaits();
 
   readonly #variables: VariableCalls;
   readonly #actors: Actors;
@@ -196,21 +195,23 @@ export class Outside {
       const done = await this.#variables.finish(later.run, later.what, { id: { names }, by });
       return done.ok ? toolReply(done.value, input.callId ?? "") : done;
     }
-    if (!waiting || !reply.ok) return reply;
-    return this.#awaitTasks(input, waiting, idem);
+    if (input.tool !== "await_tasks" || !reply.ok) return reply;
+    // Clients give each of several polls of one call a key of its own.
+    const name = input.callId === undefined ? idem : call;
+    if (waiting) return this.#awaitTasks(input, waiting, name);
+    if (run && name) new NamedWait(run.store, name).ended();
+    return reply;
   }
 
-  /** A wait of the agent outside: nothing of it is recorded, so each poll looks anew. */
+  /** A wait of the agent outside: each poll looks anew, and only when it began is kept. */
   async #awaitTasks(
     input: ToolCallInput,
     { targets, mode, timeoutMs }: Extract<ToolRun, { kind: "waiting" }>,
-    idem: Idem | undefined,
+    name: Idem | undefined,
   ): Promise<Reply<ToolOutcome>> {
-    // An id of ours where none was given: the caller needs one to ask again with, and its time counts from now.
-    const callId = input.callId ?? newCallId();
-    const call = timeoutMs === undefined ? undefined : (nameOfNew(callId) ?? (await this.#outsideCall(input)));
-    // Clients give each of several polls of one call a key of its own.
-    const names = [input.callId === undefined ? idem : undefined, call].filter((name) => name !== undefined);
+    const begun = this.#begun(input, timeoutMs, name);
+    // An id of ours where none was given: the caller needs one to ask again with.
+    const callId = input.callId ?? newCallId(begun.at);
     const isOver = () => {
       const run = this.#shell.load();
       return (
@@ -221,23 +222,33 @@ export class Outside {
         )
       );
     };
-    const now = this.#shell.now();
-    const leftMs =
-      timeoutMs === undefined ? Number.POSITIVE_INFINITY : this.#waits.begunAt(names, now) + timeoutMs - now;
+    const leftMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : begun.at + timeoutMs - this.#shell.now();
     const waitMs = Math.min(input.waitMs, leftMs);
     if (waitMs > 0 && !isOver()) await this.#shell.signals.wait(waitMs, (list) => list.length > 0 && isOver());
     if (!isOver() && waitMs < leftMs) return ok({ pending: true, call_id: callId });
     return this.#shell.command((step, run) => {
       const caller = { task: undefined, callId: "", base: () => "", inTranscript: false };
       const done = runTool(step, run, caller, input.tool, input.arguments);
+      // The object may have another store by now.
+      const wait = begun.name && new NamedWait(run.store, begun.name);
       if (done.kind !== "waiting") {
-        this.#waits.ended(names);
+        wait?.ended();
         return toolReply(done, "");
       }
-      this.#waits.gaveUp(names, step.now);
+      wait?.gaveUp(step.now);
       sawFromOutside(step, targets);
       return ok({ error: awaitTimedOut(run, targets) });
     });
+  }
+
+  /** Since when it waits, and the name that this is kept by; a call that needs none has no row. */
+  #begun(input: ToolCallInput, timeoutMs = 0, name: Idem | undefined): { at: number; name?: Idem } {
+    const now = this.#shell.now();
+    const known = input.callId === undefined ? undefined : timeOfNew(input.callId);
+    if (known !== undefined) return { at: Math.min(known, now) };
+    const run = this.#shell.load();
+    if (!run || !name || timeoutMs === 0) return { at: now };
+    return { at: new NamedWait(run.store, name).begunAt(now), name };
   }
 
   /**

@@ -207,6 +207,11 @@ export class RunStore {
     );
   }
 
+  /** Of a short one, which has no chunks. */
+  dropOutcome(name: string): void {
+    this.#sql.exec("DELETE FROM outcomes WHERE name = ?", name);
+  }
+
   /** Answers older than their promise leave, once an hour. */
   dropOldOutcomes(now: number): void {
     this.#oldOutcomes.drop(now, () => {
