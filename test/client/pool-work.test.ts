@@ -92,7 +92,7 @@ it("renews its leases though the clock is set back meanwhile", async () => {
   } finally {
     vi.useRealTimers();
   }
-}, 5000);
+});
 
 it("a report that the server does not take costs the task nothing: the lease is renewed without it", async () => {
   const answer = server.handler;
@@ -113,4 +113,4 @@ it("a report that the server does not take costs the task nothing: the lease is 
   } finally {
     vi.useRealTimers();
   }
-}, 5000);
+});
