@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Heddle, type WorkEnd, WorkFailed, type WorkOptions } from "../../src/client/index.ts";
-import { renewEveryMs } from "../../src/limits.ts";
+import { renewEveryMs, taskProgressEveryMs } from "../../src/limits.ts";
 import { type Call, PoolServer, problem } from "../cli/lib/contract-server.ts";
 
 let server: PoolServer;
@@ -92,4 +92,25 @@ it("renews its leases though the clock is set back meanwhile", async () => {
   } finally {
     vi.useRealTimers();
   }
-}, 5000);
+});
+
+it("a report that the server does not take costs the task nothing: the lease is renewed without it", async () => {
+  const answer = server.handler;
+  server.handler = (call) =>
+    call.body?.progress === undefined ? answer(call) : problem(422, "validation_failed", { errors: [] });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  try {
+    server.add("t");
+    const run: WorkOptions["run"] = async (task) => {
+      task.progress({ message: "x".repeat(100_000) });
+      await vi.advanceTimersByTimeAsync(taskProgressEveryMs);
+      while (server.of("POST", /renew$/).length < 2 && !task.signal.aborted)
+        await new Promise((resolve) => setImmediate(resolve));
+      return "done";
+    };
+    expect(await served({ run })).toEqual(["succeeded"]);
+    expect(server.of("POST", /renew$/)).toHaveLength(2);
+  } finally {
+    vi.useRealTimers();
+  }
+});

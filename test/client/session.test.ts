@@ -1,6 +1,6 @@
 /** Sessions against a server that forgets them, or goes away, at will: what a real one does at no set moment. */
 
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { Heddle, HeddleUnreachable, HoldLost, SessionLost } from "../../src/client/index.ts";
 import { type Answer, type Call, problem, TestServer } from "../cli/lib/contract-server.ts";
 
@@ -230,4 +230,22 @@ it("an abort ends a wait though the server takes no session back any more, and s
   // Each that waited in a session has asked for its end; what can be had at once needs none, and the body's hold is given back first.
   expect(hanging.of("DELETE", /A1$/)).toHaveLength(5);
   await hanging.stop();
+});
+
+it("[S2] aborts the body when its time has run out, also where the clock is set back meanwhile", async () => {
+  other = ({ path }) => (path.endsWith("/renew") ? undefined : released);
+  const { now } = Date;
+  const clock = vi.spyOn(Date, "now");
+  const body = heddle.runs
+    .get("r")
+    .lock("l")
+    .with((_, signal) => {
+      clock.mockImplementation(() => now() - 3_600_000);
+      return aborted(signal);
+    });
+  try {
+    await expect(body).rejects.toBeInstanceOf(SessionLost);
+  } finally {
+    clock.mockRestore();
+  }
 });

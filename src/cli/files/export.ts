@@ -22,7 +22,7 @@ export const exportCommand: Command = {
   about: `Saves the whole run as JSON lines: contexts, log, tasks and variables, without keys, leases or other secrets.
 \`heddle import\` takes it in again, here or elsewhere. A run that goes on is saved as of one moment.`,
   more: `A file appears under its name only when it is whole.
-Exit status: 0 saved; 1 refused, or the stream broke; 2 usage, or the file is there; 3 server not reached.
+Exit status: 0 saved; 1 refused, or the stream broke; 2 usage, or the file is there; 3 server not reached; 130 interrupted.
 Example: heddle export run_… -o run.ndjson`,
   run: save,
 };

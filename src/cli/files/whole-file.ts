@@ -4,7 +4,9 @@ import { once } from "node:events";
 import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Flag } from "../command.ts";
+import { exitStatus } from "../exit-status.ts";
 import { unwritable } from "../json-input.ts";
+import { onSignals } from "../signals.ts";
 import { UsageError, type Values } from "../usage.ts";
 
 export const outputFlags = {
@@ -29,10 +31,18 @@ export function outputFile({ output, force }: Values): string | undefined {
   return file;
 }
 
-/** Writes the pieces as they come; answers their bytes. What makes them fail leaves no file. @throws UsageError where it can't be written */
+/**
+ * Writes the pieces as they come; answers their bytes. What makes them fail leaves no file, and a signal, which ends the process, none
+ * either. @throws UsageError where it can't be written
+ */
 export async function saveWhole(file: string | undefined, pieces: AsyncIterable<string | Uint8Array>): Promise<number> {
   const part = file === undefined ? undefined : `${file}.part`;
   let isThere = false;
+  // Half of a run's file may fill a disk, and nobody would miss it.
+  const stopListening = onSignals(() => {
+    if (part !== undefined && isThere) rmSync(part, { force: true });
+    process.exit(exitStatus.interrupted);
+  });
   try {
     const stream = part === undefined ? process.stdout : (await open(part, "w")).createWriteStream();
     isThere = part !== undefined;
@@ -58,5 +68,7 @@ export async function saveWhole(file: string | undefined, pieces: AsyncIterable<
     if (syscall !== undefined && code !== undefined && !/connect|read/.test(syscall))
       throw unwritable(file ?? "stdout", error as Error);
     throw error;
+  } finally {
+    stopListening();
   }
 }

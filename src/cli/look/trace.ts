@@ -31,7 +31,8 @@ export const traceCommand: Command = {
 
 A run that goes on is written as far as it has come.`,
   more: `A file appears under its name only when it is whole.
-Exit status: 0; 1 no such run, the server refused, or the stream broke; 2 usage, or the file is there; 3 server not reached.
+Exit status: 0; 1 no such run, the server refused, or the stream broke; 2 usage, or the file is there; 3 server not reached;
+130 interrupted.
 
 Examples:
   heddle trace run_… -o run.trace.json

@@ -7,6 +7,7 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UsageError } from "../usage.ts";
 import { Guard } from "./guard.ts";
 import { isGone, type Owner, thisProcess } from "./owner.ts";
 
@@ -27,10 +28,19 @@ export class CommandFolder {
   readonly #path: string;
   #count = 0;
 
+  /** @throws UsageError where the platform's folder for temporary files takes none */
   constructor() {
-    removeStale(tmpdir());
-    this.#path = mkdtempSync(join(tmpdir(), prefix));
-    writeFileSync(join(this.#path, ownerFile), JSON.stringify(thisProcess()), { mode: 0o600 });
+    const parent = tmpdir();
+    try {
+      removeStale(parent);
+      this.#path = mkdtempSync(join(parent, prefix));
+      writeFileSync(join(this.#path, ownerFile), JSON.stringify(thisProcess()), { mode: 0o600 });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new UsageError(
+        `${parent} takes no files for the commands (${code}). Set TMPDIR to a folder that you may write to.`,
+      );
+    }
     this.guard = new Guard(this.#path);
   }
 

@@ -309,9 +309,15 @@ export class LeasedTask {
         if (progress === undefined && passedMs >= 0 && passedMs < renewEveryMs - taskProgressEveryMs) continue;
         this.#progress = undefined;
         const { id } = this.lease;
-        await this.#held(() =>
-          progress ? this.#heddle.reportProgress(id, progress, options) : this.#heddle.renewLease(id, options),
-        );
+        const renew = () => this.#heddle.renewLease(id, options);
+        await this.#held(async () => {
+          if (!progress) return renew();
+          return this.#heddle.reportProgress(id, progress, options).catch((error: unknown) => {
+            // A report is for eyes: one that the server does not take, as a text that is too long, must not cost the task its lease.
+            if (!isProblem(error, "validation_failed")) throw error;
+            return renew();
+          });
+        });
         if (!progress) renewedAt = Date.now();
       }
     } catch (error) {

@@ -11,6 +11,7 @@
 import { actorTtlMsDefault } from "../../limits.ts";
 import { HeddleProblem, isProblem } from "../errors.ts";
 import type { Heddle } from "../heddle.ts";
+import { type Moment, msSince, now } from "../moment.ts";
 import { randomKey } from "../random-key.ts";
 import type { ActorView } from "../replies.ts";
 import type { ActorRequest } from "../requests.ts";
@@ -31,23 +32,23 @@ export class Session {
   readonly #lost = new AbortController();
   readonly #closed = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** By this program's clock; the server's time counts from a later moment. */
-  #lastsUntil: number;
+  /** When the last renewal was asked for; the server's time counts from a later moment. */
+  #renewedAt: Moment;
   /** As the run's log and findings name it. */
   readonly id: string;
 
-  private constructor(heddle: Heddle, run: string, view: ActorView, openedAt: number) {
+  private constructor(heddle: Heddle, run: string, view: ActorView, openedAt: Moment) {
     this.#heddle = heddle;
     this.#run = run;
     this.#ttlMs = view.ttl_ms;
     this.id = view.id;
-    this.#lastsUntil = openedAt + view.ttl_ms;
+    this.#renewedAt = openedAt;
     this.#renewIn(view.ttl_ms / 3);
   }
 
   /** A new one, which lasts until it is closed or its program ends. @throws HeddleProblem `run_ended`, `limit_actors` */
   static async open(heddle: Heddle, run: string, body: ActorRequest = {}, options: CallOptions = {}): Promise<Session> {
-    const openedAt = Date.now();
+    const openedAt = now();
     const view = await heddle.openActor(run, { ttl_ms: actorTtlMsDefault, ...body }, options);
     return new Session(heddle, run, view, openedAt);
   }
@@ -103,6 +104,10 @@ export class Session {
     await this.close().catch(() => undefined);
   }
 
+  get #leftMs(): number {
+    return this.#ttlMs - msSince(this.#renewedAt);
+  }
+
   #renewIn(ms: number): void {
     const timer = setTimeout(() => void this.#renew(), Math.max(0, ms));
     // A session that was forgotten must not keep its program alive. A browser's timers are numbers.
@@ -111,20 +116,20 @@ export class Session {
   }
 
   async #renew(): Promise<void> {
-    const askedAt = Date.now();
-    const leftMs = this.#lastsUntil - askedAt;
+    const askedAt = now();
+    const leftMs = this.#leftMs;
     if (leftMs <= 0) return this.#lose("it could not be renewed in time");
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), leftMs);
     const { signal, clear } = firstOf(limit.signal, this.#closed.signal);
     try {
       await this.#heddle.renewActor(this.#run, this.id, { signal });
-      this.#lastsUntil = askedAt + this.#ttlMs;
+      this.#renewedAt = askedAt;
       if (!this.#closed.signal.aborted) this.#renewIn(this.#ttlMs / 3);
     } catch (error) {
       if (this.#closed.signal.aborted) return;
       if (error instanceof HeddleProblem && !error.retryable) this.#lose(error.message, error);
-      else this.#renewIn(Math.min(this.#ttlMs / retryParts, this.#lastsUntil - Date.now()));
+      else this.#renewIn(Math.min(this.#ttlMs / retryParts, this.#leftMs));
     } finally {
       clearTimeout(timer);
       clear();

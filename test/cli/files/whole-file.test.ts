@@ -1,11 +1,14 @@
 /** Files that a command writes: whole or not at all, and where that can't be, one line that says why. */
 
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, it } from "vitest";
 import { outputFile, saveWhole } from "../../../src/cli/files/whole-file.ts";
 import { UsageError } from "../../../src/cli/usage.ts";
+import { HeddleProcess, until } from "../lib/heddle.ts";
 
 let folder = mkdtempSync(join(tmpdir(), "heddle whole file-"));
 const folders = [folder];
@@ -35,6 +38,25 @@ it("leaves nothing of what breaks off", async () => {
   await expect(saveWhole(join(folder, "a"), broken())).rejects.toThrow("cut off");
   expect(readdirSync(folder)).toEqual([]);
 });
+
+it("leaves nothing of what a signal breaks off", async () => {
+  const server = createServer(({ url }, response) => {
+    if (url === "/health") return void response.setHeader("content-type", "application/json").end("{}");
+    response.setHeader("content-type", "application/x-ndjson").write('{"heddle_export":1}\n');
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const env = { HEDDLE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+    const saving = new HeddleProcess(["export", "run_1", "-o", join(folder, "a")], { env });
+    await until(() => existsSync(join(folder, "a.part")));
+    saving.child.kill("SIGINT");
+    expect((await saving.ended).status).toBe(130);
+    expect(readdirSync(folder)).toEqual([]);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}, 30_000);
 
 it("says why a file can't be written, also where nothing could be removed", async () => {
   const file = join(folder, "file");

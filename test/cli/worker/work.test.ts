@@ -174,6 +174,15 @@ describe("the command's surroundings", () => {
     expect(readdirSync(folder), "files are gone when the worker is").toEqual([]);
   });
 
+  it("need a folder for files that is there, and say so in a line", async () => {
+    const env = { HEDDLE_URL: server.url, TMPDIR: join(folder, "none") };
+    const { status, stderr } = await new HeddleProcess(["work", "--pool", "p", "--", "true"], { env }).ended;
+    expect(stderr).toBe(
+      `heddle: ${env.TMPDIR} takes no files for the commands (ENOENT). Set TMPDIR to a folder that you may write to.\n`,
+    );
+    expect(status).toBe(2);
+  });
+
   it("need not be read: a command that ignores a large stdin succeeds", async () => {
     server.add("t", "z".repeat(1_000_000));
     expect(await outcomesOf("process.stdin.destroy(); console.log('ok')")).toEqual([{ task: "t", result: "ok" }]);
