@@ -630,6 +630,11 @@ export const raceAccessesMax = 64;
 export const parallelismPointsMax = 120;
 /** One line of an imported file: a piece of `exportPieceChars`, escaped twice, fits. */
 export const importLineBytesMax = 8 * MiB;
+/**
+ * Pieces of one line before its last, 48 MiB: a context whose every character is escaped has 56, a text of a shared_memory with six
+ * characters for each of its own all of them. They are in memory together.
+ */
+export const importPiecesMax = 96;
 /** Lines that one call of the object takes in, by their UTF-16 units. */
 export const importBatchChars = 4 * MiB;
 /** A whole imported file: an object's storage takes 10 GB. */

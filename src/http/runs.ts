@@ -23,7 +23,7 @@ import { tenantRulesOf } from "../tenant-rules.ts";
 import { pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { declaredTools } from "./mcp-servers.ts";
-import { ask, gateObject, runObject } from "./objects.ts";
+import { ask, runObject } from "./objects.ts";
 import { contextInput } from "./raw-parts.ts";
 import { keyRoute } from "./route.ts";
 import { requireRules } from "./rules.ts";
@@ -163,8 +163,6 @@ export const runRoutes = [
         if (gone && (await deleteRun(env.DB, { tenant, id: params.run }))) return null;
         throw error;
       }
-      await gateObject(env, tenant).forget(params.run);
-      await deleteRun(env.DB, { tenant, id: params.run });
       return null;
     },
   ),

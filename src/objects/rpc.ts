@@ -492,7 +492,7 @@ export interface TenantGateRpc {
     limit: number;
     cursor?: string;
   }): Promise<Reply<{ workers: PoolWorkerView[]; waiting: number; nextCursor: string | null }>>;
-  forget(run: string): Promise<void>;
+  forget(run: string, tenant: string): Promise<void>;
   /** How a run is; answers what it may use (gate-rpc.ts). */
   report(report: RunReport): Promise<RunTerms>;
   /** The operator has changed what the tenant may use. */

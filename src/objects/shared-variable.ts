@@ -76,10 +76,12 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
 
   async importContents(contents: VariableContents): Promise<number> {
     const { sql } = this.ctx.storage;
-    this.ctx.storage.transactionSync(() => {
-      this.#store = this.#load() ?? VariableStore.create(sql, identityIn(contents));
-      importContents(sql, this.#store, contents);
-    });
+    this.#guarded(() =>
+      this.ctx.storage.transactionSync(() => {
+        this.#store = this.#load() ?? VariableStore.create(sql, identityIn(contents));
+        importContents(sql, this.#store, contents);
+      }),
+    );
     return sql.databaseSize;
   }
 
@@ -87,11 +89,14 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
     const store = this.#load();
     // Nothing was ever done with it.
     if (!store) return true;
-    return this.ctx.storage.transactionSync(() => seal(this.ctx.storage.sql, store));
+    return this.#guarded(() => this.ctx.storage.transactionSync(() => seal(this.ctx.storage.sql, store)));
   }
 
   async deleteAll(life: string): Promise<void> {
     const { storage } = this.ctx;
+    const store = this.#load();
+    // It was deleted before, and made anew since.
+    if (store && isOfAnotherLife(store, { life })) return;
     this.#store = undefined;
     this.#ops = {};
     this.#deleted = life;
@@ -121,14 +126,20 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
 
   #carryOut(ops: readonly VariableOp[]): Reply<CarriedOut>[] {
     const now = Date.now();
-    try {
+    return this.#guarded(() => {
       const replies = this.ctx.storage.transactionSync(() => ops.map((op) => this.#carryOutOne(op, now)));
       for (const { call } of ops) this.#ops[call.op.op] = (this.#ops[call.op.op] ?? 0) + 1;
       this.#store?.dropOldOutcomes(now);
       const bytes = this.ctx.storage.sql.databaseSize;
       return replies.map((reply) => (reply.ok ? { ...reply, value: { ...reply.value, bytes } } : reply));
+    });
+  }
+
+  /** Where it breaks the next call loads what was committed. */
+  #guarded<T>(work: () => T): T {
+    try {
+      return work();
     } catch (bug) {
-      // The next op loads what was committed.
       this.#store = undefined;
       throw bug;
     }

@@ -8,8 +8,9 @@
  * G2. What is announced is stored: a worker that waits is served after a restart, too.
  * G3. Whoever has hung up is given nothing: a lease that nobody hears of has no worker until it is over.
  * G4. What a run grants for a request with a key, whoever repeats the request is told (named-requests.ts).
- * G5. A run that only a newer version can read, after a rollback, grants nothing, and keeps no worker from the others: what these have
- *     granted in the same round would be lost with the answer. It stays on its lanes.
+ * G5. A run that can't be reached keeps nobody without a key from what others have, or have granted; who finds nothing else is told. Who has
+ *     a key is told at once: what that run may have granted the repeat hears, with all the rest. One that only a newer version can read,
+ *     after a rollback, has granted nothing: it is passed over, and stays on its lanes.
  */
 
 import { DurableObject } from "cloudflare:workers";
@@ -41,17 +42,23 @@ import { TenantQuotas } from "./tenant-quotas.ts";
 import { TenantShares } from "./tenant-shares.ts";
 import { WaitingPolls } from "./waiting-polls.ts";
 
+/** A run's last word that it has something for a lane. */
+interface Announced {
+  /** Of all announcements. */
+  readonly nth: number;
+  /** It wants to know how busy the lane's workers are; it says it again with each sweep. */
+  readonly loads: boolean;
+}
+
 export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
-  /** Runs with ready work, by lane, and when each announced it. */
-  readonly #lanes = new Map<string, Map<string, number>>();
+  /** Runs with ready work, by lane. */
+  readonly #lanes = new Map<string, Map<string, Announced>>();
   /** When each run of a lane was served last, or came: the least goes first. */
   readonly #turns = new Map<string, number>();
   #isBare = false;
   #announcements = 0;
   #turn = 0;
   readonly #workers = new PoolWorkers();
-  /** Runs that want to know how busy workers are; they say it again with each sweep. */
-  readonly #listening = new Set<string>();
   /** Lease requests under way, by their names. */
   readonly #polls = new Map<string, "heard" | "left">();
   /** Of requests that are not here, or not yet: on another way, that their clients have hung up came first. */
@@ -82,7 +89,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     const { sql } = this.ctx.storage;
     migrate(sql, (work) => this.ctx.storage.transactionSync(work), gateSchema);
     for (const { pool, run } of sql.exec<{ pool: string; run: string }>("SELECT pool, run FROM ready")) {
-      this.#laneOf(pool).set(run, 0);
+      this.#laneOf(pool).set(run, { nth: 0, loads: false });
       this.#turns.set(run, 0);
     }
     this.#isOpen = true;
@@ -103,8 +110,6 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   }): Promise<boolean> {
     this.#open();
     const lane = laneOf(pool, tool);
-    if (loads && ready) this.#listening.add(run);
-    else this.#listening.delete(run);
     const isNews = this.#lanes.get(lane)?.has(run) !== ready;
     if (!ready) {
       this.#remove(lane, run);
@@ -112,7 +117,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     }
     const runs = this.#laneOf(lane);
     if (isNews) this.#sql.exec("INSERT OR IGNORE INTO ready(pool, run) VALUES(?, ?)", lane, run);
-    runs.set(run, ++this.#announcements);
+    runs.set(run, { nth: ++this.#announcements, loads: loads === true });
     if (!this.#turns.has(run)) this.#turns.set(run, ++this.#turn);
     this.#wake([lane], 1);
     return isNews;
@@ -134,12 +139,11 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     return { seats: this.#shares.demand(), ...this.#quotas.used(Date.now()) };
   }
 
-  async forget(run: string): Promise<void> {
+  async forget(run: string, tenant: string): Promise<void> {
     this.#open();
     this.#shares.forget(run);
     this.#limits.forget(run);
-    this.#quotas.forget(this.#shares.tenant, run);
-    this.#listening.delete(run);
+    this.#quotas.forget(tenant, run);
     for (const lane of this.#lanes.keys()) this.#remove(lane, run);
   }
 
@@ -263,15 +267,14 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
 
   /** A worker that is too busy to ask for anything: runs whose rules look at that, and which have something for it, are told. */
   async #tellLoad({ tenant, pool, worker, load, ...wishes }: LeaseAsk): Promise<void> {
-    if (!load || this.#listening.size === 0) return;
-    const runs = new Set(this.#lanesFor({ pool, ...wishes }).flatMap((lane) => [...this.#laneOf(lane).keys()]));
-    for (const run of runs) {
-      if (this.#listening.has(run))
-        await runStub(this.env, tenant, run).leases({ pool, worker, max: 0, contextBytes: 0, load });
-    }
+    if (!load) return;
+    const announced = this.#lanesFor({ pool, ...wishes }).flatMap((lane) => [...this.#laneOf(lane)]);
+    const listening = new Set(announced.flatMap(([run, { loads }]) => (loads ? [run] : [])));
+    for (const run of listening)
+      await runStub(this.env, tenant, run).leases({ pool, worker, max: 0, contextBytes: 0, load });
   }
 
-  /** One round over the runs that have what is asked for, each asked at most once; the one served goes to the end. */
+  /** One round over the runs that have what is asked for, each asked at most once; the one served goes to the end. @throws where a run could not be reached, and no other had anything (G5) */
   async #serve(
     ask: LeaseAsk,
     isOver: () => boolean,
@@ -279,6 +282,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   ): Promise<{ readonly grants: Grant[]; readonly refused: boolean }> {
     const granted = new Granted(ask);
     const gave: string[] = [];
+    const broke: unknown[] = [];
     let asked = false;
     let refused = false;
     const runs = new Set(this.#lanesFor(ask).flatMap((lane) => [...this.#laneOf(lane).keys()]));
@@ -293,7 +297,12 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       const slow = setTimeout(() => this.#wake(this.#lanesFor(ask), 1), slowRunMs);
       const reply = await runStub(this.env, ask.tenant, run)
         .leases(granted.rest, request?.idem)
-        .catch(unreadable)
+        .catch((error: unknown) => {
+          if (platformFaultOf(error) === "storage_newer") return;
+          if (request) throw error;
+          console.error("a run was not reached", { run, error: String(error) });
+          broke.push(error);
+        })
         .finally(() => clearTimeout(slow));
       if (!reply) {
         // Whoever repeats the request is not refused for it either.
@@ -310,6 +319,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       for (const [lane, at] of announced)
         if (at !== undefined && this.#lanes.get(lane)?.get(run) === at) this.#remove(lane, run);
     }
+    if (broke.length > 0 && granted.all.length === 0) throw broke[0];
     if (request && asked && gave.length === 0) this.#named.foundNothing(request);
     return { grants: granted.all, refused };
   }
@@ -319,7 +329,7 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     return [...this.#lanes].filter(([lane, runs]) => runs.size > 0 && takes(lane, input)).map(([lane]) => lane);
   }
 
-  #laneOf(lane: string): Map<string, number> {
+  #laneOf(lane: string): Map<string, Announced> {
     let runs = this.#lanes.get(lane);
     if (!runs) {
       runs = new Map();
@@ -337,11 +347,6 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     if (runs.size === 0) this.#lanes.delete(lane);
     if (![...this.#lanes.values()].some((others) => others.has(run))) this.#turns.delete(run);
   }
-}
-
-/** In place of its answer (G5); whatever else went wrong is thrown on. */
-function unreadable(error: unknown): undefined {
-  if (platformFaultOf(error) !== "storage_newer") throw error;
 }
 
 admitting<TenantGateRpc>(TenantGate, { work: gateWorkMax, wait: gateWaitMax }, gateClasses);

@@ -5,7 +5,7 @@
  * W1. What is handed out is stored before a run hears of it. Without a quota of tokens nothing of them is stored.
  * W2. Quotas are D1's; the gate reads them again every `quotasKnownMs`, and at once when the operator has changed them. While D1 is away
  *     those hold that were known; a gate that knows none yet lets its runs go on.
- * W3. The sum of bytes is D1's as well, for the door, some seconds late.
+ * W3. The sum of bytes is D1's as well, for the door, some seconds late: by one word at a time, since an older one could come later.
  */
 
 import type { Quotas } from "../contract/admin-requests.ts";
@@ -29,6 +29,7 @@ export class TenantQuotas {
   #stored: Map<string, number> | undefined;
   #sum = 0;
   #told = { at: Number.NEGATIVE_INFINITY, bytes: -1 };
+  #isTelling = false;
 
   constructor(around: Around) {
     this.#around = around;
@@ -148,14 +149,25 @@ export class TenantQuotas {
 
   /** D1, for the door (W3). */
   #tell(tenant: string, now: number, atOnce: boolean): void {
-    if (this.#sum === this.#told.bytes || (!atOnce && now - this.#told.at < storedToldEveryMs)) return;
+    if (this.#isTelling || this.#sum === this.#told.bytes) return;
+    if (!atOnce && now - this.#told.at < storedToldEveryMs) return;
     const bytes = this.#sum;
     this.#told = { at: now, bytes };
-    const told = setStoredBytes(this.#around.db(), tenant, bytes).catch((error: unknown) => {
-      // With the next change.
-      this.#told = { at: Number.NEGATIVE_INFINITY, bytes: -1 };
-      console.warn("stored bytes were not told", { tenant, error: String(error) });
-    });
+    this.#isTelling = true;
+    const told = setStoredBytes(this.#around.db(), tenant, bytes)
+      .then(
+        () => true,
+        (error: unknown) => {
+          // With the next change.
+          this.#told = { at: Number.NEGATIVE_INFINITY, bytes: -1 };
+          console.warn("stored bytes were not told", { tenant, error: String(error) });
+          return false;
+        },
+      )
+      .then((isTold) => {
+        this.#isTelling = false;
+        if (isTold && this.#sum !== bytes) this.#tell(tenant, Date.now(), true);
+      });
     this.#around.waitUntil(told);
   }
 }

@@ -54,10 +54,6 @@ export class TenantShares {
     };
   }
 
-  get tenant(): string {
-    return this.#tenant;
-  }
-
   /** Seats that its runs could use now, by what they have said. */
   demand(): number {
     return this.#book.total(Date.now()).demand;

@@ -1,5 +1,6 @@
 /** The head of a variable whose contents came from a file: computed from what is there, and not believed. */
 
+import { collectionEntriesMax } from "../limits.ts";
 import type { Json } from "./kind.ts";
 import type { DataKind } from "./ops.ts";
 import { keyOfItem } from "./shared-list.ts";
@@ -19,7 +20,7 @@ export function restoredHead(kind: DataKind, given: Json, contents: Contents): J
     typeof given === "object" && given !== null && !Array.isArray(given) ? (given as Record<string, Json>) : {};
   const version = Number.isSafeInteger(head.version) && (head.version as number) >= 0 ? (head.version as number) : 0;
   const { entries, lastKey, newestVersion, textLength } = contents;
-  if (kind !== "shared_memory" && textLength > 0) return undefined;
+  if ((kind !== "shared_memory" && textLength > 0) || entries > collectionEntriesMax) return undefined;
   switch (kind) {
     case "atomic":
       return entries === 0 && head.value !== undefined

@@ -192,6 +192,7 @@ describe("a deletion", () => {
 
     // One that is made anew under the same name is another one's, and stays when the tombstone goes.
     expect(value(await late("another"))).toMatchObject({ answer: { result: { value: 1 } } });
+    await variableStub(bindings, run.tenant, run.id, "v1").deleteAll(life);
     expect(codeOf(await late())).toBe("not_found");
     for (const name of ["v1", "v2"]) expect(await runDurableObjectAlarm(variable(run, name))).toBe(true);
     expect(value(await late("another"))).toMatchObject({ answer: { result: { value: 2 } } });

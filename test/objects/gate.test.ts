@@ -3,10 +3,13 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import type { Grant, LeaseGrant } from "../../src/contract/shapes.ts";
+import { noUse } from "../../src/fairness/use.ts";
 import { idempotencyMs, outcomesDropEveryMs, poolWorkerSeenMs, rowInRowsRead } from "../../src/limits.ts";
 import type { Env } from "../../src/objects/env.ts";
 import type { Idem, Reply, RunSchedulerRpc, TenantGateRpc } from "../../src/objects/rpc.ts";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
+import { TenantQuotas } from "../../src/objects/tenant-quotas.ts";
+import { insertTenant } from "../../src/storage/d1/tenants.ts";
 import { bindings, codeOf, evictGate, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -85,6 +88,12 @@ async function twoRuns(tenant: string): Promise<[TestRun, TestRun]> {
   return runs;
 }
 
+/** As the door knows it. */
+async function storedOf(tenant: string): Promise<number | undefined> {
+  const found = bindings.DB.prepare("SELECT stored_bytes FROM tenants WHERE id = ?").bind(tenant);
+  return (await found.first<{ stored_bytes: number }>())?.stored_bytes;
+}
+
 describe("the gate", () => {
   it("serves two runs in turn", async () => {
     const tenant = newTenant();
@@ -105,6 +114,46 @@ describe("the gate", () => {
     for (let i = 0; i < 6; i++) order.push((await leased(tenant))[0]!.run);
     expect(order.filter((id, i) => i > 0 && id === order[i - 1])).toEqual([]);
     expect(new Set(order)).toEqual(new Set([one.id, two.id]));
+  });
+
+  it("[G5] gives what other runs have though one can't be reached, which is left in its lane", async () => {
+    const tenant = newTenant();
+    const [one, two] = await twoRuns(tenant);
+    await vi.waitFor(async () => expect(await lanes(tenant)).toHaveLength(2));
+    let isAway = true;
+    await intercepted(tenant, (run) => (run === two.id && isAway ? Promise.reject(new Error("away")) : undefined));
+    expect((await leased(tenant, 8)).map(({ run }) => run)).toEqual(Array.from({ length: 4 }, () => one.id));
+    isAway = false;
+    expect((await leased(tenant, 8)).map(({ run }) => run)).toEqual(Array.from({ length: 4 }, () => two.id));
+  });
+
+  it("tells the door of a deletion though it has left memory since the last report of a run", async () => {
+    const tenant = newTenant();
+    await insertTenant(bindings.DB, { id: tenant, name: "t", created_at: 0 }).run();
+    const run = await makeRun({ tenant });
+    await run.create(box("a"));
+    await vi.waitFor(async () => expect(await storedOf(tenant)).not.toBe(0));
+    await evictGate(tenant);
+    value(await run.rpc.deleteRun());
+    await vi.waitFor(async () => expect(await storedOf(tenant)).toBe(0));
+  });
+
+  it("[W3] tells the door one sum of what is stored at a time, and then the newest", async () => {
+    const words: { readonly bytes: unknown; readonly arrive: () => void }[] = [];
+    const run = (bytes: unknown) => new Promise((resolve) => words.push({ bytes, arrive: () => resolve(undefined) }));
+    const bind = (bytes: unknown) => ({ run: () => run(bytes), first: async () => null });
+    const quotas = new TenantQuotas({
+      db: () => ({ prepare: () => ({ bind }) }) as unknown as D1Database,
+      sql: () => ({ exec: () => ({ toArray: () => [] }) }) as unknown as SqlStorage,
+      waitUntil: () => {},
+    });
+    const tokens = { spent: 0, isFresh: true, wants: false };
+    for (const id of ["a", "b", "c"])
+      await quotas.report({ tenant: "t", run: id, demand: 0, use: noUse, tokens, bytes: 1e6 });
+    for (const id of ["a", "b", "c"]) quotas.forget("t", id);
+    expect(words).toMatchObject([{ bytes: 1e6 }]);
+    words[0]!.arrive();
+    await vi.waitFor(() => expect(words).toMatchObject([{}, { bytes: 0 }]));
   });
 
   it("gives several leases at once, of several runs, each once", async () => {

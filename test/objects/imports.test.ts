@@ -2,9 +2,16 @@
 
 import { describe, expect, it, vi } from "vitest";
 import { childHash } from "../../src/context/snapshot-hash.ts";
-import { checkpointTailBytes, importIdleMs } from "../../src/limits.ts";
+import {
+  checkpointTailBytes,
+  exportPieceChars,
+  importIdleMs,
+  importPiecesMax,
+  memoryBytesMax,
+} from "../../src/limits.ts";
 import { variableStub } from "../../src/objects/env.ts";
 import { SharedVariable } from "../../src/objects/shared-variable.ts";
+import { VariableStore } from "../../src/storage/variable/variable-store.ts";
 import { busyRun } from "./lib/busy-run.ts";
 import { copyOf, exported, resealed, send } from "./lib/files.ts";
 import { bindings, codeOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
@@ -156,6 +163,19 @@ describe("an import", () => {
     }
   });
 
+  it("goes on after contents that a variable's storage has refused", async () => {
+    const run = await smallRun();
+    const lines = await exported(run);
+    const copy = copyOf(run);
+    const refusing = vi.spyOn(VariableStore.prototype, "write").mockImplementationOnce(() => {
+      throw new Error("refused");
+    });
+    await expect(send(copy, lines)).rejects.toThrow("refused");
+    refusing.mockRestore();
+    expect(value(await send(copy, lines)).run).toMatchObject({ id: copy.id });
+    expect(await dataOf(copy, "m")).toMatchObject({ state: { size: 1 } });
+  });
+
   it("that nothing is added to is deleted, its variables too", async () => {
     const run = await smallRun();
     const lines = await exported(run);
@@ -182,6 +202,28 @@ describe("an import", () => {
     value(await send(copy, lines.slice(0, -1)));
     value(await copy.rpc.deleteRun());
     await expectNothing(copy);
+  });
+
+  it("bounds what a line has in memory, and a text, as the run itself would", async () => {
+    const run = await smallRun();
+    value(await run.rpc.callTool(used("shared_memory", { op: "write", name: "t", text: "x" })));
+    const lines = await exported(run);
+    const at = lines.findIndex((line) => line.includes('"text":"x"'));
+    const taken = async (pieces: readonly string[]) => {
+      const file = pieces.map((piece, i) => JSON.stringify({ piece, ...(i < pieces.length - 1 && { more: true }) }));
+      const reply = await send(copyOf(run), resealed([...lines.slice(0, at), ...file, ...lines.slice(at + 1)]));
+      return reply.ok ? "ok" : `${reply.fault.code}: ${reply.fault.detail}`;
+    };
+    const line = ['{"of":"t","text":"', '"}'] as const;
+    const blanks = (count: number) => Array.from({ length: count }, () => " ");
+    expect(await taken([...line])).toBe("ok");
+    expect(await taken([...line, ...blanks(importPiecesMax - 1)])).toBe("ok");
+    expect(await taken([...line, ...blanks(importPiecesMax)])).toMatch(/^import_too_large: .*too many pieces/);
+    expect(await taken([...line, " ".repeat(exportPieceChars)])).toBe("ok");
+    expect(await taken([...line, " ".repeat(exportPieceChars + 1)])).toMatch(/^import_invalid: .*piece is too long/);
+    const text = Array.from({ length: memoryBytesMax / exportPieceChars }, () => "x".repeat(exportPieceChars));
+    expect(await taken([line[0], ...text, line[1]])).toBe("ok");
+    expect(await taken([line[0], "x", ...text, line[1]])).toMatch(/^import_invalid: .*text is too large/);
   });
 
   it("never reaches another tenant: the object's name is the importer's", async () => {

@@ -1,7 +1,7 @@
 /** Rules through the objects: what outlives memory, who hears of workers' loads, and the deployment's own. */
 
 import { runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import type { SeatWork } from "../../src/objects/seat-rpc.ts";
 import { compileRules } from "../../src/rules/parse.ts";
@@ -106,6 +106,20 @@ describe("rules", () => {
     await plain.create(...inBox(1));
     value(await ask(0, 0.95));
     expect((await plain.view()).rules!.rules[0]).toMatchObject({ on: true });
+  });
+
+  it("about workers' loads of one pool hear of them whatever else the run has for other pools, or has no more", async () => {
+    const tenant = newTenant();
+    const rules = input('- when worker load > 90%: at most 1 worker for pool "box"');
+    const run = await makeRun({ tenant, rules, limits: { pools: ["box", "yard"] } });
+    await run.create(...inBox(1), { pool: "yard", instructions: "dig" });
+    const ask = (pool: string, max: number, cpu: number) =>
+      gateOf(tenant).lease({ tenant, pool, worker: "w", max, waitMs: 0, load: { cpu, memory: 0.1 } });
+    await vi.waitFor(async () => expect(value(await ask("yard", 1, 0.1))).toHaveLength(1));
+    await vi.waitFor(async () => {
+      value(await ask("box", 0, 0.97));
+      expect((await run.view()).rules!.rules[0]).toMatchObject({ on: true, fired: 1 });
+    });
   });
 
   it("bound the totals that are asked for, and count in the place of defaults", async () => {

@@ -3,7 +3,15 @@
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { runStatuses } from "../../src/contract/run-statuses.ts";
-import { countLiveRuns, insertRun, listRuns, type RunsListed, setRunStatus } from "../../src/storage/d1/run-index.ts";
+import {
+  countLiveRuns,
+  deleteRun,
+  insertRun,
+  listRuns,
+  type RunsListed,
+  setImportedRow,
+  setRunStatus,
+} from "../../src/storage/d1/run-index.ts";
 import { newTenant } from "./lib/runs.ts";
 
 const db = (env as { DB: D1Database }).DB;
@@ -128,4 +136,17 @@ it("the version before, which asks for the index of ages by its name, still can 
     .bind(tenant, 0, "", 10)
     .all();
   expect(results).toEqual([{ id: "run_1" }, { id: "run_2" }]);
+});
+
+it("an imported run has a row though the sweep took that of its import for an orphan; what its object has said of it stays", async () => {
+  const run = { tenant: newTenant(), id: "run_imported" };
+  const told = { name: "copy", created_at: 5, status: "failed", ended_at: 9, expires_at: null } as const;
+  await insertRun(db, { ...run, name: null, createdAt: 70_000 });
+  await setRunStatus(db, run, "paused", null);
+  await setImportedRow(db, run, told);
+  const kept = { id: run.id, name: "copy", created_at: 5, status: "paused", ended_at: null, expires_at: null };
+  expect(await listRuns(db, run.tenant, 9)).toEqual([kept]);
+  await deleteRun(db, run);
+  await setImportedRow(db, run, told);
+  expect(await listRuns(db, run.tenant, 9)).toEqual([{ ...told, id: run.id }]);
 });

@@ -74,7 +74,7 @@ describe("storage of a newer version", () => {
       const looks: Record<Kind, () => Promise<unknown>> = {
         run: () => run.rpc.run(),
         variable: () => variableStub(bindings, run.tenant, run.id, "n").look(),
-        gate: () => gateStub(bindings, run.tenant).forget(run.id),
+        gate: () => gateStub(bindings, run.tenant).forget(run.id, run.tenant),
       };
       await expect(looks[kind]()).rejects.toThrow(/is of version 99.*Nothing was changed/s);
       expect(await dump()).toEqual(before);

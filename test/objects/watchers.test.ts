@@ -9,6 +9,7 @@ import {
   watchersPerRunMax,
   watcherWindowChars,
 } from "../../src/limits.ts";
+import { Watchers } from "../../src/objects/run/watchers.ts";
 import { LogStore } from "../../src/storage/run/log-store.ts";
 import { bindings, makeRun, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
@@ -65,6 +66,33 @@ describe("[W1] each event once and in order", () => {
     value(await run.rpc.finishRun({ cancel: true }));
     expect(await watcher.closed).toEqual({ code: 1000, reason: "end" });
     expect(watcher.events).toEqual(await run.events());
+  });
+
+  it("who comes between two frames is told what happened while nobody watched", async () => {
+    const run = await makeRun();
+    const before = await TestWatcher.of(run);
+    await before.seen(await head(run));
+    const closed = vi.spyOn(Watchers.prototype, "closed");
+    const really = setTimeout;
+    // The next frame comes when the test says so.
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    let after: TestWatcher;
+    try {
+      await run.create(...tasks(1));
+      before.socket.close();
+      while (closed.mock.calls.length === 0) await new Promise((resolve) => really(resolve, 5));
+      await run.create(...tasks(2));
+      after = await TestWatcher.of(run);
+      await run.create(...tasks(3));
+      await runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), () => {
+        vi.runOnlyPendingTimers();
+      });
+    } finally {
+      vi.useRealTimers();
+      closed.mockRestore();
+    }
+    await after.seen(await head(run));
+    expect(after.events).toEqual(await run.events());
   });
 
   it("what was committed and not sent when the object left memory is sent when it is back", async () => {

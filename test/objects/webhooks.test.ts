@@ -1,7 +1,7 @@
 /** A run's webhook over evictions, lost pushes and endpoints that are away: the object's part, which sends nothing itself. */
 
 import { runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   webhookBatch,
   webhookEveryMs,
@@ -158,6 +158,34 @@ describe("a push", () => {
       webhooks.report(state, silent.nonce, tried(silent.work, at), at);
       expect(webhooks.report(state, next.nonce, tried(next.work, at), at)).toEqual({});
       expect(state.store.deliveries.page(0, 1)[0]).toMatchObject({ state: "delivered", tries: 2 });
+    });
+  });
+
+  it("[WH4] keeps its object in memory until it is over, given up or taken away, and no longer", async () => {
+    const run = await posted(2, ["task.created"]);
+    await loaded(run, (state, webhooks) => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      try {
+        webhooks.next(state, 2e12, nonce);
+        expect(vi.getTimerCount()).toBe(1);
+        vi.advanceTimersByTime(webhookOpenMs);
+        expect(vi.getTimerCount()).toBe(0);
+
+        const push = begun(webhooks, state, 2e12 + webhookOpenMs);
+        vi.advanceTimersByTime(webhookPushLeaseMs - 1);
+        expect(vi.getTimerCount()).toBe(1);
+        webhooks.report(state, push.nonce, tried(push.work, 3e12), 3e12);
+        expect(vi.getTimerCount()).toBe(0);
+
+        webhooks.set(state, { url, events: ["run.*"] }, 3e12, 0);
+        webhooks.replay(state, { after: 0 }, 3e12);
+        begun(webhooks, state, 4e12);
+        expect(vi.getTimerCount()).toBe(1);
+        webhooks.remove(state);
+        expect(vi.getTimerCount()).toBe(0);
+      } finally {
+        vi.useRealTimers();
+      }
     });
   });
 

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { collectionEntriesMax } from "../../src/limits.ts";
 import { equalJson } from "../../src/variables/equal-json.ts";
 import { decide, initialHead, nothing, show } from "../../src/variables/index.ts";
 import type { Json } from "../../src/variables/kind.ts";
@@ -95,6 +96,9 @@ describe("atomic", () => {
     expect(restoredHead(kind, head, contents)).toEqual(head);
     expect(restoredHead(kind, { value: 7 }, contents)).toEqual({ value: 7 });
     expect(restoredHead(kind, { value: 7, version: -1 }, contents)).toEqual({ value: 7 });
+    const full = { ...contents, entries: collectionEntriesMax };
+    expect(restoredHead("shared_map", {}, full)).toMatchObject({ size: collectionEntriesMax });
+    expect(restoredHead("shared_map", {}, { ...full, entries: full.entries + 1 })).toBeUndefined();
   });
 
   it("compares as JSON (A2)", () => {

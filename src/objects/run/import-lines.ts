@@ -23,10 +23,12 @@ import { Fault } from "../../errors/fault.ts";
 import { Newer } from "../../errors/newer.ts";
 import {
   contextBytesMax,
+  exportPieceChars,
+  importPiecesMax,
   importSkewMs,
   jsonDepthMax,
+  memoryBytesMax,
   resultBytesMax,
-  rowBytesMax,
   runWarmMsMax,
   toolArgumentsBytesMax,
   toolTimeoutMsMax,
@@ -114,11 +116,10 @@ export function takeLine(store: RunStore, progress: Progress, text: string, now:
   const digest = digestOf(progress.digest, text);
   if (line.kind === "piece") {
     const { piece, more } = line.value;
-    const bytes = piece.length;
-    if (bytes > rowBytesMax) throw wrong("a piece is too long");
+    if (piece.length > exportPieceChars) throw wrong("a piece is too long");
     if (more) {
+      if (progress.pieces >= importPiecesMax) throw new Fault("import_too_large", "a line has too many pieces");
       store.texts.put(pieceName(progress.pieces++), piece);
-      if (progress.pieces > piecesMax) throw new Fault("import_too_large", "a line has too many pieces");
       count(progress, digest);
       return done;
     }
@@ -142,7 +143,6 @@ export function counted({ texts }: RunStore, before: Progress, after: Progress):
   return after;
 }
 
-const piecesMax = 256;
 const pieceName = (i: number): string => `import:${i}`;
 
 function count(progress: Progress, digest: string): void {
@@ -368,6 +368,7 @@ function takeContents(progress: Progress, line: PartLine): Taken {
       for (const [, value] of line.value.entries) requireValue(value);
       return contentsOf(progress, { entries: line.value.entries as never });
     case "memory":
+      if (!fitsUtf8(line.value.text, memoryBytesMax)) throw wrong("a text is too large");
       return contentsOf(progress, { text: line.value.text });
     case "fences":
       return contentsOf(progress, { fences: line.value.fences });

@@ -30,6 +30,7 @@ import { isRunEnded } from "../../scheduler/state.ts";
 import type { Env } from "../env.ts";
 import type { SeatTicket, TraceReport, TraceWork } from "../seat-rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { Stay } from "./stay.ts";
 
 /** As it is stored. */
 interface Cursor {
@@ -53,7 +54,7 @@ export class TracePushes {
   /** Until then a push of an earlier life of this object may report. */
   #expectsUntil = 0;
   /** T5. */
-  #stay: { readonly until: number; readonly timer: ReturnType<typeof setTimeout> } | undefined;
+  readonly #stay = new Stay();
 
   constructor(env: Env) {
     const found = parseCollector(env);
@@ -71,8 +72,7 @@ export class TracePushes {
     this.#job = undefined;
     this.#lastAt = 0;
     this.#expectsUntil = 0;
-    clearTimeout(this.#stay?.timer);
-    this.#stay = undefined;
+    this.#stay.end();
   }
 
   /** The runtime is another one: no push of an earlier life is there. */
@@ -118,12 +118,7 @@ export class TracePushes {
 
   #stayUntil(until: number, now: number): void {
     // Longer ones are a collector's that is away: what was waited for is in the cursor, and the next wait after it is short.
-    if (until <= now || until - now > traceStayMsMax || (this.#stay && this.#stay.until >= until)) return;
-    clearTimeout(this.#stay?.timer);
-    const timer = setTimeout(() => {
-      this.#stay = undefined;
-    }, until - now);
-    this.#stay = { until, timer };
+    if (until - now <= traceStayMsMax) this.#stay.until(until, now);
   }
 
   /** The ticket of a push that is due now. */

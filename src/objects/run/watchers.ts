@@ -165,8 +165,12 @@ export class Watchers {
 
   /** Events of the transaction under way. */
   stage(decided: readonly Decided[], at: number): void {
-    if (this.#watchers.size === 0) return;
-    for (const one of decided) this.#staged.push({ at, decided: one });
+    if (this.#watchers.size > 0) {
+      for (const one of decided) this.#staged.push({ at, decided: one });
+    } else {
+      // What was committed before has no sequel here: whoever comes now reads it from the log.
+      this.#fresh = [];
+    }
   }
 
   /** The transaction failed: its events never were. */

@@ -8,7 +8,9 @@
  *      same, and it is told to stop.
  * WH3. The run never waits for it: a ticket is sent after a commit, as seats' are, and lost ones are sent again. It goes on after the
  *      run's end until every message is delivered or has failed.
- * WH4. The address is in no event: it may hold a secret, and a file of the run, or a copy made of it, must not send anything anywhere.
+ * WH4. The object stays in memory while a push is under way: one that has forgotten it sends its messages anew beside it, and can't tell
+ *      by it that the endpoint is away.
+ * WH5. The address is in no event: it may hold a secret, and a file of the run, or a copy made of it, must not send anything anywhere.
  */
 
 import {
@@ -26,6 +28,7 @@ import { typesChosen, type WebhookChoice, type WebhookType, webhookTypeOf } from
 import type { ReplayInput, WebhookInput } from "../rpc.ts";
 import type { SeatTicket, WebhookWork } from "../seat-rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { Stay } from "./stay.ts";
 import { eventsToTell, messageOf } from "./webhook-messages.ts";
 
 /** As it is stored. */
@@ -72,12 +75,14 @@ export class Webhooks {
   #job: Job | undefined;
   /** When the last push was over. */
   #lastAt = 0;
+  readonly #stay = new Stay();
 
   /** The object has no run any more. */
   forget(): void {
     this.#known = undefined;
     this.#job = undefined;
     this.#lastAt = 0;
+    this.#stay.end();
   }
 
   #of(run: LoadedRun): Known {
@@ -110,6 +115,7 @@ export class Webhooks {
   remove(run: LoadedRun): void {
     this.#put(run, undefined);
     this.#job = undefined;
+    this.#stay.end();
   }
 
   /** One message, or of all after an event those in this state, is to be sent again; answers how many. */
@@ -170,6 +176,7 @@ export class Webhooks {
     const name = `webhook-${nonce()}`;
     const open = { nonce: name, until: now + webhookOpenMs, endsAt: now + webhookPushMs };
     this.#job = { ...open, url: "", upTo: 0, fresh: new Map() };
+    this.#stay.until(open.until, now);
     const shard = crypto.getRandomValues(new Uint8Array(1))[0]! % seatShards;
     return { tenant: run.tenant, run: run.id, nonce: name, shard, webhook: true };
   }
@@ -198,11 +205,13 @@ export class Webhooks {
     }
     const { url } = webhook;
     Object.assign(job, { url, until: now + webhookPushLeaseMs, upTo: fresh.upTo, fresh: fresh.types });
+    this.#stay.until(job.until, now);
     return { url, messages };
   }
 
   #over(now: number): void {
     this.#job = undefined;
+    this.#stay.end();
     this.#lastAt = now;
     if (this.#known) Object.assign(this.#known, { news: undefined, retryAt: undefined });
   }

@@ -103,16 +103,20 @@ export async function setRunAwake(db: D1Database, { tenant, id }: RunName): Prom
 
 /**
  * Sets name and age of an imported run, whose row had to be there before they were known: as the run itself tells them, or it would have
- * ended before it began. Idempotent.
+ * ended before it began. Where the import took so long that the sweep has taken its row for an orphan, it is there again. Idempotent.
  */
 export async function setImportedRow(
   db: D1Database,
-  run: RunName,
-  { name, created_at: createdAt }: Pick<RunRow, "name" | "created_at">,
+  { tenant, id }: RunName,
+  { name, created_at: createdAt, status, ended_at: endedAt, expires_at: expiresAt }: Omit<RunRow, "id">,
 ): Promise<void> {
   await db
-    .prepare("UPDATE runs SET name = ?, created_at = ? WHERE tenant = ? AND id = ?")
-    .bind(name, createdAt, run.tenant, run.id)
+    .prepare(
+      `INSERT INTO runs (tenant, id, name, created_at, status, ended_at, expires_at)
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE ${isLive("?1")}
+       ON CONFLICT DO UPDATE SET name = excluded.name, created_at = excluded.created_at`,
+    )
+    .bind(tenant, id, name, createdAt, status, endedAt, expiresAt)
     .run();
 }
 
