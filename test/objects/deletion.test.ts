@@ -1,11 +1,12 @@
 /** A deleted run leaves nothing: not in its objects, not in the index, not at the gate; a deletion that breaks off is carried on. */
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { variableStub } from "../../src/objects/env.ts";
 import { sweepRuns } from "../../src/objects/sweep/sweep.ts";
 import type { VariableOp } from "../../src/objects/variable-rpc.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, codeOf, gateOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
@@ -72,7 +73,7 @@ async function smallRun(): Promise<TestRun> {
 describe("a deletion", () => {
   it("takes objects, index and gate with it; leases are lost, seats stop, long polls end", async () => {
     const run = await fullRun();
-    await vi.waitFor(() => expect(tickets.filter((ticket) => ticket.run === run.id)).toHaveLength(1));
+    await eventually(() => expect(tickets.filter((ticket) => ticket.run === run.id)).toHaveLength(1));
     const seat = (await run.rpc.openSeat(run.ticket("s1"), nextTask("s1")))!;
     const lease = (await run.lease())!;
     const polled = run.rpc.wait({ mode: "all", timeoutMs: 20_000 });
