@@ -13,9 +13,11 @@ const workerdTestMs = 30_000;
 /** Three files share two processors, and some start processes: what takes a second alone may take ten. */
 const nodeTestMs = 20_000;
 
+const freshDatabase = "./test/objects/apply-migrations.ts";
+
 const workerd = (
   name: string,
-  files: { include?: string[]; exclude?: string[]; isolate?: boolean },
+  files: { include?: string[]; exclude?: string[]; isolate?: boolean; setupFiles?: string[] },
   platform: { queueProducers?: Record<string, string> } = {},
 ): TestProjectInlineConfiguration => ({
   plugins: [
@@ -41,8 +43,8 @@ const workerd = (
     sequence: { groupOrder: 1 },
     maxWorkers: 2,
     include: ["test/objects/**/*.test.ts", "test/http/workerd/**/*.test.ts"],
+    setupFiles: [freshDatabase],
     ...files,
-    setupFiles: ["./test/objects/apply-migrations.ts"],
     testTimeout: workerdTestMs,
     hookTimeout: workerdTestMs,
   },
@@ -71,7 +73,11 @@ export default defineConfig({
         },
       },
       workerd("workerd", { exclude: together }),
-      workerd("workerd-together", { include: together, isolate: false }, { queueProducers: servedByNobody }),
+      workerd(
+        "workerd-together",
+        { include: together, isolate: false, setupFiles: [freshDatabase, "./test/objects/leave-nothing.ts"] },
+        { queueProducers: servedByNobody },
+      ),
       {
         test: {
           name: "e2e",
