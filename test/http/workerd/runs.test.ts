@@ -375,7 +375,7 @@ test("a pull worker: lease, renew, log a turn, complete with the next, fail", as
   const tasks = ["a", "b"].map((key) => ({ key, instructions: `do ${key}`, pool: "loom", retries: { limit: 0 } }));
   await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, { json: { tasks } });
 
-  const asking = { json: { worker: "w1", max: 1, wait_ms: 5000 } };
+  const asking = { json: { worker: "w1", max: 1, wait_ms: 20_000 } };
   const { leases } = await get(workerResponses.leasesView, 200, "POST", "/v1/pools/loom/leases", asking);
   expect(leases).toMatchObject([
     { run: id, task: { key: "a", state: "running", instructions: "do a", attempt: 1, generation: 1 } },
@@ -643,7 +643,7 @@ test("a remote tool: declared, called by a pull worker's task, leased, reported 
   const { id } = run;
   const posted = { json: { tasks: [{ key: "p", title: "Pull", pool: "desk", instructions: "x" }] } };
   await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, posted);
-  const asked = { json: { worker: "w", wait_ms: 5000 } };
+  const asked = { json: { worker: "w", wait_ms: 20_000 } };
   const [task] = (await get(workerResponses.leasesView, 200, "POST", "/v1/pools/desk/leases", asked)).leases;
   // Its own names are in the context that travels with the lease.
   if (!task || !("context" in task)) throw new Error("the lease is a task's");
@@ -658,7 +658,7 @@ test("a remote tool: declared, called by a pull worker's task, leased, reported 
   const call = { json: { call_id: "c", arguments: { path: "a" }, wait_ms: 0 }, key: null };
   const calling = () => get(responses.toolOutcome, 200, "POST", `/v1/leases/${task.id}/tools/read`, call);
   expect(await calling()).toEqual({ pending: true, call_id: "c" });
-  const wanted = { json: { worker: "w", kinds: ["tool_call"], tools: ["read"], wait_ms: 5000 } };
+  const wanted = { json: { worker: "w", kinds: ["tool_call"], tools: ["read"], wait_ms: 20_000 } };
   const [lease] = (await get(workerResponses.leasesView, 200, "POST", "/v1/pools/hands/leases", wanted)).leases;
   if (!lease || !("tool_call" in lease)) throw new Error("the lease is a tool call's");
   expect(Object.keys(lease).sort()).toEqual(["expires_at", "id", "tool_call"]);
