@@ -250,7 +250,7 @@ describe("a server that is replaced in mid-run", () => {
     const { heddle } = server;
     const waits = plays([
       { calls: [{ tool: "atomic", arguments: { op: "add", name: "n", delta: 1 } }] },
-      { calls: [{ tool: "create_task", arguments: { key: "c", instructions: says("c", { latency_ms: 2000 }) } }] },
+      { calls: [{ tool: "create_task", arguments: { key: "c", instructions: says("c", { latency_ms: 5_000 }) } }] },
       { calls: [{ tool: "await_tasks", arguments: { tasks: ["c"] } }] },
       { text: "{{3.0.tasks.0.result}} {{1.0.value}}" },
     ]);
