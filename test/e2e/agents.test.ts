@@ -303,7 +303,8 @@ describe("a family of tasks", () => {
     const { id } = await heddle.createRun({ limits: { pools: ["hosted"] } });
     await heddle.createTasks(id, { tasks: [{ key: "mine", pool: "mine", instructions: "x" }] });
     const [lease] = await heddle.lease("mine", { worker: "w", wait_ms: 10_000 });
-    const make = { key: "helper", pool: "hosted", instructions: says("helped", { latency_ms: 3_000 }) };
+    const helps = plays([{ calls: [{ tool: "future", arguments: { op: "await", name: "go" } }] }, { text: "helped" }]);
+    const make = { key: "helper", pool: "hosted", instructions: helps };
     expect(await heddle.callLeaseTool(lease!.id, "create_task", { call_id: "c1", arguments: make })).toMatchObject({
       result: { tasks: [{ key: "helper" }] },
     });
@@ -312,6 +313,7 @@ describe("a family of tasks", () => {
       pending: true,
     });
     expect(await heddle.task(id, "mine")).toMatchObject({ state: "running", waiting_on: { mode: "all" } });
+    await heddle.callTool(id, "future", { arguments: { op: "resolve", name: "go", value: 1 } });
     expect(await heddle.callLeaseTool(lease!.id, "await_tasks", { ...wait, wait_ms: 20_000 })).toMatchObject({
       result: { tasks: [{ state: "succeeded", result: "helped" }] },
     });
