@@ -1,6 +1,6 @@
 /**
- * Files in workerd that share its processes: setting one up anew takes seconds, more than most files' tests. They make runs and
- * tenants of their own, so that those of the files before them are in nobody's way.
+ * Files in workerd that share its processes: setting one up anew takes seconds, more than most files' tests. What one of them
+ * has made goes with its end (objects/leave-nothing.ts).
  *
  * Not in here, and so alone, is what needs a world of its own: it counts over all runs, all objects or all calls of a method, ends
  * all objects, changes what the deployment has once, has seats served, or reads their tickets. Seats are what could harm others:

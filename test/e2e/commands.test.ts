@@ -220,7 +220,8 @@ describe("a run under way", () => {
     const takes = (first: string, second: string) =>
       plays([
         { calls: [lock("acquire", first)] },
-        { latency_ms: 500, calls: [lock("acquire", second)] },
+        { calls: [{ tool: "barrier", arguments: { op: "wait", name: "both", parties: 2 } }] },
+        { calls: [lock("acquire", second)] },
         { text: "both" },
       ]);
     const run = await runOf({ a: { text: takes("x", "y") }, b: { text: takes("y", "x") } });

@@ -68,7 +68,10 @@ function expectEachOnce(events: readonly EventView[], taskCount: number): void {
 
 const branchLeaves = 4;
 const branches = 6;
-/** Creates its leaves in one reply, thinks, waits for them, thinks again. */
+/** After so many ended tasks the server dies. Two branches each are done only once it is back: so there is something left to go on with. */
+const deaths = [2, 10, 20];
+const doneAfter = (death: number) => ({ name: `death-${death}`, op: "await" });
+/** Creates its leaves in one reply, thinks, waits for them and for a death of the server, thinks again. */
 const branch = (b: number): string =>
   plays([
     {
@@ -89,6 +92,7 @@ const branch = (b: number): string =>
       latency_ms: 300,
       calls: [
         { tool: "await_tasks", arguments: { tasks: Array.from({ length: branchLeaves }, (_, i) => `leaf-${i}`) } },
+        { tool: "future", arguments: doneAfter(b % deaths.length) },
       ],
     },
     {
@@ -118,12 +122,13 @@ describe("a server that is killed", () => {
   it("goes on with hosted tasks where their logs end, three times over", async () => {
     const { heddle } = server;
     const { id } = await heddle.createRun({ name: "hosted", root, limits: { workers: 5 } });
-    for (const endedTasks of [2, 10, 20]) {
+    for (const [death, endedTasks] of deaths.entries()) {
       await until("some tasks end", 120_000, async () => (await heddle.run(id)).counts.succeeded >= endedTasks);
       await (endedTasks === 10 ? server.killLauncher() : server.kill());
       await server.start();
       const readyAt = Date.now();
       const { last_seq: seen } = await heddle.run(id);
+      await heddle.callTool(id, "future", { arguments: { ...doneAfter(death), op: "resolve", value: 1 } });
       await until("it goes on", leaseMs, async () => (await heddle.run(id)).last_seq > seen);
       expect(Date.now() - readyAt).toBeLessThan(leaseMs);
     }
@@ -250,7 +255,7 @@ describe("a server that is replaced in mid-run", () => {
     const { heddle } = server;
     const waits = plays([
       { calls: [{ tool: "atomic", arguments: { op: "add", name: "n", delta: 1 } }] },
-      { calls: [{ tool: "create_task", arguments: { key: "c", instructions: says("c", { latency_ms: 2000 }) } }] },
+      { calls: [{ tool: "create_task", arguments: { key: "c", instructions: says("c", { latency_ms: 5_000 }) } }] },
       { calls: [{ tool: "await_tasks", arguments: { tasks: ["c"] } }] },
       { text: "{{3.0.tasks.0.result}} {{1.0.value}}" },
     ]);

@@ -71,7 +71,9 @@ describe("locks", () => {
       const [left, right] = [`fork-${n}`, `fork-${(n + 1) % count}`];
       return plays([
         { calls: [lock("acquire", left)] },
-        { calls: [lock("acquire", right)], latency_ms: 800 },
+        // Whoever is quick waits until all have their left ones.
+        { calls: [{ tool: "barrier", arguments: { op: "wait", name: "seated", parties: count } }] },
+        { calls: [lock("acquire", right)] },
         // Whoever lost his fork takes both at once; the others are told that they have them.
         { calls: [{ tool: "lock", arguments: { op: "acquire", names: [left, right] } }] },
         { calls: [{ tool: "shared_map", arguments: { op: "increment", name: "meals", key: `p${n}`, delta: 1 } }] },

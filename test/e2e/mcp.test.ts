@@ -28,7 +28,7 @@ type Call = (name: string, args: object, options?: any) => Promise<any>;
 /** One story for every version: work in parallel, a lock, a queue that is waited at. */
 async function story(call: Call, again: Call): Promise<string> {
   const { id: run } = await call("start_run", { name: "story", context: "We sell kettles." });
-  const slow = plays([{ latency_ms: 4000, text: "slowly" }]);
+  const slow = plays([{ calls: [{ tool: "future", arguments: { op: "await", name: "go" } }] }, { text: "slowly" }]);
   await call("create_task", {
     run,
     tasks: [
@@ -40,6 +40,7 @@ async function story(call: Call, again: Call): Promise<string> {
   expect(any.tasks).toContainEqual(expect.objectContaining({ key: "quick", result: "at once" }));
   const { handle, pending } = await again("await_tasks", { run, tasks: ["slow"] });
   expect(pending).toBe(true);
+  await call("future", { run, op: "resolve", name: "go", value: 1 });
   expect(await call("wait", { handle })).toMatchObject({ tasks: [{ key: "slow", result: "slowly" }] });
   const { actor } = await call("lock", { run, op: "acquire", name: "till" });
   expect(await call("lock", { run, op: "release", name: "till", actor })).toEqual({ released: true });

@@ -36,7 +36,7 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
   it("a task that is about to end goes on with what it is told, in order", async () => {
     const { heddle } = server;
     const run = await newRun(format);
-    await heddle.createTasks(run, { tasks: [{ key: "t", instructions: says("first", { latency_ms: 1500 }) }] });
+    await heddle.createTasks(run, { tasks: [{ key: "t", instructions: says("first", { latency_ms: 4_000 }) }] });
     await running(run, "t");
     const one = await heddle.sendMessage(run, "t", { content: "also this" });
     const two = await heddle.sendMessage(run, "t", { content: [{ type: "text", text: says("steered") }] });
@@ -50,18 +50,20 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
 
   it("a parked task is not woken: it reads them after its results, and finish waits for them too", async () => {
     const { heddle } = server;
-    const run = await newRun(format);
-    const child = { key: "child", instructions: says("grown", { latency_ms: 2500 }) };
+    const { id: run } = await heddle.createRun({ context: { format }, limits: { pools: ["nursery"] } });
+    const child = { key: "child", pool: "nursery", instructions: "grow" };
     const turns = [
       { calls: [{ tool: "create_task", arguments: child }] },
       { calls: [{ tool: "await_tasks", arguments: { tasks: ["child"] } }] },
-      { latency_ms: 1500, calls: [{ tool: "finish", arguments: { result: "early" } }] },
+      { latency_ms: 4_000, calls: [{ tool: "finish", arguments: { result: "early" } }] },
       { calls: [{ tool: "finish", arguments: { result: "{{2.0.tasks.0.result}}" } }] },
     ];
     await heddle.createTasks(run, { tasks: [{ key: "parent", instructions: plays(turns) }] });
     await until("it parks", 30_000, async () => (await heddle.task(run, "parent")).state === "parked");
     const first = await heddle.sendMessage(run, "parent", { content: "while you wait" });
     expect(await heddle.task(run, "parent")).toMatchObject({ state: "parked", pending_messages: 1 });
+    const [leased] = await heddle.lease("nursery", { worker: "w", wait_ms: 20_000 });
+    await heddle.complete(leased!.id, { result: "grown" });
     await until("it is back", 30_000, async () => (await heddle.task(run, "parent")).state === "running");
     const second = await heddle.sendMessage(run, "parent", { content: "before you finish" });
     expect(await resultOf(run, "parent")).toBe("grown");

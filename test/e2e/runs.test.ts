@@ -32,7 +32,13 @@ async function code(call: Promise<unknown>): Promise<string> {
 
 describe("wait", () => {
   it("all, any and settled are done when they say, in the order asked for", async () => {
-    const run = await newRun({}, slow("late", 1500), slow("soon", 50), fails({ key: "bad" }));
+    const run = await newRun(
+      {},
+      { key: "late", pool: "late", instructions: "x" },
+      slow("soon", 50),
+      fails({ key: "bad" }),
+    );
+    const [late] = await heddle.lease("late", { worker: "w", wait_ms: 20_000 });
     const any = await heddle.wait(run, { tasks: ["late", "bad", "soon"], mode: "any", timeout_ms: 20_000 });
     expect(any.done).toBe(true);
     expect(any.tasks!.map(({ key, state }) => [key, state])).toEqual([
@@ -45,6 +51,7 @@ describe("wait", () => {
     // The first that ends otherwise ends the wait for all.
     const all = await heddle.wait(run, { tasks: ["late", "bad"], mode: "all", timeout_ms: 20_000 });
     expect(all).toMatchObject({ done: true, tasks: [{ state: "running" }, { state: "failed" }] });
+    await heddle.complete(late!.id, { result: "late" });
     const settled = await heddle.wait(run, { tasks: ["bad", "late"], mode: "settled", timeout_ms: 20_000 });
     expect(settled).toMatchObject({ done: true, tasks: [{ state: "failed" }, { state: "succeeded", result: "late" }] });
     const failedOnly = await heddle.wait(run, { tasks: ["bad"], mode: "any", timeout_ms: 20_000 });
@@ -193,7 +200,8 @@ describe("the live log", () => {
 describe("a run", () => {
   it("that is paused starts nothing and loses nothing; resumed it goes on where it was", async () => {
     const turns = [
-      { calls: [{ tool: "inspect", arguments: {} }], latency_ms: 300 },
+      // Long enough to be seen at it, and paused meanwhile.
+      { calls: [{ tool: "inspect", arguments: {} }], latency_ms: 2_000 },
       { text: "after the pause", latency_ms: 50 },
     ];
     const run = await newRun({ limits: { workers: 1 } }, { key: "long", instructions: plays(turns) }, slow("next", 10));
@@ -297,16 +305,20 @@ describe("a run", () => {
   });
 
   it("with a root ends as the root does, and cancels the root's siblings unless they are detached", async () => {
-    const root: TaskSpec = { instructions: says("the answer", { latency_ms: 800 }) };
+    const root: TaskSpec = { pool: "with-root", instructions: "x" };
     const run = await newRun(
       { root },
       { key: "sibling", pool: "nobody", instructions: "x" },
-      { ...slow("apart", 1500), detached: true },
+      { key: "apart", pool: "apart", instructions: "x", detached: true },
     );
     const { root: rootId } = await heddle.run(run);
-    await until("the root ends", 20_000, async () => (await heddle.task(run, rootId!)).state === "succeeded");
+    const [leased] = await heddle.lease("with-root", { worker: "w", wait_ms: 20_000 });
+    await heddle.complete(leased!.id, { result: "the answer" });
+    expect((await heddle.task(run, rootId!)).state).toBe("succeeded");
     expect(await heddle.task(run, "sibling")).toMatchObject({ state: "cancelled" });
     expect((await heddle.run(run)).status).toBe("active");
+    const [apart] = await heddle.lease("apart", { worker: "w", wait_ms: 20_000 });
+    await heddle.complete(apart!.id, { result: "apart" });
     const ended = await until("the run ends", 20_000, async () => {
       const view = await heddle.run(run);
       return view.status !== "active" && view;
@@ -329,11 +341,11 @@ describe("a task that is cancelled", () => {
             { tool: "create_task", arguments: { key: "child", instructions: says("x", { latency_ms: 60_000 }) } },
             {
               tool: "create_task",
-              arguments: { key: "apart", detached: true, instructions: says("apart", { latency_ms: 500 }) },
+              arguments: { key: "apart", detached: true, instructions: says("apart", { latency_ms: 3_000 }) },
             },
           ],
         },
-        { text: "too late", latency_ms: 1500 },
+        { text: "too late", latency_ms: 3_000 },
       ]),
     };
     const run = await newRun({}, tree, { ...slow("dependent", 10), after: ["tree"] });

@@ -1,4 +1,4 @@
-/** Each test file has a D1 database of its own, or one with those that it shares its process with; it starts as a deployment's does. */
+/** Each test file has a D1 database of its own, which starts as a deployment's does. */
 
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";

@@ -1,10 +1,11 @@
 /** Boots of a local runtime: what another one began is over at once, and what this one began goes on. */
 
 import { runInDurableObject } from "cloudflare:test";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { leaseMs } from "../../src/limits.ts";
 import { bootOf } from "../../src/objects/boot.ts";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, TestClock, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
@@ -26,7 +27,7 @@ async function withObject(
     await test(load, name);
     value(await load("last").cancelRun(undefined));
   });
-  await vi.waitFor(() => expect(tickets.length).toBeGreaterThanOrEqual(sent), 20_000);
+  await eventually(() => expect(tickets.length).toBeGreaterThanOrEqual(sent));
 }
 
 /** Creates a run with one task that a pull worker leases and one that a hosted seat does. */

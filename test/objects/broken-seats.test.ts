@@ -1,12 +1,13 @@
 /** Answers that a seat does not hear, as of an object that was replaced in mid-call: what it was given then does not wait for its lease. */
 
 import { runInDurableObject } from "cloudflare:test";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type RunAttempt, serveSeat } from "../../src/agent/seat.ts";
 import { leaseMs, objectRetryMs } from "../../src/limits.ts";
 import { persistent, runRepeats } from "../../src/object-calls.ts";
 import type { RunSchedulerRpc } from "../../src/objects/rpc.ts";
 import type { SeatRpc } from "../../src/objects/seat-rpc.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, makeRun, TestClock, type TestRun } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
@@ -83,7 +84,7 @@ describe("a seat that does not hear of its next task", () => {
     await run.create({ instructions: "a" }, { instructions: "for others", pool: "box" });
     const seat = serveSeat(run.ticket("s"), cutOff(run, "leaveSeat"), {}, { attempt });
     // Both questions are there.
-    await vi.waitFor(async () => expect((await run.tasks())[0]!.state).toBe("succeeded"));
+    await eventually(async () => expect((await run.tasks())[0]!.state).toBe("succeeded"));
     await new Promise((resolve) => setTimeout(resolve, 2 * objectRetryMs));
     await run.create({ instructions: "b" }, { instructions: "c" });
     await seat;

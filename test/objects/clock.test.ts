@@ -4,6 +4,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { checkpointTailRows, leaseMs, runIdleMs, runReportIdleMs } from "../../src/limits.ts";
 import type { RunScheduler } from "../../src/objects/run-scheduler.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -177,7 +178,7 @@ describe("the clock", () => {
     const run = await makeRun();
     await run.create(box("a", { retries: { backoff_ms: 100 } }));
     value(await run.rpc.fail((await run.lease())!, { error: { code: "busy", message: "" }, retryable: true }));
-    await vi.waitFor(async () => expect((await run.task("a")).state).toBe("ready"), 5_000);
+    await eventually(async () => expect((await run.task("a")).state).toBe("ready"));
   });
 
   it("is caught up with by the next command when no alarm rang", async () => {
@@ -244,7 +245,7 @@ describe("a session", () => {
     const [holder, waiter] = [await open(run, 60_000), await open(run, 10_000)];
     value(await run.rpc.callTool(lock(holder, 0)));
     const granted = run.rpc.callTool(lock(waiter, 60_000));
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(value(await run.rpc.actor(waiter)).expires_at).toBeGreaterThan(clock.now + 60_000);
     });
     return { holder, waiter, granted };

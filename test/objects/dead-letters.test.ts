@@ -6,6 +6,7 @@ import { deadLettersToldEveryMs, lateShardStep, seatShards } from "../../src/lim
 import worker from "../../src/local/index.ts";
 import type { Env } from "../../src/objects/env.ts";
 import { deadSeatsQueue, type SeatTicket } from "../../src/objects/seat-rpc.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
 
 const queue = worker.queue.bind(worker);
@@ -113,10 +114,10 @@ it("a seat that died is sent again at once, through another queue, where it is n
   using _ = new TestClock();
   const run = await makeRun();
   await run.create({ key: "a", instructions: "hosted" });
-  await vi.waitFor(() => expect(ticketsOf(run)).toHaveLength(1), 5_000);
+  await eventually(() => expect(ticketsOf(run)).toHaveLength(1));
   const [first] = ticketsOf(run);
   await deliver([first]);
-  await vi.waitFor(() => expect(ticketsOf(run)).toHaveLength(2), 5_000);
+  await eventually(() => expect(ticketsOf(run)).toHaveLength(2));
   expect(ticketsOf(run)[1]!.shard).toBe((first!.shard + lateShardStep) % seatShards);
   value(await run.rpc.cancelRun(undefined));
 });
@@ -128,7 +129,7 @@ it("a message that no consumer survives goes the whole way: four deliveries, the
     batch.ackAll();
   };
   await run.create({ key: "a", instructions: "hosted" });
-  await vi.waitFor(async () => expect((await told(run)).length).toBeGreaterThan(0), 25_000);
+  await eventually(async () => expect((await told(run)).length).toBeGreaterThan(0));
   expect((await told(run))[0]).toBe("dead_letter: 1");
   const { nonce } = ticketsOf(run)[0]!;
   expect(ticketsOf(run).filter((ticket) => ticket.nonce === nonce)).toHaveLength(4);

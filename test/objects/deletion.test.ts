@@ -7,6 +7,7 @@ import { SharedVariable } from "../../src/objects/shared-variable.ts";
 import { sweepRuns } from "../../src/objects/sweep/sweep.ts";
 import type { VariableOp } from "../../src/objects/variable-rpc.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, codeOf, gateOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
@@ -108,7 +109,7 @@ async function oneOfTwoWaits(run: TestRun): Promise<() => void> {
 describe("a deletion", () => {
   it("takes objects, index and gate with it; leases are lost, seats stop, long polls end", async () => {
     const run = await fullRun();
-    await vi.waitFor(() => expect(tickets.filter((ticket) => ticket.run === run.id)).toHaveLength(1));
+    await eventually(() => expect(tickets.filter((ticket) => ticket.run === run.id)).toHaveLength(1));
     const seat = (await run.rpc.openSeat(run.ticket("s1"), nextTask("s1")))!;
     const lease = (await run.lease())!;
     const polled = run.rpc.wait({ mode: "all", timeoutMs: 20_000 });
@@ -224,7 +225,7 @@ describe("a deletion", () => {
     });
     try {
       const deleted = run.rpc.deleteRun();
-      await vi.waitFor(() => expect(calls).toBe(2));
+      await eventually(() => expect(calls).toBe(2));
       const swept = run.rpc.sweep();
       value(await deleted);
       await madeAnew(run);

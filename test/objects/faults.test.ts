@@ -21,6 +21,7 @@ import { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { deadSeatsQueue, type SeatTicket } from "../../src/objects/seat-rpc.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
 import type { InWorkerd } from "../errors/places.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
@@ -84,7 +85,7 @@ const localRun = (): Promise<TestRun> => makeRun({ tenant: "local" });
 async function logged(line: string | RegExp, act: () => Promise<unknown>): Promise<void> {
   const spy = vi.spyOn(console, "error").mockImplementation(() => {});
   await act();
-  await vi.waitFor(() => expect(spy.mock.calls.map(([first]) => String(first)).join("\n")).toMatch(line));
+  await eventually(() => expect(spy.mock.calls.map(([first]) => String(first)).join("\n")).toMatch(line));
   spy.mockRestore();
 }
 
@@ -234,7 +235,7 @@ const cases: Record<InWorkerd, () => Promise<void>> = {
       expect(await indexed()).toBe("active");
       clock.forward(faults.database_unavailable.retry.afterMs);
       await object.alarm();
-      await vi.waitFor(async () => expect(await indexed()).toBe("succeeded"));
+      await eventually(async () => expect(await indexed()).toBe("succeeded"));
     });
   },
   queue_refused: async () => {

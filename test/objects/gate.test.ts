@@ -4,12 +4,13 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import type { Grant, LeaseGrant } from "../../src/contract/shapes.ts";
 import { noUse } from "../../src/fairness/use.ts";
-import { idempotencyMs, outcomesDropEveryMs, poolWorkerSeenMs, rowInRowsRead } from "../../src/limits.ts";
+import { idempotencyMs, outcomesDropEveryMs, poolWorkerSeenMs, rowInRowsRead, slowRunMs } from "../../src/limits.ts";
 import type { Env } from "../../src/objects/env.ts";
 import type { Idem, Reply, RunSchedulerRpc, TenantGateRpc } from "../../src/objects/rpc.ts";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { TenantQuotas } from "../../src/objects/tenant-quotas.ts";
 import { insertTenant } from "../../src/storage/d1/tenants.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, codeOf, evictGate, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -68,17 +69,17 @@ const intercepted = (tenant: string, answer: (run: string) => Promise<Reply<Gran
     gate.env = { ...gate.env, RUNS: { getByName } as unknown as Env["RUNS"] };
   });
 
-const waitingIn = async (tenant: string, count: number) =>
-  vi.waitFor(
-    async () => expect(value(await gateOf(tenant).pool({ pool: "box", limit: 1 })).waiting).toBe(count),
-    10_000,
-  );
+const waitingIn = (tenant: string, count: number) =>
+  eventually(async () => expect(value(await gateOf(tenant).pool({ pool: "box", limit: 1 })).waiting).toBe(count));
 
 const asking = (tenant: string, worker: string) => ({ tenant, pool: "box", worker, max: 1, waitMs: 0 });
 
+/** Of polls that are to find something: they are answered when there is something. */
+const patientMs = 20_000;
+
 /** Announcements come after the run's commit: asked until one has arrived. */
 const leased = async (tenant: string, max = 1): Promise<LeaseGrant[]> =>
-  value(await ask(tenant, { max, waitMs: 5_000 })) as LeaseGrant[];
+  value(await ask(tenant, { max, waitMs: patientMs })) as LeaseGrant[];
 
 const complete = (run: TestRun, lease: Grant) => run.rpc.complete(lease, { result: "ok", next: false, worker: "w" });
 
@@ -98,7 +99,7 @@ describe("the gate", () => {
   it("serves two runs in turn", async () => {
     const tenant = newTenant();
     const [one, two] = await twoRuns(tenant);
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       // Both have announced themselves.
       const [grant] = value(await ask(tenant));
       expect(grant).toBeDefined();
@@ -119,7 +120,7 @@ describe("the gate", () => {
   it("[G5] gives what other runs have though one can't be reached, which is left in its lane", async () => {
     const tenant = newTenant();
     const [one, two] = await twoRuns(tenant);
-    await vi.waitFor(async () => expect(await lanes(tenant)).toHaveLength(2));
+    await eventually(async () => expect(await lanes(tenant)).toHaveLength(2));
     let isAway = true;
     await intercepted(tenant, (run) => (run === two.id && isAway ? Promise.reject(new Error("away")) : undefined));
     expect((await leased(tenant, 8)).map(({ run }) => run)).toEqual(Array.from({ length: 4 }, () => one.id));
@@ -132,10 +133,10 @@ describe("the gate", () => {
     await insertTenant(bindings.DB, { id: tenant, name: "t", created_at: 0 }).run();
     const run = await makeRun({ tenant });
     await run.create(box("a"));
-    await vi.waitFor(async () => expect(await storedOf(tenant)).not.toBe(0));
+    await eventually(async () => expect(await storedOf(tenant)).not.toBe(0));
     await evictGate(tenant);
     value(await run.rpc.deleteRun());
-    await vi.waitFor(async () => expect(await storedOf(tenant)).toBe(0));
+    await eventually(async () => expect(await storedOf(tenant)).toBe(0));
   });
 
   it("[W3] tells the door one sum of what is stored at a time, and then the newest", async () => {
@@ -153,7 +154,7 @@ describe("the gate", () => {
     for (const id of ["a", "b", "c"]) quotas.forget("t", id);
     expect(words).toMatchObject([{ bytes: 1e6 }]);
     words[0]!.arrive();
-    await vi.waitFor(() => expect(words).toMatchObject([{}, { bytes: 0 }]));
+    await eventually(() => expect(words).toMatchObject([{}, { bytes: 0 }]));
   });
 
   it("gives several leases at once, of several runs, each once", async () => {
@@ -180,8 +181,14 @@ describe("the gate", () => {
   it("gives one task to one of many workers that wait", async () => {
     const tenant = newTenant();
     const run = await makeRun({ tenant });
-    const waiting = Array.from({ length: 8 }, (_, i) => ask(tenant, { waitMs: 1_500, worker: `w${i}` }));
+    const names = Array.from({ length: 8 }, (_, i) => `w${i}`);
+    const waiting = names.map((worker) =>
+      gateOf(tenant).lease({ ...asking(tenant, worker), waitMs: patientMs, poll: worker }),
+    );
     await run.create(box("only"));
+    await Promise.race(waiting);
+    await waitingIn(tenant, 7);
+    for (const name of names) await gateOf(tenant).leave(name);
     const grants = (await Promise.all(waiting)).flatMap(value);
     expect(grants).toHaveLength(1);
     expect(await run.task("only")).toMatchObject({ state: "running", attempts: 1 });
@@ -193,10 +200,12 @@ describe("the gate", () => {
     const run = await makeRun({ tenant, limits: { pools: ["box"], workers: 100 } });
     const waiting = Array.from({ length: 50 }, (_, i) => ask(tenant, { waitMs: 20_000, worker: `w${i}` }));
     await waitingIn(tenant, 50);
+    const startedAt = performance.now();
     await run.create(box("only"));
     await Promise.race(waiting);
     await waitingIn(tenant, 49);
-    expect(asked.mock.calls.length).toBeLessThanOrEqual(3);
+    // And one more each time that the run's answer is not there in time.
+    expect(asked.mock.calls.length).toBeLessThanOrEqual(3 + (performance.now() - startedAt) / slowRunMs);
     await run.create(...Array.from({ length: 49 }, (_, i) => box(`k${i}`)));
     const grants = (await Promise.all(waiting)).flatMap(value) as LeaseGrant[];
     expect(new Set(grants.map(({ taskNumber }) => taskNumber)).size).toBe(50);
@@ -218,7 +227,7 @@ describe("the gate", () => {
     await waitingIn(tenant, 3);
     for (const left of [2, 1, 0]) {
       await run.create(box(`k${left}`));
-      await vi.waitFor(() => expect(order).toHaveLength(3 - left));
+      await eventually(() => expect(order).toHaveLength(3 - left));
       await waitingIn(tenant, left);
     }
     await Promise.all(waiting);
@@ -229,18 +238,23 @@ describe("the gate", () => {
     const tenant = newTenant();
     const runs = [await makeRun({ tenant }), await makeRun({ tenant }), await makeRun({ tenant })] as const;
     const slow = runs.slice(0, 2).map(({ id }) => id);
-    const never = () => new Promise<Reply<Grant[]>>((done) => setTimeout(done, 6_000, { ok: true, value: [] }));
-    await intercepted(tenant, (run) => (slow.includes(run) ? never() : undefined));
+    const { promise: never, resolve: answer } = Promise.withResolvers<Reply<Grant[]>>();
+    await intercepted(tenant, (run) => (slow.includes(run) ? never : undefined));
     const keys: unknown[] = [];
     const waits = async (worker: string) => {
-      const grants = value(await ask(tenant, { waitMs: 8_000, worker })) as LeaseGrant[];
+      const grants = value(
+        await gateOf(tenant).lease({ ...asking(tenant, worker), waitMs: patientMs, poll: worker }),
+      ) as LeaseGrant[];
       keys.push(...grants.map(({ task }) => task.key));
     };
-    const waiting = Array.from({ length: 16 }, (_, i) => waits(`w${i}`));
+    const names = Array.from({ length: 16 }, (_, i) => `w${i}`);
+    const waiting = names.map(waits);
     await waitingIn(tenant, 16);
     for (const { id } of runs.slice(0, 2)) await gateOf(tenant).announce({ run: id, pool: "box", ready: true });
     await runs[2].create(box("a"), box("b"));
-    await vi.waitFor(() => expect(keys.sort()).toEqual(["a", "b"]), 4_000);
+    await eventually(() => expect(keys.sort()).toEqual(["a", "b"]));
+    for (const name of names) await gateOf(tenant).leave(name);
+    answer({ ok: true, value: [] });
     await Promise.all(waiting);
   });
 
@@ -259,10 +273,10 @@ describe("the gate", () => {
     });
     await waitingIn(tenant, 2);
     await run.create(box("only"));
-    await vi.waitFor(() => expect(refusals).toBe(1));
+    await eventually(() => expect(refusals).toBe(1));
     await gateOf(tenant).leave("a");
     expect(value(await first)).toEqual([]);
-    await vi.waitFor(() => expect(second).toMatchObject([{ task: { key: "only" } }]), 4_000);
+    await eventually(() => expect(second).toMatchObject([{ task: { key: "only" } }]));
     await waiting;
   });
 
@@ -338,7 +352,7 @@ describe("the gate", () => {
     expect(value(await gateOf(newTenant()).pool({ pool: "box", limit: 100 })).workers).toEqual([]);
 
     const waiting = ask(tenant, { waitMs: 20_000, worker: "c" });
-    await vi.waitFor(async () => expect(value(await pool()).waiting).toBe(1));
+    await eventually(async () => expect(value(await pool()).waiting).toBe(1));
     const run = await makeRun({ tenant });
     await run.create(box("a"));
     value(await waiting);
@@ -369,8 +383,7 @@ describe("the gate", () => {
     const input = { tenant, pool: "box", worker: "w", max: 1, waitMs: 20_000 };
     const idem = { key: "k", fingerprint: "f" };
     const first = gateOf(tenant).lease(input, idem);
-    const waiting = async () => value(await gateOf(tenant).pool({ pool: "box", limit: 100 })).waiting;
-    await vi.waitUntil(async () => (await waiting()) === 1, 5000);
+    await waitingIn(tenant, 1);
     const again = gateOf(tenant).lease(input, idem);
     expect(codeOf(await gateOf(tenant).lease(input, { key: "k", fingerprint: "g" }))).toBe("idempotency_mismatch");
     await run.create(box("a"), box("b"));
@@ -388,12 +401,11 @@ describe("the gate", () => {
     const run = await makeRun({ tenant });
     const poll = (name: string, idem?: Idem) =>
       gateOf(tenant).lease({ ...asking(tenant, "w"), waitMs: 20_000, poll: name }, idem);
-    const waiting = async () => value(await gateOf(tenant).pool({ pool: "box", limit: 100 })).waiting;
     const gone = [poll("one"), poll("two", idemOf("k"))];
-    await vi.waitUntil(async () => (await waiting()) === 2, 5000);
+    await waitingIn(tenant, 2);
     for (const name of ["one", "two", "unknown"]) await gateOf(tenant).leave(name);
     for (const request of gone) expect(value(await request)).toEqual([]);
-    expect(await waiting()).toBe(0);
+    await waitingIn(tenant, 0);
     await run.create(box("a"));
     // What is repeated after all is a request of its own.
     expect(value(await poll("three", idemOf("k")))).toMatchObject([{ task: { key: "a", attempt: 1 } }]);
@@ -403,7 +415,7 @@ describe("the gate", () => {
     const tenant = newTenant();
     const run = await makeRun({ tenant });
     await run.create(box("a"));
-    await vi.waitUntil(async () => (await lanes(tenant)).length === 1, 5000);
+    await eventually(async () => expect(await lanes(tenant)).toHaveLength(1));
     const poll = () => gateOf(tenant).lease({ ...asking(tenant, "w"), waitMs: 20_000, poll: "k" }, idemOf("k"));
     await gateOf(tenant).leave("k");
     expect(value(await poll())).toEqual([]);
@@ -419,12 +431,12 @@ describe("the gate", () => {
     expect(await keptKeys(tenant)).toEqual([]);
     await run.create(box("one"), box("two"), box("three"));
     // The key of a poll that found nothing is as good as a new one.
-    expect(value(await poll("a", 5_000))).toHaveLength(1);
+    expect(value(await poll("a", patientMs))).toHaveLength(1);
     clock.forward(idempotencyMs - outcomesDropEveryMs + 2);
-    expect(value(await poll("d", 5_000))).toHaveLength(1);
+    expect(value(await poll("d", patientMs))).toHaveLength(1);
     expect(await keptKeys(tenant)).toEqual(["a", "d"]);
     clock.forward(outcomesDropEveryMs);
-    expect(value(await poll("e", 5_000))).toHaveLength(1);
+    expect(value(await poll("e", patientMs))).toHaveLength(1);
     expect(await keptKeys(tenant)).toEqual(["d", "e"]);
   });
 
@@ -440,7 +452,9 @@ describe("the gate", () => {
       });
     const kept = async () => (await keptKeys(tenant)).length;
     const leaseBy = async (key: string) =>
-      expect(value(await gateOf(tenant).lease({ ...asking(tenant, "w"), waitMs: 5_000 }, idemOf(key)))).toHaveLength(1);
+      expect(
+        value(await gateOf(tenant).lease({ ...asking(tenant, "w"), waitMs: patientMs }, idemOf(key))),
+      ).toHaveLength(1);
     await ask(tenant, { pool: "other" });
     await grows(rowInRowsRead, clock.now);
     await leaseBy("a");
@@ -457,7 +471,7 @@ describe("the gate", () => {
   it("answers a repeated key with the same leases while they are open", async () => {
     const tenant = newTenant();
     const [one, two] = await twoRuns(tenant);
-    const input = { tenant, pool: "box", worker: "w", max: 2, waitMs: 5_000 };
+    const input = { tenant, pool: "box", worker: "w", max: 2, waitMs: patientMs };
     const idem = { key: "k", fingerprint: "f" };
     const first = value(await gateOf(tenant).lease(input, idem));
     await evictGate(tenant);
@@ -471,7 +485,7 @@ describe("the gate", () => {
     const tenant = newTenant();
     const [one, two] = await twoRuns(tenant);
     await leased(tenant, 2);
-    const input = { tenant, pool: "box", worker: "w", max: 1, waitMs: 5_000 };
+    const input = { tenant, pool: "box", worker: "w", max: 1, waitMs: patientMs };
     await cutOff(input, "k", "all");
     const given = value(await gateOf(tenant).lease(input, idemOf("k")));
     expect(given).toHaveLength(1);
@@ -488,8 +502,8 @@ describe("the gate", () => {
     const tenant = newTenant();
     const run = await makeRun({ tenant });
     await run.create(box("a"), box("b"));
-    const input = { tenant, pool: "box", worker: "w", max: 1, waitMs: 5_000 };
-    await vi.waitUntil(async () => (await lanes(tenant)).length === 1, 5000);
+    const input = { tenant, pool: "box", worker: "w", max: 1, waitMs: patientMs };
+    await eventually(async () => expect(await lanes(tenant)).toHaveLength(1));
     await cutOff(input, "k", "nothing");
     expect(value(await gateOf(tenant).lease(input, idemOf("k")))).toMatchObject([{ task: { key: "a" } }]);
     expect((await run.tasks()).map(({ state }) => state)).toEqual(["running", "ready"]);

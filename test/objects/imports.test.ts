@@ -13,6 +13,7 @@ import { variableStub } from "../../src/objects/env.ts";
 import { SharedVariable } from "../../src/objects/shared-variable.ts";
 import { VariableStore } from "../../src/storage/variable/variable-store.ts";
 import { busyRun } from "./lib/busy-run.ts";
+import { eventually } from "./lib/eventually.ts";
 import { copyOf, exported, resealed, send } from "./lib/files.ts";
 import { bindings, codeOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
@@ -153,7 +154,7 @@ describe("an import", () => {
         return importContents.call(this as SharedVariable, given);
       });
       const sent = send(copy, lines.slice(0, last));
-      await vi.waitFor(() => expect(slow).toHaveBeenCalled());
+      await eventually(() => expect(slow).toHaveBeenCalled());
       const deleted = copy.rpc.deleteRun();
       value(await sent);
       value(await deleted);

@@ -9,6 +9,7 @@ import { noAmounts } from "../../src/metering/meter.ts";
 import { runStub } from "../../src/objects/env.ts";
 import { deleteRun, insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
 import { addUsage, meteredTo, sumUsage, unmetered, unmeteredRuns } from "../../src/storage/d1/usage.ts";
+import { eventually } from "./lib/eventually.ts";
 import { exported, imported } from "./lib/files.ts";
 import { bindings, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
@@ -151,7 +152,7 @@ for (const isGone of [false, true])
     const [before] = await sums(run);
     if (isGone) await run.evict();
     await run.create(note(run));
-    await vi.waitFor(async () => expect(await waiting(run)).toBe(true));
+    await eventually(async () => expect(await waiting(run)).toBe(true));
     await meterAll(run.tenant);
     expect(await sums(run)).toMatchObject([{ tasks: before!.tasks + 1, events: (await run.view()).last_seq }]);
     // It is busy now: what it logs is told to nobody, and it stays among those that are asked.
@@ -170,7 +171,7 @@ it("is asked for of a run that went on while it was being noted as quiet", async
     const reply = await run.rpc.meter();
     expect(value(reply).isQuiet).toBe(true);
     await run.create(note(run));
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const row = await db.prepare("SELECT writes FROM runs WHERE id = ?").bind(run.id).first<{ writes: number }>();
       expect(row!.writes).toBe(1);
     });
@@ -187,7 +188,7 @@ it("of a run that was quiet when it ended is all that it used", async () => {
   await meterAll(run.tenant);
   expect(await waiting(run)).toBe(false);
   value(await run.rpc.finishRun({ cancel: true }));
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await meterAll(run.tenant)).toEqual({ isComplete: true });
     expect(await sums(run)).toMatchObject([{ events: (await run.view()).last_seq }]);
     expect(await waiting(run)).toBe(false);
@@ -299,14 +300,14 @@ it("is looked for again when a run that has ended logs something all the same", 
   const run = await usedRun();
   value(await run.rpc.finishRun({ cancel: true }));
   const settled = async () =>
-    vi.waitFor(async () => {
+    eventually(async () => {
       expect(await meterAll(run.tenant)).toEqual({ isComplete: true });
       const [row] = await sums(run);
       const { last_seq } = await run.view();
       expect(row).toMatchObject({ events: last_seq });
       expect(await unmeteredRuns(db, 10, { tenant: run.tenant })).toEqual([]);
       return last_seq;
-    }, 5000);
+    });
   const ended = await settled();
   value(await run.rpc.setWebhook({ url: "https://10.9.8.7/in", events: ["run.*"] }));
   expect(await settled()).toBe(ended + 1);

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { partialEveryMs, partialsCharsMax, partialWatchMs } from "../../src/limits.ts";
 import { Partials } from "../../src/objects/run/partials.ts";
+import { eventually } from "./lib/eventually.ts";
 import { makeRun, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -126,11 +127,11 @@ describe("a run's object", () => {
     await run.rpc.leaveSeat({ ...work, fence: 99 }, { kind: "give_back" }, undefined);
     await run.rpc.partialText(work, { turn: 1, offset: 4, text: " upon" });
     // What comes late has ended nothing: the poll has the rest, and a new follower all of it.
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const [next, late] = await Promise.all([seen.partials!.upTo, 0].map((version) => follow(run, seq, version, 0)));
       expect(next!.partials!.texts).toEqual([{ task, turn: 1, offset: 4, text: " upon" }]);
       expect(late!.partials!.texts).toEqual([{ task, turn: 1, offset: 0, text: "Once upon" }]);
-    }, 5000);
+    });
 
     const message = JSON.stringify({ role: "assistant", content: "Once upon a time" });
     const reply = await run.rpc.seatTurn(work, { messages: [...work.fork, message], usage, calls: [] }, undefined);

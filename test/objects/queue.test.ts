@@ -6,9 +6,20 @@ import { describe, expect, it, vi } from "vitest";
 import { lateShardStep, seatShards } from "../../src/limits.ts";
 import worker from "../../src/local/index.ts";
 import type { SeatTicket } from "../../src/objects/seat-rpc.ts";
-import { bindings, makeRun, newTenant, TestRun, value } from "./lib/runs.ts";
+import { eventually } from "./lib/eventually.ts";
+import { bindings, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
 
 const sim = (turns: unknown[]) => `do\n\`\`\`sim\n${JSON.stringify({ turns })}\n\`\`\``;
+
+/** Tickets that come are taken off the queues, and no seat is opened, until `spy` is restored. */
+function lost() {
+  const tickets: SeatTicket[] = [];
+  const spy = vi.spyOn(worker, "queue").mockImplementation(async (batch) => {
+    for (const { body } of batch.messages) tickets.push(body as SeatTicket);
+    batch.ackAll();
+  });
+  return { tickets, spy };
+}
 
 describe("the queues", () => {
   it("deliver seats that run a hosted tree of tasks to its end, in both formats", async () => {
@@ -26,35 +37,38 @@ describe("the queues", () => {
     };
     for (const format of ["anthropic", "openai"] as const) {
       const run = await makeRun({ context: { format, messages: [] }, root });
-      await vi.waitFor(async () => expect((await run.view()).status).toBe("succeeded"), 15_000);
+      await eventually(async () => expect((await run.view()).status).toBe("succeeded"));
       expect((await run.tasks())[0]).toMatchObject({ result: "ab", state: "succeeded" });
       expect((await run.tasks()).map(({ state }) => state)).toEqual(["succeeded", "succeeded", "succeeded"]);
     }
   });
 
   it("spread a run's seats over several of them", async () => {
+    // However long it takes, no ticket is late meanwhile, and sent through another one.
+    using _still = new TestClock();
+    const run = await makeRun({ limits: { workers: 24 } });
     const seen = new Set<string>();
     const queue = worker.queue.bind(worker);
     const spy = vi.spyOn(worker, "queue").mockImplementation(async (batch, ...rest) => {
-      seen.add(batch.queue);
+      if (batch.messages.some(({ body }) => (body as SeatTicket).run === run.id)) seen.add(batch.queue);
       await queue(batch, ...rest);
     });
-    const run = await makeRun({ limits: { workers: 24 } });
     await run.create(
       ...Array.from({ length: 24 }, (_, i) => ({ instructions: sim([{ text: `${i}`, latency_ms: 100 }]) })),
     );
-    await vi.waitFor(async () => expect((await run.view()).counts.succeeded).toBe(24), 15_000);
+    await eventually(async () => expect((await run.view()).counts.succeeded).toBe(24));
     // A batch may come when the others have done all the work: its seats then close at once.
-    await vi.waitFor(() => expect(seen.size).toBe(4), 15_000);
+    await eventually(() => expect(seen.size).toBe(4));
     spy.mockRestore();
     for (const { attempts } of await run.tasks()) expect(attempts).toBe(1);
   });
 
   it("open one seat by a message that comes twice, and ack it both times", async () => {
-    const spy = vi.spyOn(worker, "queue").mockImplementation(async (batch) => batch.ackAll());
+    using _still = new TestClock();
+    const { tickets, spy } = lost();
     const run = await makeRun();
     await run.create({ key: "a", instructions: sim([{ text: "once", latency_ms: 200 }]) });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await eventually(() => expect(tickets.filter((ticket) => ticket.run === run.id)).toHaveLength(1));
     spy.mockRestore();
     const body = run.ticket("the-same");
     const gone = new TestRun(newTenant(), "run_33333333333333333333").ticket("gone");
@@ -74,21 +88,17 @@ describe("the queues", () => {
   });
 
   it("lose a seat: it is sent again under a new name, on another queue", async () => {
-    const tickets: SeatTicket[] = [];
-    const spy = vi.spyOn(worker, "queue").mockImplementation(async (batch) => {
-      for (const { body } of batch.messages) tickets.push(body as SeatTicket);
-      batch.ackAll();
-    });
+    const { tickets, spy } = lost();
     const run = await makeRun();
     await run.create({ key: "a", instructions: sim([{ text: "late" }]) });
-    await vi.waitFor(() => expect(tickets.filter((ticket) => ticket.run === run.id)).toHaveLength(1), 5_000);
+    const sent = () => tickets.filter((ticket) => ticket.run === run.id);
     // Nobody serves it; some three seconds later the alarm sends another.
-    await vi.waitFor(() => expect(tickets.filter((ticket) => ticket.run === run.id)).toHaveLength(2), 8_000);
+    await eventually(() => expect(sent().length).toBeGreaterThan(1));
     spy.mockRestore();
     expect(new Set(tickets.map(({ nonce }) => nonce)).size).toBe(tickets.length);
-    const [first, again] = tickets.filter((ticket) => ticket.run === run.id);
+    const [first, again] = sent();
     expect(again!.shard).toBe((first!.shard + lateShardStep) % seatShards);
-    await vi.waitFor(async () => expect((await run.task("a")).state).toBe("succeeded"), 8_000);
+    await eventually(async () => expect((await run.task("a")).state).toBe("succeeded"));
   });
 });
 
@@ -117,7 +127,7 @@ describe("the simulated model's failures", () => {
       { key: "never", instructions: sim([{ text: "ok", fail: { status: 503, times: 3 } }]), retries },
       { key: "bad", instructions: sim([{ text: "ok", fail: { status: 400, times: 1 } }]), retries },
     );
-    await vi.waitFor(async () => expect((await run.view()).idle).toBe(true), 15_000);
+    await eventually(async () => expect((await run.view()).idle).toBe(true));
     expect(await run.task("soon")).toMatchObject({ state: "succeeded", result: "ok", attempts: 3 });
     expect(await run.task("never")).toMatchObject({ state: "failed", error: { code: "provider_overloaded" } });
     expect(await run.task("bad")).toMatchObject({ state: "failed", error: { code: "provider_rejected" }, attempts: 1 });

@@ -7,6 +7,7 @@ import type { LeaseGrant, ToolCallGrant, ToolWait } from "../../src/contract/sha
 import { inlineResultBytesMax, leaseMs } from "../../src/limits.ts";
 import type { LeaseWishes } from "../../src/objects/rpc.ts";
 import type { SeatWork, UrlCall } from "../../src/objects/seat-rpc.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, codeOf, evictGate, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
@@ -359,6 +360,11 @@ describe("the gate", () => {
     const [busy, run] = [await makeRun({ tenant }), await makeRun({ tenant, tools })];
     await busy.create(...["a", "b", "c", "d"].map((key) => ({ key, pool: "box", instructions: key })));
     await asking(run, "a", { id: "c1", name: "shell" });
+    const rows = () =>
+      runInDurableObject(bindings.GATES.getByName(tenant), (_, { storage }) =>
+        storage.sql.exec("SELECT DISTINCT run FROM ready").toArray(),
+      );
+    await eventually(async () => expect(await rows()).toHaveLength(2));
     const both = { kinds: ["task", "tool_call"] } as const;
     const one = async () =>
       value(await gateOf(tenant).lease({ tenant, pool: "box", worker: "w", max: 1, waitMs: 5_000, ...both }))[0]!;

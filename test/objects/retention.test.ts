@@ -1,12 +1,13 @@
 /** Runs that have ended are deleted when their time is over, and no other ones are. */
 
 import { createScheduledController, runInDurableObject } from "cloudflare:test";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { dayMs, retentionDaysDefault, retentionGraceMs } from "../../src/limits.ts";
 import worker from "../../src/local/index.ts";
 import { expireRuns } from "../../src/objects/retention.ts";
 import type { CreateRunInput } from "../../src/objects/rpc.ts";
 import { insertRun, listRuns, type RunRow } from "../../src/storage/d1/run-index.ts";
+import { eventually } from "./lib/eventually.ts";
 import { exported, imported } from "./lib/files.ts";
 import { bindings, codeOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
@@ -32,7 +33,7 @@ async function ended(input: Partial<CreateRunInput> = {}): Promise<TestRun> {
   value(await run.rpc.complete(lease, { result: "done", next: false, worker: "w" }));
   value(await run.rpc.callTool({ tool: "atomic", arguments: '{"op":"add","name":"v","delta":1}', waitMs: 0 }));
   value(await run.rpc.finishRun({ cancel: false }));
-  await vi.waitFor(async () => expect((await rowOf(run))?.expires_at).not.toBeNull());
+  await eventually(async () => expect((await rowOf(run))?.expires_at).not.toBeNull());
   return run;
 }
 
@@ -93,7 +94,7 @@ describe("a run that has ended", () => {
     const { ended_at } = await longer.view();
     expect(value(await longer.rpc.retainRun(60))).toMatchObject({ expires_at: ended_at! + 60 * dayMs });
     await less.rpc.retainRun(2);
-    await vi.waitFor(async () => expect((await rowOf(less))?.expires_at).toBe((await less.view()).expires_at));
+    await eventually(async () => expect((await rowOf(less))?.expires_at).toBe((await less.view()).expires_at));
     // It survives the object's memory: it is in the log.
     await longer.evict();
     expect(await longer.view()).toMatchObject({ retention_days: 60, expires_at: ended_at! + 60 * dayMs });

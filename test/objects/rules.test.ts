@@ -1,10 +1,11 @@
 /** Rules through the objects: what outlives memory, who hears of workers' loads, and the deployment's own. */
 
 import { runInDurableObject } from "cloudflare:test";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import type { SeatWork } from "../../src/objects/seat-rpc.ts";
 import { compileRules } from "../../src/rules/parse.ts";
+import { eventually } from "./lib/eventually.ts";
 import { copyOf, exported, imported, resealed, send } from "./lib/files.ts";
 import { bindings, codeOf, gateOf, makeRun, newTenant, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
@@ -115,8 +116,8 @@ describe("rules", () => {
     await run.create(...inBox(1), { pool: "yard", instructions: "dig" });
     const ask = (pool: string, max: number, cpu: number) =>
       gateOf(tenant).lease({ tenant, pool, worker: "w", max, waitMs: 0, load: { cpu, memory: 0.1 } });
-    await vi.waitFor(async () => expect(value(await ask("yard", 1, 0.1))).toHaveLength(1));
-    await vi.waitFor(async () => {
+    await eventually(async () => expect(value(await ask("yard", 1, 0.1))).toHaveLength(1));
+    await eventually(async () => {
       value(await ask("box", 0, 0.97));
       expect((await run.view()).rules!.rules[0]).toMatchObject({ on: true, fired: 1 });
     });

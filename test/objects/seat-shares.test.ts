@@ -1,18 +1,18 @@
 /** A run's share of the seats: from its tenant's gate, which has it from the deployment's. */
 
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { noUse } from "../../src/fairness/use.ts";
 import { gateAsksEveryMs, gateAsksScarceMs, runReportEveryMs } from "../../src/limits.ts";
-import type { DeploymentGateRpc, RunReport } from "../../src/objects/gate-rpc.ts";
+import type { DeploymentGateRpc, RunReport, TenantReport } from "../../src/objects/gate-rpc.ts";
 import type { SeatWork } from "../../src/objects/seat-rpc.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, gateOf, makeRun, newTenant, TestClock, type TestRun } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
-/** Gates are asked and answer in their own time, which is long on a busy machine. */
-const waitMs = 15_000;
-
 const tickets = heldSeats();
+/** Runs of the tests before it send theirs again. */
+const ticketsOf = ({ id }: TestRun) => tickets.filter(({ run }) => run === id);
 
 const limits = { workers: 16, warm_ms: 0 };
 const tasks = (count: number) => Array.from({ length: count }, () => ({ instructions: "do it" }));
@@ -26,7 +26,7 @@ const typesOf = async (run: TestRun) => (await run.events()).map(({ type }) => t
  * `held`: leases that must last meanwhile.
  */
 const isTold = (run: TestRun, expected: object, clock: TestClock, held: readonly [TestRun, SeatWork][] = []) =>
-  vi.waitFor(async () => {
+  eventually(async () => {
     try {
       expect(await seats(run)).toMatchObject(expected);
     } catch (error) {
@@ -35,30 +35,38 @@ const isTold = (run: TestRun, expected: object, clock: TestClock, held: readonly
       await run.ring();
       throw error;
     }
-  }, waitMs);
+  });
 
 /** Another run of the tenant, as it would report. */
 const other = (tenant: string, demand: number): RunReport => ({
   ...{ tenant, run: "run_other", demand, use: noUse, bytes: 0 },
   tokens: { spent: 0, isFresh: true, wants: true },
 });
-const deployment = () => bindings.DEPLOYMENT.getByName("deployment") as unknown as DeploymentGateRpc;
-
-/** Of one deployment after another, each with nobody in it. */
-const set = (count: string | undefined) =>
-  runInDurableObject(bindings.DEPLOYMENT.getByName("deployment"), (gate) => {
-    Object.assign((gate as unknown as { env: object }).env, { HEDDLE_SEATS: count });
-  });
-const claimed: string[] = [];
-afterEach(async () => {
-  for (const tenant of claimed.splice(0)) await deployment().report({ tenant, demand: 0, use: noUse });
-  await set(undefined);
-});
+/** Each test has a deployment of its own, which its tenants' gates ask: runs of the tests before it still report, to theirs. */
+let deployments = 0;
+const { DEPLOYMENT } = bindings;
+const deployment = (number = deployments) =>
+  DEPLOYMENT.getByName(`deployment ${number}`) as unknown as DeploymentGateRpc;
+const deploymentOf = new Map<string, number>();
 const tenantOf = (): string => {
   const tenant = newTenant();
-  claimed.push(tenant);
+  deploymentOf.set(tenant, deployments);
   return tenant;
 };
+/** All objects have the same bindings. */
+const bind = (changed: object) =>
+  runInDurableObject(bindings.GATES.getByName("any"), (gate) => {
+    Object.assign((gate as unknown as { env: object }).env, changed);
+  });
+const set = (count: string | undefined) => bind({ HEDDLE_SEATS: count });
+beforeAll(async () => {
+  const report = (told: TenantReport) => deployment(deploymentOf.get(told.tenant)).report(told);
+  await bind({ DEPLOYMENT: { getByName: () => ({ report }) } });
+});
+beforeEach(() => {
+  deployments++;
+});
+afterEach(() => set(undefined));
 
 describe("a run's share", () => {
   it("is what the tenant's other runs leave it, and its log has that with what comes next", async () => {
@@ -66,7 +74,7 @@ describe("a run's share", () => {
     await gateOf(tenant).report(other(tenant, 100_000));
     const run = await makeRun({ tenant, limits });
     await run.create(...tasks(3));
-    await vi.waitFor(async () => expect(await seats(run)).toMatchObject({ most: 3, bound_by: "tenant" }), waitMs);
+    await eventually(async () => expect(await seats(run)).toMatchObject({ most: 3, bound_by: "tenant" }));
     expect(await typesOf(run)).not.toContain("seat_target");
     await run.create({ instructions: "another" });
     expect((await run.events()).find(({ type }) => type === "seat_target")).toMatchObject({ seats: 3, why: "tenant" });
@@ -78,7 +86,7 @@ describe("a run's share", () => {
     expect(theirs.isScarce).toBe(true);
     const run = await makeRun({ tenant: tenantOf(), limits });
     await run.create(...tasks(2));
-    await vi.waitFor(async () => expect(await seats(run)).toMatchObject({ most: 2, bound_by: "deployment" }), waitMs);
+    await eventually(async () => expect(await seats(run)).toMatchObject({ most: 2, bound_by: "deployment" }));
     const after = await deployment().report({ tenant: stranger, demand: 100_000, use: noUse });
     expect(after.seats).toBeLessThan(theirs.seats);
   });
@@ -89,7 +97,7 @@ describe("a run's share", () => {
     const run = await makeRun({ tenant: tenantOf(), limits: { workers: 100 } });
     await run.create(...tasks(80));
     // It begins with some at once, and the rest follow with the gate's answer.
-    await vi.waitFor(() => expect(tickets).toHaveLength(80), waitMs);
+    await eventually(() => expect(ticketsOf(run)).toHaveLength(80));
     expect(await seats(run)).toEqual({ open: 0, target: 80, most: 100, bound_by: "limits" });
     expect(await typesOf(run)).not.toContain("seat_target");
   });
@@ -138,10 +146,9 @@ describe("a run's share", () => {
     const [a, b] = [await open(busy, "a"), await open(busy, "b")];
     expect(await seats(busy)).toMatchObject({ open: 2, target: 2 });
     const one = await makeRun({ tenant: small, limits });
-    tickets.length = 0;
     await one.create({ instructions: "only this" });
-    await vi.waitFor(() => expect(tickets.filter(({ run }) => run === one.id)).toHaveLength(1), waitMs);
-    const c = await open(one, tickets.find(({ run }) => run === one.id)!.nonce);
+    await eventually(() => expect(ticketsOf(one)).toHaveLength(1));
+    const c = await open(one, ticketsOf(one)[0]!.nonce);
     expect(c).toBeDefined();
     const held: [TestRun, SeatWork][] = [
       [busy, a],

@@ -1,9 +1,10 @@
 /** Seats: as many are opened as can work, and an idle one gets its task in the step that makes it ready. */
 
 import { runInDurableObject } from "cloudflare:test";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { lateShardStep, seatOpenMs, seatOpenMsMax, seatShards } from "../../src/limits.ts";
 import { Seats } from "../../src/objects/run/seats.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, makeRun, TestClock, type TestRun } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
@@ -15,7 +16,7 @@ describe("A run that nobody opens a seat of", () => {
     using clock = new TestClock();
     const run = await makeRun();
     const sent = () => tickets.filter((one) => one.run === run.id);
-    const untilSent = (count: number) => vi.waitFor(() => expect(sent()).toHaveLength(count), 10_000);
+    const untilSent = (count: number) => eventually(() => expect(sent()).toHaveLength(count));
     await run.create({ instructions: "a" });
     for (let round = 0; round < seatShards + 4; round++) {
       clock.forward(seatOpenMsMax);

@@ -6,6 +6,7 @@ import { alarmUnheardMs, indexSettledMs, leaseMs } from "../../src/limits.ts";
 import worker from "../../src/local/index.ts";
 import type { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { insertRun, listRuns, markChecked, setRunStatus, uncheckedRuns } from "../../src/storage/d1/run-index.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, evictGate, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -38,7 +39,7 @@ it("does what is overdue in every live run", async () => {
 it("corrects the index of a run that has ended, and removes a row that no run stands behind", async () => {
   const run = await indexed();
   value(await run.rpc.finishRun({ cancel: false }));
-  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("succeeded"));
+  await eventually(async () => expect(await statusOf(run.tenant, run.id)).toBe("succeeded"));
   // As if the run's own notice had been lost.
   await bindings.DB.prepare("UPDATE runs SET status = 'active', ended_at = NULL WHERE id = ?").bind(run.id).run();
   const nobody = new TestRun(newTenant(), "run_44444444444444444444");
@@ -59,16 +60,16 @@ it("hears from a run that was reopened that it is live, though the first word of
   const run = await indexed();
   await run.create({ key: "a", pool: "box", instructions: "a" });
   value(await run.rpc.finishRun({ cancel: true }));
-  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("succeeded"));
+  await eventually(async () => expect(await statusOf(run.tenant, run.id)).toBe("succeeded"));
   await sweep();
   value(await run.rpc.retryTask("a", undefined));
-  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("active"));
+  await eventually(async () => expect(await statusOf(run.tenant, run.id)).toBe("active"));
   // As if it had not come, and the sweep has seen what there was before it: it comes by no more.
   const before = "UPDATE runs SET status = 'succeeded', ended_at = 1, checked = writes WHERE id = ?";
   await bindings.DB.prepare(before).bind(run.id).run();
   await run.evict();
   await run.view();
-  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("active"));
+  await eventually(async () => expect(await statusOf(run.tenant, run.id)).toBe("active"));
 });
 
 it("has a run metered again whose word that it is quiet no more got lost", async () => {
@@ -94,9 +95,9 @@ it("[X1] corrects the index of a live run that it has as ended, because an older
   const run = await indexed();
   await run.create({ key: "a", pool: "box", instructions: "a" });
   value(await run.rpc.finishRun({ cancel: true }));
-  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("succeeded"));
+  await eventually(async () => expect(await statusOf(run.tenant, run.id)).toBe("succeeded"));
   value(await run.rpc.retryTask("a", undefined));
-  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("active"));
+  await eventually(async () => expect(await statusOf(run.tenant, run.id)).toBe("active"));
   await sweep();
   const { DB } = bindings;
   await setRunStatus(DB, { tenant: run.tenant, id: run.id }, "succeeded", Date.now());
@@ -104,7 +105,7 @@ it("[X1] corrects the index of a live run that it has as ended, because an older
   expect(await statusOf(run.tenant, run.id)).toBe("active");
   // What is right is compared once, and not visited again.
   value(await run.rpc.finishRun({ cancel: true }));
-  await vi.waitFor(async () => expect(await statusOf(run.tenant, run.id)).toBe("succeeded"));
+  await eventually(async () => expect(await statusOf(run.tenant, run.id)).toBe("succeeded"));
   const isUnchecked = async () => (await uncheckedRuns(DB, 1000)).some(({ id }) => id === run.id);
   expect(await isUnchecked()).toBe(true);
   await sweep();
@@ -119,7 +120,7 @@ it.each(["ended", "paused"])(
     value(await (state === "ended" ? run.rpc.finishRun({ cancel: true }) : run.rpc.pause()));
     const row = () =>
       bindings.DB.prepare("SELECT * FROM runs WHERE id = ?").bind(run.id).first<Record<string, unknown>>();
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await row()).toMatchObject({ status: state === "ended" ? "succeeded" : state }),
     );
     // A deployment's objects leave memory ten seconds after their last call: between two sweeps each time.
@@ -173,14 +174,14 @@ it("what the gate has forgotten is told again, and a finding; what it knows is n
   const gate = bindings.GATES.getByName(run.tenant);
   const rowsOf = () =>
     runInDurableObject(gate, (_, { storage }) => storage.sql.exec("SELECT pool, run FROM ready").toArray());
-  await vi.waitFor(async () => expect(await rowsOf()).toHaveLength(1));
+  await eventually(async () => expect(await rowsOf()).toHaveLength(1));
   await sweep();
   await sweep();
   expect(await kinds(run)).toEqual([]);
   await runInDurableObject(gate, (_, { storage }) => storage.sql.exec("DELETE FROM ready"));
   await evictGate(run.tenant);
   await sweep();
-  await vi.waitFor(async () => expect(await kinds(run)).toEqual([["repaired", expect.stringContaining('"box"')]]));
+  await eventually(async () => expect(await kinds(run)).toEqual([["repaired", expect.stringContaining('"box"')]]));
   expect(await rowsOf()).toEqual([{ pool: "box", run: run.id }]);
 });
 

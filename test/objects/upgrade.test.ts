@@ -28,7 +28,7 @@ const add = (run: TestRun) =>
 const uses: Record<Kind, (run: TestRun) => Promise<unknown>> = {
   run: (run) => run.rpc.run(),
   variable: add,
-  gate: (run) => gateOf(run.tenant).lease({ tenant: run.tenant, pool: "box", worker: "w", max: 1, waitMs: 5_000 }),
+  gate: (run) => gateOf(run.tenant).lease({ tenant: run.tenant, pool: "box", worker: "w", max: 1, waitMs: 20_000 }),
 };
 
 /** A run with a task that waits for a worker, and a variable that is 1. */

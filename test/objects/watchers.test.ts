@@ -11,6 +11,7 @@ import {
 } from "../../src/limits.ts";
 import { Watchers } from "../../src/objects/run/watchers.ts";
 import { LogStore } from "../../src/storage/run/log-store.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, makeRun, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 import { TestWatcher } from "./lib/watcher.ts";
@@ -230,7 +231,7 @@ it("the watchers of a run are bounded, and one that leaves makes room", async ()
   const refused = await watch();
   expect(await refused.json()).toMatchObject({ ok: false, fault: { code: "too_many_requests" } });
   all[0]!.webSocket!.close();
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const again = await watch();
     again.webSocket?.accept();
     expect(again.status).toBe(101);

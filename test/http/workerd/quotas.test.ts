@@ -78,8 +78,8 @@ test("tokens a day: the run pauses when they are used up, says until when, and g
   const tasks = [1, 2, 3].map(() => ({ instructions: "x", pool: "shell" }));
   await send("POST", `/v1/runs/${id}/tasks`, { json: { tasks }, key });
   const view = async () => (await send("GET", `/v1/runs/${id}`, { key })).body;
-  const lease = async () =>
-    (await send("POST", "/v1/pools/shell/leases", { json: { worker: "w", wait_ms: 500 }, key })).body.leases[0];
+  const lease = async (waitMs = 20_000) =>
+    (await send("POST", "/v1/pools/shell/leases", { json: { worker: "w", wait_ms: waitMs }, key })).body.leases[0];
   const used = async () => (await send("GET", "/v1/quotas", { key })).body;
   // A gate that was never asked knows of no quota yet.
   await expect.poll(async () => (await used()).used.tokens_today, { timeout: 10_000 }).toBe(0);
@@ -88,7 +88,7 @@ test("tokens a day: the run pauses when they are used up, says until when, and g
   await expect.poll(async () => (await view()).reason, { timeout: 10_000 }).toBe("quota");
   const until = new Date().setUTCHours(24, 0, 0, 0);
   expect((await view()).quota).toEqual({ name: "tokens_per_day", limit: 5000, until });
-  expect(await lease()).toBeUndefined();
+  expect(await lease(500)).toBeUndefined();
   const refused = await send("POST", `/v1/runs/${id}/resume`, { json: {}, key });
   expect(refused.body).toMatchObject({
     code: "quota_exceeded",

@@ -1,13 +1,14 @@
 /** Every run route against the real objects: what a client sends, what it gets, what is refused. */
 
 import { env } from "cloudflare:workers";
-import { beforeAll, expect, test, vi } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import type * as z from "zod";
 import * as responses from "../../../src/contract/responses.ts";
 import { rulesCheckView, rulesTrialView } from "../../../src/contract/rules-requests.ts";
 import * as workerResponses from "../../../src/contract/worker-responses.ts";
 import { createApp } from "../../../src/http/app.ts";
 import type { HttpEnv } from "../../../src/http/env.ts";
+import { eventually } from "../../objects/lib/eventually.ts";
 
 const bindings = env as unknown as HttpEnv;
 const app = createApp({
@@ -190,7 +191,7 @@ test("runs are listed newest first where asked, in pages, and by status and name
   expect((await list("name=daily")).ids).toEqual([made[0], made[2]]);
   expect((await list("name=daily&order=desc&limit=1")).ids).toEqual([made[2]]);
   await get(responses.runView, 200, "POST", `/v1/runs/${made[1]}/cancel`, { key: "hdl_found", json: {} });
-  await vi.waitFor(async () => expect((await list("status=cancelled")).ids).toEqual([made[1]]));
+  await eventually(async () => expect((await list("status=cancelled")).ids).toEqual([made[1]]));
   expect((await list("status=active&order=desc")).ids).toEqual([made[2], made[0]]);
   const { next } = await list("status=active&limit=1");
   expect((await list(`status=active&limit=1&cursor=${next}`)).ids).toEqual([made[2]]);
@@ -380,7 +381,7 @@ test("a pull worker: lease, renew, log a turn, complete with the next, fail", as
   const tasks = ["a", "b"].map((key) => ({ key, instructions: `do ${key}`, pool: "loom", retries: { limit: 0 } }));
   await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, { json: { tasks } });
 
-  const asking = { json: { worker: "w1", max: 1, wait_ms: 5000 } };
+  const asking = { json: { worker: "w1", max: 1, wait_ms: 20_000 } };
   const { leases } = await get(workerResponses.leasesView, 200, "POST", "/v1/pools/loom/leases", asking);
   expect(leases).toMatchObject([
     { run: id, task: { key: "a", state: "running", instructions: "do a", attempt: 1, generation: 1 } },
@@ -553,8 +554,9 @@ test("a page of tasks counts all that it shows of them: errors of many failed ta
     const asking = { json: { worker: "w", max: 64 } };
     const { leases } = await get(workerResponses.leasesView, 200, "POST", "/v1/pools/failing/leases", asking);
     if (leases.length === 0) break;
-    for (const lease of leases)
-      await get(workerResponses.failed, 200, "POST", `/v1/leases/${lease.id}/fail`, { json: { error } });
+    const fail = (lease: string) =>
+      get(workerResponses.failed, 200, "POST", `/v1/leases/${lease}/fail`, { json: { error } });
+    await Promise.all(leases.map(({ id: lease }) => fail(lease)));
   }
   const page = await get(responses.tasksPage, 200, "GET", `/v1/runs/${id}/tasks?limit=1000`);
   expect(page.tasks.length).toBeLessThan(600);
@@ -647,7 +649,7 @@ test("a remote tool: declared, called by a pull worker's task, leased, reported 
   const { id } = run;
   const posted = { json: { tasks: [{ key: "p", title: "Pull", pool: "desk", instructions: "x" }] } };
   await get(responses.createdTasks, 201, "POST", `/v1/runs/${id}/tasks`, posted);
-  const asked = { json: { worker: "w", wait_ms: 5000 } };
+  const asked = { json: { worker: "w", wait_ms: 20_000 } };
   const [task] = (await get(workerResponses.leasesView, 200, "POST", "/v1/pools/desk/leases", asked)).leases;
   // Its own names are in the context that travels with the lease.
   if (!task || !("context" in task)) throw new Error("the lease is a task's");
@@ -662,7 +664,7 @@ test("a remote tool: declared, called by a pull worker's task, leased, reported 
   const call = { json: { call_id: "c", arguments: { path: "a" }, wait_ms: 0 }, key: null };
   const calling = () => get(responses.toolOutcome, 200, "POST", `/v1/leases/${task.id}/tools/read`, call);
   expect(await calling()).toEqual({ pending: true, call_id: "c" });
-  const wanted = { json: { worker: "w", kinds: ["tool_call"], tools: ["read"], wait_ms: 5000 } };
+  const wanted = { json: { worker: "w", kinds: ["tool_call"], tools: ["read"], wait_ms: 20_000 } };
   const [lease] = (await get(workerResponses.leasesView, 200, "POST", "/v1/pools/hands/leases", wanted)).leases;
   if (!lease || !("tool_call" in lease)) throw new Error("the lease is a tool call's");
   expect(Object.keys(lease).sort()).toEqual(["expires_at", "id", "tool_call"]);

@@ -17,7 +17,7 @@ async function someTenant() {
   /** Has a worker report a million tokens of input, half of them cached, and a hundred thousand of output. */
   const work = async (id: string) => {
     await send("POST", `/v1/runs/${id}/tasks`, { json: { tasks: [{ instructions: "x", pool: "box" }] }, key });
-    const [lease] = (await send("POST", "/v1/pools/box/leases", { json: { worker: "w", wait_ms: 5000 }, key })).body
+    const [lease] = (await send("POST", "/v1/pools/box/leases", { json: { worker: "w", wait_ms: 20_000 }, key })).body
       .leases;
     const usage = { input_tokens: 1_000_000, cache_read_tokens: 500_000, output_tokens: 100_000 };
     await send("POST", `/v1/leases/${lease.id}/complete`, { json: { result: "done", usage }, key });
