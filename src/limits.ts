@@ -669,6 +669,8 @@ export const replyCallsMax = 1000;
 export const modelReplyBytesMax = 64 * MiB;
 /** A provider's error text as shown in a task's error; some answer with whole HTML pages. */
 export const faultMessageCharsMax = 500;
+/** Of it, and of what it is called, as far as they are read for what they mean: long before, every provider has said it. */
+export const faultReadCharsMax = 4096;
 /** Anthropic refuses a request with more `cache_control` marks than this. */
 export const anthropicCacheMarksMax = 4;
 

@@ -1,5 +1,6 @@
 /** `output_schema`: is a result what was asked for, and what to tell the model when it is not. */
 
+import { unfitJson } from "./contract/json-bounds.ts";
 import { type Mismatch, mismatches } from "./json-schema/check.ts";
 import { unfenced } from "./json-schema/unfenced.ts";
 
@@ -28,11 +29,15 @@ export function readOutput(
 }
 
 function parseJsonText(text: string): { ok: true; value: unknown } | { ok: false; message: string } {
+  let value: unknown;
   try {
-    return { ok: true, value: JSON.parse(unfenced(text)) as unknown };
+    value = JSON.parse(unfenced(text));
   } catch (error) {
     return { ok: false, message: `The text is not JSON: ${error instanceof Error ? error.message : String(error)}` };
   }
+  // As any JSON that comes from outside.
+  const unfit = unfitJson(value);
+  return unfit === undefined ? { ok: true, value } : { ok: false, message: `The JSON ${unfit}.` };
 }
 
 const repairOpening = "Your result was not accepted: it does not match the output schema.";

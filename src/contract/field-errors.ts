@@ -69,7 +69,8 @@ function expand(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[] = []): F
   const path = [...prefix, ...issue.path];
   if (issue.code === "unrecognized_keys") {
     const fields = fieldsBeside.get(issue.keys) ?? [];
-    return issue.keys.map((key) => ({
+    // No more are told of; an object may have a million.
+    return issue.keys.slice(0, fieldErrorsMax).map((key) => ({
       ...{ path: pathText([...path, key]), message: "unknown field", problem: undefined },
       stray: { key, fields },
     }));

@@ -7,6 +7,7 @@ import { jsonDepthMax } from "../limits.ts";
 
 /** Why a parsed JSON value is refused; undefined: it is not. Itself not recursive; cost is linear in the value's nodes. */
 export function unfitJson(value: unknown, levels = jsonDepthMax): string | undefined {
+  if (isBeyond(value)) return beyond;
   let level: object[] = isContainer(value) ? [value] : [];
   for (let depth = 1; level.length > 0; depth++) {
     if (depth > levels) return `nests deeper than ${levels} levels`;
@@ -14,7 +15,7 @@ export function unfitJson(value: unknown, levels = jsonDepthMax): string | undef
     for (const container of level) {
       for (const child of Object.values(container)) {
         if (isContainer(child)) next.push(child);
-        else if (typeof child === "number" && !Number.isFinite(child)) return "has a number beyond ±1.8e308";
+        else if (isBeyond(child)) return beyond;
       }
     }
     level = next;
@@ -22,4 +23,6 @@ export function unfitJson(value: unknown, levels = jsonDepthMax): string | undef
   return undefined;
 }
 
+const beyond = "has a number beyond ±1.8e308";
+const isBeyond = (value: unknown): boolean => typeof value === "number" && !Number.isFinite(value);
 const isContainer = (value: unknown): value is object => typeof value === "object" && value !== null;

@@ -29,22 +29,37 @@ const isNumber = (value: unknown): boolean => typeof value === "number";
 const isText = (value: unknown): boolean => typeof value === "string";
 
 /** What keywords have, where the check would break on anything else, or would hold nothing to be right. */
-const forms: readonly (readonly [keys: readonly string[], is: (value: unknown) => boolean, what: string])[] = [
-  [["enum"], isList, "a list of values"],
-  [["allOf", "anyOf", "oneOf", "prefixItems"], isList, "a list of schemas"],
-  [["required"], isNames, "a list of names, beside `properties`"],
-  [namedSchemas, isObject, "schemas by their names"],
-  [["dependentRequired", "dependencies"], isObject, "an object"],
-  [["pattern", "$ref"], isText, "text"],
-  [["maximum", "minimum", "multipleOf"], isNumber, "a number"],
-  [["maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"], isNumber, "a number"],
-];
+const forms: ReadonlyMap<string, readonly [is: (value: unknown) => boolean, what: string]> = new Map(
+  [
+    [["enum"], isList, "a list of values"] as const,
+    [["allOf", "anyOf", "oneOf", "prefixItems"], isList, "a list of schemas"] as const,
+    [["required"], isNames, "a list of names, beside `properties`"] as const,
+    [namedSchemas, isObject, "schemas by their names"] as const,
+    [["dependentRequired", "dependencies"], isObject, "an object"] as const,
+    [["pattern", "$ref"], isText, "text"] as const,
+    [["maximum", "minimum", "multipleOf"], isNumber, "a number"] as const,
+    [
+      ["maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"],
+      isNumber,
+      "a number",
+    ] as const,
+  ].flatMap(([keys, is, what]) => keys.map((key) => [key, [is, what]] as const)),
+);
 
 const types = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
+/** What was found last: the tasks of a batch often have one schema. */
+let last: { readonly text: string; readonly flaw: Flaw | undefined } | undefined;
+
 /** The first of them; undefined for a schema that can be used. */
 export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
-  const read = meaningOf(schema);
+  const text = JSON.stringify(schema);
+  if (last?.text !== text) last = { text, flaw: flawIn(text) };
+  return last.flaw;
+}
+
+function flawIn(text: string): Flaw | undefined {
+  const read = meaningOf(text);
   if (!read.ok) return { path: [], message: read.message };
   const { whole, meant } = read;
   const work = new Work(schemaPatternsMax);
@@ -59,9 +74,9 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
     if (!isObject(part)) return isSchema(part) ? undefined : { path, message: "a schema is an object, true or false" };
     const has = (key: string) => Object.hasOwn(part, key);
     const { type, pattern, $ref } = part;
-    for (const [keys, is, what] of forms) {
-      const wrong = keys.find((key) => has(key) && !is(part[key]));
-      if (wrong !== undefined) return { path: [...path, wrong], message: `expected ${what}` };
+    for (const key of Object.keys(part)) {
+      const form = forms.get(key);
+      if (form && !form[0](part[key])) return { path: [...path, key], message: `expected ${form[1]}` };
     }
     if (has("$dynamicRef"))
       return { path: [...path, "$dynamicRef"], message: "this is not followed; refer to the schema with $ref" };
@@ -102,11 +117,11 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
 
 /** A copy in which each reference has its own address, and what the addresses mean; as the check will find them. */
 function meaningOf(
-  schema: Record<string, unknown>,
+  text: string,
 ):
   | { readonly ok: true; readonly whole: Schema; readonly meant: Readonly<Record<string, unknown>> }
   | { readonly ok: false; readonly message: string } {
-  const whole = structuredClone(schema) as Schema;
+  const whole = JSON.parse(text) as Schema;
   try {
     return { ok: true, whole, meant: schemasIn(whole, new Work(schemaPartsMax)) };
   } catch (error) {

@@ -25,13 +25,15 @@ const entry = (source: string) =>
     as_of: z.iso.date().default("undated"),
     source: z.string().max(nameCharsMax).default(source),
   });
-const listOf = (source: string) => namedBy(z.string().min(1).max(nameCharsMax), entry(source));
-const priceListSchema = listOf("HEDDLE_PRICES");
+const listOf = (source: string, most: number) =>
+  namedBy(z.string().min(1).max(nameCharsMax), entry(source), { most, what: "models" });
+// Its text is bounded.
+const priceListSchema = listOf("HEDDLE_PRICES", pricesTextCharsMax);
 
 export const tenantPricesBody = z.strictObject({
-  prices: listOf("the operator")
-    .refine((list) => Object.keys(list).length <= tenantPricesMax, `at most ${tenantPricesMax} models`)
-    .describe("All of them, by model: US dollars per million tokens, in place of the deployment's list."),
+  prices: listOf("the operator", tenantPricesMax).describe(
+    "All of them, by model: US dollars per million tokens, in place of the deployment's list.",
+  ),
 });
 
 const shown = entry("").extend({ as_of: z.string(), source: z.string() });

@@ -30,9 +30,10 @@ const forkSchema = z
 
 export const taskKey = z.string().regex(keyPattern, "a key is [a-z][a-z0-9_-]{0,63}");
 
-const labelsSchema = namedBy(z.string().min(1).max(limits.labelCharsMax), z.string().max(limits.labelCharsMax))
-  .refine((labels) => Object.keys(labels).length <= limits.labelsMax, `at most ${limits.labelsMax} labels`)
-  .describe("Names with values, inherited by its own tasks.");
+const labelsSchema = namedBy(z.string().min(1).max(limits.labelCharsMax), z.string().max(limits.labelCharsMax), {
+  most: limits.labelsMax,
+  what: "labels",
+}).describe("Names with values, inherited by its own tasks.");
 
 const title = z.string().min(1).max(limits.nameCharsMax).describe("For people who watch the run.");
 
@@ -102,11 +103,12 @@ const groupTermsSchema = z.strictObject({
 
 const groupName = z.string().regex(keyPattern, "a group's name is [a-z][a-z0-9_-]{0,63}");
 
-export const groupsSchema = namedBy(groupName, groupTermsSchema)
-  .refine((groups) => Object.keys(groups).length <= limits.batchGroupsMax, `at most ${limits.batchGroupsMax} groups`)
-  .describe(
-    '{"reviews": {"require": 2, "on_failure": "cancel" | "continue", "when_met": "continue" | "cancel"}}: how many of a group must succeed (all by default), and what becomes of the others when that can\'t be any more, or is so.',
-  );
+export const groupsSchema = namedBy(groupName, groupTermsSchema, {
+  most: limits.batchGroupsMax,
+  what: "groups",
+}).describe(
+  '{"reviews": {"require": 2, "on_failure": "cancel" | "continue", "when_met": "continue" | "cancel"}}: how many of a group must succeed (all by default), and what becomes of the others when that can\'t be any more, or is so.',
+);
 
 export type Groups = z.infer<typeof groupsSchema>;
 

@@ -15,7 +15,7 @@ export function schemasIn(schema: Schema, work: Work): Readonly<Record<string, S
  *
  * @throws TooMuchWork
  */
-export function weigh(schema: unknown, work: Work, base = 64, place = 0): void {
+function weigh(schema: unknown, work: Work, base = 64, place = 0): void {
   if (typeof schema !== "object" || schema === null || Array.isArray(schema)) return;
   work.spend(32 + (base + place) / 2);
   const { $id, id = "", $ref, $recursiveRef, $anchor } = schema as Readonly<Record<string, unknown>>;

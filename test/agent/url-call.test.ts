@@ -16,6 +16,7 @@ test.each<[string, number, string | undefined]>([
   ["no result", 200, "{}"],
   ["is_error that is no boolean", 200, '{"result": 1, "is_error": "no"}'],
   ["too much to be read", 200, undefined],
+  ["a result that no double holds", 200, '{"result": 1e999}'],
   ["a result over the bound", 200, JSON.stringify({ result: "x".repeat(resultBytesMax) })],
   ["no content", 204, ""],
   ["a redirect", 302, ""],

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { Place } from "../../src/admission.ts";
+import { createTasksBody } from "../../src/contract/task-requests.ts";
 import { Fault } from "../../src/errors/fault.ts";
 import { readBody, readQuery } from "../../src/http/body.ts";
-import { bodyBytesMax } from "../../src/limits.ts";
+import { batchGroupsMax, bodyBytesMax, fieldErrorsMax, labelsMax } from "../../src/limits.ts";
 
 const schema = z.strictObject({ a: z.number().optional() });
 
@@ -91,6 +92,28 @@ test("a field that is nearly one is told which", async () => {
     'tasks[0].instruction: unknown field; did you mean "instructions"?',
     'limts: unknown field; did you mean "limits"?',
     "workers: unknown field",
+  ]);
+});
+
+test("names of the caller's own are counted before any is looked at, and as many are told of as are shown", async () => {
+  const names = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`K ${i}`, 1]));
+  const told = (json: object) =>
+    readBody(post(JSON.stringify(json)), createTasksBody).then(
+      () => undefined,
+      (fault: Fault) => fault.data.errors,
+    );
+  const many = 100_000;
+  expect(await told({ tasks: [{ instructions: "x", labels: names(many) }] })).toEqual([
+    { path: "tasks[0].labels", message: `at most ${labelsMax} labels` },
+  ]);
+  expect(await told({ tasks: [{ instructions: "x" }], groups: names(many) })).toEqual([
+    { path: "groups", message: `at most ${batchGroupsMax} groups` },
+  ]);
+  expect(await told({ tasks: [{ instructions: "x", ...names(many) }] })).toHaveLength(fieldErrorsMax);
+  // Those that may be there are each told of.
+  expect(await told({ tasks: [{ instructions: "x", labels: names(2) }] })).toMatchObject([
+    { path: 'tasks[0].labels["K 0"]' },
+    { path: 'tasks[0].labels["K 1"]' },
   ]);
 });
 

@@ -120,7 +120,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     packages: [/^openai(\/|$)/, /^@anthropic-ai\/sdk(\/|$)/],
   },
   // What a task's result is held to, by whoever takes it: the seats and the door.
-  "output-schema": { imports: ["json-schema"] },
+  "output-schema": { imports: ["contract/json-bounds", "json-schema"] },
   // Values held against JSON Schemas, in a bounded number of steps.
   "json-schema": { imports: ["limits"], packages: [/^@cfworker\/json-schema$/], pure: true },
   // An answer's body, as far as it is of interest. Async.

@@ -7,7 +7,7 @@
  * 3. A message is short, one line, and never holds a credential: neither the one used nor anything that looks like one.
  */
 
-import { faultMessageCharsMax } from "../../limits.ts";
+import { faultMessageCharsMax, faultReadCharsMax } from "../../limits.ts";
 import type { ModelFault, ModelFaultClass } from "./port.ts";
 
 /** The provider's stream broke its own grammar, or ended in the middle. */
@@ -42,13 +42,13 @@ function classOf({ status, type, detail, message, spoken }: Described): ModelFau
   if (status === 429 || rateTypes.test(type)) return "provider_rate_limited";
   if (status === undefined) {
     // An error event inside a stream has no status, but it is the provider's word and not the network's.
-    const byWords = lengthPattern.test(`${type} ${message}`) ? "context_too_long" : byType(type);
+    const byWords = saysLength(type, message) ? "context_too_long" : byType(type);
     return byWords ?? (spoken ? "provider_unavailable" : "network");
   }
   if (status >= 500 || status in byStatus) return byStatus[status] ?? byType(type) ?? "provider_unavailable";
   // A body that no provider will take is refused for its length before anything is read.
-  const saysLength = lengthStatuses.has(status) && lengthPattern.test(`${type} ${message}`);
-  return status === 413 || saysLength ? "context_too_long" : "provider_rejected";
+  const isLength = status === 413 || (lengthStatuses.has(status) && saysLength(type, message));
+  return isLength ? "context_too_long" : "provider_rejected";
 }
 
 const byStatus: Readonly<Record<number, ModelFaultClass>> = {
@@ -78,6 +78,10 @@ const rateTypes = /^(rate_limit_error|rate_limit_exceeded)$/;
 const lengthStatuses = new Set([400, 413, 422]);
 const lengthPattern =
   /context_length_exceeded|prompt is too long|maximum context length|exceeds? (the )?(model'?s |available |maximum )*context|context (length|window|limit)\b.*exceed|exceed(s|ed)? context (length|window|limit)|input (length )?is too long/i;
+
+/** Of its beginning: the pattern takes as long as the square of a text, and whoever serves a tenant's models may send any. */
+const saysLength = (type: string, message: string): boolean =>
+  lengthPattern.test(`${type.slice(0, faultReadCharsMax)} ${message.slice(0, faultReadCharsMax)}`);
 
 interface Described {
   readonly status: number | undefined;

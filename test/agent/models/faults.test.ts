@@ -111,6 +111,13 @@ describe("messages", () => {
     expect(safeText("sent Authorization: Bearer eyJhbGciOi", [])).toBe("sent Authorization: Bearer [key]");
     expect(safeText("hdl_local_admin was used", [])).toBe("[key] was used");
   });
+  test("are read in no time, whatever a server writes: the thread is everybody's", () => {
+    const words = "context limit ".repeat(50_000);
+    expect(faultOf(openai(400, null, words), []).code).toBe("provider_rejected");
+    expect(faultOf(openai(400, words, "x"), []).code).toBe("provider_rejected");
+    expect(faultOf({ error: { type: words, message: words } }, []).code).toBe("provider_unavailable");
+  });
+
   test("are one short line", () => {
     const text = safeText(`<html>\n\u0000 ${"x".repeat(5000)}`, []);
     expect(text).toHaveLength(faultMessageCharsMax);
