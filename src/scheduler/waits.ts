@@ -43,8 +43,8 @@ export function beginAwait(
   const { state } = step;
   const known = knownCall(task, call.id);
   if (known) return known;
-  const cycle = deadlockOf(state, task, call.targets, call.mode);
-  if (cycle) return { kind: "would_deadlock", cycle };
+  const own = ownEnd(state, task, call.targets);
+  if (own) return { kind: "would_deadlock", cycle: own };
   const targets = call.targets.map((n) => state.task(n));
   if (waitIsOver(targets, call.mode)) {
     for (const target of targets) observe(step, target);
@@ -56,6 +56,8 @@ export function beginAwait(
       ),
     };
   }
+  const cycle = stuckTargets(state, task, call.targets, call.mode);
+  if (cycle) return { kind: "would_deadlock", cycle };
   step.emit({
     type: "call_waiting",
     task: task.n,
@@ -103,18 +105,13 @@ export function endWait(
   );
 }
 
-/** The tasks of the cycle when `task` waiting for `targets` could never end (W3); undefined when it can. */
-function deadlockOf(
-  state: RunState,
-  task: Task,
-  targets: readonly number[],
-  mode: WaitMode,
-): readonly number[] | undefined {
+/** A wait for itself or for an ancestor is refused whatever else it names (W3): the tasks of that cycle. */
+function ownEnd(state: RunState, task: Task, targets: readonly number[]): readonly number[] | undefined {
   for (const n of targets) {
     if (n === task.n) return [n];
     for (let up = state.find(task.parent); up; up = state.find(up.parent)) if (up.n === n) return [task.n, n];
   }
-  return stuckTargets(state, task, targets, mode);
+  return undefined;
 }
 
 /** The task and those of its targets that wait for it, when these alone keep the wait from ever being over. */

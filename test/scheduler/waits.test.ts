@@ -112,6 +112,18 @@ describe("awaiting", () => {
     checkState(run.state, run.now);
   });
 
+  test("[W3] nor where it is over already, whatever else it names", () => {
+    const run = new Run();
+    const [p, x, good, bad] = run.post({ key: "p" }, { after: ["p"] }, {}, {});
+    run.start(p!);
+    run.succeed(good!);
+    run.fail(bad!);
+    expect(run.await(p!, [x!, good!], "any", 0, "a").kind).toBe("done");
+    expect(run.await(p!, [x!, bad!], "all", 0, "b").kind).toBe("done");
+    expect(run.await(p!, [x!, good!], "all", 0, "c").kind).toBe("would_deadlock");
+    expect(run.await(p!, [p!, bad!], "all", 0, "d").kind).toBe("would_deadlock");
+  });
+
   test("[W3] a long chain of dependents is looked through in linear time", { timeout: 30_000 }, () => {
     const run = new Run();
     run.post({ key: "k0" });
