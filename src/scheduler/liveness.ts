@@ -48,6 +48,8 @@ export interface Stuck {
 export interface Supposed {
   /** A task that is about to wait: whatever needs it can't come first. */
   readonly held?: number;
+  /** They act, but what needs their end can't come first: they are about to be given more to wait for. */
+  readonly endless?: ReadonlySet<number>;
   /** Ended tasks, supposed to be live and at their start again, without children. */
   readonly revived?: ReadonlySet<number>;
   /** Those of them that go on in the middle: they wait for no dependency. */
@@ -77,7 +79,7 @@ export function findStuck(state: RunState, from: Iterable<number>, supposed: Sup
     const task = stuck.has(key) ? undefined : open(doing.task);
     if (!task) continue;
     stuck.set(key, doing);
-    if (task.n === supposed.held) continue;
+    if (task.n === supposed.held || (!doing.act && supposed.endless?.has(task.n))) continue;
     let waits = 0;
     for (const wait of waitsOf(state, task, doing.act, { ...supposed, open })) {
       waits++;
