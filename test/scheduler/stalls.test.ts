@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { endActor, openActor } from "../../src/scheduler/actors.ts";
 import { closeCall, wake } from "../../src/scheduler/calls.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import { completeTask } from "../../src/scheduler/end-task.ts";
@@ -141,6 +142,51 @@ describe("stalls", () => {
     pushTo(run, run.start(root), "q");
     expect([mayAct(child), findings(run)]).toEqual([true, []]);
     checkState(run.state, run.now);
+  });
+
+  test("[B3] nor while a wait for a lock or for permits times out, or a hold of a lock ends", () => {
+    const timed = { call: "c", mode: "exclusive" as const, permits: 1, until: 1_000_000 + 1000 };
+    for (const [holdMs, ask] of [
+      [0, (step: Step, task: Task) => acquire(step, task, { ...timed, names: ["l"] })],
+      [0, (step: Step, task: Task) => acquirePermits(step, task, { ...timed, name: "s" })],
+      [1000, (step: Step, task: Task) => acquire(step, task, { ...timed, names: ["l"], until: 0 })],
+    ] as const) {
+      const run = new Run({ holdMs });
+      const [root, other] = rooted(run, 2) as [Leased, Leased];
+      lock(run, root, "l");
+      run.step((step) => createSemaphore(step, "s", 1));
+      run.step((step) => acquirePermits(step, root, { call: "s", name: "s", permits: 1, until: 0 }));
+      popFrom(run, root, "q");
+      run.step((step) => ask(step, other));
+      expect([findings(run), victims(run)]).toEqual([[], []]);
+      run.clock(1000);
+      expect([mayAct(root), mayAct(other), victims(run)]).toEqual([false, true, []]);
+      pushTo(run, other, "q");
+      expect(mayAct(root)).toBe(true);
+    }
+  });
+
+  test("[B3] what stands in a line for a time only keeps nobody behind it for ever", () => {
+    for (const kind of ["lock", "semaphore"] as const) {
+      const run = new Run();
+      const ask = (task: Task, call: string, until = 0) =>
+        run.step((step) =>
+          kind === "lock"
+            ? acquire(step, task, { call, names: ["v"], mode: "exclusive", until })
+            : acquirePermits(step, task, { call, name: "v", permits: 1, until }),
+        );
+      const [before, behind] = rooted(run, 2) as [Leased, Leased];
+      const session = run.step((step) => openActor(step, 60_000, "outside"));
+      if (kind === "semaphore") run.step((step) => createSemaphore(step, "v", 1));
+      ask(session, "first");
+      ask(before, "a", run.now + 1000);
+      popFrom(run, before, "q");
+      ask(behind, "b");
+      expect(findings(run)).toEqual([]);
+      run.clock(1000);
+      run.step((step) => endActor(step, session, "closed"));
+      expect([mayAct(behind), findings(run)]).toEqual([true, []]);
+    }
   });
 
   test("[B3] of a task's several waits, those that keep it are ended together, and no other", () => {
@@ -348,13 +394,15 @@ function leftOver(state: RunState, outside: boolean): number[] {
     }
     return ended;
   };
-  // A timeout counts for locks and permits as none. What ends lets the next in line be asked for.
-  const endAsked = () =>
-    endWaits(({ want, until, asked }) => asked || (until > 0 && want !== "lock" && want !== "semaphore"));
-  while (endAsked());
-  if (outside) endWaits(({ want }) => isForAnyone(want));
   const waits = (task: Task) => task.calls.some((call) => call.state === "waiting");
   const canGoOn = (task: Task) => task.phase.state === "running" && !waits(task);
+  // A timeout counts for locks and permits only where nobody goes on: what is no cycle waits for it. What ends lets the next in line be
+  // asked for.
+  const isStill = !outside && !live().some(canGoOn);
+  const endsByTime = (want: string | undefined) => isStill || (want !== "lock" && want !== "semaphore");
+  const endAsked = () => endWaits(({ want, until, asked }) => asked || (until > 0 && endsByTime(want)));
+  while (endAsked());
+  if (outside) endWaits(({ want }) => isForAnyone(want));
   if (live().some(canGoOn)) endWaits(({ want }) => isForAnyone(want));
   // Whoever can go on does all that it ever will; it ends with its children.
   for (let one = live().find(canGoOn); one; one = live().find(canGoOn)) {
