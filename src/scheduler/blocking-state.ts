@@ -84,19 +84,26 @@ export class BlockingState {
   /** Whether calls of the task's newest reply are still to be begun by its open lease. */
   setUnfinished({ n, phase }: Task, isSo: boolean): void {
     if (isSo && phase.state === "running") this.#unfinished.set(n, phase.fence);
-    else this.#unfinished.delete(n);
+    else this.#finish(n);
   }
 
   /** What they do may end waits of this task and of others: nobody's is known to be for ever yet. */
-  isUnfinished(live: (n: number) => Task | undefined, n: number): boolean {
-    const phase = live(n)?.phase;
-    const isSo = phase?.state === "running" && phase.fence === this.#unfinished.get(n);
-    if (!isSo) this.#unfinished.delete(n);
-    return isSo;
+  isUnfinished({ n, phase }: Task): boolean {
+    return phase.state === "running" && phase.fence === this.#unfinished.get(n);
   }
 
+  /** Whether any task's are. Of leases that are over they never will be. */
   hasUnfinished(live: (n: number) => Task | undefined): boolean {
-    return [...this.#unfinished.keys()].some((n) => this.isUnfinished(live, n));
+    for (const n of this.#unfinished.keys()) {
+      const task = live(n);
+      if (!task || !this.isUnfinished(task)) this.#finish(n);
+    }
+    return this.#unfinished.size > 0;
+  }
+
+  /** Others that wait for it were taken for ones that go on: now it is looked at for all of them. */
+  #finish(n: number): void {
+    if (this.#unfinished.delete(n)) this.fresh.add(n);
   }
 
   enter(waiter: Waiter): void {

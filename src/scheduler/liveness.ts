@@ -14,7 +14,8 @@
  *     is asked can: not where a wait that is not declared so stands before it in the queue's line.
  *     Sessions of agents outside may act at any time, but nobody counts on it: they end no wait of this kind, and theirs
  *     are external.
- * V6. Cost: linear in the waits that are reachable; with `still`, in the tasks.
+ * V6. A task whose newest reply is not carried out yet can act: what is left of it may end any wait.
+ * V7. Cost: linear in the waits that are reachable; with `still`, in the tasks.
  */
 
 import { waiterOf } from "./blocking-state.ts";
@@ -161,6 +162,7 @@ export function* waitsOf(
   }
   // Nobody sees it act again.
   if (!isWorking(task)) yield { need: 1, of: [], anyone: false, call: undefined };
+  if (state.blocking.isUnfinished(task)) return;
   if (isHeldBack(task) || (revived.size > 0 && isUnstarted(task))) yield* ends(task.after);
   for (const call of task.calls) {
     if (call.state !== "waiting") continue;

@@ -14,6 +14,7 @@ import { findStuck } from "./liveness.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { isEnded, type Task } from "./task.ts";
+import type { Waiting } from "./victim.ts";
 
 /** Whether a wait is over (DESIGN §4, `wait`). An empty list is. */
 export function waitIsOver(tasks: readonly Task[], mode: WaitMode): boolean {
@@ -79,12 +80,17 @@ export function settleCalls(step: Step, target: Task): void {
       if (call.state !== "waiting" || !call.targets.includes(target.n)) continue;
       const targets = call.targets.map((one) => step.state.task(one));
       if (waitIsOver(targets, call.mode)) endWait(step, waiter, call.id, "settled", causes);
-      else if (call.mode === "any" && call.until === 0 && stuckTargets(step.state, waiter, call.targets, call.mode)) {
-        endWait(step, waiter, call.id, "deadlock", causes);
-      }
+      else if (isGivenUp(step.state, waiter, call)) endWait(step, waiter, call.id, "deadlock", causes);
     }
   }
 }
+
+/** W4. What is left of the waiter's reply may end the wait yet: then it is looked at when that is carried out (deadlock.ts). */
+const isGivenUp = (state: RunState, waiter: Task, { mode, until, targets }: Waiting): boolean =>
+  mode === "any" &&
+  until === 0 &&
+  !state.blocking.isUnfinished(waiter) &&
+  stuckTargets(state, waiter, targets, mode) !== undefined;
 
 /** Ends a wait for tasks and wakes its task when that was the last one (W2). The failures that its answer shows are seen. */
 export function endWait(

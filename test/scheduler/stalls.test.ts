@@ -8,7 +8,7 @@ import { settle } from "../../src/scheduler/ending.ts";
 import { awaitFutures, settleFuture } from "../../src/scheduler/futures.ts";
 import { handOver } from "../../src/scheduler/hand-over.ts";
 import { canSomebodyGoOn, findStuck } from "../../src/scheduler/liveness.ts";
-import { acquire } from "../../src/scheduler/locks.ts";
+import { acquire, releaseLock } from "../../src/scheduler/locks.ts";
 import { closeQueue, createQueue, pop, push } from "../../src/scheduler/message-queues.ts";
 import { acquirePermits, createSemaphore } from "../../src/scheduler/semaphores.ts";
 import type { RunState } from "../../src/scheduler/state.ts";
@@ -284,6 +284,43 @@ describe("stalls", () => {
     });
     expect(run.events("finding")[0]).toMatchObject({ kind: "deadlock", cycle: "x, y" });
     expect([victims(run), mayAct(a)]).toEqual([[b.n], true]);
+  });
+
+  test("[B2] a circle through a task in the midst of its reply is one only when all of that is carried out", () => {
+    for (const releases of [true, false]) {
+      const run = new Run();
+      const [a, b] = started(run, 2) as [Leased, Leased];
+      lock(run, a, "x");
+      lock(run, b, "y");
+      run.step((step) => {
+        acquire(step, a, { call: "y", names: ["y"], mode: "exclusive", until: 0 });
+        run.state.blocking.setUnfinished(a, true);
+      });
+      // Another's step comes between two of the reply's.
+      lock(run, b, "x", "x");
+      expect(findings(run)).toEqual([]);
+      run.step((step) => {
+        if (releases) releaseLock(step, a, "x");
+        run.state.blocking.setUnfinished(a, false);
+      });
+      expect(victims(run)).toEqual(releases ? [] : [b.n]);
+      expect([mayAct(a), mayAct(b)]).toEqual([!releases, true]);
+    }
+  });
+
+  test("[B2] it is one too when the task's lease is lost before, and when it waited before that reply went on", () => {
+    const run = new Run();
+    const [a, b, c] = started(run, 3) as [Leased, Leased, Leased];
+    lock(run, a, "x");
+    lock(run, b, "y");
+    lock(run, a, "y");
+    run.step(() => run.state.blocking.setUnfinished(a, true));
+    lock(run, b, "x", "x");
+    expect(findings(run)).toEqual([]);
+    run.lose(a);
+    expect(victims(run)).toEqual([b.n]);
+    checkState(run.state, run.now);
+    run.complete(c);
   });
 
   test("[W4] an await of mode any is not given up for a target that somebody outside can wake", () => {
