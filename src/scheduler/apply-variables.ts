@@ -16,7 +16,7 @@ type Waiting = Extract<Call, { state: "waiting" }>;
 /** A task takes its place in the lines of what it wants, and lends its priority to those who hold that. */
 export function enterLines(state: RunState, task: Task, call: Waiting): void {
   if (!call.want) return;
-  state.blocking.enter(waiterOf(task, call, call.want), call.until);
+  state.blocking.enter(waiterOf(task, call, call.want));
   state.blocking.raiseTops(task);
   if (call.want.kind === "barrier") task.absences = withoutAbsence(task, call.want.names[0]);
   for (const name of call.want.names) {
@@ -26,7 +26,7 @@ export function enterLines(state: RunState, task: Task, call: Waiting): void {
 
 export function leaveLines(state: RunState, task: Task, call: Waiting): void {
   if (!call.want) return;
-  state.blocking.leave(waiterOf(task, call, call.want), call.until);
+  state.blocking.leave(waiterOf(task, call, call.want));
   for (const name of call.want.names) {
     const holders = Array.from(state.blocking.holdersOf(name), (n) => state.task(n));
     // Whose level is higher has it from somebody else.

@@ -13,7 +13,7 @@ export const lineKindOf = (want: Want): LineKind =>
   want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind;
 
 /** Whether any other live task could end this wait, and nothing else will. */
-const needsAnyone = (want: Want, until: number): boolean => {
+const needsAnyone = ({ want, until }: Waiter): boolean => {
   if (until > 0) return false;
   if (want.kind === "barrier") return want.members.length < want.parties;
   if (want.kind === "pop" || want.kind === "future") return !isExternal(want);
@@ -84,29 +84,36 @@ export class BlockingState {
   /** Whether calls of the task's newest reply are still to be begun by its open lease. */
   setUnfinished({ n, phase }: Task, isSo: boolean): void {
     if (isSo && phase.state === "running") this.#unfinished.set(n, phase.fence);
-    else this.#unfinished.delete(n);
+    else this.#finish(n);
   }
 
   /** What they do may end waits of this task and of others: nobody's is known to be for ever yet. */
-  isUnfinished(live: (n: number) => Task | undefined, n: number): boolean {
-    const phase = live(n)?.phase;
-    const isSo = phase?.state === "running" && phase.fence === this.#unfinished.get(n);
-    if (!isSo) this.#unfinished.delete(n);
-    return isSo;
+  isUnfinished({ n, phase }: Task): boolean {
+    return phase.state === "running" && phase.fence === this.#unfinished.get(n);
   }
 
+  /** Whether any task's are. Of leases that are over they never will be. */
   hasUnfinished(live: (n: number) => Task | undefined): boolean {
-    return [...this.#unfinished.keys()].some((n) => this.isUnfinished(live, n));
+    for (const n of this.#unfinished.keys()) {
+      const task = live(n);
+      if (!task || !this.isUnfinished(task)) this.#finish(n);
+    }
+    return this.#unfinished.size > 0;
   }
 
-  enter(waiter: Waiter, until: number): void {
+  /** Others that wait for it were taken for ones that go on: now it is looked at for all of them. */
+  #finish(n: number): void {
+    if (this.#unfinished.delete(n)) this.fresh.add(n);
+  }
+
+  enter(waiter: Waiter): void {
     const { want } = waiter;
     for (const name of want.names) {
       (this.line(name, lineKindOf(want)) as { add(one: Waiter): void }).add(waiter);
       if (want.kind === "barrier") for (const member of want.members) this.#count(member, name, 1);
     }
     this.queued += messagesOfWait(want);
-    if (waiter.task > 0 && needsAnyone(want, until)) {
+    if (waiter.task > 0 && needsAnyone(waiter)) {
       this.anyoneWaits++;
       if (want.kind === "pop") this.line(want.names[0], "message_queue").inside.add({ ...waiter, want });
     }
@@ -114,7 +121,8 @@ export class BlockingState {
     this.fresh.add(waiter.task);
   }
 
-  leave({ task, seq, want }: Waiter, until: number): void {
+  leave(waiter: Waiter): void {
+    const { task, seq, want } = waiter;
     for (const name of want.names) {
       const line = this.#lines.get(name);
       line?.remove(seq);
@@ -123,7 +131,7 @@ export class BlockingState {
     }
     this.queued -= messagesOfWait(want);
     this.asked.delete(seq);
-    if (task > 0 && needsAnyone(want, until)) this.anyoneWaits--;
+    if (task > 0 && needsAnyone(waiter)) this.anyoneWaits--;
   }
 
   /** After any change of a task's calls. */
@@ -164,7 +172,7 @@ export class BlockingState {
     for (const { name, mode } of task.holds) this.line(name, "lock").holders.set(task.n, mode);
     for (const { name, permits } of task.permits) this.line(name, "semaphore").hold(task.n, permits);
     for (const call of task.calls) {
-      if (call.state === "waiting" && call.want) this.enter(waiterOf(task, call, call.want), call.until);
+      if (call.state === "waiting" && call.want) this.enter(waiterOf(task, call, call.want));
     }
     this.countWaits(task);
     this.raiseTops(task);
@@ -173,9 +181,9 @@ export class BlockingState {
 
 export const waiterOf = (
   task: Pick<Task, "n">,
-  call: { readonly id: string; readonly seq: number; readonly since: number },
+  call: { readonly id: string; readonly seq: number; readonly since: number; readonly until: number },
   want: Want,
-): Waiter => ({ task: task.n, call: call.id, seq: call.seq, since: call.since, want });
+): Waiter => ({ task: task.n, call: call.id, seq: call.seq, since: call.since, until: call.until, want });
 
 const messagesOf = (facts: Facts | undefined): number =>
   facts?.kind === "message_queue" ? facts.pushed - facts.popped : 0;

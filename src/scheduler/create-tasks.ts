@@ -16,7 +16,7 @@ import { checkLimits } from "./batch-limits.ts";
 import { settleChains } from "./chains.ts";
 import { meetEndedDependencies, settle } from "./ending.ts";
 import type { LineageTerms, StandInTerms } from "./events.ts";
-import { joinedChildren, providersOf } from "./inheritance.ts";
+import { findStuck } from "./liveness.ts";
 import type { BatchRefusal, NewStandIn, NewTask } from "./new-task.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -342,7 +342,7 @@ function cycleOf(
   return { code: "dependency_cycle", detail: `${names.join(" → ")}: each waits for the next.`, errors };
 }
 
-/** A dependency outside the batch that itself waits for the creator or its ancestors would close a cycle through them (C3). */
+/** A dependency outside the batch that can't end before the creator, or an ancestor of it, would close a cycle through them (C4). */
 function outerCycle(
   state: RunState,
   creator: Task | undefined,
@@ -351,9 +351,13 @@ function outerCycle(
   first: number,
 ): BatchRefusal | undefined {
   if (!creator) return undefined;
-  const waiting = new Set([creator.n]);
+  const outside = new Set(edges.flat().filter((n) => n < first));
+  if (outside.size === 0) return undefined;
+  const endless = new Set([creator.n]);
   for (let one: Task | undefined = creator; one && joinsParent(one); one = state.find(one.parent))
-    waiting.add(one.parent);
+    endless.add(one.parent);
+  const { ending } = findStuck(state, outside, { endless });
+  if (ending.size === 0) return undefined;
   const seen = new Set<number>();
   for (const [i, { spec }] of batch.entries()) {
     // Nobody joins a detached task; what it waits for matters where a joined one depends on it.
@@ -362,15 +366,12 @@ function outerCycle(
     for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
       if (seen.has(n)) continue;
       seen.add(n);
-      if (waiting.has(n)) {
+      if (ending.has(n)) {
         const errors = [{ path: `tasks[${i}].after`, message: "leads back to an ancestor" }];
         const detail = `tasks[${i}] would wait for a task that waits for an ancestor of it.`;
         return { code: "dependency_cycle", detail, errors };
       }
-      const one = n >= first ? undefined : state.live(n);
       if (n >= first) stack.push(...edges[n - first]!);
-      // A live task ends only after its children, whether it waits for them yet or not.
-      else if (one) for (const next of [...providersOf(state, one), ...joinedChildren(state, one)]) stack.push(next.n);
     }
   }
   return undefined;

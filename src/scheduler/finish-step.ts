@@ -24,19 +24,17 @@ export function finishStep(step: Step): void {
     step.readied.delete(n);
     holdBack(step, state.task(n));
   }
-  const live = (n: number) => state.live(n);
+  const isReplying = state.blocking.hasUnfinished((n) => state.live(n));
   do {
     handOver(step);
     for (const n of state.blocking.fresh) {
-      // The rest of its reply may end what would be a deadlock: it is looked at when that is carried out.
-      if (state.blocking.isUnfinished(live, n)) continue;
       state.blocking.fresh.delete(n);
       const task = state.live(n);
       if (!task) continue;
       breakDeadlock(step, task);
       handOver(step);
     }
-  } while (!state.blocking.hasUnfinished(live) && breakStall(step));
+  } while (!isReplying && breakStall(step));
   releaseHolds(step);
   tellAvailability(step);
   evaluateRules(step);

@@ -7,13 +7,15 @@
  * V3. A wait with a timeout holds nobody for ever.
  * V4. A wait for a lock needs that the holders can act, and those before it in line; one for permits, as many of the holders as
  *     add up, and that those before it are granted; one at a barrier that knows all of its members, those who have not arrived. A timeout of a wait for a lock or
- *     permits does not count, since the cycle that it would end is one already.
+ *     permits does not count, nor that a hold ends by itself, since the cycle that it would end is one already. With `still` both count: what is no
+ *     cycle waits for them.
  * V5. A wait for a message, for room in a queue, for a future or for unknown parties is over when any other task can act: it
  *     holds up nobody while somebody may still come (`still` false). One that is declared external is ended from outside, if whoever
  *     is asked can: not where a wait that is not declared so stands before it in the queue's line.
  *     Sessions of agents outside may act at any time, but nobody counts on it: they end no wait of this kind, and theirs
  *     are external.
- * V6. Cost: linear in the waits that are reachable; with `still`, in the tasks.
+ * V6. A task whose newest reply is not carried out yet can act: what is left of it may end any wait.
+ * V7. Cost: linear in the waits that are reachable; with `still`, in the tasks.
  */
 
 import { waiterOf } from "./blocking-state.ts";
@@ -48,6 +50,8 @@ export interface Stuck {
 export interface Supposed {
   /** A task that is about to wait: whatever needs it can't come first. */
   readonly held?: number;
+  /** They act, but what needs their end can't come first: they are about to be given more to wait for. */
+  readonly endless?: ReadonlySet<number>;
   /** Ended tasks, supposed to be live and at their start again, without children. */
   readonly revived?: ReadonlySet<number>;
   /** Those of them that go on in the middle: they wait for no dependency. */
@@ -77,7 +81,7 @@ export function findStuck(state: RunState, from: Iterable<number>, supposed: Sup
     const task = stuck.has(key) ? undefined : open(doing.task);
     if (!task) continue;
     stuck.set(key, doing);
-    if (task.n === supposed.held) continue;
+    if (task.n === supposed.held || (!doing.act && supposed.endless?.has(task.n))) continue;
     let waits = 0;
     for (const wait of waitsOf(state, task, doing.act, { ...supposed, open })) {
       waits++;
@@ -158,6 +162,7 @@ export function* waitsOf(
   }
   // Nobody sees it act again.
   if (!isWorking(task)) yield { need: 1, of: [], anyone: false, call: undefined };
+  if (state.blocking.isUnfinished(task)) return;
   if (isHeldBack(task) || (revived.size > 0 && isUnstarted(task))) yield* ends(task.after);
   for (const call of task.calls) {
     if (call.state !== "waiting") continue;
@@ -174,6 +179,9 @@ const need = (numbers: readonly number[], call: string | undefined): Wait => ({
   call,
 });
 
+/** Whether a wait ends by itself. */
+type IsGone = (waiter: { readonly until: number }) => boolean;
+
 function* waitsForVariables(
   state: RunState,
   task: Task,
@@ -183,14 +191,17 @@ function* waitsForVariables(
 ): Generator<Wait> {
   const { until, id } = call;
   const { blocking } = state;
+  const isGone: IsGone = still ? (waiter) => waiter.until > 0 : () => false;
+  const waiter = waiterOf(task, call, want);
   if (want.kind === "lock") {
-    const waiter = waiterOf(task, call, want);
+    // Whoever gets it loses it again.
+    if (isGone(waiter) || (still && state.header.limits.holdMs > 0)) return;
     for (const name of want.names) {
-      const providers = [...new Set(blocking.line(name, "lock").providersOf({ ...waiter, want }))];
+      const providers = [...new Set(blocking.line(name, "lock").providersOf({ ...waiter, want }, isGone))];
       if (providers.length > 0) yield need(providers, id);
     }
   } else if (want.kind === "semaphore") {
-    yield* permitsNeeded(state, task, { ...waiterOf(task, call, want), want });
+    if (!isGone(waiter)) yield* permitsNeeded(state, task, { ...waiter, want }, isGone);
   } else if (until === 0 && want.kind === "barrier" && want.members.length >= want.parties) {
     const line = blocking.line(want.names[0], "barrier");
     const arrived = new Set(line.waiters.map((one) => one.task));
@@ -209,7 +220,12 @@ function isEndedOutside(state: RunState, seq: number, want: Want): boolean {
 }
 
 /** Those before it in line only need to be granted; but one that can't act then keeps what it is granted. */
-function* permitsNeeded(state: RunState, task: Task, { seq, call, want }: Waiter<SemaphoreWant>): Generator<Wait> {
+function* permitsNeeded(
+  state: RunState,
+  task: Task,
+  { seq, call, want }: Waiter<SemaphoreWant>,
+  isGone: IsGone,
+): Generator<Wait> {
   const [name] = want.names;
   const line = state.blocking.line(name, "semaphore");
   const free = (state.blocking.factsOf(name, "semaphore")?.permits ?? 0) - line.held;
@@ -218,12 +234,13 @@ function* permitsNeeded(state: RunState, task: Task, { seq, call, want }: Waiter
   let missing = want.permits - free;
   const { several } = state.blocking;
   for (const before of keptBefore(state, [task.n, ...several], name, seq)) {
+    if (isGone(before)) continue;
     missing += before.want.permits;
     if (before.task !== task.n) of.set(before.task, (of.get(before.task) ?? 0) + before.want.permits);
   }
   let next: number | undefined;
   for (const before of line.before(seq)) {
-    if (before.task === task.n || several.has(before.task)) continue;
+    if (before.task === task.n || several.has(before.task) || isGone(before)) continue;
     next = before.task;
     break;
   }
@@ -234,11 +251,12 @@ function* permitsNeeded(state: RunState, task: Task, { seq, call, want }: Waiter
 
 /** The waits of these tasks that stand before `seq` in a semaphore's line, the nearest first. */
 function keptBefore(state: RunState, tasks: Iterable<number>, name: string, seq: number) {
-  const found: { readonly task: number; readonly seq: number; readonly want: SemaphoreWant }[] = [];
+  const found: Waiter<SemaphoreWant>[] = [];
   for (const n of new Set(tasks)) {
     for (const call of state.task(n).calls) {
       if (call.state !== "waiting" || call.want?.kind !== "semaphore") continue;
-      if (call.want.names[0] === name && call.seq < seq) found.push({ task: n, seq: call.seq, want: call.want });
+      if (call.want.names[0] === name && call.seq < seq)
+        found.push({ ...waiterOf(state.task(n), call, call.want), want: call.want });
     }
   }
   return found.sort((one, other) => other.seq - one.seq);

@@ -23,10 +23,17 @@ export class LockQueue extends WaitLine<LockWant> {
     return mode === "shared" && [...this.holders.values()].every((held) => held === "shared");
   }
 
-  /** The tasks that must let go before this waiter gets it; of those before it in line the nearest, which wait for the rest. */
-  *providersOf({ seq, want: { mode }, task }: Waiter<LockWant>): Generator<number> {
+  /**
+   * The tasks that must let go before this waiter gets it; of those before it in line the nearest, which wait for the rest.
+   * @param isGone which of those before it leave the line without it
+   */
+  *providersOf(
+    { seq, want: { mode }, task }: Waiter<LockWant>,
+    isGone: (before: Waiter) => boolean,
+  ): Generator<number> {
     for (const [holder, held] of this.holders) if (holder !== task && conflict(held, mode)) yield holder;
     for (const before of this.before(seq)) {
+      if (isGone(before)) continue;
       if (conflict(before.want.mode, mode) && before.task !== task) yield before.task;
       if (before.want.mode === "exclusive") return;
     }

@@ -14,6 +14,7 @@ import { findStuck } from "./liveness.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { isEnded, type Task } from "./task.ts";
+import type { Waiting } from "./victim.ts";
 
 /** Whether a wait is over (DESIGN §4, `wait`). An empty list is. */
 export function waitIsOver(tasks: readonly Task[], mode: WaitMode): boolean {
@@ -43,8 +44,8 @@ export function beginAwait(
   const { state } = step;
   const known = knownCall(task, call.id);
   if (known) return known;
-  const cycle = deadlockOf(state, task, call.targets, call.mode);
-  if (cycle) return { kind: "would_deadlock", cycle };
+  const own = ownEnd(state, task, call.targets);
+  if (own) return { kind: "would_deadlock", cycle: own };
   const targets = call.targets.map((n) => state.task(n));
   if (waitIsOver(targets, call.mode)) {
     for (const target of targets) observe(step, target);
@@ -56,6 +57,8 @@ export function beginAwait(
       ),
     };
   }
+  const cycle = stuckTargets(state, task, call.targets, call.mode);
+  if (cycle) return { kind: "would_deadlock", cycle };
   step.emit({
     type: "call_waiting",
     task: task.n,
@@ -77,12 +80,17 @@ export function settleCalls(step: Step, target: Task): void {
       if (call.state !== "waiting" || !call.targets.includes(target.n)) continue;
       const targets = call.targets.map((one) => step.state.task(one));
       if (waitIsOver(targets, call.mode)) endWait(step, waiter, call.id, "settled", causes);
-      else if (call.mode === "any" && call.until === 0 && stuckTargets(step.state, waiter, call.targets, call.mode)) {
-        endWait(step, waiter, call.id, "deadlock", causes);
-      }
+      else if (isGivenUp(step.state, waiter, call)) endWait(step, waiter, call.id, "deadlock", causes);
     }
   }
 }
+
+/** W4. What is left of the waiter's reply may end the wait yet: then it is looked at when that is carried out (deadlock.ts). */
+const isGivenUp = (state: RunState, waiter: Task, { mode, until, targets }: Waiting): boolean =>
+  mode === "any" &&
+  until === 0 &&
+  !state.blocking.isUnfinished(waiter) &&
+  stuckTargets(state, waiter, targets, mode) !== undefined;
 
 /** Ends a wait for tasks and wakes its task when that was the last one (W2). The failures that its answer shows are seen. */
 export function endWait(
@@ -103,18 +111,13 @@ export function endWait(
   );
 }
 
-/** The tasks of the cycle when `task` waiting for `targets` could never end (W3); undefined when it can. */
-function deadlockOf(
-  state: RunState,
-  task: Task,
-  targets: readonly number[],
-  mode: WaitMode,
-): readonly number[] | undefined {
+/** A wait for itself or for an ancestor is refused whatever else it names (W3): the tasks of that cycle. */
+function ownEnd(state: RunState, task: Task, targets: readonly number[]): readonly number[] | undefined {
   for (const n of targets) {
     if (n === task.n) return [n];
     for (let up = state.find(task.parent); up; up = state.find(up.parent)) if (up.n === n) return [task.n, n];
   }
-  return stuckTargets(state, task, targets, mode);
+  return undefined;
 }
 
 /** The task and those of its targets that wait for it, when these alone keep the wait from ever being over. */

@@ -62,6 +62,8 @@ export interface Waiter<W extends Want = Want> {
   /** Of the event that began the wait: the order of every line. */
   readonly seq: number;
   readonly since: number;
+  /** When it times out; 0: never. */
+  readonly until: number;
   readonly want: W;
 }
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { afterMax, dependenciesPerRunMax } from "../../src/limits.ts";
+import { arrive } from "../../src/scheduler/barriers.ts";
 import { findByKey } from "../../src/scheduler/create-tasks.ts";
 import type { Limits } from "../../src/scheduler/events.ts";
+import { acquire } from "../../src/scheduler/locks.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
 import { cancelRun } from "../../src/scheduler/run-commands.ts";
 import type { Task } from "../../src/scheduler/task.ts";
@@ -161,6 +163,33 @@ describe("a batch", () => {
     const [free] = run.make(p, { key: "d", detached: true, after: ["x"] });
     expect(states(free!)).toBe("waiting");
     refused(run, p, [after("d")], "dependency_cycle", "tasks[0].after");
+  });
+
+  test("[C4] a child after a task that misses at a barrier who waits for its creator", () => {
+    const run = new Run();
+    const [waiter, p, missing] = run.post({}, { key: "p" }, { after: ["p"] }) as [Task, Task, Task];
+    const members = [waiter.n, missing.n];
+    run.start(waiter);
+    run.step((step) => arrive(step, waiter, { call: "b", name: "b", parties: 2, members, until: 0 }));
+    refused(run, run.start(p), [after(`T${waiter.n}`)], "dependency_cycle", "tasks[0].after");
+  });
+
+  test("[C4] not one after a task that its creator can let go on, or another, or time", () => {
+    const run = new Run();
+    const [p, locked, any, timed, other] = run.post({}, {}, {}, {}, {}) as [Task, Task, Task, Task, Task];
+    for (const task of [p, locked, any, timed]) run.start(task);
+    for (const task of [p, locked])
+      run.step((step) => acquire(step, task, { call: "l", names: ["l"], mode: "exclusive", until: 0 }));
+    run.park(any, [p, other], "any");
+    run.park(timed, [p], "all", run.now + 1000);
+    const [child] = run.make(p, { after: [locked, any, timed].map(({ n }) => `T${n}`) }) as [Task];
+    run.giveBack(locked);
+    run.complete(p);
+    run.succeed(other);
+    expect(states(locked, any, timed, child)).toBe("ready ready parked waiting");
+    run.clock(1000);
+    run.succeed(locked, any, timed, child);
+    expect(states(p)).toBe("succeeded");
   });
 
   test("[C5] more than the run, the depth or the creator allows", () => {

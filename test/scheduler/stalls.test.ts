@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { endActor, openActor } from "../../src/scheduler/actors.ts";
 import { closeCall, wake } from "../../src/scheduler/calls.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import { completeTask } from "../../src/scheduler/end-task.ts";
@@ -7,7 +8,7 @@ import { settle } from "../../src/scheduler/ending.ts";
 import { awaitFutures, settleFuture } from "../../src/scheduler/futures.ts";
 import { handOver } from "../../src/scheduler/hand-over.ts";
 import { canSomebodyGoOn, findStuck } from "../../src/scheduler/liveness.ts";
-import { acquire } from "../../src/scheduler/locks.ts";
+import { acquire, releaseLock } from "../../src/scheduler/locks.ts";
 import { closeQueue, createQueue, pop, push } from "../../src/scheduler/message-queues.ts";
 import { acquirePermits, createSemaphore } from "../../src/scheduler/semaphores.ts";
 import type { RunState } from "../../src/scheduler/state.ts";
@@ -143,6 +144,51 @@ describe("stalls", () => {
     checkState(run.state, run.now);
   });
 
+  test("[B3] nor while a wait for a lock or for permits times out, or a hold of a lock ends", () => {
+    const timed = { call: "c", mode: "exclusive" as const, permits: 1, until: 1_000_000 + 1000 };
+    for (const [holdMs, ask] of [
+      [0, (step: Step, task: Task) => acquire(step, task, { ...timed, names: ["l"] })],
+      [0, (step: Step, task: Task) => acquirePermits(step, task, { ...timed, name: "s" })],
+      [1000, (step: Step, task: Task) => acquire(step, task, { ...timed, names: ["l"], until: 0 })],
+    ] as const) {
+      const run = new Run({ holdMs });
+      const [root, other] = rooted(run, 2) as [Leased, Leased];
+      lock(run, root, "l");
+      run.step((step) => createSemaphore(step, "s", 1));
+      run.step((step) => acquirePermits(step, root, { call: "s", name: "s", permits: 1, until: 0 }));
+      popFrom(run, root, "q");
+      run.step((step) => ask(step, other));
+      expect([findings(run), victims(run)]).toEqual([[], []]);
+      run.clock(1000);
+      expect([mayAct(root), mayAct(other), victims(run)]).toEqual([false, true, []]);
+      pushTo(run, other, "q");
+      expect(mayAct(root)).toBe(true);
+    }
+  });
+
+  test("[B3] what stands in a line for a time only keeps nobody behind it for ever", () => {
+    for (const kind of ["lock", "semaphore"] as const) {
+      const run = new Run();
+      const ask = (task: Task, call: string, until = 0) =>
+        run.step((step) =>
+          kind === "lock"
+            ? acquire(step, task, { call, names: ["v"], mode: "exclusive", until })
+            : acquirePermits(step, task, { call, name: "v", permits: 1, until }),
+        );
+      const [before, behind] = rooted(run, 2) as [Leased, Leased];
+      const session = run.step((step) => openActor(step, 60_000, "outside"));
+      if (kind === "semaphore") run.step((step) => createSemaphore(step, "v", 1));
+      ask(session, "first");
+      ask(before, "a", run.now + 1000);
+      popFrom(run, before, "q");
+      ask(behind, "b");
+      expect(findings(run)).toEqual([]);
+      run.clock(1000);
+      run.step((step) => endActor(step, session, "closed"));
+      expect([mayAct(behind), findings(run)]).toEqual([true, []]);
+    }
+  });
+
   test("[B3] of a task's several waits, those that keep it are ended together, and no other", () => {
     const run = new Run();
     const [root] = rooted(run, 1) as [Leased];
@@ -238,6 +284,43 @@ describe("stalls", () => {
     });
     expect(run.events("finding")[0]).toMatchObject({ kind: "deadlock", cycle: "x, y" });
     expect([victims(run), mayAct(a)]).toEqual([[b.n], true]);
+  });
+
+  test("[B2] a circle through a task in the midst of its reply is one only when all of that is carried out", () => {
+    for (const releases of [true, false]) {
+      const run = new Run();
+      const [a, b] = started(run, 2) as [Leased, Leased];
+      lock(run, a, "x");
+      lock(run, b, "y");
+      run.step((step) => {
+        acquire(step, a, { call: "y", names: ["y"], mode: "exclusive", until: 0 });
+        run.state.blocking.setUnfinished(a, true);
+      });
+      // Another's step comes between two of the reply's.
+      lock(run, b, "x", "x");
+      expect(findings(run)).toEqual([]);
+      run.step((step) => {
+        if (releases) releaseLock(step, a, "x");
+        run.state.blocking.setUnfinished(a, false);
+      });
+      expect(victims(run)).toEqual(releases ? [] : [b.n]);
+      expect([mayAct(a), mayAct(b)]).toEqual([!releases, true]);
+    }
+  });
+
+  test("[B2] it is one too when the task's lease is lost before, and when it waited before that reply went on", () => {
+    const run = new Run();
+    const [a, b, c] = started(run, 3) as [Leased, Leased, Leased];
+    lock(run, a, "x");
+    lock(run, b, "y");
+    lock(run, a, "y");
+    run.step(() => run.state.blocking.setUnfinished(a, true));
+    lock(run, b, "x", "x");
+    expect(findings(run)).toEqual([]);
+    run.lose(a);
+    expect(victims(run)).toEqual([b.n]);
+    checkState(run.state, run.now);
+    run.complete(c);
   });
 
   test("[W4] an await of mode any is not given up for a target that somebody outside can wake", () => {
@@ -348,13 +431,15 @@ function leftOver(state: RunState, outside: boolean): number[] {
     }
     return ended;
   };
-  // A timeout counts for locks and permits as none. What ends lets the next in line be asked for.
-  const endAsked = () =>
-    endWaits(({ want, until, asked }) => asked || (until > 0 && want !== "lock" && want !== "semaphore"));
-  while (endAsked());
-  if (outside) endWaits(({ want }) => isForAnyone(want));
   const waits = (task: Task) => task.calls.some((call) => call.state === "waiting");
   const canGoOn = (task: Task) => task.phase.state === "running" && !waits(task);
+  // A timeout counts for locks and permits only where nobody goes on: what is no cycle waits for it. What ends lets the next in line be
+  // asked for.
+  const isStill = !outside && !live().some(canGoOn);
+  const endsByTime = (want: string | undefined) => isStill || (want !== "lock" && want !== "semaphore");
+  const endAsked = () => endWaits(({ want, until, asked }) => asked || (until > 0 && endsByTime(want)));
+  while (endAsked());
+  if (outside) endWaits(({ want }) => isForAnyone(want));
   if (live().some(canGoOn)) endWaits(({ want }) => isForAnyone(want));
   // Whoever can go on does all that it ever will; it ends with its children.
   for (let one = live().find(canGoOn); one; one = live().find(canGoOn)) {

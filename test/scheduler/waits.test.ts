@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { endTask } from "../../src/scheduler/end-task.ts";
+import { cancelTask, endTask } from "../../src/scheduler/end-task.ts";
 import { settle } from "../../src/scheduler/ending.ts";
 import { finishRun } from "../../src/scheduler/run-commands.ts";
-import { waitIsOver } from "../../src/scheduler/waits.ts";
+import { beginAwait, waitIsOver } from "../../src/scheduler/waits.ts";
 import { checkState } from "./check.ts";
 import { Run, states } from "./run.ts";
 
@@ -110,6 +110,38 @@ describe("awaiting", () => {
     expect(run.await(p!, [x!, free!], "all", 0, "b").kind).toBe("would_deadlock");
     expect(run.await(p!, [x!, free!], "any", 0, "c").kind).toBe("waiting");
     checkState(run.state, run.now);
+  });
+
+  test("[W3] nor where it is over already, whatever else it names", () => {
+    const run = new Run();
+    const [p, x, good, bad] = run.post({ key: "p" }, { after: ["p"] }, {}, {});
+    run.start(p!);
+    run.succeed(good!);
+    run.fail(bad!);
+    expect(run.await(p!, [x!, good!], "any", 0, "a").kind).toBe("done");
+    expect(run.await(p!, [x!, bad!], "all", 0, "b").kind).toBe("done");
+    expect(run.await(p!, [x!, good!], "all", 0, "c").kind).toBe("would_deadlock");
+    expect(run.await(p!, [p!, bad!], "all", 0, "d").kind).toBe("would_deadlock");
+  });
+
+  test("[W4] a task in the midst of its reply has its say first", () => {
+    for (const cancels of [true, false]) {
+      const run = new Run();
+      const [p, x, other] = run.post({ key: "p" }, { after: ["p"] }, {});
+      run.start(p!);
+      run.step((step) => {
+        beginAwait(step, p!, { id: "call", targets: [x!.n, other!.n], mode: "any", until: 0 });
+        run.state.blocking.setUnfinished(p!, true);
+      });
+      run.fail(other!);
+      expect(run.events("call_done")).toEqual([]);
+      run.step((step) => {
+        if (cancels) cancelTask(step, x!, "");
+        settle(step);
+        run.state.blocking.setUnfinished(p!, false);
+      });
+      expect(run.events("call_done")).toMatchObject([{ why: cancels ? "settled" : "deadlock" }]);
+    }
   });
 
   test("[W3] a long chain of dependents is looked through in linear time", { timeout: 30_000 }, () => {
