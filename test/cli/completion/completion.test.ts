@@ -38,7 +38,7 @@ describe("what may stand at the end", () => {
     [["__complete", ""], []],
     [
       ["runs", "--"],
-      ["--status", "--name", "--limit", "--all", "--json", "--help"],
+      ["--status", "--name", "--from", "--to", "--limit", "--all", "--json", "--help"],
     ],
     [["runs", "--json", "--l"], ["--limit"]],
     [["runs", "--limit", "5", "--l"], []],
