@@ -5,7 +5,8 @@
  * W1. What is handed out is stored before a run hears of it. Without a quota of tokens nothing of them is stored.
  * W2. Quotas are D1's; the gate reads them again every `quotasKnownMs`, and at once when the operator has changed them. While D1 is away
  *     those hold that were known; a gate that knows none yet lets its runs go on.
- * W3. The sum of bytes is D1's as well, for the door, some seconds late: by one word at a time, since an older one could come later.
+ * W3. The sum of bytes is D1's as well, for the door, some seconds late: by one word at a time, since an older one could come later. What
+ *     is to be told at once follows that word; all else has its time, or the runs of a busy tenant would cost one write after another.
  */
 
 import type { Quotas } from "../contract/admin-requests.ts";
@@ -30,6 +31,8 @@ export class TenantQuotas {
   #sum = 0;
   #told = { at: Number.NEGATIVE_INFINITY, bytes: -1 };
   #isTelling = false;
+  /** The next word follows at once. */
+  #isOwed = false;
 
   constructor(around: Around) {
     this.#around = around;
@@ -149,7 +152,11 @@ export class TenantQuotas {
 
   /** D1, for the door (W3). */
   #tell(tenant: string, now: number, atOnce: boolean): void {
-    if (this.#isTelling || this.#sum === this.#told.bytes) return;
+    if (this.#isTelling) {
+      this.#isOwed ||= atOnce;
+      return;
+    }
+    if (this.#sum === this.#told.bytes) return;
     if (!atOnce && now - this.#told.at < storedToldEveryMs) return;
     const bytes = this.#sum;
     this.#told = { at: now, bytes };
@@ -165,8 +172,10 @@ export class TenantQuotas {
         },
       )
       .then((isTold) => {
+        const isOwed = isTold && this.#isOwed;
         this.#isTelling = false;
-        if (isTold && this.#sum !== bytes) this.#tell(tenant, Date.now(), true);
+        this.#isOwed = false;
+        if (isOwed) this.#tell(tenant, Date.now(), true);
       });
     this.#around.waitUntil(told);
   }

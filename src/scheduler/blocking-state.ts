@@ -30,6 +30,8 @@ export class BlockingState {
   readonly fresh = new Set<number>();
   /** Tasks with calls of their newest reply that are still to be begun, by the lease that does it; volatile. */
   readonly #unfinished = new Map<number, number>();
+  /** Up to which event nobody was found to wait for ever where nobody can go on; volatile. */
+  calmAt = -1;
   /** Messages in all queues, and of pushes that wait for room in one. */
   queued = 0;
   /** Waits that need somebody, whoever it is. */

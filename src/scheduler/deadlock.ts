@@ -162,8 +162,13 @@ export function breakStall(step: Step): boolean {
   const endAt = stallEndAt(state);
   const isDue = endAt === undefined ? header.root > 0 && state.actors.size === 0 : endAt <= now;
   if (!isDue && endAt !== undefined) return false;
+  // Whoever asks meanwhile, again and again, changes nothing of it.
+  if (state.blocking.calmAt === header.seq) return false;
   const links = stalledWaits(state);
-  if (links.length === 0) return false;
+  if (links.length === 0) {
+    state.blocking.calmAt = header.seq;
+    return false;
+  }
   // Nobody's silence ends a wait for somebody outside: it is kept by the one before it in line, whose wait is among these.
   const victim = links
     .filter(({ call }) => !isExternal(call.want))

@@ -367,7 +367,10 @@ export type SchedulerEvent =
       readonly type: "attempt_ended";
       readonly task: number;
       readonly fence: number;
-      /** `held_back`: a dependency was retried before its first reply. */
+      /**
+       * `restart`: nobody was lost; the runtime was another one, or the worker was stopped and gave it back (`error`).
+       * `held_back`: a dependency was retried before its first reply.
+       */
       readonly why: "lost" | "restart" | "transient" | "held_back";
       readonly error?: ErrorData;
       readonly until?: number;

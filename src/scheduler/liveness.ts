@@ -62,6 +62,12 @@ export interface Supposed {
   readonly still?: boolean;
 }
 
+/** What one provider gives to a wait. */
+interface Needed {
+  readonly waiting: { readonly waiter: number; left: number };
+  readonly weight: number;
+}
+
 const nobody: ReadonlySet<number> = new Set();
 const keyOf = ({ task, act }: Doing): number => 2 * task + (act ? 1 : 0);
 
@@ -71,7 +77,7 @@ export function findStuck(state: RunState, from: Iterable<number>, supposed: Sup
   const open = (n: number): Task | undefined => state.live(n) ?? (revived.has(n) ? state.task(n) : undefined);
   const stuck = new Map<number, Doing>();
   const unmet = new Map<number, number>();
-  const waitsFor = new Map<number, { waiter: number; left: number; weight: Map<number, number> }[]>();
+  const waitsFor = new Map<number, Needed[]>();
   const free: number[] = [];
   const forAnyone: number[] = [];
   const stack: Doing[] = [];
@@ -88,13 +94,13 @@ export function findStuck(state: RunState, from: Iterable<number>, supposed: Sup
       if (wait.anyone && forAnyone.push(key) === 1) {
         for (const other of state.tasks.keys()) stack.push({ task: other, act: true });
       }
-      const waiting = { waiter: key, left: wait.need, weight: new Map<number, number>() };
+      const waiting = { waiter: key, left: wait.need };
       for (const one of wait.of) {
         const provider = keyOf(one);
-        waiting.weight.set(provider, one.weight);
         const list = waitsFor.get(provider);
-        if (list) list.push(waiting);
-        else waitsFor.set(provider, [waiting]);
+        const needed = { waiting, weight: one.weight };
+        if (list) list.push(needed);
+        else waitsFor.set(provider, [needed]);
         stack.push(one);
       }
     }
@@ -110,9 +116,9 @@ export function findStuck(state: RunState, from: Iterable<number>, supposed: Sup
     const doing = stuck.get(key)!;
     stuck.delete(key);
     if (doing.act && doing.task > 0) for (const waiter of forAnyone.splice(0)) meet(waiter);
-    for (const waiting of waitsFor.get(key) ?? []) {
+    for (const { waiting, weight } of waitsFor.get(key) ?? []) {
       if (waiting.left <= 0) continue;
-      waiting.left -= waiting.weight.get(key)!;
+      waiting.left -= weight;
       if (waiting.left <= 0) meet(waiting.waiter);
     }
   }

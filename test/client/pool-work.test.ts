@@ -114,3 +114,26 @@ it("a report that the server does not take costs the task nothing: the lease is 
     vi.useRealTimers();
   }
 });
+
+it.each([
+  ["refuses", problem(413, "result_too_large")],
+  ["does not know", problem(404, "not_found")],
+  ["answers with an error", { status: 200, body: { error: { code: "bad_arguments", message: "m", hint: "h" } } }],
+])("a task whose `finish` the server %s goes on, and its lease is renewed", async (_, refusal) => {
+  const answer = server.handler;
+  server.handler = (call) => (call.path.endsWith("/tools/finish") ? refusal : answer(call));
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  try {
+    server.add("t");
+    const run: WorkOptions["run"] = async (task) => {
+      await task.call("finish", { result: "much" }, "c").catch(() => undefined);
+      await vi.advanceTimersByTimeAsync(renewEveryMs);
+      while (server.of("POST", /renew$/).length === 0) await new Promise((resolve) => setImmediate(resolve));
+      return "less";
+    };
+    expect(await served({ run })).toEqual(["succeeded"]);
+    expect(server.outcomes).toMatchObject([{ task: "t", result: "less" }]);
+  } finally {
+    vi.useRealTimers();
+  }
+});

@@ -110,6 +110,11 @@ describe("a task", () => {
     clock.forward(leaseMs);
     await run.ring();
     expect(codeOf(await run.rpc.renew(lost))).toBe("lease_lost");
+    // Nor has one that gives it back, over and over, more of it.
+    for (let i = 0; i < 5; i++)
+      value(
+        await run.rpc.fail((await run.lease())!, { error: { code: "worker_stopped", message: "" }, retryable: true }),
+      );
     const lease = (await run.lease())!;
     for (let i = 1; i < 7; i++) {
       clock.forward(10_000);
@@ -117,7 +122,7 @@ describe("a task", () => {
       if (i === 4) await run.evict();
       await run.ring();
     }
-    expect(await run.task("a")).toMatchObject({ state: "running", attempts: 2 });
+    expect(await run.task("a")).toMatchObject({ state: "running", attempts: 7 });
     clock.forward(10_000);
     await run.ring();
     expect(await run.task("a")).toMatchObject({ state: "failed", error: { code: "timeout" } });

@@ -4,7 +4,14 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import type { Grant, LeaseGrant } from "../../src/contract/shapes.ts";
 import { noUse } from "../../src/fairness/use.ts";
-import { idempotencyMs, outcomesDropEveryMs, poolWorkerSeenMs, rowInRowsRead, slowRunMs } from "../../src/limits.ts";
+import {
+  idempotencyMs,
+  outcomesDropEveryMs,
+  poolWorkerSeenMs,
+  rowInRowsRead,
+  slowRunMs,
+  storedToldEveryMs,
+} from "../../src/limits.ts";
 import type { Env } from "../../src/objects/env.ts";
 import type { Idem, Reply, RunSchedulerRpc, TenantGateRpc } from "../../src/objects/rpc.ts";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
@@ -140,6 +147,7 @@ describe("the gate", () => {
   });
 
   it("[W3] tells the door one sum of what is stored at a time, and then the newest", async () => {
+    using clock = new TestClock();
     const words: { readonly bytes: unknown; readonly arrive: () => void }[] = [];
     const run = (bytes: unknown) => new Promise((resolve) => words.push({ bytes, arrive: () => resolve(undefined) }));
     const bind = (bytes: unknown) => ({ run: () => run(bytes), first: async () => null });
@@ -149,12 +157,22 @@ describe("the gate", () => {
       waitUntil: () => {},
     });
     const tokens = { spent: 0, isFresh: true, wants: false };
-    for (const id of ["a", "b", "c"])
-      await quotas.report({ tenant: "t", run: id, demand: 0, use: noUse, tokens, bytes: 1e6 });
+    const report = (id: string, bytes: number) =>
+      quotas.report({ tenant: "t", run: id, demand: 0, use: noUse, tokens, bytes });
+    for (const id of ["a", "b", "c"]) await report(id, 1e6);
     for (const id of ["a", "b", "c"]) quotas.forget("t", id);
     expect(words).toMatchObject([{ bytes: 1e6 }]);
     words[0]!.arrive();
     await eventually(() => expect(words).toMatchObject([{}, { bytes: 0 }]));
+
+    // What has time until the next word keeps it, though a word was under way when it came.
+    await report("d", 1e6);
+    words[1]!.arrive();
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(words).toHaveLength(2);
+    clock.forward(storedToldEveryMs);
+    await report("d", 2e6);
+    expect(words).toMatchObject([{}, {}, { bytes: 2e6 }]);
   });
 
   it("gives several leases at once, of several runs, each once", async () => {

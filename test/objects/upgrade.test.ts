@@ -1,9 +1,10 @@
 /** Objects over storage of another version of Heddle: an older one is brought up to date, a newer one is left alone. */
 
 import { applyD1Migrations, type D1Migration, evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { gateStub, variableStub } from "../../src/objects/env.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
+import { eventually } from "./lib/eventually.ts";
 import { bindings, evictGate, gateOf, makeRun, newTenant, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -92,7 +93,7 @@ describe("runs of a newer version among their tenant's", () => {
     )) as [TestRun, TestRun, TestRun];
     for (const run of [first, other, last]) await run.create({ key: "one", pool: "box", instructions: "do it" });
     const ready = () => exec("gate", other, "SELECT run FROM ready ORDER BY run");
-    await vi.waitUntil(async () => (await ready()).length === 3);
+    await eventually(async () => expect(await ready()).toHaveLength(3));
     const now = await version("run", first);
     const setVersion = (run: TestRun, to: number) =>
       exec("run", run, `UPDATE meta SET value = '${to}' WHERE name = 'schema'`);

@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { endActor, openActor } from "../../src/scheduler/actors.ts";
 import { closeCall, wake } from "../../src/scheduler/calls.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
@@ -164,6 +164,30 @@ describe("stalls", () => {
       pushTo(run, other, "q");
       expect(mayAct(root)).toBe(true);
     }
+  });
+
+  test("[B3] that none is there is found once, however often somebody asks while nothing happens", () => {
+    const run = new Run();
+    const [root, ...others] = rooted(run, 51) as [Leased, ...Leased[]];
+    lock(run, root, "l");
+    for (const one of others)
+      run.step((step) =>
+        acquire(step, one, { call: "l", names: ["l"], mode: "exclusive", until: run.now + 1000 + one.n }),
+      );
+    popFrom(run, root, "q");
+    const live = vi.spyOn(run.state, "live");
+    run.step(() => undefined);
+    expect(live.mock.calls.length).toBeLessThan(others.length);
+    live.mockRestore();
+    run.clock(1000 + others[0]!.n);
+    expect([findings(run), mayAct(others[0]!)]).toEqual([[], true]);
+    // Each that times out may go on; when the last waits anew, for ever, it is looked for again.
+    for (const one of others) {
+      run.clock(1);
+      popFrom(run, one, "q");
+    }
+    expect(victims(run)).toHaveLength(1);
+    checkState(run.state, run.now);
   });
 
   test("[B3] what stands in a line for a time only keeps nobody behind it for ever", () => {

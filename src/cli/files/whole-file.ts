@@ -38,11 +38,14 @@ export function outputFile({ output, force }: Values): string | undefined {
 export async function saveWhole(file: string | undefined, pieces: AsyncIterable<string | Uint8Array>): Promise<number> {
   const part = file === undefined ? undefined : `${file}.part`;
   let isThere = false;
-  // Half of a run's file may fill a disk, and nobody would miss it.
-  const stopListening = onSignals(() => {
-    if (part !== undefined && isThere) rmSync(part, { force: true });
-    process.exit(exitStatus.interrupted);
-  });
+  // Half of a run's file may fill a disk, and nobody would miss it. Of what goes to stdout nothing is to be taken away.
+  const stopListening =
+    part === undefined
+      ? undefined
+      : onSignals(() => {
+          if (isThere) rmSync(part, { force: true });
+          process.exit(exitStatus.interrupted);
+        });
   try {
     const stream = part === undefined ? process.stdout : (await open(part, "w")).createWriteStream();
     isThere = part !== undefined;
@@ -69,6 +72,6 @@ export async function saveWhole(file: string | undefined, pieces: AsyncIterable<
       throw unwritable(file ?? "stdout", error as Error);
     throw error;
   } finally {
-    stopListening();
+    stopListening?.();
   }
 }

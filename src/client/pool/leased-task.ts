@@ -73,6 +73,7 @@ export class LeasedTask {
   #progress: TaskProgressReport | undefined;
   #tokensLeft: number | undefined;
   #finishedAs: "succeeded" | "failed" | undefined;
+  #isOver = false;
   /** Calls that wait for long: of several at once the first one gives its place away, and the last one takes it again. */
   #blockedCalls = 0;
   /** As it was leased. */
@@ -198,17 +199,23 @@ export class LeasedTask {
     const request = { arguments: args, call_id: callId };
     if (tool !== "finish") return this.#toEnd(tool, request);
     // A renewal that comes behind the end would be told that the lease is lost.
-    this.ended();
-    const outcome = await this.#toEnd(tool, request);
-    if ("result" in outcome) {
-      const { state } = outcome.result as { state: string };
-      // Parked with its result: it waits for its children.
-      this.#finishedAs = state === "succeeded" || state === "parked" ? "succeeded" : "failed";
-    } else {
-      this.#renewing = new AbortController();
-      void this.#renew();
+    this.#renewing.abort();
+    try {
+      const outcome = await this.#toEnd(tool, request);
+      if ("result" in outcome) {
+        const { state } = outcome.result as { state: string };
+        // Parked with its result: it waits for its children.
+        this.#finishedAs = state === "succeeded" || state === "parked" ? "succeeded" : "failed";
+      }
+      return outcome;
+    } finally {
+      // Refused, or not answered: the task goes on.
+      if (!this.#finishedAs && !this.#isOver) {
+        this.#renewing = new AbortController();
+        // Soon, since it was not meanwhile.
+        void this.#renew(0);
+      }
     }
-    return outcome;
   }
 
   /** As what its own work ended by the tool `finish`; undefined while it has not. */
@@ -279,6 +286,7 @@ export class LeasedTask {
 
   /** It has ended, or is about to: its lease is not renewed any more. */
   ended(): void {
+    this.#isOver = true;
     this.#renewing.abort();
   }
 
@@ -297,11 +305,11 @@ export class LeasedTask {
     }
   }
 
-  async #renew(): Promise<void> {
+  async #renew(renewedAt = Date.now()): Promise<void> {
     const { signal } = this.#renewing;
     const options = { signal, retryMs: Number.POSITIVE_INFINITY };
     try {
-      for (let renewedAt = Date.now(); ; ) {
+      for (;;) {
         await sleep(taskProgressEveryMs, signal);
         const progress = this.#progress;
         const passedMs = Date.now() - renewedAt;

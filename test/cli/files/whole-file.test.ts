@@ -10,6 +10,8 @@ import { outputFile, saveWhole } from "../../../src/cli/files/whole-file.ts";
 import { UsageError } from "../../../src/cli/usage.ts";
 import { HeddleProcess, until } from "../lib/heddle.ts";
 
+const main = join(import.meta.dirname, "../../../src/cli/main.ts");
+
 let folder = mkdtempSync(join(tmpdir(), "heddle whole file-"));
 const folders = [folder];
 beforeEach(() => {
@@ -39,24 +41,46 @@ it("leaves nothing of what breaks off", async () => {
   expect(readdirSync(folder)).toEqual([]);
 });
 
-it("leaves nothing of what a signal breaks off", async () => {
+/** A server whose run is one line, and no end. */
+async function endless<T>(test: (env: { HEDDLE_URL: string }) => Promise<T>): Promise<T> {
   const server = createServer(({ url }, response) => {
     if (url === "/health") return void response.setHeader("content-type", "application/json").end("{}");
     response.setHeader("content-type", "application/x-ndjson").write('{"heddle_export":1}\n');
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
-    const env = { HEDDLE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-    const saving = new HeddleProcess(["export", "run_1", "-o", join(folder, "a")], { env });
-    await until(() => existsSync(join(folder, "a.part")));
-    saving.child.kill("SIGINT");
-    expect((await saving.ended).status).toBe(130);
-    expect(readdirSync(folder)).toEqual([]);
+    return await test({ HEDDLE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
   } finally {
     server.closeAllConnections();
     server.close();
   }
-}, 30_000);
+}
+
+it(
+  "leaves nothing of what a signal breaks off",
+  () =>
+    endless(async (env) => {
+      const saving = new HeddleProcess(["export", "run_1", "-o", join(folder, "a")], { env });
+      await until(() => existsSync(join(folder, "a.part")));
+      saving.child.kill("SIGINT");
+      expect((await saving.ended).status).toBe(130);
+      expect(readdirSync(folder)).toEqual([]);
+    }),
+  30_000,
+);
+
+const isFull = existsSync("/dev/full");
+
+it.skipIf(!isFull)(
+  `says once that a full disk takes no more of stdout, and that it is no interruption${isFull ? "" : " (left out: no /dev/full)"}`,
+  () =>
+    endless(async (env) => {
+      const command = ["sh", "-c", 'exec "$0" "$@" > /dev/full', process.execPath, main];
+      const { status, stderr } = await new HeddleProcess(["export", "run_1"], { env, command }).ended;
+      expect([status, stderr]).toEqual([2, "heddle: stdout can't be written: there is no room left.\n"]);
+    }),
+  30_000,
+);
 
 it("says why a file can't be written, also where nothing could be removed", async () => {
   const file = join(folder, "file");
