@@ -28,6 +28,7 @@ import type { RunCredential } from "../scheduler/events.ts";
 import type { Unusable } from "./credentials.ts";
 import { leaseOf } from "./lease.ts";
 import type { CallModel, ModelOutcome, ModelReply, Provider } from "./models/port.ts";
+import { thinkingTokens } from "./models/thinking.ts";
 import { PartialText } from "./partial-text.ts";
 import { answerHere, meaningOf } from "./reply.ts";
 import type { SnapshotCache } from "./snapshot-cache.ts";
@@ -357,13 +358,15 @@ class Attempt {
     return { model: model ?? head.model ?? defaultModel, ...(name === "simulated" && { simulated: true }) };
   }
 
-  /** The call's own maximum: what params say, else the default. */
+  /** The call's own maximum: what params say, else the default, beside what they have it think where that leaves nothing of it. */
   #outputTokens(provider: Provider): number {
-    const { params } = this.#work.head;
+    const { params, format } = this.#work.head;
     const named = params && (rawAt(params, ["max_completion_tokens"]) ?? rawAt(params, ["max_tokens"]));
     const limit = named === undefined ? Number.NaN : Number(named);
     if (Number.isSafeInteger(limit) && limit > 0) return limit;
-    return provider.name === "simulated" ? outputTokensSimulated : outputTokensDefault;
+    const thinks = format === "anthropic" && params ? thinkingTokens(rawAt(params, ["thinking"])) : 0;
+    const usual = provider.name === "simulated" ? outputTokensSimulated : outputTokensDefault;
+    return thinks < usual ? usual : thinks + usual;
   }
 
   /** Never too small: what the vendor has counted, and half a token for each byte since (DESIGN §6, Budget). */
