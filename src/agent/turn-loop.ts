@@ -54,6 +54,9 @@ export interface TurnLoopPorts {
   readonly isOver: () => boolean;
 }
 
+/** What vendors call it, OpenAI's two APIs among them; the first that is named holds. */
+const outputLimits = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
+
 const ownTools = new Map<Format, string>();
 
 /** Heddle's own tools as JSON text, for contexts that bring none. */
@@ -379,9 +382,9 @@ class Attempt {
   /** The call's own maximum: what params say, else the default, beside what they have it think where that leaves nothing of it. */
   #outputTokens(provider: Provider): number {
     const { params, format } = this.#work.head;
-    const named = params && (rawAt(params, ["max_completion_tokens"]) ?? rawAt(params, ["max_tokens"]));
-    const limit = named === undefined ? Number.NaN : Number(named);
-    if (Number.isSafeInteger(limit) && limit > 0) return limit;
+    const limits = outputLimits.map((name) => Number(params && rawAt(params, [name])));
+    const limit = limits.find((one) => Number.isSafeInteger(one) && one > 0);
+    if (limit !== undefined) return limit;
     const thinks = format === "anthropic" && params ? thinkingTokens(rawAt(params, ["thinking"])) : 0;
     const usual = provider.name === "simulated" ? outputTokensSimulated : outputTokensDefault;
     return thinks < usual ? usual : thinks + usual;
