@@ -652,6 +652,8 @@ export const importRequestBytes = 8 * MiB;
 /** A call's maximal output where `params` names none (contract). */
 export const outputTokensDefault = 8192;
 export const outputTokensSimulated = 1024;
+/** The least that Anthropic takes for `thinking.budget_tokens`. */
+export const thinkingTokensMin = 1024;
 /** The least that OpenAI's Responses API takes for the limit of a reply. */
 export const responsesOutputTokensMin = 16;
 /** Which models an isolate remembers to ask by that API: names, addresses and keys, which tenants choose. */

@@ -26,13 +26,25 @@ const failed = (fault: AttemptFault, message: string): Ending => ({
 
 const repairsMax = faults.output_invalid.retry.times;
 
-/** `repairs`: how often the model was shown what is wrong with its output. `remote`: the tools that the run declares. */
+/** For a model that ended its turn without a word, as some do after the results of their calls: they said all they had to before. */
+export const sayResultText =
+  "Your reply was empty. Is your work done? Then answer with its result: only the text of your last reply is passed on, nothing of what you said before. Else go on with it.";
+
+interface Asked {
+  /** JSON text. */
+  readonly schema: string | undefined;
+  /** How often the model was shown what is wrong with its output. */
+  readonly repairs: number;
+  /** The request showed it that its reply before was empty. */
+  readonly wasEmpty: boolean;
+  readonly outputWasCapped: boolean;
+  /** The tools that the run declares. */
+  readonly remote: readonly string[];
+}
+
 export function meaningOf(
-  reply: ModelReply,
-  schema: string | undefined,
-  repairs: number,
-  outputWasCapped: boolean,
-  remote: readonly string[],
+  reply: Pick<ModelReply, "stop" | "text" | "calls">,
+  { schema, repairs, wasEmpty, outputWasCapped, remote }: Asked,
 ): Meaning {
   if (reply.stop === "refusal") return { calls: [], ending: failed("refusal", reply.text || faults.refusal.what) };
   if (reply.stop === "output_limit") {
@@ -43,6 +55,7 @@ export function meaningOf(
         : failed("output_truncated", "The reply was cut at the model's output limit; raise max_tokens in params."),
     };
   }
+  if (reply.stop === "paused") return { calls: [] };
   const calls = reply.calls.filter(({ name }) => (isToolName(name) && name !== "finish") || remote.includes(name));
   if (reply.calls.length > 0) {
     for (const call of reply.calls) {
@@ -51,11 +64,22 @@ export function meaningOf(
     }
     return { calls };
   }
-  if (schema === undefined) return { calls, ending: { kind: "result", result: reply.text }, isFinal: true };
+  if (schema === undefined) {
+    // Whoever has nothing to say when asked has nothing to say.
+    if (reply.text === "" && !wasEmpty) return { calls, repair: sayResultText };
+    return { calls, ending: { kind: "result", result: reply.text }, isFinal: true };
+  }
   const output = readOutput(schema, reply.text);
   if (output.ok) return { calls, ending: { kind: "result", result: output.value }, isFinal: true };
   if (repairs >= repairsMax) return { calls, ending: failed("output_invalid", output.violation) };
   return { calls, repair: repairText(output.violation) };
+}
+
+/** What the model is told about a reply without calls that is no result; undefined: it is one. */
+export function repairOf(text: string, schema: string | undefined): string | undefined {
+  if (schema === undefined) return text === "" ? sayResultText : undefined;
+  const output = readOutput(schema, text);
+  return output.ok ? undefined : repairText(output.violation);
 }
 
 /** A `finish` call: an ending, or what to tell the model about it. */

@@ -4,9 +4,11 @@
  * V1. A reply is logged before its calls have an effect: the scheduler does both in one step.
  * V2. What the loop knows beyond the log can be lost at any time: another seat goes on from the last logged turn.
  * V3. A lost lease stops the model call at once: nobody pays for a reply that nobody takes.
+ * V4. A reply that the vendor paused is logged as it came, a turn for each part, and nothing comes between them: whether it is paused its
+ *     text says (`isPaused`), to whoever goes on.
  */
 
-import { assistantText, openCalls, roleOf, toolCalls, toolResultMessages, userMessage } from "../context/calls.ts";
+import { isPaused, openCalls, roleOf, textSaid, toolCalls, toolResultMessages, userMessage } from "../context/calls.ts";
 import { stripReasoning } from "../context/fork.ts";
 import { rawAt, rawElements } from "../context/json-text.ts";
 import type { CacheMark, Format, MessageText, ToolResult } from "../context/types.ts";
@@ -23,13 +25,14 @@ import {
 import type { LeaseRef, RunSchedulerRpc } from "../objects/rpc.ts";
 import type { ModelUsed } from "../objects/run/models.ts";
 import type { Answer, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../objects/seat-rpc.ts";
-import { readOutput, repairsIn, repairText } from "../output-schema.ts";
+import { repairsIn } from "../output-schema.ts";
 import type { RunCredential } from "../scheduler/events.ts";
 import type { Unusable } from "./credentials.ts";
 import { leaseOf } from "./lease.ts";
 import type { CallModel, ModelOutcome, ModelReply, Provider } from "./models/port.ts";
+import { thinkingTokens } from "./models/thinking.ts";
 import { PartialText } from "./partial-text.ts";
-import { answerHere, meaningOf } from "./reply.ts";
+import { answerHere, meaningOf, repairOf, sayResultText } from "./reply.ts";
 import type { SnapshotCache } from "./snapshot-cache.ts";
 
 export interface TurnLoopPorts {
@@ -50,6 +53,9 @@ export interface TurnLoopPorts {
   /** The seat has served its time: give long tasks back at a turn's end. */
   readonly isOver: () => boolean;
 }
+
+/** What vendors call it, OpenAI's two APIs among them; the first that is named holds. */
+const outputLimits = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
 
 const ownTools = new Map<Format, string>();
 
@@ -169,16 +175,16 @@ class Attempt {
   }
 
   /**
-   * A reply that did not match the schema is in the log, what the model was to be told about it comes with the next turn:
-   * an attempt that ends between the two (paused, parked for tokens, killed) leaves it to be said by the one that goes on.
+   * A reply that did not match the schema, or was empty, is in the log, what the model was to be told about it comes with the next
+   * turn: an attempt that ends between the two (paused, parked for tokens, killed) leaves it to be said by the one that goes on.
    */
   #repeatRepair(): void {
     const { head, outputSchema } = this.#work;
     const last = this.#logged.at(-1);
-    if (outputSchema === undefined || last === undefined || this.#pending.length > 0) return;
-    if (roleOf(last) !== "assistant" || toolCalls(head.format, last).length > 0) return;
-    const output = readOutput(outputSchema, assistantText(head.format, last));
-    if (!output.ok) this.#pending.push(userMessage(head.format, repairText(output.violation)));
+    if (last === undefined || this.#pending.length > 0) return;
+    if (roleOf(last) !== "assistant" || toolCalls(head.format, last).length > 0 || isPaused(head.format, last)) return;
+    const repair = repairOf(textSaid(head.format, this.#logged), outputSchema);
+    if (repair !== undefined) this.#pending.push(userMessage(head.format, repair));
   }
 
   /** Answers the calls that the transcript ends in; a reply means that the attempt is over (a call waits, or all is lost). */
@@ -210,8 +216,13 @@ class Attempt {
     return Object.hasOwn(this.#answers, id) ? this.#answers[id] : undefined;
   }
 
-  /** After the results of all calls: the vendors take nothing between the two. */
+  /** After the results of all calls, and the last part of a reply that was paused: the vendors take nothing between. */
   #showMessages(): void {
+    const last = this.#pending.at(-1) ?? this.#logged.at(-1);
+    if (last !== undefined && isPaused(this.#work.head.format, last)) {
+      this.#shown = 0;
+      return;
+    }
     this.#pending.push(...this.#inbox);
     this.#shown = this.#inbox.length;
     this.#inbox = [];
@@ -283,7 +294,18 @@ class Attempt {
     outputWasCapped: boolean,
   ): Promise<SeatReply | undefined> {
     const { outputSchema, head, remoteTools } = this.#work;
-    const meaning = meaningOf(reply, outputSchema, repairsIn(this.#own()), outputWasCapped, remoteTools);
+    // What it is the last part of began in the messages before, if in any.
+    const text = textSaid(head.format, this.#pending.length > 0 ? [] : this.#logged) + reply.text;
+    const meaning = meaningOf(
+      { ...reply, text },
+      {
+        schema: outputSchema,
+        repairs: repairsIn(this.#own()),
+        wasEmpty: this.#pending.includes(userMessage(head.format, sayResultText)),
+        outputWasCapped,
+        remote: remoteTools,
+      },
+    );
     const messages = [...this.#pending, reply.message];
     const turn = {
       messages,
@@ -357,13 +379,15 @@ class Attempt {
     return { model: model ?? head.model ?? defaultModel, ...(name === "simulated" && { simulated: true }) };
   }
 
-  /** The call's own maximum: what params say, else the default. */
+  /** The call's own maximum: what params say, else the default, beside what they have it think where that leaves nothing of it. */
   #outputTokens(provider: Provider): number {
-    const { params } = this.#work.head;
-    const named = params && (rawAt(params, ["max_completion_tokens"]) ?? rawAt(params, ["max_tokens"]));
-    const limit = named === undefined ? Number.NaN : Number(named);
-    if (Number.isSafeInteger(limit) && limit > 0) return limit;
-    return provider.name === "simulated" ? outputTokensSimulated : outputTokensDefault;
+    const { params, format } = this.#work.head;
+    const limits = outputLimits.map((name) => Number(params && rawAt(params, [name])));
+    const limit = limits.find((one) => Number.isSafeInteger(one) && one > 0);
+    if (limit !== undefined) return limit;
+    const thinks = format === "anthropic" && params ? thinkingTokens(rawAt(params, ["thinking"])) : 0;
+    const usual = provider.name === "simulated" ? outputTokensSimulated : outputTokensDefault;
+    return thinks < usual ? usual : thinks + usual;
   }
 
   /** Never too small: what the vendor has counted, and half a token for each byte since (DESIGN §6, Budget). */

@@ -2,7 +2,7 @@
  * Anthropic's rules for `messages`.
  *
  * - A1 A request has messages; the first is the user's. Consecutive user messages are allowed; we refuse consecutive
- *   assistant messages (the vendor merges them, which no longer is what was signed).
+ *   assistant messages (the vendor merges them, which no longer is what was signed), but for the rest of a reply that was paused.
  * - A2 A message has `role` and `content` and nothing else; roles are user, assistant, and system right after a user message.
  * - A3 Content is a string or blocks, and never empty or blank.
  * - A4 Blocks have the types that their role may send. Reasoning is signed and never the last block; calls come last.
@@ -13,6 +13,7 @@
  */
 
 import { anthropicCacheMarksMax } from "../limits.ts";
+import { isPaused } from "./calls.ts";
 
 type Fields = Record<string, unknown>;
 const isObject = (value: unknown): value is Fields =>
@@ -108,7 +109,8 @@ function checkAnswers(pass: Pass, message: unknown, next: unknown, at: number): 
 
 function checkOrder(pass: Pass, role: unknown, previous: unknown, at: string): void {
   const before = isObject(previous) ? previous.role : undefined;
-  if (role === "assistant" && before === "assistant") pass.problems.push(`${at}: follows another assistant message`);
+  if (role === "assistant" && before === "assistant" && !isPaused("anthropic", JSON.stringify(previous)))
+    pass.problems.push(`${at}: follows another assistant message`);
   if (role === "system" && before !== "user") pass.problems.push(`${at}: a system message follows a user message`);
 }
 

@@ -91,6 +91,19 @@ export function toolResultMessages(format: Format, results: readonly ToolResult[
 export const userMessage = (_format: Format, text: string): MessageText =>
   JSON.stringify({ role: "user", content: text });
 
+/** Blocks in which a vendor's own tools speak, or its compaction does. */
+const vendorBlocks = /^(server_tool_use|mcp_tool_use|compaction|\w+_tool_result)$/;
+
+/**
+ * Whether a reply ends in what the vendor's own tools do, without a word of the model after it: the vendor paused it there, and says the
+ * rest when it is sent back as it is (`pause_turn`). Until then nothing else may follow.
+ */
+export function isPaused(format: Format, message: MessageText): boolean {
+  if (format !== "anthropic" || roleOf(message) !== "assistant") return false;
+  const types = parts(message).map((block) => stringAt(block, ["type"]) ?? "");
+  return vendorBlocks.test(types.at(-1) ?? "") && !types.includes("tool_use");
+}
+
 /** The visible text of an assistant message, its text parts joined; empty when it has none. Reasoning is not visible. */
 export function assistantText(_format: Format, message: MessageText): string {
   return (
@@ -100,4 +113,17 @@ export function assistantText(_format: Format, message: MessageText): string {
       .map((part) => stringAt(part, ["text"]) ?? "")
       .join("")
   );
+}
+
+/** Stands in for the text of a reply that has none: Anthropic takes no empty message back. */
+export const noText = "(no text)";
+
+/** The visible text of the reply that a transcript ends in, all of its parts joined (`isPaused`); empty where it ends in no reply. */
+export function textSaid(format: Format, messages: readonly MessageText[]): string {
+  let text = "";
+  for (let i = messages.length - 1; i >= 0 && roleOf(messages[i]!) === "assistant"; i--) {
+    const part = assistantText(format, messages[i]!);
+    text = (part === noText ? "" : part) + text;
+  }
+  return text;
 }

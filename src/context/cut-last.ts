@@ -10,7 +10,7 @@
  */
 
 import { assert } from "../errors/assert.ts";
-import { answeredIds, roleOf } from "./calls.ts";
+import { answeredIds, isPaused, roleOf } from "./calls.ts";
 import type { Format, MessageText } from "./types.ts";
 
 /** The messages of the last `n` ≥ 1 turns with the head; all of them when there are no more than n turns. */
@@ -36,6 +36,8 @@ export function turnEndsOf(format: Format, messages: readonly MessageText[]): nu
   const ends: number[] = [];
   for (const [i, message] of messages.entries()) {
     if (roleOf(message) !== "assistant") continue;
+    const next = messages[i + 1];
+    if (next !== undefined && roleOf(next) === "assistant" && isPaused(format, message)) continue;
     let end = i + 1;
     while (end < messages.length && answeredIds(format, messages[end]!).length > 0) end++;
     ends.push(end);

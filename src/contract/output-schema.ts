@@ -39,6 +39,11 @@ const forms: ReadonlyMap<string, readonly [is: (value: unknown) => boolean, what
     [["pattern", "$ref"], isText, "text"] as const,
     [["maximum", "minimum", "multipleOf"], isNumber, "a number"] as const,
     [
+      ["exclusiveMaximum", "exclusiveMinimum"],
+      isNumber,
+      "a number, the bound itself: where draft 4 has true beside `maximum` or `minimum`, it stands in place of that; leave false out",
+    ] as const,
+    [
       ["maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"],
       isNumber,
       "a number",

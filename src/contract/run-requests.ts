@@ -10,6 +10,7 @@ import { credentialName } from "./provider-requests.ts";
 import { rulesText } from "./rules-requests.ts";
 import { runStatuses } from "./run-statuses.ts";
 import { poolName, snapshotHash, taskReference, taskSpecSchema } from "./task-spec.ts";
+import { thinkingFits } from "./thinking.ts";
 import { unavailable } from "./unavailable.ts";
 import { webhookBody } from "./webhook-requests.ts";
 
@@ -135,6 +136,11 @@ export const createRunBody = z
   .refine(({ context, from }) => context === undefined || from === undefined, {
     error: "not together with `context`",
     path: ["from"],
+    when: ({ issues }) => issues.length === 0,
+  })
+  .refine(({ context }) => context === undefined || thinkingFits(context), {
+    error: "expected less than `params.max_tokens`, which thinking is a part of: raise that, or lower this",
+    path: ["context", "params", "thinking", "budget_tokens"],
     when: ({ issues }) => issues.length === 0,
   });
 

@@ -204,7 +204,7 @@ export const faults = {
   output_truncated: {
     at: "reply",
     what: "The model's output limit cut its reply off.",
-    known: "`stop_reason` is `max_tokens` or `pause_turn`, or `finish_reason` is `length`.",
+    known: "`stop_reason` is `max_tokens`, or `finish_reason` is `length`.",
     retry: never,
     ...failed,
   },

@@ -16,15 +16,35 @@ export interface AnthropicTaskRequest {
 
 const unfinished: Readonly<Record<string, Unfinished>> = {
   max_tokens: "output_truncated",
-  pause_turn: "output_truncated",
   model_context_window_exceeded: "context_too_long",
   refusal: "refusal",
 };
+
+interface LoopUsage {
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cache_read_tokens: number;
+  readonly cache_write_tokens: number;
+}
+
+/** With the tokens of another request; the vendor's `input_tokens` leave out those of the cache. */
+function sumOf(before: LoopUsage | undefined, usage: Anthropic.Usage): LoopUsage {
+  const read = usage.cache_read_input_tokens ?? 0;
+  const write = usage.cache_creation_input_tokens ?? 0;
+  return {
+    input_tokens: (before?.input_tokens ?? 0) + usage.input_tokens + read + write,
+    output_tokens: (before?.output_tokens ?? 0) + usage.output_tokens,
+    cache_read_tokens: (before?.cache_read_tokens ?? 0) + read,
+    cache_write_tokens: (before?.cache_write_tokens ?? 0) + write,
+  };
+}
 
 /** A leased task's conversation, in Anthropic's messages. */
 export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
   /** For each request; its `messages` grow with the conversation. */
   readonly request: AnthropicTaskRequest;
+  /** The tokens of a reply that the vendor has paused; its content is the last of `messages`, and not logged yet. */
+  #paused: LoopUsage | undefined;
 
   constructor(task: LeasedTask, request: AnthropicTaskRequest, options: TaskLoopOptions) {
     super(task, request.messages, options.handlers ?? {});
@@ -49,26 +69,22 @@ export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
   }
 
   /**
-   * Takes the model's reply: logs it, carries out its calls, and has what they answered in the next request.
-   * @throws WorkFailed for a reply that was cut off, paused or refused: the task fails with that
+   * Takes the model's reply: logs it, carries out its calls, and has what they answered in the next request. One that the vendor has
+   * paused (`pause_turn`) is sent back as it is by the next request, and logged with what is then said, as one reply.
+   * @throws WorkFailed for a reply that was cut off or refused: the task fails with that
    */
   async add({
     content,
     usage,
     stop_reason,
   }: Pick<Anthropic.Message, "content" | "usage"> & Partial<Pick<Anthropic.Message, "stop_reason">>): Promise<void> {
-    const read = usage.cache_read_input_tokens ?? 0;
-    const write = usage.cache_creation_input_tokens ?? 0;
-    await this.took(
-      { role: "assistant", content },
-      {
-        input_tokens: usage.input_tokens + read + write,
-        output_tokens: usage.output_tokens,
-        cache_read_tokens: read,
-        cache_write_tokens: write,
-      },
-      unfinished[stop_reason ?? "end_turn"],
-    );
+    const used = sumOf(this.#paused, usage);
+    const before = this.#paused ? (this.messages.pop()!.content as Anthropic.ContentBlockParam[]) : [];
+    const reply: Anthropic.MessageParam = { role: "assistant", content: [...before, ...content] };
+    const isPaused = stop_reason === "pause_turn" && this.callsIn(reply).length === 0;
+    this.#paused = isPaused ? used : undefined;
+    if (isPaused) this.messages.push(reply);
+    else await this.took(reply, used, unfinished[stop_reason ?? "end_turn"]);
   }
 
   protected isReply({ role }: Anthropic.MessageParam): boolean {

@@ -72,6 +72,14 @@ test("a model call knows when its seat is gone", async () => {
   expect((await carryOn(resumed("four"))).request.until).toBe(4e12);
 });
 
+test.each([
+  ["max_tokens", '{"max_completion_tokens":null,"max_tokens":20000}'],
+  ["max_output_tokens", '{"max_output_tokens":20000}'],
+])("an output limit above the default holds by the name %s too", async (_, params) => {
+  const { request } = await carryOn(resumed("four", { head: { format: "openai", params } }));
+  expect(request.maxOutputTokens).toBe(20_000);
+});
+
 describe("a reply that did not match the schema", () => {
   it("is answered by the attempt that goes on, where the one that had it ended before the next turn", async () => {
     const { request, turn } = await carryOn(resumed("four"));

@@ -182,6 +182,18 @@ describe("cutLast", () => {
     expect(cutLast("anthropic", messages, 1)).toEqual([messages[0], messages[2], messages[3]]);
   });
 
+  it("keeps the parts of a reply that was paused together", () => {
+    const search = { type: "server_tool_use", id: "s", name: "web_search", input: {} };
+    const found = { type: "web_search_tool_result", tool_use_id: "s", content: [] };
+    const said = (...content: unknown[]) => JSON.stringify({ role: "assistant", content });
+    const [one, two] = ['{"role":"user","content":"1"}', '{"role":"user","content":"2"}'];
+    const messages = [one, said(search), said(found, search), said(found, { type: "text", text: "a" }), two];
+    expect(cutLast("anthropic", messages, 1)).toEqual(messages);
+    const more = [...messages, said({ type: "text", text: "b" }), said(search), said(found)];
+    expect(cutLast("anthropic", more, 2)).toEqual([one, two, ...more.slice(5)]);
+    expect(cutLast("anthropic", more, 1)).toEqual([one, ...more.slice(6)]);
+  });
+
   it("property: keeps the rules, the newest turns, and every byte of what it keeps", () => {
     fc.assert(
       fc.property(

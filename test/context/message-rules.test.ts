@@ -9,6 +9,7 @@ const use = (id: string, extra = {}) => ({ type: "tool_use", id, name: "f", inpu
 const res = (id: string, extra = {}) => ({ type: "tool_result", tool_use_id: id, content: "r", ...extra });
 const t = (text: string) => ({ type: "text", text });
 const thinking = { type: "thinking", thinking: "x", signature: "s" };
+const search = { type: "server_tool_use", id: "s", name: "web_search", input: {} };
 const marked = { ...t("x"), cache_control: { type: "ephemeral" } };
 
 describe("checkMessages", () => {
@@ -43,6 +44,12 @@ describe("checkMessages", () => {
       [u("hi"), a("partly")],
       [u("hi"), a([thinking, use("1"), use("2")]), u([res("2"), res("1", { is_error: true }), t("go")])],
       [u("hi"), a([use("1")]), u([{ type: "tool_result", tool_use_id: "1" }]), u("go")],
+      [
+        u("hi"),
+        a([t("x"), search]),
+        a([{ type: "web_search_tool_result", tool_use_id: "s", content: [] }, t("y")]),
+        u("go"),
+      ],
       [u("hi"), a([use("1")]), u([res("1", { content: [t("r"), { type: "image", source: {} }] })])],
       [u("hi"), { role: "system", content: "now in French" }, a("oui")],
       [u([marked, marked, marked, marked])],
@@ -58,6 +65,12 @@ describe("checkMessages", () => {
     ["an unknown role", [u("hi"), { role: "tool", content: "x" }], 'unknown role "tool"'],
     ["an extra member", [{ ...u("hi"), id: "x" }], "messages[0].id: extra inputs"],
     ["consecutive assistants", [u("hi"), a("x"), a("y")], "messages[2]: follows another assistant"],
+    [
+      "another one after what the vendor's tools did, and text",
+      [u("hi"), a([search, t("x")]), a("y")],
+      "follows another",
+    ],
+    ["another one after calls too", [u("hi"), a([use("1"), search]), a("y")], "follows another"],
     ["empty string content", [u("")], "messages[0]: content is empty"],
     ["blank content", [u(" \n")], "content is empty"],
     ["empty list content", [u([])], "content is empty"],

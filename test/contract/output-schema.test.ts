@@ -34,6 +34,13 @@ describe("an output schema", () => {
     [{ prefixItems: [{}, "string"] }, ["prefixItems", 1], /an object, true or false/],
     [{ items: { maxLength: null } }, ["items", "maxLength"], /a number/],
     [{ pattern: 5 }, ["pattern"], /text/],
+    // Of draft 4.
+    [
+      { properties: { n: { minimum: 0, exclusiveMinimum: true } } },
+      ["properties", "n", "exclusiveMinimum"],
+      /the bound itself.* in place of that/,
+    ],
+    [{ items: { maximum: 5, exclusiveMaximum: false } }, ["items", "exclusiveMaximum"], /leave false out/],
   ])("like %j is refused", (schema, path, message) => {
     expect(unusableIn(schema)).toEqual({ path, message: expect.stringMatching(message) });
     const { error } = taskSpecSchema.safeParse({ instructions: "x", output_schema: schema });

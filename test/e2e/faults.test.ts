@@ -535,3 +535,47 @@ describe.concurrent("a fault", () => {
     await story();
   });
 });
+
+describe.concurrent("no fault of Anthropic's is", () => {
+  const { blocks } = wire.anthropic;
+
+  it("a reply that is paused: it goes on as it is, and a message that came meanwhile is seen after its calls", async () => {
+    const search = { type: "server_tool_use", id: "srvtoolu_1", name: "web_search", input: { query: "kettles" } };
+    const found = { type: "web_search_tool_result", tool_use_id: "srvtoolu_1", content: [] };
+    const add = { type: "tool_use", id: "toolu_add", name: "atomic", input: { op: "add", name: "kettles", delta: 1 } };
+    const { promise: hasCome, resolve: come } = Promise.withResolvers<void>();
+    const paused = script(
+      (response) => void hasCome.then(() => stream(blocks("pause_turn", search))(response)),
+      stream(blocks("pause_turn", found, { ...search, id: "srvtoolu_2" })),
+      stream(blocks("tool_use", { ...found, tool_use_id: "srvtoolu_2" }, add)),
+      stream(blocks("end_turn", { type: "text", text: "One." })),
+    );
+    const { id: run } = await server.heddle.createRun(runOf("anthropic"));
+    await server.heddle.createTasks(run, {
+      tasks: [{ key: "t", instructions: paused.instructions, retries: retries(0) }],
+    });
+    await until("it asks", 10_000, async () => paused.asked().length === 1);
+    await server.heddle.sendMessage(run, "t", { content: "be quick" });
+    come();
+    expect((await settled(run)).byKey.t).toMatchObject({ state: "succeeded", result: "One.", turns: 4, attempts: 1 });
+    const last = paused
+      .asked()
+      .map((text) => (JSON.parse(text) as { messages: { content: unknown }[] }).messages.at(-1));
+    expect(last[1]).toMatchObject({ role: "assistant", content: [search] });
+    expect(last[2]).toMatchObject({ role: "assistant", content: [found, { id: "srvtoolu_2" }] });
+    expect(paused.asked().map((text) => text.includes("be quick"))).toEqual([false, false, false, true]);
+    expect(await server.heddle.variable(run, "kettles")).toMatchObject({ state: { value: 1 } });
+  });
+
+  it("a reply without a word: the model is asked for its result, and its tokens count", async () => {
+    const says = script(stream(blocks("end_turn")), well("anthropic"));
+    const silent = script(stream(blocks("end_turn")));
+    const { byKey } = await told(
+      runOf("anthropic"),
+      { key: "says", instructions: says.instructions, retries: retries(0) },
+      { key: "silent", instructions: silent.instructions, retries: retries(0) },
+    );
+    expect(byKey.says).toMatchObject({ state: "succeeded", result: "well", turns: 2, usage: { output_tokens: 4 } });
+    expect(byKey.silent).toMatchObject({ state: "succeeded", result: "", turns: 2 });
+  });
+});

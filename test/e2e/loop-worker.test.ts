@@ -34,7 +34,6 @@ const formats = ["anthropic", "openai"] as const;
 const unfinished = {
   anthropic: [
     ["max_tokens", "output_truncated"],
-    ["pause_turn", "output_truncated"],
     ["model_context_window_exceeded", "context_too_long"],
     ["refusal", "refusal"],
   ],
@@ -75,6 +74,43 @@ it("a task's request has the context's system text first, and of a hosted agent'
     { role: "system", content: "Be brief." },
     { role: "assistant", content: "Good." },
   ]);
+});
+
+it("a reply that Anthropic pauses is in the next request as it is, and is logged with what is then said", async () => {
+  const { run, pool } = await runWith("anthropic");
+  await heddle.createTasks(run, { tasks: [{ key: "t", pool, instructions: "Look for kettles." }] });
+  const usage = { input_tokens: 5, output_tokens: 2, cache_read_input_tokens: 1 } as Anthropic.Usage;
+  const search = (id: string) => ({ type: "server_tool_use", id, name: "web_search", input: {} });
+  const found = (tool_use_id: string) => ({ type: "web_search_tool_result", tool_use_id, content: [] });
+  const text = (words: string) => ({ type: "text", text: words, citations: null });
+  const parts = [
+    [text("Kettles: "), search("srvtoolu_1")],
+    [found("srvtoolu_1"), search("srvtoolu_2")],
+    [found("srvtoolu_2"), text("none.")],
+  ] as unknown as Anthropic.ContentBlock[][];
+  const requests: unknown[] = [];
+  await heddle.work({
+    pool,
+    idleMs: 0,
+    run: async (task) => {
+      const loop = await anthropicTask(heddle, task);
+      const { length } = loop.request.messages;
+      for (const content of parts) {
+        requests.push(loop.request.messages.slice(length));
+        await loop.add({ content, usage, stop_reason: content === parts.at(-1) ? "end_turn" : "pause_turn" });
+      }
+      expect(loop.isOver).toBe(true);
+      return loop.text;
+    },
+  });
+  const said = (...of: unknown[][]) => [{ role: "assistant", content: of.flat() }];
+  expect(requests).toEqual([[], said(parts[0]!), said(parts[0]!, parts[1]!)]);
+  expect(await heddle.task(run, "t")).toMatchObject({
+    state: "succeeded",
+    result: "Kettles: none.",
+    turns: 1,
+    usage: { input_tokens: 18, output_tokens: 6, cache_read_tokens: 3 },
+  });
 });
 
 it("a worker that hangs up while it waits is given nothing: what comes is for those who still wait", async () => {

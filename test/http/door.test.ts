@@ -177,6 +177,12 @@ test.each([
   ["/v1/runs", { name: 7 }, "validation_failed", "name"],
   ["/v1/runs", { context: { format: "gemini" } }, "validation_failed", "context.format"],
   ["/v1/runs", { context: { messages: [{ role: "user" }, "hi"] } }, "validation_failed", "context.messages[1]"],
+  [
+    "/v1/runs",
+    { context: { params: { max_tokens: 4000, thinking: { type: "enabled", budget_tokens: 4000 } } } },
+    "validation_failed",
+    "context.params.thinking.budget_tokens",
+  ],
   ["/v1/runs", { limits: { workers: 0 } }, "validation_failed", "limits.workers"],
   ["/v1/runs", { limits: { usd: 0 } }, "validation_failed", "limits.usd"],
   ["/v1/runs", { limits: { usd: "5" } }, "validation_failed", "limits.usd"],

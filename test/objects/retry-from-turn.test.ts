@@ -1,6 +1,7 @@
 /** A retry from a turn through the run's object: contexts byte for byte, attempts of older generations, pull workers, cuts. */
 
 import { describe, expect, it } from "vitest";
+import { noText } from "../../src/context/calls.ts";
 import { rawAt, rawElements } from "../../src/context/json-text.ts";
 import type { SeatTurn, SeatWork } from "../../src/objects/seat-rpc.ts";
 import { codeOf, makeRun, type TestRun, value } from "./lib/runs.ts";
@@ -63,6 +64,20 @@ describe("a retry from a turn", () => {
       [2, 1, "2"],
       [3, 2, "4"],
     ]);
+  });
+
+  it.each([
+    ["that the vendor paused", { type: "server_tool_use", id: "s", name: "web_search", input: {} }],
+    ["that says nothing", { type: "text", text: noText }],
+  ])("[R6] goes on after a reply %s: it is not the last word", async (_, block) => {
+    const run = await makeRun();
+    await run.create({ key: "t", instructions: "do it", max_turns: 1 });
+    const a = await openSeat(run, "a");
+    const reply = JSON.stringify({ role: "assistant", content: [block] });
+    await run.rpc.seatTurn(a, turn([...a.fork, reply]), undefined);
+    await run.rpc.leaveSeat(a, fails, undefined);
+    value(await run.rpc.retryTask("t", 1));
+    expect(sent(await openSeat(run, "b")).at(-1)).toBe(reply);
   });
 
   it("[R6] takes locks again that the last turn's calls took, and makes no true answer anew", async () => {

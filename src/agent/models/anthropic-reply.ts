@@ -11,8 +11,10 @@
  */
 
 import type { RawContentBlockDelta, RawMessageStreamEvent } from "@anthropic-ai/sdk/resources/messages/messages";
+import { noText } from "../../context/calls.ts";
 import type { ToolCall, Usage } from "../../context/types.ts";
 import { MalformedStream } from "./faults.ts";
+import { isJson } from "./fields.ts";
 import type { ModelReply } from "./port.ts";
 import type { Fold } from "./streamed-call.ts";
 import { estimatedUsage, tokenCount } from "./token-count.ts";
@@ -26,8 +28,14 @@ interface Block {
 const counters = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"] as const;
 type Counts = { [Name in (typeof counters)[number]]?: number };
 
-/** Stands in for a message of which nothing could be kept: the vendor takes no empty one. */
+/** Stands in for the text of a reply that was cut off before it said anything. */
 const cutOffText = "(cut off at the output limit)";
+
+/** A reply that ends so may say nothing: the model is done, after the results of its calls mostly. */
+const silences = new Set(["end_turn", "stop_sequence", "refusal"]);
+
+/** The vendor's own tools took too long, or it was asked to stop after a compaction: the rest comes when the content is sent back. */
+const pauses = new Set(["pause_turn", "compaction"]);
 
 /** `promptChars` stands in for what servers don't report of the usage. */
 export function anthropicFold(
@@ -78,24 +86,32 @@ export function anthropicFold(
     reply() {
       if (stopReason === undefined) return undefined;
       const cutBy = stopReason === "model_context_window_exceeded" ? "window" : "output_limit";
-      const cut = stopReason === "max_tokens" || stopReason === "pause_turn" || cutBy === "window";
-      const whole = blocks.filter((block) => keeps(block, cut));
+      const cut = stopReason === "max_tokens" || cutBy === "window";
+      const whole = blocks.filter((block, i) => keeps(block, cut, i === blocks.length - 1));
+      settleIds(whole);
       const calls = whole.flatMap(callOf);
       const text = whole.map(({ fields }) => (fields.type === "text" ? fields.text : "")).join("");
-      if (whole.length === 0 && !cut && stopReason !== "refusal")
+      if (whole.length === 0 && !cut && !silences.has(stopReason))
         throw new MalformedStream("The provider's reply is empty.");
-      const content = whole.length === 0 ? [JSON.stringify({ type: "text", text: cutOffText })] : whole.map(blockText);
+      const content = whole.map(blockText);
+      // The vendor takes back no message that is empty, nor one that ends in reasoning.
+      if (whole.every(isReasoning)) content.push(JSON.stringify({ type: "text", text: cut ? cutOffText : noText }));
       const message = `{"role":"assistant","content":[${content.join(",")}]}`;
       return {
         message,
         text,
         calls,
         usage: usageOf(counts, estimatedUsage(promptChars, message.length)),
-        // A paused turn (the vendor's own tools took too long) is an unfinished reply, as one at the limit is.
-        stop: stopReason === "refusal" ? "refusal" : cut ? cutBy : calls.length > 0 ? "calls" : "end",
+        stop: stopReason === "refusal" ? "refusal" : cut ? cutBy : stopOf(stopReason, calls.length),
       } satisfies ModelReply;
     },
   };
+}
+
+/** A paused reply with calls goes on with their results. */
+function stopOf(reason: string, calls: number): ModelReply["stop"] {
+  if (calls > 0) return "calls";
+  return pauses.has(reason) ? "paused" : "end";
 }
 
 function addDelta(block: Block, delta: RawContentBlockDelta): void {
@@ -121,21 +137,16 @@ function addDelta(block: Block, delta: RawContentBlockDelta): void {
   }
 }
 
-function keeps({ fields, input }: Block, cut: boolean): boolean {
+function keeps({ fields, input }: Block, cut: boolean, isLast: boolean): boolean {
   if (fields.type === "text") return typeof fields.text === "string" && fields.text.trim() !== "";
+  // Cut before its arguments began, it looks as a call without any.
+  if (cut && isLast && fields.type === "tool_use" && inputText({ fields, input }) === "{}") return false;
   if (input === "" || isJson(input)) return true;
   if (cut) return false;
   throw new MalformedStream("The provider's stream holds a tool call whose input is not JSON.");
 }
 
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
+const isReasoning = ({ fields: { type } }: Block): boolean => type === "thinking" || type === "redacted_thinking";
 
 const inputText = ({ fields, input }: Block): string => (input === "" ? JSON.stringify(fields.input ?? {}) : input);
 
@@ -146,11 +157,23 @@ function blockText(block: Block): string {
   return `{${members.join(",")}}`;
 }
 
+/** Some servers of the format give parallel calls one id, or none: the second would be taken for the first, and never be carried out. */
+function settleIds(blocks: readonly Block[]): void {
+  const ids = new Set<unknown>();
+  for (const { fields } of blocks) {
+    if (fields.type !== "tool_use") continue;
+    if (typeof fields.id !== "string" || fields.id === "" || ids.has(fields.id))
+      fields.id = `toolu_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`;
+    ids.add(fields.id);
+  }
+}
+
+/** @throws MalformedStream for a call without a name */
 function callOf(block: Block): ToolCall[] {
   const { type, id, name } = block.fields;
   if (type !== "tool_use") return [];
-  if (typeof id !== "string" || typeof name !== "string")
-    throw new MalformedStream("A tool call has no id or no name.");
+  if (typeof id !== "string" || typeof name !== "string" || name === "")
+    throw new MalformedStream("The provider's reply calls a tool without a name.");
   return [{ id, name, arguments: inputText(block) }];
 }
 

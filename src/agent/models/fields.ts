@@ -10,3 +10,12 @@ export const fieldsOf = (value: unknown): Fields => (isObject(value) ? value : {
 
 /** Empty for anything but a list. */
 export const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.map(fieldsOf) : []);
+
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

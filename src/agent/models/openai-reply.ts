@@ -11,7 +11,7 @@
 import type { ChatCompletionChunk } from "openai/resources/chat/completions";
 import type { ToolCall, Usage } from "../../context/types.ts";
 import { MalformedStream } from "./faults.ts";
-import { type Fields, fieldsOf, isObject } from "./fields.ts";
+import { type Fields, fieldsOf, isJson, isObject } from "./fields.ts";
 import type { ModelReply } from "./port.ts";
 import type { Fold } from "./streamed-call.ts";
 import { estimatedUsage, tokenCount, toldOr } from "./token-count.ts";
@@ -56,9 +56,10 @@ export function openaiFold(promptChars: number, onText: (text: string) => void =
     },
     reply() {
       if (finish === undefined) return undefined;
-      const { all } = calls;
       const refused = refusal !== "" || finish === "content_filter";
       const cut = finish === "length";
+      // Half of a call is none: whoever goes on from here would carry it out.
+      const all = cut ? calls.all.filter(isWhole) : calls.all;
       if (content === "" && all.length === 0 && !refused && !cut)
         throw new MalformedStream("The provider's reply is empty.");
       const ids = new Set<string>();
@@ -126,6 +127,11 @@ class Calls {
     if (id !== "" && !this.#byId.has(id)) this.#byId.set(id, call);
     return call;
   }
+}
+
+/** Of a reply that was cut: whether its last call was not. What is free text may have ended anywhere. */
+function isWhole(call: Call, i: number, all: readonly Call[]): boolean {
+  return call.type === "function" ? isJson(call.arguments) : i < all.length - 1;
 }
 
 /**

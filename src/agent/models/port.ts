@@ -47,8 +47,8 @@ export interface ModelReply {
   readonly text: string;
   readonly calls: readonly ToolCall[];
   readonly usage: Usage;
-  /** `window`: the model's context window ended it in the middle. */
-  readonly stop: "end" | "calls" | "output_limit" | "window" | "refusal";
+  /** `window`: the model's context window ended it in the middle. `paused`: the vendor says the rest when it is sent back as it is. */
+  readonly stop: "end" | "calls" | "paused" | "output_limit" | "window" | "refusal";
 }
 
 /** What a model call can end with. */

@@ -3,7 +3,7 @@
  * with (DESIGN §8), and is never parsed. Only members of `params` that Heddle owns are looked at.
  *
  * 1. `messages`, `model`, `stream`, `system` and `tools` come from the request; `params` can't override them.
- * 2. The output limit is the least of the request's and those that `params` names.
+ * 2. The output limit is the least of the request's and those that `params` names; thinking fits into it.
  */
 
 import { withCacheMark } from "../../context/fork.ts";
@@ -12,6 +12,7 @@ import { withoutResponseItems } from "../../context/reasoning.ts";
 import { anthropicCacheMarksMax } from "../../limits.ts";
 import { UnsendableRequest } from "./faults.ts";
 import type { ModelRequest } from "./port.ts";
+import { fittedThinking } from "./thinking.ts";
 
 interface Member {
   readonly key: string;
@@ -28,17 +29,20 @@ const owned = new Set(["messages", "model", "stream", "system", "tools"]);
 
 export function anthropicBody(request: ModelRequest): RequestBody {
   const params = paramsOf(request);
-  const rest = params.filter(({ key }) => !owned.has(key) && key !== "max_tokens" && key !== "betas");
+  const betas = params.findLast(({ key }) => key === "betas");
+  const limit = outputLimit(request, params, ["max_tokens"]);
+  const rest = params
+    .filter(({ key }) => !owned.has(key) && key !== "max_tokens" && key !== "betas")
+    .map(({ key, value }) => ({ key, value: key === "thinking" ? fittedThinking(value, limit, betas?.value) : value }));
   const members: Member[] = [
     { key: "model", value: JSON.stringify(request.model) },
-    { key: "max_tokens", value: String(outputLimit(request, params, ["max_tokens"])) },
+    { key: "max_tokens", value: String(limit) },
     ...rest,
     { key: "stream", value: "true" },
     ...optional("system", request.head.system),
     ...optional("tools", toolsOf(request)),
     { key: "messages", value: `[${markedMessages(request, params).join(",")}]` },
   ];
-  const betas = params.findLast(({ key }) => key === "betas");
   return { text: objectText(members), headers: betas ? { "anthropic-beta": betaHeader(betas.value) } : {} };
 }
 

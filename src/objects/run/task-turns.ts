@@ -1,6 +1,6 @@
 /** A task's turns: the list of them, where a retry in the middle goes on, and contexts that another run may begin with. */
 
-import { roleOf, toolCalls } from "../../context/calls.ts";
+import { isPaused, roleOf, textSaid, toolCalls } from "../../context/calls.ts";
 import { stringAt } from "../../context/json-text.ts";
 import type { MessageText, ToolCall } from "../../context/types.ts";
 import type { Page, TurnView } from "../../contract/shapes.ts";
@@ -141,10 +141,13 @@ function isFinal(run: LoadedRun, task: Task, snapshot: string): boolean {
   const { tree } = run.store;
   const last = tree.last(snapshot);
   if (task.pool !== hostedPool || last === undefined || roleOf(last) !== "assistant") return false;
+  const { format } = tree.head(snapshot);
+  if (isPaused(format, last)) return false;
   const open = openCallsOf(tree, snapshot);
   if (open.length > 0) return open.some(({ name }) => name === "finish");
-  // One that does not match the schema is answered with what is wrong with it.
-  return task.phase.state === "succeeded" || specOf(run, task).output_schema === undefined;
+  // One that does not match the schema is answered with what is wrong with it, and so is one that says nothing.
+  if (task.phase.state === "succeeded") return true;
+  return specOf(run, task).output_schema === undefined && textSaid(format, [last]) !== "";
 }
 
 /** The context of a place in the run: its head, a snapshot, a task's newest, or what a task's turn left. Writes nothing. */

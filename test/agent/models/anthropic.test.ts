@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { callAnthropic } from "../../../src/agent/models/anthropic.ts";
+import { toolCalls } from "../../../src/context/calls.ts";
 import { checkMessages } from "../../../src/context/message-rules.ts";
 import { reportedTokensMax } from "../../../src/limits.ts";
 import { type Served, serve, sse } from "../../local/simulated/serve.ts";
@@ -109,34 +110,81 @@ describe("the reply", () => {
     expect(usage).toMatchObject(expected);
   });
 
-  test("blocks that the vendor would not take back are left out", async () => {
-    const { url } = await answering(() =>
-      sse([
-        start(),
-        ...text(0, "\n"),
-        ...text(1, "half of a call"),
-        blockStart(2, { type: "tool_use", id: "toolu_1", name: "add", input: {} }),
-        delta(2, { type: "input_json_delta", partial_json: '{"a": ' }),
-        blockStop(2),
-        end("max_tokens"),
-        stop,
-      ]),
-    );
-    const reply = replyOf(await callAnthropic(requestTo("anthropic", url)));
-    expect(JSON.parse(reply.message).content).toEqual([{ type: "text", text: "half of a call", citations: null }]);
-    expect(reply).toMatchObject({ stop: "output_limit", calls: [] });
-  });
+  test.each([['{"a": '], [""]])(
+    "blocks that the vendor would not take back are left out, and a call that was cut at %j",
+    async (half) => {
+      const { url } = await answering(() =>
+        sse([
+          start(),
+          ...text(0, "\n"),
+          ...text(1, "half of a call"),
+          blockStart(2, { type: "tool_use", id: "toolu_1", name: "add", input: {} }),
+          delta(2, { type: "input_json_delta", partial_json: half }),
+          blockStop(2),
+          end("max_tokens"),
+          stop,
+        ]),
+      );
+      const reply = replyOf(await callAnthropic(requestTo("anthropic", url)));
+      expect(JSON.parse(reply.message).content).toEqual([{ type: "text", text: "half of a call", citations: null }]);
+      expect(reply).toMatchObject({ stop: "output_limit", calls: [] });
+    },
+  );
 
   test.each([
     ["end_turn", "end"],
     ["stop_sequence", "end"],
     ["max_tokens", "output_limit"],
     ["model_context_window_exceeded", "window"],
-    ["pause_turn", "output_limit"],
+    ["pause_turn", "paused"],
+    ["compaction", "paused"],
     ["refusal", "refusal"],
   ])("stop reason %s is %s", async (reason, expected) => {
     const { url } = await answering(() => sse([start(), ...text(0, "x"), end(reason), stop]));
     expect(replyOf(await callAnthropic(requestTo("anthropic", url))).stop).toBe(expected);
+  });
+
+  test.each(["end_turn", "stop_sequence"])(
+    "may say nothing at its %s, and is kept as a message that the vendor takes back",
+    async (reason) => {
+      const thinking = [blockStart(0, { type: "thinking", thinking: "Done.", signature: "c2ln" }), blockStop(0)];
+      for (const blocks of [[], thinking, text(0, " \n")]) {
+        const { url, close } = await answering(() => sse([start(), ...blocks, end(reason), stop]));
+        const reply = replyOf(await callAnthropic(requestTo("anthropic", url)));
+        expect(reply).toMatchObject({ stop: "end", text: "", calls: [], usage: { input_tokens: 7, output_tokens: 5 } });
+        const next = [{ role: "user", content: "go" }, JSON.parse(reply.message), { role: "user", content: "and?" }];
+        expect(checkMessages("anthropic", next)).toEqual([]);
+        await close();
+      }
+    },
+  );
+
+  test("calls that a server gives one id, or none, each have their own", async () => {
+    const call = (index: number, id: object) => [
+      blockStart(index, { type: "tool_use", ...id, name: "add", input: {} }),
+      delta(index, { type: "input_json_delta", partial_json: `{"n": ${index}}` }),
+      blockStop(index),
+    ];
+    const { url } = await answering(() =>
+      sse([
+        start(),
+        ...call(0, { id: "call_1" }),
+        ...call(1, { id: "call_1" }),
+        ...call(2, {}),
+        ...call(3, { id: "" }),
+        ...call(4, { id: "call_2" }),
+        end("tool_use"),
+        stop,
+      ]),
+    );
+    const { calls, message } = replyOf(await callAnthropic(requestTo("anthropic", url)));
+    const ids = calls.map(({ id }) => id);
+    expect([ids[0], ids[4], new Set(ids).size]).toEqual(["call_1", "call_2", 5]);
+    expect(calls.map((one) => one.arguments)).toEqual([0, 1, 2, 3, 4].map((n) => `{"n": ${n}}`));
+    expect(toolCalls("anthropic", message)).toEqual(calls);
+    const answers = ids.map((tool_use_id) => ({ type: "tool_result", tool_use_id, content: "1" }));
+    const next = [{ role: "user", content: "go" }, JSON.parse(message), { role: "user", content: answers }];
+    expect(checkMessages("anthropic", next)).toEqual([]);
   });
 
   test("is told of once when it begins: with its first event, not with a ping, and not where nothing comes", async () => {
@@ -228,6 +276,24 @@ describe("the request", () => {
     expect(asked[0]?.headers.get("x-heddle-task")).toBe("T1-aaaaaa");
   });
 
+  test.each([
+    ["fits", 5000, 4000, undefined, '{ "type":"enabled", "budget_tokens":4000 }'],
+    ["does not fit", 4000, 4000, undefined, '{ "type":"enabled", "budget_tokens":2000 }'],
+    ["has hardly room", 1100, 4000, undefined, '{ "type":"enabled", "budget_tokens":1024 }'],
+    ["has no room", 1024, 4000, undefined, '{"type":"disabled"}'],
+    ["is interleaved", 1024, 4000, ["interleaved-thinking-2025-05-14"], '{ "type":"enabled", "budget_tokens":4000 }'],
+  ])(
+    "thinking that %s in what is left of the tokens leaves room for an answer",
+    async (_, left, budget, betas, sent) => {
+      const { url, asked } = await answering(() => sse([start(), ...text(0, "x"), end("end_turn"), stop]));
+      const thinking = `{ "type":"enabled", "budget_tokens":${budget} }`;
+      const params = `{"max_tokens":20000,"thinking":${thinking}${betas ? `,"betas":${JSON.stringify(betas)}` : ""}}`;
+      replyOf(await callAnthropic(requestTo("anthropic", url, { params, maxOutputTokens: left })));
+      expect(asked[0]!.body).toContain(`"thinking":${sent},`);
+      expect(JSON.parse(asked[0]!.body).max_tokens).toBe(left);
+    },
+  );
+
   test("betas that are no names are refused before anything is sent", async () => {
     const { url, asked } = await answering(() => sse([]));
     const outcome = await callAnthropic(requestTo("anthropic", url, { params: '{"betas":["a\\r\\nx: y"]}' }));
@@ -244,7 +310,8 @@ describe("what goes wrong", () => {
       true,
     ],
     ["cleanly, before the message's end", [start(), ...text(0, "x")], false],
-    ["with nothing said", [start(), end("end_turn"), stop], false],
+    ["with nothing said where it was to call", [start(), end("tool_use"), stop], false],
+    ["with nothing said where it was paused", [start(), end("pause_turn"), stop], false],
     ["before it began", [], false],
     ["with a block that was never started", [start(), delta(3, { type: "text_delta", text: "x" })], false],
     ["with a line that is no JSON", [start(), "event: content_block_start\ndata: {oops\n\n"], false],

@@ -176,6 +176,17 @@ describe("the reply", () => {
   });
 
   test.each([
+    ["half of its arguments", { function: { name: "x", arguments: '{"n": ' } }],
+    ["no arguments yet", { function: { name: "x" } }],
+    ["a part of its text", { type: "custom", custom: { name: "x", input: "rm -r /" } }],
+  ])("a call that the output limit cut off with %s is left out, and those before it stay", async (_, cutOff) => {
+    const whole = call(0, { id: "call_1", type: "function", function: { name: "x", arguments: '{"n":1}' } });
+    const got = await reply(whole, call(1, { id: "call_2", ...cutOff }), chunk({}, "length"), done);
+    expect(got.stop).toBe("output_limit");
+    expect(JSON.parse(got.message).tool_calls.map(({ id }: { id: string }) => id)).toEqual(["call_1"]);
+  });
+
+  test.each([
     ["stop", { content: "x" }, "end"],
     ["length", { content: "x" }, "output_limit"],
     ["length", {}, "output_limit"],

@@ -137,6 +137,16 @@ export const wire = {
         { type: "input_json_delta", partial_json: json },
       ) +
       end("tool_use"),
+    /** Of blocks that come whole. */
+    blocks: (stop: string, ...blocks: object[]) =>
+      start +
+      blocks
+        .map(
+          (content_block, index) =>
+            event("content_block_start", { index, content_block }) + event("content_block_stop", { index }),
+        )
+        .join("") +
+      end(stop),
     error: (type: string) => start + event("error", { error: { type, message: "no" } }),
   },
   openai: {
