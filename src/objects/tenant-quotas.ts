@@ -6,6 +6,7 @@
  * W2. Quotas are D1's; the gate reads them again every `quotasKnownMs`, and at once when the operator has changed them. While D1 is away
  *     those hold that were known; a gate that knows none yet lets its runs go on.
  * W3. The sum of bytes is D1's as well, for the door, some seconds late: by one word at a time, since an older one could come later.
+ * W4. A report that waits for D1 while its run is deleted counts nothing: nobody would take that back.
  */
 
 import type { Quotas } from "../contract/admin-requests.ts";
@@ -25,6 +26,8 @@ export class TenantQuotas {
   #quotas: Quotas = {};
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
+  /** Reports that wait for D1 (W4). */
+  readonly #waiting = new Set<{ readonly run: string; isGone: boolean }>();
   #ledger: TokenLedger | undefined;
   #stored: Map<string, number> | undefined;
   #sum = 0;
@@ -46,7 +49,11 @@ export class TenantQuotas {
   }
 
   async report({ tenant, run, tokens, bytes }: RunReport): Promise<Pick<RunTerms, "tokens" | "full">> {
+    const waits = { run, isGone: false };
+    this.#waiting.add(waits);
     await this.#read(tenant);
+    this.#waiting.delete(waits);
+    if (waits.isGone) return {};
     const now = Date.now();
     this.#store(tenant, run, bytes, now);
     const { tokens_per_day: perDay, storage_bytes: limit } = this.#quotas;
@@ -65,6 +72,7 @@ export class TenantQuotas {
 
   /** The run is deleted. */
   forget(tenant: string, run: string): void {
+    for (const waits of this.#waiting) if (waits.run === run) waits.isGone = true;
     const stored = this.#load();
     const sql = this.#around.sql();
     sql.exec("DELETE FROM stored WHERE run = ?", run);
@@ -77,6 +85,7 @@ export class TenantQuotas {
 
   /** The tenant is deleted. */
   clear(): void {
+    for (const waits of this.#waiting) waits.isGone = true;
     this.#ledger = undefined;
     this.#stored = undefined;
     this.#sum = 0;

@@ -157,6 +157,28 @@ describe("the gate", () => {
     await eventually(() => expect(words).toMatchObject([{}, { bytes: 0 }]));
   });
 
+  it("[W4] counts nothing of a run that is deleted while its report waits for the quotas", async () => {
+    const read = Promise.withResolvers<void>();
+    const first = () => read.promise.then(() => ({ quotas: '{"tokens_per_day":1000}' }));
+    const bind = () => ({ run: async () => undefined, first });
+    const quotas = new TenantQuotas({
+      db: () => ({ prepare: () => ({ bind }) }) as unknown as D1Database,
+      sql: () => ({ exec: () => ({ toArray: () => [] }) }) as unknown as SqlStorage,
+      waitUntil: () => {},
+    });
+    const report = (run: string) => {
+      const tokens = { spent: 500, isFresh: true, wants: true };
+      return quotas.report({ tenant: "t", run, demand: 0, use: noUse, tokens, bytes: 1e6 });
+    };
+    const late = report("gone");
+    const other = report("other");
+    quotas.forget("t", "gone");
+    read.resolve();
+    expect(await late).toEqual({});
+    expect(await other).toEqual({ tokens: { allowed: 1000, limit: 1000 } });
+    expect(quotas.used(Date.now())).toEqual({ tokensToday: 500, storedBytes: 1e6 });
+  });
+
   it("gives several leases at once, of several runs, each once", async () => {
     const tenant = newTenant();
     const runs = await twoRuns(tenant);
