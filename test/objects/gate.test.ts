@@ -207,6 +207,29 @@ describe("the gate", () => {
     await eventually(() => expect(words).toMatchObject([{}, { bytes: 0 }]));
   });
 
+  it("[W1] counts nothing that was used while there was no quota, when one is set again", async () => {
+    let perDay: object = { tokens_per_day: 100_000 };
+    const bind = () => ({ run: async () => undefined, first: async () => ({ quotas: JSON.stringify(perDay) }) });
+    const quotas = new TenantQuotas({
+      db: () => ({ prepare: () => ({ bind }) }) as unknown as D1Database,
+      sql: () => ({ exec: () => ({ toArray: () => [] }) }) as unknown as SqlStorage,
+      waitUntil: () => {},
+    });
+    const report = (spent: number) => {
+      quotas.changed();
+      const tokens = { spent, isFresh: false, wants: true };
+      return quotas.report({ tenant: "t", run: "long", demand: 0, use: noUse, tokens, bytes: 1 });
+    };
+    await report(1000);
+    await report(5000);
+    expect(quotas.used(Date.now()).tokensToday).toBe(4000);
+    perDay = {};
+    expect(await report(50_000)).toEqual({});
+    perDay = { tokens_per_day: 100_000 };
+    expect(await report(900_000)).toEqual({ tokens: { allowed: 910_000, limit: 100_000 } });
+    expect(quotas.used(Date.now()).tokensToday).toBe(0);
+  });
+
   it("[W4] counts nothing of a run that is deleted while its report waits for the quotas", async () => {
     const read = Promise.withResolvers<void>();
     const first = () => read.promise.then(() => ({ quotas: '{"tokens_per_day":1000}' }));
