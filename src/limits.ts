@@ -1015,6 +1015,12 @@ export const billingRetryMsMin = 30 * second;
 export const billingRetryMsMax = 1 * hour;
 /** Providers know a repeated identifier for a day at least: what may have been taken is not sent again by itself after this. */
 export const billingDoubtMs = 23 * hour;
+/**
+ * An hour so old is billed no more, and what was told of it is dropped, so many events a pass: providers take none that are older than weeks,
+ * and usage is summed up no further back.
+ */
+export const billingKeptMs = usageDaysMax * dayMs;
+export const billingDroppedPerPass = 200;
 /** Of a provider's id of a customer. */
 export const customerCharsMax = 255;
 

@@ -124,6 +124,8 @@ class Attempt {
   #shown = 0;
   #answers: Record<string, Answer>;
   #turns: number;
+  /** Model calls must reserve tokens first; a budget may come, or go, while the task has its seat. */
+  #reserves: boolean;
   /** Siblings are held for the first token of this attempt. */
   #warms: boolean;
   /** Tokens of a prefix that the vendor has counted, and how many messages it has. */
@@ -149,6 +151,7 @@ class Attempt {
     this.#inbox = work.messages;
     this.#answers = { ...work.answers };
     this.#turns = work.turns;
+    this.#reserves = work.reserves;
     this.#warms = work.warms;
   }
 
@@ -200,6 +203,7 @@ class Attempt {
       if (reply.kind === "over") return this.#leave({ kind: "give_back" });
       this.#answers = { ...this.#answers, ...reply.answers };
       this.#inbox = reply.messages;
+      this.#reserves = reply.reserves ?? this.#reserves;
     }
     const results: ToolResult[] = [];
     for (const { id } of open) {
@@ -232,7 +236,7 @@ class Attempt {
   async #takeTurn(provider: Provider): Promise<SeatReply | undefined> {
     const wanted = this.#outputTokens(provider);
     let outputTokens = wanted;
-    if (this.#work.reserves) {
+    if (this.#reserves) {
       const reserved = await this.#ports.scheduler().reserve(this.#lease, {
         inputTokens: this.#inputEstimate(),
         outputTokens: wanted,
@@ -326,6 +330,7 @@ class Attempt {
     this.#answers = { ...answer.answers };
     this.#inbox = answer.messages;
     this.#partial.watched = answer.watched;
+    this.#reserves = answer.reserves ?? this.#reserves;
     this.#turns++;
     if (answer.paused || this.#ports.isOver()) return this.#giveBack();
     return undefined;

@@ -6,8 +6,9 @@
  *
  * B1. A bucket fills at the rate that its headers imply: what was missing, over the time until it is full; never beyond its limit.
  * B2. What begins is taken out at once, by what calls used before: many that begin together can't all count on the same rest.
- * B3. The headers' word counts where it is less than ours, and where ours can't be right any more: others use the same account, and
- *     a provider may count otherwise than we do.
+ * B3. The headers' word counts where it is less than ours, and where no call has begun since theirs, so that it has all of them: others
+ *     use the same account, and a provider may count otherwise than we do. Of one that counts less (nothing of what its cache had, in `tokens` too)
+ *     ours would be used up for ever.
  * B4. Without a header nothing is bounded.
  */
 
@@ -25,9 +26,15 @@ export interface RateState {
   readonly buckets: { readonly [Kind in RateKind]?: Bucket };
   /** What a call uses, by those that ended. */
   readonly perCall: Readonly<Record<RateKind, number>>;
+  /** The last beginning of a call. */
+  readonly begunAt: number;
 }
 
-export const noRates: RateState = { buckets: {}, perCall: { requests: 1, tokens: 0, input: 0, output: 0 } };
+export const noRates: RateState = {
+  buckets: {},
+  perCall: { requests: 1, tokens: 0, input: 0, output: 0 },
+  begunAt: Number.NEGATIVE_INFINITY,
+};
 
 const kinds = ["requests", "tokens", "input", "output"] as const;
 
@@ -42,26 +49,31 @@ export function begin(state: RateState, now: number): RateState {
     const bucket = state.buckets[kind];
     if (bucket) buckets[kind] = { ...bucket, left: leftAt(bucket, now) - perCall[kind], at: now };
   }
-  return { ...state, buckets };
+  return { ...state, buckets, begunAt: now };
 }
 
 /** A call has ended, and its headers and usage say how things stand. */
-export function observe(state: RateState, { at, rates, used }: Observation): RateState {
+export function observe(state: RateState, { at, begunAt, rates, used }: Observation): RateState {
   const perCall = used ? smoothed(state.perCall, used) : state.perCall;
   if (!rates) return perCall === state.perCall ? state : { ...state, perCall };
   const buckets: { [Kind in RateKind]?: Bucket } = { ...state.buckets };
   for (const kind of kinds) {
     const told = rates[kind];
-    if (told) buckets[kind] = bucketOf(told, at, state.buckets[kind]);
+    if (told) buckets[kind] = bucketOf(told, at, state.buckets[kind], begunAt >= state.begunAt);
   }
-  return { buckets, perCall };
+  return { ...state, buckets, perCall };
 }
 
-function bucketOf({ limit, left, resetMs }: Allowance, at: number, before: Bucket | undefined): Bucket {
+function bucketOf(
+  { limit, left, resetMs }: Allowance,
+  at: number,
+  before: Bucket | undefined,
+  hasAll: boolean,
+): Bucket {
   const missing = limit - left;
   // Nothing, or next to nothing, is missing: then the rest of the reset is rounding.
   const perMs = missing > limit / 20 && resetMs > 0 ? missing / resetMs : (before?.perMs ?? limit / rateFullMs);
-  const own = before ? leftAt(before, at) : left;
+  const own = before && !hasAll ? leftAt(before, at) : left;
   return { limit, left: Math.min(own, left), at, perMs };
 }
 

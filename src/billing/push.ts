@@ -17,15 +17,25 @@ import {
   billingAnswerMs,
   billingClaimMs,
   billingDoubtMs,
+  billingDroppedPerPass,
   billingEventsAtOnce,
   billingEventsPerPass,
   billingHoursPerPass,
+  billingKeptMs,
   billingPassMs,
   billingRetryMsMax,
   billingRetryMsMin,
   billingSettleMs,
 } from "../limits.ts";
-import { claimEvents, type EventRow, type Fate, hoursToBill, makeEvents, settleEvents } from "../storage/d1/billing.ts";
+import {
+  claimEvents,
+  dropEvents,
+  type EventRow,
+  type Fate,
+  hoursToBill,
+  makeEvents,
+  settleEvents,
+} from "../storage/d1/billing.ts";
 import { unreachedText } from "../unreached.ts";
 import { version } from "../version.ts";
 import { type Answer, meaningOf } from "./answer.ts";
@@ -50,11 +60,13 @@ export async function billUsage(
   const endsAt = Date.now() + billingPassMs;
   const pass: Pass = { created: 0, sent: 0, refused: 0, error: null };
   const before = openHours ? Number.MAX_SAFE_INTEGER : Date.now() - billingSettleMs - hourMs + 1;
+  const from = Date.now() - billingKeptMs;
   for (const hour of await hoursToBill(db, before, billingHoursPerPass)) {
-    pass.created += await makeEvents(db, hour, billing.meters);
+    pass.created += await makeEvents(db, hour, hour.hour < from ? [] : billing.meters);
     if (Date.now() >= endsAt) break;
   }
   if (billing.provider) await push(db, billing.provider, pass, endsAt);
+  await dropEvents(db, from, billingDroppedPerPass);
   return pass;
 }
 

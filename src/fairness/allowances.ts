@@ -34,7 +34,7 @@ export interface TokenTerms {
   /** Up to so many, of the run's whole life. */
   readonly allowed: number;
   readonly limit: number;
-  /** There are none left: when there are again. */
+  /** There are none left for who wants some: when there are again. */
   readonly until?: number;
 }
 
@@ -81,7 +81,7 @@ export class TokenLedger {
       }
     }
     const told = this.#accounts.get(run)!.allowed;
-    const isGone = told <= total && this.#day.spent + this.#open >= limit;
+    const isGone = wants && told <= total && this.#day.spent + this.#open >= limit;
     return { allowed: told, limit, ...(isGone && { until: (this.#day.day + 1) * dayMs }) };
   }
 

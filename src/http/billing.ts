@@ -19,6 +19,7 @@ import { Fault } from "../errors/fault.ts";
 import { meterRuns } from "../meter-runs.ts";
 import {
   countEvents,
+  countWaiting,
   customerOf,
   type EventRow,
   listEvents,
@@ -111,8 +112,7 @@ export const billingRoutes = [
       const billing = configured(env);
       await meterRuns(env.DB, (run) => runObject(env, run.tenant, run.id).meter());
       const pass = await billUsage(env.DB, billing, { openHours: body.open_hours });
-      const { waiting } = await countEvents(env.DB);
-      return { configured: billing.provider !== undefined, ...pass, waiting };
+      return { configured: billing.provider !== undefined, ...pass, waiting: await countWaiting(env.DB) };
     },
   ),
 

@@ -202,6 +202,8 @@ export type SeatReply =
       readonly watched: boolean;
       /** The run is paused, or the provider is to be left alone for now: give the task back. */
       readonly paused: boolean;
+      /** As in SeatWork: a budget may have been set since. Absent from an object of a version before. */
+      readonly reserves?: boolean;
     }
   /** The attempt is over; `work` is the next task, if any. */
   | { readonly kind: "over"; readonly work?: SeatJob };

@@ -11,6 +11,9 @@
  * G5. A run that can't be reached keeps nobody without a key from what others have, or have granted; who finds nothing else is told. Who has
  *     a key is told at once: what that run may have granted the repeat hears, with all the rest. One that only a newer version can read,
  *     after a rollback, has granted nothing: it is passed over, and stays on its lanes.
+ * G6. One whose own code breaks keeps nobody from what others have, with a key or without: its steps are taken back (shell H2), so it has mostly
+ *     granted nothing. Where somebody has a key it is asked once more, for what it may have granted all the same. Of what it does not say
+ *     then nobody hears, until that lease is over: else one such run would stop all workers of its tenant.
  */
 
 import { DurableObject } from "cloudflare:workers";
@@ -210,12 +213,21 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     const asked = this.#named.asked(idem);
     if (!asked?.ok) return asked;
     const granted = new Granted(ask);
+    const broke: unknown[] = [];
     for (const run of asked.value) {
-      const reply = await runStub(this.env, ask.tenant, run).leases({ ...granted.rest, isRepeat: true }, idem);
+      const reply = await runStub(this.env, ask.tenant, run)
+        .leases({ ...granted.rest, isRepeat: true }, idem)
+        .catch((error: unknown) => {
+          if (!isBroken(error)) throw error;
+          console.error("a run is broken", { run, error: String(error) });
+          broke.push(error);
+        });
+      if (!reply) continue;
       if (reply.ok) granted.add(reply.value);
       // A deleted run has granted nothing; of one that can't say it now nobody knows.
       else if (reply.fault.code !== "not_found") return reply;
     }
+    if (broke.length > 0 && granted.all.length === 0) throw broke[0];
     return ok(granted.all);
   }
 
@@ -282,6 +294,8 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   ): Promise<{ readonly grants: Grant[]; readonly refused: boolean }> {
     const granted = new Granted(ask);
     const gave: string[] = [];
+    /** Whoever repeats the request asks these again (G6). */
+    const mute: string[] = [];
     const broke: unknown[] = [];
     let asked = false;
     let refused = false;
@@ -292,21 +306,26 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
       const announced = this.#lanesFor(ask).map((lane) => [lane, this.#lanes.get(lane)?.get(run)] as const);
       if (announced.every(([, at]) => at === undefined)) continue;
       this.#turns.set(run, ++this.#turn);
-      if (request) this.#named.asks(request, [...gave, run]);
+      if (request) this.#named.asks(request, [...gave, ...mute, run]);
       asked = true;
       const slow = setTimeout(() => this.#wake(this.#lanesFor(ask), 1), slowRunMs);
-      const reply = await runStub(this.env, ask.tenant, run)
-        .leases(granted.rest, request?.idem)
+      const askIt = () => runStub(this.env, ask.tenant, run).leases(granted.rest, request?.idem);
+      const reply = await askIt()
+        .catch((error: unknown) => {
+          if (!request || !isBug(error)) throw error;
+          return askIt();
+        })
         .catch((error: unknown) => {
           if (platformFaultOf(error) === "storage_newer") return;
-          if (request) throw error;
+          if (request && !isBug(error)) throw error;
           console.error("a run was not reached", { run, error: String(error) });
           broke.push(error);
+          mute.push(run);
         })
         .finally(() => clearTimeout(slow));
       if (!reply) {
         // Whoever repeats the request is not refused for it either.
-        if (request && gave.length > 0) this.#named.asks(request, gave);
+        if (request && gave.length + mute.length > 0) this.#named.asks(request, [...gave, ...mute]);
         continue;
       }
       const grants = reply.ok ? reply.value : [];
@@ -348,5 +367,10 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     if (![...this.#lanes.values()].some((others) => others.has(run))) this.#turns.delete(run);
   }
 }
+
+/** An object's own code has thrown it. */
+const isBug = (error: unknown): boolean => platformFaultOf(error) === undefined;
+/** Or it can't read what it has stored: either way it says nothing, however often it is asked. */
+const isBroken = (error: unknown): boolean => isBug(error) || platformFaultOf(error) === "storage_newer";
 
 admitting<TenantGateRpc>(TenantGate, { work: gateWorkMax, wait: gateWaitMax }, gateClasses);

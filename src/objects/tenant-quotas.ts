@@ -2,11 +2,13 @@
  * What a tenant may use at most, as its gate sees to it: tokens a day, handed out to runs in blocks (allowances.ts), and the bytes that its
  * runs have stored.
  *
- * W1. What is handed out is stored before a run hears of it. Without a quota of tokens nothing of them is stored.
+ * W1. What is handed out is stored before a run hears of it. Without a quota of tokens nothing of them is stored, nor kept of an earlier one: by
+ *     that a quota which is set again would count what was used for days as used today.
  * W2. Quotas are D1's; the gate reads them again every `quotasKnownMs`, and at once when the operator has changed them. While D1 is away
  *     those hold that were known; a gate that knows none yet lets its runs go on.
  * W3. The sum of bytes is D1's as well, for the door, some seconds late: by one word at a time, since an older one could come later. What
  *     is to be told at once follows that word; all else has its time, or the runs of a busy tenant would cost one write after another.
+ * W4. A report that waits for D1 while its run is deleted counts nothing: nobody would take that back.
  */
 
 import type { Quotas } from "../contract/admin-requests.ts";
@@ -25,8 +27,14 @@ export class TenantQuotas {
   readonly #around: Around;
   #quotas: Quotas = {};
   #readAt = Number.NEGATIVE_INFINITY;
+  /** D1 has said which there are. */
+  #areKnown = false;
   #reading: Promise<void> | undefined;
+  /** Reports that wait for D1 (W4). */
+  readonly #waiting = new Set<{ readonly run: string; isGone: boolean }>();
   #ledger: TokenLedger | undefined;
+  /** Nothing of tokens is stored. */
+  #hasNoLedger = false;
   #stored: Map<string, number> | undefined;
   #sum = 0;
   #told = { at: Number.NEGATIVE_INFINITY, bytes: -1 };
@@ -49,10 +57,15 @@ export class TenantQuotas {
   }
 
   async report({ tenant, run, tokens, bytes }: RunReport): Promise<Pick<RunTerms, "tokens" | "full">> {
+    const waits = { run, isGone: false };
+    this.#waiting.add(waits);
     await this.#read(tenant);
+    this.#waiting.delete(waits);
+    if (waits.isGone) return {};
     const now = Date.now();
     this.#store(tenant, run, bytes, now);
     const { tokens_per_day: perDay, storage_bytes: limit } = this.#quotas;
+    if (perDay === undefined && this.#areKnown) this.#dropLedger();
     const isFull = limit !== undefined && this.#sum >= limit;
     return {
       ...(perDay !== undefined && { tokens: this.#allow(run, tokens, perDay, now) }),
@@ -68,6 +81,7 @@ export class TenantQuotas {
 
   /** The run is deleted. */
   forget(tenant: string, run: string): void {
+    for (const waits of this.#waiting) if (waits.run === run) waits.isGone = true;
     const stored = this.#load();
     const sql = this.#around.sql();
     sql.exec("DELETE FROM stored WHERE run = ?", run);
@@ -80,10 +94,12 @@ export class TenantQuotas {
 
   /** The tenant is deleted. */
   clear(): void {
+    for (const waits of this.#waiting) waits.isGone = true;
     this.#ledger = undefined;
     this.#stored = undefined;
     this.#sum = 0;
     this.#quotas = {};
+    this.#areKnown = false;
     this.changed();
   }
 
@@ -93,6 +109,7 @@ export class TenantQuotas {
       .then(
         (quotas) => {
           this.#quotas = quotas;
+          this.#areKnown = true;
           this.#readAt = Date.now();
         },
         (error: unknown) => console.warn("quotas were not read", { tenant, error: String(error) }),
@@ -116,7 +133,17 @@ export class TenantQuotas {
     return terms;
   }
 
+  #dropLedger(): void {
+    if (this.#hasNoLedger) return;
+    const sql = this.#around.sql();
+    sql.exec("DELETE FROM allowances");
+    sql.exec("DELETE FROM meta WHERE name = 'tokens_of_day'");
+    this.#ledger = undefined;
+    this.#hasNoLedger = true;
+  }
+
   #tokens(): TokenLedger {
+    this.#hasNoLedger = false;
     if (this.#ledger) return this.#ledger;
     const sql = this.#around.sql();
     const [row] = sql.exec<{ value: string }>("SELECT value FROM meta WHERE name = 'tokens_of_day'").toArray();

@@ -39,7 +39,7 @@ export class TenantShares {
   /** What a run may use; of one that wants nothing, what it might. */
   async report({ tenant, run, demand, use }: RunReport): Promise<Pick<RunTerms, "seats" | "why">> {
     this.#tenant = tenant;
-    if (demand === 0) this.#book.forget(run, Date.now());
+    if (demand === 0) this.#book.leave(run, use, Date.now());
     else this.#book.claim(run, { demand, use }, Date.now());
     const asking = this.#askIfDue(Date.now());
     // Whoever asks is answered with what is right now, if that comes soon.

@@ -135,17 +135,19 @@ export function settleBudget(step: Step): void {
   let money = wholeMoney;
   for (const { n, need, nanos } of parkedForTokens(state)) {
     const { left, unreserved } = subtreeTokens(state, state.task(n));
-    // Where its subtree can never have that much, it is woken to ask for less, or to fail.
     if (left >= need && unreserved < need) continue;
-    if (need > free || nanos > money) {
+    // Where its subtree can never have that much any more it is woken to ask for less, or to fail: it is to fit with what that leaves.
+    const least = Math.min(need, Math.max(0, left));
+    const cost = least < need ? 0 : nanos;
+    if (least > free || cost > money) {
       const nothingElse = header.reservedTokens === 0 && free === whole && money === wholeMoney;
       if (nothingElse && !state.book?.failsUnfunded)
         step.emit({ type: "run_paused", reason: faults.budget_exhausted.pauses });
       return;
     }
     // Tasks that already wait for a lease will reserve when they get it: they are not counted twice here.
-    free -= need;
-    money -= nanos;
+    free -= least;
+    money -= cost;
     step.emit({ type: "task_ready", task: n, why: "budget" });
   }
 }

@@ -160,6 +160,39 @@ it("what a system prompt and tools take is estimated from above in every script,
   expect((await asks({ system: "", tools: `["${"語".repeat(1000)}"]` })) - least).toBeGreaterThanOrEqual(1000);
 });
 
+test("a budget that is set while a task has its seat is reserved of from its next call on", async () => {
+  const done: string[] = [];
+  const scheduler = {
+    seatTurn: async () => {
+      done.push("turn");
+      return {
+        kind: "go_on" as const,
+        snapshot: "t",
+        answers: {},
+        messages: [],
+        watched: false,
+        paused: false,
+        reserves: true,
+      };
+    },
+    reserve: async () => {
+      done.push("reserve");
+      return { kind: "parked" as const };
+    },
+    leaveSeat: async () => ({ kind: "over" as const }),
+  };
+  await runAttempt(resumed("four"), {
+    scheduler: () => scheduler as unknown as ReturnType<TurnLoopPorts["scheduler"]>,
+    ...{ run: "r", cache: new SnapshotCache(), next: () => undefined, isOver: () => false },
+    callModel: async () => {
+      done.push("call");
+      return { ok: true, reply: { message: says("not yet"), text: "not yet", calls: [], usage, stop: "end" } };
+    },
+    providerFor: async () => ({ name: "simulated", baseUrl: "", apiKey: "", defaultModel: "m" }),
+  });
+  expect(done).toEqual(["call", "turn", "reserve"]);
+});
+
 test.each([
   [
     "calls",

@@ -72,6 +72,19 @@ describe("what is left of a rate", () => {
     expect(room(cached, 0)).toBe(5);
   });
 
+  test("[B3] a provider that counts less than we do is taken at its word, once no call has begun since that one's", () => {
+    const used = { input: 100_000, output: 1000, cached: 99_000 };
+    const rates = (left: number) => ({ tokens: { limit: 400_000, left, resetMs: 600 } });
+    let state = observe(noRates, { ...told(rates(398_000)), used });
+    for (const at of [0, 1, 2]) state = begin(state, at);
+    expect(room(state, 2)).toBe(0);
+    // Its headers may be older than the others' beginnings.
+    state = observe(state, { ...told(rates(396_000), 10), begunAt: 0, used });
+    expect(room(state, 10)).toBe(0);
+    state = observe(state, { ...told(rates(392_000), 10), begunAt: 2, used });
+    expect(room(state, 10)).toBe(3);
+  });
+
   test("[B4] no header bounds nothing", () => {
     expect([room(noRates, 0), opensAt(noRates)]).toEqual([Number.POSITIVE_INFINITY, 0]);
   });

@@ -63,6 +63,12 @@ describe("tokens of a day", () => {
     expect(ledger.report("c", fresh(0), limit, 0)).toEqual({ allowed: 6000, limit });
   });
 
+  test("[B3] who wants none is not told to wait for the next day", () => {
+    const ledger = newLedger();
+    ledger.report("a", fresh(0), tokenBlockMin, 0);
+    expect(ledger.report("b", fresh(0, false), tokenBlockMin, 0)).toEqual({ allowed: 0, limit: tokenBlockMin });
+  });
+
   test("the next day has as many again, and a raised quota more", () => {
     const ledger = newLedger();
     const first = ledger.report("a", fresh(0), 1000, 0);

@@ -34,6 +34,27 @@ test("[K2] what was used outlives the claim, and fades", () => {
   expect(book.total(0).use).toMatchObject({ cost: 0 });
 });
 
+test("[K2] who comes and goes has used what he says, once, and who loses his memory what he said before, too", () => {
+  const book = new ClaimBook();
+  const used = (now: number) => book.total(now).use.cost;
+  for (let now = 0; now < 10_000; now += 1000) {
+    book.claim("a", asking(1, 1000), now);
+    book.leave("a", asking(1, 1000).use, now + 500);
+  }
+  expect(used(10_000)).toBeCloseTo(useAt(asking(1, 1000).use, 10_000).cost, 6);
+  book.claim("a", asking(1, 5), 10_000);
+  expect(used(10_000)).toBeCloseTo(useAt(asking(1, 1005).use, 10_000).cost, 6);
+});
+
+test("[K2] what a short run used is known with its last word, and of who never wanted a seat nothing is", () => {
+  const book = new ClaimBook();
+  book.claim("short", asking(1, 0), 0);
+  book.leave("short", asking(0, 700).use, 0);
+  book.leave("short", asking(0, 700).use, 0);
+  book.leave("elsewhere", asking(0, 9000).use, 0);
+  expect(book.total(0)).toMatchObject({ demand: 0, use: { cost: 700 } });
+});
+
 test("clocks that go back change nothing", () => {
   expect(useAt({ at: 5000, cost: 7, seatMs: 3 }, 1000)).toEqual({ at: 5000, cost: 7, seatMs: 3 });
   expect(useAt(noUse, 1000)).toEqual({ at: 1000, cost: 0, seatMs: 0 });

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { billUsage } from "../../src/billing/push.ts";
 import { type Billing, meterNames } from "../../src/contract/billing.ts";
-import { billingClaimMs, billingDoubtMs, billingSettleMs } from "../../src/limits.ts";
+import { billingClaimMs, billingDoubtMs, billingKeptMs, billingSettleMs } from "../../src/limits.ts";
 import { noAmounts, type UsageRow } from "../../src/metering/meter.ts";
 import {
   claimEvents,
@@ -219,6 +219,27 @@ it("a refusal that takes nothing does not make certain what was in doubt before 
   later(billingDoubtMs);
   expect(await pass()).toMatchObject({ sent: 0, refused: 1 });
   expect(requests).toHaveLength(2);
+});
+
+it("what is older than anybody bills is dropped, and is made nothing of again", async () => {
+  await bill();
+  await uses({ model: "m1", inputTokens: 10, outputTokens: 2 });
+  await uses({ model: "m1", inputTokens: 5, hour: past + hourMs });
+  await pass();
+  later(past + billingKeptMs + 1 - Date.now());
+  await pass();
+  const kept = () => listEvents(db, { tenant, after: 0, limit: 100 });
+  expect(await kept()).toMatchObject([{ hour: past + hourMs, value: 5, state: "sent" }]);
+  await uses({ model: "m1", inputTokens: 7 });
+  await uses({ model: "m1", inputTokens: 1, hour: past + hourMs });
+  // Also where all hours are looked at anew.
+  await bill("cus_2");
+  expect(await pass()).toMatchObject({ created: 1, sent: 1 });
+  expect((await kept()).map(({ hour, value }) => [hour - past, value])).toEqual([
+    [hourMs, 5],
+    [hourMs, 1],
+  ]);
+  expect(await db.prepare("SELECT COUNT(*) AS n FROM billing_hours").first()).toEqual({ n: 0 });
 });
 
 it("sums beyond all whole numbers keep nobody from being billed, nor the operator from seeing usage", async () => {

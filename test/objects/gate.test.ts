@@ -55,7 +55,8 @@ async function cutOff(input: Parameters<TenantGateRpc["lease"]>[0], key: string,
     const getByName = (name: string) => ({
       leases: async (...ask: Parameters<RunSchedulerRpc["leases"]>) => {
         if (does === "all") await (bindings.RUNS.getByName(name) as unknown as RunSchedulerRpc).leases(...ask);
-        throw new Error("cut off");
+        // As the platform marks what was cut off.
+        throw Object.assign(new Error("cut off"), { retryable: true });
       },
     });
     gate.env = { ...gate.env, RUNS: { getByName } as unknown as Env["RUNS"] };
@@ -135,6 +136,55 @@ describe("the gate", () => {
     expect((await leased(tenant, 8)).map(({ run }) => run)).toEqual(Array.from({ length: 4 }, () => two.id));
   });
 
+  it("[G6] gives who has a key what other runs have though one breaks, and the same to who repeats the request", async () => {
+    const tenant = newTenant();
+    const [one, two] = await twoRuns(tenant);
+    await eventually(async () => expect(await lanes(tenant)).toHaveLength(2));
+    let isBroken = true;
+    await intercepted(tenant, (run) => (run === two.id && isBroken ? Promise.reject(new Error("a bug")) : undefined));
+    const input = { tenant, pool: "box", worker: "w", max: 8, waitMs: patientMs };
+    const first = value(await gateOf(tenant).lease(input, idemOf("k")));
+    expect(first.map(({ run }) => run)).toEqual(Array.from({ length: 4 }, () => one.id));
+    expect(value(await gateOf(tenant).lease(input, idemOf("k")))).toEqual(first);
+    isBroken = false;
+    const others = value(await gateOf(tenant).lease(input, idemOf("l")));
+    expect(others.map(({ run }) => run)).toEqual(Array.from({ length: 4 }, () => two.id));
+  });
+
+  it("[G6] asks a run that broke once more, for what it has granted all the same", async () => {
+    const tenant = newTenant();
+    const [one, two] = await twoRuns(tenant);
+    await eventually(async () => expect(await lanes(tenant)).toHaveLength(2));
+    const asked = { pool: "box", worker: "w", max: 8, contextBytes: 1e6 };
+    let granted: Grant[] = [];
+    const breaks = async () => {
+      granted = value(await two.rpc.leases(asked, idemOf("k")));
+      throw new Error("a bug after the commit");
+    };
+    await intercepted(tenant, (run) => (run === two.id && granted.length === 0 ? breaks() : undefined));
+    const found = value(
+      await gateOf(tenant).lease({ tenant, pool: "box", worker: "w", max: 8, waitMs: 0 }, idemOf("k")),
+    );
+    expect(granted).toHaveLength(4);
+    expect(found.map(({ run }) => run).sort()).toEqual([one.id, two.id].flatMap((id) => Array(4).fill(id)).sort());
+  });
+
+  it("[G5] tells who has a key at once of a run that can't be reached, and his repeat what all have granted", async () => {
+    const tenant = newTenant();
+    const [, two] = await twoRuns(tenant);
+    await eventually(async () => expect(await lanes(tenant)).toHaveLength(2));
+    let isAway = true;
+    const away = () => Promise.reject(Object.assign(new Error("away"), { retryable: true }));
+    await intercepted(tenant, (run) => (run === two.id && isAway ? away() : undefined));
+    const input = { tenant, pool: "box", worker: "w", max: 8, waitMs: 0 };
+    const said = await runInDurableObject(bindings.GATES.getByName(tenant), (gate) =>
+      (gate as unknown as TenantGateRpc).lease(input, idemOf("k")).catch((error: Error) => error.message),
+    );
+    expect(said).toBe("away");
+    isAway = false;
+    expect(value(await gateOf(tenant).lease(input, idemOf("k")))).toHaveLength(8);
+  });
+
   it("tells the door of a deletion though it has left memory since the last report of a run", async () => {
     const tenant = newTenant();
     await insertTenant(bindings.DB, { id: tenant, name: "t", created_at: 0 }).run();
@@ -173,6 +223,51 @@ describe("the gate", () => {
     clock.forward(storedToldEveryMs);
     await report("d", 2e6);
     expect(words).toMatchObject([{}, {}, { bytes: 2e6 }]);
+  });
+
+  it("[W1] counts nothing that was used while there was no quota, when one is set again", async () => {
+    let perDay: object = { tokens_per_day: 100_000 };
+    const bind = () => ({ run: async () => undefined, first: async () => ({ quotas: JSON.stringify(perDay) }) });
+    const quotas = new TenantQuotas({
+      db: () => ({ prepare: () => ({ bind }) }) as unknown as D1Database,
+      sql: () => ({ exec: () => ({ toArray: () => [] }) }) as unknown as SqlStorage,
+      waitUntil: () => {},
+    });
+    const report = (spent: number) => {
+      quotas.changed();
+      const tokens = { spent, isFresh: false, wants: true };
+      return quotas.report({ tenant: "t", run: "long", demand: 0, use: noUse, tokens, bytes: 1 });
+    };
+    await report(1000);
+    await report(5000);
+    expect(quotas.used(Date.now()).tokensToday).toBe(4000);
+    perDay = {};
+    expect(await report(50_000)).toEqual({});
+    perDay = { tokens_per_day: 100_000 };
+    expect(await report(900_000)).toEqual({ tokens: { allowed: 910_000, limit: 100_000 } });
+    expect(quotas.used(Date.now()).tokensToday).toBe(0);
+  });
+
+  it("[W4] counts nothing of a run that is deleted while its report waits for the quotas", async () => {
+    const read = Promise.withResolvers<void>();
+    const first = () => read.promise.then(() => ({ quotas: '{"tokens_per_day":1000}' }));
+    const bind = () => ({ run: async () => undefined, first });
+    const quotas = new TenantQuotas({
+      db: () => ({ prepare: () => ({ bind }) }) as unknown as D1Database,
+      sql: () => ({ exec: () => ({ toArray: () => [] }) }) as unknown as SqlStorage,
+      waitUntil: () => {},
+    });
+    const report = (run: string) => {
+      const tokens = { spent: 500, isFresh: true, wants: true };
+      return quotas.report({ tenant: "t", run, demand: 0, use: noUse, tokens, bytes: 1e6 });
+    };
+    const late = report("gone");
+    const other = report("other");
+    quotas.forget("t", "gone");
+    read.resolve();
+    expect(await late).toEqual({});
+    expect(await other).toEqual({ tokens: { allowed: 1000, limit: 1000 } });
+    expect(quotas.used(Date.now())).toEqual({ tokensToday: 500, storedBytes: 1e6 });
   });
 
   it("gives several leases at once, of several runs, each once", async () => {

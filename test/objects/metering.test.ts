@@ -1,12 +1,12 @@
 /** What runs have used gets to D1 exactly once, whoever delivers it how often, and outlives them. */
 
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
-import { meterQuestionMs, meterQuietMs, meterRunsPerQuestion, sweepEveryMs } from "../../src/limits.ts";
+import { meterQuestionMs, meterQuietMs, meterRowsMax, meterRunsPerQuestion, sweepEveryMs } from "../../src/limits.ts";
 import { meterForQuestion, meterRuns } from "../../src/meter-runs.ts";
 import { noAmounts } from "../../src/metering/meter.ts";
-import { runStub } from "../../src/objects/env.ts";
+import { type Env, runStub } from "../../src/objects/env.ts";
 import { deleteRun, insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
 import { addUsage, meteredTo, sumUsage, unmetered, unmeteredRuns } from "../../src/storage/d1/usage.ts";
 import { eventually } from "./lib/eventually.ts";
@@ -63,6 +63,31 @@ it("is delivered once, also by many at the same time, in stretches, and after th
   expect((await meteredTo(db, { tenant: run.tenant, id: run.id })).open).toEqual({});
   const position = await db.prepare("SELECT upto_at FROM usage_positions WHERE run = ?").bind(run.id).first();
   expect(position).toEqual({ upto_at: (await run.events()).at(-1)!.at });
+});
+
+it("of one command that made tasks of many labels is delivered in several transactions, each no larger than D1 takes", async () => {
+  const run = await makeRun();
+  const labelled = (n: number) => ({ pool: "box", instructions: "x", labels: { n: String(n) } });
+  await run.create(...Array.from({ length: 3 * meterRowsMax }, (_, n) => labelled(n)));
+  const statements: number[] = [];
+  const batch = (all: D1PreparedStatement[]) => {
+    statements.push(all.length);
+    return db.batch(all);
+  };
+  await runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), (instance) => {
+    const object = instance as unknown as { env: Env };
+    object.env = { ...object.env, DB: { prepare: (sql: string) => db.prepare(sql), batch } as unknown as D1Database };
+  });
+  const { upto, last } = value(await run.rpc.meter());
+  expect(upto).toBe(last);
+  // Beside its rows: the position is begun, moved and read.
+  expect(Math.max(...statements)).toBeLessThanOrEqual(meterRowsMax + 4);
+  expect(await sums(run)).toEqual([
+    { of: run.id, input_tokens: 0, output_tokens: 0, tasks: 3 * meterRowsMax, events: last },
+  ]);
+  expect(await sumUsage(db, run.tenant, { ...all, limit: 1000, by: { label: "n" } })).toHaveLength(
+    3 * meterRowsMax + 1,
+  );
 });
 
 it("tells whoever was overtaken up to where it is metered, so that it goes on from there", async () => {

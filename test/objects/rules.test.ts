@@ -73,6 +73,22 @@ describe("rules", () => {
     ]);
   });
 
+  it("that set a budget hold for a task that has its seat already: it reserves its next call", async () => {
+    const run = await makeRun();
+    await run.create({ instructions: "x", pool: "hosted" });
+    const work = (await run.rpc.openSeat(run.ticket("a"), nextTask("a"))) as SeatWork;
+    const message = JSON.stringify({ role: "assistant", content: "so far" });
+    const usage = { input_tokens: 1, output_tokens: 1, cache_read_tokens: 0, cache_write_tokens: 0 };
+    const turn = () => run.rpc.seatTurn(work, { messages: [message], usage, shown: 0, calls: [] }, undefined);
+    expect([work.reserves, await turn()]).toMatchObject([false, { reserves: false }]);
+    value(await run.rpc.setRules(input("- budget 60,000 tokens per task")));
+    expect(await turn()).toMatchObject({ reserves: true });
+    value(await run.rpc.setRules(input("")));
+    expect(await turn()).toMatchObject({ reserves: false });
+    value(await run.rpc.budget({ tokens: 1000 }));
+    expect(await turn()).toMatchObject({ reserves: true });
+  });
+
   it("that need nothing but time are looked at by the alarm", async () => {
     using clock = new TestClock();
     const run = await makeRun({

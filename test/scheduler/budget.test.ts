@@ -81,6 +81,22 @@ describe("a run's budget", () => {
     }
   });
 
+  test("[B2] a call for which its subtree has less left by now asks for less, and does not pause the run", () => {
+    const run = new Run({ tokens: 1000 });
+    const [other, parent] = started(run, {}, { max_tokens: 600 });
+    const [a, b] = run.make(parent!, {}, {}).map((task) => run.start(task));
+    reserve(run, other!, 300, 200);
+    expect(reserve(run, a!, 100, 450)).toEqual({ kind: "parked" });
+    reserve(run, b!, 100, 300);
+    run.turn(b!, 400);
+    expect(states(a!)).toBe("parked");
+    // 500 of the run's are left then, and 200 of the parent's: the 550 that were asked for can't be had any more.
+    run.turn(other!, 100);
+    expect([run.state.header.status, states(a!)]).toEqual(["active", "ready"]);
+    expect(reserve(run, run.start(a!), 100, 450)).toEqual({ kind: "reserved", outputTokens: 100 });
+    checkState(run.state, run.now);
+  });
+
   test("[B2] nothing outstanding and too little: the run pauses, nothing fails, more tokens resume it", () => {
     const run = new Run({ tokens: 100 });
     const [a] = started(run, {});

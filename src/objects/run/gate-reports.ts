@@ -5,10 +5,13 @@
  * Q2. At once when the run begins to want seats, when it could use more than it has, and when it wants none any more, though not more
  *     often than `runReportAtOnceMs`; else every `runReportEveryMs` while it wants any. So no task waits for the gate, and none costs a
  *     call of it.
- * Q4. So it is with tokens where there is a quota: before they are used up, and while the run waits for more.
+ * Q4. So it is with tokens where there is a quota: before they are used up, and while the run waits for more. A run that has had nothing to
+ *     use them for, for `runReportIdleMs`, gives back what it has: its tasks may wait for days, and others have work now.
  * Q3. A share that became smaller holds from the next thing that the log is told of, and costs no row of its own; a larger one has one,
  *     since seats are to open by it.
  * Q5. While a limit of a model binds, how it stands is told every `limitReportEveryMs`: other runs share it.
+ * Q6. A last word that the gate did not take, of a run that has ended or wants nothing, is said again every `runReportIdleMs` until it does: no
+ *     other would put it right, and the gate would keep for the run what nobody uses.
  */
 
 import { dayOf } from "../../fairness/allowances.ts";
@@ -55,6 +58,8 @@ export class GateReports {
   #last = nothingTold;
   /** Of the tokens that it was allowed last, how many were left then. */
   #block = 0;
+  /** Since when no task could use any; undefined: one could. */
+  #idleSince: number | undefined;
   #isTelling = false;
   readonly #limits = new LimitReports();
 
@@ -66,6 +71,7 @@ export class GateReports {
   tell(run: LoadedRun): void {
     const now = this.#around.now();
     this.#count(run, now);
+    this.#idleSince = hasUse(run) ? undefined : (this.#idleSince ?? now);
     this.#most = Math.max(this.#most, wanted(run));
     if ((this.dueAt(run) ?? Number.POSITIVE_INFINITY) > now || this.#isTelling) return;
     this.#isTelling = true;
@@ -84,13 +90,26 @@ export class GateReports {
     if (begins || grows || isOver || this.#needsTokens(run)) return at + runReportAtOnceMs;
     if (state.header.quota) return at + quotaAskEveryMs;
     if (demand > 0) return at + (state.availability.isLimited() ? limitReportEveryMs : runReportEveryMs);
+    if (this.#idleSince !== undefined && this.#keepsTokens(run)) return Math.max(at, this.#idleSince) + runReportIdleMs;
     return state.header.seq === seq ? undefined : Math.max(at, state.header.createdAt) + runReportIdleMs;
   }
 
   /** Half of what it was given is used up. */
   #needsTokens(run: LoadedRun): boolean {
     const { allowed } = run.state;
-    return allowed < Number.POSITIVE_INFINITY && isBusy(run) && allowed - spentTokens(run.state) <= this.#block / 2;
+    if (allowed === Number.POSITIVE_INFINITY || !isBusy(run) || !hasUse(run)) return false;
+    return allowed - spentTokens(run.state) <= this.#block / 2;
+  }
+
+  /** It was given some that it has not used. */
+  #keepsTokens(run: LoadedRun): boolean {
+    const { allowed } = run.state;
+    return allowed < Number.POSITIVE_INFINITY && isBusy(run) && allowed > spentTokens(run.state);
+  }
+
+  #wantsTokens(run: LoadedRun, now: number): boolean {
+    if (!isBusy(run) && run.state.header.quota === undefined) return false;
+    return hasUse(run) || (this.#idleSince !== undefined && now < this.#idleSince + runReportIdleMs);
   }
 
   /** All of its tokens are of today, and used here. */
@@ -113,6 +132,7 @@ export class GateReports {
   clear(): void {
     this.#use = noUse;
     this.#counted = undefined;
+    this.#idleSince = undefined;
     this.#most = 0;
     this.#last = nothingTold;
     this.#limits.clear();
@@ -134,7 +154,7 @@ export class GateReports {
     this.#last = { at: now, demand, seq: run.state.header.seq, isBusy: isBusy(run) };
     const report: RunReport = {
       ...{ tenant: run.tenant, run: run.id, demand, use: this.#use },
-      tokens: { spent: spentTokens(run.state), isFresh: this.#isFresh(run, now), wants: wantsTokens(run) },
+      tokens: { spent: spentTokens(run.state), isFresh: this.#isFresh(run, now), wants: this.#wantsTokens(run, now) },
       bytes: this.#around.bytes(),
       limits: this.#limits.of(run),
     };
@@ -145,7 +165,11 @@ export class GateReports {
     if (!this.#around.isCurrent(run)) return;
     try {
       if (terms) this.#take(run, report, terms);
-      else this.#doWithout(run);
+      else {
+        // Q6: as if it had not been said.
+        this.#last = { ...this.#last, seq: 0 };
+        this.#doWithout(run);
+      }
     } catch (error) {
       // Nobody waits for it. What broke has dropped the run's memory, and the next command comes upon it too.
       console.error("the gate's word was not taken", { run: run.id, error: String(error) });
@@ -191,6 +215,7 @@ const nothingTold = { at: Number.NEGATIVE_INFINITY, demand: 0, seq: 0, isBusy: f
 
 /** It has something to do, in whatever pool. */
 const isBusy = ({ state }: LoadedRun): boolean => state.header.status === "active" && state.liveCount() > 0;
-const wantsTokens = (run: LoadedRun): boolean => isBusy(run) || run.state.header.quota !== undefined;
+/** A task of it works, or could. */
+const hasUse = ({ state }: LoadedRun): boolean => state.header.counts.running + state.header.counts.ready > 0;
 
 const wanted = ({ state }: LoadedRun): number => (isRunEnded(state) ? 0 : seatsWanted(state));

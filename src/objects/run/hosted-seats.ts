@@ -5,7 +5,7 @@ import { Fault } from "../../errors/fault.ts";
 import { seatLingerForTimeMs, seatLingerMs, seatServesMs } from "../../limits.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import { availabilityDueAt } from "../../scheduler/availability.ts";
-import { reserveTokens } from "../../scheduler/budget.ts";
+import { needsReservation, reserveTokens } from "../../scheduler/budget.ts";
 import { noteBudgets } from "../../scheduler/budget-notes.ts";
 import { endAttemptsOfSeat } from "../../scheduler/clock.ts";
 import { goesOn } from "../../scheduler/inbox.ts";
@@ -148,6 +148,7 @@ export class HostedSeats {
       ...reply,
       messages: inboxTexts(run, task),
       watched: this.#shell.partials.isWatched(now),
+      reserves: needsReservation(run.state, task),
     };
   }
 

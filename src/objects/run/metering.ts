@@ -28,7 +28,7 @@ export async function meterRun(run: LoadedRun, env: Pick<Env, "DB">, pages: numb
   return at.upto;
 }
 
-/** As much as one transaction of D1 takes. Rows are whole commands. */
+/** As much as one transaction of D1 takes. A row is a whole command, which may have made tasks of a thousand labels: it may end in the middle of one. */
 function stretch(run: LoadedRun, from: number, meter: Meter): { upto: number; at: number; meter: Meter } {
   let upto = from;
   let at = 0;
@@ -41,8 +41,8 @@ function stretch(run: LoadedRun, from: number, meter: Meter): { upto: number; at
       upto = row.seq + i;
       at = row.at;
       events++;
+      if (events >= meterPageEvents || meter.size >= meterRowsMax) return { upto, at, meter };
     }
-    if (events >= meterPageEvents || meter.size >= meterRowsMax) break;
   }
   return { upto, at, meter };
 }

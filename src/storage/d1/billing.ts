@@ -5,6 +5,8 @@
  *     What is metered late becomes a part of its own; nothing that was made is changed.
  * E2. An hour is looked at again after each addition to its usage: the mark is written with it (usage.ts) and goes with the look.
  * E3. An identifier is made once, with its event. Who sends an event twice sends the same.
+ * E4. Events of hours before a bound that only moves on are dropped, and of such hours none are made: what was told of them is forgotten,
+ *     and would be told again.
  */
 
 import { type Meter, meters } from "../../contract/billing.ts";
@@ -41,14 +43,21 @@ const columns =
 export const customerOf = (db: D1Database, tenant: string): Promise<CustomerRow | null> =>
   db.prepare("SELECT customer, since FROM billing_customers WHERE tenant = ?").bind(tenant).first<CustomerRow>();
 
-export async function countEvents(db: D1Database, tenant?: string): Promise<Record<EventState, number>> {
+/** Of a tenant. Reads all of them. */
+export async function countEvents(db: D1Database, tenant: string): Promise<Record<EventState, number>> {
   const { results } = await db
-    .prepare(
-      `SELECT state, COUNT(*) AS count FROM billing_events ${tenant === undefined ? "" : "WHERE tenant = ?"} GROUP BY state`,
-    )
-    .bind(...(tenant === undefined ? [] : [tenant]))
+    .prepare("SELECT state, COUNT(*) AS count FROM billing_events WHERE tenant = ? GROUP BY state")
+    .bind(tenant)
     .all<{ state: EventState; count: number }>();
   return { waiting: 0, sent: 0, refused: 0, ...Object.fromEntries(results.map(({ state, count }) => [state, count])) };
+}
+
+/** Those that wait, of all tenants, found by an index of them alone. */
+export async function countWaiting(db: D1Database): Promise<number> {
+  const row = await db
+    .prepare("SELECT COUNT(*) AS n FROM billing_events INDEXED BY billing_events_waiting WHERE state = 'waiting'")
+    .first<{ n: number }>();
+  return row?.n ?? 0;
 }
 
 /** What the tenant has used from `since` on is billed to `customer`; what was made before keeps the customer that it was made for. */
@@ -112,6 +121,14 @@ export async function hoursToBill(
     .bind(before, limit)
     .all<{ tenant: string; hour: number }>();
   return results;
+}
+
+/** Those of hours before `before` that are among the `limit` oldest (E4). Events are made after their hours, so the oldest are always dropped in the end. */
+export async function dropEvents(db: D1Database, before: number, limit: number): Promise<void> {
+  await db
+    .prepare("DELETE FROM billing_events WHERE hour < ? AND id IN (SELECT id FROM billing_events ORDER BY id LIMIT ?)")
+    .bind(before, limit)
+    .run();
 }
 
 /** Makes events of what an hour's usage is above those that there are; how many. */

@@ -1,0 +1,76 @@
+/** A tenant's tokens of a day, between runs that work, that only wait, and that have ended. */
+
+import { runInDurableObject } from "cloudflare:test";
+import { afterEach, expect, it, vi } from "vitest";
+import { quotaAskEveryMs, runReportAtOnceMs, runReportIdleMs, tokenBlockMin } from "../../src/limits.ts";
+import { TenantQuotas } from "../../src/objects/tenant-quotas.ts";
+import { insertTenant, setQuotas } from "../../src/storage/d1/tenants.ts";
+import { eventually } from "./lib/eventually.ts";
+import { bindings, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
+import { heldSeats } from "./lib/seats.ts";
+
+heldSeats();
+afterEach(() => vi.restoreAllMocks());
+
+const box = (more: object = {}) => ({ key: "a", pool: "box", instructions: "do it", ...more });
+
+/** With so many tokens a day as one run is given at once. */
+async function smallTenant(): Promise<string> {
+  const tenant = `t${crypto.randomUUID()}`;
+  await insertTenant(bindings.DB, { id: tenant, name: "t", created_at: 0 }).run();
+  await setQuotas(bindings.DB, tenant, { tokens_per_day: tokenBlockMin }).run();
+  return tenant;
+}
+
+/** What the gate has handed out to the run, and how much of that it has used. */
+async function accountOf({ tenant, id }: TestRun) {
+  return runInDurableObject(
+    bindings.GATES.getByName(tenant),
+    (_, { storage }) => storage.sql.exec("SELECT spent, allowed FROM allowances WHERE run = ?", id).toArray()[0],
+  );
+}
+const isGiven = (run: TestRun, account: { spent: number; allowed: number }) =>
+  eventually(async () => expect(await accountOf(run)).toEqual(account));
+
+it("are given back by a run whose tasks only wait, and another goes on with them", async () => {
+  using clock = new TestClock();
+  const tenant = await smallTenant();
+  const waiting = await makeRun({ tenant });
+  await waiting.create(box({ retries: { limit: 3, backoff_ms: 3_600_000 } }));
+  await isGiven(waiting, { spent: 0, allowed: tokenBlockMin });
+  const failed = { error: { code: "x", message: "" }, retryable: true };
+  value(await waiting.rpc.fail((await waiting.lease())!, failed));
+  expect((await waiting.task("a")).state).toBe("waiting");
+
+  const working = await makeRun({ tenant });
+  await working.create(box());
+  await eventually(async () => expect((await working.view()).reason).toBe("quota"));
+  clock.forward(runReportIdleMs);
+  expect(await waiting.ring()).toBe(true);
+  await isGiven(waiting, { spent: 0, allowed: 0 });
+  expect((await waiting.view()).status).toBe("active");
+  clock.forward(quotaAskEveryMs);
+  await working.ring();
+  await eventually(async () => expect((await working.view()).status).toBe("active"));
+  expect(await working.lease()).toBeDefined();
+});
+
+it("are given back by a run that has ended though the gate was away just then", async () => {
+  using clock = new TestClock();
+  const run = await makeRun({ tenant: await smallTenant() });
+  await run.create(box());
+  await isGiven(run, { spent: 0, allowed: tokenBlockMin });
+  const usage = { input_tokens: 10, output_tokens: 5 };
+  value(await run.rpc.complete((await run.lease())!, { result: "done", usage, next: false, worker: "w" }));
+  const away = vi.spyOn(TenantQuotas.prototype, "report").mockRejectedValue(new Error("away"));
+  value(await run.rpc.finishRun({ cancel: false }));
+  clock.forward(runReportAtOnceMs);
+  await run.ring();
+  await eventually(() => expect(away.mock.calls.some(([{ run: of }]) => of === run.id)).toBe(true));
+  away.mockRestore();
+  await eventually(async () => {
+    clock.forward(runReportIdleMs);
+    await run.ring();
+    expect(await accountOf(run)).toEqual({ spent: 15, allowed: 15 });
+  });
+});
