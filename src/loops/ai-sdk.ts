@@ -4,6 +4,8 @@
  * The SDK runs a reply's calls without telling a tool what else the reply says. So the model is wrapped: what it was asked and
  * what it replied is noted by the ids of the calls, and a tool waits for the end of the reply that it is called in. A tool of
  * a model that was not wrapped forks the conversation before the reply.
+ *
+ * It begins a reply's calls in the reply's order, so that in which they come here is theirs.
  */
 
 import { dynamicTool, jsonSchema, type LanguageModelMiddleware, type Tool, type ToolSet, wrapLanguageModel } from "ai";
@@ -11,6 +13,7 @@ import type { CallOptions, Heddle, JsonSchemaTool, Run, ToolOutcome } from "../c
 import { unlessAborted } from "../client/signals.ts";
 import { conversationOf, type Exchange, type Prompt, type Reply } from "./ai-sdk-messages.ts";
 import { declaredTools, Loop, type LoopOptions, namesOf, runFor, toolsQuery } from "./loop.ts";
+import { ReplyOrder } from "./reply-order.ts";
 
 export type { LoopOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
@@ -45,6 +48,8 @@ export class AiSdkLoop extends Loop {
   readonly #format: "anthropic" | "openai";
   /** By the ids of its calls. */
   readonly #replies = new Map<string, Promise<Exchange>>();
+  /** Of replies with calls under way; of a model that was not wrapped by the messages that it was asked with. */
+  readonly #orders = new WeakMap<object, { readonly order: ReplyOrder; open: number }>();
 
   constructor(run: Run, definitions: readonly JsonSchemaTool[], options: AiSdkLoopOptions = {}) {
     super(run, namesOf(definitions, options));
@@ -88,12 +93,33 @@ export class AiSdkLoop extends Loop {
     // The end of a reply that breaks off never comes.
     const noted = await unlessAborted(Promise.resolve(this.#replies.get(id)), options.signal);
     const conversation = conversationOf(noted ?? { prompt: before, reply: [] }, this.#format);
-    const outcome: Exclude<ToolOutcome, { pending: true }> = await this.outcome(
-      { id, name, arguments: input },
-      conversation,
-      options,
+    const call = { id, name, arguments: input };
+    const calls = noted?.reply.filter((part) => part.type === "tool-call" && this.handles(part.toolName)).length;
+    const toEnd = (begun: (() => void) | undefined) => this.outcome(call, conversation, { ...options, begun });
+    const outcome: Exclude<ToolOutcome, { pending: true }> = await this.#inOrder(
+      noted ?? before,
+      (order) => order.carryOut(name, toEnd, options.signal),
+      calls,
     );
     return "error" in outcome ? { error: outcome.error } : outcome.result;
+  }
+
+  /** `reply`: whatever is one and the same for its calls. Where nobody knows how many those are, each may have another behind it. */
+  async #inOrder<Result>(
+    reply: object,
+    call: (order: ReplyOrder) => Promise<Result>,
+    calls = Number.POSITIVE_INFINITY,
+  ): Promise<Result> {
+    const under = this.#orders.get(reply) ?? { order: new ReplyOrder(calls), open: 0 };
+    this.#orders.set(reply, under);
+    under.open += 1;
+    try {
+      return await call(under.order);
+    } finally {
+      // What comes later is another reply's, or was held back until this one was told.
+      under.open -= 1;
+      if (under.open === 0) this.#orders.delete(reply);
+    }
   }
 
   #note(ids: readonly string[], exchange: Promise<Exchange>): void {

@@ -6,10 +6,12 @@ import {
   cutOffResult,
   declaredTools,
   type Handlers,
+  type InOrder,
   Loop,
   type LoopOptions,
   type LoopResult,
   namesOf,
+  orderOf,
   type ReplyOptions,
   runFor,
   type ToolNames,
@@ -57,7 +59,7 @@ export class AnthropicLoop extends Loop {
   }
 
   /**
-   * Carries out all calls of the last message, a reply, at once: Heddle's, and by `handlers` your own. What to push onto
+   * Carries out all calls of the last message, a reply: Heddle's, and by `handlers` your own. What to push onto
    * `messages` before the next request; nothing when the reply makes no calls. With `reply`, of one that was cut off (`stop_reason`
    * `max_tokens`, `model_context_window_exceeded`, `refusal`) none is carried out, and each answers `output_truncated`.
    */
@@ -70,19 +72,22 @@ export class AnthropicLoop extends Loop {
     if (calls.length === 0) return [];
     if (cutting.includes(reply?.stop_reason))
       return [{ role: "user", content: calls.map(({ id }) => resultBlock(id, cutOffResult)) }];
-    const content = await Promise.all(calls.map((call) => this.#result(call, messages, handlers, options)));
+    const order = orderOf(calls.map(loopCall), handlers);
+    const content = await Promise.all(
+      calls.map((call) => this.#result(call, messages, handlers, { ...options, order })),
+    );
     return [{ role: "user", content }];
   }
 
   async #result(
-    { id, name, input }: Anthropic.ToolUseBlockParam,
+    use: Anthropic.ToolUseBlockParam,
     messages: readonly Anthropic.MessageParam[],
     handlers: Handlers,
-    options: CallOptions,
+    options: InOrder,
   ): Promise<Anthropic.ToolResultBlockParam> {
-    const conversation = upToCall(messages, id, (message) => usesOf(message).map((use) => use.id));
-    const call = { id, name, arguments: input };
-    return resultBlock(id, await this.carriedOut(call, conversation.map(withoutMarks), handlers, options));
+    const { id } = use;
+    const conversation = upToCall(messages, id, (message) => usesOf(message).map((one) => one.id));
+    return resultBlock(id, await this.carriedOut(loopCall(use), conversation.map(withoutMarks), handlers, options));
   }
 }
 
@@ -110,6 +115,8 @@ const usesOf = (message: Anthropic.MessageParam | undefined): Anthropic.ToolUseB
   message?.role !== "assistant" || typeof message.content === "string"
     ? []
     : message.content.filter((block) => block.type === "tool_use");
+
+const loopCall = ({ id, name, input }: Anthropic.ToolUseBlockParam) => ({ id, name, arguments: input });
 
 const resultBlock = (id: string, { text, isError }: LoopResult): Anthropic.ToolResultBlockParam => ({
   type: "tool_result",

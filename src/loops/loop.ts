@@ -7,10 +7,12 @@
  * L4  The agent holds and waits in one session, which is opened with its first such call and lasts as long as the loop.
  * L5  What an agent can be told is a result for the model, marked as an error; what nobody told it is thrown.
  * L6  Of a reply that is known to be cut off no call is carried out: arguments that end too early may look whole.
+ * L7  Calls of one reply that Heddle carries out come in the reply's order where that can be told (reply-order.ts).
  */
 
 import {
   type CallOptions,
+  type CallToEndOptions,
   type Heddle,
   isToolError,
   type Message,
@@ -23,6 +25,7 @@ import {
 } from "../client/index.ts";
 import { asyncDispose } from "../client/run/dispose.ts";
 import { unlessAborted } from "../client/signals.ts";
+import { ReplyOrder } from "./reply-order.ts";
 
 type Told = Exclude<ToolOutcome, { pending: true }>;
 
@@ -64,6 +67,12 @@ export interface ReplyOptions<Reply> extends CallOptions {
    * error `output_truncated`: the arguments of the last one may be half of what was meant, and look whole.
    */
   readonly reply?: Reply;
+}
+
+/** Of a call that is one of several in a reply. */
+export interface InOrder extends CallOptions {
+  /** In which it has its turn. */
+  readonly order?: ReplyOrder;
 }
 
 /** Tools of one's own by name: what each answers, text or any JSON. */
@@ -121,22 +130,32 @@ export class Loop {
     call: LoopCall,
     conversation: readonly Message[],
     handlers: Handlers,
-    options: CallOptions,
+    { order = new ReplyOrder(1), ...options }: InOrder,
   ): Promise<LoopResult> {
     const own = handlerOf(handlers, call);
     if (own) return ownResult(own, call, options);
     if (!this.handles(call)) throw new Error(`nobody carries out "${call.name}": give a handler for it`);
-    return toldResult(await this.outcome(call, conversation, options));
+    const toEnd = async (begun: (() => void) | undefined) =>
+      toldResult(await this.outcome(call, conversation, { ...options, begun }));
+    return order.carryOut(call.name, toEnd, options.signal);
   }
 
   /** What Heddle answers to a call of the last message of `conversation`. */
-  protected async outcome(call: LoopCall, conversation: readonly Message[], options: CallOptions): Promise<Told> {
+  protected async outcome(
+    call: LoopCall,
+    conversation: readonly Message[],
+    { begun, ...options }: CallToEndOptions,
+  ): Promise<Told> {
     const here = await this.run.fork(conversation, options);
-    if (this.#held.has(call.name)) return this.#inSession(call, here.snapshot, options);
-    return here.call(call.name, call.arguments, call.id, options);
+    if (this.#held.has(call.name)) return this.#inSession(call, here.snapshot, { ...options, begun });
+    return here.call(call.name, call.arguments, call.id, { ...options, begun });
   }
 
-  async #inSession({ id, name, arguments: args }: LoopCall, snapshot: string, options: CallOptions): Promise<Told> {
+  async #inSession(
+    { id, name, arguments: args }: LoopCall,
+    snapshot: string,
+    options: CallToEndOptions,
+  ): Promise<Told> {
     const session = await unlessAborted(this.#opened(), options.signal);
     try {
       // Some providers use an id again in a later reply.
@@ -222,6 +241,10 @@ export const toldResult = (outcome: Told): LoopResult =>
 /** The handler of a call; a model that names "constructor" means none. */
 export const handlerOf = (handlers: Handlers, { name }: LoopCall): Handlers[string] | undefined =>
   Object.hasOwn(handlers, name) ? handlers[name] : undefined;
+
+/** Of the calls of a reply: those that `handlers` carry out are in none. */
+export const orderOf = (calls: readonly LoopCall[], handlers: Handlers): ReplyOrder =>
+  new ReplyOrder(calls.filter((call) => !handlerOf(handlers, call)).length);
 
 /** A tool that throws is an error for the model, which may know what to do; an abort is the caller's. */
 export async function ownResult(own: Handlers[string], call: LoopCall, { signal }: CallOptions): Promise<LoopResult> {

@@ -10,9 +10,11 @@ import {
   cutOffResult,
   declaredTools,
   type Handlers,
+  type InOrder,
   Loop,
   type LoopOptions,
   namesOf,
+  orderOf,
   type ReplyOptions,
   runFor,
   type ToolNames,
@@ -75,7 +77,7 @@ export class OpenAILoop extends Loop {
   }
 
   /**
-   * Carries out all calls of the last message, a reply, at once: Heddle's, and by `handlers` your own. What to push onto
+   * Carries out all calls of the last message, a reply: Heddle's, and by `handlers` your own. What to push onto
    * `messages` before the next request; nothing when the reply makes no calls. With `reply`, of one that was cut off (`finish_reason`
    * `length`, `content_filter`) none is carried out, and each answers `output_truncated`.
    */
@@ -87,18 +89,19 @@ export class OpenAILoop extends Loop {
     const calls = callsOf(messages.at(-1));
     if (cutting.includes(reply?.choices[0]?.finish_reason))
       return calls.map(({ id }) => ({ role: "tool", tool_call_id: id, content: cutOffResult.text }));
-    return Promise.all(calls.map((call) => this.#result(call, messages, handlers, options)));
+    const order = orderOf(calls.map(loopCall), handlers);
+    return Promise.all(calls.map((call) => this.#result(call, messages, handlers, { ...options, order })));
   }
 
   async #result(
-    { id, function: { name, arguments: text } }: FunctionCall,
+    call: FunctionCall,
     messages: readonly ChatMessage[],
     handlers: Handlers,
-    options: CallOptions,
+    options: InOrder,
   ): Promise<OpenAI.ChatCompletionToolMessageParam> {
-    const conversation = upToCall(messages, id, (message) => callsOf(message).map((call) => call.id));
-    const call = { id, name, arguments: text };
-    const { text: content } = await this.carriedOut(call, conversation, handlers, options);
+    const { id } = call;
+    const conversation = upToCall(messages, id, (message) => callsOf(message).map((one) => one.id));
+    const { text: content } = await this.carriedOut(loopCall(call), conversation, handlers, options);
     return { role: "tool", tool_call_id: id, content };
   }
 }
@@ -119,6 +122,8 @@ export async function openaiLoop(heddle: Heddle, options: OpenAILoopOptions): Pr
   );
   return new OpenAILoop(await runFor(heddle, context, options), names, tools, params);
 }
+
+const loopCall = ({ id, function: { name, arguments: text } }: FunctionCall) => ({ id, name, arguments: text });
 
 /** Custom tools take free text, and none of Heddle's is one. */
 const callsOf = (message: ChatMessage | undefined): FunctionCall[] =>

@@ -224,6 +224,57 @@ describe("a reply that was cut off", () => {
   });
 });
 
+describe("a reply whose calls name what others of it make", () => {
+  const created = { key: "made", instructions: says("it is made") };
+  const calls = [
+    { tool: "create_task", arguments: { tasks: [created] } },
+    { tool: "shared_map", arguments: { op: "set", name: "m", key: "k", value: 1 } },
+    { tool: "await_tasks", arguments: { tasks: ["made"] } },
+    { tool: "message_queue", arguments: { op: "pop", name: "q" } },
+    { tool: "message_queue", arguments: { op: "push", name: "q", messages: ["hello"] } },
+  ];
+  const model = "simulated";
+  const script = plays([{ calls }, { text: "{{1.2.tasks.0.result}}, {{1.3.messages.0}}" }]);
+  /** A client that is slow to ask for what the others need. */
+  const slow = () =>
+    new Heddle({
+      url: server.url,
+      key: "hdl_local",
+      fetch: async (url, init) => {
+        const isFirst = String(url).endsWith("/tools/create_task") || String(init?.body).includes('"op":"pop"');
+        if (isFirst) await new Promise((resolve) => setTimeout(resolve, 200));
+        return fetch(url, init);
+      },
+    });
+
+  it("has them in its order, in a loop on the vendor's SDK", async () => {
+    const anthropic = new Anthropic({ baseURL: `${server.url}/simulated/anthropic`, apiKey: "x", maxRetries: 0 });
+    await using loop = await anthropicLoop(slow(), { model });
+    const messages: Anthropic.MessageParam[] = [{ role: "user", content: script }];
+    for (;;) {
+      const { content } = await anthropic.messages.create({ model, max_tokens: 500, messages, tools: loop.tools });
+      messages.push({ role: "assistant", content });
+      const results = await loop.results(messages);
+      if (results.length === 0) break;
+      messages.push(...results);
+    }
+    expect(messages.at(-1)).toMatchObject({ content: [{ text: "it is made, hello" }] });
+  });
+
+  it.each(["wrapped", "not wrapped"])("has them in its order on the AI SDK, with a model that was %s", async (how) => {
+    const provider = createAnthropic({ baseURL: `${server.url}/simulated/anthropic/v1`, apiKey: "x" });
+    await using loop = await aiSdkLoop(slow(), { model });
+    const call = {
+      model: how === "wrapped" ? loop.model(provider(model)) : provider(model),
+      tools: loop.tools,
+      prompt: script,
+      maxOutputTokens: 500,
+      stopWhen: stepCountIs(5),
+    };
+    expect(await streamText(call).text).toBe("it is made, hello");
+  });
+});
+
 it("an agent outside holds and waits as a task does, and lets go at the end", async () => {
   const model = "simulated";
   const anthropic = new Anthropic({ baseURL: `${server.url}/simulated/anthropic`, apiKey: "x", maxRetries: 0 });
