@@ -4,7 +4,7 @@
  */
 
 import { type Heddle, isProblem, type Run } from "../client/index.ts";
-import { AiSdkLoop, type AiSdkLoopOptions, contextOf } from "./ai-sdk.ts";
+import { AiSdkLoop, contextOf, type NewAiSdkOptions } from "./ai-sdk.ts";
 import { runFor, toolsQuery } from "./loop.ts";
 
 export { AiSdkLoop, type AiSdkLoopOptions, type AiSdkModel, Loop, type LoopOptions, type ToolNames } from "./ai-sdk.ts";
@@ -19,7 +19,7 @@ export interface AgentWithSql {
 }
 
 /** Of an agent's loop. */
-export interface AgentLoopOptions extends AiSdkLoopOptions {
+export interface AgentLoopOptions extends NewAiSdkOptions {
   /** Of several runs of one agent, which: one for each chat, for example. */
   readonly key?: string;
 }

@@ -12,10 +12,10 @@ import { dynamicTool, jsonSchema, type LanguageModelMiddleware, type Tool, type 
 import type { CallOptions, Heddle, JsonSchemaTool, Run, ToolOutcome } from "../client/index.ts";
 import { unlessAborted } from "../client/signals.ts";
 import { conversationOf, type Exchange, type Prompt, type Reply } from "./ai-sdk-messages.ts";
-import { declaredTools, Loop, type LoopOptions, namesOf, runFor, toolsQuery } from "./loop.ts";
+import { declaredTools, Loop, type LoopOptions, type LoopRunSpec, named, namesOf, runFor, toolsQuery } from "./loop.ts";
 import { ReplyOrder } from "./reply-order.ts";
 
-export type { LoopOptions, ToolNames } from "./loop.ts";
+export type { LoopOptions, LoopRunSpec, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
 
 /** What forks run on. */
@@ -27,6 +27,9 @@ export interface AiSdkLoopOptions extends LoopOptions {
   /** The system text that forks have; of OpenAI's format it is in the messages already. */
   readonly system?: string;
 }
+
+/** Of a loop on a new run. */
+export type NewAiSdkOptions = Omit<AiSdkLoopOptions, "run"> & { readonly run?: LoopRunSpec };
 
 /** A model as the SDK takes it to be wrapped. */
 export type AiSdkModel = Parameters<typeof wrapLanguageModel>[0]["model"];
@@ -51,7 +54,7 @@ export class AiSdkLoop extends Loop {
   /** Of replies with calls under way; of a model that was not wrapped by the messages that it was asked with. */
   readonly #orders = new WeakMap<object, { readonly order: ReplyOrder; open: number }>();
 
-  constructor(run: Run, definitions: readonly JsonSchemaTool[], options: AiSdkLoopOptions = {}) {
+  constructor(run: Run, definitions: readonly JsonSchemaTool[], options: NewAiSdkOptions = {}) {
     super(run, namesOf(definitions, options));
     this.#format = options.format ?? "anthropic";
     const remote = declaredTools(options).map(({ name, description, input_schema: schema }) => ({
@@ -156,14 +159,15 @@ export class AiSdkLoop extends Loop {
   }
 }
 
-/** A loop with a run of its own. */
-export async function aiSdkLoop(heddle: Heddle, options: AiSdkLoopOptions = {}): Promise<AiSdkLoop> {
+/** A loop with a run of its own, or beside one that there is. @throws TypeError where that one's context is of another format */
+export async function aiSdkLoop(heddle: Heddle, given: AiSdkLoopOptions = {}): Promise<AiSdkLoop> {
+  const { run, options } = await named(heddle, given, given.format ?? "anthropic");
   const definitions = await heddle.toolDefinitions("json-schema", toolsQuery(options));
-  return new AiSdkLoop(await runFor(heddle, contextOf(options), options), definitions, options);
+  return new AiSdkLoop(run ?? (await runFor(heddle, contextOf(options), options)), definitions, options);
 }
 
 /** Without tools: forks have Heddle's own and the run's; what the loop's own process carries out is not theirs. */
-export const contextOf = ({ format = "anthropic", model, system }: AiSdkLoopOptions) => ({
+export const contextOf = ({ format = "anthropic", model, system }: NewAiSdkOptions) => ({
   format,
   ...(model !== undefined && { model }),
   ...(system !== undefined && format === "anthropic" && { system }),

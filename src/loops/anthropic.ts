@@ -10,6 +10,7 @@ import {
   Loop,
   type LoopOptions,
   type LoopResult,
+  named,
   namesOf,
   orderOf,
   type ReplyOptions,
@@ -20,7 +21,7 @@ import {
 } from "./loop.ts";
 
 export { AnthropicTask, type AnthropicTaskRequest, anthropicTask } from "./anthropic-task.ts";
-export type { Handlers, LoopCall, LoopOptions, ReplyOptions, ToolNames } from "./loop.ts";
+export type { Handlers, LoopCall, LoopOptions, LoopRunSpec, ReplyOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
 export { TaskLoop, type TaskLoopOptions } from "./task-loop.ts";
 
@@ -91,8 +92,9 @@ export class AnthropicLoop extends Loop {
   }
 }
 
-/** A loop with a run of its own. */
-export async function anthropicLoop(heddle: Heddle, options: AnthropicLoopOptions): Promise<AnthropicLoop> {
+/** A loop with a run of its own, or beside one that there is. @throws TypeError where that one's context is of another format */
+export async function anthropicLoop(heddle: Heddle, given: AnthropicLoopOptions): Promise<AnthropicLoop> {
+  const { run, options } = await named(heddle, given, "anthropic");
   const { model, system, params, tools: own = [] } = options;
   const heddles = await heddle.toolDefinitions("anthropic", toolsQuery(options));
   const remote = declaredTools(options).map(({ name, description, input_schema }) => ({
@@ -108,7 +110,7 @@ export async function anthropicLoop(heddle: Heddle, options: AnthropicLoopOption
     ...(system !== undefined && { system: system as string }),
     ...(params && { params }),
   } as const;
-  return new AnthropicLoop(await runFor(heddle, context, options), namesOf(heddles, options), tools);
+  return new AnthropicLoop(run ?? (await runFor(heddle, context, options)), namesOf(heddles, options), tools);
 }
 
 const usesOf = (message: Anthropic.MessageParam | undefined): Anthropic.ToolUseBlockParam[] =>

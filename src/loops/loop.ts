@@ -17,7 +17,7 @@ import {
   isToolError,
   type Message,
   type RemoteTool,
-  type Run,
+  Run,
   type RunSpec,
   type Session,
   SessionLost,
@@ -39,16 +39,22 @@ export interface ToolNames {
   readonly remote: readonly string[];
 }
 
-/** How a loop's run is made. */
+/** All that a loop's new run can be told beside its context: `name`, `limits`, `rules`, `tools`. */
+export type LoopRunSpec = Omit<RunSpec, "context" | "from" | "root" | "tools"> & {
+  /** Remote tools. MCP servers can't be named here: what they have is known only when the run is there, and the loop's requests begin before. */
+  readonly tools?: RemoteTool[];
+};
+
+/** Which run a loop has, and what of it. */
 export interface LoopOptions {
   /** Only these of Heddle's tools, by name: each costs tokens in every request. */
   readonly only?: readonly string[];
-  /** All else that a run can be told: `name`, `limits`, `rules`, `tools`. */
-  readonly run?: Omit<RunSpec, "context" | "from" | "root" | "tools"> & {
-    /** Remote tools. MCP servers can't be named here: what they have is known only when the run is there, and the loop's requests begin before. */
-    readonly tools?: RemoteTool[];
-  };
+  /** What a new run is told; or a run that there is, or its id, as after the death of the process that had it: its forks keep their context. */
+  readonly run?: LoopRunSpec | Run | string;
 }
+
+/** Of a loop on a new run. */
+export type NewRunOptions = Omit<LoopOptions, "run"> & { readonly run?: LoopRunSpec };
 
 /** A call in a reply. */
 export interface LoopCall {
@@ -200,13 +206,13 @@ const sessionLost = {
 };
 
 /** The names of Heddle's tools in a run, and of those that the run declares. */
-export const namesOf = (tools: readonly { name: string }[], options: LoopOptions): ToolNames => ({
+export const namesOf = (tools: readonly { name: string }[], options: NewRunOptions): ToolNames => ({
   own: tools.map(({ name }) => name),
   remote: declaredTools(options).map(({ name }) => name),
 });
 
 /** The remote tools that the run declares. @throws TypeError where an MCP server is among them */
-export function declaredTools({ run }: Pick<LoopOptions, "run">): readonly RemoteTool[] {
+export function declaredTools({ run }: NewRunOptions): readonly RemoteTool[] {
   const tools = run?.tools ?? [];
   if (tools.some((tool) => "mcp" in tool))
     throw new TypeError("a loop's run names no MCP servers: give their tools to your own loop, by a client of yours");
@@ -226,9 +232,36 @@ export function upToCall<Kind>(
   throw new Error(`no message makes the call ${id}: push the reply onto the messages before its calls are carried out`);
 }
 
-/** A run for a loop. */
-export const runFor = (heddle: Heddle, context: NonNullable<RunSpec["context"]>, { run }: LoopOptions): Promise<Run> =>
-  heddle.runs.create({ ...run, context });
+/** A new run for a loop. */
+export const runFor = (
+  heddle: Heddle,
+  context: NonNullable<RunSpec["context"]>,
+  { run }: NewRunOptions,
+): Promise<Run> => heddle.runs.create({ ...run, context });
+
+type FormatOf = NonNullable<NonNullable<RunSpec["context"]>["format"]>;
+
+/**
+ * The run that the options name, if they do, and the options with what it declares, in place of what a new run would be told.
+ * @throws TypeError where its context is of another format; HeddleProblem `not_found`
+ */
+export async function named<Options extends LoopOptions>(
+  heddle: Heddle,
+  { run, ...options }: Options,
+  format: FormatOf,
+): Promise<{
+  readonly run?: Run;
+  /** Its head. */
+  readonly head?: string;
+  readonly options: Omit<Options, "run"> & { readonly run?: LoopRunSpec };
+}> {
+  if (!(run instanceof Run || typeof run === "string")) return { options: { ...options, ...(run && { run }) } };
+  const there = typeof run === "string" ? heddle.runs.get(run) : run;
+  const { format: has, tools, snapshot: head } = await there.view();
+  if (has !== format)
+    throw new TypeError(`the context of run ${there.id} is of format "${has}", and the loop is of "${format}"`);
+  return { run: there, head, options: { ...options, run: { tools } } };
+}
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? "null"));
 

@@ -2,7 +2,6 @@
 
 import type OpenAI from "openai";
 import type { CallOptions, Heddle, Message, Run } from "../client/index.ts";
-import { randomKey } from "../client/random-key.ts";
 import {
   cutOffResult,
   declaredTools,
@@ -10,6 +9,7 @@ import {
   type InOrder,
   Loop,
   type LoopOptions,
+  named,
   namesOf,
   orderOf,
   type ReplyOptions,
@@ -17,6 +17,7 @@ import {
   type ToolNames,
   toolsQuery,
 } from "./loop.ts";
+import { cacheKeyOf } from "./openai-cache-key.ts";
 import { chatParams, chatTools, type ResponsesTool } from "./openai-responses-context.ts";
 import {
   callIdOf,
@@ -114,11 +115,12 @@ export class OpenAIResponsesLoop extends Loop {
   }
 }
 
-/** A loop with a run of its own. */
+/** A loop with a run of its own, or beside one that there is. @throws TypeError where that one's context is of another format */
 export async function openaiResponsesLoop(
   heddle: Heddle,
-  { model, instructions, ...options }: OpenAIResponsesLoopOptions,
+  { model, instructions, ...given }: OpenAIResponsesLoopOptions,
 ): Promise<OpenAIResponsesLoop> {
+  const { run, head, options } = await named(heddle, given, "openai");
   const heddles = await heddle.toolDefinitions("json-schema", toolsQuery(options));
   const functions = [
     ...declaredTools(options).map(({ name, description, input_schema: schema }) =>
@@ -128,12 +130,17 @@ export async function openaiResponsesLoop(
   ];
   const tools = [...(options.tools ?? []), ...functions];
   const params = {
-    prompt_cache_key: randomKey(),
+    prompt_cache_key: await cacheKeyOf(heddle, run, head),
     ...options.params,
     ...(instructions !== undefined && { instructions }),
   };
   const context = { format: "openai", model, tools: chatTools(tools), params: chatParams(params) } as const;
-  return new OpenAIResponsesLoop(await runFor(heddle, context, options), namesOf(heddles, options), tools, params);
+  return new OpenAIResponsesLoop(
+    run ?? (await runFor(heddle, context, options)),
+    namesOf(heddles, options),
+    tools,
+    params,
+  );
 }
 
 const loopCall = ({ call_id, name, arguments: text }: FunctionCallItem) => ({

@@ -5,7 +5,6 @@
 
 import type OpenAI from "openai";
 import type { CallOptions, Heddle, Run } from "../client/index.ts";
-import { randomKey } from "../client/random-key.ts";
 import {
   cutOffResult,
   declaredTools,
@@ -13,6 +12,7 @@ import {
   type InOrder,
   Loop,
   type LoopOptions,
+  named,
   namesOf,
   orderOf,
   type ReplyOptions,
@@ -21,8 +21,9 @@ import {
   toolsQuery,
   upToCall,
 } from "./loop.ts";
+import { cacheKeyOf } from "./openai-cache-key.ts";
 
-export type { Handlers, LoopCall, LoopOptions, ReplyOptions, ToolNames } from "./loop.ts";
+export type { Handlers, LoopCall, LoopOptions, LoopRunSpec, ReplyOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
 export {
   type FunctionCallOutput,
@@ -106,21 +107,25 @@ export class OpenAILoop extends Loop {
   }
 }
 
-/** A loop with a run of its own. The system text is the first of your messages, as ever. */
-export async function openaiLoop(heddle: Heddle, options: OpenAILoopOptions): Promise<OpenAILoop> {
+/**
+ * A loop with a run of its own, or beside one that there is. The system text is the first of your messages, as ever.
+ * @throws TypeError where that run's context is of another format
+ */
+export async function openaiLoop(heddle: Heddle, given: OpenAILoopOptions): Promise<OpenAILoop> {
+  const { run, head, options } = await named(heddle, given, "openai");
   const heddles = await heddle.toolDefinitions("openai", toolsQuery(options));
   const remote = declaredTools(options).map(({ name, description, input_schema: parameters }) => ({
     type: "function" as const,
     function: { name, description, parameters },
   }));
   const tools: OpenAI.ChatCompletionTool[] = [...(options.tools ?? []), ...remote, ...heddles];
-  const params = { prompt_cache_key: randomKey(), ...options.params };
+  const params = { prompt_cache_key: await cacheKeyOf(heddle, run, head), ...options.params };
   const context = { format: "openai", model: options.model, tools, params } as const;
   const names = namesOf(
     heddles.map((tool) => tool.function),
     options,
   );
-  return new OpenAILoop(await runFor(heddle, context, options), names, tools, params);
+  return new OpenAILoop(run ?? (await runFor(heddle, context, options)), names, tools, params);
 }
 
 const loopCall = ({ id, function: { name, arguments: text } }: FunctionCall) => ({ id, name, arguments: text });

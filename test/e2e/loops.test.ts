@@ -224,6 +224,45 @@ describe("a reply that was cut off", () => {
   });
 });
 
+describe("a loop whose process died", () => {
+  const model = "simulated";
+  const remote = { name: "count_words", description: "Counts.", input_schema: { type: "object" }, pool: "words" };
+  const made = { key: "made", instructions: says("it is made") };
+
+  it("goes on beside its run, with what the run declares, and what was answered is answered again", async () => {
+    const options = { model, only: ["create_task", "await_tasks"] };
+    const first = await anthropicLoop(server.heddle, { ...options, run: { tools: [remote] } });
+    const use = { type: "tool_use" as const, id: "u1", name: "create_task", input: { tasks: [made] } };
+    const messages: Anthropic.MessageParam[] = [
+      { role: "user", content: "x" },
+      { role: "assistant", content: [use] },
+    ];
+    const answered = await first.results(messages);
+    for (const run of [first.run.id, server.heddle.runs.get(first.run.id)]) {
+      const { heddle, sent } = watched();
+      const again = await anthropicLoop(heddle, { ...options, run });
+      expect([again.run.id, again.tools]).toEqual([first.run.id, first.tools]);
+      expect(again.handles("count_words")).toBe(true);
+      expect(await again.results(messages)).toEqual(answered);
+      expect(sent).toEqual([]);
+    }
+    const [awaited] = await first.run.tasks.settled(["made"]);
+    expect(awaited).toMatchObject({ state: "succeeded", result: "it is made" });
+    await expect(openaiLoop(server.heddle, { model, run: first.run })).rejects.toThrow('is of format "anthropic"');
+    await first.finish();
+  });
+
+  it("has the key by which its forks share a prompt cache, of either API of OpenAI", async () => {
+    await using chat = await openaiLoop(server.heddle, { model });
+    const again = await openaiLoop(server.heddle, { model, run: chat.run.id });
+    expect(again.params).toEqual(chat.params);
+    const responses = await openaiResponsesLoop(server.heddle, { model, instructions: "Be brief.", run: chat.run.id });
+    expect(responses.params).toEqual({ ...chat.params, instructions: "Be brief." });
+    await expect(aiSdkLoop(server.heddle, { run: chat.run.id })).rejects.toThrow('is of format "openai"');
+    expect((await aiSdkLoop(server.heddle, { format: "openai", run: chat.run.id })).run.id).toBe(chat.run.id);
+  });
+});
+
 describe("a reply whose calls name what others of it make", () => {
   const created = { key: "made", instructions: says("it is made") };
   const calls = [
