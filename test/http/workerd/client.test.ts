@@ -141,8 +141,12 @@ it("an agent finds its run again until that has ended, one for each key", async 
     expect(Object.keys(first.tools)).toEqual(["create_task", "await_tasks"]);
     const again = await agentLoop(agent, heddle);
     expect(again.run.id).toBe(first.run.id);
-    const other = await agentLoop(agent, heddle, { key: "chat 2" });
+    const [other, meanwhile] = await Promise.all([
+      agentLoop(agent, heddle, { key: "chat 2" }),
+      agentLoop(agent, heddle, { key: "chat 2", only: ["inspect"] }),
+    ]);
     expect(other.run.id).not.toBe(first.run.id);
+    expect([meanwhile.run.id, Object.keys(meanwhile.tools)]).toEqual([other.run.id, ["inspect"]]);
     await first.finish();
     const next = await agentLoop(agent, heddle);
     expect([first.run.id, other.run.id]).not.toContain(next.run.id);
