@@ -10,6 +10,7 @@
 
 import { clientBackoffMsMax, clientBackoffMsMin } from "../limits.ts";
 import { HeddleProblem, HeddleUnreachable } from "./errors.ts";
+import { now, steadyMsSince } from "./moment.ts";
 import type { EventView, PartialText, PartialView } from "./replies.ts";
 import { unlessAborted } from "./signals.ts";
 import { sleep } from "./sleep.ts";
@@ -68,7 +69,7 @@ async function* bySocket(
   { only, partial, ticket, signal, retryMs }: FollowOptions & { partial: boolean; only: string | undefined },
 ): AsyncGenerator<EventView | PartialText, boolean, void> {
   let isKnown = only === "websocket";
-  let stoodAt = Date.now();
+  let stoodAt = now();
   for (let backoffMs = clientBackoffMsMin; ; backoffMs = Math.min(2 * backoffMs, clientBackoffMsMax)) {
     signal?.throwIfAborted();
     const token = typeof ticket === "function" ? await unlessAborted(Promise.resolve(ticket()), signal) : ticket;
@@ -82,7 +83,7 @@ async function* bySocket(
         problem = new HeddleProblem(Number(frame.problem.status), frame.problem);
         break;
       }
-      stoodAt = Date.now();
+      stoodAt = now();
       backoffMs = clientBackoffMsMin;
       yield* newsOf(frame, place);
     }
@@ -90,9 +91,9 @@ async function* bySocket(
     if (problem && !problem.retryable) throw problem;
     if (line.isOpened) isKnown = true;
     else if (!isKnown) return false;
-    if (line.isOpened && !problem) stoodAt = Date.now();
+    if (line.isOpened && !problem) stoodAt = now();
     const pauseMs = backoffMs * (0.5 + Math.random() / 2);
-    if (Date.now() + pauseMs > stoodAt + (retryMs ?? transport.retryMs))
+    if (steadyMsSince(stoodAt) + pauseMs > (retryMs ?? transport.retryMs))
       throw problem ?? new HeddleUnreachable(transport.url, new Error("its WebSocket closes before it opens"));
     await sleep(pauseMs, signal);
   }
@@ -113,7 +114,7 @@ async function* byStream(
   place: Place,
   { partial, ...options }: FollowOptions & { partial: boolean },
 ): Followed {
-  let stoodAt = Date.now();
+  let stoodAt = now();
   for (;;) {
     const before = place.seen;
     let problem: HeddleProblem | undefined;
@@ -147,8 +148,8 @@ async function* byStream(
     options.signal?.throwIfAborted();
     // Streams end, and break; only one that says so has come to its end.
     const pauseMs = place.seen === before ? reopenMs * (1 + Math.random()) : 0;
-    if (!problem) stoodAt = Date.now();
-    else if (!problem.retryable || Date.now() + pauseMs > stoodAt + (options.retryMs ?? transport.retryMs))
+    if (!problem) stoodAt = now();
+    else if (!problem.retryable || steadyMsSince(stoodAt) + pauseMs > (options.retryMs ?? transport.retryMs))
       throw problem;
     await sleep(pauseMs, options.signal);
   }

@@ -20,6 +20,7 @@ export { isPartial } from "./replies.ts";
 export type * from "./requests.ts";
 export { Atomic } from "./run/atomic.ts";
 export { type ArriveOptions, Barrier } from "./run/barrier.ts";
+export type { CallToEndOptions } from "./run/call-to-end.ts";
 export {
   CreatedInPart,
   FutureRejected,

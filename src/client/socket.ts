@@ -9,6 +9,7 @@
  */
 
 import { socketPingMs, socketSilentMs, watcherAckEveryChars } from "../limits.ts";
+import { now, steadyMsSince } from "./moment.ts";
 import type { EventView, PartialView } from "./replies.ts";
 
 /** As much of the platform's WebSocket as is needed. */
@@ -42,7 +43,7 @@ export class Line {
   readonly #came: string[] = [];
   #wake = () => {};
   #isClosed = false;
-  #heardAt = Date.now();
+  #heardAt = now();
   #pings: ReturnType<typeof setInterval> | undefined;
   #taken = 0;
   #acknowledged = 0;
@@ -53,7 +54,7 @@ export class Line {
     this.#socket = socket;
     this.#signal = signal;
     const heard = () => {
-      this.#heardAt = Date.now();
+      this.#heardAt = now();
     };
     socket.addEventListener("open", () => {
       this.isOpened = true;
@@ -97,7 +98,7 @@ export class Line {
   }
 
   #ping(): void {
-    if (Date.now() - this.#heardAt >= socketSilentMs) this.#close();
+    if (steadyMsSince(this.#heardAt) >= socketSilentMs) this.#close();
     else this.#send("ping");
   }
 

@@ -9,12 +9,14 @@
  *     that is not trusted, as long as the server has never answered. Once it has, that is a network that is away for a moment; and
  *     a 404 that is not Heddle's is then a proxy that does not find what it stands before.
  * T4  What a repeat of a deletion does not find is deleted: by the one before it, whose answer nobody has heard.
- * T5  An abort ends the call and its waits at once; its reason is what is thrown.
+ * T5  How long repeats go on is measured by a clock that nobody sets.
+ * T6  An abort ends the call and its waits at once; its reason is what is thrown.
  */
 
 import { clientAttemptMs, clientBackoffMsMax, clientBackoffMsMin, clientRetryMs } from "../limits.ts";
 import { checkAddress, checkKey } from "./address.ts";
 import { HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
+import { now, steadyMsSince } from "./moment.ts";
 import { isLasting } from "./no-answer.ts";
 import { randomKey } from "./random-key.ts";
 import { firstOf } from "./signals.ts";
@@ -161,7 +163,8 @@ export class Transport {
     attempt: (request: Prepared, signal: AbortSignal) => Promise<Reply>,
   ): Promise<Reply> {
     const request = this.#request(call);
-    const giveUpAt = Date.now() + (call.retryMs ?? this.retryMs);
+    const begunAt = now();
+    const retryMs = call.retryMs ?? this.retryMs;
     for (let backoffMs = clientBackoffMsMin; ; backoffMs = Math.min(2 * backoffMs, clientBackoffMsMax)) {
       call.signal?.throwIfAborted();
       const limit = limited(call.signal, clientAttemptMs + (call.waitMs ?? 0));
@@ -177,7 +180,7 @@ export class Transport {
       if (failure instanceof HeddleProblem ? !failure.retryable : !this.#hasAnswered && isLasting(failure.cause))
         throw failure;
       const pauseMs = (retryAfters.get(failure) ?? 0) + backoffMs * (0.5 + Math.random() / 2);
-      if (Date.now() + pauseMs > giveUpAt) throw failure;
+      if (steadyMsSince(begunAt) + pauseMs > retryMs) throw failure;
       await sleep(pauseMs, call.signal);
     }
   }
@@ -260,8 +263,8 @@ const retryAfters = new WeakMap<Error, number>();
 /** The problem, with when its answer lets it be tried again: after seconds, or at a date, which is one of the clock that wrote it. */
 function after(response: Response, problem: HeddleProblem): HeddleProblem {
   const text = response.headers.get("retry-after") ?? "";
-  const now = Date.parse(response.headers.get("date") ?? "") || Date.now();
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  const date = Date.parse(response.headers.get("date") ?? "") || Date.now();
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - date;
   if (ms > 0) retryAfters.set(problem, ms);
   return problem;
 }

@@ -319,6 +319,7 @@ export const taskView = z
   .meta({ id: "Task" });
 
 export const createdTasks = z.strictObject({
+  snapshot: z.string().describe("What they fork: `from`, or the head that the run had."),
   tasks: z.array(
     z.strictObject({
       id: z.string(),

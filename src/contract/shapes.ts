@@ -428,6 +428,8 @@ export interface Page<Row> {
 
 /** What was created, and what is known of it before a token is spent. */
 export interface CreatedTasks {
+  /** What they fork: `from`, or the head that the run had. */
+  snapshot: string;
   tasks: { id: string; key: string | null; state: TaskState; priority: number; pool: string }[];
   projection: Projection;
   /** Things that the caller should know and need not act on, e.g. that a relocated fork's cache is cold. */

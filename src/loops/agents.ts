@@ -4,7 +4,7 @@
  */
 
 import { type Heddle, isProblem, type Run } from "../client/index.ts";
-import { AiSdkLoop, type AiSdkLoopOptions, contextOf } from "./ai-sdk.ts";
+import { AiSdkLoop, contextOf, type NewAiSdkOptions } from "./ai-sdk.ts";
 import { runFor, toolsQuery } from "./loop.ts";
 
 export { AiSdkLoop, type AiSdkLoopOptions, type AiSdkModel, Loop, type LoopOptions, type ToolNames } from "./ai-sdk.ts";
@@ -19,10 +19,13 @@ export interface AgentWithSql {
 }
 
 /** Of an agent's loop. */
-export interface AgentLoopOptions extends AiSdkLoopOptions {
+export interface AgentLoopOptions extends NewAiSdkOptions {
   /** Of several runs of one agent, which: one for each chat, for example. */
   readonly key?: string;
 }
+
+/** Runs that are being looked for, by the key: of two messages that come at once both get the run of the first. */
+const sought = new WeakMap<AgentWithSql, Map<string, Promise<Run>>>();
 
 /**
  * The loop of an agent, with the run that it had before; a new one when it had none, or when that has ended.
@@ -33,13 +36,27 @@ export async function agentLoop(
   heddle: Heddle,
   { key = "", ...options }: AgentLoopOptions = {},
 ): Promise<AiSdkLoop> {
+  const definitions = await heddle.toolDefinitions("json-schema", toolsQuery(options));
+  const run = await soughtRun(agent, key, () => runOf(agent, key, heddle, options));
+  return new AiSdkLoop(run, definitions, options);
+}
+
+function soughtRun(agent: AgentWithSql, key: string, look: () => Promise<Run>): Promise<Run> {
+  const byKey = sought.get(agent) ?? new Map<string, Promise<Run>>();
+  sought.set(agent, byKey);
+  const run = byKey.get(key) ?? look().finally(() => byKey.delete(key));
+  byKey.set(key, run);
+  return run;
+}
+
+async function runOf(agent: AgentWithSql, key: string, heddle: Heddle, options: NewAiSdkOptions): Promise<Run> {
   agent.sql`CREATE TABLE IF NOT EXISTS heddle_runs (key TEXT PRIMARY KEY, run TEXT NOT NULL)`;
   const [row] = agent.sql<{ run: string }>`SELECT run FROM heddle_runs WHERE key = ${key}`;
-  const definitions = await heddle.toolDefinitions("json-schema", toolsQuery(options));
   const known = row && (await liveRun(heddle, row.run));
-  const run = known ?? (await runFor(heddle, contextOf(options), options));
-  if (!known) agent.sql`INSERT OR REPLACE INTO heddle_runs (key, run) VALUES (${key}, ${run.id})`;
-  return new AiSdkLoop(run, definitions, options);
+  if (known) return known;
+  const run = await runFor(heddle, contextOf(options), options);
+  agent.sql`INSERT OR REPLACE INTO heddle_runs (key, run) VALUES (${key}, ${run.id})`;
+  return run;
 }
 
 async function liveRun(heddle: Heddle, id: string): Promise<Run | undefined> {

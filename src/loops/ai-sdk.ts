@@ -4,15 +4,18 @@
  * The SDK runs a reply's calls without telling a tool what else the reply says. So the model is wrapped: what it was asked and
  * what it replied is noted by the ids of the calls, and a tool waits for the end of the reply that it is called in. A tool of
  * a model that was not wrapped forks the conversation before the reply.
+ *
+ * It begins a reply's calls in the reply's order, so that in which they come here is theirs.
  */
 
 import { dynamicTool, jsonSchema, type LanguageModelMiddleware, type Tool, type ToolSet, wrapLanguageModel } from "ai";
 import type { CallOptions, Heddle, JsonSchemaTool, Run, ToolOutcome } from "../client/index.ts";
 import { unlessAborted } from "../client/signals.ts";
 import { conversationOf, type Exchange, type Prompt, type Reply } from "./ai-sdk-messages.ts";
-import { declaredTools, Loop, type LoopOptions, namesOf, runFor, toolsQuery } from "./loop.ts";
+import { declaredTools, Loop, type LoopOptions, type LoopRunSpec, named, namesOf, runFor, toolsQuery } from "./loop.ts";
+import { ReplyOrder } from "./reply-order.ts";
 
-export type { LoopOptions, ToolNames } from "./loop.ts";
+export type { LoopOptions, LoopRunSpec, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
 
 /** What forks run on. */
@@ -24,6 +27,9 @@ export interface AiSdkLoopOptions extends LoopOptions {
   /** The system text that forks have; of OpenAI's format it is in the messages already. */
   readonly system?: string;
 }
+
+/** Of a loop on a new run. */
+export type NewAiSdkOptions = Omit<AiSdkLoopOptions, "run"> & { readonly run?: LoopRunSpec };
 
 /** A model as the SDK takes it to be wrapped. */
 export type AiSdkModel = Parameters<typeof wrapLanguageModel>[0]["model"];
@@ -45,8 +51,10 @@ export class AiSdkLoop extends Loop {
   readonly #format: "anthropic" | "openai";
   /** By the ids of its calls. */
   readonly #replies = new Map<string, Promise<Exchange>>();
+  /** Of replies with calls under way; of a model that was not wrapped by the messages that it was asked with. */
+  readonly #orders = new WeakMap<object, { readonly order: ReplyOrder; open: number }>();
 
-  constructor(run: Run, definitions: readonly JsonSchemaTool[], options: AiSdkLoopOptions = {}) {
+  constructor(run: Run, definitions: readonly JsonSchemaTool[], options: NewAiSdkOptions = {}) {
     super(run, namesOf(definitions, options));
     this.#format = options.format ?? "anthropic";
     const remote = declaredTools(options).map(({ name, description, input_schema: schema }) => ({
@@ -88,12 +96,33 @@ export class AiSdkLoop extends Loop {
     // The end of a reply that breaks off never comes.
     const noted = await unlessAborted(Promise.resolve(this.#replies.get(id)), options.signal);
     const conversation = conversationOf(noted ?? { prompt: before, reply: [] }, this.#format);
-    const outcome: Exclude<ToolOutcome, { pending: true }> = await this.outcome(
-      { id, name, arguments: input },
-      conversation,
-      options,
+    const call = { id, name, arguments: input };
+    const calls = noted?.reply.filter((part) => part.type === "tool-call" && this.handles(part.toolName)).length;
+    const toEnd = (begun: (() => void) | undefined) => this.outcome(call, conversation, { ...options, begun });
+    const outcome: Exclude<ToolOutcome, { pending: true }> = await this.#inOrder(
+      noted ?? before,
+      (order) => order.carryOut(name, toEnd, options.signal),
+      calls,
     );
     return "error" in outcome ? { error: outcome.error } : outcome.result;
+  }
+
+  /** `reply`: whatever is one and the same for its calls. Where nobody knows how many those are, each may have another behind it. */
+  async #inOrder<Result>(
+    reply: object,
+    call: (order: ReplyOrder) => Promise<Result>,
+    calls = Number.POSITIVE_INFINITY,
+  ): Promise<Result> {
+    const under = this.#orders.get(reply) ?? { order: new ReplyOrder(calls), open: 0 };
+    this.#orders.set(reply, under);
+    under.open += 1;
+    try {
+      return await call(under.order);
+    } finally {
+      // What comes later is another reply's, or was held back until this one was told.
+      under.open -= 1;
+      if (under.open === 0) this.#orders.delete(reply);
+    }
   }
 
   #note(ids: readonly string[], exchange: Promise<Exchange>): void {
@@ -130,14 +159,15 @@ export class AiSdkLoop extends Loop {
   }
 }
 
-/** A loop with a run of its own. */
-export async function aiSdkLoop(heddle: Heddle, options: AiSdkLoopOptions = {}): Promise<AiSdkLoop> {
+/** A loop with a run of its own, or beside one that there is. @throws TypeError where that one's context is of another format */
+export async function aiSdkLoop(heddle: Heddle, given: AiSdkLoopOptions = {}): Promise<AiSdkLoop> {
+  const { run, options } = await named(heddle, given, given.format ?? "anthropic");
   const definitions = await heddle.toolDefinitions("json-schema", toolsQuery(options));
-  return new AiSdkLoop(await runFor(heddle, contextOf(options), options), definitions, options);
+  return new AiSdkLoop(run ?? (await runFor(heddle, contextOf(options), options)), definitions, options);
 }
 
 /** Without tools: forks have Heddle's own and the run's; what the loop's own process carries out is not theirs. */
-export const contextOf = ({ format = "anthropic", model, system }: AiSdkLoopOptions) => ({
+export const contextOf = ({ format = "anthropic", model, system }: NewAiSdkOptions) => ({
   format,
   ...(model !== undefined && { model }),
   ...(system !== undefined && format === "anthropic" && { system }),

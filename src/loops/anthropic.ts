@@ -6,10 +6,13 @@ import {
   cutOffResult,
   declaredTools,
   type Handlers,
+  type InOrder,
   Loop,
   type LoopOptions,
   type LoopResult,
+  named,
   namesOf,
+  orderOf,
   type ReplyOptions,
   runFor,
   type ToolNames,
@@ -18,7 +21,7 @@ import {
 } from "./loop.ts";
 
 export { AnthropicTask, type AnthropicTaskRequest, anthropicTask } from "./anthropic-task.ts";
-export type { Handlers, LoopCall, LoopOptions, ReplyOptions, ToolNames } from "./loop.ts";
+export type { Handlers, LoopCall, LoopOptions, LoopRunSpec, ReplyOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
 export { TaskLoop, type TaskLoopOptions } from "./task-loop.ts";
 
@@ -57,7 +60,7 @@ export class AnthropicLoop extends Loop {
   }
 
   /**
-   * Carries out all calls of the last message, a reply, at once: Heddle's, and by `handlers` your own. What to push onto
+   * Carries out all calls of the last message, a reply: Heddle's, and by `handlers` your own. What to push onto
    * `messages` before the next request; nothing when the reply makes no calls. With `reply`, of one that was cut off (`stop_reason`
    * `max_tokens`, `model_context_window_exceeded`, `refusal`) none is carried out, and each answers `output_truncated`.
    */
@@ -70,24 +73,28 @@ export class AnthropicLoop extends Loop {
     if (calls.length === 0) return [];
     if (cutting.includes(reply?.stop_reason))
       return [{ role: "user", content: calls.map(({ id }) => resultBlock(id, cutOffResult)) }];
-    const content = await Promise.all(calls.map((call) => this.#result(call, messages, handlers, options)));
+    const order = orderOf(calls.map(loopCall), handlers);
+    const content = await Promise.all(
+      calls.map((call) => this.#result(call, messages, handlers, { ...options, order })),
+    );
     return [{ role: "user", content }];
   }
 
   async #result(
-    { id, name, input }: Anthropic.ToolUseBlockParam,
+    use: Anthropic.ToolUseBlockParam,
     messages: readonly Anthropic.MessageParam[],
     handlers: Handlers,
-    options: CallOptions,
+    options: InOrder,
   ): Promise<Anthropic.ToolResultBlockParam> {
-    const conversation = upToCall(messages, id, (message) => usesOf(message).map((use) => use.id));
-    const call = { id, name, arguments: input };
-    return resultBlock(id, await this.carriedOut(call, conversation.map(withoutMarks), handlers, options));
+    const { id } = use;
+    const conversation = upToCall(messages, id, (message) => usesOf(message).map((one) => one.id));
+    return resultBlock(id, await this.carriedOut(loopCall(use), conversation.map(withoutMarks), handlers, options));
   }
 }
 
-/** A loop with a run of its own. */
-export async function anthropicLoop(heddle: Heddle, options: AnthropicLoopOptions): Promise<AnthropicLoop> {
+/** A loop with a run of its own, or beside one that there is. @throws TypeError where that one's context is of another format */
+export async function anthropicLoop(heddle: Heddle, given: AnthropicLoopOptions): Promise<AnthropicLoop> {
+  const { run, options } = await named(heddle, given, "anthropic");
   const { model, system, params, tools: own = [] } = options;
   const heddles = await heddle.toolDefinitions("anthropic", toolsQuery(options));
   const remote = declaredTools(options).map(({ name, description, input_schema }) => ({
@@ -103,13 +110,15 @@ export async function anthropicLoop(heddle: Heddle, options: AnthropicLoopOption
     ...(system !== undefined && { system: system as string }),
     ...(params && { params }),
   } as const;
-  return new AnthropicLoop(await runFor(heddle, context, options), namesOf(heddles, options), tools);
+  return new AnthropicLoop(run ?? (await runFor(heddle, context, options)), namesOf(heddles, options), tools);
 }
 
 const usesOf = (message: Anthropic.MessageParam | undefined): Anthropic.ToolUseBlockParam[] =>
   message?.role !== "assistant" || typeof message.content === "string"
     ? []
     : message.content.filter((block) => block.type === "tool_use");
+
+const loopCall = ({ id, name, input }: Anthropic.ToolUseBlockParam) => ({ id, name, arguments: input });
 
 const resultBlock = (id: string, { text, isError }: LoopResult): Anthropic.ToolResultBlockParam => ({
   type: "tool_result",

@@ -7,15 +7,17 @@
  * L4  The agent holds and waits in one session, which is opened with its first such call and lasts as long as the loop.
  * L5  What an agent can be told is a result for the model, marked as an error; what nobody told it is thrown.
  * L6  Of a reply that is known to be cut off no call is carried out: arguments that end too early may look whole.
+ * L7  Calls of one reply that Heddle carries out come in the reply's order where that can be told (reply-order.ts).
  */
 
 import {
   type CallOptions,
+  type CallToEndOptions,
   type Heddle,
   isToolError,
   type Message,
   type RemoteTool,
-  type Run,
+  Run,
   type RunSpec,
   type Session,
   SessionLost,
@@ -23,6 +25,7 @@ import {
 } from "../client/index.ts";
 import { asyncDispose } from "../client/run/dispose.ts";
 import { unlessAborted } from "../client/signals.ts";
+import { ReplyOrder } from "./reply-order.ts";
 
 type Told = Exclude<ToolOutcome, { pending: true }>;
 
@@ -36,16 +39,22 @@ export interface ToolNames {
   readonly remote: readonly string[];
 }
 
-/** How a loop's run is made. */
+/** All that a loop's new run can be told beside its context: `name`, `limits`, `rules`, `tools`. */
+export type LoopRunSpec = Omit<RunSpec, "context" | "from" | "root" | "tools"> & {
+  /** Remote tools. MCP servers can't be named here: what they have is known only when the run is there, and the loop's requests begin before. */
+  readonly tools?: RemoteTool[];
+};
+
+/** Which run a loop has, and what of it. */
 export interface LoopOptions {
   /** Only these of Heddle's tools, by name: each costs tokens in every request. */
   readonly only?: readonly string[];
-  /** All else that a run can be told: `name`, `limits`, `rules`, `tools`. */
-  readonly run?: Omit<RunSpec, "context" | "from" | "root" | "tools"> & {
-    /** Remote tools. MCP servers can't be named here: what they have is known only when the run is there, and the loop's requests begin before. */
-    readonly tools?: RemoteTool[];
-  };
+  /** What a new run is told; or a run that there is, or its id, as after the death of the process that had it: its forks keep their context. */
+  readonly run?: LoopRunSpec | Run | string;
 }
+
+/** Of a loop on a new run. */
+export type NewRunOptions = Omit<LoopOptions, "run"> & { readonly run?: LoopRunSpec };
 
 /** A call in a reply. */
 export interface LoopCall {
@@ -64,6 +73,12 @@ export interface ReplyOptions<Reply> extends CallOptions {
    * error `output_truncated`: the arguments of the last one may be half of what was meant, and look whole.
    */
   readonly reply?: Reply;
+}
+
+/** Of a call that is one of several in a reply. */
+export interface InOrder extends CallOptions {
+  /** In which it has its turn. */
+  readonly order?: ReplyOrder;
 }
 
 /** Tools of one's own by name: what each answers, text or any JSON. */
@@ -121,22 +136,32 @@ export class Loop {
     call: LoopCall,
     conversation: readonly Message[],
     handlers: Handlers,
-    options: CallOptions,
+    { order = new ReplyOrder(1), ...options }: InOrder,
   ): Promise<LoopResult> {
     const own = handlerOf(handlers, call);
     if (own) return ownResult(own, call, options);
     if (!this.handles(call)) throw new Error(`nobody carries out "${call.name}": give a handler for it`);
-    return toldResult(await this.outcome(call, conversation, options));
+    const toEnd = async (begun: (() => void) | undefined) =>
+      toldResult(await this.outcome(call, conversation, { ...options, begun }));
+    return order.carryOut(call.name, toEnd, options.signal);
   }
 
   /** What Heddle answers to a call of the last message of `conversation`. */
-  protected async outcome(call: LoopCall, conversation: readonly Message[], options: CallOptions): Promise<Told> {
+  protected async outcome(
+    call: LoopCall,
+    conversation: readonly Message[],
+    { begun, ...options }: CallToEndOptions,
+  ): Promise<Told> {
     const here = await this.run.fork(conversation, options);
-    if (this.#held.has(call.name)) return this.#inSession(call, here.snapshot, options);
-    return here.call(call.name, call.arguments, call.id, options);
+    if (this.#held.has(call.name)) return this.#inSession(call, here.snapshot, { ...options, begun });
+    return here.call(call.name, call.arguments, call.id, { ...options, begun });
   }
 
-  async #inSession({ id, name, arguments: args }: LoopCall, snapshot: string, options: CallOptions): Promise<Told> {
+  async #inSession(
+    { id, name, arguments: args }: LoopCall,
+    snapshot: string,
+    options: CallToEndOptions,
+  ): Promise<Told> {
     const session = await unlessAborted(this.#opened(), options.signal);
     try {
       // Some providers use an id again in a later reply.
@@ -181,13 +206,13 @@ const sessionLost = {
 };
 
 /** The names of Heddle's tools in a run, and of those that the run declares. */
-export const namesOf = (tools: readonly { name: string }[], options: LoopOptions): ToolNames => ({
+export const namesOf = (tools: readonly { name: string }[], options: NewRunOptions): ToolNames => ({
   own: tools.map(({ name }) => name),
   remote: declaredTools(options).map(({ name }) => name),
 });
 
 /** The remote tools that the run declares. @throws TypeError where an MCP server is among them */
-export function declaredTools({ run }: Pick<LoopOptions, "run">): readonly RemoteTool[] {
+export function declaredTools({ run }: NewRunOptions): readonly RemoteTool[] {
   const tools = run?.tools ?? [];
   if (tools.some((tool) => "mcp" in tool))
     throw new TypeError("a loop's run names no MCP servers: give their tools to your own loop, by a client of yours");
@@ -207,9 +232,36 @@ export function upToCall<Kind>(
   throw new Error(`no message makes the call ${id}: push the reply onto the messages before its calls are carried out`);
 }
 
-/** A run for a loop. */
-export const runFor = (heddle: Heddle, context: NonNullable<RunSpec["context"]>, { run }: LoopOptions): Promise<Run> =>
-  heddle.runs.create({ ...run, context });
+/** A new run for a loop. */
+export const runFor = (
+  heddle: Heddle,
+  context: NonNullable<RunSpec["context"]>,
+  { run }: NewRunOptions,
+): Promise<Run> => heddle.runs.create({ ...run, context });
+
+type FormatOf = NonNullable<NonNullable<RunSpec["context"]>["format"]>;
+
+/**
+ * The run that the options name, if they do, and the options with what it declares, in place of what a new run would be told.
+ * @throws TypeError where its context is of another format; HeddleProblem `not_found`
+ */
+export async function named<Options extends LoopOptions>(
+  heddle: Heddle,
+  { run, ...options }: Options,
+  format: FormatOf,
+): Promise<{
+  readonly run?: Run;
+  /** Its head. */
+  readonly head?: string;
+  readonly options: Omit<Options, "run"> & { readonly run?: LoopRunSpec };
+}> {
+  if (!(run instanceof Run || typeof run === "string")) return { options: { ...options, ...(run && { run }) } };
+  const there = typeof run === "string" ? heddle.runs.get(run) : run;
+  const { format: has, tools, snapshot: head } = await there.view();
+  if (has !== format)
+    throw new TypeError(`the context of run ${there.id} is of format "${has}", and the loop is of "${format}"`);
+  return { run: there, head, options: { ...options, run: { tools } } };
+}
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? "null"));
 
@@ -222,6 +274,10 @@ export const toldResult = (outcome: Told): LoopResult =>
 /** The handler of a call; a model that names "constructor" means none. */
 export const handlerOf = (handlers: Handlers, { name }: LoopCall): Handlers[string] | undefined =>
   Object.hasOwn(handlers, name) ? handlers[name] : undefined;
+
+/** Of the calls of a reply: those that `handlers` carry out are in none. */
+export const orderOf = (calls: readonly LoopCall[], handlers: Handlers): ReplyOrder =>
+  new ReplyOrder(calls.filter((call) => !handlerOf(handlers, call)).length);
 
 /** A tool that throws is an error for the model, which may know what to do; an abort is the caller's. */
 export async function ownResult(own: Handlers[string], call: LoopCall, { signal }: CallOptions): Promise<LoopResult> {

@@ -2,19 +2,22 @@
 
 import type OpenAI from "openai";
 import type { CallOptions, Heddle, Message, Run } from "../client/index.ts";
-import { randomKey } from "../client/random-key.ts";
 import {
   cutOffResult,
   declaredTools,
   type Handlers,
+  type InOrder,
   Loop,
   type LoopOptions,
+  named,
   namesOf,
+  orderOf,
   type ReplyOptions,
   runFor,
   type ToolNames,
   toolsQuery,
 } from "./loop.ts";
+import { cacheKeyOf } from "./openai-cache-key.ts";
 import { chatParams, chatTools, type ResponsesTool } from "./openai-responses-context.ts";
 import {
   callIdOf,
@@ -70,7 +73,7 @@ export class OpenAIResponsesLoop extends Loop {
   }
 
   /**
-   * Carries out all calls of functions that `items`, the whole conversation, end in, at once: Heddle's, and by `handlers` your
+   * Carries out all calls of functions that `items`, the whole conversation, end in: Heddle's, and by `handlers` your
    * own. What to push onto `items` before the next request; nothing when the reply makes no calls. Of a reply that was cut off (a call
    * of it is `incomplete`, or so is the `status` of `reply`) none is carried out, and each answers `output_truncated`.
    */
@@ -84,12 +87,13 @@ export class OpenAIResponsesLoop extends Loop {
       return calls.map(({ call_id }) => ({ type: "function_call_output", call_id, output: cutOffResult.text }));
     // Calls of one reply share one conversation, and it may be long.
     const conversations = new Map<number, Message[]>();
+    const order = orderOf(calls.map(loopCall), handlers);
     return Promise.all(
       calls.map((call) => {
         const asked = throughReply(items, call.call_id);
         const conversation = conversations.get(asked.length) ?? this.#conversation(asked);
         conversations.set(asked.length, conversation);
-        return this.#result(call, conversation, handlers, options);
+        return this.#result(call, conversation, handlers, { ...options, order });
       }),
     );
   }
@@ -101,22 +105,22 @@ export class OpenAIResponsesLoop extends Loop {
   }
 
   async #result(
-    { call_id, name, arguments: text }: FunctionCallItem,
+    call: FunctionCallItem,
     conversation: readonly Message[],
     handlers: Handlers,
-    options: CallOptions,
+    options: InOrder,
   ): Promise<FunctionCallOutput> {
-    const call = { id: callIdOf(call_id), name, arguments: text };
-    const { text: output } = await this.carriedOut(call, conversation, handlers, options);
-    return { type: "function_call_output", call_id, output };
+    const { text: output } = await this.carriedOut(loopCall(call), conversation, handlers, options);
+    return { type: "function_call_output", call_id: call.call_id, output };
   }
 }
 
-/** A loop with a run of its own. */
+/** A loop with a run of its own, or beside one that there is. @throws TypeError where that one's context is of another format */
 export async function openaiResponsesLoop(
   heddle: Heddle,
-  { model, instructions, ...options }: OpenAIResponsesLoopOptions,
+  { model, instructions, ...given }: OpenAIResponsesLoopOptions,
 ): Promise<OpenAIResponsesLoop> {
+  const { run, head, options } = await named(heddle, given, "openai");
   const heddles = await heddle.toolDefinitions("json-schema", toolsQuery(options));
   const functions = [
     ...declaredTools(options).map(({ name, description, input_schema: schema }) =>
@@ -126,13 +130,24 @@ export async function openaiResponsesLoop(
   ];
   const tools = [...(options.tools ?? []), ...functions];
   const params = {
-    prompt_cache_key: randomKey(),
+    prompt_cache_key: await cacheKeyOf(heddle, run, head),
     ...options.params,
     ...(instructions !== undefined && { instructions }),
   };
   const context = { format: "openai", model, tools: chatTools(tools), params: chatParams(params) } as const;
-  return new OpenAIResponsesLoop(await runFor(heddle, context, options), namesOf(heddles, options), tools, params);
+  return new OpenAIResponsesLoop(
+    run ?? (await runFor(heddle, context, options)),
+    namesOf(heddles, options),
+    tools,
+    params,
+  );
 }
+
+const loopCall = ({ call_id, name, arguments: text }: FunctionCallItem) => ({
+  id: callIdOf(call_id),
+  name,
+  arguments: text,
+});
 
 /** Left unset, `strict` is on in this API, which few schemas are fit for. */
 const functionTool = (name: string, description: string, parameters: Record<string, unknown>): ResponsesTool => ({

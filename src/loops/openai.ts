@@ -5,22 +5,25 @@
 
 import type OpenAI from "openai";
 import type { CallOptions, Heddle, Run } from "../client/index.ts";
-import { randomKey } from "../client/random-key.ts";
 import {
   cutOffResult,
   declaredTools,
   type Handlers,
+  type InOrder,
   Loop,
   type LoopOptions,
+  named,
   namesOf,
+  orderOf,
   type ReplyOptions,
   runFor,
   type ToolNames,
   toolsQuery,
   upToCall,
 } from "./loop.ts";
+import { cacheKeyOf } from "./openai-cache-key.ts";
 
-export type { Handlers, LoopCall, LoopOptions, ReplyOptions, ToolNames } from "./loop.ts";
+export type { Handlers, LoopCall, LoopOptions, LoopRunSpec, ReplyOptions, ToolNames } from "./loop.ts";
 export { Loop } from "./loop.ts";
 export {
   type FunctionCallOutput,
@@ -75,7 +78,7 @@ export class OpenAILoop extends Loop {
   }
 
   /**
-   * Carries out all calls of the last message, a reply, at once: Heddle's, and by `handlers` your own. What to push onto
+   * Carries out all calls of the last message, a reply: Heddle's, and by `handlers` your own. What to push onto
    * `messages` before the next request; nothing when the reply makes no calls. With `reply`, of one that was cut off (`finish_reason`
    * `length`, `content_filter`) none is carried out, and each answers `output_truncated`.
    */
@@ -87,38 +90,45 @@ export class OpenAILoop extends Loop {
     const calls = callsOf(messages.at(-1));
     if (cutting.includes(reply?.choices[0]?.finish_reason))
       return calls.map(({ id }) => ({ role: "tool", tool_call_id: id, content: cutOffResult.text }));
-    return Promise.all(calls.map((call) => this.#result(call, messages, handlers, options)));
+    const order = orderOf(calls.map(loopCall), handlers);
+    return Promise.all(calls.map((call) => this.#result(call, messages, handlers, { ...options, order })));
   }
 
   async #result(
-    { id, function: { name, arguments: text } }: FunctionCall,
+    call: FunctionCall,
     messages: readonly ChatMessage[],
     handlers: Handlers,
-    options: CallOptions,
+    options: InOrder,
   ): Promise<OpenAI.ChatCompletionToolMessageParam> {
-    const conversation = upToCall(messages, id, (message) => callsOf(message).map((call) => call.id));
-    const call = { id, name, arguments: text };
-    const { text: content } = await this.carriedOut(call, conversation, handlers, options);
+    const { id } = call;
+    const conversation = upToCall(messages, id, (message) => callsOf(message).map((one) => one.id));
+    const { text: content } = await this.carriedOut(loopCall(call), conversation, handlers, options);
     return { role: "tool", tool_call_id: id, content };
   }
 }
 
-/** A loop with a run of its own. The system text is the first of your messages, as ever. */
-export async function openaiLoop(heddle: Heddle, options: OpenAILoopOptions): Promise<OpenAILoop> {
+/**
+ * A loop with a run of its own, or beside one that there is. The system text is the first of your messages, as ever.
+ * @throws TypeError where that run's context is of another format
+ */
+export async function openaiLoop(heddle: Heddle, given: OpenAILoopOptions): Promise<OpenAILoop> {
+  const { run, head, options } = await named(heddle, given, "openai");
   const heddles = await heddle.toolDefinitions("openai", toolsQuery(options));
   const remote = declaredTools(options).map(({ name, description, input_schema: parameters }) => ({
     type: "function" as const,
     function: { name, description, parameters },
   }));
   const tools: OpenAI.ChatCompletionTool[] = [...(options.tools ?? []), ...remote, ...heddles];
-  const params = { prompt_cache_key: randomKey(), ...options.params };
+  const params = { prompt_cache_key: await cacheKeyOf(heddle, run, head), ...options.params };
   const context = { format: "openai", model: options.model, tools, params } as const;
   const names = namesOf(
     heddles.map((tool) => tool.function),
     options,
   );
-  return new OpenAILoop(await runFor(heddle, context, options), names, tools, params);
+  return new OpenAILoop(run ?? (await runFor(heddle, context, options)), names, tools, params);
 }
+
+const loopCall = ({ id, function: { name, arguments: text } }: FunctionCall) => ({ id, name, arguments: text });
 
 /** Custom tools take free text, and none of Heddle's is one. */
 const callsOf = (message: ChatMessage | undefined): FunctionCall[] =>

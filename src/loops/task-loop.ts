@@ -7,12 +7,14 @@
  * K3  What nobody carries out, or can't, is an error for the model.
  * K4  A reply that is no whole one fails the task, as it does on a worker of Heddle's: it is no result, its calls are not carried out,
  *     and no later attempt goes on from it. Its tokens are told with the failure.
- * K5  `finish` comes last of a reply's calls: it ends the task, and with it the lease that the others need.
+ * K5  Calls that Heddle carries out come in the reply's order where that can be told (reply-order.ts).
+ * K6  `finish` comes last of a reply's calls: it ends the task, and with it the lease that the others need.
  */
 
 import { isProblem, type LeasedTask, type Message, WorkFailed } from "../client/index.ts";
 import type { Handlers, LoopCall, LoopResult } from "./loop.ts";
-import { handlerOf, ownResult, toldResult } from "./loop.ts";
+import { handlerOf, orderOf, ownResult, toldResult } from "./loop.ts";
+import type { ReplyOrder } from "./reply-order.ts";
 
 /** How a task is carried out. */
 export interface TaskLoopOptions {
@@ -77,7 +79,7 @@ export abstract class TaskLoop<Sent> {
     await this.#carryOut(last, this.messages.splice(this.messages.length - given));
   }
 
-  /** Logs the reply, carries out its calls at once, and has the results in `messages`. @throws WorkFailed where it is `unfinished` */
+  /** Logs the reply, carries out its calls, and has the results in `messages`. @throws WorkFailed where it is `unfinished` */
   protected async took(reply: Sent, usage: TaskUsage, unfinished: Unfinished | undefined): Promise<void> {
     if (unfinished) {
       const why = unfinished === "refusal" ? this.textIn(reply) || said.refusal : said[unfinished];
@@ -93,9 +95,12 @@ export abstract class TaskLoop<Sent> {
   async #carryOut(reply: Sent, news: readonly Sent[]): Promise<void> {
     const calls = this.callsIn(reply);
     const carriedOut = new Map<LoopCall, LoopResult>();
-    const carryOut = async (call: LoopCall) => carriedOut.set(call, await this.#result(call));
-    await Promise.all(calls.filter(({ name }) => name !== "finish").map(carryOut));
-    for (const call of calls) if (call.name === "finish" && !this.task.finishedAs) await carryOut(call);
+    const carryOut = async (call: LoopCall, order: ReplyOrder) => carriedOut.set(call, await this.#result(call, order));
+    const work = calls.filter(({ name }) => name !== "finish");
+    const order = orderOf(work, this.#handlers);
+    await Promise.all(work.map((call) => carryOut(call, order)));
+    for (const call of calls)
+      if (call.name === "finish" && !this.task.finishedAs) await carryOut(call, orderOf([call], this.#handlers));
     const results = calls.map((call) => ({ call, result: carriedOut.get(call) ?? overResult }));
     this.#unlogged = results.length === 0 ? [] : this.resultMessages(results);
     // Messages to the task are Heddle's to log.
@@ -103,13 +108,18 @@ export abstract class TaskLoop<Sent> {
     this.#isOver = this.task.finishedAs !== undefined || (calls.length === 0 && news.length === 0);
   }
 
-  async #result(call: LoopCall): Promise<LoopResult> {
+  async #result(call: LoopCall, order: ReplyOrder): Promise<LoopResult> {
     const { signal } = this.task;
     const own = handlerOf(this.#handlers, call);
     if (own) return ownResult(own, call, { signal });
+    return order.carryOut(call.name, (begun) => this.#heddles(call, begun), signal);
+  }
+
+  async #heddles(call: LoopCall, begun: (() => void) | undefined): Promise<LoopResult> {
+    const { signal } = this.task;
     try {
       const args = typeof call.arguments === "string" ? JSON.parse(call.arguments || "{}") : call.arguments;
-      return toldResult(await this.task.call(call.name, args, call.id));
+      return toldResult(await this.task.call(call.name, args, call.id, { begun }));
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof SyntaxError) return { text: `the arguments are no JSON: ${error.message}`, isError: true };

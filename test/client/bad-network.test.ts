@@ -55,6 +55,48 @@ describe("retry-after", () => {
   });
 });
 
+describe("a clock that is set while the server is away", () => {
+  const hour = 3_600_000;
+  const setBy = (ms: number) => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const busy = page(503);
+    answers = [
+      (request, response) => {
+        vi.setSystemTime(Date.now() + ms);
+        busy(request, response);
+      },
+    ];
+  };
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("forward does not end the repeats", async () => {
+    setBy(hour);
+    answers.push(run);
+    expect(await client.run("r", { retryMs: 10_000 })).toEqual({ id: "run_1" });
+    const problem = JSON.stringify({ code: "overloaded", title: "busy", status: 503, retryable: true });
+    const sse = { "content-type": "text/event-stream" };
+    asked = 0;
+    answers = [
+      (_, response) => {
+        vi.setSystemTime(Date.now() + hour);
+        response.writeHead(200, sse).end(`event: problem\ndata: ${problem}\n\n`);
+      },
+      (_, response) => void response.writeHead(200, sse).end("event: end\ndata: {}\n\n"),
+    ];
+    for await (const _ of client.followEvents("r", {}, { transport: "sse", retryMs: 10_000 })) throw new Error("none");
+    expect(asked).toBe(2);
+  });
+
+  it("back does not prolong them", async () => {
+    setBy(-hour);
+    const startedAt = performance.now();
+    await expect(client.run("r", { retryMs: 300 })).rejects.toMatchObject({ code: "not_heddle" });
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+  });
+});
+
 describe("a 404 that is not Heddle's", () => {
   it("is the end where Heddle has never answered", async () => {
     answers = [page(404)];

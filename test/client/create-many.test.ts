@@ -1,19 +1,21 @@
 /** Any number of tasks, created batch after batch. */
 
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { CreatedInPart, Heddle, HeddleProblem, type NewTask, Task } from "../../src/client/index.ts";
+import { CreatedInPart, Heddle, HeddleProblem, type NewTask, Task, Tasks } from "../../src/client/index.ts";
 import { batchTasksMax, firstBatchTasks } from "../../src/limits.ts";
 import { TestServer } from "../cli/lib/contract-server.ts";
 
 type Posted = { tasks: { key: string }[]; from?: string };
 /** Of the batches, one after another, what one is refused with. */
 let refusals: (object | undefined)[] = [];
-const server = new TestServer(({ body }) => {
+const server: TestServer = new TestServer(({ body }) => {
   const refused = refusals.shift();
   if (refused)
     return { status: 422, body: { code: "validation_failed", title: "Invalid", hint: "Fix it.", ...refused } };
   const tasks = (body as unknown as Posted).tasks.map(({ key }) => ({ id: `id-${key}`, key }));
-  return { status: 201, body: { tasks, projection: {}, notes: [] } };
+  // Between two batches the head goes on.
+  const snapshot = (body as unknown as Posted).from ?? `head-${server.calls.length}`;
+  return { status: 201, body: { snapshot, tasks, projection: {}, notes: [] } };
 });
 beforeAll(() => server.start());
 afterAll(() => server.stop());
@@ -50,6 +52,15 @@ it("answers in argument order, also where tasks are posted after those that they
       .map(({ key }) => key),
   ).toEqual(["t299", "t298", "t0"]);
   expect(tasks.map(({ key }) => key)).toEqual(specs(300).map(({ key }) => key));
+});
+
+it("forks in all batches what the first one forked, so that a repeat asks for the same", async () => {
+  const froms = () => server.calls.map(({ body }) => (body as unknown as Posted).from);
+  await run().tasks.createMany(specs(1300));
+  expect(froms()).toEqual([undefined, "head-1", "head-1"]);
+  server.calls.length = 0;
+  await new Tasks(new Heddle({ url: server.url }), "run_1", "mine").createMany(specs(300));
+  expect(froms()).toEqual(["mine", "mine"]);
 });
 
 it("keeps a group in one batch, with its terms", async () => {

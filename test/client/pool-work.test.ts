@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => server.stop());
 
 /** Serves what there is; how each task ended. */
-async function served(options: Pick<WorkOptions, "run" | "signal">): Promise<WorkEnd[]> {
+async function served(options: Pick<WorkOptions, "run" | "signal" | "idleMs" | "drain">): Promise<WorkEnd[]> {
   const ends: WorkEnd[] = [];
   await heddle.work({ pool: "p", idleMs: 0, onEnd: (_, end) => ends.push(end), ...options });
   return ends;
@@ -75,6 +75,25 @@ it("a task whose tokens are used up is lost to its worker: it has failed, and no
   expect(await served({ run })).toEqual(["lost"]);
   expect(reasons).toMatchObject([expect.stringContaining("LeaseLost")]);
   expect(server.outcomes).toEqual([]);
+});
+
+it("is idle by a clock that nobody sets", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    const drain = new AbortController();
+    const answer = server.handler;
+    const waits: number[] = [];
+    server.handler = (call) => {
+      vi.setSystemTime(Date.now() + 3_600_000);
+      if (waits.push(call.body.wait_ms) === 3) drain.abort();
+      return answer({ ...call, body: { ...call.body, wait_ms: 0 } });
+    };
+    await served({ run: () => "done", idleMs: 5000, drain: drain.signal });
+    expect(waits.length).toBeGreaterThanOrEqual(3);
+    expect(waits.filter((ms) => !Number.isInteger(ms))).toEqual([]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it("renews its leases though the clock is set back meanwhile", async () => {

@@ -3,7 +3,14 @@
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { describe, expect, it } from "vitest";
-import { type LeasedTask, LeaseLost, type WorkEnd, WorkFailed, type WorkOptions } from "../../src/client/index.ts";
+import {
+  Heddle,
+  type LeasedTask,
+  LeaseLost,
+  type WorkEnd,
+  WorkFailed,
+  type WorkOptions,
+} from "../../src/client/index.ts";
 import { anthropicTask, type Handlers } from "../../src/loops/anthropic.ts";
 import { openaiTask } from "../../src/loops/openai.ts";
 import { until } from "./lib/log.ts";
@@ -152,6 +159,37 @@ function serve(options: Omit<WorkOptions, "signal" | "onEnd">) {
   });
   return { ends, ended, stop: () => stop.abort(new Error("stopped")), drain: () => drain.abort() };
 }
+
+it("a task's reply may create a task and await it, and pop what it pushes behind, though the first is slow to be asked", async () => {
+  const { run, pool } = await runWith("anthropic");
+  const pop = { tool: "message_queue", arguments: { op: "pop", name: "q" } };
+  const push = { tool: "message_queue", arguments: { op: "push", name: "q", messages: ["hello"] } };
+  const create = {
+    tool: "create_task",
+    arguments: { tasks: [{ key: "made", pool, instructions: says("it is made") }] },
+  };
+  const awaits = { tool: "await_tasks", arguments: { tasks: ["made"] } };
+  const instructions = plays([
+    { calls: [create, awaits, pop, push] },
+    { text: "{{1.1.tasks.0.result}}, {{1.2.messages.0}}" },
+  ]);
+  await heddle.createTasks(run, { tasks: [{ key: "parent", pool, instructions }] });
+  const slow = new Heddle({
+    url: server.url,
+    key: "hdl_local",
+    fetch: async (url, init) => {
+      const isFirst = String(url).endsWith("/tools/create_task") || String(init?.body).includes('"op":"pop"');
+      if (isFirst) await new Promise((resolve) => setTimeout(resolve, 200));
+      return fetch(url, init);
+    },
+  });
+  const drain = new AbortController();
+  const ended = slow.work({ pool, drain: drain.signal, run: (task) => loops.anthropic(task) });
+  await until("the parent to end", 60_000, isDone(run, "parent"));
+  drain.abort();
+  await ended;
+  expect(await heddle.task(run, "parent")).toMatchObject({ state: "succeeded", result: "it is made, hello" });
+});
 
 describe.each(formats)("a loop of format %s", (format) => {
   it("carries out a task and the tasks that it makes and waits for, in one place", async () => {

@@ -224,6 +224,96 @@ describe("a reply that was cut off", () => {
   });
 });
 
+describe("a loop whose process died", () => {
+  const model = "simulated";
+  const remote = { name: "count_words", description: "Counts.", input_schema: { type: "object" }, pool: "words" };
+  const made = { key: "made", instructions: says("it is made") };
+
+  it("goes on beside its run, with what the run declares, and what was answered is answered again", async () => {
+    const options = { model, only: ["create_task", "await_tasks"] };
+    const first = await anthropicLoop(server.heddle, { ...options, run: { tools: [remote] } });
+    const use = { type: "tool_use" as const, id: "u1", name: "create_task", input: { tasks: [made] } };
+    const messages: Anthropic.MessageParam[] = [
+      { role: "user", content: "x" },
+      { role: "assistant", content: [use] },
+    ];
+    const answered = await first.results(messages);
+    for (const run of [first.run.id, server.heddle.runs.get(first.run.id)]) {
+      const { heddle, sent } = watched();
+      const again = await anthropicLoop(heddle, { ...options, run });
+      expect([again.run.id, again.tools]).toEqual([first.run.id, first.tools]);
+      expect(again.handles("count_words")).toBe(true);
+      expect(await again.results(messages)).toEqual(answered);
+      expect(sent).toEqual([]);
+    }
+    const [awaited] = await first.run.tasks.settled(["made"]);
+    expect(awaited).toMatchObject({ state: "succeeded", result: "it is made" });
+    await expect(openaiLoop(server.heddle, { model, run: first.run })).rejects.toThrow('is of format "anthropic"');
+    await first.finish();
+  });
+
+  it("has the key by which its forks share a prompt cache, of either API of OpenAI", async () => {
+    await using chat = await openaiLoop(server.heddle, { model });
+    const again = await openaiLoop(server.heddle, { model, run: chat.run.id });
+    expect(again.params).toEqual(chat.params);
+    const responses = await openaiResponsesLoop(server.heddle, { model, instructions: "Be brief.", run: chat.run.id });
+    expect(responses.params).toEqual({ ...chat.params, instructions: "Be brief." });
+    await expect(aiSdkLoop(server.heddle, { run: chat.run.id })).rejects.toThrow('is of format "openai"');
+    expect((await aiSdkLoop(server.heddle, { format: "openai", run: chat.run.id })).run.id).toBe(chat.run.id);
+  });
+});
+
+describe("a reply whose calls name what others of it make", () => {
+  const created = { key: "made", instructions: says("it is made") };
+  const calls = [
+    { tool: "create_task", arguments: { tasks: [created] } },
+    { tool: "shared_map", arguments: { op: "set", name: "m", key: "k", value: 1 } },
+    { tool: "await_tasks", arguments: { tasks: ["made"] } },
+    { tool: "message_queue", arguments: { op: "pop", name: "q" } },
+    { tool: "message_queue", arguments: { op: "push", name: "q", messages: ["hello"] } },
+  ];
+  const model = "simulated";
+  const script = plays([{ calls }, { text: "{{1.2.tasks.0.result}}, {{1.3.messages.0}}" }]);
+  /** A client that is slow to ask for what the others need. */
+  const slow = () =>
+    new Heddle({
+      url: server.url,
+      key: "hdl_local",
+      fetch: async (url, init) => {
+        const isFirst = String(url).endsWith("/tools/create_task") || String(init?.body).includes('"op":"pop"');
+        if (isFirst) await new Promise((resolve) => setTimeout(resolve, 200));
+        return fetch(url, init);
+      },
+    });
+
+  it("has them in its order, in a loop on the vendor's SDK", async () => {
+    const anthropic = new Anthropic({ baseURL: `${server.url}/simulated/anthropic`, apiKey: "x", maxRetries: 0 });
+    await using loop = await anthropicLoop(slow(), { model });
+    const messages: Anthropic.MessageParam[] = [{ role: "user", content: script }];
+    for (;;) {
+      const { content } = await anthropic.messages.create({ model, max_tokens: 500, messages, tools: loop.tools });
+      messages.push({ role: "assistant", content });
+      const results = await loop.results(messages);
+      if (results.length === 0) break;
+      messages.push(...results);
+    }
+    expect(messages.at(-1)).toMatchObject({ content: [{ text: "it is made, hello" }] });
+  });
+
+  it.each(["wrapped", "not wrapped"])("has them in its order on the AI SDK, with a model that was %s", async (how) => {
+    const provider = createAnthropic({ baseURL: `${server.url}/simulated/anthropic/v1`, apiKey: "x" });
+    await using loop = await aiSdkLoop(slow(), { model });
+    const call = {
+      model: how === "wrapped" ? loop.model(provider(model)) : provider(model),
+      tools: loop.tools,
+      prompt: script,
+      maxOutputTokens: 500,
+      stopWhen: stepCountIs(5),
+    };
+    expect(await streamText(call).text).toBe("it is made, hello");
+  });
+});
+
 it("an agent outside holds and waits as a task does, and lets go at the end", async () => {
   const model = "simulated";
   const anthropic = new Anthropic({ baseURL: `${server.url}/simulated/anthropic`, apiKey: "x", maxRetries: 0 });

@@ -22,10 +22,12 @@ const anchorsOf = (text: string): string[] =>
       .replaceAll(" ", "-"),
   );
 
+const linksOf = (text: string): string[] =>
+  Array.from(withoutBlocks(text).matchAll(/\]\(([^)\s]+)\)/g), ([, link]) => link!);
+
 /** Links of a page that lead nowhere. `look`: the text of a page, null where there is none. */
 function broken(page: string, look: (page: string) => string | null): string[] {
-  const links = [...withoutBlocks(look(page)!).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
-  return links.filter((link) => {
+  return linksOf(look(page)!).filter((link) => {
     if (/^https?:/.test(link)) return false;
     const [path, anchor] = link.split("#", 2) as [string, string?];
     const target = look(path === "" ? page : normalize(join(dirname(page), path)));
@@ -45,6 +47,25 @@ test("README names every page, or the first of its folder", () => {
 test.each(pages)("links of %s lead somewhere", (page) => {
   const look = (path: string) => (!existsSync(join(projectRoot, path)) ? null : path.endsWith(".md") ? read(path) : "");
   expect(broken(page, look)).toEqual([]);
+});
+
+/** Of the pages that the package brings, links to what it does not. */
+function outside(page: string, text: string, brought: readonly string[]): string[] {
+  const isBrought = (path: string) => brought.some((one) => path === one || path.startsWith(`${one}/`));
+  return linksOf(text).filter((link) => {
+    if (/^https?:|^#/.test(link)) return false;
+    return !isBrought(normalize(join(dirname(page), link.split("#", 1)[0]!)).replace(/\/$/, ""));
+  });
+}
+const { files: brought } = JSON.parse(read("package.json")) as { files: string[] };
+
+test.each(pages.filter((page) => brought.includes(page.split("/")[0]!)))("links of %s stay in the package", (page) => {
+  expect(outside(page, read(page), brought)).toEqual([]);
+});
+
+test("a link that leaves the package is found", () => {
+  const text = "[a](../src/a.ts) [b](b.md#c) [e](../examples) [l](../LICENSE) [c](../CONTRIBUTING.md) [w](https://w)";
+  expect(outside("docs/a.md", text, ["docs", "examples", "LICENSE"])).toEqual(["../src/a.ts", "../CONTRIBUTING.md"]);
 });
 
 test("a link to a page or a heading that is not there is found", () => {

@@ -6,6 +6,7 @@ import type { Heddle } from "../heddle.ts";
 import type { ContextView, ErrorView, Lease, ToolOutcome } from "../replies.ts";
 import type { CompleteRequest, FailRequest, Message, TaskProgressReport, ToolRequest } from "../requests.ts";
 import { Atomic } from "../run/atomic.ts";
+import { type CallToEndOptions, placeOf } from "../run/call-to-end.ts";
 import { ToolError } from "../run/errors.ts";
 import { Future } from "../run/future.ts";
 import { SharedList } from "../run/list.ts";
@@ -15,7 +16,6 @@ import { MessageQueue } from "../run/queue.ts";
 import type { VariableCaller } from "../run/variable.ts";
 import { firstOf } from "../signals.ts";
 import { sleep } from "../sleep.ts";
-import type { CallOptions } from "../transport.ts";
 import { taskCaller } from "./task-caller.ts";
 
 /** Whoever carries out a task, and is told of its ways. */
@@ -195,9 +195,14 @@ export class LeasedTask {
    * A tool call of the task, to its end. The same `callId` within a turn has one effect and one answer. Once `finish` has a result the task
    * is over: `finishedAs` says how, and what `run` answers then is not used.
    */
-  async call(tool: string, args: unknown, callId: string): Promise<ToolEnd> {
+  async call(
+    tool: string,
+    args: unknown,
+    callId: string,
+    { begun }: Pick<CallToEndOptions, "begun"> = {},
+  ): Promise<ToolEnd> {
     const request = { arguments: args, call_id: callId };
-    if (tool !== "finish") return this.#toEnd(tool, request);
+    if (tool !== "finish") return this.#toEnd(tool, request, { begun });
     // A renewal that comes behind the end would be told that the lease is lost.
     this.#renewing.abort();
     try {
@@ -252,10 +257,14 @@ export class LeasedTask {
   }
 
   /** Poll after poll, until it has an answer; its place is another's while it waits for long. */
-  async #toEnd(tool: string, asked: ToolRequest, { signal: outer, ...given }: CallOptions = {}): Promise<ToolEnd> {
+  async #toEnd(
+    tool: string,
+    asked: ToolRequest,
+    { signal: outer, begun, ...given }: CallToEndOptions = {},
+  ): Promise<ToolEnd> {
     const { signal, clear } = firstOf(this.signal, outer);
     const options = { ...this.#options, ...given, signal };
-    let request = asked;
+    let request = placeOf(asked, begun);
     let isBlocked = false;
     const timer = setTimeout(() => {
       isBlocked = true;
@@ -264,8 +273,9 @@ export class LeasedTask {
     try {
       for (;;) {
         const outcome = await this.#held(() => this.#heddle.callLeaseTool(this.lease.id, tool, request, options));
+        begun?.();
         if (!("pending" in outcome)) return outcome;
-        if (outcome.call_id) request = { ...request, call_id: outcome.call_id };
+        request = outcome.call_id ? { ...asked, call_id: outcome.call_id } : asked;
       }
     } finally {
       clear();

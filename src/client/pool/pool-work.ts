@@ -19,6 +19,7 @@ import {
 } from "../../limits.ts";
 import { HeddleUnreachable, isProblem } from "../errors.ts";
 import type { Heddle } from "../heddle.ts";
+import { now, steadyMsSince } from "../moment.ts";
 import { randomKey } from "../random-key.ts";
 import type { Lease } from "../replies.ts";
 import type { FailRequest } from "../requests.ts";
@@ -56,7 +57,7 @@ export class PoolWork {
   readonly #stopping: { signal: AbortSignal; clear: () => void };
   readonly #running = new Map<LeasedTask, Promise<void>>();
   #blocked = 0;
-  #busyAt = Date.now();
+  #busyAt = now();
   #changed = () => {};
 
   constructor(heddle: Heddle, options: WorkOptions) {
@@ -104,14 +105,14 @@ export class PoolWork {
 
   #isIdle(): boolean {
     const { idleMs = Number.POSITIVE_INFINITY } = this.#options;
-    return this.#running.size === 0 && Date.now() - this.#busyAt >= idleMs;
+    return this.#running.size === 0 && steadyMsSince(this.#busyAt) >= idleMs;
   }
 
   async #lease(max: number): Promise<Lease[]> {
     const { pool, idleMs = workPollMs } = this.#options;
     const { signal } = this.#stopping;
-    const wait_ms =
-      this.#running.size > 0 ? workPollMs : Math.max(0, Math.min(workPollMs, this.#busyAt + idleMs - Date.now()));
+    const idleLeftMs = Math.ceil(idleMs - steadyMsSince(this.#busyAt));
+    const wait_ms = this.#running.size > 0 ? workPollMs : Math.max(0, Math.min(workPollMs, idleLeftMs));
     const request = { worker: this.#worker, max, wait_ms };
     try {
       return await this.#heddle.lease(pool, request, { signal, retryMs: Number.POSITIVE_INFINITY });
@@ -132,7 +133,7 @@ export class PoolWork {
     if (signal?.aborted) task.stop(signal.reason);
     const ended = this.#carryOut(task).finally(() => {
       this.#running.delete(task);
-      this.#busyAt = Date.now();
+      this.#busyAt = now();
       this.#changed();
     });
     this.#running.set(task, ended);

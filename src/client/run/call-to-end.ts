@@ -6,15 +6,29 @@ import type { ToolRequest } from "../requests.ts";
 import type { CallOptions } from "../transport.ts";
 import { ToolError } from "./errors.ts";
 
+/** Of a call that may have to wait. */
+export interface CallToEndOptions extends CallOptions {
+  /** Told when the call has its place, or its answer: what is called from then on comes after it. Where it waits that costs a request. */
+  readonly begun?: (() => void) | undefined;
+}
+
+/**
+ * What a poll asks for, after which `begun` is told: the place alone, which is answered at once. A call without a name has no place that the
+ * next poll could take up.
+ */
+export const placeOf = (request: ToolRequest, begun: (() => void) | undefined): ToolRequest =>
+  begun && request.call_id !== undefined ? { ...request, wait_ms: 0 } : request;
+
 /** The answer, however long it takes. Only the first poll has the caller's key: the others name the call, and so are other requests. */
 export async function outcomeOf(
   heddle: Pick<Heddle, "callTool">,
   run: string,
   tool: string,
   request: ToolRequest,
-  { idempotencyKey, ...options }: CallOptions = {},
+  { idempotencyKey, begun, ...options }: CallToEndOptions = {},
 ): Promise<Exclude<ToolOutcome, { pending: true }>> {
-  let outcome = await heddle.callTool(run, tool, request, { ...options, idempotencyKey });
+  let outcome = await heddle.callTool(run, tool, placeOf(request, begun), { ...options, idempotencyKey });
+  begun?.();
   while ("pending" in outcome) {
     // A call that nobody named has no place to be taken up again: it only looks, and looks once more.
     const call_id = outcome.call_id || undefined;

@@ -2,8 +2,7 @@
 
 import type { Heddle } from "../heddle.ts";
 import type { ToolOutcome } from "../replies.ts";
-import type { CallOptions } from "../transport.ts";
-import { outcomeOf } from "./call-to-end.ts";
+import { type CallToEndOptions, outcomeOf } from "./call-to-end.ts";
 import { Tasks } from "./tasks.ts";
 
 /** A snapshot, and what can be done from there. */
@@ -30,7 +29,7 @@ export class ForkedContext {
     tool: string,
     args: unknown,
     call_id: string,
-    options: CallOptions = {},
+    options: CallToEndOptions = {},
   ): Promise<Exclude<ToolOutcome, { pending: true }>> {
     const request = { arguments: args, call_id, snapshot: this.snapshot };
     return outcomeOf(this.#heddle, this.#run, tool, request, options);

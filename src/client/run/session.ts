@@ -17,7 +17,7 @@ import type { ActorView } from "../replies.ts";
 import type { ActorRequest } from "../requests.ts";
 import { briefly, firstOf } from "../signals.ts";
 import type { CallOptions } from "../transport.ts";
-import { resultOf } from "./call-to-end.ts";
+import { type CallToEndOptions, resultOf } from "./call-to-end.ts";
 import { asyncDispose } from "./dispose.ts";
 import { SessionLost } from "./errors.ts";
 
@@ -67,7 +67,7 @@ export class Session {
   async call(
     tool: string,
     args: unknown,
-    { call_id = randomKey(), ...options }: CallOptions & { readonly call_id?: string } = {},
+    { call_id = randomKey(), ...options }: CallToEndOptions & { readonly call_id?: string } = {},
   ): Promise<unknown> {
     const { signal, clear } = firstOf(this.#lost.signal, this.#closed.signal, options.signal);
     try {

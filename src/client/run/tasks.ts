@@ -80,8 +80,9 @@ export class Tasks {
   async #create<Result>(
     { tasks, groups }: { readonly tasks: TaskSpec[]; readonly groups?: Groups },
     options: CallOptions,
+    from = this.#from,
   ): Promise<Batch<Result>> {
-    const body = { tasks, ...(groups && { groups }), ...(this.#from !== undefined && { from: this.#from }) };
+    const body = { tasks, ...(groups && { groups }), ...(from !== undefined && { from }) };
     const created = await this.#heddle.createTasks(this.#run, body, options);
     const made = created.tasks.map(({ id, key }) => new Task<Result>(this.#heddle, this.#run, id, key));
     return Object.assign(made, { created });
@@ -89,8 +90,8 @@ export class Tasks {
 
   /**
    * Creates any number of tasks, batch after batch: what others come after first, and the first batch small, so that work begins while the
-   * rest is on its way. A batch is all or nothing, and the tasks of a group are in one; together they are not. Where no snapshot is said,
-   * each batch forks the head that the run has then. Answers in argument order.
+   * rest is on its way. A batch is all or nothing, and the tasks of a group are in one; together they are not. All fork the same
+   * snapshot: where none is said, the head that the run has at the first batch. Answers in argument order.
    * @throws HeddleProblem when the first batch is refused, CreatedInPart when a later one is; `errors` name positions in `specs`.
    * An abort throws its reason, also where batches are there by then: `run.cancel()` ends them
    */
@@ -100,15 +101,17 @@ export class Tasks {
   ): Promise<Task<Result>[]> {
     const tasks: Task<Result>[] = [];
     let count = 0;
+    let from: string | undefined;
     for (const batch of batchesOf(specs.map(onWire), groups, { first: firstBatchTasks })) {
       const key = idempotencyKey === undefined ? {} : { idempotencyKey: `${idempotencyKey}.${count}` };
-      const created = await this.#create<Result>(batch, { ...options, ...key }).catch((error: unknown) => {
+      const created = await this.#create<Result>(batch, { ...options, ...key }, from).catch((error: unknown) => {
         options.signal?.throwIfAborted();
         const told = error instanceof HeddleProblem ? inWhole(error, batch) : error;
         throw count === 0 ? told : new CreatedInPart(tasks, count, told);
       });
       for (const [i, task] of created.entries()) tasks[batch.positions[i]!] = task;
       count += created.length;
+      from ??= created.created.snapshot;
     }
     return tasks;
   }

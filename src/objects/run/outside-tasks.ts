@@ -22,6 +22,7 @@ export function createFromOutside(step: Step, run: LoadedRun, input: CreateTasks
   const outcome = createTasks(step, undefined, forked.tasks, run.numberOf, input.groups);
   if (!outcome.ok) return { ok: false, fault: outcome.refusal };
   return ok({
+    snapshot: base,
     tasks: outcome.tasks.map((task) => ({
       id: run.taskId(task.n),
       key: task.key ?? null,

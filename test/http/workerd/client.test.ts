@@ -2,7 +2,14 @@
 
 import { env, runInDurableObject } from "cloudflare:test";
 import { expect, expectTypeOf, it } from "vitest";
-import { Heddle, HeddleProblem, isProblem, type QuestionView, type QuestionWait } from "../../../src/client/index.ts";
+import {
+  Heddle,
+  HeddleProblem,
+  isProblem,
+  type QuestionView,
+  type QuestionWait,
+  type Task,
+} from "../../../src/client/index.ts";
 import { createApp } from "../../../src/http/app.ts";
 import type { HttpEnv } from "../../../src/http/env.ts";
 import { type AgentWithSql, agentLoop } from "../../../src/loops/agents.ts";
@@ -61,6 +68,28 @@ it("creates many tasks in batches that the door takes, also those that name late
   expect((await run.view()).counts).toMatchObject({ ready: 1, waiting: 399 });
 });
 
+it("creates many tasks on one snapshot, wherever the head goes meanwhile, also when all is asked for again", async () => {
+  await using run = await heddle.runs.create({ limits: { pools: ["nobody"] } });
+  const { snapshot: head } = await run.view();
+  const busy = new Heddle({
+    ...{ url: "http://heddle.test", key: "hdl_sdk" },
+    fetch: async (url, init) => {
+      const response = await app.request(String(url), init, bindings);
+      await run.fork([{ role: "user", content: `after ${new Headers(init?.headers).get("idempotency-key")}` }]);
+      return response;
+    },
+  });
+  const specs = Array.from({ length: 300 }, (_, i) => ({ key: `t${i}`, pool: "nobody", instructions: "x" }));
+  const made: Task[][] = [];
+  for (const _ of ["once", "again"])
+    made.push(await busy.runs.get(run.id).tasks.createMany(specs, { idempotencyKey: "one-place" }));
+  expect(made[1]!.map(({ id }) => id)).toEqual(made[0]!.map(({ id }) => id));
+  const forks = await Promise.all([0, 299].map(async (i) => (await made[0]![i]!.view()).fork.snapshot));
+  expect(forks).toEqual([head, head]);
+  const { created } = await run.tasks.create([{ pool: "nobody", instructions: "x" }]);
+  expect([created.snapshot, created.snapshot === head]).toEqual([(await run.view()).snapshot, false]);
+});
+
 it("finds what is asked, and answers it", async () => {
   await using run = await heddle.runs.create({ limits: { pools: ["asking"], stall_ms: 3600_000 } });
   await run.tasks.create([1, 2, 3].map((n) => ({ key: `t${n}`, pool: "asking", instructions: "x" })));
@@ -112,8 +141,12 @@ it("an agent finds its run again until that has ended, one for each key", async 
     expect(Object.keys(first.tools)).toEqual(["create_task", "await_tasks"]);
     const again = await agentLoop(agent, heddle);
     expect(again.run.id).toBe(first.run.id);
-    const other = await agentLoop(agent, heddle, { key: "chat 2" });
+    const [other, meanwhile] = await Promise.all([
+      agentLoop(agent, heddle, { key: "chat 2" }),
+      agentLoop(agent, heddle, { key: "chat 2", only: ["inspect"] }),
+    ]);
     expect(other.run.id).not.toBe(first.run.id);
+    expect([meanwhile.run.id, Object.keys(meanwhile.tools)]).toEqual([other.run.id, ["inspect"]]);
     await first.finish();
     const next = await agentLoop(agent, heddle);
     expect([first.run.id, other.run.id]).not.toContain(next.run.id);
