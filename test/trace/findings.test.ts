@@ -443,6 +443,15 @@ describe("needs operator", () => {
     isShown(log, auth!);
   });
 
+  test("until the tasks are tried again", () => {
+    const log = ended("provider_auth", "provider_auth");
+    log.add({ type: "task_retried", task: 1, generation: 2, why: "asked" });
+    log.start(1).end(1);
+    expect(found(log)).toMatchObject([{ kind: "needs_operator", subjects: [2], evidence: [7] }]);
+    log.add({ type: "task_retried", task: 2, generation: 2, why: "asked" });
+    expect(kinds(log.start(2).end(2))).toEqual([]);
+  });
+
   test("not: what the request, the model or the task itself is to blame for", () => {
     expect(kinds(ended("provider_rejected", "refusal", "timeout", "a_code_of_a_worker", "toString"))).toEqual([]);
   });
