@@ -97,6 +97,18 @@ describe("starvation, as the run went", () => {
     expect(found(behind(lost).start(1).end(1))[0]).toMatchObject({ kind: "starvation", subjects: [1] });
   });
 
+  test("not: one whose dependency is tried again meanwhile", () => {
+    const again = (log: Log) => {
+      log
+        .create(2)
+        .start(2)
+        .end(2)
+        .create(1, { after: [2] });
+      log.add({ type: "task_retried", task: 2, generation: 2, why: "asked" });
+    };
+    expect(kinds(behind(again))).toEqual([]);
+  });
+
   test("not: one that gave up waiting", () => {
     const error = { code: "timeout", message: "x" };
     const gaveUp = (log: Log) => log.create(1).wait(1).add({ type: "task_fell_back", task: 1, error });

@@ -28,6 +28,9 @@ export class Starvation implements Detector {
   /** Of tasks that are ready now. */
   readonly #open = new Map<number, Wait>();
   readonly #ended = new Set<number>();
+  readonly #dependents = new Map<number, number[]>();
+  /** Tasks with a logged reply: nothing that they depend on holds them back any more. */
+  readonly #begun = new Set<number>();
   #pausedMs = 0;
   /** NaN: it is not paused. */
   #pausedSince = Number.NaN;
@@ -40,6 +43,7 @@ export class Starvation implements Detector {
     switch (event.type) {
       case "task_created":
         this.#tasks.set(event.task, { pool: event.pool, priority: event.priority });
+        for (const n of event.after ?? []) this.#dependsOn(n, event.task);
         // No event says that who depends on nothing that is live is ready.
         if ((event.after ?? []).every((n) => this.#ended.has(n))) this.#ready(event.task, event.at);
         return;
@@ -51,12 +55,20 @@ export class Starvation implements Detector {
         return;
       case "task_retried":
         this.#ended.delete(event.task);
-        if (event.from) this.#ready(event.task, event.at);
+        if (!event.from) this.#begun.delete(event.task);
+        else this.#ready(event.task, event.at);
+        // Who was to begin with its result waits for the new one.
+        for (const n of this.#dependents.get(event.task) ?? []) if (!this.#begun.has(n)) this.#drop(n);
+        return;
+      case "turn":
+      case "context_compacted":
+        this.#begun.add(event.task);
         return;
       case "run_paused":
         if (Number.isNaN(this.#pausedSince)) this.#pausedSince = event.at;
         return;
       case "run_resumed":
+      case "run_ended":
         this.#pausedMs = this.#pausedUntil(event.at);
         this.#pausedSince = Number.NaN;
         return;
@@ -79,6 +91,12 @@ export class Starvation implements Detector {
         return;
       default:
     }
+  }
+
+  #dependsOn(n: number, dependent: number): void {
+    const dependents = this.#dependents.get(n);
+    if (dependents) dependents.push(dependent);
+    else this.#dependents.set(n, [dependent]);
   }
 
   #ready(task: number, from: number): void {
