@@ -13,7 +13,7 @@
  * C4. What came from outside (posted tasks, messages, answers of people) stays at the time when it came.
  */
 
-import { type Edge, Edges } from "./edges.ts";
+import { actorOf, type Edge, Edges } from "./edges.ts";
 import { type Interval, Intervals } from "./intervals.ts";
 import type { Kind } from "./kinds.ts";
 import type { Of, TraceEvent } from "./trace-event.ts";
@@ -58,6 +58,7 @@ const acts: ReadonlySet<TraceEvent["type"]> = new Set([
   "messages_popped",
   "queue_closed",
   "future_settled",
+  "barrier_tripped",
 ]);
 
 export class CausalGraph {
@@ -69,12 +70,15 @@ export class CausalGraph {
   add(event: TraceEvent): void {
     if (event.type === "task_created") this.#meet(event);
     this.#intervals.add(event);
-    const task = "task" in event && typeof event.task === "number" ? event.task : 0;
+    const task = actorOf(event);
     const known = this.#tasks.get(task);
     if (acts.has(event.type) && known?.pending.length === 0) this.#intervals.cut(task, event);
     const isRetry = event.type === "task_retried" && event.why !== "dependency_retried";
     const outsideMs = isRetry && known ? event.at - this.steps[this.endOf(task)]!.at : 0;
-    const place = this.#step(event.at, task, known, this.#edges.of(event), outsideMs);
+    // What it follows from of its own is in its own order.
+    const found = this.#edges.of(event);
+    const follows = task === 0 ? found : found.filter(({ place }) => this.steps[place]!.task !== task);
+    const place = this.#step(event.at, task, known, follows.length > 0 ? follows : none, outsideMs);
     this.#edges.note(event, place);
   }
 

@@ -5,11 +5,11 @@
  * Owns: the rules by which accesses of different parties are ordered.
  * Does not own: accesses and their conflicts (findings/races.ts), by whom a wait ended (edges.ts, for the critical path).
  *
- * H1. Ordered are: fork and child; the end of a dependency, an awaited task, a child or fallback, and who goes on with it; all ends
- *     before a stand-in's creation, and it; the release of a lock or permits and later grants (a shared hold follows only exclusive ones); a push and its pop; a close and who is told of it; a
+ * H1. Ordered are: fork and child; the end of a dependency, an awaited task, a child or fallback, and who goes on with it; an end, and
+ *     those that it skips or cancels; all ends before a stand-in's creation, and it; a deadlock, and the wait that it ends; the release of a lock or permits and later grants (a shared hold follows only exclusive ones); a push and its pop; a close and who is told of it; a
  *     future's settling and its awaits; all who pass a barrier; and ops on an atomic that see one another.
  * H2. Everybody outside, sessions included, is one party, which knows all that was logged: what programs outside tell one another is
- *     in no log. So does who is posted, retried or sent a message by them.
+ *     in no log. So does who is posted, cancelled, retried or sent a message by them.
  * H3. In doubt two accesses are ordered. What an answer does not tell is taken for the most that it can have shown; an atomic's version
  *     whose writer is unknown may be anybody's; and beyond a gap in the log everything before is known to all.
  * H4. `told` leaves out what only keeps parties apart, and tells none what the other wrote: locks, semaphores, barriers, atomics.
@@ -63,6 +63,8 @@ export class HappensBefore {
   #everyone: Clock;
   readonly #fresh = new Map<number, number>();
   #allEnded: Clock;
+  /** By the events that tell of them: what ends that others may follow from knew. */
+  readonly #ends = new Map<number, Clock>();
   #allQueues: Clock;
   #allFutures: Clock;
   /** Accesses up to this time are known to all. */
@@ -138,6 +140,11 @@ export class HappensBefore {
     for (const n of tasks) this.#learn(party, this.#tasks.get(n)?.ended);
   }
 
+  /** Of the ends that an event follows from. */
+  #learnCauses(n: number, causes: readonly number[] = none): void {
+    for (const seq of causes) this.#learn(n, this.#ends.get(seq));
+  }
+
   add(event: TraceEvent): void {
     switch (event.type) {
       case "task_created":
@@ -169,6 +176,7 @@ export class HappensBefore {
       case "task_fell_back": {
         const task = this.#tasks.get(event.task);
         if (task) Object.assign(task, { fellBack: true, calls: undefined });
+        this.#ends.set(event.seq, this.#clockOf(event.task));
         return;
       }
       case "task_ended":
@@ -216,11 +224,16 @@ export class HappensBefore {
     creator.children.push(task);
   }
 
-  #end({ task: n, state, result_seq }: Of<"task_ended">): void {
+  #end({ seq, task: n, state, result_seq, causes }: Of<"task_ended">): void {
     const task = this.#tasks.get(n);
     if (!task) return;
     if (result_seq !== undefined || task.fellBack) this.#learnEnds(n, task.children ?? none);
+    // Whoever is skipped, or cancelled, because another one has ended: who comes after it comes after that one.
+    this.#learnCauses(n, causes);
+    // By somebody outside, or a task of whom it is not told which.
+    if (state === "cancelled" && !causes?.length) this.#learn(n, this.#all());
     task.ended = this.#clockOf(n);
+    this.#ends.set(seq, task.ended);
     task.isEnded = true;
     task.calls = undefined;
     this.#allEnded = this.#clocks.join(this.#allEnded, task.ended);
@@ -242,6 +255,8 @@ export class HappensBefore {
   #endCall({ task: n, call, tool, why }: Of<"call_done">): void {
     const task = this.#tasks.get(n);
     if (!task) return;
+    // Others' waits closed the circle.
+    if (why === "deadlock" && !this.#told) this.#learn(n, this.#all());
     const waited = task.calls?.get(call);
     task.calls?.delete(call);
     const { usedQueue } = task;
@@ -307,6 +322,7 @@ export class HappensBefore {
         const lock = this.#lock(event.name);
         const mode = lock.modes.get(event.token) === "shared" ? "shared" : "exclusive";
         lock.modes.delete(event.token);
+        this.#learnCauses(event.task, event.causes);
         lock[mode] = this.#clocks.join(lock[mode], this.#clockOf(partyOf(event.task)));
         return;
       }
@@ -314,6 +330,7 @@ export class HappensBefore {
         this.#learn(event.task, this.#signals.get(event.name));
         return;
       case "permits_released":
+        this.#learnCauses(event.task, event.causes);
         this.#signal(event.name, this.#clockOf(partyOf(event.task)));
         return;
       case "barrier_tripped": {

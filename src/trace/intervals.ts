@@ -42,6 +42,10 @@ interface Doing {
   hosted: boolean;
   worker: string;
   lineage: number;
+  /** A reply of this generation is logged: nothing that it depends on holds it back any more. */
+  begun: boolean;
+  /** Its context was cut: it shares no prefix with its lineage any more. */
+  compacted: boolean;
   /** In the order in which they began to wait. */
   calls: Map<string, OpenCall> | undefined;
 }
@@ -52,6 +56,7 @@ export class Intervals {
   readonly #live = new Map<number, Doing>();
   /** Any of them may be retried. */
   readonly #ended = new Map<number, Doing>();
+  readonly #dependents = new Map<number, number[]>();
   readonly #tell: (interval: Interval) => void;
   #paused = false;
   /** Lineages that are being warmed, and by which task. */
@@ -102,10 +107,19 @@ export class Intervals {
       case "task_retried":
         this.#retry(event);
         return;
+      case "context_compacted": {
+        const doing = this.#live.get(event.task);
+        if (doing) Object.assign(doing, { begun: true, compacted: true });
+        return;
+      }
       case "run_paused":
       case "run_resumed":
         this.#paused = event.type === "run_paused";
         this.#reclassify(event, () => true);
+        return;
+      case "run_ended":
+        // One that was cancelled in a pause is in none when it is reopened.
+        this.#paused = false;
         return;
       case "cache_warming":
         this.#warming.set(event.lineage, event.task);
@@ -142,8 +156,15 @@ export class Intervals {
       hosted: event.pool === "hosted",
       worker: "",
       lineage: event.lineage ?? 0,
+      begun: false,
+      compacted: false,
       calls: undefined,
     });
+    for (const n of event.after ?? []) {
+      const dependents = this.#dependents.get(n);
+      if (dependents) dependents.push(event.task);
+      else this.#dependents.set(n, [event.task]);
+    }
     // Dependencies that have ended hold nobody back; where one ended badly, the next event skips the task.
     if ((event.after ?? []).every((n) => this.#ended.has(n))) this.#enter(event, event.task, "ready");
   }
@@ -163,16 +184,16 @@ export class Intervals {
     doing.on = on;
   }
 
-  #readyKind(task: number, { lineage }: Doing): Kind {
+  #readyKind(task: number, { lineage, compacted }: Doing): Kind {
     if (this.#paused) return "paused";
-    const warmer = lineage > 0 ? this.#warming.get(lineage) : undefined;
+    const warmer = lineage > 0 && !compacted ? this.#warming.get(lineage) : undefined;
     return warmer !== undefined && warmer !== task ? "cache_warming" : "ready";
   }
 
   #reclassify(event: TraceEvent, which: (doing: Doing) => boolean): void {
     for (const [task, doing] of this.#live) {
-      const isReady = doing.kind === "ready" || doing.kind === "paused" || doing.kind === "cache_warming";
-      if (isReady && which(doing) && doing.kind !== this.#readyKind(task, doing)) this.#enter(event, task, "ready");
+      if (isReady(doing) && which(doing) && doing.kind !== this.#readyKind(task, doing))
+        this.#enter(event, task, "ready");
     }
   }
 
@@ -190,6 +211,7 @@ export class Intervals {
     const doing = this.#live.get(event.task);
     if (!doing) return;
     doing.calls = undefined;
+    doing.begun = true;
     // Logs that don't tell how long the call took: a hosted attempt does little else.
     const ms = event.model_ms ?? (doing.hosted ? event.at - doing.since : 0);
     const from = Math.max(event.at - ms, doing.since);
@@ -266,15 +288,26 @@ export class Intervals {
     const doing = this.#ended.get(event.task);
     if (!doing) return;
     this.#ended.delete(event.task);
-    this.#live.set(event.task, {
+    const next: Doing = {
       ...doing,
       generation: event.generation,
-      kind: event.from ? this.#readyKind(event.task, doing) : "dependencies",
+      kind: "dependencies",
       since: event.at,
       on: undefined,
-    });
+      begun: event.from !== undefined,
+      compacted: event.from?.window !== undefined,
+    };
+    if (event.from) next.kind = this.#readyKind(event.task, next);
+    this.#live.set(event.task, next);
+    // Who was to begin with its result waits for the new one.
+    for (const n of this.#dependents.get(event.task) ?? []) {
+      const dependent = this.#live.get(n);
+      if (dependent && isReady(dependent) && !dependent.begun) this.#enter(event, n, "dependencies");
+    }
   }
 }
+
+const isReady = ({ kind }: Doing): boolean => kind === "ready" || kind === "paused" || kind === "cache_warming";
 
 function openCallOf(event: Of<"call_waiting">): OpenCall {
   if (event.remote) return { kind: "tools", on: event.remote.tool };

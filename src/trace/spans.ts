@@ -11,7 +11,7 @@
  */
 
 import type { UsageDelta } from "../scheduler/events.ts";
-import { type EdgeKind, Edges } from "./edges.ts";
+import { actorOf, type EdgeKind, Edges } from "./edges.ts";
 import { type Interval, Intervals } from "./intervals.ts";
 import type { Kind } from "./kinds.ts";
 import type { Of, TraceEvent } from "./trace-event.ts";
@@ -130,6 +130,8 @@ interface OpenTask {
   attempt: OpenAttempt | undefined;
   /** That wait for the end of the wait that they end. */
   links: Link[];
+  /** Places from which its present wait is linked already: a grant tells of a release once more. */
+  readonly linked: Set<number>;
 }
 
 const waits: ReadonlySet<Kind> = new Set(["dependencies", "variables", "tasks", "children", "fallback"]);
@@ -162,7 +164,7 @@ export class Spans {
   add(event: TraceEvent): void {
     this.#event = event;
     if (event.type === "task_created") this.#create(event);
-    const task = "task" in event && typeof event.task === "number" ? event.task : 0;
+    const task = actorOf(event);
     const known = this.#tasks.get(task);
     this.#link(event, known);
     this.#intervals.add(event);
@@ -208,6 +210,7 @@ export class Spans {
         told: 0,
         attempt: undefined,
         links: [],
+        linked: new Set(),
       },
     });
   }
@@ -215,8 +218,9 @@ export class Spans {
   #link(event: TraceEvent, known: OpenTask | undefined): void {
     for (const { place, kind, via } of this.#edges.of(event)) {
       const task = this.#where.task[place]!;
-      // A task's own order needs no links.
-      if (!known || task === 0 || task === known.facts.task || kind === "fork") continue;
+      // A task's own order needs no links, and a session has no span.
+      if (!known || task <= 0 || task === known.facts.task || kind === "fork" || known.linked.has(place)) continue;
+      known.linked.add(place);
       known.links.push({
         ...{ task, generation: this.#where.generation[place]!, at: this.#where.at[place]!, kind },
         since: this.#tasks.get(task)?.from ?? 0,
@@ -284,11 +288,19 @@ export class Spans {
     });
   }
 
+  /** Those of what ended this wait. What was there before it, as a lock that had long been free, ended none. */
+  #linksOf(known: OpenTask, kind: Kind, from: number): Link[] {
+    const isWait = waits.has(kind);
+    if (!isWait) known.linked.clear();
+    const links = known.links.splice(0);
+    return isWait ? links.filter(({ at }) => at >= from) : [];
+  }
+
   #activity({ task, generation, attempt, kind, from, to, until, on }: Interval): void {
     const known = this.#tasks.get(task);
     if (!known) return;
     const number = ++known.told;
-    const links = waits.has(kind) && known.links.length > 0 ? known.links.splice(0) : [];
+    const links = this.#linksOf(known, kind, from);
     if (to <= from && links.length === 0) return;
     const event = this.#event;
     const call =

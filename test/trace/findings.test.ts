@@ -52,6 +52,70 @@ describe("starvation", () => {
   });
 });
 
+describe("starvation, as the run went", () => {
+  /** Task 1 is ready from `begin` on, and twelve others are taken first. */
+  const behind = (begin: (log: Log) => void, between: (log: Log) => void = () => undefined) => {
+    const log = new Log();
+    begin(log);
+    for (const n of range(12, 11)) {
+      if (n === 12) between(log);
+      log.wait(1000).create(n, { priority: 9 }).wait(10).start(n).turn(n, 5).end(n);
+    }
+    return log;
+  };
+  const paused = (log: Log) => {
+    log.add({ type: "run_paused", reason: "asked" });
+    log.wait(3_600_000).add({ type: "run_resumed" });
+  };
+
+  test("a pause is nobody's overtaking, and no part of the wait", () => {
+    const short = new Log();
+    short.create(1);
+    paused(short);
+    for (const n of range(12, 11)) short.create(n).wait(10).start(n).turn(n, 5).end(n);
+    expect(kinds(short.start(1).end(1))).toEqual([]);
+    const long = behind((log) => log.create(1), paused)
+      .wait(1)
+      .start(1)
+      .end(1);
+    expect(found(long)[0]!.message).toMatch(/^T1 was ready for 12\.1 s while 12 tasks/);
+  });
+
+  test("one whose dependencies had ended, and one that lost its worker, are ready without more ado", () => {
+    const after = (log: Log) =>
+      log
+        .create(2)
+        .start(2)
+        .end(2)
+        .create(1, { after: [2] });
+    expect(found(behind(after).start(1).end(1))[0]).toMatchObject({ kind: "starvation", subjects: [1] });
+    const lost = (log: Log) =>
+      log
+        .create(1)
+        .start(1)
+        .add({ type: "attempt_ended", task: 1, fence: log.fence(1), why: "lost" });
+    expect(found(behind(lost).start(1).end(1))[0]).toMatchObject({ kind: "starvation", subjects: [1] });
+  });
+
+  test("not: one whose dependency is tried again meanwhile", () => {
+    const again = (log: Log) => {
+      log
+        .create(2)
+        .start(2)
+        .end(2)
+        .create(1, { after: [2] });
+      log.add({ type: "task_retried", task: 2, generation: 2, why: "asked" });
+    };
+    expect(kinds(behind(again))).toEqual([]);
+  });
+
+  test("not: one that gave up waiting", () => {
+    const error = { code: "timeout", message: "x" };
+    const gaveUp = (log: Log) => log.create(1).wait(1).add({ type: "task_fell_back", task: 1, error });
+    expect(kinds(behind(gaveUp))).toEqual([]);
+  });
+});
+
 describe("thresholds that rules set", () => {
   const rules = (text: string, from: "deployment" | "tenant" | "run" = "run") => {
     const compiled = compileRules(text);
@@ -149,6 +213,60 @@ describe("contention", () => {
   });
 });
 
+describe("contention for permits", () => {
+  /** Three tasks, one after the other, hold two permits for two seconds; they get and give them back in these portions. */
+  const convoy = (got: readonly number[], given: readonly number[]) => {
+    const log = new Log();
+    log.add({ type: "semaphore_created", name: "s", permits: 2 });
+    for (const n of range(3)) log.create(n).start(n);
+    const from = log.at;
+    for (const n of range(3)) {
+      const waited_ms = log.at - from;
+      for (const [i, permits] of got.entries())
+        log.add({ type: "permits_granted", task: n, name: "s", permits, ...(n > 1 && i === 0 && { waited_ms }) });
+      log.wait(2000);
+      for (const permits of given) log.add({ type: "permits_released", task: n, name: "s", permits, why: "released" });
+    }
+    for (const n of range(3)) log.end(n);
+    return log;
+  };
+
+  test("they are held until the last of them is given back, in whatever portions", () => {
+    // 2 and 4 s of waiting, for 6 s of holding.
+    expect(kinds(convoy([2], [2]))).toEqual([]);
+    expect(kinds(convoy([2], [1, 1]))).toEqual([]);
+    expect(kinds(convoy([1, 1], [2]))).toEqual([]);
+  });
+
+  test("held in portions, it is waited for twice as long as it is held", () => {
+    const log = new Log();
+    log.add({ type: "semaphore_created", name: "s", permits: 2 });
+    log.create(1).start(1);
+    for (let i = 0; i < 2; i++) log.add({ type: "permits_granted", task: 1, name: "s", permits: 1 });
+    log.wait(1000).add({ type: "permits_released", task: 1, name: "s", permits: 2, why: "ended" });
+    for (const n of range(4, 2)) {
+      log.create(n).start(n).add({ type: "permits_granted", task: n, name: "s", permits: 2, waited_ms: 4000 });
+      log.wait(1).add({ type: "permits_released", task: n, name: "s", permits: 2, why: "ended" });
+    }
+    for (const n of range(5)) log.wait(2000).end(n);
+    expect(found(log)[0]!.message).toMatch(/granted 6 times and held for 1\.0 s in all/);
+  });
+});
+
+test("a pause is no time of a task's that its waits for a lock are a share of", () => {
+  const log = new Log();
+  for (const n of range(60, 11)) log.create(n);
+  log.add({ type: "run_paused", reason: "asked" });
+  log.wait(60_000).add({ type: "run_resumed" });
+  log
+    .create(1)
+    .start(1)
+    .add({ type: "lock_granted", task: 1, name: "l", token: 1, mode: "exclusive", waited_ms: 4000 });
+  log.wait(1000).add({ type: "lock_released", task: 1, name: "l", token: 1, why: "released" });
+  for (const n of [1, ...range(60, 11)]) log.end(n);
+  expect(kinds(log)).toContain("contention");
+});
+
 describe("excessive branching", () => {
   /** Tasks of one creator on two seats, `ms` of work each. */
   const fanOut = (tasks: number, ms: number, seats = 2) => {
@@ -209,6 +327,34 @@ describe("under-parallelism", () => {
     expect(kinds(chain(4000, 4))).toEqual([]);
     expect(kinds(chain(6000, 4, 60_000))).toEqual([]);
     expect(kinds(chain(8000, 2))).toEqual([]);
+  });
+
+  test("not: a pause between the two, or an answer that one waits for", () => {
+    const chained = (between: (log: Log) => void) => {
+      const log = new Log();
+      log.create(1).create(2, { after: [1] });
+      for (const n of range(4, 3)) log.create(n, { after: [2] });
+      log.start(1).wait(4000).turn(1, 4000);
+      between(log);
+      log.end(1).ready(2).start(2).wait(4000).turn(2, 4000).end(2);
+      for (const n of range(4, 3)) log.ready(n).start(n).end(n);
+      return log;
+    };
+    const asks = (log: Log) => {
+      const want = { kind: "future", names: ["f"], mode: "all", one: true, external: true } as const;
+      log.add({ type: "call_waiting", task: 1, call: "c", targets: [], mode: "all", want });
+      log.add({ type: "task_parked", task: 1, fence: log.fence(1), on: "calls" });
+      log.wait(3_600_000).add({ type: "future_settled", name: "f", state: "resolved" });
+      log.add({ type: "call_done", task: 1, call: "c", tool: "future", why: "settled" });
+      log.add({ type: "task_ready", task: 1, why: "wake" });
+      log.start(1);
+    };
+    expect(kinds(chained(asks))).toEqual([]);
+    const halts = (log: Log) => {
+      log.end(1).ready(2).add({ type: "run_paused", reason: "asked" });
+      log.wait(3_600_000).add({ type: "run_resumed" });
+    };
+    expect(kinds(chained(halts))).toEqual([]);
   });
 
   test("not: many short tasks one after the other, of which none could be split", () => {
@@ -279,6 +425,14 @@ describe("retry storm", () => {
     expect(kinds(failing(12, 10_000))).toEqual([]);
     expect(kinds(failing(12, 100, 40))).toEqual([]);
   });
+
+  test("not: a restart of Heddle, which ends everybody's attempt at once", () => {
+    const log = new Log();
+    for (const n of range(16)) log.create(n).start(n);
+    for (const n of range(16)) log.add({ type: "attempt_ended", task: n, fence: log.fence(n), why: "restart" });
+    for (const n of range(16)) log.start(n).end(n);
+    expect(kinds(log)).toEqual([]);
+  });
 });
 
 describe("needs operator", () => {
@@ -299,6 +453,15 @@ describe("needs operator", () => {
     expect(auth!.message).toMatch(/^2 tasks have failed with provider_auth: T1 and T2\. .*401 bad key.*Set a key/);
     expect(quota).toMatchObject({ subjects: [3], message: expect.stringContaining("Add credit") });
     isShown(log, auth!);
+  });
+
+  test("until the tasks are tried again", () => {
+    const log = ended("provider_auth", "provider_auth");
+    log.add({ type: "task_retried", task: 1, generation: 2, why: "asked" });
+    log.start(1).end(1);
+    expect(found(log)).toMatchObject([{ kind: "needs_operator", subjects: [2], evidence: [7] }]);
+    log.add({ type: "task_retried", task: 2, generation: 2, why: "asked" });
+    expect(kinds(log.start(2).end(2))).toEqual([]);
   });
 
   test("not: what the request, the model or the task itself is to blame for", () => {
@@ -400,6 +563,39 @@ describe("what is left behind", () => {
     isShown(log, found(log)[0]!);
     expect(kinds(children(true))).toEqual([]);
     expect(kinds(children(false, true))).toEqual([]);
+  });
+});
+
+describe("a result that was read after all", () => {
+  /** Task 1 has child 2, which has ended, and child 3, for which it is parked in the end. */
+  const lead = (then: (log: Log) => void) => {
+    const log = new Log();
+    log.create(1).start(1).create(2, { parent: 1, depth: 2 }).start(2).end(2);
+    then(log);
+    log.add({ type: "task_parked", task: 1, fence: log.fence(1), on: "children" });
+    return log.start(3).end(3).end(1).endRun();
+  };
+  const awaited = (log: Log) => {
+    log.create(3, { parent: 1, depth: 2 });
+    log.add({ type: "call_waiting", task: 1, call: "w", targets: [3], mode: "all", until: 1 });
+    log.add({ type: "call_done", task: 1, call: "w", tool: "await_tasks", why: "timed_out" });
+  };
+
+  test("it was there already when it was awaited, so that nobody waited", () => {
+    expect(found(lead(awaited))).toMatchObject([{ kind: "never_awaited", subjects: [1, 2] }]);
+    const atOnce = (log: Log) => {
+      awaited(log);
+      log.add({ type: "call_done", task: 1, call: "d", tool: "await_tasks", why: "settled" });
+    };
+    expect(kinds(lead(atOnce))).toEqual([]);
+  });
+
+  test("it is of a generation that is void", () => {
+    const again = (log: Log) => {
+      log.end(1, "failed").add({ type: "task_retried", task: 1, generation: 2, why: "asked" });
+      awaited(log.start(1));
+    };
+    expect(kinds(lead(again))).toEqual([]);
   });
 });
 

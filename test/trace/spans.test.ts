@@ -12,6 +12,7 @@ import { type ActivitySpan, type Span, Spans } from "../../src/trace/spans.ts";
 import { TasksCsv } from "../../src/trace/tasks-csv.ts";
 import type { TraceEvent } from "../../src/trace/trace-event.ts";
 import { Run } from "../scheduler/run.ts";
+import { Log } from "./lib/log.ts";
 import { throughProtobuf } from "./lib/otlp-proto.ts";
 import { fold, traceOf } from "./lib/trace.ts";
 import { faultsOf } from "./lib/trace-event-format.ts";
@@ -62,6 +63,55 @@ describe("spans", () => {
     ]);
     const wait = spans.find((span): span is ActivitySpan => span.what === "activity" && span.kind === "dependencies");
     expect(wait?.links).toMatchObject([{ task: 1, generation: 1, kind: "dependency" }]);
+  });
+
+  /** One has a lock, and gives it back; the other one gets it then, or at once `later`, and then waits for a task. */
+  const locked = (holder: number, later = 0) => {
+    const log = new Log().create(1).create(2).create(3).start(1).start(2).start(3);
+    const lock = { name: "l", mode: "exclusive" } as const;
+    const want = { kind: "lock", names: ["l"], mode: "exclusive" } as const;
+    log.add({ type: "lock_granted", task: holder, token: 1, ...lock });
+    const waits = { type: "call_waiting", task: 2, call: "c", targets: [], mode: "all" } as const;
+    if (later === 0) log.add({ ...waits, want });
+    if (later === 0) log.add({ type: "task_parked", task: 2, fence: log.fence(2), on: "calls" });
+    log.wait(10).add({ type: "lock_released", task: holder, name: "l", token: 1, why: "released" });
+    const done = later === 0 && log.add({ type: "call_done", task: 2, call: "c", tool: "lock", why: "settled" });
+    log.wait(later).add({ type: "lock_granted", task: 2, token: 2, ...lock }, done ? [done] : []);
+    if (done) log.add({ type: "task_ready", task: 2, why: "wake" }, [done]);
+    if (done) log.start(2);
+    log.wait(10).add({ ...waits, call: "w", targets: [3], mode: "settled" });
+    log.add({ type: "task_parked", task: 2, fence: log.fence(2), on: "calls" });
+    log.wait(10).end(3).add({ type: "call_done", task: 2, call: "w", tool: "await_tasks", why: "settled" });
+    log.add({ type: "task_ready", task: 2, why: "wake" });
+    return log.start(2).end(2).end(1).events;
+  };
+  const linksOf = (events: readonly TraceEvent[]) =>
+    spansOf(events).flatMap((span) =>
+      span.what === "activity" ? span.links.map(({ task, kind }) => [span.facts.task, span.kind, task, kind]) : [],
+    );
+
+  test("a wait is linked once to what ended it, and never to what had been there before it", () => {
+    const joined = [2, "tasks", 3, "join"];
+    expect(linksOf(locked(1))).toEqual([[2, "variables", 1, "variable"], joined]);
+    expect(linksOf(locked(1, 50))).toEqual([joined]);
+    // A session's release: it has no span.
+    expect(linksOf(locked(-1))).toEqual([joined]);
+    expect(faultsOf(perfettoOf(locked(-1)))).toEqual([]);
+    for (const { links = [] } of otlpOf(locked(-1)).spans)
+      for (const { spanId } of links) expect(spanId).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  test("who waits at a barrier is linked to who came last", () => {
+    const log = new Log().create(1).create(2).start(1).start(2);
+    const want = { kind: "barrier", names: ["b"], parties: 2, members: [] } as const;
+    const came = log.add({ type: "call_waiting", task: 1, call: "c", targets: [], mode: "all", want });
+    log.add({ type: "task_parked", task: 1, fence: log.fence(1), on: "calls" });
+    log.wait(10);
+    const tripped = { type: "barrier_tripped", name: "b", generation: 0, tasks: [1, 2], waited_ms: 10 } as const;
+    const seq = log.add(tripped, [came]);
+    log.add({ type: "call_done", task: 1, call: "c", tool: "barrier", why: "settled" }, [seq]);
+    log.add({ type: "task_ready", task: 1, why: "wake" });
+    expect(linksOf(log.start(1).end(1).end(2).events)).toEqual([[1, "variables", 2, "variable"]]);
   });
 
   test("[S1] [S3] in worlds of faults each task's activities lie within its span, one after another", () => {

@@ -1,12 +1,16 @@
 import { describe, expect, test } from "vitest";
+import { apply } from "../../src/scheduler/apply.ts";
 import { failAttempt } from "../../src/scheduler/attempts.ts";
 import { completeTask } from "../../src/scheduler/end-task.ts";
 import { settle } from "../../src/scheduler/ending.ts";
 import { retryTask } from "../../src/scheduler/retry.ts";
-import { pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
-import type { Task } from "../../src/scheduler/task.ts";
+import { cancelRun, pauseRun, resumeRun } from "../../src/scheduler/run-commands.ts";
+import type { RunState } from "../../src/scheduler/state.ts";
+import { hasFallenBack, type Task } from "../../src/scheduler/task.ts";
+import type { Interval } from "../../src/trace/intervals.ts";
+import type { Kind } from "../../src/trace/kinds.ts";
 import { TimeSplitFold } from "../../src/trace/time-split.ts";
-import { type Leased, Run } from "../scheduler/run.ts";
+import { type Leased, newState, Run } from "../scheduler/run.ts";
 import { World } from "../sim/world.ts";
 import { fold, traceOf } from "./lib/trace.ts";
 
@@ -87,6 +91,33 @@ describe("the time of a task", () => {
     expect(timeOf(run, task).byKind).toEqual({ ready: 13, paused: 500 });
   });
 
+  test("nor is one that a run was cancelled in, once the run is reopened", () => {
+    const run = new Run();
+    const [task] = run.post({}) as [Task];
+    run.now += 10;
+    run.step((step) => pauseRun(step));
+    run.now += 500;
+    run.step((step) => cancelRun(step, ""));
+    run.now += 1000;
+    run.step((step) => retryTask(step, task));
+    run.now += 7;
+    run.complete(run.start(task));
+    expect(timeOf(run, task).byKind).toEqual({ ready: 17, paused: 500 });
+  });
+
+  test("who was ready, and whose dependency is tried again, waits for it", () => {
+    const run = new Run();
+    const [first, second] = run.post({ key: "a" }, { after: ["a"] }) as [Task, Task];
+    run.succeed(first);
+    run.now += 10;
+    run.step((step) => retryTask(step, first));
+    run.now += 300;
+    run.succeed(first);
+    run.now += 7;
+    run.complete(run.start(second));
+    expect(timeOf(run, second).byKind).toEqual({ ready: 17, dependencies: 300 });
+  });
+
   test("its own work done, it waits for children", () => {
     const run = new Run();
     const [parent] = run.post({}) as [Task];
@@ -119,6 +150,46 @@ describe("the time of a task", () => {
       { at: start + 20, working: 0, ready: 0 },
     ]);
   });
+});
+
+/** What a task that does not work may be doing by the scheduler's own state; undefined: it is with a worker, or has ended. */
+function waitsFor(state: RunState, task: Task): readonly Kind[] | undefined {
+  const { phase } = task;
+  switch (phase.state) {
+    case "waiting":
+      return [phase.until > 0 ? "retrying" : "dependencies"];
+    case "ready":
+      return [state.header.status === "paused" ? "paused" : state.isHeld(task) ? "cache_warming" : "ready"];
+    case "parked":
+      if (hasFallenBack(task)) return ["fallback"];
+      return phase.on === "calls" ? ["variables", "tools", "tasks"] : [phase.on];
+    default:
+      return undefined;
+  }
+}
+
+test("in worlds of faults, it is at every moment what the scheduler has the task wait for", () => {
+  let compared = 0;
+  for (const seed of [7, 41, 142, 159, 163]) {
+    const world = new World(seed, { remoteTools: seed % 3 === 0, scopes: seed % 2 === 0, questions: seed % 4 < 2 });
+    for (let step = 0; step < 300; step++) world.step();
+    const intervals: Interval[] = [];
+    fold(new TimeSplitFold((interval) => intervals.push(interval)), traceOf(world.log)).finish();
+    const byTask = Map.groupBy(intervals, ({ task }) => task);
+    const state = newState();
+    for (const [i, { event, seq, at }] of world.log.entries()) {
+      apply(state, event, seq, at);
+      if ((world.log[i + 1]?.at ?? at) === at) continue;
+      for (const task of state.tasks.values()) {
+        const kinds = task.n > 0 && waitsFor(state, task);
+        if (!kinds) continue;
+        const doing = byTask.get(task.n)!.find(({ from, to }) => from <= at && to > at);
+        expect(kinds, `seed ${seed}, task ${task.n}, event ${seq}`).toContain(doing?.kind);
+        compared++;
+      }
+    }
+  }
+  expect(compared).toBeGreaterThan(1000);
 });
 
 test("[V1] in worlds of faults, kinds sum to the time between creation and end", () => {

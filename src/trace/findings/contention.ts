@@ -4,7 +4,7 @@ import { duration } from "../../duration.ts";
 import type { Span } from "../spans.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
-import { percent, type RunFacts } from "./run-facts.ts";
+import { isIdle, percent, type RunFacts } from "./run-facts.ts";
 import { evidenceMax, subjectsMax, type Thresholds } from "./thresholds.ts";
 
 interface Use {
@@ -13,9 +13,9 @@ interface Use {
   grants: number;
   /** Grants that were waited for, the longest first. */
   readonly waits: { readonly seq: number; readonly task: number; readonly ms: number }[];
-  /** Since when it is held, and how many hold it. */
+  /** Since when it is held, and how many holds of it there are: locks, or permits, which may be given back one by one. */
   since: number;
-  holders: number;
+  held: number;
 }
 
 export class Contention implements Detector {
@@ -29,15 +29,15 @@ export class Contention implements Detector {
   }
 
   span(span: Span): void {
-    if (span.what === "activity" && span.kind !== "ready" && span.kind !== "dependencies")
-      this.#taskMs += span.to - span.from;
+    if (span.what === "activity" && !isIdle.has(span.kind)) this.#taskMs += span.to - span.from;
   }
 
   event(event: TraceEvent): void {
     if (event.type === "lock_granted" || event.type === "permits_granted") {
       const use = this.#use(event.name);
       use.grants++;
-      if (use.holders++ === 0) use.since = event.at;
+      if (use.held === 0) use.since = event.at;
+      use.held += holdsOf(event);
       const ms = event.waited_ms ?? 0;
       use.waitedMs += ms;
       if (ms === 0) return;
@@ -45,12 +45,13 @@ export class Contention implements Detector {
       if (use.waits.length > 4 * evidenceMax) keepLongest(use);
     } else if (event.type === "lock_released" || event.type === "permits_released") {
       const use = this.#use(event.name);
-      if (--use.holders === 0) use.heldMs += event.at - use.since;
+      use.held -= holdsOf(event);
+      if (use.held === 0) use.heldMs += event.at - use.since;
     }
   }
 
   #use(name: string): Use {
-    const known = this.#uses.get(name) ?? { waitedMs: 0, heldMs: 0, grants: 0, waits: [], since: 0, holders: 0 };
+    const known = this.#uses.get(name) ?? { waitedMs: 0, heldMs: 0, grants: 0, waits: [], since: 0, held: 0 };
     this.#uses.set(name, known);
     return known;
   }
@@ -58,7 +59,7 @@ export class Contention implements Detector {
   finish(_facts: RunFacts, now: number): Found[] {
     const { waitedMs: leastMs, timesHeld, shareOfTime } = this.#limits;
     return Array.from(this.#uses).flatMap(([name, use]) => {
-      const held = use.heldMs + (use.holders > 0 ? now - use.since : 0);
+      const held = use.heldMs + (use.held > 0 ? now - use.since : 0);
       const share = use.waitedMs / Math.max(1, this.#taskMs);
       if (use.waitedMs < leastMs || use.waitedMs < timesHeld * held || share < shareOfTime) return [];
       keepLongest(use);
@@ -73,6 +74,8 @@ export class Contention implements Detector {
     });
   }
 }
+
+const holdsOf = (event: TraceEvent): number => ("permits" in event ? event.permits : 1);
 
 function keepLongest(use: Use): void {
   use.waits.sort((a, b) => b.ms - a.ms).splice(evidenceMax);

@@ -4,7 +4,7 @@ import { duration } from "../../duration.ts";
 import type { Span } from "../spans.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
-import { percent } from "./run-facts.ts";
+import { isIdle, percent } from "./run-facts.ts";
 import { evidenceMax, subjectsMax, type Thresholds } from "./thresholds.ts";
 
 interface Uses {
@@ -31,8 +31,7 @@ export class HotVariable implements Detector {
   }
 
   span(span: Span): void {
-    if (span.what === "activity" && span.kind !== "ready" && span.kind !== "dependencies")
-      this.#taskMs += span.to - span.from;
+    if (span.what === "activity" && !isIdle.has(span.kind)) this.#taskMs += span.to - span.from;
   }
 
   event(event: TraceEvent): void {

@@ -14,6 +14,12 @@ interface Queue {
 export class Leaked implements Detector {
   readonly #queues = new Map<string, Queue>();
   readonly #awaited = new Set<number>();
+  /** Calls that wait for tasks, by who made them. */
+  readonly #calls = new Map<number, Set<string>>();
+  /** Tasks that have ended and that nobody is known to have awaited. */
+  #unread: number[] = [];
+  /** By task that was retried: what it created from one event up to another is void. */
+  readonly #void = new Map<number, { readonly from: number; readonly to: number }[]>();
   /** Tasks whose own work ended before their children's. */
   readonly #leftToChildren = new Set<number>();
 
@@ -34,7 +40,25 @@ export class Leaked implements Detector {
       }
       case "call_waiting":
         for (const target of event.targets) this.#awaited.add(target);
+        if (event.targets.length === 0) return;
+        this.#calls.set(event.task, (this.#calls.get(event.task) ?? new Set()).add(event.call));
         return;
+      case "call_done":
+        // What was over when it was awaited has no wait in the log, so it may be any of them.
+        if (event.tool !== "await_tasks" || this.#calls.get(event.task)?.delete(event.call)) return;
+        for (const target of this.#unread) this.#awaited.add(target);
+        this.#unread = [];
+        return;
+      case "task_ended":
+        this.#unread.push(event.task);
+        this.#calls.delete(event.task);
+        return;
+      case "task_retried": {
+        const from = event.from?.before ?? 0;
+        this.#void.set(event.task, [...(this.#void.get(event.task) ?? []), { from, to: event.seq }]);
+        this.#leftToChildren.delete(event.task);
+        return;
+      }
       case "task_created":
         for (const target of event.after ?? []) this.#awaited.add(target);
         return;
@@ -68,11 +92,20 @@ export class Leaked implements Detector {
     );
   }
 
+  /** It, or one above it, was created by a generation that is no more. */
+  #isVoid(facts: RunFacts, n: number): boolean {
+    for (let task = facts.tasks.get(n); task; task = facts.tasks.get(task.parent)) {
+      const { parent, createdSeq } = task;
+      if (this.#void.get(parent)?.some(({ from, to }) => createdSeq >= from && createdSeq < to)) return true;
+    }
+    return false;
+  }
+
   #results(facts: RunFacts): Found[] {
     const byParent = new Map<number, number[]>();
     for (const { task, parent, detached, state } of facts.tasks.values()) {
       if (parent === 0 || detached || state !== "succeeded") continue;
-      if (this.#awaited.has(task) || !this.#leftToChildren.has(parent)) continue;
+      if (this.#awaited.has(task) || !this.#leftToChildren.has(parent) || this.#isVoid(facts, task)) continue;
       const unread = byParent.get(parent) ?? [];
       unread.push(task);
       byParent.set(parent, unread);

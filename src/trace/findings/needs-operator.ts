@@ -7,8 +7,8 @@ import type { RunFacts } from "./run-facts.ts";
 import { evidenceMax, subjectsMax } from "./thresholds.ts";
 
 interface Failed {
-  readonly tasks: Set<number>;
-  readonly evidence: number[];
+  /** By task, the event by which it failed. */
+  readonly tasks: Map<number, number>;
   readonly said: string;
 }
 
@@ -19,26 +19,28 @@ export class NeedsOperator implements Detector {
   readonly #failed = new Map<MendedFault, Failed>();
 
   event(event: TraceEvent): void {
+    // What the operator has mended is tried again, and no more to be mended.
+    if (event.type === "task_retried") for (const { tasks } of this.#failed.values()) tasks.delete(event.task);
     const failed = event.type === "task_fell_back" || (event.type === "task_ended" && event.state === "failed");
     if (!failed || !event.error) return;
     const { code, message } = event.error;
     if (!isMended(code)) return;
-    const known = this.#failed.get(code) ?? { tasks: new Set(), evidence: [], said: message };
+    const known = this.#failed.get(code) ?? { tasks: new Map(), said: message };
     this.#failed.set(code, known);
-    known.tasks.add(event.task);
-    if (known.evidence.length < evidenceMax) known.evidence.push(event.seq);
+    known.tasks.set(event.task, event.seq);
   }
 
   finish(facts: RunFacts): Found[] {
-    return Array.from(this.#failed, ([fault, { tasks, evidence, said }]) => {
-      const subjects = [...tasks].slice(0, subjectsMax);
+    return Array.from(this.#failed).flatMap(([fault, { tasks, said }]) => {
+      if (tasks.size === 0) return [];
+      const subjects = [...tasks.keys()].slice(0, subjectsMax);
       const { finding, what, mend } = faults[fault];
       const failed = tasks.size === 1 ? "A task has failed" : `${tasks.size} tasks have failed`;
       return {
         kind: finding,
-        severity: "error",
+        severity: "error" as const,
         subjects,
-        evidence,
+        evidence: [...tasks.values()].sort((a, b) => a - b).slice(0, evidenceMax),
         message: `${failed} with ${fault}: ${facts.names(subjects, 3)}. ${what} ("${said}") ${mend}`,
       };
     });

@@ -38,7 +38,8 @@ export class RetryStorm implements Detector {
 
   event(event: TraceEvent): void {
     if (event.type === "attempt_ended") {
-      if (event.why !== "held_back") this.#ended(event, event.error?.code ?? event.why);
+      // A restart of Heddle is nobody's to slow down for.
+      if (event.why !== "held_back" && event.why !== "restart") this.#ended(event, event.error?.code ?? event.why);
     }
     if (event.type === "task_ended" && event.state === "succeeded") this.#ended(event, undefined);
   }

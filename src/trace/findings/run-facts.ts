@@ -1,5 +1,6 @@
 /** What several detectors ask about a run: its limits, its tasks, and by which event each began and ended. */
 
+import type { Kind } from "../kinds.ts";
 import type { Of, TraceEvent } from "../trace-event.ts";
 
 export interface TaskFact {
@@ -89,6 +90,9 @@ export class RunFacts {
     return [...new Set(seqs)].sort((a, b) => a - b);
   }
 }
+
+/** Times of a task that had not begun, or waited for a worker: no measure of what it does. */
+export const isIdle: ReadonlySet<Kind> = new Set(["dependencies", "ready", "paused", "cache_warming", "budget"]);
 
 export const percent = (share: number): string => `${Math.round(share * 100)} %`;
 

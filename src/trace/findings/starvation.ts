@@ -10,8 +10,11 @@ interface Wait {
   readonly task: number;
   readonly priority: number;
   readonly from: number;
+  /** How long the run had been paused by then: a pause is nobody's overtaking. */
+  readonly pausedMs: number;
   /** When it was started, or was ready no more; NaN: it still waits. */
   to: number;
+  ms: number;
   started: boolean;
 }
 
@@ -24,6 +27,13 @@ export class Starvation implements Detector {
   readonly #tasks = new Map<number, { readonly pool: string; readonly priority: number }>();
   /** Of tasks that are ready now. */
   readonly #open = new Map<number, Wait>();
+  readonly #ended = new Set<number>();
+  readonly #dependents = new Map<number, number[]>();
+  /** Tasks with a logged reply: nothing that they depend on holds them back any more. */
+  readonly #begun = new Set<number>();
+  #pausedMs = 0;
+  /** NaN: it is not paused. */
+  #pausedSince = Number.NaN;
 
   constructor({ starvation }: Thresholds) {
     this.#limits = starvation;
@@ -33,30 +43,68 @@ export class Starvation implements Detector {
     switch (event.type) {
       case "task_created":
         this.#tasks.set(event.task, { pool: event.pool, priority: event.priority });
-        if (!event.after?.length) this.#ready(event.task, event.at);
+        for (const n of event.after ?? []) this.#dependsOn(n, event.task);
+        // No event says that who depends on nothing that is live is ready.
+        if ((event.after ?? []).every((n) => this.#ended.has(n))) this.#ready(event.task, event.at);
         return;
       case "task_ready":
         this.#ready(event.task, event.at);
         return;
+      case "attempt_ended":
+        if ((event.until ?? 0) <= event.at) this.#ready(event.task, event.at);
+        return;
+      case "task_retried":
+        this.#ended.delete(event.task);
+        if (!event.from) this.#begun.delete(event.task);
+        else this.#ready(event.task, event.at);
+        // Who was to begin with its result waits for the new one.
+        for (const n of this.#dependents.get(event.task) ?? []) if (!this.#begun.has(n)) this.#drop(n);
+        return;
+      case "turn":
+      case "context_compacted":
+        this.#begun.add(event.task);
+        return;
+      case "run_paused":
+        if (Number.isNaN(this.#pausedSince)) this.#pausedSince = event.at;
+        return;
+      case "run_resumed":
+      case "run_ended":
+        this.#pausedMs = this.#pausedUntil(event.at);
+        this.#pausedSince = Number.NaN;
+        return;
       case "task_started": {
         const wait = this.#open.get(event.task);
-        if (wait) Object.assign(wait, { to: event.at, started: true });
+        if (wait) {
+          this.#close(wait, event.at);
+          wait.started = true;
+        }
         this.#open.delete(event.task);
         return;
       }
       case "task_ended":
+        this.#ended.add(event.task);
+        this.#drop(event.task);
+        return;
       case "task_held":
+      case "task_fell_back":
         this.#drop(event.task);
         return;
       default:
     }
   }
 
+  #dependsOn(n: number, dependent: number): void {
+    const dependents = this.#dependents.get(n);
+    if (dependents) dependents.push(dependent);
+    else this.#dependents.set(n, [dependent]);
+  }
+
   #ready(task: number, from: number): void {
     const known = this.#tasks.get(task);
     if (!known) return;
     this.#drop(task);
-    const wait = { task, priority: known.priority, from, to: Number.NaN, started: false };
+    const pausedMs = this.#pausedUntil(from);
+    const wait = { task, priority: known.priority, from, pausedMs, to: Number.NaN, ms: 0, started: false };
     const waits = this.#byPool.get(known.pool) ?? [];
     waits.push(wait);
     this.#byPool.set(known.pool, waits);
@@ -70,14 +118,23 @@ export class Starvation implements Detector {
     this.#open.delete(task);
   }
 
+  #pausedUntil(at: number): number {
+    return this.#pausedMs + (Number.isNaN(this.#pausedSince) ? 0 : at - this.#pausedSince);
+  }
+
+  #close(wait: Wait, at: number): void {
+    wait.to = at;
+    wait.ms = at - wait.from - (this.#pausedUntil(at) - wait.pausedMs);
+  }
+
   finish(facts: RunFacts, now: number): Found[] {
-    for (const wait of this.#open.values()) wait.to = now;
+    for (const wait of this.#open.values()) this.#close(wait, now);
     return Array.from(this.#byPool.values()).flatMap((waits) => {
-      const middle = median(waits.map(({ from, to }) => to - from));
+      const middle = median(waits.map(({ ms }) => ms));
       const least = Math.max(this.#limits.waitMs, middle * this.#limits.timesMedian);
       return waits
-        .filter(({ from, to }) => to - from >= least)
-        .sort((a, b) => b.to - b.from - (a.to - a.from))
+        .filter(({ ms }) => ms >= least)
+        .sort((a, b) => b.ms - a.ms)
         .slice(0, looked)
         .flatMap((wait) => this.#finding(wait, waits, middle, facts));
     });
@@ -98,7 +155,7 @@ export class Starvation implements Detector {
         severity: "warning",
         subjects: [wait.task],
         evidence: facts.events(tasks),
-        message: `${facts.name(wait.task)} was ready for ${duration(wait.to - wait.from)} while ${overtakers.length} tasks that became ready later were started; the median wait was ${duration(middle)}. ${why}`,
+        message: `${facts.name(wait.task)} was ready for ${duration(wait.ms)} while ${overtakers.length} tasks that became ready later were started; the median wait was ${duration(middle)}. ${why}`,
       },
     ];
   }

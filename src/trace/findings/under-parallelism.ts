@@ -14,8 +14,10 @@ interface Change {
 
 interface Stretch {
   readonly from: number;
-  readonly to: number;
-  readonly waiting: number;
+  to: number;
+  /** Of it, with a task at work: what lies between two tasks of a chain may be a pause, or somebody's answer. */
+  ms: number;
+  waiting: number;
 }
 
 const levelOf: Partial<Record<ActivitySpan["kind"], keyof Change>> = {
@@ -61,7 +63,7 @@ export class UnderParallelism implements Detector {
     const workers = facts.limits?.workers ?? 0;
     if (workers < this.#limits.workers) return [];
     const longest = this.#longest();
-    const ms = longest ? longest.to - longest.from : 0;
+    const ms = longest?.ms ?? 0;
     if (!longest || ms < this.#limits.ms || ms < this.#limits.shareOfRun * whole) return [];
     const within = this.#worked
       .map(({ task, from, to }) => ({ task, ms: Math.min(to, longest.to) - Math.max(from, longest.from) }))
@@ -86,20 +88,25 @@ export class UnderParallelism implements Detector {
   #longest(): Stretch | undefined {
     const level: Change = { working: 0, ready: 0, waiting: 0 };
     let best: Stretch | undefined;
-    let open: { from: number; waiting: number } | undefined;
+    let open: Stretch | undefined;
+    let serialSince: number | undefined;
     for (const [at, { working, ready, waiting }] of [...this.#changes].sort((a, b) => a[0] - b[0])) {
+      if (open && serialSince !== undefined) {
+        open.ms += at - serialSince;
+        open.to = at;
+        if (!best || open.ms > best.ms) best = open;
+      }
       level.working += working;
       level.ready += ready;
       level.waiting += waiting;
       const isSerial = level.working === 1 && level.ready === 0 && level.waiting >= this.#limits.waiting;
       // Between two tasks of a chain there is a moment with none at work and one that is just ready.
       const isBetween = level.working === 0 && level.waiting >= this.#limits.waiting;
-      if (open && !isSerial && !isBetween) {
-        if (!best || at - open.from > best.to - best.from) best = { from: open.from, to: at, waiting: open.waiting };
-        open = undefined;
-      } else if (isSerial) {
-        open = { from: open?.from ?? at, waiting: Math.min(open?.waiting ?? Number.POSITIVE_INFINITY, level.waiting) };
-      }
+      serialSince = isSerial ? at : undefined;
+      if (isSerial) {
+        open ??= { from: at, to: at, ms: 0, waiting: level.waiting };
+        open.waiting = Math.min(open.waiting, level.waiting);
+      } else if (!isBetween) open = undefined;
     }
     return best;
   }
