@@ -7,7 +7,7 @@
  */
 
 import { assistantText, openCalls, roleOf, toolCalls, toolResultMessages, userMessage } from "../context/calls.ts";
-import { stripReasoning } from "../context/fork.ts";
+import { withoutReasoning } from "../context/fork.ts";
 import { rawAt, rawElements } from "../context/json-text.ts";
 import type { CacheMark, Format, MessageText, ToolResult } from "../context/types.ts";
 import { toolDefinitions } from "../contract/tools.ts";
@@ -316,11 +316,8 @@ class Attempt {
   }
 
   #call(provider: Provider, maxOutputTokens: number): Promise<ModelOutcome> {
-    const { head, lineage, mark, taskId, relocated, baseCount } = this.#work;
-    const whole = [...this.#logged, ...this.#pending];
-    const messages = relocated
-      ? whole.map((message, i) => (i < baseCount ? stripReasoning(head.format, message) : message))
-      : whole;
+    const { head, lineage, mark, taskId, foreign = [] } = this.#work;
+    const messages = withoutReasoning(head.format, [...this.#logged, ...this.#pending], foreign);
     const marks: CacheMark[] = mark ? [mark] : [];
     marks.push({ message: messages.length - 1, block: -1 });
     return this.#ports.callModel({

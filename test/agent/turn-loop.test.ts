@@ -34,7 +34,6 @@ const resumed = (reply: string, more: Partial<SeatWork> = {}): SeatWork => ({
   outputSchema: schema,
   reserves: false,
   lineage: "l",
-  relocated: false,
   remoteTools: [],
   warms: false,
   watched: false,

@@ -4,9 +4,11 @@ import { describe, expect, it } from "vitest";
 import { findForkText } from "../../src/context/fork-text.ts";
 import { rawAt, rawElements } from "../../src/context/json-text.ts";
 import { checkMessages } from "../../src/context/message-rules.ts";
+import { withoutReasoning } from "../../src/context/reasoning.ts";
 import type { Format, MessageText } from "../../src/context/types.ts";
 import { runIdOf, type SnapshotHash } from "../../src/ids.ts";
 import { dependencyUnitsMax, referencedUnitsMax } from "../../src/limits.ts";
+import type { SeatReply, SeatWork } from "../../src/objects/seat-rpc.ts";
 import { exported, imported } from "./lib/files.ts";
 import { codeOf, makeRun, newTenant, TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
@@ -437,5 +439,69 @@ describe("forks of a context with a list of tools of its own", () => {
     expect(await notesOf(undefined, {})).toBe(0);
     // A pull worker calls them by its lease.
     expect(await notesOf([foreign], { pool: "box" })).toBe(0);
+  });
+});
+
+describe("a fork of a relocated fork", () => {
+  const thinks = (text: string, ...more: object[]) =>
+    JSON.stringify({
+      role: "assistant",
+      content: [{ type: "thinking", thinking: text, signature: "c2ln" }, { type: "text", text }, ...more],
+    });
+  const call = { type: "tool_use", id: "call_1", name: "create_task", input: {} };
+  const usage = { input_tokens: 1, output_tokens: 1, cache_read_tokens: 0, cache_write_tokens: 0 };
+  const context = { format: "anthropic" as const, model: "model-a", messages: [user("q"), thinks("of a")] };
+  /** What the seat sends of what it was given. */
+  const sent = ({ steps, fork, foreign = [] }: SeatWork) =>
+    withoutReasoning("anthropic", [...steps.flatMap(({ messages }) => messages), ...fork], foreign);
+  const thoughtsIn = (messages: readonly string[]) =>
+    messages
+      .join("")
+      .match(/"thinking":"of \w"/g)
+      ?.map((one) => one.at(-2)) ?? [];
+
+  it("has its creator's prefix where it has its model, and elsewhere only what its own model thought", async () => {
+    const run = await makeRun({ context });
+    await run.create({ key: "root", model: "model-b", instructions: "x" });
+    const root = (await run.seat("a"))!;
+    const request = sent(root);
+    expect(thoughtsIn(request)).toEqual([]);
+    const reply = thinks("of b", call);
+    const tasks = [
+      { key: "same", model: "model-b" },
+      { key: "back" },
+      { key: "third", model: "model-c" },
+      { key: "cut", model: "model-b", fork: { last: 1 } },
+    ].map((one) => ({ ...one, instructions: "y" }));
+    const answer = await run.rpc.seatTurn(
+      root,
+      {
+        messages: [...root.fork, reply],
+        ...{ usage, calls: [{ id: "call_1", name: "create_task", arguments: JSON.stringify({ tasks }) }] },
+      },
+      undefined,
+    );
+    const { answers } = answer as Extract<SeatReply, { kind: "go_on" }>;
+    const notes = (JSON.parse((answers.call_1 as { text: string }).text) as { notes: string[] }).notes.filter((note) =>
+      note.includes("relocated"),
+    );
+    expect(notes.map((note) => /model-\w/.exec(note)?.[0])).toEqual(["model-a", "model-c"]);
+    await run.evict();
+    const works = [(await run.seat("b"))!, (await run.seat("c"))!, (await run.seat("d"))!, (await run.seat("e"))!];
+    const [same, back, third, cut] = works.map(sent);
+    expect(same!.slice(0, request.length + 1)).toEqual([...request, reply]);
+    expect(thoughtsIn(back!)).toEqual(["a"]);
+    expect(back!.slice(0, 2)).toEqual(context.messages);
+    expect(thoughtsIn(third!)).toEqual([]);
+    expect(thoughtsIn(cut!)).toEqual([]);
+    for (const messages of [same!, back!, third!, cut!])
+      expect(
+        checkMessages(
+          "anthropic",
+          messages.map((one) => JSON.parse(one) as unknown),
+        ),
+      ).toEqual([]);
+    // Whoever asks is shown the same.
+    expect((await contextOf(run, works[1]!.taskId)).messages).toEqual(back);
   });
 });

@@ -2,8 +2,8 @@
 
 import { userMessage } from "../../context/calls.ts";
 import { forkByCall, forkByMessage, forkText } from "../../context/fork.ts";
-import { stripReasoning } from "../../context/reasoning.ts";
-import type { CacheMark, ContextHead, MessageText } from "../../context/types.ts";
+import { withoutReasoning } from "../../context/reasoning.ts";
+import type { CacheMark, MessageText } from "../../context/types.ts";
 import type { LeaseGrant, ToolOutcome } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
 import { toolErrorOf } from "../../errors/codes.ts";
@@ -18,6 +18,7 @@ import type { Answer, NextTask, SeatWork } from "../seat-rpc.ts";
 import { createdEventOf, type SpecBody, specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { outcomeWords } from "./outcome-words.ts";
+import { foreignParts } from "./relocation.ts";
 import { toolAnswer } from "./remote-calls.ts";
 import { awaitedView, dispatchTexts } from "./results.ts";
 import { inboxTexts } from "./task-messages.ts";
@@ -84,10 +85,6 @@ export function transcriptOf(run: LoadedRun, task: Task): { snapshot: string; me
   return { snapshot: task.base, messages: fork?.ok ? [...base, ...fork.messages] : base };
 }
 
-/** Another model than that of its context: it is given no reasoning that it can't have signed. */
-const isRelocated = (model: string | undefined, head: ContextHead): boolean =>
-  model !== undefined && head.model !== undefined && model !== head.model;
-
 /** Of the messages that a task is given, those that stand before its own fork. */
 const baseCountOf = (run: LoadedRun, task: Task): number => task.window?.own ?? run.store.tree.node(task.base).messages;
 
@@ -96,10 +93,7 @@ export function ownContext(run: LoadedRun, task: Task): { snapshot: string; text
   const { model } = specOf(run, task);
   const { snapshot, messages } = transcriptOf(run, task);
   const head = run.store.tree.head(snapshot);
-  const baseCount = baseCountOf(run, task);
-  const given = isRelocated(model, head)
-    ? messages.map((message, i) => (i < baseCount ? stripReasoning(head.format, message) : message))
-    : messages;
+  const given = withoutReasoning(head.format, messages, foreignParts(run, task));
   return { snapshot, text: contextText({ ...head, ...(model !== undefined && { model }) }, given) };
 }
 
@@ -122,6 +116,7 @@ export function seatWork(
   const have = new Set(next.have);
   const { from, steps } = tree.path(snapshot, (hash) => have.has(hash));
   const head = tree.head(snapshot);
+  const foreign = foreignParts(run, task);
   return {
     ok: true,
     work: {
@@ -151,7 +146,7 @@ export function seatWork(
       reserves: needsReservation(run.state, task),
       lineage: `${run.suffix}:${tree.node(snapshot).root.slice(0, 16)}`,
       warms: isWarming(run.state, task),
-      relocated: isRelocated(spec.model, head),
+      ...(foreign.length > 0 && { foreign }),
       remoteTools: [...run.tools.keys()],
     },
   };
