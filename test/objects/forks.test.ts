@@ -505,3 +505,23 @@ describe("a fork of a relocated fork", () => {
     expect((await contextOf(run, works[1]!.taskId)).messages).toEqual(back);
   });
 });
+
+it("a key names who it named when the task was created, also beside another task of that key in `after`", async () => {
+  const run = await makeRun();
+  const [posted] = await run.create({ key: "data", pool: "box", instructions: "x" });
+  await run.create({ key: "root", pool: "box", instructions: "x" });
+  const [one, root] = [(await run.lease())!, (await run.lease())!];
+  value(await run.rpc.complete(one, { result: "the posted one's", next: false, worker: "w" }));
+  const tasks = [
+    { key: "data", instructions: "x" },
+    { key: "reads", after: [posted], instructions: "{{data}}" },
+  ];
+  const input = { tool: "create_task", arguments: JSON.stringify({ tasks }), waitMs: 0 };
+  value(await run.rpc.leaseTool(root, input));
+  const data = (await run.lease())!;
+  value(await run.rpc.complete(data, { result: "its sibling's", next: false, worker: "w" }));
+  const { contextText } = (await run.lease())!;
+  const last = JSON.parse(rawElements(rawAt(contextText!, ["messages"])!).at(-1)!) as { content: string };
+  expect(findForkText(last.content)?.instructions).toBe('<result of="data">its sibling\'s</result>');
+  expect(last.content).toContain('<result of="data">the posted one\'s</result>');
+});

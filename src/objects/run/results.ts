@@ -110,9 +110,15 @@ function standInText(run: LoadedRun, task: Task): string[] {
 
 /** A key among the dependencies, as it resolved when the task was created. */
 function referenced(run: LoadedRun, task: Task, key: string): number | undefined {
-  const inAfter = task.after.find((n) => run.state.task(n).key === key);
-  if (inAfter !== undefined) return inAfter;
-  return findByKey(run.state, run.state.find(task.parent), key);
+  const { state } = run;
+  const named = task.after.map((n) => state.task(n)).filter((other) => other.key === key);
+  if (named.length < 2) return named[0]?.n ?? findByKey(state, state.find(task.parent), key);
+  // Others are there by their ids: what the key names is the one that was created last by whoever is nearest.
+  for (let creator = task.parent; ; creator = state.task(creator).parent) {
+    const own = named.filter((other) => other.parent === creator).map(({ n }) => n);
+    if (own.length > 0) return Math.max(...own);
+    if (creator === 0) return named[0]!.n;
+  }
 }
 
 /** References in a message's JSON text stand inside its strings: what replaces them is escaped as JSON is, all else stays as it is. */
