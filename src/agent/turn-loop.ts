@@ -318,7 +318,11 @@ class Attempt {
   #call(provider: Provider, maxOutputTokens: number): Promise<ModelOutcome> {
     const { head, lineage, mark, taskId, foreign = [] } = this.#work;
     const messages = withoutReasoning(head.format, [...this.#logged, ...this.#pending], foreign);
-    const marks: CacheMark[] = mark ? [mark] : [];
+    // Where the request before ended: a vendor looks for what it has cached a few blocks back from a mark, and a reply of many
+    // calls has more of them, with their results. Of a fork's first request that is its parent's last one.
+    const before = messages.findLastIndex((message) => roleOf(message) === "assistant") - 1;
+    const marks: CacheMark[] = before < 0 ? [] : [{ message: before, block: -1 }];
+    if (mark) marks.push(mark);
     marks.push({ message: messages.length - 1, block: -1 });
     return this.#ports.callModel({
       provider,
