@@ -28,7 +28,6 @@ export type ForkOutcome =
   | {
       readonly ok: true;
       readonly messages: readonly MessageText[];
-      readonly mark: CacheMark | undefined;
       readonly instructions: string;
     }
   | { readonly ok: false; readonly missing: string };
@@ -50,20 +49,37 @@ export function forkOf(run: LoadedRun, task: Task, spec: SpecBody): ForkOutcome 
     ...(spec.output_schema && { schema: JSON.stringify(spec.output_schema) }),
   });
   const last = tree.last(task.base);
-  const count = tree.node(task.base).messages;
   if (call === undefined) {
-    const { messages, mark } = forkByMessage(format, text, contextMessages);
-    return { ok: true, messages, mark: absolute(mark, count), instructions: texts.instructions };
+    const { messages } = forkByMessage(format, text, contextMessages);
+    return { ok: true, messages, instructions: texts.instructions };
   }
   assert(last, "a fork by call has the reply in its base");
   // Context messages can't stand between a reply and its results: then the call is answered first and all else follows.
   const own = contextMessages
     ? `you are task ${run.taskId(task.n)}, forked; your context and instructions follow.`
     : text;
-  const { messages, mark } = forkByCall(format, last, call, own);
+  const { messages } = forkByCall(format, last, call, own);
   const rest = contextMessages ? [...contextMessages, userMessage(format, text)] : [];
-  return { ok: true, messages: [...messages, ...rest], mark: absolute(mark, count), instructions: texts.instructions };
+  return { ok: true, messages: [...messages, ...rest], instructions: texts.instructions };
 }
+
+/** How many messages its fork has, whatever their texts are. */
+export function forkCountOf(run: LoadedRun, task: Task, { context }: SpecBody): number {
+  const { call } = createdEventOf(run, task);
+  const more = typeof context === "object" ? context.messages.length + 1 : 0;
+  return call === undefined ? Math.max(more, 1) : answersOfFork(run, task, call).messages.length + more;
+}
+
+/** Where the fork's cache mark stands; as `forkOf` has it, whatever the texts are. */
+function markOf(run: LoadedRun, task: Task): CacheMark | undefined {
+  const { call } = createdEventOf(run, task);
+  const { mark } =
+    call === undefined ? forkByMessage(run.store.tree.head(task.base).format, "") : answersOfFork(run, task, call);
+  return absolute(mark, run.store.tree.node(task.base).messages);
+}
+
+const answersOfFork = ({ store: { tree } }: LoadedRun, { base }: Task, call: string) =>
+  forkByCall(tree.head(base).format, tree.last(base)!, call, "");
 
 const absolute = (mark: CacheMark, base: number): CacheMark | undefined =>
   base + mark.message < 0 ? undefined : { message: base + mark.message, block: mark.block };
@@ -109,8 +125,9 @@ export function seatWork(
   watched: boolean,
 ): Dispatch<SeatWork> {
   const spec = specOf(run, task);
-  const fork = forkOf(run, task, spec);
-  if (!fork.ok && task.head === undefined) return fork;
+  // One that has begun goes on with what it was given, whatever has become of its dependencies since (R4).
+  const fork = task.head === undefined ? forkOf(run, task, spec) : undefined;
+  if (fork?.ok === false) return fork;
   const { tree } = run.store;
   const snapshot = task.head ?? task.base;
   const have = new Set(next.have);
@@ -130,11 +147,10 @@ export function seatWork(
       from,
       steps,
       snapshot,
-      // One that has begun goes on with what it was given, whatever has become of its dependencies since (R4).
-      fork: fork.ok && task.head === undefined ? fork.messages : [],
+      fork: fork?.messages ?? [],
       messages: inboxTexts(run, task),
       // A compacted context begins another lineage of the vendor's cache: there is nothing up to the fork to mark.
-      mark: fork.ok && !task.window ? fork.mark : undefined,
+      mark: task.window ? undefined : markOf(run, task),
       baseCount: baseCountOf(run, task),
       turns: task.turns,
       answers: answersOf(run, task),
