@@ -525,3 +525,32 @@ it("a key names who it named when the task was created, also beside another task
   expect(findForkText(last.content)?.instructions).toBe('<result of="data">its sibling\'s</result>');
   expect(last.content).toContain('<result of="data">the posted one\'s</result>');
 });
+
+it.each(["before", "after"])(
+  "what a worker reports %s a dependency has another result follows what it was given [R4]",
+  async (when) => {
+    const run = await makeRun();
+    const { snapshot } = await run.view();
+    await run.create({ key: "dep", pool: "box", instructions: "x" });
+    const dep = (await run.lease())!;
+    value(await run.rpc.complete(dep, { result: "old", next: false, worker: "w" }));
+    await created(
+      callTool(run, "call_a", snapshot, [replyOf("anthropic")], {
+        tasks: [{ key: "t", pool: "box", after: ["dep"], instructions: "{{dep}}" }],
+      }),
+    );
+    const lease = (await run.lease())!;
+    const given = rawElements(rawAt(lease.contextText!, ["messages"])!);
+    expect(given.at(-1)).toContain("old");
+    value(await run.rpc.retryTask("dep", undefined));
+    if (when === "after")
+      value(await run.rpc.complete((await run.lease())!, { result: "new", next: false, worker: "w" }));
+    await run.evict();
+    const child = { tool: "create_task", arguments: '{"key":"child","instructions":"y"}', waitMs: 0 };
+    value(await run.rpc.leaseTool(lease, child));
+    value(await run.rpc.turn(lease, { messages: [assistant("done so far")] }));
+    expect((await contextOf(run, "t")).messages).toEqual([...given, assistant("done so far")]);
+    const [childTask] = (await run.tasks()).filter(({ key }) => key === "child");
+    expect((await contextOf(run, childTask!.id)).messages.slice(0, given.length)).toEqual(given);
+  },
+);

@@ -20,7 +20,7 @@ import type { LoadedRun } from "./loaded-run.ts";
 import { outcomeWords } from "./outcome-words.ts";
 import { foreignParts } from "./relocation.ts";
 import { toolAnswer } from "./remote-calls.ts";
-import { awaitedView, dispatchTexts } from "./results.ts";
+import { awaitedView, dependenciesGiven, dispatchTexts, type Tasks } from "./results.ts";
 import { inboxTexts } from "./task-messages.ts";
 import { taskView } from "./views.ts";
 
@@ -33,8 +33,8 @@ export type ForkOutcome =
   | { readonly ok: false; readonly missing: string };
 
 /** The messages by which a task's context goes on from its base. The same for every attempt of a generation. */
-export function forkOf(run: LoadedRun, task: Task, spec: SpecBody): ForkOutcome {
-  const texts = dispatchTexts(run, task, spec);
+export function forkOf(run: LoadedRun, task: Task, spec: SpecBody, taskOf?: Tasks): ForkOutcome {
+  const texts = dispatchTexts(run, task, spec, taskOf);
   if (!texts.ok) return texts;
   const { tree } = run.store;
   const { format } = tree.head(task.base);
@@ -87,7 +87,7 @@ const absolute = (mark: CacheMark, base: number): CacheMark | undefined =>
 /** The task's newest stored snapshot; the fork itself is stored first when nothing has followed it yet. */
 export function newestSnapshot(run: LoadedRun, task: Task): string {
   if (task.head !== undefined) return task.head;
-  const fork = forkOf(run, task, specOf(run, task));
+  const fork = forkOf(run, task, specOf(run, task), dependenciesGiven(run, task));
   return fork.ok ? run.store.tree.append(task.base, fork.messages) : task.base;
 }
 
