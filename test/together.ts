@@ -28,6 +28,7 @@ const objects = [
   "old-state",
   "outside-waits",
   "partials",
+  "random-contexts",
   "remote-tools",
   "repeats",
   "reply-order",

@@ -9,7 +9,7 @@
  */
 
 import { isPaused, openCalls, roleOf, textSaid, toolCalls, toolResultMessages, userMessage } from "../context/calls.ts";
-import { stripReasoning } from "../context/fork.ts";
+import { withoutReasoning } from "../context/fork.ts";
 import { rawAt, rawElements } from "../context/json-text.ts";
 import type { CacheMark, Format, MessageText, ToolResult } from "../context/types.ts";
 import { toolDefinitions } from "../contract/tools.ts";
@@ -343,12 +343,13 @@ class Attempt {
   }
 
   #call(provider: Provider, maxOutputTokens: number): Promise<ModelOutcome> {
-    const { head, lineage, mark, taskId, relocated, baseCount } = this.#work;
-    const whole = [...this.#logged, ...this.#pending];
-    const messages = relocated
-      ? whole.map((message, i) => (i < baseCount ? stripReasoning(head.format, message) : message))
-      : whole;
-    const marks: CacheMark[] = mark ? [mark] : [];
+    const { head, lineage, mark, taskId, foreign = [] } = this.#work;
+    const messages = withoutReasoning(head.format, [...this.#logged, ...this.#pending], foreign);
+    // Where the request before ended: a vendor looks for what it has cached a few blocks back from a mark, and a reply of many
+    // calls has more of them, with their results. Of a fork's first request that is its parent's last one.
+    const before = messages.findLastIndex((message) => roleOf(message) === "assistant") - 1;
+    const marks: CacheMark[] = before < 0 ? [] : [{ message: before, block: -1 }];
+    if (mark) marks.push(mark);
     marks.push({ message: messages.length - 1, block: -1 });
     return this.#ports.callModel({
       provider,

@@ -3,7 +3,11 @@
 import { elementSpans, memberSpans, rawAt, spanAt, stringAt } from "./json-text.ts";
 import type { MessageText } from "./types.ts";
 
-const mark = '"cache_control":{"type":"ephemeral"}';
+/** How long the vendor keeps what it has cached; undefined: as it does by default, for five minutes. */
+export type CacheTime = "1h" | undefined;
+
+const markFor = (time: CacheTime): string =>
+  time === undefined ? '"cache_control":{"type":"ephemeral"}' : `"cache_control":{"type":"ephemeral","ttl":"${time}"}`;
 
 /** Blocks that the vendor takes no mark on: signed reasoning, and text without a character. */
 function allows(block: string): boolean {
@@ -17,7 +21,8 @@ function allows(block: string): boolean {
  * the nearest earlier block that may; where there is none, or the block has a mark already, the message is unchanged.
  * A string content counts as one block and becomes one: the vendor defines the two spellings as the same.
  */
-export function withCacheMark(message: MessageText, block: number): MessageText {
+export function withCacheMark(message: MessageText, block: number, time?: CacheTime): MessageText {
+  const mark = markFor(time);
   const content = spanAt(message, ["content"]);
   if (!content) return message;
   const splice = (start: number, end: number, text: string) => message.slice(0, start) + text + message.slice(end);

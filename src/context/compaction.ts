@@ -13,7 +13,7 @@
 
 import { assert } from "../errors/assert.ts";
 import { roleOf, userMessage } from "./calls.ts";
-import { systemMessagesOf, turnEndsOf } from "./cut-last.ts";
+import { firstUserOf, systemMessagesOf, turnEndsOf } from "./cut-last.ts";
 import type { Format, MessageText } from "./types.ts";
 
 export interface Gone {
@@ -58,7 +58,7 @@ function cutTo(format: Format, input: Compactable, last: number): Compacted | un
   const ends = turnEndsOf(format, messages);
   const from = ends.length > last ? ends[ends.length - last - 1]! : 0;
   const systemEnd = systemMessagesOf(format, messages).length;
-  const firstUser = roles.indexOf("user");
+  const firstUser = firstUserOf(format, messages);
   const [forkFrom, forkEnd] = [viaCall ? own - 1 : own, own + forkCount];
   const stays = (i: number) => i >= from || i < systemEnd || i === firstUser || (i >= forkFrom && i < forkEnd);
   const oldNote = gone && noteOf(format, gone);

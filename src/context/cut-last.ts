@@ -20,7 +20,7 @@ export function cutLast(format: Format, messages: readonly MessageText[], n: num
   if (turnEnds.length <= n) return [...messages];
   const from = turnEnds[turnEnds.length - n - 1]!;
   const systemEnd = systemMessagesOf(format, messages).length;
-  const firstUser = messages.findIndex((message) => roleOf(message) === "user");
+  const firstUser = firstUserOf(format, messages);
   return messages.filter((_, i) => i >= from || i < systemEnd || i === firstUser);
 }
 
@@ -30,6 +30,13 @@ export function systemMessagesOf(format: Format, messages: readonly MessageText[
   const end = messages.findIndex((message) => !["system", "developer"].includes(roleOf(message) ?? ""));
   return end < 0 ? messages : messages.slice(0, end);
 }
+
+/**
+ * Where the first user message is that nobody is owed; -1: there is none. A context that the vendor has compacted may begin with a reply,
+ * and then with the results of its calls.
+ */
+export const firstUserOf = (format: Format, messages: readonly MessageText[]): number =>
+  messages.findIndex((message) => roleOf(message) === "user" && answeredIds(format, message).length === 0);
 
 /** Of each turn, the index after its last message. */
 export function turnEndsOf(format: Format, messages: readonly MessageText[]): number[] {

@@ -18,7 +18,7 @@ import type { CacheMark, Format, MessageText, ToolResult } from "./types.ts";
 export { withCacheMark } from "./cache-mark.ts";
 export { cutLast, systemMessagesOf } from "./cut-last.ts";
 export { findForkText, forkText } from "./fork-text.ts";
-export { stripReasoning } from "./reasoning.ts";
+export { stripReasoning, withoutReasoning } from "./reasoning.ts";
 
 /** What a child reads as the result of every call that is not its own. Contract: it never changes. */
 export const otherCallText = "carried out by the parent; not your work";

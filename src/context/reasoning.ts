@@ -38,6 +38,21 @@ export function stripReasoning(format: Format, message: MessageText): MessageTex
   return without(message, blocks, (i) => isReasoning[i]!);
 }
 
+/** Messages of a transcript: from one place up to another, that one left out. */
+export type Part = readonly [from: number, to: number];
+
+/** The transcript with the messages of these parts without their reasoning; all others byte for byte. */
+export const withoutReasoning = (
+  format: Format,
+  messages: readonly MessageText[],
+  parts: readonly Part[],
+): readonly MessageText[] =>
+  parts.length === 0
+    ? messages
+    : messages.map((message, i) =>
+        parts.some(([from, to]) => i >= from && i < to) ? stripReasoning(format, message) : message,
+      );
+
 function withoutMembers(message: MessageText, drop: (key: string) => boolean): MessageText {
   const members = memberSpans(message);
   const spans = members.map((member) => ({ start: member.keySpan.start, end: member.value.end }));

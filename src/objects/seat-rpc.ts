@@ -4,6 +4,7 @@
  */
 
 import type { Rates } from "../availability/observation.ts";
+import type { Part } from "../context/reasoning.ts";
 import type { CacheMark, ContextHead, Format, MessageText, ToolCall, Usage } from "../context/types.ts";
 import type { McpOrigin } from "../contract/shapes.ts";
 import type { AttemptFault, FaultClass } from "../errors/faults.ts";
@@ -125,8 +126,8 @@ export interface SeatWork extends LeaseRef {
   readonly lineage: string;
   /** Siblings are held until this attempt's first token: tell of it (`firstToken`). */
   readonly warms: boolean;
-  /** A relocated fork: reasoning blocks of the base are stripped. */
-  readonly relocated: boolean;
+  /** A relocated fork: these parts of the base are another model's, and sent without their reasoning. Absent: none are. */
+  readonly foreign?: readonly Part[];
   /** Names of the tools that the run declares. */
   readonly remoteTools: readonly string[];
 }

@@ -2,8 +2,13 @@
 
 import { describe, expect, it, test } from "vitest";
 import type { ModelRequest } from "../../src/agent/models/port.ts";
+import { anthropicBody } from "../../src/agent/models/request-body.ts";
 import { SnapshotCache } from "../../src/agent/snapshot-cache.ts";
 import { runAttempt, type TurnLoopPorts } from "../../src/agent/turn-loop.ts";
+import { forkByCall } from "../../src/context/fork.ts";
+import { checkMessages } from "../../src/context/message-rules.ts";
+import { promptOf } from "../../src/local/simulated/prompt.ts";
+import { PromptCache } from "../../src/local/simulated/prompt-cache.ts";
 import type { SeatTurn, SeatWork } from "../../src/objects/seat-rpc.ts";
 
 const schema = JSON.stringify({ type: "object", properties: { n: { type: "number" } }, required: ["n"] });
@@ -34,7 +39,6 @@ const resumed = (reply: string, more: Partial<SeatWork> = {}): SeatWork => ({
   outputSchema: schema,
   reserves: false,
   lineage: "l",
-  relocated: false,
   remoteTools: [],
   warms: false,
   watched: false,
@@ -226,3 +230,57 @@ test.each([
     expect(left).toEqual([{ kind: "too_long", error, usage, model: { model: "m" } }]);
   },
 );
+
+describe("a reply of more blocks than the vendor looks back from a mark", () => {
+  const ids = Array.from({ length: 15 }, (_, i) => `call_${i}`);
+  const calls = ids.map((id) => ({ type: "tool_use", id, name: "read", input: {} }));
+  const asks = JSON.stringify({ role: "assistant", content: calls });
+  const head = { format: "anthropic", tools: "[]" } as const;
+  const first = user("abcd".repeat(2000));
+
+  /** The requests of an attempt whose model calls fifteen tools at once, and then is done. */
+  async function requestsOf(work: SeatWork): Promise<ModelRequest[]> {
+    const requests: ModelRequest[] = [];
+    const scheduler = {
+      seatTurn: async (_lease: unknown, { ending }: SeatTurn) =>
+        ending ? { kind: "over" as const } : { kind: "go_on" as const, snapshot: "n", answers: {}, messages: [] },
+    };
+    await runAttempt(work, {
+      scheduler: () => scheduler as unknown as ReturnType<TurnLoopPorts["scheduler"]>,
+      ...{ run: "r", cache: new SnapshotCache(), next: () => undefined, isOver: () => false },
+      callModel: async (request) => {
+        requests.push(request);
+        if (requests.length > 1)
+          return { ok: true, reply: { message: says("ok"), text: "ok", calls: [], usage, stop: "end" } };
+        const called = ids.map((id) => ({ id, name: "read", arguments: "{}" }));
+        return { ok: true, reply: { message: asks, text: "", calls: called, usage, stop: "calls" } };
+      },
+      providerFor: async () => ({ name: "simulated", baseUrl: "", apiKey: "", defaultModel: "m" }),
+    });
+    return requests;
+  }
+
+  it("costs neither the task nor those that fork it what was cached before", async () => {
+    const cache = new PromptCache();
+    const ask = (request: ModelRequest) => {
+      const body = JSON.parse(anthropicBody(request).text) as { messages: unknown[] };
+      expect(checkMessages("anthropic", body.messages)).toEqual([]);
+      const { usage: used, begin } = cache.measure("anthropic", promptOf("anthropic", body), "m");
+      begin();
+      return used;
+    };
+    const own = { head, outputSchema: undefined, turns: 0, steps: [], fork: [first] };
+    const [one, two] = await requestsOf(resumed("", own));
+    const { written } = ask(one!);
+    expect(written).toBe(2000);
+    expect(ask(two!).read).toBe(written);
+
+    const { messages, mark } = forkByCall("anthropic", asks, "call_3", "do it");
+    const base = [{ hash: "s", messages: [user("abce".repeat(2000)), asks] }];
+    const [parents] = await requestsOf(resumed("", { ...own, fork: base[0]!.messages.slice(0, 1) }));
+    ask(parents!);
+    const at = { message: 2 + mark.message, block: mark.block };
+    const [forks] = await requestsOf(resumed("", { ...own, steps: base, baseCount: 2, fork: messages, mark: at }));
+    expect(ask(forks!).read).toBe(2000);
+  });
+});

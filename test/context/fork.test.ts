@@ -221,6 +221,20 @@ describe("cutLast", () => {
   });
 });
 
+it("cutLast keeps no results without their calls where a context begins with what the vendor made of an older one", () => {
+  const summary = JSON.stringify({
+    role: "assistant",
+    content: [
+      { type: "compaction", content: "so far" },
+      { type: "tool_use", id: "a", name: "read", input: {} },
+    ],
+  });
+  const results = JSON.stringify({ role: "user", content: [{ type: "tool_result", tool_use_id: "a", content: "x" }] });
+  const [next, last] = [userMessage("anthropic", "next"), userMessage("anthropic", "last")];
+  const says = '{"role":"assistant","content":"ok"}';
+  expect(cutLast("anthropic", [summary, results, next, says, last, says], 1)).toEqual([next, last, says]);
+});
+
 const blockTexts = (message: MessageText): string[] => rawElements(rawAt(message, ["content"])!);
 const ephemeral = ',"cache_control":{"type":"ephemeral"}';
 

@@ -82,6 +82,25 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     expect((await context(run, format)).slice(0, base.length)).toEqual(base);
   });
 
+  it("cuts one that has begun as it is, and knows where it forked, while what it depended on runs again", async () => {
+    const run = await make();
+    await run.create(
+      { key: "dep", pool: "box", instructions: "x" },
+      { key: "t", after: ["dep"], instructions: "{{dep}}", on_context_too_long: { last: 1 } },
+    );
+    value(await run.rpc.complete((await run.lease())!, { result: "r", next: false, worker: "w" }));
+    const a = await openSeat(run, "a");
+    const turn = { messages: [...a.fork, says("more")], usage, calls: [] };
+    expect(await run.rpc.seatTurn(a, turn, undefined)).toMatchObject({ kind: "go_on" });
+    value(await run.rpc.retryTask("dep", undefined));
+    await run.rpc.leaveSeat(a, { kind: "give_back" }, undefined);
+    const b = await openSeat(run, "b");
+    expect(b).toMatchObject({ fork: [], mark: a.mark });
+    await run.rpc.leaveSeat(b, tooLong, undefined);
+    expect(await run.task("t")).toMatchObject({ state: "ready", error: null });
+    expect(messagesOf(await openSeat(run, "c")).slice(2)).toEqual([...a.fork, says("more")]);
+  });
+
   it("counts what a reply has cost that the window cut off, whatever becomes of the task", async () => {
     const run = await make();
     await run.create({ key: "t", instructions: "do it", on_context_too_long: { last: 1 } });

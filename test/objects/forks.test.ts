@@ -4,9 +4,11 @@ import { describe, expect, it } from "vitest";
 import { findForkText } from "../../src/context/fork-text.ts";
 import { rawAt, rawElements } from "../../src/context/json-text.ts";
 import { checkMessages } from "../../src/context/message-rules.ts";
+import { withoutReasoning } from "../../src/context/reasoning.ts";
 import type { Format, MessageText } from "../../src/context/types.ts";
 import { runIdOf, type SnapshotHash } from "../../src/ids.ts";
 import { dependencyUnitsMax, referencedUnitsMax } from "../../src/limits.ts";
+import type { SeatReply, SeatWork } from "../../src/objects/seat-rpc.ts";
 import { exported, imported } from "./lib/files.ts";
 import { codeOf, makeRun, newTenant, TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
@@ -439,3 +441,116 @@ describe("forks of a context with a list of tools of its own", () => {
     expect(await notesOf([foreign], { pool: "box" })).toBe(0);
   });
 });
+
+describe("a fork of a relocated fork", () => {
+  const thinks = (text: string, ...more: object[]) =>
+    JSON.stringify({
+      role: "assistant",
+      content: [{ type: "thinking", thinking: text, signature: "c2ln" }, { type: "text", text }, ...more],
+    });
+  const call = { type: "tool_use", id: "call_1", name: "create_task", input: {} };
+  const usage = { input_tokens: 1, output_tokens: 1, cache_read_tokens: 0, cache_write_tokens: 0 };
+  const context = { format: "anthropic" as const, model: "model-a", messages: [user("q"), thinks("of a")] };
+  /** What the seat sends of what it was given. */
+  const sent = ({ steps, fork, foreign = [] }: SeatWork) =>
+    withoutReasoning("anthropic", [...steps.flatMap(({ messages }) => messages), ...fork], foreign);
+  const thoughtsIn = (messages: readonly string[]) =>
+    messages
+      .join("")
+      .match(/"thinking":"of \w"/g)
+      ?.map((one) => one.at(-2)) ?? [];
+
+  it("has its creator's prefix where it has its model, and elsewhere only what its own model thought", async () => {
+    const run = await makeRun({ context });
+    await run.create({ key: "root", model: "model-b", instructions: "x" });
+    const root = (await run.seat("a"))!;
+    const request = sent(root);
+    expect(thoughtsIn(request)).toEqual([]);
+    const reply = thinks("of b", call);
+    const tasks = [
+      { key: "same", model: "model-b" },
+      { key: "back" },
+      { key: "third", model: "model-c" },
+      { key: "cut", model: "model-b", fork: { last: 1 } },
+    ].map((one) => ({ ...one, instructions: "y" }));
+    const answer = await run.rpc.seatTurn(
+      root,
+      {
+        messages: [...root.fork, reply],
+        ...{ usage, calls: [{ id: "call_1", name: "create_task", arguments: JSON.stringify({ tasks }) }] },
+      },
+      undefined,
+    );
+    const { answers } = answer as Extract<SeatReply, { kind: "go_on" }>;
+    const notes = (JSON.parse((answers.call_1 as { text: string }).text) as { notes: string[] }).notes.filter((note) =>
+      note.includes("relocated"),
+    );
+    expect(notes.map((note) => /model-\w/.exec(note)?.[0])).toEqual(["model-a", "model-c"]);
+    await run.evict();
+    const works = [(await run.seat("b"))!, (await run.seat("c"))!, (await run.seat("d"))!, (await run.seat("e"))!];
+    const [same, back, third, cut] = works.map(sent);
+    expect(same!.slice(0, request.length + 1)).toEqual([...request, reply]);
+    expect(thoughtsIn(back!)).toEqual(["a"]);
+    expect(back!.slice(0, 2)).toEqual(context.messages);
+    expect(thoughtsIn(third!)).toEqual([]);
+    expect(thoughtsIn(cut!)).toEqual([]);
+    for (const messages of [same!, back!, third!, cut!])
+      expect(
+        checkMessages(
+          "anthropic",
+          messages.map((one) => JSON.parse(one) as unknown),
+        ),
+      ).toEqual([]);
+    // Whoever asks is shown the same.
+    expect((await contextOf(run, works[1]!.taskId)).messages).toEqual(back);
+  });
+});
+
+it("a key names who it named when the task was created, also beside another task of that key in `after`", async () => {
+  const run = await makeRun();
+  const [posted] = await run.create({ key: "data", pool: "box", instructions: "x" });
+  await run.create({ key: "root", pool: "box", instructions: "x" });
+  const [one, root] = [(await run.lease())!, (await run.lease())!];
+  value(await run.rpc.complete(one, { result: "the posted one's", next: false, worker: "w" }));
+  const tasks = [
+    { key: "data", instructions: "x" },
+    { key: "reads", after: [posted], instructions: "{{data}}" },
+  ];
+  const input = { tool: "create_task", arguments: JSON.stringify({ tasks }), waitMs: 0 };
+  value(await run.rpc.leaseTool(root, input));
+  const data = (await run.lease())!;
+  value(await run.rpc.complete(data, { result: "its sibling's", next: false, worker: "w" }));
+  const { contextText } = (await run.lease())!;
+  const last = JSON.parse(rawElements(rawAt(contextText!, ["messages"])!).at(-1)!) as { content: string };
+  expect(findForkText(last.content)?.instructions).toBe('<result of="data">its sibling\'s</result>');
+  expect(last.content).toContain('<result of="data">the posted one\'s</result>');
+});
+
+it.each(["before", "after"])(
+  "what a worker reports %s a dependency has another result follows what it was given [R4]",
+  async (when) => {
+    const run = await makeRun();
+    const { snapshot } = await run.view();
+    await run.create({ key: "dep", pool: "box", instructions: "x" });
+    const dep = (await run.lease())!;
+    value(await run.rpc.complete(dep, { result: "old", next: false, worker: "w" }));
+    await created(
+      callTool(run, "call_a", snapshot, [replyOf("anthropic")], {
+        tasks: [{ key: "t", pool: "box", after: ["dep"], instructions: "{{dep}}" }],
+      }),
+    );
+    const lease = (await run.lease())!;
+    const given = rawElements(rawAt(lease.contextText!, ["messages"])!);
+    expect(given.at(-1)).toContain("old");
+    value(await run.rpc.retryTask("dep", undefined));
+    if (when === "after")
+      value(await run.rpc.complete((await run.lease())!, { result: "new", next: false, worker: "w" }));
+    await run.evict();
+    const child = { tool: "create_task", arguments: '{"key":"child","instructions":"y"}', waitMs: 0 };
+    value(await run.rpc.leaseTool(lease, child));
+    value(await run.rpc.turn(lease, { messages: [assistant("done so far")] }));
+    expect((await contextOf(run, "t")).messages).toEqual([...given, assistant("done so far")]);
+    const [childTask] = (await run.tasks()).filter(({ key }) => key === "child");
+    expect((await contextOf(run, childTask!.id)).messages.slice(0, given.length)).toEqual(given);
+  },
+);

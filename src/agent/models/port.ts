@@ -25,7 +25,7 @@ export interface ModelRequest {
   readonly tools: string | undefined;
   /** The call's maximal output in tokens; replaces params' own limit when lower, and stands in when params has none. */
   readonly maxOutputTokens: number;
-  /** Anthropic cache_control positions, at most four, oldest first. Ignored by the OpenAI format. */
+  /** Anthropic cache_control positions, at most four, the one that is wanted most last. Ignored by the OpenAI format. */
   readonly marks: readonly CacheMark[];
   /** OpenAI prompt_cache_key: one per context lineage. Ignored by the Anthropic format. */
   readonly cacheKey: string;

@@ -107,19 +107,30 @@ function betaHeader(value: string): string {
 
 /**
  * The messages with the request's cache marks. A context may bring marks of its own, and a request with more than
- * `anthropicCacheMarksMax` in all is refused: the newest of ours are kept, since the fork point is the last.
+ * `anthropicCacheMarksMax` in all is refused: those of ours are kept that are wanted most. So is one where a mark of an hour
+ * comes after a shorter one, or two of different times meet on the last block: ours last as long as the longest that follows.
  */
 function markedMessages(request: ModelRequest, params: readonly Member[]): string[] {
   const messages = [...request.messages];
   const theirs = [request.head.system, toolsOf(request), ...messages].reduce((sum, text) => sum + marksIn(text), 0);
   const automatic = names(params, "cache_control") ? 1 : 0;
   const room = Math.max(0, anthropicCacheMarksMax - theirs - automatic);
+  const ofAnHour = params.some(({ key, value }) => key === "cache_control" && hour.test(value));
+  const lastOfAnHour = ofAnHour
+    ? messages.length
+    : theirs === 0
+      ? -1
+      : messages.findLastIndex((one) => hourMark.test(one));
   for (const mark of room === 0 ? [] : request.marks.slice(-room)) {
     const message = messages[mark.message];
-    if (message !== undefined) messages[mark.message] = withCacheMark(message, mark.block);
+    if (message === undefined) continue;
+    messages[mark.message] = withCacheMark(message, mark.block, mark.message <= lastOfAnHour ? "1h" : undefined);
   }
   return messages;
 }
+
+const hour = /"ttl"\s*:\s*"1h"/;
+const hourMark = /"cache_control"\s*:\s*\{[^{}]*"ttl"\s*:\s*"1h"/;
 
 /** Inside a JSON string its quotes would be escaped, so this text is a key (or, harmlessly, a whole string). */
 function marksIn(text: string | undefined): number {

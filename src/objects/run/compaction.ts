@@ -7,7 +7,7 @@ import type { ErrorData } from "../../scheduler/events.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Running, Task } from "../../scheduler/task.ts";
 import { createdEventOf, specOf } from "./bodies.ts";
-import { forkOf, transcriptOf } from "./dispatch.ts";
+import { forkCountOf, forkOf, transcriptOf } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { ModelUsed } from "./models.ts";
 import { usageDelta } from "./money.ts";
@@ -56,13 +56,13 @@ const nothingLeft =
 
 /** Undefined when nothing of it may go any more. */
 function shorten(run: LoadedRun, task: Leased, last: number): Compacted | undefined {
-  const fork = forkOf(run, task, specOf(run, task));
-  if (!fork.ok) return undefined;
+  const spec = specOf(run, task);
+  if (task.head === undefined && !forkOf(run, task, spec).ok) return undefined;
   const { tree } = run.store;
   const input = {
     messages: transcriptOf(run, task).messages,
     own: task.window?.own ?? tree.node(task.base).messages,
-    forkCount: fork.messages.length,
+    forkCount: forkCountOf(run, task, spec),
     viaCall: createdEventOf(run, task).call !== undefined,
     gone: task.window,
   };

@@ -2,8 +2,8 @@
 
 import { userMessage } from "../../context/calls.ts";
 import { forkByCall, forkByMessage, forkText } from "../../context/fork.ts";
-import { stripReasoning } from "../../context/reasoning.ts";
-import type { CacheMark, ContextHead, MessageText } from "../../context/types.ts";
+import { withoutReasoning } from "../../context/reasoning.ts";
+import type { CacheMark, MessageText } from "../../context/types.ts";
 import type { LeaseGrant, ToolOutcome } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
 import { toolErrorOf } from "../../errors/codes.ts";
@@ -18,8 +18,9 @@ import type { Answer, NextTask, SeatWork } from "../seat-rpc.ts";
 import { createdEventOf, type SpecBody, specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { outcomeWords } from "./outcome-words.ts";
+import { foreignParts } from "./relocation.ts";
 import { toolAnswer } from "./remote-calls.ts";
-import { awaitedView, dispatchTexts } from "./results.ts";
+import { awaitedView, dependenciesGiven, dispatchTexts, type Tasks } from "./results.ts";
 import { inboxTexts } from "./task-messages.ts";
 import { taskView } from "./views.ts";
 
@@ -27,14 +28,13 @@ export type ForkOutcome =
   | {
       readonly ok: true;
       readonly messages: readonly MessageText[];
-      readonly mark: CacheMark | undefined;
       readonly instructions: string;
     }
   | { readonly ok: false; readonly missing: string };
 
 /** The messages by which a task's context goes on from its base. The same for every attempt of a generation. */
-export function forkOf(run: LoadedRun, task: Task, spec: SpecBody): ForkOutcome {
-  const texts = dispatchTexts(run, task, spec);
+export function forkOf(run: LoadedRun, task: Task, spec: SpecBody, taskOf?: Tasks): ForkOutcome {
+  const texts = dispatchTexts(run, task, spec, taskOf);
   if (!texts.ok) return texts;
   const { tree } = run.store;
   const { format } = tree.head(task.base);
@@ -49,20 +49,37 @@ export function forkOf(run: LoadedRun, task: Task, spec: SpecBody): ForkOutcome 
     ...(spec.output_schema && { schema: JSON.stringify(spec.output_schema) }),
   });
   const last = tree.last(task.base);
-  const count = tree.node(task.base).messages;
   if (call === undefined) {
-    const { messages, mark } = forkByMessage(format, text, contextMessages);
-    return { ok: true, messages, mark: absolute(mark, count), instructions: texts.instructions };
+    const { messages } = forkByMessage(format, text, contextMessages);
+    return { ok: true, messages, instructions: texts.instructions };
   }
   assert(last, "a fork by call has the reply in its base");
   // Context messages can't stand between a reply and its results: then the call is answered first and all else follows.
   const own = contextMessages
     ? `you are task ${run.taskId(task.n)}, forked; your context and instructions follow.`
     : text;
-  const { messages, mark } = forkByCall(format, last, call, own);
+  const { messages } = forkByCall(format, last, call, own);
   const rest = contextMessages ? [...contextMessages, userMessage(format, text)] : [];
-  return { ok: true, messages: [...messages, ...rest], mark: absolute(mark, count), instructions: texts.instructions };
+  return { ok: true, messages: [...messages, ...rest], instructions: texts.instructions };
 }
+
+/** How many messages its fork has, whatever their texts are. */
+export function forkCountOf(run: LoadedRun, task: Task, { context }: SpecBody): number {
+  const { call } = createdEventOf(run, task);
+  const more = typeof context === "object" ? context.messages.length + 1 : 0;
+  return call === undefined ? Math.max(more, 1) : answersOfFork(run, task, call).messages.length + more;
+}
+
+/** Where the fork's cache mark stands; as `forkOf` has it, whatever the texts are. */
+function markOf(run: LoadedRun, task: Task): CacheMark | undefined {
+  const { call } = createdEventOf(run, task);
+  const { mark } =
+    call === undefined ? forkByMessage(run.store.tree.head(task.base).format, "") : answersOfFork(run, task, call);
+  return absolute(mark, run.store.tree.node(task.base).messages);
+}
+
+const answersOfFork = ({ store: { tree } }: LoadedRun, { base }: Task, call: string) =>
+  forkByCall(tree.head(base).format, tree.last(base)!, call, "");
 
 const absolute = (mark: CacheMark, base: number): CacheMark | undefined =>
   base + mark.message < 0 ? undefined : { message: base + mark.message, block: mark.block };
@@ -70,7 +87,7 @@ const absolute = (mark: CacheMark, base: number): CacheMark | undefined =>
 /** The task's newest stored snapshot; the fork itself is stored first when nothing has followed it yet. */
 export function newestSnapshot(run: LoadedRun, task: Task): string {
   if (task.head !== undefined) return task.head;
-  const fork = forkOf(run, task, specOf(run, task));
+  const fork = forkOf(run, task, specOf(run, task), dependenciesGiven(run, task));
   return fork.ok ? run.store.tree.append(task.base, fork.messages) : task.base;
 }
 
@@ -84,10 +101,6 @@ export function transcriptOf(run: LoadedRun, task: Task): { snapshot: string; me
   return { snapshot: task.base, messages: fork?.ok ? [...base, ...fork.messages] : base };
 }
 
-/** Another model than that of its context: it is given no reasoning that it can't have signed. */
-const isRelocated = (model: string | undefined, head: ContextHead): boolean =>
-  model !== undefined && head.model !== undefined && model !== head.model;
-
 /** Of the messages that a task is given, those that stand before its own fork. */
 const baseCountOf = (run: LoadedRun, task: Task): number => task.window?.own ?? run.store.tree.node(task.base).messages;
 
@@ -96,10 +109,7 @@ export function ownContext(run: LoadedRun, task: Task): { snapshot: string; text
   const { model } = specOf(run, task);
   const { snapshot, messages } = transcriptOf(run, task);
   const head = run.store.tree.head(snapshot);
-  const baseCount = baseCountOf(run, task);
-  const given = isRelocated(model, head)
-    ? messages.map((message, i) => (i < baseCount ? stripReasoning(head.format, message) : message))
-    : messages;
+  const given = withoutReasoning(head.format, messages, foreignParts(run, task));
   return { snapshot, text: contextText({ ...head, ...(model !== undefined && { model }) }, given) };
 }
 
@@ -115,13 +125,15 @@ export function seatWork(
   watched: boolean,
 ): Dispatch<SeatWork> {
   const spec = specOf(run, task);
-  const fork = forkOf(run, task, spec);
-  if (!fork.ok && task.head === undefined) return fork;
+  // One that has begun goes on with what it was given, whatever has become of its dependencies since (R4).
+  const fork = task.head === undefined ? forkOf(run, task, spec) : undefined;
+  if (fork?.ok === false) return fork;
   const { tree } = run.store;
   const snapshot = task.head ?? task.base;
   const have = new Set(next.have);
   const { from, steps } = tree.path(snapshot, (hash) => have.has(hash));
   const head = tree.head(snapshot);
+  const foreign = foreignParts(run, task);
   return {
     ok: true,
     work: {
@@ -135,11 +147,10 @@ export function seatWork(
       from,
       steps,
       snapshot,
-      // One that has begun goes on with what it was given, whatever has become of its dependencies since (R4).
-      fork: fork.ok && task.head === undefined ? fork.messages : [],
+      fork: fork?.messages ?? [],
       messages: inboxTexts(run, task),
       // A compacted context begins another lineage of the vendor's cache: there is nothing up to the fork to mark.
-      mark: fork.ok && !task.window ? fork.mark : undefined,
+      mark: task.window ? undefined : markOf(run, task),
       baseCount: baseCountOf(run, task),
       turns: task.turns,
       answers: answersOf(run, task),
@@ -151,7 +162,7 @@ export function seatWork(
       reserves: needsReservation(run.state, task),
       lineage: `${run.suffix}:${tree.node(snapshot).root.slice(0, 16)}`,
       warms: isWarming(run.state, task),
-      relocated: isRelocated(spec.model, head),
+      ...(foreign.length > 0 && { foreign }),
       remoteTools: [...run.tools.keys()],
     },
   };

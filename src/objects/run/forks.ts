@@ -16,6 +16,7 @@ import type { LoadedRun } from "./loaded-run.ts";
 import type { TaskModel } from "./models.ts";
 import { ownMessagesFault } from "./own-messages.ts";
 import { lineageTerms, prefixTokens, tokensOf } from "./prefixes.ts";
+import { isAnother, modelNamed } from "./relocation.ts";
 import { withRuledModel } from "./rules.ts";
 
 /** The unanswered calls that the transcript of a snapshot ends in. Reads only the end of the path. */
@@ -69,6 +70,7 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
   const notes = new Set<string>();
   const { tree } = run.store;
   const { model, tools } = tree.head(forker.base);
+  const author = forker.creator ? modelNamed(run, forker.creator) : model;
   const auto = new AutoForks(tree, forker.base, specs.filter(({ fork }) => fork === "auto").length);
   const unpriced = new Set<string>();
   const ends = new Ends(tree);
@@ -82,9 +84,10 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
     if ("code" in forked) return { ok: false, fault: forked };
     const unfit = ownMessagesFault(tree, forked, spec, `${forker.root ? "root" : `tasks[${i}]`}.context`);
     if (unfit) return { ok: false, fault: unfit };
-    if (spec.model !== undefined && model !== undefined && spec.model !== model) {
+    const named = spec.model ?? model;
+    if (isAnother(named, author)) {
       notes.add(
-        `A task with model "${spec.model}" is a relocated fork: reasoning blocks are left out and the cache is cold.`,
+        `A task with model "${named}" is a relocated fork: reasoning blocks are left out and the cache is cold.`,
       );
     }
     const { base } = forked;

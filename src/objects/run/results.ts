@@ -4,7 +4,7 @@ import { replaceStrings } from "../../context/json-text.ts";
 import { resultBlock, substitute, valueAt } from "../../context/references.ts";
 import { dependencyUnitsMax, inlineResultBytesMax, inlineResultsBytesMax, referencedUnitsMax } from "../../limits.ts";
 import { findByKey } from "../../scheduler/create-tasks.ts";
-import { isEnded, type Task } from "../../scheduler/task.ts";
+import { type Ended, isEnded, type Task } from "../../scheduler/task.ts";
 import { errorOf, outcomeStoodInFor, resultOf, type SpecBody } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
@@ -29,10 +29,40 @@ export type DispatchTexts =
     }
   | { readonly ok: false; readonly missing: string };
 
-/** Instructions and context with references replaced, and the results of `after` that no reference shows. */
-export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): DispatchTexts {
+/** A task by its number, as it is or as it was. */
+export type Tasks = (n: number) => Task;
+
+/**
+ * The dependencies as they were when the task's open attempt began: a retry of one since then does not change what a worker was
+ * given (R4). Looks through the log where there was a retry.
+ */
+export function dependenciesGiven({ state, store }: LoadedRun, task: Task): Tasks {
+  const isRetried = task.after.some((n) => state.task(n).generation > 1);
+  if (task.phase.state !== "running" || !isRetried) return (n) => state.task(n);
+  const ends = new Map<number, Ended>();
+  let given = new Map<number, Ended>();
+  const about = [task.n, ...task.after];
+  const first = Math.min(...about.map((n) => state.task(n).createdSeq));
+  for (const { seq, event } of store.log.about(new Set(about), first)) {
+    if (event.type === "task_ended")
+      ends.set(event.task, { state: event.state, seq: event.result_seq ?? seq, because: event.error?.because ?? 0 });
+    if (event.type === "task_started" && event.task === task.n) given = new Map(ends);
+  }
+  return (n) => ({ ...state.task(n), phase: given.get(n) ?? state.task(n).phase });
+}
+
+/**
+ * Instructions and context with references replaced, and the results of `after` that no reference shows. `taskOf` tells of the
+ * dependencies.
+ */
+export function dispatchTexts(
+  run: LoadedRun,
+  task: Task,
+  spec: SpecBody,
+  taskOf: Tasks = (n) => run.state.task(n),
+): DispatchTexts {
   // It was retried: what it came to before is void, and there is nothing else yet.
-  const open = task.after.map((n) => run.state.task(n)).find((other) => !isEnded(other));
+  const open = task.after.map(taskOf).find((other) => !isEnded(other));
   if (open) return { ok: false, missing: nameOf(run, open) };
   const shown = new Set<number>();
   const outcomes = new Map<number, Outcome>();
@@ -46,7 +76,7 @@ export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): Dispa
     shown.add(n);
     let block = blocks.get(of);
     if (!block) {
-      const outcome = outcomes.get(n) ?? outcomeOf(run, run.state.task(n));
+      const outcome = outcomes.get(n) ?? outcomeOf(run, taskOf(n));
       outcomes.set(n, outcome);
       const value = outcome.error || path.length === 0 ? outcome.result : valueAt(outcome.result, path);
       if (!outcome.error && value === undefined) {
@@ -73,7 +103,7 @@ export function dispatchTexts(run: LoadedRun, task: Task, spec: SpecBody): Dispa
   const parts = context === undefined ? [] : typeof context === "string" ? [context] : context.messages;
   const replaced = parts.map(typeof context === "string" ? replace : (text) => replaceInMessage(text, replace));
   if (instructions === undefined || replaced.includes(undefined)) return { ok: false, missing };
-  const unreferenced = task.after.filter((n) => !shown.has(n)).map((n) => run.state.task(n));
+  const unreferenced = task.after.filter((n) => !shown.has(n)).map(taskOf);
   const results = [...resultBlocks(run, unreferenced), ...standInText(run, task)].join("\n");
   const texts = replaced as string[];
   return {
@@ -110,9 +140,15 @@ function standInText(run: LoadedRun, task: Task): string[] {
 
 /** A key among the dependencies, as it resolved when the task was created. */
 function referenced(run: LoadedRun, task: Task, key: string): number | undefined {
-  const inAfter = task.after.find((n) => run.state.task(n).key === key);
-  if (inAfter !== undefined) return inAfter;
-  return findByKey(run.state, run.state.find(task.parent), key);
+  const { state } = run;
+  const named = task.after.map((n) => state.task(n)).filter((other) => other.key === key);
+  if (named.length < 2) return named[0]?.n ?? findByKey(state, state.find(task.parent), key);
+  // Others are there by their ids: what the key names is the one that was created last by whoever is nearest.
+  for (let creator = task.parent; ; creator = state.task(creator).parent) {
+    const own = named.filter((other) => other.parent === creator).map(({ n }) => n);
+    if (own.length > 0) return Math.max(...own);
+    if (creator === 0) return named[0]!.n;
+  }
 }
 
 /** References in a message's JSON text stand inside its strings: what replaces them is escaped as JSON is, all else stays as it is. */

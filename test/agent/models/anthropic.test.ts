@@ -231,6 +231,13 @@ describe("the reply", () => {
   });
 });
 
+/** How long the mark of a message's last block lasts. */
+function timeOf(message: unknown): string | undefined {
+  const { content } = message as { content: string | { cache_control?: { ttl?: string } }[] };
+  const mark = typeof content === "string" ? undefined : content.at(-1)?.cache_control;
+  return mark && (mark.ttl ?? "5m");
+}
+
 describe("the request", () => {
   test("goes out with the stored bytes, marks spliced in, and without a word of the SDK in the body", async () => {
     const { url, asked } = await answering(() => sse([start(), ...text(0, "x"), end("end_turn"), stop]));
@@ -293,6 +300,25 @@ describe("the request", () => {
       expect(JSON.parse(asked[0]!.body).max_tokens).toBe(left);
     },
   );
+
+  test("our marks last as long as those of the context that follow, which the vendor asks for", async () => {
+    const { url, asked } = await answering(() => sse([start(), ...text(0, "x"), end("end_turn"), stop]));
+    const hour =
+      '{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]}';
+    const marks = [0, 2].map((message) => ({ message, block: -1 }));
+    const messages = [userText("b"), hour, userText("c")];
+    const params = '{"cache_control":{"type":"ephemeral", "ttl": "1h"}}';
+    const tools = '[{"name":"t","input_schema":{"type":"object"},"cache_control":{"type":"ephemeral","ttl":"1h"}}]';
+    for (const given of [
+      { messages },
+      { messages, params },
+      { messages: [userText("b"), userText("c")], params },
+      { tools },
+    ])
+      replyOf(await callAnthropic(requestTo("anthropic", url, { ...given, marks })));
+    const times = asked.map(({ body }) => (JSON.parse(body) as { messages: unknown[] }).messages.map(timeOf));
+    expect(times).toEqual([["1h", "1h", "5m"], ["1h", "1h", "1h"], ["1h", undefined], ["5m"]]);
+  });
 
   test("betas that are no names are refused before anything is sent", async () => {
     const { url, asked } = await answering(() => sse([]));
