@@ -57,7 +57,6 @@ const workOn = (logged: readonly string[], more: Partial<SeatWork> = {}): SeatWo
   outputSchema: undefined,
   reserves: false,
   lineage: "l",
-  relocated: false,
   remoteTools: [],
   warms: false,
   watched: false,
@@ -110,9 +109,11 @@ test("a reply that the vendor pauses is sent back as it is, and goes on: message
     ],
     [user("be quick")],
   );
+  // With a cache mark on it, a text is written as a block.
+  const asked = JSON.stringify({ role: "user", content: [text("do")] });
   const first = message(text("Kettles: "), search);
   const second = message(found, { ...search, id: "srvtoolu_2" });
-  expect(withoutMarks(requests[1]!.messages)).toEqual([{ role: "user", content: "do" }, JSON.parse(first)]);
+  expect(withoutMarks(requests[1]!.messages)).toEqual([JSON.parse(asked), JSON.parse(first)]);
   expect(withoutMarks(requests[2]!.messages.slice(1))).toEqual([JSON.parse(first), JSON.parse(second)]);
   expect(turns.map(({ messages, shown }) => [messages.length, shown])).toEqual([
     [1, 0],
