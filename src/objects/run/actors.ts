@@ -10,7 +10,7 @@ import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
 import { answerBefore, answerTo, isDropped } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { nameOfCall } from "./outside-calls.ts";
-import { newCallId } from "./outside-waits.ts";
+import { newCallId, toldByNew } from "./outside-waits.ts";
 import { answerView, badCursor, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { hasTool, runTool } from "./tool-calls.ts";
@@ -84,31 +84,33 @@ export class Actors {
    * the same call again gets the first answer, and another under its id is refused as a reused Idempotency-Key is.
    */
   async callTool(id: string, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
-    const callId = input.callId ?? newCallId(this.#shell.now());
-    const name = await nameOfCall(input, id, callId);
+    // A call without an id gets one of ours, which tells enough of it: neither it nor who asks again by that costs a row.
+    const isNew = input.callId === undefined;
+    const callId = input.callId ?? newCallId(this.#shell.now(), input);
+    const begun = toldByNew(input);
+    const name = isNew || begun ? undefined : nameOfCall(input, id, callId);
     const reply = this.#shell.command<ToolOutcome>(
       (step, run) => {
         const actor = liveActor(run, id);
         if (!actor) return noActor;
         if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
         if (!hasTool(run, input.tool)) return noTool;
-        const known = answerTo(run, actor, callId);
+        if (begun && !begun.isSame) return refuse({ code: "idempotency_mismatch" });
+        const wasDropped = begun && isDropped(actor, callId);
+        const known = wasDropped ? answerBefore(run, actor, callId) : answerTo(run, actor, callId);
         if (known) return ok(answerView(known));
         const caller = { task: actor, callId, base: () => step.state.header.snapshot, inTranscript: false };
         const done = runTool(step, run, caller, input.tool, input.arguments);
-        if (input.callId !== undefined && (done.kind === "result" || done.kind === "error")) {
+        if (!isNew && (done.kind === "result" || done.kind === "error")) {
           const isError = done.kind === "error";
           const text = JSON.stringify(isError ? { error: done.error } : done.result);
           const event = { type: "call_done", task: actor.n, call: callId, tool: input.tool, why: "answered" } as const;
           step.emit(event, { text, isError });
         }
-        const told = toolReply(done, callId);
-        // Who asks again by an id of ours names the same call.
-        if (input.callId === undefined && told.ok && "pending" in told.value)
-          run.store.putOutcome(name, JSON.stringify(told.value), step.now);
-        return told;
+        return toolReply(done, callId);
       },
-      ...[idem, input.callId === undefined ? undefined : name],
+      idem,
+      name,
     );
     if (reply.ok) this.#renewed(id);
     if (!reply.ok || !("pending" in reply.value)) return reply;

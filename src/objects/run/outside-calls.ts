@@ -1,5 +1,6 @@
 /** Contexts and tool calls of the agent outside: what is appended, the snapshot that its calls fork, and their names. */
 
+import { callFingerprint } from "../../context/call-fingerprint.ts";
 import { openCalls } from "../../context/calls.ts";
 import { type Slip, slipIn } from "../../context/slips.ts";
 import { childHash } from "../../context/snapshot-hash.ts";
@@ -62,14 +63,7 @@ export function baseOfCalls(run: LoadedRun, head: string, messages: readonly Mes
 }
 
 /** What a call is known by: its id at `base`, a snapshot or a session. The same id there with other arguments is a mistake. */
-export async function nameOfCall(
-  { tool, arguments: text }: ToolCallInput,
-  base: string,
-  callId: string,
-): Promise<Idem> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${tool}\n${text}`)));
-  return {
-    key: `call:${base}:${callId}`,
-    fingerprint: Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join(""),
-  };
-}
+export const nameOfCall = (input: ToolCallInput, base: string, callId: string): Idem => ({
+  key: `call:${base}:${callId}`,
+  fingerprint: callFingerprint(input.tool, input.arguments),
+});

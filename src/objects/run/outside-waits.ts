@@ -3,19 +3,23 @@
  * of this object's memory, which a deployment's loses between two polls.
  */
 
+import { callFingerprint } from "../../context/call-fingerprint.ts";
 import { idempotencyMs, outsideWaitToldMs } from "../../limits.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
-import type { Idem } from "../rpc.ts";
+import type { Idem, ToolCallInput } from "../rpc.ts";
 
-const idForm = /^call_([0-9a-z]{8,9})_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const idForm = /^call_([0-9a-z]{8,9})_([0-9a-f]{12})_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** An id for a call that came without one. It tells when that was, so no record of it is needed. */
-export const newCallId = (at: number): string => `call_${at.toString(36)}_${crypto.randomUUID()}`;
+const printOf = (input: ToolCallInput): string => callFingerprint(input.tool, input.arguments).slice(0, 12);
 
-/** When the call with this id of ours came; undefined for a caller's own. */
-export function timeOfNew(callId: string): number | undefined {
-  const time = idForm.exec(callId)?.[1];
-  return time === undefined ? undefined : Number.parseInt(time, 36);
+/** An id for a call that came without one. It tells when that was and which call it is, so no record of either is needed. */
+export const newCallId = (at: number, input: ToolCallInput): string =>
+  `call_${at.toString(36)}_${printOf(input)}_${crypto.randomUUID()}`;
+
+/** When the call with this id of ours came, and whether this is that call; undefined for a caller's own id, or none. */
+export function toldByNew(input: ToolCallInput): { readonly at: number; readonly isSame: boolean } | undefined {
+  const [, time, print] = idForm.exec(input.callId ?? "") ?? [];
+  return time === undefined ? undefined : { at: Number.parseInt(time, 36), isSame: print === printOf(input) };
 }
 
 interface Kept {

@@ -19,7 +19,7 @@ import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
-import { NamedWait, newCallId, timeOfNew } from "./outside-waits.ts";
+import { NamedWait, newCallId, toldByNew } from "./outside-waits.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { firstViews } from "./task-list.ts";
@@ -153,7 +153,7 @@ export class Outside {
       const waits = run?.tools.has(input.tool) || (isBlockingKind(input.tool) && !isRead(input));
       if (waits) return this.#actors.callTool(input.actor, input, idem);
     }
-    const call = await this.#outsideCall(input);
+    const call = this.#outsideCall(input);
     const isBlocking = isBlockingKind(input.tool) && !isRead(input);
     const isWrite = input.tool === "create_task" || input.tool === "cancel_task" || isBlocking;
     let waiting: Extract<ToolRun, { kind: "waiting" }> | undefined;
@@ -211,7 +211,7 @@ export class Outside {
   ): Promise<Reply<ToolOutcome>> {
     const begun = this.#begun(input, timeoutMs, name);
     // An id of ours where none was given: the caller needs one to ask again with.
-    const callId = input.callId ?? newCallId(begun.at);
+    const callId = input.callId ?? newCallId(begun.at, input);
     const isOver = () => {
       const run = this.#shell.load();
       return (
@@ -244,8 +244,8 @@ export class Outside {
   /** Since when it waits, and the name that this is kept by; a call that needs none has no row. */
   #begun(input: ToolCallInput, timeoutMs = 0, name: Idem | undefined): { at: number; name?: Idem } {
     const now = this.#shell.now();
-    const known = input.callId === undefined ? undefined : timeOfNew(input.callId);
-    if (known !== undefined) return { at: Math.min(known, now) };
+    const known = toldByNew(input);
+    if (known) return { at: Math.min(known.at, now) };
     const run = this.#shell.load();
     if (!run || !name || timeoutMs === 0) return { at: now };
     return { at: new NamedWait(run.store, name).begunAt(now), name };
@@ -255,7 +255,7 @@ export class Outside {
    * The same call of the same reply gets the first answer, as a repeated Idempotency-Key does. Providers reuse call ids, so
    * they are a snapshot's; a session names its own calls, wherever the head has gone in between.
    */
-  async #outsideCall(input: ToolCallInput): Promise<Idem | undefined> {
+  #outsideCall(input: ToolCallInput): Idem | undefined {
     const run = this.#shell.load();
     if (!run || input.callId === undefined) return undefined;
     const messages = input.messages ?? [];
