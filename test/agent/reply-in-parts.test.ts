@@ -9,6 +9,7 @@ import { noText } from "../../src/context/calls.ts";
 import { checkMessages } from "../../src/context/message-rules.ts";
 import type { Leave, SeatTurn, SeatWork } from "../../src/objects/seat-rpc.ts";
 import { type Served, serve, sse } from "../local/simulated/serve.ts";
+import { seatWork } from "./lib/seat-work.ts";
 
 let served: Served | undefined;
 afterEach(async () => {
@@ -35,33 +36,7 @@ const found = { type: "web_search_tool_result", tool_use_id: "srvtoolu_1", conte
 const message = (...content: readonly object[]) => JSON.stringify({ role: "assistant", content });
 
 /** A new task, or one that another seat began: its fork and its replies are in the log. */
-const workOn = (logged: readonly string[], more: Partial<SeatWork> = {}): SeatWork => ({
-  taskNumber: 1,
-  fence: 2,
-  taskId: "T1-aaaaaa",
-  expiresAt: 0,
-  generation: 1,
-  attempt: 2,
-  head: { format: "anthropic" },
-  from: null,
-  steps: [{ hash: "s", messages: [user("do"), ...logged] }],
-  snapshot: "s",
-  fork: [],
-  messages: [],
-  mark: undefined,
-  baseCount: 0,
-  turns: logged.length,
-  answers: {},
-  maxTurns: 8,
-  model: undefined,
-  outputSchema: undefined,
-  reserves: false,
-  lineage: "l",
-  remoteTools: [],
-  warms: false,
-  watched: false,
-  ...more,
-});
+const workOn = (logged: readonly string[], more: Partial<SeatWork> = {}) => seatWork([user("do"), ...logged], more);
 
 /** Runs the attempt against a vendor that says one after the other, while `inbox` comes for the task with the first turn. */
 async function attempt(work: SeatWork, said: readonly (readonly string[])[], inbox: readonly string[] = []) {

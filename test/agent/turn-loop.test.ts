@@ -10,6 +10,7 @@ import { checkMessages } from "../../src/context/message-rules.ts";
 import { promptOf } from "../../src/local/simulated/prompt.ts";
 import { PromptCache } from "../../src/local/simulated/prompt-cache.ts";
 import type { SeatTurn, SeatWork } from "../../src/objects/seat-rpc.ts";
+import { seatWork } from "./lib/seat-work.ts";
 
 const schema = JSON.stringify({ type: "object", properties: { n: { type: "number" } }, required: ["n"] });
 const usage = { input_tokens: 1, output_tokens: 1, cache_read_tokens: 0, cache_write_tokens: 0 };
@@ -17,33 +18,8 @@ const user = (text: string) => JSON.stringify({ role: "user", content: text });
 const says = (text: string) => JSON.stringify({ role: "assistant", content: text });
 
 /** One that another seat began: its fork and its first reply are in the log. */
-const resumed = (reply: string, more: Partial<SeatWork> = {}): SeatWork => ({
-  taskNumber: 1,
-  fence: 2,
-  taskId: "T1-aaaaaa",
-  expiresAt: 0,
-  generation: 1,
-  attempt: 2,
-  head: { format: "anthropic" },
-  from: null,
-  steps: [{ hash: "s", messages: [user("do"), says(reply)] }],
-  snapshot: "s",
-  fork: [],
-  messages: [],
-  mark: undefined,
-  baseCount: 0,
-  turns: 1,
-  answers: {},
-  maxTurns: 5,
-  model: undefined,
-  outputSchema: schema,
-  reserves: false,
-  lineage: "l",
-  remoteTools: [],
-  warms: false,
-  watched: false,
-  ...more,
-});
+const resumed = (reply: string, more: Partial<SeatWork> = {}) =>
+  seatWork([user("do"), says(reply)], { maxTurns: 5, outputSchema: schema, ...more });
 
 /** Carries the attempt on by a model that answers `{"n": 4}`: the request that it got, and the turn that was logged. */
 async function carryOn(work: SeatWork): Promise<{ request: ModelRequest; turn: SeatTurn }> {

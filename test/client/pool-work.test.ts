@@ -97,7 +97,7 @@ it("is idle by a clock that nobody sets", async () => {
 });
 
 it("renews its leases though the clock is set back meanwhile", async () => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
   try {
     const renewals = () => server.of("POST", /renew$/).length;
     server.add("t");
@@ -117,7 +117,7 @@ it("a report that the server does not take costs the task nothing: the lease is 
   const answer = server.handler;
   server.handler = (call) =>
     call.body?.progress === undefined ? answer(call) : problem(422, "validation_failed", { errors: [] });
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
   try {
     server.add("t");
     const run: WorkOptions["run"] = async (task) => {
@@ -141,7 +141,7 @@ it.each([
 ])("a task whose `finish` the server %s goes on, and its lease is renewed", async (_, refusal) => {
   const answer = server.handler;
   server.handler = (call) => (call.path.endsWith("/tools/finish") ? refusal : answer(call));
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
   try {
     server.add("t");
     const run: WorkOptions["run"] = async (task) => {

@@ -17,6 +17,7 @@
 import { randomUUID } from "node:crypto";
 import { isProblem } from "../../client/errors.ts";
 import type { Heddle } from "../../client/heddle.ts";
+import { msSince, now } from "../../client/moment.ts";
 import type { TaskProgressReport } from "../../client/requests.ts";
 import { sleep } from "../../client/sleep.ts";
 import type { CallOptions } from "../../client/transport.ts";
@@ -324,12 +325,10 @@ export class Worker<Lease extends { readonly id: string }> {
       this.#kind.renew(slot.lease, progress, { signal, retryMs: Number.POSITIVE_INFINITY });
     let isTold = true;
     try {
-      for (let renewedAt = Date.now(); ; ) {
+      for (let renewedAt = now(); ; ) {
         await sleep(this.#kind.progressEveryMs, signal);
         const progress = isTold ? slot.progress : undefined;
-        const passedMs = Date.now() - renewedAt;
-        // A clock that was set back says nothing of what has passed.
-        if (progress === undefined && passedMs >= 0 && passedMs < renewEveryMs) continue;
+        if (progress === undefined && msSince(renewedAt) < renewEveryMs) continue;
         slot.progress = undefined;
         await renew(progress).catch((error) => {
           // A report is for eyes: a server that does not take it, as one that is older, must not cost the task its lease.
@@ -338,7 +337,7 @@ export class Worker<Lease extends { readonly id: string }> {
           return renew();
         });
         // A report between two renewals need not be one: the server decides.
-        if (progress === undefined) renewedAt = Date.now();
+        if (progress === undefined) renewedAt = now();
       }
     } catch (error) {
       if (signal.aborted) return;

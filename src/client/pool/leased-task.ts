@@ -3,6 +3,7 @@
 import { renewEveryMs, taskProgressEveryMs, waitTasksMax, workBlockedCheckMs } from "../../limits.ts";
 import { isProblem } from "../errors.ts";
 import type { Heddle } from "../heddle.ts";
+import { msSince, now } from "../moment.ts";
 import type { ContextView, ErrorView, Lease, ToolOutcome } from "../replies.ts";
 import type { CompleteRequest, FailRequest, Message, TaskProgressReport, ToolRequest } from "../requests.ts";
 import { Atomic } from "../run/atomic.ts";
@@ -218,7 +219,7 @@ export class LeasedTask {
       if (!this.#finishedAs && !this.#isOver) {
         this.#renewing = new AbortController();
         // Soon, since it was not meanwhile.
-        void this.#renew(0);
+        void this.#renew({ dated: 0, steady: 0 });
       }
     }
   }
@@ -315,16 +316,14 @@ export class LeasedTask {
     }
   }
 
-  async #renew(renewedAt = Date.now()): Promise<void> {
+  async #renew(renewedAt = now()): Promise<void> {
     const { signal } = this.#renewing;
     const options = { signal, retryMs: Number.POSITIVE_INFINITY };
     try {
       for (;;) {
         await sleep(taskProgressEveryMs, signal);
         const progress = this.#progress;
-        const passedMs = Date.now() - renewedAt;
-        // A clock that was set back says nothing of what has passed.
-        if (progress === undefined && passedMs >= 0 && passedMs < renewEveryMs - taskProgressEveryMs) continue;
+        if (progress === undefined && msSince(renewedAt) < renewEveryMs - taskProgressEveryMs) continue;
         this.#progress = undefined;
         const { id } = this.lease;
         const renew = () => this.#heddle.renewLease(id, options);
@@ -336,7 +335,7 @@ export class LeasedTask {
             return renew();
           });
         });
-        if (!progress) renewedAt = Date.now();
+        if (!progress) renewedAt = now();
       }
     } catch (error) {
       // A renewal that is refused for another reason than the lease is refused for good.

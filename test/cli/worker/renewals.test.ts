@@ -9,7 +9,7 @@ import { Heddle } from "../../../src/client/heddle.ts";
 import { renewEveryMs, taskProgressEveryMs } from "../../../src/limits.ts";
 
 it("renews them though the clock is set back meanwhile", async () => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
   try {
     const done = Promise.withResolvers<Verdict>();
     const leases = [{ id: "l" }];
