@@ -133,21 +133,17 @@ export function settleBudget(step: Step): void {
   const wholeMoney = freeNanos(state) ?? Number.POSITIVE_INFINITY;
   let free = whole;
   let money = wholeMoney;
-  for (const { n, need, nanos } of parkedForTokens(state)) {
-    const { left, unreserved } = subtreeTokens(state, state.task(n));
-    if (left >= need && unreserved < need) continue;
-    // Where its subtree can never have that much any more it is woken to ask for less, or to fail: it is to fit with what that leaves.
-    const least = Math.min(need, Math.max(0, left));
-    const cost = least < need ? 0 : nanos;
-    if (least > free || cost > money) {
+  for (const { n, need, nanos, unreserved } of parkedForTokens(state)) {
+    if (unreserved < need) continue;
+    if (need > free || nanos > money) {
       const nothingElse = header.reservedTokens === 0 && free === whole && money === wholeMoney;
       if (nothingElse && !state.book?.failsUnfunded)
         step.emit({ type: "run_paused", reason: faults.budget_exhausted.pauses });
       return;
     }
     // Tasks that already wait for a lease will reserve when they get it: they are not counted twice here.
-    free -= least;
-    money -= cost;
+    free -= need;
+    money -= nanos;
     step.emit({ type: "task_ready", task: n, why: "budget" });
   }
 }
@@ -168,12 +164,22 @@ interface Parked {
   readonly seq: number;
 }
 
-function parkedForTokens(state: RunState): Parked[] {
+/**
+ * Oldest first, with what each asked for. Where its subtree can never have that much any more it is to be woken, to ask for less or to
+ * fail: it needs what is left there then, at a cost that nobody knows yet.
+ */
+function parkedForTokens(state: RunState): IteratorObject<Parked & { readonly unreserved: number }> {
   const parked: Parked[] = [];
   for (const n of state.budgetQueue) {
     const { phase } = state.task(n);
     if (phase.state === "parked" && phase.on === "budget")
       parked.push({ n, need: phase.need, nanos: phase.nanos ?? 0, seq: phase.seq });
   }
-  return parked.sort((a, b) => a.seq - b.seq);
+  parked.sort((a, b) => a.seq - b.seq);
+  return parked.values().map((one) => {
+    const { left, unreserved } = subtreeTokens(state, state.task(one.n));
+    if (left >= one.need) return { ...one, unreserved };
+    const need = Math.max(0, left);
+    return { ...one, need, nanos: 0, unreserved: need };
+  });
 }

@@ -63,6 +63,33 @@ describe("budget, then fail", () => {
     checkState(run.state, run.now);
   });
 
+  test("[B7] one for which its subtree has less left by now asks for less, and does not fail for what it asked before", () => {
+    const run = failing("budget 1000 tokens");
+    const [other, first, second, parent] = run.post({}, {}, {}, { max_tokens: 600 }).map((task) => run.start(task));
+    const [a, b] = run.make(parent!, {}, {}).map((task) => run.start(task));
+    reserve(run, other!, 500, 400);
+    for (const [task, output] of [
+      [first, 100],
+      [second, 300],
+      [a, 450],
+    ] as const)
+      expect(reserve(run, task!, 100, output)).toEqual({ kind: "parked" });
+    reserve(run, b!, 50, 50);
+    run.turn(b!, 400);
+    // 500 of the run's are left then, and 200 of the parent's: not the 550 that it asked for, and more than it can have by now.
+    run.turn(other!, 100);
+    expect(states(first!, second!, a!)).toBe("ready ready parked");
+    for (const [task, output] of [
+      [first, 100],
+      [second, 300],
+    ] as const) {
+      reserve(run, run.start(task!), 100, output);
+      run.turn(task!, 100);
+    }
+    expect(states(a!)).toBe("ready");
+    checkState(run.state, run.now);
+  });
+
   test("[B7] dependents and children get what they get of any failure", () => {
     const run = failing("budget 100 tokens");
     const [a] = run.post({ key: "a" }).map((task) => run.start(task));
