@@ -1017,7 +1017,7 @@ export const billingRetryMsMax = 1 * hour;
 export const billingDoubtMs = 23 * hour;
 /**
  * An hour so old is billed no more, and what was told of it is dropped, so many events a pass: providers take none that are older than weeks,
- * and usage is summed up no further back.
+ * and usage is summed up over no longer a time.
  */
 export const billingKeptMs = usageDaysMax * dayMs;
 export const billingDroppedPerPass = 200;

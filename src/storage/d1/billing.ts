@@ -5,8 +5,8 @@
  *     What is metered late becomes a part of its own; nothing that was made is changed.
  * E2. An hour is looked at again after each addition to its usage: the mark is written with it (usage.ts) and goes with the look.
  * E3. An identifier is made once, with its event. Who sends an event twice sends the same.
- * E4. Events of hours before a bound that only moves on are dropped, and of such hours none are made: what was told of them is forgotten,
- *     and would be told again.
+ * E4. Events of hours before a bound that only moves on are dropped, and of such hours, and the one after, none are made: what was told of
+ *     them is forgotten, and would be told again, also by a pass that began before another has dropped it.
  */
 
 import { type Meter, meters } from "../../contract/billing.ts";
