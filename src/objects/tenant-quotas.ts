@@ -7,7 +7,8 @@
  * W2. Quotas are D1's; the gate reads them again every `quotasKnownMs`, and at once when the operator has changed them. While D1 is away
  *     those hold that were known; a gate that knows none yet lets its runs go on.
  * W3. The sum of bytes is D1's as well, for the door, some seconds late: by one word at a time, since an older one could come later. What
- *     is to be told at once follows that word; all else has its time, or the runs of a busy tenant would cost one write after another.
+ *     is to be told at once follows that word; all else has its time, or the runs of a busy tenant would cost one write after another. A
+ *     word that D1 did not take is said again.
  * W4. A report that waits for D1 while its run is deleted counts nothing: nobody would take that back.
  */
 
@@ -41,6 +42,7 @@ export class TenantQuotas {
   #isTelling = false;
   /** The next word follows at once. */
   #isOwed = false;
+  #again: ReturnType<typeof setTimeout> | undefined;
 
   constructor(around: Around) {
     this.#around = around;
@@ -192,7 +194,6 @@ export class TenantQuotas {
       .then(
         () => true,
         (error: unknown) => {
-          // With the next change.
           this.#told = { at: Number.NEGATIVE_INFINITY, bytes: -1 };
           console.warn("stored bytes were not told", { tenant, error: String(error) });
           return false;
@@ -203,7 +204,16 @@ export class TenantQuotas {
         this.#isTelling = false;
         this.#isOwed = false;
         if (isOwed) this.#tell(tenant, Date.now(), true);
+        else if (!isTold) this.#tellAgain(tenant);
       });
     this.#around.waitUntil(told);
+  }
+
+  /** A word that did not arrive: perhaps nothing changes any more, and the door refuses what would. */
+  #tellAgain(tenant: string): void {
+    this.#again ??= setTimeout(() => {
+      this.#again = undefined;
+      this.#tell(tenant, Date.now(), true);
+    }, storedToldEveryMs);
   }
 }

@@ -103,6 +103,22 @@ async function storedOf(tenant: string): Promise<number | undefined> {
   return (await found.first<{ stored_bytes: number }>())?.stored_bytes;
 }
 
+/** Quotas of a gate that stores nothing, with a D1 that tells them (`first`) and is told what is stored (`run`). */
+function quotasOver({
+  first = async () => null,
+  run = async () => undefined,
+}: {
+  first?: () => Promise<unknown>;
+  run?: (bytes: unknown) => Promise<unknown>;
+}): TenantQuotas {
+  const bind = (bytes: unknown) => ({ run: () => run(bytes), first });
+  return new TenantQuotas({
+    db: () => ({ prepare: () => ({ bind }) }) as unknown as D1Database,
+    sql: () => ({ exec: () => ({ toArray: () => [] }) }) as unknown as SqlStorage,
+    waitUntil: () => {},
+  });
+}
+
 describe("the gate", () => {
   it("serves two runs in turn", async () => {
     const tenant = newTenant();
@@ -200,12 +216,7 @@ describe("the gate", () => {
     using clock = new TestClock();
     const words: { readonly bytes: unknown; readonly arrive: () => void }[] = [];
     const run = (bytes: unknown) => new Promise((resolve) => words.push({ bytes, arrive: () => resolve(undefined) }));
-    const bind = (bytes: unknown) => ({ run: () => run(bytes), first: async () => null });
-    const quotas = new TenantQuotas({
-      db: () => ({ prepare: () => ({ bind }) }) as unknown as D1Database,
-      sql: () => ({ exec: () => ({ toArray: () => [] }) }) as unknown as SqlStorage,
-      waitUntil: () => {},
-    });
+    const quotas = quotasOver({ run });
     const tokens = { spent: 0, isFresh: true, wants: false };
     const report = (id: string, bytes: number) =>
       quotas.report({ tenant: "t", run: id, demand: 0, use: noUse, tokens, bytes });
@@ -225,14 +236,38 @@ describe("the gate", () => {
     expect(words).toMatchObject([{}, {}, { bytes: 2e6 }]);
   });
 
+  it("[W3] says again what D1 did not take, though nothing changes any more", async () => {
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] });
+    try {
+      const words: unknown[] = [];
+      const quotas = quotasOver({
+        run: async (bytes) => {
+          words.push(bytes);
+          if (words.length > 1 && words.length < 4) throw new Error("away");
+        },
+      });
+      const tokens = { spent: 0, isFresh: true, wants: false };
+      await quotas.report({ tenant: "t", run: "a", demand: 0, use: noUse, tokens, bytes: 1e6 });
+      await vi.advanceTimersByTimeAsync(0);
+      quotas.forget("t", "a");
+      for (const told of [
+        [1e6, 0],
+        [1e6, 0, 0],
+        [1e6, 0, 0, 0],
+        [1e6, 0, 0, 0],
+      ]) {
+        expect(words).toEqual(told);
+        await vi.advanceTimersByTimeAsync(storedToldEveryMs);
+      }
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("[W1] counts nothing that was used while there was no quota, when one is set again", async () => {
     let perDay: object = { tokens_per_day: 100_000 };
-    const bind = () => ({ run: async () => undefined, first: async () => ({ quotas: JSON.stringify(perDay) }) });
-    const quotas = new TenantQuotas({
-      db: () => ({ prepare: () => ({ bind }) }) as unknown as D1Database,
-      sql: () => ({ exec: () => ({ toArray: () => [] }) }) as unknown as SqlStorage,
-      waitUntil: () => {},
-    });
+    const quotas = quotasOver({ first: async () => ({ quotas: JSON.stringify(perDay) }) });
     const report = (spent: number) => {
       quotas.changed();
       const tokens = { spent, isFresh: false, wants: true };
@@ -251,12 +286,7 @@ describe("the gate", () => {
   it("[W4] counts nothing of a run that is deleted while its report waits for the quotas", async () => {
     const read = Promise.withResolvers<void>();
     const first = () => read.promise.then(() => ({ quotas: '{"tokens_per_day":1000}' }));
-    const bind = () => ({ run: async () => undefined, first });
-    const quotas = new TenantQuotas({
-      db: () => ({ prepare: () => ({ bind }) }) as unknown as D1Database,
-      sql: () => ({ exec: () => ({ toArray: () => [] }) }) as unknown as SqlStorage,
-      waitUntil: () => {},
-    });
+    const quotas = quotasOver({ first });
     const report = (run: string) => {
       const tokens = { spent: 500, isFresh: true, wants: true };
       return quotas.report({ tenant: "t", run, demand: 0, use: noUse, tokens, bytes: 1e6 });
