@@ -59,6 +59,7 @@ export class Deletion {
       await Promise.all(page.map((variable) => this.#variables.deleteAll({ tenant, id: run, life }, variable)));
       page = store.variables.page(page.at(-1)!.seq, variablesAtOnce);
     }
+    await this.#shell.effects.reported();
     await gateStub(this.#env, tenant).forget(run, tenant);
     await deleteRun(this.#env.DB, { tenant, id: run });
     await this.#shell.forget();

@@ -174,6 +174,11 @@ export class Effects {
     if (run && !isRunEnded(run.state)) this.#reports.anew(run);
   }
 
+  /** To be waited for before the gate forgets the run: a report that came behind that would count for ever. */
+  async reported(): Promise<void> {
+    await this.#reports.arrived();
+  }
+
   announcedEmpty(asked: { readonly pool: string } & LeaseWishes): void {
     this.#announcements.wasEmpty(this.#around.current(), asked);
   }

@@ -61,6 +61,7 @@ export class GateReports {
   /** Since when no task could use any; undefined: one could. */
   #idleSince: number | undefined;
   #isTelling = false;
+  #underWay: Promise<void> | undefined;
   readonly #limits = new LimitReports();
 
   constructor(around: Around) {
@@ -75,7 +76,8 @@ export class GateReports {
     this.#most = Math.max(this.#most, wanted(run));
     if ((this.dueAt(run) ?? Number.POSITIVE_INFINITY) > now || this.#isTelling) return;
     this.#isTelling = true;
-    this.#around.waitUntil(this.#report(run, now));
+    this.#underWay = this.#report(run, now);
+    this.#around.waitUntil(this.#underWay);
   }
 
   /** When the next report is due; undefined: when something happens. */
@@ -120,6 +122,11 @@ export class GateReports {
   /** A report is under way. */
   get isTelling(): boolean {
     return this.#isTelling;
+  }
+
+  /** Until the gate has what was sent to it last, or that is given up. */
+  async arrived(): Promise<void> {
+    await this.#underWay;
   }
 
   /** Reports at once, whatever was told before: something may be otherwise at the gate. */
