@@ -139,6 +139,8 @@ describe("a deletion", () => {
     "that breaks off after %i of the variables: the run is gone at once, the alarm does the rest",
     async (nth) => {
       using clock = new TestClock();
+      // However slow this machine is, the alarm does not ring before the test says so.
+      clock.forward(60_000);
       const run = await fullRun();
       const failing = variable(run, names[nth]!);
       await runInDurableObject(failing, (instance) => {
