@@ -50,6 +50,7 @@ import { isRunEnded } from "../scheduler/state.ts";
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
 import { contextText } from "../storage/run/context-tree.ts";
+import type { Identity } from "../storage/run/run-store.ts";
 import type { Outcome as WebhookOutcome } from "../webhooks/delivery.ts";
 import { admitting, runClasses } from "./admission.ts";
 import type { Env } from "./env.ts";
@@ -319,18 +320,17 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   async deleteRun(): Promise<Reply<null>> {
     if (!this.#shell.load()) await this.#imports.abandon();
     // The call that was waited for may have brought the last line.
-    const run = this.#shell.load();
-    const identity = run?.store.identity();
+    const identity = this.#shell.load()?.store.identity();
     try {
       // What it has used outlives it. Whatever is logged meanwhile is metered too, before the write that ends it.
-      if (run && !(await this.#isAllMetered(run)))
+      if (identity && !(await this.#isAllMetered(identity)))
         return notMetered("it logs faster than that. Pause or cancel it first.");
     } catch (error) {
       console.error("metering failed", error);
       return notMetered("try again.");
     }
     // Another call may have deleted it meanwhile: what is here now would be another run, of the same id.
-    if (identity && !run?.isGone) await this.#deletion.begin(identity);
+    if (identity && this.#loadOf(identity)) await this.#deletion.begin(identity);
     try {
       return (await this.#deletion.finish()) ? ok(null) : { ok: false, fault: { code: "not_found" } };
     } catch (error) {
@@ -340,10 +340,21 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   /** Or another call has deleted the run meanwhile, and had done this before. */
-  async #isAllMetered(run: LoadedRun): Promise<boolean> {
-    for (let tries = 0; tries < meterTriesOfDeletion; tries++)
-      if ((await meterRun(run, this.env, meterPagesPerCall)) >= run.state.header.seq || run.isGone) return true;
+  async #isAllMetered(identity: Identity): Promise<boolean> {
+    for (let tries = 0; tries < meterTriesOfDeletion; tries++) {
+      const run = this.#loadOf(identity);
+      if (!run) return true;
+      const upto = await meterRun(run, this.env, meterPagesPerCall);
+      // One that a bug dropped from memory knows nothing of what was logged since.
+      if (this.#loadOf(identity) === run && upto >= run.state.header.seq) return true;
+    }
     return false;
+  }
+
+  /** The run, unless it is gone, or another one has its id by now. */
+  #loadOf({ life }: Identity): LoadedRun | undefined {
+    const run = this.#shell.load();
+    return run?.store.identity().life === life ? run : undefined;
   }
 
   async meter(): Promise<Reply<Metered>> {

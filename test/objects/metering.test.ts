@@ -7,8 +7,10 @@ import { meterQuestionMs, meterQuietMs, meterRowsMax, meterRunsPerQuestion, swee
 import { meterForQuestion, meterRuns } from "../../src/meter-runs.ts";
 import { noAmounts } from "../../src/metering/meter.ts";
 import { type Env, runStub } from "../../src/objects/env.ts";
+import type { RunSchedulerRpc } from "../../src/objects/rpc.ts";
 import { deleteRun, insertRun, setRunStatus } from "../../src/storage/d1/run-index.ts";
 import { addUsage, meteredTo, sumUsage, unmetered, unmeteredRuns } from "../../src/storage/d1/usage.ts";
+import { LogStore } from "../../src/storage/run/log-store.ts";
 import { eventually } from "./lib/eventually.ts";
 import { exported, imported } from "./lib/files.ts";
 import { bindings, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
@@ -88,6 +90,32 @@ it("of one command that made tasks of many labels is delivered in several transa
   expect(await sumUsage(db, run.tenant, { ...all, limit: 1000, by: { label: "n" } })).toHaveLength(
     3 * meterRowsMax + 1,
   );
+});
+
+it("is delivered before a deletion, also what is logged after a bug dropped the run from memory while it was metered", async () => {
+  const run = await usedRun();
+  await work(run, 10);
+  let isFirst = true;
+  const batch = async (all: D1PreparedStatement[]) => {
+    const results = await db.batch(all);
+    if (!isFirst) return results;
+    isFirst = false;
+    vi.spyOn(LogStore.prototype, "stage").mockImplementationOnce(() => {
+      throw new Error("a bug");
+    });
+    // Not as a call from outside: what is thrown through one counts as nobody's.
+    await runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), (instance) =>
+      expect((instance as unknown as RunSchedulerRpc).pause()).rejects.toThrow("a bug"),
+    );
+    await work(run, 7);
+    return results;
+  };
+  await runInDurableObject(bindings.RUNS.getByName(`${run.tenant}/${run.id}`), (instance) => {
+    const object = instance as unknown as { env: Env };
+    object.env = { ...object.env, DB: { prepare: (sql: string) => db.prepare(sql), batch } as unknown as D1Database };
+  });
+  value(await run.rpc.deleteRun());
+  expect(await sums(run)).toMatchObject([{ of: run.id, input_tokens: 17, output_tokens: 2, tasks: 2 }]);
 });
 
 it("tells whoever was overtaken up to where it is metered, so that it goes on from there", async () => {
