@@ -140,28 +140,28 @@ it("what a system prompt and tools take is estimated from above in every script,
   expect((await asks({ system: "", tools: `["${"語".repeat(1000)}"]` })) - least).toBeGreaterThanOrEqual(1000);
 });
 
-test("a budget that is set while a task has its seat is reserved of from its next call on", async () => {
+/** What an attempt of two turns does where a budget was there with its lease (`work`), or as the answers to its calls and turns say. */
+async function reserving({ work, calls, turn }: { work?: boolean; calls?: boolean; turn?: boolean }) {
   const done: string[] = [];
+  const goesOn = (reserves: boolean | undefined, answers: object = {}) => ({
+    ...{ kind: "go_on" as const, snapshot: `t${done.length}`, answers, messages: [], watched: false, paused: false },
+    ...(reserves !== undefined && { reserves }),
+  });
   const scheduler = {
+    seatCalls: async () => goesOn(calls, { c: { text: "1", isError: false } }),
     seatTurn: async () => {
       done.push("turn");
-      return {
-        kind: "go_on" as const,
-        snapshot: "t",
-        answers: {},
-        messages: [],
-        watched: false,
-        paused: false,
-        reserves: true,
-      };
+      return goesOn(turn);
     },
     reserve: async () => {
       done.push("reserve");
-      return { kind: "parked" as const };
+      return { kind: "reserved" as const, outputTokens: 10 };
     },
     leaveSeat: async () => ({ kind: "over" as const }),
   };
-  await runAttempt(resumed("four"), {
+  const call = { type: "tool_use", id: "c", name: "atomic", input: { op: "add", name: "n", delta: 1 } };
+  const messages = [user("do"), JSON.stringify({ role: "assistant", content: [call] })];
+  await runAttempt(resumed("", { maxTurns: 3, turns: 1, reserves: work === true, steps: [{ hash: "s", messages }] }), {
     scheduler: () => scheduler as unknown as ReturnType<TurnLoopPorts["scheduler"]>,
     ...{ run: "r", cache: new SnapshotCache(), next: () => undefined, isOver: () => false },
     callModel: async () => {
@@ -170,7 +170,17 @@ test("a budget that is set while a task has its seat is reserved of from its nex
     },
     providerFor: async () => ({ name: "simulated", baseUrl: "", apiKey: "", defaultModel: "m" }),
   });
-  expect(done).toEqual(["call", "turn", "reserve"]);
+  return done.join(" ");
+}
+
+test("a budget that is set, or taken away, while a task has its seat holds from its next call on", async () => {
+  expect(await reserving({})).toBe("call turn call turn");
+  expect(await reserving({ turn: true })).toBe("call turn reserve call turn");
+  expect(await reserving({ calls: true })).toBe("reserve call turn reserve call turn");
+  expect(await reserving({ work: true, calls: false })).toBe("call turn call turn");
+  expect(await reserving({ work: true, turn: false })).toBe("reserve call turn call turn");
+  // An object of a version before says nothing of it.
+  expect(await reserving({ work: true })).toBe("reserve call turn reserve call turn");
 });
 
 test.each([

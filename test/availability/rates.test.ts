@@ -78,11 +78,17 @@ describe("what is left of a rate", () => {
     let state = observe(noRates, { ...told(rates(398_000)), used });
     for (const at of [0, 1, 2]) state = begin(state, at);
     expect(room(state, 2)).toBe(0);
-    // Its headers may be older than the others' beginnings.
-    state = observe(state, { ...told(rates(396_000), 10), begunAt: 0, used });
-    expect(room(state, 10)).toBe(0);
+    // Their headers may be older than the last one's beginning.
+    for (const begunAt of [0, 1]) {
+      state = observe(state, { ...told(rates(396_000), 10), begunAt, used });
+      expect(room(state, 10)).toBe(0);
+    }
     state = observe(state, { ...told(rates(392_000), 10), begunAt: 2, used });
     expect(room(state, 10)).toBe(3);
+    // Less than ours is true of whatever call it is told with.
+    state = begin(state, 11);
+    state = observe(state, { ...told(rates(50_000), 12), begunAt: 3, used });
+    expect(room(state, 12)).toBe(0);
   });
 
   test("[B4] no header bounds nothing", () => {

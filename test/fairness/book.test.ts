@@ -36,14 +36,19 @@ test("[K2] what was used outlives the claim, and fades", () => {
 
 test("[K2] who comes and goes has used what he says, once, and who loses his memory what he said before, too", () => {
   const book = new ClaimBook();
-  const used = (now: number) => book.total(now).use.cost;
+  const expectUsed = (cost: number, now: number) =>
+    expect(book.total(now).use.cost).toBeCloseTo(useAt(asking(1, cost).use, now).cost, 6);
+  book.claim("b", asking(1, 500), 0);
+  book.forget("b", 0);
   for (let now = 0; now < 10_000; now += 1000) {
     book.claim("a", asking(1, 1000), now);
+    book.claim("a", asking(1, 1000), now);
+    expectUsed(1500, now);
     book.leave("a", asking(1, 1000).use, now + 500);
+    expectUsed(1500, now + 500);
   }
-  expect(used(10_000)).toBeCloseTo(useAt(asking(1, 1000).use, 10_000).cost, 6);
   book.claim("a", asking(1, 5), 10_000);
-  expect(used(10_000)).toBeCloseTo(useAt(asking(1, 1005).use, 10_000).cost, 6);
+  expectUsed(1505, 10_000);
 });
 
 test("[K2] what a short run used is known with its last word, and of who never wanted a seat nothing is", () => {
@@ -53,6 +58,11 @@ test("[K2] what a short run used is known with its last word, and of who never w
   book.leave("short", asking(0, 700).use, 0);
   book.leave("elsewhere", asking(0, 9000).use, 0);
   expect(book.total(0)).toMatchObject({ demand: 0, use: { cost: 700 } });
+  // Also where it comes after the claim is over.
+  book.claim("late", asking(1, 100), 0);
+  expect(book.total(claimMs).demand).toBe(0);
+  book.leave("late", asking(0, 400).use, claimMs);
+  expect(book.total(claimMs).use.cost).toBeCloseTo(useAt(asking(0, 1100).use, claimMs).cost, 6);
 });
 
 test("clocks that go back change nothing", () => {

@@ -97,6 +97,21 @@ describe("a run's budget", () => {
     checkState(run.state, run.now);
   });
 
+  test("[B2] one whose subtree has used more than it may needs nothing, and gives nothing to those behind it", () => {
+    const run = new Run({ tokens: 1000 });
+    const [other, parent, behind] = started(run, {}, { max_tokens: 200 }, {});
+    const [a, b] = run.make(parent!, {}, {}).map((task) => run.start(task));
+    reserve(run, other!, 500, 400);
+    expect(reserve(run, a!, 100, 90)).toEqual({ kind: "parked" });
+    expect(reserve(run, behind!, 100, 50)).toEqual({ kind: "parked" });
+    reserve(run, b!, 50, 50);
+    // The vendor's bill is above what was reserved.
+    run.turn(b!, 500);
+    run.turn(other!, 450);
+    expect(freeTokens(run.state)).toBe(50);
+    expect(states(a!, behind!)).toBe("ready parked");
+  });
+
   test("[B2] nothing outstanding and too little: the run pauses, nothing fails, more tokens resume it", () => {
     const run = new Run({ tokens: 100 });
     const [a] = started(run, {});
@@ -307,6 +322,20 @@ describe("a budget in money", () => {
     spend(run, a!, { in: 4000, out: 100, model: "m", nanos: 4_500_000 });
     expect(freeNanos(run.state)).toBe(cent - 4_500_000);
     expect([a!.nanos, run.state.header.nanos]).toEqual([4_500_000, 4_500_000]);
+    checkState(run.state, run.now);
+  });
+
+  test("[B2] a call for which its subtree has fewer tokens left by now is not held to what it would have cost", () => {
+    const run = new Run({ nanos: cent });
+    const [other, parent] = started(run, {}, { max_tokens: 7000 });
+    const [a, b] = run.make(parent!, {}, {}).map((task) => run.start(task));
+    ask(run, other!, 3000, 250);
+    expect(ask(run, a!, 1000, 1500)).toEqual({ kind: "parked" });
+    ask(run, b!, 3000, 1);
+    spend(run, b!, { in: 6000, nanos: 3_000_000 });
+    // 1,000 tokens of the parent's are left, and a fifth of the money: what it asked for costs four times as much.
+    expect(states(a!)).toBe("ready");
+    expect(ask(run, run.start(a!), 100, 300)).toEqual({ kind: "reserved", outputTokens: 300 });
     checkState(run.state, run.now);
   });
 
