@@ -62,7 +62,7 @@ export async function billUsage(
   const before = openHours ? Number.MAX_SAFE_INTEGER : Date.now() - billingSettleMs - hourMs + 1;
   const from = Date.now() - billingKeptMs;
   for (const hour of await hoursToBill(db, before, billingHoursPerPass)) {
-    pass.created += await makeEvents(db, hour, hour.hour < from ? [] : billing.meters);
+    pass.created += await makeEvents(db, hour, hour.hour < from ? [] : billing.meters, Date.now());
     if (Date.now() >= endsAt) break;
   }
   if (billing.provider) await push(db, billing.provider, pass, endsAt);
