@@ -297,6 +297,8 @@ export const patternDepthMax = 100;
 export const unicodeClassSteps = 500;
 /** Steps and characters of all patterns of a schema: a batch may have a thousand schemas, all of which are looked through. */
 export const schemaPatternsMax = 50_000;
+/** Texts of schemas of which an isolate remembers whether they can be used. */
+export const schemasKnownBytes = 2 * MiB;
 /** For what was tried at which place of a text, in bits: 8 MiB. Where it takes more, the steps alone are bounded. */
 export const patternTriedBitsMax = 64 * MiB;
 /** Ways that are left to try at once while a text is held against a pattern: some 24 MB, where an isolate has 128 for all tenants. */

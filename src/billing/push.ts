@@ -62,8 +62,8 @@ export async function billUsage(
   const before = openHours ? Number.MAX_SAFE_INTEGER : Date.now() - billingSettleMs - hourMs + 1;
   const from = Date.now() - billingKeptMs;
   for (const hour of await hoursToBill(db, before, billingHoursPerPass)) {
-    // E4, with an hour to spare: a pass beside this one may be ahead, and have dropped what was told of the oldest.
-    pass.created += await makeEvents(db, hour, hour.hour < from + hourMs ? [] : billing.meters);
+    // E5, with an hour to spare: a pass beside this one may be ahead, and have dropped what was told of the oldest.
+    pass.created += await makeEvents(db, hour, hour.hour < from + hourMs ? [] : billing.meters, Date.now());
     if (Date.now() >= endsAt) break;
   }
   if (billing.provider) await push(db, billing.provider, pass, endsAt);

@@ -4,8 +4,16 @@ import * as z from "zod";
 
 const hourMs = 3_600_000;
 
+/** `Date.parse` reads the 31st of February as a day in March; what was meant is anybody's guess. */
+const isDay = (text: string): boolean => {
+  const ms = Date.parse(text);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text);
+};
+
 const isoMs = (text: string): number =>
-  /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
+  /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z)?$/.test(text) && isDay(text.slice(0, 10))
+    ? Date.parse(text)
+    : Number.NaN;
 
 const msOf = (text: string): number => (/^\d{1,15}$/.test(text) ? Number(text) : isoMs(text));
 
@@ -15,7 +23,7 @@ const momentBy = (round: (ms: number) => number) =>
     .min(1)
     .max(40)
     .transform((text) => round(msOf(text)))
-    .pipe(z.int('expected a day like "2026-11-26", a time in UTC, or epoch ms').min(0));
+    .pipe(z.int('expected a day that there is, like "2026-11-26", a time in UTC, or epoch ms').min(0));
 
 /** In epoch ms. A day begins at midnight of UTC. */
 export const moment = momentBy((ms) => ms);

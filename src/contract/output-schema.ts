@@ -7,7 +7,8 @@ import type { Schema } from "@cfworker/json-schema";
 import { programOf, UnboundPattern } from "../json-schema/pattern-program.ts";
 import { schemasIn } from "../json-schema/references.ts";
 import { TooMuchWork, Work } from "../json-schema/work.ts";
-import { schemaPartsMax, schemaPatternsMax } from "../limits.ts";
+import { schemaPartsMax, schemaPatternsMax, schemasKnownBytes } from "../limits.ts";
+import { Lru } from "../lru.ts";
 
 interface Flaw {
   readonly path: readonly (string | number)[];
@@ -20,6 +21,9 @@ const oneSchema = [
 ];
 const manySchemas = ["allOf", "anyOf", "items", "oneOf", "prefixItems"];
 const namedSchemas = ["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"];
+const withSchemas: ReadonlySet<string> = new Set([...oneSchema, ...manySchemas, ...namedSchemas]);
+const takesList: ReadonlySet<string> = new Set(manySchemas);
+const takesNames: ReadonlySet<string> = new Set(namedSchemas);
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isList = (value: unknown): boolean => Array.isArray(value);
@@ -53,14 +57,17 @@ const forms: ReadonlyMap<string, readonly [is: (value: unknown) => boolean, what
 
 const types = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
-/** What was found last: the tasks of a batch often have one schema. */
-let last: { readonly text: string; readonly flaw: Flaw | undefined } | undefined;
+/** What was found of the newest, by their texts: the tasks of a batch often have one schema, or one of a few. */
+const known = new Lru<string, { readonly flaw: Flaw | undefined }>(schemasKnownBytes);
 
 /** The first of them; undefined for a schema that can be used. */
 export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
   const text = JSON.stringify(schema);
-  if (last?.text !== text) last = { text, flaw: flawIn(text) };
-  return last.flaw;
+  const before = known.get(text);
+  if (before) return before.flaw;
+  const flaw = flawIn(text);
+  known.set(text, { flaw }, 2 * text.length);
+  return flaw;
 }
 
 function flawIn(text: string): Flaw | undefined {
@@ -77,13 +84,13 @@ function flawIn(text: string): Flaw | undefined {
   };
   const look = (part: unknown, path: readonly (string | number)[]): Flaw | undefined => {
     if (!isObject(part)) return isSchema(part) ? undefined : { path, message: "a schema is an object, true or false" };
-    const has = (key: string) => Object.hasOwn(part, key);
     const { type, pattern, $ref } = part;
-    for (const key of Object.keys(part)) {
+    const keys = Object.keys(part);
+    for (const key of keys) {
       const form = forms.get(key);
       if (form && !form[0](part[key])) return { path: [...path, key], message: `expected ${form[1]}` };
     }
-    if (has("$dynamicRef"))
+    if (Object.hasOwn(part, "$dynamicRef"))
       return { path: [...path, "$dynamicRef"], message: "this is not followed; refer to the schema with $ref" };
     for (const name of Array.isArray(type) ? type : type === undefined ? [] : [type])
       if (!types.includes(name as string))
@@ -91,32 +98,29 @@ function flawIn(text: string): Flaw | undefined {
           path: [...path, "type"],
           message: `${JSON.stringify(name)} is no type; there are ${types.join(", ")}`,
         };
-    const flaw = typeof pattern === "string" ? unfit(pattern) : undefined;
-    if (flaw !== undefined) return { path: [...path, "pattern"], message: flaw };
+    const unfitText = typeof pattern === "string" ? unfit(pattern) : undefined;
+    if (unfitText !== undefined) return { path: [...path, "pattern"], message: unfitText };
     if (typeof $ref === "string" && meant[(part as Schema).__absolute_ref__ ?? $ref] === undefined)
       return { path: [...path, "$ref"], message: "there is nothing there; nothing outside of the schema is fetched" };
     for (const name of isObject(part.patternProperties) ? Object.keys(part.patternProperties) : []) {
       const message = unfit(name);
       if (message !== undefined) return { path: [...path, "patternProperties", name], message };
     }
-    return first([
-      ...oneSchema
-        .filter((key) => has(key) && !(key === "items" && isList(part[key])))
-        .map((key) => () => look(part[key], [...path, key])),
-      ...manySchemas
-        .filter((key) => has(key) && isList(part[key]))
-        .map((key) => () => within(part[key], [...path, key])),
-      ...namedSchemas.filter(has).map((key) => () => within(part[key], [...path, key])),
-    ]);
+    for (const key of keys) {
+      if (!withSchemas.has(key)) continue;
+      const several = takesNames.has(key) || (takesList.has(key) && isList(part[key]));
+      const flaw = (several ? within : look)(part[key], [...path, key]);
+      if (flaw) return flaw;
+    }
+    return undefined;
   };
-  const within = (parts: unknown, path: readonly (string | number)[]): Flaw | undefined =>
-    first(
-      Object.entries(parts as object).map(
-        ([key, part]) =>
-          () =>
-            look(part, [...path, Array.isArray(parts) ? Number(key) : key]),
-      ),
-    );
+  const within = (parts: unknown, path: readonly (string | number)[]): Flaw | undefined => {
+    for (const [key, part] of Object.entries(parts as object)) {
+      const flaw = look(part, [...path, Array.isArray(parts) ? Number(key) : key]);
+      if (flaw) return flaw;
+    }
+    return undefined;
+  };
   return look(whole, []);
 }
 
@@ -136,14 +140,6 @@ function meaningOf(
         : `the names that it gives its parts can't be used: ${error instanceof Error ? error.message : String(error)}`;
     return { ok: false, message };
   }
-}
-
-function first(looks: readonly (() => Flaw | undefined)[]): Flaw | undefined {
-  for (const look of looks) {
-    const flaw = look();
-    if (flaw) return flaw;
-  }
-  return undefined;
 }
 
 function unfitPattern(text: string, work: Work): string | undefined {

@@ -125,7 +125,7 @@ export const billingRoutes = [
       body: billingRetryBody,
       answer: { status: 200, schema: billingRetryView },
     },
-    async ({ env, body }) => ({ retried: await retryEvents(env.DB, body.tenant) }),
+    async ({ env, body }) => ({ retried: await retryEvents(env.DB, body.tenant, Date.now()) }),
   ),
 ];
 

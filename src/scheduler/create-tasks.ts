@@ -13,6 +13,7 @@ import type { Groups, StandInSpec, TaskSpec } from "../contract/task-spec.ts";
 import * as limits from "../limits.ts";
 import { checkGroups, emitGroup, membersOf } from "./batch-groups.ts";
 import { checkLimits } from "./batch-limits.ts";
+import { mayWaitForEndOf } from "./behind.ts";
 import { settleChains } from "./chains.ts";
 import { meetEndedDependencies, settle } from "./ending.ts";
 import type { LineageTerms, StandInTerms } from "./events.ts";
@@ -356,6 +357,7 @@ function outerCycle(
   const endless = new Set([creator.n]);
   for (let one: Task | undefined = creator; one && joinsParent(one); one = state.find(one.parent))
     endless.add(one.parent);
+  if (!mayWaitForEndOf(state, outside, endless)) return undefined;
   const { ending } = findStuck(state, outside, { endless });
   if (ending.size === 0) return undefined;
   const seen = new Set<number>();

@@ -67,31 +67,46 @@ it("a wait of many parts says a pause once", async () => {
   expect(seen).toEqual(["quota"]);
 });
 
-it.each<[string, { early: (string | undefined)[]; late: (string | undefined)[] }]>([
-  ["from before the pause", { early: ["asked"], late: [undefined, "asked"] }],
-  ["from before its end", { early: ["asked", undefined], late: ["asked"] }],
-])("a wait of many parts says a pause once, though one part's answer %s comes late", async (_, { early, late }) => {
-  const names = Array.from({ length: 2 * waitTasksMax }, (_, n) => `t${n}`);
-  const ofPart: Record<string, (string | undefined)[]> = { t0: [...early], [names.at(waitTasksMax)!]: [...late] };
-  // The late part is told nothing before the early one has been told all that it is.
-  const heard = Promise.withResolvers<void>();
+it("of a wait of many parts one looks for pauses, whichever part is left; the others poll as ever", async () => {
+  const names = Array.from({ length: 3 * waitTasksMax }, (_, n) => `t${n}`);
+  const [first, second, third] = [0, 1, 2].map((n) => names[n * waitTasksMax]!);
+  /** What the looks at each part are told, until it is done. */
+  const told: Record<string, (string | undefined)[]> = {
+    [first!]: ["quota", "quota"],
+    [second!]: [],
+    [third!]: ["quota", undefined, "asked"],
+  };
+  const waits: (() => void)[] = [];
   const usual = server.handler;
   server.handler = async ({ body }) => {
-    const tasks = body.tasks as string[];
-    const pauses = ofPart[tasks[0]!]!;
-    if (tasks[0] !== "t0") await heard.promise;
-    else if (pauses.length === 0) heard.resolve();
-    if (pauses.length === 0) return { status: 200, body: { done: true, tasks: tasks.map(done) } };
-    const paused = pauses.shift();
-    return { status: 200, body: { done: false, tasks: [], ...(paused !== undefined && { paused }) } };
+    const [name, ...rest] = body.tasks as string[];
+    const paused = told[name!]!;
+    const answer = { status: 200, body: { done: true, tasks: [name!, ...rest].map(done) } };
+    if (body.timeout_ms === waitMsMax) await new Promise<void>((resolve) => waits.push(resolve));
+    else if (paused.length > 0) {
+      const why = paused.shift();
+      return { status: 200, body: { done: false, tasks: [], ...(why !== undefined && { paused: why }) } };
+    } else if (name === third) for (const end of waits) end();
+    return answer;
   };
   try {
     const seen: string[] = [];
     expect(await run().tasks.all(names, { onPaused: ({ reason }) => seen.push(reason) })).toEqual(names);
-    expect(seen).toEqual(["asked"]);
+    expect(seen).toEqual(["quota", "asked"]);
+    expect(polled().filter((ms) => ms === waitMsMax)).toHaveLength(3);
+    expect(polled().filter((ms) => ms !== waitMsMax)).toEqual([0, ...Array<number>(7).fill(pauseLookMs)]);
   } finally {
     server.handler = usual;
   }
+});
+
+it("a wait of many parts ends with RunPaused, and no part polls on", async () => {
+  const names = Array.from({ length: 2 * waitTasksMax }, (_, n) => `t${n}`);
+  pauses = Array<string>(4).fill("rule");
+  await expect(run().tasks.settled(names, { whenPaused: "throw" })).rejects.toBeInstanceOf(RunPaused);
+  const { length } = server.calls;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(server.calls).toHaveLength(length);
 });
 
 it("what onPaused throws ends the wait", async () => {

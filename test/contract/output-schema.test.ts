@@ -1,7 +1,7 @@
 /** An output schema that no result can be held against is refused with the place; whatever can be used is taken. */
 
 import { type Schema, Validator } from "@cfworker/json-schema";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { unusableIn } from "../../src/contract/output-schema.ts";
 import { taskSpecSchema } from "../../src/contract/task-spec.ts";
 import { mismatches } from "../../src/json-schema/check.ts";
@@ -71,6 +71,14 @@ describe("an output schema", () => {
       expect(unusableIn(schema as never)).toEqual({ path: [], message: expect.stringContaining("too many parts") });
       expect(() => mismatches(schema, { x: 1 })).toThrow(/takes too long/);
     }
+  });
+
+  it("that is one of a few in a batch is looked through once", () => {
+    const few = ["a", "b", "c"].map((name) => ({ title: `of this test: ${name}`, properties: { [name]: {} } }));
+    const read = vi.spyOn(JSON, "parse");
+    for (let i = 0; i < 1000; i++) expect(unusableIn({ ...few[i % few.length]! })).toBeUndefined();
+    expect(read).toHaveBeenCalledTimes(few.length);
+    read.mockRestore();
   });
 
   it("may be large", () => {

@@ -8,8 +8,8 @@ import { tracePushEveryMs } from "../../src/limits.ts";
 import { type Act, answers, Collector, hangs, type Span } from "./lib/collector.ts";
 import { LocalServer } from "./lib/server.ts";
 import { plays, says } from "./lib/sim.ts";
+import { storedMeta } from "./lib/stored.ts";
 
-const cursorMs = 2000;
 const secret = "s3cret-of-the-collector";
 let collector: Collector;
 let server: LocalServer;
@@ -62,6 +62,10 @@ const pulled = async (run: string): Promise<Span[]> => {
 
 const ids = (spans: readonly Span[]): string[] => spans.map(({ spanId }) => spanId).toSorted();
 const sent = (run: string): Span[] => collector.of(run).flatMap(({ spans }) => spans);
+
+/** How many spans the run itself knows to be sent. */
+const noted = (run: string): number =>
+  (JSON.parse(storedMeta(server.state, run, "trace") ?? "{}") as { sent: number }).sent;
 
 const until = (check: () => void | Promise<void>, timeout = 20_000): Promise<void> =>
   vi.waitFor(check, { timeout, interval: 50 });
@@ -130,9 +134,8 @@ it("a collector that does not answer holds nothing up; over a kill the next push
   const before = ids(sent(long));
   expect(sent(long).map(({ name }) => name)).not.toContain("invoke_agent late");
 
-  // Between the collector's answer and the cursor a kill would have it sent again (docs/tracing.md): that takes milliseconds, and
-  // longer only on a busy machine.
-  await new Promise((resolve) => setTimeout(resolve, cursorMs));
+  // Between the collector's answer and the cursor a kill would have it sent again (docs/tracing.md).
+  for (const run of [long, other]) await until(() => expect(noted(run)).toBe(sent(run).length));
   await server.kill();
   await server.start();
   await wholeTrace(hung);

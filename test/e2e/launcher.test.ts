@@ -14,6 +14,7 @@ import { leaseMs } from "../../src/limits.ts";
 import { until } from "./lib/log.ts";
 import { LocalServer, projectRoot } from "./lib/server.ts";
 import { says } from "./lib/sim.ts";
+import { slowness } from "./lib/slowness.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -71,9 +72,12 @@ it("Ctrl-C ends a busy server within two seconds, and nothing of it is left", as
     const waiting = heddle.wait(id, { timeout_ms: leaseMs }, { retryMs: 0 }).catch(() => "cut off");
     const processes = server.processes();
     expect(processes.length).toBeGreaterThan(2);
+    const before = slowness();
     const from = Date.now();
     expect(await server.interrupt()).toBe(0);
-    expect(Date.now() - from).toBeLessThan(2000);
+    const tookMs = Date.now() - from;
+    // Of processor time: on a busy machine it gets a share of that. What is killed only because it does not end takes five seconds anywhere.
+    expect(tookMs).toBeLessThan(Math.min(4500, 2000 * Math.max(before, slowness())));
     expect(processes.filter((process) => isSame(process))).toEqual([]);
     expect(await waiting).toBe("cut off");
   } finally {

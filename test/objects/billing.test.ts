@@ -176,6 +176,23 @@ it("who is busy is left alone until it says; a wrong key puts all off and refuse
   expect(JSON.stringify(said.mock.calls)).not.toContain("sk_secret");
 });
 
+it("what was put off has its turn before what is made after it is due: a stream of new events never starves it", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  await bill();
+  await uses({ model: "first", inputTokens: 1 });
+  acts = [new Response("", { status: 503 })];
+  await pass();
+  const [first] = requests;
+  later(hourMs);
+  for (let i = 0; i < 8; i++) await uses({ model: `m${i}`, inputTokens: 1 });
+  // More than the provider takes.
+  acts = [...Array.from({ length: 4 }, () => Response.json({})), new Response("", { status: 429 })];
+  requests = [];
+  await pass();
+  expect(requests).toHaveLength(5);
+  expect(requests[0]).toEqual(first);
+});
+
 it("what is refused says why, waits for the operator, and is sent again for the customer that there is then", async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
   await bill("cus_wrong");
@@ -187,7 +204,7 @@ it("what is refused says why, waits for the operator, and is sent again for the 
   const [refused] = await listEvents(db, { tenant, state: "refused", after: 0, limit: 10 });
   expect(refused).toMatchObject({ error: "it answered 400: No such customer", customer: "cus_wrong" });
   await bill("cus_right");
-  expect(await retryEvents(db, tenant)).toBe(1);
+  expect(await retryEvents(db, tenant, Date.now())).toBe(1);
   expect((await pass()).sent).toBe(1);
   expect(requests.map(({ key }) => key)).toEqual([`${refused!.identifier}-1`, `${refused!.identifier}-2`]);
   expect(await listEvents(db, { tenant, after: 0, limit: 10 })).toMatchObject([

@@ -130,6 +130,27 @@ describe.each(formats)("in the %s format", (format) => {
     expect(codeOf(await run.rpc.sendMessage(last!, '"more"'))).toBe("task_ended");
   });
 
+  it("what a pull worker logs is read for slips: a result of no call is refused with its place, and nothing is stored", async () => {
+    const run = await make();
+    const [task] = await run.create({ instructions: "do it", pool: "box" });
+    const lease = (await run.lease())!;
+    value(await run.rpc.turn(lease, { messages: [asks(format, "c1")] }));
+    const before = await transcript(run, task!);
+    const at = format === "anthropic" ? "messages[1].content[0].tool_use_id" : "messages[1].tool_call_id";
+    const refusal = { ok: false, fault: { code: "validation_failed", errors: [{ path: at }] } };
+    const stray = [answers(format, "c1"), answers(format, "c9")];
+    expect(await run.rpc.turn(lease, { messages: stray })).toMatchObject(refusal);
+    const call = { tool: "atomic", arguments: '{"op":"get","name":"n"}', callId: "c2", waitMs: 0 } as const;
+    expect(await run.rpc.leaseTool(lease, { ...call, messages: stray })).toMatchObject(refusal);
+    expect(await transcript(run, task!)).toEqual(before);
+    expect((await run.task(task!)).turns).toBe(1);
+    // With a message that came meanwhile, which stands between what the worker sends.
+    await send(run, task!, "hurry");
+    value(await run.rpc.renew(lease));
+    value(await run.rpc.turn(lease, { messages: [answers(format, "c1"), asks(format, "c2")] }));
+    value(await run.rpc.turn(lease, { messages: [answers(format, "c2"), says("done")] }));
+  });
+
   it("a pull worker gets them with its lease and its turns; its transcript has them after the results", async () => {
     const run = await make();
     const [task] = await run.create({ instructions: "pull", pool: "box" });

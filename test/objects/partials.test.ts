@@ -142,6 +142,21 @@ describe("a run's object", () => {
     expect(await run.events()).toHaveLength(after.events.at(-1)!.seq);
   });
 
+  it("forgets a deleted run's texts with it: who follows the next run of its id gets none of them", async () => {
+    const run = await makeRun();
+    await run.create({ instructions: "x" });
+    const work = (await run.seat("a"))!;
+    await follow(run, 0, 0, 0);
+    const polled = follow(run, (await run.events()).at(-1)!.seq, 0, 10_000);
+    await run.rpc.partialText(work, { turn: 1, offset: 0, text: "a secret" });
+    expect((await polled).partials!.texts).toHaveLength(1);
+    value(await run.rpc.deleteRun());
+    const again = await makeRun({ tenant: run.tenant, run: run.id });
+    await again.create({ instructions: "y" });
+    expect(await again.seat("b")).toMatchObject({ fence: work.fence, watched: false });
+    expect((await follow(again, 0, 0, 0)).partials!.texts).toEqual([]);
+  });
+
   it("forgets followers that have gone away", async () => {
     const run = await makeRun();
     await run.create({ instructions: "x" });

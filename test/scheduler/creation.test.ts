@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { afterMax, dependenciesPerRunMax } from "../../src/limits.ts";
 import { arrive } from "../../src/scheduler/barriers.ts";
 import { findByKey } from "../../src/scheduler/create-tasks.ts";
@@ -172,6 +172,32 @@ describe("a batch", () => {
     run.start(waiter);
     run.step((step) => arrive(step, waiter, { call: "b", name: "b", parties: 2, members, until: 0 }));
     refused(run, run.start(p), [after(`T${waiter.n}`)], "dependency_cycle", "tasks[0].after");
+  });
+
+  test("[C4] a child costs as little after a long chain as of a creator that many wait for, and is refused in both", () => {
+    const chainOf = (run: Run, first: Spec) =>
+      run.post(...Array.from({ length: 1000 }, (_, i) => ({ ...(i > 0 ? after(`c${i - 1}`) : first), key: `c${i}` })));
+    const looks = (run: Run, creator: Task, spec: Spec) => {
+      const live = vi.spyOn(run.state, "live");
+      run.make(creator, spec);
+      const { length } = live.mock.calls;
+      live.mockRestore();
+      return length;
+    };
+    const before = new Run();
+    const [creator] = before.post({ key: "p" });
+    before.start(creator!);
+    chainOf(before, {});
+    // The first one lengthens the chain, as far as that counts (O2).
+    before.make(creator!, after("c999"));
+    expect(looks(before, creator!, after("c999"))).toBeLessThan(50);
+    const behind = new Run();
+    const [p, q] = behind.post({ key: "p" }, { key: "q" });
+    behind.start(p!);
+    const last = chainOf(behind, after("p")).at(-1)!;
+    expect(looks(behind, p!, after("q"))).toBeLessThan(50);
+    refused(behind, p!, [after("q", `T${last.n}`)], "dependency_cycle", "tasks[0].after");
+    expect(states(q!)).toBe("ready");
   });
 
   test("[C4] not one after a task that its creator can let go on, or another, or time", () => {

@@ -39,15 +39,11 @@ export class RunPaused extends Error implements Pause {
   }
 }
 
-/**
- * Tells of each pause once, whichever of several waits sees it first. Answers of requests that are under way side by side come in any
- * order: one whose request was made before the last change was heard of may tell what was before it, and is passed over. Its wait asks again.
- */
+/** Tells of each pause once. Answers are to come one after another: side by side, a late one would tell what was before. */
 export class PauseWatch {
   readonly #run: string;
   readonly #options: TasksWaitOptions;
   #known: string | undefined;
-  #changes = 0;
 
   constructor(run: string, options: TasksWaitOptions) {
     this.#run = run;
@@ -59,16 +55,9 @@ export class PauseWatch {
     return this.#options.onPaused !== undefined || this.#options.whenPaused === "throw";
   }
 
-  /** To be called when a request is made; what it answers takes what the request was answered with. @throws RunPaused, and what `onPaused` throws */
-  asks(): (answer: Pick<WaitView, "paused">) => void {
-    const changes = this.#changes;
-    return ({ paused }) => {
-      if (changes === this.#changes && paused !== this.#known) this.#changed(paused);
-    };
-  }
-
-  #changed(reason: string | undefined): void {
-    this.#changes++;
+  /** What a poll was answered with. @throws RunPaused, and what `onPaused` throws */
+  saw({ paused: reason }: Pick<WaitView, "paused">): void {
+    if (reason === this.#known) return;
     this.#known = reason;
     if (reason === undefined) return;
     const pause = { run: this.#run, reason, hint: hints[reason] ?? resumed };

@@ -11,7 +11,7 @@ import type { CallOptions } from "../transport.ts";
 import { CreatedInPart, NoTaskSucceeded, TaskFailed } from "./errors.ts";
 import { PauseWatch, type TasksWaitOptions } from "./pause.ts";
 import { Task } from "./task.ts";
-import { waitedFor } from "./waited-for.ts";
+import { waitedFor, watchedFor } from "./waited-for.ts";
 
 /** A task to create; what it comes after can be told by the objects that creating those answered. */
 export type NewTask = Omit<TaskSpec, "after"> & {
@@ -128,8 +128,8 @@ export class Tasks {
 
   /** The results in argument order, once all have succeeded. @throws TaskFailed as soon as one ended otherwise; RunPaused */
   async all<const Tasks extends Refs>(tasks: Tasks, options: TasksWaitOptions = {}): Promise<Results<Tasks>> {
-    const views = await this.#parts(tasks, options, async (names, call, watch) => {
-      const part = await this.#waited(names, "all", call, watch);
+    const views = await this.#parts(tasks, options, async (names, call) => {
+      const part = await this.#waited(names, "all", call);
       const failed = part.find(({ state }) => endings.includes(state) && state !== "succeeded");
       if (failed) throw new TaskFailed(failed);
       return part;
@@ -153,9 +153,7 @@ export class Tasks {
 
   /** How each ended, in argument order, once all have. @throws RunPaused */
   async settled<const Tasks extends Refs>(tasks: Tasks, options: TasksWaitOptions = {}): Promise<AllSettled<Tasks>> {
-    const views = await this.#parts(tasks, options, (names, call, watch) =>
-      this.#waited(names, "settled", call, watch),
-    );
+    const views = await this.#parts(tasks, options, (names, call) => this.#waited(names, "settled", call));
     return views.map((task) =>
       task.state === "succeeded"
         ? { state: task.state, result: task.result, task }
@@ -163,29 +161,30 @@ export class Tasks {
     ) as AllSettled<Tasks>;
   }
 
-  async #waited(
-    tasks: string[],
-    mode: "all" | "any" | "settled",
-    options: TasksWaitOptions,
-    watch?: PauseWatch,
-  ): Promise<TaskView[]> {
-    return (await waitedFor(this.#heddle, this.#run, { tasks, mode }, options, watch)).tasks!;
+  async #waited(tasks: string[], mode: "all" | "any" | "settled", options: TasksWaitOptions): Promise<TaskView[]> {
+    return (await waitedFor(this.#heddle, this.#run, { tasks, mode }, options)).tasks!;
   }
 
   /** As many at a time as one wait takes; the first that fails ends the others. */
   async #parts(
     tasks: Refs,
-    options: TasksWaitOptions,
-    wait: (names: string[], options: TasksWaitOptions, watch: PauseWatch) => Promise<TaskView[]>,
+    { onPaused, whenPaused, ...options }: TasksWaitOptions,
+    wait: (names: string[], options: TasksWaitOptions) => Promise<TaskView[]>,
   ): Promise<TaskView[]> {
-    const watch = new PauseWatch(this.#run, options);
+    const pauses = { onPaused, whenPaused };
     const names = tasks.map(nameOf);
     const parts: string[][] = [];
     for (let at = 0; at < names.length; at += waitTasksMax) parts.push(names.slice(at, at + waitTasksMax));
+    // One poll tells what it waits for and of pauses.
+    if (parts.length === 1) return wait(parts[0]!, { ...options, ...pauses });
+    const watch = new PauseWatch(this.#run, pauses);
     const enough = new AbortController();
     const { signal, clear } = firstOf(enough.signal, options.signal);
     try {
-      return (await Promise.all(parts.map((part) => wait(part, { ...options, signal }, watch)))).flat();
+      const call = { ...options, signal };
+      const waited = Promise.all(parts.map((part) => wait(part, call)));
+      const watched = watchedFor(this.#heddle, this.#run, parts, watch, call);
+      return (await Promise.race([waited, watched.then(() => waited)])).flat();
     } finally {
       // In this order: what is cleared hears of nothing any more, and would poll on.
       enough.abort();

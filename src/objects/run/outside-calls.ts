@@ -21,15 +21,22 @@ export type Appended =
  * is refused.
  */
 export function appendOutside(step: Step, run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
-  const { tree } = run.store;
-  const slip = tree.find(after) && slipIn(tree.head(after).format, messages, tree.newestFirst(after));
-  // What an earlier version took stays taken: its repeat enters nothing.
-  if (slip && !tree.find(childHash(after as SnapshotHash, messages))) return { ok: false, fault: slipFault(slip) };
+  const fault = enteringFault(run, after, messages);
+  if (fault) return { ok: false, fault };
   const appended = appendTo(run, after, messages);
   if (!appended.ok) return appended;
   const { snapshot } = appended;
   if (snapshot !== step.state.header.snapshot && messages.length > 0) step.emit({ type: "context_appended", snapshot });
-  return { ok: true, snapshot: tree.node(snapshot).hash };
+  return { ok: true, snapshot: run.store.tree.node(snapshot).hash };
+}
+
+/** What no provider would take of messages that somebody sends to stand after a snapshot: the first slip (context/slips.ts). */
+export function enteringFault(run: LoadedRun, after: string, messages: readonly MessageText[]): FaultData | undefined {
+  const { tree } = run.store;
+  const slip = tree.find(after) && slipIn(tree.head(after).format, messages, tree.newestFirst(after));
+  // What an earlier version took stays taken: its repeat enters nothing.
+  if (!slip || tree.find(childHash(after as SnapshotHash, messages))) return undefined;
+  return slipFault(slip);
 }
 
 /** `within`: the field that holds the list of messages, with its dot. */

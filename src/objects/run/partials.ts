@@ -115,6 +115,12 @@ export class Partials {
     this.#wake();
   }
 
+  /** The run is deleted, with all that was written of it. Versions rise on: the next run of its id begins after them. */
+  forget(): void {
+    this.#watchedUntil = 0;
+    this.#clear();
+  }
+
   #clear(): void {
     this.#replies.clear();
     this.#chars = 0;

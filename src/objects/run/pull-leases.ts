@@ -49,7 +49,7 @@ import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { ModelUsed } from "./models.ts";
 import { usageDelta } from "./money.ts";
-import { appendTo } from "./outside-calls.ts";
+import { appendTo, enteringFault } from "./outside-calls.ts";
 import { startToolCall, toolCallGrant } from "./remote-calls.ts";
 import { answerView, leaseLost, noTool, ok, refuse, tokensUsedUp, toolReply } from "./replies.ts";
 import { endAttempt, opIdOf } from "./seat-turns.ts";
@@ -220,6 +220,9 @@ export class PullLeases {
       if (failUsedUp(step, task, usage)) return ok("used_up");
       const { tree } = run.store;
       const newest = newestSnapshot(run, task);
+      // Alone: whatever is put between them is no call, and their places are those that the worker knows.
+      const fault = enteringFault(run, newest, input.messages);
+      if (fault) return { ok: false, fault };
       const { given } = task;
       // Those that the worker was given stand where it has them: before what it said next.
       const at =
@@ -266,6 +269,8 @@ export class PullLeases {
       const known = answerTo(run, task, callId);
       if (known) return ok(answerView(known));
       const newest = input.snapshot ?? newestSnapshot(run, task);
+      const fault = enteringFault(run, newest, input.messages ?? []);
+      if (fault) return { ok: false, fault };
       const appended = appendTo(run, newest, input.messages ?? []);
       if (!appended.ok) return appended;
       const base = appended.snapshot;

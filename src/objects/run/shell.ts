@@ -373,6 +373,7 @@ export class RunShell {
     this.uses.forget();
     this.#owed.clear();
     this.effects.forget();
+    this.partials.forget();
     this.signals.releaseAll();
     this.followers.releaseAll();
     this.watchers.gone();

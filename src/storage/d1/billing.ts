@@ -5,7 +5,9 @@
  *     What is metered late becomes a part of its own; nothing that was made is changed.
  * E2. An hour is looked at again after each addition to its usage: the mark is written with it (usage.ts) and goes with the look.
  * E3. An identifier is made once, with its event. Who sends an event twice sends the same.
- * E4. Events of hours before a bound that only moves on are dropped, and of such hours, and the one after, none are made: what was told of
+ * E4. Those that wait go in the order in which they became due: a new one with the moment at which it is made, one that was put off when
+ *     that is over. So what comes after an event is due never stands before it, however much there is of it.
+ * E5. Events of hours before a bound that only moves on are dropped, and of such hours, and the one after, none are made: what was told of
  *     them is forgotten, and would be told again, also by a pass that began before another has dropped it.
  */
 
@@ -123,7 +125,7 @@ export async function hoursToBill(
   return results;
 }
 
-/** Those of hours before `before` that are among the `limit` oldest (E4). Events are made after their hours, so the oldest are always dropped in the end. */
+/** Those of hours before `before` that are among the `limit` oldest (E5). Events are made after their hours, so the oldest are always dropped in the end. */
 export async function dropEvents(db: D1Database, before: number, limit: number): Promise<void> {
   await db
     .prepare("DELETE FROM billing_events WHERE hour < ? AND id IN (SELECT id FROM billing_events ORDER BY id LIMIT ?)")
@@ -131,29 +133,30 @@ export async function dropEvents(db: D1Database, before: number, limit: number):
     .run();
 }
 
-/** Makes events of what an hour's usage is above those that there are; how many. */
+/** Makes events, due at once, of what an hour's usage is above those that there are; how many. */
 export async function makeEvents(
   db: D1Database,
   { tenant, hour }: { readonly tenant: string; readonly hour: number },
   chosen: readonly Meter[],
+  now: number,
 ): Promise<number> {
   const made = await db.batch([
-    ...chosen.map((meter) => newEvents(db, tenant, hour, meter)),
+    ...chosen.map((meter) => newEvents(db, tenant, hour, meter, now)),
     db.prepare("DELETE FROM billing_hours WHERE tenant = ? AND hour = ?").bind(tenant, hour),
   ]);
   return made.slice(0, -1).reduce((sum, { meta }) => sum + meta.changes, 0);
 }
 
-function newEvents(db: D1Database, tenant: string, hour: number, meter: Meter): D1PreparedStatement {
+function newEvents(db: D1Database, tenant: string, hour: number, meter: Meter, now: number): D1PreparedStatement {
   const { amount, byModel } = meters[meter];
   // Of task_ms whole seconds: the sum is divided, so a rest is no more than one a tenant and hour.
   const [column, divisor] = amount.split(" / ");
   const total = `${sumOf(column!)}${divisor ? ` / ${divisor}` : ""}`;
   return db
     .prepare(
-      `INSERT INTO billing_events (identifier, tenant, hour, meter, model, part, value, total, customer, state)
+      `INSERT INTO billing_events (identifier, tenant, hour, meter, model, part, value, total, customer, state, next_at)
        SELECT 'hdl-' || lower(hex(randomblob(16))), ?1, ?2, ?3, used.model, coalesce(told.part, 0) + 1,
-              used.total - coalesce(told.total, 0), used.total, customers.customer, 'waiting'
+              used.total - coalesce(told.total, 0), used.total, customers.customer, 'waiting', ?4
        FROM (SELECT ${byModel ? "model" : "''"} AS model, ${total} AS total
              FROM usage WHERE tenant = ?1 AND hour = ?2 GROUP BY 1) AS used
        JOIN billing_customers AS customers ON customers.tenant = ?1 AND customers.since <= ?2
@@ -162,10 +165,10 @@ function newEvents(db: D1Database, tenant: string, hour: number, meter: Meter): 
          ON told.model = used.model
        WHERE used.total > coalesce(told.total, 0)`,
     )
-    .bind(tenant, hour, meter);
+    .bind(tenant, hour, meter, now);
 }
 
-/** Takes events that are due, so that nobody else sends them until `until`. From now on each is in doubt, until it is settled. */
+/** Takes events that are due, the longest due first (E4), so that nobody else sends them until `until`. From now on each is in doubt, until it is settled. */
 export async function claimEvents(
   db: D1Database,
   { now, until, limit }: { readonly now: number; readonly until: number; readonly limit: number },
@@ -219,15 +222,15 @@ function settle(db: D1Database, { id }: EventRow, fate: Fate, now: number): D1Pr
 }
 
 /** Those that were refused are to be sent again, for the customer that the tenant has now. How many. */
-export async function retryEvents(db: D1Database, tenant: string | undefined): Promise<number> {
-  const whose = tenant === undefined ? "" : "AND tenant = ?";
+export async function retryEvents(db: D1Database, tenant: string | undefined, now: number): Promise<number> {
+  const whose = tenant === undefined ? "" : "AND tenant = ?2";
   const { meta } = await db
     .prepare(
-      `UPDATE billing_events SET state = 'waiting', round = round + 1, next_at = 0, tries = 0, doubtful_since = NULL, error = NULL,
+      `UPDATE billing_events SET state = 'waiting', round = round + 1, next_at = ?1, tries = 0, doubtful_since = NULL, error = NULL,
          customer = coalesce((SELECT customer FROM billing_customers AS c WHERE c.tenant = billing_events.tenant), customer)
        WHERE state = 'refused' ${whose}`,
     )
-    .bind(...(tenant === undefined ? [] : [tenant]))
+    .bind(now, ...(tenant === undefined ? [] : [tenant]))
     .run();
   return meta.changes;
 }
