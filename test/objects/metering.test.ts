@@ -146,32 +146,6 @@ it("is not counted again by a delivery that comes after the run was deleted; the
   expect(await sums(run)).toMatchObject([{ input_tokens: 20, events: upto + 1 }]);
 });
 
-it("of two runs that had one id in the same hour counts for the key of each", async () => {
-  const tenant = `ten_${crypto.randomUUID()}`;
-  const name = { tenant, id: "run_again" };
-  for (const [life, key] of ["key_one", "key_two", "key_one"].entries()) {
-    const row = { ...{ hour: 0, model: "", pool: "box" }, ...noAmounts(), inputTokens: 10 ** life };
-    const rows = [
-      { ...row, labels: "" },
-      { ...row, labels: '{"team":"red"}', inputTokens: 5 * 10 ** life },
-    ];
-    const from = await meteredTo(db, name);
-    await addUsage(db, { ...name, key }, { from, to: { upto: 1, at: 0, open: {} }, rows });
-    await deleteRun(db, name);
-  }
-  const tokens = async (by: Parameters<typeof sumUsage>[2]["by"]) =>
-    (await sumUsage(db, tenant, { ...all, by })).map(({ value: of, input_tokens }) => [of, input_tokens]);
-  expect(await tokens("key")).toEqual([
-    ["key_one", 606],
-    ["key_two", 60],
-  ]);
-  expect(await tokens("run")).toEqual([["run_again", 666]]);
-  expect(await tokens({ label: "team" })).toEqual([
-    ["", 111],
-    ["red", 555],
-  ]);
-});
-
 it("is looked for until a run has ended and all is delivered, and again when it is reopened", async () => {
   const run = await usedRun();
   await work(run, 3);

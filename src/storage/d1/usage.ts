@@ -88,7 +88,7 @@ export async function addUsage(
     begin,
     ...rows.map((row) =>
       add.bind(
-        ...[tenant, row.hour, id, row.model, row.pool, labelsOfLife(row.labels, from.life), key],
+        ...[tenant, row.hour, id, row.model, row.pool, row.labels, key],
         ...columns.map(([, field]) => row[field]),
         ...[tenant, id, from.upto, from.life],
       ),
@@ -102,16 +102,6 @@ export async function addUsage(
     selectPosition(db, { tenant, id }),
   ]);
   return positionOf(results.at(-1)?.results[0]);
-}
-
-/**
- * The labels, with blanks after them that say which life of the id has used it: so each has rows of its own, since the key that it was
- * made with need not be that of the one before. As a column of the primary key that would be a copy of all usage there is, in one migration.
- */
-function labelsOfLife(labels: string, life: number): string {
-  if (life === 0) return labels;
-  const blanks = life.toString(2).replaceAll("0", " ").replaceAll("1", "\t");
-  return `${labels === "" ? "{}" : labels}${blanks}`;
 }
 
 /** Whose runs, and of what time: default all tenants', up to now. */
