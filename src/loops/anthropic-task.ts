@@ -4,7 +4,14 @@ import type Anthropic from "@anthropic-ai/sdk";
 import type { Heddle, LeasedTask } from "../client/index.ts";
 import type { LoopCall, LoopResult } from "./loop.ts";
 import { toolsQuery } from "./loop.ts";
-import { requireFormat, TaskLoop, type TaskLoopOptions, toolsOf, type Unfinished } from "./task-loop.ts";
+import {
+  requireFormat,
+  TaskLoop,
+  type TaskLoopOptions,
+  toolsOf,
+  type Unfinished,
+  withIdsOfTheirOwn,
+} from "./task-loop.ts";
 
 /** What each request of the task's loop has in common: spread it, and add `max_tokens`. */
 export interface AnthropicTaskRequest {
@@ -80,7 +87,9 @@ export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
   }: Pick<Anthropic.Message, "content" | "usage"> & Partial<Pick<Anthropic.Message, "stop_reason">>): Promise<void> {
     const used = sumOf(this.#paused, usage);
     const before = this.#paused ? (this.messages.pop()!.content as Anthropic.ContentBlockParam[]) : [];
-    const reply: Anthropic.MessageParam = { role: "assistant", content: [...before, ...content] };
+    const settled = withIdsOfTheirOwn("toolu");
+    const said = content.map((block) => (block.type === "tool_use" ? settled(block) : block));
+    const reply: Anthropic.MessageParam = { role: "assistant", content: [...before, ...said] };
     const isPaused = stop_reason === "pause_turn" && this.callsIn(reply).length === 0;
     this.#paused = isPaused ? used : undefined;
     if (isPaused) this.messages.push(reply);

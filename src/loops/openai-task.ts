@@ -4,7 +4,14 @@ import type OpenAI from "openai";
 import type { Heddle, LeasedTask, Message } from "../client/index.ts";
 import type { LoopCall, LoopResult } from "./loop.ts";
 import { toolsQuery } from "./loop.ts";
-import { requireFormat, TaskLoop, type TaskLoopOptions, toolsOf, type Unfinished } from "./task-loop.ts";
+import {
+  requireFormat,
+  TaskLoop,
+  type TaskLoopOptions,
+  toolsOf,
+  type Unfinished,
+  withIdsOfTheirOwn,
+} from "./task-loop.ts";
 
 type ChatMessage = OpenAI.ChatCompletionMessageParam;
 
@@ -53,9 +60,11 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
   async add({ choices, usage }: Pick<OpenAI.ChatCompletion, "choices" | "usage">): Promise<void> {
     const [choice] = choices;
     if (!choice) throw new Error("the reply has no choices");
+    const { message } = choice;
+    const { tool_calls: calls } = message;
     const details = usage?.prompt_tokens_details;
     await this.took(
-      choice.message,
+      calls ? { ...message, tool_calls: calls.map(withIdsOfTheirOwn("call")) } : message,
       {
         input_tokens: usage?.prompt_tokens ?? 0,
         output_tokens: usage?.completion_tokens ?? 0,
