@@ -118,21 +118,25 @@ describe("the reply", () => {
   ])(
     "blocks that the vendor would not take back are left out, and a call that was cut at %j by its %s",
     async (half, reason, expected) => {
+      const whole = { type: "tool_use", id: "toolu_1", name: "now", input: {} };
       const { url } = await answering(() =>
         sse([
           start(),
           ...text(0, "\n"),
           ...text(1, "half of a call"),
-          blockStart(2, { type: "tool_use", id: "toolu_1", name: "add", input: {} }),
-          delta(2, { type: "input_json_delta", partial_json: half }),
+          blockStart(2, whole),
           blockStop(2),
+          blockStart(3, { type: "tool_use", id: "toolu_2", name: "add", input: {} }),
+          delta(3, { type: "input_json_delta", partial_json: half }),
+          blockStop(3),
           end(reason),
           stop,
         ]),
       );
       const reply = replyOf(await callAnthropic(requestTo("anthropic", url)));
-      expect(JSON.parse(reply.message).content).toEqual([{ type: "text", text: "half of a call", citations: null }]);
-      expect(reply).toMatchObject({ stop: expected, calls: [] });
+      const said = { type: "text", text: "half of a call", citations: null };
+      expect(JSON.parse(reply.message).content).toEqual([said, whole]);
+      expect(reply).toMatchObject({ stop: expected, calls: [{ id: "toolu_1", arguments: "{}" }] });
     },
   );
 
