@@ -11,10 +11,11 @@ import type { ContextTree } from "../../storage/run/context-tree.ts";
 import { specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
-/** Undefined: nobody has said, and whatever is configured answers. */
+/** Of a hosted task that names none, and whose context does not, its provider's. Undefined: nobody has said, and nobody here can know. */
 export function modelNamed(run: LoadedRun, task: Task): string | undefined {
-  const named = task.pool === hostedPool ? task.model : specOf(run, task).model;
-  return named ?? run.store.tree.head(task.base).model;
+  const { format, model } = run.store.tree.head(task.base);
+  if (task.pool !== hostedPool) return specOf(run, task).model ?? model;
+  return run.models.nameOfHosted(format, run.state.header.credential, task.model, model);
 }
 
 export const isAnother = (model: string | undefined, than: string | undefined): boolean =>
