@@ -531,6 +531,34 @@ describe("a fork of a relocated fork", () => {
     expect(await creates(named, "of b", { key: "back", instructions: "z" })).toEqual(["simulated"]);
     expect(thoughtsIn(sent((await run.seat("d"))!))).toEqual(["x", "s"]);
   });
+
+  it("begins another run without the reasoning of its own model, since that run has the context's", async () => {
+    const run = await makeRun({ context });
+    await run.create({ key: "t", model: "model-b", instructions: "x" }, { key: "plain", instructions: "x" });
+    for (const [thought, nonce] of [
+      ["of b", "a"],
+      ["of a", "b"],
+    ] as const) {
+      const seat = (await run.seat(nonce))!;
+      const messages = [...seat.fork, thinks(thought)];
+      await run.rpc.seatTurn(
+        seat,
+        { messages, usage, calls: [], ending: { kind: "result", result: 1 }, isFinal: true },
+        undefined,
+      );
+    }
+    for (const turn of [undefined, 1]) {
+      const place = turn === undefined ? {} : { turn };
+      const other = value(await run.rpc.contextAt({ task: "t", ...place }));
+      expect(thoughtsIn(other.steps.flat())).toEqual(["a"]);
+      expect(other).toMatchObject({ head: { model: "model-a" }, relocated: true });
+      const plain = value(await run.rpc.contextAt({ task: "plain", ...place }));
+      expect(thoughtsIn(plain.steps.flat())).toEqual(["a", "a"]);
+      expect(plain.relocated).toBeUndefined();
+    }
+    const before = value(await run.rpc.contextAt({ task: "t", turn: 0 }));
+    expect(thoughtsIn(before.steps.flat())).toEqual(["a"]);
+  });
 });
 
 it("a key names who it named when the task was created, also beside another task of that key in `after`", async () => {

@@ -28,6 +28,17 @@ export function foreignParts(run: LoadedRun, task: Task): readonly Part[] {
   return task.window && parts.length > 0 ? [[0, task.window.own]] : parts;
 }
 
+/** Of a task's whole transcript, the messages of other models than its context's: for a run that begins with it, which has that one. */
+export function partsOfOthers(run: LoadedRun, task: Task): readonly Part[] {
+  const { tree } = run.store;
+  const { format, model: named } = tree.head(task.base);
+  const model = run.models.nameOfHosted(format, run.state.header.credential, named);
+  const parts = partsOf(run, task, model);
+  const own: Part = [tree.node(task.base).messages, Number.POSITIVE_INFINITY];
+  const all = isAnother(model, modelNamed(run, task)) ? [...parts, own] : parts;
+  return task.window && all.length > 0 ? [[0, own[1]]] : all;
+}
+
 function partsOf(run: LoadedRun, task: Task, model: string | undefined): Part[] {
   const { tree } = run.store;
   const chain = [...creatorsOf(run, task)];
