@@ -79,3 +79,24 @@ it("so do those of OpenAI's format", async () => {
   expect(called).toEqual([a, b, c, d].map((id) => ["atomic", id]));
   expect(logged[1].slice(0, 4).map(({ tool_call_id: id }: { tool_call_id: string }) => id)).toEqual([a, b, c, d]);
 });
+
+it("tokens that a server of OpenAI's format does not count are estimated, so that a budget of them holds", async () => {
+  format = "openai";
+  const message = { role: "assistant", content: "done" };
+  const replies = [
+    { choices: [{ message }] },
+    { choices: [{ message }], usage: { prompt_tokens: 0, completion_tokens: 7 } },
+  ];
+  for (const reply of replies)
+    await carriedOut(async (heddle, task) => {
+      const loop = await openaiTask(heddle, task);
+      await loop.add(reply as unknown as OpenAI.ChatCompletion);
+      return loop.text;
+    });
+  const usages = server.of("POST", /turn$/).map(({ body }) => [body.usage.input_tokens, body.usage.output_tokens]);
+  const asked = '[]{"role":"user","content":"do"}';
+  expect(usages).toEqual([
+    [asked.length / 4, Math.ceil(JSON.stringify(message).length / 4)],
+    [0, 7],
+  ]);
+});
