@@ -27,6 +27,9 @@ const unfinished: Readonly<Record<string, Unfinished>> = {
   refusal: "refusal",
 };
 
+/** The rest of a reply that ends so comes when it is sent back; the second is of the vendor's beta API, after its compaction. */
+const pauses: readonly (string | null | undefined)[] = ["pause_turn", "compaction"];
+
 interface LoopUsage {
   readonly input_tokens: number;
   readonly output_tokens: number;
@@ -90,7 +93,7 @@ export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
     const settled = withIdsOfTheirOwn("toolu");
     const said = content.map((block) => (block.type === "tool_use" ? settled(block) : block));
     const reply: Anthropic.MessageParam = { role: "assistant", content: [...before, ...said] };
-    const isPaused = stop_reason === "pause_turn" && this.callsIn(reply).length === 0;
+    const isPaused = pauses.includes(stop_reason) && this.callsIn(reply).length === 0;
     this.#paused = isPaused ? used : undefined;
     if (isPaused) this.messages.push(reply);
     else await this.took(reply, used, unfinished[stop_reason ?? "end_turn"]);

@@ -100,3 +100,26 @@ it("tokens that a server of OpenAI's format does not count are estimated, so tha
     [0, 7],
   ]);
 });
+
+it.each(["pause_turn", "compaction"])(
+  "a reply that ends by %s is not over, and logged with what is then said",
+  async (reason) => {
+    format = "anthropic";
+    const usage = { input_tokens: 1, output_tokens: 1 } as Anthropic.Usage;
+    const parts = [
+      [{ type: "compaction", content: "We sell kettles." }],
+      [{ type: "text", text: "done" }],
+    ] as unknown as Anthropic.ContentBlock[][];
+    const { logged } = await carriedOut(async (heddle, task) => {
+      const loop = await anthropicTask(heddle, task);
+      await loop.add({ content: parts[0]!, usage, stop_reason: reason as Anthropic.StopReason });
+      expect(loop.isOver).toBe(false);
+      expect(loop.request.messages.at(-1)).toEqual({ role: "assistant", content: parts[0] });
+      await loop.add({ content: parts[1]!, usage, stop_reason: "end_turn" });
+      expect(loop.isOver).toBe(true);
+      return loop.text;
+    });
+    expect(logged).toEqual([[{ role: "assistant", content: parts.flat() }]]);
+    expect(server.outcomes).toMatchObject([{ result: "done" }]);
+  },
+);
