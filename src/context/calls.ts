@@ -115,7 +115,7 @@ export function assistantText(_format: Format, message: MessageText): string {
   );
 }
 
-/** Stands in for the text of a reply that has none: Anthropic takes no empty message back. */
+/** Stands in for the text of a reply that has none, or ends in reasoning: Anthropic takes neither back. */
 export const noText = "(no text)";
 
 /** The visible text of the reply that a transcript ends in, all of its parts joined (`isPaused`); empty where it ends in no reply. */
@@ -123,7 +123,7 @@ export function textSaid(format: Format, messages: readonly MessageText[]): stri
   let text = "";
   for (let i = messages.length - 1; i >= 0 && roleOf(messages[i]!) === "assistant"; i--) {
     const part = assistantText(format, messages[i]!);
-    text = (part === noText ? "" : part) + text;
+    text = (part.endsWith(noText) ? part.slice(0, -noText.length) : part) + text;
   }
   return text;
 }

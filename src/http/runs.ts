@@ -78,7 +78,11 @@ export const runRoutes = [
       const credential = await runCredential(env.DB, tenant, context.format, body.credential, source);
       const relocated = source !== undefined && source.credential !== credential?.name;
       const bounded = underQuotas(body.limits ?? {}, quotas);
-      const notes = [...(relocated ? [relocatedNote] : []), ...bounded.notes];
+      const notes = [
+        ...(relocated ? [relocatedNote] : []),
+        ...(source?.relocated ? [otherModelNote] : []),
+        ...bounded.notes,
+      ];
       // They are read before the run's row is there: a change from now on finds a row that is behind.
       const [tenantRules, prices] = await Promise.all([tenantRulesOf(env.DB, tenant), pricesOf(env.DB, tenant)]);
       const input: CreateRunInput = {
@@ -249,6 +253,8 @@ const withoutReasoning = ({ head, steps }: ForkedContext) =>
   steps.map((step) => step.map((message) => stripReasoning(head.format, message)));
 const relocatedNote =
   "It uses another credential than the run that it began with: reasoning blocks are left out and the cache is cold.";
+const otherModelNote =
+  "Another model than the context's has a part in what it begins with: that one's reasoning blocks are left out and the cache is cold.";
 
 /** Limits that a quota of the tenant's is below are the quota's; where one was asked for, a note says so. */
 function underQuotas(limits: LimitsInput, { seats, tasks }: Quotas): { limits: LimitsInput; notes: string[] } {

@@ -4,7 +4,14 @@ import type Anthropic from "@anthropic-ai/sdk";
 import type { Heddle, LeasedTask } from "../client/index.ts";
 import type { LoopCall, LoopResult } from "./loop.ts";
 import { toolsQuery } from "./loop.ts";
-import { requireFormat, TaskLoop, type TaskLoopOptions, toolsOf, type Unfinished } from "./task-loop.ts";
+import {
+  requireFormat,
+  TaskLoop,
+  type TaskLoopOptions,
+  toolsOf,
+  type Unfinished,
+  withIdsOfTheirOwn,
+} from "./task-loop.ts";
 
 /** What each request of the task's loop has in common: spread it, and add `max_tokens`. */
 export interface AnthropicTaskRequest {
@@ -19,6 +26,9 @@ const unfinished: Readonly<Record<string, Unfinished>> = {
   model_context_window_exceeded: "context_too_long",
   refusal: "refusal",
 };
+
+/** The rest of a reply that ends so comes when it is sent back; the second is of the vendor's beta API, after its compaction. */
+const pauses: readonly (string | null | undefined)[] = ["pause_turn", "compaction"];
 
 interface LoopUsage {
   readonly input_tokens: number;
@@ -80,8 +90,10 @@ export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
   }: Pick<Anthropic.Message, "content" | "usage"> & Partial<Pick<Anthropic.Message, "stop_reason">>): Promise<void> {
     const used = sumOf(this.#paused, usage);
     const before = this.#paused ? (this.messages.pop()!.content as Anthropic.ContentBlockParam[]) : [];
-    const reply: Anthropic.MessageParam = { role: "assistant", content: [...before, ...content] };
-    const isPaused = stop_reason === "pause_turn" && this.callsIn(reply).length === 0;
+    const settled = withIdsOfTheirOwn("toolu");
+    const said = content.map((block) => (block.type === "tool_use" ? settled(block) : block));
+    const reply: Anthropic.MessageParam = { role: "assistant", content: [...before, ...said] };
+    const isPaused = pauses.includes(stop_reason) && this.callsIn(reply).length === 0;
     this.#paused = isPaused ? used : undefined;
     if (isPaused) this.messages.push(reply);
     else await this.took(reply, used, unfinished[stop_reason ?? "end_turn"]);

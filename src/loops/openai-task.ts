@@ -4,7 +4,14 @@ import type OpenAI from "openai";
 import type { Heddle, LeasedTask, Message } from "../client/index.ts";
 import type { LoopCall, LoopResult } from "./loop.ts";
 import { toolsQuery } from "./loop.ts";
-import { requireFormat, TaskLoop, type TaskLoopOptions, toolsOf, type Unfinished } from "./task-loop.ts";
+import {
+  requireFormat,
+  TaskLoop,
+  type TaskLoopOptions,
+  toolsOf,
+  type Unfinished,
+  withIdsOfTheirOwn,
+} from "./task-loop.ts";
 
 type ChatMessage = OpenAI.ChatCompletionMessageParam;
 
@@ -53,12 +60,14 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
   async add({ choices, usage }: Pick<OpenAI.ChatCompletion, "choices" | "usage">): Promise<void> {
     const [choice] = choices;
     if (!choice) throw new Error("the reply has no choices");
+    const { message } = choice;
+    const { tool_calls: calls } = message;
     const details = usage?.prompt_tokens_details;
     await this.took(
-      choice.message,
+      calls ? { ...message, tool_calls: calls.map(withIdsOfTheirOwn("call")) } : message,
       {
-        input_tokens: usage?.prompt_tokens ?? 0,
-        output_tokens: usage?.completion_tokens ?? 0,
+        input_tokens: usage?.prompt_tokens ?? estimatedTokens([this.request.tools, ...this.messages]),
+        output_tokens: usage?.completion_tokens ?? estimatedTokens([message]),
         cache_read_tokens: details?.cached_tokens ?? 0,
         cache_write_tokens: details?.cache_write_tokens ?? 0,
       },
@@ -87,6 +96,13 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
     return results.map(({ call, result }) => ({ role: "tool", tool_call_id: call.id, content: result.text }));
   }
 }
+
+/**
+ * What a server does not count, or a stream that was not asked for its `usage`: characters ÷ 4, as of a hosted agent's. Counted as
+ * none, they would be bounded by no budget.
+ */
+const estimatedTokens = (sent: readonly unknown[]): number =>
+  Math.ceil(sent.reduce((sum: number, part) => sum + JSON.stringify(part).length, 0) / 4);
 
 /** A hosted agent's reply may have a member that chat completions refuse: its reasoning, for the Responses API alone. */
 function chatMessage(whole: Message): ChatMessage {

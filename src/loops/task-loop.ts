@@ -9,9 +9,11 @@
  *     and no later attempt goes on from it. Its tokens are told with the failure.
  * K5  Calls that Heddle carries out come in the reply's order where that can be told (reply-order.ts).
  * K6  `finish` comes last of a reply's calls: it ends the task, and with it the lease that the others need.
+ * K7  Each call of a reply has an id of its own before the reply is logged, as on a worker of Heddle's.
  */
 
 import { isProblem, type LeasedTask, type Message, WorkFailed } from "../client/index.ts";
+import { randomKey } from "../client/random-key.ts";
 import type { Handlers, LoopCall, LoopResult } from "./loop.ts";
 import { handlerOf, orderOf, ownResult, toldResult } from "./loop.ts";
 import type { ReplyOrder } from "./reply-order.ts";
@@ -132,6 +134,20 @@ export abstract class TaskLoop<Sent> {
   protected abstract textIn(reply: Sent): string;
   protected abstract callsIn(reply: Sent): LoopCall[];
   protected abstract resultMessages(results: readonly { call: LoopCall; result: LoopResult }[]): Sent[];
+}
+
+/**
+ * For the calls of one reply, one after another: each as it is, but one that has no id, or that of one before it. Some servers give parallel
+ * calls one id: the second would be taken for the first, and never be carried out. New ids begin with `prefix`.
+ */
+export function withIdsOfTheirOwn(prefix: string): <Call extends { readonly id: string }>(call: Call) => Call {
+  const ids = new Set([""]);
+  return (call) => {
+    const isOwn = typeof call.id === "string" && !ids.has(call.id);
+    const own = isOwn ? call : { ...call, id: `${prefix}_${randomKey()}` };
+    ids.add(own.id);
+    return own;
+  };
 }
 
 /** Tools of the context, which its forks share a cache with, and behind them those of Heddle's that are not among them. */

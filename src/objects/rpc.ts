@@ -142,6 +142,8 @@ export interface ForkedContext {
   readonly tools: readonly RemoteTool[];
   /** The run's; absent: the deployment's own. */
   readonly credential?: string;
+  /** Other models than the context's have a part in it, which is without their reasoning. */
+  readonly relocated?: true;
   /** What tells about the run shows none of its texts. */
   readonly redact: boolean;
 }

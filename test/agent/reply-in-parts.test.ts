@@ -117,6 +117,26 @@ test("an attempt that takes it over goes on with it too, as one reply, and shows
   expect(turns[1]!.messages[1]).toBe(user("be quick"));
 });
 
+test("a message that comes while it is paused is not taken for the one that was shown before", async () => {
+  const { requests, turns } = await attempt(
+    workOn([], { messages: [user("be quick")] }),
+    [replies("pause_turn", search), replies("end_turn", found), replies("end_turn", text("none."))],
+    [user("and kind")],
+  );
+  expect(turns.map(({ shown }) => shown)).toEqual([1, 0, 1]);
+  expect(JSON.stringify(requests[2]!.messages)).toContain("and kind");
+});
+
+test("what stands in for the text behind reasoning is no part of what a paused reply says", async () => {
+  const thinking = { type: "thinking", thinking: "Where?", signature: "c2ln" };
+  const { turns } = await attempt(workOn([]), [
+    replies("pause_turn", text("Kettles: "), thinking),
+    replies("end_turn", text("none.")),
+  ]);
+  expect(turns[0]!.messages).toEqual([message(text("Kettles: "), thinking, text(noText))]);
+  expect(turns[1]!.ending).toEqual({ kind: "result", result: "Kettles: none." });
+});
+
 test("one that is paused for ever ends with its turns", async () => {
   const pause = (i: number) => replies("pause_turn", found, { ...search, id: `srvtoolu_${i}` });
   const { turns, leaves } = await attempt(workOn([], { maxTurns: 3 }), [pause(1), pause(2), pause(3)]);

@@ -504,6 +504,61 @@ describe("a fork of a relocated fork", () => {
     // Whoever asks is shown the same.
     expect((await contextOf(run, works[1]!.taskId)).messages).toEqual(back);
   });
+
+  it("is relocated too where its creator, or itself, has its provider's model, which nobody named", async () => {
+    const run = await makeRun({ context: { format: "anthropic", messages: [user("q"), thinks("of x")] } });
+    await run.create({ key: "root", instructions: "x" });
+    const root = (await run.seat("a"))!;
+    expect(thoughtsIn(sent(root))).toEqual(["x"]);
+    const creates = async (parent: SeatWork, thought: string, ...tasks: object[]) => {
+      const calls = [{ id: "call_1", name: "create_task", arguments: JSON.stringify({ tasks }) }];
+      const messages = [...parent.fork, thinks(thought, call)];
+      const answer = await run.rpc.seatTurn(parent, { messages, usage, calls }, undefined);
+      const { answers } = answer as Extract<SeatReply, { kind: "go_on" }>;
+      const { notes = [] } = JSON.parse((answers.call_1 as { text: string }).text) as { notes?: string[] };
+      return notes.filter((note) => note.includes("relocated")).map((note) => /model "(.*?)"/.exec(note)?.[1]);
+    };
+    const notes = await creates(
+      root,
+      "of s",
+      { key: "named", instructions: "y", model: "model-b" },
+      { key: "same", instructions: "y" },
+    );
+    expect(notes).toEqual(["model-b"]);
+    const [named, same] = [(await run.seat("b"))!, (await run.seat("c"))!];
+    expect(thoughtsIn(sent(named))).toEqual(["x"]);
+    expect(thoughtsIn(sent(same))).toEqual(["x", "s"]);
+    expect(await creates(named, "of b", { key: "back", instructions: "z" })).toEqual(["simulated"]);
+    expect(thoughtsIn(sent((await run.seat("d"))!))).toEqual(["x", "s"]);
+  });
+
+  it("begins another run without the reasoning of its own model, since that run has the context's", async () => {
+    const run = await makeRun({ context });
+    await run.create({ key: "t", model: "model-b", instructions: "x" }, { key: "plain", instructions: "x" });
+    for (const [thought, nonce] of [
+      ["of b", "a"],
+      ["of a", "b"],
+    ] as const) {
+      const seat = (await run.seat(nonce))!;
+      const messages = [...seat.fork, thinks(thought)];
+      await run.rpc.seatTurn(
+        seat,
+        { messages, usage, calls: [], ending: { kind: "result", result: 1 }, isFinal: true },
+        undefined,
+      );
+    }
+    for (const turn of [undefined, 1]) {
+      const place = turn === undefined ? {} : { turn };
+      const other = value(await run.rpc.contextAt({ task: "t", ...place }));
+      expect(thoughtsIn(other.steps.flat())).toEqual(["a"]);
+      expect(other).toMatchObject({ head: { model: "model-a" }, relocated: true });
+      const plain = value(await run.rpc.contextAt({ task: "plain", ...place }));
+      expect(thoughtsIn(plain.steps.flat())).toEqual(["a", "a"]);
+      expect(plain.relocated).toBeUndefined();
+    }
+    const before = value(await run.rpc.contextAt({ task: "t", turn: 0 }));
+    expect(thoughtsIn(before.steps.flat())).toEqual(["a"]);
+  });
 });
 
 it("a key names who it named when the task was created, also beside another task of that key in `after`", async () => {

@@ -5,7 +5,8 @@
  * into the message as it came, so that numbers and key order survive the way back to the vendor.
  *
  * 1. `message` holds what the vendor takes back: role and content blocks, thinking with its signature, no fields of the SDK.
- * 2. Blocks that the vendor would refuse are left out: blank text, and a tool call that the output limit cut in two.
+ * 2. Blocks that the vendor would refuse are left out: blank text, and what was cut in two (by the output limit, or by a refusal in the
+ *    middle of a reply): a tool call, or thinking that is not signed yet.
  * 3. `input_tokens` are all input tokens; the vendor's own count leaves out what was read from or written to the cache. What a server
  *    that speaks the format does not count is estimated.
  */
@@ -87,7 +88,8 @@ export function anthropicFold(
       if (stopReason === undefined) return undefined;
       const cutBy = stopReason === "model_context_window_exceeded" ? "window" : "output_limit";
       const cut = stopReason === "max_tokens" || cutBy === "window";
-      const whole = blocks.filter((block, i) => keeps(block, cut, i === blocks.length - 1));
+      const isRefused = stopReason === "refusal";
+      const whole = blocks.filter((block, i) => keeps(block, cut || isRefused, i === blocks.length - 1));
       settleIds(whole);
       const calls = whole.flatMap(callOf);
       const text = whole.map(({ fields }) => (fields.type === "text" ? fields.text : "")).join("");
@@ -95,14 +97,15 @@ export function anthropicFold(
         throw new MalformedStream("The provider's reply is empty.");
       const content = whole.map(blockText);
       // The vendor takes back no message that is empty, nor one that ends in reasoning.
-      if (whole.every(isReasoning)) content.push(JSON.stringify({ type: "text", text: cut ? cutOffText : noText }));
+      const last = whole.at(-1);
+      if (!last || isReasoning(last)) content.push(JSON.stringify({ type: "text", text: cut ? cutOffText : noText }));
       const message = `{"role":"assistant","content":[${content.join(",")}]}`;
       return {
         message,
         text,
         calls,
         usage: usageOf(counts, estimatedUsage(promptChars, message.length)),
-        stop: stopReason === "refusal" ? "refusal" : cut ? cutBy : stopOf(stopReason, calls.length),
+        stop: isRefused ? "refusal" : cut ? cutBy : stopOf(stopReason, calls.length),
       } satisfies ModelReply;
     },
   };
@@ -139,8 +142,11 @@ function addDelta(block: Block, delta: RawContentBlockDelta): void {
 
 function keeps({ fields, input }: Block, cut: boolean, isLast: boolean): boolean {
   if (fields.type === "text") return typeof fields.text === "string" && fields.text.trim() !== "";
-  // Cut before its arguments began, it looks as a call without any.
-  if (cut && isLast && fields.type === "tool_use" && inputText({ fields, input }) === "{}") return false;
+  if (cut && isLast) {
+    // Cut before its arguments began, it looks as a call without any.
+    if (fields.type === "tool_use" && inputText({ fields, input }) === "{}") return false;
+    if (fields.type === "thinking" && !fields.signature) return false;
+  }
   if (input === "" || isJson(input)) return true;
   if (cut) return false;
   throw new MalformedStream("The provider's stream holds a tool call whose input is not JSON.");

@@ -59,7 +59,7 @@ export function openaiFold(promptChars: number, onText: (text: string) => void =
       const refused = refusal !== "" || finish === "content_filter";
       const cut = finish === "length";
       // Half of a call is none: whoever goes on from here would carry it out.
-      const all = cut ? calls.all.filter(isWhole) : calls.all;
+      const all = cut || finish === "content_filter" ? calls.all.filter(isWhole) : calls.all;
       if (content === "" && all.length === 0 && !refused && !cut)
         throw new MalformedStream("The provider's reply is empty.");
       const ids = new Set<string>();

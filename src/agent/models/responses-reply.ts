@@ -71,8 +71,8 @@ function replyOf(items: readonly Fields[], incomplete: unknown): Omit<ModelReply
   const refusal = refusalIn(items);
   const refused = refusal !== "" || incomplete === "content_filter";
   const cut = incomplete !== undefined && !refused;
-  // A call that was cut has half of its arguments.
-  const tool_calls = cut ? [] : outputCalls(items);
+  // A call that was cut has half of its arguments; a filter cuts too.
+  const tool_calls = incomplete === undefined ? outputCalls(items) : [];
   if (text === "" && tool_calls.length === 0 && !refused && !cut)
     throw new MalformedStream("The provider's reply is empty.");
   const message = {

@@ -50,6 +50,15 @@ export class Models {
     return served && this.#with(served, named.find((name) => name !== undefined) ?? served.model);
   }
 
+  /** As `hosted`, its name alone. */
+  nameOfHosted(
+    format: Format,
+    credential: { readonly model: string } | undefined,
+    ...named: (string | undefined)[]
+  ): string | undefined {
+    return named.find((name) => name !== undefined) ?? (credential ?? servedBy(format, this.#env))?.model;
+  }
+
   /** The price of a call that was made. */
   priceOf({ model, simulated }: ModelUsed): FoundPrice | undefined {
     return simulated ? this.#prices.simulated(model) : this.#prices.find(model);

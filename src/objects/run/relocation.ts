@@ -11,10 +11,11 @@ import type { ContextTree } from "../../storage/run/context-tree.ts";
 import { specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
-/** Undefined: nobody has said, and whatever is configured answers. */
+/** Of a hosted task that names none, and whose context does not, its provider's. Undefined: nobody has said, and nobody here can know. */
 export function modelNamed(run: LoadedRun, task: Task): string | undefined {
-  const named = task.pool === hostedPool ? task.model : specOf(run, task).model;
-  return named ?? run.store.tree.head(task.base).model;
+  const { format, model } = run.store.tree.head(task.base);
+  if (task.pool !== hostedPool) return specOf(run, task).model ?? model;
+  return run.models.nameOfHosted(format, run.state.header.credential, task.model, model);
 }
 
 export const isAnother = (model: string | undefined, than: string | undefined): boolean =>
@@ -25,6 +26,17 @@ export function foreignParts(run: LoadedRun, task: Task): readonly Part[] {
   const parts = partsOf(run, task, modelNamed(run, task));
   // What was left out of a compacted context has moved all that is left.
   return task.window && parts.length > 0 ? [[0, task.window.own]] : parts;
+}
+
+/** Of a task's whole transcript, the messages of other models than its context's: for a run that begins with it, which has that one. */
+export function partsOfOthers(run: LoadedRun, task: Task): readonly Part[] {
+  const { tree } = run.store;
+  const { format, model: named } = tree.head(task.base);
+  const model = run.models.nameOfHosted(format, run.state.header.credential, named);
+  const parts = partsOf(run, task, model);
+  const own: Part = [tree.node(task.base).messages, Number.POSITIVE_INFINITY];
+  const all = isAnother(model, modelNamed(run, task)) ? [...parts, own] : parts;
+  return task.window && all.length > 0 ? [[0, own[1]]] : all;
 }
 
 function partsOf(run: LoadedRun, task: Task, model: string | undefined): Part[] {

@@ -2,6 +2,7 @@
 
 import { isPaused, roleOf, textSaid, toolCalls } from "../../context/calls.ts";
 import { stringAt } from "../../context/json-text.ts";
+import { type Part, withoutReasoning } from "../../context/reasoning.ts";
 import type { MessageText, ToolCall } from "../../context/types.ts";
 import type { Page, TurnView } from "../../contract/shapes.ts";
 import { pageBytesMax } from "../../limits.ts";
@@ -14,6 +15,7 @@ import { specOf } from "./bodies.ts";
 import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { partsOfOthers } from "./relocation.ts";
 import { badCursor, ok, placeOf } from "./replies.ts";
 
 /** The turns of these tasks, by one look through the log. */
@@ -153,15 +155,20 @@ function isFinal(run: LoadedRun, task: Task, snapshot: string): boolean {
 /** The context of a place in the run: its head, a snapshot, a task's newest, or what a task's turn left. Writes nothing. */
 export function contextAt(run: LoadedRun, { snapshot, task: id, turn }: ForkPlace): Reply<ForkedContext> {
   const { tree } = run.store;
-  const give = (at: string, more: readonly MessageText[] = []): Reply<ForkedContext> => {
-    const steps = tree.path(at).steps.map(({ messages }) => messages);
+  const give = (at: string, others: readonly Part[] = [], more: readonly MessageText[] = []): Reply<ForkedContext> => {
     const head = tree.head(at);
+    const steps = tree.path(at).steps.map(({ messages }) => messages);
+    if (more.length > 0) steps.push(more);
+    const whole = steps.flat();
+    const given = withoutReasoning(head.format, whole, others);
+    const isRelocated = given.some((message, i) => message !== whole[i]);
     const credential = run.state.header.credential?.name;
     return ok({
       head,
-      steps: more.length > 0 ? [...steps, more] : steps,
+      steps: isRelocated ? [given] : steps,
       tools: [...run.tools.values()],
       ...(credential && { credential }),
+      ...(isRelocated && { relocated: true }),
       redact: run.redact,
     });
   };
@@ -172,13 +179,14 @@ export function contextAt(run: LoadedRun, { snapshot, task: id, turn }: ForkPlac
   if (id === undefined) return give(run.state.header.snapshot);
   const task = findTask(run, id);
   if (!task) return { ok: false, fault: { code: "unknown_task", errors: [{ path: "from.task", message: "unknown" }] } };
-  if (turn === undefined) return give(task.head ?? task.base);
+  const others = partsOfOthers(run, task);
+  if (turn === undefined) return give(task.head ?? task.base, others);
   const told = turnsOfOne(run, task);
   const next = told.turns[turn];
   if (next) {
     const { parent, shown } = requestOf(run, next);
-    return give(parent, shown);
+    return give(parent, others, shown);
   }
   const last = told.turns.length;
-  return turn === last ? give(told.head!) : unknownTurn(last, "from.turn");
+  return turn === last ? give(told.head!, others) : unknownTurn(last, "from.turn");
 }

@@ -110,24 +110,61 @@ describe("the reply", () => {
     expect(usage).toMatchObject(expected);
   });
 
-  test.each([['{"a": '], [""]])(
-    "blocks that the vendor would not take back are left out, and a call that was cut at %j",
-    async (half) => {
+  test.each([
+    ['{"a": ', "max_tokens", "output_limit"],
+    ["", "max_tokens", "output_limit"],
+    ['{"a": ', "refusal", "refusal"],
+    ["", "refusal", "refusal"],
+  ])(
+    "blocks that the vendor would not take back are left out, and a call that was cut at %j by its %s",
+    async (half, reason, expected) => {
+      const whole = { type: "tool_use", id: "toolu_1", name: "now", input: {} };
       const { url } = await answering(() =>
         sse([
           start(),
           ...text(0, "\n"),
           ...text(1, "half of a call"),
-          blockStart(2, { type: "tool_use", id: "toolu_1", name: "add", input: {} }),
-          delta(2, { type: "input_json_delta", partial_json: half }),
+          blockStart(2, whole),
           blockStop(2),
-          end("max_tokens"),
+          blockStart(3, { type: "tool_use", id: "toolu_2", name: "add", input: {} }),
+          delta(3, { type: "input_json_delta", partial_json: half }),
+          blockStop(3),
+          end(reason),
           stop,
         ]),
       );
       const reply = replyOf(await callAnthropic(requestTo("anthropic", url)));
-      expect(JSON.parse(reply.message).content).toEqual([{ type: "text", text: "half of a call", citations: null }]);
-      expect(reply).toMatchObject({ stop: "output_limit", calls: [] });
+      const said = { type: "text", text: "half of a call", citations: null };
+      expect(JSON.parse(reply.message).content).toEqual([said, whole]);
+      expect(reply).toMatchObject({ stop: expected, calls: [{ id: "toolu_1", arguments: "{}" }] });
+    },
+  );
+
+  test.each([
+    ["is not signed yet", "", []],
+    ["is signed", "c2ln", ["thinking", "text"]],
+  ])(
+    "thinking that %s when the output limit cuts it off is no end that the vendor takes back",
+    async (_, signature, last) => {
+      const thinking = (index: number, signed: string) => [
+        blockStart(index, { type: "thinking", thinking: "", signature: "" }),
+        delta(index, { type: "thinking_delta", thinking: "Let me" }),
+        ...(signed === "" ? [] : [delta(index, { type: "signature_delta", signature: signed })]),
+        blockStop(index),
+      ];
+      for (const first of [[], ["thinking", "text"]]) {
+        const begun = first.length === 0 ? [] : [...thinking(0, "c2ln"), ...text(1, "I look.")];
+        const { url, close } = await answering(() =>
+          sse([start(), ...begun, ...thinking(first.length, signature), end("max_tokens"), stop]),
+        );
+        const reply = replyOf(await callAnthropic(requestTo("anthropic", url)));
+        const content = JSON.parse(reply.message).content as { type: string }[];
+        const types = [...first, ...last];
+        expect(content.map(({ type }) => type)).toEqual(types.length === 0 ? ["text"] : types);
+        const next = [{ role: "user", content: "go" }, JSON.parse(reply.message), { role: "user", content: "and?" }];
+        expect(checkMessages("anthropic", next)).toEqual([]);
+        await close();
+      }
     },
   );
 

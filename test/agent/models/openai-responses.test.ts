@@ -203,7 +203,7 @@ describe("the reply", () => {
     ["max_output_tokens", [message("msg_1", "Half of")], "output_limit", "Half of"],
     ["max_output_tokens", [reasoning("rs_1")], "output_limit", ""],
     ["max_output_tokens", [call("call_1", "t", '{"a":')], "output_limit", ""],
-    ["content_filter", [message("msg_1", "I ")], "refusal", "I "],
+    ["content_filter", [message("msg_1", "I "), call("call_1", "t", '{"a":')], "refusal", "I "],
   ])("that is incomplete for %s says so", async (reason, output, stop, text) => {
     const end = { status: "incomplete", incomplete_details: { reason } };
     served = await serve(async (request) =>

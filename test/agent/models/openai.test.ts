@@ -179,11 +179,17 @@ describe("the reply", () => {
     ["half of its arguments", { function: { name: "x", arguments: '{"n": ' } }],
     ["no arguments yet", { function: { name: "x" } }],
     ["a part of its text", { type: "custom", custom: { name: "x", input: "rm -r /" } }],
-  ])("a call that the output limit cut off with %s is left out, and those before it stay", async (_, cutOff) => {
+  ])("a call that was cut off with %s is left out, and those before it stay", async (_, cutOff) => {
     const whole = call(0, { id: "call_1", type: "function", function: { name: "x", arguments: '{"n":1}' } });
-    const got = await reply(whole, call(1, { id: "call_2", ...cutOff }), chunk({}, "length"), done);
-    expect(got.stop).toBe("output_limit");
-    expect(JSON.parse(got.message).tool_calls.map(({ id }: { id: string }) => id)).toEqual(["call_1"]);
+    for (const [reason, stop] of [
+      ["length", "output_limit"],
+      ["content_filter", "refusal"],
+    ] as const) {
+      const got = await reply(whole, call(1, { id: "call_2", ...cutOff }), chunk({}, reason), done);
+      expect(got.stop).toBe(stop);
+      expect(JSON.parse(got.message).tool_calls.map(({ id }: { id: string }) => id)).toEqual(["call_1"]);
+      await served!.close();
+    }
   });
 
   test.each([

@@ -1,0 +1,125 @@
+/** Leased tasks as loops, on replies as no vendor gives them, but servers of its format. */
+
+import type Anthropic from "@anthropic-ai/sdk";
+import type OpenAI from "openai";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { Heddle, type LeasedTask } from "../../src/client/index.ts";
+import { anthropicTask } from "../../src/loops/anthropic.ts";
+import { openaiTask } from "../../src/loops/openai.ts";
+import { PoolServer } from "../cli/lib/contract-server.ts";
+
+let server: PoolServer;
+let format: "anthropic" | "openai";
+beforeEach(async () => {
+  server = await new PoolServer().start();
+  const answer = server.handler;
+  server.handler = async (call) => {
+    if (call.path.startsWith("/v1/tools")) return { status: 200, body: { tools: [] } };
+    if (call.path.endsWith("/turn")) return { status: 200, body: { snapshot: "s2" } };
+    const given = await answer(call);
+    const [lease] = (given?.body as { leases?: { context: object }[] } | undefined)?.leases ?? [];
+    if (lease) lease.context = { format, messages: [{ role: "user", content: "do" }] };
+    return given;
+  };
+});
+afterEach(() => server.stop());
+
+/** What the loop logs and calls when a task's model replies so, one reply after another. */
+async function carriedOut(run: (heddle: Heddle, task: LeasedTask) => Promise<string>) {
+  const heddle = new Heddle({ url: server.url, key: "hdl_k" });
+  server.add("t");
+  await heddle.work({ pool: "p", idleMs: 0, run: (task) => run(heddle, task) });
+  return {
+    logged: server.of("POST", /turn$/).map(({ body }) => body.messages),
+    called: server.of("POST", /tools/).map(({ path, body }) => [path.split("/").at(-1), body.call_id]),
+  };
+}
+
+const ids = ["a", "b", "a", ""];
+
+it("calls of Anthropic's format that a server gives one id, or none, each have their own, and are all carried out", async () => {
+  format = "anthropic";
+  const content = [
+    { type: "text", text: "All." },
+    ...ids.map((id) => ({ type: "tool_use", id, name: "atomic", input: {} })),
+  ] as Anthropic.ContentBlock[];
+  const usage = { input_tokens: 1, output_tokens: 1 } as Anthropic.Usage;
+  const { logged, called } = await carriedOut(async (heddle, task) => {
+    const loop = await anthropicTask(heddle, task);
+    await loop.add({ content, usage });
+    await loop.add({ content: content.slice(0, 1), usage });
+    return loop.text;
+  });
+  const [, a, b, c, d] = logged[0][0].content.map(({ id }: { id?: string }) => id);
+  expect([a, b]).toEqual(["a", "b"]);
+  expect(new Set(["", a, b, c, d]).size).toBe(5);
+  expect(logged[0][0].content[0]).toEqual(content[0]);
+  expect(called).toEqual([a, b, c, d].map((id) => ["atomic", id]));
+  expect(logged[1][0].content.map((result: Anthropic.ToolResultBlockParam) => result.tool_use_id)).toEqual([
+    a,
+    b,
+    c,
+    d,
+  ]);
+});
+
+it("so do those of OpenAI's format", async () => {
+  format = "openai";
+  const tool_calls = ids.map((id) => ({ id, type: "function", function: { name: "atomic", arguments: "{}" } }));
+  const reply = (message: object) => ({ choices: [{ message }] }) as unknown as OpenAI.ChatCompletion;
+  const { logged, called } = await carriedOut(async (heddle, task) => {
+    const loop = await openaiTask(heddle, task);
+    await loop.add(reply({ role: "assistant", content: null, tool_calls }));
+    await loop.add(reply({ role: "assistant", content: "done" }));
+    return loop.text;
+  });
+  const [a, b, c, d] = logged[0][0].tool_calls.map(({ id }: { id: string }) => id);
+  expect([a, b]).toEqual(["a", "b"]);
+  expect(new Set(["", a, b, c, d]).size).toBe(5);
+  expect(called).toEqual([a, b, c, d].map((id) => ["atomic", id]));
+  expect(logged[1].slice(0, 4).map(({ tool_call_id: id }: { tool_call_id: string }) => id)).toEqual([a, b, c, d]);
+});
+
+it("tokens that a server of OpenAI's format does not count are estimated, so that a budget of them holds", async () => {
+  format = "openai";
+  const message = { role: "assistant", content: "done" };
+  const replies = [
+    { choices: [{ message }] },
+    { choices: [{ message }], usage: { prompt_tokens: 0, completion_tokens: 7 } },
+  ];
+  for (const reply of replies)
+    await carriedOut(async (heddle, task) => {
+      const loop = await openaiTask(heddle, task);
+      await loop.add(reply as unknown as OpenAI.ChatCompletion);
+      return loop.text;
+    });
+  const usages = server.of("POST", /turn$/).map(({ body }) => [body.usage.input_tokens, body.usage.output_tokens]);
+  const asked = '[]{"role":"user","content":"do"}';
+  expect(usages).toEqual([
+    [asked.length / 4, Math.ceil(JSON.stringify(message).length / 4)],
+    [0, 7],
+  ]);
+});
+
+it.each(["pause_turn", "compaction"])(
+  "a reply that ends by %s is not over, and logged with what is then said",
+  async (reason) => {
+    format = "anthropic";
+    const usage = { input_tokens: 1, output_tokens: 1 } as Anthropic.Usage;
+    const parts = [
+      [{ type: "compaction", content: "We sell kettles." }],
+      [{ type: "text", text: "done" }],
+    ] as unknown as Anthropic.ContentBlock[][];
+    const { logged } = await carriedOut(async (heddle, task) => {
+      const loop = await anthropicTask(heddle, task);
+      await loop.add({ content: parts[0]!, usage, stop_reason: reason as Anthropic.StopReason });
+      expect(loop.isOver).toBe(false);
+      expect(loop.request.messages.at(-1)).toEqual({ role: "assistant", content: parts[0] });
+      await loop.add({ content: parts[1]!, usage, stop_reason: "end_turn" });
+      expect(loop.isOver).toBe(true);
+      return loop.text;
+    });
+    expect(logged).toEqual([[{ role: "assistant", content: parts.flat() }]]);
+    expect(server.outcomes).toMatchObject([{ result: "done" }]);
+  },
+);
