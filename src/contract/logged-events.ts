@@ -304,6 +304,7 @@ const fields = {
     model_ms: count.exactOptional(),
     first_ms: count.exactOptional(),
     messages: inboxSeqs.exactOptional(),
+    calls_left: z.literal(true).exactOptional(),
   },
   context_compacted: {
     task,

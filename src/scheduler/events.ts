@@ -267,6 +267,8 @@ export type SchedulerEvent =
       readonly first_ms?: number;
       /** The messages from outside that its messages hold, by the `seq` of their arrival. */
       readonly messages?: readonly number[];
+      /** Steps after this one carry out what is left of the reply. */
+      readonly calls_left?: true;
     }
   /** The context no longer fitted the model's window: the task goes on from `to`, which lacks `dropped` messages. */
   | {

@@ -232,6 +232,8 @@ export interface Task {
   /** Of a context that was compacted. */
   window: Window | undefined;
   calls: readonly Call[];
+  /** Of its newest reply calls may still have to be begun, by whichever attempt goes on with it. */
+  callsLeft: boolean;
   /** In the order of their arrival. */
   inbox: readonly InboxMessage[];
   /** How many of `inbox` the open lease's worker has been given. */
@@ -328,6 +330,7 @@ export const blankTask: Task = {
   head: undefined,
   window: undefined,
   calls: nothing,
+  callsLeft: false,
   inbox: nothing,
   given: 0,
   noted: nothing,

@@ -33,9 +33,16 @@ export function logTurn(step: Step, run: LoadedRun, task: Leased, turn: SeatTurn
     ...(turn.took && { model_ms: turn.took.ms }),
     ...(turn.took?.firstMs !== undefined && { first_ms: turn.took.firstMs }),
     ...shownMessages(task, turn.shown ?? 0),
+    ...(takesSteps(run, turn) && { calls_left: true as const }),
   });
   settleBudget(step);
   return snapshot;
+}
+
+/** Whether something of the reply may have to wait for a variable's object (`answerCalls`), its own end included. */
+function takesSteps(run: LoadedRun, { calls, ending }: SeatTurn): boolean {
+  const first = calls.findIndex(({ name }) => isOfData(run, name));
+  return first >= 0 && (ending !== undefined || calls.slice(first).some(({ name }) => !isOfData(run, name)));
 }
 
 /** A call that is carried out by a variable's object, after the step's commit. */
