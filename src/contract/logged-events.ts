@@ -207,6 +207,8 @@ const ruleChange = {
   level: z.int().min(1).max(limits.ruleLevelsMax).exactOptional(),
 };
 const labels = z.record(text(limits.labelCharsMax), text(limits.labelCharsMax));
+/** Of the call that a worker gave its id to (context/call-fingerprint.ts). */
+export const callPrint = z.string().regex(/^[0-9a-f]{12}$/);
 const groupName = z.string().regex(keyPattern);
 
 /** What bounds a task's work, and its fork. */
@@ -347,6 +349,7 @@ const fields = {
         retries: z.int().min(0).max(limits.retriesMax),
       })
       .exactOptional(),
+    print: callPrint.exactOptional(),
   },
   tool_call_started: {
     task: party,
@@ -371,6 +374,7 @@ const fields = {
     call: callId,
     tool: text(limits.nameCharsMax),
     why: z.enum(["answered", "settled", "timed_out", "deadlock"]),
+    print: callPrint.exactOptional(),
   },
   call_blocked: { task: party, fence: count, blocked: z.boolean() },
   task_parked: {

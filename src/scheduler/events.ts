@@ -309,6 +309,7 @@ export type SchedulerEvent =
       readonly ask?: string;
       /** In place of targets: a tool that is carried out elsewhere, in a pool or, for "", by its url. The body has its arguments. */
       readonly remote?: { readonly tool: string; readonly pool: string; readonly retries: number };
+      readonly print?: string;
     }
   | {
       readonly type: "tool_call_started";
@@ -338,6 +339,8 @@ export type SchedulerEvent =
       readonly tool: string;
       /** `deadlock`: what it still waited for waits for this task. */
       readonly why: "answered" | "settled" | "timed_out" | "deadlock";
+      /** Of a call whose id a worker gave it: which call that is (context/call-fingerprint.ts). Where it waited, that has it. */
+      readonly print?: string;
     }
   /** It failed, and its fallback, which is created next, decides how it ends. */
   | {

@@ -58,7 +58,7 @@ export interface Ended {
 
 /** A tool call of the newest turn whose result is not in the transcript yet. */
 export type Call =
-  | { readonly id: string; readonly state: "done"; readonly seq: number }
+  | { readonly id: string; readonly state: "done"; readonly seq: number; readonly print?: string }
   | {
       readonly id: string;
       readonly state: "waiting";
@@ -72,6 +72,8 @@ export type Call =
       readonly want?: Want;
       /** In place of targets: the call is carried out elsewhere (remote-calls.ts). */
       readonly remote?: RemoteCall;
+      /** Of one whose id a worker gave it: which call that is. */
+      readonly print?: string;
     };
 
 /** What becomes of a call of a remote tool. */

@@ -205,6 +205,43 @@ describe("a repeated Idempotency-Key", () => {
     expect(value(await run.rpc.callTool(others))).toEqual(pending);
   });
 
+  it("of a pull worker's call by its call_id gets the first answer, and other arguments under it are refused: waiting, answered, after a load, and of data", async () => {
+    const run = await makeRun();
+    await run.create(box("a"));
+    const lease = (await run.lease())!;
+    const call = (tool: string, args: object) =>
+      run.rpc.leaseTool(lease, { tool, arguments: JSON.stringify(args), callId: "c", waitMs: 0 });
+    const turn = async () => value(await run.rpc.turn(lease, { messages: [] }));
+    const refused = async (tool: string, args: object) =>
+      expect(codeOf(await call(tool, args))).toBe("idempotency_mismatch");
+
+    const pop = { op: "pop", name: "q" };
+    expect(value(await call("message_queue", pop))).toEqual({ pending: true, call_id: "c" });
+    await refused("message_queue", { op: "pop", name: "r" });
+    await refused("shared_map", { op: "set", name: "m", key: "k", value: 1 });
+    const push = { op: "push", name: "q", messages: ["first"] };
+    value(await run.rpc.callTool({ tool: "message_queue", arguments: JSON.stringify(push), waitMs: 0 }));
+    await run.evict();
+    await refused("message_queue", { op: "pop", name: "r" });
+    expect(value(await call("message_queue", pop))).toEqual({ result: { messages: ["first"] } });
+
+    // Providers use ids again: in another turn it is another call.
+    await turn();
+    const acquire = { op: "try_acquire", name: "l" };
+    const held = value(await call("lock", acquire));
+    await refused("lock", { op: "try_acquire", name: "other" });
+    expect(value(await call("lock", acquire))).toEqual(held);
+
+    await turn();
+    const add = { op: "add", name: "n", delta: 1 };
+    const added = value(await call("atomic", add));
+    await refused("atomic", { ...add, delta: 2 });
+    expect(value(await call("atomic", add))).toEqual(added);
+    expect(await run.events()).toEqual(
+      expect.arrayContaining([expect.objectContaining({ type: "call_waiting", print: expect.any(String) })]),
+    );
+  });
+
   it("of complete with `next` gets the same next lease while that is open", async () => {
     const run = await makeRun();
     await run.create(box("a"), box("b"));
