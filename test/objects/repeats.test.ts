@@ -1,6 +1,7 @@
 /** What comes twice, late or forged: the first answer, `lease_lost`, and nothing changed. */
 
 import { describe, expect, it } from "vitest";
+import type { LeaseGrant } from "../../src/contract/shapes.ts";
 import { actorCallsMax, leaseMs } from "../../src/limits.ts";
 import type { Idem, Reply } from "../../src/objects/rpc.ts";
 import { codeOf, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
@@ -253,6 +254,33 @@ describe("a repeated Idempotency-Key", () => {
     value(await run.rpc.complete(first.lease!, { ...input, next: false }));
     expect(value(await run.rpc.complete(a, input, idem("k")))).toEqual({});
     expect(await run.tasks()).toMatchObject([{ attempts: 1 }, { attempts: 1 }]);
+  });
+
+  it("of a lease, and of complete with `next`, tells what the first answer told, though a dependency has another result by now", async () => {
+    const run = await makeRun();
+    await run.create(
+      box("a"),
+      box("b"),
+      ...["c", "d"].map((key) => ({ ...box(key), after: ["a"], instructions: "use {{a}}" })),
+    );
+    value(await run.rpc.complete((await run.lease())!, { result: "old", next: false, worker: "w" }));
+    const b = (await run.lease())!;
+    const asked = { pool: "box", worker: "w", max: 1, contextBytes: 1e6 };
+    const leases = value(await run.rpc.leases(asked, idem("l")));
+    const next = value(await run.rpc.complete(b, { result: "b", next: true, worker: "w" }, idem("k")));
+    const told = (grant: unknown) => {
+      const { task, contextText } = grant as LeaseGrant;
+      return [task.key, task.instructions, contextText];
+    };
+    const first = [told(leases[0]), told(next.lease)];
+    expect(first).toMatchObject([
+      ["c", expect.stringContaining("old"), expect.stringContaining("old")],
+      ["d", expect.stringContaining("old"), expect.stringContaining("old")],
+    ]);
+    value(await run.rpc.retryTask("a", undefined));
+    value(await run.rpc.complete((await run.lease())!, { result: "new", next: false, worker: "w" }));
+    const again = value(await run.rpc.complete(b, { result: "b", next: true, worker: "w" }, idem("k")));
+    expect([told(value(await run.rpc.leases(asked, idem("l")))[0]), told(again.lease)]).toEqual(first);
   });
 
   it("of complete with `next` takes the next task back that can't be told again, since a dependency was retried", async () => {

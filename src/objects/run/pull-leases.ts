@@ -127,7 +127,7 @@ export class PullLeases {
   }
 
   #grant(step: Step, run: LoadedRun, pool: string, worker: string, room: number) {
-    return startTask(step, { pool, worker, boot: "" }, (task) => leaseGrant(run, task, room));
+    return startTask(step, { pool, worker, boot: "" }, (task) => leaseGrant(run, task, room, { isRepeat: false }));
   }
 
   async leaseAgain(lease: LeaseRef): Promise<Reply<Grant>> {
@@ -158,7 +158,7 @@ export class PullLeases {
     for (const { taskNumber, fence, call: seq } of leases) {
       const call = seq === undefined ? undefined : leasedCall(run.state, seq, fence);
       const task = seq === undefined ? leased(run.state, taskNumber, fence) : undefined;
-      const grant = task && leaseGrant(run, task, room);
+      const grant = task && leaseGrant(run, task, room, { isRepeat: true });
       if (call) grants.push(toolCallGrant(run, call));
       if (!grant?.ok) continue;
       const { bytes, ...work } = grant.work;
