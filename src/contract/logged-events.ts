@@ -374,6 +374,7 @@ const fields = {
     call: callId,
     tool: text(limits.nameCharsMax),
     why: z.enum(["answered", "settled", "timed_out", "deadlock"]),
+    targets: z.array(task).max(limits.waitTasksMax).exactOptional(),
     print: callPrint.exactOptional(),
   },
   call_blocked: { task: party, fence: count, blocked: z.boolean() },

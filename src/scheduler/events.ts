@@ -339,6 +339,8 @@ export type SchedulerEvent =
       readonly tool: string;
       /** `deadlock`: what it still waited for waits for this task. */
       readonly why: "answered" | "settled" | "timed_out" | "deadlock";
+      /** Of `await_tasks` that was over at once, and not by any one of them: whom it named. */
+      readonly targets?: readonly number[];
       /** Of a call whose id a worker gave it: which call that is (context/call-fingerprint.ts). Where it waited, that has it. */
       readonly print?: string;
     }
