@@ -8,6 +8,7 @@
 import * as z from "zod";
 import { isRunId } from "../ids.ts";
 import * as limits from "../limits.ts";
+import { callPrint } from "./logged-events.ts";
 import { snapshotHash } from "./task-spec.ts";
 
 export const exportVersion = 1;
@@ -75,7 +76,7 @@ const answers = z.strictObject({
         slot: count.max(limits.messagesMax),
         turn: count,
         call: z.string(),
-        fingerprint: z.literal(""),
+        fingerprint: z.union([z.literal(""), callPrint]),
         answer: z.union([
           z.strictObject({ result: json }),
           z.strictObject({ error: z.looseObject({ code: z.string(), message: z.string() }) }),

@@ -207,6 +207,8 @@ const ruleChange = {
   level: z.int().min(1).max(limits.ruleLevelsMax).exactOptional(),
 };
 const labels = z.record(text(limits.labelCharsMax), text(limits.labelCharsMax));
+/** Of the call that a worker gave its id to (context/call-fingerprint.ts). */
+export const callPrint = z.string().regex(/^[0-9a-f]{12}$/);
 const groupName = z.string().regex(keyPattern);
 
 /** What bounds a task's work, and its fork. */
@@ -304,6 +306,7 @@ const fields = {
     model_ms: count.exactOptional(),
     first_ms: count.exactOptional(),
     messages: inboxSeqs.exactOptional(),
+    calls_left: z.literal(true).exactOptional(),
   },
   context_compacted: {
     task,
@@ -346,6 +349,7 @@ const fields = {
         retries: z.int().min(0).max(limits.retriesMax),
       })
       .exactOptional(),
+    print: callPrint.exactOptional(),
   },
   tool_call_started: {
     task: party,
@@ -370,6 +374,8 @@ const fields = {
     call: callId,
     tool: text(limits.nameCharsMax),
     why: z.enum(["answered", "settled", "timed_out", "deadlock"]),
+    targets: z.array(task).max(limits.waitTasksMax).exactOptional(),
+    print: callPrint.exactOptional(),
   },
   call_blocked: { task: party, fence: count, blocked: z.boolean() },
   task_parked: {

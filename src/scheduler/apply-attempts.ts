@@ -46,6 +46,7 @@ export function logTurn(state: RunState, event: Of<"turn">, at: number): void {
   task.head = event.snapshot;
   task.losses = 0;
   if (task.refusals > 0) task.refusals = 0;
+  if (task.callsLeft || event.calls_left) task.callsLeft = event.calls_left === true;
   variables.leaveUntold(state, task);
   inbox.show(task, event.messages?.length ?? 0);
   dropCalls(state, task);
@@ -73,6 +74,11 @@ export function block(state: RunState, event: Of<"call_blocked">): void {
 export function park(state: RunState, event: Of<"task_parked">, seq: number): void {
   const task = state.task(event.task);
   reserve(state, task, 0);
+  if (task.callsLeft) {
+    task.callsLeft = false;
+    // Others that wait for it were taken for ones that go on.
+    state.blocking.fresh.add(task.n);
+  }
   if (event.on === "children") {
     spend(state, task, event.usage);
     dropCalls(state, task);

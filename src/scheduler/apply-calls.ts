@@ -31,6 +31,7 @@ export function waitInCall(state: RunState, event: Of<"call_waiting">, seq: numb
     since: state.header.changedAt,
     ...(event.want && { want: event.want }),
     ...(event.remote && { remote: newRemoteCall(event.remote, seq, state.header.changedAt) }),
+    ...(event.print && { print: event.print }),
   };
   state.setCalls(task, [...task.calls.filter((one) => one.id !== event.call), call]);
   for (const n of event.targets) {
@@ -48,7 +49,9 @@ export function endCall(state: RunState, event: Of<"call_done">, seq: number): v
   const task = state.task(event.task);
   const waiting = task.calls.find((one) => one.id === event.call && one.state === "waiting");
   const others = task.calls.filter((one) => one.id !== event.call);
-  state.setCalls(task, [...(isActor(task) ? newest(others) : others), { id: event.call, state: "done", seq }]);
+  const print = event.print ?? waiting?.print;
+  const done: Call = { id: event.call, state: "done", seq, ...(print && { print }) };
+  state.setCalls(task, [...(isActor(task) ? newest(others) : others), done]);
   if (waiting?.state === "waiting") stopWaiting(state, task, waiting);
   state.retime(task);
 }

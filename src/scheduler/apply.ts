@@ -439,6 +439,7 @@ function retryTask(state: RunState, event: Of<"task_retried">, seq: number, at: 
   task.losses = 0;
   task.failures = 0;
   if (task.refusals > 0) task.refusals = 0;
+  if (task.callsLeft) task.callsLeft = false;
   task.turns = from?.turn ?? 0;
   task.turnGeneration = from?.generation ?? 0;
   task.head = from?.snapshot;

@@ -28,8 +28,8 @@ export class BlockingState {
   readonly freed = new Set<string>();
   /** Tasks whose waits changed, and that `breakDeadlocks` has not looked at yet. */
   readonly fresh = new Set<number>();
-  /** Tasks with calls of their newest reply that are still to be begun, by the lease that does it; volatile. */
-  readonly #unfinished = new Map<number, number>();
+  /** Whether calls of a task's newest reply are still to be begun, as the lease that begins them knows; volatile. */
+  readonly #replies = new Map<number, { readonly fence: number; readonly areLeft: boolean }>();
   /** Up to which event nobody was found to wait for ever where nobody can go on; volatile. */
   calmAt = -1;
   /** Messages in all queues, and of pushes that wait for room in one. */
@@ -83,29 +83,39 @@ export class BlockingState {
     if (line?.kind === "lock" || line?.kind === "semaphore") yield* line.holders.keys();
   }
 
-  /** Whether calls of the task's newest reply are still to be begun by its open lease. */
-  setUnfinished({ n, phase }: Task, isSo: boolean): void {
-    if (isSo && phase.state === "running") this.#unfinished.set(n, phase.fence);
-    else this.#finish(n);
-  }
-
-  /** What they do may end waits of this task and of others: nobody's is known to be for ever yet. */
-  isUnfinished({ n, phase }: Task): boolean {
-    return phase.state === "running" && phase.fence === this.#unfinished.get(n);
-  }
-
-  /** Whether any task's are. Of leases that are over they never will be. */
-  hasUnfinished(live: (n: number) => Task | undefined): boolean {
-    for (const n of this.#unfinished.keys()) {
-      const task = live(n);
-      if (!task || !this.isUnfinished(task)) this.#finish(n);
+  /**
+   * Whether calls of the task's newest reply are still to be begun by its open lease. Where they are not any more, others that wait for
+   * it were taken for ones that go on: now it is looked at for all of them.
+   */
+  setUnfinished({ n, phase, callsLeft }: Task, isSo: boolean): void {
+    if (!isSo && (this.#replies.delete(n) || callsLeft)) {
+      this.fresh.add(n);
+      this.calmAt = -1;
     }
-    return this.#unfinished.size > 0;
+    if (phase.state === "running" && (isSo || callsLeft)) this.#replies.set(n, { fence: phase.fence, areLeft: isSo });
   }
 
-  /** Others that wait for it were taken for ones that go on: now it is looked at for all of them. */
-  #finish(n: number): void {
-    if (this.#unfinished.delete(n)) this.fresh.add(n);
+  /**
+   * What they do may end waits of this task and of others: nobody's is known to be for ever yet. Where no open lease has said anything,
+   * the log does: of a reply that another attempt is to go on with, it has that calls were left.
+   */
+  isUnfinished({ n, phase, callsLeft }: Task): boolean {
+    const said = this.#replies.get(n);
+    return phase.state === "running" && phase.fence === said?.fence ? said.areLeft : callsLeft;
+  }
+
+  /** Whether an open lease has some of any task. */
+  hasUnfinished(live: (n: number) => Task | undefined): boolean {
+    let found = false;
+    for (const [n, { fence, areLeft }] of this.#replies) {
+      const phase = live(n)?.phase;
+      if (phase?.state === "running" && phase.fence === fence) found ||= areLeft;
+      else {
+        this.#replies.delete(n);
+        this.fresh.add(n);
+      }
+    }
+    return found;
   }
 
   enter(waiter: Waiter): void {

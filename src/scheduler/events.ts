@@ -267,6 +267,8 @@ export type SchedulerEvent =
       readonly first_ms?: number;
       /** The messages from outside that its messages hold, by the `seq` of their arrival. */
       readonly messages?: readonly number[];
+      /** Steps after this one carry out what is left of the reply. */
+      readonly calls_left?: true;
     }
   /** The context no longer fitted the model's window: the task goes on from `to`, which lacks `dropped` messages. */
   | {
@@ -307,6 +309,7 @@ export type SchedulerEvent =
       readonly ask?: string;
       /** In place of targets: a tool that is carried out elsewhere, in a pool or, for "", by its url. The body has its arguments. */
       readonly remote?: { readonly tool: string; readonly pool: string; readonly retries: number };
+      readonly print?: string;
     }
   | {
       readonly type: "tool_call_started";
@@ -336,6 +339,10 @@ export type SchedulerEvent =
       readonly tool: string;
       /** `deadlock`: what it still waited for waits for this task. */
       readonly why: "answered" | "settled" | "timed_out" | "deadlock";
+      /** Of `await_tasks` that was over at once, and not by any one of them: whom it named. */
+      readonly targets?: readonly number[];
+      /** Of a call whose id a worker gave it: which call that is (context/call-fingerprint.ts). Where it waited, that has it. */
+      readonly print?: string;
     }
   /** It failed, and its fallback, which is created next, decides how it ends. */
   | {

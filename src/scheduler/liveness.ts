@@ -14,7 +14,8 @@
  *     is asked can: not where a wait that is not declared so stands before it in the queue's line.
  *     Sessions of agents outside may act at any time, but nobody counts on it: they end no wait of this kind, and theirs
  *     are external.
- * V6. A task whose newest reply is not carried out yet can act: what is left of it may end any wait.
+ * V6. A task whose newest reply is not carried out yet can act: what is left of it may end any wait. That goes on over a lost lease, since
+ *     the next attempt goes on with the reply.
  * V7. Cost: linear in the waits that are reachable; with `still`, in the tasks.
  */
 

@@ -31,7 +31,7 @@ export function objection(state: RunState, event: SchedulerEvent): Objection {
 function stranger(state: RunState, event: SchedulerEvent): Objection {
   const named: number[] = [];
   if ("task" in event && event.task !== undefined && event.type !== "task_created") named.push(event.task);
-  if ("targets" in event) named.push(...event.targets);
+  if ("targets" in event) named.push(...(event.targets ?? []));
   if ("subjects" in event) named.push(...event.subjects);
   if ("tasks" in event) named.push(...event.tasks);
   if ("members" in event) named.push(...event.members, ...(event.followers ?? []));

@@ -20,6 +20,7 @@ export class Step {
   #settled = 0;
   readonly #endSeqs = new Map<number, number>();
   #before: (() => readonly SchedulerEvent[]) | undefined;
+  #named: { readonly call: string; readonly print: string } | undefined;
 
   /** `before`: what the log is still owed. It precedes the step's first event, and alone makes no step worth a row. */
   constructor(state: RunState, now: number, before?: () => readonly SchedulerEvent[]) {
@@ -35,9 +36,25 @@ export class Step {
     for (const event of owed?.() ?? []) this.emit(event);
   }
 
+  /** What begins or ends the call of this id in `decide` tells by `print` which call that is. */
+  naming<T>(call: string, print: string, decide: () => T): T {
+    this.#named = { call, print };
+    try {
+      return decide();
+    } finally {
+      this.#named = undefined;
+    }
+  }
+
+  #withPrint(event: SchedulerEvent): SchedulerEvent {
+    const isCall = event.type === "call_waiting" || event.type === "call_done";
+    return isCall && event.call === this.#named?.call ? { ...event, print: this.#named.print } : event;
+  }
+
   /** Applies the event and records it; answers its sequence number. */
-  emit(event: SchedulerEvent, body?: unknown, causes: readonly number[] = []): number {
+  emit(decided: SchedulerEvent, body?: unknown, causes: readonly number[] = []): number {
     if (this.#before) this.emitOwed();
+    const event = this.#named ? this.#withPrint(decided) : decided;
     const seq = this.state.header.seq + 1;
     apply(this.state, event, seq, this.now);
     this.decided.push({ seq, event, causes, body });

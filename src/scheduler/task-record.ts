@@ -42,6 +42,7 @@ const spentNames = [
   "unpricedTokens",
   "simulated",
   "refusals",
+  "callsLeft",
 ] as const satisfies readonly (keyof Task)[];
 
 export type Terms = Pick<Task, (typeof termNames)[number]>;
@@ -268,6 +269,12 @@ export class TaskRecord implements Task {
   }
   set refusals(value: Task["refusals"]) {
     this.#own().refusals = value;
+  }
+  get callsLeft(): Task["callsLeft"] {
+    return this.spent.callsLeft;
+  }
+  set callsLeft(value: Task["callsLeft"]) {
+    this.#own().callsLeft = value;
   }
 
   #own(): Spent {

@@ -58,7 +58,7 @@ export interface Ended {
 
 /** A tool call of the newest turn whose result is not in the transcript yet. */
 export type Call =
-  | { readonly id: string; readonly state: "done"; readonly seq: number }
+  | { readonly id: string; readonly state: "done"; readonly seq: number; readonly print?: string }
   | {
       readonly id: string;
       readonly state: "waiting";
@@ -72,6 +72,8 @@ export type Call =
       readonly want?: Want;
       /** In place of targets: the call is carried out elsewhere (remote-calls.ts). */
       readonly remote?: RemoteCall;
+      /** Of one whose id a worker gave it: which call that is. */
+      readonly print?: string;
     };
 
 /** What becomes of a call of a remote tool. */
@@ -232,6 +234,8 @@ export interface Task {
   /** Of a context that was compacted. */
   window: Window | undefined;
   calls: readonly Call[];
+  /** Of its newest reply calls may still have to be begun, by whichever attempt goes on with it. */
+  callsLeft: boolean;
   /** In the order of their arrival. */
   inbox: readonly InboxMessage[];
   /** How many of `inbox` the open lease's worker has been given. */
@@ -328,6 +332,7 @@ export const blankTask: Task = {
   head: undefined,
   window: undefined,
   calls: nothing,
+  callsLeft: false,
   inbox: nothing,
   given: 0,
   noted: nothing,

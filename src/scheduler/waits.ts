@@ -49,13 +49,10 @@ export function beginAwait(
   const targets = call.targets.map((n) => state.task(n));
   if (waitIsOver(targets, call.mode)) {
     for (const target of targets) observe(step, target);
-    return {
-      kind: "done",
-      seq: step.emit(
-        { type: "call_done", task: task.n, call: call.id, tool: "await_tasks", why: "settled" },
-        { targets: call.targets },
-      ),
-    };
+    const done = { type: "call_done", task: task.n, call: call.id, tool: "await_tasks", why: "settled" } as const;
+    // What goes on from here follows from all of them, as if it had waited.
+    const named = call.mode !== "any" && call.targets.length > 0 && { targets: call.targets };
+    return { kind: "done", seq: step.emit({ ...done, ...named }, { targets: call.targets }) };
   }
   const cycle = stuckTargets(state, task, call.targets, call.mode);
   if (cycle) return { kind: "would_deadlock", cycle };

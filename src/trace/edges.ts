@@ -115,7 +115,7 @@ export class Edges {
       case "call_done":
         // Whoever waited for any of several went on with the one that is named as the cause.
         if (event.why !== "settled") break;
-        ends("join", known?.awaits?.get(event.call));
+        ends("join", known?.awaits?.get(event.call) ?? event.targets);
         this.#endWait(known?.wants?.get(event.call), add);
         break;
       case "task_ended":

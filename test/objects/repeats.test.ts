@@ -1,6 +1,7 @@
 /** What comes twice, late or forged: the first answer, `lease_lost`, and nothing changed. */
 
 import { describe, expect, it } from "vitest";
+import type { LeaseGrant } from "../../src/contract/shapes.ts";
 import { actorCallsMax, leaseMs } from "../../src/limits.ts";
 import type { Idem, Reply } from "../../src/objects/rpc.ts";
 import { codeOf, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
@@ -205,6 +206,43 @@ describe("a repeated Idempotency-Key", () => {
     expect(value(await run.rpc.callTool(others))).toEqual(pending);
   });
 
+  it("of a pull worker's call by its call_id gets the first answer, and other arguments under it are refused: waiting, answered, after a load, and of data", async () => {
+    const run = await makeRun();
+    await run.create(box("a"));
+    const lease = (await run.lease())!;
+    const call = (tool: string, args: object) =>
+      run.rpc.leaseTool(lease, { tool, arguments: JSON.stringify(args), callId: "c", waitMs: 0 });
+    const turn = async () => value(await run.rpc.turn(lease, { messages: [] }));
+    const refused = async (tool: string, args: object) =>
+      expect(codeOf(await call(tool, args))).toBe("idempotency_mismatch");
+
+    const pop = { op: "pop", name: "q" };
+    expect(value(await call("message_queue", pop))).toEqual({ pending: true, call_id: "c" });
+    await refused("message_queue", { op: "pop", name: "r" });
+    await refused("shared_map", { op: "set", name: "m", key: "k", value: 1 });
+    const push = { op: "push", name: "q", messages: ["first"] };
+    value(await run.rpc.callTool({ tool: "message_queue", arguments: JSON.stringify(push), waitMs: 0 }));
+    await run.evict();
+    await refused("message_queue", { op: "pop", name: "r" });
+    expect(value(await call("message_queue", pop))).toEqual({ result: { messages: ["first"] } });
+
+    // Providers use ids again: in another turn it is another call.
+    await turn();
+    const acquire = { op: "try_acquire", name: "l" };
+    const held = value(await call("lock", acquire));
+    await refused("lock", { op: "try_acquire", name: "other" });
+    expect(value(await call("lock", acquire))).toEqual(held);
+
+    await turn();
+    const add = { op: "add", name: "n", delta: 1 };
+    const added = value(await call("atomic", add));
+    await refused("atomic", { ...add, delta: 2 });
+    expect(value(await call("atomic", add))).toEqual(added);
+    expect(await run.events()).toEqual(
+      expect.arrayContaining([expect.objectContaining({ type: "call_waiting", print: expect.any(String) })]),
+    );
+  });
+
   it("of complete with `next` gets the same next lease while that is open", async () => {
     const run = await makeRun();
     await run.create(box("a"), box("b"));
@@ -216,6 +254,33 @@ describe("a repeated Idempotency-Key", () => {
     value(await run.rpc.complete(first.lease!, { ...input, next: false }));
     expect(value(await run.rpc.complete(a, input, idem("k")))).toEqual({});
     expect(await run.tasks()).toMatchObject([{ attempts: 1 }, { attempts: 1 }]);
+  });
+
+  it("of a lease, and of complete with `next`, tells what the first answer told, though a dependency has another result by now", async () => {
+    const run = await makeRun();
+    await run.create(
+      box("a"),
+      box("b"),
+      ...["c", "d"].map((key) => ({ ...box(key), after: ["a"], instructions: "use {{a}}" })),
+    );
+    value(await run.rpc.complete((await run.lease())!, { result: "old", next: false, worker: "w" }));
+    const b = (await run.lease())!;
+    const asked = { pool: "box", worker: "w", max: 1, contextBytes: 1e6 };
+    const leases = value(await run.rpc.leases(asked, idem("l")));
+    const next = value(await run.rpc.complete(b, { result: "b", next: true, worker: "w" }, idem("k")));
+    const told = (grant: unknown) => {
+      const { task, contextText } = grant as LeaseGrant;
+      return [task.key, task.instructions, contextText];
+    };
+    const first = [told(leases[0]), told(next.lease)];
+    expect(first).toMatchObject([
+      ["c", expect.stringContaining("old"), expect.stringContaining("old")],
+      ["d", expect.stringContaining("old"), expect.stringContaining("old")],
+    ]);
+    value(await run.rpc.retryTask("a", undefined));
+    value(await run.rpc.complete((await run.lease())!, { result: "new", next: false, worker: "w" }));
+    const again = value(await run.rpc.complete(b, { result: "b", next: true, worker: "w" }, idem("k")));
+    expect([told(value(await run.rpc.leases(asked, idem("l")))[0]), told(again.lease)]).toEqual(first);
   });
 
   it("of complete with `next` takes the next task back that can't be told again, since a dependency was retried", async () => {

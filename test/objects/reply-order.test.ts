@@ -1,6 +1,7 @@
 /** What a reply asks for is done in its order: whoever is let in, told or awaited finds what was written before. */
 
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
+import { SharedVariable } from "../../src/objects/shared-variable.ts";
 import { makeRun, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
@@ -91,6 +92,35 @@ it("a wait that the rest of its reply ends is no deadlock, though the rest comes
     ["lock", { op: "release", name: "x" }],
   );
   expect((await types(run)).filter((type) => type === "finding")).toEqual([]);
+});
+
+it("nor is it one where the lease is lost before the rest, which the next attempt carries out", async () => {
+  const run = await makeRun();
+  await run.create({ key: "a", instructions: "a" }, { key: "b", instructions: "b" });
+  const [a, b] = [(await run.seat("s1"))!, (await run.seat("s2"))!];
+  await turnOf(run, a, ["lock", { op: "acquire", name: "x" }]);
+  await turnOf(run, b, ["lock", { op: "acquire", name: "y" }]);
+  await turnOf(run, { ...b, fork: [results(["c0"])] }, ["lock", { op: "acquire", name: "x" }]);
+  const calls: Call[] = [
+    ["lock", { op: "acquire", name: "y" }],
+    ["shared_map", { op: "set", name: "m", key: "k", value: 1 }],
+    ["lock", { op: "release", name: "x" }],
+  ];
+  // Its seat breaks between the reply's first step and the second, while the map's object is asked.
+  const broken = vi.spyOn(SharedVariable.prototype, "carryOut").mockImplementationOnce(async () => {
+    await run.rpc.seatBroke("s1");
+    throw new Error("killed");
+  });
+  await expect(turnOf(run, { ...a, fork: [results(["c0"])] }, ...calls)).rejects.toThrow("killed");
+  broken.mockRestore();
+  await run.evict();
+  expect((await types(run)).filter((type) => type === "finding")).toEqual([]);
+  const again = (await run.seat("s3"))!;
+  expect(again.taskNumber).toBe(a.taskNumber);
+  const open = calls.map(([name, args], i) => ({ id: `c${i}`, name, arguments: JSON.stringify(args) })).slice(1);
+  await run.rpc.seatCalls(again, open);
+  expect((await types(run)).filter((type) => type === "finding")).toEqual([]);
+  expect(await get(run, "m", "k")).toMatchObject({ value: 1 });
 });
 
 it("an attempt that ended between a write and the finish behind it is gone on with to that end", async () => {

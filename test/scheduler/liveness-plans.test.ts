@@ -27,6 +27,7 @@ describe("liveness in any plan", () => {
       ["waits for itself", 5],
       ["await given up", 1],
       ["late release", 10],
+      ["reply over two attempts", 1],
       ["retry", 10],
       ["retry from a turn", 2],
     ] as const)

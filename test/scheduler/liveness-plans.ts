@@ -205,7 +205,7 @@ export class LivenessRun extends PlanRun {
   /** Whoever is in the middle of a reply goes on with it first. */
   isReplying = (task: Task): boolean => {
     const rest = this.#rests.get(task.n);
-    return rest !== undefined && task.phase.state === "running" && task.phase.fence === rest.fence;
+    return rest !== undefined && task.phase.state === "running" && (task.phase.fence === rest.fence || task.callsLeft);
   };
 
   take(one: Act): boolean {
@@ -224,19 +224,18 @@ export class LivenessRun extends PlanRun {
         const task = among([...free, ...ready, ...pulled, ...sessions].filter(few));
         if (!task) return false;
         if (task.phase.state === "ready") this.start(task);
-        if (waits(task) && task.pool === "hosted") return true;
+        // An attempt goes on with the reply that is there.
+        if ((waits(task) || this.isReplying(task)) && task.pool === "hosted") return true;
         // A hosted task's reply is in the log before its calls.
-        if (task.pool === "hosted" && task.n > 0) this.turn(task, of % 3);
+        const isSplit = one.split !== null && one.split < one.ops.length;
+        if (task.pool === "hosted" && task.n > 0) this.turn(task, of % 3, isSplit);
         this.#reply(task, one.ops, task.pool === "hosted" ? one.split : null);
         return true;
       }
       case "rest": {
-        const task = among(running.filter(this.isReplying));
-        if (!task) return false;
-        const { ops } = this.#rests.get(task.n)!;
-        this.#rests.delete(task.n);
-        this.#reply(task, ops, null);
-        return true;
+        const task = among(running.filter(this.isReplying)) as Leased | undefined;
+        if (task) this.#replyRest(task);
+        return task !== undefined;
       }
       case "post":
         this.#create(undefined, one.op);
@@ -335,6 +334,14 @@ export class LivenessRun extends PlanRun {
       if (rest.length > 0 && task.phase.state === "running")
         this.#rests.set(task.n, { fence: task.phase.fence, ops: rest });
     });
+  }
+
+  /** What is left of the reply, by the attempt that began it or by the next one. */
+  #replyRest(task: Leased): void {
+    const { ops, fence } = this.#rests.get(task.n)!;
+    if (fence !== task.phase.fence && waits(task)) this.#count("reply over two attempts");
+    this.#rests.delete(task.n);
+    this.#reply(task, ops, null);
   }
 
   #do(step: Step, task: Task, { what, name, x, timed, external }: Op): void {
@@ -476,7 +483,8 @@ export class LivenessRun extends PlanRun {
       const sum = held.reduce((all, { permits }) => all + permits, 0);
       must(sum <= blocking.factsOf(`s${name}`, "semaphore")!.permits, `[S1] ${sum} permits of s${name}`);
     }
-    if (allTasks(state).some(this.isReplying)) return;
+    // In the midst of a reply, which the next attempt may have to go on with: that it has nothing left it says by parking.
+    if (allTasks(state).some((task) => isLive(task) && blocking.isUnfinished(task))) return;
     checkState(state, this.now);
     if (state.header.status !== "active" && state.header.status !== "paused") return;
     const unseen = new Play(state, cycles).stuck();
@@ -490,14 +498,10 @@ export class LivenessRun extends PlanRun {
 
   /** Whoever can goes on to its end, and time passes; what somebody outside is asked for is given. All must end. */
   override drive(): void {
-    for (const [n, { fence, ops }] of [...this.#rests]) {
-      const task = this.state.live(n);
-      this.#rests.delete(n);
-      if (task?.phase.state === "running" && task.phase.fence === fence) this.#reply(task, ops, null);
-    }
     for (let rounds = 0; this.state.liveCount() > 0; rounds++) {
       expect(rounds).toBeLessThan(400);
       const live = allTasks(this.state).filter(isLive);
+      for (const task of live.filter(this.isReplying)) this.#replyRest(task as Leased);
       const free = live.find(mayAct);
       const ready = live.find(({ phase }) => phase.state === "ready");
       const poor = live.find(({ phase }) => phase.state === "parked" && phase.on === "budget");

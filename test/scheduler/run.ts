@@ -184,7 +184,7 @@ export class Run {
     return this.step((step) => retryTask(step, task, { point, pointsOf: () => new Map() }));
   }
 
-  turn(task: Task, used = 0): void {
+  turn(task: Task, used = 0, callsLeft = false): void {
     this.step((step) => {
       const { fence } = (task as Leased).phase;
       const usage = { in: used, out: 0, read: 0, write: 0 };
@@ -195,6 +195,7 @@ export class Run {
         turn: task.turns + 1,
         snapshot: `s${step.state.header.seq}`,
         usage,
+        ...(callsLeft && { calls_left: true as const }),
       });
       settleBudget(step);
     });

@@ -347,6 +347,46 @@ describe("stalls", () => {
     run.complete(c);
   });
 
+  test("[B2] nor is it one before the next attempt has carried out what a lost lease left of the reply", () => {
+    for (const releases of [true, false]) {
+      const run = new Run();
+      const [a, b] = started(run, 2) as [Leased, Leased];
+      lock(run, a, "x");
+      lock(run, b, "y");
+      run.turn(a, 0, true);
+      run.step((step) => {
+        acquire(step, a, { call: "y", names: ["y"], mode: "exclusive", until: 0 });
+        run.state.blocking.setUnfinished(a, true);
+      });
+      lock(run, b, "x", "x");
+      run.lose(a);
+      run.start(a);
+      run.clock(1000);
+      expect(findings(run)).toEqual([]);
+      run.step((step) => {
+        if (releases) releaseLock(step, a, "x");
+        run.state.blocking.setUnfinished(a, false);
+      });
+      expect(victims(run)).toEqual(releases ? [] : [b.n]);
+      checkState(run.state, run.now);
+    }
+  });
+
+  test("[B2] an attempt that finds nothing left of the reply parks, which says so", () => {
+    const run = new Run();
+    const [a, b] = started(run, 2) as [Leased, Leased];
+    lock(run, a, "x");
+    lock(run, b, "y");
+    run.turn(a, 0, true);
+    lock(run, a, "y");
+    lock(run, b, "x", "x");
+    run.lose(a);
+    run.start(a);
+    expect(findings(run)).toEqual([]);
+    run.giveBack(a);
+    expect(victims(run)).toEqual([b.n]);
+  });
+
   test("[W4] an await of mode any is not given up for a target that somebody outside can wake", () => {
     const run = new Run({ stallMs: 1000 });
     const [waiter, a, b] = started(run, 3) as [Leased, Leased, Leased];

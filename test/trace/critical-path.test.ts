@@ -66,6 +66,27 @@ describe("the critical path", () => {
     ]);
   });
 
+  test("goes back to a task that was over when it was awaited: with more workers it would have been waited for", () => {
+    const run = new Run({ workers: 1 });
+    const [awaited, waiter] = run.post({}, {}) as [Task, Task];
+    run.start(awaited);
+    run.now += 100;
+    run.complete(awaited);
+    run.start(waiter);
+    run.now += 10;
+    expect(run.await(waiter, [awaited])).toMatchObject({ kind: "done" });
+    run.now += 50;
+    run.complete(waiter);
+    const { idealMs, idealPath } = pathOf(run);
+    expect([idealMs, idealPath]).toEqual([
+      150,
+      [
+        { task: 1, ms: 100 },
+        { task: 2, ms: 50 },
+      ],
+    ]);
+  });
+
   test("a parent that is retried from a turn still waited for the child that it kept", () => {
     const run = new Run();
     const [parent] = run.post({}) as [Task];

@@ -588,6 +588,11 @@ describe("a result that was read after all", () => {
       log.add({ type: "call_done", task: 1, call: "d", tool: "await_tasks", why: "settled" });
     };
     expect(kinds(lead(atOnce))).toEqual([]);
+    const ofAnother = (log: Log) => {
+      awaited(log);
+      log.add({ type: "call_done", task: 1, call: "d", tool: "await_tasks", why: "settled", targets: [3] });
+    };
+    expect(kinds(lead(ofAnother))).toEqual(["never_awaited"]);
   });
 
   test("it is of a generation that is void", () => {

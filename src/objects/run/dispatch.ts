@@ -10,7 +10,7 @@ import { toolErrorOf } from "../../errors/codes.ts";
 import { faults } from "../../errors/faults.ts";
 import { needsReservation, tokensLeft } from "../../scheduler/budget.ts";
 import type { ToolEnd } from "../../scheduler/remote-calls.ts";
-import type { Running, Task } from "../../scheduler/task.ts";
+import { isEnded, type Running, type Task } from "../../scheduler/task.ts";
 import type { WaitOutcome } from "../../scheduler/wait-outcome.ts";
 import { isWarming } from "../../scheduler/warming.ts";
 import { contextText } from "../../storage/run/context-tree.ts";
@@ -92,12 +92,16 @@ export function newestSnapshot(run: LoadedRun, task: Task): string {
 }
 
 /** The whole transcript, stored or not. */
-export function transcriptOf(run: LoadedRun, task: Task): { snapshot: string; messages: readonly MessageText[] } {
+export function transcriptOf(
+  run: LoadedRun,
+  task: Task,
+  taskOf?: Tasks,
+): { snapshot: string; messages: readonly MessageText[] } {
   const { tree } = run.store;
   if (task.head !== undefined) return { snapshot: task.head, messages: tree.messages(task.head) ?? [] };
   const base = tree.messages(task.base) ?? [];
   const waits = task.phase.state === "waiting" && task.phase.pending > 0;
-  const fork = waits ? undefined : forkOf(run, task, specOf(run, task));
+  const fork = waits ? undefined : forkOf(run, task, specOf(run, task), taskOf);
   return { snapshot: task.base, messages: fork?.ok ? [...base, ...fork.messages] : base };
 }
 
@@ -105,9 +109,9 @@ export function transcriptOf(run: LoadedRun, task: Task): { snapshot: string; me
 const baseCountOf = (run: LoadedRun, task: Task): number => task.window?.own ?? run.store.tree.node(task.base).messages;
 
 /** JSON text of a task's context as its model has it: under the task's own model, and a relocated fork's without reasoning. */
-export function ownContext(run: LoadedRun, task: Task): { snapshot: string; text: string } {
+export function ownContext(run: LoadedRun, task: Task, taskOf?: Tasks): { snapshot: string; text: string } {
   const { model } = specOf(run, task);
-  const { snapshot, messages } = transcriptOf(run, task);
+  const { snapshot, messages } = transcriptOf(run, task, taskOf);
   const head = run.store.tree.head(snapshot);
   const given = withoutReasoning(head.format, messages, foreignParts(run, task));
   return { snapshot, text: contextText({ ...head, ...(model !== undefined && { model }) }, given) };
@@ -168,14 +172,20 @@ export function seatWork(
   };
 }
 
-/** A lease for a pull worker; its context is left out when it does not fit `contextBytes`. */
+/**
+ * A lease for a pull worker; its context is left out when it does not fit `contextBytes`. `isRepeat`: as it was granted, though a
+ * dependency has come to something else since (R4); not while that is at work again.
+ */
 export function leaseGrant(
   run: LoadedRun,
   task: Task & { phase: Running },
   contextBytes: number,
+  { isRepeat }: { readonly isRepeat: boolean },
 ): Dispatch<LeaseGrant & { bytes: number }> {
   const spec = specOf(run, task);
-  const fork = forkOf(run, task, spec);
+  const areOver = task.after.every((n) => isEnded(run.state.task(n)));
+  const taskOf = isRepeat && areOver ? dependenciesGiven(run, task) : undefined;
+  const fork = forkOf(run, task, spec, taskOf);
   if (!fork.ok && task.head === undefined) return fork;
   const { tree } = run.store;
   // What the fork appends is as much as results and references make it.
@@ -183,7 +193,7 @@ export function leaseGrant(
   const size = tree.node(task.head ?? task.base).bytes + appended;
   const fits = size < contextBytes;
   const snapshot = fits ? (task.head ?? task.base) : newestSnapshot(run, task);
-  const text = fits ? ownContext(run, task).text : null;
+  const text = fits ? ownContext(run, task, taskOf).text : null;
   const left = tokensLeft(run.state, task);
   const instructions = fork.ok ? fork.instructions : spec.instructions;
   return {

@@ -115,9 +115,10 @@ export class HostedSeats {
         ({ laters, rest: left } = done);
         finish ??= done.finish;
         answers = { ...answers, ...done.answers };
-        run.state.blocking.setUnfinished(task, left.length > 0);
-        const ending = laters.length > 0 || left.length > 0 ? undefined : (reply.ending?.(step.state, task) ?? finish);
-        if (ending) {
+        const ending = left.length > 0 ? undefined : (reply.ending?.(step.state, task) ?? finish);
+        // Its end is the last thing that a reply does, and lets go of all that it holds.
+        run.state.blocking.setUnfinished(task, left.length > 0 || (laters.length > 0 && ending !== undefined));
+        if (ending && laters.length === 0) {
           endAttempt(step, task, ending);
           return over;
         }

@@ -3,14 +3,14 @@
  * of this object's memory, which a deployment's loses between two polls.
  */
 
-import { callFingerprint } from "../../context/call-fingerprint.ts";
+import { callPrint } from "../../context/call-fingerprint.ts";
 import { idempotencyMs, outsideWaitToldMs } from "../../limits.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
 import type { Idem, ToolCallInput } from "../rpc.ts";
 
 const idForm = /^call_([0-9a-z]{8,9})_([0-9a-f]{12})_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-const printOf = (input: ToolCallInput): string => callFingerprint(input.tool, input.arguments).slice(0, 12);
+const printOf = (input: ToolCallInput): string => callPrint(input.tool, input.arguments);
 
 /** An id for a call that came without one. It tells when that was and which call it is, so no record of either is needed. */
 export const newCallId = (at: number, input: ToolCallInput): string =>

@@ -3,6 +3,7 @@
  * `lease_lost`, and changes nothing but the log.
  */
 
+import { callPrint } from "../../context/call-fingerprint.ts";
 import { placeOfMessages } from "../../context/message-place.ts";
 import type { MessageText } from "../../context/types.ts";
 import type { ErrorView, Grant, TaskProgressReport, TaskState, ToolOutcome } from "../../contract/shapes.ts";
@@ -126,7 +127,7 @@ export class PullLeases {
   }
 
   #grant(step: Step, run: LoadedRun, pool: string, worker: string, room: number) {
-    return startTask(step, { pool, worker, boot: "" }, (task) => leaseGrant(run, task, room));
+    return startTask(step, { pool, worker, boot: "" }, (task) => leaseGrant(run, task, room, { isRepeat: false }));
   }
 
   async leaseAgain(lease: LeaseRef): Promise<Reply<Grant>> {
@@ -157,7 +158,7 @@ export class PullLeases {
     for (const { taskNumber, fence, call: seq } of leases) {
       const call = seq === undefined ? undefined : leasedCall(run.state, seq, fence);
       const task = seq === undefined ? leased(run.state, taskNumber, fence) : undefined;
-      const grant = task && leaseGrant(run, task, room);
+      const grant = task && leaseGrant(run, task, room, { isRepeat: true });
       if (call) grants.push(toolCallGrant(run, call));
       if (!grant?.ok) continue;
       const { bytes, ...work } = grant.work;
@@ -266,8 +267,11 @@ export class PullLeases {
     const loaded = this.#shell.load();
     if (loaded && leased(loaded.state, lease.taskNumber, lease.fence) && !hasTool(loaded, input.tool)) return noTool;
     const reply = await this.#withLease<ToolOutcome>(lease, input.tool, remembered, (step, run, task) => {
-      const known = answerTo(run, task, callId);
-      if (known) return ok(answerView(known));
+      const print = callPrint(input.tool, input.arguments);
+      const known = task.calls.find((one) => one.id === callId);
+      if (known?.print !== undefined && known.print !== print) return refuse({ code: "idempotency_mismatch" });
+      const answered = answerTo(run, task, callId);
+      if (answered) return ok(answerView(answered));
       const newest = input.snapshot ?? newestSnapshot(run, task);
       const fault = enteringFault(run, newest, input.messages ?? []);
       if (fault) return { ok: false, fault };
@@ -279,9 +283,10 @@ export class PullLeases {
       if (open.length > 0 && !inTranscript && input.tool === "create_task") {
         return refuse({ code: "open_calls", detail: `They are ${open.map((call) => call.id).join(", ")}.` });
       }
-      const done = runTool(step, run, { task, callId, base: () => base, inTranscript }, input.tool, input.arguments);
+      const caller = { task, callId, base: () => base, inTranscript };
+      const done = step.naming(callId, print, () => runTool(step, run, caller, input.tool, input.arguments));
       if (isLater(done)) {
-        const id = { ...(input.callId !== undefined && opIdOf(task, callId)), names: idem ? [idem] : [] };
+        const id = { ...(input.callId !== undefined && opIdOf(task, callId, print)), names: idem ? [idem] : [] };
         later = { run, what: done, op: { id, by: usedByTask(task) } };
         return ok({ pending: true, call_id: callId });
       }
@@ -298,7 +303,7 @@ export class PullLeases {
       const text = JSON.stringify(isError ? { error: done.error } : done.result);
       if (!task.calls.some((one) => one.id === callId) && input.callId !== undefined) {
         step.emit(
-          { type: "call_done", task: task.n, call: callId, tool: input.tool, why: "answered" },
+          { type: "call_done", task: task.n, call: callId, tool: input.tool, why: "answered", print },
           { text, isError },
         );
       }

@@ -33,9 +33,16 @@ export function logTurn(step: Step, run: LoadedRun, task: Leased, turn: SeatTurn
     ...(turn.took && { model_ms: turn.took.ms }),
     ...(turn.took?.firstMs !== undefined && { first_ms: turn.took.firstMs }),
     ...shownMessages(task, turn.shown ?? 0),
+    ...(takesSteps(run, turn) && { calls_left: true as const }),
   });
   settleBudget(step);
   return snapshot;
+}
+
+/** Whether something of the reply may have to wait for a variable's object (`answerCalls`), its own end included. */
+function takesSteps(run: LoadedRun, { calls, ending }: SeatTurn): boolean {
+  const first = calls.findIndex(({ name }) => isOfData(run, name));
+  return first >= 0 && (ending !== undefined || calls.slice(first).some(({ name }) => !isOfData(run, name)));
 }
 
 /** A call that is carried out by a variable's object, after the step's commit. */
@@ -112,8 +119,8 @@ export function answerText(done: ToolRun): { text: string; isError: boolean } {
 }
 
 /** A task's op is named by its turn and call, so that every attempt of it is the same op. */
-export const opIdOf = (task: Task, call: string): OpId => ({
-  task: { number: task.n, generation: task.turnGeneration || task.generation, turn: task.turns, call },
+export const opIdOf = ({ n, turnGeneration, generation, turns }: Task, call: string, print?: string): OpId => ({
+  task: { number: n, generation: turnGeneration || generation, turn: turns, call, ...(print && { print }) },
   names: [],
 });
 

@@ -24,6 +24,7 @@ const usual = {
   head: undefined,
   window: undefined,
   calls: nothing,
+  callsLeft: false,
   inbox: nothing,
   given: 0,
   noted: nothing,

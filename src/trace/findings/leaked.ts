@@ -44,10 +44,10 @@ export class Leaked implements Detector {
         this.#calls.set(event.task, (this.#calls.get(event.task) ?? new Set()).add(event.call));
         return;
       case "call_done":
-        // What was over when it was awaited has no wait in the log, so it may be any of them.
         if (event.tool !== "await_tasks" || this.#calls.get(event.task)?.delete(event.call)) return;
-        for (const target of this.#unread) this.#awaited.add(target);
-        this.#unread = [];
+        // Where it does not say which were over when they were awaited, it may be any of them.
+        for (const target of event.targets ?? this.#unread) this.#awaited.add(target);
+        if (!event.targets) this.#unread = [];
         return;
       case "task_ended":
         this.#unread.push(event.task);
