@@ -214,6 +214,56 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     expect(new Set(tasks.map(({ fork }) => fork.snapshot)).size).toBe(1);
   });
 
+  it("leaves the head where it is when a call comes again after the conversation went on", async () => {
+    const run = await make();
+    const { snapshot } = await run.view();
+    const calls = () =>
+      Promise.all(
+        ["atomic", "inspect", "create_task"].map((tool, i) =>
+          run.rpc.callTool({
+            tool,
+            callId: ids[i]!,
+            arguments: ['{"op":"add","name":"n","delta":1}', "{}", '{"instructions":"x"}'][i]!,
+            messages: [replyOf(format)],
+            snapshot,
+            waitMs: 0,
+          }),
+        ),
+      );
+    const first = await calls();
+    const replied = (await run.view()).snapshot;
+    const after = value(await run.rpc.appendContext({ after: replied, messages: resultsOf(format) })).snapshot;
+    const again = await calls();
+    expect([again[0], again[2]]).toEqual([first[0], first[2]]);
+    expect((await run.view()).snapshot).toBe(after);
+    // Another branch from there is another conversation.
+    value(await callTool(run, "call_d", snapshot, [user("rather this")], { instructions: "y" }));
+    expect(value(await run.rpc.snapshot((await run.view()).snapshot)).parent).toBe(snapshot);
+  });
+
+  it("takes a reply that came with a session's blocking call, as with any other", async () => {
+    const run = await make();
+    const { snapshot } = await run.view();
+    const actor = value(await run.rpc.openActor({ ttlMs: 60_000 })).id;
+    const acquire = (callId: string, name: string, more: { snapshot?: string; messages?: string[] }) =>
+      run.rpc.callTool({
+        tool: "lock",
+        callId,
+        arguments: JSON.stringify({ op: "acquire", name }),
+        waitMs: 0,
+        actor,
+        ...more,
+      });
+    value(await acquire("call_a", "L", { messages: [replyOf(format)] }));
+    value(await acquire("call_b", "M", { messages: [replyOf(format)] }));
+    const replied = (await run.view()).snapshot;
+    expect(value(await run.rpc.snapshot(replied))).toMatchObject({ parent: snapshot });
+    const results = value(await run.rpc.appendContext({ after: replied, messages: resultsOf(format) })).snapshot;
+    value(await acquire("call_a", "L", { snapshot, messages: [replyOf(format)] }));
+    expect((await run.view()).snapshot).toBe(results);
+    expect(codeOf(await acquire("call_c", "N", { snapshot: "f".repeat(32) }))).toBe("unknown_snapshot");
+  });
+
   it("forks as told: full, none, a snapshot, the last turns", async () => {
     const run = await make();
     const { snapshot: first } = await run.view();

@@ -9,7 +9,7 @@ import type { Task } from "../../scheduler/task.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
 import { answerBefore, answerTo, isDropped } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { nameOfCall } from "./outside-calls.ts";
+import { appendOfCall, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { newCallId, toldByNew } from "./outside-waits.ts";
 import { answerView, badCursor, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
@@ -99,7 +99,11 @@ export class Actors {
         const wasDropped = begun && isDropped(actor, callId);
         const known = wasDropped ? answerBefore(run, actor, callId) : answerTo(run, actor, callId);
         if (known) return ok(answerView(known));
-        const caller = { task: actor, callId, base: () => step.state.header.snapshot, inTranscript: false };
+        const messages = input.messages ?? [];
+        const after = input.snapshot ?? baseOfCalls(run, step.state.header.snapshot, messages);
+        const appended = appendOfCall(step, run, after, messages);
+        if (!appended.ok) return appended;
+        const caller = { task: actor, callId, base: () => appended.snapshot, inTranscript: false };
         const done = runTool(step, run, caller, input.tool, input.arguments);
         if (!isNew && (done.kind === "result" || done.kind === "error")) {
           const isError = done.kind === "error";

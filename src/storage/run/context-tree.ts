@@ -99,6 +99,14 @@ export class ContextTree {
     return head;
   }
 
+  /** Whether `hash` is `end`, or a snapshot that it goes back to; costs a look at each that was appended since. */
+  isOnPath(hash: string, end: string): boolean {
+    const { messages } = this.node(hash);
+    let at = this.node(end);
+    while (at.parent !== null && at.messages > messages) at = this.node(at.parent);
+    return at.hash === hash;
+  }
+
   /** What the snapshot itself appended. */
   own(hash: string): readonly MessageText[] {
     const known = this.#messages.get(hash);
