@@ -83,6 +83,10 @@ export const waitTasksMax = 1000;
 export const failedIdsMax = 100;
 /** Levels of nesting in a body or in tool arguments: later code walks and prints values recursively. */
 export const jsonDepthMax = 64;
+/** Values in a body, or in tool arguments: a batch may name a million tasks to wait for. Each takes some 50 bytes of memory and half a microsecond. */
+export const jsonValuesMax = 1_100_000;
+/** Of these, those with names, which take four times as much where each name is another: a result of 1 MiB has room for fewer. */
+export const jsonMembersMax = 200_000;
 /** Fields named in one validation problem: enough to correct a batch, small enough to read. */
 export const fieldErrorsMax = 50;
 /** Messages of one append: far above any conversation; bounds the rows of one transaction. */
