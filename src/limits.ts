@@ -561,6 +561,8 @@ export const logPageRows = 5000;
 export const foldEventsMax = 250_000;
 /** A trace is streamed and keeps a few numbers an event, so it takes longer logs. */
 export const traceEventsMax = 1_000_000;
+/** Tasks that go on are told of at a trace's end so many at a time: each has two spans with some forty attributes, and a run has 200,000. */
+export const traceTasksPerPiece = 200;
 /** Spans of a run that goes on reach the collector this often; in one request come at most so many, or a little more than so much text. */
 export const tracePushEveryMs = 10 * second;
 export const traceBatchSpans = 512;
