@@ -83,6 +83,10 @@ export const waitTasksMax = 1000;
 export const failedIdsMax = 100;
 /** Levels of nesting in a body or in tool arguments: later code walks and prints values recursively. */
 export const jsonDepthMax = 64;
+/** Values in a body, or in tool arguments: a batch may name a million tasks to wait for. Each takes some 50 bytes of memory and half a microsecond. */
+export const jsonValuesMax = 1_100_000;
+/** Of these, those with names, which take four times as much where each name is another: a result of 1 MiB has room for fewer. */
+export const jsonMembersMax = 200_000;
 /** Fields named in one validation problem: enough to correct a batch, small enough to read. */
 export const fieldErrorsMax = 50;
 /** Messages of one append: far above any conversation; bounds the rows of one transaction. */
@@ -559,6 +563,8 @@ export const logPageRows = 5000;
 export const foldEventsMax = 250_000;
 /** A trace is streamed and keeps a few numbers an event, so it takes longer logs. */
 export const traceEventsMax = 1_000_000;
+/** Tasks that go on are told of at a trace's end so many at a time: each has two spans with some forty attributes, and a run has 200,000. */
+export const traceTasksPerPiece = 200;
 /** Spans of a run that goes on reach the collector this often; in one request come at most so many, or a little more than so much text. */
 export const tracePushEveryMs = 10 * second;
 export const traceBatchSpans = 512;

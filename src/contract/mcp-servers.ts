@@ -7,6 +7,7 @@
 
 import * as z from "zod";
 import * as limits from "../limits.ts";
+import { unfitJson } from "./json-bounds.ts";
 import { credentialName } from "./provider-requests.ts";
 import {
   callBounds,
@@ -81,6 +82,12 @@ export function toolsOfServer(
     const own = `${prefix}${name}`;
     if (!remoteToolName.safeParse(own).success) {
       refuse(`${JSON.stringify(own)} can't be a tool's name here: [a-zA-Z0-9_-]{1,64}`);
+      continue;
+    }
+    // As that of a tool in a request, whose bounds no server's answer has passed.
+    const unfit = unfitJson(found.inputSchema);
+    if (unfit !== undefined) {
+      refuse(`the schema of the server's tool ${JSON.stringify(name)} ${unfit}`);
       continue;
     }
     const { readOnlyHint = false, idempotentHint = false } = found.annotations ?? {};

@@ -15,7 +15,7 @@ import type { VariableErrorCode } from "../errors/codes.ts";
 import * as limits from "../limits.ts";
 import type { BlockingCall, BlockingKind, DataKind, VariableCall, VariableKind } from "../variables/ops.ts";
 import { mismatchOf } from "./field-errors.ts";
-import { unfitJson } from "./json-bounds.ts";
+import { overfullJson, unfitJson } from "./json-bounds.ts";
 import { forModels, type JsonSchema, jsonSchemaOf } from "./json-schema.ts";
 import { resultValue } from "./result-value.ts";
 import type { ToolAnnotations, ToolFormat, WaitMode } from "./shapes.ts";
@@ -290,6 +290,8 @@ export function argumentsObject(
   const bad = (message: string) => ({ ok: false as const, message });
   // A call without arguments comes as an empty text from some providers.
   const text = argumentsText.trim() === "" ? "{}" : argumentsText;
+  const overfull = overfullJson(text);
+  if (overfull !== undefined) return bad(`the arguments: the JSON ${overfull}`);
   let args: unknown;
   try {
     args = JSON.parse(text);

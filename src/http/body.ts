@@ -9,7 +9,7 @@ import * as z from "zod";
 import type { Place } from "../admission.ts";
 import { jsonErrorAt, placeText } from "../context/json-position.ts";
 import { mismatchOf } from "../contract/field-errors.ts";
-import { unfitJson } from "../contract/json-bounds.ts";
+import { overfullJson, unfitJson } from "../contract/json-bounds.ts";
 import { Fault } from "../errors/fault.ts";
 import { bodyBytesMax } from "../limits.ts";
 
@@ -115,6 +115,8 @@ function decode(bytes: Uint8Array): string {
 }
 
 function parse(text: string): unknown {
+  const overfull = overfullJson(text);
+  if (overfull !== undefined) throw unfit(overfull);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -127,11 +129,12 @@ function parse(text: string): unknown {
     throw new Fault("validation_failed", "the body must be a JSON object", [{ path: "", message: "expected object" }]);
   }
   const message = unfitJson(value);
-  if (message !== undefined) {
-    throw new Fault("validation_failed", `the body ${message}`, [{ path: "", message }]);
-  }
+  if (message !== undefined) throw unfit(message);
   return value;
 }
+
+const unfit = (message: string): Fault =>
+  new Fault("validation_failed", `the body ${message}`, [{ path: "", message }]);
 
 /** The query as an object; a parameter given twice is refused. @throws Fault as `validate` */
 export function readQuery<Schema extends z.ZodType>(url: URL, schema: Schema): z.output<Schema> {

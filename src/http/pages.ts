@@ -23,43 +23,58 @@ tasks on workers without the agent's involvement.
 const text = (content: string): Response =>
   new Response(content, { headers: { "content-type": "text/plain; charset=utf-8" } });
 
-const page = async (content: Markup): Promise<Response> =>
-  new Response(`${await content}`, { headers: { "content-type": "text/html; charset=utf-8" } });
+const page = (content: string): Response =>
+  new Response(content, { headers: { "content-type": "text/html; charset=utf-8" } });
 
-/** `openApi` makes the document of /openapi.json. */
-export const pageRoutes = (openApi: () => unknown): readonly Route[] => [
-  publicRoute(
-    { method: "GET", path: "/", summary: "What this is", answer: { status: 200, contentType: "text/plain" } },
-    () => text(hello),
-  ),
-  publicRoute(
-    {
-      method: "GET",
-      path: "/reference",
-      summary: "This API, to read",
-      answer: { status: 200, contentType: "text/html" },
-    },
-    () => page(referencePage(openApi() as ApiDocument)),
-  ),
-  publicRoute(
-    { method: "GET", path: "/reference.css", summary: "Its style", answer: { status: 200 }, hidden: true },
-    () => new Response(stylesheet, { headers: { "content-type": "text/css; charset=utf-8" } }),
-  ),
-  publicRoute(
-    {
-      method: "GET",
-      path: "/problems/:code",
-      summary:
-        "What a code means, of a problem, a task's error or a tool's answer: a page for browsers, text for others",
-      answer: { status: 200, contentType: "text/plain" },
-    },
-    ({ request, params }) => {
-      const code = params.code ?? "";
-      const sections = sectionsOf(code);
-      if (sections.length === 0) throw new Fault("not_found", "there is no such code");
-      if (request.headers.get("accept")?.includes("text/html"))
-        return page(codePage(code, sections, openApi() as ApiDocument));
-      return text(sections.map((one) => `${one.heading}: ${one.text.join("\n\n")}\n`).join("\n"));
-    },
-  ),
-];
+/**
+ * Each page is made once: they are anybody's, and ask for no room at the door.
+ *
+ * @param openApi gives the document of /openapi.json
+ */
+export function pageRoutes(openApi: () => unknown): readonly Route[] {
+  const pages = new Map<string, string>();
+  const madeOnce = async (name: string, make: (document: ApiDocument) => Markup): Promise<string> => {
+    const known = pages.get(name);
+    if (known !== undefined) return known;
+    // The text is kept, and not its promise: one belongs to the request that it was made in.
+    const made = `${await make(openApi() as ApiDocument)}`;
+    pages.set(name, made);
+    return made;
+  };
+  return [
+    publicRoute(
+      { method: "GET", path: "/", summary: "What this is", answer: { status: 200, contentType: "text/plain" } },
+      () => text(hello),
+    ),
+    publicRoute(
+      {
+        method: "GET",
+        path: "/reference",
+        summary: "This API, to read",
+        answer: { status: 200, contentType: "text/html" },
+      },
+      async () => page(await madeOnce("/reference", referencePage)),
+    ),
+    publicRoute(
+      { method: "GET", path: "/reference.css", summary: "Its style", answer: { status: 200 }, hidden: true },
+      () => new Response(stylesheet, { headers: { "content-type": "text/css; charset=utf-8" } }),
+    ),
+    publicRoute(
+      {
+        method: "GET",
+        path: "/problems/:code",
+        summary:
+          "What a code means, of a problem, a task's error or a tool's answer: a page for browsers, text for others",
+        answer: { status: 200, contentType: "text/plain" },
+      },
+      async ({ request, params }) => {
+        const code = params.code ?? "";
+        const sections = sectionsOf(code);
+        if (sections.length === 0) throw new Fault("not_found", "there is no such code");
+        if (request.headers.get("accept")?.includes("text/html"))
+          return page(await madeOnce(code, (document) => codePage(code, sections, document)));
+        return text(sections.map((one) => `${one.heading}: ${one.text.join("\n\n")}\n`).join("\n"));
+      },
+    ),
+  ];
+}

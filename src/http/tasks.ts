@@ -21,6 +21,7 @@ import { messageBytesMax } from "../limits.ts";
 import type { RunSchedulerRpc, TasksInput, TasksPage } from "../objects/rpc.ts";
 import { streamOf } from "./live-events.ts";
 import { ask, runObject } from "./objects.ts";
+import { withinQuotaOfRuns } from "./reopening.ts";
 import { keyRoute } from "./route.ts";
 
 const task = { status: 200, schema: taskView } as const;
@@ -156,8 +157,10 @@ export const taskRoutes = [
       answer: task,
       problems: ["task_not_ended", "stands_in", "final_turn", "unknown_turn", "dependency_cycle", "limit_tasks"],
     },
-    ({ env, tenant, params, body, idem }) =>
-      ask(runObject(env, tenant, params.run).retryTask(params.task, body.from_turn, idem)),
+    ({ env, tenant, quotas, params, body, idem }) =>
+      withinQuotaOfRuns({ env, tenant, run: params.run, quota: quotas.runs }, (object) =>
+        ask(object.retryTask(params.task, body.from_turn, idem)),
+      ),
   ),
 
   keyRoute(

@@ -1,8 +1,12 @@
 /** A run as a trace that other tools open. It is streamed: a page of the log at a time becomes a piece of the document. */
 
+import type * as z from "zod";
+import type { Format } from "../context/types.ts";
 import { traceQuery } from "../contract/trace-requests.ts";
+import { unreachable } from "../errors/assert.ts";
 import { ownerIdOf, type RunId } from "../ids.ts";
-import { traceEventsMax } from "../limits.ts";
+import { letOthers } from "../let-others.ts";
+import { traceEventsMax, traceTasksPerPiece } from "../limits.ts";
 import { OtlpTrace } from "../trace/otlp.ts";
 import { PerfettoTrace } from "../trace/perfetto.ts";
 import { TasksCsv } from "../trace/tasks-csv.ts";
@@ -27,12 +31,7 @@ export const traceRoute = keyRoute(
     const reading = await LogReading.begin(object, traceEventsMax);
     const { name, format: vendor } = await ask(object.run());
     const run = params.run as RunId;
-    const taskId = (n: number) => ownerIdOf(run, n);
-    const pieces = {
-      perfetto: () => perfettoPieces(reading, new PerfettoTrace({ run, name, taskId })),
-      otlp: () => otlpPieces(reading, new OtlpTrace({ run, name, format: vendor, version, taskId })),
-      csv: () => csvPieces(reading, new TasksCsv(taskId)),
-    }[format]();
+    const pieces = tracePieces(format, reading, { run, name, vendor });
     const contentType = format === "csv" ? "text/csv; charset=utf-8" : "application/json";
     const file = `${run}.${{ perfetto: "trace.json", otlp: "otlp.json", csv: "csv" }[format]}`;
     return new Response(streamOf(pieces), {
@@ -42,19 +41,39 @@ export const traceRoute = keyRoute(
 );
 
 type Pieces = AsyncGenerator<string, void, void>;
+type Reading = Pick<LogReading, "pages" | "asOf">;
 
-async function* perfettoPieces(reading: LogReading, trace: PerfettoTrace): Pieces {
+/** The document in pieces, of which each fits in memory with what it is made of. */
+export function tracePieces(
+  format: z.output<typeof traceQuery>["format"],
+  reading: Reading,
+  { run, name, vendor }: { readonly run: RunId; readonly name: string | null; readonly vendor: Format },
+): Pieces {
+  const taskId = (n: number) => ownerIdOf(run, n);
+  switch (format) {
+    case "perfetto":
+      return perfettoPieces(reading, new PerfettoTrace({ run, name, taskId }));
+    case "otlp":
+      return otlpPieces(reading, new OtlpTrace({ run, name, format: vendor, version, taskId }));
+    case "csv":
+      return csvPieces(reading, new TasksCsv(taskId));
+    default:
+      return unreachable(format);
+  }
+}
+
+async function* perfettoPieces(reading: Reading, trace: PerfettoTrace): Pieces {
   // The names of the groups of tracks come first, so what follows is never the first part.
   yield trace.head() + trace.take(true);
   for await (const events of reading.pages()) {
     for (const event of events) trace.add(event);
     yield trace.take(false);
   }
-  trace.finish(reading.asOf.now);
-  yield trace.take(false) + trace.tail;
+  yield* inSteps(trace.finishing(reading.asOf.now), () => trace.take(false));
+  yield trace.tail;
 }
 
-async function* otlpPieces(reading: LogReading, trace: OtlpTrace): Pieces {
+async function* otlpPieces(reading: Reading, trace: OtlpTrace): Pieces {
   const { head, tail } = trace.frame;
   yield head;
   let isFirst = true;
@@ -69,16 +88,27 @@ async function* otlpPieces(reading: LogReading, trace: OtlpTrace): Pieces {
     for (const event of events) trace.add(event);
     yield told();
   }
-  trace.finish(reading.asOf.now);
-  yield told() + tail;
+  yield* inSteps(trace.finishing(reading.asOf.now), told);
+  yield tail;
 }
 
-async function* csvPieces(reading: LogReading, csv: TasksCsv): Pieces {
+/** What goes on is told at the end, and may be all tasks of a run: some at a time, or their spans would be in memory together. */
+async function* inSteps(steps: Iterable<void>, told: () => string): Pieces {
+  let done = 0;
+  for (const _ of steps) {
+    done++;
+    if (done % traceTasksPerPiece !== 0) continue;
+    yield told();
+    await letOthers();
+  }
+  yield told();
+}
+
+async function* csvPieces(reading: Reading, csv: TasksCsv): Pieces {
   yield csv.head;
   for await (const events of reading.pages()) {
     for (const event of events) csv.add(event);
     yield csv.take();
   }
-  csv.finish(reading.asOf.now);
-  yield csv.take();
+  yield* inSteps(csv.finishing(reading.asOf.now), () => csv.take());
 }

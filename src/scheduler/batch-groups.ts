@@ -41,20 +41,29 @@ export function checkGroups(
   return { code: "duplicate_key", detail: `"${key}" names a task and a group.`, errors };
 }
 
-export function emitGroup(
-  step: Step,
-  batch: readonly NewTask[],
-  group: { name: string; members: readonly number[]; first: number; terms: Groups[string] },
-): void {
-  const { name, members, first, terms } = group;
-  const followers = [...batch.keys()].filter((i) => batch[i]!.spec.after?.includes(name)).map((i) => first + i);
-  step.emit({
-    type: "group_created",
-    name,
-    members,
-    require: terms.require ?? members.length,
-    ...(terms.on_failure !== "continue" && { fail_fast: true }),
-    ...(terms.when_met === "cancel" && { drop_rest: true }),
-    ...(followers.length > 0 && { followers }),
-  });
+interface Made {
+  readonly groups: ReadonlyMap<string, readonly number[]>;
+  /** The number of the batch's first task. */
+  readonly first: number;
+  readonly terms: Groups;
+}
+
+export function emitGroups(step: Step, batch: readonly NewTask[], { groups, first, terms }: Made): void {
+  const followersOf = new Map<string, number[]>([...groups.keys()].map((name) => [name, []]));
+  if (groups.size > 0)
+    for (const [i, { spec }] of batch.entries())
+      for (const name of new Set(spec.after)) followersOf.get(name)?.push(first + i);
+  for (const [name, members] of groups) {
+    const { require, on_failure: onFailure, when_met: whenMet } = terms[name] ?? {};
+    const followers = followersOf.get(name)!;
+    step.emit({
+      type: "group_created",
+      name,
+      members,
+      require: require ?? members.length,
+      ...(onFailure !== "continue" && { fail_fast: true }),
+      ...(whenMet === "cancel" && { drop_rest: true }),
+      ...(followers.length > 0 && { followers }),
+    });
+  }
 }

@@ -11,7 +11,7 @@
 import { findReferences } from "../context/references.ts";
 import type { Groups, StandInSpec, TaskSpec } from "../contract/task-spec.ts";
 import * as limits from "../limits.ts";
-import { checkGroups, emitGroup, membersOf } from "./batch-groups.ts";
+import { checkGroups, emitGroups, membersOf } from "./batch-groups.ts";
 import { checkLimits } from "./batch-limits.ts";
 import { mayWaitForEndOf } from "./behind.ts";
 import { settleChains } from "./chains.ts";
@@ -68,7 +68,7 @@ export function createTasks(
     depth.set(i, 1 + Math.max(0, ...inBatch));
     emitTask(step, creator, batch[i]!, first + i, edges[i]!);
   }
-  for (const [name, members] of groups) emitGroup(step, batch, { name, members, first, terms: terms[name] ?? {} });
+  emitGroups(step, batch, { groups, first, terms });
   settleChains(state);
   const tasks = batch.map((_, i) => state.task(first + i));
   for (const i of order) meetEndedDependencies(step, tasks[i]!);
@@ -207,9 +207,11 @@ function strangeReference(
   place: number,
   { on_failure: onFailure }: TaskSpec,
 ): BatchRefusal | undefined {
+  if (!onFailure) return undefined;
+  const given = new Set(edges);
   for (const field of ["instructions", "context"] as const) {
-    for (const { key } of findReferences(onFailure?.task[field] ?? "")) {
-      if (edges.includes(nameOf(key) ?? 0)) continue;
+    for (const key of keysIn([onFailure.task[field] ?? ""])) {
+      if (given.has(nameOf(key) ?? 0)) continue;
       const errors = [{ path: `tasks[${place}].on_failure.task.${field}`, message: `"${key}"` }];
       const detail = `on_failure refers to "${key}", which its task does not depend on: put it into the task's "after".`;
       return { code: "unknown_task", detail, errors };
@@ -217,6 +219,10 @@ function strangeReference(
   }
   return undefined;
 }
+
+/** Each key that the texts refer to, once: a text has room for twenty thousand references to one task. */
+const keysIn = (texts: readonly string[]): ReadonlySet<string> =>
+  new Set(texts.flatMap((text) => findReferences(text).map(({ key }) => key)));
 
 /** What names in a batch are looked up in. */
 interface Names {
@@ -227,36 +233,49 @@ interface Names {
   readonly first: number;
 }
 
-/** Dependencies of one task as numbers: `after` in its order, then references that it does not name (C2). */
+/**
+ * Dependencies of one task as numbers: `after` in its order, then references that it does not name (C2). A name is looked up once, however
+ * often it is said: a group's, a thousand times in each of a thousand tasks, would be a billion members.
+ */
 function resolveEdges(
   { state, creator, nameOf, groups, first }: Names,
   place: number,
   spec: TaskSpec,
 ): number[] | BatchRefusal {
-  const names = (spec.after ?? []).map((name, i) => ({ name, path: `tasks[${place}].after[${i}]` }));
-  for (const { key } of findReferences(spec.instructions))
-    names.push({ name: key, path: `tasks[${place}].instructions` });
-  for (const text of textsOf(spec.context)) {
-    for (const { key } of findReferences(text)) names.push({ name: key, path: `tasks[${place}].context` });
-  }
   const edges = new Set<number>();
-  for (const { name, path } of names) {
-    const members = path.includes(".after[") ? groups.get(name) : undefined;
-    if (members?.includes(first + place)) {
-      const errors = [{ path, message: `"${name}"` }];
-      return { code: "dependency_cycle", detail: `A task can't wait for its own group: "${name}".`, errors };
-    }
-    for (const member of members ?? []) edges.add(member);
-    if (members) continue;
+  const add = (name: string, path: () => string): BatchRefusal | undefined => {
+    const refused = (code: BatchRefusal["code"], detail: string): BatchRefusal => ({
+      code,
+      detail,
+      errors: [{ path: path(), message: `"${name}"` }],
+    });
     const n = nameOf(name);
-    const errors = [{ path, message: `"${name}"` }];
-    if (n === undefined)
-      return { code: "unknown_task", detail: `There is no task "${name}" that this one could name.`, errors };
-    if (n === first + place)
-      return { code: "dependency_cycle", detail: `A task can't wait for itself: "${name}".`, errors };
+    if (n === undefined) return refused("unknown_task", `There is no task "${name}" that this one could name.`);
+    if (n === first + place) return refused("dependency_cycle", `A task can't wait for itself: "${name}".`);
     if (isAncestor(state, creator, n))
-      return { code: "ancestor_dependency", detail: `"${name}" is an ancestor of the new task.`, errors };
+      return refused("ancestor_dependency", `"${name}" is an ancestor of the new task.`);
     edges.add(n);
+    return undefined;
+  };
+  for (const name of new Set(spec.after)) {
+    const path = () => `tasks[${place}].after[${spec.after!.indexOf(name)}]`;
+    const members = groups.get(name);
+    if (!members) {
+      const refused = add(name, path);
+      if (refused) return refused;
+    } else if (members.includes(first + place)) {
+      const errors = [{ path: path(), message: `"${name}"` }];
+      return { code: "dependency_cycle", detail: `A task can't wait for its own group: "${name}".`, errors };
+    } else for (const member of members) edges.add(member);
+  }
+  for (const [field, texts] of [
+    ["instructions", [spec.instructions]] as const,
+    ["context", textsOf(spec.context)] as const,
+  ]) {
+    for (const name of keysIn(texts)) {
+      const refused = add(name, () => `tasks[${place}].${field}`);
+      if (refused) return refused;
+    }
   }
   if (edges.size > limits.afterMax) {
     return {

@@ -143,7 +143,15 @@ export class Intervals {
 
   /** What goes on at `now`, for tasks that have not ended. */
   finish(now: number): void {
-    for (const [task, doing] of this.#live) this.#tell(this.#interval(task, doing, Math.max(now, doing.since), 0));
+    for (const _ of this.finishing(now));
+  }
+
+  /** The same, a task at a step. */
+  *finishing(now: number): Generator<void, void, void> {
+    for (const [task, doing] of this.#live) {
+      this.#tell(this.#interval(task, doing, Math.max(now, doing.since), 0));
+      yield;
+    }
   }
 
   #create(event: Of<"task_created">): void {

@@ -119,7 +119,12 @@ export class OtlpTrace {
 
   /** Tells what goes on at `now`, and the run itself. */
   finish(now: number): void {
-    this.#spans.finish(now);
+    for (const _ of this.finishing(now));
+  }
+
+  /** The same, a task at a step. */
+  *finishing(now: number): Generator<void, void, void> {
+    yield* this.#spans.finishing(now);
     this.#tellRun(now);
   }
 

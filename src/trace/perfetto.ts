@@ -75,11 +75,20 @@ export class PerfettoTrace {
   }
 
   finish(now: number): void {
-    this.#spans.finish(now);
-    for (const { at, working, ready } of this.#levels.finish(now).levels)
+    for (const _ of this.finishing(now));
+  }
+
+  /** The same, a task or a point of a counter at a step. */
+  *finishing(now: number): Generator<void, void, void> {
+    yield* this.#spans.finishing(now);
+    for (const { at, working, ready } of this.#levels.finish(now).levels) {
       this.#counter("tasks", at, { "with a worker": working, ready });
-    for (const { at, open, share } of this.#seats.levels())
+      yield;
+    }
+    for (const { at, open, share } of this.#seats.levels()) {
       this.#counter("seats", at, { open, ...(share !== undefined && { share }) });
+      yield;
+    }
   }
 
   /** What comes after the events. */

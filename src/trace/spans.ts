@@ -183,12 +183,18 @@ export class Spans {
 
   /** Tells what goes on at `now`. */
   finish(now: number): void {
+    for (const _ of this.finishing(now));
+  }
+
+  /** The same, a task at a step: who writes spans has room for those of some tasks, and not for all of a run's. */
+  *finishing(now: number): Generator<void, void, void> {
     this.#event = undefined;
-    this.#intervals.finish(now);
+    yield* this.#intervals.finishing(now);
     for (const known of this.#tasks.values()) {
       if (!known.live) continue;
       this.#endAttempt(known, Math.max(now, known.from));
       this.#endTask(known, Math.max(now, known.from));
+      yield;
     }
   }
 

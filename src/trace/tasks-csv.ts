@@ -40,6 +40,11 @@ export class TasksCsv {
     this.#spans.finish(now);
   }
 
+  /** The same, a task at a step. */
+  finishing(now: number): Iterable<void> {
+    return this.#spans.finishing(now);
+  }
+
   /** Rows of what has been told since the last call. */
   take(): string {
     const rows = this.#rows.join("");

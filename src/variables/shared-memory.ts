@@ -9,6 +9,7 @@
 import { memoryBytesMax, memoryReadCharsMax } from "../limits.ts";
 import { type Decision, type Json, type Kind, refuse, type Stored } from "./kind.ts";
 import type { SharedMemoryOp } from "./ops.ts";
+import { placesOf } from "./places.ts";
 
 interface Head {
   readonly version: number;
@@ -54,9 +55,9 @@ function wholeAt(text: string, at: number): number {
 }
 
 function edit(head: Head, text: string, old: string, replacement: string): Decision<Head> {
-  const at = text.indexOf(old);
-  if (at < 0) return refuse("edit_no_match", "`old` does not stand in the text.", { version: head.version });
-  if (text.indexOf(old, at + 1) >= 0) {
+  const [at, another] = placesOf(text, old, 2);
+  if (at === undefined) return refuse("edit_no_match", "`old` does not stand in the text.", { version: head.version });
+  if (another !== undefined) {
     return refuse("edit_not_unique", "`old` stands in the text more than once.", { version: head.version });
   }
   return written(head, text.slice(0, at) + replacement + text.slice(at + old.length));

@@ -46,6 +46,21 @@ describe("a server's list", () => {
     { name: "read", inputSchema, description: "Reads.", annotations: { readOnlyHint: true } },
   ];
 
+  test("has no schema that nests deeper than one in a request, nor a number beyond all", () => {
+    const deep: object = JSON.parse(`{"type":"object","x":${"[".repeat(10_000)}${"]".repeat(10_000)}}`);
+    const odd = [
+      { name: "read", inputSchema: deep },
+      { name: "write", inputSchema: { type: "object", maximum: Infinity } },
+    ];
+    expect(toolsOfServer(parsed(), odd)).toEqual({
+      tools: [],
+      errors: [
+        { path: ".allow[0]", message: 'the schema of the server\'s tool "read" nests deeper than 64 levels' },
+        { path: ".allow[1]", message: 'the schema of the server\'s tool "write" has a number beyond ±1.8e308' },
+      ],
+    });
+  });
+
   test("gives the tools that are allowed, in that order, under their prefix", () => {
     const { tools, errors } = toolsOfServer(parsed({ prefix: "fs_", retries: { limit: 0 } }), listed);
     expect(errors).toEqual([]);

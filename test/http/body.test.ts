@@ -2,9 +2,10 @@ import { expect, test } from "vitest";
 import * as z from "zod";
 import { Place } from "../../src/admission.ts";
 import { createTasksBody } from "../../src/contract/task-requests.ts";
+import { parseToolArguments } from "../../src/contract/tools.ts";
 import { Fault } from "../../src/errors/fault.ts";
 import { readBody, readQuery } from "../../src/http/body.ts";
-import { batchGroupsMax, bodyBytesMax, fieldErrorsMax, labelsMax } from "../../src/limits.ts";
+import { batchGroupsMax, bodyBytesMax, fieldErrorsMax, jsonValuesMax, labelsMax } from "../../src/limits.ts";
 
 const schema = z.strictObject({ a: z.number().optional() });
 
@@ -137,6 +138,17 @@ test("nesting is bounded, however deep it is", async () => {
       detail: "the body nests deeper than 64 levels",
     });
   }
+});
+
+test("values are counted before any of them is made, in arguments inside of a text as well", async () => {
+  const list = `[${"{},".repeat(jsonValuesMax / 2)}{}]`;
+  const detail = `the body has more than ${jsonValuesMax} values`;
+  expect(await faultOf(post(`{"a":${list}}`))).toMatchObject({ code: "validation_failed", detail });
+  expect(await faultOf(post(`{"a":${list}`))).toMatchObject({ code: "validation_failed", detail });
+  expect(parseToolArguments("finish", `{"result":${list}}`)).toMatchObject({
+    code: "bad_arguments",
+    message: `finish: the arguments: the JSON has more than ${jsonValuesMax} values`,
+  });
 });
 
 test.each([["1e400"], ["-1e309"], ["[[1, 1e999]]"]])(

@@ -6,9 +6,11 @@ import { problems, toolHints, workspaceErrorHints } from "../../src/errors/codes
 import { faults } from "../../src/errors/faults.ts";
 import { createApp } from "../../src/http/app.ts";
 import { openApi } from "../../src/http/openapi.ts";
+import { pageRoutes } from "../../src/http/pages.ts";
 import type { ApiDocument, Schema } from "../../src/http/reference/document.ts";
 import { codePage, referencePage } from "../../src/http/reference/page.ts";
 import { fieldsOf, typeOf } from "../../src/http/reference/schema.ts";
+import type { Exchange } from "../../src/http/route.ts";
 import { routes } from "../../src/http/routes.ts";
 
 const document = JSON.parse(JSON.stringify(openApi(routes))) as ApiDocument;
@@ -25,6 +27,30 @@ describe("the reference", () => {
     expect(new Set(ids).size).toBe(ids.length);
     for (const { operationId } of operations) expect(ids).toContain(operationId);
     for (const name of Object.keys(document.components.schemas)) expect(ids).toContain(`schema-${name}`);
+  });
+
+  it("is made once, as are the pages of codes: anybody may ask for them, as often as they like", async () => {
+    let made = 0;
+    const own = pageRoutes(() => {
+      made++;
+      return document;
+    });
+    const got = async (path: string, params: Record<string, string> = {}) => {
+      const request = new Request("http://heddle.test/", { headers: { accept: "text/html" } });
+      const route = own.find((one) => one.path === path)!;
+      return (await route.run({ request, params } as unknown as Exchange)).text();
+    };
+    const all = () => Promise.all([got("/reference"), got("/problems/:code", { code: "run_ended" })]);
+    const first = await all();
+    expect(await all()).toEqual(first);
+    expect(first[0]).toBe(page);
+    expect(made).toBe(2);
+    // The document itself is made once, too: both are the same text.
+    const [one, another] = await Promise.all(
+      ["/openapi.json", "/openapi.json"].map(async (path) => (await get(path)).text()),
+    );
+    expect(one).toBe(another);
+    expect(JSON.parse(one!)).toEqual(document);
   });
 
   it("has no link that leads nowhere", () => {

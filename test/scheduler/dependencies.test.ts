@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { createTasks } from "../../src/scheduler/create-tasks.ts";
 import { finishRun } from "../../src/scheduler/run-commands.ts";
 import { checkState } from "./check.ts";
-import { Run, states, why } from "./run.ts";
+import { newTaskOf, Run, states, why } from "./run.ts";
 
 describe("dependencies", () => {
   test("[D1] a task waits for all of them", () => {
@@ -24,6 +25,22 @@ describe("dependencies", () => {
       [b!.n, [end.seq]],
       [c!.n, [end.seq]],
     ]);
+  });
+
+  test("[C2] each name that a task says is looked up once, however often it is said", () => {
+    const run = new Run();
+    run.post({ key: "a" }, { key: "b" });
+    const many = 1000;
+    const asked: string[] = [];
+    const spec = {
+      after: new Array<string>(many).fill("a"),
+      instructions: "{{b}} ".repeat(many),
+      context: "{{b}} ".repeat(many),
+    };
+    const numberOf = (id: string) => void asked.push(id);
+    const made = run.step((step) => createTasks(step, undefined, [{ ...newTaskOf(spec) }], numberOf));
+    expect(made).toMatchObject({ ok: true, tasks: [{ after: [1, 2] }] });
+    expect(asked).toEqual(["a", "b", "b"]);
   });
 
   test.each(["failed", "cancelled"])("[D2] one that %s skips the chain behind it, each by the one before", (how) => {

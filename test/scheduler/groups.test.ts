@@ -384,6 +384,14 @@ describe("creation", () => {
     expect(run.state.header.seq).toBe(1);
   });
 
+  test("[C7] one that is named again and again by the same task is waited for once", () => {
+    const run = new Run();
+    const tasks = run.post({ group: "g" }, { group: "g" }, { after: ["g", "g", "g"] }, { after: ["g"] });
+    const [a, b, c, d] = tasks.map(({ n }) => n);
+    expect(tasks.map(({ after }) => after)).toEqual([[], [], [a, b], [a, b]]);
+    expect(run.events("group_created")).toMatchObject([{ members: [a, b], followers: [c, d] }]);
+  });
+
   test("[C4] a member can't wait for what comes after its group", () => {
     const run = new Run();
     const batch = [

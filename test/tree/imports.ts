@@ -148,6 +148,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "admission",
       "billing",
       "csv",
+      "let-others",
       "mcp-client",
       "meter-runs",
       "version",

@@ -11,7 +11,7 @@ import { digestOf, noDigest } from "../../context/line-digest.ts";
 import { headHash } from "../../context/snapshot-hash.ts";
 import type { ContextHead } from "../../context/types.ts";
 import { type ExportEnd, type Line, lineOf } from "../../contract/export-lines.ts";
-import { unfitJson } from "../../contract/json-bounds.ts";
+import { overfullJson, unfitJson } from "../../contract/json-bounds.ts";
 import { type LoggedType, loggedBodies, loggedEvents } from "../../contract/logged-events.ts";
 import { messagesSchema } from "../../contract/message.ts";
 import { declaredToolsSchema } from "../../contract/remote-tools.ts";
@@ -158,6 +158,9 @@ function joined(store: RunStore, progress: Progress): string {
 }
 
 function parsed(text: string): unknown {
+  // A row of the log has what came with several requests.
+  const overfull = overfullJson(text, 2);
+  if (overfull !== undefined) throw wrong(overfull);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -61,11 +61,36 @@ export async function insertRun(
     .bind(run.tenant)
     .first();
   if (gone) throw new Fault("unauthorized", "the key's tenant is being deleted");
-  throw Fault.of({
+  throw tooManyLive(quota);
+}
+
+const tooManyLive = (quota: number): Fault =>
+  Fault.of({
     code: "quota_exceeded",
     detail: `runs: ${quota} may live at once, and as many do`,
     retryAfterS: runsQuotaRetryS,
   });
+
+/**
+ * A run that may be about to be reopened counts as a live one from now on, in the statement that looks whether there is room, so that
+ * of two at once one is refused; true where that made a difference, and the caller has to say what became of it (`setRunStatus`).
+ * @throws Fault quota_exceeded
+ */
+export async function reserveLive(db: D1Database, { tenant, id }: RunName, quota: number): Promise<boolean> {
+  const { meta } = await db
+    .prepare(
+      `UPDATE runs SET status = 'active', ended_at = NULL, expires_at = NULL, metered = 0, writes = writes + 1
+       WHERE tenant = ?1 AND id = ?2 AND ended_at IS NOT NULL AND ?3 > (${countLive("?1")})`,
+    )
+    .bind(tenant, id, quota)
+    .run();
+  if (meta.changes > 0) return true;
+  const ended = await db
+    .prepare("SELECT 1 FROM runs WHERE tenant = ? AND id = ? AND ended_at IS NOT NULL")
+    .bind(tenant, id)
+    .first();
+  if (ended) throw tooManyLive(quota);
+  return false;
 }
 
 /**

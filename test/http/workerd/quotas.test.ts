@@ -33,6 +33,45 @@ test("live runs: the one too many is refused with the quota's name and a time, u
   expect((await send("GET", "/v1/runs", { key })).body.runs.length).toBe(3);
 });
 
+test("live runs: a retry that would reopen one that has ended is one too many as well, and several at once are", async () => {
+  const { key } = await bounded({ runs: 2 });
+  const json = { tasks: [{ key: "a", instructions: "x", pool: "shell" }] };
+  const cancelled = async () => {
+    const { id } = (await create(key, { limits: { pools: ["shell"] } })).body;
+    await send("POST", `/v1/runs/${id}/tasks`, { json, key });
+    await send("POST", `/v1/runs/${id}/cancel`, { json: {}, key });
+    await expect.poll(async () => await live()).not.toContain(id);
+    return id as string;
+  };
+  const live = async () =>
+    (await send("GET", "/v1/runs?status=active", { key })).body.runs.map(({ id }: { id: string }) => id);
+  const ended = [await cancelled(), await cancelled(), await cancelled()];
+  const retry = (id: string, task = "a", idem?: string) =>
+    send("POST", `/v1/runs/${id}/tasks/${task}/retry`, { json: {}, key, ...(idem !== undefined && { idem }) });
+
+  // What is refused, or is a repeat, takes no place.
+  expect((await retry(ended[0]!, "nothing")).body.code).toBe("not_found");
+  expect(await live()).toEqual([]);
+  const answers = await Promise.all(ended.map((id) => retry(id, "a", "again")));
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 429]);
+  expect(answers.find(({ status }) => status === 429)!.body).toMatchObject({
+    code: "quota_exceeded",
+    detail: "runs: 2 may live at once, and as many do",
+  });
+  const [one, another] = ended.filter((_, i) => answers[i]!.status === 200);
+  expect((await live()).sort()).toEqual([one, another].sort());
+  expect((await create(key)).status).toBe(429);
+  // In one that lives already there is nothing to be asked.
+  await send("POST", `/v1/runs/${one}/tasks/a/cancel`, { json: {}, key });
+  expect((await retry(one!)).status).toBe(200);
+
+  await send("POST", `/v1/runs/${one}/cancel`, { json: {}, key });
+  await expect.poll(async () => await live()).toEqual([another]);
+  expect((await retry(one!, "a", "again")).status).toBe(200);
+  expect(await live()).toEqual([another]);
+  expect((await create(key)).status).toBe(201);
+});
+
 test("seats and tasks: limits of a run are not above them, and a note says where more was asked for", async () => {
   const { key } = await bounded({ seats: 4, tasks: 50 });
   const silent = (await create(key)).body;
