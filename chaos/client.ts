@@ -8,13 +8,15 @@ import type { TaskView } from "../src/client/index.ts";
 import { Random } from "../test/sim/random.ts";
 import type { Act, Call, History, Op, Outcome } from "./history.ts";
 
-const key = "hdl_local";
+const localKey = "hdl_local";
 /** An attempt without an answer is given up after this, and what it may wait on purpose. */
 const attemptMs = 20_000;
 const pauseMs = { least: 50, most: 400 };
 
 export interface Surroundings {
   readonly url: string;
+  /** Another tenant's, or the operator's secret. */
+  readonly key?: string;
   readonly seed: number;
   readonly history: History;
   /** Aborts when no new load is to be made. */
@@ -29,6 +31,8 @@ export interface Surroundings {
   readonly cutShare: number;
   /** How many in a hundred are repeated although they were answered. */
   readonly againShare: number;
+  /** Half of these repeats: they wait until the server has been down. */
+  readonly later: (() => Promise<void>)[];
 }
 
 interface Request {
@@ -75,8 +79,11 @@ export class Client {
   get over(): boolean {
     return this.#around.over.aborted;
   }
+  get key(): string {
+    return this.#around.key ?? localKey;
+  }
   get headers(): Record<string, string> {
-    return { authorization: `Bearer ${key}` };
+    return { authorization: `Bearer ${this.key}` };
   }
   get url(): string {
     return this.#around.url;
@@ -90,7 +97,8 @@ export class Client {
 
   /**
    * Asks until there is an answer; the call is on record from before its first attempt.
-   * `id`: what makes a repeat the same call; sent as the Idempotency-Key unless the body names it (`named`).
+   * `id`: what makes a repeat the same call; sent as the Idempotency-Key unless the body names it (`named`). `again`: whether a repeat
+   * gets the first answer, whenever it comes.
    * An answer `{pending}` is none: the call is asked again.
    */
   async ask(
@@ -102,11 +110,26 @@ export class Client {
     const call = this.history.begin({ client: this.name, run, act, id });
     const outcome = await this.#answerTo(call, request, named ? undefined : id);
     this.history.end(call, outcome);
-    if (outcome.kind === "told" && again && !named && this.random.chance(this.#around.againShare)) {
-      const repeat = await this.#once(request, id, undefined);
-      if (repeat.kind === "ok") call.again.push(repeat.body);
+    const isRepeatable = outcome.kind === "told" && request.method === "POST" && again;
+    if (isRepeatable && this.random.chance(this.#around.againShare)) {
+      const repeat = () => this.#repeat(call, request, named ? undefined : id);
+      if (this.random.chance(0.5)) this.#around.later.push(repeat);
+      else await repeat();
     }
     return outcome;
+  }
+
+  async #repeat(call: Call, request: Request, idempotencyKey: string | undefined): Promise<void> {
+    while (!this.over) {
+      // With the run its answers are gone: what created it would create another.
+      if (this.history.deleted.some(({ run }) => run === runOf(call))) return;
+      const reply = await this.#once(request, idempotencyKey, undefined);
+      if (reply.kind !== "away") {
+        call.again.push(reply.kind === "ok" ? reply.body : { refused: reply.code });
+        return;
+      }
+      await this.pause(pauseMs.least, pauseMs.most);
+    }
   }
 
   async #answerTo(call: Call, request: Request, idempotencyKey: string | undefined): Promise<Outcome> {
@@ -168,7 +191,7 @@ export class Client {
       const response = await fetch(this.#around.url + path, {
         method,
         headers: {
-          authorization: `Bearer ${key}`,
+          ...this.headers,
           ...(body !== undefined && { "content-type": "application/json" }),
           ...(lines !== undefined && { "content-type": "application/x-ndjson" }),
           ...(idempotencyKey !== undefined && method === "POST" && { "idempotency-key": idempotencyKey }),
@@ -207,7 +230,8 @@ export class Client {
     const act: Act = { kind: "op", op, ...(section !== undefined && { section }) };
     const body = { arguments: op.arguments, call_id: id, actor, wait_ms: 5000 };
     const path = `/v1/runs/${run}/tools/${op.tool}`;
-    return this.ask(run, act, { method: "POST", path, body, waitMs: 5000 }, { id, named: true });
+    // Its answers are kept for its next call.
+    return this.ask(run, act, { method: "POST", path, body, waitMs: 5000 }, { id, named: true, again: false });
   }
 
   /** Looks at a task; what has ended is written down. */
@@ -235,6 +259,10 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", done);
   });
 }
+
+/** The one that it is about, or has made. */
+const runOf = ({ run, outcome }: Call): string =>
+  run === "" && outcome.kind === "told" ? String((outcome.answer as { id?: unknown }).id) : run;
 
 const isPending = (body: unknown): boolean => (body as { pending?: unknown } | null)?.pending === true;
 

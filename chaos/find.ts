@@ -14,6 +14,11 @@ export async function findAll(client: Client): Promise<Pick<World, "found" | "li
     const one = await findRun(client, id);
     if (one) found[id] = one;
   }
+  // The list and the run itself are two places.
+  for (const { run } of client.history.deleted) {
+    const one = await findRun(client, run);
+    if (one) found[run] = one;
+  }
   return { found, listed };
 }
 

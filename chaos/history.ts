@@ -147,9 +147,10 @@ export interface Copied {
   readonly again: readonly string[];
 }
 
-/** A run that somebody deleted, and its log before. */
+/** A run that somebody deleted, and its log before: all of it, unless it was at work (`isLive`). */
 export interface Deleted {
   readonly run: string;
+  readonly isLive: boolean;
   readonly events: readonly EventView[];
 }
 

@@ -28,6 +28,8 @@ export interface ChaosOptions {
   readonly pullers: number;
   /** Whether pull workers die too; what they held waits for its lease to expire. */
   readonly workersDie: boolean;
+  /** The tree of another version, whose server serves the first half of the lives: so what it left is gone on with. */
+  readonly from?: string;
   /** The history, line by line. */
   readonly historyPath: string;
   readonly say: (line: string) => void;
@@ -53,7 +55,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
   options.signal?.addEventListener("abort", () => over.abort());
   const outages = outagesOf(options);
   const random = new Random(seed + 1);
-  const server = await LocalServer.start();
+  const server = await LocalServer.start({}, options.from);
   const opened: { stop(): Promise<unknown> }[] = [server];
   try {
     options.signal?.throwIfAborted();
@@ -63,10 +65,11 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     opened.push(receiver, stamper);
     const around: Surroundings = {
       ...{ url: server.url, seed, history, stopping: stopping.signal, over: over.signal },
-      ...{ webhook: receiver.url, endpoint: stamper.url, cutShare: 0.05, againShare: 0.1 },
+      ...{ webhook: receiver.url, endpoint: stamper.url, cutShare: 0.05, againShare: 0.1, later: [] },
     };
     const pullers = Array.from({ length: options.pullers }, (_, i) => new Puller(around, `p${i}`));
     const books = bookkeeper(new Client(around, "books"));
+    const repeats: Promise<void>[] = [];
     const users = Promise.all(
       Array.from({ length: options.users }, (_, i) => user(around, `u${i}`, shareOf(i, options.users))),
     );
@@ -81,12 +84,13 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
       if (options.workersDie && outage.worker !== undefined && pullers.length > 0)
         pullers[outage.worker % pullers.length]!.die();
       await wait(outage.awayMs);
-      await server.start();
+      await server.start(i + 1 < outages.length / 2 ? options.from : undefined);
+      repeats.push(...around.later.splice(0).map((repeat) => repeat()));
     }
     stopping.abort();
     const restarted = Date.now();
     const late = setTimeout(() => over.abort(), options.settleMs);
-    await users;
+    await Promise.all([users, ...repeats]);
     clearTimeout(late);
     options.signal?.throwIfAborted();
     const settledMs = Date.now() - restarted;

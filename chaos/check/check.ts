@@ -2,7 +2,7 @@
 
 import type { FoundRun, World } from "../history.ts";
 import { budgetRules } from "./budgets.ts";
-import { copiesOf, importRules, lengthOf, type RunIds, untoldCopies } from "./copies.ts";
+import { copiesOf, importRules, lengthOf, mayBeGone, type RunIds, untoldCopies } from "./copies.ts";
 import { deletionRules } from "./deletions.ts";
 import { groupRules } from "./groups.ts";
 import { logRules } from "./log.ts";
@@ -22,7 +22,7 @@ export function check(world: World): Violation[] {
   for (const call of world.calls) {
     if (call.act.kind === "create_run" && call.outcome.kind === "told") {
       const { id } = call.outcome.answer as { id: string };
-      if (!world.found[id])
+      if (!world.found[id] && !mayBeGone(world, id))
         add(id, [{ sort: "lost", rule: "a run told is there", about: call.id, told: id, found: null }]);
     }
     for (const answer of call.again) {

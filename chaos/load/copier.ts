@@ -2,8 +2,8 @@
 
 import type { RunView } from "../../src/client/index.ts";
 import { Client, type Surroundings } from "../client.ts";
-import { eventsOf } from "../find.ts";
 import { follow } from "./follow.ts";
+import { remove } from "./remove.ts";
 import { settled } from "./settled.ts";
 import { treasurer } from "./treasurer.ts";
 
@@ -19,8 +19,7 @@ export async function copier(around: Surroundings, name: string, run: string): P
   const view = await client.get<RunView>(`/v1/runs/${copy}`);
   if (view?.status === "paused") await goOn(around, client, copy, view);
   if (client.over || client.random.chance(0.6)) return;
-  client.history.delete({ run: copy, events: await eventsOf(client, copy) });
-  await client.ask(copy, { kind: "delete" }, { method: "DELETE", path: `/v1/runs/${copy}` });
+  await remove(client, copy, false);
 }
 
 /** To its end. */
@@ -44,6 +43,11 @@ async function take(client: Client, of: string, file: readonly string[]): Promis
   const { id } = begun.answer as { id: string };
   if (cut === file.length) return id;
   const path = `/v1/runs/import/${id}?after=${cut}`;
-  const rest = await client.ask("", act, { method: "POST", path, lines: file.slice(cut) }, { named: true });
+  const rest = await client.ask(
+    "",
+    act,
+    { method: "POST", path, lines: file.slice(cut) },
+    { named: true, again: false },
+  );
   return rest.kind === "told" ? id : undefined;
 }

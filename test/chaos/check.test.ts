@@ -213,7 +213,7 @@ function world(): Loose {
   const copyFound = structuredClone({ ...found, run: { ...found.run, id: copy } });
   return structuredClone({
     ...{ calls, seen, followed, received, stamped, copied, used: usedRows },
-    deleted: [{ run: gone, events: events.slice(0, 3) }],
+    deleted: [{ run: gone, isLive: false, events: events.slice(0, 3) }],
     found: { [run]: found, [copy]: copyFound },
     listed: [run, copy],
   } satisfies World);
@@ -398,6 +398,7 @@ const doctored: [string, string, (w: Loose) => void][] = [
   ["lost", "a run told cancelled is so", (w) => w.calls.push({ ...callOf(w, "pause"), act: { kind: "cancel_run" } })],
   ["wrong", "a run ends as its tasks did", (w) => (w.found[run].run.status = "cancelled")],
   ["wrong", "a deleted run is nowhere", (w) => w.listed.push(gone)],
+  ["wrong", "a deleted run is nowhere", (w) => (w.found[gone] = w.found[run])],
   ["lost", "a run that is listed can be read", (w) => w.listed.push(gone)],
   ["lost", "what is billed is what was logged", (w) => w.used.splice(2, 1)],
   ["twice", "what is billed is what was logged", (w) => (w.used[2].row.tasks = 3)],
@@ -475,6 +476,22 @@ describe("the checker", () => {
     expect(ofResume()).toEqual([]);
     before.reason = "budget";
     expect(ofResume()).toMatchObject([{ sort: "lost", found: 0 }]);
+  });
+
+  it("lets a run that was deleted at work have used more than somebody saw of it, and no less", () => {
+    const history = world();
+    history.deleted[0].isLive = true;
+    history.used[2].row.tasks = 9;
+    expect(check(history)).toEqual([]);
+    history.used[2].row.tasks = 1;
+    expect(check(history)).toMatchObject([{ sort: "lost", rule: "what is billed is what was logged" }]);
+  });
+
+  it("lets a run that was deleted be gone for the one who created it", () => {
+    const history = world();
+    const created = callOf(history, "create_run");
+    history.calls.push({ ...created, again: [], outcome: { kind: "told", answer: { id: gone } } });
+    expect(check(history)).toEqual([]);
   });
 
   it("counts an increment of unknown outcome as one that may be there", () => {
