@@ -36,7 +36,7 @@ export interface Surroundings {
 }
 
 interface Request {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   readonly body?: unknown;
   /** In the body's place: lines of JSON. */
@@ -121,8 +121,7 @@ export class Client {
 
   async #repeat(call: Call, request: Request, idempotencyKey: string | undefined): Promise<void> {
     while (!this.over) {
-      // With the run its answers are gone: what created it would create another.
-      if (this.history.deleted.some(({ run }) => run === runOf(call))) return;
+      if (this.history.isGone(call)) return;
       const reply = await this.#once(request, idempotencyKey, undefined);
       if (reply.kind !== "away") {
         call.again.push(reply.kind === "ok" ? reply.body : { refused: reply.code });
@@ -259,10 +258,6 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", done);
   });
 }
-
-/** The one that it is about, or has made. */
-const runOf = ({ run, outcome }: Call): string =>
-  run === "" && outcome.kind === "told" ? String((outcome.answer as { id?: unknown }).id) : run;
 
 const isPending = (body: unknown): boolean => (body as { pending?: unknown } | null)?.pending === true;
 

@@ -55,7 +55,7 @@ function readOf({ calls }: History, run: string, tasks: readonly TaskView[]): Re
   return new Set([...told, ...tasks.filter(({ key }) => key !== null && callers.has(key)).map(({ id }) => id)]);
 }
 
-async function pages<Row>(client: Client, path: string, name: string, by: string): Promise<Row[]> {
+export async function pages<Row>(client: Client, path: string, name: string, by: string): Promise<Row[]> {
   const rows: Row[] = [];
   for (let cursor: string | null = ""; cursor !== null; ) {
     const query: string = cursor === "" ? "?limit=1000" : `?limit=1000&${by}=${cursor}`;

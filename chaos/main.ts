@@ -20,7 +20,17 @@ console.log(`seed ${seed}, ${kills} kills; history: ${historyPath}`);
 const ended = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => ended.abort());
 const outcome = await chaos({
-  ...{ seed, kills, spanMs: kills * 5000, settleMs: 180_000, users: 3, pullers: 3, workersDie: true, historyPath },
+  ...{
+    seed,
+    kills,
+    spanMs: kills * 5000,
+    settleMs: 180_000,
+    users: 3,
+    pullers: 3,
+    landlords: 1,
+    workersDie: true,
+    historyPath,
+  },
   ...(values.from !== undefined && { from: resolve(values.from) }),
   say: (line) => console.log(line),
   signal: ended.signal,

@@ -7,6 +7,7 @@ import { deletionRules } from "./deletions.ts";
 import { groupRules } from "./groups.ts";
 import { logRules } from "./log.ts";
 import { taskRules } from "./tasks.ts";
+import { tenantRules } from "./tenants.ts";
 import { textRules } from "./texts.ts";
 import { toolRules } from "./tools.ts";
 import { usageRules } from "./usage.ts";
@@ -58,6 +59,7 @@ export function check(world: World): Violation[] {
       ...(isCopy ? [] : variableRules(world, id, found)),
     ]);
   }
+  violations.push(...tenantRules(world));
   for (const [name, ids] of namesakes(world, copies))
     add(ids[0]!, [
       { sort: "twice", rule: "a run asked for once is there once", about: name, told: ids[0], found: ids.slice(1) },

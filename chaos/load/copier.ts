@@ -2,6 +2,7 @@
 
 import type { RunView } from "../../src/client/index.ts";
 import { Client, type Surroundings } from "../client.ts";
+import { answerer } from "./answerer.ts";
 import { follow } from "./follow.ts";
 import { remove } from "./remove.ts";
 import { settled } from "./settled.ts";
@@ -27,10 +28,11 @@ async function goOn(around: Surroundings, client: Client, copy: string, view: Ru
   const follower = follow(new Client(around, `${client.name}-f`), copy);
   const budget = view.limits.tokens;
   const keeper = budget === null ? undefined : treasurer(new Client(around, `${client.name}-b`), copy, budget);
+  const answering = answerer(new Client(around, `${client.name}-q`), copy);
   await client.ask(copy, { kind: "resume" }, { method: "POST", path: `/v1/runs/${copy}/resume` });
   await settled(client, copy);
   await client.ask(copy, { kind: "finish" }, { method: "POST", path: `/v1/runs/${copy}/finish` });
-  await Promise.all([follower, keeper]);
+  await Promise.all([follower, keeper, answering]);
 }
 
 /** In one request, or cut somewhere into two; the copy's id, when all of it is in. */

@@ -3,6 +3,7 @@
 import type { RunView, TaskView } from "../../src/client/index.ts";
 import type { Client, Surroundings } from "../client.ts";
 import { Client as Outside } from "../client.ts";
+import { answerer } from "./answerer.ts";
 import { copier } from "./copier.ts";
 import { follow, watch } from "./follow.ts";
 import { remove } from "./remove.ts";
@@ -43,6 +44,7 @@ async function useRun(
   const permits = { tool: "semaphore", arguments: { op: "create", name: "permits", permits: 2 } };
   await client.op(run, permits);
   const beside = [follow(new Outside(around, `${name}-f`), run), watch(new Outside(around, `${name}-w`), run)];
+  for (const i of [1, 2]) beside.push(answerer(new Outside(around, `${name}-q${i}`), run));
   if (tokens !== undefined) beside.push(treasurer(new Outside(around, `${name}-b`), run, tokens));
   const lives = client.random.int(10_000, 25_000) + Date.now();
   const goesOn = () => !client.stopping && Date.now() < lives;

@@ -82,6 +82,8 @@ function world(): Loose {
   call({ kind: "retry", task: "TA" }, told({}));
   call({ kind: "message", task: "TB", text: "hello;" }, told({ seq: 10 }));
   call({ kind: "append", text: "said;" }, told({ snapshot: "s" }));
+  call({ kind: "answer", question: "Q1" }, told({}));
+  call({ kind: "answer", question: "Q1" }, { kind: "refused", code: "question_closed" });
   call({ kind: "pause" }, told({}));
   call({ kind: "resume" }, told({}));
   call({ kind: "turn", task: "TB", generation: 1, text: "turn;" }, told({}));
@@ -107,6 +109,25 @@ function world(): Loose {
     did(op("shared_list", "sections-1", "append", { items: [`out ${section}`] }), { index: 2 * i + 1 }, section);
     did(op("lock", "guard", "release"), { released: true }, section);
   }
+  const [tenant, left] = ["ten_1", "ten_2"];
+  call({ kind: "create_tenant", name: "house" }, told({ id: tenant }));
+  for (const id of ["key_1", "key_2", "key_3"])
+    call({ kind: "create_key", tenant, name: id }, told({ id, key: `secret of ${id}` }));
+  call({ kind: "rotate_key", tenant, key: "key_2" }, told({ id: "key_4" }));
+  call({ kind: "revoke_key", tenant, key: "key_3" }, told({}));
+  call({ kind: "let_run", tenant }, told({ id: "run_8" }));
+  for (const [i, workers] of [2, 3, 4].entries())
+    call({ kind: "hold", tenant, workers }, i < 2 ? told({}) : { kind: "unknown" });
+  call({ kind: "create_tenant", name: "flat" }, told({ id: left }));
+  call({ kind: "create_key", tenant: left, name: "key_5" }, told({ id: "key_5" }));
+  call({ kind: "delete_tenant", tenant: left }, told({ status: "deleting" }));
+  const letIn = { key_1: true, key_2: false, key_3: false, key_4: true };
+  const runs = { run_8: { isLive: true, workers: 4 } };
+  const nobody = { status: "deleted", runsLeft: 0, keys: 0, workers: null, runs: {} };
+  const tenants = [
+    { id: tenant, name: "house", status: "active", runsLeft: 0, letIn, keys: 4, workers: 4, runs },
+    { id: left, name: "", letIn: { key_5: false }, ...nobody },
+  ];
   const twice = ["tool_call_started", "tool_call_started"];
   const events = [
     { type: "run_created", limits: { tokens: 10 } },
@@ -215,7 +236,7 @@ function world(): Loose {
     ...{ calls, seen, followed, received, stamped, copied, used: usedRows },
     deleted: [{ run: gone, isLive: false, events: events.slice(0, 3) }],
     found: { [run]: found, [copy]: copyFound },
-    listed: [run, copy],
+    ...{ tenants, listed: [run, copy] },
   } satisfies World);
 }
 
@@ -263,6 +284,12 @@ const doctored: [string, string, (w: Loose) => void][] = [
   ["lost", "a task that was shown is there", (w) => (w.seen[0].generation = 2)],
   ["lost", "a retry begins one generation", (w) => w.calls.push({ ...callOf(w, "retry") })],
   ["twice", "a retry begins one generation", (w) => (callOf(w, "retry").outcome = { kind: "refused", code: "x" })],
+  ["twice", "a question is answered once", (w) => w.calls.push({ ...callOf(w, "answer") })],
+  [
+    "lost",
+    "a webhook is told of each event",
+    (w) => Object.assign(eventsOf(w)[14], { type: "call_waiting", question: "Q1" }),
+  ],
   ["twice", "one report is taken", (w) => w.calls.push({ ...callOf(w, "complete") })],
   ["lost", "a report that was taken ends its task", (w) => (w.found[run].tasks[1].state = "failed")],
   ["wrong", "a report that was taken is the result", (w) => (callOf(w, "complete").act.result = "mine")],
@@ -397,6 +424,19 @@ const doctored: [string, string, (w: Loose) => void][] = [
   ["lost", "a file has the log of its run", (w) => (eventsOf(w)[0].at = 999)],
   ["lost", "a run told cancelled is so", (w) => w.calls.push({ ...callOf(w, "pause"), act: { kind: "cancel_run" } })],
   ["wrong", "a run ends as its tasks did", (w) => (w.found[run].run.status = "cancelled")],
+  ["lost", "a tenant told is there", (w) => w.tenants.shift()],
+  ["twice", "a tenant asked for once is there once", (w) => w.tenants.push({ ...w.tenants[0], id: "ten_3" })],
+  ["lost", "a key told is let in", (w) => (w.tenants[0].letIn.key_1 = false)],
+  ["lost", "a key told is let in", (w) => (w.tenants[0].letIn.key_4 = false)],
+  ["wrong", "a key that has ended is refused", (w) => (w.tenants[0].letIn.key_2 = true)],
+  ["wrong", "a key that has ended is refused", (w) => (w.tenants[0].letIn.key_3 = true)],
+  ["wrong", "a key that has ended is refused", (w) => (w.tenants[1].letIn.key_5 = true)],
+  ["twice", "a key is made once", (w) => (w.tenants[0].keys = 5)],
+  ["lost", "a tenant has the rules that were set last", (w) => (w.tenants[0].workers = 2)],
+  ["stuck", "a live run is held to its tenant's rules", (w) => (w.tenants[0].runs.run_8.workers = 3)],
+  ["lost", "a tenant's run told is there", (w) => (w.tenants[0].runs = {})],
+  ["twice", "a tenant's run is there once", (w) => (w.tenants[0].runs.run_9 = w.tenants[0].runs.run_8)],
+  ["stuck", "a deleted tenant goes with all that it has", (w) => (w.tenants[1].status = "deleting")],
   ["wrong", "a deleted run is nowhere", (w) => w.listed.push(gone)],
   ["wrong", "a deleted run is nowhere", (w) => (w.found[gone] = w.found[run])],
   ["lost", "a run that is listed can be read", (w) => w.listed.push(gone)],
