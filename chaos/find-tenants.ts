@@ -2,7 +2,7 @@
 
 import type { CreatedKey, RulesView, RunView, Tenant, TenantRules } from "../src/client/index.ts";
 import { Client, type Surroundings } from "./client.ts";
-import { pages } from "./find.ts";
+import { pages, sweptMs } from "./find.ts";
 import type { Act, FoundTenant } from "./history.ts";
 
 /** Where the sweep still has to come, it is waited for: it comes once a minute. */
@@ -56,7 +56,7 @@ const workersIn = (rule: string | undefined): number | null => {
 
 /** As it is once it is so, or when the sweep has come twice. */
 async function caughtUp<View>(client: Client, path: string, isSo: (view: View) => boolean): Promise<View | undefined> {
-  const until = Date.now() + 125_000;
+  const until = Date.now() + sweptMs;
   for (;;) {
     const view = await client.get<View>(path);
     if (!view || isSo(view) || Date.now() > until || client.over) return view;

@@ -8,7 +8,7 @@
  */
 
 import { appendFileSync } from "node:fs";
-import type { EventView, RunView, TaskState, TaskView, UsageRowView } from "../src/client/index.ts";
+import type { EventView, RunRow, RunView, TaskState, TaskView, UsageRowView } from "../src/client/index.ts";
 
 /** A tool call: of an outside client, of a session, or of a task. */
 export interface Op {
@@ -220,8 +220,8 @@ export interface World {
   /** By run id. */
   readonly found: Readonly<Record<string, FoundRun>>;
   readonly tenants: readonly FoundTenant[];
-  /** The ids of runs that the list has. */
-  readonly listed: readonly string[];
+  /** As the list of runs has them. */
+  readonly listed: readonly RunRow[];
 }
 
 /** Keeps the history in memory, and in a file line by line, so that it survives whatever ends the run. */

@@ -5,6 +5,7 @@ import { budgetRules } from "./budgets.ts";
 import { copiesOf, importRules, lengthOf, mayBeGone, type RunIds, untoldCopies } from "./copies.ts";
 import { deletionRules } from "./deletions.ts";
 import { groupRules } from "./groups.ts";
+import { listedRules } from "./listed.ts";
 import { logRules } from "./log.ts";
 import { taskRules } from "./tasks.ts";
 import { tenantRules } from "./tenants.ts";
@@ -40,7 +41,8 @@ export function check(world: World): Violation[] {
         ]);
     }
   }
-  for (const { run, broken } of [...importRules(world), ...deletionRules(world)]) add(run, [broken]);
+  for (const { run, broken } of [...importRules(world), ...deletionRules(world), ...listedRules(world)])
+    add(run, [broken]);
   const copies = copiesOf(world);
   for (const [id, found] of Object.entries(world.found)) {
     const ids = { run: id, of: copies.get(id) ?? id, from: lengthOf(world, id) };

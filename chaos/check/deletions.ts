@@ -13,7 +13,7 @@ export function deletionRules(world: World): { readonly run: string; readonly br
     // One who was cut off asks again, and is told that there is no such run.
     if (act.kind !== "delete" || outcome.kind === "unknown") continue;
     const about = `${run} deleted`;
-    if (world.listed.includes(run) || world.found[run])
+    if (world.listed.some(({ id }) => id === run) || world.found[run])
       broken.push({
         run,
         broken: { sort: "wrong", rule: "a deleted run is nowhere", about, told: outcome, found: world.found[run]?.run },
@@ -24,11 +24,5 @@ export function deletionRules(world: World): { readonly run: string; readonly br
     for (const one of usageRules(world, ids, { events }))
       if (!isLive || one.sort !== "twice") broken.push({ run, broken: one });
   }
-  for (const run of world.listed)
-    if (!world.found[run])
-      broken.push({
-        run,
-        broken: { sort: "lost", rule: "a run that is listed can be read", about: run, told: run, found: null },
-      });
   return broken;
 }

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { check } from "../../chaos/check/check.ts";
 import type { Act, Call, FoundRun, Op, Outcome, Planned, World } from "../../chaos/history.ts";
-import type { EventView, RunView, TaskView } from "../../src/client/index.ts";
+import type { EventView, RunRow, RunView, TaskView } from "../../src/client/index.ts";
 
 /** Everything in it may be written to: that is what a doctored history is. */
 // biome-ignore lint/suspicious/noExplicitAny: a doctor reaches wherever it is
@@ -236,9 +236,13 @@ function world(): Loose {
     ...{ calls, seen, followed, received, stamped, copied, used: usedRows },
     deleted: [{ run: gone, isLive: false, events: events.slice(0, 3) }],
     found: { [run]: found, [copy]: copyFound },
-    ...{ tenants, listed: [run, copy] },
+    ...{ tenants, listed: [rowOf(found.run), rowOf(copyFound.run)] },
   } satisfies World);
 }
+
+const rowOf = ({ id, name, status, created_at, ended_at, expires_at }: RunView): RunRow => ({
+  ...{ id, name, status, created_at, ended_at, expires_at },
+});
 
 /** A file's lines, with the end that they have. */
 function sealed(values: readonly object[]): string[] {
@@ -437,9 +441,12 @@ const doctored: [string, string, (w: Loose) => void][] = [
   ["lost", "a tenant's run told is there", (w) => (w.tenants[0].runs = {})],
   ["twice", "a tenant's run is there once", (w) => (w.tenants[0].runs.run_9 = w.tenants[0].runs.run_8)],
   ["stuck", "a deleted tenant goes with all that it has", (w) => (w.tenants[1].status = "deleting")],
-  ["wrong", "a deleted run is nowhere", (w) => w.listed.push(gone)],
+  ["wrong", "a deleted run is nowhere", (w) => w.listed.push({ id: gone })],
   ["wrong", "a deleted run is nowhere", (w) => (w.found[gone] = w.found[run])],
-  ["lost", "a run that is listed can be read", (w) => w.listed.push(gone)],
+  ["lost", "a run that is listed can be read", (w) => w.listed.push({ id: "run_9" })],
+  ["lost", "a run that can be read is listed", (w) => w.listed.pop()],
+  ["wrong", "the list says of a run what it says itself", (w) => (w.listed[1].name = null)],
+  ["wrong", "the list says of a run what it says itself", (w) => (w.listed[0].status = "active")],
   ["lost", "what is billed is what was logged", (w) => w.used.splice(2, 1)],
   ["twice", "what is billed is what was logged", (w) => (w.used[2].row.tasks = 3)],
   ["stuck", "every run ends", (w) => (w.found[copy].run.status = "paused")],
@@ -483,7 +490,7 @@ describe("the checker", () => {
   it("lets a run be cancelled by one who asked for it, with whatever was under way", () => {
     const history = world();
     history.calls.push({ ...callOf(history, "budget"), act: { kind: "cancel_run" } });
-    history.found[run].run.status = "cancelled";
+    for (const shown of [history.found[run].run, history.listed[0]]) shown.status = "cancelled";
     for (const id of ["TG1", "TU"]) taskOf(history, id).state = "cancelled";
     for (const id of ["TG1", "TG2", "TG3"]) taskOf(history, id).group.succeeded = 0;
     variable(history, "queue").messages.push("(left behind)");
@@ -498,7 +505,7 @@ describe("the checker", () => {
     eventsOf(history).at(-1).status = "cancelled";
     expect(check(history)).toEqual([]);
     // Its copy may be of before or after.
-    history.found[copy].run.status = "cancelled";
+    for (const shown of [history.found[copy].run, history.listed[1]]) shown.status = "cancelled";
     expect(check(history)).toEqual([]);
   });
 
