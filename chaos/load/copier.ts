@@ -40,7 +40,8 @@ async function take(client: Client, of: string, file: readonly string[]): Promis
   const act = { kind: "import", of } as const;
   const cut = client.random.chance(0.5) ? client.random.int(1, file.length - 1) : file.length;
   const request = { method: "POST" as const, path: "/v1/runs/import", lines: file.slice(0, cut) };
-  const begun = await client.ask("", act, request);
+  // What begins one in parts is told how far that is.
+  const begun = await client.ask("", act, request, { again: cut === file.length });
   if (begun.kind !== "told") return undefined;
   const { id } = begun.answer as { id: string };
   if (cut === file.length) return id;
