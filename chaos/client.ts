@@ -98,17 +98,17 @@ export class Client {
   /**
    * Asks until there is an answer; the call is on record from before its first attempt.
    * `id`: what makes a repeat the same call; sent as the Idempotency-Key unless the body names it (`named`). `again`: whether a repeat
-   * gets the first answer, whenever it comes.
+   * gets the first answer, whenever it comes. `isPatient`: whether who is cut off asks again.
    * An answer `{pending}` is none: the call is asked again.
    */
   async ask(
     run: string,
     act: Act,
     request: Request,
-    { id = this.fresh("k"), named = false, again = true } = {},
+    { id = this.fresh("k"), named = false, again = true, isPatient = true } = {},
   ): Promise<Outcome> {
     const call = this.history.begin({ client: this.name, run, act, id });
-    const outcome = await this.#answerTo(call, request, named ? undefined : id);
+    const outcome = await this.#answerTo(call, request, named ? undefined : id, isPatient);
     this.history.end(call, outcome);
     const isRepeatable = outcome.kind === "told" && request.method === "POST" && again;
     if (isRepeatable && this.random.chance(this.#around.againShare)) {
@@ -131,7 +131,12 @@ export class Client {
     }
   }
 
-  async #answerTo(call: Call, request: Request, idempotencyKey: string | undefined): Promise<Outcome> {
+  async #answerTo(
+    call: Call,
+    request: Request,
+    idempotencyKey: string | undefined,
+    isPatient: boolean,
+  ): Promise<Outcome> {
     for (;;) {
       if (this.over) return { kind: "unknown" };
       call.attempts++;
@@ -139,7 +144,10 @@ export class Client {
       const reply = await this.#once(request, idempotencyKey, cutMs);
       if (reply.kind === "refused") return { kind: "refused", code: reply.code };
       if (reply.kind === "ok" && !isPending(reply.body)) return { kind: "told", answer: reply.body };
-      if (reply.kind === "away") call.cuts++;
+      if (reply.kind === "away") {
+        call.cuts++;
+        if (!isPatient) return { kind: "unknown" };
+      }
       await this.pause(pauseMs.least, pauseMs.most);
     }
   }
