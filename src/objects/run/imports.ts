@@ -21,14 +21,20 @@ import type { Idem, Imported, ImportLines, Reply } from "../rpc.ts";
 import type { Deletion } from "./deletion.ts";
 import { replayed, requireReadable } from "./import-check.ts";
 import { counted, newProgress, type Progress, type Taken, takeLine } from "./import-lines.ts";
-import { importedAtName, importedEventsName, LoadedRun, pricesName, type RunSettings } from "./loaded-run.ts";
+import {
+  importedAtName,
+  importedEventsName,
+  importedName,
+  LoadedRun,
+  pricesName,
+  type RunSettings,
+} from "./loaded-run.ts";
 import { ok } from "./replies.ts";
 import { holdToDeployment } from "./rules.ts";
 import { newLife, type RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
 
 const progressName = "import";
-const importedName = "imported";
 /** The outcome of a first request that was not all of its file: what is said to its repeat is how far the file is. */
 const inParts = "null";
 
