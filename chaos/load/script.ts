@@ -133,7 +133,7 @@ function family(random: Random, key: string): Scripted {
   };
 }
 
-export const askOf = (key: string): string => `May ${key}?`;
+const askOf = (key: string): string => `May ${key}?`;
 export const answerTo = (ask: string): string => `yes: ${ask}`;
 
 /** It asks somebody outside, and is what it was told. */
