@@ -8,13 +8,15 @@ import type { TaskView } from "../src/client/index.ts";
 import { Random } from "../test/sim/random.ts";
 import type { Act, Call, History, Op, Outcome } from "./history.ts";
 
-const key = "hdl_local";
+const localKey = "hdl_local";
 /** An attempt without an answer is given up after this, and what it may wait on purpose. */
 const attemptMs = 20_000;
 const pauseMs = { least: 50, most: 400 };
 
 export interface Surroundings {
   readonly url: string;
+  /** Another tenant's, or the operator's secret. */
+  readonly key?: string;
   readonly seed: number;
   readonly history: History;
   /** Aborts when no new load is to be made. */
@@ -29,10 +31,12 @@ export interface Surroundings {
   readonly cutShare: number;
   /** How many in a hundred are repeated although they were answered. */
   readonly againShare: number;
+  /** Half of these repeats: they wait until the server has been down. */
+  readonly later: (() => Promise<void>)[];
 }
 
 interface Request {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   readonly body?: unknown;
   /** In the body's place: lines of JSON. */
@@ -75,8 +79,11 @@ export class Client {
   get over(): boolean {
     return this.#around.over.aborted;
   }
+  get key(): string {
+    return this.#around.key ?? localKey;
+  }
   get headers(): Record<string, string> {
-    return { authorization: `Bearer ${key}` };
+    return { authorization: `Bearer ${this.key}` };
   }
   get url(): string {
     return this.#around.url;
@@ -90,26 +97,46 @@ export class Client {
 
   /**
    * Asks until there is an answer; the call is on record from before its first attempt.
-   * `id`: what makes a repeat the same call; sent as the Idempotency-Key unless the body names it (`named`).
+   * `id`: what makes a repeat the same call; sent as the Idempotency-Key unless the body names it (`named`). `again`: whether a repeat
+   * gets the first answer, whenever it comes. `isPatient`: whether who is cut off asks again.
    * An answer `{pending}` is none: the call is asked again.
    */
   async ask(
     run: string,
     act: Act,
     request: Request,
-    { id = this.fresh("k"), named = false, again = true } = {},
+    { id = this.fresh("k"), named = false, again = true, isPatient = true } = {},
   ): Promise<Outcome> {
     const call = this.history.begin({ client: this.name, run, act, id });
-    const outcome = await this.#answerTo(call, request, named ? undefined : id);
+    const outcome = await this.#answerTo(call, request, named ? undefined : id, isPatient);
     this.history.end(call, outcome);
-    if (outcome.kind === "told" && again && !named && this.random.chance(this.#around.againShare)) {
-      const repeat = await this.#once(request, id, undefined);
-      if (repeat.kind === "ok") call.again.push(repeat.body);
+    const isRepeatable = outcome.kind === "told" && request.method === "POST" && again;
+    if (isRepeatable && this.random.chance(this.#around.againShare)) {
+      const repeat = () => this.#repeat(call, request, named ? undefined : id);
+      if (this.random.chance(0.5)) this.#around.later.push(repeat);
+      else await repeat();
     }
     return outcome;
   }
 
-  async #answerTo(call: Call, request: Request, idempotencyKey: string | undefined): Promise<Outcome> {
+  async #repeat(call: Call, request: Request, idempotencyKey: string | undefined): Promise<void> {
+    while (!this.over) {
+      if (this.history.isGone(call)) return;
+      const reply = await this.#once(request, idempotencyKey, undefined);
+      if (reply.kind !== "away") {
+        call.again.push(reply.kind === "ok" ? reply.body : { refused: reply.code });
+        return;
+      }
+      await this.pause(pauseMs.least, pauseMs.most);
+    }
+  }
+
+  async #answerTo(
+    call: Call,
+    request: Request,
+    idempotencyKey: string | undefined,
+    isPatient: boolean,
+  ): Promise<Outcome> {
     for (;;) {
       if (this.over) return { kind: "unknown" };
       call.attempts++;
@@ -117,7 +144,10 @@ export class Client {
       const reply = await this.#once(request, idempotencyKey, cutMs);
       if (reply.kind === "refused") return { kind: "refused", code: reply.code };
       if (reply.kind === "ok" && !isPending(reply.body)) return { kind: "told", answer: reply.body };
-      if (reply.kind === "away") call.cuts++;
+      if (reply.kind === "away") {
+        call.cuts++;
+        if (!isPatient) return { kind: "unknown" };
+      }
       await this.pause(pauseMs.least, pauseMs.most);
     }
   }
@@ -168,7 +198,7 @@ export class Client {
       const response = await fetch(this.#around.url + path, {
         method,
         headers: {
-          authorization: `Bearer ${key}`,
+          ...this.headers,
           ...(body !== undefined && { "content-type": "application/json" }),
           ...(lines !== undefined && { "content-type": "application/x-ndjson" }),
           ...(idempotencyKey !== undefined && method === "POST" && { "idempotency-key": idempotencyKey }),
@@ -207,7 +237,8 @@ export class Client {
     const act: Act = { kind: "op", op, ...(section !== undefined && { section }) };
     const body = { arguments: op.arguments, call_id: id, actor, wait_ms: 5000 };
     const path = `/v1/runs/${run}/tools/${op.tool}`;
-    return this.ask(run, act, { method: "POST", path, body, waitMs: 5000 }, { id, named: true });
+    // Its answers are kept for its next call.
+    return this.ask(run, act, { method: "POST", path, body, waitMs: 5000 }, { id, named: true, again: false });
   }
 
   /** Looks at a task; what has ended is written down. */

@@ -1,19 +1,31 @@
 /** Reads what is there at the end, run by run, over HTTP. */
 
-import type { EventView, RunView, TaskView, VariableView } from "../src/client/index.ts";
+import type { EventView, RunRow, RunView, TaskView, VariableView } from "../src/client/index.ts";
+import { isAsListed } from "./check/listed.ts";
 import { plannedOf } from "./check/ops.ts";
 import type { Client } from "./client.ts";
 import type { FoundRun, FoundVariable, History, World } from "./history.ts";
 
+/** What the server puts right by itself it has put right by then: its sweep comes once a minute. */
+export const sweptMs = 125_000;
+
 /** Everything that the checker compares with the history. A run that can't be read is listed, and not found. */
 export async function findAll(client: Client): Promise<Pick<World, "found" | "listed">> {
   const found: Record<string, FoundRun> = {};
-  const listed: string[] = [];
-  for (const { id } of await pages<RunView>(client, "/v1/runs", "runs", "cursor")) {
-    listed.push(id);
+  const list = () => pages<RunRow>(client, "/v1/runs", "runs", "cursor");
+  let listed = await list();
+  for (const { id } of listed) {
     const one = await findRun(client, id);
     if (one) found[id] = one;
   }
+  // The list and the run itself are two places.
+  for (const { run } of client.history.deleted) {
+    const one = await findRun(client, run);
+    if (one) found[run] = one;
+  }
+  const isRight = () => listed.every((row) => isAsListed(row, found[row.id]?.run));
+  for (const until = Date.now() + sweptMs; !isRight() && Date.now() < until && !client.over; listed = await list())
+    await client.pause(500);
   return { found, listed };
 }
 
@@ -50,7 +62,7 @@ function readOf({ calls }: History, run: string, tasks: readonly TaskView[]): Re
   return new Set([...told, ...tasks.filter(({ key }) => key !== null && callers.has(key)).map(({ id }) => id)]);
 }
 
-async function pages<Row>(client: Client, path: string, name: string, by: string): Promise<Row[]> {
+export async function pages<Row>(client: Client, path: string, name: string, by: string): Promise<Row[]> {
   const rows: Row[] = [];
   for (let cursor: string | null = ""; cursor !== null; ) {
     const query: string = cursor === "" ? "?limit=1000" : `?limit=1000&${by}=${cursor}`;

@@ -8,7 +8,7 @@
  */
 
 import { appendFileSync } from "node:fs";
-import type { EventView, RunView, TaskState, TaskView, UsageRowView } from "../src/client/index.ts";
+import type { EventView, RunRow, RunView, TaskState, TaskView, UsageRowView } from "../src/client/index.ts";
 
 /** A tool call: of an outside client, of a session, or of a task. */
 export interface Op {
@@ -56,6 +56,7 @@ export type Act =
   | { readonly kind: "budget"; readonly tokens: number }
   | { readonly kind: "post" | "fork"; readonly tasks: readonly Planned[] }
   | { readonly kind: "cancel" | "retry"; readonly task: string }
+  | { readonly kind: "answer"; readonly question: string }
   | { readonly kind: "message"; readonly task: string; readonly text: string }
   | { readonly kind: "append"; readonly text: string }
   | { readonly kind: "pause" | "resume" | "finish" | "cancel_run" | "delete" | "open_session" | "close_session" }
@@ -64,6 +65,12 @@ export type Act =
   | { readonly kind: "lease"; readonly pool: string }
   | { readonly kind: "turn"; readonly task: string; readonly generation: number; readonly text: string }
   | { readonly kind: "complete"; readonly task: string; readonly generation: number; readonly result: unknown }
+  | { readonly kind: "create_tenant"; readonly name: string }
+  | { readonly kind: "delete_tenant" | "let_run"; readonly tenant: string }
+  | { readonly kind: "create_key"; readonly tenant: string; readonly name: string }
+  | { readonly kind: "rotate_key" | "revoke_key"; readonly tenant: string; readonly key: string }
+  /** Its rules: so many workers at most in each of its runs. */
+  | { readonly kind: "hold"; readonly tenant: string; readonly workers: number }
   /** A pull worker's report of a tool call, by the call's idempotency key. */
   | { readonly kind: "stamp"; readonly key: string; readonly word: string; readonly stamp: string };
 
@@ -147,9 +154,10 @@ export interface Copied {
   readonly again: readonly string[];
 }
 
-/** A run that somebody deleted, and its log before. */
+/** A run that somebody deleted, and its log before: all of it, unless it was at work (`isLive`). */
 export interface Deleted {
   readonly run: string;
+  readonly isLive: boolean;
   readonly events: readonly EventView[];
 }
 
@@ -181,6 +189,23 @@ export type FoundVariable =
   | { readonly kind: "future"; readonly value: unknown; readonly settled: boolean }
   | { readonly kind: "other" };
 
+/** Of a tenant that was made, and is not the local one. */
+export interface FoundTenant {
+  readonly id: string;
+  /** Empty once it is deleted. */
+  readonly name: string;
+  readonly status: string;
+  readonly runsLeft: number;
+  /** By id: of the keys that somebody was told. */
+  readonly letIn: Readonly<Record<string, boolean>>;
+  /** How many there are, ended ones too; where one is let in, as what follows. */
+  readonly keys: number;
+  /** As its rules say. */
+  readonly workers: number | null;
+  /** By id, each with what it is held to by its tenant. */
+  readonly runs: Readonly<Record<string, { readonly isLive: boolean; readonly workers: number | null }>>;
+}
+
 /** All that the checker looks at. */
 export interface World {
   readonly calls: readonly Call[];
@@ -194,8 +219,9 @@ export interface World {
   readonly used: readonly Used[];
   /** By run id. */
   readonly found: Readonly<Record<string, FoundRun>>;
-  /** The ids of runs that the list has. */
-  readonly listed: readonly string[];
+  readonly tenants: readonly FoundTenant[];
+  /** As the list of runs has them. */
+  readonly listed: readonly RunRow[];
 }
 
 /** Keeps the history in memory, and in a file line by line, so that it survives whatever ends the run. */
@@ -266,6 +292,16 @@ export class History {
   delete(deleted: Deleted): void {
     this.deleted.push(deleted);
     this.#write({ deleting: deleted.run, at: Date.now(), events: deleted.events.length });
+  }
+
+  /** Whether the run or the tenant that a call is of, or has made, is deleted: its answers are gone too, and a repeat makes another. */
+  isGone({ run, act, outcome }: Call): boolean {
+    const made = outcome.kind === "told" ? (outcome.answer as { id?: unknown }).id : undefined;
+    const isOf = (id: string) => id === run || id === made || ("tenant" in act && id === act.tenant);
+    return (
+      this.deleted.some((one) => isOf(one.run)) ||
+      this.calls.some((one) => one.act.kind === "delete_tenant" && isOf(one.act.tenant))
+    );
   }
 
   use(rows: readonly UsageRowView[]): void {

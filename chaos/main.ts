@@ -1,12 +1,12 @@
 /**
- * `npm run chaos [-- --seed N --kills 20]`: kills a real server under load, and compares what its clients were told with what is there.
+ * `npm run chaos [-- --seed N --kills 20 --from FOLDER]`: kills a real server under load, and compares what its clients were told with what is there.
  *
  * Exit status 1: a promise was broken (the evidence is printed, the history stays); 2: wrong arguments.
  */
 
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { report } from "./report.ts";
 import { chaos } from "./run.ts";
@@ -20,7 +20,18 @@ console.log(`seed ${seed}, ${kills} kills; history: ${historyPath}`);
 const ended = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => ended.abort());
 const outcome = await chaos({
-  ...{ seed, kills, spanMs: kills * 5000, settleMs: 180_000, users: 3, pullers: 3, workersDie: true, historyPath },
+  ...{
+    seed,
+    kills,
+    spanMs: kills * 5000,
+    settleMs: 180_000,
+    users: 3,
+    pullers: 3,
+    landlords: 1,
+    workersDie: true,
+    historyPath,
+  },
+  ...(values.from !== undefined && { from: resolve(values.from) }),
   say: (line) => console.log(line),
   signal: ended.signal,
 }).catch((error: unknown) => {
@@ -42,9 +53,10 @@ process.exit(violations.length > 0 ? 1 : 0);
 
 function argumentsOf() {
   try {
-    return parseArgs({ options: { seed: { type: "string" }, kills: { type: "string", default: "20" } } }).values;
+    const text = { type: "string" } as const;
+    return parseArgs({ options: { seed: text, kills: { ...text, default: "20" }, from: text } }).values;
   } catch (error) {
-    console.error(`${(error as Error).message}\nusage: npm run chaos -- [--seed N] [--kills 20]`);
+    console.error(`${(error as Error).message}\nusage: npm run chaos -- [--seed N] [--kills 20] [--from FOLDER]`);
     process.exit(2);
   }
 }

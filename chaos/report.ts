@@ -50,6 +50,11 @@ export function report({ world, violations, outages, settledMs, wallMs }: ChaosO
       "files of runs: taken in · while they went on",
       `${world.copied.length} · ${world.copied.filter(isOfLive).length}`,
     ],
+    [
+      "tenants · of them deleted",
+      `${world.tenants.length} · ${world.tenants.filter(({ status }) => status === "deleted").length}`,
+    ],
+    ["runs deleted at work", world.deleted.filter(({ isLive }) => isLive).length],
     ["times asked what was used", new Set(world.used.map(({ at }) => at)).size],
     ["settled after the last restart, s", (settledMs / 1000).toFixed(1)],
     ["wall time, s", (wallMs / 1000).toFixed(0)],

@@ -7,9 +7,11 @@ import { check } from "./check/check.ts";
 import type { Violation } from "./check/violation.ts";
 import { Client, type Surroundings, sleep } from "./client.ts";
 import { findAll } from "./find.ts";
+import { findTenants } from "./find-tenants.ts";
 import { History, type World } from "./history.ts";
 import { allTold } from "./load/all-told.ts";
 import { bookkeeper, closeBooks } from "./load/bookkeeper.ts";
+import { landlord } from "./load/landlord.ts";
 import { Puller } from "./load/puller.ts";
 import { startReceiver } from "./load/receiver.ts";
 import { type BatchKind, batchWeights } from "./load/script.ts";
@@ -26,8 +28,12 @@ export interface ChaosOptions {
   readonly settleMs: number;
   readonly users: number;
   readonly pullers: number;
+  /** Operators with tenants that come and go; of those that a kill left half deleted the sweep of the minute is waited for. */
+  readonly landlords: number;
   /** Whether pull workers die too; what they held waits for its lease to expire. */
   readonly workersDie: boolean;
+  /** The tree of another version, whose server serves the first half of the lives: so what it left is gone on with. */
+  readonly from?: string;
   /** The history, line by line. */
   readonly historyPath: string;
   readonly say: (line: string) => void;
@@ -53,7 +59,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
   options.signal?.addEventListener("abort", () => over.abort());
   const outages = outagesOf(options);
   const random = new Random(seed + 1);
-  const server = await LocalServer.start();
+  const server = await LocalServer.start({}, options.from);
   const opened: { stop(): Promise<unknown> }[] = [server];
   try {
     options.signal?.throwIfAborted();
@@ -63,10 +69,12 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     opened.push(receiver, stamper);
     const around: Surroundings = {
       ...{ url: server.url, seed, history, stopping: stopping.signal, over: over.signal },
-      ...{ webhook: receiver.url, endpoint: stamper.url, cutShare: 0.05, againShare: 0.1 },
+      ...{ webhook: receiver.url, endpoint: stamper.url, cutShare: 0.05, againShare: 0.1, later: [] },
     };
     const pullers = Array.from({ length: options.pullers }, (_, i) => new Puller(around, `p${i}`));
+    const letting = Promise.all(Array.from({ length: options.landlords }, (_, i) => landlord(around, `l${i}`)));
     const books = bookkeeper(new Client(around, "books"));
+    const repeats: Promise<void>[] = [];
     const users = Promise.all(
       Array.from({ length: options.users }, (_, i) => user(around, `u${i}`, shareOf(i, options.users))),
     );
@@ -81,12 +89,13 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
       if (options.workersDie && outage.worker !== undefined && pullers.length > 0)
         pullers[outage.worker % pullers.length]!.die();
       await wait(outage.awayMs);
-      await server.start();
+      await server.start(i + 1 < outages.length / 2 ? options.from : undefined);
+      repeats.push(...around.later.splice(0).map((repeat) => repeat()));
     }
     stopping.abort();
     const restarted = Date.now();
     const late = setTimeout(() => over.abort(), options.settleMs);
-    await users;
+    await Promise.all([users, letting, ...repeats]);
     clearTimeout(late);
     options.signal?.throwIfAborted();
     const settledMs = Date.now() - restarted;
@@ -94,14 +103,15 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     await Promise.all([books, ...pullers.map(({ done }) => done)]);
     say(`settled after ${settledMs} ms; reading what is there`);
     // A reader whose time is not over.
-    const reading: Surroundings = { ...around, over: AbortSignal.timeout(120_000), cutShare: 0, againShare: 0 };
+    const reading: Surroundings = { ...around, over: AbortSignal.timeout(300_000), cutShare: 0, againShare: 0 };
     const reader = new Client(reading, "reader");
     receiver.isWell = true;
     await allTold(reader);
     const { found, listed } = await findAll(reader);
+    const tenants = await findTenants(reading);
     await closeBooks(reader);
     const { calls, seen, followed, received, stamped, copied, deleted, used } = history;
-    const world: World = { calls, seen, followed, received, stamped, copied, deleted, used, found, listed };
+    const world: World = { calls, seen, followed, received, stamped, copied, deleted, used, found, tenants, listed };
     return { world, violations: check(world), outages, settledMs, wallMs: Date.now() - began };
   } finally {
     stopping.abort();

@@ -2,11 +2,13 @@
 
 import type { FoundRun, World } from "../history.ts";
 import { budgetRules } from "./budgets.ts";
-import { copiesOf, importRules, lengthOf, type RunIds, untoldCopies } from "./copies.ts";
+import { copiesOf, importRules, lengthOf, mayBeGone, type RunIds, untoldCopies } from "./copies.ts";
 import { deletionRules } from "./deletions.ts";
 import { groupRules } from "./groups.ts";
+import { listedRules } from "./listed.ts";
 import { logRules } from "./log.ts";
 import { taskRules } from "./tasks.ts";
+import { tenantRules } from "./tenants.ts";
 import { textRules } from "./texts.ts";
 import { toolRules } from "./tools.ts";
 import { usageRules } from "./usage.ts";
@@ -22,7 +24,7 @@ export function check(world: World): Violation[] {
   for (const call of world.calls) {
     if (call.act.kind === "create_run" && call.outcome.kind === "told") {
       const { id } = call.outcome.answer as { id: string };
-      if (!world.found[id])
+      if (!world.found[id] && !mayBeGone(world, id))
         add(id, [{ sort: "lost", rule: "a run told is there", about: call.id, told: id, found: null }]);
     }
     for (const answer of call.again) {
@@ -39,7 +41,8 @@ export function check(world: World): Violation[] {
         ]);
     }
   }
-  for (const { run, broken } of [...importRules(world), ...deletionRules(world)]) add(run, [broken]);
+  for (const { run, broken } of [...importRules(world), ...deletionRules(world), ...listedRules(world)])
+    add(run, [broken]);
   const copies = copiesOf(world);
   for (const [id, found] of Object.entries(world.found)) {
     const ids = { run: id, of: copies.get(id) ?? id, from: lengthOf(world, id) };
@@ -58,6 +61,7 @@ export function check(world: World): Violation[] {
       ...(isCopy ? [] : variableRules(world, id, found)),
     ]);
   }
+  violations.push(...tenantRules(world));
   for (const [name, ids] of namesakes(world, copies))
     add(ids[0]!, [
       { sort: "twice", rule: "a run asked for once is there once", about: name, told: ids[0], found: ids.slice(1) },

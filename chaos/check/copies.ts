@@ -31,7 +31,7 @@ export const untoldCopies = (world: World, of: string): number =>
   world.calls.filter(({ act, outcome }) => act.kind === "import" && act.of === of && outcome.kind === "unknown").length;
 
 /** Somebody has asked for its deletion. */
-const mayBeGone = (world: World, run: string): boolean =>
+export const mayBeGone = (world: World, run: string): boolean =>
   world.calls.some((call) => call.run === run && call.act.kind === "delete");
 
 export function importRules(world: World): { readonly run: string; readonly broken: Broken }[] {

@@ -14,8 +14,20 @@ export function taskRules(world: World, ids: RunIds, found: FoundRun): Broken[] 
     ...shown(world, run, found),
     ...retried(world, run, found),
     ...reported(world, run, found),
+    ...answered(world, run),
     ...made(world, of, found),
   ];
+}
+
+/** That the answer is the task's is in its result. */
+function answered(world: World, run: string): Broken[] {
+  const times = new Map<string, number>();
+  for (const { run: of, act, outcome } of world.calls)
+    if (of === run && act.kind === "answer" && outcome.kind === "told")
+      times.set(act.question, (times.get(act.question) ?? 0) + 1);
+  return [...times]
+    .filter(([, found]) => found > 1)
+    .map(([about, found]) => ({ sort: "twice", rule: "a question is answered once", about, told: 1, found }));
 }
 
 function posted(world: World, run: string, found: FoundRun): Broken[] {

@@ -44,8 +44,10 @@ export function webhookRules(world: World, run: string, found: FoundRun, isCopy:
 }
 
 /** By the documentation's table, and not by the code that sends. */
-export function typeTold({ type, status, state }: EventView): string | undefined {
+export function typeTold({ type, status, state, question }: EventView): string | undefined {
   switch (type) {
+    case "call_waiting":
+      return question === undefined ? undefined : "run.question";
     case "task_ended":
       return `task.${state}`;
     case "run_ended":

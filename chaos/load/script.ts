@@ -69,6 +69,12 @@ export function batch(random: Random, kind: BatchKind, id: string): Batch {
       return { tasks: [1, 2].map((i) => stamped(random, `${id}-t${i}`)) };
     case "family":
       return { tasks: [family(random, `${id}-f`)] };
+    case "asked":
+      return { tasks: [asked(`${id}-a`)] };
+    case "crossed":
+      return { tasks: [1, 2].map((i) => crossed(random, id, i)) };
+    case "late":
+      return { tasks: [late(random, `${id}-n`)] };
     case "dear":
       return { tasks: [dear(random, `${id}-d`)] };
     case "reviews":
@@ -84,7 +90,7 @@ export function batch(random: Random, kind: BatchKind, id: string): Batch {
 
 export const batchWeights = {
   ...{ fan: 3, broken: 1, values: 3, guarded: 2, permits: 1, meeting: 1, pulled: 2 },
-  ...{ stamped: 4, family: 1, dear: 1, reviews: 1, trip: 2, race: 1, "plan-b": 1 },
+  ...{ stamped: 4, family: 1, asked: 2, crossed: 1, late: 1, dear: 1, reviews: 1, trip: 2, race: 1, "plan-b": 1 },
 };
 export type BatchKind = keyof typeof batchWeights;
 
@@ -124,6 +130,40 @@ function family(random: Random, key: string): Scripted {
   return {
     spec: { key, instructions: plays(turns) },
     planned: { key, expected: { kind: "result", result: `x of ${key}, y of ${key}` }, children: 2 },
+  };
+}
+
+const askOf = (key: string): string => `May ${key}?`;
+export const answerTo = (ask: string): string => `yes: ${ask}`;
+
+/** It asks somebody outside, and is what it was told. */
+function asked(key: string): Scripted {
+  const question = op("future", `${key}-may`, "await", { ask: askOf(key) });
+  return {
+    spec: { key, instructions: plays([{ calls: [question] }, { text: "{{1.0.value}}" }]) },
+    planned: { key, expected: { kind: "result", result: answerTo(askOf(key)) } },
+  };
+}
+
+/** Two take two locks, each in the other's order: where they meet one of the waits has to be ended. */
+function crossed(random: Random, id: string, i: number): Scripted {
+  const key = `${id}-x${i}`;
+  const locks = [`${id}-one`, `${id}-two`];
+  if (i === 2) locks.reverse();
+  const calls = ["acquire", "release"].flatMap((what) => locks.map((name) => op("lock", name, what)));
+  const turns = calls.map((call) => ({ latency_ms: random.int(0, 400), calls: [call] }));
+  return {
+    spec: { key, instructions: plays([...turns, { text: `through ${key}` }]) },
+    planned: { key, expected: { kind: "result", result: `through ${key}` } },
+  };
+}
+
+/** Nothing but its time ends its wait. */
+function late(random: Random, key: string): Scripted {
+  const wait = op("future", `${key}-never`, "await", { timeout_ms: random.int(500, 6000) });
+  return {
+    spec: { key, instructions: plays([{ calls: [wait] }, { text: `late ${key}` }]) },
+    planned: { key, expected: { kind: "result", result: `late ${key}` } },
   };
 }
 

@@ -3,8 +3,10 @@
 import type { RunView, TaskView } from "../../src/client/index.ts";
 import type { Client, Surroundings } from "../client.ts";
 import { Client as Outside } from "../client.ts";
+import { answerer } from "./answerer.ts";
 import { copier } from "./copier.ts";
-import { follow } from "./follow.ts";
+import { follow, watch } from "./follow.ts";
+import { remove } from "./remove.ts";
 import { type BatchKind, batch, batchWeights, guardedOps, plays, retriable, valueOps } from "./script.ts";
 import { settled } from "./settled.ts";
 import { toolsAt } from "./stamper.ts";
@@ -32,6 +34,7 @@ async function useRun(
   const tokens = isFirst || client.random.chance(0.5) ? client.random.int(10_000, 80_000) : undefined;
   const isCopied = isFirst || client.random.chance(0.6);
   const isCancelled = !isFirst && client.random.chance(0.15);
+  const isDeleted = !isFirst && !isCancelled && client.random.chance(0.15);
   const limits = { workers: 16, pools: ["box"], ...(tokens !== undefined && { tokens }) };
   const body = { name, limits, webhook, tools: toolsAt(client.endpoint) };
   const created = await client.ask("", { kind: "create_run" }, { method: "POST", path: "/v1/runs", body });
@@ -40,7 +43,8 @@ async function useRun(
   client.base = snapshot;
   const permits = { tool: "semaphore", arguments: { op: "create", name: "permits", permits: 2 } };
   await client.op(run, permits);
-  const beside = [follow(new Outside(around, `${name}-f`), run)];
+  const beside = [follow(new Outside(around, `${name}-f`), run), watch(new Outside(around, `${name}-w`), run)];
+  for (const i of [1, 2]) beside.push(answerer(new Outside(around, `${name}-q${i}`), run));
   if (tokens !== undefined) beside.push(treasurer(new Outside(around, `${name}-b`), run, tokens));
   const lives = client.random.int(10_000, 25_000) + Date.now();
   const goesOn = () => !client.stopping && Date.now() < lives;
@@ -53,6 +57,11 @@ async function useRun(
     session(new Outside(around, `${name}-s`), run, goesOn),
   ]);
   // Whatever is under way then.
+  if (isDeleted) {
+    await remove(client, run, true);
+    await Promise.all(beside);
+    return;
+  }
   if (isCancelled) await client.ask(run, { kind: "cancel_run" }, { method: "POST", path: `/v1/runs/${run}/cancel` });
   await settled(client, run);
   if (!isCancelled) await drain(client, run);

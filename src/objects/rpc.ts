@@ -333,6 +333,8 @@ export interface IndexWord {
   readonly expires_at: number | null;
   /** The run's newest event. */
   readonly last_seq: number;
+  /** Of one that came from a file: its row was there before anybody knew. */
+  readonly imported?: { readonly name: string | null; readonly created_at: number };
 }
 
 /** Stub of a RunScheduler, named `tenant/run`. Every method answers `not_found` for a run that was never created or is deleted. */

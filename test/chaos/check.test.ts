@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { check } from "../../chaos/check/check.ts";
 import type { Act, Call, FoundRun, Op, Outcome, Planned, World } from "../../chaos/history.ts";
-import type { EventView, RunView, TaskView } from "../../src/client/index.ts";
+import type { EventView, RunRow, RunView, TaskView } from "../../src/client/index.ts";
 
 /** Everything in it may be written to: that is what a doctored history is. */
 // biome-ignore lint/suspicious/noExplicitAny: a doctor reaches wherever it is
@@ -82,6 +82,8 @@ function world(): Loose {
   call({ kind: "retry", task: "TA" }, told({}));
   call({ kind: "message", task: "TB", text: "hello;" }, told({ seq: 10 }));
   call({ kind: "append", text: "said;" }, told({ snapshot: "s" }));
+  call({ kind: "answer", question: "Q1" }, told({}));
+  call({ kind: "answer", question: "Q1" }, { kind: "refused", code: "question_closed" });
   call({ kind: "pause" }, told({}));
   call({ kind: "resume" }, told({}));
   call({ kind: "turn", task: "TB", generation: 1, text: "turn;" }, told({}));
@@ -107,6 +109,25 @@ function world(): Loose {
     did(op("shared_list", "sections-1", "append", { items: [`out ${section}`] }), { index: 2 * i + 1 }, section);
     did(op("lock", "guard", "release"), { released: true }, section);
   }
+  const [tenant, left] = ["ten_1", "ten_2"];
+  call({ kind: "create_tenant", name: "house" }, told({ id: tenant }));
+  for (const id of ["key_1", "key_2", "key_3"])
+    call({ kind: "create_key", tenant, name: id }, told({ id, key: `secret of ${id}` }));
+  call({ kind: "rotate_key", tenant, key: "key_2" }, told({ id: "key_4" }));
+  call({ kind: "revoke_key", tenant, key: "key_3" }, told({}));
+  call({ kind: "let_run", tenant }, told({ id: "run_8" }));
+  for (const [i, workers] of [2, 3, 4].entries())
+    call({ kind: "hold", tenant, workers }, i < 2 ? told({}) : { kind: "unknown" });
+  call({ kind: "create_tenant", name: "flat" }, told({ id: left }));
+  call({ kind: "create_key", tenant: left, name: "key_5" }, told({ id: "key_5" }));
+  call({ kind: "delete_tenant", tenant: left }, told({ status: "deleting" }));
+  const letIn = { key_1: true, key_2: false, key_3: false, key_4: true };
+  const runs = { run_8: { isLive: true, workers: 4 } };
+  const nobody = { status: "deleted", runsLeft: 0, keys: 0, workers: null, runs: {} };
+  const tenants = [
+    { id: tenant, name: "house", status: "active", runsLeft: 0, letIn, keys: 4, workers: 4, runs },
+    { id: left, name: "", letIn: { key_5: false }, ...nobody },
+  ];
   const twice = ["tool_call_started", "tool_call_started"];
   const events = [
     { type: "run_created", limits: { tokens: 10 } },
@@ -213,11 +234,15 @@ function world(): Loose {
   const copyFound = structuredClone({ ...found, run: { ...found.run, id: copy } });
   return structuredClone({
     ...{ calls, seen, followed, received, stamped, copied, used: usedRows },
-    deleted: [{ run: gone, events: events.slice(0, 3) }],
+    deleted: [{ run: gone, isLive: false, events: events.slice(0, 3) }],
     found: { [run]: found, [copy]: copyFound },
-    listed: [run, copy],
+    ...{ tenants, listed: [rowOf(found.run), rowOf(copyFound.run)] },
   } satisfies World);
 }
+
+const rowOf = ({ id, name, status, created_at, ended_at, expires_at }: RunView): RunRow => ({
+  ...{ id, name, status, created_at, ended_at, expires_at },
+});
 
 /** A file's lines, with the end that they have. */
 function sealed(values: readonly object[]): string[] {
@@ -263,6 +288,12 @@ const doctored: [string, string, (w: Loose) => void][] = [
   ["lost", "a task that was shown is there", (w) => (w.seen[0].generation = 2)],
   ["lost", "a retry begins one generation", (w) => w.calls.push({ ...callOf(w, "retry") })],
   ["twice", "a retry begins one generation", (w) => (callOf(w, "retry").outcome = { kind: "refused", code: "x" })],
+  ["twice", "a question is answered once", (w) => w.calls.push({ ...callOf(w, "answer") })],
+  [
+    "lost",
+    "a webhook is told of each event",
+    (w) => Object.assign(eventsOf(w)[14], { type: "call_waiting", question: "Q1" }),
+  ],
   ["twice", "one report is taken", (w) => w.calls.push({ ...callOf(w, "complete") })],
   ["lost", "a report that was taken ends its task", (w) => (w.found[run].tasks[1].state = "failed")],
   ["wrong", "a report that was taken is the result", (w) => (callOf(w, "complete").act.result = "mine")],
@@ -397,8 +428,25 @@ const doctored: [string, string, (w: Loose) => void][] = [
   ["lost", "a file has the log of its run", (w) => (eventsOf(w)[0].at = 999)],
   ["lost", "a run told cancelled is so", (w) => w.calls.push({ ...callOf(w, "pause"), act: { kind: "cancel_run" } })],
   ["wrong", "a run ends as its tasks did", (w) => (w.found[run].run.status = "cancelled")],
-  ["wrong", "a deleted run is nowhere", (w) => w.listed.push(gone)],
-  ["lost", "a run that is listed can be read", (w) => w.listed.push(gone)],
+  ["lost", "a tenant told is there", (w) => w.tenants.shift()],
+  ["twice", "a tenant asked for once is there once", (w) => w.tenants.push({ ...w.tenants[0], id: "ten_3" })],
+  ["lost", "a key told is let in", (w) => (w.tenants[0].letIn.key_1 = false)],
+  ["lost", "a key told is let in", (w) => (w.tenants[0].letIn.key_4 = false)],
+  ["wrong", "a key that has ended is refused", (w) => (w.tenants[0].letIn.key_2 = true)],
+  ["wrong", "a key that has ended is refused", (w) => (w.tenants[0].letIn.key_3 = true)],
+  ["wrong", "a key that has ended is refused", (w) => (w.tenants[1].letIn.key_5 = true)],
+  ["twice", "a key is made once", (w) => (w.tenants[0].keys = 5)],
+  ["lost", "a tenant has the rules that were set last", (w) => (w.tenants[0].workers = 2)],
+  ["stuck", "a live run is held to its tenant's rules", (w) => (w.tenants[0].runs.run_8.workers = 3)],
+  ["lost", "a tenant's run told is there", (w) => (w.tenants[0].runs = {})],
+  ["twice", "a tenant's run is there once", (w) => (w.tenants[0].runs.run_9 = w.tenants[0].runs.run_8)],
+  ["stuck", "a deleted tenant goes with all that it has", (w) => (w.tenants[1].status = "deleting")],
+  ["wrong", "a deleted run is nowhere", (w) => w.listed.push({ id: gone })],
+  ["wrong", "a deleted run is nowhere", (w) => (w.found[gone] = w.found[run])],
+  ["lost", "a run that is listed can be read", (w) => w.listed.push({ id: "run_9" })],
+  ["lost", "a run that can be read is listed", (w) => w.listed.pop()],
+  ["wrong", "the list says of a run what it says itself", (w) => (w.listed[1].name = null)],
+  ["wrong", "the list says of a run what it says itself", (w) => (w.listed[0].status = "active")],
   ["lost", "what is billed is what was logged", (w) => w.used.splice(2, 1)],
   ["twice", "what is billed is what was logged", (w) => (w.used[2].row.tasks = 3)],
   ["stuck", "every run ends", (w) => (w.found[copy].run.status = "paused")],
@@ -442,7 +490,7 @@ describe("the checker", () => {
   it("lets a run be cancelled by one who asked for it, with whatever was under way", () => {
     const history = world();
     history.calls.push({ ...callOf(history, "budget"), act: { kind: "cancel_run" } });
-    history.found[run].run.status = "cancelled";
+    for (const shown of [history.found[run].run, history.listed[0]]) shown.status = "cancelled";
     for (const id of ["TG1", "TU"]) taskOf(history, id).state = "cancelled";
     for (const id of ["TG1", "TG2", "TG3"]) taskOf(history, id).group.succeeded = 0;
     variable(history, "queue").messages.push("(left behind)");
@@ -457,7 +505,7 @@ describe("the checker", () => {
     eventsOf(history).at(-1).status = "cancelled";
     expect(check(history)).toEqual([]);
     // Its copy may be of before or after.
-    history.found[copy].run.status = "cancelled";
+    for (const shown of [history.found[copy].run, history.listed[1]]) shown.status = "cancelled";
     expect(check(history)).toEqual([]);
   });
 
@@ -475,6 +523,22 @@ describe("the checker", () => {
     expect(ofResume()).toEqual([]);
     before.reason = "budget";
     expect(ofResume()).toMatchObject([{ sort: "lost", found: 0 }]);
+  });
+
+  it("lets a run that was deleted at work have used more than somebody saw of it, and no less", () => {
+    const history = world();
+    history.deleted[0].isLive = true;
+    history.used[2].row.tasks = 9;
+    expect(check(history)).toEqual([]);
+    history.used[2].row.tasks = 1;
+    expect(check(history)).toMatchObject([{ sort: "lost", rule: "what is billed is what was logged" }]);
+  });
+
+  it("lets a run that was deleted be gone for the one who created it", () => {
+    const history = world();
+    const created = callOf(history, "create_run");
+    history.calls.push({ ...created, again: [], outcome: { kind: "told", answer: { id: gone } } });
+    expect(check(history)).toEqual([]);
   });
 
   it("counts an increment of unknown outcome as one that may be there", () => {

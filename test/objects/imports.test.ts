@@ -118,6 +118,10 @@ describe("an import", () => {
     const whole = { tenant: copy.tenant, run: copy.id, after: 0, lines };
     const first = value(await copy.rpc.importLines(whole, idem));
     expect(value(await copy.rpc.importLines(whole, idem))).toEqual(first);
+    // Also when the run has gone on since.
+    value(await copy.rpc.resume());
+    await copy.evict();
+    expect(value(await copy.rpc.importLines(whole, idem))).toEqual(first);
     expect(codeOf(await copy.rpc.importLines(whole, { ...idem, fingerprint: "g" }))).toBe("idempotency_mismatch");
   });
 

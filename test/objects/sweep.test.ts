@@ -7,6 +7,7 @@ import worker from "../../src/local/index.ts";
 import type { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { insertRun, listRuns, markChecked, setRunStatus, uncheckedRuns } from "../../src/storage/d1/run-index.ts";
 import { eventually } from "./lib/eventually.ts";
+import { exported, imported } from "./lib/files.ts";
 import { bindings, evictGate, makeRun, newTenant, TestClock, TestRun, value } from "./lib/runs.ts";
 import { heldSeats } from "./lib/seats.ts";
 
@@ -54,6 +55,17 @@ it("corrects the index of a run that goes on or pauses, when its own notice was 
   await bindings.DB.prepare("UPDATE runs SET status = 'paused' WHERE id = ?").bind(run.id).run();
   await sweep();
   expect(await statusOf(run.tenant, run.id)).toBe("active");
+});
+
+it("gives the row of an imported run its name and age, which nobody has told it: the import's door died before", async () => {
+  const run = await makeRun({ name: "report" });
+  value(await run.rpc.finishRun({ cancel: false }));
+  const copy = await imported(run, await exported(run));
+  await insertRun(bindings.DB, { tenant: copy.tenant, id: copy.id, name: null, createdAt: Date.now() + 1 });
+  await sweep();
+  const { name, created_at } = await copy.view();
+  expect(name).toBe("report");
+  expect(await listRuns(bindings.DB, copy.tenant, 9)).toMatchObject([{ name, created_at, status: "succeeded" }]);
 });
 
 it("hears from a run that was reopened that it is live, though the first word of that got lost with the object's memory", async () => {

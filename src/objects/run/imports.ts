@@ -21,14 +21,22 @@ import type { Idem, Imported, ImportLines, Reply } from "../rpc.ts";
 import type { Deletion } from "./deletion.ts";
 import { replayed, requireReadable } from "./import-check.ts";
 import { counted, newProgress, type Progress, type Taken, takeLine } from "./import-lines.ts";
-import { importedAtName, importedEventsName, LoadedRun, pricesName, type RunSettings } from "./loaded-run.ts";
+import {
+  importedAtName,
+  importedEventsName,
+  importedName,
+  LoadedRun,
+  pricesName,
+  type RunSettings,
+} from "./loaded-run.ts";
 import { ok } from "./replies.ts";
 import { holdToDeployment } from "./rules.ts";
 import { newLife, type RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
 
 const progressName = "import";
-const importedName = "imported";
+/** The outcome of a first request that was not all of its file: what is said to its repeat is how far the file is. */
+const inParts = "null";
 
 /** Refusals of a request, after which the file may go on. */
 const keeps: ReadonlySet<ProblemCode> = new Set(["import_gap", "idempotency_mismatch", "not_found", "overloaded"]);
@@ -81,6 +89,7 @@ export class Imports {
     if (!run) return undefined;
     const known = idem && run.store.outcome(idem.key);
     if (known && known.fingerprint !== idem.fingerprint) return { ok: false, fault: { code: "idempotency_mismatch" } };
+    if (known && known.value !== inParts) return ok(JSON.parse(known.value) as Imported);
     const taken = Number(run.store.meta(importedName) ?? 0);
     if (after + lines.length > taken)
       return { ok: false, fault: { code: "not_found", detail: "There is no such import." } };
@@ -100,7 +109,6 @@ export class Imports {
     // Before anything is stored, so that whatever breaks off is looked after (I4).
     if (!begun) await this.#shell.effects.remind(Date.now() + importIdleMs);
     let i = progress.lines - after;
-    let view: Imported["run"] = null;
     while (i < lines.length) {
       let taken: Taken = { kind: "done" };
       let next = progress;
@@ -121,9 +129,9 @@ export class Imports {
         // What has still to be done elsewhere does not count yet; all that is before it does.
         store.setMeta(progressName, JSON.stringify(progress));
       });
-      view = await this.#finish({ progress, next, taken }, after + i, idem);
+      const imported = await this.#finish({ progress, next, taken }, after + i, idem);
+      if (imported) return imported;
       progress = next;
-      if (view) return { lines: progress.lines + 1, run: view };
     }
     await this.#shell.effects.remind(progress.touchedAt + importIdleMs);
     return { lines: progress.lines, run: null };
@@ -134,7 +142,7 @@ export class Imports {
     { progress, next, taken }: { progress: Progress; next: Progress; taken: Taken },
     line: number,
     idem: Idem | undefined,
-  ): Promise<Imported["run"]> {
+  ): Promise<Imported | null> {
     switch (taken.kind) {
       case "contents": {
         const { name } = taken.contents;
@@ -154,11 +162,11 @@ export class Imports {
     }
   }
 
-  async #commit(progress: Progress, end: ExportEnd, line: number, idem: Idem | undefined): Promise<Imported["run"]> {
+  async #commit(progress: Progress, end: ExportEnd, line: number, idem: Idem | undefined): Promise<Imported> {
     const store = this.#store!;
     this.#named(line, () => requireCounts(progress, end));
     await this.#sealVariables(store, progress, line);
-    const { run, ended } = this.#shell.transaction(() => {
+    const { run, ended, imported } = this.#shell.transaction(() => {
       store.setIdentity({ tenant: progress.tenant, run: progress.run, life: newLife() });
       const run = this.#named(line, () => wholeRun(store, this.#shell.settings, progress.seq, end));
       const { state } = run;
@@ -172,13 +180,14 @@ export class Imports {
       store.setMeta(importedName, String(progress.lines + 1));
       store.setMeta(importedEventsName, String(progress.seq));
       this.#shell.append(run, step);
-      const first = idem ?? progress.idem;
-      if (first) store.putOutcome(first, "null", step.now);
-      return { run, ended: step.ended };
+      const imported = { lines: progress.lines + 1, run: runView(run, seatTarget(run, step.now), step.now) };
+      if (idem) store.putOutcome(idem, JSON.stringify(imported), step.now);
+      else if (progress.idem) store.putOutcome(progress.idem, inParts, step.now);
+      return { run, ended: step.ended, imported };
     });
     this.#store = undefined;
     this.#shell.adopt(run, ended);
-    return runView(run, seatTarget(run, this.#shell.now()), this.#shell.now());
+    return imported;
   }
 
   async #sealVariables(store: RunStore, { tenant, run }: Progress, line: number): Promise<void> {

@@ -15,6 +15,8 @@ export interface RunSettings {
 }
 
 /** Of the store's meta: when the run was taken in, if it had ended before. */
+/** How many lines its file had. */
+export const importedName = "imported";
 export const importedAtName = "imported_at";
 /** How many events came from the file: what they tell of was used elsewhere. */
 export const importedEventsName = "imported_events";
@@ -62,6 +64,11 @@ export class LoadedRun {
   get models(): Models {
     this.#ownModels ??= this.#models.under(this.store.meta(pricesName));
     return this.#ownModels;
+  }
+
+  /** It came from a file. */
+  get isImported(): boolean {
+    return this.store.meta(importedName) !== undefined;
   }
 
   /** How long it is kept after its end; null: until somebody deletes it. */

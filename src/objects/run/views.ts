@@ -84,11 +84,12 @@ export function runView(run: LoadedRun, seatTarget: number, now: number): RunVie
   };
 }
 
-export const indexWord = ({ state: { header }, expiresAt }: LoadedRun): IndexWord => ({
+export const indexWord = ({ state: { header }, expiresAt, isImported }: LoadedRun): IndexWord => ({
   status: header.status,
   ended_at: header.endedAt || null,
   expires_at: expiresAt,
   last_seq: header.seq,
+  ...(isImported && { imported: { name: header.name || null, created_at: header.createdAt } }),
 });
 
 export function taskView(run: LoadedRun, task: Task): TaskView {

@@ -9,6 +9,7 @@ import {
   deleteRun,
   markChecked,
   type SweptRow,
+  setImportedRow,
   setRunAwake,
   setRunStatus,
   uncheckedRuns,
@@ -48,7 +49,9 @@ async function quietly(part: string, work: () => Promise<void>): Promise<void> {
 async function visitRun(env: SweepEnv, row: SweptRow): Promise<boolean> {
   const reply = await runStub(env, row.tenant, row.id).sweep({ indexed: row.status });
   if (reply.ok) {
-    const { status, ended_at, expires_at, last_seq } = reply.value;
+    const { status, ended_at, expires_at, last_seq, imported } = reply.value;
+    if (imported && (imported.name !== row.name || imported.created_at !== row.created_at))
+      await setImportedRow(env.DB, row, { ...imported, status, ended_at, expires_at });
     const isWrong = status !== row.status || ended_at !== row.ended_at;
     if (!isWrong && row.quiet_at !== null && last_seq !== row.quiet_at) await setRunAwake(env.DB, row);
     if (!isWrong) return ended_at !== null;

@@ -128,7 +128,7 @@ export async function setRunAwake(db: D1Database, { tenant, id }: RunName): Prom
 
 /**
  * Sets name and age of an imported run, whose row had to be there before they were known: as the run itself tells them, or it would have
- * ended before it began. Where the import took so long that the sweep has taken its row for an orphan, it is there again. Idempotent.
+ * ended before it began. The sweep does it where the import's door did not come to it. Where the import took so long that the sweep has taken its row for an orphan, it is there again. Idempotent.
  */
 export async function setImportedRow(
   db: D1Database,
@@ -209,6 +209,8 @@ export async function countRuns(db: D1Database, tenant: string): Promise<number>
 
 /** A row as the sweep visits it. */
 export interface SweptRow extends RunName {
+  readonly name: string | null;
+  readonly created_at: number;
   readonly status: RunStatus;
   readonly ended_at: number | null;
   /** Of its status, so far. */
@@ -228,7 +230,7 @@ export const uncheckedRuns = (db: D1Database, limit: number, after?: RunName): P
 async function sweptRows(db: D1Database, which: string, limit: number, after: RunName | undefined) {
   const { results } = await db
     .prepare(
-      `SELECT tenant, id, status, ended_at, writes, CASE WHEN metered = 1 AND ended_at IS NULL THEN metered_at END AS quiet_at FROM runs
+      `SELECT tenant, id, name, created_at, status, ended_at, writes, CASE WHEN metered = 1 AND ended_at IS NULL THEN metered_at END AS quiet_at FROM runs
        WHERE ${which} AND (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?`,
     )
     .bind(after?.tenant ?? "", after?.id ?? "", limit)

@@ -34,9 +34,9 @@ export class LocalServer {
     this.heddle = new Heddle({ url: this.url, key: "hdl_local" });
   }
 
-  static async start(env: Record<string, string> = {}): Promise<LocalServer> {
+  static async start(env: Record<string, string> = {}, root = projectRoot): Promise<LocalServer> {
     const server = new LocalServer(await freePort(), mkdtempSync(join(tmpdir(), "heddle-e2e-")), env);
-    await server.start();
+    await server.start(root);
     return server;
   }
 
@@ -45,14 +45,14 @@ export class LocalServer {
     return new LocalServer(Number(new URL(url).port), state, {});
   }
 
-  /** Starts, or starts again on the same state; resolves when it says that it is ready. */
-  async start(): Promise<void> {
+  /** Starts, or starts again on the same state, by the sources in `root`; resolves when it says that it is ready. */
+  async start(root = projectRoot): Promise<void> {
     const env: NodeJS.ProcessEnv = { ...process.env, PORT: String(this.#port), HEDDLE_STATE: this.state };
     // A developer's own provider would be used in the simulated one's place.
     for (const name of Object.keys(env)) if (/^(ANTHROPIC|OPENAI|OTEL)_|^SEATS$/.test(name)) delete env[name];
     Object.assign(env, this.#env);
-    const child = spawn(process.execPath, [join(projectRoot, "scripts/dev.mjs")], {
-      cwd: projectRoot,
+    const child = spawn(process.execPath, [join(root, "scripts/dev.mjs")], {
+      cwd: root,
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });
