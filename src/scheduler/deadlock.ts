@@ -13,12 +13,11 @@
 import { assert } from "../errors/assert.ts";
 import { faults } from "../errors/faults.ts";
 import { cyclesReported, findingSubjectsMax } from "../limits.ts";
-import { directWaitersOf } from "./inheritance.ts";
-import type { Line } from "./lines.ts";
+import { mayWaitFor } from "./circles.ts";
 import { canSomebodyGoOn, type Doing, findStuck, type Wait, waitsOf } from "./liveness.ts";
 import { cyclesOf, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { joinsParent, type Task } from "./task.ts";
+import type { Task } from "./task.ts";
 import { endWaits, isRather, type Waiting } from "./victim.ts";
 import { isExternal } from "./want.ts";
 
@@ -34,59 +33,13 @@ const waitsInCall = (link: Link): link is CallLink => link.call !== undefined;
 
 /** Ends waits until `task` is in, or behind, no cycle any more; `handOver` must follow. */
 export function breakDeadlock(step: Step, task: Task): void {
-  if (!mayClose(step.state, task)) return;
+  // A long line of tasks that hold nothing costs each newcomer next to nothing.
+  if (!mayWaitFor(step.state, providersOf(step.state, task), task)) return;
   for (let cycle = cycleFrom(step.state, task); cycle; cycle = cycleFrom(step.state, task)) failCycle(step, cycle);
 }
 
-/**
- * Whether somebody that the task waits for may be waiting for it, directly or not; else it closes no cycle, and the search for
- * one is spared: a long line of tasks that hold nothing costs each newcomer next to nothing. Cost: those behind it, each once,
- * however many lines and barriers they share.
- */
-function mayClose(state: RunState, task: Task): boolean {
-  if (behind(state, task, new Map()).next().done) return false;
-  const providers = new Set<number>();
-  for (const { of } of waitsOf(state, task, true)) for (const one of of) providers.add(one.task);
-  const passed: Passed = new Map();
-  const seen = new Set([task]);
-  const stack = providers.size > 0 ? [task] : [];
-  for (let one = stack.pop(); one; one = stack.pop()) {
-    for (const waiter of behind(state, one, passed)) {
-      if (providers.has(waiter.n)) return true;
-      if (!seen.has(waiter)) stack.push(waiter);
-      seen.add(waiter);
-    }
-  }
-  return false;
-}
-
-/** Of each line, from which wait on all that stand there were gone through. */
-type Passed = Map<Line, number>;
-
-/** Whoever can't go on before this task does, and perhaps some that could; of lines only those who were not passed before. */
-function* behind(state: RunState, task: Task, passed: Passed): Generator<Task> {
-  const { blocking } = state;
-  yield* directWaitersOf(state, task);
-  for (const { name } of [...task.holds, ...task.permits]) yield* standingAt(state, name, 0, passed);
-  const parent = joinsParent(task) && state.live(task.parent);
-  if (parent) yield parent;
-  for (const name of blocking.barriersOf(task.n)) yield* standingAt(state, name, 0, passed);
-  for (const call of task.calls) {
-    if (call.state !== "waiting" || !call.want) continue;
-    for (const name of call.want.names) yield* standingAt(state, name, call.seq, passed);
-  }
-}
-
-function* standingAt(state: RunState, name: string, seq: number, passed: Passed): Generator<Task> {
-  const line = state.blocking.lineOf(name);
-  if (!line) return;
-  const until = passed.get(line) ?? Number.POSITIVE_INFINITY;
-  if (seq >= until) return;
-  passed.set(line, seq);
-  for (const { task, seq: at } of line.after(seq)) {
-    if (at > until) return;
-    yield state.task(task);
-  }
+function* providersOf(state: RunState, task: Task): Generator<Doing> {
+  for (const { of } of waitsOf(state, task, true)) yield* of;
 }
 
 /** A cycle that the task is in or behind, waits for anyone aside: those are a stall's. */

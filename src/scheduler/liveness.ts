@@ -30,6 +30,11 @@ export interface Doing {
   readonly act: boolean;
 }
 
+/** That each of these ends. */
+export function* endsOf(tasks: readonly number[]): Generator<Doing> {
+  for (const task of tasks) yield { task, act: false };
+}
+
 export interface Wait {
   /** How much of `of` is needed. */
   readonly need: number;
