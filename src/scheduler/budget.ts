@@ -158,22 +158,20 @@ export function oldestUnfunded(state: RunState): Parked | undefined {
   if (header.status !== "active" || header.reservedTokens > 0) return undefined;
   const free = freeTokens(state) ?? Number.POSITIVE_INFINITY;
   const money = freeNanos(state) ?? Number.POSITIVE_INFINITY;
-  return parkedForTokens(state).find(({ need, nanos }) => need > free || nanos > money);
+  for (const parked of parkedForTokens(state)) if (parked.need > free || parked.nanos > money) return parked;
+  return undefined;
 }
 
 interface Parked {
   readonly n: number;
   readonly need: number;
   readonly nanos: number;
-  readonly seq: number;
 }
 
-function parkedForTokens(state: RunState): Parked[] {
-  const parked: Parked[] = [];
+/** Whoever parked first. */
+function* parkedForTokens(state: RunState): Generator<Parked> {
   for (const n of state.budgetQueue) {
     const { phase } = state.task(n);
-    if (phase.state === "parked" && phase.on === "budget")
-      parked.push({ n, need: phase.need, nanos: phase.nanos ?? 0, seq: phase.seq });
+    if (phase.state === "parked" && phase.on === "budget") yield { n, need: phase.need, nanos: phase.nanos ?? 0 };
   }
-  return parked.sort((a, b) => a.seq - b.seq);
 }

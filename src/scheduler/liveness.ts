@@ -138,7 +138,7 @@ export function findStuck(state: RunState, from: Iterable<number>, supposed: Sup
 
 /** Whether somebody is ready, or runs and waits for nothing: whoever needs anyone has one. */
 export function canSomebodyGoOn({ header, stopped }: RunState): boolean {
-  return header.counts.ready + header.counts.running > stopped;
+  return header.counts.ready + header.counts.running > stopped.size;
 }
 
 /** What must come before a live task can act, or end. */
