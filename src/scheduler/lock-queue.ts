@@ -14,7 +14,7 @@ export class LockQueue extends WaitLine<LockWant> {
 
   /** Whether a newcomer of this mode would get it at once. */
   admits(mode: LockMode): boolean {
-    return this.waiters.length === 0 && this.allows(mode);
+    return this.size === 0 && this.allows(mode);
   }
 
   /** Whether the holders leave room for this mode. */
