@@ -17,10 +17,10 @@ export class LockQueue extends WaitLine<LockWant> {
     return this.size === 0 && this.allows(mode);
   }
 
-  /** Whether the holders leave room for this mode. */
+  /** Whether the holders leave room for this mode: one who has it exclusively is the only one. */
   allows(mode: LockMode): boolean {
     if (this.holders.size === 0) return true;
-    return mode === "shared" && [...this.holders.values()].every((held) => held === "shared");
+    return mode === "shared" && this.holders.values().next().value === "shared";
   }
 
   /**

@@ -7,6 +7,7 @@ import { BudgetQueue } from "../../src/scheduler/budget-queue.ts";
 import { nextClock } from "../../src/scheduler/clock.ts";
 import { acquire } from "../../src/scheduler/locks.ts";
 import { pop, push } from "../../src/scheduler/message-queues.ts";
+import { unmoved } from "../../src/scheduler/movers.ts";
 import { exhaustionAt } from "../../src/scheduler/pool-exhaustion.ts";
 import { acquirePermits, createSemaphore } from "../../src/scheduler/semaphores.ts";
 import type { Task } from "../../src/scheduler/task.ts";
@@ -223,5 +224,39 @@ describe("a crowd", () => {
     expect(looks(run, () => lock(run, hub!))).toBeLessThan(500);
     expect(looks(run, () => run.await(hub!, [other!], "all", 0, "second"))).toBeLessThan(500);
     checkState(run.state, run.now);
+  });
+
+  test("[U1] [U2] that waits for one task: whether anything will move it is not looked for in all of it for each", () => {
+    const run = new Run();
+    const [hub] = run.post({ key: "hub" });
+    run.post(...Array.from({ length: 500 }, () => ({ after: ["hub"] })));
+    for (const task of started(run, 500)) run.await(task, [hub!]);
+    const gone = [vi.spyOn(hub!.dependents, "includes"), vi.spyOn(hub!.awaiters, "includes")];
+    expect(unmoved(run.state)).toEqual([]);
+    for (const spy of gone) expect(spy).not.toHaveBeenCalled();
+    hub!.dependents.pop();
+    hub!.awaiters.shift();
+    expect(unmoved(run.state).map(({ where }) => where)).toEqual(["waiting", "call"]);
+  });
+
+  test("[K1] that shares a lock: a newcomer is not held against each who has it", () => {
+    const run = new Run();
+    const tasks = started(run, 300);
+    const share = (task: Task) =>
+      run.step((step) => acquire(step, task, { call: "c", names: ["l"], mode: "shared", until: 0 }));
+    for (const task of tasks.slice(0, -1)) share(task);
+    const { holders } = run.state.blocking.line("l", "lock");
+    let looked = 0;
+    holders.values = () => {
+      const values = Map.prototype.values.call(holders);
+      const next = values.next.bind(values);
+      values.next = () => {
+        looked++;
+        return next();
+      };
+      return values;
+    };
+    share(tasks.at(-1)!);
+    expect([holders.size, looked]).toEqual([300, 1]);
   });
 });
