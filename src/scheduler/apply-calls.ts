@@ -13,9 +13,9 @@ type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: T
 
 /** The results of the calls are in the transcript, or void. */
 export function dropCalls(state: RunState, task: Task): void {
-  const { calls } = task;
+  const { calls, effective } = task;
   state.setCalls(task, nothing);
-  for (const call of calls) if (call.state === "waiting") stopWaiting(state, task, call);
+  for (const call of calls) if (call.state === "waiting") stopWaiting(state, task, call, effective);
   state.retime(task);
 }
 
@@ -52,18 +52,19 @@ export function endCall(state: RunState, event: Of<"call_done">, seq: number): v
   const print = event.print ?? waiting?.print;
   const done: Call = { id: event.call, state: "done", seq, ...(print && { print }) };
   state.setCalls(task, [...(isActor(task) ? newest(others) : others), done]);
-  if (waiting?.state === "waiting") stopWaiting(state, task, waiting);
+  if (waiting?.state === "waiting") stopWaiting(state, task, waiting, task.effective);
   state.retime(task);
 }
 
 export function dropWants(state: RunState, task: Task): void {
+  const { effective } = task;
   const dropped = task.calls.filter((call) => call.state === "waiting" && call.want);
   if (dropped.length === 0) return;
   state.setCalls(
     task,
     task.calls.filter((call) => !dropped.includes(call)),
   );
-  for (const call of dropped) if (call.state === "waiting") stopWaiting(state, task, call);
+  for (const call of dropped) if (call.state === "waiting") stopWaiting(state, task, call, effective);
 }
 
 /** A session has no turns that would void its calls: the oldest answers are forgotten. */
@@ -72,7 +73,8 @@ function newest(calls: readonly Call[]): Call[] {
   return calls.filter((call) => call.state === "waiting" || --over < 0);
 }
 
-function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "waiting" }>): void {
+/** `level`: the task's before any of its waits was over. Whose level is higher has it from somebody else. */
+function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "waiting" }>, level: number): void {
   state.openCalls.remove(call.seq);
   for (const n of call.targets) {
     const target = state.find(n);
@@ -81,7 +83,7 @@ function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "
     if (place < 0) continue;
     target.awaiters.splice(place, 1);
     state.dirty.add(n);
-    if (isLive(target)) lowerEffective(state, [target]);
+    if (isLive(target) && target.effective <= level) lowerEffective(state, [target]);
   }
-  variables.leaveLines(state, task, call);
+  variables.leaveLines(state, task, call, level);
 }

@@ -381,6 +381,7 @@ const joiner = (state: RunState, task: Task): Task | undefined =>
 function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: number): void {
   const task = state.task(event.task);
   assert(isLive(task), "a task ends once in a generation");
+  const { effective } = task;
   spend(state, task, event.usage);
   dropCalls(state, task);
   task.absences = nothing;
@@ -394,7 +395,7 @@ function endTask(state: RunState, event: Of<"task_ended">, seq: number, at: numb
   if (event.state === "failed" && !task.observed) state.header.unhandled++;
   for (const n of task.after) {
     const dependency = state.live(n);
-    if (dependency) lowerEffective(state, [dependency]);
+    if (dependency && dependency.effective <= effective) lowerEffective(state, [dependency]);
   }
   const parent = joiner(state, task);
   if (parent) {

@@ -11,7 +11,7 @@
 import { beginWait, closeCall, knownCall, wake } from "./calls.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { isWorking, type Task } from "./task.ts";
+import { type Call, isWorking, type Task } from "./task.ts";
 import type { Begun, BrokenWhy } from "./wait-outcome.ts";
 
 export interface Arrival {
@@ -32,16 +32,16 @@ export function arrive(step: Step, task: Task, { call, name, parties, members, u
   const line = blocking.line(name, "barrier");
   const { first } = line;
   if (first && first.want.parties !== parties)
-    return { kind: "parties_mismatch", name, parties: first.want.parties, arrived: line.waiters.length };
+    return { kind: "parties_mismatch", name, parties: first.want.parties, arrived: line.size };
   const generation = generationOf(step.state, name);
   const gone = members.find((n) => !isWorking(step.state.task(n)));
   if (gone !== undefined) {
     breakBarrier(step, name, gone, "ended");
     return { kind: "broken", name, generation, by: gone, why: "ended" };
   }
-  const earlier = line.waiters.find((one) => one.task === task.n);
-  if (earlier) closeCall(step, task, earlier.call, "answered", { kind: "superseded", names: [name] });
-  if (line.waiters.length + 1 < parties) {
+  const earlier = waitAt(task, name);
+  if (earlier) closeCall(step, task, earlier.id, "answered", { kind: "superseded", names: [name] });
+  if (line.size + 1 < parties) {
     return beginWait(step, task, call, { kind: "barrier", names: [name], parties, members }, until);
   }
   const waiters = [...line.waiters];
@@ -58,6 +58,10 @@ export function arrive(step: Step, task: Task, { call, name, parties, members, u
   }
   return { kind: "tripped", generation, index: parties - 1 };
 }
+
+/** The task's own call that waits there: those who have arrived are not gone through for each who comes. */
+const waitAt = (task: Task, name: string): Call | undefined =>
+  task.calls.find((call) => call.state === "waiting" && call.want?.kind === "barrier" && call.want.names[0] === name);
 
 /** Ends the generation: everybody who waits but `by` is told. */
 export function breakBarrier(step: Step, name: string, by: number, why: BrokenWhy, causes?: readonly number[]): void {

@@ -192,10 +192,18 @@ export class BlockingState {
 }
 
 export const waiterOf = (
-  task: Pick<Task, "n">,
+  task: Pick<Task, "n" | "priority">,
   call: { readonly id: string; readonly seq: number; readonly since: number; readonly until: number },
   want: Want,
-): Waiter => ({ task: task.n, call: call.id, seq: call.seq, since: call.since, until: call.until, want });
+): Waiter => ({
+  task: task.n,
+  priority: task.priority,
+  call: call.id,
+  seq: call.seq,
+  since: call.since,
+  until: call.until,
+  want,
+});
 
 const messagesOf = (facts: Facts | undefined): number =>
   facts?.kind === "message_queue" ? facts.pushed - facts.popped : 0;

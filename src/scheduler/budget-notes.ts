@@ -33,7 +33,7 @@ interface Budget {
 export function noteBudgets(step: Step, task: Task): void {
   const { state, now } = step;
   if (task.pool !== hostedPool || !isWorking(task) || isRunEnded(state)) return;
-  const due = budgetsOf(state, task, now, newestCall(step, task)).flatMap((budget) => {
+  const due = budgetsOf(state, task, now, step.calls.get(task.n)).flatMap((budget) => {
     const percent = passed(budget);
     return percent === undefined || isTold(task, budget, percent) ? [] : [{ budget, percent }];
   });
@@ -57,12 +57,7 @@ const passed = ({ used, limit, newest }: Budget): number | undefined =>
   budgetNotePercents.findLast((percent) => used * 100 >= percent * limit) ??
   (newest > 0 && limit - used < budgetNoteCalls * newest ? budgetNotePercents[0] : undefined);
 
-/** What the turn that this step has logged took. */
-function newestCall({ decided }: Step, task: Task): UsageDelta | undefined {
-  for (const { event } of decided) if (event.type === "turn" && event.task === task.n) return event.usage;
-  return undefined;
-}
-
+/** `call`: what the turn that this step has logged took. */
 function budgetsOf(state: RunState, task: Task, now: number, call: UsageDelta | undefined): Budget[] {
   const { header, book } = state;
   const limits = header.limits;

@@ -154,32 +154,27 @@ export function oldestUnfunded(state: RunState): Parked | undefined {
   if (header.status !== "active" || header.reservedTokens > 0) return undefined;
   const free = freeTokens(state) ?? Number.POSITIVE_INFINITY;
   const money = freeNanos(state) ?? Number.POSITIVE_INFINITY;
-  return parkedForTokens(state).find(({ need, nanos }) => need > free || nanos > money);
+  for (const parked of parkedForTokens(state)) if (parked.need > free || parked.nanos > money) return parked;
+  return undefined;
 }
 
 interface Parked {
   readonly n: number;
   readonly need: number;
   readonly nanos: number;
-  readonly seq: number;
 }
 
 /**
- * Oldest first, with what each asked for. Where its subtree can never have that much any more it is to be woken, to ask for less or to
+ * Whoever parked first, with what each asked for. Where its subtree can never have that much any more it is to be woken, to ask for less or to
  * fail: it needs what is left there then, at a cost that nobody knows yet.
  */
-function parkedForTokens(state: RunState): IteratorObject<Parked & { readonly unreserved: number }> {
-  const parked: Parked[] = [];
+function* parkedForTokens(state: RunState): Generator<Parked & { readonly unreserved: number }> {
   for (const n of state.budgetQueue) {
     const { phase } = state.task(n);
-    if (phase.state === "parked" && phase.on === "budget")
-      parked.push({ n, need: phase.need, nanos: phase.nanos ?? 0, seq: phase.seq });
+    if (phase.state !== "parked" || phase.on !== "budget") continue;
+    const { left, unreserved } = subtreeTokens(state, state.task(n));
+    const least = Math.max(0, left);
+    if (left >= phase.need) yield { n, need: phase.need, nanos: phase.nanos ?? 0, unreserved };
+    else yield { n, need: least, nanos: 0, unreserved: least };
   }
-  parked.sort((a, b) => a.seq - b.seq);
-  return parked.values().map((one) => {
-    const { left, unreserved } = subtreeTokens(state, state.task(one.n));
-    if (left >= one.need) return { ...one, unreserved };
-    const need = Math.max(0, left);
-    return { ...one, need, nanos: 0, unreserved: need };
-  });
 }

@@ -13,7 +13,7 @@
 import { assert } from "../errors/assert.ts";
 import { faults } from "../errors/faults.ts";
 import { cyclesReported, findingSubjectsMax } from "../limits.ts";
-import { mayClose } from "./behind.ts";
+import { mayWaitFor } from "./circles.ts";
 import { canSomebodyGoOn, type Doing, findStuck, type Wait, waitsOf } from "./liveness.ts";
 import { cyclesOf, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -33,8 +33,13 @@ const waitsInCall = (link: Link): link is CallLink => link.call !== undefined;
 
 /** Ends waits until `task` is in, or behind, no cycle any more; `handOver` must follow. */
 export function breakDeadlock(step: Step, task: Task): void {
-  if (!mayClose(step.state, task)) return;
+  // A long line of tasks that hold nothing costs each newcomer next to nothing.
+  if (!mayWaitFor(step.state, providersOf(step.state, task), task)) return;
   for (let cycle = cycleFrom(step.state, task); cycle; cycle = cycleFrom(step.state, task)) failCycle(step, cycle);
+}
+
+function* providersOf(state: RunState, task: Task): Generator<Doing> {
+  for (const { of } of waitsOf(state, task, true)) yield* of;
 }
 
 /** A cycle that the task is in or behind, waits for anyone aside: those are a stall's. */

@@ -7,12 +7,13 @@
  * E4. What follows from an end is a worklist, not a recursion: a chain of 10,000 skips needs no stack.
  */
 
+import { mayWaitFor } from "./circles.ts";
 import { cancelAll, endOf, endTask } from "./end-task.ts";
 import { reportNotUndone, standInOf } from "./fallbacks.ts";
 import { groupOf, isFailedGroupOf, settleGroup, verdictOf } from "./groups.ts";
 import { handOver } from "./hand-over.ts";
 import { joinedChildren } from "./inheritance.ts";
-import { findStuck } from "./liveness.ts";
+import { endsOf, findStuck } from "./liveness.ts";
 import { isRunEnded } from "./state.ts";
 import type { Step } from "./step.ts";
 import {
@@ -144,6 +145,7 @@ export function holdBack(step: Step, task: Task): void {
 
 /** Skips a task with a dependency that can't end before it does. */
 function endIfStuck(step: Step, task: Task): boolean {
+  if (!mayWaitFor(step.state, endsOf(task.after), task)) return false;
   const { ending } = findStuck(step.state, task.after, { held: task.n });
   const stuck = task.after.find((n) => ending.has(n));
   if (stuck === undefined) return false;

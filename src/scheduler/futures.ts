@@ -51,10 +51,13 @@ export function awaitFutures(step: Step, task: Task | undefined, wait: FutureAwa
 }
 
 function isOver(state: RunState, names: readonly string[], mode: WaitMode): boolean {
-  const states = names.map((name) => stateOf(state, name));
-  if (states.every((one) => one !== undefined)) return true;
-  if (mode === "all") return states.includes("rejected");
-  return mode === "any" && states.includes("resolved");
+  let isOpen = false;
+  for (const name of names) {
+    const settled = stateOf(state, name);
+    if (settled === undefined) isOpen = true;
+    else if (settled === (mode === "all" ? "rejected" : "resolved") && mode !== "settled") return true;
+  }
+  return !isOpen;
 }
 
 /** Wakes those whose wait this future ended. */

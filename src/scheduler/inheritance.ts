@@ -7,17 +7,17 @@
 import type { Line } from "./lines.ts";
 import type { RunState } from "./state.ts";
 import { isHeldBack, joinsParent, type Task } from "./task.ts";
-import type { Waiter } from "./want.ts";
 
 /** Raises a task, and what it waits for itself, to at least `level`. Cost: the tasks that change. */
 export function raiseEffective(state: RunState, task: Task, level: number): void {
-  const stack = [task];
-  for (let one = stack.pop(); one; one = stack.pop()) {
+  // In the order of the children of a parent, which is that of the ready queue.
+  const found = [task];
+  for (const one of found) {
     if (one.effective >= level) continue;
     one.effective = level;
     state.blocking.raiseTops(one);
     state.reorder(one);
-    for (const provider of providersOf(state, one)) stack.push(provider);
+    for (const provider of providersOf(state, one)) found.push(provider);
   }
 }
 
@@ -28,27 +28,26 @@ export function raiseEffective(state: RunState, task: Task, level: number): void
  */
 export function lowerEffective(state: RunState, tasks: readonly Task[]): void {
   const suspects = new Set<Task>();
-  const stack = [...tasks];
-  const owned = new LineTops(({ task: n }) => state.task(n).priority);
-  for (let one = stack.pop(); one; one = stack.pop()) {
-    if (one.effective === one.priority || suspects.has(one) || hasLender(state, one, owned)) continue;
+  const found = [...tasks];
+  for (const one of found) {
+    if (one.effective === one.priority || suspects.has(one) || hasLender(state, one)) continue;
     suspects.add(one);
-    for (const provider of providersOf(state, one)) if (provider.effective === one.effective) stack.push(provider);
+    for (const provider of providersOf(state, one)) if (provider.effective === one.effective) found.push(provider);
   }
   for (const one of suspects) one.effective = one.priority;
   // A waiter that is raised later raises its holders then: what was seen before may be too low, and never too high.
-  const lent = new LineTops(({ task: n }) => state.task(n).effective);
+  const lent = new LineTops(state);
   for (const one of suspects) raiseEffective(state, one, lentLevel(state, one, lent));
   for (const one of suspects) state.reorder(one);
 }
 
 /** The highest level among those who wait in a line, but for one of them: each line is gone through once. */
 class LineTops {
-  readonly #levelOf: (waiter: Waiter) => number;
+  readonly #state: RunState;
   readonly #known = new Map<Line, { readonly task: number; readonly level: number; readonly others: number }>();
 
-  constructor(levelOf: (waiter: Waiter) => number) {
-    this.#levelOf = levelOf;
+  constructor(state: RunState) {
+    this.#state = state;
   }
 
   of(line: Line, except: number): number {
@@ -59,7 +58,7 @@ class LineTops {
   #look(line: Line) {
     let top = { task: 0, level: 0, others: 0 };
     for (const waiter of line.waiters) {
-      const level = this.#levelOf(waiter);
+      const level = this.#state.task(waiter.task).effective;
       if (level > top.level) {
         top = { task: waiter.task, level, others: waiter.task === top.task ? top.others : top.level };
       } else if (waiter.task !== top.task && level > top.others) top = { ...top, others: level };
@@ -83,20 +82,43 @@ function lentLevel(state: RunState, task: Task, lent?: LineTops): number {
   for (const waiter of directWaitersOf(state, task)) level = Math.max(level, waiter.effective);
   for (const line of linesOf(state, task)) {
     if (lent && level < line.top) level = Math.max(level, lent.of(line, task.n));
-    for (const { task: n } of lent ? [] : line.waiters) {
-      // A long line of equals is not gone through for each of them that is served.
-      if (level >= line.top) break;
-      if (n !== task.n) level = Math.max(level, state.task(n).effective);
-    }
+    else if (!lent && level < line.top) level = Math.max(level, levelIn(state, line, task));
   }
   return level;
 }
 
-/** Whether a waiter's own priority alone justifies the task's level. */
-function hasLender(state: RunState, task: Task, owned: LineTops): boolean {
-  for (const waiter of directWaitersOf(state, task)) if (waiter.priority >= task.effective) return true;
-  for (const line of linesOf(state, task)) if (owned.of(line, task.n) >= task.effective) return true;
+/**
+ * The highest level among those who wait in a line, but for the task. A long line of equals is not gone through for each of them that is
+ * served: when one of a higher level has left it, it is for the first.
+ */
+function levelIn(state: RunState, line: Line, task: Task): number {
+  let level = 0;
+  let top = 0;
+  for (const { task: n } of line.waiters) {
+    const { effective } = state.task(n);
+    top = Math.max(top, effective);
+    if (n !== task.n) level = Math.max(level, effective);
+    if (level >= line.top) return level;
+  }
+  line.top = top;
+  return level;
+}
+
+/**
+ * Whether a waiter's own priority alone justifies the task's level: which is above the task's own, so its own waits don't. Mostly one at
+ * either end of a list does, since they leave in its order or against it.
+ */
+function hasLender(state: RunState, task: Task): boolean {
+  for (const line of linesOf(state, task)) if (line.hasPriority(task.effective)) return true;
+  for (const waiter of directWaitersOf(state, task, fromBothEnds)) if (waiter.priority >= task.effective) return true;
   return false;
+}
+
+function* fromBothEnds(list: readonly number[]): Generator<number> {
+  for (let first = 0, last = list.length - 1; first <= last; first++, last--) {
+    yield list[first]!;
+    if (first < last) yield list[last]!;
+  }
 }
 
 /** The lines for what the task holds. */
@@ -107,13 +129,17 @@ function* linesOf(state: RunState, { holds, permits }: Task): Generator<Line> {
   }
 }
 
-/** Those that wait for the task itself, and not for what it holds. */
-export function* directWaitersOf(state: RunState, task: Task): Generator<Task> {
-  for (const n of task.dependents) {
+/** Those that wait for the task itself, and not for what it holds; `order`: in which each list is gone through. */
+export function* directWaitersOf(
+  state: RunState,
+  task: Task,
+  order: (list: readonly number[]) => Iterable<number> = (list) => list,
+): Generator<Task> {
+  for (const n of order(task.dependents)) {
     const dependent = state.live(n);
     if (dependent && isHeldBack(dependent)) yield dependent;
   }
-  for (const n of task.awaiters) {
+  for (const n of order(task.awaiters)) {
     const waiter = state.live(n);
     if (waiter) yield waiter;
   }

@@ -31,6 +31,11 @@ export interface Doing {
   readonly act: boolean;
 }
 
+/** That each of these ends. */
+export function* endsOf(tasks: readonly number[]): Generator<Doing> {
+  for (const task of tasks) yield { task, act: false };
+}
+
 export interface Wait {
   /** How much of `of` is needed. */
   readonly need: number;
@@ -134,7 +139,7 @@ export function findStuck(state: RunState, from: Iterable<number>, supposed: Sup
 
 /** Whether somebody is ready, or runs and waits for nothing: whoever needs anyone has one. */
 export function canSomebodyGoOn({ header, stopped }: RunState): boolean {
-  return header.counts.ready + header.counts.running > stopped;
+  return header.counts.ready + header.counts.running > stopped.size;
 }
 
 /** What must come before a live task can act, or end. */

@@ -14,13 +14,13 @@ export class LockQueue extends WaitLine<LockWant> {
 
   /** Whether a newcomer of this mode would get it at once. */
   admits(mode: LockMode): boolean {
-    return this.waiters.length === 0 && this.allows(mode);
+    return this.size === 0 && this.allows(mode);
   }
 
-  /** Whether the holders leave room for this mode. */
+  /** Whether the holders leave room for this mode: one who has it exclusively is the only one. */
   allows(mode: LockMode): boolean {
     if (this.holders.size === 0) return true;
-    return mode === "shared" && [...this.holders.values()].every((held) => held === "shared");
+    return mode === "shared" && this.holders.values().next().value === "shared";
   }
 
   /**

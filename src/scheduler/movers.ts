@@ -27,14 +27,32 @@ export interface Unmoved {
   readonly where: string;
 }
 
+/**
+ * Who stands in which list, as the movers go through them: of long ones what stands there is known after one look, since thousands may stand
+ * in the same.
+ */
+class Lists {
+  readonly #known = new Map<readonly number[], ReadonlySet<number>>();
+
+  has(list: readonly number[] | undefined, n: number): boolean {
+    if (!list || list.length < longList) return list?.includes(n) === true;
+    const known = this.#known.get(list) ?? new Set(list);
+    this.#known.set(list, known);
+    return known.has(n);
+  }
+}
+
+const longList = 64;
+
 /** Tasks, sessions and calls that nothing will move. Linear in the live tasks and their waits: for the sweep and for tests. */
 export function unmoved(state: RunState): Unmoved[] {
   const found: Unmoved[] = [];
+  const lists = new Lists();
   for (const task of state.tasks.values()) {
     if (isEnded(task)) continue;
-    if (!isMoved(state, task)) found.push({ task: task.n, call: undefined, where: phaseOf(task) });
+    if (!isMoved(state, task, lists)) found.push({ task: task.n, call: undefined, where: phaseOf(task) });
     for (const call of task.calls) {
-      if (call.state === "waiting" && !isCallMoved(state, task, call))
+      if (call.state === "waiting" && !isCallMoved(state, task, call, lists))
         found.push({ task: task.n, call: call.id, where: call.want ? lineKindOf(call.want) : "call" });
     }
   }
@@ -60,12 +78,12 @@ export function reportUnmoved(step: Step, told: () => string | undefined): strin
 const phaseOf = ({ phase }: Task): string => (phase.state === "parked" ? `parked on ${phase.on}` : phase.state);
 
 /** U1 */
-function isMoved(state: RunState, task: Task): boolean {
+function isMoved(state: RunState, task: Task, lists: Lists): boolean {
   const { n, phase } = task;
   switch (phase.state) {
     case "waiting":
       if (phase.until > 0) return rings(state, n, phase.until);
-      return task.after.some((one) => state.live(one)?.dependents.includes(n));
+      return task.after.some((one) => lists.has(state.live(one)?.dependents, n));
     case "ready":
       return state.isHeld(task) || state.ready.get(task.pool)?.has(n) === true;
     case "running":
@@ -82,11 +100,11 @@ function isMoved(state: RunState, task: Task): boolean {
 const isJoined = (child: Task | undefined): boolean => child !== undefined && joinsParent(child);
 
 /** U2 */
-function isCallMoved(state: RunState, task: Task, call: Waiting): boolean {
+function isCallMoved(state: RunState, task: Task, call: Waiting, lists: Lists): boolean {
   if (isOpenCall(call)) return state.openCalls.find(call.seq)?.task === task.n && rings(state, task.n, call.until);
   if (call.until > 0 && !rings(state, task.n, call.until)) return false;
   const { want } = call;
-  if (!want) return call.until > 0 || call.targets.some((one) => state.live(one)?.awaiters.includes(task.n));
+  if (!want) return call.until > 0 || call.targets.some((one) => lists.has(state.live(one)?.awaiters, task.n));
   return want.names.every((name) => state.blocking.lineOf(name)?.has(call.seq) === true);
 }
 

@@ -29,19 +29,24 @@ export function objection(state: RunState, event: SchedulerEvent): Objection {
 
 /** Whoever an event is about must be there. */
 function stranger(state: RunState, event: SchedulerEvent): Objection {
-  const named: number[] = [];
-  if ("task" in event && event.task !== undefined && event.type !== "task_created") named.push(event.task);
-  if ("targets" in event) named.push(...(event.targets ?? []));
-  if ("subjects" in event) named.push(...event.subjects);
-  if ("tasks" in event) named.push(...event.tasks);
-  if ("members" in event) named.push(...event.members, ...(event.followers ?? []));
-  if ("by" in event) named.push(event.by);
-  if ("error" in event && event.error?.because) named.push(event.error.because);
-  if (event.type === "call_waiting" && event.want?.kind === "barrier") named.push(...event.want.members);
-  if (event.type === "actor_ended") named.push(event.actor);
-  if (event.type === "variables_used") named.push(...event.uses.flatMap(({ task }) => task ?? []));
-  const missing = named.find((n) => !state.find(n));
-  return missing === undefined ? undefined : `there is no task ${missing}`;
+  for (const n of named(event)) if (!state.find(n)) return `there is no task ${n}`;
+  return undefined;
+}
+
+function* named(event: SchedulerEvent): Generator<number> {
+  if ("task" in event && event.task !== undefined && event.type !== "task_created") yield event.task;
+  if ("targets" in event) yield* event.targets ?? [];
+  if ("subjects" in event) yield* event.subjects;
+  if ("tasks" in event) yield* event.tasks;
+  if ("members" in event) {
+    yield* event.members;
+    yield* event.followers ?? [];
+  }
+  if ("by" in event) yield event.by;
+  if ("error" in event && event.error?.because) yield event.error.because;
+  if (event.type === "call_waiting" && event.want?.kind === "barrier") yield* event.want.members;
+  if (event.type === "actor_ended") yield event.actor;
+  if (event.type === "variables_used") for (const { task } of event.uses) if (task !== undefined) yield task;
 }
 
 function misplaced(state: RunState, event: SchedulerEvent): Objection {

@@ -7,7 +7,7 @@
 import { findingSubjectsMax } from "../limits.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { hostedPool, isStopped, type Task } from "./task.ts";
+import { hostedPool, type Task } from "./task.ts";
 import type { Waiting } from "./victim.ts";
 import { isExternal } from "./want.ts";
 
@@ -16,10 +16,14 @@ function heldUp(state: RunState): Task[] {
   const { counts, status } = state.header;
   // The result of a remote tool comes, or its timeout: its caller goes on.
   if (state.openCalls.size > 0) return [];
-  if (status !== "active" || counts.ready === 0 || counts.running === 0 || state.stopped < counts.running) return [];
+  if (status !== "active" || counts.ready === 0 || counts.running === 0 || state.stopped.size < counts.running)
+    return [];
   const pools = new Set([...state.ready].filter(([, queue]) => queue.size > 0).map(([pool]) => pool));
   if (pools.has(hostedPool) || state.warming.size > 0) return [];
-  const blocked = [...state.tasks.values()].filter((task) => isStopped(task) && pools.has(task.pool));
+  const blocked = [...state.stopped]
+    .sort((a, b) => a - b)
+    .map((n) => state.task(n))
+    .filter((task) => pools.has(task.pool));
   // Where no lease is open there is no worker: that is no deadlock, and nobody's wait is to blame.
   if ([...pools].some((pool) => !blocked.some((task) => task.pool === pool))) return [];
   return blocked.filter((task) => task.calls.some((call) => call.state === "waiting" && holdsOn(call)));

@@ -112,7 +112,7 @@ export function waitedFor(state: RunState, from: readonly number[]): ReadonlySet
     tasks.add(task.n);
     for (const wait of waitsOf(state, task, doing.act, { still: true })) {
       if (wait.anyone) return undefined;
-      stack.push(...wait.of);
+      for (const one of wait.of) stack.push(one);
     }
   }
   return tasks;

@@ -255,7 +255,7 @@ function voidChildren(step: Step, task: Task, before: number): void {
     const one = step.state.task(n);
     if (isLive(one)) cancelTask(step, one, "Its parent is retried.");
     else observe(step, one);
-    stack.push(...one.children.filter((child) => !step.state.task(child).detached));
+    for (const child of one.children) if (!step.state.task(child).detached) stack.push(child);
   }
 }
 

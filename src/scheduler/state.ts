@@ -13,6 +13,7 @@ import type { RunStatus, TaskState } from "../contract/shapes.ts";
 import { assert } from "../errors/assert.ts";
 import { Availability } from "./availability.ts";
 import { BlockingState } from "./blocking-state.ts";
+import { BudgetQueue } from "./budget-queue.ts";
 import type { AvailabilityTold, Limits, RunCredential } from "./events.ts";
 import { IndexedHeap } from "./indexed-heap.ts";
 import type { Lineage } from "./lineage.ts";
@@ -176,8 +177,8 @@ export class RunState {
   told: Share | undefined;
   /** No gate has told the run anything yet, or it has begun anew since; volatile. */
   isUntold = false;
-  /** Tasks parked for tokens; their phases' `seq` is the order. */
-  readonly budgetQueue = new Set<number>();
+  /** Tasks parked for tokens. */
+  readonly budgetQueue = new BudgetQueue();
   /** Ready tasks of each lineage, held or not. */
   readonly #siblings = new Map<number, Set<number>>();
   /** Lineages whose ready tasks are held. */
@@ -187,7 +188,7 @@ export class RunState {
   /** Created since anything else happened, in their order: the chains before them are not lengthened yet (chains.ts). */
   readonly unchained = new Set<Task>();
   /** Running tasks with a call that waits. */
-  stopped = 0;
+  readonly stopped = new Set<number>();
   readonly blocking = new BlockingState();
   /** Calls of remote tools. */
   readonly openCalls = new OpenCalls();
@@ -267,9 +268,8 @@ export class RunState {
   }
 
   setCalls(task: Task, calls: readonly Call[]): void {
-    if (isStopped(task)) this.stopped--;
     task.calls = calls;
-    if (isStopped(task)) this.stopped++;
+    this.#noteStopped(task);
     this.blocking.countWaits(task);
     this.dirty.add(task.n);
   }
@@ -321,15 +321,19 @@ export class RunState {
       if (task.pool === hostedPool) this.hosted++;
       this.book?.count(task, 1);
       this.availability.count(task, 1);
-    } else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.add(task.n);
-    if (isStopped(task)) this.stopped++;
+    } else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.add(task.n, phase.seq);
+    this.#noteStopped(task);
     this.retime(task);
+  }
+
+  #noteStopped(task: Task): void {
+    if (isStopped(task)) this.stopped.add(task.n);
+    else this.stopped.delete(task.n);
   }
 
   #unindex(task: Task): void {
     const { phase } = task;
     if (isActor(task)) return;
-    if (isStopped(task)) this.stopped--;
     this.header.counts[phase.state]--;
     if (phase.state === "ready") {
       this.queueOf(task.pool).remove(task.n, phase.seq);

@@ -4,7 +4,7 @@
  */
 
 import { apply } from "./apply.ts";
-import type { Decided, SchedulerEvent } from "./events.ts";
+import type { Decided, SchedulerEvent, UsageDelta } from "./events.ts";
 import type { RunState } from "./state.ts";
 
 export class Step {
@@ -15,6 +15,8 @@ export class Step {
   readonly ended: number[] = [];
   /** Tasks that became ready in this step, for `finishStep`. */
   readonly readied = new Set<number>();
+  /** What the turns took that were logged in this step, by their tasks. */
+  readonly calls = new Map<number, UsageDelta>();
   /** The same, and those whose own work has failed (fallbacks.ts). */
   readonly #over: number[] = [];
   #settled = 0;
@@ -59,6 +61,7 @@ export class Step {
     apply(this.state, event, seq, this.now);
     this.decided.push({ seq, event, causes, body });
     if (event.type === "task_ready" || event.type === "attempt_ended") this.readied.add(event.task);
+    if (event.type === "turn") this.calls.set(event.task, event.usage);
     if (event.type === "task_ended") this.ended.push(event.task);
     if (event.type === "task_ended" || event.type === "task_fell_back") {
       this.#over.push(event.task);

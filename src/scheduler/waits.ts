@@ -10,7 +10,8 @@
 
 import type { WaitMode } from "../contract/shapes.ts";
 import { knownCall, wake } from "./calls.ts";
-import { findStuck } from "./liveness.ts";
+import { mayWaitFor } from "./circles.ts";
+import { endsOf, findStuck } from "./liveness.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { isEnded, type Task } from "./task.ts";
@@ -124,6 +125,7 @@ function stuckTargets(
   targets: readonly number[],
   mode: WaitMode,
 ): readonly number[] | undefined {
+  if (!mayWaitFor(state, endsOf(targets), task)) return undefined;
   const stuck = findStuck(state, targets, { held: task.n }).ending;
   if (stuck.size === 0) return undefined;
   const open = targets.filter((n) => state.live(n));

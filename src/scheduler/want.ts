@@ -58,6 +58,8 @@ export const isExternal = (want: Want | undefined): want is PopWant | FutureWant
 /** A waiting call as it stands in the lines of what it wants. */
 export interface Waiter<W extends Want = Want> {
   readonly task: number;
+  /** The task's own. */
+  readonly priority: number;
   readonly call: string;
   /** Of the event that began the wait: the order of every line. */
   readonly seq: number;

@@ -2,12 +2,18 @@
 
 import { describe, expect, test, vi } from "vitest";
 import { arrive } from "../../src/scheduler/barriers.ts";
+import { reserveTokens } from "../../src/scheduler/budget.ts";
+import { BudgetQueue } from "../../src/scheduler/budget-queue.ts";
+import { nextClock } from "../../src/scheduler/clock.ts";
+import { acquire } from "../../src/scheduler/locks.ts";
 import { pop, push } from "../../src/scheduler/message-queues.ts";
+import { unmoved } from "../../src/scheduler/movers.ts";
+import { exhaustionAt } from "../../src/scheduler/pool-exhaustion.ts";
 import { acquirePermits, createSemaphore } from "../../src/scheduler/semaphores.ts";
 import type { Task } from "../../src/scheduler/task.ts";
 import { answerOf, started } from "./blocking.ts";
 import { checkState } from "./check.ts";
-import { Run } from "./run.ts";
+import { type Leased, Run } from "./run.ts";
 
 /** How many tasks are looked at while it works. */
 function looks(run: Run, work: () => void): number {
@@ -109,5 +115,148 @@ describe("a crowd", () => {
     expect(holders.every(({ effective }) => effective === 9)).toBe(true);
     run.cancel(late);
     expect(holders.every(({ effective }) => effective === 5)).toBe(true);
+  });
+
+  const timedOut = (run: Run) => run.events("call_done").filter(({ why }) => why === "timed_out").length;
+  const lock = (run: Run, task: Task, until = 0) =>
+    run.step((step) => acquire(step, task, { call: "c", names: ["l"], mode: "exclusive", until }));
+
+  test("[O3] that waits for a lock of somebody less urgent: whose wait times out is not held against all others", () => {
+    const count = 300;
+    const run = new Run();
+    const holder = run.start(run.post({ priority: 1 })[0]!);
+    lock(run, holder);
+    for (const task of started(run, count)) lock(run, task, run.now + 1000);
+    expect(holder.effective).toBe(5);
+    expect(looks(run, () => run.clock(1000))).toBeLessThan(40 * count);
+    expect([timedOut(run), holder.effective]).toEqual([count, 1]);
+    checkState(run.state, run.now);
+  });
+
+  test("[O3] that depends on somebody less urgent, and is skipped for another: nor is any of it, in either order", () => {
+    const count = 300;
+    const run = new Run();
+    const [slow, broken] = run.post({ priority: 1, key: "slow" }, { key: "broken" });
+    const dependents = run.post(...Array.from({ length: count }, () => ({ after: ["slow", "broken"] })));
+    expect(slow!.effective).toBe(5);
+    expect(looks(run, () => run.fail(broken!))).toBeLessThan(40 * count);
+    expect([dependents.every(({ phase }) => phase.state === "skipped"), slow!.effective]).toEqual([true, 1]);
+    const [other] = run.post({ priority: 1, key: "other" });
+    const others = run.post(...Array.from({ length: count }, () => ({ after: ["other"] })));
+    const cancelled = () => {
+      for (const task of others.toReversed()) run.cancel(task);
+    };
+    expect(looks(run, cancelled)).toBeLessThan(40 * count);
+    expect(other!.effective).toBe(1);
+    checkState(run.state, run.now);
+  });
+
+  test("[O3] in a line that somebody more urgent has left: it is gone through once, and not at each grant", () => {
+    const run = new Run();
+    const tasks = started(run, 400);
+    const [urgent] = started(run, 1, { priority: 9 });
+    for (const task of [...tasks, urgent!]) lock(run, task);
+    run.cancel(urgent!);
+    const served = tasks.slice(0, 20);
+    const serve = () => {
+      for (const task of served) run.complete(task);
+    };
+    expect(looks(run, serve)).toBeLessThan(6 * tasks.length);
+    checkState(run.state, run.now);
+  });
+
+  test("[B2] that is parked for tokens: a settlement looks at the first of it", () => {
+    const run = new Run({ tokens: 1_000_000, workers: 1000 });
+    const tasks = started(run, 500);
+    const reserve = (task: Leased, inputTokens: number) =>
+      run.step((step) => reserveTokens(step, task, { inputTokens, outputTokens: 1000 }));
+    reserve(tasks[0]!, 990_000);
+    for (const task of tasks.slice(1)) reserve(task, 20_000);
+    const [other] = started(run, 1);
+    expect(run.state.budgetQueue.size).toBe(499);
+    expect(looks(run, () => run.complete(other!))).toBeLessThan(50);
+    checkState(run.state, run.now);
+  });
+
+  test("[B2] … and has come from a checkpoint, by its numbers: it goes on in the order in which it was parked", () => {
+    const queue = new BudgetQueue();
+    for (const [n, seq] of [
+      [1, 30],
+      [2, 10],
+      [3, 20],
+    ] as const)
+      queue.add(n, seq);
+    queue.delete(3);
+    expect([...queue]).toEqual([2, 1]);
+    queue.add(3, 40);
+    expect([[...queue], queue.size, queue.has(2), queue.has(4)]).toEqual([[2, 1, 3], 3, true, false]);
+  });
+
+  test("[U1] of which all that run wait, and none is hosted: a command does not go through those that are ready", () => {
+    const run = new Run();
+    const tasks = run.post(...Array.from({ length: 500 }, () => ({ pool: "p" })));
+    for (const task of tasks.slice(0, 4).map((one) => run.start(one)))
+      run.step((step) => pop(step, { task, call: "c", until: 0 }, "q", { max: 1, external: false }));
+    expect(exhaustionAt(run.state)).toBeGreaterThan(run.now);
+    const all = vi.spyOn(run.state.tasks, "values");
+    run.step(() => undefined);
+    expect(nextClock(run.state)).toBeGreaterThan(run.now);
+    expect(all).not.toHaveBeenCalled();
+  });
+
+  test("[W3] one behind the other: who awaits the last of them does not go through all", () => {
+    const run = new Run();
+    const chain = run.post(
+      ...Array.from({ length: 1000 }, (_, i) => ({ key: `k${i}`, ...(i > 0 && { after: [`k${i - 1}`] }) })),
+    );
+    const main = run.start(run.post({})[0]!);
+    expect(looks(run, () => run.await(main, [chain.at(-1)!]))).toBeLessThan(500);
+    const [last] = run.make(main, { after: [`T${chain.at(-1)!.n}`] });
+    expect(run.await(run.start(chain[0]!), [last!])).toMatchObject({ kind: "would_deadlock" });
+    checkState(run.state, run.now);
+  });
+
+  test("[X1] that depends on one task: that one waits for another without a look at all who wait for it", () => {
+    const run = new Run();
+    const [hub, other] = run.post({ key: "hub" }, {}).map((task) => run.start(task));
+    run.post(...Array.from({ length: 1000 }, () => ({ after: ["hub"] })));
+    lock(run, other!);
+    expect(looks(run, () => lock(run, hub!))).toBeLessThan(500);
+    expect(looks(run, () => run.await(hub!, [other!], "all", 0, "second"))).toBeLessThan(500);
+    checkState(run.state, run.now);
+  });
+
+  test("[U1] [U2] that waits for one task: whether anything will move it is not looked for in all of it for each", () => {
+    const run = new Run();
+    const [hub] = run.post({ key: "hub" });
+    run.post(...Array.from({ length: 500 }, () => ({ after: ["hub"] })));
+    for (const task of started(run, 500)) run.await(task, [hub!]);
+    const gone = [vi.spyOn(hub!.dependents, "includes"), vi.spyOn(hub!.awaiters, "includes")];
+    expect(unmoved(run.state)).toEqual([]);
+    for (const spy of gone) expect(spy).not.toHaveBeenCalled();
+    hub!.dependents.pop();
+    hub!.awaiters.shift();
+    expect(unmoved(run.state).map(({ where }) => where)).toEqual(["waiting", "call"]);
+  });
+
+  test("[K1] that shares a lock: a newcomer is not held against each who has it", () => {
+    const run = new Run();
+    const tasks = started(run, 300);
+    const share = (task: Task) =>
+      run.step((step) => acquire(step, task, { call: "c", names: ["l"], mode: "shared", until: 0 }));
+    for (const task of tasks.slice(0, -1)) share(task);
+    const { holders } = run.state.blocking.line("l", "lock");
+    let looked = 0;
+    holders.values = () => {
+      const values = Map.prototype.values.call(holders);
+      const next = values.next.bind(values);
+      values.next = () => {
+        looked++;
+        return next();
+      };
+      return values;
+    };
+    share(tasks.at(-1)!);
+    expect([holders.size, looked]).toEqual([300, 1]);
   });
 });

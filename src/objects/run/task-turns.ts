@@ -21,7 +21,7 @@ import { badCursor, ok, placeOf } from "./replies.ts";
 /** The turns of these tasks, by one look through the log. */
 function turnsOf({ store }: LoadedRun, tasks: readonly Task[]): Map<number, TaskTurns> {
   const told = new Map(tasks.map(({ n }) => [n, new TaskTurns()]));
-  const first = Math.min(...tasks.map(({ createdSeq }) => createdSeq));
+  const first = tasks.reduce((least, { createdSeq }) => Math.min(least, createdSeq), Number.POSITIVE_INFINITY);
   for (const { seq, at, event } of store.log.about(new Set(told.keys()), first))
     if ("task" in event && event.task !== undefined) told.get(event.task)?.add(event, seq, at);
   return told;
