@@ -14,9 +14,9 @@ export interface RunSettings {
   readonly retentionDays: number | null;
 }
 
-/** Of the store's meta: when the run was taken in, if it had ended before. */
-/** How many lines its file had. */
+/** Of the store's meta: how many lines the run's file had. */
 export const importedName = "imported";
+/** When the run was taken in, if it had ended before. */
 export const importedAtName = "imported_at";
 /** How many events came from the file: what they tell of was used elsewhere. */
 export const importedEventsName = "imported_events";
