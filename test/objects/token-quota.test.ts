@@ -74,3 +74,23 @@ it("are given back by a run that has ended though the gate was away just then", 
     expect(await accountOf(run)).toEqual({ spent: 15, allowed: 15 });
   });
 });
+
+it("are given to a run that is made anew while the gate is at a word of the deleted one, though nothing more happens in it", async () => {
+  const answer = Promise.withResolvers<void>();
+  const { report } = TenantQuotas.prototype;
+  const reports: string[] = [];
+  vi.spyOn(TenantQuotas.prototype, "report").mockImplementation(async function (this: TenantQuotas, told) {
+    reports.push(told.run);
+    if (reports.length === 1) await answer.promise;
+    return report.call(this, told);
+  });
+  const run = await makeRun({ tenant: await smallTenant() });
+  await run.create(box());
+  await eventually(() => expect(reports).toEqual([run.id]));
+  value(await run.rpc.deleteRun());
+  const again = await makeRun({ tenant: run.tenant, run: run.id });
+  await again.create(box());
+  answer.resolve();
+  await eventually(() => expect(reports).toEqual([run.id, run.id]));
+  await isGiven(again, { spent: 0, allowed: tokenBlockMin });
+});

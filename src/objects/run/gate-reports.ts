@@ -169,7 +169,8 @@ export class GateReports {
       console.warn("the gate is away", { run: run.id, error: String(error) });
     });
     this.#isTelling = false;
-    if (!this.#around.isCurrent(run)) return;
+    // Whoever has its place by now had nothing to say while this was under way.
+    if (!this.#around.isCurrent(run)) return this.#around.arm();
     try {
       if (terms) this.#take(run, report, terms);
       else {
