@@ -1,6 +1,7 @@
 /** One attempt of a call whose tool is an MCP server's. Made in a seat; what U1, U3 and U4 of url-call.ts say holds here too. */
 
 import { unfitJson } from "../contract/json-bounds.ts";
+import { secretsIn } from "../contract/tool-address.ts";
 import { fitsUtf8 } from "../contract/utf8.ts";
 import { resultBytesMax } from "../limits.ts";
 import { callServerTool, ServerTrouble, serverKey } from "../mcp-client/index.ts";
@@ -27,7 +28,7 @@ export async function attemptMcp(work: McpUrlCall, ports: McpPorts): Promise<Url
   const { tenant, local, timeoutMs, signal } = ports;
   const found = mcp.credential === undefined ? undefined : await serverKey(ports.secrets, tenant, mcp.credential, url);
   if (found && "unusable" in found) return failed("refused", "credential_unusable", found.unusable, []);
-  const secrets = found ? [found.key] : [];
+  const secrets = [...(found ? [found.key] : []), ...secretsIn(url)];
   const call = { tool: mcp.tool, args: JSON.parse(payload) as object, idempotencyKey, repeats: mcp.repeats };
   try {
     const { result, isError } = await callServerTool({ url, local, ...found }, call, { timeoutMs, signal });

@@ -6,11 +6,12 @@
  * U2. Every attempt of a call carries the same `webhook-id` and body; only time and signature differ.
  * U3. Busy is who may serve the same request later: 408, 425, 429, 5xx. That, a connection that fails and no answer in time are
  *     tried again, as the rules of their classes have it (errors/faults.ts).
- * U4. An answer over its bound is not read on. What an endpoint says of an error is shown cut, on one line.
+ * U4. An answer over its bound is not read on. What an endpoint says of an error is shown cut, on one line, without what the address's
+ *     query holds: it goes into the caller's context, to a model that has not been given the address.
  */
 
 import { unfitJson } from "../contract/json-bounds.ts";
-import { refusedAddress } from "../contract/tool-address.ts";
+import { refusedAddress, secretsIn } from "../contract/tool-address.ts";
 import { fitsUtf8 } from "../contract/utf8.ts";
 import type { FaultWith } from "../errors/faults.ts";
 import { renewEveryMs, resultBytesMax, urlAnswerBytesMax, urlAttemptMsMax, urlGraceMs } from "../limits.ts";
@@ -53,12 +54,13 @@ export async function carryOutUrlCall(work: UrlCall, ports: UrlCallPorts): Promi
   }
 }
 
-const failed = (fault: EndpointFault, code: string, message: string) =>
-  ({ kind: "error", fault, error: { code, message: safeText(message, []) } }) as const;
+const failed = (fault: EndpointFault, code: string, message: string, secrets: readonly string[] = []) =>
+  ({ kind: "error", fault, error: { code, message: safeText(message, secrets) } }) as const;
 
 type EndpointFault = FaultWith<{ readonly at: "tool"; readonly ownCode: true }>;
 
-const refused = (code: string, message: string): UrlOutcome => failed("endpoint_refused", code, message);
+const refused = (code: string, message: string, secrets?: readonly string[]): UrlOutcome =>
+  failed("endpoint_refused", code, message, secrets);
 
 async function attempt(work: UrlCall, ports: UrlCallPorts, lost: AbortSignal): Promise<UrlOutcome> {
   const { url, payload, idempotencyKey, timeoutAt, mcp } = work;
@@ -82,10 +84,10 @@ async function attempt(work: UrlCall, ports: UrlCallPorts, lost: AbortSignal): P
       redirect: "manual",
       signal: AbortSignal.any([lost, inTime]),
     });
-    return meaningOf(response, await readCapped(response));
+    return meaningOf(response, await readCapped(response), secretsIn(url));
   } catch (error) {
     const message = inTime.aborted ? "it did not answer in time" : unreachedText(error);
-    return failed("endpoint_unreachable", "network", message);
+    return failed("endpoint_unreachable", "network", message, secretsIn(url));
   }
 }
 
@@ -113,18 +115,22 @@ async function readCapped(response: Response): Promise<string | undefined> {
 
 const busyStatuses = new Set([408, 425, 429]);
 
-/** What an endpoint's answer means; exported for its table of cases. */
+/** What an endpoint's answer means; exported for its table of cases. `secrets` are not told, though it repeats them. */
 export function meaningOf(
   { status, headers }: Pick<Response, "status" | "headers">,
   text: string | undefined,
+  secrets: readonly string[] = [],
 ): UrlOutcome {
   if (status >= 200 && status < 300) return resultIn(text);
   if (status >= 300 && status < 400)
     return refused("http_status", `it answered ${status}, and redirects are not followed`);
   const message = `it answered ${status}${text ? `: ${text}` : ""}`;
-  if (!(status >= 500 || busyStatuses.has(status))) return refused("http_status", message);
+  if (!(status >= 500 || busyStatuses.has(status))) return refused("http_status", message, secrets);
   const wait = retryAfterMs(headers, Date.now());
-  return { ...failed("endpoint_busy", "http_status", message), ...(wait !== undefined && { retryAfterMs: wait }) };
+  return {
+    ...failed("endpoint_busy", "http_status", message, secrets),
+    ...(wait !== undefined && { retryAfterMs: wait }),
+  };
 }
 
 function resultIn(text: string | undefined): UrlOutcome {

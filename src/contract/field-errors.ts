@@ -42,12 +42,15 @@ export function mismatchOf(error: z.ZodError): Mismatch {
   return { code, errors: relevant.slice(0, fieldErrorsMax).map(fieldErrorOf) };
 }
 
-/** `tasks[3].after[0]`; keys that are no plain names are quoted: `labels["a b"]`. */
+/**
+ * `tasks[3].after[0]`; keys that are no plain names, or are long, are quoted: `labels["a b"]`. Of a long one a piece is told: all of a body may be one
+ * key, and the answer, or what an agent is told, would be twice as large.
+ */
 function pathText(path: readonly PropertyKey[]): string {
   let text = "";
   for (const step of path) {
     if (typeof step === "number") text += `[${step}]`;
-    else if (/^[A-Za-z_][\w-]*$/.test(String(step))) text += text === "" ? String(step) : `.${String(step)}`;
+    else if (/^[A-Za-z_][\w-]{0,63}$/.test(String(step))) text += text === "" ? String(step) : `.${String(step)}`;
     else text += `[${JSON.stringify(String(step).slice(0, 64))}]`;
   }
   return text;

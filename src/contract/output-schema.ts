@@ -96,7 +96,7 @@ function flawIn(text: string): Flaw | undefined {
       if (!types.includes(name as string))
         return {
           path: [...path, "type"],
-          message: `${JSON.stringify(name)} is no type; there are ${types.join(", ")}`,
+          message: `${shown(name)} is no type; there are ${types.join(", ")}`,
         };
     const unfitText = typeof pattern === "string" ? unfit(pattern) : undefined;
     if (unfitText !== undefined) return { path: [...path, "pattern"], message: unfitText };
@@ -123,6 +123,8 @@ function flawIn(text: string): Flaw | undefined {
   };
   return look(whole, []);
 }
+
+const shown = (name: unknown): string => JSON.stringify(name).slice(0, 64);
 
 /** A copy in which each reference has its own address, and what the addresses mean; as the check will find them. */
 function meaningOf(

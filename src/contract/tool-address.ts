@@ -32,6 +32,23 @@ export function refusedAddress(text: string, { local }: { readonly local: boolea
   return `${host} is a ${kind} address, which no deployment calls`;
 }
 
+/**
+ * What must not be told with what went wrong at an address: the values of its query, where keys stand, as they are written there and as they are
+ * meant. Who answers may repeat them, and so may the runtime; and an error is read by models, in logs and in files.
+ */
+export function secretsIn(text: string): string[] {
+  if (!URL.canParse(text)) return [];
+  const { search, searchParams } = new URL(text);
+  const written = search
+    .slice(1)
+    .split("&")
+    .map((pair) => pair.slice(pair.indexOf("=") + 1));
+  // The longest first: one may be a part of another.
+  return [...new Set([...searchParams.values(), ...written])]
+    .filter((value) => value !== "")
+    .sort((a, b) => b.length - a.length);
+}
+
 type Kind = "public" | "loopback" | "private" | "link-local" | "reserved";
 
 function hostKind(host: string): Kind {

@@ -82,7 +82,7 @@ function serverFor(call: McpCall, era: Era): Server {
         const names = offered.map((tool) => tool.name).join(", ");
         throw new ProtocolError(
           ProtocolErrorCode.InvalidParams,
-          `there is no tool ${JSON.stringify(name)}; there are ${names}`,
+          `there is no tool ${JSON.stringify(name.slice(0, 64))}; there are ${names}`,
         );
       }
       const argumentsText = rawAt(call.text, ["params", "arguments"]) ?? "{}";

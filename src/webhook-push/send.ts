@@ -9,7 +9,7 @@
 
 import { retryAfterMs, safeText } from "../agent/models/faults.ts";
 import { beginningOf } from "../body-text.ts";
-import { refusedAddress } from "../contract/tool-address.ts";
+import { refusedAddress, secretsIn } from "../contract/tool-address.ts";
 import { webhookAnswerBytesMax, webhookAnswerMs } from "../limits.ts";
 import type { WebhookMessage } from "../objects/seat-rpc.ts";
 import { signedHeaders } from "../signing.ts";
@@ -35,7 +35,7 @@ export async function send(
 ): Promise<Sent> {
   const at = Date.now();
   const missed = (why: string, status: number | null = null): Sent => ({
-    attempt: { at, ms: Date.now() - at, status, why: safeText(why, secretsOf(url)) },
+    attempt: { at, ms: Date.now() - at, status, why: safeText(why, secretsIn(url)) },
     taken: false,
   });
   const refused = refusedAddress(url, { local });
@@ -69,6 +69,3 @@ export async function send(
     return missed(inTime.aborted ? "it did not answer in time" : unreachedText(error));
   }
 }
-
-/** What must not be told with an error: the values of its query. */
-const secretsOf = (url: string): string[] => (URL.canParse(url) ? [...new URL(url).searchParams.values()] : []);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { meaningOf } from "../../src/agent/url-call.ts";
+import { secretsIn } from "../../src/contract/tool-address.ts";
 import { resultBytesMax } from "../../src/limits.ts";
 
 const answer = (status: number, text: string | undefined, headers: Record<string, string> = {}) =>
@@ -40,4 +41,13 @@ test("an endpoint's page of an error is shown cut, on one line", () => {
   const { error } = answer(400, `<html>\n${"x".repeat(5000)}`) as { error: { message: string } };
   expect(error.message.length).toBeLessThan(600);
   expect(error.message).not.toContain("\n");
+});
+
+test("what an endpoint's address holds in its query is not told, though a page of an error repeats it", () => {
+  const secrets = secretsIn("https://tools.example/call?key=s3cret%2Bof&also=s3cret%2Bof-the-query&flag");
+  for (const status of [404, 503]) {
+    const page = "no such page: /call?key=s3cret%2Bof&also=s3cret+of-the-query";
+    const { error } = meaningOf({ status, headers: new Headers() }, page, secrets) as { error: { message: string } };
+    expect(error.message).toBe(`it answered ${status}: no such page: /call?key=[key]&also=[key]`);
+  }
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { refusedAddress } from "../../src/contract/tool-address.ts";
+import { refusedAddress, secretsIn } from "../../src/contract/tool-address.ts";
 
 const refused = (url: string, local = false) => refusedAddress(url, { local }) !== undefined;
 
@@ -108,4 +108,10 @@ test("says what is wrong, without the credentials that a URL has", () => {
   expect(refusedAddress("https://me:hunter2@example.com/", { local: false })).not.toContain("hunter2");
   expect(refusedAddress("http://example.com/", { local: false })).toContain("https");
   expect(refusedAddress("https://2130706433/", { local: false })).toContain("127.0.0.1 is a loopback address");
+});
+
+test("the values of a query are its secrets, as they are written and as they are meant", () => {
+  expect(secretsIn("https://x.example/a?b=1%202&c=three&b=")).toEqual(["three", "1%202", "1 2"]);
+  expect(secretsIn("https://x.example/a#b=c")).toEqual([]);
+  expect(secretsIn("no address")).toEqual([]);
 });

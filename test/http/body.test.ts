@@ -17,9 +17,9 @@ const post = (body: BodyInit | null, headers: Record<string, string> = { "conten
     ...(body instanceof ReadableStream && { duplex: "half" }),
   });
 
-async function faultOf(request: Request): Promise<Fault["data"]> {
+async function faultOf(request: Request, of: z.ZodType = schema): Promise<Fault["data"]> {
   try {
-    await readBody(request, schema);
+    await readBody(request, of);
   } catch (error) {
     if (error instanceof Fault) return error.data;
     throw error;
@@ -116,6 +116,20 @@ test("names of the caller's own are counted before any is looked at, and as many
     { path: 'tasks[0].labels["K 0"]' },
     { path: 'tasks[0].labels["K 1"]' },
   ]);
+});
+
+test("of a name that is no field's a piece is told, in tool arguments as well, however long it is", async () => {
+  const long = "k".repeat(1_000_000);
+  const told = `["${"k".repeat(64)}"]`;
+  expect(await faultOf(post(`{"${long}":1}`))).toMatchObject({
+    detail: `${told}: unknown field`,
+    errors: [{ path: told, message: "unknown field" }],
+  });
+  const shown = `finish: ${told}: unknown field`;
+  expect(parseToolArguments("finish", `{"result":1,"${long}":1}`)).toMatchObject({ ok: false, message: shown });
+  const task = { instructions: "x", output_schema: { type: long } };
+  const { errors } = await faultOf(post(JSON.stringify({ tasks: [task] })), createTasksBody);
+  expect(errors![0]!.message.length).toBeLessThan(200);
 });
 
 test.each([["[]"], ["null"], ["7"], ['"a"']])("%s is no object", async (text) => {
