@@ -84,7 +84,7 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
     if ("code" in forked) return { ok: false, fault: forked };
     const unfit = ownMessagesFault(tree, forked, spec, `${forker.root ? "root" : `tasks[${i}]`}.context`);
     if (unfit) return { ok: false, fault: unfit };
-    const named = spec.model ?? model;
+    const named = used?.model ?? spec.model ?? model;
     if (isAnother(named, author)) {
       notes.add(
         `A task with model "${named}" is a relocated fork: reasoning blocks are left out and the cache is cold.`,

@@ -46,8 +46,17 @@ export class Models {
     credential: { readonly model: string } | undefined,
     ...named: (string | undefined)[]
   ): TaskModel | undefined {
-    const served = credential ? { provider: format, model: credential.model } : servedBy(format, this.#env);
+    const served = this.#servedBy(format, credential);
     return served && this.#with(served, named.find((name) => name !== undefined) ?? served.model);
+  }
+
+  /** The model of a hosted task that neither itself nor its context names. */
+  configured(format: Format, credential: { readonly model: string } | undefined): string | undefined {
+    return this.#servedBy(format, credential)?.model;
+  }
+
+  #servedBy(format: Format, credential: { readonly model: string } | undefined): ServedBy | undefined {
+    return credential ? { provider: format, model: credential.model } : servedBy(format, this.#env);
   }
 
   /** The price of a call that was made. */

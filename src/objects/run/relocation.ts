@@ -11,10 +11,14 @@ import type { ContextTree } from "../../storage/run/context-tree.ts";
 import { specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
-/** Undefined: nobody has said, and whatever is configured answers. */
+/**
+ * The model that a task's turns are of. A hosted one that names none, in a context that names none, has its provider's; elsewhere undefined:
+ * nobody has said.
+ */
 export function modelNamed(run: LoadedRun, task: Task): string | undefined {
-  const named = task.pool === hostedPool ? task.model : specOf(run, task).model;
-  return named ?? run.store.tree.head(task.base).model;
+  const { format, model } = run.store.tree.head(task.base);
+  if (task.pool !== hostedPool) return specOf(run, task).model ?? model;
+  return task.model ?? model ?? run.models.configured(format, run.state.header.credential);
 }
 
 export const isAnother = (model: string | undefined, than: string | undefined): boolean =>
