@@ -609,6 +609,27 @@ describe("a fork of a relocated fork", () => {
     const before = value(await run.rpc.contextAt({ task: "t", turn: 0 }));
     expect(thoughtsIn(before.steps.flat())).toEqual(["a"]);
   });
+
+  it("knows the model of a task that names none, in a context that names none, by its provider", async () => {
+    const run = await makeRun({ context: { format: "anthropic", messages: context.messages } });
+    await run.create({ key: "root", instructions: "x" });
+    const root = (await run.seat("a"))!;
+    const reply = thinks("of b", call);
+    const tasks = [{ key: "same" }, { key: "other", model: "model-c" }].map((one) => ({ ...one, instructions: "y" }));
+    const answer = await run.rpc.seatTurn(
+      root,
+      {
+        messages: [...root.fork, reply],
+        ...{ usage, calls: [{ id: "call_1", name: "create_task", arguments: JSON.stringify({ tasks }) }] },
+      },
+      undefined,
+    );
+    const { answers } = answer as Extract<SeatReply, { kind: "go_on" }>;
+    expect((answers.call_1 as { text: string }).text).toContain('\\"model-c\\" is a relocated fork');
+    const works = [(await run.seat("b"))!, (await run.seat("c"))!];
+    // Of what came from outside nobody has said whose it is.
+    expect(works.map((work) => thoughtsIn(sent(work)))).toEqual([["a", "b"], ["a"]]);
+  });
 });
 
 it("a key names who it named when the task was created, also beside another task of that key in `after`", async () => {

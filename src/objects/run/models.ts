@@ -46,7 +46,7 @@ export class Models {
     credential: { readonly model: string } | undefined,
     ...named: (string | undefined)[]
   ): TaskModel | undefined {
-    const served = credential ? { provider: format, model: credential.model } : servedBy(format, this.#env);
+    const served = this.#servedBy(format, credential);
     return served && this.#with(served, named.find((name) => name !== undefined) ?? served.model);
   }
 
@@ -56,7 +56,11 @@ export class Models {
     credential: { readonly model: string } | undefined,
     ...named: (string | undefined)[]
   ): string | undefined {
-    return named.find((name) => name !== undefined) ?? (credential ?? servedBy(format, this.#env))?.model;
+    return named.find((name) => name !== undefined) ?? this.#servedBy(format, credential)?.model;
+  }
+
+  #servedBy(format: Format, credential: { readonly model: string } | undefined): ServedBy | undefined {
+    return credential ? { provider: format, model: credential.model } : servedBy(format, this.#env);
   }
 
   /** The price of a call that was made. */
