@@ -129,8 +129,7 @@ export function settleBudget(step: Step): void {
   const { state } = step;
   const { header } = state;
   if (state.budgetQueue.size === 0 || header.status !== "active") return;
-  const whole = freeTokens(state) ?? Number.POSITIVE_INFINITY;
-  const wholeMoney = freeNanos(state) ?? Number.POSITIVE_INFINITY;
+  const { tokens: whole, nanos: wholeMoney } = unreservedOf(state);
   let free = whole;
   let money = wholeMoney;
   for (const { n, need, nanos, unreserved } of parkedForTokens(state)) {
@@ -152,10 +151,16 @@ export function settleBudget(step: Step): void {
 export function oldestUnfunded(state: RunState): Parked | undefined {
   const { header } = state;
   if (header.status !== "active" || header.reservedTokens > 0) return undefined;
-  const free = freeTokens(state) ?? Number.POSITIVE_INFINITY;
-  const money = freeNanos(state) ?? Number.POSITIVE_INFINITY;
-  return parkedForTokens(state).find(({ need, nanos }) => need > free || nanos > money);
+  const { tokens, nanos } = unreservedOf(state);
+  for (const parked of parkedForTokens(state)) if (parked.need > tokens || parked.nanos > nanos) return parked;
+  return undefined;
 }
+
+/** What may still be reserved. Where a bill was above its reservation it is nothing, and no less: who needs nothing is woken all the same. */
+const unreservedOf = (state: RunState): { tokens: number; nanos: number } => ({
+  tokens: Math.max(0, freeTokens(state) ?? Number.POSITIVE_INFINITY),
+  nanos: Math.max(0, freeNanos(state) ?? Number.POSITIVE_INFINITY),
+});
 
 interface Parked {
   readonly n: number;
@@ -168,18 +173,16 @@ interface Parked {
  * Oldest first, with what each asked for. Where its subtree can never have that much any more it is to be woken, to ask for less or to
  * fail: it needs what is left there then, at a cost that nobody knows yet.
  */
-function parkedForTokens(state: RunState): IteratorObject<Parked & { readonly unreserved: number }> {
+function* parkedForTokens(state: RunState): Generator<Parked & { readonly unreserved: number }> {
   const parked: Parked[] = [];
   for (const n of state.budgetQueue) {
     const { phase } = state.task(n);
     if (phase.state === "parked" && phase.on === "budget")
       parked.push({ n, need: phase.need, nanos: phase.nanos ?? 0, seq: phase.seq });
   }
-  parked.sort((a, b) => a.seq - b.seq);
-  return parked.values().map((one) => {
+  for (const one of parked.sort((a, b) => a.seq - b.seq)) {
     const { left, unreserved } = subtreeTokens(state, state.task(one.n));
-    if (left >= one.need) return { ...one, unreserved };
     const need = Math.max(0, left);
-    return { ...one, need, nanos: 0, unreserved: need };
-  });
+    yield left < one.need ? { ...one, need, nanos: 0, unreserved: need } : { ...one, unreserved };
+  }
 }
