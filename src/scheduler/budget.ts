@@ -129,8 +129,7 @@ export function settleBudget(step: Step): void {
   const { state } = step;
   const { header } = state;
   if (state.budgetQueue.size === 0 || header.status !== "active") return;
-  const whole = freeTokens(state) ?? Number.POSITIVE_INFINITY;
-  const wholeMoney = freeNanos(state) ?? Number.POSITIVE_INFINITY;
+  const { tokens: whole, nanos: wholeMoney } = unreservedOf(state);
   let free = whole;
   let money = wholeMoney;
   for (const { n, need, nanos, unreserved } of parkedForTokens(state)) {
@@ -152,11 +151,16 @@ export function settleBudget(step: Step): void {
 export function oldestUnfunded(state: RunState): Parked | undefined {
   const { header } = state;
   if (header.status !== "active" || header.reservedTokens > 0) return undefined;
-  const free = freeTokens(state) ?? Number.POSITIVE_INFINITY;
-  const money = freeNanos(state) ?? Number.POSITIVE_INFINITY;
-  for (const parked of parkedForTokens(state)) if (parked.need > free || parked.nanos > money) return parked;
+  const { tokens, nanos } = unreservedOf(state);
+  for (const parked of parkedForTokens(state)) if (parked.need > tokens || parked.nanos > nanos) return parked;
   return undefined;
 }
+
+/** What may still be reserved. Where a bill was above its reservation it is nothing, and no less: who needs nothing is woken all the same. */
+const unreservedOf = (state: RunState): { tokens: number; nanos: number } => ({
+  tokens: Math.max(0, freeTokens(state) ?? Number.POSITIVE_INFINITY),
+  nanos: Math.max(0, freeNanos(state) ?? Number.POSITIVE_INFINITY),
+});
 
 interface Parked {
   readonly n: number;

@@ -103,18 +103,20 @@ async function storedOf(tenant: string): Promise<number | undefined> {
   return (await found.first<{ stored_bytes: number }>())?.stored_bytes;
 }
 
-/** Quotas of a gate that stores nothing, with a D1 that tells them (`first`) and is told what is stored (`run`). */
+/** Quotas of a gate that stores nothing (`exec`), with a D1 that tells them (`first`) and is told what is stored (`run`). */
 function quotasOver({
   first = async () => null,
   run = async () => undefined,
+  exec = () => undefined,
 }: {
   first?: () => Promise<unknown>;
   run?: (bytes: unknown) => Promise<unknown>;
+  exec?: (sql: string) => unknown;
 }): TenantQuotas {
   const bind = (bytes: unknown) => ({ run: () => run(bytes), first });
   return new TenantQuotas({
     db: () => ({ prepare: () => ({ bind }) }) as unknown as D1Database,
-    sql: () => ({ exec: () => ({ toArray: () => [] }) }) as unknown as SqlStorage,
+    sql: () => ({ exec: (sql: string) => ({ rows: exec(sql), toArray: () => [] }) }) as unknown as SqlStorage,
     waitUntil: () => {},
   });
 }
@@ -183,6 +185,25 @@ describe("the gate", () => {
     );
     expect(granted).toHaveLength(4);
     expect(found.map(({ run }) => run).sort()).toEqual([one.id, two.id].flatMap((id) => Array(4).fill(id)).sort());
+  });
+
+  it("[G6] tells who repeats the request what a run had granted that broke both times, whoever was asked after it", async () => {
+    const tenant = newTenant();
+    const [one, two] = await twoRuns(tenant);
+    await eventually(async () => expect(await lanes(tenant)).toHaveLength(2));
+    let isBroken = true;
+    const breaks = async () => {
+      value(await one.rpc.leases({ pool: "box", worker: "w", max: 8, contextBytes: 1e6 }, idemOf("k")));
+      throw new Error("a bug after the commit");
+    };
+    await intercepted(tenant, (run) => (run === one.id && isBroken ? breaks() : undefined));
+    const runsOf = async () =>
+      value(await gateOf(tenant).lease({ tenant, pool: "box", worker: "w", max: 8, waitMs: 0 }, idemOf("k")))
+        .map(({ run }) => run)
+        .sort();
+    expect(await runsOf()).toEqual(Array(4).fill(two.id));
+    isBroken = false;
+    expect(await runsOf()).toEqual([one.id, two.id].flatMap((id) => Array(4).fill(id)).sort());
   });
 
   it("[G5] tells who has a key at once of a run that can't be reached, and his repeat what all have granted", async () => {
@@ -276,11 +297,23 @@ describe("the gate", () => {
     await report(1000);
     await report(5000);
     expect(quotas.used(Date.now()).tokensToday).toBe(4000);
-    perDay = {};
-    expect(await report(50_000)).toEqual({});
-    perDay = { tokens_per_day: 100_000 };
-    expect(await report(900_000)).toEqual({ tokens: { allowed: 910_000, limit: 100_000 } });
-    expect(quotas.used(Date.now()).tokensToday).toBe(0);
+    // Each time.
+    for (const spent of [100_000, 900_000]) {
+      perDay = {};
+      expect(await report(spent / 2)).toEqual({});
+      perDay = { tokens_per_day: 100_000 };
+      expect(await report(spent)).toEqual({ tokens: { allowed: spent + 10_000, limit: 100_000 } });
+      expect(quotas.used(Date.now()).tokensToday).toBe(0);
+    }
+  });
+
+  it("[W1] [W2] keeps what was handed out while nobody knows whether there is a quota", async () => {
+    const done: string[] = [];
+    const isAway = () => Promise.reject(new Error("away"));
+    const quotas = quotasOver({ first: isAway, exec: (sql) => done.push(sql) });
+    const tokens = { spent: 5, isFresh: true, wants: true };
+    expect(await quotas.report({ tenant: "t", run: "a", demand: 0, use: noUse, tokens, bytes: 1e6 })).toEqual({});
+    expect(done.filter((sql) => sql.startsWith("DELETE"))).toEqual([]);
   });
 
   it("[W4] counts nothing of a run that is deleted while its report waits for the quotas", async () => {
@@ -298,6 +331,12 @@ describe("the gate", () => {
     expect(await late).toEqual({});
     expect(await other).toEqual({ tokens: { allowed: 1000, limit: 1000 } });
     expect(quotas.used(Date.now())).toEqual({ tokensToday: 500, storedBytes: 1e6 });
+    quotas.changed();
+    const last = report("last");
+    // The tenant is deleted.
+    quotas.clear();
+    expect(await last).toEqual({});
+    expect(quotas.used(Date.now())).toEqual({ tokensToday: 0, storedBytes: 0 });
   });
 
   it("gives several leases at once, of several runs, each once", async () => {

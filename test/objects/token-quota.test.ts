@@ -3,11 +3,12 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, expect, it, vi } from "vitest";
 import { quotaAskEveryMs, runReportAtOnceMs, runReportIdleMs, tokenBlockMin } from "../../src/limits.ts";
+import type { SeatWork } from "../../src/objects/seat-rpc.ts";
 import { TenantQuotas } from "../../src/objects/tenant-quotas.ts";
 import { insertTenant, setQuotas } from "../../src/storage/d1/tenants.ts";
 import { eventually } from "./lib/eventually.ts";
-import { bindings, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
-import { heldSeats } from "./lib/seats.ts";
+import { bindings, gateOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
+import { heldSeats, nextTask } from "./lib/seats.ts";
 
 heldSeats();
 afterEach(() => vi.restoreAllMocks());
@@ -36,18 +37,31 @@ it("are given back by a run whose tasks only wait, and another goes on with them
   using clock = new TestClock();
   const tenant = await smallTenant();
   const waiting = await makeRun({ tenant });
-  await waiting.create(box({ retries: { limit: 3, backoff_ms: 3_600_000 } }));
+  await waiting.create({ key: "a", instructions: "do it", retries: { limit: 3, backoff_ms: 3_600_000 } });
   await isGiven(waiting, { spent: 0, allowed: tokenBlockMin });
-  const failed = { error: { code: "x", message: "" }, retryable: true };
-  value(await waiting.rpc.fail((await waiting.lease())!, failed));
+  const reports = vi.spyOn(TenantQuotas.prototype, "report");
+  const reportsOfIt = () => reports.mock.calls.filter(([{ run: of }]) => of === waiting.id).length;
+  const seat = (await waiting.rpc.openSeat(waiting.ticket("s"), nextTask("s"))) as SeatWork;
+  clock.forward(runReportAtOnceMs);
+  const ending = { kind: "error", fault: "network", error: { code: "network", message: "" } } as const;
+  await waiting.rpc.leaveSeat(seat, { kind: "end", ending }, undefined);
   expect((await waiting.task("a")).state).toBe("waiting");
+  // That it wants no seats any more is told at once; its tokens it keeps for a while, since it might go on soon.
+  await eventually(() => expect(reportsOfIt()).toBe(1));
 
   const working = await makeRun({ tenant });
   await working.create(box());
   await eventually(async () => expect((await working.view()).reason).toBe("quota"));
+  await isGiven(waiting, { spent: 0, allowed: tokenBlockMin });
   clock.forward(runReportIdleMs);
   expect(await waiting.ring()).toBe(true);
   await isGiven(waiting, { spent: 0, allowed: 0 });
+  // Nor does it ask for any from now on, however often it is looked at.
+  clock.forward(2 * runReportAtOnceMs);
+  await waiting.ring();
+  // The gate has by then what was sent to it before.
+  await gateOf(tenant).used();
+  expect(reportsOfIt()).toBe(2);
   expect((await waiting.view()).status).toBe("active");
   clock.forward(quotaAskEveryMs);
   await working.ring();

@@ -107,6 +107,7 @@ describe("a run's budget", () => {
     reserve(run, b!, 50, 50);
     // The vendor's bill is above what was reserved.
     run.turn(b!, 500);
+    expect([freeTokens(run.state), states(a!)]).toEqual([-400, "ready"]);
     run.turn(other!, 450);
     expect(freeTokens(run.state)).toBe(50);
     expect(states(a!, behind!)).toBe("ready parked");
