@@ -155,8 +155,8 @@ export const cyclesOf = ({ cycles = {} }: RunHeader, cycle: string): number =>
 
 export const isRunEnded = ({ header }: RunState): boolean => header.status !== "active" && header.status !== "paused";
 
-/** A task that has left memory; `isToRead`: whoever asks changes nothing of it. */
-type Cold = (n: number, isToRead: boolean) => Task | undefined;
+/** A task that has left memory, as the caller's own. */
+type Cold = (n: number) => Task | undefined;
 
 export class RunState {
   readonly header: RunHeader;
@@ -242,14 +242,14 @@ export class RunState {
   find(n: number): Task | undefined {
     const warm = this.tasks.get(n);
     if (warm || n < 1 || n > this.header.taskCount) return warm;
-    const cold = this.#cold(n, false);
+    const cold = this.#cold(n);
     if (cold) this.tasks.set(n, cold);
     return cold;
   }
 
   /** For reads that change nothing: a task that has left memory does not come back for it. */
   peek(n: number): Task | undefined {
-    return this.tasks.get(n) ?? (n >= 1 && n <= this.header.taskCount ? this.#cold(n, true) : undefined);
+    return this.tasks.get(n) ?? (n >= 1 && n <= this.header.taskCount ? this.#cold(n) : undefined);
   }
 
   /** The task if it is live; live tasks never leave memory, so this never reads. */

@@ -7,6 +7,8 @@
 
 import type { Waiter, Want } from "./want.ts";
 
+const nobody: ReadonlySet<number> = new Set();
+
 /** Those who have left are cut off when there are so many, and at least as many as others. */
 const goneMin = 1024;
 
@@ -16,8 +18,8 @@ export class WaitLine<W extends Want> {
   /** In the order of `seq`, where `#isInOrder`; what stands before `#head` has left. */
   #all: Waiter<W>[] = [];
   #head = 0;
-  /** Waits behind `#head` that have left. */
-  #gone = new Set<number>();
+  /** Waits behind `#head` that have left; mostly none, in each of thousands of lines. */
+  #gone: ReadonlySet<number> = nobody;
   /** Tasks of a checkpoint come by their numbers. */
   #isInOrder = true;
   /** How many there are of each priority, the waiters' own. */
@@ -50,8 +52,7 @@ export class WaitLine<W extends Want> {
     if (!this.has(seq)) return;
     const { priority } = this.#all[this.#placeOf(seq)]!;
     this.#byPriority[priority] = this.#byPriority[priority]! - 1;
-    this.#gone.add(seq);
-    while (this.#head < this.#all.length && this.#gone.delete(this.#all[this.#head]!.seq)) this.#head++;
+    this.#pass(seq);
     const gone = this.#head + this.#gone.size;
     if (gone === this.#all.length || (gone >= goneMin && 2 * gone >= this.#all.length)) this.#cut();
     if (this.#all.length === 0) this.top = 0;
@@ -87,6 +88,17 @@ export class WaitLine<W extends Want> {
     }
   }
 
+  #pass(seq: number): void {
+    if (this.#all[this.#head]!.seq === seq && this.#gone === nobody) {
+      this.#head++;
+      return;
+    }
+    const left = this.#gone === nobody ? new Set<number>() : (this.#gone as Set<number>);
+    left.add(seq);
+    while (this.#head < this.#all.length && left.delete(this.#all[this.#head]!.seq)) this.#head++;
+    this.#gone = left.size === 0 ? nobody : left;
+  }
+
   #placeOf(seq: number): number {
     let low = this.#head;
     let high = this.#all.length;
@@ -109,6 +121,6 @@ export class WaitLine<W extends Want> {
   #cut(): void {
     this.#all = this.#all.slice(this.#head).filter(({ seq }) => !this.#gone.has(seq));
     this.#head = 0;
-    this.#gone = new Set();
+    this.#gone = nobody;
   }
 }

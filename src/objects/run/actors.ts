@@ -159,6 +159,9 @@ export class Actors {
     const written = this.#written.get(n) ?? 0;
     if (Math.abs(phase.expiresAt - written) < timeoutMs / renewalParts) return;
     this.#written.set(n, phase.expiresAt);
+    // Of sessions whose time ran out nobody says so.
+    if (this.#written.size > 2 * actorsPerRunMax)
+      for (const one of this.#written.keys()) if (!run.state.actors.has(one)) this.#written.delete(one);
     run.store.putRenewal(n, phase.fence, phase.expiresAt);
     this.#shell.effects.arm();
   }

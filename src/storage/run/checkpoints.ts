@@ -2,7 +2,7 @@
  * Incremental checkpoints: the header and the pages of tasks that changed. The log after `header.seq` is the tail.
  *
  * P1. A checkpoint is written in one transaction with nothing else: header and pages are of the same moment.
- * P2. A page is merged: tasks that have left memory stay as the page had them.
+ * P2. A page is merged: tasks that have left memory stay as the page had them, to the letter (page-text.ts).
  * P3. A checkpoint is read by the version that wrote it, older or newer. Any other folds the whole log again, which gives what a
  *     checkpoint of its own would have, and its first checkpoint replaces all of this one.
  */
@@ -13,6 +13,7 @@ import type { Facts } from "../../scheduler/facts.ts";
 import type { RunHeader, RunState } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { needsChunks } from "./chunks.ts";
+import { pageText, tasksIn } from "./page-text.ts";
 import { packTask, unpackTask } from "./task-codec.ts";
 import type { Texts } from "./texts.ts";
 
@@ -24,14 +25,16 @@ const pageOf = (n: number): number => Math.floor((n - 1) / checkpointPageTasks);
  */
 const checkpointVersion = 7;
 
-type Packed = Record<string, unknown> & { n: number };
-/** Parsed pages kept: listing and paging-in walk through neighbours. */
-const parsedPagesBytes = 2 * 1024 * 1024;
+type Packed = Record<string, unknown>;
+/** Pages kept, taken apart: listing and paging-in walk through neighbours. */
+const openPagesBytes = 2 * 1024 * 1024;
+/** What a task's place in one takes beside its text. */
+const placeBytes = 100;
 
 export class Checkpoints {
   readonly #sql: SqlStorage;
   readonly #texts: Texts;
-  readonly #parsed = new Lru<number, Map<number, Packed>>(parsedPagesBytes);
+  readonly #open = new Lru<number, ReadonlyMap<number, string>>(openPagesBytes);
 
   constructor(sql: SqlStorage, texts: Texts) {
     this.#sql = sql;
@@ -49,35 +52,34 @@ export class Checkpoints {
   /** All tasks of the checkpoint, page by page. */
   *tasks(): Generator<Task> {
     for (const { page } of this.#sql.exec<{ page: number }>("SELECT page FROM pages ORDER BY page").toArray()) {
-      for (const packed of this.#read(page)) yield unpackTask(packed);
+      for (const packed of JSON.parse(this.#read(page)) as Packed[]) yield unpackTask(packed);
     }
   }
 
-  /** One task as of the last checkpoint; `isToRead`: the caller changes nothing of it. */
-  task(n: number, isToRead: boolean): Task | undefined {
+  /** One task as of the last checkpoint, the caller's own. */
+  task(n: number): Task | undefined {
     const page = pageOf(n);
-    let parsed = this.#parsed.get(page);
-    if (!parsed) {
-      const packed = this.#read(page);
-      parsed = new Map(packed.map((one) => [one.n, one]));
-      this.#parsed.set(page, parsed, packed.length * 400);
+    let tasks = this.#open.get(page);
+    if (!tasks) {
+      const text = this.#read(page);
+      tasks = tasksIn(text);
+      this.#open.set(page, tasks, text.length + tasks.size * placeBytes);
     }
-    const found = parsed.get(n);
-    // A copy: what is paged in may change before it is written. It is most of what a look at a task costs.
-    return found && unpackTask(isToRead ? found : structuredClone(found));
+    const found = tasks.get(n);
+    return found === undefined ? undefined : unpackTask(JSON.parse(found) as Packed);
   }
 
   /** Writes what changed; the caller's transaction makes it one (P1). */
   write(state: RunState): void {
     const pages = Map.groupBy(state.dirty, pageOf);
     for (const [page, numbers] of pages) {
-      const merged = new Map(this.#read(page).map((one) => [one.n, one]));
-      for (const n of numbers) merged.set(n, packTask(state.task(n)) as Packed);
-      const text = JSON.stringify([...merged.values()].sort((a, b) => a.n - b.n));
+      const tasks = tasksIn(this.#read(page));
+      for (const n of numbers) tasks.set(n, JSON.stringify(packTask(state.task(n))));
+      const text = pageText(tasks);
       const inline = needsChunks(text) ? null : text;
       if (inline === null) this.#texts.put(`page:${page}`, text);
       this.#sql.exec("INSERT OR REPLACE INTO pages(page, tasks) VALUES(?, ?)", page, inline);
-      this.#parsed.delete(page);
+      this.#open.delete(page);
     }
     for (const name of state.blocking.dirty) this.#writeFacts(name, state.blocking.facts.get(name)!);
     const header = JSON.stringify({ v: checkpointVersion, ...state.header });
@@ -97,9 +99,8 @@ export class Checkpoints {
     for (const { name, value } of rows) yield [name, JSON.parse(value ?? this.#texts.get(`facts:${name}`)) as Facts];
   }
 
-  #read(page: number): Packed[] {
+  #read(page: number): string {
     const row = this.#sql.exec<{ tasks: string | null }>("SELECT tasks FROM pages WHERE page = ?", page).toArray()[0];
-    if (!row) return [];
-    return JSON.parse(row.tasks ?? this.#texts.get(`page:${page}`)) as Packed[];
+    return row ? (row.tasks ?? this.#texts.get(`page:${page}`)) : "[]";
   }
 }

@@ -92,9 +92,7 @@ export class RunStore {
   load(): RunState {
     const checkpoint = this.#checkpoints.header();
     const header = checkpoint ?? emptyHeader();
-    const state = new RunState({ ...header, counts: { ...header.counts } }, (n, isToRead) =>
-      this.#checkpoints.task(n, isToRead),
-    );
+    const state = new RunState({ ...header, counts: { ...header.counts } }, (n) => this.#checkpoints.task(n));
     if (checkpoint) this.#adopt(state);
     this.#tailRows = 0;
     this.#tailBytes = 0;
@@ -120,7 +118,7 @@ export class RunStore {
   /** The state as it was after event `seq`, by the log alone; `before` sees each event before it is applied. */
   replay(seq: number, before?: (state: RunState, event: LoggedEvent, seq: number) => void): RunState {
     // All tasks are in memory until they leave it, which they do when a checkpoint has them: an imported run goes on with this state.
-    const state = new RunState(emptyHeader(), (n, isToRead) => this.#checkpoints.task(n, isToRead));
+    const state = new RunState(emptyHeader(), (n) => this.#checkpoints.task(n));
     rows: for (const row of this.log.rowsFrom(1, -1)) {
       for (const [i, logged] of row.events.entries()) {
         if (row.seq + i > seq) break rows;

@@ -56,20 +56,24 @@ const usual = {
   simulated: false,
 } satisfies Partial<Task>;
 
-/** The task as plain JSON. */
+/** Made ready once: a checkpoint may pack a run's every task. */
+const fields = taskFields.map((name) => {
+  const standard: unknown = usual[name as keyof typeof usual];
+  return { name, isLeftOut: name in usual, standard, isList: Array.isArray(standard) };
+});
+
+/** The task as plain JSON, its number first (page-text.ts). */
 export function packTask(task: Task): Record<string, unknown> {
   const packed: Record<string, unknown> = {};
-  for (const name of taskFields) {
+  for (const { name, isLeftOut, standard, isList } of fields) {
     const value = task[name];
-    if (name in usual) {
-      const standard = usual[name as keyof typeof usual];
-      if (value === standard || (Array.isArray(standard) && Array.isArray(value) && value.length === 0)) continue;
-    }
+    if (isLeftOut && (value === standard || (isList && Array.isArray(value) && value.length === 0))) continue;
     packed[name] = value;
   }
   return packed;
 }
 
+const whole = { ...blankTask, ...usual };
+
 /** The inverse. */
-export const unpackTask = (packed: Record<string, unknown>): Task =>
-  ({ ...blankTask, ...usual, ...packed }) as unknown as Task;
+export const unpackTask = (packed: Record<string, unknown>): Task => ({ ...whole, ...packed }) as unknown as Task;
