@@ -21,6 +21,25 @@ async function failNext(run: TestRun): Promise<void> {
   value(await run.rpc.fail((await run.lease())!, { error, retryable: false }));
 }
 
+it("a wait for a whole run is over at rest, and with `any` at the first success of its tasks", async () => {
+  const run = await makeRun();
+  await run.create(box("a"), box("b"), box("c"));
+  const [any, all] = [
+    run.rpc.wait({ mode: "any", timeoutMs: 20_000 }),
+    run.rpc.wait({ mode: "all", timeoutMs: 20_000 }),
+  ];
+  await failNext(run);
+  expect(value(await run.rpc.wait({ mode: "any", timeoutMs: 0 }))).toMatchObject({
+    done: false,
+    counts: { failed: 1 },
+  });
+  value(await run.rpc.complete((await run.lease())!, { result: 1, next: false, worker: "w" }));
+  expect(value(await any)).toMatchObject({ done: true, counts: { succeeded: 1, ready: 1 } });
+  expect(value(await run.rpc.wait({ mode: "settled", timeoutMs: 0 }))).toMatchObject({ done: false });
+  await failNext(run);
+  expect(value(await all)).toMatchObject({ done: true, counts: { succeeded: 1, failed: 2 } });
+});
+
 describe("a failure that the agent outside is told of by await_tasks", () => {
   const finished = async (run: TestRun) => value(await run.rpc.finishRun({ cancel: true })).status;
 
