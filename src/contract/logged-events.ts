@@ -246,6 +246,7 @@ const fields = {
     retention_days: retentionDays.exactOptional(),
     redact: z.literal(true).exactOptional(),
     fail_fast: z.literal(true).exactOptional(),
+    fences_above: count.exactOptional(),
   },
   run_retained: { days: retentionDays },
   run_imported: {},

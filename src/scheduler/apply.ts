@@ -72,6 +72,7 @@ export function apply(state: RunState, event: SchedulerEvent, seq: number, at: n
       header.snapshot = event.snapshot;
       header.name = event.name ?? "";
       if (event.fail_fast) header.failFast = true;
+      if (event.fences_above !== undefined) header.lastFence = event.fences_above;
       header.createdAt = at;
       if (event.credential) header.credential = event.credential;
       if (event.retention_days !== undefined) header.retentionDays = event.retention_days;

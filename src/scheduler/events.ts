@@ -173,6 +173,8 @@ export type SchedulerEvent =
       readonly redact?: true;
       /** The first failure that nobody answers for ends the run. */
       readonly fail_fast?: true;
+      /** All fences are above this: a lease of an earlier run of the same id, which was deleted, is none of this one. */
+      readonly fences_above?: number;
     }
   /** It goes on here from a file: clocks begin anew. */
   | { readonly type: "run_imported" }

@@ -4,6 +4,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { leaseMs } from "../../src/limits.ts";
 import { bootOf } from "../../src/objects/boot.ts";
+import type { LeaseRef } from "../../src/objects/rpc.ts";
 import { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { eventually } from "./lib/eventually.ts";
 import { bindings, TestClock, value } from "./lib/runs.ts";
@@ -30,8 +31,8 @@ async function withObject(
   await eventually(() => expect(tickets.length).toBeGreaterThanOrEqual(sent));
 }
 
-/** Creates a run with one task that a pull worker leases and one that a hosted seat does. */
-async function begun(object: RunScheduler, name: { tenant: string; run: string }): Promise<void> {
+/** Creates a run with one task that a pull worker leases and one that a hosted seat does; answers the first one's lease. */
+async function begun(object: RunScheduler, name: { tenant: string; run: string }): Promise<LeaseRef> {
   value(
     await object.createRun({ ...name, context: { format: "anthropic", messages: [] }, limits: { pools: ["box"] } }),
   );
@@ -40,9 +41,12 @@ async function begun(object: RunScheduler, name: { tenant: string; run: string }
     { key: "hosted", instructions: "do it" },
   ];
   value(await object.createTasks({ tasks }));
-  expect(value(await object.leases({ pool: "box", worker: "w", max: 1, contextBytes: 1e6 }))).toHaveLength(1);
+  const leases = value(await object.leases({ pool: "box", worker: "w", max: 1, contextBytes: 1e6 }));
+  expect(leases).toHaveLength(1);
   const ticket = { ...name, nonce: "seat", shard: 0 };
   expect(await object.openSeat(ticket, nextTask("seat"))).toBeDefined();
+  const { taskNumber, fence } = leases[0]!;
+  return { taskNumber, fence };
 }
 
 const stateOf = async (object: RunScheduler, key: string) => value(await object.task(key)).state;
@@ -98,11 +102,11 @@ describe("boots that follow one another", () => {
   it("keep that of a worker who renews it in each", () =>
     withObject(7, async (load, name) => {
       using clock = new TestClock();
-      await begun(load("one"), name);
+      const lease = await begun(load("one"), name);
       for (let boot = 0; boot < 8; boot++) {
         clock.forward(leaseMs - 1);
         const object = load(`boot-${boot}`);
-        value(await object.renew({ taskNumber: 1, fence: 1 }));
+        value(await object.renew(lease));
       }
       expect(await stateOf(load("late"), "pulled")).toBe("running");
     }));

@@ -12,6 +12,7 @@ import { bindings, codeOf, gateOf, makeRun, TestClock, type TestRun, value } fro
 import { heldSeats, nextTask } from "./lib/seats.ts";
 
 const tickets = heldSeats();
+const wish = ({ tenant }: TestRun) => ({ tenant, pool: "box", worker: "w", max: 1, waitMs: 0 });
 const used = (tool: string, args: object) => ({ tool, arguments: JSON.stringify(args), waitMs: 0 });
 const names = Array.from({ length: 54 }, (_, i) => `v${i}`);
 
@@ -129,7 +130,7 @@ describe("a deletion", () => {
     };
     expect(await run.rpc.seatTurn(seat, turn, nextTask("s1"))).toEqual({ kind: "over" });
     expect(await run.rpc.openSeat(run.ticket("s2"), nextTask("s2"))).toBeUndefined();
-    const leases = await gateOf(run.tenant).lease({ tenant: run.tenant, pool: "box", worker: "w", max: 1, waitMs: 0 });
+    const leases = await gateOf(run.tenant).lease(wish(run));
     expect(value(leases)).toEqual([]);
     expect(codeOf(await run.rpc.deleteRun())).toBe("not_found");
   });
@@ -210,6 +211,26 @@ describe("a deletion", () => {
     await makeRun({ tenant: run.tenant, run: run.id });
     const added = await run.rpc.callTool(used("atomic", { op: "add", name: "v1", delta: 5 }));
     expect(value(added)).toMatchObject({ result: { value: 5 } });
+    value(await run.rpc.deleteRun());
+  });
+
+  it("takes its leases with it: a run that is made anew under its id knows none of them", async () => {
+    const run = await makeRun();
+    await run.create({ key: "t", instructions: "x" }, { key: "p", pool: "box", instructions: "x" });
+    const seat = (await run.seat("a"))!;
+    const [lease] = value(await gateOf(run.tenant).lease(wish(run)));
+    value(await run.rpc.deleteRun());
+    const anew = await makeRun({ tenant: run.tenant, run: run.id });
+    await anew.create({ key: "t", instructions: "x" }, { key: "p", pool: "box", instructions: "x" });
+    await anew.seat("b");
+    value(await gateOf(run.tenant).lease(wish(run)));
+    const ending = { kind: "result", result: "of the first life" } as const;
+    expect(await run.rpc.leaveSeat(seat, { kind: "end", ending }, undefined)).toEqual({ kind: "over" });
+    expect(codeOf(await run.rpc.complete(lease!, { result: "of the first life", next: false, worker: "w" }))).toBe(
+      "lease_lost",
+    );
+    for (const key of ["t", "p"])
+      expect(value(await run.rpc.task(key))).toMatchObject({ state: "running", result: null });
     value(await run.rpc.deleteRun());
   });
 

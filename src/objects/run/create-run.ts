@@ -94,6 +94,7 @@ function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
       ...(input.retentionDays !== undefined && { retention_days: input.retentionDays }),
       ...(input.redact && { redact: true as const }),
       ...(input.failFast && { fail_fast: true }),
+      fences_above: crypto.getRandomValues(new Uint32Array(1))[0]!,
     },
     tools.length > 0 ? { tools } : undefined,
   );
