@@ -173,7 +173,7 @@ export type SchedulerEvent =
       readonly redact?: true;
       /** The first failure that nobody answers for ends the run. */
       readonly fail_fast?: true;
-      /** All fences are above this: a lease of an earlier run of the same id, which was deleted, is none of this one. */
+      /** All fences are above this: no lease of an earlier run of the same id, which was deleted, is one of this run. Absent in old logs: 0. */
       readonly fences_above?: number;
     }
   /** It goes on here from a file: clocks begin anew. */

@@ -153,7 +153,7 @@ describe("a run's object", () => {
     value(await run.rpc.deleteRun());
     const again = await makeRun({ tenant: run.tenant, run: run.id });
     await again.create({ instructions: "y" });
-    expect(await again.seat("b")).toMatchObject({ fence: work.fence, watched: false });
+    expect(await again.seat("b")).toMatchObject({ watched: false });
     expect((await follow(again, 0, 0, 0)).partials!.texts).toEqual([]);
   });
 

@@ -92,13 +92,14 @@ test("await_tasks is asked what holds up its own tasks, and nothing else", async
   await call("other", "future", { op: "await", name: "else", ask: "Something else?" });
   const mine = await tool("await_tasks", { run, tasks: ["one"] }, person);
   expect(await look(mine.taskId)).toMatchObject({ status: "working" });
-  await call("one", "message_queue", { op: "pop", name: "mail", ask: "Which size?" });
+  const pop = { op: "pop", name: "mail", ask: "Which size?" };
+  await call("one", "message_queue", pop);
   const asked = await requests(mine.taskId);
   const [[key, { params }]] = Object.entries(asked) as [[string, (typeof asked)[string]]];
   expect(params.message).toContain(id("one"));
   expect(params.message).toContain('> Which size?\n\nYour answer goes to it as a message of the queue "mail".');
   await update(mine.taskId, { [key]: accept({ answer: "large" }) });
-  expect(await call("one", "message_queue", { op: "pop", name: "mail" })).toEqual({ result: { messages: ["large"] } });
+  expect(await call("one", "message_queue", pop)).toEqual({ result: { messages: ["large"] } });
   expect(Object.keys(await requests((await tool("wait", { run }, person)).taskId))).toHaveLength(1);
   expect(await look(mine.taskId)).toMatchObject({ status: "working" });
 });
@@ -106,7 +107,8 @@ test("await_tasks is asked what holds up its own tasks, and nothing else", async
 test("who declines says no, who dismisses has said nothing, and each form is for one question", async () => {
   const { run, call } = await held(["a", "b"]);
   const wait = { op: "await", names: ["colour", "size"], ask: "Which?" };
-  await call("a", "future", { op: "await", name: "go", external: true });
+  const going = { op: "await", name: "go", external: true };
+  await call("a", "future", going);
   await call("b", "future", wait);
   const { taskId } = await tool("wait", { run }, person);
   const asked = await requests(taskId);
@@ -120,7 +122,7 @@ test("who declines says no, who dismisses has said nothing, and each form is for
   expect(await requests(taskId)).toEqual(asked);
   // One half of an answer makes it another question, under another key.
   await update(taskId, { [go]: { action: "decline" }, [which]: accept({ answer: "red", variable: "colour" }) });
-  expect(await call("a", "future", { op: "await", name: "go" })).toMatchObject({
+  expect(await call("a", "future", going)).toMatchObject({
     result: { error: { code: "declined" } },
   });
   const [rest] = Object.keys(await requests(taskId)) as [string];
@@ -173,13 +175,13 @@ test("what a person types is JSON where it reads as JSON, and a number only wher
   ];
   const keys = typed.map((_, i) => `n${i}`);
   const { run, call } = await held(keys, { workers: 100 });
-  for (const key of keys) await call(key, "future", { op: "await", name: key, external: true });
+  const asking = (name: string) => call(name, "future", { op: "await", name, external: true });
+  for (const key of keys) await asking(key);
   const { taskId } = await tool("wait", { run }, person);
   const asked = Object.keys(await requests(taskId));
   const filled = asked.map((key, i) => [key, accept({ answer: typed[i]![0] })]);
   expect((await update(taskId, Object.fromEntries(filled))).result).toMatchObject(acknowledged);
-  for (const [i, [, value]] of typed.entries())
-    expect(await call(keys[i]!, "future", { op: "await", name: keys[i] })).toEqual({ result: { value } });
+  for (const [i, [, value]] of typed.entries()) expect(await asking(keys[i]!)).toEqual({ result: { value } });
 });
 
 test("so many are asked at once, and the others when these are answered", async () => {

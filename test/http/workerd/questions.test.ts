@@ -106,14 +106,14 @@ describe("a task that asks", () => {
         ["future.await", null, ["other"], "a minute"],
       ],
     );
-    for (const wrong of [
+    for (const [i, wrong] of [
       asking({ external: false, ask: "Me?" }),
       asking({ ask: "" }),
       asking({ ask: "x".repeat(askCharsMax + 1) }),
       asking({ ask: "\ud800" }),
       { op: "resolve", name: "plan", value: 1, ask: "Me?" },
-    ])
-      expect((await c.call("future", wrong)).body.error, JSON.stringify(wrong)).toMatchObject({
+    ].entries())
+      expect((await c.call("future", wrong, `c${i}`)).body.error, JSON.stringify(wrong)).toMatchObject({
         code: "bad_arguments",
       });
     expect(await questions(run)).toHaveLength(2);
