@@ -143,7 +143,7 @@ export const closeQueue = (state: RunState, { name }: Of<"queue_closed">): void 
 export const pushMessages = (state: RunState, event: Of<"messages_pushed">, seq: number): void =>
   changeQueue(state, event.name, ({ pushed, parts, waitedMs }) => ({
     pushed: pushed + event.sizes.length,
-    parts: withPart(parts, { seq: event.from ?? seq, index: 0, sizes: event.sizes }),
+    parts: [...parts, { seq: event.from ?? seq, index: 0, sizes: event.sizes }],
     waitedMs: waitedMs + (event.waited_ms ?? 0),
   }));
 
@@ -153,13 +153,6 @@ export const popMessages = (state: RunState, event: Of<"messages_popped">): void
     parts: without(parts, event.count),
     waitedMs: waitedMs + (event.waited_ms ?? 0),
   }));
-
-/** In place, but for those that an empty queue's facts share: a queue of a hundred thousand is not copied for each push. */
-function withPart(parts: readonly Part[], part: Part): readonly Part[] {
-  if (parts.length === 0) return [part];
-  (parts as Part[]).push(part);
-  return parts;
-}
 
 function without(parts: readonly Part[], count: number): Part[] {
   let left = count;

@@ -81,8 +81,10 @@ function lentLevel(state: RunState, task: Task, lent?: LineTops): number {
   let level = task.priority;
   for (const waiter of directWaitersOf(state, task)) level = Math.max(level, waiter.effective);
   for (const line of linesOf(state, task)) {
-    if (lent && level < line.top) level = Math.max(level, lent.of(line, task.n));
-    else if (!lent && level < line.top) level = Math.max(level, levelIn(state, line, task));
+    if (level >= line.top) continue;
+    // Somebody who is so urgent himself, and that is not the task.
+    if (line.hasPriority(line.top)) level = line.top;
+    else level = Math.max(level, lent ? lent.of(line, task.n) : levelIn(state, line, task));
   }
   return level;
 }

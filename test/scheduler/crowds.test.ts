@@ -165,6 +165,20 @@ describe("a crowd", () => {
     checkState(run.state, run.now);
   });
 
+  test("[O3] in a line at whose end somebody more urgent stands: whoever is served has his level without a look at all before him", () => {
+    const run = new Run();
+    const tasks = started(run, 400);
+    const [urgent] = started(run, 1, { priority: 9 });
+    for (const task of [...tasks, urgent!]) lock(run, task);
+    const served = tasks.slice(0, 20);
+    const serve = () => {
+      for (const task of served) run.complete(task);
+    };
+    expect(looks(run, serve)).toBeLessThan(100 * served.length);
+    expect(tasks[20]!.effective).toBe(9);
+    checkState(run.state, run.now);
+  });
+
   test("[B2] that is parked for tokens: a settlement looks at the first of it", () => {
     const run = new Run({ tokens: 1_000_000, workers: 1000 });
     const tasks = started(run, 500);
