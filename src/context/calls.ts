@@ -115,7 +115,7 @@ export function assistantText(_format: Format, message: MessageText): string {
   );
 }
 
-/** Stands in for the text of a reply that has none: Anthropic takes no empty message back. */
+/** Stands in for the text of a reply that has none: Anthropic takes no empty message back, and nor do some servers of OpenAI's format. */
 export const noText = "(no text)";
 
 /** The visible text of the reply that a transcript ends in, all of its parts joined (`isPaused`); empty where it ends in no reply. */
