@@ -115,7 +115,7 @@ export function assistantText(_format: Format, message: MessageText): string {
   );
 }
 
-/** Stands in for the text of a reply that has none, or ends in reasoning: Anthropic takes neither back. */
+/** Stands in for the text of a reply that has none, or ends in reasoning: Anthropic takes neither back, nor do some servers of OpenAI's format the first. */
 export const noText = "(no text)";
 
 /** The visible text of the reply that a transcript ends in, all of its parts joined (`isPaused`); empty where it ends in no reply. */

@@ -8,7 +8,6 @@
 import * as z from "zod";
 import { isRunId } from "../ids.ts";
 import * as limits from "../limits.ts";
-import { callPrint } from "./logged-events.ts";
 import { snapshotHash } from "./task-spec.ts";
 
 export const exportVersion = 1;
@@ -76,7 +75,8 @@ const answers = z.strictObject({
         slot: count.max(limits.messagesMax),
         turn: count,
         call: z.string(),
-        fingerprint: z.union([z.literal(""), callPrint]),
+        /** Of a call that a worker named: its attempt's fence, and which call it was. */
+        fingerprint: z.string().regex(/^(?:[1-9]\d{0,15} [0-9a-f]{12})?$/),
         answer: z.union([
           z.strictObject({ result: json }),
           z.strictObject({ error: z.looseObject({ code: z.string(), message: z.string() }) }),

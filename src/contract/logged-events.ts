@@ -207,8 +207,7 @@ const ruleChange = {
   level: z.int().min(1).max(limits.ruleLevelsMax).exactOptional(),
 };
 const labels = z.record(text(limits.labelCharsMax), text(limits.labelCharsMax));
-/** Of the call that a worker gave its id to (context/call-fingerprint.ts). */
-export const callPrint = z.string().regex(/^[0-9a-f]{12}$/);
+const callPrint = z.string().regex(/^[0-9a-f]{12}$/);
 const groupName = z.string().regex(keyPattern);
 
 /** What bounds a task's work, and its fork. */

@@ -13,8 +13,8 @@ export interface OpId {
     readonly generation: number;
     readonly turn: number;
     readonly call: string;
-    /** Which call that is, where a worker gave it its id: it may give another the same. */
-    readonly print?: string;
+    /** Where a worker gave it its id, and may give another the same: by which attempt, and which call that is. */
+    readonly named?: { readonly fence: number; readonly print: string };
   };
   /** Names that the caller gave it (Idempotency-Key, call_id): kept for a day. */
   readonly names: readonly Idem[];

@@ -27,6 +27,12 @@ export function start(state: RunState, event: Of<"task_started">, at: number): v
   task.startedAt ||= at;
   task.clockAt ||= at;
   inbox.give(task);
+  // What it calls again need not be word for word what an attempt before it called: the first call of a name counts.
+  if (task.calls.some(({ print }) => print !== undefined))
+    state.setCalls(
+      task,
+      task.calls.map(({ print: _, ...call }) => call),
+    );
   state.header.lastFence = event.fence;
   state.setPhase(task, {
     state: "running",

@@ -72,7 +72,7 @@ export type Call =
       readonly want?: Want;
       /** In place of targets: the call is carried out elsewhere (remote-calls.ts). */
       readonly remote?: RemoteCall;
-      /** Of one whose id a worker gave it: which call that is. */
+      /** Of one whose id a worker gave it, while the attempt lasts: which call that is. */
       readonly print?: string;
     };
 

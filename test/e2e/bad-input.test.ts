@@ -38,11 +38,18 @@ const bad: Bad[] = [
     code: "validation_failed",
   },
   {
-    does: "JSON that opens three million lists and closes none",
+    does: "JSON that opens a million lists and closes none",
     path: "/tasks",
-    body: "[".repeat(3e6),
+    body: "[".repeat(1e6),
     status: 400,
     code: "malformed_json",
+  },
+  {
+    does: "what has more values than a body may, though it is no JSON",
+    path: "/tasks",
+    body: "[".repeat(3e6),
+    status: 422,
+    code: "validation_failed",
   },
   {
     does: "a number that no double holds",

@@ -6,6 +6,7 @@ import { rawAt, rawElements } from "../../src/context/json-text.ts";
 import { checkMessages } from "../../src/context/message-rules.ts";
 import { withoutReasoning } from "../../src/context/reasoning.ts";
 import type { Format, MessageText } from "../../src/context/types.ts";
+import type { LeaseGrant } from "../../src/contract/shapes.ts";
 import { runIdOf, type SnapshotHash } from "../../src/ids.ts";
 import { dependencyUnitsMax, referencedUnitsMax } from "../../src/limits.ts";
 import type { SeatReply, SeatWork } from "../../src/objects/seat-rpc.ts";
@@ -467,6 +468,49 @@ describe("a relocated fork", () => {
       expect(rawElements(rawAt(text, ["messages"])!)[1]).toBe(thought);
     }
   });
+});
+
+it("a relocated fork that is too large to travel with its lease is read by a snapshot that is as its model has it", async () => {
+  const thinks = (text: string) =>
+    JSON.stringify({
+      role: "assistant",
+      content: [
+        { type: "thinking", thinking: "hm", signature: "c2ln" },
+        { type: "text", text },
+      ],
+    });
+  const context = {
+    format: "anthropic" as const,
+    model: "model-a",
+    system: '"s"',
+    messages: [user("q"), thinks("of a")],
+  };
+  const run = await makeRun({ context });
+  const spec = { pool: "box", model: "model-b", instructions: "x" };
+  await run.create({ ...spec, key: "one" }, { ...spec, key: "other" }, { ...spec, key: "same", model: "model-a" });
+  const leased = async () => {
+    const [grant] = value(await run.rpc.leases({ pool: "box", worker: "w", max: 1, contextBytes: 1 }));
+    const { contextText, snapshot } = grant as LeaseGrant;
+    expect(contextText).toBeNull();
+    return { grant: grant as LeaseGrant, snapshot };
+  };
+  const read = async (snapshot: string) => value(await run.rpc.snapshot(snapshot)).contextText;
+  const [one, other, same] = [await leased(), await leased(), await leased()];
+  for (const [key, { snapshot }] of Object.entries({ one, other, same })) {
+    expect(JSON.parse(await read(snapshot))).toEqual(JSON.parse((await contextOf(run, key)).text));
+  }
+  expect(await read(one.snapshot)).not.toContain("thinking");
+  expect(await read(same.snapshot)).toContain("thinking");
+  const parent = async ({ snapshot }: typeof one) => value(await run.rpc.snapshot(snapshot)).parent;
+  expect(await parent(one)).toBe(await parent(other));
+  // What it thinks itself stays, and a file of the run has all of it.
+  value(await run.rpc.turn(one.grant, { messages: [thinks("of b")] }));
+  value(await run.rpc.fail(one.grant, { error: { code: "worker_stopped", message: "" }, retryable: true }));
+  const again = await leased();
+  expect(again.grant.task.key).toBe("one");
+  expect((await read(again.snapshot)).match(/"thinking":"hm"/g)).toHaveLength(1);
+  const copy = await imported(run, await exported(run));
+  expect(value(await copy.rpc.snapshot(again.snapshot)).contextText).toBe(await read(again.snapshot));
 });
 
 describe("forks of a context with a list of tools of its own", () => {

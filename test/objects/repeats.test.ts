@@ -238,6 +238,18 @@ describe("a repeated Idempotency-Key", () => {
     const added = value(await call("atomic", add));
     await refused("atomic", { ...add, delta: 2 });
     expect(value(await call("atomic", add))).toEqual(added);
+
+    // A program that is tried again need not find the same: what was done first counts, and once.
+    await turn();
+    const push2 = { op: "push", name: "q", messages: ["of the first attempt"] };
+    const first = [value(await call("message_queue", push2)), added];
+    value(await run.rpc.leaseTool(lease, { tool: "atomic", arguments: JSON.stringify(add), callId: "d", waitMs: 0 }));
+    value(await run.rpc.fail(lease, { error: { code: "worker_stopped", message: "" }, retryable: true }));
+    const next = (await run.lease())!;
+    const again = (tool: string, args: object, callId: string) =>
+      run.rpc.leaseTool(next, { tool, arguments: JSON.stringify(args), callId, waitMs: 0 });
+    expect(value(await again("message_queue", { ...push2, messages: ["of the second"] }, "c"))).toEqual(first[0]);
+    expect(value(await again("atomic", { ...add, delta: 7 }, "d"))).toMatchObject({ result: { value: 2 } });
     expect(await run.events()).toEqual(
       expect.arrayContaining([expect.objectContaining({ type: "call_waiting", print: expect.any(String) })]),
     );

@@ -390,6 +390,21 @@ describe("straggler", () => {
     expect(found(siblings([12_000], tenFast, true))[0]).toMatchObject({ kind: "straggler", severity: "warning" });
   });
 
+  test("not one that was retried: only its newest generation counts", () => {
+    const again = (log: Log, ms: readonly number[]) => {
+      for (const [i, took] of ms.entries()) {
+        log.add({ type: "task_retried", task: 1, generation: i + 2, why: "asked" });
+        log.start(1);
+        log.at += took;
+        log.turn(1, took).end(1);
+      }
+      return kinds(log);
+    };
+    expect(again(siblings([], tenFast), Array(9).fill(1500))).toEqual([]);
+    expect(again(siblings([], tenFast), [15_000, 1000])).toEqual([]);
+    expect(again(siblings([], tenFast), [1000, 15_000])).toEqual(["straggler"]);
+  });
+
   test("not: a few seconds more, few siblings, or many that are slow", () => {
     expect(kinds(siblings([5500], tenFast))).toEqual([]);
     expect(kinds(siblings([12_000], tenFast.slice(0, 5)))).toEqual([]);

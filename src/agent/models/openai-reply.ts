@@ -9,6 +9,7 @@
  */
 
 import type { ChatCompletionChunk } from "openai/resources/chat/completions";
+import { noText } from "../../context/calls.ts";
 import type { ToolCall, Usage } from "../../context/types.ts";
 import { MalformedStream } from "./faults.ts";
 import { type Fields, fieldsOf, isJson, isObject } from "./fields.ts";
@@ -60,20 +61,22 @@ export function openaiFold(promptChars: number, onText: (text: string) => void =
       const cut = finish === "length";
       // Half of a call is none: whoever goes on from here would carry it out.
       const all = cut || finish === "content_filter" ? calls.all.filter(isWhole) : calls.all;
-      if (content === "" && all.length === 0 && !refused && !cut)
-        throw new MalformedStream("The provider's reply is empty.");
+      const isSilent = content.trim() === "" && all.length === 0 && !refused && !cut;
+      // The model is done, after the results of its calls mostly; any other end says that there is something.
+      if (isSilent && finish !== "stop") throw new MalformedStream("The provider's reply is empty.");
+      const text = isSilent ? "" : content + refusal;
       const ids = new Set<string>();
       for (const call of all) settle(call, ids);
       const message = JSON.stringify({
         role: "assistant",
-        content: content === "" && (all.length > 0 || refusal !== "") ? null : content,
+        content: isSilent ? noText : content === "" && (all.length > 0 || refusal !== "") ? null : content,
         ...(refusal !== "" && { refusal }),
         ...others,
         ...(all.length > 0 && { tool_calls: all.map(callFields) }),
       });
       return {
         message,
-        text: content + refusal,
+        text,
         calls: all.map((call): ToolCall => ({ id: call.id, name: call.name, arguments: call.arguments })),
         usage: usageOf(usage, estimatedUsage(promptChars, message.length)),
         stop: refused ? "refusal" : cut ? "output_limit" : all.length > 0 ? "calls" : "end",

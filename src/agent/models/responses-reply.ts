@@ -6,6 +6,7 @@
  */
 
 import type { ResponseStreamEvent } from "openai/resources/responses/responses";
+import { noText } from "../../context/calls.ts";
 import type { ToolCall } from "../../context/types.ts";
 import { MalformedStream } from "./faults.ts";
 import { type Fields, fieldsOf, listOf } from "./fields.ts";
@@ -65,7 +66,10 @@ export function responsesFold(
   };
 }
 
-/** @throws MalformedStream for a reply with nothing in it */
+/**
+ * One that says nothing is the model's word that it is done, after the results of its calls mostly. Its reasoning goes then, which the
+ * vendor takes back only before what followed from it.
+ */
 function replyOf(items: readonly Fields[], incomplete: unknown): Omit<ModelReply, "usage"> {
   const text = outputText(items);
   const refusal = refusalIn(items);
@@ -73,8 +77,8 @@ function replyOf(items: readonly Fields[], incomplete: unknown): Omit<ModelReply
   const cut = incomplete !== undefined && !refused;
   // A call that was cut has half of its arguments; a filter cuts too.
   const tool_calls = incomplete === undefined ? outputCalls(items) : [];
-  if (text === "" && tool_calls.length === 0 && !refused && !cut)
-    throw new MalformedStream("The provider's reply is empty.");
+  if (text.trim() === "" && tool_calls.length === 0 && !refused && !cut)
+    return { message: JSON.stringify({ role: "assistant", content: noText }), text: "", calls: [], stop: "end" };
   const message = {
     role: "assistant",
     content: text === "" && (tool_calls.length > 0 || refusal !== "") ? null : text,

@@ -117,6 +117,23 @@ export function ownContext(run: LoadedRun, task: Task, taskOf?: Tasks): { snapsh
   return { snapshot, text: contextText({ ...head, ...(model !== undefined && { model }) }, given) };
 }
 
+/**
+ * The same for who reads it by its name, as a snapshot. A relocated fork's is one of its own: on a root with the task's model, since a head
+ * names its model, and in two parts, so that what siblings forked is stored once.
+ */
+function ownSnapshot(run: LoadedRun, task: Task): string {
+  const newest = newestSnapshot(run, task);
+  const foreign = foreignParts(run, task);
+  if (foreign.length === 0) return newest;
+  const { tree } = run.store;
+  const head = tree.head(newest);
+  const { model } = specOf(run, task);
+  const given = withoutReasoning(head.format, tree.messages(newest) ?? [], foreign);
+  const count = baseCountOf(run, task);
+  const root = tree.putHead({ ...head, ...(model !== undefined && { model }) });
+  return tree.append(tree.append(root, given.slice(0, count)), given.slice(count));
+}
+
 export type Dispatch<Work> =
   | { readonly ok: true; readonly work: Work }
   | { readonly ok: false; readonly missing: string };
@@ -192,7 +209,7 @@ export function leaseGrant(
   const appended = fork.ok && task.head === undefined ? fork.messages.reduce((sum, text) => sum + text.length, 0) : 0;
   const size = tree.node(task.head ?? task.base).bytes + appended;
   const fits = size < contextBytes;
-  const snapshot = fits ? (task.head ?? task.base) : newestSnapshot(run, task);
+  const snapshot = fits ? (task.head ?? task.base) : ownSnapshot(run, task);
   const text = fits ? ownContext(run, task, taskOf).text : null;
   const left = tokensLeft(run.state, task);
   const instructions = fork.ok ? fork.instructions : spec.instructions;

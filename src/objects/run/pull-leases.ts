@@ -286,7 +286,8 @@ export class PullLeases {
       const caller = { task, callId, base: () => base, inTranscript };
       const done = step.naming(callId, print, () => runTool(step, run, caller, input.tool, input.arguments));
       if (isLater(done)) {
-        const id = { ...(input.callId !== undefined && opIdOf(task, callId, print)), names: idem ? [idem] : [] };
+        const named = { fence: task.phase.fence, print };
+        const id = { ...(input.callId !== undefined && opIdOf(task, callId, named)), names: idem ? [idem] : [] };
         later = { run, what: done, op: { id, by: usedByTask(task) } };
         return ok({ pending: true, call_id: callId });
       }

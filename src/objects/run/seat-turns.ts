@@ -119,8 +119,12 @@ export function answerText(done: ToolRun): { text: string; isError: boolean } {
 }
 
 /** A task's op is named by its turn and call, so that every attempt of it is the same op. */
-export const opIdOf = ({ n, turnGeneration, generation, turns }: Task, call: string, print?: string): OpId => ({
-  task: { number: n, generation: turnGeneration || generation, turn: turns, call, ...(print && { print }) },
+export const opIdOf = (
+  { n, turnGeneration, generation, turns }: Task,
+  call: string,
+  named?: NonNullable<OpId["task"]>["named"],
+): OpId => ({
+  task: { number: n, generation: turnGeneration || generation, turn: turns, call, ...(named && { named }) },
   names: [],
 });
 

@@ -2,8 +2,8 @@
  * One op on a stored variable: the repeat's answer, the fence, the decision, its writes and its outcome, in the caller's
  * transaction.
  *
- * V3. A repeat of an op id gets the first outcome and changes nothing; another op under it is refused. Reads of a task are not kept: a repeated one reads again,
- *     since nobody has seen the first answer.
+ * V3. A repeat of an op id gets the first outcome and changes nothing; another op of the same attempt under it is refused. Reads of a
+ *     task are not kept: a repeated one reads again, since nobody has seen the first answer.
  * V5. A write with a token older than the newest one seen of that lock is refused, whatever else it says.
  */
 
@@ -30,7 +30,7 @@ export function carryOut(store: VariableStore, call: VariableCall, id: OpId, now
   if (task && !isRead(call)) {
     // The first slot that does not hold another call of this very turn.
     const slot = kept.filter((outcome) => outcome.turn === task.turn).length;
-    store.putOutcome(owner, slot, now, { turn: task.turn, call: task.call, fingerprint: task.print ?? "", answer });
+    store.putOutcome(owner, slot, now, { turn: task.turn, call: task.call, fingerprint: printOf(task), answer });
   }
   for (const { key, fingerprint } of id.names) {
     store.putOutcome(`name ${key}`, 0, now, { turn: 0, call: "", fingerprint, answer });
@@ -45,9 +45,13 @@ export function firstAnswer(store: VariableStore, call: VariableCall, id: OpId):
   const { task } = id;
   const known = keptOf(store, call, id).find(({ turn, call: name }) => turn === task?.turn && name === task.call);
   if (!known) return undefined;
-  const isOther = known.fingerprint !== "" && task?.print !== undefined && known.fingerprint !== task.print;
+  // Another attempt need not make it again word for word.
+  const isOther =
+    task?.named && known.fingerprint.startsWith(`${task.named.fence} `) && known.fingerprint !== printOf(task);
   return isOther ? { ok: false, fault: { code: "idempotency_mismatch" } } : ok(known.answer);
 }
+
+const printOf = ({ named }: NonNullable<OpId["task"]>): string => (named ? `${named.fence} ${named.print}` : "");
 
 const ownerOf = ({ task }: OpId): string => (task ? `task ${task.number}.${task.generation}` : "");
 

@@ -10,15 +10,21 @@ const isWork = new Set(["model", "working", "tools", "lost", "retrying"]);
 
 export class Straggler implements Detector {
   readonly #limits: Thresholds["straggler"];
-  readonly #worked = new Map<number, number>();
+  /** What each has worked in its newest generation: the work of those before it was done by a retry, and not by what the task is. */
+  readonly #worked = new Map<number, { readonly generation: number; readonly ms: number }>();
 
   constructor({ straggler }: Thresholds) {
     this.#limits = straggler;
   }
 
   span(span: Span): void {
-    if (span.what !== "activity" || !isWork.has(span.kind)) return;
-    this.#worked.set(span.facts.task, (this.#worked.get(span.facts.task) ?? 0) + span.to - span.from);
+    if (span.what !== "activity") return;
+    const { facts, generation, kind, from, to } = span;
+    const known = this.#worked.get(facts.task);
+    const isNewer = known !== undefined && known.generation < generation;
+    if (isWork.has(kind))
+      this.#worked.set(facts.task, { generation, ms: (known && !isNewer ? known.ms : 0) + to - from });
+    else if (isNewer) this.#worked.delete(facts.task);
   }
 
   finish(facts: RunFacts): Found[] {
@@ -35,9 +41,9 @@ export class Straggler implements Detector {
   #findings(tasks: readonly number[], facts: RunFacts): Found[] {
     const { siblings, timesMedian, ms, shareOfSiblings } = this.#limits;
     if (tasks.length < siblings) return [];
-    const middle = median(tasks.map((n) => this.#worked.get(n)!));
+    const middle = median(tasks.map((n) => this.#worked.get(n)!.ms));
     const late = tasks.filter((n) => {
-      const worked = this.#worked.get(n)!;
+      const worked = this.#worked.get(n)!.ms;
       return worked > timesMedian * middle && worked > middle + ms;
     });
     // Where many are that slow, siblings are of several kinds, and nobody straggles.
@@ -49,7 +55,7 @@ export class Straggler implements Detector {
         severity: live ? ("warning" as const) : ("info" as const),
         subjects: [task],
         evidence: facts.events([task]),
-        message: `${facts.name(task)} ${live ? "has worked" : "worked"} ${duration(this.#worked.get(task)!)}, its ${tasks.length - 1} siblings ${duration(middle)} in the median. ${live ? "See what it does (its context shows each turn), and cancel or split it if it is lost." : "If it holds back what follows, split its part of the work, or start it first with a higher priority."}`,
+        message: `${facts.name(task)} ${live ? "has worked" : "worked"} ${duration(this.#worked.get(task)!.ms)}, its ${tasks.length - 1} siblings ${duration(middle)} in the median. ${live ? "See what it does (its context shows each turn), and cancel or split it if it is lost." : "If it holds back what follows, split its part of the work, or start it first with a higher priority."}`,
       };
     });
   }

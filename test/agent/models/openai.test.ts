@@ -250,13 +250,26 @@ describe("what goes wrong", () => {
   test.each([
     ["cut", [chunk({ content: "x" })], true],
     ["ended before its finish", [chunk({ content: "x" }), done], false],
-    ["empty", [chunk({ role: "assistant", content: "" }), chunk({}, "stop"), done], false],
+    ["empty, though it says that it calls", [chunk({ content: "" }), chunk({}, "tool_calls"), done], false],
     ["no JSON", ["data: {oops\n\n"], false],
   ])("a stream that is %s is a network fault", async (_, events, cut) => {
     served = await serve(async () => sse(events, { cut }));
     expect(faultOf(await callOpenai(requestTo("openai", served.url)))).toMatchObject({
       code: "network",
     });
+  });
+
+  test("a reply may say nothing, and is kept as a message that servers take back", async () => {
+    for (const [delta, more] of [
+      [{ content: "" }, {}],
+      [{ content: " \n" }, {}],
+      [{ content: "", reasoning_content: "Done." }, { reasoning_content: "Done." }],
+    ]) {
+      const said = await reply(chunk({ role: "assistant", ...delta }), chunk({}, "stop"), done);
+      expect(said).toMatchObject({ stop: "end", text: "", calls: [] });
+      expect(JSON.parse(said.message)).toEqual({ role: "assistant", content: "(no text)", ...more });
+      await served!.close();
+    }
   });
 
   test("a reply that nests deeper than a context takes is a network fault", async () => {

@@ -158,7 +158,10 @@ test("the run index: inserted once, listed by tenant and age, swept until ended"
   ]);
   expect(ids(await activeRuns(db, 2))).toEqual(["run_b", "run_c"]);
   expect(await activeRuns(db, 2, { tenant: "ten_x", id: "run_c" })).toEqual([
-    { tenant: "ten_y", id: "run_z", status: "active", ended_at: null, writes: 0, quiet_at: null },
+    {
+      ...{ tenant: "ten_y", id: "run_z", name: null, created_at: 1 },
+      ...{ status: "active", ended_at: null, writes: 0, quiet_at: null },
+    },
   ]);
   expect(await deleteRun(db, { tenant: "ten_x", id: "run_c" }, 5)).toBe(false);
   expect(await deleteRun(db, { tenant: "ten_x", id: "run_c" }, 6)).toBe(true);
