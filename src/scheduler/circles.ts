@@ -18,18 +18,24 @@ import { joinsParent, type Task } from "./task.ts";
 const stepsInTurn = 16;
 
 /** Whether any of `from` may wait for `task`, directly or not. They are not asked for where nobody does. */
-export const mayWaitFor = (state: RunState, from: Iterable<Doing>, task: Task): boolean =>
-  meet(state, from, (doing) => doing.task === task.n, allBehind(state, [], [task]));
+export function mayWaitFor(state: RunState, from: Iterable<Doing>, task: Task): boolean {
+  const passed: Passed = new Map();
+  const after = allBehind(state, behind(state, task, passed), passed);
+  return meet(state, from, (doing) => doing.task === task.n, after);
+}
 
 /** Whether any of `tasks` may wait for the end of one of `endless`, directly or not. */
 export function mayWaitForEndOf(state: RunState, tasks: Iterable<number>, endless: ReadonlySet<number>): boolean {
-  const waiters: Task[] = [];
-  for (const n of endless) {
-    const task = state.live(n);
-    if (task) waiters.push(...directWaitersOf(state, task));
-  }
   const from = [...tasks].flatMap((task) => [true, false].map((act): Doing => ({ task, act })));
-  return meet(state, from, ({ task, act }) => !act && endless.has(task), allBehind(state, waiters, waiters));
+  const after = allBehind(state, waitersOf(state, endless), new Map());
+  return meet(state, from, ({ task, act }) => !act && endless.has(task), after);
+}
+
+function* waitersOf(state: RunState, numbers: Iterable<number>): Generator<Task> {
+  for (const n of numbers) {
+    const task = state.live(n);
+    if (task) yield* directWaitersOf(state, task);
+  }
 }
 
 /** Whether what is ahead of `from` comes to a goal, or `after`, who is behind the goals, to one of `from`. */
@@ -59,19 +65,20 @@ function meet(
   }
 }
 
-/** These, then those that wait for one of `from`, directly or not: each once, however many lines and barriers they share. */
-function* allBehind(state: RunState, these: Iterable<Task>, from: readonly Task[]): Generator<Task> {
-  yield* these;
-  const passed: Passed = new Map();
-  const seen = new Set(from);
-  const stack = [...seen];
-  for (let one = stack.pop(); one; one = stack.pop()) {
-    for (const waiter of behind(state, one, passed)) {
+/** These, then those that wait for one of them, directly or not: each once, however many lines and barriers they share. */
+function* allBehind(state: RunState, these: Iterable<Task>, passed: Passed): Generator<Task> {
+  const seen = new Set<Task>();
+  const stack: Task[] = [];
+  for (let waiters = these; ; ) {
+    for (const waiter of waiters) {
       if (seen.has(waiter)) continue;
       seen.add(waiter);
       stack.push(waiter);
       yield waiter;
     }
+    const next = stack.pop();
+    if (!next) return;
+    waiters = behind(state, next, passed);
   }
 }
 

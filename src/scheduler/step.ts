@@ -22,7 +22,7 @@ export class Step {
   #settled = 0;
   readonly #endSeqs = new Map<number, number>();
   #before: (() => readonly SchedulerEvent[]) | undefined;
-  #named: { readonly call: string; readonly print: string } | undefined;
+  #named: { readonly task: number; readonly call: string; readonly print: string } | undefined;
 
   /** `before`: what the log is still owed. It precedes the step's first event, and alone makes no step worth a row. */
   constructor(state: RunState, now: number, before?: () => readonly SchedulerEvent[]) {
@@ -38,9 +38,9 @@ export class Step {
     for (const event of owed?.() ?? []) this.emit(event);
   }
 
-  /** What begins or ends the call of this id in `decide` tells by `print` which call that is. */
-  naming<T>(call: string, print: string, decide: () => T): T {
-    this.#named = { call, print };
+  /** What begins or ends the task's call of this id in `decide` tells by `print` which call that is; another's may have the same id. */
+  naming<T>(task: number, call: string, print: string, decide: () => T): T {
+    this.#named = { task, call, print };
     try {
       return decide();
     } finally {
@@ -49,8 +49,9 @@ export class Step {
   }
 
   #withPrint(event: SchedulerEvent): SchedulerEvent {
+    const named = this.#named;
     const isCall = event.type === "call_waiting" || event.type === "call_done";
-    return isCall && event.call === this.#named?.call ? { ...event, print: this.#named.print } : event;
+    return isCall && event.task === named?.task && event.call === named.call ? { ...event, print: named.print } : event;
   }
 
   /** Applies the event and records it; answers its sequence number. */

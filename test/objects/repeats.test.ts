@@ -255,6 +255,22 @@ describe("a repeated Idempotency-Key", () => {
     );
   });
 
+  it("of a pull worker's call that another worker's call of the same id has ended is not taken for that one", async () => {
+    const run = await makeRun();
+    await run.create(box("a"), box("b"));
+    const leases = [(await run.lease())!, (await run.lease())!];
+    const arrive = (i: number, more: object) =>
+      run.rpc.leaseTool(leases[i]!, {
+        tool: "barrier",
+        arguments: JSON.stringify({ op: "wait", name: "b", parties: 2, ...more }),
+        callId: "call_1",
+        waitMs: 0,
+      });
+    expect(value(await arrive(0, { timeout_ms: 60_000 }))).toEqual({ pending: true, call_id: "call_1" });
+    expect(value(await arrive(1, {}))).toMatchObject({ result: { index: 1 } });
+    expect(value(await arrive(0, { timeout_ms: 60_000 }))).toMatchObject({ result: { index: 0 } });
+  });
+
   it("of complete with `next` gets the same next lease while that is open", async () => {
     const run = await makeRun();
     await run.create(box("a"), box("b"));

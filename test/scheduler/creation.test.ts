@@ -200,6 +200,15 @@ describe("a batch", () => {
     expect(states(q!)).toBe("ready");
   });
 
+  test("[C4] a creator may have more who wait for it than a call has arguments", () => {
+    const run = new Run();
+    const [p, waiter] = run.post({ key: "p" }, {}, { key: "q" });
+    run.await(run.start(waiter!), [run.start(p!)]);
+    // Once for each mention; a run has room for more tasks than this.
+    p!.awaiters = new Array<number>(150_000).fill(waiter!.n);
+    expect(states(...run.make(p!, after("q")))).toBe("waiting");
+  });
+
   test("[C4] not one after a task that its creator can let go on, or another, or time", () => {
     const run = new Run();
     const [p, locked, any, timed, other] = run.post({}, {}, {}, {}, {}) as [Task, Task, Task, Task, Task];

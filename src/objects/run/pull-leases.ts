@@ -284,7 +284,7 @@ export class PullLeases {
         return refuse({ code: "open_calls", detail: `They are ${open.map((call) => call.id).join(", ")}.` });
       }
       const caller = { task, callId, base: () => base, inTranscript };
-      const done = step.naming(callId, print, () => runTool(step, run, caller, input.tool, input.arguments));
+      const done = step.naming(task.n, callId, print, () => runTool(step, run, caller, input.tool, input.arguments));
       if (isLater(done)) {
         const named = { fence: task.phase.fence, print };
         const id = { ...(input.callId !== undefined && opIdOf(task, callId, named)), names: idem ? [idem] : [] };
