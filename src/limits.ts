@@ -303,6 +303,8 @@ export const unicodeClassSteps = 500;
 export const schemaPatternsMax = 50_000;
 /** Texts of schemas of which an isolate remembers whether they can be used. */
 export const schemasKnownBytes = 2 * MiB;
+/** What one of them takes beside its text: of the shortest there would be 100,000, and their entries ten times as much as their texts. */
+export const schemaKnownBytes = 256;
 /** For what was tried at which place of a text, in bits: 8 MiB. Where it takes more, the steps alone are bounded. */
 export const patternTriedBitsMax = 64 * MiB;
 /** Ways that are left to try at once while a text is held against a pattern: some 24 MB, where an isolate has 128 for all tenants. */

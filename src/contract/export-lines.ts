@@ -8,6 +8,7 @@
 import * as z from "zod";
 import { isRunId } from "../ids.ts";
 import * as limits from "../limits.ts";
+import { firstMismatch } from "./field-errors.ts";
 import { snapshotHash } from "./task-spec.ts";
 
 export const exportVersion = 1;
@@ -131,6 +132,5 @@ export function lineOf(value: unknown): Line | { readonly kind: "wrong"; readonl
   const parsed = kinds[found].schema.safeParse(value);
   // As it was given: what is parsed has its keys in another order, and the log is kept as it was written.
   if (parsed.success) return { kind: found, value } as Line;
-  const issue = parsed.error.issues[0]!;
-  return { kind: "wrong", why: `${[...issue.path].join(".") || found}: ${issue.message}` };
+  return { kind: "wrong", why: firstMismatch(parsed.error, found) };
 }

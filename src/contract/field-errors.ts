@@ -42,6 +42,12 @@ export function mismatchOf(error: z.ZodError): Mismatch {
   return { code, errors: relevant.slice(0, fieldErrorsMax).map(fieldErrorOf) };
 }
 
+/** The first of them, short whatever the value holds; `whole` is what the value itself is called. */
+export function firstMismatch(error: z.ZodError, whole: string): string {
+  const { path, message } = mismatchOf(error).errors[0]!;
+  return `${path || whole}: ${message}`;
+}
+
 /**
  * `tasks[3].after[0]`; keys that are no plain names, or are long, are quoted: `labels["a b"]`. Of a long one a piece is told: all of a body may be one
  * key, and the answer, or what an agent is told, would be twice as large.

@@ -7,7 +7,7 @@ import type { Schema } from "@cfworker/json-schema";
 import { programOf, UnboundPattern } from "../json-schema/pattern-program.ts";
 import { schemasIn } from "../json-schema/references.ts";
 import { TooMuchWork, Work } from "../json-schema/work.ts";
-import { schemaPartsMax, schemaPatternsMax, schemasKnownBytes } from "../limits.ts";
+import { schemaKnownBytes, schemaPartsMax, schemaPatternsMax, schemasKnownBytes } from "../limits.ts";
 import { Lru } from "../lru.ts";
 
 interface Flaw {
@@ -66,7 +66,7 @@ export function unusableIn(schema: Record<string, unknown>): Flaw | undefined {
   const before = known.get(text);
   if (before) return before.flaw;
   const flaw = flawIn(text);
-  known.set(text, { flaw }, 2 * text.length);
+  known.set(text, { flaw }, 2 * text.length + schemaKnownBytes);
   return flaw;
 }
 

@@ -116,7 +116,7 @@ function decode(bytes: Uint8Array): string {
 
 function parse(text: string): unknown {
   const overfull = overfullJson(text);
-  if (overfull !== undefined) throw unfit(overfull);
+  if (overfull !== undefined) throw unfit(`${overfull}; send it in several requests`);
   let value: unknown;
   try {
     value = JSON.parse(text);

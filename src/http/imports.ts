@@ -6,6 +6,7 @@
 import * as z from "zod";
 import type { Quotas } from "../contract/admin-requests.ts";
 import { lineOf } from "../contract/export-lines.ts";
+import { overfullJson } from "../contract/json-bounds.ts";
 import { queryInt } from "../contract/paging.ts";
 import { importedView } from "../contract/responses.ts";
 import { Fault } from "../errors/fault.ts";
@@ -74,15 +75,18 @@ function linesOf(text: string): string[] {
 
 /** The run that the file is of. @throws Fault import_invalid */
 function headerOf(text: string): RunId {
+  const wrong = (why: string) => new Fault("import_invalid", `line 1: ${why}`);
+  const overfull = overfullJson(text);
+  if (overfull !== undefined) throw wrong(overfull);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new Fault("import_invalid", "line 1: no JSON");
+    throw wrong("no JSON");
   }
   const line = lineOf(value);
   if (line.kind === "header") return line.value.run as RunId;
-  throw new Fault("import_invalid", `line 1: ${line.kind === "wrong" ? line.why : "no header of an export"}`);
+  throw wrong(line.kind === "wrong" ? line.why : "no header of an export");
 }
 
 /** As for a new run, a repeat with the same Idempotency-Key must reach the same object. */

@@ -1,4 +1,4 @@
-/** /openapi.json (3.1), from the routes' own declarations. Built on request: it is read seldom, and takes milliseconds. */
+/** /openapi.json (3.1), from the routes' own declarations. Takes some 50 ms: whoever serves it keeps it (made-once.ts). */
 
 import * as z from "zod";
 import { jsonSchemaOf } from "../contract/json-schema.ts";

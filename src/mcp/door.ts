@@ -116,7 +116,7 @@ function promptOf(name: string, given: Readonly<Record<string, string>>): GetPro
     const names = mcpPrompts.map((one) => one.name).join(", ");
     throw new ProtocolError(
       ProtocolErrorCode.InvalidParams,
-      `there is no prompt ${JSON.stringify(name)}; there are ${names}`,
+      `there is no prompt ${JSON.stringify(name.slice(0, 64))}; there are ${names}`,
     );
   }
   const missing = prompt.arguments.find((one) => one.required && !given[one.name]);

@@ -4,6 +4,7 @@ import { ProtocolError, ProtocolErrorCode, ResourceNotFoundError, type Server } 
 import { type McpResource, mcpTemplates, resourceOf, runUri, timelineType } from "../contract/mcp-resources.ts";
 import { unreachable } from "../errors/assert.ts";
 import type { Answered, Ask, McpCall } from "../http/mcp.ts";
+import { nameCharsMax } from "../limits.ts";
 import { problemOf } from "./answers.ts";
 import { safely } from "./safely.ts";
 
@@ -31,15 +32,17 @@ export function serveResources(server: Server, { ask }: McpCall): void {
     "resources/read",
     safely(async ({ params: { uri } }) => {
       const resource = resourceOf(uri);
-      if (!resource) throw new ResourceNotFoundError(uri);
+      if (!resource) throw notFound(uri);
       const answered = await ask(requestOf(resource));
-      if (!answered.ok)
-        throw problemOf(answered).code === "not_found" ? new ResourceNotFoundError(uri) : problemError(answered);
+      if (!answered.ok) throw problemOf(answered).code === "not_found" ? notFound(uri) : problemError(answered);
       const mimeType = resource.kind === "timeline" ? timelineType : "application/json";
       return { contents: [{ uri, mimeType, text: answered.text }] };
     }),
   );
 }
+
+/** The answer repeats the address twice; of one that is as long as a body a piece is told. */
+const notFound = (uri: string) => new ResourceNotFoundError(uri.slice(0, nameCharsMax));
 
 function requestOf(resource: McpResource): Ask {
   const { run } = resource;

@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import { unusableIn } from "../../src/contract/output-schema.ts";
 import { taskSpecSchema } from "../../src/contract/task-spec.ts";
 import { mismatches } from "../../src/json-schema/check.ts";
+import { schemaKnownBytes, schemasKnownBytes } from "../../src/limits.ts";
 
 describe("an output schema", () => {
   it.each([
@@ -78,6 +79,16 @@ describe("an output schema", () => {
     const read = vi.spyOn(JSON, "parse");
     for (let i = 0; i < 1000; i++) expect(unusableIn({ ...few[i % few.length]! })).toBeUndefined();
     expect(read).toHaveBeenCalledTimes(few.length);
+    read.mockRestore();
+  });
+
+  it("is remembered with what that takes, so that of the shortest there are not a hundred thousand", () => {
+    const schema = (name: string) => ({ $comment: `of that test: ${name}` });
+    unusableIn(schema("first"));
+    for (let i = 0; i < schemasKnownBytes / schemaKnownBytes; i++) unusableIn(schema(String(i)));
+    const read = vi.spyOn(JSON, "parse");
+    unusableIn(schema("first"));
+    expect(read).toHaveBeenCalledTimes(1);
     read.mockRestore();
   });
 

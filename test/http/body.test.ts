@@ -156,7 +156,7 @@ test("nesting is bounded, however deep it is", async () => {
 
 test("values are counted before any of them is made, in arguments inside of a text as well", async () => {
   const list = `[${"{},".repeat(jsonValuesMax / 2)}{}]`;
-  const detail = `the body has more than ${jsonValuesMax} values`;
+  const detail = `the body has more than ${jsonValuesMax} values; send it in several requests`;
   expect(await faultOf(post(`{"a":${list}}`))).toMatchObject({ code: "validation_failed", detail });
   expect(await faultOf(post(`{"a":${list}`))).toMatchObject({ code: "validation_failed", detail });
   expect(parseToolArguments("finish", `{"result":${list}}`)).toMatchObject({

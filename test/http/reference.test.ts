@@ -1,6 +1,6 @@
 /** The API's reference as a page: all that /openapi.json says, and no link that leads nowhere. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { sectionsOf } from "../../src/errors/code-sections.ts";
 import { problems, toolHints, workspaceErrorHints } from "../../src/errors/codes.ts";
 import { faults } from "../../src/errors/faults.ts";
@@ -50,6 +50,10 @@ describe("the reference", () => {
       ["/openapi.json", "/openapi.json"].map(async (path) => (await get(path)).text()),
     );
     expect(one).toBe(another);
+    const printed = vi.spyOn(JSON, "stringify");
+    await get("/openapi.json");
+    expect(printed.mock.results.filter(({ value }) => value === one)).toEqual([]);
+    printed.mockRestore();
     expect(JSON.parse(one!)).toEqual(document);
   });
 

@@ -265,6 +265,27 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     expect(codeOf(await acquire("call_c", "N", { snapshot: "f".repeat(32) }))).toBe("unknown_snapshot");
   });
 
+  it("takes the messages of a call without an id once: a poll by the id that it was given has nothing new", async () => {
+    const run = await make();
+    const holder = value(await run.rpc.openActor({ ttlMs: 60_000 })).id;
+    const waiter = value(await run.rpc.openActor({ ttlMs: 60_000 })).id;
+    const lock = { tool: "lock", arguments: '{"op":"acquire","name":"L"}', waitMs: 0 };
+    value(await run.rpc.callTool({ ...lock, actor: holder }));
+    await run.create({ key: "a", instructions: "a", pool: "box" });
+    for (const call of [
+      { ...lock, actor: waiter },
+      { tool: "await_tasks", arguments: '{"tasks":["a"]}', waitMs: 0 },
+    ]) {
+      const asked = { ...call, messages: [replyOf(format)] };
+      const told = value(await run.rpc.callTool(asked)) as { pending: true; call_id: string };
+      expect(told).toMatchObject({ pending: true });
+      const after = (await run.view()).snapshot;
+      const results = value(await run.rpc.appendContext({ after, messages: resultsOf(format) })).snapshot;
+      expect(value(await run.rpc.callTool({ ...asked, callId: told.call_id }))).toEqual(told);
+      expect((await run.view()).snapshot).toBe(results);
+    }
+  });
+
   it("forks as told: full, none, a snapshot, the last turns", async () => {
     const run = await make();
     const { snapshot: first } = await run.view();

@@ -446,6 +446,14 @@ async function expectRefused(run: TestRun, tell: Change): Promise<void> {
   await expectNothing(copy);
 }
 
+it("of a name in the log that is no field's a piece is told, however long it is", async () => {
+  const run = await smallRun();
+  const lines = (await exported(run)).map((line) => line.replace('{"type":"', `{"${"k".repeat(100_000)}":1,"type":"`));
+  const reply = await send(copyOf(run), resealed(lines));
+  const detail = expect.stringMatching(/^line \d+: event 1: \["k{64}"\]: unknown field$/);
+  expect(reply).toMatchObject({ ok: false, fault: { code: "import_invalid", detail } });
+});
+
 describe("a file that lies of a busy run is refused, and nothing of it is kept:", () => {
   for (const [lie, tell] of Object.entries(busyLies)) it(lie, async () => expectRefused(await busyRun(), tell));
 });

@@ -13,7 +13,7 @@ import { colourOf } from "../screen/colours.ts";
 import { note, say, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { onSignals } from "../signals.ts";
-import { seeHelp, UsageError, wholeNumber } from "../usage.ts";
+import { wholeNumber } from "../usage.ts";
 
 export const waitCommand: Command = {
   name: "wait",
@@ -34,8 +34,8 @@ settled: until all ended, however`,
     json: { about: '{"done", "tasks"} as one JSON object, without TASK {"done", "counts", "failed"}' },
   },
   ask: "Name one run, and those of its tasks that you wait for; without any it is all of them.",
-  about: `Waits for tasks, named by id or key, and prints what became of them. Without TASK it waits for every task of the run,
-those that come meanwhile included. While the run is paused nothing of it comes: stderr says why, and what ends the pause.`,
+  about: `Waits for tasks, named by id or key, and prints what became of them. Without TASK they are all of the run's, those
+that come meanwhile included. While the run is paused nothing of it comes: stderr says why, and what ends the pause.`,
   more: `Exit status: 0 as asked (all: all succeeded; any: one did; settled: all have ended); 1 not so, or the time is over,
 no such run or task, or the server refused; 2 usage; 3 server not reached; 130 interrupted (the tasks go on).
 
@@ -44,10 +44,6 @@ Examples:
   heddle wait run_… draft review --mode any --timeout 60`,
   run: async ({ flags, words: [run, ...tasks] }) => {
     const mode = (flags.mode ?? "all") as WaitMode;
-    if (mode === "any" && tasks.length === 0)
-      throw new UsageError(
-        `--mode any goes with TASK only: without one, every task is waited for.\n${seeHelp("wait")}`,
-      );
     const seconds = wholeNumber(flags, "timeout", { min: 0, max: runTimeoutMsMax / 1000 });
     const client = await reach();
     const interrupt = new AbortController();

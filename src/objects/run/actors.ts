@@ -10,7 +10,7 @@ import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
 import { answerBefore, answerTo, isDropped } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOfCall, baseOfCalls, nameOfCall } from "./outside-calls.ts";
-import { newCallId, toldByNew } from "./outside-waits.ts";
+import { enteringWith, newCallId, toldByNew } from "./outside-waits.ts";
 import { answerView, badCursor, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { hasTool, runTool } from "./tool-calls.ts";
@@ -99,7 +99,7 @@ export class Actors {
         const wasDropped = begun && isDropped(actor, callId);
         const known = wasDropped ? answerBefore(run, actor, callId) : answerTo(run, actor, callId);
         if (known) return ok(answerView(known));
-        const messages = input.messages ?? [];
+        const messages = enteringWith(input);
         const after = input.snapshot ?? baseOfCalls(run, step.state.header.snapshot, messages);
         const appended = appendOfCall(step, run, after, messages);
         if (!appended.ok) return appended;

@@ -11,6 +11,7 @@ import { digestOf, noDigest } from "../../context/line-digest.ts";
 import { headHash } from "../../context/snapshot-hash.ts";
 import type { ContextHead } from "../../context/types.ts";
 import { type ExportEnd, type Line, lineOf } from "../../contract/export-lines.ts";
+import { firstMismatch } from "../../contract/field-errors.ts";
 import { overfullJson, unfitJson } from "../../contract/json-bounds.ts";
 import { type LoggedType, loggedBodies, loggedEvents } from "../../contract/logged-events.ts";
 import { messagesSchema } from "../../contract/message.ts";
@@ -256,10 +257,8 @@ function decidedOf(
   const type = logged.type as LoggedType;
   const schema = Object.hasOwn(loggedEvents, type) ? loggedEvents[type] : undefined;
   const parse = schema?.safeParse(logged);
-  if (!parse?.success) {
-    const issue = parse?.error.issues[0];
-    throw wrong(`event ${seq}: ${issue ? `${issue.path.join(".")}: ${issue.message}` : "of no known type"}`);
-  }
+  if (!parse?.success)
+    throw wrong(`event ${seq}: ${parse ? firstMismatch(parse.error, "the event") : "of no known type"}`);
   const { causes = [], ...event } = logged as unknown as SchedulerEvent & { causes?: number[] };
   if (causes.some((cause) => cause >= seq)) throw wrong(`event ${seq}: caused by a later one`);
   const given = body === 0 ? undefined : body;

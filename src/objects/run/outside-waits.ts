@@ -4,6 +4,7 @@
  */
 
 import { callPrint } from "../../context/call-fingerprint.ts";
+import type { MessageText } from "../../context/types.ts";
 import { idempotencyMs, outsideWaitToldMs } from "../../limits.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
 import type { Idem, ToolCallInput } from "../rpc.ts";
@@ -21,6 +22,10 @@ export function toldByNew(input: ToolCallInput): { readonly at: number; readonly
   const [, time, print] = idForm.exec(input.callId ?? "") ?? [];
   return time === undefined ? undefined : { at: Number.parseInt(time, 36), isSame: print === printOf(input) };
 }
+
+/** What enters the context with this request: the messages of a call with an id of ours came before it had that. */
+export const enteringWith = (input: ToolCallInput): readonly MessageText[] =>
+  toldByNew(input) ? [] : (input.messages ?? []);
 
 interface Kept {
   readonly begunAt: number;

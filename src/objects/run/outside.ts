@@ -19,7 +19,7 @@ import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOfCall, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
-import { NamedWait, newCallId, toldByNew } from "./outside-waits.ts";
+import { enteringWith, NamedWait, newCallId, toldByNew } from "./outside-waits.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { firstViews } from "./task-list.ts";
@@ -163,7 +163,7 @@ export class Outside {
     const reply = this.#shell.command<ToolOutcome>(
       (step, run) => {
         const head = step.state.header.snapshot;
-        const messages = input.messages ?? [];
+        const messages = enteringWith(input);
         const after = input.snapshot ?? baseOfCalls(run, head, messages);
         const ended = isRunEnded(step.state);
         // Messages that came with an earlier request of the call are there: to name them again is no write.
@@ -260,7 +260,7 @@ export class Outside {
   #outsideCall(input: ToolCallInput): Idem | undefined {
     const run = this.#shell.load();
     if (!run || input.callId === undefined) return undefined;
-    const messages = input.messages ?? [];
+    const messages = enteringWith(input);
     const after = input.snapshot ?? baseOfCalls(run, run.state.header.snapshot, messages);
     const isSessions = input.actor !== undefined && input.snapshot === undefined && messages.length === 0;
     const base = isSessions ? input.actor : messages.length > 0 ? childHash(after as SnapshotHash, messages) : after;

@@ -231,6 +231,11 @@ describe("heddle wait", () => {
     });
   });
 
+  it("is over at the first success of all tasks, with --mode any", async () => {
+    expect((await heddle("wait", "run_1", "--mode", "any")).status).toBe(0);
+    expect(server.calls.at(-1)!.body).toEqual({ mode: "any", timeout_ms: 0 });
+  });
+
   it("gives up after its time, and says so", async () => {
     const { status, stdout, stderr } = await heddle("wait", "run_1", "task3", "--timeout", "0", "--json");
     expect(JSON.parse(stdout)).toMatchObject({ done: false, tasks: [{ state: "running" }] });

@@ -351,6 +351,19 @@ test("keys of the database: quotas count a call once, and a revoked one is refus
   expect((await message("ping", {}, { key })).status).toBe(401);
 });
 
+test("of a long name or address that is nothing's a piece is told", async () => {
+  const long = "k".repeat(100_000);
+  for (const [method, params] of [
+    ["prompts/get", { name: long }],
+    ["resources/read", { uri: `heddle://${long}` }],
+    ["tools/call", { name: long, arguments: {} }],
+  ] as const) {
+    const { error } = await rpc(method, params);
+    expect(error.message).toContain("k".repeat(50));
+    expect(JSON.stringify(error).length).toBeLessThan(2000);
+  }
+});
+
 test("what only JSON can name is not there, or no name, and no fault of Heddle's", async () => {
   const half = "\ud800";
   expect(await tool("atomic", { run: half, op: "get", name: "n" })).toMatchObject({ error: { code: "not_found" } });

@@ -8,6 +8,7 @@ import { rulesCheckView, rulesTrialView } from "../../../src/contract/rules-requ
 import * as workerResponses from "../../../src/contract/worker-responses.ts";
 import { createApp } from "../../../src/http/app.ts";
 import type { HttpEnv } from "../../../src/http/env.ts";
+import { jsonValuesMax } from "../../../src/limits.ts";
 import { eventually } from "../../objects/lib/eventually.ts";
 
 const bindings = env as unknown as HttpEnv;
@@ -124,6 +125,22 @@ test("a run's file makes a run of the tenant that sends it, with the same ids of
   expect(await get(responses.runView, 200, "GET", `/v1/runs/${id}`, { key: "hdl_b" })).toMatchObject({
     status: "paused",
   });
+});
+
+test("a file's first line is counted before it is parsed, and of a name in it that is no field's a piece is told", async () => {
+  const told = async (text: string) => {
+    const { code, detail } = await refused("POST", "/v1/runs/import", {
+      text,
+      headers: { "content-type": "application/x-ndjson" },
+    });
+    expect(code).toBe("import_invalid");
+    return detail;
+  };
+  expect(await told(`[${"{},".repeat(jsonValuesMax / 2)}{}]`)).toBe(`line 1: has more than ${jsonValuesMax} values`);
+  const run = await newRun();
+  const [header, ...rest] = (await (await send("GET", `/v1/runs/${run.id}/export`)).text()).split("\n");
+  const long = `${header!.slice(0, -1)},"${"k".repeat(1_000_000)}":1}`;
+  expect(await told([long, ...rest].join("\n"))).toBe(`line 1: ["${"k".repeat(64)}"]: unknown field`);
 });
 
 test("an imported run is as old in the list as it says itself: it did not end before it began", async () => {
