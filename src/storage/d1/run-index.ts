@@ -73,10 +73,14 @@ const tooManyLive = (quota: number): Fault =>
 
 /**
  * A run that may be about to be reopened counts as a live one from now on, in the statement that looks whether there is room, so that
- * of two at once one is refused; true where that made a difference, and the caller has to say what became of it (`setRunStatus`).
- * @throws Fault quota_exceeded
+ * of two at once one is refused. `reserved`: that made a difference, and the caller has to say what became of it (`setRunStatus`);
+ * `needless`: it counts already, or there is no such run; the fault: it has ended, and there is no room.
  */
-export async function reserveLive(db: D1Database, { tenant, id }: RunName, quota: number): Promise<boolean> {
+export async function reserveLive(
+  db: D1Database,
+  { tenant, id }: RunName,
+  quota: number,
+): Promise<"reserved" | "needless" | Fault> {
   const { meta } = await db
     .prepare(
       `UPDATE runs SET status = 'active', ended_at = NULL, expires_at = NULL, metered = 0, writes = writes + 1
@@ -84,13 +88,12 @@ export async function reserveLive(db: D1Database, { tenant, id }: RunName, quota
     )
     .bind(tenant, id, quota)
     .run();
-  if (meta.changes > 0) return true;
+  if (meta.changes > 0) return "reserved";
   const ended = await db
     .prepare("SELECT 1 FROM runs WHERE tenant = ? AND id = ? AND ended_at IS NOT NULL")
     .bind(tenant, id)
     .first();
-  if (ended) throw tooManyLive(quota);
-  return false;
+  return ended ? tooManyLive(quota) : "needless";
 }
 
 /**
