@@ -131,7 +131,7 @@ export async function setRunAwake(db: D1Database, { tenant, id }: RunName): Prom
 
 /**
  * Sets name and age of an imported run, whose row had to be there before they were known: as the run itself tells them, or it would have
- * ended before it began. The sweep does it where the import's door did not come to it. Where the import took so long that the sweep has taken its row for an orphan, it is there again. Idempotent.
+ * ended before it began. Where the import took so long that the sweep has taken its row for an orphan, it is there again. Idempotent.
  */
 export async function setImportedRow(
   db: D1Database,
@@ -145,6 +145,18 @@ export async function setImportedRow(
        ON CONFLICT DO UPDATE SET name = excluded.name, created_at = excluded.created_at`,
     )
     .bind(tenant, id, name, createdAt, status, endedAt, expiresAt)
+    .run();
+}
+
+/** The same for the sweep, where the import's door did not come to it: a row that is gone by now, since the run was deleted, stays so. */
+export async function setNameAndAge(
+  db: D1Database,
+  { tenant, id }: RunName,
+  { name, created_at: createdAt }: Pick<RunRow, "name" | "created_at">,
+): Promise<void> {
+  await db
+    .prepare("UPDATE runs SET name = ?, created_at = ? WHERE tenant = ? AND id = ?")
+    .bind(name, createdAt, tenant, id)
     .run();
 }
 
