@@ -84,7 +84,7 @@ export const runRepeats: Repeats<RunSchedulerRpc & SeatRpc> = {
   taskContext: true,
   cancelTask: named,
   sendMessage: named,
-  retryTask: named,
+  retryTask: (_task, _fromTurn, idem) => isIdem(idem),
   turns: true,
   contextAt: true,
   createdBefore: true,

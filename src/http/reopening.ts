@@ -1,5 +1,6 @@
 /** What may bring a run back that had ended: it then lives, and its tenant's quota of live runs holds for it as for a new one. */
 
+import { Fault, type FaultData } from "../errors/fault.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import { reserveLive, setRunStatus } from "../storage/d1/run-index.ts";
 import type { HttpEnv } from "./env.ts";
@@ -13,16 +14,20 @@ interface Asked {
   readonly quota: number | undefined;
 }
 
-/** @throws Fault quota_exceeded, and whatever `work` throws */
+/**
+ * `full`: there is no room, and this is the refusal should the run have to be reopened. The run itself gives it, which alone knows whether
+ * the call is a repeat: that has its first answer, also behind a quota that is used up since. @throws whatever `work` throws
+ */
 export async function withinQuotaOfRuns<T>(
   { env, tenant, run, quota }: Asked,
-  work: (object: RunSchedulerRpc) => Promise<T>,
+  work: (object: RunSchedulerRpc, full: FaultData | undefined) => Promise<T>,
 ): Promise<T> {
   const object = runObject(env, tenant, run);
   const name = { tenant, id: run };
-  if (quota === undefined || !(await reserveLive(env.DB, name, quota))) return work(object);
+  const place = quota === undefined ? "needless" : await reserveLive(env.DB, name, quota);
+  if (place !== "reserved") return work(object, place instanceof Fault ? place.data : undefined);
   try {
-    return await work(object);
+    return await work(object, undefined);
   } finally {
     // Nothing was reopened by what was refused, or was a repeat. Where the run says nothing, the sweep asks it.
     const view = await ask(object.run()).catch(() => undefined);

@@ -158,8 +158,8 @@ export const taskRoutes = [
       problems: ["task_not_ended", "stands_in", "final_turn", "unknown_turn", "dependency_cycle", "limit_tasks"],
     },
     ({ env, tenant, quotas, params, body, idem }) =>
-      withinQuotaOfRuns({ env, tenant, run: params.run, quota: quotas.runs }, (object) =>
-        ask(object.retryTask(params.task, body.from_turn, idem)),
+      withinQuotaOfRuns({ env, tenant, run: params.run, quota: quotas.runs }, (object, full) =>
+        ask(object.retryTask(params.task, body.from_turn, idem, full)),
       ),
   ),
 

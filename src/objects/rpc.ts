@@ -400,7 +400,8 @@ export interface RunSchedulerRpc {
   contextAt(place: ForkPlace): Promise<Reply<ForkedContext>>;
   /** What the run's creation under this key answered; null where it is to be created. */
   createdBefore(idem: Idem): Promise<Reply<RunView | null>>;
-  retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>>;
+  /** `full`: the refusal of what would reopen the run. */
+  retryTask(id: string, fromTurn: number | undefined, idem?: Idem, full?: FaultData): Promise<Reply<TaskView>>;
   wait(input: WaitInput): Promise<Reply<WaitView>>;
   callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>>;
 

@@ -28,6 +28,7 @@ import type {
   WaitView,
 } from "../contract/shapes.ts";
 import type { DeliveryView, WebhookView } from "../contract/webhook-shapes.ts";
+import type { FaultData } from "../errors/fault.ts";
 import { meterPagesPerCall, meterTriesOfDeletion, objectWaitMax, objectWorkMax, seatShards } from "../limits.ts";
 import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
@@ -474,13 +475,14 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#shell.read((run) => contextAt(run, place));
   }
 
-  async retryTask(id: string, fromTurn: number | undefined, idem?: Idem): Promise<Reply<TaskView>> {
+  async retryTask(id: string, fromTurn: number | undefined, idem?: Idem, full?: FaultData): Promise<Reply<TaskView>> {
     return this.#shell.command((step, run) => {
       const task = findTask(run, id);
       if (!task) return noTask;
       if (isLive(task)) return refuse({ code: "task_not_ended", detail: `It is ${task.phase.state}.` });
       const from = retryFrom(run, task, fromTurn ?? 0);
       if (!from.ok) return from;
+      if (full && isRunEnded(run.state)) return { ok: false, fault: full };
       const refusal = retryTask(step, task, from.value);
       return refusal ? refuse(refusal) : ok(taskView(run, task));
     }, idem);

@@ -4,7 +4,7 @@ import { createScheduledController, runInDurableObject } from "cloudflare:test";
 import { expect, it, vi } from "vitest";
 import { alarmUnheardMs, indexSettledMs, leaseMs } from "../../src/limits.ts";
 import worker from "../../src/local/index.ts";
-import type { RunScheduler } from "../../src/objects/run-scheduler.ts";
+import { RunScheduler } from "../../src/objects/run-scheduler.ts";
 import { insertRun, listRuns, markChecked, setRunStatus, uncheckedRuns } from "../../src/storage/d1/run-index.ts";
 import { eventually } from "./lib/eventually.ts";
 import { exported, imported } from "./lib/files.ts";
@@ -66,6 +66,25 @@ it("gives the row of an imported run its name and age, which nobody has told it:
   const { name, created_at } = await copy.view();
   expect(name).toBe("report");
   expect(await listRuns(bindings.DB, copy.tenant, 9)).toMatchObject([{ name, created_at, status: "succeeded" }]);
+});
+
+it("lists no imported run again that is deleted while its name is on its way", async () => {
+  const run = await makeRun({ name: "report" });
+  value(await run.rpc.finishRun({ cancel: false }));
+  const copy = await imported(run, await exported(run));
+  await insertRun(bindings.DB, { tenant: copy.tenant, id: copy.id, name: null, createdAt: Date.now() + 1 });
+  const { sweep: visit } = RunScheduler.prototype;
+  const visits = vi.spyOn(RunScheduler.prototype, "sweep").mockImplementation(async function (this: RunScheduler, row) {
+    const reply = await visit.call(this, row);
+    if (reply.ok && reply.value.imported) value(await copy.rpc.deleteRun());
+    return reply;
+  });
+  try {
+    await sweep();
+  } finally {
+    visits.mockRestore();
+  }
+  expect(await listRuns(bindings.DB, copy.tenant, 9)).toEqual([]);
 });
 
 it("hears from a run that was reopened that it is live, though the first word of that got lost with the object's memory", async () => {

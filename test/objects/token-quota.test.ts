@@ -3,9 +3,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, expect, it, vi } from "vitest";
 import { quotaAskEveryMs, runReportAtOnceMs, runReportIdleMs, tokenBlockMin } from "../../src/limits.ts";
+import type { RunSchedulerRpc } from "../../src/objects/rpc.ts";
 import type { SeatWork } from "../../src/objects/seat-rpc.ts";
 import { TenantQuotas } from "../../src/objects/tenant-quotas.ts";
 import { insertTenant, setQuotas } from "../../src/storage/d1/tenants.ts";
+import { LogStore } from "../../src/storage/run/log-store.ts";
 import { eventually } from "./lib/eventually.ts";
 import { bindings, gateOf, makeRun, TestClock, type TestRun, value } from "./lib/runs.ts";
 import { heldSeats, nextTask } from "./lib/seats.ts";
@@ -89,22 +91,35 @@ it("are given back by a run that has ended though the gate was away just then", 
   });
 });
 
-it("are given to a run that is made anew while the gate is at a word of the deleted one, though nothing more happens in it", async () => {
+it("are asked for in time by a run that a bug dropped from memory while the gate was at its word, though nothing more happens in it", async () => {
+  using clock = new TestClock();
   const answer = Promise.withResolvers<void>();
   const { report } = TenantQuotas.prototype;
   const reports: string[] = [];
   vi.spyOn(TenantQuotas.prototype, "report").mockImplementation(async function (this: TenantQuotas, told) {
     reports.push(told.run);
-    if (reports.length === 1) await answer.promise;
+    if (reports.length === 2) await answer.promise;
     return report.call(this, told);
   });
   const run = await makeRun({ tenant: await smallTenant() });
+  // That of what it stores: afterwards nothing is due for a day.
+  clock.forward(runReportIdleMs);
+  await run.ring();
+  await eventually(() => expect(reports).toHaveLength(1));
+  clock.forward(runReportAtOnceMs);
   await run.create(box());
-  await eventually(() => expect(reports).toEqual([run.id]));
-  value(await run.rpc.deleteRun());
-  const again = await makeRun({ tenant: run.tenant, run: run.id });
-  await again.create(box());
+  await eventually(() => expect(reports).toHaveLength(2));
+  vi.spyOn(LogStore.prototype, "stage").mockImplementationOnce(() => {
+    throw new Error("a bug");
+  });
+  const object = bindings.RUNS.getByName(`${run.tenant}/${run.id}`);
+  // Not as a call from outside: what is thrown through one counts as nobody's.
+  await runInDurableObject(object, (instance) =>
+    expect((instance as unknown as RunSchedulerRpc).pause()).rejects.toThrow("a bug"),
+  );
+  await run.create({ ...box(), key: "b" });
   answer.resolve();
-  await eventually(() => expect(reports).toEqual([run.id, run.id]));
-  await isGiven(again, { spent: 0, allowed: tokenBlockMin });
+  await isGiven(run, { spent: 0, allowed: tokenBlockMin });
+  const alarm = () => runInDurableObject(object, (_, { storage }) => storage.getAlarm());
+  await eventually(async () => expect(await alarm()).toBeLessThanOrEqual(Date.now() + runReportIdleMs));
 });

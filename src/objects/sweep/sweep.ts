@@ -9,7 +9,7 @@ import {
   deleteRun,
   markChecked,
   type SweptRow,
-  setImportedRow,
+  setNameAndAge,
   setRunAwake,
   setRunStatus,
   uncheckedRuns,
@@ -51,7 +51,7 @@ async function visitRun(env: SweepEnv, row: SweptRow): Promise<boolean> {
   if (reply.ok) {
     const { status, ended_at, expires_at, last_seq, imported } = reply.value;
     if (imported && (imported.name !== row.name || imported.created_at !== row.created_at))
-      await setImportedRow(env.DB, row, { ...imported, status, ended_at, expires_at });
+      await setNameAndAge(env.DB, row, imported);
     const isWrong = status !== row.status || ended_at !== row.ended_at;
     if (!isWrong && row.quiet_at !== null && last_seq !== row.quiet_at) await setRunAwake(env.DB, row);
     if (!isWrong) return ended_at !== null;

@@ -73,10 +73,14 @@ const tooManyLive = (quota: number): Fault =>
 
 /**
  * A run that may be about to be reopened counts as a live one from now on, in the statement that looks whether there is room, so that
- * of two at once one is refused; true where that made a difference, and the caller has to say what became of it (`setRunStatus`).
- * @throws Fault quota_exceeded
+ * of two at once one is refused. `reserved`: that made a difference, and the caller has to say what became of it (`setRunStatus`);
+ * `needless`: it counts already, or there is no such run; the fault: it has ended, and there is no room.
  */
-export async function reserveLive(db: D1Database, { tenant, id }: RunName, quota: number): Promise<boolean> {
+export async function reserveLive(
+  db: D1Database,
+  { tenant, id }: RunName,
+  quota: number,
+): Promise<"reserved" | "needless" | Fault> {
   const { meta } = await db
     .prepare(
       `UPDATE runs SET status = 'active', ended_at = NULL, expires_at = NULL, metered = 0, writes = writes + 1
@@ -84,13 +88,12 @@ export async function reserveLive(db: D1Database, { tenant, id }: RunName, quota
     )
     .bind(tenant, id, quota)
     .run();
-  if (meta.changes > 0) return true;
+  if (meta.changes > 0) return "reserved";
   const ended = await db
     .prepare("SELECT 1 FROM runs WHERE tenant = ? AND id = ? AND ended_at IS NOT NULL")
     .bind(tenant, id)
     .first();
-  if (ended) throw tooManyLive(quota);
-  return false;
+  return ended ? tooManyLive(quota) : "needless";
 }
 
 /**
@@ -128,7 +131,7 @@ export async function setRunAwake(db: D1Database, { tenant, id }: RunName): Prom
 
 /**
  * Sets name and age of an imported run, whose row had to be there before they were known: as the run itself tells them, or it would have
- * ended before it began. The sweep does it where the import's door did not come to it. Where the import took so long that the sweep has taken its row for an orphan, it is there again. Idempotent.
+ * ended before it began. Where the import took so long that the sweep has taken its row for an orphan, it is there again. Idempotent.
  */
 export async function setImportedRow(
   db: D1Database,
@@ -142,6 +145,18 @@ export async function setImportedRow(
        ON CONFLICT DO UPDATE SET name = excluded.name, created_at = excluded.created_at`,
     )
     .bind(tenant, id, name, createdAt, status, endedAt, expiresAt)
+    .run();
+}
+
+/** The same for the sweep, where the import's door did not come to it: a row that is gone by now, since the run was deleted, stays so. */
+export async function setNameAndAge(
+  db: D1Database,
+  { tenant, id }: RunName,
+  { name, created_at: createdAt }: Pick<RunRow, "name" | "created_at">,
+): Promise<void> {
+  await db
+    .prepare("UPDATE runs SET name = ?, created_at = ? WHERE tenant = ? AND id = ?")
+    .bind(name, createdAt, tenant, id)
     .run();
 }
 

@@ -70,6 +70,11 @@ test("live runs: a retry that would reopen one that has ended is one too many as
   expect((await retry(one!, "a", "again")).status).toBe(200);
   expect(await live()).toEqual([another]);
   expect((await create(key)).status).toBe(201);
+  // Where there is no place, what would take none is answered as ever.
+  expect((await retry(one!, "a", "again")).body).toEqual(answers[ended.indexOf(one!)]!.body);
+  expect((await retry(one!, "nothing")).body.code).toBe("not_found");
+  expect((await retry(one!)).body).toMatchObject({ code: "quota_exceeded", retryable: true });
+  expect(await live()).not.toContain(one);
 });
 
 test("seats and tasks: limits of a run are not above them, and a note says where more was asked for", async () => {
