@@ -30,6 +30,15 @@ const unfinished: Readonly<Record<string, Unfinished>> = {
 /** The rest of a reply that ends so comes when it is sent back; the second is of the vendor's beta API, after its compaction. */
 const pauses: readonly (string | null | undefined)[] = ["pause_turn", "compaction"];
 
+/** Stands in for the text of a reply that has none, or ends in reasoning: the vendor takes neither back. As on a worker of Heddle's. */
+const noText = "(no text)";
+
+/** The text block that a reply ends in where it may not end as it does. */
+function endOf(content: readonly Anthropic.ContentBlockParam[]): Anthropic.TextBlockParam[] {
+  const type = content.at(-1)?.type ?? "thinking";
+  return type === "thinking" || type === "redacted_thinking" ? [{ type: "text", text: noText }] : [];
+}
+
 interface LoopUsage {
   readonly input_tokens: number;
   readonly output_tokens: number;
@@ -91,12 +100,18 @@ export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
     const used = sumOf(this.#paused, usage);
     const before = this.#paused ? (this.messages.pop()!.content as Anthropic.ContentBlockParam[]) : [];
     const settled = withIdsOfTheirOwn("toolu");
-    const said = content.map((block) => (block.type === "tool_use" ? settled(block) : block));
-    const reply: Anthropic.MessageParam = { role: "assistant", content: [...before, ...said] };
+    const said = content
+      .filter((block) => block.type !== "text" || block.text.trim() !== "")
+      .map((block) => (block.type === "tool_use" ? settled(block) : block));
+    const reply = { role: "assistant" as const, content: [...before, ...said] };
     const isPaused = pauses.includes(stop_reason) && this.callsIn(reply).length === 0;
     this.#paused = isPaused ? used : undefined;
-    if (isPaused) this.messages.push(reply);
-    else await this.took(reply, used, unfinished[stop_reason ?? "end_turn"]);
+    if (isPaused) {
+      this.messages.push(reply);
+      return;
+    }
+    reply.content.push(...endOf(reply.content));
+    await this.took(reply, used, unfinished[stop_reason ?? "end_turn"]);
   }
 
   protected isReply({ role }: Anthropic.MessageParam): boolean {
@@ -105,7 +120,7 @@ export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
 
   protected textIn({ content }: Anthropic.MessageParam): string {
     if (typeof content === "string") return content;
-    return content.map((block) => (block.type === "text" ? block.text : "")).join("");
+    return content.map((block) => (block.type === "text" && block.text !== noText ? block.text : "")).join("");
   }
 
   protected callsIn({ content }: Anthropic.MessageParam): LoopCall[] {

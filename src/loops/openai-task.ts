@@ -61,10 +61,9 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
     const [choice] = choices;
     if (!choice) throw new Error("the reply has no choices");
     const { message } = choice;
-    const { tool_calls: calls } = message;
     const details = usage?.prompt_tokens_details;
     await this.took(
-      calls ? { ...message, tool_calls: calls.map(withIdsOfTheirOwn("call")) } : message,
+      takenBack(message),
       {
         input_tokens: usage?.prompt_tokens ?? estimatedTokens([this.request.tools, ...this.messages]),
         output_tokens: usage?.completion_tokens ?? estimatedTokens([message]),
@@ -103,6 +102,13 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
  */
 const estimatedTokens = (sent: readonly unknown[]): number =>
   Math.ceil(sent.reduce((sum: number, part) => sum + JSON.stringify(part).length, 0) / 4);
+
+/** A reply as its server takes it back: some say by an empty list that there are no calls, and by null that there are no words. */
+function takenBack(message: OpenAI.ChatCompletionMessage): ChatMessage {
+  const { tool_calls: calls, ...said } = message;
+  if (calls && calls.length > 0) return { ...said, tool_calls: calls.map(withIdsOfTheirOwn("call")) };
+  return said.refusal ? said : { ...said, content: said.content ?? "" };
+}
 
 /** A hosted agent's reply may have a member that chat completions refuse: its reasoning, for the Responses API alone. */
 function chatMessage(whole: Message): ChatMessage {

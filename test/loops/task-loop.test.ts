@@ -4,18 +4,23 @@ import type Anthropic from "@anthropic-ai/sdk";
 import type OpenAI from "openai";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { Heddle, type LeasedTask } from "../../src/client/index.ts";
+import { noText } from "../../src/context/calls.ts";
+import { checkMessages } from "../../src/context/message-rules.ts";
 import { anthropicTask } from "../../src/loops/anthropic.ts";
 import { openaiTask } from "../../src/loops/openai.ts";
 import { PoolServer } from "../cli/lib/contract-server.ts";
 
 let server: PoolServer;
 let format: "anthropic" | "openai";
+/** Messages to the task, for its next turn. */
+let news: object[];
 beforeEach(async () => {
+  news = [];
   server = await new PoolServer().start();
   const answer = server.handler;
   server.handler = async (call) => {
     if (call.path.startsWith("/v1/tools")) return { status: 200, body: { tools: [] } };
-    if (call.path.endsWith("/turn")) return { status: 200, body: { snapshot: "s2" } };
+    if (call.path.endsWith("/turn")) return { status: 200, body: { snapshot: "s2", messages: news.splice(0) } };
     const given = await answer(call);
     const [lease] = (given?.body as { leases?: { context: object }[] } | undefined)?.leases ?? [];
     if (lease) lease.context = { format, messages: [{ role: "user", content: "do" }] };
@@ -78,6 +83,54 @@ it("so do those of OpenAI's format", async () => {
   expect(new Set(["", a, b, c, d]).size).toBe(5);
   expect(called).toEqual([a, b, c, d].map((id) => ["atomic", id]));
   expect(logged[1].slice(0, 4).map(({ tool_call_id: id }: { tool_call_id: string }) => id)).toEqual([a, b, c, d]);
+});
+
+it.each([
+  ["nothing", []],
+  ["blanks", [{ type: "text", text: " \n" }]],
+  ["reasoning alone", [{ type: "thinking", thinking: "Done.", signature: "c2ln" }]],
+])(
+  "a reply of Anthropic's that says %s is logged as the vendor takes it back, and its text is empty",
+  async (_, said) => {
+    format = "anthropic";
+    const usage = { input_tokens: 1, output_tokens: 1 } as Anthropic.Usage;
+    const content = said as unknown as Anthropic.ContentBlock[];
+    const call = { type: "tool_use", id: "a", name: "atomic", input: {} } as Anthropic.ContentBlock;
+    const texts: string[] = [];
+    const { logged } = await carriedOut(async (heddle, task) => {
+      const loop = await anthropicTask(heddle, task);
+      await loop.add({ content: [...content, call], usage, stop_reason: "tool_use" });
+      news = [{ role: "user", content: "and?" }];
+      await loop.add({ content, usage, stop_reason: "end_turn" });
+      expect(loop.isOver).toBe(false);
+      texts.push(loop.text);
+      expect(checkMessages("anthropic", loop.request.messages)).toEqual([]);
+      await loop.add({ content, usage, stop_reason: "end_turn" });
+      expect(loop.isOver).toBe(true);
+      texts.push(loop.text);
+      return loop.text;
+    });
+    expect(texts).toEqual(["", ""]);
+    expect(logged[2][0].content.at(-1)).toEqual({ type: "text", text: noText });
+    expect(server.outcomes).toMatchObject([{ result: "" }]);
+  },
+);
+
+it("a reply of OpenAI's format without words or calls is logged as its servers take it back", async () => {
+  format = "openai";
+  const reply = { role: "assistant", content: null, refusal: null, tool_calls: [] };
+  const { logged } = await carriedOut(async (heddle, task) => {
+    const loop = await openaiTask(heddle, task);
+    news = [{ role: "user", content: "and?" }];
+    for (const isOver of [false, true]) {
+      await loop.add({ choices: [{ message: reply }] } as unknown as OpenAI.ChatCompletion);
+      expect(loop.isOver).toBe(isOver);
+      expect(checkMessages("openai", loop.request.messages)).toEqual([]);
+    }
+    return loop.text;
+  });
+  expect(logged).toHaveLength(2);
+  expect(server.outcomes).toMatchObject([{ result: "" }]);
 });
 
 it("tokens that a server of OpenAI's format does not count are estimated, so that a budget of them holds", async () => {
