@@ -5,6 +5,7 @@ import type { Heddle, LeasedTask } from "../client/index.ts";
 import type { LoopCall, LoopResult } from "./loop.ts";
 import { toolsQuery } from "./loop.ts";
 import {
+  estimatedTokens,
   requireFormat,
   TaskLoop,
   type TaskLoopOptions,
@@ -46,17 +47,32 @@ interface LoopUsage {
   readonly cache_write_tokens: number;
 }
 
-/** With the tokens of another request; the vendor's `input_tokens` leave out those of the cache. */
-function sumOf(before: LoopUsage | undefined, usage: Anthropic.Usage): LoopUsage {
-  const read = usage.cache_read_input_tokens ?? 0;
-  const write = usage.cache_creation_input_tokens ?? 0;
+/**
+ * The tokens of a request; the vendor's `input_tokens` leave out those of the cache. Not all that speaks its format counts: what is `sent`
+ * and `said` is estimated then.
+ */
+function usageOf(told: Partial<Anthropic.Usage> | undefined, sent: readonly unknown[], said: unknown): LoopUsage {
+  const read = told?.cache_read_input_tokens ?? 0;
+  const write = told?.cache_creation_input_tokens ?? 0;
+  const rest = told?.input_tokens ?? Math.max(0, estimatedTokens(sent) - read - write);
   return {
-    input_tokens: (before?.input_tokens ?? 0) + usage.input_tokens + read + write,
-    output_tokens: (before?.output_tokens ?? 0) + usage.output_tokens,
-    cache_read_tokens: (before?.cache_read_tokens ?? 0) + read,
-    cache_write_tokens: (before?.cache_write_tokens ?? 0) + write,
+    input_tokens: rest + read + write,
+    output_tokens: told?.output_tokens ?? estimatedTokens([said]),
+    cache_read_tokens: read,
+    cache_write_tokens: write,
   };
 }
+
+/** With the tokens of another request. */
+const sumOf = (before: LoopUsage | undefined, usage: LoopUsage): LoopUsage =>
+  before
+    ? {
+        input_tokens: before.input_tokens + usage.input_tokens,
+        output_tokens: before.output_tokens + usage.output_tokens,
+        cache_read_tokens: before.cache_read_tokens + usage.cache_read_tokens,
+        cache_write_tokens: before.cache_write_tokens + usage.cache_write_tokens,
+      }
+    : usage;
 
 /** A leased task's conversation, in Anthropic's messages. */
 export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
@@ -97,7 +113,8 @@ export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
     usage,
     stop_reason,
   }: Pick<Anthropic.Message, "content" | "usage"> & Partial<Pick<Anthropic.Message, "stop_reason">>): Promise<void> {
-    const used = sumOf(this.#paused, usage);
+    const { system, tools } = this.request;
+    const used = sumOf(this.#paused, usageOf(usage, [system, tools, ...this.messages], content));
     const before = this.#paused ? (this.messages.pop()!.content as Anthropic.ContentBlockParam[]) : [];
     const settled = withIdsOfTheirOwn("toolu");
     const said = content

@@ -5,6 +5,7 @@ import type { Heddle, LeasedTask, Message } from "../client/index.ts";
 import type { LoopCall, LoopResult } from "./loop.ts";
 import { toolsQuery } from "./loop.ts";
 import {
+  estimatedTokens,
   requireFormat,
   TaskLoop,
   type TaskLoopOptions,
@@ -95,13 +96,6 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
     return results.map(({ call, result }) => ({ role: "tool", tool_call_id: call.id, content: result.text }));
   }
 }
-
-/**
- * What a server does not count, or a stream that was not asked for its `usage`: characters ÷ 4, as of a hosted agent's. Counted as
- * none, they would be bounded by no budget.
- */
-const estimatedTokens = (sent: readonly unknown[]): number =>
-  Math.ceil(sent.reduce((sum: number, part) => sum + JSON.stringify(part).length, 0) / 4);
 
 /** A reply as its server takes it back: some say by an empty list that there are no calls, and by null that there are no words. */
 function takenBack(message: OpenAI.ChatCompletionMessage): ChatMessage {

@@ -150,6 +150,13 @@ export function withIdsOfTheirOwn(prefix: string): <Call extends { readonly id: 
   };
 }
 
+/**
+ * What a server does not count, or a stream that was not asked for its `usage`: characters ÷ 4, as of a hosted agent's. Counted as
+ * none, they would be bounded by no budget.
+ */
+export const estimatedTokens = (sent: readonly unknown[]): number =>
+  Math.ceil(sent.reduce((sum: number, part) => sum + (JSON.stringify(part)?.length ?? 0), 0) / 4);
+
 /** Tools of the context, which its forks share a cache with, and behind them those of Heddle's that are not among them. */
 export function toolsOf<Tool>(
   context: readonly unknown[] | undefined,

@@ -154,6 +154,31 @@ it("tokens that a server of OpenAI's format does not count are estimated, so tha
   ]);
 });
 
+it("so are those that one of Anthropic's format does not count, of all parts of a reply that it paused", async () => {
+  format = "anthropic";
+  const content = [{ type: "text", text: "done" }] as unknown as Anthropic.ContentBlock[];
+  const replies = [
+    { content, stop_reason: "pause_turn" },
+    { content, usage: { cache_read_input_tokens: 5 }, stop_reason: "pause_turn" },
+    { content, usage: { input_tokens: 1, output_tokens: 2, cache_read_input_tokens: 1000 }, stop_reason: "end_turn" },
+  ];
+  await carriedOut(async (heddle, task) => {
+    const loop = await anthropicTask(heddle, task);
+    for (const reply of replies) await loop.add(reply as unknown as Anthropic.Message);
+    return loop.text;
+  });
+  const [{ usage }] = server.of("POST", /turn$/).map(({ body }) => body);
+  const asked = '[]{"role":"user","content":"do"}';
+  const said = JSON.stringify(content);
+  expect(usage).toEqual({
+    input_tokens:
+      asked.length / 4 + Math.ceil((asked + JSON.stringify({ role: "assistant", content })).length / 4) + 1001,
+    output_tokens: 2 * Math.ceil(said.length / 4) + 2,
+    cache_read_tokens: 1005,
+    cache_write_tokens: 0,
+  });
+});
+
 it.each(["pause_turn", "compaction"])(
   "a reply that ends by %s is not over, and logged with what is then said",
   async (reason) => {
