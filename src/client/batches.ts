@@ -3,7 +3,7 @@
  * than one batch, tasks come after those that they name. Within that, the order given is kept.
  */
 
-import { batchTasksMax, bodyBytesMax } from "../limits.ts";
+import { batchTasksMax, bodyBytesMax, jsonMembersMax, jsonValuesMax } from "../limits.ts";
 import { HeddleProblem } from "./errors.ts";
 import type { Groups, TaskSpec } from "./requests.ts";
 
@@ -20,8 +20,8 @@ export interface CutOptions {
   readonly first?: number;
 }
 
-/** Room for the envelope, and for a server that counts a little differently. */
-const batchBytesMax = bodyBytesMax / 2;
+/** Of what a body may have. Room for the envelope, and for a server that counts a little differently. */
+const batchShareMax = 1 / 2;
 
 /** A group of more than `first` tasks is in one batch all the same. */
 export function batchesOf(
@@ -29,23 +29,22 @@ export function batchesOf(
   groups: Groups = {},
   { first = batchTasksMax }: CutOptions = {},
 ): Batch[] {
-  const encoder = new TextEncoder();
-  const sizes = tasks.map((task) => encoder.encode(JSON.stringify(task) ?? "").length);
-  const fitsOne = tasks.length <= first && sizes.reduce((sum, size) => sum + size, 0) <= batchBytesMax;
+  const shares = tasks.map(shareOfBody);
+  const fitsOne = tasks.length <= first && shares.reduce((sum, share) => sum + share, 0) <= batchShareMax;
   // What is wrong with terms that no task uses the server says.
   if (tasks.length === 0) return [];
   if (fitsOne) return [{ tasks: [...tasks], positions: tasks.map((_, i) => i), groups }];
   const batches: (Batch & { groups: Record<string, object> })[] = [];
-  let bytes = 0;
+  let full = 0;
   let most = first;
   for (const unit of dependenciesFirst(tasks, unitsOf(tasks, groups))) {
-    const size = unit.reduce((sum, i) => sum + sizes[i]!, 0);
+    const share = unit.reduce((sum, i) => sum + shares[i]!, 0);
     let batch = batches.at(-1);
-    if (batch === undefined || batch.tasks.length + unit.length > most || bytes + size > batchBytesMax) {
+    if (batch === undefined || batch.tasks.length + unit.length > most || full + share > batchShareMax) {
       if (batch) most = batchTasksMax;
       batch = { tasks: [], positions: [], groups: {} };
       batches.push(batch);
-      bytes = 0;
+      full = 0;
     }
     for (const i of unit) {
       const task = tasks[i]!;
@@ -54,9 +53,25 @@ export function batchesOf(
       const terms = task?.group === undefined ? undefined : groups[task.group];
       if (terms) batch.groups[task.group!] = terms;
     }
-    bytes += size;
+    full += share;
   }
   return batches;
+}
+
+/** How much a task takes of what a body may have: of its bytes, its values or its names, whichever is most. */
+function shareOfBody(task: TaskSpec): number {
+  const bytes = new TextEncoder().encode(JSON.stringify(task) ?? "").length;
+  let values = 0;
+  let names = 0;
+  const count = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return;
+    const inside: readonly unknown[] = Object.values(value);
+    values += 1 + inside.length;
+    if (!Array.isArray(value)) names += inside.length;
+    inside.forEach(count);
+  };
+  count(task);
+  return Math.max(bytes / bodyBytesMax, values / jsonValuesMax, names / jsonMembersMax);
 }
 
 /** Tasks that must be posted together, in the order of the first of each: a group, and those that come after it. */

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { batchesOf } from "../../src/client/batches.ts";
 import type { TaskSpec } from "../../src/client/index.ts";
+import { overfullJson } from "../../src/contract/json-bounds.ts";
 import { batchTasksMax } from "../../src/limits.ts";
 
 it("leaves what fits one batch as it is, also where a task names a later one", () => {
@@ -50,6 +51,20 @@ it("keeps a batch below the size of a body", () => {
   expect(batches.length).toBeGreaterThan(1);
   for (const batch of batches) expect(JSON.stringify(batch.tasks).length).toBeLessThan(9_000_000);
   expect(batches.flatMap((batch) => batch.positions)).toEqual(tasks.map((_, i) => i));
+});
+
+it("keeps a batch below the values of a body, and those with names: each task may have a schema of its own", () => {
+  const fields = Array.from({ length: 100 }, (_, i) => [`field_${i}`, { type: "string", description: "what it says" }]);
+  for (const output_schema of [
+    { type: "object", properties: Object.fromEntries(fields) },
+    { enum: Array.from({ length: 3000 }, (_, i) => i % 10) },
+  ]) {
+    const tasks = Array.from({ length: batchTasksMax }, (): TaskSpec => ({ instructions: "x", output_schema }));
+    expect(overfullJson(JSON.stringify({ tasks }))).toBeDefined();
+    const batches = batchesOf(tasks);
+    for (const batch of batches) expect(overfullJson(JSON.stringify({ tasks: batch.tasks }))).toBeUndefined();
+    expect(batches.flatMap((batch) => batch.positions)).toEqual(tasks.map((_, i) => i));
+  }
 });
 
 it("of a chain as long as the file needs no stack", () => {
