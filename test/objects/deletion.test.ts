@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import { type Env, variableStub } from "../../src/objects/env.ts";
 import { SharedVariable } from "../../src/objects/shared-variable.ts";
 import { sweepRuns } from "../../src/objects/sweep/sweep.ts";
+import { TenantGate } from "../../src/objects/tenant-gate.ts";
 import type { VariableOp } from "../../src/objects/variable-rpc.ts";
 import { insertRun, listRuns } from "../../src/storage/d1/run-index.ts";
 import { eventually } from "./lib/eventually.ts";
@@ -281,5 +282,29 @@ describe("a deletion", () => {
     value(await deleted);
     await expectGone(run);
     expect(await variableStub(bindings, run.tenant, run.id, "v1").look()).toBeUndefined();
+  });
+
+  it("waits for the report that is on its way to the gate: behind the last word it would count there for ever", async () => {
+    const onItsWay = Promise.withResolvers<void>();
+    const { report } = TenantGate.prototype;
+    const late = vi.spyOn(TenantGate.prototype, "report").mockImplementation(async function (this: TenantGate, word) {
+      await onItsWay.promise;
+      return report.call(this, word);
+    });
+    const forget = vi.spyOn(TenantGate.prototype, "forget");
+    try {
+      const run = await smallRun();
+      await run.create({ key: "a", pool: "box", instructions: "a" });
+      await eventually(() => expect(late).toHaveBeenCalled());
+      const deleted = run.rpc.deleteRun();
+      await eventually(async () => expect(codeOf(await run.rpc.run())).toBe("not_found"));
+      await sleep(50);
+      expect(forget).not.toHaveBeenCalled();
+      onItsWay.resolve();
+      value(await deleted);
+      expect((await gateOf(run.tenant).used()).storedBytes).toBe(0);
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 });
