@@ -29,7 +29,7 @@ export class BlockingState {
   /** Tasks whose waits changed, and that `breakDeadlocks` has not looked at yet. */
   readonly fresh = new Set<number>();
   /** Whether calls of a task's newest reply are still to be begun, as the lease that begins them knows; volatile. */
-  readonly #replies = new Map<number, { readonly fence: number; readonly areLeft: boolean }>();
+  readonly #replies = new Map<number, { readonly fence: number; readonly turn: number; readonly areLeft: boolean }>();
   /** Up to which event nobody was found to wait for ever where nobody can go on; volatile. */
   calmAt = -1;
   /** Messages in all queues, and of pushes that wait for room in one. */
@@ -87,21 +87,22 @@ export class BlockingState {
    * Whether calls of the task's newest reply are still to be begun by its open lease. Where they are not any more, others that wait for
    * it were taken for ones that go on: now it is looked at for all of them.
    */
-  setUnfinished({ n, phase, callsLeft }: Task, isSo: boolean): void {
+  setUnfinished({ n, phase, turns, callsLeft }: Task, isSo: boolean): void {
     if (!isSo && (this.#replies.delete(n) || callsLeft)) {
       this.fresh.add(n);
       this.calmAt = -1;
     }
-    if (phase.state === "running" && (isSo || callsLeft)) this.#replies.set(n, { fence: phase.fence, areLeft: isSo });
+    if (phase.state === "running" && (isSo || callsLeft))
+      this.#replies.set(n, { fence: phase.fence, turn: turns, areLeft: isSo });
   }
 
   /**
-   * What they do may end waits of this task and of others: nobody's is known to be for ever yet. Where no open lease has said anything,
-   * the log does: of a reply that another attempt is to go on with, it has that calls were left.
+   * What they do may end waits of this task and of others: nobody's is known to be for ever yet. Where no open lease has said anything
+   * of this reply, the log does: of one that another attempt is to go on with, it has that calls were left.
    */
-  isUnfinished({ n, phase, callsLeft }: Task): boolean {
+  isUnfinished({ n, phase, turns, callsLeft }: Task): boolean {
     const said = this.#replies.get(n);
-    return phase.state === "running" && phase.fence === said?.fence ? said.areLeft : callsLeft;
+    return phase.state === "running" && phase.fence === said?.fence && turns === said.turn ? said.areLeft : callsLeft;
   }
 
   /** Whether an open lease has some of any task. */

@@ -94,6 +94,24 @@ it("a wait that the rest of its reply ends is no deadlock, though the rest comes
   expect((await types(run)).filter((type) => type === "finding")).toEqual([]);
 });
 
+it("nor one that the end of its task ends, while a write before that is under way", async () => {
+  const run = await makeRun();
+  await run.create({ key: "a", instructions: "a" }, { key: "b", instructions: "b" });
+  const [a, b] = [(await run.seat("s1"))!, (await run.seat("s2"))!];
+  await turnOf(run, a, ["lock", { op: "acquire", name: "x" }]);
+  await turnOf(run, b, ["lock", { op: "acquire", name: "y" }]);
+  await turnOf(run, { ...b, fork: [results(["c0"])] }, ["lock", { op: "acquire", name: "x" }]);
+  await turnOf(
+    run,
+    { ...a, fork: [results(["c0"])] },
+    ["lock", { op: "acquire", name: "y" }],
+    ["finish", { result: "done" }],
+    ["shared_map", { op: "set", name: "m", key: "k", value: 1 }],
+  );
+  expect(value(await run.rpc.task("a"))).toMatchObject({ state: "succeeded", result: "done" });
+  expect((await types(run)).filter((type) => type === "finding")).toEqual([]);
+});
+
 it("nor is it one where the lease is lost before the rest, which the next attempt carries out", async () => {
   const run = await makeRun();
   await run.create({ key: "a", instructions: "a" }, { key: "b", instructions: "b" });

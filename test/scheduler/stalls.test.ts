@@ -387,6 +387,20 @@ describe("stalls", () => {
     expect(victims(run)).toEqual([b.n]);
   });
 
+  test("[B2] of a task that is retried no reply is left to be carried out", () => {
+    const run = new Run();
+    const [a, b] = started(run, 2) as [Leased, Leased];
+    run.turn(a, 0, true);
+    run.fail(a);
+    run.retry(a);
+    run.start(a);
+    lock(run, a, "x");
+    lock(run, b, "y");
+    lock(run, a, "y");
+    lock(run, b, "x", "x");
+    expect(victims(run)).toEqual([b.n]);
+  });
+
   test("[W4] an await of mode any is not given up for a target that somebody outside can wake", () => {
     const run = new Run({ stallMs: 1000 });
     const [waiter, a, b] = started(run, 3) as [Leased, Leased, Leased];

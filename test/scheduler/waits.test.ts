@@ -144,6 +144,28 @@ describe("awaiting", () => {
     }
   });
 
+  test("[W4] … in each reply of one attempt, from its first step on", () => {
+    const run = new Run();
+    const [p, x, other] = run.post({ key: "p" }, { after: ["p"] }, {});
+    run.start(p!);
+    run.turn(p!, 0, true);
+    run.step(() => run.state.blocking.setUnfinished(p!, false));
+    run.turn(p!, 0, true);
+    run.step((step) => {
+      beginAwait(step, p!, { id: "call", targets: [x!.n, other!.n], mode: "any", until: 0 });
+      cancelTask(step, other!, "");
+      settle(step);
+      run.state.blocking.setUnfinished(p!, true);
+    });
+    expect(run.events("call_done")).toEqual([]);
+    run.step((step) => {
+      cancelTask(step, x!, "");
+      settle(step);
+      run.state.blocking.setUnfinished(p!, false);
+    });
+    expect(run.events("call_done")).toMatchObject([{ why: "settled" }]);
+  });
+
   test("[W3] a long chain of dependents is looked through in linear time", { timeout: 30_000 }, () => {
     const run = new Run();
     run.post({ key: "k0" });
