@@ -20,8 +20,7 @@ function bracedFunctions(code, language) {
   const parens = [];
   let closed;
   const lineStarts = startsOf(code);
-  for (let i = 0; i < code.length; i++) {
-    const c = code[i];
+  for (const { 0: c, index: i } of code.matchAll(/[(){}]/g)) {
     if (c === "(") parens.push(i);
     else if (c === ")") {
       const from = parens.pop();
@@ -29,7 +28,7 @@ function bracedFunctions(code, language) {
     } else if (c === "{") {
       const name = functionName(code, i, closed, language);
       open.push(name === undefined ? undefined : { name, from: closed && name !== "(anonymous)" ? closed.from : i });
-    } else if (c === "}") {
+    } else {
       const begun = open.pop();
       if (begun) found.push({ ...begun, to: i });
     }

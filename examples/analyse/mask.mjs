@@ -3,35 +3,50 @@
 
 /** `{code, withStrings, kinds}`: without comments and strings; without comments only; and "code", "comment" or "blank" a line. */
 export function mask(text, language) {
-  const code = text.split("");
-  const withStrings = text.split("");
+  const plain = plainOf(language);
+  let code = "";
+  let withStrings = "";
   const commentLines = new Set();
   const codeLines = new Set();
   let line = 0;
-  const blank = (target, from, to) => {
-    for (let k = from; k < to; k++) if (target[k] !== "\n" && target[k] !== "\r") target[k] = " ";
-  };
-  const countLines = (from, to, kind) => {
-    for (let k = from; k < to; k++) {
-      if (text[k] === "\n") line++;
-      else if (!/\s/.test(text[k])) kind.add(line);
-    }
+  const countLines = (part, kind) => {
+    const lines = part.split("\n");
+    for (const [k, of] of lines.entries()) if (/\S/.test(of)) kind.add(line + k);
+    line += lines.length - 1;
   };
   const comment = (from, to) => {
-    blank(code, from, to);
-    blank(withStrings, from, to);
-    countLines(from, to, commentLines);
+    const part = text.slice(from, to);
+    code += blanked(part);
+    withStrings += blanked(part);
+    countLines(part, commentLines);
     return to;
   };
   const string = (from, to) => {
-    blank(code, from, to);
-    countLines(from, to, codeLines);
+    const part = text.slice(from, to);
+    code += blanked(part);
+    withStrings += part;
+    countLines(part, codeLines);
     return to;
   };
   /** Depths of braces inside `${…}` of template strings that are open. */
   const templates = [];
   let lastCode = "";
+  const other = (part) => {
+    code += part;
+    withStrings += part;
+    const shown = part.trimEnd();
+    if (shown === "") return;
+    codeLines.add(line);
+    lastCode = shown[shown.length - 1];
+  };
   for (let i = 0; i < text.length; ) {
+    plain.lastIndex = i;
+    const run = plain.exec(text)?.[0];
+    if (run !== undefined) {
+      other(run);
+      i += run.length;
+      continue;
+    }
     const c = text[i];
     const block = language.block.find(([open]) => text.startsWith(open, i));
     if (block) {
@@ -67,11 +82,8 @@ export function mask(text, language) {
         i = string(i, to);
         continue;
       }
+      other(c);
       if (c === "\n") line++;
-      else if (!/\s/.test(c)) {
-        codeLines.add(line);
-        lastCode = c;
-      }
       i++;
     }
   }
@@ -79,7 +91,17 @@ export function mask(text, language) {
   const kinds = Array.from({ length: total }, (_, k) =>
     codeLines.has(k) ? "code" : commentLines.has(k) ? "comment" : "blank",
   );
-  return { code: code.join(""), withStrings: withStrings.join(""), kinds };
+  return { code, withStrings, kinds };
+}
+
+/** Every character but the line breaks becomes a space. */
+const blanked = (text) => text.replace(/[^\n\r]/g, " ");
+
+/** Matches what can begin or end nothing in the language: most of a text, which would take long one by one. */
+function plainOf(language) {
+  const begins = [...language.block.map(([open]) => open), ...language.line, ...language.quotes].map(([first]) => first);
+  const marks = new Set([...begins, ...(language.triple ? ['"', "'"] : []), ...(language.regex ? ["/"] : []), "{", "}"]);
+  return new RegExp(`[^\\n${[...marks].map((mark) => `\\${mark}`).join("")}]+`, "y");
 }
 
 /** A quoted string ends on its line at the latest, so that an apostrophe in odd places spoils one line only. */
