@@ -99,8 +99,16 @@ const blanked = (text) => text.replace(/[^\n\r]/g, " ");
 
 /** Matches what can begin or end nothing in the language: most of a text, which would take long one by one. */
 function plainOf(language) {
-  const begins = [...language.block.map(([open]) => open), ...language.line, ...language.quotes].map(([first]) => first);
-  const marks = new Set([...begins, ...(language.triple ? ['"', "'"] : []), ...(language.regex ? ["/"] : []), "{", "}"]);
+  const begins = [...language.block.map(([open]) => open), ...language.line, ...language.quotes].map(
+    ([first]) => first,
+  );
+  const marks = new Set([
+    ...begins,
+    ...(language.triple ? ['"', "'"] : []),
+    ...(language.regex ? ["/"] : []),
+    "{",
+    "}",
+  ]);
   return new RegExp(`[^\\n${[...marks].map((mark) => `\\${mark}`).join("")}]+`, "y");
 }
 

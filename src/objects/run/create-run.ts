@@ -60,8 +60,8 @@ export function createRun(shell: RunShell, input: CreateRunInput, idem: Idem | u
 
 /** More leases than a run grants in a millisecond: an earlier run of the same id, which was deleted, has not come up to here. */
 const fencesPerMs = 16;
-/** Starts anew every fifty days, so that fences stay short. */
-const fencesAbove = (now: number): number => (now * fencesPerMs) % 2 ** 36;
+/** Starts anew after some eighteen hours, so that fences stay short: each fork's log has them. No lease of a deleted run lasts that long. */
+const fencesAbove = (now: number): number => (now * fencesPerMs) % 2 ** 30;
 
 function begin(shell: RunShell, input: CreateRunInput, idem: Idem | undefined) {
   const run = shell.create({
