@@ -86,6 +86,17 @@ describe("the package", () => {
     expect(unresolved.every(({ resolutionKind }) => resolutionKind === "node10")).toBe(true);
   }, 30_000);
 
+  // A peer that nothing imports is not harmless: npm weighs its own peers even where it is optional, and one whose peers contradict one
+  // another makes `npm install` fail in an empty project.
+  it("has as peers just the packages that its entries import", () => {
+    const imported = entries.flatMap(({ types, default: module }) => [
+      ...reached(types).packages,
+      ...reached(module).packages,
+    ]);
+    expect(Object.keys(manifest.peerDependencies)).toEqual([...new Set(imported)].sort());
+    expect(Object.keys(manifest.peerDependenciesMeta)).toEqual(Object.keys(manifest.peerDependencies));
+  });
+
   it("explains every exported symbol, and every method of an exported class", () => {
     expect(entries.flatMap(({ types }) => undocumented(join(built, types)))).toEqual([]);
   });
