@@ -9,7 +9,7 @@ import type { Task } from "../../scheduler/task.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
 import { answerBefore, answerTo, isDropped } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { appendOfCall, baseOfCalls, nameOfCall } from "./outside-calls.ts";
+import { appendOutside, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, newCallId, toldByNew } from "./outside-waits.ts";
 import { answerView, badCursor, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
@@ -101,7 +101,7 @@ export class Actors {
         if (known) return ok(answerView(known));
         const messages = enteringWith(input);
         const after = input.snapshot ?? baseOfCalls(run, step.state.header.snapshot, messages);
-        const appended = appendOfCall(step, run, after, messages);
+        const appended = appendOutside(step, run, after, messages);
         if (!appended.ok) return appended;
         const caller = { task: actor, callId, base: () => appended.snapshot, inTranscript: false };
         const done = runTool(step, run, caller, input.tool, input.arguments);

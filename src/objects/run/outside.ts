@@ -18,7 +18,7 @@ import { awaitTimedOut } from "./dispatch.ts";
 import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { appendOfCall, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
+import { appendOutside, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, NamedWait, newCallId, toldByNew } from "./outside-waits.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
@@ -174,7 +174,7 @@ export class Outside {
           later = { run, what: written };
           return ok({ pending: true, call_id: input.callId ?? "" });
         }
-        const appended = ended ? appendTo(run, there, []) : appendOfCall(step, run, after, messages);
+        const appended = ended ? appendTo(run, there, []) : appendOutside(step, run, after, messages);
         if (!appended.ok) return appended;
         const base = appended.snapshot;
         const open = openCallsOf(run.store.tree, base);
