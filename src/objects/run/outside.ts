@@ -151,9 +151,11 @@ export class Outside {
     if (run) run.state.outsideAt = this.#shell.now();
     if (input.actor !== undefined) {
       const actor = this.#actors.one(input.actor);
-      if (!actor.ok) return actor;
       const waits = run?.tools.has(input.tool) || (isBlockingKind(input.tool) && !isRead(input));
-      if (waits) return this.#actors.callTool(input.actor, input, idem);
+      // What a session held is not its any more when it is over: who is told a token again would believe to have it.
+      const mayBeOver = input.tool !== "lock" && input.tool !== "semaphore";
+      if (waits && (actor.ok || mayBeOver)) return this.#actors.callTool(input.actor, input, idem);
+      if (!actor.ok) return actor;
     }
     const call = this.#outsideCall(input);
     const isBlocking = isBlockingKind(input.tool) && !isRead(input);
