@@ -324,6 +324,8 @@ export const servedWorkersBytes = 256 * 1024;
 export const outsideWaitToldMs = 2 * minute;
 /** Names of lease requests, which clients choose, that a gate was told to serve no more before it had them. */
 export const gateLeavesBytes = 64 * 1024;
+/** Runs that were deleted lately, of which a gate may have a report yet that was long on its way. */
+export const gateGoneBytes = 64 * 1024;
 /** A client that stops waiting for a lease says so within this, or not at all. */
 export const leaseLeaveMs = 2 * second;
 /** Newest restarts of a local server that a run remembers: after as many in a row a lease has no term left worth waiting for. */

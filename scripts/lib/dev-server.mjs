@@ -15,8 +15,9 @@ import { writeEnvFile } from "./env-file.mjs";
 import { LogFile } from "./log-file.mjs";
 import { applyMigrations } from "./migrations.mjs";
 import { becomesFree, freePort } from "./ports.mjs";
-import { endFamily, familyOf, identify, isSame, processTable, signal } from "./processes.mjs";
+import { cpuMsOf, endFamily, familyOf, identify, isSame, processTable, signal } from "./processes.mjs";
 import { ScreenFilter } from "./screen-filter.mjs";
+import { Silence, stuckMs } from "./silence.mjs";
 import { sleep } from "./sleep.mjs";
 import { StateFolder } from "./state-folder.mjs";
 import { StopError } from "./stop-error.mjs";
@@ -36,8 +37,8 @@ const stopMs = 5000;
 const killedEveryMs = 20;
 const sweepEveryMs = 60_000;
 const watchEveryMs = 5000;
-/** A runtime that answers nothing for this long is gone: wrangler revives the worker's process, but not its own proxy. */
-const silentMs = 30_000;
+/** A look that took so much longer than it may was no look: the machine slept, or this process had no turn either. */
+const lateMs = 5000;
 
 /** Variables of the caller's environment that the worker gets. */
 const passedOn =
@@ -264,16 +265,20 @@ class Server {
   }
 
   async #watch() {
-    let answeredAt = Date.now();
+    const cpu = () => cpuMsOf(this.#members);
+    const silence = new Silence(Date.now(), cpu());
     for (;;) {
+      const before = Date.now();
       await sleep(watchEveryMs, this.#over.signal);
       if (this.#over.signal.aborted) return;
       this.#refresh();
-      // A machine that slept has not been silent.
-      if (Date.now() - answeredAt > 2 * silentMs) answeredAt = Date.now();
-      if (await this.#get("/health", watchEveryMs)) answeredAt = Date.now();
-      else if (Date.now() - answeredAt > silentMs) {
-        this.#log.append(`no answer for ${silentMs / 1000} s: ending the server\n`);
+      // One that answers late has answered.
+      const answer = await this.#get("/health", stuckMs);
+      const now = Date.now();
+      const why = silence.lasts(now, cpu());
+      if (answer || now - before > watchEveryMs + stuckMs + lateMs) silence.broken(now, cpu());
+      else if (why && !this.#over.signal.aborted) {
+        this.#log.append(`${why}: ending the server\n`);
         for (const { pid } of this.#members) signal(pid, "SIGKILL");
         return;
       }

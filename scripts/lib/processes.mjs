@@ -8,12 +8,15 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { sleep } from "./sleep.mjs";
 
+/** What /proc counts in, on every machine that Linux runs on today. */
+const tickMs = 10;
+
 /** What a process that was asked to end gets before it is killed. */
 const endMs = 5000;
 
 /**
- * Every process that this user can see: `{pid, parent, group, start}`; zombies are left out.
- * `start` is text that differs between two processes which had the same pid.
+ * Every process that this user can see: `{pid, parent, group, start, cpuMs}`; zombies are left out.
+ * `start` is text that differs between two processes which had the same pid; `cpuMs` the processor time that it has had.
  */
 export function processTable() {
   if (process.platform === "linux") return linuxTable();
@@ -30,6 +33,12 @@ export function identify(pid, table = processTable()) {
 export function isSame(identity, table = processTable()) {
   return table.some((entry) => entry.pid === identity.pid && entry.start === identity.start);
 }
+
+/** Processor time that those of these processes which live have had, in ms. */
+export const cpuMsOf = (members, table = processTable()) =>
+  table
+    .filter((entry) => members.some(({ pid, start }) => pid === entry.pid && start === entry.start))
+    .reduce((sum, { cpuMs }) => sum + cpuMs, 0);
 
 /** Identities of the group's members and of all descendants of `pid`, itself included. */
 export function familyOf(pid, table = processTable()) {
@@ -90,7 +99,12 @@ function linuxTable() {
       // The second field, the command's name, may hold spaces and brackets; the fields after it are plain.
       const [state, parent, group, ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       if (state === "Z" || state === "X") continue;
-      table.push({ pid: Number(name), parent: Number(parent), group: Number(group), start: `${boot} ${rest[16]}` });
+      const cpuMs = (Number(rest[8]) + Number(rest[9])) * tickMs;
+      table.push({
+        ...{ pid: Number(name), parent: Number(parent), group: Number(group) },
+        start: `${boot} ${rest[16]}`,
+        cpuMs,
+      });
     } catch {
       // It ended while we looked.
     }
@@ -99,27 +113,36 @@ function linuxTable() {
 }
 
 function psTable() {
-  const text = execFileSync("ps", ["-axo", "pid=,ppid=,pgid=,stat=,lstart="], {
+  const text = execFileSync("ps", ["-axo", "pid=,ppid=,pgid=,stat=,time=,lstart="], {
     encoding: "utf8",
     env: { ...process.env, LC_ALL: "C" },
   });
   return text.split("\n").flatMap((line) => {
-    const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(.+?)\s*$/.exec(line);
+    const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S+)\s+(.+?)\s*$/.exec(line);
     if (!match || match[4].startsWith("Z")) return [];
-    return [{ pid: Number(match[1]), parent: Number(match[2]), group: Number(match[3]), start: match[5] }];
+    const [pid, parent, group] = match.slice(1, 4).map(Number);
+    return [{ pid, parent, group, start: match[6], cpuMs: msOfClock(match[5]) }];
   });
+}
+
+/** `[[days-]hours:]minutes:seconds`, as ps prints a time. */
+function msOfClock(text) {
+  const [clock, days = "0"] = text.split("-").reverse();
+  const seconds = clock.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+  return (Number(days) * 86_400 + seconds) * 1000;
 }
 
 /** Windows has no process groups: families are found by parents alone. */
 function windowsTable() {
   const query =
-    'Get-CimInstance Win32_Process | ForEach-Object { "$($_.ProcessId) $($_.ParentProcessId) $($_.CreationDate.Ticks)" }';
+    'Get-CimInstance Win32_Process | ForEach-Object { "$($_.ProcessId) $($_.ParentProcessId) $($_.CreationDate.Ticks) $($_.KernelModeTime + $_.UserModeTime)" }';
   const text = execFileSync("powershell", ["-NoProfile", "-NonInteractive", "-Command", query], {
     encoding: "utf8",
     windowsHide: true,
   });
   return text.split(/\r?\n/).flatMap((line) => {
-    const [pid, parent, start] = line.trim().split(" ");
-    return start ? [{ pid: Number(pid), parent: Number(parent), group: 0, start }] : [];
+    const [pid, parent, start, cpu] = line.trim().split(" ");
+    // In units of 100 ns.
+    return start ? [{ pid: Number(pid), parent: Number(parent), group: 0, start, cpuMs: Number(cpu) / 10_000 }] : [];
   });
 }

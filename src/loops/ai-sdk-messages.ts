@@ -33,6 +33,8 @@ export interface Exchange {
   readonly prompt: Prompt;
   /** The reply. */
   readonly reply: Reply;
+  /** It ended in the middle. */
+  readonly isCut?: boolean;
 }
 
 /** The conversation up to and with the reply. Anthropic's system text is the run's own and no message. */

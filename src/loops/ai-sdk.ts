@@ -12,7 +12,18 @@ import { dynamicTool, jsonSchema, type LanguageModelMiddleware, type Tool, type 
 import type { CallOptions, Heddle, JsonSchemaTool, Run, ToolOutcome } from "../client/index.ts";
 import { unlessAborted } from "../client/signals.ts";
 import { conversationOf, type Exchange, type Prompt, type Reply } from "./ai-sdk-messages.ts";
-import { declaredTools, Loop, type LoopOptions, type LoopRunSpec, named, namesOf, runFor, toolsQuery } from "./loop.ts";
+import {
+  cutOff,
+  declaredTools,
+  Loop,
+  type LoopOptions,
+  type LoopRunSpec,
+  named,
+  namesOf,
+  requireOwnIds,
+  runFor,
+  toolsQuery,
+} from "./loop.ts";
 import { ReplyOrder } from "./reply-order.ts";
 
 export type { LoopOptions, LoopRunSpec, ToolNames } from "./loop.ts";
@@ -38,6 +49,9 @@ type StreamPart =
   Awaited<ReturnType<NonNullable<LanguageModelMiddleware["wrapStream"]>>>["stream"] extends ReadableStream<infer Part>
     ? Part
     : never;
+
+/** These end a reply in the middle. */
+const cutting: readonly string[] = ["length", "content-filter", "interrupted"];
 
 /** Replies that are kept until their calls have come. */
 const repliesKept = 256;
@@ -67,7 +81,8 @@ export class AiSdkLoop extends Loop {
       specificationVersion: "v4",
       wrapGenerate: async ({ doGenerate, params }) => {
         const result = await doGenerate();
-        this.#note(callsIn(result.content), Promise.resolve({ prompt: params.prompt, reply: result.content }));
+        const isCut = cutting.includes(result.finishReason.unified);
+        this.#note(callsIn(result.content), Promise.resolve({ prompt: params.prompt, reply: result.content, isCut }));
         return result;
       },
       wrapStream: async ({ doStream, params }) => {
@@ -95,14 +110,18 @@ export class AiSdkLoop extends Loop {
   async #answer(name: string, input: unknown, id: string, before: Prompt, options: CallOptions): Promise<unknown> {
     // The end of a reply that breaks off never comes.
     const noted = await unlessAborted(Promise.resolve(this.#replies.get(id)), options.signal);
+    const handled = noted?.reply.flatMap((part) =>
+      part.type === "tool-call" && this.handles(part.toolName) ? [{ id: part.toolCallId, name: part.toolName }] : [],
+    );
+    requireOwnIds(handled ?? []);
+    if (noted?.isCut) return cutOff;
     const conversation = conversationOf(noted ?? { prompt: before, reply: [] }, this.#format);
     const call = { id, name, arguments: input };
-    const calls = noted?.reply.filter((part) => part.type === "tool-call" && this.handles(part.toolName)).length;
     const toEnd = (begun: (() => void) | undefined) => this.outcome(call, conversation, { ...options, begun });
     const outcome: Exclude<ToolOutcome, { pending: true }> = await this.#inOrder(
       noted ?? before,
       (order) => order.carryOut(name, toEnd, options.signal),
-      calls,
+      handled?.length,
     );
     return "error" in outcome ? { error: outcome.error } : outcome.result;
   }
@@ -151,10 +170,11 @@ export class AiSdkLoop extends Loop {
         else if (part.type === "tool-call") {
           reply.push(part);
           this.#note([part.toolCallId], exchange);
-        } else if (part.type === "finish") done({ prompt, reply });
+        } else if (part.type === "finish") done({ prompt, reply, isCut: cutting.includes(part.finishReason.unified) });
         controller.enqueue(part);
       },
-      flush: () => done({ prompt, reply }),
+      // Without an end of its own.
+      flush: () => done({ prompt, reply, isCut: true }),
     });
   }
 }

@@ -6,6 +6,7 @@ import {
   cutOffResult,
   declaredTools,
   type Handlers,
+  handlerOf,
   type InOrder,
   Loop,
   type LoopOptions,
@@ -14,6 +15,7 @@ import {
   namesOf,
   orderOf,
   type ReplyOptions,
+  requireOwnIds,
   runFor,
   type ToolNames,
   toolsQuery,
@@ -63,6 +65,7 @@ export class AnthropicLoop extends Loop {
    * Carries out all calls of the last message, a reply: Heddle's, and by `handlers` your own. What to push onto
    * `messages` before the next request; nothing when the reply makes no calls. With `reply`, of one that was cut off (`stop_reason`
    * `max_tokens`, `model_context_window_exceeded`, `refusal`) none is carried out, and each answers `output_truncated`.
+   * @throws Error where the reply's calls for Heddle have no ids of their own: give each a new one before the reply is pushed
    */
   async results(
     messages: readonly Anthropic.MessageParam[],
@@ -71,6 +74,7 @@ export class AnthropicLoop extends Loop {
   ): Promise<Anthropic.MessageParam[]> {
     const calls = usesOf(messages.at(-1));
     if (calls.length === 0) return [];
+    requireOwnIds(calls.map(loopCall).filter((call) => !handlerOf(handlers, call)));
     if (cutting.includes(reply?.stop_reason))
       return [{ role: "user", content: calls.map(({ id }) => resultBlock(id, cutOffResult)) }];
     const order = orderOf(calls.map(loopCall), handlers);

@@ -189,16 +189,28 @@ export class Loop {
 }
 
 /** What the model is told of each call of a reply that was cut off. */
-export const cutOffResult: LoopResult = {
-  text: JSON.stringify({
-    error: {
-      code: "output_truncated",
-      message: "Your reply was cut off before its end, so none of its calls was carried out.",
-      hint: "Make them again in a shorter reply: fewer calls at a time, with shorter arguments.",
-    },
-  }),
-  isError: true,
-};
+export const cutOff = {
+  error: {
+    code: "output_truncated",
+    message: "Your reply was cut off before its end, so none of its calls was carried out.",
+    hint: "Make them again in a shorter reply: fewer calls at a time, with shorter arguments.",
+  },
+} as const;
+
+export const cutOffResult: LoopResult = { text: JSON.stringify(cutOff), isError: true };
+
+/** Of a reply's calls, those that Heddle is to carry out: by its id each is known, and its answer found again. @throws Error for two of one id */
+export function requireOwnIds(calls: readonly Pick<LoopCall, "id" | "name">[]): void {
+  const ids = new Set<string>();
+  for (const { id, name } of calls) {
+    if (!id) throw new Error(`the reply's call of "${name}" has no id: ${giveIds}`);
+    if (ids.has(id)) throw new Error(`the reply gives several calls the id "${id}", that of "${name}" too: ${giveIds}`);
+    ids.add(id);
+  }
+}
+
+const giveIds =
+  "your server gives its calls no ids of their own, so give each a new one before you push the reply onto the messages; nothing was carried out";
 
 const sessionLost = {
   code: "session_lost",

@@ -92,12 +92,15 @@ export function messagesOf(items: readonly ResponsesItem[]): Message[] {
 /** The calls of functions that nobody has answered, since a person spoke last. */
 export function openCalls(items: readonly ResponsesItem[]): FunctionCallItem[] {
   const from = items.findLastIndex((item) => kindOf(item as Fields) === "message") + 1;
-  const open = new Map<string, FunctionCallItem>();
+  let open: FunctionCallItem[] = [];
   for (const item of items.slice(from)) {
-    if (item.type === "function_call") open.set(item.call_id, item);
-    else if (kindOf(item as Fields) === "result") open.delete(resultOf(item as Fields));
+    if (item.type === "function_call") open.push(item);
+    else if (kindOf(item as Fields) === "result") {
+      const id = resultOf(item as Fields);
+      open = open.filter(({ call_id }) => call_id !== id);
+    }
   }
-  return [...open.values()];
+  return open;
 }
 
 /** The conversation up to and with the whole reply that makes the call. @throws where none does */

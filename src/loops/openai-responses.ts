@@ -6,6 +6,7 @@ import {
   cutOffResult,
   declaredTools,
   type Handlers,
+  handlerOf,
   type InOrder,
   Loop,
   type LoopOptions,
@@ -13,6 +14,7 @@ import {
   namesOf,
   orderOf,
   type ReplyOptions,
+  requireOwnIds,
   runFor,
   type ToolNames,
   toolsQuery,
@@ -76,6 +78,7 @@ export class OpenAIResponsesLoop extends Loop {
    * Carries out all calls of functions that `items`, the whole conversation, end in: Heddle's, and by `handlers` your
    * own. What to push onto `items` before the next request; nothing when the reply makes no calls. Of a reply that was cut off (a call
    * of it is `incomplete`, or so is the `status` of `reply`) none is carried out, and each answers `output_truncated`.
+   * @throws Error where the reply's calls for Heddle have no ids of their own: give each a new one before the reply is pushed
    */
   async results(
     items: readonly ResponsesItem[],
@@ -83,6 +86,7 @@ export class OpenAIResponsesLoop extends Loop {
     { reply, ...options }: ReplyOptions<Pick<OpenAI.Responses.Response, "status">> = {},
   ): Promise<FunctionCallOutput[]> {
     const calls = openCalls(items);
+    requireOwnIds(calls.map(loopCall).filter((call) => !handlerOf(handlers, call)));
     if ([reply, ...calls].some((part) => part?.status === "incomplete"))
       return calls.map(({ call_id }) => ({ type: "function_call_output", call_id, output: cutOffResult.text }));
     // Calls of one reply share one conversation, and it may be long.

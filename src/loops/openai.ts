@@ -9,6 +9,7 @@ import {
   cutOffResult,
   declaredTools,
   type Handlers,
+  handlerOf,
   type InOrder,
   Loop,
   type LoopOptions,
@@ -16,6 +17,7 @@ import {
   namesOf,
   orderOf,
   type ReplyOptions,
+  requireOwnIds,
   runFor,
   type ToolNames,
   toolsQuery,
@@ -81,6 +83,7 @@ export class OpenAILoop extends Loop {
    * Carries out all calls of the last message, a reply: Heddle's, and by `handlers` your own. What to push onto
    * `messages` before the next request; nothing when the reply makes no calls. With `reply`, of one that was cut off (`finish_reason`
    * `length`, `content_filter`) none is carried out, and each answers `output_truncated`.
+   * @throws Error where the reply's calls for Heddle have no ids of their own: give each a new one before the reply is pushed
    */
   async results(
     messages: readonly ChatMessage[],
@@ -88,6 +91,7 @@ export class OpenAILoop extends Loop {
     { reply, ...options }: ReplyOptions<Ended> = {},
   ): Promise<OpenAI.ChatCompletionToolMessageParam[]> {
     const calls = callsOf(messages.at(-1));
+    requireOwnIds(calls.map(loopCall).filter((call) => !handlerOf(handlers, call)));
     if (cutting.includes(reply?.choices[0]?.finish_reason))
       return calls.map(({ id }) => ({ role: "tool", tool_call_id: id, content: cutOffResult.text }));
     const order = orderOf(calls.map(loopCall), handlers);

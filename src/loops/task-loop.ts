@@ -31,6 +31,10 @@ export interface TaskLoopOptions {
 /** Of a call behind the one that ended the task. Nobody reads it but who looks at `messages`. */
 const overResult: LoopResult = { text: "the task had ended", isError: true };
 
+/** Said to a model that ended its turn without a word, once, as to a hosted agent's: some have said all they had to before. */
+const sayResultText =
+  "Your reply was empty. Is your work done? Then answer with its result: only the text of your last reply is passed on, nothing of what you said before. Else go on with it.";
+
 type TaskUsage = NonNullable<Parameters<LeasedTask["turn"]>[1]>;
 
 /** Why a reply is no whole one. */
@@ -61,7 +65,7 @@ export abstract class TaskLoop<Sent> {
     this.#turns = task.lease.task.turns;
   }
 
-  /** The last reply made no calls: it is the result. Or it called `finish`, and the task has ended with what that says. */
+  /** The last reply made no calls: it is the result, once the model was asked for one where it is empty. Or it called `finish`, and the task has ended with what that says. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -105,9 +109,19 @@ export abstract class TaskLoop<Sent> {
       if (call.name === "finish" && !this.task.finishedAs) await carryOut(call, orderOf([call], this.#handlers));
     const results = calls.map((call) => ({ call, result: carriedOut.get(call) ?? overResult }));
     this.#unlogged = results.length === 0 ? [] : this.resultMessages(results);
+    if (calls.length === 0 && news.length === 0 && this.#isFirstEmpty(reply))
+      this.#unlogged = [{ role: "user", content: sayResultText } as Sent];
     // Messages to the task are Heddle's to log.
     this.messages.push(...this.#unlogged, ...news);
-    this.#isOver = this.task.finishedAs !== undefined || (calls.length === 0 && news.length === 0);
+    const isLast = calls.length === 0 && this.#unlogged.length === 0 && news.length === 0;
+    this.#isOver = this.task.finishedAs !== undefined || isLast;
+  }
+
+  /** Whoever has nothing to say when asked has nothing to say. */
+  #isFirstEmpty(reply: Sent): boolean {
+    if (this.textIn(reply).trim() !== "") return false;
+    const before = this.messages[this.messages.indexOf(reply) - 1];
+    return before === undefined || this.isReply(before) || this.textIn(before) !== sayResultText;
   }
 
   async #result(call: LoopCall, order: ReplyOrder): Promise<LoopResult> {

@@ -13,6 +13,8 @@ import type { ShareFrom } from "../scheduler/seat-shares.ts";
 export interface RunReport {
   readonly tenant: string;
   readonly run: string;
+  /** Which of the runs that have had this id; absent of one that was created before they were told apart. */
+  readonly life?: string;
   /** Hosted seats that it could use now, those at work included. */
   readonly demand: number;
   /** What it has used lately. */

@@ -497,7 +497,8 @@ export interface TenantGateRpc {
     limit: number;
     cursor?: string;
   }): Promise<Reply<{ workers: PoolWorkerView[]; waiting: number; nextCursor: string | null }>>;
-  forget(run: string, tenant: string): Promise<void>;
+  /** The run, of this life, is deleted: a report of it that arrives later counts nothing. */
+  forget(run: string, tenant: string, life?: string): Promise<void>;
   /** How a run is; answers what it may use (gate-rpc.ts). */
   report(report: RunReport): Promise<RunTerms>;
   /** The operator has changed what the tenant may use. */

@@ -14,6 +14,7 @@
  * G6. One whose own code breaks keeps nobody from what others have, with a key or without: its steps are taken back (shell H2), so it has mostly
  *     granted nothing. Where somebody has a key it is asked once more, for what it may have granted all the same. Of what it does not say
  *     then nobody hears, until that lease is over: else one such run would stop all workers of its tenant.
+ * G7. A report that was so long on its way that its run was deleted meanwhile counts nothing: nobody would take that back.
  */
 
 import { DurableObject } from "cloudflare:workers";
@@ -23,6 +24,7 @@ import type { Grant, PoolWorkerView } from "../contract/shapes.ts";
 import { platformFaultOf } from "../errors/platform.ts";
 import {
   deploymentSeatsDefault,
+  gateGoneBytes,
   gateLeavesBytes,
   gateWaitMax,
   gateWorkMax,
@@ -83,6 +85,8 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     quota: () => this.#quotas.quotas.total_seats,
   });
   readonly #limits = new LimitBook();
+  /** Runs that were deleted lately, with their lives (G7). */
+  readonly #gone = new Lru<string, true>(gateGoneBytes);
 
   #isOpen = false;
 
@@ -128,6 +132,8 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
 
   async report(report: RunReport): Promise<RunTerms> {
     this.#open();
+    // Who sent it hears nothing any more.
+    if (this.#gone.get(lifeOf(report))) return { seats: 0, why: "tenant" };
     const limits = this.#limits.report(report.run, report.limits ?? [], Date.now());
     const [shares, quotas] = await Promise.all([this.#shares.report(report), this.#quotas.report(report)]);
     return { ...shares, ...quotas, limits };
@@ -142,8 +148,10 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     return { seats: this.#shares.demand(), ...this.#quotas.used(Date.now()) };
   }
 
-  async forget(run: string, tenant: string): Promise<void> {
+  async forget(run: string, tenant: string, life?: string): Promise<void> {
     this.#open();
+    const gone = lifeOf({ run, life });
+    this.#gone.set(gone, true, gone.length * 2);
     this.#shares.forget(run);
     this.#limits.forget(run);
     this.#quotas.forget(tenant, run);
@@ -367,6 +375,8 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
     if (![...this.#lanes.values()].some((others) => others.has(run))) this.#turns.delete(run);
   }
 }
+
+const lifeOf = ({ run, life = "" }: { readonly run: string; readonly life?: string | undefined }) => `${run} ${life}`;
 
 /** An object's own code has thrown it. */
 const isBug = (error: unknown): boolean => platformFaultOf(error) === undefined;

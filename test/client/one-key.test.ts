@@ -14,7 +14,6 @@ const server = new TestServer((call) => {
   const request = `${call.path} ${JSON.stringify(call.body)}`;
   if (key !== undefined && (used.get(key) ?? request) !== request) return problem(422, "idempotency_mismatch");
   if (key !== undefined) used.set(key, request);
-  if (call.path.endsWith("/actors")) return { status: 201, body: { id: "A1", ttl_ms: 60_000 } };
   if (call.method === "DELETE") return { status: 204 };
   return answer(call);
 });
@@ -24,21 +23,52 @@ beforeEach(() => {
   used.clear();
   server.calls.length = 0;
 });
+const opened: Answer = { status: 201, body: { id: "A1", ttl_ms: 60_000 } };
 const heddle = () => new Heddle({ url: server.url, key: "hdl_k", retryMs: 0 });
 const needsActor = { status: 200, body: { error: { code: "needs_actor", message: "m", hint: "h" } } };
 
 it("an op that has to wait takes its session's call for another request", async () => {
-  answer = ({ body }) =>
-    body.actor === undefined ? needsActor : { status: 200, body: { result: { messages: ["m"] } } };
+  answer = ({ body, path }) =>
+    path.endsWith("/actors")
+      ? opened
+      : body.actor === undefined
+        ? needsActor
+        : { status: 200, body: { result: { messages: ["m"] } } };
   expect(await heddle().runs.get("r").queue("q").take({ idempotencyKey: "mine" })).toBe("m");
-  expect([...used.keys()]).toEqual(expect.arrayContaining(["mine", "mine.session"]));
+  expect([...used.keys()]).toEqual(expect.arrayContaining(["mine", "mine.session1"]));
+});
+
+it("an op that had to wait is found again by another program, in the session that it has come to", async () => {
+  // Of a session that was over before it had an answer nothing is known.
+  const over = new Set(["A1", "A2"]);
+  const sessions: string[] = [];
+  answer = ({ headers, body, path }) => {
+    if (path.endsWith("/actors")) {
+      const name = String(headers["idempotency-key"]);
+      if (!sessions.includes(name)) sessions.push(name);
+      return { status: 201, body: { id: `A${sessions.indexOf(name) + 1}`, ttl_ms: 60_000 } };
+    }
+    if (body.actor === undefined) return needsActor;
+    if (over.has(body.actor)) return problem(404, "not_found");
+    return { status: 200, body: { result: { messages: [`${body.actor} ${body.call_id}`] } } };
+  };
+  const take = () => heddle().runs.get("r").queue("q").take({ idempotencyKey: "mine" });
+  expect(await take()).toBe("A3 pop");
+  expect(await take()).toBe("A3 pop");
+  expect(sessions).toEqual(["mine.session1", "mine.session2", "mine.session3"]);
+  const barrier = () => heddle().runs.get("r").barrier("b", { parties: 2 }).wait({ idempotencyKey: "other" });
+  answer = ((before) => (call: Call) => {
+    const made = before(call);
+    return call.path.endsWith("/tools/barrier") ? { status: 200, body: { result: { at: call.body.actor } } } : made;
+  })(answer);
+  expect([await barrier(), await barrier()]).toEqual([{ at: "A4" }, { at: "A4" }]);
 });
 
 it("several locks are given back with one key, each by a call of its own", async () => {
-  answer = ({ body: { arguments: args } }) => ({
-    status: 200,
-    body: { result: args.op === "acquire" ? { tokens: { a: 1, b: 2 } } : {} },
-  });
+  answer = ({ path, body: { arguments: args } }) =>
+    path.endsWith("/actors")
+      ? opened
+      : { status: 200, body: { result: args.op === "acquire" ? { tokens: { a: 1, b: 2 } } : {} } };
   const run = heddle().runs.get("r");
   await using session = await run.session();
   const hold = await run.lock("a", "b").acquire({ session });

@@ -1,10 +1,12 @@
 /** Loops beside what goes wrong around them: calls that are given up, replies that break off or are half JSON. */
 
+import { MockLanguageModelV4 } from "ai/test";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Heddle } from "../../src/client/index.ts";
 import { AiSdkLoop } from "../../src/loops/ai-sdk.ts";
 import { conversationOf, type Exchange } from "../../src/loops/ai-sdk-messages.ts";
-import { OpenAILoop } from "../../src/loops/openai.ts";
+import { AnthropicLoop } from "../../src/loops/anthropic.ts";
+import { OpenAILoop, OpenAIResponsesLoop } from "../../src/loops/openai.ts";
 import { type Answer, type Call, TestServer } from "../cli/lib/contract-server.ts";
 
 let answer: (call: Call) => Answer | Promise<Answer>;
@@ -54,7 +56,86 @@ describe("an agent's session", () => {
   });
 });
 
+describe("calls that a server gives one id, or none,", () => {
+  const inbox: Call[] = [];
+  beforeEach(() => {
+    inbox.length = 0;
+    answer = (call) => {
+      inbox.push(call);
+      return { status: 200, body: { result: 1 } };
+    };
+  });
+  const names = { own: ["atomic"], remote: [] };
+
+  it.each([
+    ["c1", 'several calls the id "c1"'],
+    ["", 'call of "atomic" has no id'],
+  ])("%j are refused before any is carried out, with what to do", async (id, why) => {
+    const calls = [id, id];
+    const chat = new OpenAILoop(run(), names, [], { prompt_cache_key: "k" });
+    const chatCall = { id, type: "function" as const, function: { name: "atomic", arguments: "{}" } };
+    const refused = expect.objectContaining({ message: expect.stringMatching(`${why}.*give each a new one`) });
+    await expect(chat.results([{ role: "assistant", tool_calls: calls.map(() => chatCall) }])).rejects.toEqual(refused);
+    const items = [
+      { role: "user" as const, content: "do" },
+      ...calls.map((call_id) => ({ type: "function_call" as const, call_id, name: "atomic", arguments: "{}" })),
+    ];
+    const responses = new OpenAIResponsesLoop(run(), names, [], { prompt_cache_key: "k" });
+    await expect(responses.results(items)).rejects.toEqual(refused);
+    const anthropic = new AnthropicLoop(run(), names, []);
+    const content = calls.map((one) => ({ type: "tool_use" as const, id: one, name: "atomic", input: {} }));
+    await expect(anthropic.results([{ role: "assistant", content }])).rejects.toEqual(refused);
+    expect(inbox).toEqual([]);
+    // Those of one's own tools are nobody else's matter.
+    expect(await anthropic.results([{ role: "assistant", content }], { atomic: () => "mine" })).toHaveLength(1);
+  });
+});
+
 describe("the AI SDK's replies", () => {
+  const streamOf = (parts: readonly object[]) =>
+    new ReadableStream({
+      start: (controller) => {
+        for (const part of parts) controller.enqueue(part);
+        controller.close();
+      },
+    });
+  const cut = (finish: string | undefined, ids: readonly string[] = ["a"]) => {
+    const parts = [
+      ...ids.map((toolCallId) => ({ type: "tool-call", toolCallId, toolName: "atomic", input: "{}" })),
+      ...(finish === undefined ? [] : [{ type: "finish", finishReason: { unified: finish } }]),
+    ];
+    return new MockLanguageModelV4({
+      doGenerate: async () => ({ content: parts.slice(0, ids.length), finishReason: { unified: finish } }) as never,
+      doStream: async () => ({ stream: streamOf(parts) }) as never,
+    });
+  };
+  const asked = async (model: MockLanguageModelV4, way: "doGenerate" | "doStream", loop: AiSdkLoop) => {
+    const wrapped = loop.model(model);
+    const options = { prompt: [{ role: "user", content: [{ type: "text", text: "do" }] }] } as never;
+    const made = await wrapped[way](options);
+    if ("stream" in made) for await (const _ of made.stream as unknown as AsyncIterable<unknown>);
+    return loop.tools.atomic!.execute!({}, { toolCallId: "a", messages: [], context: {} } as never);
+  };
+
+  it.each([
+    ["length", "doGenerate"],
+    ["content-filter", "doGenerate"],
+    ["length", "doStream"],
+    ["interrupted", "doStream"],
+    [undefined, "doStream"],
+  ] as const)("that were cut off (%s, %s) have no call carried out, and each is told so", async (finish, way) => {
+    const inbox: Call[] = [];
+    answer = (call) => {
+      inbox.push(call);
+      return { status: 200, body: { result: 1 } };
+    };
+    const loop = new AiSdkLoop(run(), [{ name: "atomic", description: "", schema: { type: "object" } }] as never);
+    expect(await asked(cut(finish), way, loop)).toMatchObject({ error: { code: "output_truncated" } });
+    expect(inbox).toEqual([]);
+    expect(await asked(cut("tool-calls"), way, loop)).toBe(1);
+    await expect(asked(cut("tool-calls", ["a", "a"]), way, loop)).rejects.toThrow("give each a new one");
+  });
+
   const half = { type: "tool-call" as const, toolCallId: "b", toolName: "read_file", input: '{"path": "a' };
   const whole = { type: "tool-call" as const, toolCallId: "a", toolName: "create_task", input: '{"tasks":[]}' };
   const exchange: Exchange = { prompt: [], reply: [whole, half] };

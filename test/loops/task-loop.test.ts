@@ -3,6 +3,7 @@
 import type Anthropic from "@anthropic-ai/sdk";
 import type OpenAI from "openai";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { sayResultText } from "../../src/agent/reply.ts";
 import { Heddle, type LeasedTask } from "../../src/client/index.ts";
 import { noText } from "../../src/context/calls.ts";
 import { checkMessages } from "../../src/context/message-rules.ts";
@@ -14,8 +15,11 @@ let server: PoolServer;
 let format: "anthropic" | "openai";
 /** Messages to the task, for its next turn. */
 let news: object[];
+/** What an attempt before has logged. */
+let before: object[];
 beforeEach(async () => {
   news = [];
+  before = [];
   server = await new PoolServer().start();
   const answer = server.handler;
   server.handler = async (call) => {
@@ -23,7 +27,7 @@ beforeEach(async () => {
     if (call.path.endsWith("/turn")) return { status: 200, body: { snapshot: "s2", messages: news.splice(0) } };
     const given = await answer(call);
     const [lease] = (given?.body as { leases?: { context: object }[] } | undefined)?.leases ?? [];
-    if (lease) lease.context = { format, messages: [{ role: "user", content: "do" }] };
+    if (lease) lease.context = { format, messages: [{ role: "user", content: "do" }, ...before] };
     return given;
   };
 });
@@ -105,13 +109,17 @@ it.each([
       expect(loop.isOver).toBe(false);
       texts.push(loop.text);
       expect(checkMessages("anthropic", loop.request.messages)).toEqual([]);
-      await loop.add({ content, usage, stop_reason: "end_turn" });
-      expect(loop.isOver).toBe(true);
-      texts.push(loop.text);
+      for (const isOver of [false, true]) {
+        await loop.add({ content, usage, stop_reason: "end_turn" });
+        expect(loop.isOver).toBe(isOver);
+        expect(checkMessages("anthropic", loop.request.messages)).toEqual([]);
+        texts.push(loop.text);
+      }
       return loop.text;
     });
-    expect(texts).toEqual(["", ""]);
+    expect(texts).toEqual(["", "", ""]);
     expect(logged[2][0].content.at(-1)).toEqual({ type: "text", text: noText });
+    expect(logged[3][0]).toEqual({ role: "user", content: sayResultText });
     expect(server.outcomes).toMatchObject([{ result: "" }]);
   },
 );
@@ -122,15 +130,42 @@ it("a reply of OpenAI's format without words or calls is logged as its servers t
   const { logged } = await carriedOut(async (heddle, task) => {
     const loop = await openaiTask(heddle, task);
     news = [{ role: "user", content: "and?" }];
-    for (const isOver of [false, true]) {
+    for (const isOver of [false, false, true]) {
       await loop.add({ choices: [{ message: reply }] } as unknown as OpenAI.ChatCompletion);
       expect(loop.isOver).toBe(isOver);
       expect(checkMessages("openai", loop.request.messages)).toEqual([]);
     }
     return loop.text;
   });
-  expect(logged).toHaveLength(2);
+  expect(logged).toHaveLength(3);
+  expect(logged[2][0]).toEqual({ role: "user", content: sayResultText });
   expect(server.outcomes).toMatchObject([{ result: "" }]);
+});
+
+it("an empty reply is asked for the result, as a hosted agent's is, also by the attempt that finds it logged", async () => {
+  format = "openai";
+  const reply = (content: string) => ({ choices: [{ message: { role: "assistant", content } }] });
+  const said: (string | undefined)[] = [];
+  const add = async (loop: Awaited<ReturnType<typeof openaiTask>>, content: string) => {
+    await loop.add(reply(content) as unknown as OpenAI.ChatCompletion);
+    said.push(loop.isOver ? "over" : (loop.request.messages.at(-1)?.content as string));
+  };
+  await carriedOut(async (heddle, task) => {
+    const loop = await openaiTask(heddle, task);
+    await add(loop, " \n");
+    await add(loop, "the result");
+    return loop.text;
+  });
+  expect(said).toEqual([sayResultText, "over"]);
+  expect(server.outcomes).toMatchObject([{ result: "the result" }]);
+  before = [{ role: "assistant", content: "" }];
+  await carriedOut(async (heddle, task) => {
+    const loop = await openaiTask(heddle, task);
+    expect([loop.isOver, loop.request.messages.at(-1)?.content]).toEqual([false, sayResultText]);
+    await add(loop, "");
+    return loop.text;
+  });
+  expect(said.at(-1)).toBe("over");
 });
 
 it("tokens that a server of OpenAI's format does not count are estimated, so that a budget of them holds", async () => {

@@ -242,6 +242,22 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     expect(value(await run.rpc.snapshot((await run.view()).snapshot)).parent).toBe(snapshot);
   });
 
+  it("leaves the head where it is when messages are appended again after the conversation went on", async () => {
+    const run = await make();
+    const { snapshot } = await run.view();
+    const append = async (after: string, messages: string[]) =>
+      value(await run.rpc.appendContext({ after, messages })).snapshot;
+    const first = await append(snapshot, [user("one")]);
+    const second = await append(first, [user("two")]);
+    const { last_seq } = await run.view();
+    expect(await append(snapshot, [user("one")])).toBe(first);
+    expect(await run.view()).toMatchObject({ snapshot: second, last_seq });
+    const other = await append(first, [user("rather this")]);
+    expect((await run.view()).snapshot).toBe(other);
+    expect(await append(first, [user("two")])).toBe(second);
+    expect((await run.view()).snapshot).toBe(second);
+  });
+
   it("takes a reply that came with a session's blocking call, as with any other", async () => {
     const run = await make();
     const { snapshot } = await run.view();

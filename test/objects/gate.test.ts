@@ -339,6 +339,22 @@ describe("the gate", () => {
     expect(quotas.used(Date.now())).toEqual({ tokensToday: 0, storedBytes: 0 });
   });
 
+  it("[G7] counts nothing of a report that arrives after its run was deleted, and all of another run of the same id", async () => {
+    const tenant = newTenant();
+    const gate = gateOf(tenant);
+    const report = (life: string) => {
+      const tokens = { spent: 0, isFresh: true, wants: false };
+      return gate.report({ tenant, run: "r", life, demand: 2, use: noUse, tokens, bytes: 1e6 });
+    };
+    await report("one");
+    expect(await gate.used()).toMatchObject({ seats: 2, storedBytes: 1e6 });
+    await gate.forget("r", tenant, "one");
+    await report("one");
+    expect(await gate.used()).toMatchObject({ seats: 0, storedBytes: 0 });
+    await report("two");
+    expect(await gate.used()).toMatchObject({ seats: 2, storedBytes: 1e6 });
+  });
+
   it("gives several leases at once, of several runs, each once", async () => {
     const tenant = newTenant();
     const runs = await twoRuns(tenant);

@@ -206,6 +206,36 @@ describe("a repeated Idempotency-Key", () => {
     expect(value(await run.rpc.callTool(others))).toEqual(pending);
   });
 
+  it("of a session's call has the answer that it had when the session is over, and not a lock that it held", async () => {
+    const run = await makeRun();
+    const actor = value(await run.rpc.openActor({ ttlMs: 60_000 })).id;
+    const call = (tool: string, args: object, more: object = { actor }) =>
+      run.rpc.callTool({ tool, arguments: JSON.stringify(args), waitMs: 0, ...more });
+    const pop = (more: object) => call("message_queue", { op: "pop", name: "q" }, { actor, ...more });
+    const acquire = () => call("lock", { op: "acquire", name: "l" }, { actor, callId: "l" });
+    for (const name of ["one", "two", "three"])
+      expect(value(await pop({ callId: name }))).toMatchObject({ pending: true });
+    value(await acquire());
+    const poll = pop({ callId: "three", waitMs: 600_000 });
+    const push = (message: string) => call("message_queue", { op: "push", name: "q", messages: [message] }, {});
+    value(await push("first"));
+    value(await push("second"));
+    expect(value(await pop({ callId: "one" }))).toEqual({ result: { messages: ["first"] } });
+    value(await run.rpc.closeActor(actor));
+    expect(codeOf(await poll)).toBe("not_found");
+    await run.evict();
+    for (const [name, message] of [
+      ["one", "first"],
+      ["two", "second"],
+    ])
+      expect(value(await pop({ callId: name }))).toEqual({ result: { messages: [message] } });
+    expect(codeOf(await call("message_queue", { op: "pop", name: "r" }, { actor, callId: "one" }))).toBe(
+      "idempotency_mismatch",
+    );
+    for (const callId of ["three", "four", undefined]) expect(codeOf(await pop({ callId }))).toBe("not_found");
+    expect(codeOf(await acquire())).toBe("not_found");
+  });
+
   it("of a pull worker's call by its call_id gets the first answer, and other arguments under it are refused: waiting, answered, after a load, and of data", async () => {
     const run = await makeRun();
     await run.create(box("a"));

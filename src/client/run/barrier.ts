@@ -29,6 +29,6 @@ export class Barrier extends Variable {
   }> {
     const args = { name: this.name, parties: this.parties, members, timeout_ms };
     if (session) return this.held(session, "wait", args, options);
-    return this.inSession({ ttl_ms, ...options }, (own) => this.held(own, "wait", args, options));
+    return this.inSession("wait", args, { ttl_ms, ...options });
   }
 }

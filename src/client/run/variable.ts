@@ -6,7 +6,7 @@ import { unlessAborted } from "../signals.ts";
 import type { CallOptions } from "../transport.ts";
 import { resultOf } from "./call-to-end.ts";
 import { asyncDispose } from "./dispose.ts";
-import { isToolError } from "./errors.ts";
+import { isToolError, SessionLost } from "./errors.ts";
 import { letGo, Session } from "./session.ts";
 
 /** The hold that guards a write: the server refuses it once the hold is over (`stale_fence`). */
@@ -85,37 +85,47 @@ export class Variable {
     } catch (error) {
       if (!isToolError(error, "needs_actor") && !isToolError(error, "queue_full")) throw error;
     }
-    const { idempotencyKey: key, ...once } = options;
-    // Another request than the first, which the key is of already.
-    const again = { ...once, ...(key !== undefined && { idempotencyKey: `${key}.session` }) };
-    return this.inSession({ ttl_ms, ...again }, (own) =>
-      this.held(own, op, { name: this.name, ...args, timeout_ms }, again),
-    );
+    return this.inSession(op, { name: this.name, ...args, timeout_ms }, { ttl_ms, ...options });
   }
 
-  /** What `body` does in a session of its own, which is closed whatever comes. */
+  /**
+   * An op in a session of its own, which is closed whatever comes. One with a key is found again by who repeats it, another program too, in
+   * whichever session it has come to: it has the answer that it had, or its place.
+   */
   protected async inSession<Result>(
-    { ttl_ms, ...options }: CallOptions & { ttl_ms?: number | undefined },
-    body: (session: Session) => Promise<Result>,
+    op: string,
+    args: object,
+    { ttl_ms, idempotencyKey: key, ...options }: CallOptions & { readonly ttl_ms?: number | undefined },
   ): Promise<Result> {
-    const session = await openSession(this.heddle, this.runId, ttl_ms, options);
-    try {
-      return await body(session);
-    } finally {
-      await letGo(session, options);
+    for (let n = 1; ; n++) {
+      const name = key === undefined ? undefined : `${key}.session${n}`;
+      const session = await openSession(this.heddle, this.runId, ttl_ms, options, name);
+      try {
+        return await this.held(session, op, args, { ...options, ...(name !== undefined && { call_id: op }) });
+      } catch (error) {
+        // One that was over before there was an answer, since its program had died: the next one waits.
+        if (name === undefined || !(error instanceof SessionLost)) throw error;
+      } finally {
+        await letGo(session, options);
+      }
     }
   }
 }
 
-/** One for a single wait or hold. Where the caller gives it up while it is opened, it is closed as soon as it is there. */
+/**
+ * One for a single wait or hold. Where the caller gives it up while it is opened, it is closed as soon as it is there. By the same `name` it is
+ * the same session, though it may be over.
+ */
 export async function openSession(
   heddle: Heddle,
   run: string,
   ttl_ms: number | undefined,
   { signal, retryMs }: CallOptions,
+  name?: string,
 ): Promise<Session> {
   signal?.throwIfAborted();
-  const opening = Session.open(heddle, run, ttl_ms === undefined ? {} : { ttl_ms }, { retryMs });
+  const body = ttl_ms === undefined ? {} : { ttl_ms };
+  const opening = Session.open(heddle, run, body, { retryMs, idempotencyKey: name });
   try {
     return await unlessAborted(opening, signal);
   } catch (error) {

@@ -9,7 +9,7 @@ import type { Task } from "../../scheduler/task.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
 import { answerBefore, answerTo, isDropped } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { appendOfCall, baseOfCalls, nameOfCall } from "./outside-calls.ts";
+import { appendOutside, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, newCallId, toldByNew } from "./outside-waits.ts";
 import { answerView, badCursor, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
@@ -81,7 +81,8 @@ export class Actors {
 
   /**
    * A call of a tool that blocks: the session holds and waits as a task does, and a long poll shows the answer. Its id is the session's own:
-   * the same call again gets the first answer, and another under its id is refused as a reused Idempotency-Key is.
+   * the same call again gets the first answer, and another under its id is refused as a reused Idempotency-Key is. An answer outlives its
+   * session: who asked may have lost it, and what was taken with it nobody else gets.
    */
   async callTool(id: string, input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     // A call without an id gets one of ours, which tells enough of it: neither it nor who asks again by that costs a row.
@@ -101,7 +102,7 @@ export class Actors {
         if (known) return ok(answerView(known));
         const messages = enteringWith(input);
         const after = input.snapshot ?? baseOfCalls(run, step.state.header.snapshot, messages);
-        const appended = appendOfCall(step, run, after, messages);
+        const appended = appendOutside(step, run, after, messages);
         if (!appended.ok) return appended;
         const caller = { task: actor, callId, base: () => appended.snapshot, inTranscript: false };
         const done = runTool(step, run, caller, input.tool, input.arguments);
@@ -122,10 +123,11 @@ export class Actors {
     const { call_id } = reply.value;
     const answer = () => {
       const run = this.#shell.load();
-      const actor = run && liveActor(run, id);
-      if (!run || !actor) return noActor;
-      const done = isDropped(actor, call_id) ? answerBefore(run, actor, call_id) : answerTo(run, actor, call_id);
-      return done && ok(answerView(done));
+      if (!run) return noActor;
+      const actor = liveActor(run, id);
+      const isKept = actor && !isDropped(actor, call_id);
+      const done = isKept ? answerTo(run, actor, call_id) : answerBefore(run, actor ?? endedActor(run, id), call_id);
+      return done ? ok(answerView(done)) : actor ? undefined : noActor;
     };
     if (input.waitMs > 0 && !answer())
       await this.#polled(id, input.waitMs, () => this.#shell.signals.wait(input.waitMs, () => answer() !== undefined));
@@ -172,6 +174,9 @@ function liveActor(run: LoadedRun, id: string): Actor | undefined {
   const actor: Task | undefined = n === undefined ? undefined : run.state.tasks.get(-n);
   return isLiveActor(actor) ? actor : undefined;
 }
+
+/** What the log knows one by that is over. */
+const endedActor = (run: LoadedRun, id: string) => ({ n: -(actorNumber(run.id, id) ?? 0), createdSeq: 0 });
 
 const actorView = (run: LoadedRun, actor: Actor): ActorView => ({
   id: run.taskId(actor.n),

@@ -60,7 +60,7 @@ export class Deletion {
       page = store.variables.page(page.at(-1)!.seq, variablesAtOnce);
     }
     await this.#shell.effects.reported();
-    await gateStub(this.#env, tenant).forget(run, tenant);
+    await gateStub(this.#env, tenant).forget(run, tenant, life);
     await deleteRun(this.#env.DB, { tenant, id: run });
     await this.#shell.forget();
     return true;

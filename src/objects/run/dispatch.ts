@@ -265,7 +265,7 @@ export function answerTo(run: LoadedRun, task: Task, id: string): Recorded | und
 export const isDropped = (task: Task, id: string): boolean => !task.calls.some((one) => one.id === id);
 
 /** The answer that a call had before it was dropped; undefined where it still waited. Looks through the log: for what is rare. */
-export function answerBefore(run: LoadedRun, task: Task, id: string): Recorded | undefined {
+export function answerBefore(run: LoadedRun, task: Pick<Task, "n" | "createdSeq">, id: string): Recorded | undefined {
   let answered: number | undefined;
   for (const { seq, event } of run.store.log.about(new Set([task.n]), task.createdSeq)) {
     if (event.type === "call_waiting" && event.call === id) answered = undefined;

@@ -159,8 +159,9 @@ export class GateReports {
     const demand = wanted(run) > 0 ? this.#most : 0;
     this.#most = 0;
     this.#last = { at: now, demand, seq: run.state.header.seq, isBusy: isBusy(run) };
+    const { life } = run.store.identity();
     const report: RunReport = {
-      ...{ tenant: run.tenant, run: run.id, demand, use: this.#use },
+      ...{ tenant: run.tenant, run: run.id, ...(life !== undefined && { life }), demand, use: this.#use },
       tokens: { spent: spentTokens(run.state), isFresh: this.#isFresh(run, now), wants: this.#wantsTokens(run, now) },
       bytes: this.#around.bytes(),
       limits: this.#limits.of(run),

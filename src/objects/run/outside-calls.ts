@@ -17,35 +17,19 @@ export type Appended =
   | { readonly ok: false; readonly fault: FaultData };
 
 /**
- * Appends messages to a snapshot of the run; the head moves there. The same again is the same snapshot, and what no provider would take
- * is refused.
+ * Appends messages to a snapshot of the run; the head moves there. The same again is the same snapshot, and where the conversation has gone on
+ * from it since, the head stays: a repeat that comes late has nothing new, and what is posted next is to fork the newest messages. What no
+ * provider would take is refused.
  */
 export function appendOutside(step: Step, run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
-  const appended = enter(run, after, messages);
-  if (appended.ok && messages.length > 0) moveHead(step, appended.snapshot);
-  return appended;
-}
-
-/**
- * Appends the messages that came with a call, as `appendOutside` does. Where the conversation has gone on from them since, the head stays: a
- * repeat that comes late has nothing new, and what is posted next is to fork the newest messages.
- */
-export function appendOfCall(step: Step, run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
-  const appended = enter(run, after, messages);
-  if (!appended.ok || messages.length === 0) return appended;
-  if (!run.store.tree.isOnPath(appended.snapshot, step.state.header.snapshot)) moveHead(step, appended.snapshot);
-  return appended;
-}
-
-function enter(run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
   const fault = enteringFault(run, after, messages);
   if (fault) return { ok: false, fault };
   const appended = appendTo(run, after, messages);
-  return appended.ok ? { ok: true, snapshot: run.store.tree.node(appended.snapshot).hash } : appended;
-}
-
-function moveHead(step: Step, snapshot: string): void {
-  if (snapshot !== step.state.header.snapshot) step.emit({ type: "context_appended", snapshot });
+  if (!appended.ok) return appended;
+  const { snapshot } = appended;
+  const isHeads = messages.length === 0 || run.store.tree.isOnPath(snapshot, step.state.header.snapshot);
+  if (!isHeads) step.emit({ type: "context_appended", snapshot });
+  return { ok: true, snapshot: run.store.tree.node(snapshot).hash };
 }
 
 /** What no provider would take of messages that somebody sends to stand after a snapshot: the first slip (context/slips.ts). */

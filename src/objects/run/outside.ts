@@ -18,7 +18,7 @@ import { awaitTimedOut } from "./dispatch.ts";
 import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { appendOfCall, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
+import { appendOutside, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, NamedWait, newCallId, toldByNew } from "./outside-waits.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
@@ -151,9 +151,11 @@ export class Outside {
     if (run) run.state.outsideAt = this.#shell.now();
     if (input.actor !== undefined) {
       const actor = this.#actors.one(input.actor);
-      if (!actor.ok) return actor;
       const waits = run?.tools.has(input.tool) || (isBlockingKind(input.tool) && !isRead(input));
-      if (waits) return this.#actors.callTool(input.actor, input, idem);
+      // What a session held is not its any more when it is over: who is told a token again would believe to have it.
+      const mayBeOver = input.tool !== "lock" && input.tool !== "semaphore";
+      if (waits && (actor.ok || mayBeOver)) return this.#actors.callTool(input.actor, input, idem);
+      if (!actor.ok) return actor;
     }
     const call = this.#outsideCall(input);
     const isBlocking = isBlockingKind(input.tool) && !isRead(input);
@@ -174,7 +176,7 @@ export class Outside {
           later = { run, what: written };
           return ok({ pending: true, call_id: input.callId ?? "" });
         }
-        const appended = ended ? appendTo(run, there, []) : appendOfCall(step, run, after, messages);
+        const appended = ended ? appendTo(run, there, []) : appendOutside(step, run, after, messages);
         if (!appended.ok) return appended;
         const base = appended.snapshot;
         const open = openCallsOf(run.store.tree, base);

@@ -34,7 +34,16 @@ declare module "*/scripts/lib/processes.mjs" {
   export function identify(pid: number): Identity | undefined;
   export function isSame(identity: Identity): boolean;
   export function familyOf(pid: number): Identity[];
+  export function cpuMsOf(members: readonly Identity[]): number;
   export function endFamily(family: { leader: Identity; members: Identity[] }): Promise<number>;
+}
+
+declare module "*/scripts/lib/silence.mjs" {
+  export class Silence {
+    constructor(now: number, cpuMs: number);
+    broken(now: number, cpuMs: number): void;
+    lasts(now: number, cpuMs: number): string | undefined;
+  }
 }
 
 declare module "*/scripts/lib/stage.mjs" {

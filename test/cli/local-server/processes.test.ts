@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { endFamily, familyOf, identify, isSame } from "../../../scripts/lib/processes.mjs";
+import { cpuMsOf, endFamily, familyOf, identify, isSame } from "../../../scripts/lib/processes.mjs";
 import { StateFolder } from "../../../scripts/lib/state-folder.mjs";
 import { until } from "../lib/heddle.ts";
 
@@ -54,6 +54,16 @@ describe("a recorded family", () => {
     expect(await endFamily({ leader: strangers[0]!, members: strangers })).toBe(0);
     expect(familyOf(leader)).toHaveLength(2);
   });
+});
+
+it("the processor time of processes is theirs alone: one that idles has none more", async () => {
+  const idle = familyOf(await family());
+  const [own, before] = [identify(process.pid)!, cpuMsOf(idle)];
+  const ownBefore = cpuMsOf([own]);
+  for (const begun = process.cpuUsage().user; process.cpuUsage().user - begun < 300_000; ) Math.sqrt(begun);
+  expect(cpuMsOf([own]) - ownBefore).toBeGreaterThanOrEqual(200);
+  expect(cpuMsOf(idle) - before).toBeLessThan(200);
+  expect(cpuMsOf([{ ...own, start: "another time" }])).toBe(0);
 });
 
 describe("a state folder", () => {
