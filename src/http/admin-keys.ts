@@ -3,7 +3,7 @@
 import { createKeyBody, rotateKeyBody } from "../contract/admin-requests.ts";
 import { pageQuery } from "../contract/paging.ts";
 import { createdKey, keysPage, rotatedKey } from "../contract/tenant-responses.ts";
-import { Fault } from "../errors/fault.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
 import { base32 } from "../ids.ts";
 import { keysPerTenantMax } from "../limits.ts";
 import type { Idem } from "../objects/rpc.ts";
@@ -168,8 +168,7 @@ function requireLive(key: KeyRow, now: number): void {
 
 function requireFuture(expiresAt: number | null, now: number): void {
   if (expiresAt === null || expiresAt > now) return;
-  const message = "it has passed; expected a time to come, in milliseconds since 1970";
-  throw new Fault("validation_failed", `expires_at: ${message}`, [{ path: "expires_at", message }]);
+  throw Fault.of(fieldFault("expires_at", "it has passed; expected a time to come, in milliseconds since 1970"));
 }
 
 async function requireRoomForKey(env: HttpEnv, tenant: string, now: number): Promise<void> {

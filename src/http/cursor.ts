@@ -1,6 +1,6 @@
 /** Opaque cursors over (created_at, id), the order of every list that D1 serves. */
 
-import { Fault } from "../errors/fault.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
 import { fromBase64url, toBase64url } from "./base64url.ts";
 
 export interface Position {
@@ -25,10 +25,7 @@ export function positionOf(cursor: string): Position {
   throw badCursor();
 }
 
-export const badCursor = (): Fault =>
-  new Fault("validation_failed", "cursor: not a cursor of this list", [
-    { path: "cursor", message: "not a cursor of this list" },
-  ]);
+export const badCursor = (): Fault => Fault.of(fieldFault("cursor", "not a cursor of this list"));
 
 /** One page: `rows` were asked for with one more than `limit`, whose presence says that there is a next page. */
 export function pageOf<Row extends { id: string; created_at: number }>(

@@ -5,7 +5,7 @@ import { pageQuery } from "../contract/paging.ts";
 import { credentialName, putProviderBody } from "../contract/provider-requests.ts";
 import { providerAnswer, providersPage, resealedView } from "../contract/tenant-responses.ts";
 import { refusedAddress } from "../contract/tool-address.ts";
-import { Fault } from "../errors/fault.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
 import {
   credentialsPerTenantMax,
   pageRowsMax,
@@ -222,6 +222,5 @@ function requireAddress(text: string, { HEDDLE_BOOT }: HttpEnv): void {
   const message =
     refusedAddress(text, { local: HEDDLE_BOOT !== undefined }) ??
     (/[?#]/.test(text) ? "expected no query and no fragment: paths are added to it" : undefined);
-  if (message !== undefined)
-    throw new Fault("validation_failed", `base_url: ${message}`, [{ path: "base_url", message }]);
+  if (message !== undefined) throw Fault.of(fieldFault("base_url", message));
 }

@@ -5,7 +5,7 @@ import type { UsagePage, UsageRowView } from "../contract/shapes.ts";
 import { usagePage } from "../contract/tenant-responses.ts";
 import { allUsageQuery, type UsageBy, usageQuery } from "../contract/usage-requests.ts";
 import { csvCell, usageColumns } from "../csv.ts";
-import { Fault } from "../errors/fault.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
 import { usageDaysDefault, usageDaysMax } from "../limits.ts";
 import { meterForQuestion } from "../meter-runs.ts";
 import type { RunName } from "../storage/d1/run-index.ts";
@@ -79,7 +79,7 @@ async function page(env: HttpEnv, tenant: string | undefined, query: z.output<ty
 }
 
 function requireSpan(from: number, to: number): void {
-  const wrong = (message: string) => new Fault("validation_failed", `from: ${message}`, [{ path: "from", message }]);
+  const wrong = (message: string) => Fault.of(fieldFault("from", message));
   if (from >= to) throw wrong("must be before `to`");
   if (to - from > usageDaysMax * dayMs) throw wrong(`at most ${usageDaysMax} days before \`to\``);
 }

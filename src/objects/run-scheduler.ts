@@ -108,7 +108,7 @@ import { appendOutside } from "./run/outside-calls.ts";
 import { createFromOutside } from "./run/outside-tasks.ts";
 import { PullLeases } from "./run/pull-leases.ts";
 import { answerFromOutside, type QuestionsInput, questionsOf } from "./run/questions.ts";
-import { noTask, ok, refuse } from "./run/replies.ts";
+import { noTask, ok, type Refused, refuse } from "./run/replies.ts";
 import { holdToTenant } from "./run/rules.ts";
 import { RunShell } from "./run/shell.ts";
 import { tasksPage } from "./run/task-list.ts";
@@ -135,10 +135,8 @@ import type {
   WebhookWork,
 } from "./seat-rpc.ts";
 
-const notMetered = (why: string): Reply<never> => ({
-  ok: false,
-  fault: { code: "overloaded", detail: `What the run has used could not be noted yet: ${why}` },
-});
+const notMetered = (why: string): Refused =>
+  refuse({ code: "overloaded", detail: `What the run has used could not be noted yet: ${why}` });
 
 export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc, SeatRpc {
   readonly #shell: RunShell;
@@ -225,7 +223,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     if (run && (at === null || at === undefined || at > this.#shell.now())) return ok(indexWord(run));
     if (run) return this.deleteRun();
     // One that broke off is carried on.
-    return (await this.#deletion.finish()) ? ok(null) : { ok: false, fault: { code: "not_found" } };
+    return (await this.#deletion.finish()) ? ok(null) : refuse({ code: "not_found" });
   }
 
   // ---- the run ---------------------------------------------------------------------------------------------------------
@@ -333,10 +331,10 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     // Another call may have deleted it meanwhile: what is here now would be another run, of the same id.
     if (identity && this.#loadOf(identity)) await this.#deletion.begin(identity);
     try {
-      return (await this.#deletion.finish()) ? ok(null) : { ok: false, fault: { code: "not_found" } };
+      return (await this.#deletion.finish()) ? ok(null) : refuse({ code: "not_found" });
     } catch (error) {
       console.error("deletion broke off", error);
-      return { ok: false, fault: { code: "overloaded", detail: "The run is gone; the rest of it is being deleted." } };
+      return refuse({ code: "overloaded", detail: "The run is gone; the rest of it is being deleted." });
     }
   }
 
@@ -360,7 +358,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async meter(): Promise<Reply<Metered>> {
     const run = this.#shell.load();
-    if (!run) return { ok: false, fault: { code: "not_found" } };
+    if (!run) return refuse({ code: "not_found" });
     const upto = await meterRun(run, this.env, meterPagesPerCall);
     const last = run.state.header.seq;
     const isEnded = isRunEnded(run.state);
@@ -404,8 +402,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       const { tree } = run.store;
       const node = tree.find(hash);
       const messages = node && tree.messages(hash, after);
-      if (!node || !messages)
-        return { ok: false, fault: { code: "not_found", detail: "There is no such snapshot in this run." } };
+      if (!node || !messages) return refuse({ code: "not_found", detail: "There is no such snapshot in this run." });
       return ok({ snapshot: hash, parent: node.parent, contextText: contextText(tree.head(hash), messages) });
     });
   }
@@ -482,7 +479,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       if (isLive(task)) return refuse({ code: "task_not_ended", detail: `It is ${task.phase.state}.` });
       const from = retryFrom(run, task, fromTurn ?? 0);
       if (!from.ok) return from;
-      if (full && isRunEnded(run.state)) return { ok: false, fault: full };
+      if (full && isRunEnded(run.state)) return refuse(full);
       const refusal = retryTask(step, task, from.value);
       return refusal ? refuse(refusal) : ok(taskView(run, task));
     }, idem);
@@ -531,14 +528,14 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async variables(input: { limit: number; cursor?: string }): Promise<Reply<Page<VariableView>>> {
     const run = this.#shell.load();
-    if (!run) return { ok: false, fault: { code: "not_found" } };
+    if (!run) return refuse({ code: "not_found" });
     return listVariables(run, this.#variables, input);
   }
 
   async variable(name: string): Promise<Reply<VariableView>> {
     const run = this.#shell.load();
     const kind = run?.store.variables.kindOf(name);
-    if (!run || !kind) return { ok: false, fault: { code: "not_found", detail: "This run has no such variable." } };
+    if (!run || !kind) return refuse({ code: "not_found", detail: "This run has no such variable." });
     return ok(await this.#variables.look(run, { name, kind }));
   }
 

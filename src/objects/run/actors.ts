@@ -16,10 +16,7 @@ import type { RunShell } from "./shell.ts";
 import { hasTool, runTool } from "./tool-calls.ts";
 import { waitingOn } from "./views.ts";
 
-const noActor: Reply<never> = {
-  ok: false,
-  fault: { code: "not_found", detail: "This run has no such session; it may have ended." },
-};
+const noActor = refuse({ code: "not_found", detail: "This run has no such session; it may have ended." });
 
 /** A session's renewals are stored in steps of this part of its ttl_ms. */
 const renewalParts = 4;

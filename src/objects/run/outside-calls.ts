@@ -5,12 +5,13 @@ import { openCalls } from "../../context/calls.ts";
 import { type Slip, slipIn } from "../../context/slips.ts";
 import { childHash } from "../../context/snapshot-hash.ts";
 import type { MessageText } from "../../context/types.ts";
-import type { FaultData } from "../../errors/fault.ts";
+import { type FaultData, fieldFault } from "../../errors/fault.ts";
 import type { SnapshotHash } from "../../ids.ts";
 import { contextBytesMax } from "../../limits.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Idem, ToolCallInput } from "../rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { refuse } from "./replies.ts";
 
 export type Appended =
   | { readonly ok: true; readonly snapshot: string }
@@ -39,7 +40,7 @@ export function appendOfCall(step: Step, run: LoadedRun, after: string, messages
 
 function enter(run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
   const fault = enteringFault(run, after, messages);
-  if (fault) return { ok: false, fault };
+  if (fault) return refuse(fault);
   const appended = appendTo(run, after, messages);
   return appended.ok ? { ok: true, snapshot: run.store.tree.node(appended.snapshot).hash } : appended;
 }
@@ -59,18 +60,17 @@ export function enteringFault(run: LoadedRun, after: string, messages: readonly 
 
 /** `within`: the field that holds the list of messages, with its dot. */
 export function slipFault({ path, message }: Slip, within = ""): FaultData {
-  const at = `${within}${path}`;
-  return { code: "validation_failed", detail: `${at}: ${message}`, errors: [{ path: at, message }] };
+  return fieldFault(`${within}${path}`, message);
 }
 
 export function appendTo(run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
   const { tree } = run.store;
   const node = tree.find(after);
   if (!node) {
-    return { ok: false, fault: { code: "unknown_snapshot", detail: `This run has no snapshot ${after}.` } };
+    return refuse({ code: "unknown_snapshot", detail: `This run has no snapshot ${after}.` });
   }
   const bytes = messages.reduce((sum, message) => sum + message.length, 0);
-  if (node.bytes + bytes > contextBytesMax) return { ok: false, fault: { code: "context_too_large" } };
+  if (node.bytes + bytes > contextBytesMax) return refuse({ code: "context_too_large" });
   return { ok: true, snapshot: tree.append(after, messages) };
 }
 

@@ -15,7 +15,7 @@ import { looksOnly } from "../../variables/ops.ts";
 import type { EventsAnswer, EventsInput, Idem, Reply, ToolCallInput, WaitInput } from "../rpc.ts";
 import type { Actors } from "./actors.ts";
 import { awaitTimedOut } from "./dispatch.ts";
-import { findTask } from "./find-task.ts";
+import { numbersOf } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOfCall, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
@@ -67,7 +67,7 @@ export class Outside {
 
   async wait(input: WaitInput): Promise<Reply<WaitView>> {
     const run = this.#shell.load();
-    if (!run) return { ok: false, fault: { code: "not_found" } };
+    if (!run) return refuse({ code: "not_found" });
     if (!input.tasks) {
       // Of a whole run `all` is told when it is at rest, as `settled` is: what has failed stands in the answer.
       const isOver = ({ state } = this.#shell.load() ?? run) =>
@@ -77,21 +77,9 @@ export class Outside {
         ok({ ...doneOr(isOver(now), now), counts: { ...now.state.header.counts }, failed: this.#failed(now) }),
       );
     }
-    const numbers: number[] = [];
-    for (const [i, name] of input.tasks.entries()) {
-      const task = findTask(run, name);
-      if (!task) {
-        return {
-          ok: false,
-          fault: {
-            code: "not_found",
-            detail: `There is no task "${name}" in this run.`,
-            errors: [{ path: `tasks[${i}]`, message: "unknown" }],
-          },
-        };
-      }
-      numbers.push(task.n);
-    }
+    const found = numbersOf(run, input.tasks);
+    if (!found.ok) return found;
+    const numbers = found.value;
     const named = new Set(numbers);
     const tasksOf = (now: LoadedRun) => numbers.map((n) => now.state.task(n));
     const isOver = () => {

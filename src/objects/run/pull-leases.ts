@@ -223,7 +223,7 @@ export class PullLeases {
       const newest = newestSnapshot(run, task);
       // Alone: whatever is put between them is no call, and their places are those that the worker knows.
       const fault = enteringFault(run, newest, input.messages);
-      if (fault) return { ok: false, fault };
+      if (fault) return refuse(fault);
       const { given } = task;
       // Those that the worker was given stand where it has them: before what it said next.
       const at =
@@ -274,7 +274,7 @@ export class PullLeases {
       if (answered) return ok(answerView(answered));
       const newest = input.snapshot ?? newestSnapshot(run, task);
       const fault = enteringFault(run, newest, input.messages ?? []);
-      if (fault) return { ok: false, fault };
+      if (fault) return refuse(fault);
       const appended = appendTo(run, newest, input.messages ?? []);
       if (!appended.ok) return appended;
       const base = appended.snapshot;

@@ -30,6 +30,7 @@ import { LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { OwedEvents } from "./owed-events.ts";
 import { Partials } from "./partials.ts";
+import { ok, refuse } from "./replies.ts";
 import { deploymentRules, holdToDeployment } from "./rules.ts";
 import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
@@ -39,7 +40,7 @@ import { VariableUses } from "./variable-uses.ts";
 import { Watchers } from "./watchers.ts";
 import { Webhooks } from "./webhooks.ts";
 
-const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
+const notFound = refuse({ code: "not_found", detail: "There is no such run." });
 
 /** As in Identity. */
 export const newLife = (): string => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
@@ -105,7 +106,7 @@ export class RunShell {
         this.command((step) => {
           if (event) step.emit(event);
           settleBudget(step);
-          return { ok: true, value: null };
+          return ok(null);
         });
       },
       repaired: (what, message) => this.repaired(what, message),
@@ -221,7 +222,7 @@ export class RunShell {
   #logUses(): void {
     this.command((step) => {
       step.emitOwed();
-      return { ok: true, value: null };
+      return ok(null);
     });
   }
 
@@ -291,8 +292,8 @@ export class RunShell {
   firstAnswer(run: LoadedRun, idem: Idem): Reply<unknown> | undefined {
     const known = run.store.outcome(idem.key);
     if (!known) return undefined;
-    if (known.fingerprint === idem.fingerprint) return { ok: true, value: JSON.parse(known.value) as unknown };
-    return { ok: false, fault: { code: "idempotency_mismatch" } };
+    if (known.fingerprint === idem.fingerprint) return ok(JSON.parse(known.value) as unknown);
+    return refuse({ code: "idempotency_mismatch" });
   }
 
   /**
@@ -338,7 +339,7 @@ export class RunShell {
   /** The alarm has rung: `others` is what it may have rung for in an object without a run, and answers whether it did. Never throws. */
   async alarm(scheduledAt: number, others: () => Promise<boolean>): Promise<void> {
     await this.effects.rang(scheduledAt, others, () => {
-      this.command(() => ({ ok: true, value: null }));
+      this.command(() => ok(null));
       this.#run?.store.dropOldOutcomes(this.now());
     });
   }
@@ -348,7 +349,7 @@ export class RunShell {
     console.warn("repaired", { run: this.#run?.id, what });
     this.command((step) => {
       step.emit({ type: "finding", kind: "repaired", severity: "info", subjects: [], message });
-      return { ok: true, value: null };
+      return ok(null);
     });
   }
 
