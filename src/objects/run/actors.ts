@@ -7,7 +7,7 @@ import { type Actor, endActor, isLiveActor, openActor } from "../../scheduler/ac
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
-import { answerBefore, answerTo, isDropped } from "./dispatch.ts";
+import { answerEver, answerText, answerTo } from "./answers.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOfCall, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, newCallId, toldByNew } from "./outside-waits.ts";
@@ -93,20 +93,17 @@ export class Actors {
         if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
         if (!hasTool(run, input.tool)) return noTool;
         if (begun && !begun.isSame) return refuse({ code: "idempotency_mismatch" });
-        const wasDropped = begun && isDropped(actor, callId);
-        const known = wasDropped ? answerBefore(run, actor, callId) : answerTo(run, actor, callId);
+        const known = (begun ? answerEver : answerTo)(run, actor, callId);
         if (known) return ok(answerView(known));
         const messages = enteringWith(input);
         const after = input.snapshot ?? baseOfCalls(run, step.state.header.snapshot, messages);
         const appended = appendOfCall(step, run, after, messages);
         if (!appended.ok) return appended;
-        const caller = { task: actor, callId, base: () => appended.snapshot, inTranscript: false };
+        const caller = { task: actor, callId, base: appended.snapshot, inTranscript: false };
         const done = runTool(step, run, caller, input.tool, input.arguments);
         if (!isNew && (done.kind === "result" || done.kind === "error")) {
-          const isError = done.kind === "error";
-          const text = JSON.stringify(isError ? { error: done.error } : done.result);
           const event = { type: "call_done", task: actor.n, call: callId, tool: input.tool, why: "answered" } as const;
-          step.emit(event, { text, isError });
+          step.emit(event, answerText(done));
         }
         return toolReply(done, callId);
       },
@@ -121,7 +118,7 @@ export class Actors {
       const run = this.#shell.load();
       const actor = run && liveActor(run, id);
       if (!run || !actor) return noActor;
-      const done = isDropped(actor, call_id) ? answerBefore(run, actor, call_id) : answerTo(run, actor, call_id);
+      const done = answerEver(run, actor, call_id);
       return done && ok(answerView(done));
     };
     if (input.waitMs > 0 && !answer())

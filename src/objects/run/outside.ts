@@ -14,16 +14,15 @@ import { isRead as readsOnly } from "../../variables/index.ts";
 import { looksOnly } from "../../variables/ops.ts";
 import type { EventsAnswer, EventsInput, Idem, Reply, ToolCallInput, WaitInput } from "../rpc.ts";
 import type { Actors } from "./actors.ts";
-import { awaitTimedOut } from "./dispatch.ts";
+import { awaitTimedOut } from "./answers.ts";
 import { numbersOf } from "./find-task.ts";
-import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOfCall, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, NamedWait, newCallId, toldByNew } from "./outside-waits.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { firstViews } from "./task-list.ts";
-import { hasTool, runTool, sawFromOutside, type ToolRun } from "./tool-calls.ts";
+import { callerAt, hasTool, runTool, sawFromOutside, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { taskView } from "./views.ts";
 
@@ -164,14 +163,9 @@ export class Outside {
         }
         const appended = ended ? appendTo(run, there, []) : appendOfCall(step, run, after, messages);
         if (!appended.ok) return appended;
-        const base = appended.snapshot;
-        const open = openCallsOf(run.store.tree, base);
-        const inTranscript = open.some((call) => call.id === input.callId);
-        if (open.length > 0 && !inTranscript && input.tool === "create_task") {
-          return refuse({ code: "open_calls", detail: `They are ${open.map((call) => call.id).join(", ")}.` });
-        }
-        const caller = { task: undefined, callId: input.callId ?? "", base: () => base, inTranscript };
-        const done = runTool(step, run, caller, input.tool, input.arguments);
+        const caller = callerAt(run, appended.snapshot, { task: undefined, callId: input.callId }, input.tool);
+        if (!caller.ok) return caller;
+        const done = runTool(step, run, caller.value, input.tool, input.arguments);
         if (done.kind === "waiting") waiting = done;
         if (isLater(done)) later = { run, what: done };
         return toolReply(done, input.callId ?? "");
@@ -217,7 +211,7 @@ export class Outside {
     if (waitMs > 0 && !isOver()) await this.#shell.signals.wait(waitMs, (list) => list.length > 0 && isOver());
     if (!isOver() && waitMs < leftMs) return ok({ pending: true, call_id: callId });
     return this.#shell.command((step, run) => {
-      const caller = { task: undefined, callId: "", base: () => "", inTranscript: false };
+      const caller = { task: undefined, callId: "", base: "", inTranscript: false };
       const done = runTool(step, run, caller, input.tool, input.arguments);
       // The object may have another store by now.
       const wait = begun.name && new NamedWait(run.store, begun.name);

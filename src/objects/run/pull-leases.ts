@@ -29,7 +29,7 @@ import {
 import { reportLoad } from "../../scheduler/rules/evaluate.ts";
 import { readyKeyOf } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
-import type { Running, Task } from "../../scheduler/task.ts";
+import type { Task } from "../../scheduler/task.ts";
 import type {
   Completed,
   CompleteInput,
@@ -44,8 +44,9 @@ import type {
   SchemaFirst,
   TurnAnswer,
 } from "../rpc.ts";
+import { answerEver, answerText, answerTo, isDropped } from "./answers.ts";
 import { errorOf, specOf } from "./bodies.ts";
-import { answerBefore, answerTo, isDropped, leaseGrant, newestSnapshot } from "./dispatch.ts";
+import { type LeasedTask, leaseGrant, newestSnapshot } from "./dispatch.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { ModelUsed } from "./models.ts";
@@ -57,7 +58,7 @@ import { endAttempt, opIdOf } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
 import { inboxTexts, shownMessages } from "./task-messages.ts";
-import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
+import { callerAt, hasTool, runTool, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterOp, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { usedByTask } from "./variable-uses.ts";
 
@@ -277,14 +278,10 @@ export class PullLeases {
       if (fault) return refuse(fault);
       const appended = appendTo(run, newest, input.messages ?? []);
       if (!appended.ok) return appended;
-      const base = appended.snapshot;
-      const open = openCallsOf(run.store.tree, base);
-      const inTranscript = open.some((call) => call.id === callId);
-      if (open.length > 0 && !inTranscript && input.tool === "create_task") {
-        return refuse({ code: "open_calls", detail: `They are ${open.map((call) => call.id).join(", ")}.` });
-      }
-      const caller = { task, callId, base: () => base, inTranscript };
-      const done = step.naming(task.n, callId, print, () => runTool(step, run, caller, input.tool, input.arguments));
+      const caller = callerAt(run, appended.snapshot, { task, callId }, input.tool);
+      if (!caller.ok) return caller;
+      const call = () => runTool(step, run, caller.value, input.tool, input.arguments);
+      const done = step.naming(task.n, callId, print, call);
       if (isLater(done)) {
         const named = { fence: task.phase.fence, print };
         const id = { ...(input.callId !== undefined && opIdOf(task, callId, named)), names: idem ? [idem] : [] };
@@ -300,12 +297,10 @@ export class PullLeases {
         endAttempt(step, task, endingOf(done.call), undefined, task.given);
         return ok({ result: { state: task.phase.state } });
       }
-      const isError = done.kind === "error";
-      const text = JSON.stringify(isError ? { error: done.error } : done.result);
       if (!task.calls.some((one) => one.id === callId) && input.callId !== undefined) {
         step.emit(
           { type: "call_done", task: task.n, call: callId, tool: input.tool, why: "answered", print },
-          { text, isError },
+          answerText(done),
         );
       }
       return toolReply(done, callId);
@@ -320,7 +315,7 @@ export class PullLeases {
       const task = run && leased(run.state, lease.taskNumber, lease.fence);
       if (!run || !task) return leaseLost;
       dropped = isDropped(task, call_id);
-      const done = dropped ? answerBefore(run, task, call_id) : answerTo(run, task, call_id);
+      const done = answerEver(run, task, call_id);
       return done && ok(answerView(done));
     };
     const first = answer();
@@ -424,7 +419,7 @@ export class PullLeases {
     lease: LeaseRef,
     op: string,
     idem: Idem | undefined,
-    decide: (step: Step, run: LoadedRun, task: Task & { phase: Running }) => Reply<T>,
+    decide: (step: Step, run: LoadedRun, task: LeasedTask) => Reply<T>,
   ): Promise<Reply<T>> {
     if (lease.call !== undefined) {
       const held = await this.leaseAgain(lease);

@@ -4,7 +4,7 @@ import type { ToolOutcome } from "../../contract/shapes.ts";
 import type { FaultData } from "../../errors/fault.ts";
 import { faults } from "../../errors/faults.ts";
 import type { Reply } from "../rpc.ts";
-import type { Recorded } from "./dispatch.ts";
+import type { Recorded } from "./answers.ts";
 import type { ToolRun } from "./tool-calls.ts";
 
 export const ok = <T>(value: T): Reply<T> => ({ ok: true, value });
