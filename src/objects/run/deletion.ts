@@ -55,10 +55,8 @@ export class Deletion {
     const { tenant, run, life = "" } = JSON.parse(text) as Identity;
     await this.#shell.effects.remind(Date.now() + effectRetryMs);
     await this.#variables.idle();
-    for (let page = store.variables.page(0, variablesAtOnce); page.length > 0; ) {
+    for (const page of store.variables.pages(variablesAtOnce))
       await Promise.all(page.map((variable) => this.#variables.deleteAll({ tenant, id: run, life }, variable)));
-      page = store.variables.page(page.at(-1)!.seq, variablesAtOnce);
-    }
     await this.#shell.effects.reported();
     await gateStub(this.#env, tenant).forget(run, tenant);
     await deleteRun(this.#env.DB, { tenant, id: run });

@@ -190,10 +190,10 @@ export class Imports {
   }
 
   async #sealVariables(store: RunStore, { tenant, run }: Progress, line: number): Promise<void> {
-    for await (const { name } of dataVariables(store)) {
-      if (!(await variableStub(this.#env, tenant, run, name).sealImport()))
-        throw new Fault("import_invalid", `line ${line}: the contents of variable ${name} are none of its kind`);
-    }
+    for (const page of store.variables.pages(variablesAtOnce))
+      for (const { name, kind } of page)
+        if (!isBlockingKind(kind) && !(await variableStub(this.#env, tenant, run, name).sealImport()))
+          throw new Fault("import_invalid", `line ${line}: the contents of variable ${name} are none of its kind`);
   }
 
   /** A fault that names the line. */
@@ -258,11 +258,4 @@ function requireCounts(progress: Progress, end: ExportEnd): void {
   const counts = [end.snapshots, end.events, end.tasks, end.variables];
   if ([snapshots, seq, tasks, variables].some((count, i) => count !== counts[i]) || seq !== lastSeq)
     throw new Fault("import_invalid", "other lines than its end says");
-}
-
-async function* dataVariables(store: RunStore) {
-  for (let page = store.variables.page(0, variablesAtOnce); page.length > 0; ) {
-    for (const variable of page) if (!isBlockingKind(variable.kind)) yield variable;
-    page = store.variables.page(page.at(-1)!.seq, variablesAtOnce);
-  }
 }
