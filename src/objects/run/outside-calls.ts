@@ -17,10 +17,7 @@ export type Appended =
   | { readonly ok: true; readonly snapshot: string }
   | { readonly ok: false; readonly fault: FaultData };
 
-/**
- * Appends messages to a snapshot of the run; the head moves there. The same again is the same snapshot, and what no provider would take
- * is refused.
- */
+/** As `enter`, and the head moves there. */
 export function appendOutside(step: Step, run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
   const appended = enter(run, after, messages);
   if (appended.ok && messages.length > 0) moveHead(step, appended.snapshot);
@@ -38,11 +35,10 @@ export function appendOfCall(step: Step, run: LoadedRun, after: string, messages
   return appended;
 }
 
-function enter(run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
+/** Appends messages of somebody outside to a snapshot. The same again is the same snapshot, and what no provider would take is refused. */
+export function enter(run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
   const fault = enteringFault(run, after, messages);
-  if (fault) return refuse(fault);
-  const appended = appendTo(run, after, messages);
-  return appended.ok ? { ok: true, snapshot: run.store.tree.node(appended.snapshot).hash } : appended;
+  return fault ? refuse(fault) : appendTo(run, after, messages);
 }
 
 function moveHead(step: Step, snapshot: string): void {
