@@ -6,7 +6,6 @@ import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { actorNumber, type SnapshotHash } from "../../ids.ts";
 import { failedIdsMax, partialWatchMs } from "../../limits.ts";
-import { leased } from "../../scheduler/attempts.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { waitIsOver } from "../../scheduler/waits.ts";
@@ -19,6 +18,7 @@ import { numbersOf } from "./find-task.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOfCall, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, NamedWait, newCallId, toldByNew } from "./outside-waits.ts";
+import { partialsSince } from "./partials.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { firstViews } from "./task-list.ts";
@@ -121,15 +121,9 @@ export class Outside {
       return ok({
         events,
         done: ended() && isAll,
-        ...(seen !== undefined && { partials: isAll ? this.#partialsSince(run, seen) : { upTo: seen, texts: [] } }),
+        ...(seen !== undefined && { partials: isAll ? partialsSince(partials, run, seen) : { upTo: seen, texts: [] } }),
       });
     });
-  }
-
-  #partialsSince(run: LoadedRun, version: number): NonNullable<EventsAnswer["partials"]> {
-    const isOpen = (n: number, fence: number) => leased(run.state, n, fence) !== undefined;
-    const { upTo, texts } = this.#shell.partials.since(version, isOpen);
-    return { upTo, texts: texts.map((one) => ({ ...one, task: run.taskId(one.task) })) };
   }
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {

@@ -74,7 +74,7 @@ export class RunShell {
   readonly effects: Effects;
   readonly uses = new VariableUses(
     () => this.load(),
-    () => this.#logUses(),
+    () => this.#step((step) => step.emitOwed()),
   );
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
@@ -90,11 +90,7 @@ export class RunShell {
     // A text that can't be read keeps all (and /health says so): what is deleted by mistake is gone.
     const retention = parseRetention(env.HEDDLE_RETENTION_DAYS);
     this.settings = { models: new Models(env), retentionDays: retention.ok ? retention.days : null };
-    this.watchers = new Watchers(
-      ctx,
-      () => this.load(),
-      () => this.partials,
-    );
+    this.watchers = new Watchers(ctx, () => this.load(), this.partials);
     this.effects = new Effects(ctx, env, openSeats, {
       current: () => this.#run,
       now: () => this.now(),
@@ -102,13 +98,11 @@ export class RunShell {
       traces: this.traces,
       webhooks: this.webhooks,
       owed: this.#owed,
-      log: (event) => {
-        this.command((step) => {
+      log: (event) =>
+        this.#step((step) => {
           if (event) step.emit(event);
           settleBudget(step);
-          return ok(null);
-        });
-      },
+        }),
       repaired: (what, message) => this.repaired(what, message),
     });
     this.#commits = new Commits(
@@ -219,9 +213,10 @@ export class RunShell {
     return replies;
   }
 
-  #logUses(): void {
+  /** A step that nobody asked for: what is overdue, and `work`. */
+  #step(work: (step: Step) => void): void {
     this.command((step) => {
-      step.emitOwed();
+      work(step);
       return ok(null);
     });
   }
@@ -339,7 +334,7 @@ export class RunShell {
   /** The alarm has rung: `others` is what it may have rung for in an object without a run, and answers whether it did. Never throws. */
   async alarm(scheduledAt: number, others: () => Promise<boolean>): Promise<void> {
     await this.effects.rang(scheduledAt, others, () => {
-      this.command(() => ok(null));
+      this.#step(() => undefined);
       this.#run?.store.dropOldOutcomes(this.now());
     });
   }
@@ -347,9 +342,8 @@ export class RunShell {
   /** Tells the operator, and the run's findings, that something was put right that no code of ours leaves wrong. */
   repaired(what: "alarm" | "gate" | "index", message: string): void {
     console.warn("repaired", { run: this.#run?.id, what });
-    this.command((step) => {
+    this.#step((step) => {
       step.emit({ type: "finding", kind: "repaired", severity: "info", subjects: [], message });
-      return ok(null);
     });
   }
 
