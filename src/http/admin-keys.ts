@@ -20,7 +20,7 @@ import {
 import { type AuditEntry, auditEntry } from "../storage/d1/audit.ts";
 import { operator } from "./access.ts";
 import { adminId, requireTenant } from "./admin.ts";
-import { pageOf, positionOf } from "./cursor.ts";
+import { afterRow, pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { once } from "./once.ts";
 import { operatorRoute } from "./route.ts";
@@ -67,8 +67,12 @@ export const adminKeyRoutes = [
     },
     async ({ env, params, query }) => {
       await requireTenant(env, params.tenant);
-      const after = query.cursor === undefined ? undefined : positionOf(query.cursor);
-      const { rows, next_cursor } = pageOf(await listKeys(env.DB, params.tenant, query.limit + 1, after), query.limit);
+      const after = positionOf(query.cursor);
+      const { rows, next_cursor } = pageOf(
+        await listKeys(env.DB, params.tenant, query.limit + 1, after),
+        query.limit,
+        afterRow,
+      );
       return { keys: rows, next_cursor };
     },
   ),

@@ -20,7 +20,7 @@ import type { CreateRunInput, ForkedContext, LimitsInput } from "../objects/rpc.
 import { deleteRun, insertRun, listRuns } from "../storage/d1/run-index.ts";
 import { pricesOf } from "../storage/d1/tenants.ts";
 import { tenantRulesOf } from "../tenant-rules.ts";
-import { pageOf, positionOf } from "./cursor.ts";
+import { afterRow, pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { declaredTools } from "./mcp-servers.ts";
 import { ask, runObject } from "./objects.ts";
@@ -129,7 +129,7 @@ export const runRoutes = [
       answer: { status: 200, schema: runsPage },
     },
     async ({ env, tenant, query }) => {
-      const after = query.cursor === undefined ? undefined : positionOf(query.cursor);
+      const after = positionOf(query.cursor);
       const { order, status, name, from, to, limit } = query;
       const which = {
         newestFirst: order === "desc",
@@ -138,7 +138,7 @@ export const runRoutes = [
         ...(from !== undefined && { from }),
         ...(to !== undefined && { to }),
       };
-      const { rows, next_cursor } = pageOf(await listRuns(env.DB, tenant, limit + 1, after, which), limit);
+      const { rows, next_cursor } = pageOf(await listRuns(env.DB, tenant, limit + 1, after, which), limit, afterRow);
       return { runs: rows, next_cursor };
     },
   ),

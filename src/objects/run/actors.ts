@@ -11,7 +11,7 @@ import { answerEver, answerText, answerTo } from "./answers.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOfCall, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, newCallId, toldByNew } from "./outside-waits.ts";
-import { answerView, badCursor, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
+import { answerView, badCursor, firstOf, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { hasTool, runTool } from "./tool-calls.ts";
 import { waitingOn } from "./views.ts";
@@ -70,9 +70,12 @@ export class Actors {
     if (after === undefined) return badCursor;
     return this.#shell.read((run) => {
       const later = [...run.state.actors].map((n) => -n).filter((n) => n > after);
-      const numbers = later.sort((a, b) => a - b);
-      const rows = numbers.slice(0, limit).map((n) => actorView(run, run.state.task(-n) as Actor));
-      return ok({ rows, nextCursor: numbers.length > limit ? String(numbers[limit - 1]) : null });
+      const { rows, nextCursor } = firstOf(
+        later.sort((a, b) => a - b),
+        limit,
+        (n) => n,
+      );
+      return ok({ rows: rows.map((n) => actorView(run, run.state.task(-n) as Actor)), nextCursor });
     });
   }
 

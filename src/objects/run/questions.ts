@@ -22,7 +22,7 @@ import type { Reply } from "../rpc.ts";
 import { createdEventOf } from "./bodies.ts";
 import { numbersOf } from "./find-task.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { badCursor, ok, placeOf, type Refused, refuse } from "./replies.ts";
+import { badCursor, firstOf, ok, placeOf, type Refused, refuse } from "./replies.ts";
 import { askOf, waitOpOf } from "./views.ts";
 
 export interface QuestionsInput {
@@ -46,11 +46,8 @@ export function questionsOf(run: LoadedRun, { limit, cursor, tasks }: QuestionsI
     ...(stall ? [{ seq: stall.seq, view: () => stallView(run, stall) }] : []),
   ];
   const rest = found.filter(({ seq }) => seq > after).sort((a, b) => a.seq - b.seq);
-  const rows = rest.slice(0, limit);
-  return ok({
-    rows: rows.map(({ view }) => view()),
-    nextCursor: rest.length > limit ? String(rows.at(-1)!.seq) : null,
-  });
+  const { rows, nextCursor } = firstOf(rest, limit, ({ seq }) => seq);
+  return ok({ rows: rows.map(({ view }) => view()), nextCursor });
 }
 
 const askView = (run: LoadedRun, wait: AskedWait): QuestionView => ({ kind: "ask", ...waitView(run, wait) });

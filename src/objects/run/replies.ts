@@ -1,6 +1,6 @@
 /** Answers that several doors of a run give. */
 
-import type { ToolOutcome } from "../../contract/shapes.ts";
+import type { Page, ToolOutcome } from "../../contract/shapes.ts";
 import type { FaultData } from "../../errors/fault.ts";
 import { faults } from "../../errors/faults.ts";
 import type { Reply } from "../rpc.ts";
@@ -30,6 +30,12 @@ export function placeOf(cursor: string | undefined): number | undefined {
   if (cursor === undefined) return 0;
   return /^\d{1,15}$/.test(cursor) ? Number(cursor) : undefined;
 }
+
+/** The first `limit` of what was found from a place on, and the cursor of the next page if there is more. */
+export const firstOf = <Row>(found: readonly Row[], limit: number, placeOf: (row: Row) => number): Page<Row> => ({
+  rows: found.slice(0, limit),
+  nextCursor: found.length > limit ? String(placeOf(found[limit - 1]!)) : null,
+});
 
 export function toolReply(done: ToolRun, callId: string): Reply<ToolOutcome> {
   if (done.kind === "result") return ok({ result: done.result });
