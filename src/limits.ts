@@ -260,6 +260,7 @@ export const runIdleMs = 24 * hour;
 export const retentionDaysDefault = 30;
 /** Ten years: what is to be kept longer belongs into a file. */
 export const retentionDaysMax = 3650;
+export const hourMs = hour;
 export const dayMs = 24 * hour;
 /** Runs that ended with no time to be deleted at (before there was one, or while the deployment kept all) stay this long at least. */
 export const retentionGraceMs = 7 * dayMs;

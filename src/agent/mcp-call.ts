@@ -1,13 +1,11 @@
 /** One attempt of a call whose tool is an MCP server's. Made in a seat; what U1, U3 and U4 of url-call.ts say holds here too. */
 
-import { unfitJson } from "../contract/json-bounds.ts";
 import { secretsIn } from "../contract/tool-address.ts";
-import { fitsUtf8 } from "../contract/utf8.ts";
-import { resultBytesMax } from "../limits.ts";
 import { callServerTool, ServerTrouble, serverKey } from "../mcp-client/index.ts";
 import type { McpUrlCall, UrlOutcome } from "../objects/seat-rpc.ts";
 import type { CredentialSecrets } from "./credentials.ts";
 import { retryAfterMs, safeText } from "./models/faults.ts";
+import { unfitResult } from "./url-call.ts";
 
 export interface McpPorts {
   readonly secrets: CredentialSecrets;
@@ -32,11 +30,8 @@ export async function attemptMcp(work: McpUrlCall, ports: McpPorts): Promise<Url
   const call = { tool: mcp.tool, args: JSON.parse(payload) as object, idempotencyKey, repeats: mcp.repeats };
   try {
     const { result, isError } = await callServerTool({ url, local, ...found }, call, { timeoutMs, signal });
-    const unfit = unfitJson(result);
-    if (unfit !== undefined) return failed("refused", "bad_answer", `its result ${unfit}`, secrets);
-    if (!fitsUtf8(JSON.stringify(result), resultBytesMax))
-      return failed("refused", "bad_answer", `its result is over ${resultBytesMax} bytes`, secrets);
-    return { kind: "result", result, isError };
+    const unfit = unfitResult(result);
+    return unfit === undefined ? { kind: "result", result, isError } : failed("refused", "bad_answer", unfit, secrets);
   } catch (error) {
     if (!(error instanceof ServerTrouble)) throw error;
     const { kind, code, message, headers } = error;

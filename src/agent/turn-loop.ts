@@ -12,13 +12,12 @@ import { isPaused, openCalls, roleOf, textSaid, toolCalls, toolResultMessages, u
 import { withoutReasoning } from "../context/fork.ts";
 import { rawAt, rawElements } from "../context/json-text.ts";
 import type { CacheMark, Format, MessageText, ToolResult } from "../context/types.ts";
-import { toolDefinitions } from "../contract/tools.ts";
+import { ownToolsText } from "../contract/tools.ts";
 import type { AttemptFault } from "../errors/faults.ts";
 import {
   contextBytesMax,
   outputTokensDefault,
   outputTokensSimulated,
-  renewEveryMs,
   replyCallsMax,
   simulatedAwayMs,
 } from "../limits.ts";
@@ -28,7 +27,7 @@ import type { Answer, Leave, NextTask, SeatReply, SeatRpc, SeatWork } from "../o
 import { repairsIn } from "../output-schema.ts";
 import type { RunCredential } from "../scheduler/events.ts";
 import type { Unusable } from "./credentials.ts";
-import { leaseOf } from "./lease.ts";
+import { keepLease, leaseOf } from "./lease.ts";
 import type { CallModel, ModelOutcome, ModelReply, Provider } from "./models/port.ts";
 import { thinkingTokens } from "./models/thinking.ts";
 import { PartialText } from "./partial-text.ts";
@@ -57,38 +56,20 @@ export interface TurnLoopPorts {
 /** What vendors call it, OpenAI's two APIs among them; the first that is named holds. */
 const outputLimits = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
 
-const ownTools = new Map<Format, string>();
-
-/** Heddle's own tools as JSON text, for contexts that bring none. */
-function toolsFor(format: Format): string {
-  let text = ownTools.get(format);
-  if (text === undefined) {
-    text = JSON.stringify(toolDefinitions(format));
-    ownTools.set(format, text);
-  }
-  return text;
-}
-
 /** Runs one attempt; answers what the scheduler said when it was over (the next task, if any). */
 export async function runAttempt(work: SeatWork, ports: TurnLoopPorts): Promise<SeatReply> {
-  const lost = new AbortController();
   const lease = leaseOf(work);
   const partial = new PartialText(work.watched, (piece) => ports.scheduler().partialText(lease, piece));
-  const renewal = setInterval(async () => {
-    const answer = await ports
-      .scheduler()
-      .renewSeat(lease)
-      .catch(() => undefined);
-    if (answer && !answer.held) lost.abort(new Error("lease lost"));
-    if (answer) partial.watched = answer.watched;
-  }, renewEveryMs);
+  const { lost, stop } = keepLease(ports.scheduler, lease, ({ watched }) => {
+    partial.watched = watched;
+  });
   try {
-    return await new Attempt(work, ports, lost.signal, partial, await materialise(work, ports)).run();
+    return await new Attempt(work, ports, lost, partial, await materialise(work, ports)).run();
   } catch (error) {
-    if (!lost.signal.aborted) throw error;
+    if (!lost.aborted) throw error;
     return ports.scheduler().leaveSeat(lease, { kind: "give_back" }, ports.next());
   } finally {
-    clearInterval(renewal);
+    stop();
     partial.end();
   }
 }
@@ -356,7 +337,7 @@ class Attempt {
       head,
       messages,
       model: this.#modelUsed(provider).model,
-      tools: head.tools ?? toolsFor(head.format),
+      tools: head.tools ?? ownToolsText(head.format),
       maxOutputTokens,
       marks,
       cacheKey: lineage,
@@ -402,7 +383,7 @@ class Attempt {
     const since = [...this.#logged, ...this.#pending].slice(this.#known.messages);
     let bytes = since.reduce((sum, message) => sum + Buffer.byteLength(message), 0);
     if (this.#known.messages === 0)
-      bytes += Buffer.byteLength(head.system ?? "") + Buffer.byteLength(head.tools ?? toolsFor(head.format));
+      bytes += Buffer.byteLength(head.system ?? "") + Buffer.byteLength(head.tools ?? ownToolsText(head.format));
     return this.#known.tokens + Math.ceil(bytes / 2);
   }
 

@@ -14,12 +14,13 @@ import { unfitJson } from "../contract/json-bounds.ts";
 import { refusedAddress, secretsIn } from "../contract/tool-address.ts";
 import { fitsUtf8 } from "../contract/utf8.ts";
 import type { FaultWith } from "../errors/faults.ts";
-import { renewEveryMs, resultBytesMax, urlAnswerBytesMax, urlAttemptMsMax, urlGraceMs } from "../limits.ts";
+import { resultBytesMax, urlAnswerBytesMax, urlAttemptMsMax, urlGraceMs } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import type { NextTask, SeatReply, SeatRpc, UrlCall, UrlOutcome } from "../objects/seat-rpc.ts";
 import { signedHeaders } from "../signing.ts";
 import { unreachedText } from "../unreached.ts";
 import type { CredentialSecrets } from "./credentials.ts";
+import { keepLease } from "./lease.ts";
 import { retryAfterMs, safeText } from "./models/faults.ts";
 
 export interface UrlCallPorts {
@@ -38,19 +39,12 @@ export interface UrlCallPorts {
 export async function carryOutUrlCall(work: UrlCall, ports: UrlCallPorts): Promise<SeatReply> {
   const { taskNumber, fence, call } = work;
   const lease = { taskNumber, fence, call };
-  const lost = new AbortController();
-  const renewal = setInterval(async () => {
-    const answer = await ports
-      .scheduler()
-      .renewSeat(lease)
-      .catch(() => undefined);
-    if (answer && !answer.held) lost.abort(new Error("lease lost"));
-  }, renewEveryMs);
+  const { lost, stop } = keepLease(ports.scheduler, lease);
   try {
-    const outcome = await attempt(work, ports, lost.signal);
+    const outcome = await attempt(work, ports, lost);
     return await ports.scheduler().endUrlCall(lease, outcome, ports.next());
   } finally {
-    clearInterval(renewal);
+    stop();
   }
 }
 
@@ -104,13 +98,7 @@ async function readCapped(response: Response): Promise<string | undefined> {
     }
     chunks.push(part.value);
   }
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return new TextDecoder().decode(whole);
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 const busyStatuses = new Set([408, 425, 429]);
@@ -145,9 +133,13 @@ function resultIn(text: string | undefined): UrlOutcome {
     return refused("bad_answer", 'its answer has no result; expected {"result": …, "is_error"?: boolean}');
   const { result, is_error: isError = false } = answer as { result: unknown; is_error?: unknown };
   if (typeof isError !== "boolean") return refused("bad_answer", "is_error in its answer is no boolean");
+  const unfit = unfitResult(result);
+  return unfit === undefined ? { kind: "result", result, isError } : refused("bad_answer", unfit);
+}
+
+/** Why no task can be given this result; undefined: it can. */
+export function unfitResult(result: unknown): string | undefined {
   const unfit = unfitJson(result);
-  if (unfit !== undefined) return refused("bad_answer", `its result ${unfit}`);
-  if (!fitsUtf8(JSON.stringify(result), resultBytesMax))
-    return refused("bad_answer", `its result is over ${resultBytesMax} bytes`);
-  return { kind: "result", result, isError };
+  if (unfit !== undefined) return `its result ${unfit}`;
+  return fitsUtf8(JSON.stringify(result), resultBytesMax) ? undefined : `its result is over ${resultBytesMax} bytes`;
 }

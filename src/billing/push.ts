@@ -26,6 +26,7 @@ import {
   billingRetryMsMax,
   billingRetryMsMin,
   billingSettleMs,
+  hourMs,
 } from "../limits.ts";
 import {
   claimEvents,
@@ -40,8 +41,6 @@ import { unreachedText } from "../unreached.ts";
 import { version } from "../version.ts";
 import { type Answer, meaningOf } from "./answer.ts";
 import { formOf } from "./meter-event.ts";
-
-const hourMs = 3_600_000;
 
 export interface Pass {
   created: number;

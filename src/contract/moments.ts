@@ -1,8 +1,7 @@
 /** Moments as queries name them: a day (2026-11-26), a time (2026-11-26T10:00:00Z) or epoch ms. */
 
 import * as z from "zod";
-
-const hourMs = 3_600_000;
+import { hourMs } from "../limits.ts";
 
 /** `Date.parse` reads the 31st of February as a day in March; what was meant is anybody's guess. */
 const isDay = (text: string): boolean => {

@@ -12,7 +12,7 @@ import * as limits from "../limits.ts";
 import { withProblem } from "./field-errors.ts";
 import type { RemoteToolView } from "./shapes.ts";
 import { poolName } from "./task-spec.ts";
-import { isToolName, toolDefinitions } from "./tools.ts";
+import { isToolName, ownToolsText } from "./tools.ts";
 import { fitsUtf8 } from "./utf8.ts";
 
 export const remoteToolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, "a tool's name is [a-zA-Z0-9_-]{1,64}");
@@ -133,12 +133,11 @@ export const remoteToolView = ({ input_schema, ...tool }: RemoteTool): RemoteToo
 
 /** Heddle's tools and then these, as JSON text in a vendor's format: what a context without a list of its own gets. */
 export function toolsText(format: Format, declared: readonly RemoteTool[]): string {
-  const own = toolDefinitions(format).map((tool) => JSON.stringify(tool));
   const theirs = declared.map(({ name, description, input_schema: schema }) => {
     const named = `"name":${JSON.stringify(name)},"description":${JSON.stringify(description)}`;
     return format === "anthropic"
       ? `{${named},"input_schema":${schema}}`
       : `{"type":"function","function":{${named},"parameters":${schema}}}`;
   });
-  return `[${[...own, ...theirs].join(",")}]`;
+  return `[${[ownToolsText(format).slice(1, -1), ...theirs].join(",")}]`;
 }

@@ -256,6 +256,15 @@ export function toolDefinitions(format: ToolFormat, only: readonly ToolName[] = 
     });
 }
 
+const ownTexts = new Map<ToolFormat, string>();
+
+/** All of them as the JSON text of a list, printed once: what a context that brings none is sent with. */
+export function ownToolsText(format: ToolFormat): string {
+  const text = ownTexts.get(format) ?? JSON.stringify(toolDefinitions(format));
+  ownTexts.set(format, text);
+  return text;
+}
+
 /** What a model asked for; `argumentsText` is the JSON text of the arguments as the model wrote it. */
 export function parseToolArguments(name: string, argumentsText: string): ToolArguments {
   if (!isToolName(name)) {

@@ -20,6 +20,13 @@ export interface FaultData {
   readonly retryAfterS?: number;
 }
 
+/** What is wrong with one field of a request. */
+export const fieldFault = (path: string, message: string): FaultData => ({
+  code: "validation_failed",
+  detail: `${path}: ${message}`,
+  errors: [{ path, message }],
+});
+
 export class Fault extends Error {
   readonly data: FaultData;
   constructor(code: ProblemCode, detail?: string, errors?: readonly FieldError[]) {

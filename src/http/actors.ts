@@ -3,7 +3,7 @@
 import { openActorBody } from "../contract/actor-requests.ts";
 import { pageQuery } from "../contract/paging.ts";
 import { actorsPage, actorView } from "../contract/responses.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask } from "./objects.ts";
 import { keyRoute } from "./route.ts";
 
 const scopes = ["runs"] as const;
@@ -20,9 +20,9 @@ export const actorRoutes = [
       answer: { status: 201, schema: actorView },
       problems: ["run_ended", "limit_actors"],
     },
-    ({ env, tenant, params, body, idem }) => {
+    ({ theRun, body, idem }) => {
       const input = { ttlMs: body.ttl_ms, ...(body.name !== undefined && { name: body.name }) };
-      return ask(runObject(env, tenant, params.run).openActor(input, idem));
+      return ask(theRun().openActor(input, idem));
     },
   ),
 
@@ -35,8 +35,8 @@ export const actorRoutes = [
       query: pageQuery,
       answer: { status: 200, schema: actorsPage },
     },
-    async ({ env, tenant, params, query }) => {
-      const { rows, nextCursor } = await ask(runObject(env, tenant, params.run).actors(query));
+    async ({ theRun, query }) => {
+      const { rows, nextCursor } = await ask(theRun().actors(query));
       return { actors: rows, next_cursor: nextCursor };
     },
   ),
@@ -49,7 +49,7 @@ export const actorRoutes = [
       summary: "A live session: what it holds and waits for, and until when it lasts",
       answer: actor,
     },
-    ({ env, tenant, params }) => ask(runObject(env, tenant, params.run).actor(params.actor)),
+    ({ theRun, params }) => ask(theRun().actor(params.actor)),
   ),
 
   keyRoute(
@@ -61,7 +61,7 @@ export const actorRoutes = [
       summary: "Keep a session for its ttl_ms from now; each of its calls does so too",
       answer: actor,
     },
-    ({ env, tenant, params }) => ask(runObject(env, tenant, params.run).renewActor(params.actor)),
+    ({ theRun, params }) => ask(theRun().renewActor(params.actor)),
   ),
 
   keyRoute(
@@ -72,8 +72,8 @@ export const actorRoutes = [
       summary: "End a session: what it holds is released, and its waits end",
       answer: { status: 204 },
     },
-    async ({ env, tenant, params }) => {
-      await ask(runObject(env, tenant, params.run).closeActor(params.actor));
+    async ({ theRun, params }) => {
+      await ask(theRun().closeActor(params.actor));
       return undefined;
     },
   ),

@@ -3,7 +3,7 @@
 import { createKeyBody, rotateKeyBody } from "../contract/admin-requests.ts";
 import { pageQuery } from "../contract/paging.ts";
 import { createdKey, keysPage, rotatedKey } from "../contract/tenant-responses.ts";
-import { Fault } from "../errors/fault.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
 import { base32 } from "../ids.ts";
 import { keysPerTenantMax } from "../limits.ts";
 import type { Idem } from "../objects/rpc.ts";
@@ -20,7 +20,7 @@ import {
 import { type AuditEntry, auditEntry } from "../storage/d1/audit.ts";
 import { operator } from "./access.ts";
 import { adminId, requireTenant } from "./admin.ts";
-import { pageOf, positionOf } from "./cursor.ts";
+import { afterRow, pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { once } from "./once.ts";
 import { operatorRoute } from "./route.ts";
@@ -67,8 +67,12 @@ export const adminKeyRoutes = [
     },
     async ({ env, params, query }) => {
       await requireTenant(env, params.tenant);
-      const after = query.cursor === undefined ? undefined : positionOf(query.cursor);
-      const { rows, next_cursor } = pageOf(await listKeys(env.DB, params.tenant, query.limit + 1, after), query.limit);
+      const after = positionOf(query.cursor);
+      const { rows, next_cursor } = pageOf(
+        await listKeys(env.DB, params.tenant, query.limit + 1, after),
+        query.limit,
+        afterRow,
+      );
       return { keys: rows, next_cursor };
     },
   ),
@@ -168,8 +172,7 @@ function requireLive(key: KeyRow, now: number): void {
 
 function requireFuture(expiresAt: number | null, now: number): void {
   if (expiresAt === null || expiresAt > now) return;
-  const message = "it has passed; expected a time to come, in milliseconds since 1970";
-  throw new Fault("validation_failed", `expires_at: ${message}`, [{ path: "expires_at", message }]);
+  throw Fault.of(fieldFault("expires_at", "it has passed; expected a time to come, in milliseconds since 1970"));
 }
 
 async function requireRoomForKey(env: HttpEnv, tenant: string, now: number): Promise<void> {

@@ -17,7 +17,7 @@ import {
 } from "../storage/d1/tenants.ts";
 import { deleteTenantStep } from "../tenant-deletion.ts";
 import { operator } from "./access.ts";
-import { pageOf, positionOf } from "./cursor.ts";
+import { afterRow, pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { gateObject, runObject } from "./objects.ts";
 import { once } from "./once.ts";
@@ -59,8 +59,8 @@ export const adminRoutes = [
       answer: { status: 200, schema: tenantsPage },
     },
     async ({ env, query }) => {
-      const after = query.cursor === undefined ? undefined : positionOf(query.cursor);
-      const { rows, next_cursor } = pageOf(await listTenants(env.DB, query.limit + 1, after), query.limit);
+      const after = positionOf(query.cursor);
+      const { rows, next_cursor } = pageOf(await listTenants(env.DB, query.limit + 1, after), query.limit, afterRow);
       return { tenants: rows.map(viewOf), next_cursor };
     },
   ),

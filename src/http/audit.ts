@@ -4,7 +4,7 @@ import { auditQuery } from "../contract/admin-requests.ts";
 import { pageQuery } from "../contract/paging.ts";
 import { auditPage } from "../contract/tenant-responses.ts";
 import { listAudit } from "../storage/d1/audit.ts";
-import { badCursor } from "./cursor.ts";
+import { numberIn, pageOf } from "./cursor.ts";
 import { keyRoute, operatorRoute } from "./route.ts";
 
 const answer = { status: 200, schema: auditPage } as const;
@@ -39,8 +39,7 @@ async function page(
   tenant: string | undefined,
   { limit, cursor }: { readonly limit: number; readonly cursor?: string },
 ) {
-  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw badCursor();
-  const rows = await listAudit(db, tenant, limit + 1, Number(cursor ?? 0));
-  const entries = rows.slice(0, limit);
-  return { entries, next_cursor: rows.length > limit ? String(entries.at(-1)!.id) : null };
+  const found = await listAudit(db, tenant, limit + 1, numberIn(cursor));
+  const { rows, next_cursor } = pageOf(found, limit, ({ id }) => String(id));
+  return { entries: rows, next_cursor };
 }

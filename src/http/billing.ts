@@ -16,6 +16,7 @@ import {
 } from "../contract/billing.ts";
 import type { BillingView, MeterEventView } from "../contract/billing-shapes.ts";
 import { Fault } from "../errors/fault.ts";
+import { hourMs } from "../limits.ts";
 import { meterRuns } from "../meter-runs.ts";
 import {
   countEvents,
@@ -29,12 +30,11 @@ import {
 } from "../storage/d1/billing.ts";
 import { operator } from "./access.ts";
 import { requireTenant } from "./admin.ts";
-import { badCursor } from "./cursor.ts";
+import { numberIn, pageOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { runObject } from "./objects.ts";
 import { operatorRoute } from "./route.ts";
 
-const hourMs = 3_600_000;
 const path = "/admin/tenants/:tenant/billing";
 const answer = { status: 200, schema: billingView } as const;
 
@@ -86,12 +86,10 @@ export const billingRoutes = [
       answer: { status: 200, schema: meterEventsPage, alsoType: "application/x-ndjson" },
     },
     async ({ env, query: { limit, cursor, format, ...of } }) => {
-      if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw badCursor();
-      const rows = await listEvents(env.DB, { ...of, after: Number(cursor ?? 0), limit: limit + 1 });
-      const shown = rows.slice(0, limit);
-      const next = rows.length > limit ? String(shown.at(-1)!.id) : null;
-      if (format === "json") return { events: shown.map(eventView), next_cursor: next };
-      const lines = shown.map((row) => `${JSON.stringify(meterEventOf(row))}\n`).join("");
+      const found = await listEvents(env.DB, { ...of, after: numberIn(cursor), limit: limit + 1 });
+      const { rows, next_cursor: next } = pageOf(found, limit, ({ id }) => String(id));
+      if (format === "json") return { events: rows.map(eventView), next_cursor: next };
+      const lines = rows.map((row) => `${JSON.stringify(meterEventOf(row))}\n`).join("");
       return new Response(lines, {
         headers: { "content-type": "application/x-ndjson", ...(next !== null && { "heddle-next-cursor": next }) },
       });

@@ -10,7 +10,7 @@ import type { Place } from "../admission.ts";
 import { jsonErrorAt, placeText } from "../context/json-position.ts";
 import { mismatchOf } from "../contract/field-errors.ts";
 import { overfullJson, unfitJson } from "../contract/json-bounds.ts";
-import { Fault } from "../errors/fault.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
 import { bodyBytesMax } from "../limits.ts";
 
 export interface ReadBody<Body> {
@@ -77,13 +77,7 @@ async function readBytes(request: Request, place?: Place): Promise<Uint8Array<Ar
     chunks.push(value);
   }
   place?.hasRead();
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return Buffer.concat(chunks);
 }
 
 /** The client's doing, and nothing to be logged as an error of ours. */
@@ -141,8 +135,7 @@ export function readQuery<Schema extends z.ZodType>(url: URL, schema: Schema): z
   const entries = [...url.searchParams];
   const seen = new Set<string>();
   for (const [name] of entries) {
-    if (seen.has(name))
-      throw new Fault("validation_failed", `${name}: given twice`, [{ path: name, message: "given twice" }]);
+    if (seen.has(name)) throw Fault.of(fieldFault(name, "given twice"));
     seen.add(name);
   }
   return validate(schema, Object.fromEntries(entries));

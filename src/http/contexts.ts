@@ -7,7 +7,7 @@ import type { SnapshotView } from "../contract/shapes.ts";
 import { messageTexts } from "../contract/task-texts.ts";
 import { Fault } from "../errors/fault.ts";
 import { isSnapshotHash } from "../ids.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask } from "./objects.ts";
 import { keyRoute } from "./route.ts";
 
 export const contextRoutes = [
@@ -22,13 +22,8 @@ export const contextRoutes = [
       answer: { status: 200, schema: appended },
       problems: ["unknown_snapshot", "context_too_large", "run_ended"],
     },
-    ({ env, tenant, params, body, text, idem }) =>
-      ask(
-        runObject(env, tenant, params.run).appendContext(
-          { after: body.after, messages: messageTexts(text, "messages") },
-          idem,
-        ),
-      ),
+    ({ theRun, body, text, idem }) =>
+      ask(theRun().appendContext({ after: body.after, messages: messageTexts(text, "messages") }, idem)),
   ),
 
   keyRoute(
@@ -42,9 +37,9 @@ export const contextRoutes = [
       answer: { status: 200, schema: snapshotView },
       problems: ["unknown_snapshot"],
     },
-    async ({ env, tenant, params, query }) => {
+    async ({ theRun, params, query }) => {
       if (!isSnapshotHash(params.hash)) throw new Fault("not_found", "there is no such snapshot");
-      return withContext(await ask(runObject(env, tenant, params.run).snapshot(params.hash, query.after)));
+      return withContext(await ask(theRun().snapshot(params.hash, query.after)));
     },
   ),
 ];

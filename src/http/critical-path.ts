@@ -7,7 +7,6 @@ import { foldVariablesMax, parallelismPointsMax, pathSegmentsMax } from "../limi
 import { CriticalPathFold, type Segment } from "../trace/critical-path.ts";
 import { parallelism } from "../trace/parallelism.ts";
 import { TimeSplitFold } from "../trace/time-split.ts";
-import { runObject } from "./objects.ts";
 import { LogReading } from "./read-log.ts";
 import { keyRoute } from "./route.ts";
 
@@ -21,12 +20,12 @@ export const criticalPathRoute = keyRoute(
     answer: { status: 200, schema: criticalPathView },
     problems: ["log_too_long"],
   },
-  async ({ env, tenant, params, query: { limit } }) => {
+  async ({ theRun, params, query: { limit } }) => {
     const path = new CriticalPathFold();
     const split = new TimeSplitFold();
     const keys = new Map<number, string>();
     let startedAt = 0;
-    const reading = await LogReading.begin(runObject(env, tenant, params.run));
+    const reading = await LogReading.begin(theRun());
     for await (const events of reading.pages()) {
       for (const event of events) {
         startedAt ||= event.at;

@@ -1,42 +1,55 @@
-/** Opaque cursors over (created_at, id), the order of every list that D1 serves. */
+/** Cursors of the lists that D1 serves, and pages of them. */
 
-import { Fault } from "../errors/fault.ts";
+import * as z from "zod";
+import { Fault, fieldFault } from "../errors/fault.ts";
 import { fromBase64url, toBase64url } from "./base64url.ts";
 
+export const badCursor = (): Fault => Fault.of(fieldFault("cursor", "not a cursor of this list"));
+
+/** An opaque cursor of a place that has several parts, or one that is no name. */
+export const cursorOf = (place: readonly unknown[]): string =>
+  toBase64url(new TextEncoder().encode(JSON.stringify(place)));
+
+/** The place that `cursorOf` was given. @throws Fault validation_failed for a text that no list has given out, or none of this form */
+export function placeIn<Place>(cursor: string, form: z.ZodType<Place>): Place {
+  try {
+    return form.parse(JSON.parse(new TextDecoder().decode(fromBase64url(cursor))));
+  } catch {
+    throw badCursor();
+  }
+}
+
+/** In a list that is ordered by (created_at, id). */
 export interface Position {
   readonly createdAt: number;
   readonly id: string;
 }
 
-const cursorOf = ({ createdAt, id }: Position): string =>
-  toBase64url(new TextEncoder().encode(JSON.stringify([createdAt, id])));
+const position = z.tuple([z.int(), z.string()]);
 
-/** @throws Fault validation_failed for a text that no list has given out */
-export function positionOf(cursor: string): Position {
-  const bytes = fromBase64url(cursor);
-  try {
-    const [createdAt, id, ...more] = JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array())) as unknown[];
-    if (Number.isSafeInteger(createdAt) && typeof id === "string" && more.length === 0) {
-      return { createdAt: createdAt as number, id };
-    }
-  } catch {
-    // Not JSON, or not an array: the same answer as below.
-  }
-  throw badCursor();
+/** Undefined: the list's beginning. @throws Fault as `placeIn` */
+export function positionOf(cursor: string | undefined): Position | undefined {
+  if (cursor === undefined) return undefined;
+  const [createdAt, id] = placeIn(cursor, position);
+  return { createdAt, id };
 }
 
-export const badCursor = (): Fault =>
-  new Fault("validation_failed", "cursor: not a cursor of this list", [
-    { path: "cursor", message: "not a cursor of this list" },
-  ]);
+/** The cursor of a row of such a list. */
+export const afterRow = ({ created_at, id }: { readonly created_at: number; readonly id: string }): string =>
+  cursorOf([created_at, id]);
 
-/** One page: `rows` were asked for with one more than `limit`, whose presence says that there is a next page. */
-export function pageOf<Row extends { id: string; created_at: number }>(
-  rows: Row[],
+/** Of a list that is ordered by a number; 0: its beginning. @throws Fault validation_failed */
+export function numberIn(cursor: string | undefined): number {
+  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw badCursor();
+  return Number(cursor ?? 0);
+}
+
+/** One page: `rows` were asked for with one more than `limit`, whose presence says that there is a next page, `after` its last. */
+export function pageOf<Row>(
+  rows: readonly Row[],
   limit: number,
+  after: (last: Row) => string,
 ): { rows: Row[]; next_cursor: string | null } {
   const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  const more = rows.length > limit && last !== undefined;
-  return { rows: page, next_cursor: more ? cursorOf({ createdAt: last.created_at, id: last.id }) : null };
+  return { rows: page, next_cursor: rows.length > limit ? after(page.at(-1)!) : null };
 }

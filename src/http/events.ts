@@ -6,7 +6,7 @@ import { eventsQuery, ticketBody } from "../contract/run-requests.ts";
 import * as limits from "../limits.ts";
 import { validate } from "./body.ts";
 import { held, liveEvents, streamOf } from "./live-events.ts";
-import { ask, runObject, runSocket } from "./objects.ts";
+import { ask, runSocket } from "./objects.ts";
 import { keyRoute } from "./route.ts";
 import { deploymentSecret } from "./secrets.ts";
 import { isUpgrade, switching, toldBySocket } from "./sockets.ts";
@@ -27,13 +27,13 @@ export const eventRoutes = [
       query: eventsQuery,
       answer: { status: 200, schema: eventsPage, stream: true },
     },
-    async ({ request, env, tenant, params, visit, query: { after: from, cursor = 0, limit, partial } }) => {
+    async ({ theRun, request, env, tenant, params, visit, query: { after: from, cursor = 0, limit, partial } }) => {
       const after = Math.max(from, cursor);
       if (isUpgrade(request)) {
         const socket = await runSocket(env, tenant, params.run, { after, partial });
         return switching(socket, toldBySocket(request));
       }
-      const object = runObject(env, tenant, params.run);
+      const object = theRun();
       const read = (last: number, rows: number) => ask(object.events({ after: last, limit: rows, waitMs: 0 }));
 
       if (request.headers.get("accept")?.includes("text/event-stream")) {
@@ -69,8 +69,8 @@ export const eventRoutes = [
       answer: { status: 201, schema: ticketView },
       problems: ["not_ready"],
     },
-    async ({ env, tenant, params: { run }, body }) => {
-      await ask(runObject(env, tenant, run).run());
+    async ({ theRun, env, tenant, params: { run }, body }) => {
+      await ask(theRun().run());
       const expiresAt = Date.now() + body.ttl_ms;
       return { ticket: await signTicket(deploymentSecret(env), { tenant, run, expiresAt }), expires_at: expiresAt };
     },

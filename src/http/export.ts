@@ -9,7 +9,7 @@ import type { ExportEnd } from "../contract/export-lines.ts";
 import { Fault } from "../errors/fault.ts";
 import type { ExportCursor, ExportPage, ExportPiece } from "../objects/rpc.ts";
 import { streamOf } from "./live-events.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask } from "./objects.ts";
 import { problemOf } from "./problem.ts";
 import { keyRoute } from "./route.ts";
 
@@ -22,8 +22,8 @@ export const exportRoute = keyRoute(
     answer: { status: 200, contentType: "application/x-ndjson" },
     problems: ["run_changing"],
   },
-  async ({ env, tenant, params }) => {
-    const object = runObject(env, tenant, params.run);
+  async ({ theRun, params }) => {
+    const object = theRun();
     const read = (cursor: ExportCursor | undefined) => ask(object.exportPage(cursor));
     const first = await read(undefined);
     return new Response(streamOf(exportLines(first, read)), {

@@ -13,7 +13,7 @@ import { traceEventsMax } from "../limits.ts";
 import type { RunSchedulerRpc } from "../objects/rpc.ts";
 import { FindingsFold } from "../trace/findings/findings.ts";
 import { badCursor } from "./cursor.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask } from "./objects.ts";
 import { type AsOf, LogReading } from "./read-log.ts";
 import { keyRoute } from "./route.ts";
 
@@ -27,7 +27,7 @@ export const findingRoutes = [
       query: pageQuery,
       answer: { status: 200, schema: findingsPage },
     },
-    ({ env, tenant, params, query }) => listFindings(runObject(env, tenant, params.run), params.run as RunId, query),
+    ({ theRun, params, query }) => listFindings(theRun(), params.run as RunId, query),
   ),
 ];
 

@@ -1,7 +1,7 @@
 /** The Idempotency-Key of a POST, with the fingerprint of what it was sent with. */
 
 import { idempotencyKeyExpected, isIdempotencyKey } from "../contract/idempotency-keys.ts";
-import { Fault } from "../errors/fault.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
 import type { Idem } from "../objects/rpc.ts";
 import { hex, sha256 } from "./secrets.ts";
 
@@ -9,10 +9,7 @@ import { hex, sha256 } from "./secrets.ts";
 export async function readIdem(request: Request, url: URL, body: Uint8Array<ArrayBuffer>): Promise<Idem | undefined> {
   const key = request.headers.get("idempotency-key");
   if (key === null) return undefined;
-  if (!isIdempotencyKey(key)) {
-    const message = idempotencyKeyExpected;
-    throw new Fault("validation_failed", `Idempotency-Key: ${message}`, [{ path: "Idempotency-Key", message }]);
-  }
+  if (!isIdempotencyKey(key)) throw Fault.of(fieldFault("Idempotency-Key", idempotencyKeyExpected));
   const bodyHash = hex(await sha256(body));
   return { key, fingerprint: hex(await sha256(`${request.method} ${url.pathname} ${bodyHash}`)) };
 }

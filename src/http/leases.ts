@@ -9,7 +9,7 @@ import { messageTexts } from "../contract/task-texts.ts";
 import { parseToolArguments } from "../contract/tools.ts";
 import { completed, failed, leasesView, renewed, turnLogged } from "../contract/worker-responses.ts";
 import { toolErrorOf } from "../errors/codes.ts";
-import { Fault } from "../errors/fault.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
 import { faults } from "../errors/faults.ts";
 import { readOutput, repairText, schemaViolation } from "../output-schema.ts";
 import type { HttpEnv } from "./env.ts";
@@ -152,8 +152,7 @@ function matching(schema: string, result: unknown): unknown {
   // A program's output is a text.
   const read = typeof result === "string" ? readOutput(schema, result) : undefined;
   if (read?.ok) return read.value;
-  const message = `it does not match output_schema: ${violation}`;
-  throw new Fault("validation_failed", `result: ${message}`, [{ path: "result", message }]);
+  throw Fault.of(fieldFault("result", `it does not match output_schema: ${violation}`));
 }
 
 /** The result that these arguments of `finish` give, if they are fit for it and give one. */

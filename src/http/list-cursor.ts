@@ -6,7 +6,7 @@
  * a key may see is checked whatever cursor it names. Cursors without a tag, as the version before has handed them out, are places as ever.
  */
 
-import { Fault } from "../errors/fault.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
 
 /** What a list is asked for: its route, and the request's path parameters and query as they were read. */
 export interface ListAsked {
@@ -27,7 +27,7 @@ export function withPlace<Query>(asked: ListAsked & { readonly query: Query }): 
   if (tag === tagOf(asked)) return { ...asked.query, cursor: place };
   const message =
     "of another list, or of this one with other filters; give it with the path, order and filters that it came with, or begin without";
-  throw new Fault("validation_failed", `cursor: ${message}`, [{ path: "cursor", message }]);
+  throw Fault.of(fieldFault("cursor", message));
 }
 
 /** The cursor of a place in the list that was asked for. */

@@ -5,7 +5,7 @@ import { pageQuery } from "../contract/paging.ts";
 import { credentialName, putProviderBody } from "../contract/provider-requests.ts";
 import { providerAnswer, providersPage, resealedView } from "../contract/tenant-responses.ts";
 import { refusedAddress } from "../contract/tool-address.ts";
-import { Fault } from "../errors/fault.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
 import {
   credentialsPerTenantMax,
   pageRowsMax,
@@ -30,7 +30,7 @@ import {
 import { operator } from "./access.ts";
 import { requireTenant } from "./admin.ts";
 import { validate } from "./body.ts";
-import { badCursor } from "./cursor.ts";
+import { badCursor, pageOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { keyRoute, operatorRoute } from "./route.ts";
 
@@ -127,9 +127,9 @@ interface Actor {
 
 async function page(env: HttpEnv, tenant: string, { limit, cursor }: { limit: number; cursor?: string }) {
   if (cursor !== undefined && !credentialName.safeParse(cursor).success) throw badCursor();
-  const rows = await listCredentials(env.DB, tenant, limit + 1, cursor);
-  const providers = rows.slice(0, limit);
-  return { providers, next_cursor: rows.length > limit ? providers.at(-1)!.name : null };
+  const found = await listCredentials(env.DB, tenant, limit + 1, cursor);
+  const { rows, next_cursor } = pageOf(found, limit, ({ name }) => name);
+  return { providers: rows, next_cursor };
 }
 
 async function requireCredential(env: HttpEnv, tenant: string, name: string): Promise<CredentialRow> {
@@ -222,6 +222,5 @@ function requireAddress(text: string, { HEDDLE_BOOT }: HttpEnv): void {
   const message =
     refusedAddress(text, { local: HEDDLE_BOOT !== undefined }) ??
     (/[?#]/.test(text) ? "expected no query and no fragment: paths are added to it" : undefined);
-  if (message !== undefined)
-    throw new Fault("validation_failed", `base_url: ${message}`, [{ path: "base_url", message }]);
+  if (message !== undefined) throw Fault.of(fieldFault("base_url", message));
 }

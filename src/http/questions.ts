@@ -2,7 +2,7 @@
 
 import { answerBody, questionsQuery } from "../contract/question-requests.ts";
 import { answeredView, questionsPage } from "../contract/question-responses.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask } from "./objects.ts";
 import { keyRoute } from "./route.ts";
 
 const scopes = ["runs"] as const;
@@ -18,8 +18,8 @@ export const questionRoutes = [
       query: questionsQuery,
       answer: { status: 200, schema: questionsPage },
     },
-    async ({ env, tenant, params, query }) => {
-      const { rows, nextCursor } = await ask(runObject(env, tenant, params.run).questions(query));
+    async ({ theRun, query }) => {
+      const { rows, nextCursor } = await ask(theRun().questions(query));
       return { questions: rows, next_cursor: nextCursor };
     },
   ),
@@ -34,7 +34,6 @@ export const questionRoutes = [
       answer: { status: 200, schema: answeredView },
       problems: ["question_closed", "run_ended"],
     },
-    ({ env, tenant, params, body, idem }) =>
-      ask(runObject(env, tenant, params.run).answer(params.question, body, idem)),
+    ({ theRun, params, body, idem }) => ask(theRun().answer(params.question, body, idem)),
   ),
 ];

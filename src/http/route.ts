@@ -12,7 +12,7 @@ import { fullText } from "../contract/full-text.ts";
 import { emptyBody } from "../contract/run-requests.ts";
 import type { ProblemCode } from "../errors/codes.ts";
 import { Fault } from "../errors/fault.ts";
-import type { Idem } from "../objects/rpc.ts";
+import type { Idem, RunSchedulerRpc } from "../objects/rpc.ts";
 import { bearerOf, type Holder, holderOf, requireOperator, watcherOf } from "./access.ts";
 import { type Door, entryOf, type Visit } from "./admission.ts";
 import { noQuery, readBody, readLines, readQuery } from "./body.ts";
@@ -110,11 +110,14 @@ type Handler<Path extends string, Query extends z.ZodType, Body extends z.ZodTyp
 type NoQuery = typeof noQuery;
 type NoBody = typeof emptyBody;
 
-/** Needs a key with one of `scopes`; the handler gets its tenant, and the key's id. */
+/** Of a run's path: its object. @throws Fault as `runObject` */
+type OfRun<Path extends string> = "run" extends ParamNames<Path> ? { readonly theRun: () => RunSchedulerRpc } : object;
+
+/** Needs a key with one of `scopes`; the handler gets its tenant, the key's id, and of a run's path that run. */
 export const keyRoute = <const Path extends string, Query extends z.ZodType = NoQuery, Body extends z.ZodType = NoBody>(
   scopes: readonly Scope[],
   spec: Spec<Path, Query, Body>,
-  handle: Handler<Path, Query, Body, Pick<Holder, "tenant" | "key" | "quotas">>,
+  handle: Handler<Path, Query, Body, Pick<Holder, "tenant" | "key" | "quotas"> & OfRun<Path>>,
 ): Route => ({
   ...spec,
   access: { kind: "key", scopes },
@@ -131,7 +134,8 @@ export const keyRoute = <const Path extends string, Query extends z.ZodType = No
       const call = await read(spec, exchange, visit);
       const before = full && (await storedBefore(exchange, tenant, call.idem));
       if (full && !before) throw full;
-      return answer(spec, before ?? (await handle({ ...call, tenant, key, quotas, visit })), call);
+      const given = { ...call, tenant, key, quotas, visit, theRun: () => runObject(exchange.env, tenant, run!) };
+      return answer(spec, before ?? (await handle(given as typeof given & OfRun<Path>)), call);
     }),
 });
 

@@ -6,7 +6,7 @@ import { Fault } from "../errors/fault.ts";
 import { type Compiled, compileRules } from "../rules/parse.ts";
 import { sentenceOf } from "../rules/print.ts";
 import { RuleTrial } from "../scheduler/rules/trial.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask } from "./objects.ts";
 import { LogReading } from "./read-log.ts";
 import { keyRoute } from "./route.ts";
 
@@ -48,9 +48,9 @@ export const rulesRoutes = [
       answer: { status: 200, schema: rulesTrialView },
       problems: ["rules_invalid", "log_too_long"],
     },
-    async ({ env, tenant, params, body }) => {
+    async ({ theRun, body }) => {
       const trial = new RuleTrial(requireRules(body.rules).rules);
-      const reading = await LogReading.begin(runObject(env, tenant, params.run));
+      const reading = await LogReading.begin(theRun());
       for await (const events of reading.pages()) for (const event of events) trial.add(event, event.seq, event.at);
       const rules = trial.finish(reading.asOf.now).map(({ line, rule, fired, tasks, firstAt }) => ({
         line,
@@ -71,8 +71,8 @@ export const rulesRoutes = [
       summary: "The rules that a run is held to, whose each one is, and what binds it now",
       answer: { status: 200, schema: rulesView },
     },
-    async ({ env, tenant, params }) => {
-      const { rules, limits } = await ask(runObject(env, tenant, params.run).run());
+    async ({ theRun }) => {
+      const { rules, limits } = await ask(theRun().run());
       return rules ?? { rules: [], workers: { max: limits.workers, by: null }, limits: [] };
     },
   ),
@@ -87,9 +87,9 @@ export const rulesRoutes = [
       answer: { status: 200, schema: runView },
       problems: ["rules_invalid", "run_ended", "below_spent", "no_price"],
     },
-    ({ env, tenant, params, body }) => {
+    ({ theRun, body }) => {
       const { rules } = requireRules(body.rules);
-      return ask(runObject(env, tenant, params.run).setRules({ rules, text: body.rules }));
+      return ask(theRun().setRules({ rules, text: body.rules }));
     },
   ),
 ];

@@ -1,7 +1,7 @@
 /** Which of the tenant's credentials a new run uses, once and for all: its hosted tasks know it by name. */
 
 import type { Format } from "../context/types.ts";
-import { Fault } from "../errors/fault.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
 import type { RunCredential } from "../scheduler/events.ts";
 import { defaultModel } from "../served-by.ts";
 import { type CredentialRow, defaultCredentials, findCredential } from "../storage/d1/credentials.ts";
@@ -40,5 +40,5 @@ const used = ({ name, model, format }: CredentialRow & { readonly format: Format
 });
 
 function refused(message: string): Fault {
-  return new Fault("validation_failed", `credential: ${message}`, [{ path: "credential", message }]);
+  return Fault.of(fieldFault("credential", message));
 }

@@ -20,7 +20,7 @@ import type { CreateRunInput, ForkedContext, LimitsInput } from "../objects/rpc.
 import { deleteRun, insertRun, listRuns } from "../storage/d1/run-index.ts";
 import { pricesOf } from "../storage/d1/tenants.ts";
 import { tenantRulesOf } from "../tenant-rules.ts";
-import { pageOf, positionOf } from "./cursor.ts";
+import { afterRow, pageOf, positionOf } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { declaredTools } from "./mcp-servers.ts";
 import { ask, runObject } from "./objects.ts";
@@ -129,7 +129,7 @@ export const runRoutes = [
       answer: { status: 200, schema: runsPage },
     },
     async ({ env, tenant, query }) => {
-      const after = query.cursor === undefined ? undefined : positionOf(query.cursor);
+      const after = positionOf(query.cursor);
       const { order, status, name, from, to, limit } = query;
       const which = {
         newestFirst: order === "desc",
@@ -138,15 +138,13 @@ export const runRoutes = [
         ...(from !== undefined && { from }),
         ...(to !== undefined && { to }),
       };
-      const { rows, next_cursor } = pageOf(await listRuns(env.DB, tenant, limit + 1, after, which), limit);
+      const { rows, next_cursor } = pageOf(await listRuns(env.DB, tenant, limit + 1, after, which), limit, afterRow);
       return { runs: rows, next_cursor };
     },
   ),
 
-  keyRoute(
-    scopes,
-    { method: "GET", path: "/v1/runs/:run", summary: "A run's state", answer: run },
-    ({ env, tenant, params }) => ask(runObject(env, tenant, params.run).run()),
+  keyRoute(scopes, { method: "GET", path: "/v1/runs/:run", summary: "A run's state", answer: run }, ({ theRun }) =>
+    ask(theRun().run()),
   ),
 
   keyRoute(
@@ -157,8 +155,8 @@ export const runRoutes = [
       summary: "Delete a run with everything it has",
       answer: { status: 204 },
     },
-    async ({ env, tenant, params }) => {
-      const object = runObject(env, tenant, params.run);
+    async ({ theRun, env, tenant, params }) => {
+      const object = theRun();
       try {
         await ask(object.deleteRun());
       } catch (error) {
@@ -180,7 +178,7 @@ export const runRoutes = [
       answer: run,
       problems: ["run_ended"],
     },
-    ({ env, tenant, params, idem }) => ask(runObject(env, tenant, params.run).pause(idem)),
+    ({ theRun, idem }) => ask(theRun().pause(idem)),
   ),
 
   keyRoute(
@@ -192,7 +190,7 @@ export const runRoutes = [
       answer: run,
       problems: ["run_ended", "run_not_paused"],
     },
-    ({ env, tenant, params, idem }) => ask(runObject(env, tenant, params.run).resume(idem)),
+    ({ theRun, idem }) => ask(theRun().resume(idem)),
   ),
 
   keyRoute(
@@ -205,7 +203,7 @@ export const runRoutes = [
       answer: run,
       problems: ["run_ended"],
     },
-    ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).cancelRun(body.reason, idem)),
+    ({ theRun, body, idem }) => ask(theRun().cancelRun(body.reason, idem)),
   ),
 
   keyRoute(
@@ -218,8 +216,7 @@ export const runRoutes = [
       answer: run,
       problems: ["run_ended", "tasks_live"],
     },
-    ({ env, tenant, params, body, idem }) =>
-      ask(runObject(env, tenant, params.run).finishRun({ cancel: body.cancel }, idem)),
+    ({ theRun, body, idem }) => ask(theRun().finishRun({ cancel: body.cancel }, idem)),
   ),
 
   keyRoute(
@@ -232,7 +229,7 @@ export const runRoutes = [
       answer: run,
       problems: ["run_ended", "below_spent", "no_price", "bound_by_rules"],
     },
-    ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).budget(body, idem)),
+    ({ theRun, body, idem }) => ask(theRun().budget(body, idem)),
   ),
 
   keyRoute(
@@ -244,7 +241,7 @@ export const runRoutes = [
       body: retainBody,
       answer: run,
     },
-    ({ env, tenant, params, body, idem }) => ask(runObject(env, tenant, params.run).retainRun(body.days, idem)),
+    ({ theRun, body, idem }) => ask(theRun().retainRun(body.days, idem)),
   ),
 ];
 

@@ -20,7 +20,7 @@ import { Fault } from "../errors/fault.ts";
 import { messageBytesMax } from "../limits.ts";
 import type { RunSchedulerRpc, TasksInput, TasksPage } from "../objects/rpc.ts";
 import { streamOf } from "./live-events.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask } from "./objects.ts";
 import { withinQuotaOfRuns } from "./reopening.ts";
 import { keyRoute } from "./route.ts";
 
@@ -52,9 +52,9 @@ export const taskRoutes = [
         "run_ended",
       ],
     },
-    ({ env, tenant, params, body, text, idem }) =>
+    ({ theRun, body, text, idem }) =>
       ask(
-        runObject(env, tenant, params.run).createTasks(
+        theRun().createTasks(
           {
             tasks: tasksWithTexts(body.tasks, text),
             groups: body.groups ?? {},
@@ -74,8 +74,8 @@ export const taskRoutes = [
       query: tasksQuery,
       answer: { status: 200, schema: tasksPage },
     },
-    async ({ env, tenant, params, query }) => {
-      const { rows, nextCursor } = await listTasks(runObject(env, tenant, params.run), query);
+    async ({ theRun, query }) => {
+      const { rows, nextCursor } = await listTasks(theRun(), query);
       return { tasks: rows, next_cursor: nextCursor };
     },
   ),
@@ -83,7 +83,7 @@ export const taskRoutes = [
   keyRoute(
     scopes,
     { method: "GET", path: "/v1/runs/:run/tasks/:task", summary: "A task", answer: task },
-    ({ env, tenant, params }) => ask(runObject(env, tenant, params.run).task(params.task)),
+    ({ theRun, params }) => ask(theRun().task(params.task)),
   ),
 
   keyRoute(
@@ -94,8 +94,7 @@ export const taskRoutes = [
       summary: "A task's whole transcript",
       answer: { status: 200, schema: contextView },
     },
-    async ({ env, tenant, params }) =>
-      new RawJson((await ask(runObject(env, tenant, params.run).taskContext(params.task))).contextText),
+    async ({ theRun, params }) => new RawJson((await ask(theRun().taskContext(params.task))).contextText),
   ),
 
   keyRoute(
@@ -107,8 +106,8 @@ export const taskRoutes = [
       query: pageQuery,
       answer: { status: 200, schema: turnsPage },
     },
-    async ({ env, tenant, params, query }) => {
-      const { rows, nextCursor } = await ask(runObject(env, tenant, params.run).turns(params.task, query));
+    async ({ theRun, params, query }) => {
+      const { rows, nextCursor } = await ask(theRun().turns(params.task, query));
       return { turns: rows, next_cursor: nextCursor };
     },
   ),
@@ -123,8 +122,7 @@ export const taskRoutes = [
       answer: task,
       problems: ["run_ended"],
     },
-    ({ env, tenant, params, body, idem }) =>
-      ask(runObject(env, tenant, params.run).cancelTask(params.task, body.reason, idem)),
+    ({ theRun, params, body, idem }) => ask(theRun().cancelTask(params.task, body.reason, idem)),
   ),
 
   keyRoute(
@@ -137,13 +135,13 @@ export const taskRoutes = [
       answer: { status: 202, schema: messageSent },
       problems: ["task_ended", "run_ended", "message_too_large", "context_too_large", "too_many_messages"],
     },
-    ({ env, tenant, params, text, idem }) => {
+    ({ theRun, params, text, idem }) => {
       const content = rawAt(text, ["content"])!;
       if (!fitsUtf8(content, messageBytesMax))
         throw new Fault("message_too_large", undefined, [
           { path: "content", message: `at most ${messageBytesMax} bytes` },
         ]);
-      return ask(runObject(env, tenant, params.run).sendMessage(params.task, content, idem));
+      return ask(theRun().sendMessage(params.task, content, idem));
     },
   ),
 
@@ -174,8 +172,8 @@ export const taskRoutes = [
       answer: { status: 200, schema: waitView },
       problems: ["unknown_task"],
     },
-    async ({ env, tenant, params, body: { tasks: names, mode, timeout_ms: timeoutMs } }) => {
-      const object = runObject(env, tenant, params.run);
+    async ({ theRun, body: { tasks: names, mode, timeout_ms: timeoutMs } }) => {
+      const object = theRun();
       if (!names) return ask(object.wait({ mode, timeoutMs }));
       const first = await ask(object.wait({ tasks: names, mode, timeoutMs, paged: true }));
       const { tasks = [], ...how } = first;

@@ -7,7 +7,7 @@ import { callToolBody, toolsQuery } from "../contract/task-requests.ts";
 import { isToolName, toolDefinitions } from "../contract/tools.ts";
 import { Fault } from "../errors/fault.ts";
 import { toolsSecret } from "../signing.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask } from "./objects.ts";
 import { toolCallInput } from "./raw-parts.ts";
 import { keyRoute } from "./route.ts";
 import { deploymentSecret } from "./secrets.ts";
@@ -46,9 +46,9 @@ export const toolRoutes = [
       answer: { status: 200, schema: toolOutcome },
       problems: ["open_calls", "unknown_snapshot", "run_ended", "not_available", "context_too_large"],
     },
-    ({ env, tenant, params, body, text, idem }) => {
+    ({ theRun, params, body, text, idem }) => {
       requireTool(params.tool);
-      return ask(runObject(env, tenant, params.run).callTool(toolCallInput(params.tool, body, text), idem));
+      return ask(theRun().callTool(toolCallInput(params.tool, body, text), idem));
     },
   ),
 ];

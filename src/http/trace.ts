@@ -12,7 +12,7 @@ import { PerfettoTrace } from "../trace/perfetto.ts";
 import { TasksCsv } from "../trace/tasks-csv.ts";
 import { version } from "../version.ts";
 import { streamOf } from "./live-events.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask } from "./objects.ts";
 import { LogReading } from "./read-log.ts";
 import { keyRoute } from "./route.ts";
 
@@ -26,8 +26,8 @@ export const traceRoute = keyRoute(
     answer: { status: 200, contentType: "application/json", alsoType: "text/csv" },
     problems: ["log_too_long"],
   },
-  async ({ env, tenant, params, query: { format } }) => {
-    const object = runObject(env, tenant, params.run);
+  async ({ theRun, params, query: { format } }) => {
+    const object = theRun();
     const reading = await LogReading.begin(object, traceEventsMax);
     const { name, format: vendor } = await ask(object.run());
     const run = params.run as RunId;

@@ -1,24 +1,20 @@
 /** What tenants have used, from the runs' logs: a tenant its own, the operator one tenant's or all. */
 
-import type * as z from "zod";
+import * as z from "zod";
 import type { UsagePage, UsageRowView } from "../contract/shapes.ts";
 import { usagePage } from "../contract/tenant-responses.ts";
 import { allUsageQuery, type UsageBy, usageQuery } from "../contract/usage-requests.ts";
 import { csvCell, usageColumns } from "../csv.ts";
-import { Fault } from "../errors/fault.ts";
-import { usageDaysDefault, usageDaysMax } from "../limits.ts";
+import { Fault, fieldFault } from "../errors/fault.ts";
+import { dayMs, hourMs, usageDaysDefault, usageDaysMax } from "../limits.ts";
 import { meterForQuestion } from "../meter-runs.ts";
 import type { RunName } from "../storage/d1/run-index.ts";
 import { sumUsage, type UsageDimension, type UsageSums } from "../storage/d1/usage.ts";
 import { requireTenant } from "./admin.ts";
-import { fromBase64url, toBase64url } from "./base64url.ts";
-import { badCursor } from "./cursor.ts";
+import { cursorOf, pageOf, placeIn } from "./cursor.ts";
 import type { HttpEnv } from "./env.ts";
 import { runObject } from "./objects.ts";
 import { keyRoute, operatorRoute } from "./route.ts";
-
-const hourMs = 3_600_000;
-const dayMs = 24 * hourMs;
 
 export const usageRoutes = [
   keyRoute(
@@ -70,16 +66,15 @@ async function page(env: HttpEnv, tenant: string | undefined, query: z.output<ty
   const meter = (run: RunName) => runObject(env, run.tenant, run.id).meter();
   const { isComplete } = await meterForQuestion(env.DB, meter, scope);
   const range = { from, to, by: dimensionOf(by), limit: limit + 1, ...(after !== undefined && { after }) };
-  const rows = await sumUsage(env.DB, tenant, range);
-  const shown = rows.slice(0, limit);
-  const next = rows.length > limit ? cursorOf(shown.at(-1)!.value) : null;
-  const usage = shown.map((row) => rowView(by, row));
+  const found = await sumUsage(env.DB, tenant, range);
+  const { rows, next_cursor: next } = pageOf(found, limit, ({ value }) => cursorOf([value]));
+  const usage = rows.map((row) => rowView(by, row));
   if (format === "csv") return csv(by, usage, next);
   return { from, to, by, complete: isComplete, usage, next_cursor: next } satisfies UsagePage;
 }
 
 function requireSpan(from: number, to: number): void {
-  const wrong = (message: string) => new Fault("validation_failed", `from: ${message}`, [{ path: "from", message }]);
+  const wrong = (message: string) => Fault.of(fieldFault("from", message));
   if (from >= to) throw wrong("must be before `to`");
   if (to - from > usageDaysMax * dayMs) throw wrong(`at most ${usageDaysMax} days before \`to\``);
 }
@@ -111,16 +106,7 @@ function csv(by: UsageBy, rows: readonly UsageRowView[], next: string | null): R
   return new Response(`${lines.join("\r\n")}\r\n`, { headers });
 }
 
-const cursorOf = (value: string | number): string => toBase64url(new TextEncoder().encode(JSON.stringify([value])));
-
 /** A time of hours and days, a name of all else: what the other list gave out would be before or after all rows, and the page wrong. */
 function placeOf(cursor: string, by: UsageBy): string | number {
-  const kind = by === "hour" || by === "day" ? "number" : "string";
-  try {
-    const place = JSON.parse(new TextDecoder().decode(fromBase64url(cursor) ?? new Uint8Array())) as unknown[];
-    if (Array.isArray(place) && place.length === 1 && typeof place[0] === kind) return place[0] as string | number;
-  } catch {
-    // Not JSON: the same answer as below.
-  }
-  throw badCursor();
+  return placeIn(cursor, z.tuple([by === "hour" || by === "day" ? z.number() : z.string()]))[0];
 }

@@ -2,7 +2,7 @@
 
 import { pageQuery } from "../contract/paging.ts";
 import { variablesPage, variableView } from "../contract/responses.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask } from "./objects.ts";
 import { keyRoute } from "./route.ts";
 
 const scopes = ["runs"] as const;
@@ -17,8 +17,8 @@ export const variableRoutes = [
       query: pageQuery,
       answer: { status: 200, schema: variablesPage },
     },
-    async ({ env, tenant, params, query }) => {
-      const { rows, nextCursor } = await ask(runObject(env, tenant, params.run).variables(query));
+    async ({ theRun, query }) => {
+      const { rows, nextCursor } = await ask(theRun().variables(query));
       return { variables: rows, next_cursor: nextCursor };
     },
   ),
@@ -31,6 +31,6 @@ export const variableRoutes = [
       summary: "A shared variable: its kind, state, holders, waiters and op counts",
       answer: { status: 200, schema: variableView },
     },
-    ({ env, tenant, params }) => ask(runObject(env, tenant, params.run).variable(params.name)),
+    ({ theRun, params }) => ask(theRun().variable(params.name)),
   ),
 ];

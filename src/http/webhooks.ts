@@ -11,7 +11,7 @@ import { send } from "../webhook-push/send.ts";
 import { seqOf } from "../webhooks/message.ts";
 import { usualChoices } from "../webhooks/types.ts";
 import type { HttpEnv } from "./env.ts";
-import { ask, runObject } from "./objects.ts";
+import { ask } from "./objects.ts";
 import { keyRoute } from "./route.ts";
 import { deploymentSecret } from "./secrets.ts";
 
@@ -34,7 +34,7 @@ export const webhookRoutes = [
   keyRoute(
     scopes,
     { method: "GET", path, summary: "The run's webhook, and how its deliveries fare", answer: view },
-    ({ env, tenant, params }) => ask(runObject(env, tenant, params.run).webhook()),
+    ({ theRun }) => ask(theRun().webhook()),
   ),
 
   keyRoute(
@@ -46,14 +46,13 @@ export const webhookRoutes = [
       body: webhookBody,
       answer: view,
     },
-    ({ env, tenant, params, body, idem }) =>
-      ask(runObject(env, tenant, params.run).setWebhook(webhookInput(env, body), idem)),
+    ({ theRun, env, body, idem }) => ask(theRun().setWebhook(webhookInput(env, body), idem)),
   ),
 
   keyRoute(
     scopes,
     { method: "DELETE", path, summary: "Take the run's webhook away", answer: { status: 204 } },
-    ({ env, tenant, params }) => ask(runObject(env, tenant, params.run).removeWebhook()),
+    ({ theRun }) => ask(theRun().removeWebhook()),
   ),
 
   keyRoute(
@@ -65,8 +64,8 @@ export const webhookRoutes = [
       query: deliveriesQuery,
       answer: { status: 200, schema: deliveriesPage },
     },
-    async ({ env, tenant, params, query }) => {
-      const { rows, nextCursor } = await ask(runObject(env, tenant, params.run).deliveries(query));
+    async ({ theRun, query }) => {
+      const { rows, nextCursor } = await ask(theRun().deliveries(query));
       return { deliveries: rows, next_cursor: nextCursor };
     },
   ),
@@ -80,8 +79,8 @@ export const webhookRoutes = [
       body: replayBody,
       answer: { status: 200, schema: replayed },
     },
-    async ({ env, tenant, params, body, idem }) => ({
-      replayed: await ask(runObject(env, tenant, params.run).replayDeliveries(body, idem)),
+    async ({ theRun, body, idem }) => ({
+      replayed: await ask(theRun().replayDeliveries(body, idem)),
     }),
   ),
 
@@ -93,10 +92,10 @@ export const webhookRoutes = [
       summary: "Send one message again",
       answer: { status: 200, schema: replayed },
     },
-    async ({ env, tenant, params, idem }) => {
+    async ({ theRun, params, idem }) => {
       const seq = isRunId(params.run) ? seqOf(params.run, params.message) : undefined;
       if (seq === undefined) throw new Fault("not_found", "This run's webhook has tried no such message.");
-      return { replayed: await ask(runObject(env, tenant, params.run).replayDeliveries({ seq }, idem)) };
+      return { replayed: await ask(theRun().replayDeliveries({ seq }, idem)) };
     },
   ),
 
@@ -109,8 +108,8 @@ export const webhookRoutes = [
       summary: "Send a message `webhook.test` now, and say what came back",
       answer: { status: 200, schema: webhookTest },
     },
-    async ({ env, tenant, params }) => {
-      const url = await ask(runObject(env, tenant, params.run).webhookUrl());
+    async ({ theRun, env, tenant, params }) => {
+      const url = await ask(theRun().webhookUrl());
       const id = `msg_test_${crypto.randomUUID()}`;
       const timestamp = new Date().toISOString();
       const body = JSON.stringify({ type: "webhook.test", timestamp, data: { run: { id: params.run } } });

@@ -6,6 +6,7 @@
 
 import type { LoadView, Page, PoolWorkerView } from "../contract/shapes.ts";
 import { poolWorkerSeenMs, poolWorkersMax } from "../limits.ts";
+import { firstOf } from "./run/replies.ts";
 
 interface Seen extends PoolWorkerView {
   readonly pool: string;
@@ -31,11 +32,8 @@ export class PoolWorkers {
   page(pool: string, { limit, after }: { limit: number; after: number }, now: number): Page<PoolWorkerView> {
     for (const [name, { seen_at }] of this.#seen) if (now - seen_at > poolWorkerSeenMs) this.#seen.delete(name);
     const following = [...this.#seen.values()].filter((one) => one.pool === pool && one.number > after);
-    const rows = following.slice(0, limit);
-    return {
-      rows: rows.map(({ worker, load, seen_at }) => ({ worker, load, seen_at })),
-      nextCursor: following.length > limit ? String(rows.at(-1)!.number) : null,
-    };
+    const { rows, nextCursor } = firstOf(following, limit, ({ number }) => number);
+    return { rows: rows.map(({ worker, load, seen_at }) => ({ worker, load, seen_at })), nextCursor };
   }
 
   #dropOldest(): void {

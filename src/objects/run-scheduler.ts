@@ -29,7 +29,7 @@ import type {
 } from "../contract/shapes.ts";
 import type { DeliveryView, WebhookView } from "../contract/webhook-shapes.ts";
 import type { FaultData } from "../errors/fault.ts";
-import { meterPagesPerCall, meterTriesOfDeletion, objectWaitMax, objectWorkMax, seatShards } from "../limits.ts";
+import { meterPagesPerCall, objectWaitMax, objectWorkMax, seatShards } from "../limits.ts";
 import { nanosOf } from "../prices/price.ts";
 import { settleBudget } from "../scheduler/budget.ts";
 import { cancelTask } from "../scheduler/end-task.ts";
@@ -51,7 +51,6 @@ import { isRunEnded } from "../scheduler/state.ts";
 import type { Step } from "../scheduler/step.ts";
 import { isLive } from "../scheduler/task.ts";
 import { contextText } from "../storage/run/context-tree.ts";
-import type { Identity } from "../storage/run/run-store.ts";
 import type { Outcome as WebhookOutcome } from "../webhooks/delivery.ts";
 import { admitting, runClasses } from "./admission.ts";
 import type { Env } from "./env.ts";
@@ -100,7 +99,6 @@ import { findTask } from "./run/find-task.ts";
 import { findingsPage } from "./run/findings.ts";
 import { HostedSeats } from "./run/hosted-seats.ts";
 import { Imports } from "./run/imports.ts";
-import type { LoadedRun } from "./run/loaded-run.ts";
 import { logPage } from "./run/log-page.ts";
 import { meterRun } from "./run/metering.ts";
 import { Outside } from "./run/outside.ts";
@@ -134,11 +132,6 @@ import type {
   UrlOutcome,
   WebhookWork,
 } from "./seat-rpc.ts";
-
-const notMetered = (why: string): Reply<never> => ({
-  ok: false,
-  fault: { code: "overloaded", detail: `What the run has used could not be noted yet: ${why}` },
-});
 
 export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc, SeatRpc {
   readonly #shell: RunShell;
@@ -224,8 +217,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     const at = run?.expiresAt;
     if (run && (at === null || at === undefined || at > this.#shell.now())) return ok(indexWord(run));
     if (run) return this.deleteRun();
-    // One that broke off is carried on.
-    return (await this.#deletion.finish()) ? ok(null) : { ok: false, fault: { code: "not_found" } };
+    return this.#deletion.carryOn();
   }
 
   // ---- the run ---------------------------------------------------------------------------------------------------------
@@ -272,12 +264,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   }
 
   async setRules({ rules, text }: RulesInput, idem?: Idem): Promise<Reply<RunView>> {
-    const reply = this.#shell.command<RunView>((step, run) => {
-      const refusal = replaceRules(step, "run", rules, text);
-      // What fires at once is a part of the answer.
-      finishStep(step);
-      return refusal ? refuse(refusal) : ok(runView(run, seatTarget(run, step.now), step.now));
-    }, idem);
+    const reply = this.#runCommand((step) => replaceRules(step, "run", rules, text), idem);
     // Whether it wants to know of workers' loads may have changed.
     this.#shell.effects.announceAnew();
     return reply;
@@ -321,46 +308,12 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   async deleteRun(): Promise<Reply<null>> {
     if (!this.#shell.load()) await this.#imports.abandon();
     // The call that was waited for may have brought the last line.
-    const identity = this.#shell.load()?.store.identity();
-    try {
-      // What it has used outlives it. Whatever is logged meanwhile is metered too, before the write that ends it.
-      if (identity && !(await this.#isAllMetered(identity)))
-        return notMetered("it logs faster than that. Pause or cancel it first.");
-    } catch (error) {
-      console.error("metering failed", error);
-      return notMetered("try again.");
-    }
-    // Another call may have deleted it meanwhile: what is here now would be another run, of the same id.
-    if (identity && this.#loadOf(identity)) await this.#deletion.begin(identity);
-    try {
-      return (await this.#deletion.finish()) ? ok(null) : { ok: false, fault: { code: "not_found" } };
-    } catch (error) {
-      console.error("deletion broke off", error);
-      return { ok: false, fault: { code: "overloaded", detail: "The run is gone; the rest of it is being deleted." } };
-    }
-  }
-
-  /** Or another call has deleted the run meanwhile, and had done this before. */
-  async #isAllMetered(identity: Identity): Promise<boolean> {
-    for (let tries = 0; tries < meterTriesOfDeletion; tries++) {
-      const run = this.#loadOf(identity);
-      if (!run) return true;
-      const upto = await meterRun(run, this.env, meterPagesPerCall);
-      // One that a bug dropped from memory knows nothing of what was logged since.
-      if (this.#loadOf(identity) === run && upto >= run.state.header.seq) return true;
-    }
-    return false;
-  }
-
-  /** The run, unless it is gone, or another one has its id by now. */
-  #loadOf({ life }: Identity): LoadedRun | undefined {
-    const run = this.#shell.load();
-    return run?.store.identity().life === life ? run : undefined;
+    return this.#deletion.deleteRun();
   }
 
   async meter(): Promise<Reply<Metered>> {
     const run = this.#shell.load();
-    if (!run) return { ok: false, fault: { code: "not_found" } };
+    if (!run) return refuse({ code: "not_found" });
     const upto = await meterRun(run, this.env, meterPagesPerCall);
     const last = run.state.header.seq;
     const isEnded = isRunEnded(run.state);
@@ -371,7 +324,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     return this.#shell.command((step, run) => {
       const refusal = decide(step);
       if (refusal) return refuse(refusal);
-      // What follows at once is a part of the answer: a run that is resumed may pause again.
+      // What follows at once is a part of the answer: a run that is resumed may pause again, a rule fire.
       finishStep(step);
       return ok(runView(run, seatTarget(run, step.now), step.now));
     }, idem);
@@ -404,8 +357,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       const { tree } = run.store;
       const node = tree.find(hash);
       const messages = node && tree.messages(hash, after);
-      if (!node || !messages)
-        return { ok: false, fault: { code: "not_found", detail: "There is no such snapshot in this run." } };
+      if (!node || !messages) return refuse({ code: "not_found", detail: "There is no such snapshot in this run." });
       return ok({ snapshot: hash, parent: node.parent, contextText: contextText(tree.head(hash), messages) });
     });
   }
@@ -482,7 +434,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
       if (isLive(task)) return refuse({ code: "task_not_ended", detail: `It is ${task.phase.state}.` });
       const from = retryFrom(run, task, fromTurn ?? 0);
       if (!from.ok) return from;
-      if (full && isRunEnded(run.state)) return { ok: false, fault: full };
+      if (full && isRunEnded(run.state)) return refuse(full);
       const refusal = retryTask(step, task, from.value);
       return refusal ? refuse(refusal) : ok(taskView(run, task));
     }, idem);
@@ -531,14 +483,14 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
 
   async variables(input: { limit: number; cursor?: string }): Promise<Reply<Page<VariableView>>> {
     const run = this.#shell.load();
-    if (!run) return { ok: false, fault: { code: "not_found" } };
+    if (!run) return refuse({ code: "not_found" });
     return listVariables(run, this.#variables, input);
   }
 
   async variable(name: string): Promise<Reply<VariableView>> {
     const run = this.#shell.load();
     const kind = run?.store.variables.kindOf(name);
-    if (!run || !kind) return { ok: false, fault: { code: "not_found", detail: "This run has no such variable." } };
+    if (!run || !kind) return refuse({ code: "not_found", detail: "This run has no such variable." });
     return ok(await this.#variables.look(run, { name, kind }));
   }
 

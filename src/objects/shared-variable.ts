@@ -18,6 +18,7 @@ import { admitting, variableClasses } from "./admission.ts";
 import { Commits } from "./commits.ts";
 import type { Env } from "./env.ts";
 import type { Reply } from "./rpc.ts";
+import { refuse } from "./run/replies.ts";
 import { carryOut, firstAnswer } from "./variable/carry-out.ts";
 import { exportPart, identityIn, importContents, seal } from "./variable/transfer.ts";
 import type {
@@ -162,7 +163,7 @@ export class SharedVariable extends DurableObject<Env> implements VariableRpc {
   }
 }
 
-const wasDeleted = { ok: false, fault: { code: "not_found", detail: "The run was deleted." } } as const;
+const wasDeleted = refuse({ code: "not_found", detail: "The run was deleted." });
 
 /** Z1. Imported ones are of none. */
 const isOfAnotherLife = ({ identity }: VariableStore, { life }: Pick<VariableOp, "life">): boolean =>

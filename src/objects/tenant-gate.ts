@@ -21,6 +21,7 @@ import { DurableObject } from "cloudflare:workers";
 import { LimitBook } from "../availability/limit-book.ts";
 import { deploymentSeats } from "../contract/deployment-seats.ts";
 import type { Grant, PoolWorkerView } from "../contract/shapes.ts";
+import { fieldFault } from "../errors/fault.ts";
 import { platformFaultOf } from "../errors/platform.ts";
 import {
   deploymentSeatsDefault,
@@ -42,7 +43,7 @@ import { Granted, type LeaseAsk } from "./lease-ask.ts";
 import { type NamedRequest, NamedRequests } from "./named-requests.ts";
 import { PoolWorkers } from "./pool-workers.ts";
 import type { Idem, LeaseWishes, Reply, TenantGateRpc } from "./rpc.ts";
-import { ok } from "./run/replies.ts";
+import { ok, refuse } from "./run/replies.ts";
 import { TenantQuotas } from "./tenant-quotas.ts";
 import { TenantShares } from "./tenant-shares.ts";
 import { WaitingPolls } from "./waiting-polls.ts";
@@ -273,12 +274,9 @@ export class TenantGate extends DurableObject<Env> implements TenantGateRpc {
   }): Promise<Reply<{ workers: PoolWorkerView[]; waiting: number; nextCursor: string | null }>> {
     this.#open();
     const after = Number(cursor ?? 0);
-    if (!Number.isSafeInteger(after) || after < 0) {
-      const errors = [{ path: "cursor", message: "not a cursor of this list" }];
-      return { ok: false, fault: { code: "validation_failed", detail: "cursor: not a cursor of this list", errors } };
-    }
+    if (!Number.isSafeInteger(after) || after < 0) return refuse(fieldFault("cursor", "not a cursor of this list"));
     const { rows, nextCursor } = this.#workers.page(pool, { limit, after }, Date.now());
-    return { ok: true, value: { workers: rows, waiting: this.#waiting.count(pool), nextCursor } };
+    return ok({ workers: rows, waiting: this.#waiting.count(pool), nextCursor });
   }
 
   #wake(lanes: readonly string[], count: number): void {

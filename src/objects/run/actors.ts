@@ -7,19 +7,16 @@ import { type Actor, endActor, isLiveActor, openActor } from "../../scheduler/ac
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import type { Idem, Reply, ToolCallInput } from "../rpc.ts";
-import { answerBefore, answerTo, isDropped } from "./dispatch.ts";
+import { answerBefore, answerEver, answerText, answerTo } from "./answers.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, newCallId, toldByNew } from "./outside-waits.ts";
-import { answerView, badCursor, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
+import { answerView, badCursor, firstOf, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { hasTool, runTool } from "./tool-calls.ts";
 import { waitingOn } from "./views.ts";
 
-const noActor: Reply<never> = {
-  ok: false,
-  fault: { code: "not_found", detail: "This run has no such session; it may have ended." },
-};
+const noActor = refuse({ code: "not_found", detail: "This run has no such session; it may have ended." });
 
 /** A session's renewals are stored in steps of this part of its ttl_ms. */
 const renewalParts = 4;
@@ -73,9 +70,12 @@ export class Actors {
     if (after === undefined) return badCursor;
     return this.#shell.read((run) => {
       const later = [...run.state.actors].map((n) => -n).filter((n) => n > after);
-      const numbers = later.sort((a, b) => a - b);
-      const rows = numbers.slice(0, limit).map((n) => actorView(run, run.state.task(-n) as Actor));
-      return ok({ rows, nextCursor: numbers.length > limit ? String(numbers[limit - 1]) : null });
+      const { rows, nextCursor } = firstOf(
+        later.sort((a, b) => a - b),
+        limit,
+        (n) => n,
+      );
+      return ok({ rows: rows.map((n) => actorView(run, run.state.task(-n) as Actor)), nextCursor });
     });
   }
 
@@ -97,20 +97,17 @@ export class Actors {
         if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
         if (!hasTool(run, input.tool)) return noTool;
         if (begun && !begun.isSame) return refuse({ code: "idempotency_mismatch" });
-        const wasDropped = begun && isDropped(actor, callId);
-        const known = wasDropped ? answerBefore(run, actor, callId) : answerTo(run, actor, callId);
+        const known = (begun ? answerEver : answerTo)(run, actor, callId);
         if (known) return ok(answerView(known));
         const messages = enteringWith(input);
         const after = input.snapshot ?? baseOfCalls(run, step.state.header.snapshot, messages);
         const appended = appendOutside(step, run, after, messages);
         if (!appended.ok) return appended;
-        const caller = { task: actor, callId, base: () => appended.snapshot, inTranscript: false };
+        const caller = { task: actor, callId, base: appended.snapshot, inTranscript: false };
         const done = runTool(step, run, caller, input.tool, input.arguments);
         if (!isNew && (done.kind === "result" || done.kind === "error")) {
-          const isError = done.kind === "error";
-          const text = JSON.stringify(isError ? { error: done.error } : done.result);
           const event = { type: "call_done", task: actor.n, call: callId, tool: input.tool, why: "answered" } as const;
-          step.emit(event, { text, isError });
+          step.emit(event, answerText(done));
         }
         return toolReply(done, callId);
       },
@@ -125,9 +122,12 @@ export class Actors {
       const run = this.#shell.load();
       if (!run) return noActor;
       const actor = liveActor(run, id);
-      const isKept = actor && !isDropped(actor, call_id);
-      const done = isKept ? answerTo(run, actor, call_id) : answerBefore(run, actor ?? endedActor(run, id), call_id);
-      return done ? ok(answerView(done)) : actor ? undefined : noActor;
+      if (actor) {
+        const done = answerEver(run, actor, call_id);
+        return done && ok(answerView(done));
+      }
+      const done = answerBefore(run, endedActor(run, id), call_id);
+      return done ? ok(answerView(done)) : noActor;
     };
     if (input.waitMs > 0 && !answer())
       await this.#polled(id, input.waitMs, () => this.#shell.signals.wait(input.waitMs, () => answer() !== undefined));

@@ -5,21 +5,18 @@ import type { Usage } from "../../context/types.ts";
 import { settleBudget } from "../../scheduler/budget.ts";
 import type { ErrorData } from "../../scheduler/events.ts";
 import type { Step } from "../../scheduler/step.ts";
-import type { Running, Task } from "../../scheduler/task.ts";
 import { createdEventOf, specOf } from "./bodies.ts";
-import { forkCountOf, forkOf, transcriptOf } from "./dispatch.ts";
+import { forkCountOf, forkOf, type LeasedTask, transcriptOf } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { ModelUsed } from "./models.ts";
 import { usageDelta } from "./money.ts";
 import { endAttempt } from "./seat-turns.ts";
 
-type Leased = Task & { phase: Running };
-
 /** What the vendor refused as too long is cut, and the task given back, to go on from there; `error` is what it fails with else. */
 export function compactContext(
   step: Step,
   run: LoadedRun,
-  task: Leased,
+  task: LeasedTask,
   { error, usage, model }: { readonly error: ErrorData; readonly usage?: Usage; readonly model?: ModelUsed },
 ): void {
   const used = usage && usageDelta(run, usage, model);
@@ -55,7 +52,7 @@ const nothingLeft =
   "(Its instructions and its newest turn alone are too long: give it less at once, or another model.)";
 
 /** Undefined when nothing of it may go any more. */
-function shorten(run: LoadedRun, task: Leased, last: number): Compacted | undefined {
+function shorten(run: LoadedRun, task: LeasedTask, last: number): Compacted | undefined {
   const spec = specOf(run, task);
   if (task.head === undefined && !forkOf(run, task, spec).ok) return undefined;
   const { tree } = run.store;

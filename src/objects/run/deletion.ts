@@ -9,14 +9,21 @@
  *     and that arrives after it, is refused by what the variable keeps of its end (shared-variable.ts).
  */
 
-import { effectRetryMs, variablesAtOnce } from "../../limits.ts";
+import { effectRetryMs, meterPagesPerCall, meterTriesOfDeletion, variablesAtOnce } from "../../limits.ts";
 import { deleteRun } from "../../storage/d1/run-index.ts";
 import { type Identity, RunStore } from "../../storage/run/run-store.ts";
 import { type Env, gateStub } from "../env.ts";
+import type { Reply } from "../rpc.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import { meterRun } from "./metering.ts";
+import { ok, type Refused, refuse } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import type { VariableCalls } from "./variable-calls.ts";
 
 const metaName = "deleting";
+
+const notMetered = (why: string): Refused =>
+  refuse({ code: "overloaded", detail: `What the run has used could not be noted yet: ${why}` });
 
 export class Deletion {
   readonly #shell: RunShell;
@@ -30,6 +37,45 @@ export class Deletion {
     this.#variables = variables;
   }
 
+  /** Deletes the run, or what is left of one. */
+  async deleteRun(): Promise<Reply<null>> {
+    const identity = this.#shell.load()?.store.identity();
+    try {
+      // What it has used outlives it. Whatever is logged meanwhile is metered too, before the write that ends it.
+      if (identity && !(await this.#isAllMetered(identity)))
+        return notMetered("it logs faster than that. Pause or cancel it first.");
+    } catch (error) {
+      console.error("metering failed", error);
+      return notMetered("try again.");
+    }
+    // Another call may have deleted it meanwhile: what is here now would be another run, of the same id.
+    if (identity && this.#loadOf(identity)) await this.begin(identity);
+    try {
+      return await this.carryOn();
+    } catch (error) {
+      console.error("deletion broke off", error);
+      return refuse({ code: "overloaded", detail: "The run is gone; the rest of it is being deleted." });
+    }
+  }
+
+  /** Or another call has deleted the run meanwhile, and had done this before. */
+  async #isAllMetered(identity: Identity): Promise<boolean> {
+    for (let tries = 0; tries < meterTriesOfDeletion; tries++) {
+      const run = this.#loadOf(identity);
+      if (!run) return true;
+      const upto = await meterRun(run, this.#env, meterPagesPerCall);
+      // One that a bug dropped from memory knows nothing of what was logged since.
+      if (this.#loadOf(identity) === run && upto >= run.state.header.seq) return true;
+    }
+    return false;
+  }
+
+  /** The run, unless it is gone, or another one has its id by now. */
+  #loadOf({ life }: Identity): LoadedRun | undefined {
+    const run = this.#shell.load();
+    return run?.store.identity().life === life ? run : undefined;
+  }
+
   /** The run, or what an import had taken of one, is gone from now on (D1). */
   async begin(identity: Identity): Promise<void> {
     this.#shell.drop((store) => {
@@ -38,6 +84,11 @@ export class Deletion {
       store.setMeta(metaName, JSON.stringify(identity));
     });
     await this.#shell.effects.remind(Date.now() + effectRetryMs);
+  }
+
+  /** `finish` as a call's answer. */
+  async carryOn(): Promise<Reply<null>> {
+    return (await this.finish()) ? ok(null) : refuse({ code: "not_found" });
   }
 
   /** Carries on a deletion that was begun; false when there is none. @throws when an object or the index did not answer */
@@ -55,10 +106,8 @@ export class Deletion {
     const { tenant, run, life = "" } = JSON.parse(text) as Identity;
     await this.#shell.effects.remind(Date.now() + effectRetryMs);
     await this.#variables.idle();
-    for (let page = store.variables.page(0, variablesAtOnce); page.length > 0; ) {
+    for (const page of store.variables.pages(variablesAtOnce))
       await Promise.all(page.map((variable) => this.#variables.deleteAll({ tenant, id: run, life }, variable)));
-      page = store.variables.page(page.at(-1)!.seq, variablesAtOnce);
-    }
     await this.#shell.effects.reported();
     await gateStub(this.#env, tenant).forget(run, tenant, life);
     await deleteRun(this.#env.DB, { tenant, id: run });

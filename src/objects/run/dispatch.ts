@@ -4,25 +4,23 @@ import { userMessage } from "../../context/calls.ts";
 import { forkByCall, forkByMessage, forkText } from "../../context/fork.ts";
 import { withoutReasoning } from "../../context/reasoning.ts";
 import type { CacheMark, MessageText } from "../../context/types.ts";
-import type { LeaseGrant, ToolOutcome } from "../../contract/shapes.ts";
+import type { LeaseGrant } from "../../contract/shapes.ts";
 import { assert } from "../../errors/assert.ts";
-import { toolErrorOf } from "../../errors/codes.ts";
-import { faults } from "../../errors/faults.ts";
 import { needsReservation, tokensLeft } from "../../scheduler/budget.ts";
-import type { ToolEnd } from "../../scheduler/remote-calls.ts";
 import { isEnded, type Running, type Task } from "../../scheduler/task.ts";
-import type { WaitOutcome } from "../../scheduler/wait-outcome.ts";
 import { isWarming } from "../../scheduler/warming.ts";
 import { contextText } from "../../storage/run/context-tree.ts";
-import type { Answer, NextTask, SeatWork } from "../seat-rpc.ts";
+import type { NextTask, SeatWork } from "../seat-rpc.ts";
+import { answersOf } from "./answers.ts";
 import { createdEventOf, type SpecBody, specOf } from "./bodies.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { outcomeWords } from "./outcome-words.ts";
 import { foreignParts } from "./relocation.ts";
-import { toolAnswer } from "./remote-calls.ts";
-import { awaitedView, dependenciesGiven, dispatchTexts, type Tasks } from "./results.ts";
+import { dependenciesGiven, dispatchTexts, type Tasks } from "./results.ts";
 import { inboxTexts } from "./task-messages.ts";
 import { taskView } from "./views.ts";
+
+/** A task whose lease is open. */
+export type LeasedTask = Task & { phase: Running };
 
 export type ForkOutcome =
   | {
@@ -139,12 +137,7 @@ export type Dispatch<Work> =
   | { readonly ok: false; readonly missing: string };
 
 /** Work for a hosted seat; sends only the snapshots that the seat lacks. */
-export function seatWork(
-  run: LoadedRun,
-  task: Task & { phase: Running },
-  next: NextTask,
-  watched: boolean,
-): Dispatch<SeatWork> {
+export function seatWork(run: LoadedRun, task: LeasedTask, next: NextTask, watched: boolean): Dispatch<SeatWork> {
   const spec = specOf(run, task);
   // One that has begun goes on with what it was given, whatever has become of its dependencies since (R4).
   const fork = task.head === undefined ? forkOf(run, task, spec) : undefined;
@@ -195,7 +188,7 @@ export function seatWork(
  */
 export function leaseGrant(
   run: LoadedRun,
-  task: Task & { phase: Running },
+  task: LeasedTask,
   contextBytes: number,
   { isRepeat }: { readonly isRepeat: boolean },
 ): Dispatch<LeaseGrant & { bytes: number }> {
@@ -234,80 +227,4 @@ export function leaseGrant(
       bytes: (text?.length ?? 0) + instructions.length,
     },
   };
-}
-
-/** Recorded answers of the newest reply's calls. */
-function answersOf(run: LoadedRun, task: Task): Record<string, Answer> {
-  // By entries, as ids are the provider's: of an assignment to "__proto__" nothing would be left.
-  return Object.fromEntries(
-    task.calls.map((call): [string, Answer] => {
-      if (call.state === "waiting") return [call.id, { waiting: true }];
-      const { text, isError } = answerOf(run, call.seq);
-      return [call.id, { text, isError }];
-    }),
-  );
-}
-
-/** What a model reads, and what a program gets where that is not the same as JSON. */
-export interface Recorded {
-  readonly text: string;
-  readonly isError: boolean;
-  readonly outcome?: ToolOutcome;
-}
-
-/** The recorded answer of one call; undefined while it waits, and for one that was never made. */
-export function answerTo(run: LoadedRun, task: Task, id: string): Recorded | undefined {
-  const call = task.calls.find((one) => one.id === id);
-  return call?.state === "done" ? answerOf(run, call.seq) : undefined;
-}
-
-/** Whether nothing is known of a call any more: a turn has come since, or of a session as many newer ones. */
-export const isDropped = (task: Task, id: string): boolean => !task.calls.some((one) => one.id === id);
-
-/** The answer that a call had before it was dropped; undefined where it still waited. Looks through the log: for what is rare. */
-export function answerBefore(run: LoadedRun, task: Pick<Task, "n" | "createdSeq">, id: string): Recorded | undefined {
-  let answered: number | undefined;
-  for (const { seq, event } of run.store.log.about(new Set([task.n]), task.createdSeq)) {
-    if (event.type === "call_waiting" && event.call === id) answered = undefined;
-    if (event.type === "call_done" && event.call === id) answered = seq;
-  }
-  return answered === undefined ? undefined : answerOf(run, answered);
-}
-
-const timedOut = toolErrorOf(faults.wait_timed_out.tool, "The wait's timeout_ms passed before the tasks ended.");
-
-/** What `await_tasks` tells when its time is over: that, and how each task is. */
-export const awaitTimedOut = (run: LoadedRun, targets: readonly number[]) => ({
-  ...timedOut,
-  ...(awaitedView(run, targets) as object),
-});
-
-const deadlockVictim = toolErrorOf(
-  faults.deadlock_victim.tool,
-  "What was left of this wait came to wait for you, so it could never have ended.",
-);
-
-/** The answer that event `seq` (a `call_done`) records: as it was given, or what the awaited tasks came to. */
-export function answerOf(run: LoadedRun, seq: number): Recorded {
-  const event = run.store.log.event(seq);
-  assert(event?.type === "call_done", "a done call names its end");
-  const body = run.store.log.body(seq) as
-    | { text: string; isError: boolean }
-    | { targets: readonly number[] }
-    | { wait: WaitOutcome }
-    | { tool: ToolEnd }
-    /** As logs from before the other kinds have it. */
-    | { lock: WaitOutcome };
-  if ("text" in body) return body;
-  if ("tool" in body) return toolAnswer(run, seq, event.tool, body.tool);
-  if ("wait" in body || "lock" in body) {
-    const words = outcomeWords(run, "wait" in body ? body.wait : body.lock);
-    const isError = words.kind === "error";
-    return { text: JSON.stringify(isError ? { error: words.error } : words.result), isError };
-  }
-  const view = awaitedView(run, body.targets);
-  if (event.why === "settled" || event.why === "answered") return { text: JSON.stringify(view), isError: false };
-  const error =
-    event.why === "timed_out" ? awaitTimedOut(run, body.targets) : { ...deadlockVictim, ...(view as object) };
-  return { text: JSON.stringify({ error }), isError: true };
 }

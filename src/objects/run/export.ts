@@ -27,7 +27,7 @@ import type { VariableLine } from "../variable-rpc.ts";
 import { blockingView } from "./blocking-view.ts";
 import { specOf } from "./bodies.ts";
 import { LoadedRun } from "./loaded-run.ts";
-import { ok } from "./replies.ts";
+import { ok, refuse } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { taskView } from "./views.ts";
 
@@ -76,9 +76,9 @@ export class Exports {
     while (chars < exportPageChars) {
       // Anew for each item: while a variable was asked for its contents the run may have gone on.
       const now = this.#shell.load();
-      if (!now) return { ok: false, fault: { code: "not_found", detail: "There is no such run." } };
+      if (!now) return refuse({ code: "not_found", detail: "There is no such run." });
       const run = this.#runAsOf(now, seq);
-      if (!run) return { ok: false, fault: { code: "run_changing" } };
+      if (!run) return refuse({ code: "run_changing" });
       const item = await this.#itemAt(run, cursor);
       if (!item) {
         const stage = stages[stages.indexOf(cursor.stage) + 1];
@@ -92,7 +92,7 @@ export class Exports {
       const isLong = item.text.length > exportPieceChars;
       const digest = isLong ? digestOf(noDigest, item.text) : noDigest;
       if (cursor.skip > 0 && digest !== cursor.digest) {
-        return { ok: false, fault: { code: "run_changing", detail: "A variable was written while it was exported." } };
+        return refuse({ code: "run_changing", detail: "A variable was written while it was exported." });
       }
       const end = wholeEnd(item.text, cursor.skip + exportPieceChars);
       const more = end < item.text.length;

@@ -17,6 +17,7 @@ import type { TaskModel } from "./models.ts";
 import { ownMessagesFault } from "./own-messages.ts";
 import { lineageTerms, prefixTokens, tokensOf } from "./prefixes.ts";
 import { isAnother, modelNamed } from "./relocation.ts";
+import { refuse } from "./replies.ts";
 import { withRuledModel } from "./rules.ts";
 
 /** The unanswered calls that the transcript of a snapshot ends in. Reads only the end of the path. */
@@ -81,9 +82,9 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
     const warm = warmPrefix(run, forker, used);
     const asked = spec.fork === "auto" ? auto.choose(spec, used, warm) : { spec };
     const forked = forkOne(tree, ends, forker, asked.spec, `tasks[${i}].fork`);
-    if ("code" in forked) return { ok: false, fault: forked };
+    if ("code" in forked) return refuse(forked);
     const unfit = ownMessagesFault(tree, forked, spec, `${forker.root ? "root" : `tasks[${i}]`}.context`);
-    if (unfit) return { ok: false, fault: unfit };
+    if (unfit) return refuse(unfit);
     const named = used?.model ?? spec.model ?? model;
     if (isAnother(named, author)) {
       notes.add(
@@ -96,7 +97,7 @@ export function forkAll(run: LoadedRun, forker: Forker, specs: readonly TaskSpec
     const lineage = used && lineageTerms(tree, base, used, { tokens: prefix, cold });
     if (used && !used.found) unpriced.add(used.model);
     const standIn = spec.on_failure && standInFor(run, ends, forker, { ...asked.spec, on_failure: spec.on_failure }, i);
-    if (standIn && "code" in standIn) return { ok: false, fault: standIn };
+    if (standIn && "code" in standIn) return refuse(standIn);
     if (standIn?.unpriced !== undefined) unpriced.add(standIn.unpriced);
     tasks.push({
       ...forked,

@@ -14,7 +14,7 @@ import { endCall, failCall, leasedCall } from "../../scheduler/remote-calls.ts";
 import { roomInShare } from "../../scheduler/seat-shares.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
-import type { Running, Task } from "../../scheduler/task.ts";
+import type { Task } from "../../scheduler/task.ts";
 import { firstToken, holdEndAt } from "../../scheduler/warming.ts";
 import type { LeaseRef } from "../rpc.ts";
 import type {
@@ -31,12 +31,14 @@ import type {
   SeatTurn,
   UrlOutcome,
 } from "../seat-rpc.ts";
+import { answerText } from "./answers.ts";
 import { compactContext } from "./compaction.ts";
+import type { LeasedTask } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { usageDelta } from "./money.ts";
 import { ok } from "./replies.ts";
 import { mayGoOn, observedEnding, observeTurn } from "./seat-calls.ts";
-import { answerCalls, answerText, endAttempt, type LaterCall, logTurn } from "./seat-turns.ts";
+import { answerCalls, endAttempt, type LaterCall, logTurn } from "./seat-turns.ts";
 import type { RunShell } from "./shell.ts";
 import { hasHostedWork } from "./start-hosted.ts";
 import { inboxTexts } from "./task-messages.ts";
@@ -99,7 +101,7 @@ export class HostedSeats {
     next: NextTask | undefined,
     reply: {
       /** Logs the reply, in the first step. */
-      readonly begin?: (step: Step, run: LoadedRun, task: Task & { phase: Running }) => string;
+      readonly begin?: (step: Step, run: LoadedRun, task: LeasedTask) => string;
       readonly ending?: (state: RunState, task: Task) => Ending | undefined;
     },
   ): Promise<SeatReply> {
@@ -233,7 +235,7 @@ export class HostedSeats {
     lease: LeaseRef,
     op: string,
     next: NextTask | undefined,
-    decide: (step: Step, run: LoadedRun, task: Task & { phase: Running }) => SeatReply,
+    decide: (step: Step, run: LoadedRun, task: LeasedTask) => SeatReply,
   ): Promise<SeatReply> {
     const reply = await this.#shell.together<SeatReply>((step, run) => {
       const task = leased(run.state, lease.taskNumber, lease.fence);

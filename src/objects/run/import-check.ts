@@ -13,8 +13,8 @@ import { urlPool } from "../../scheduler/remote-calls.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import { isLive } from "../../scheduler/task.ts";
 import type { RunStore } from "../../storage/run/run-store.ts";
+import { answerOf } from "./answers.ts";
 import { blockingView } from "./blocking-view.ts";
-import { answerOf } from "./dispatch.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { runView, taskView } from "./views.ts";
@@ -80,12 +80,11 @@ export function requireReadable(run: LoadedRun): void {
       taskView(run, task);
       if (isLive(task)) for (const call of task.calls) if (call.state === "done") answerOf(run, call.seq);
     }
-    for (let page = run.store.variables.page(0, variablesAtOnce); page.length > 0; ) {
+    for (const page of run.store.variables.pages(variablesAtOnce)) {
       for (const { name, kind } of page) {
         what = `variable ${name}`;
         if (isBlockingKind(kind)) requireVariable(run, name, kind);
       }
-      page = run.store.variables.page(page.at(-1)!.seq, variablesAtOnce);
     }
   } catch (error) {
     throw error instanceof Fault ? error : wrong(`${what} can't be read`);

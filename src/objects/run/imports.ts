@@ -29,7 +29,7 @@ import {
   pricesName,
   type RunSettings,
 } from "./loaded-run.ts";
-import { ok } from "./replies.ts";
+import { ok, refuse } from "./replies.ts";
 import { holdToDeployment } from "./rules.ts";
 import { newLife, type RunShell } from "./shell.ts";
 import { runView, seatTarget } from "./views.ts";
@@ -79,7 +79,7 @@ export class Imports {
       this.#store = undefined;
       if (!(error instanceof Fault)) throw error;
       if (!keeps.has(error.data.code)) await this.#drop();
-      return { ok: false, fault: error.data };
+      return refuse(error.data);
     }
   }
 
@@ -88,11 +88,10 @@ export class Imports {
     const run = this.#shell.load();
     if (!run) return undefined;
     const known = idem && run.store.outcome(idem.key);
-    if (known && known.fingerprint !== idem.fingerprint) return { ok: false, fault: { code: "idempotency_mismatch" } };
+    if (known && known.fingerprint !== idem.fingerprint) return refuse({ code: "idempotency_mismatch" });
     if (known && known.value !== inParts) return ok(JSON.parse(known.value) as Imported);
     const taken = Number(run.store.meta(importedName) ?? 0);
-    if (after + lines.length > taken)
-      return { ok: false, fault: { code: "not_found", detail: "There is no such import." } };
+    if (after + lines.length > taken) return refuse({ code: "not_found", detail: "There is no such import." });
     return ok({ lines: taken, run: runView(run, seatTarget(run, this.#shell.now()), this.#shell.now()) });
   }
 
@@ -191,10 +190,10 @@ export class Imports {
   }
 
   async #sealVariables(store: RunStore, { tenant, run }: Progress, line: number): Promise<void> {
-    for await (const { name } of dataVariables(store)) {
-      if (!(await variableStub(this.#env, tenant, run, name).sealImport()))
-        throw new Fault("import_invalid", `line ${line}: the contents of variable ${name} are none of its kind`);
-    }
+    for (const page of store.variables.pages(variablesAtOnce))
+      for (const { name, kind } of page)
+        if (!isBlockingKind(kind) && !(await variableStub(this.#env, tenant, run, name).sealImport()))
+          throw new Fault("import_invalid", `line ${line}: the contents of variable ${name} are none of its kind`);
   }
 
   /** A fault that names the line. */
@@ -259,11 +258,4 @@ function requireCounts(progress: Progress, end: ExportEnd): void {
   const counts = [end.snapshots, end.events, end.tasks, end.variables];
   if ([snapshots, seq, tasks, variables].some((count, i) => count !== counts[i]) || seq !== lastSeq)
     throw new Fault("import_invalid", "other lines than its end says");
-}
-
-async function* dataVariables(store: RunStore) {
-  for (let page = store.variables.page(0, variablesAtOnce); page.length > 0; ) {
-    for (const variable of page) if (!isBlockingKind(variable.kind)) yield variable;
-    page = store.variables.page(page.at(-1)!.seq, variablesAtOnce);
-  }
 }

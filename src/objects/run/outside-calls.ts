@@ -5,31 +5,34 @@ import { openCalls } from "../../context/calls.ts";
 import { type Slip, slipIn } from "../../context/slips.ts";
 import { childHash } from "../../context/snapshot-hash.ts";
 import type { MessageText } from "../../context/types.ts";
-import type { FaultData } from "../../errors/fault.ts";
+import { type FaultData, fieldFault } from "../../errors/fault.ts";
 import type { SnapshotHash } from "../../ids.ts";
 import { contextBytesMax } from "../../limits.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Idem, ToolCallInput } from "../rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { refuse } from "./replies.ts";
 
 export type Appended =
   | { readonly ok: true; readonly snapshot: string }
   | { readonly ok: false; readonly fault: FaultData };
 
 /**
- * Appends messages to a snapshot of the run; the head moves there. The same again is the same snapshot, and where the conversation has gone on
- * from it since, the head stays: a repeat that comes late has nothing new, and what is posted next is to fork the newest messages. What no
- * provider would take is refused.
+ * As `enter`, and the head moves there. Where the conversation has gone on from the same messages since, the head stays: a repeat that comes
+ * late has nothing new, and what is posted next is to fork the newest messages.
  */
 export function appendOutside(step: Step, run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
-  const fault = enteringFault(run, after, messages);
-  if (fault) return { ok: false, fault };
-  const appended = appendTo(run, after, messages);
-  if (!appended.ok) return appended;
+  const appended = enter(run, after, messages);
+  if (!appended.ok || messages.length === 0) return appended;
   const { snapshot } = appended;
-  const isHeads = messages.length === 0 || run.store.tree.isOnPath(snapshot, step.state.header.snapshot);
-  if (!isHeads) step.emit({ type: "context_appended", snapshot });
-  return { ok: true, snapshot: run.store.tree.node(snapshot).hash };
+  if (!run.store.tree.isOnPath(snapshot, step.state.header.snapshot)) step.emit({ type: "context_appended", snapshot });
+  return appended;
+}
+
+/** Appends messages of somebody outside to a snapshot. The same again is the same snapshot, and what no provider would take is refused. */
+export function enter(run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
+  const fault = enteringFault(run, after, messages);
+  return fault ? refuse(fault) : appendTo(run, after, messages);
 }
 
 /** What no provider would take of messages that somebody sends to stand after a snapshot: the first slip (context/slips.ts). */
@@ -43,18 +46,17 @@ export function enteringFault(run: LoadedRun, after: string, messages: readonly 
 
 /** `within`: the field that holds the list of messages, with its dot. */
 export function slipFault({ path, message }: Slip, within = ""): FaultData {
-  const at = `${within}${path}`;
-  return { code: "validation_failed", detail: `${at}: ${message}`, errors: [{ path: at, message }] };
+  return fieldFault(`${within}${path}`, message);
 }
 
 export function appendTo(run: LoadedRun, after: string, messages: readonly MessageText[]): Appended {
   const { tree } = run.store;
   const node = tree.find(after);
   if (!node) {
-    return { ok: false, fault: { code: "unknown_snapshot", detail: `This run has no snapshot ${after}.` } };
+    return refuse({ code: "unknown_snapshot", detail: `This run has no snapshot ${after}.` });
   }
   const bytes = messages.reduce((sum, message) => sum + message.length, 0);
-  if (node.bytes + bytes > contextBytesMax) return { ok: false, fault: { code: "context_too_large" } };
+  if (node.bytes + bytes > contextBytesMax) return refuse({ code: "context_too_large" });
   return { ok: true, snapshot: tree.append(after, messages) };
 }
 

@@ -12,15 +12,13 @@ import { ok, refuse } from "./replies.ts";
 
 export function createFromOutside(step: Step, run: LoadedRun, input: CreateTasksInput): Reply<CreatedTasks> {
   const base = input.from ?? step.state.header.snapshot;
-  if (!run.store.tree.find(base)) {
-    const fault = { code: "unknown_snapshot", errors: [{ path: "from", message: "unknown" }] } as const;
-    return { ok: false, fault };
-  }
+  if (!run.store.tree.find(base))
+    return refuse({ code: "unknown_snapshot", errors: [{ path: "from", message: "unknown" }] });
   if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
   const forked = forkAll(run, { base, callId: undefined, creator: undefined }, input.tasks);
   if (!forked.ok) return forked;
   const outcome = createTasks(step, undefined, forked.tasks, run.numberOf, input.groups);
-  if (!outcome.ok) return { ok: false, fault: outcome.refusal };
+  if (!outcome.ok) return refuse(outcome.refusal);
   return ok({
     snapshot: base,
     tasks: outcome.tasks.map((task) => ({

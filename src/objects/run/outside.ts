@@ -6,7 +6,6 @@ import { parseToolArguments } from "../../contract/tools.ts";
 import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { actorNumber, type SnapshotHash } from "../../ids.ts";
 import { failedIdsMax, partialWatchMs } from "../../limits.ts";
-import { leased } from "../../scheduler/attempts.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { waitIsOver } from "../../scheduler/waits.ts";
@@ -14,16 +13,16 @@ import { isRead as readsOnly } from "../../variables/index.ts";
 import { looksOnly } from "../../variables/ops.ts";
 import type { EventsAnswer, EventsInput, Idem, Reply, ToolCallInput, WaitInput } from "../rpc.ts";
 import type { Actors } from "./actors.ts";
-import { awaitTimedOut } from "./dispatch.ts";
-import { findTask } from "./find-task.ts";
-import { openCallsOf } from "./forks.ts";
+import { awaitTimedOut } from "./answers.ts";
+import { numbersOf } from "./find-task.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, NamedWait, newCallId, toldByNew } from "./outside-waits.ts";
+import { partialsSince } from "./partials.ts";
 import { noTool, ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { firstViews } from "./task-list.ts";
-import { hasTool, runTool, sawFromOutside, type ToolRun } from "./tool-calls.ts";
+import { callerAt, hasTool, runTool, sawFromOutside, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { taskView } from "./views.ts";
 
@@ -67,7 +66,7 @@ export class Outside {
 
   async wait(input: WaitInput): Promise<Reply<WaitView>> {
     const run = this.#shell.load();
-    if (!run) return { ok: false, fault: { code: "not_found" } };
+    if (!run) return refuse({ code: "not_found" });
     if (!input.tasks) {
       // Of a whole run `all` is told when it is at rest, as `settled` is: what has failed stands in the answer.
       const isOver = ({ state } = this.#shell.load() ?? run) =>
@@ -77,21 +76,9 @@ export class Outside {
         ok({ ...doneOr(isOver(now), now), counts: { ...now.state.header.counts }, failed: this.#failed(now) }),
       );
     }
-    const numbers: number[] = [];
-    for (const [i, name] of input.tasks.entries()) {
-      const task = findTask(run, name);
-      if (!task) {
-        return {
-          ok: false,
-          fault: {
-            code: "not_found",
-            detail: `There is no task "${name}" in this run.`,
-            errors: [{ path: `tasks[${i}]`, message: "unknown" }],
-          },
-        };
-      }
-      numbers.push(task.n);
-    }
+    const found = numbersOf(run, input.tasks);
+    if (!found.ok) return found;
+    const numbers = found.value;
     const named = new Set(numbers);
     const tasksOf = (now: LoadedRun) => numbers.map((n) => now.state.task(n));
     const isOver = () => {
@@ -134,15 +121,9 @@ export class Outside {
       return ok({
         events,
         done: ended() && isAll,
-        ...(seen !== undefined && { partials: isAll ? this.#partialsSince(run, seen) : { upTo: seen, texts: [] } }),
+        ...(seen !== undefined && { partials: isAll ? partialsSince(partials, run, seen) : { upTo: seen, texts: [] } }),
       });
     });
-  }
-
-  #partialsSince(run: LoadedRun, version: number): NonNullable<EventsAnswer["partials"]> {
-    const isOpen = (n: number, fence: number) => leased(run.state, n, fence) !== undefined;
-    const { upTo, texts } = this.#shell.partials.since(version, isOpen);
-    return { upTo, texts: texts.map((one) => ({ ...one, task: run.taskId(one.task) })) };
   }
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
@@ -178,14 +159,9 @@ export class Outside {
         }
         const appended = ended ? appendTo(run, there, []) : appendOutside(step, run, after, messages);
         if (!appended.ok) return appended;
-        const base = appended.snapshot;
-        const open = openCallsOf(run.store.tree, base);
-        const inTranscript = open.some((call) => call.id === input.callId);
-        if (open.length > 0 && !inTranscript && input.tool === "create_task") {
-          return refuse({ code: "open_calls", detail: `They are ${open.map((call) => call.id).join(", ")}.` });
-        }
-        const caller = { task: undefined, callId: input.callId ?? "", base: () => base, inTranscript };
-        const done = runTool(step, run, caller, input.tool, input.arguments);
+        const caller = callerAt(run, appended.snapshot, { task: undefined, callId: input.callId }, input.tool);
+        if (!caller.ok) return caller;
+        const done = runTool(step, run, caller.value, input.tool, input.arguments);
         if (done.kind === "waiting") waiting = done;
         if (isLater(done)) later = { run, what: done };
         return toolReply(done, input.callId ?? "");
@@ -231,7 +207,7 @@ export class Outside {
     if (waitMs > 0 && !isOver()) await this.#shell.signals.wait(waitMs, (list) => list.length > 0 && isOver());
     if (!isOver() && waitMs < leftMs) return ok({ pending: true, call_id: callId });
     return this.#shell.command((step, run) => {
-      const caller = { task: undefined, callId: "", base: () => "", inTranscript: false };
+      const caller = { task: undefined, callId: "", base: "", inTranscript: false };
       const done = runTool(step, run, caller, input.tool, input.arguments);
       // The object may have another store by now.
       const wait = begun.name && new NamedWait(run.store, begun.name);

@@ -9,7 +9,10 @@
  */
 
 import { partialEveryMs, partialsCharsMax } from "../../limits.ts";
+import { leased } from "../../scheduler/attempts.ts";
+import type { EventsAnswer } from "../rpc.ts";
 import type { PartialPiece } from "../seat-rpc.ts";
+import type { LoadedRun } from "./loaded-run.ts";
 
 interface Reply {
   readonly fence: number;
@@ -127,4 +130,14 @@ export class Partials {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+/** What has come since, as those who follow the run are told. */
+export function partialsSince(
+  partials: Partials,
+  run: LoadedRun,
+  version: number,
+): NonNullable<EventsAnswer["partials"]> {
+  const { upTo, texts } = partials.since(version, (n, fence) => leased(run.state, n, fence) !== undefined);
+  return { upTo, texts: texts.map((one) => ({ ...one, task: run.taskId(one.task) })) };
 }

@@ -1,7 +1,6 @@
 /** What a new task's first request will begin with: how large it is, how much of it is cached, and which model reads it. */
 
-import type { Format } from "../../context/types.ts";
-import { toolDefinitions } from "../../contract/tools.ts";
+import { ownToolsText } from "../../contract/tools.ts";
 import { cacheableTokensDefault } from "../../limits.ts";
 import { ratesAt } from "../../prices/price.ts";
 import type { LineageTerms } from "../../scheduler/events.ts";
@@ -13,22 +12,10 @@ const charactersPerToken = 4;
 
 export const tokensOf = (characters: number): number => Math.ceil(characters / charactersPerToken);
 
-const ownToolsTokens = new Map<Format, number>();
-
-/** Heddle's own tools, which stand before a context that brings none. */
-function toolsTokens(format: Format): number {
-  let tokens = ownToolsTokens.get(format);
-  if (tokens === undefined) {
-    tokens = tokensOf(JSON.stringify(toolDefinitions(format)).length);
-    ownToolsTokens.set(format, tokens);
-  }
-  return tokens;
-}
-
 /** Of a snapshot with everything that is sent before its messages. */
 export function prefixTokens(tree: ContextTree, snapshot: string): number {
   const { format, tools } = tree.head(snapshot);
-  return tokensOf(tree.node(snapshot).bytes) + (tools === undefined ? toolsTokens(format) : 0);
+  return tokensOf(tree.node(snapshot).bytes) + (tools === undefined ? tokensOf(ownToolsText(format).length) : 0);
 }
 
 /** The lineage that a hosted task of this snapshot and model belongs to; undefined where the vendor caches nothing of it. */

@@ -1,6 +1,6 @@
 /**
  * Leases of pull workers: what the pull protocol's calls do to a run. A lease is named by (task, fence); another fence is
- * `lease_lost`, and changes nothing but the log.
+ * `lease_lost`, and changes nothing but the log. Those of tool calls have their own rules in call-leases.ts.
  */
 
 import { callPrint } from "../../context/call-fingerprint.ts";
@@ -8,28 +8,17 @@ import { placeOfMessages } from "../../context/message-place.ts";
 import type { MessageText } from "../../context/types.ts";
 import type { ErrorView, Grant, TaskProgressReport, TaskState, ToolOutcome } from "../../contract/shapes.ts";
 import { isCarriedOutLater } from "../../contract/variable-tools.ts";
-import { leaseContextBytesMax, leaseMs, renewEveryMs, seatServesMs, servedWorkersBytes } from "../../limits.ts";
-import { Lru } from "../../lru.ts";
+import { leaseContextBytesMax, leaseMs, renewEveryMs } from "../../limits.ts";
 import { isGivenBack, leased, loseLease, nextReady } from "../../scheduler/attempts.ts";
 import { settleBudget, tokensLeft } from "../../scheduler/budget.ts";
 import { failUsedUp } from "../../scheduler/budget-end.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
-import { noteLate } from "../../scheduler/late.ts";
 import { compareReady } from "../../scheduler/ready-queue.ts";
-import {
-  endCall,
-  failCall,
-  findCall,
-  type Leased,
-  leasedCall,
-  loseCall,
-  nextCall,
-  reportProgress,
-} from "../../scheduler/remote-calls.ts";
+import { leasedCall, nextCall } from "../../scheduler/remote-calls.ts";
 import { reportLoad } from "../../scheduler/rules/evaluate.ts";
-import { readyKeyOf } from "../../scheduler/state.ts";
+import { type RunState, readyKeyOf } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
-import type { Running, Task } from "../../scheduler/task.ts";
+import type { Task } from "../../scheduler/task.ts";
 import type {
   Completed,
   CompleteInput,
@@ -44,33 +33,37 @@ import type {
   SchemaFirst,
   TurnAnswer,
 } from "../rpc.ts";
+import { answerEver, answerText, answerTo, isDropped } from "./answers.ts";
 import { errorOf, specOf } from "./bodies.ts";
-import { answerBefore, answerTo, isDropped, leaseGrant, newestSnapshot } from "./dispatch.ts";
+import { CallLeases, isOfCall } from "./call-leases.ts";
+import { type LeasedTask, leaseGrant, newestSnapshot } from "./dispatch.ts";
 import { openCallsOf } from "./forks.ts";
+import { byHolder } from "./lease-holders.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { ModelUsed } from "./models.ts";
 import { usageDelta } from "./money.ts";
-import { appendTo, enteringFault } from "./outside-calls.ts";
+import { appendTo, enter, enteringFault } from "./outside-calls.ts";
 import { startToolCall, toolCallGrant } from "./remote-calls.ts";
 import { answerView, leaseLost, noTool, ok, refuse, tokensUsedUp, toolReply } from "./replies.ts";
 import { endAttempt, opIdOf } from "./seat-turns.ts";
+import { ServedWorkers } from "./served-workers.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
 import { inboxTexts, shownMessages } from "./task-messages.ts";
-import { hasTool, runTool, type ToolRun } from "./tool-calls.ts";
+import { callerAt, hasTool, runTool, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterOp, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { usedByTask } from "./variable-uses.ts";
 
 export class PullLeases {
   readonly #shell: RunShell;
-  /** Since when a worker is served without asking the gate, so that other runs get their turn. */
-  readonly #servedSince = new Lru<string, number>(servedWorkersBytes);
-
   readonly #variables: VariableCalls;
+  readonly #served = new ServedWorkers();
+  readonly #calls: CallLeases;
 
   constructor(shell: RunShell, variables: VariableCalls) {
     this.#shell = shell;
     this.#variables = variables;
+    this.#calls = new CallLeases(shell, this.#served);
   }
 
   async leases(input: LeasesInput, idem?: Idem): Promise<Reply<Grant[]>> {
@@ -92,7 +85,7 @@ export class PullLeases {
         room -= grant.bytes;
         grants.push(grant.grant);
       }
-      if (grants.length > 0) this.#serves(input.worker, step.now);
+      if (grants.length > 0) this.#served.serves(input.worker, step.now);
       else this.#shell.effects.announcedEmpty(input);
       // By name, as in `complete`. An empty answer is none, or each poll would be a row; but for what may still be under way.
       if (idem && (grants.length > 0 || input.isRepeat)) {
@@ -172,7 +165,7 @@ export class PullLeases {
     lease: LeaseRef,
     progress?: TaskProgressReport,
   ): Promise<Reply<{ expires_at: number; messages?: number }>> {
-    if (lease.call !== undefined) return this.#renewCall({ ...lease, call: lease.call }, progress);
+    if (isOfCall(lease)) return this.#calls.renew(lease, progress);
     const run = this.#shell.load();
     const task = run && leased(run.state, lease.taskNumber, lease.fence);
     if (!run || !task) return leaseLost;
@@ -189,27 +182,6 @@ export class PullLeases {
     return ok({ expires_at: task.phase.expiresAt, ...(news > 0 && { messages: news }) });
   }
 
-  async #renewCall(lease: CallRef, progress: object | undefined): Promise<Reply<{ expires_at: number }>> {
-    const renewed = (run: LoadedRun, { call }: Leased) => {
-      const { phase } = call.remote;
-      phase.expiresAt = this.#shell.now() + leaseMs;
-      run.store.putCallRenewal(call.seq, phase.fence, phase.expiresAt);
-      return ok({ expires_at: phase.expiresAt });
-    };
-    if (progress) {
-      return this.#withCall(lease, "renew", undefined, (step, run, leasedNow) => {
-        reportProgress(step, leasedNow, progress);
-        return renewed(run, leasedCall(step.state, lease.call, lease.fence)!);
-      });
-    }
-    const run = this.#shell.load();
-    const call = run && leasedCall(run.state, lease.call, lease.fence);
-    if (!run || !call) return leaseLost;
-    const reply = renewed(run, call);
-    this.#shell.effects.arm();
-    return reply;
-  }
-
   async turn(
     lease: LeaseRef,
     input: { messages: readonly MessageText[]; usage?: ReportedUsage },
@@ -223,7 +195,7 @@ export class PullLeases {
       const newest = newestSnapshot(run, task);
       // Alone: whatever is put between them is no call, and their places are those that the worker knows.
       const fault = enteringFault(run, newest, input.messages);
-      if (fault) return { ok: false, fault };
+      if (fault) return refuse(fault);
       const { given } = task;
       // Those that the worker was given stand where it has them: before what it said next.
       const at =
@@ -272,19 +244,12 @@ export class PullLeases {
       if (known?.print !== undefined && known.print !== print) return refuse({ code: "idempotency_mismatch" });
       const answered = answerTo(run, task, callId);
       if (answered) return ok(answerView(answered));
-      const newest = input.snapshot ?? newestSnapshot(run, task);
-      const fault = enteringFault(run, newest, input.messages ?? []);
-      if (fault) return { ok: false, fault };
-      const appended = appendTo(run, newest, input.messages ?? []);
+      const appended = enter(run, input.snapshot ?? newestSnapshot(run, task), input.messages ?? []);
       if (!appended.ok) return appended;
-      const base = appended.snapshot;
-      const open = openCallsOf(run.store.tree, base);
-      const inTranscript = open.some((call) => call.id === callId);
-      if (open.length > 0 && !inTranscript && input.tool === "create_task") {
-        return refuse({ code: "open_calls", detail: `They are ${open.map((call) => call.id).join(", ")}.` });
-      }
-      const caller = { task, callId, base: () => base, inTranscript };
-      const done = step.naming(task.n, callId, print, () => runTool(step, run, caller, input.tool, input.arguments));
+      const caller = callerAt(run, appended.snapshot, { task, callId }, input.tool);
+      if (!caller.ok) return caller;
+      const call = () => runTool(step, run, caller.value, input.tool, input.arguments);
+      const done = step.naming(task.n, callId, print, call);
       if (isLater(done)) {
         const named = { fence: task.phase.fence, print };
         const id = { ...(input.callId !== undefined && opIdOf(task, callId, named)), names: idem ? [idem] : [] };
@@ -300,12 +265,10 @@ export class PullLeases {
         endAttempt(step, task, endingOf(done.call), undefined, task.given);
         return ok({ result: { state: task.phase.state } });
       }
-      const isError = done.kind === "error";
-      const text = JSON.stringify(isError ? { error: done.error } : done.result);
       if (!task.calls.some((one) => one.id === callId) && input.callId !== undefined) {
         step.emit(
           { type: "call_done", task: task.n, call: callId, tool: input.tool, why: "answered", print },
-          { text, isError },
+          answerText(done),
         );
       }
       return toolReply(done, callId);
@@ -313,22 +276,30 @@ export class PullLeases {
     if (later && reply.ok) return this.#finish(later, callId);
     if (!reply.ok || !("pending" in reply.value)) return reply;
     // A repeated key takes up the wait that its first request began.
-    const { call_id } = reply.value;
+    return this.#awaited(lease, { ...input, callId: reply.value.call_id }, reply);
+  }
+
+  /** The answer of a call that waits, as soon as it is there; after the poll's time `pending`. */
+  async #awaited(
+    lease: LeaseRef,
+    input: LeaseToolInput & { readonly callId: string },
+    pending: Reply<ToolOutcome>,
+  ): Promise<Reply<ToolOutcome | SchemaFirst>> {
     let dropped = false;
     const answer = () => {
       const run = this.#shell.load();
       const task = run && leased(run.state, lease.taskNumber, lease.fence);
       if (!run || !task) return leaseLost;
-      dropped = isDropped(task, call_id);
-      const done = dropped ? answerBefore(run, task, call_id) : answerTo(run, task, call_id);
+      dropped = isDropped(task, input.callId);
+      const done = answerEver(run, task, input.callId);
       return done && ok(answerView(done));
     };
     const first = answer();
     if (first) return first;
     // It waited when a turn came, and has no place any more: it waits anew.
-    if (dropped) return this.leaseTool(lease, { ...input, callId: call_id });
+    if (dropped) return this.leaseTool(lease, input);
     if (input.waitMs > 0) await this.#shell.signals.wait(input.waitMs, () => answer() !== undefined || dropped);
-    return answer() ?? reply;
+    return answer() ?? pending;
   }
 
   async #finish({ run, what, op }: { run: LoadedRun; what: LaterRun; op: LaterOp }, callId: string) {
@@ -337,7 +308,7 @@ export class PullLeases {
   }
 
   async complete(lease: LeaseRef, input: CompleteInput, idem?: Idem): Promise<Reply<Completed>> {
-    if (lease.call !== undefined) return this.#completeCall({ ...lease, call: lease.call }, input, idem);
+    if (isOfCall(lease)) return this.#withNext(await this.#calls.complete(lease, input, idem));
     const schema = input.schemaFirst && this.#schemaOf(lease);
     if (schema) return ok({ schema });
     // The next lease is remembered by name: with its context it would be stored once more for every task.
@@ -345,7 +316,7 @@ export class PullLeases {
       const usage = input.usage && usageDelta(run, input.usage, modelOf(run, task));
       const { worker } = task.phase;
       endAttempt(step, task, { kind: "result", result: input.result }, usage, task.given);
-      if (!input.next || !this.#mayGoOn(worker, step.now)) return ok({});
+      if (!input.next || !this.#served.mayGoOn(worker, step.now)) return ok({});
       const grant = this.#grant(step, run, task.pool, worker, leaseContextBytesMax);
       return ok(grant ? { next: { taskNumber: grant.taskNumber, fence: grant.fence } } : {});
     });
@@ -360,35 +331,6 @@ export class PullLeases {
     return schema && JSON.stringify(schema);
   }
 
-  async #completeCall(lease: CallRef, input: CompleteInput, idem?: Idem): Promise<Reply<{ lease?: Grant }>> {
-    const { result, isError = false } = input;
-    const reply = await this.#withCall<{ next?: LeaseRef }>(lease, "complete", idem, (step, run, found) => {
-      const { pool, tool, phase } = found.call.remote;
-      const { worker } = phase;
-      endCall(step, found, { kind: "result", result, isError });
-      if (!input.next || !this.#mayGoOn(worker, step.now)) return ok({});
-      const grant = startToolCall(step, run, { pool, worker, tools: [tool] });
-      if (!grant) return ok({});
-      const { taskNumber, call, fence } = grant;
-      return ok({ next: { taskNumber, call, fence } });
-    });
-    return this.#withNext(reply);
-  }
-
-  /**
-   * Whether a worker gets its next lease without asking the gate, and so without a key. It is known by the name that it leased under,
-   * whatever it calls itself now, and after an eviction its time begins anew: so a key that was revoked leases no more after a minute.
-   */
-  #mayGoOn(worker: string, now: number): boolean {
-    const since = this.#servedSince.get(worker);
-    if (since === undefined) this.#serves(worker, now);
-    return now - (since ?? now) <= seatServesMs;
-  }
-
-  #serves(worker: string, since: number): void {
-    this.#servedSince.set(worker, since, worker.length);
-  }
-
   async #withNext(reply: Reply<{ next?: LeaseRef }>): Promise<Reply<{ lease?: Grant }>> {
     if (!reply.ok) return reply;
     const { next } = reply.value;
@@ -400,14 +342,7 @@ export class PullLeases {
   }
 
   async fail(lease: LeaseRef, input: FailInput, idem?: Idem): Promise<Reply<{ state: TaskState; error: ErrorView }>> {
-    if (lease.call !== undefined) {
-      return this.#withCall({ ...lease, call: lease.call }, "fail", idem, (step, run, found) => {
-        const { error, retryable } = input;
-        if (isGivenBack(input)) loseCall(step, found, "restart", error);
-        else failCall(step, found, { fault: "worker_failed", error, retryable });
-        return ok({ state: findCall(run.state, found.call.seq) ? "waiting" : "failed", error: input.error });
-      });
-    }
+    if (isOfCall(lease)) return this.#calls.fail(lease, input, idem);
     return this.#withLease<{ state: TaskState; error: ErrorView }>(lease, "fail", idem, (step, run, task) => {
       const { error, retryable, usage: reported } = input;
       const usage = reported && usageDelta(run, reported, modelOf(run, task));
@@ -419,45 +354,19 @@ export class PullLeases {
     });
   }
 
-  /** A command by the holder of an open lease; the first answer to a repeated key is given even when it ended the lease. */
+  /** A command by the holder of a task's lease (lease-holders.ts). */
   async #withLease<T>(
     lease: LeaseRef,
     op: string,
     idem: Idem | undefined,
-    decide: (step: Step, run: LoadedRun, task: Task & { phase: Running }) => Reply<T>,
+    decide: (step: Step, run: LoadedRun, task: LeasedTask) => Reply<T>,
   ): Promise<Reply<T>> {
-    if (lease.call !== undefined) {
+    if (isOfCall(lease)) {
       const held = await this.leaseAgain(lease);
       return held.ok ? refuse({ code: "lease_of_tool_call", detail: `It takes no ${op}.` }) : held;
     }
-    const reply = await this.#shell.together<T>((step, run) => {
-      const task = leased(run.state, lease.taskNumber, lease.fence);
-      if (task) return decide(step, run, task);
-      noteLate(step, lease, op);
-      return leaseLost;
-    }, idem);
-    return this.#lostWithRun(reply);
-  }
-
-  /** The same of a tool call's lease. */
-  async #withCall<T>(
-    lease: CallRef,
-    op: string,
-    idem: Idem | undefined,
-    decide: (step: Step, run: LoadedRun, found: Leased) => Reply<T>,
-  ): Promise<Reply<T>> {
-    const reply = await this.#shell.together<T>((step, run) => {
-      const found = leasedCall(run.state, lease.call, lease.fence);
-      if (found) return decide(step, run, found);
-      noteLate(step, lease, op);
-      return leaseLost;
-    }, idem);
-    return this.#lostWithRun(reply);
-  }
-
-  /** A deleted run has no leases: the lease is gone like any other. */
-  #lostWithRun<T>(reply: Reply<T>): Reply<T> {
-    return !reply.ok && reply.fault.code === "not_found" && !this.#shell.load() ? leaseLost : reply;
+    const find = (state: RunState) => leased(state, lease.taskNumber, lease.fence);
+    return byHolder(this.#shell, { lease, op, idem, find }, decide);
   }
 }
 
@@ -472,9 +381,6 @@ const refOf = (grant: Grant): LeaseRef => ({
   fence: grant.fence,
   ...("call" in grant && { call: grant.call }),
 });
-
-/** A lease of a remote tool's call. */
-type CallRef = LeaseRef & { readonly call: number };
 
 const endingOf = (call: Extract<ToolRun, { kind: "finish" }>["call"]) =>
   "error" in call

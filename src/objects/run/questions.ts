@@ -2,6 +2,7 @@
 
 import type { AnsweredView, AnswerInput, QuestionView, QuestionWait } from "../../contract/question-shapes.ts";
 import type { Page } from "../../contract/shapes.ts";
+import { fieldFault } from "../../errors/fault.ts";
 import { questionIdOf, questionNumber } from "../../ids.ts";
 import { stallWaitsShown } from "../../limits.ts";
 import { finishStep } from "../../scheduler/finish-step.ts";
@@ -19,9 +20,9 @@ import { isRunEnded, lifeEndOf, type RunState } from "../../scheduler/state.ts";
 import type { Step } from "../../scheduler/step.ts";
 import type { Reply } from "../rpc.ts";
 import { createdEventOf } from "./bodies.ts";
-import { findTask } from "./find-task.ts";
+import { numbersOf } from "./find-task.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { badCursor, ok, placeOf, refuse } from "./replies.ts";
+import { badCursor, firstOf, ok, placeOf, type Refused, refuse } from "./replies.ts";
 import { askOf, waitOpOf } from "./views.ts";
 
 export interface QuestionsInput {
@@ -34,16 +35,9 @@ export interface QuestionsInput {
 export function questionsOf(run: LoadedRun, { limit, cursor, tasks }: QuestionsInput): Reply<Page<QuestionView>> {
   const after = placeOf(cursor);
   if (after === undefined) return badCursor;
-  const numbers: number[] = [];
-  for (const [i, name] of (tasks ?? []).entries()) {
-    const task = findTask(run, name);
-    if (!task) {
-      const errors = [{ path: `tasks[${i}]`, message: "unknown" }];
-      return { ok: false, fault: { code: "not_found", detail: `There is no task "${name}" in this run.`, errors } };
-    }
-    numbers.push(task.n);
-  }
-  const among = tasks && waitedFor(run.state, numbers);
+  const numbers = numbersOf(run, tasks ?? []);
+  if (!numbers.ok) return numbers;
+  const among = tasks && waitedFor(run.state, numbers.value);
   // Where nobody goes on, every task that has not ended is held up.
   const stall = among?.size === 0 ? undefined : openStall(run.state);
   const asks = openAsks(run.state).filter(({ task }) => !among || among.has(task.n));
@@ -52,11 +46,8 @@ export function questionsOf(run: LoadedRun, { limit, cursor, tasks }: QuestionsI
     ...(stall ? [{ seq: stall.seq, view: () => stallView(run, stall) }] : []),
   ];
   const rest = found.filter(({ seq }) => seq > after).sort((a, b) => a.seq - b.seq);
-  const rows = rest.slice(0, limit);
-  return ok({
-    rows: rows.map(({ view }) => view()),
-    nextCursor: rest.length > limit ? String(rows.at(-1)!.seq) : null,
-  });
+  const { rows, nextCursor } = firstOf(rest, limit, ({ seq }) => seq);
+  return ok({ rows: rows.map(({ view }) => view()), nextCursor });
 }
 
 const askView = (run: LoadedRun, wait: AskedWait): QuestionView => ({ kind: "ask", ...waitView(run, wait) });
@@ -128,15 +119,9 @@ function answerOf(input: AnswerInput): Answer {
   return action === "extend" ? { action } : { action, ...name, ...reason };
 }
 
-const invalid = (path: string, message: string): Reply<never> => ({
-  ok: false,
-  fault: { code: "validation_failed", detail: `${path}: ${message}`, errors: [{ path, message }] },
-});
+const invalid = (path: string, message: string): Refused => refuse(fieldFault(path, message));
 
-const noQuestion: Reply<never> = {
-  ok: false,
-  fault: { code: "not_found", detail: "There never was such a question in this run." },
-};
+const noQuestion = refuse({ code: "not_found", detail: "There never was such a question in this run." });
 
 /** Whether that event may ever have been one. */
 function wasAsked({ store, state }: LoadedRun, seq: number): boolean {

@@ -11,8 +11,8 @@ import { type Leased, nextCall, startCall, type ToolEnd, urlPool } from "../../s
 import type { Step } from "../../scheduler/step.ts";
 import { isActor } from "../../scheduler/task.ts";
 import type { UrlCall } from "../seat-rpc.ts";
+import type { Recorded } from "./answers.ts";
 import { createdEventOf } from "./bodies.ts";
-import type { Recorded } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { cutResult } from "./results.ts";
 

@@ -2,13 +2,11 @@
 
 import type { Trouble } from "../../availability/observation.ts";
 import type { Step } from "../../scheduler/step.ts";
-import type { Running, Task } from "../../scheduler/task.ts";
 import type { Ending, Leave, SeatTurn } from "../seat-rpc.ts";
-
-type Leased = Task & { phase: Running };
+import type { LeasedTask } from "./dispatch.ts";
 
 /** A reply has come. Call before it is logged. */
-export function observeTurn({ state, now }: Step, task: Leased, { took, rates, usage }: SeatTurn): void {
+export function observeTurn({ state, now }: Step, task: LeasedTask, { took, rates, usage }: SeatTurn): void {
   const { availability } = state;
   availability.seatWorked(now, took?.ms ?? 0);
   availability.observe(
@@ -25,7 +23,7 @@ export function observeTurn({ state, now }: Step, task: Leased, { took, rates, u
 }
 
 /** Whether the task may make its next call at once, and that it does. */
-export function mayGoOn({ state, now }: Step, task: Leased): boolean {
+export function mayGoOn({ state, now }: Step, task: LeasedTask): boolean {
   if (state.availability.mustYield(task, now)) return false;
   state.availability.begin(task, now);
   return true;
@@ -41,7 +39,7 @@ const troubleOf: Readonly<Record<string, Trouble>> = {
 /** The end of an attempt, with what its model call tells: a refusal that others of the run led to is none of the task's failures. */
 export function observedEnding(
   { state, now }: Step,
-  task: Leased,
+  task: LeasedTask,
   { ending, call }: Extract<Leave, { kind: "end" }>,
 ): Ending & { readonly crowded?: boolean } {
   if (!call || ending.kind !== "error") return ending;

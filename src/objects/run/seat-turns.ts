@@ -8,20 +8,20 @@ import { completeTask } from "../../scheduler/end-task.ts";
 import { settle } from "../../scheduler/ending.ts";
 import type { UsageDelta } from "../../scheduler/events.ts";
 import type { Step } from "../../scheduler/step.ts";
-import { messagesTo, type Running, type Task } from "../../scheduler/task.ts";
+import { messagesTo, type Task } from "../../scheduler/task.ts";
 import type { Answer, Ending, SeatTurn } from "../seat-rpc.ts";
 import type { OpId } from "../variable-rpc.ts";
+import { answerText } from "./answers.ts";
+import type { LeasedTask } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { usageDelta } from "./money.ts";
 import { shownMessages } from "./task-messages.ts";
-import { runTool, type ToolRun, toolError } from "./tool-calls.ts";
+import { runTool, toolError } from "./tool-calls.ts";
 import { isLater, type LaterOp, type LaterRun } from "./variable-calls.ts";
 import { usedByTask } from "./variable-uses.ts";
 
-type Leased = Task & { phase: Running };
-
 /** Logs a turn (H of seat-rpc): the reply is in the log before any of its calls has an effect. */
-export function logTurn(step: Step, run: LoadedRun, task: Leased, turn: SeatTurn): string {
+export function logTurn(step: Step, run: LoadedRun, task: LeasedTask, turn: SeatTurn): string {
   const snapshot = run.store.tree.append(task.head ?? task.base, turn.messages);
   step.emit({
     type: "turn",
@@ -67,7 +67,7 @@ export interface Answered {
  * comes after the step, and so does all that follows on it in the reply: whoever is let in by a release, or told by a
  * push, a new task or the end, must find what was written before.
  */
-export function answerCalls(step: Step, run: LoadedRun, task: Leased, calls: readonly ToolCall[]): Answered {
+export function answerCalls(step: Step, run: LoadedRun, task: LeasedTask, calls: readonly ToolCall[]): Answered {
   const answers = new Map<string, Answer>();
   const laters: LaterCall[] = [];
   const snapshot = task.head ?? task.base;
@@ -76,13 +76,8 @@ export function answerCalls(step: Step, run: LoadedRun, task: Leased, calls: rea
     if (task.calls.some((one) => one.id === call.id)) continue;
     if (laters.length > 0 && !isOfData(run, call.name))
       return { answers: Object.fromEntries(answers), laters, rest: calls.slice(i), finish };
-    const done = runTool(
-      step,
-      run,
-      { task, callId: call.id, base: () => snapshot, inTranscript: true },
-      call.name,
-      call.arguments,
-    );
+    const caller = { task, callId: call.id, base: snapshot, inTranscript: true };
+    const done = runTool(step, run, caller, call.name, call.arguments);
     if (isLater(done)) {
       laters.push({ call: call.id, later: done, op: { id: opIdOf(task, call.id), by: usedByTask(task) } });
       continue;
@@ -109,15 +104,6 @@ const isOfData = (run: LoadedRun, name: string): boolean => !run.tools.has(name)
 
 const crossed = toolError("new_messages", "The task goes on: while you finished it, messages came for you.");
 
-/** What the model reads. */
-export function answerText(done: ToolRun): { text: string; isError: boolean } {
-  const isError = done.kind === "error";
-  return {
-    text: JSON.stringify(isError ? { error: done.error } : done.kind === "result" ? done.result : null),
-    isError,
-  };
-}
-
 /** A task's op is named by its turn and call, so that every attempt of it is the same op. */
 export const opIdOf = (
   { n, turnGeneration, generation, turns }: Task,
@@ -131,7 +117,7 @@ export const opIdOf = (
 /** Ends the attempt as the seat or the worker says. `seen`: messages to the task that its worker has, logged or not. */
 export function endAttempt(
   step: Step,
-  task: Leased,
+  task: LeasedTask,
   ending: Ending & { readonly crowded?: boolean },
   usage?: UsageDelta,
   seen = 0,

@@ -30,6 +30,7 @@ import { LoadedRun, type RunSettings } from "./loaded-run.ts";
 import { Models } from "./models.ts";
 import { OwedEvents } from "./owed-events.ts";
 import { Partials } from "./partials.ts";
+import { ok, refuse } from "./replies.ts";
 import { deploymentRules, holdToDeployment } from "./rules.ts";
 import { type Handed, Seats } from "./seats.ts";
 import { Signals } from "./signals.ts";
@@ -39,7 +40,7 @@ import { VariableUses } from "./variable-uses.ts";
 import { Watchers } from "./watchers.ts";
 import { Webhooks } from "./webhooks.ts";
 
-const notFound = { ok: false, fault: { code: "not_found", detail: "There is no such run." } } as const;
+const notFound = refuse({ code: "not_found", detail: "There is no such run." });
 
 /** As in Identity. */
 export const newLife = (): string => base32(crypto.getRandomValues(new Uint8Array(12)), 12);
@@ -73,7 +74,7 @@ export class RunShell {
   readonly effects: Effects;
   readonly uses = new VariableUses(
     () => this.load(),
-    () => this.#logUses(),
+    () => this.#step((step) => step.emitOwed()),
   );
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
@@ -89,11 +90,7 @@ export class RunShell {
     // A text that can't be read keeps all (and /health says so): what is deleted by mistake is gone.
     const retention = parseRetention(env.HEDDLE_RETENTION_DAYS);
     this.settings = { models: new Models(env), retentionDays: retention.ok ? retention.days : null };
-    this.watchers = new Watchers(
-      ctx,
-      () => this.load(),
-      () => this.partials,
-    );
+    this.watchers = new Watchers(ctx, () => this.load(), this.partials);
     this.effects = new Effects(ctx, env, openSeats, {
       current: () => this.#run,
       now: () => this.now(),
@@ -101,13 +98,11 @@ export class RunShell {
       traces: this.traces,
       webhooks: this.webhooks,
       owed: this.#owed,
-      log: (event) => {
-        this.command((step) => {
+      log: (event) =>
+        this.#step((step) => {
           if (event) step.emit(event);
           settleBudget(step);
-          return { ok: true, value: null };
-        });
-      },
+        }),
       repaired: (what, message) => this.repaired(what, message),
     });
     this.#commits = new Commits(
@@ -218,10 +213,11 @@ export class RunShell {
     return replies;
   }
 
-  #logUses(): void {
+  /** A step that nobody asked for: what is overdue, and `work`. */
+  #step(work: (step: Step) => void): void {
     this.command((step) => {
-      step.emitOwed();
-      return { ok: true, value: null };
+      work(step);
+      return ok(null);
     });
   }
 
@@ -291,8 +287,8 @@ export class RunShell {
   firstAnswer(run: LoadedRun, idem: Idem): Reply<unknown> | undefined {
     const known = run.store.outcome(idem.key);
     if (!known) return undefined;
-    if (known.fingerprint === idem.fingerprint) return { ok: true, value: JSON.parse(known.value) as unknown };
-    return { ok: false, fault: { code: "idempotency_mismatch" } };
+    if (known.fingerprint === idem.fingerprint) return ok(JSON.parse(known.value) as unknown);
+    return refuse({ code: "idempotency_mismatch" });
   }
 
   /**
@@ -338,7 +334,7 @@ export class RunShell {
   /** The alarm has rung: `others` is what it may have rung for in an object without a run, and answers whether it did. Never throws. */
   async alarm(scheduledAt: number, others: () => Promise<boolean>): Promise<void> {
     await this.effects.rang(scheduledAt, others, () => {
-      this.command(() => ({ ok: true, value: null }));
+      this.#step(() => undefined);
       this.#run?.store.dropOldOutcomes(this.now());
     });
   }
@@ -346,9 +342,8 @@ export class RunShell {
   /** Tells the operator, and the run's findings, that something was put right that no code of ours leaves wrong. */
   repaired(what: "alarm" | "gate" | "index", message: string): void {
     console.warn("repaired", { run: this.#run?.id, what });
-    this.command((step) => {
+    this.#step((step) => {
       step.emit({ type: "finding", kind: "repaired", severity: "info", subjects: [], message });
-      return { ok: true, value: null };
     });
   }
 

@@ -4,8 +4,7 @@ import { nextToStart, openLease } from "../../scheduler/attempts.ts";
 import { endOf, endTask } from "../../scheduler/end-task.ts";
 import { settle } from "../../scheduler/ending.ts";
 import type { Step } from "../../scheduler/step.ts";
-import type { Running, Task } from "../../scheduler/task.ts";
-import type { Dispatch } from "./dispatch.ts";
+import type { Dispatch, LeasedTask } from "./dispatch.ts";
 
 export interface Starter {
   readonly pool: string;
@@ -18,11 +17,11 @@ export interface Starter {
 export function startTask<Work>(
   step: Step,
   { pool, worker, boot }: Starter,
-  dispatch: (task: Task & { phase: Running }) => Dispatch<Work>,
+  dispatch: (task: LeasedTask) => Dispatch<Work>,
 ): Work | undefined {
   for (let task = nextToStart(step, pool); task; task = nextToStart(step, pool)) {
     openLease(step, task, worker, boot);
-    const dispatched = dispatch(task as Task & { phase: Running });
+    const dispatched = dispatch(task as LeasedTask);
     if (dispatched.ok) return dispatched.work;
     const message = `{{${dispatched.missing}}} names a path that the result does not have.`;
     endTask(step, task, endOf("reference_unresolved", message));

@@ -12,7 +12,7 @@ import { pageBytesMax, tasksLookedAtMax } from "../../limits.ts";
 import type { RunState } from "../../scheduler/state.ts";
 import { hasLabel, type Task } from "../../scheduler/task.ts";
 import type { Reply, TasksInput, TasksListed, TasksPage } from "../rpc.ts";
-import { findTask } from "./find-task.ts";
+import { findTask, unknownTask } from "./find-task.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { badCursor, ok, placeOf } from "./replies.ts";
 import { taskView } from "./views.ts";
@@ -26,10 +26,7 @@ export function tasksPage(run: LoadedRun, { limit, cursor, parent, ...which }: T
   const place = placeOf(cursor);
   if (place === undefined) return badCursor;
   const creator = parent === undefined ? undefined : findTask(run, parent);
-  if (parent !== undefined && !creator) {
-    const errors = [{ path: "parent", message: "unknown" }];
-    return { ok: false, fault: { code: "not_found", detail: `There is no task "${parent}" in this run.`, errors } };
-  }
+  if (parent !== undefined && !creator) return unknownTask(parent, "parent");
   const last = lastListed(state, which);
   const rows: TaskView[] = [];
   let chars = 0;

@@ -16,10 +16,10 @@ export function messageTo(step: Step, run: LoadedRun, task: Task, content: strin
   const { tree } = run.store;
   const message = `{"role":"user","content":${content}}`;
   const fault = refusedBy(tree.head(task.base).format, message);
-  if (fault) return { ok: false, fault };
+  if (fault) return refuse(fault);
   const bytes = Buffer.byteLength(content);
   const before = tree.node(task.head ?? task.base).bytes + task.inbox.reduce((sum, one) => sum + one.bytes, 0);
-  if (before + bytes > contextBytesMax) return { ok: false, fault: { code: "context_too_large" } };
+  if (before + bytes > contextBytesMax) return refuse({ code: "context_too_large" });
   const sent = sendMessage(step, task, message, bytes);
   return typeof sent === "number" ? ok({ seq: sent }) : refuse(sent);
 }

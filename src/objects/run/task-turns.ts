@@ -16,7 +16,7 @@ import { findTask } from "./find-task.ts";
 import { openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { partsOfOthers } from "./relocation.ts";
-import { badCursor, ok, placeOf } from "./replies.ts";
+import { badCursor, ok, placeOf, type Refused, refuse } from "./replies.ts";
 
 /** The turns of these tasks, by one look through the log. */
 function turnsOf({ store }: LoadedRun, tasks: readonly Task[]): Map<number, TaskTurns> {
@@ -79,9 +79,9 @@ const turnView = (
   calls,
 });
 
-const unknownTurn = (turns: number, path: string): Reply<never> => {
+const unknownTurn = (turns: number, path: string): Refused => {
   const message = turns === 0 ? "it has none" : `it has the turns 1 to ${turns}`;
-  return { ok: false, fault: { code: "unknown_turn", detail: `${path}: ${message}`, errors: [{ path, message }] } };
+  return refuse({ code: "unknown_turn", detail: `${path}: ${message}`, errors: [{ path, message }] });
 };
 
 /** Where a retry of the task after `turn` goes on, and its children with it; 0: from the start. */
@@ -91,8 +91,7 @@ export function retryFrom(run: LoadedRun, task: Task, turn: number): Reply<Retry
   const told = turnsOfOne(run, task);
   const point = pointAfter(run, told, turn);
   if (!point) return unknownTurn(told.turns.length, "from_turn");
-  if (turn === told.turns.length && isFinal(run, task, point.snapshot))
-    return { ok: false, fault: { code: "final_turn" } };
+  if (turn === told.turns.length && isFinal(run, task, point.snapshot)) return refuse({ code: "final_turn" });
   return ok({ point, pointsOf });
 }
 
@@ -174,11 +173,11 @@ export function contextAt(run: LoadedRun, { snapshot, task: id, turn }: ForkPlac
   };
   if (snapshot !== undefined) {
     if (tree.find(snapshot)) return give(snapshot);
-    return { ok: false, fault: { code: "unknown_snapshot", errors: [{ path: "from.snapshot", message: "unknown" }] } };
+    return refuse({ code: "unknown_snapshot", errors: [{ path: "from.snapshot", message: "unknown" }] });
   }
   if (id === undefined) return give(run.state.header.snapshot);
   const task = findTask(run, id);
-  if (!task) return { ok: false, fault: { code: "unknown_task", errors: [{ path: "from.task", message: "unknown" }] } };
+  if (!task) return refuse({ code: "unknown_task", errors: [{ path: "from.task", message: "unknown" }] });
   const others = partsOfOthers(run, task);
   if (turn === undefined) return give(task.head ?? task.base, others);
   const told = turnsOfOne(run, task);

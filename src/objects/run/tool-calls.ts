@@ -23,13 +23,14 @@ import { isLive, type Task } from "../../scheduler/task.ts";
 import { beginAwait, observe, waitIsOver } from "../../scheduler/waits.ts";
 import type { BlockingCall, VariableCall } from "../../variables/ops.ts";
 import type { Reply } from "../rpc.ts";
+import { answerOf } from "./answers.ts";
 import { useBlocking } from "./blocking-calls.ts";
 import { createdEventOf } from "./bodies.ts";
-import { answerOf } from "./dispatch.ts";
-import { forkAll } from "./forks.ts";
+import { forkAll, openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { projectionOf } from "./projection.ts";
 import { toolResultOf } from "./remote-calls.ts";
+import { ok, refuse } from "./replies.ts";
 import { awaitedView, cutResult } from "./results.ts";
 import { checkNames, register, useVariable } from "./variable-calls.ts";
 import { budgetLeft, lookedAtTask, taskView } from "./views.ts";
@@ -70,9 +71,23 @@ export interface Caller {
   readonly task: Task | undefined;
   readonly callId: string;
   /** The snapshot that a fork made by this call stands on. */
-  readonly base: () => string;
+  readonly base: string;
   /** Whether `callId` names a call of that snapshot's last message. */
   readonly inTranscript: boolean;
+}
+
+/** Who calls on what `base` ends in. Refused: a call that is none of an unanswered reply can't fork it. */
+export function callerAt(
+  run: LoadedRun,
+  base: string,
+  { task, callId }: { readonly task: Task | undefined; readonly callId: string | undefined },
+  tool: string,
+): Reply<Caller> {
+  const open = openCallsOf(run.store.tree, base);
+  const inTranscript = open.some((call) => call.id === callId);
+  if (tool === "create_task" && open.length > 0 && !inTranscript)
+    return refuse({ code: "open_calls", detail: `They are ${open.map((call) => call.id).join(", ")}.` });
+  return ok({ task, callId: callId ?? "", base, inTranscript });
 }
 
 export const toolError = (code: ToolErrorCode, message: string, more: object = {}): ToolRun => ({
@@ -163,7 +178,7 @@ function createFromCall(
   caller: Caller,
   { tasks: specs, groups }: Extract<ToolCallParsed, { tool: "create_task" }>,
 ): ToolRun {
-  const base = caller.base();
+  const { base } = caller;
   // Labels are inherited and can't be shed: rules go by them.
   const inherited = caller.task && createdEventOf(run, caller.task).labels;
   const labelled = inherited ? specs.map((spec) => ({ ...spec, labels: { ...spec.labels, ...inherited } })) : specs;

@@ -23,7 +23,7 @@ import type { Reply } from "../rpc.ts";
 import type { OpId, VariableLook } from "../variable-rpc.ts";
 import { blockingView } from "./blocking-view.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { badCursor, ok, placeOf } from "./replies.ts";
+import { badCursor, ok, placeOf, refuse } from "./replies.ts";
 import { cutResult } from "./results.ts";
 import { type ToolRun, toolError } from "./tool-calls.ts";
 import type { UsedBy, VariableUses } from "./variable-uses.ts";
@@ -118,7 +118,7 @@ export class VariableCalls {
       const isHidden = run.redact && id.task === undefined;
       return ok({ kind: "result", result: isHidden ? { ...view, state: { redacted: true } } : view });
     }
-    if (run.isGone) return { ok: false, fault: { code: "not_found", detail: "The run was deleted." } };
+    if (run.isGone) return refuse({ code: "not_found", detail: "The run was deleted." });
     const { call, refusal } = later;
     if (refusal && !id.task && id.names.length === 0) return refusal;
     const object = variableStub(this.#env, run.tenant, run.id, call.name);
@@ -138,10 +138,10 @@ export class VariableCalls {
       // Thrown on, it would lose its marks and pass for a bug of the run's object.
       const fault = platformFaultOf(error);
       if (!fault) throw error;
-      return {
-        ok: false,
-        fault: { code: faults[fault].problem, detail: `variable "${call.name}": ${platformDetail(fault, error)}` },
-      };
+      return refuse({
+        code: faults[fault].problem,
+        detail: `variable "${call.name}": ${platformDetail(fault, error)}`,
+      });
     } finally {
       this.#underWay.delete(sent);
     }

@@ -18,10 +18,10 @@ import { isLiveActor } from "../../scheduler/actors.ts";
 import { leased } from "../../scheduler/attempts.ts";
 import type { SchedulerEvent, VariableUse } from "../../scheduler/events.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
-import type { Running, Task } from "../../scheduler/task.ts";
 import type { Json } from "../../variables/kind.ts";
 import type { VariableCall } from "../../variables/ops.ts";
 import type { CarriedOut } from "../variable-rpc.ts";
+import type { LeasedTask } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 
 /** Who called: a task in its lease, a session, or somebody outside. */
@@ -30,7 +30,7 @@ export type UsedBy =
   | { readonly session: number }
   | "outside";
 
-export const usedByTask = (task: Task & { phase: Running }): UsedBy => ({
+export const usedByTask = (task: LeasedTask): UsedBy => ({
   task: task.n,
   fence: task.phase.fence,
   turn: task.turns,

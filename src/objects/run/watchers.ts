@@ -27,11 +27,10 @@ import {
   watcherWindowChars,
 } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
-import { leased } from "../../scheduler/attempts.ts";
 import type { Decided } from "../../scheduler/events.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import type { Partials } from "./partials.ts";
+import { type Partials, partialsSince } from "./partials.ts";
 import { eventView } from "./views.ts";
 
 /** What lies with the socket. */
@@ -76,7 +75,7 @@ interface Fresh {
 export class Watchers {
   readonly #ctx: DurableObjectState;
   readonly #load: () => LoadedRun | undefined;
-  readonly #partials: () => Partials;
+  readonly #partials: Partials;
   readonly #watchers = new Map<WebSocket, Watcher>();
   readonly #leaving = new Map<WebSocket, Close>();
   /** By the event that they follow. */
@@ -88,7 +87,7 @@ export class Watchers {
   #sending: ReturnType<typeof setTimeout> | undefined;
   #stalls: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(ctx: DurableObjectState, load: () => LoadedRun | undefined, partials: () => Partials) {
+  constructor(ctx: DurableObjectState, load: () => LoadedRun | undefined, partials: Partials) {
     this.#ctx = ctx;
     this.#load = load;
     this.#partials = partials;
@@ -248,13 +247,10 @@ export class Watchers {
 
   /** False: its socket has closed. */
   #tellPartials(run: LoadedRun, socket: WebSocket, watcher: Watcher): boolean {
-    if (isFull(watcher.place) || !this.#partials().hasNews(watcher.partials)) return true;
-    const isOpen = (n: number, fence: number) => leased(run.state, n, fence) !== undefined;
-    const { upTo, texts } = this.#partials().since(watcher.partials, isOpen);
+    if (isFull(watcher.place) || !this.#partials.hasNews(watcher.partials)) return true;
+    const { upTo, texts } = partialsSince(this.#partials, run, watcher.partials);
     watcher.partials = upTo;
-    if (texts.length === 0) return true;
-    const partials = texts.map((one) => ({ ...one, task: run.taskId(one.task) }));
-    return this.#push(socket, watcher.place, JSON.stringify({ partials }));
+    return texts.length === 0 || this.#push(socket, watcher.place, JSON.stringify({ partials: texts }));
   }
 
   /** False: it closed in this moment, and whoever was there comes again with what it has. */

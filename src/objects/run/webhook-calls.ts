@@ -7,11 +7,11 @@ import { messageId } from "../../webhooks/message.ts";
 import type { DeliveriesInput, Idem, ReplayInput, Reply, WebhookInput } from "../rpc.ts";
 import type { WebhookWork } from "../seat-rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { badCursor, ok, placeOf } from "./replies.ts";
+import { badCursor, firstOf, ok, placeOf, refuse } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import type { Webhook } from "./webhooks.ts";
 
-const none = { ok: false, fault: { code: "not_found", detail: "The run has no webhook." } } as const;
+const none = refuse({ code: "not_found", detail: "The run has no webhook." });
 
 export class WebhookCalls {
   readonly #shell: RunShell;
@@ -60,8 +60,7 @@ export class WebhookCalls {
       const after = placeOf(cursor);
       if (after === undefined) return badCursor;
       const found = run.store.deliveries.page(after, limit + 1, state);
-      const rows = found.slice(0, limit);
-      const nextCursor = found.length > limit ? String(rows.at(-1)!.seq) : null;
+      const { rows, nextCursor } = firstOf(found, limit, ({ seq }) => seq);
       return ok({ rows: rows.map((delivery) => deliveryView(run, delivery)), nextCursor });
     });
   }
@@ -72,7 +71,7 @@ export class WebhookCalls {
       if (!webhooks.get(run)) return none;
       const replayed = webhooks.replay(run, what, step.now);
       if ("seq" in what && replayed === 0)
-        return { ok: false, fault: { code: "not_found", detail: "This run's webhook has tried no such message." } };
+        return refuse({ code: "not_found", detail: "This run's webhook has tried no such message." });
       return ok(replayed);
     }, idem);
   }

@@ -90,4 +90,9 @@ export class Variables {
       )
       .toArray();
   }
+
+  /** All of them, so many at a time; each page is read when it is come to. */
+  *pages(size: number): Generator<(RegisteredVariable & { readonly seq: number })[]> {
+    for (let page = this.page(0, size); page.length > 0; page = this.page(page.at(-1)!.seq, size)) yield page;
+  }
 }
