@@ -8,12 +8,10 @@ import type { Part, QueueFacts } from "./facts.ts";
 import { inherit, lowerEffective, raiseEffective } from "./inheritance.ts";
 import { emptyQueue } from "./message-queues.ts";
 import type { RunState } from "./state.ts";
-import type { Absence, Call, Task } from "./task.ts";
-
-type Waiting = Extract<Call, { state: "waiting" }>;
+import { type Absence, type Task, type WaitingCall, waitsAt } from "./task.ts";
 
 /** A task takes its place in the lines of what it wants, and lends its priority to those who hold that. */
-export function enterLines(state: RunState, task: Task, call: Waiting): void {
+export function enterLines(state: RunState, task: Task, call: WaitingCall): void {
   if (!call.want) return;
   state.blocking.enter(waiterOf(task, call, call.want));
   state.blocking.raiseTops(task);
@@ -23,7 +21,7 @@ export function enterLines(state: RunState, task: Task, call: Waiting): void {
   }
 }
 
-export function leaveLines(state: RunState, task: Task, call: Waiting, level: number): void {
+export function leaveLines(state: RunState, task: Task, call: WaitingCall, level: number): void {
   if (!call.want) return;
   state.blocking.leave(waiterOf(task, call, call.want));
   for (const name of call.want.names) {
@@ -37,9 +35,8 @@ export function leaveLines(state: RunState, task: Task, call: Waiting, level: nu
 
 /** Its worker goes away, or goes on with something else, while the task waits at barriers: it is expected back there (G4). */
 export function leaveUntold(state: RunState, task: Task): void {
-  for (const call of task.calls) {
-    if (call.state !== "waiting" || call.want?.kind !== "barrier") continue;
-    const [name] = call.want.names;
+  for (const { want } of waitsAt(task, "barrier")) {
+    const [name] = want.names;
     task.absences = [...withoutAbsence(task, name), { name, generation: generationOf(state, name) }];
   }
 }

@@ -12,7 +12,7 @@ import { directWaitersOf } from "./inheritance.ts";
 import type { Line } from "./lines.ts";
 import { type Doing, waitsOf } from "./liveness.ts";
 import type { RunState } from "./state.ts";
-import { joinsParent, type Task } from "./task.ts";
+import { joinsParent, namesHeld, type Task } from "./task.ts";
 
 /** Steps of one search before the other goes on: one step ahead may be to look up thousands of children. */
 const stepsInTurn = 16;
@@ -107,7 +107,7 @@ type Passed = Map<Line, number>;
 function* behind(state: RunState, task: Task, passed: Passed): Generator<Task> {
   const { blocking } = state;
   yield* directWaitersOf(state, task);
-  for (const { name } of [...task.holds, ...task.permits]) yield* standingAt(state, name, 0, passed);
+  for (const name of namesHeld(task)) yield* standingAt(state, name, 0, passed);
   const parent = joinsParent(task) && state.live(task.parent);
   if (parent) yield parent;
   for (const name of blocking.barriersOf(task.n)) yield* standingAt(state, name, 0, passed);

@@ -22,7 +22,16 @@
 import { waiterOf } from "./blocking-state.ts";
 import { joinedChildren } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
-import { type Call, isActor, isHeldBack, isUnstarted, isWorking, joinsParent, type Task } from "./task.ts";
+import {
+  isActor,
+  isHeldBack,
+  isUnstarted,
+  isWorking,
+  joinsParent,
+  type Task,
+  type WaitingCall,
+  waitsAt,
+} from "./task.ts";
 import { isExternal, type SemaphoreWant, type Waiter, type Want } from "./want.ts";
 
 /** One of the two things that a task may be able to do. */
@@ -197,7 +206,7 @@ type IsGone = (waiter: { readonly until: number }) => boolean;
 function* waitsForVariables(
   state: RunState,
   task: Task,
-  call: Extract<Call, { state: "waiting" }>,
+  call: WaitingCall,
   want: Want,
   still: boolean,
 ): Generator<Wait> {
@@ -265,11 +274,10 @@ function* permitsNeeded(
 function keptBefore(state: RunState, tasks: Iterable<number>, name: string, seq: number) {
   const found: Waiter<SemaphoreWant>[] = [];
   for (const n of new Set(tasks)) {
-    for (const call of state.task(n).calls) {
-      if (call.state !== "waiting" || call.want?.kind !== "semaphore") continue;
+    const task = state.task(n);
+    for (const call of waitsAt(task, "semaphore"))
       if (call.want.names[0] === name && call.seq < seq)
-        found.push({ ...waiterOf(state.task(n), call, call.want), want: call.want });
-    }
+        found.push({ ...waiterOf(task, call, call.want), want: call.want });
   }
   return found.sort((one, other) => other.seq - one.seq);
 }

@@ -7,7 +7,6 @@
  */
 
 import { budgetsNotedMax, inboxBytesMax, inboxMessagesMax, openToolCallsMax } from "../limits.ts";
-import { lineKindOf } from "./blocking-state.ts";
 import type { EventOf, SchedulerEvent } from "./events.ts";
 import type { Facts } from "./facts.ts";
 import { mayFallBack, standInOf } from "./fallbacks.ts";
@@ -15,7 +14,7 @@ import { findLineage } from "./lineage.ts";
 import { isOpenCall, type OpenCall } from "./open-calls.ts";
 import type { RunState } from "./state.ts";
 import { hasFallenBack, isEnded, isLive, isWorking, lineageOf, messagesTo, type Task } from "./task.ts";
-import { isExternal } from "./want.ts";
+import { isExternal, lineKindOf } from "./want.ts";
 
 type Objection = string | undefined;
 

@@ -27,14 +27,13 @@ import { canSomebodyGoOn, type Doing, waitsOf } from "./liveness.ts";
 import { push } from "./message-queues.ts";
 import { isRunEnded, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import type { Task } from "./task.ts";
-import type { Waiting } from "./victim.ts";
+import type { Task, WaitingCall } from "./task.ts";
 import type { Refusal as Refused } from "./wait-outcome.ts";
 
 /** A wait that somebody outside can end, or whose task he can. */
 export interface AskedWait {
   readonly task: Task;
-  readonly call: Waiting;
+  readonly call: WaitingCall;
   /** What can be given: futures that nobody has settled, or the queue. */
   readonly names: readonly string[];
   readonly offers: readonly WaitAction[];
@@ -82,7 +81,7 @@ export function openStall(state: RunState): Stall | undefined {
 
 function askedWait(state: RunState, n: number, seq: number): AskedWait | undefined {
   const task = state.live(n);
-  const call = task?.calls.find((one): one is Waiting => one.state === "waiting" && one.seq === seq);
+  const call = task?.calls.find((one): one is WaitingCall => one.state === "waiting" && one.seq === seq);
   if (!task || !call) return undefined;
   const { want } = call;
   if (want?.kind === "future") {
