@@ -49,7 +49,7 @@ export interface Wait {
   /** How much of `of` is needed. */
   readonly need: number;
   /** What must be possible, and how much each gives. */
-  readonly of: readonly { readonly task: number; readonly act: boolean; readonly weight: number }[];
+  readonly of: readonly (Doing & { readonly weight: number })[];
   /** In place of `of`: that anybody can act. */
   readonly anyone: boolean;
   /** The tool call that waits; undefined: for dependencies, children, or its own work. */
@@ -189,6 +189,22 @@ export function* waitsOf(
     if (call.state !== "waiting") continue;
     if (call.want) yield* waitsForVariables(state, task, call, call.want, still);
     else if (call.until === 0) yield* ends(call.targets, call.mode === "any", call.id);
+  }
+}
+
+/** What these wait for, directly or not: each wait once, also where it is for what was met before. */
+export function* waitsAhead(state: RunState, from: Iterable<Doing>, supposed?: Supposed): Generator<Wait> {
+  const seen = new Set<number>();
+  const stack = [...from];
+  for (let doing = stack.pop(); doing; doing = stack.pop()) {
+    const key = keyOf(doing);
+    const task = seen.has(key) ? undefined : state.live(doing.task);
+    seen.add(key);
+    if (!task) continue;
+    for (const wait of waitsOf(state, task, doing.act, supposed)) {
+      for (const one of wait.of) stack.push(one);
+      yield wait;
+    }
   }
 }
 
