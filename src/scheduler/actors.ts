@@ -7,11 +7,12 @@
  */
 
 import { letGo } from "./end-task.ts";
-import type { SchedulerEvent } from "./events.ts";
+import type { EventOf } from "./events.ts";
+import { isRunEnded } from "./state.ts";
 import type { Step } from "./step.ts";
-import { isActor, isLive, type Running, type Task } from "./task.ts";
+import { isActor, isLive, type RunningTask, type Task } from "./task.ts";
 
-export type Actor = Task & { phase: Running };
+export type Actor = RunningTask;
 
 export function openActor(step: Step, ttlMs: number, name: string): Actor {
   const actor = -((step.state.header.lastActor ?? 0) + 1);
@@ -19,15 +20,15 @@ export function openActor(step: Step, ttlMs: number, name: string): Actor {
   return step.state.task(actor) as Actor;
 }
 
-export function endActor(step: Step, actor: Task, why: Extract<SchedulerEvent, { type: "actor_ended" }>["why"]): void {
+export function endActor(step: Step, actor: Task, why: EventOf<"actor_ended">["why"]): void {
   letGo(step, actor);
   step.emit({ type: "actor_ended", actor: actor.n, why });
 }
 
 /** The sessions of a run that has ended end with it. */
 export function endActorsOfEndedRun(step: Step): void {
-  const { header, actors } = step.state;
-  if (actors.size === 0 || header.status === "active" || header.status === "paused") return;
+  const { actors } = step.state;
+  if (actors.size === 0 || !isRunEnded(step.state)) return;
   for (const n of [...actors]) endActor(step, step.state.task(n), "run_ended");
 }
 

@@ -2,14 +2,13 @@
 
 import { priorityRootDefault } from "../limits.ts";
 import { dropCalls } from "./apply-calls.ts";
-import type { SchedulerEvent } from "./events.ts";
+import type { EventOf } from "./events.ts";
 import type { RunState } from "./state.ts";
 import { newTask } from "./task.ts";
 
-type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
-
-export function openActor(state: RunState, event: Of<"actor_opened">, seq: number, at: number): void {
+export function openActor(state: RunState, event: EventOf<"actor_opened">): void {
   const { header } = state;
+  const { seq, changedAt: at } = header;
   header.lastActor = -event.actor;
   const given = newTask({
     n: event.actor,
@@ -34,7 +33,8 @@ export function openActor(state: RunState, event: Of<"actor_opened">, seq: numbe
   state.indexTask(actor);
 }
 
-export function endActor(state: RunState, event: Of<"actor_ended">, seq: number, at: number): void {
+export function endActor(state: RunState, event: EventOf<"actor_ended">): void {
+  const { seq, changedAt: at } = state.header;
   const actor = state.task(event.actor);
   dropCalls(state, actor);
   state.setPhase(actor, { state: "cancelled", seq, because: 0 });

@@ -8,20 +8,22 @@ import * as inbox from "./apply-inbox.ts";
 import * as lineages from "./apply-lineages.ts";
 import { reserve, spend } from "./apply-usage.ts";
 import * as variables from "./apply-variables.ts";
-import type { SchedulerEvent } from "./events.ts";
+import type { EventOf } from "./events.ts";
 import { joinedChildren, raiseEffective } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
 import type { Task } from "./task.ts";
 
-type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
+export const ready = (state: RunState, { task }: EventOf<"task_ready">): void => makeReady(state, state.task(task));
 
-export function makeReady(state: RunState, task: Task, seq: number, at: number): void {
+export function makeReady(state: RunState, task: Task): void {
+  const { seq, changedAt: at } = state.header;
   task.readyAt = at;
   reserve(state, task, 0);
   state.setPhase(task, { state: "ready", since: at, resumed: task.head !== undefined, seq });
 }
 
-export function start(state: RunState, event: Of<"task_started">, at: number): void {
+export function start(state: RunState, event: EventOf<"task_started">): void {
+  const { changedAt: at } = state.header;
   const task = state.task(event.task);
   task.attempts = event.attempt;
   task.startedAt ||= at;
@@ -45,7 +47,10 @@ export function start(state: RunState, event: Of<"task_started">, at: number): v
   });
 }
 
-export function logTurn(state: RunState, event: Of<"turn">, at: number): void {
+export const reserveTokens = (state: RunState, { task, tokens, nanos }: EventOf<"tokens_reserved">): void =>
+  reserve(state, state.task(task), tokens, nanos);
+
+export function logTurn(state: RunState, event: EventOf<"turn">): void {
   const task = state.task(event.task);
   task.turns = event.turn;
   task.turnGeneration = 0;
@@ -57,12 +62,12 @@ export function logTurn(state: RunState, event: Of<"turn">, at: number): void {
   inbox.show(task, event.messages?.length ?? 0);
   dropCalls(state, task);
   spend(state, task, event.usage);
-  lineages.meter(state, task, event.usage, at);
+  lineages.meter(state, task, event.usage);
   reserve(state, task, 0);
   state.dirty.add(task.n);
 }
 
-export function compact(state: RunState, event: Of<"context_compacted">): void {
+export function compact(state: RunState, event: EventOf<"context_compacted">): void {
   const { task: n, to, last, own } = event;
   const task = state.task(n);
   spend(state, task, event.usage);
@@ -71,13 +76,14 @@ export function compact(state: RunState, event: Of<"context_compacted">): void {
   state.dirty.add(n);
 }
 
-export function block(state: RunState, event: Of<"call_blocked">): void {
+export function block(state: RunState, event: EventOf<"call_blocked">): void {
   const task = state.task(event.task);
   assert(task.phase.state === "running", "only a running task blocks");
   state.setPhase(task, { ...task.phase, blocked: event.blocked });
 }
 
-export function park(state: RunState, event: Of<"task_parked">, seq: number): void {
+export function park(state: RunState, event: EventOf<"task_parked">): void {
+  const { seq } = state.header;
   const task = state.task(event.task);
   reserve(state, task, 0);
   if (task.callsLeft) {
@@ -99,7 +105,7 @@ export function park(state: RunState, event: Of<"task_parked">, seq: number): vo
   }
 }
 
-export function end(state: RunState, event: Of<"attempt_ended">, seq: number, at: number): void {
+export function end(state: RunState, event: EventOf<"attempt_ended">): void {
   const task = state.task(event.task);
   spend(state, task, event.usage);
   reserve(state, task, 0);
@@ -111,9 +117,9 @@ export function end(state: RunState, event: Of<"attempt_ended">, seq: number, at
     variables.leaveUntold(state, task);
     dropWants(state, task);
   }
-  if (event.until !== undefined && event.until > at) {
+  if (event.until !== undefined && event.until > state.header.changedAt) {
     state.setPhase(task, { state: "waiting", pending: 0, until: event.until });
   } else {
-    makeReady(state, task, seq, at);
+    makeReady(state, task);
   }
 }

@@ -3,13 +3,11 @@
 import { actorCallsMax } from "../limits.ts";
 import { newRemoteCall } from "./apply-remote-calls.ts";
 import * as variables from "./apply-variables.ts";
-import type { SchedulerEvent } from "./events.ts";
+import type { EventOf } from "./events.ts";
 import { lowerEffective, raiseEffective } from "./inheritance.ts";
 import { isOpenCall } from "./open-calls.ts";
 import type { RunState } from "./state.ts";
-import { appended, type Call, isActor, isLive, nothing, type Task } from "./task.ts";
-
-type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
+import { appended, type Call, isActor, isLive, nothing, type Task, type WaitingCall, waitingCall } from "./task.ts";
 
 /** The results of the calls are in the transcript, or void. */
 export function dropCalls(state: RunState, task: Task): void {
@@ -19,7 +17,8 @@ export function dropCalls(state: RunState, task: Task): void {
   state.retime(task);
 }
 
-export function waitInCall(state: RunState, event: Of<"call_waiting">, seq: number): void {
+export function waitInCall(state: RunState, event: EventOf<"call_waiting">): void {
+  const { seq, changedAt: at } = state.header;
   const task = state.task(event.task);
   const call: Call = {
     id: event.call,
@@ -28,9 +27,9 @@ export function waitInCall(state: RunState, event: Of<"call_waiting">, seq: numb
     targets: event.targets,
     mode: event.mode,
     until: event.until ?? 0,
-    since: state.header.changedAt,
+    since: at,
     ...(event.want && { want: event.want }),
-    ...(event.remote && { remote: newRemoteCall(event.remote, seq, state.header.changedAt) }),
+    ...(event.remote && { remote: newRemoteCall(event.remote, seq, at) }),
     ...(event.print && { print: event.print }),
   };
   state.setCalls(task, [...task.calls.filter((one) => one.id !== event.call), call]);
@@ -45,26 +44,27 @@ export function waitInCall(state: RunState, event: Of<"call_waiting">, seq: numb
   state.retime(task);
 }
 
-export function endCall(state: RunState, event: Of<"call_done">, seq: number): void {
+export function endCall(state: RunState, event: EventOf<"call_done">): void {
   const task = state.task(event.task);
-  const waiting = task.calls.find((one) => one.id === event.call && one.state === "waiting");
+  const waiting = waitingCall(task, event.call);
   const others = task.calls.filter((one) => one.id !== event.call);
   const print = event.print ?? waiting?.print;
-  const done: Call = { id: event.call, state: "done", seq, ...(print && { print }) };
+  const done: Call = { id: event.call, state: "done", seq: state.header.seq, ...(print && { print }) };
   state.setCalls(task, [...(isActor(task) ? newest(others) : others), done]);
-  if (waiting?.state === "waiting") stopWaiting(state, task, waiting, task.effective);
+  if (waiting) stopWaiting(state, task, waiting, task.effective);
   state.retime(task);
 }
 
 export function dropWants(state: RunState, task: Task): void {
   const { effective } = task;
-  const dropped = task.calls.filter((call) => call.state === "waiting" && call.want);
+  const isWanting = (call: Call): call is WaitingCall => call.state === "waiting" && call.want !== undefined;
+  const dropped = task.calls.filter(isWanting);
   if (dropped.length === 0) return;
   state.setCalls(
     task,
-    task.calls.filter((call) => !dropped.includes(call)),
+    task.calls.filter((call) => !isWanting(call)),
   );
-  for (const call of dropped) if (call.state === "waiting") stopWaiting(state, task, call, effective);
+  for (const call of dropped) stopWaiting(state, task, call, effective);
 }
 
 /** A session has no turns that would void its calls: the oldest answers are forgotten. */
@@ -74,7 +74,7 @@ function newest(calls: readonly Call[]): Call[] {
 }
 
 /** `level`: the task's before any of its waits was over. Whose level is higher has it from somebody else. */
-function stopWaiting(state: RunState, task: Task, call: Extract<Call, { state: "waiting" }>, level: number): void {
+function stopWaiting(state: RunState, task: Task, call: WaitingCall, level: number): void {
   state.openCalls.remove(call.seq);
   for (const n of call.targets) {
     const target = state.find(n);

@@ -1,21 +1,16 @@
-/** The part of `apply` about groups and about tasks that fall back. */
+/** The part of `apply` about groups. */
 
-import { dropCalls } from "./apply-calls.ts";
-import * as inbox from "./apply-inbox.ts";
-import { reserve, spend } from "./apply-usage.ts";
-import type { ErrorData, SchedulerEvent } from "./events.ts";
+import type { ErrorData, EventOf } from "./events.ts";
 import { verdictOf } from "./groups.ts";
 import type { RunState } from "./state.ts";
 import { nothing, type Scope, type Task } from "./task.ts";
-
-type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 
 const addScope = (state: RunState, task: Task, more: Scope): void => {
   task.scope = { ...task.scope, ...more };
   state.dirty.add(task.n);
 };
 
-export function createGroup(state: RunState, event: Of<"group_created">): void {
+export function createGroup(state: RunState, event: EventOf<"group_created">): void {
   const { name, members, require, followers = nothing } = event;
   const group = members[0]!;
   for (const n of members) addScope(state, state.task(n), { group });
@@ -29,7 +24,7 @@ export function createGroup(state: RunState, event: Of<"group_created">): void {
   }
 }
 
-export function decideGroup(state: RunState, { task, verdict }: Of<"group_decided">): void {
+export function decideGroup(state: RunState, { task, verdict }: EventOf<"group_decided">): void {
   const lead = state.task(task);
   addScope(state, lead, { leads: { ...lead.scope!.leads!, told: verdict } });
 }
@@ -46,15 +41,4 @@ export function countMember(state: RunState, { scope, phase }: Task, by: 1 | -1)
   const group = { ...before, ended: before.ended + by, succeeded };
   const stands = by > 0 || lead.keyFreed || verdictOf(group) === group.told;
   addScope(state, lead, { leads: stands ? group : { ...group, told: "open" } });
-}
-
-export function fallBack(state: RunState, { task: n, error, usage }: Of<"task_fell_back">, seq: number): void {
-  const task = state.task(n);
-  spend(state, task, usage);
-  dropCalls(state, task);
-  task.absences = nothing;
-  inbox.empty(task);
-  reserve(state, task, 0);
-  task.clockAt = 0;
-  state.setPhase(task, { state: "parked", on: "children", seq, failed: error });
 }

@@ -1,24 +1,20 @@
 /** The part of `apply` that is about messages to a task from outside. */
 
 import { budgetsNotedMax } from "../limits.ts";
-import type { SchedulerEvent } from "./events.ts";
+import type { EventOf } from "./events.ts";
 import type { RunState } from "./state.ts";
 import type { Task } from "./task.ts";
 
-export function receive(
-  state: RunState,
-  event: Extract<SchedulerEvent, { type: "message_received" }>,
-  seq: number,
-): void {
+export function receive(state: RunState, event: EventOf<"message_received">): void {
   const task = state.task(event.task);
-  task.inbox = [...task.inbox, { seq, bytes: event.bytes }];
+  task.inbox = [...task.inbox, { seq: state.header.seq, bytes: event.bytes }];
   state.dirty.add(task.n);
 }
 
 /** Budgets that it has been told of, the newest last. */
-export function note(state: RunState, event: Extract<SchedulerEvent, { type: "budget_noted" }>, seq: number): void {
+export function note(state: RunState, event: EventOf<"budget_noted">): void {
   const task = state.task(event.task);
-  task.inbox = [...task.inbox, { seq, bytes: event.bytes, note: true }];
+  task.inbox = [...task.inbox, { seq: state.header.seq, bytes: event.bytes, note: true }];
   const others = task.noted.filter((one) => !event.notes.some(({ of, limit }) => of === one.of && limit === one.limit));
   task.noted = [...others, ...event.notes].slice(-budgetsNotedMax);
   state.dirty.add(task.n);

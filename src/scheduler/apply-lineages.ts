@@ -1,21 +1,19 @@
 /** The part of `apply` that is about lineages: who reads a prefix first, since when it is cached, and what its tasks used. */
 
 import { cacheTtlMs, lineagesMax } from "../limits.ts";
-import type { LineageTerms, SchedulerEvent, UsageDelta } from "./events.ts";
+import type { EventOf, LineageTerms, UsageDelta } from "./events.ts";
 import { findLineage, type Lineage } from "./lineage.ts";
 import type { RunState } from "./state.ts";
 import { lineageOf, type Task } from "./task.ts";
 
-type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
-
-export function begin(state: RunState, event: Of<"lineage_begun">, at: number): void {
+export function begin(state: RunState, event: EventOf<"lineage_begun">): void {
   const { header } = state;
   const { snapshot, model, tokens, cold, gain, automatic } = event;
   const terms: LineageTerms = { snapshot, model, tokens, cold, gain, ...(automatic && { automatic }) };
   const lineage: Lineage = {
     n: event.lineage,
     ...terms,
-    begunAt: at,
+    begunAt: header.changedAt,
     openUntil: 0,
     warmer: 0,
     warmerFence: 0,
@@ -30,19 +28,19 @@ export function begin(state: RunState, event: Of<"lineage_begun">, at: number): 
   header.lineages = [...others.filter((_, i) => i !== oldest), lineage];
 }
 
-export function warm(state: RunState, event: Of<"cache_warming">): void {
+export function warm(state: RunState, event: EventOf<"cache_warming">): void {
   change(state, event.lineage, { warmer: event.task, warmerFence: event.fence, holdUntil: event.until });
 }
 
-export function release(state: RunState, { lineage, why }: Of<"cache_released">, at: number): void {
+export function release(state: RunState, { lineage, why }: EventOf<"cache_released">): void {
   const over = { warmer: 0, warmerFence: 0 };
   // Where the first reader is gone the next one takes its place, and the hold's end stays what it was.
   if (why === "gone") change(state, lineage, over);
-  else change(state, lineage, { ...over, holdUntil: 0, openUntil: at + cacheTtlMs });
+  else change(state, lineage, { ...over, holdUntil: 0, openUntil: state.header.changedAt + cacheTtlMs });
 }
 
 /** A turn's tokens; the prefix is cached from then on where the vendor says that it is, or need not say. */
-export function meter(state: RunState, task: Task, usage: UsageDelta, at: number): void {
+export function meter(state: RunState, task: Task, usage: UsageDelta): void {
   const lineage = findLineage(state, lineageOf(task));
   if (!lineage) return;
   const { in: input, read, write } = usage;
@@ -53,7 +51,7 @@ export function meter(state: RunState, task: Task, usage: UsageDelta, at: number
     write: lineage.write + write,
     uncached: lineage.uncached + Math.max(0, input - read - write),
     // A first reader that is through need not be waited for, whatever its vendor tells.
-    ...((cached || task.n === lineage.warmer) && { openUntil: at + cacheTtlMs }),
+    ...((cached || task.n === lineage.warmer) && { openUntil: state.header.changedAt + cacheTtlMs }),
   });
 }
 

@@ -1,16 +1,14 @@
 /** The part of `apply` that is about calls of remote tools. */
 
 import { leaseMs } from "../limits.ts";
-import type { SchedulerEvent } from "./events.ts";
+import type { EventOf } from "./events.ts";
 import { isOpenCall, type OpenCall } from "./open-calls.ts";
 import type { RunState } from "./state.ts";
 import type { RemoteCall, Task } from "./task.ts";
 
-type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
-
 /** A call as it begins: ready for whoever carries it out. */
 export const newRemoteCall = (
-  { tool, pool, retries }: NonNullable<Of<"call_waiting">["remote"]>,
+  { tool, pool, retries }: NonNullable<EventOf<"call_waiting">["remote"]>,
   seq: number,
   at: number,
 ): RemoteCall => ({
@@ -25,7 +23,7 @@ export const newRemoteCall = (
   progressAt: 0,
 });
 
-export function startCall(state: RunState, event: Of<"tool_call_started">, at: number): void {
+export function startCall(state: RunState, event: EventOf<"tool_call_started">): void {
   state.header.lastFence = event.fence;
   change(state, event, ({ remote }) => ({
     ...remote,
@@ -35,12 +33,13 @@ export function startCall(state: RunState, event: Of<"tool_call_started">, at: n
       fence: event.fence,
       worker: event.worker,
       boot: event.boot ?? "",
-      expiresAt: at + leaseMs,
+      expiresAt: state.header.changedAt + leaseMs,
     },
   }));
 }
 
-export function endCallAttempt(state: RunState, event: Of<"tool_call_attempt_ended">, seq: number, at: number): void {
+export function endCallAttempt(state: RunState, event: EventOf<"tool_call_attempt_ended">): void {
+  const { seq, changedAt: at } = state.header;
   const { why, until } = event;
   change(state, event, ({ remote }) => ({
     ...remote,
@@ -50,16 +49,19 @@ export function endCallAttempt(state: RunState, event: Of<"tool_call_attempt_end
   }));
 }
 
-export function readyCall(state: RunState, event: Of<"tool_call_ready">, seq: number, at: number): void {
+export function readyCall(state: RunState, event: EventOf<"tool_call_ready">): void {
+  const { seq, changedAt: at } = state.header;
   change(state, event, ({ remote }) => ({ ...remote, phase: { state: "ready", since: at, seq } }));
 }
 
-export function noteProgress(state: RunState, event: Of<"tool_call_progress">, seq: number, at: number): void {
+export function noteProgress(state: RunState, event: EventOf<"tool_call_progress">): void {
+  const { seq, changedAt: at } = state.header;
   change(state, event, ({ remote }) => ({ ...remote, progress: seq, progressAt: at }));
 }
 
-/** Each open call of the task has all of its time again, from `at` on. */
-export function restartClocks(state: RunState, task: Task, at: number): void {
+/** Each open call of the task has all of its time again. */
+export function restartCalls(state: RunState, task: Task): void {
+  const { changedAt: at } = state.header;
   if (!task.calls.some(isOpenCall)) return;
   state.setCalls(
     task,

@@ -3,18 +3,15 @@
 import { assert } from "../errors/assert.ts";
 import { generationOf } from "./barriers.ts";
 import { waiterOf } from "./blocking-state.ts";
-import type { SchedulerEvent } from "./events.ts";
+import type { EventOf } from "./events.ts";
 import type { Part, QueueFacts } from "./facts.ts";
 import { inherit, lowerEffective, raiseEffective } from "./inheritance.ts";
 import { emptyQueue } from "./message-queues.ts";
 import type { RunState } from "./state.ts";
-import type { Absence, Call, Task } from "./task.ts";
-
-type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
-type Waiting = Extract<Call, { state: "waiting" }>;
+import { type Absence, type Task, type WaitingCall, waitsAt } from "./task.ts";
 
 /** A task takes its place in the lines of what it wants, and lends its priority to those who hold that. */
-export function enterLines(state: RunState, task: Task, call: Waiting): void {
+export function enterLines(state: RunState, task: Task, call: WaitingCall): void {
   if (!call.want) return;
   state.blocking.enter(waiterOf(task, call, call.want));
   state.blocking.raiseTops(task);
@@ -24,7 +21,7 @@ export function enterLines(state: RunState, task: Task, call: Waiting): void {
   }
 }
 
-export function leaveLines(state: RunState, task: Task, call: Waiting, level: number): void {
+export function leaveLines(state: RunState, task: Task, call: WaitingCall, level: number): void {
   if (!call.want) return;
   state.blocking.leave(waiterOf(task, call, call.want));
   for (const name of call.want.names) {
@@ -38,9 +35,8 @@ export function leaveLines(state: RunState, task: Task, call: Waiting, level: nu
 
 /** Its worker goes away, or goes on with something else, while the task waits at barriers: it is expected back there (G4). */
 export function leaveUntold(state: RunState, task: Task): void {
-  for (const call of task.calls) {
-    if (call.state !== "waiting" || call.want?.kind !== "barrier") continue;
-    const [name] = call.want.names;
+  for (const { want } of waitsAt(task, "barrier")) {
+    const [name] = want.names;
     task.absences = [...withoutAbsence(task, name), { name, generation: generationOf(state, name) }];
   }
 }
@@ -48,28 +44,28 @@ export function leaveUntold(state: RunState, task: Task): void {
 const withoutAbsence = ({ absences }: Task, name: string): readonly Absence[] =>
   absences.some((one) => one.name === name) ? absences.filter((one) => one.name !== name) : absences;
 
-export function grantLock(state: RunState, event: Of<"lock_granted">, at: number): void {
+export function grantLock(state: RunState, event: EventOf<"lock_granted">): void {
   const { name, token, mode } = event;
   const task = state.task(event.task);
   const { blocking } = state;
   const facts = blocking.factsOf(name, "lock") ?? { kind: "lock", token: 0, grants: 0, waitedMs: 0, heldMs: 0 };
   const { grants, waitedMs } = facts;
   blocking.put(name, { ...facts, token, grants: grants + 1, waitedMs: waitedMs + (event.waited_ms ?? 0) });
-  task.holds = [...task.holds, { name, token, mode, since: at, until: event.until ?? 0 }];
+  task.holds = [...task.holds, { name, token, mode, since: state.header.changedAt, until: event.until ?? 0 }];
   blocking.line(name, "lock").holders.set(task.n, mode);
   blocking.fresh.add(task.n);
   inherit(state, task);
   state.retime(task);
 }
 
-export function releaseLock(state: RunState, event: Of<"lock_released">, at: number): void {
+export function releaseLock(state: RunState, event: EventOf<"lock_released">): void {
   const { name, token } = event;
   const task = state.task(event.task);
   const { blocking } = state;
   const hold = task.holds.find((one) => one.token === token && one.name === name);
   const facts = blocking.factsOf(name, "lock");
   assert(hold && facts, "only what is held is released");
-  blocking.put(name, { ...facts, heldMs: facts.heldMs + at - hold.since });
+  blocking.put(name, { ...facts, heldMs: facts.heldMs + state.header.changedAt - hold.since });
   task.holds = task.holds.filter((one) => one !== hold);
   blocking.line(name, "lock").holders.delete(task.n);
   blocking.freed.add(name);
@@ -78,11 +74,11 @@ export function releaseLock(state: RunState, event: Of<"lock_released">, at: num
   state.retime(task);
 }
 
-export function createSemaphore(state: RunState, { name, permits }: Of<"semaphore_created">): void {
+export function createSemaphore(state: RunState, { name, permits }: EventOf<"semaphore_created">): void {
   state.blocking.put(name, { kind: "semaphore", permits, grants: 0, waitedMs: 0, heldMs: 0 });
 }
 
-export function grantPermits(state: RunState, event: Of<"permits_granted">, at: number): void {
+export function grantPermits(state: RunState, event: EventOf<"permits_granted">): void {
   const { name } = event;
   const task = state.task(event.task);
   const { blocking } = state;
@@ -90,34 +86,34 @@ export function grantPermits(state: RunState, event: Of<"permits_granted">, at: 
   assert(facts, "permits are of a semaphore that was created");
   const waitedMs = facts.waitedMs + (event.waited_ms ?? 0);
   blocking.put(name, { ...facts, grants: facts.grants + 1, waitedMs });
-  changePermits(state, task, name, event.permits, at);
+  changePermits(state, task, name, event.permits);
   blocking.fresh.add(task.n);
   inherit(state, task);
 }
 
-export function releasePermits(state: RunState, event: Of<"permits_released">, at: number): void {
+export function releasePermits(state: RunState, event: EventOf<"permits_released">): void {
   const { name, permits } = event;
   const task = state.task(event.task);
   const { blocking } = state;
   const facts = blocking.factsOf(name, "semaphore");
   const hold = task.permits.find((one) => one.name === name);
   assert(facts && hold && hold.permits >= permits, "only what is held is released");
-  blocking.put(name, { ...facts, heldMs: facts.heldMs + at - hold.since });
-  changePermits(state, task, name, -permits, at);
+  blocking.put(name, { ...facts, heldMs: facts.heldMs + state.header.changedAt - hold.since });
+  changePermits(state, task, name, -permits);
   blocking.freed.add(name);
   lowerEffective(state, [task]);
 }
 
-function changePermits(state: RunState, task: Task, name: string, change: number, at: number): void {
+function changePermits(state: RunState, task: Task, name: string, change: number): void {
   const before = task.permits.find((one) => one.name === name);
   const permits = (before?.permits ?? 0) + change;
   const others = task.permits.filter((one) => one !== before);
-  task.permits = permits === 0 ? others : [...others, { name, permits, since: at }];
+  task.permits = permits === 0 ? others : [...others, { name, permits, since: state.header.changedAt }];
   state.blocking.line(name, "semaphore").hold(task.n, change);
   state.dirty.add(task.n);
 }
 
-export function endGeneration(state: RunState, event: Of<"barrier_tripped" | "barrier_broken">): void {
+export function endGeneration(state: RunState, event: EventOf<"barrier_tripped" | "barrier_broken">): void {
   const { blocking } = state;
   const facts = blocking.factsOf(event.name, "barrier") ?? { kind: "barrier", generation: 0, broken: 0, waitedMs: 0 };
   blocking.put(event.name, {
@@ -134,20 +130,20 @@ const changeQueue = (state: RunState, name: string, change: (facts: QueueFacts) 
   state.blocking.freed.add(name);
 };
 
-export const createQueue = (state: RunState, { name, capacity }: Of<"queue_created">): void =>
+export const createQueue = (state: RunState, { name, capacity }: EventOf<"queue_created">): void =>
   changeQueue(state, name, () => ({ capacity }));
 
-export const closeQueue = (state: RunState, { name }: Of<"queue_closed">): void =>
+export const closeQueue = (state: RunState, { name }: EventOf<"queue_closed">): void =>
   changeQueue(state, name, () => ({ closed: true }));
 
-export const pushMessages = (state: RunState, event: Of<"messages_pushed">, seq: number): void =>
+export const pushMessages = (state: RunState, event: EventOf<"messages_pushed">): void =>
   changeQueue(state, event.name, ({ pushed, parts, waitedMs }) => ({
     pushed: pushed + event.sizes.length,
-    parts: [...parts, { seq: event.from ?? seq, index: 0, sizes: event.sizes }],
+    parts: [...parts, { seq: event.from ?? state.header.seq, index: 0, sizes: event.sizes }],
     waitedMs: waitedMs + (event.waited_ms ?? 0),
   }));
 
-export const popMessages = (state: RunState, event: Of<"messages_popped">): void =>
+export const popMessages = (state: RunState, event: EventOf<"messages_popped">): void =>
   changeQueue(state, event.name, ({ popped, parts, waitedMs }) => ({
     popped: popped + event.count,
     parts: without(parts, event.count),
@@ -164,7 +160,7 @@ function without(parts: readonly Part[], count: number): Part[] {
   return rest;
 }
 
-export function settleFuture(state: RunState, { name, state: to }: Of<"future_settled">, seq: number): void {
-  state.blocking.put(name, { kind: "future", state: to, seq });
+export function settleFuture(state: RunState, { name, state: to }: EventOf<"future_settled">): void {
+  state.blocking.put(name, { kind: "future", state: to, seq: state.header.seq });
   state.blocking.freed.add(name);
 }

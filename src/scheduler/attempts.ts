@@ -16,7 +16,7 @@ import { evaluateRules } from "./rules/evaluate.ts";
 import { roomInShare } from "./seat-shares.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { hostedPool, type Running, type Task } from "./task.ts";
+import { hostedPool, isRunning, namesHeld, type RunningTask, type Task } from "./task.ts";
 import { beginWarming } from "./warming.ts";
 
 /** The task that starts next in a pool; undefined when none may: paused, no seat left, nothing ready. */
@@ -74,22 +74,20 @@ export function openLease(step: Step, task: Task, worker: string, boot: string):
     readySeq,
   );
   if (task.pool === hostedPool) step.state.availability.begin(task, step.now);
-  beginWarming(step, task as Task & { phase: Running });
+  beginWarming(step, task as RunningTask);
   return fence;
 }
 
 /** The task and its open lease, when the fence is the newest one and the lease has not ended. */
-export function leased(state: RunState, n: number, fence: number): (Task & { phase: Running }) | undefined {
+export function leased(state: RunState, n: number, fence: number): RunningTask | undefined {
   const task = state.live(n);
-  return task?.phase.state === "running" && task.phase.fence === fence
-    ? (task as Task & { phase: Running })
-    : undefined;
+  return task && isRunning(task) && task.phase.fence === fence ? task : undefined;
 }
 
 /** A worker that is gone: the task goes on from its last logged turn, unless workers keep dying of it. */
 export function loseLease(
   step: Step,
-  task: Task & { phase: Running },
+  task: RunningTask,
   why: "lost" | "restart",
   said: Pick<Failure, "usage"> & { readonly error?: ErrorData } = {},
 ): void {
@@ -120,7 +118,7 @@ export interface Failure<Fault extends FaultClass = AttemptFault> {
 }
 
 /** A failed attempt: retried with backoff while its fault's rule and `retries.limit` allow, else the task ends by it. */
-export function failAttempt(step: Step, task: Task & { phase: Running }, failure: Failure): void {
+export function failAttempt(step: Step, task: RunningTask, failure: Failure): void {
   const { fault, error, usage } = failure;
   const { retryLimit, backoffMs, failures } = task;
   const uncounted = failure.crowded === true && retryLimit > 0 && task.refusals < refusalsUncountedMax;
@@ -144,7 +142,7 @@ export function failAttempt(step: Step, task: Task & { phase: Running }, failure
 
 /** Others may wait for what a task keeps through its backoff. */
 function warnOfHolds(step: Step, task: Task, waitMs: number): void {
-  const names = [...task.holds, ...task.permits].map((hold) => hold.name);
+  const names = namesHeld(task);
   if (names.length === 0) return;
   const message = `It holds ${names.join(", ")} and is tried again only after ${Math.round(waitMs / 1000)} s.`;
   step.emit({ type: "finding", kind: "holder_backing_off", severity: "warning", subjects: [task.n], message });

@@ -310,7 +310,8 @@ function restored(told: Told | undefined): Limit {
 }
 
 /** The part of `apply` about it. */
-export function noteAvailability(header: RunHeader, told: AvailabilityTold, at: number): void {
+export function noteAvailability({ header }: RunState, told: AvailabilityTold): void {
+  const { changedAt: at } = header;
   const { of, model, limit, ceiling, in_flight, calls, refused, why, retry_after_ms, until, gap_ms } = told;
   const others = header.availability?.filter((one) => one.of !== of || one.model !== model) ?? [];
   const one: Told = {

@@ -8,10 +8,10 @@
  *     breaks as if it had been there.
  */
 
-import { beginWait, closeCall, knownCall, wake } from "./calls.ts";
+import { beginWait, closeCall, knownCall, settleWait } from "./calls.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { type Call, isWorking, type Task } from "./task.ts";
+import { isWorking, type Task, waitsAt } from "./task.ts";
 import type { Begun, BrokenWhy } from "./wait-outcome.ts";
 
 export interface Arrival {
@@ -39,7 +39,7 @@ export function arrive(step: Step, task: Task, { call, name, parties, members, u
     breakBarrier(step, name, gone, "ended");
     return { kind: "broken", name, generation, by: gone, why: "ended" };
   }
-  const earlier = waitAt(task, name);
+  const earlier = waitsAt(task, "barrier").find(({ want }) => want.names[0] === name);
   if (earlier) closeCall(step, task, earlier.id, "answered", { kind: "superseded", names: [name] });
   if (line.size + 1 < parties) {
     return beginWait(step, task, call, { kind: "barrier", names: [name], parties, members }, until);
@@ -52,16 +52,10 @@ export function arrive(step: Step, task: Task, { call, name, parties, members, u
     undefined,
     waiters.map(({ seq }) => seq),
   );
-  for (const [index, waiter] of waiters.entries()) {
-    const one = step.state.task(waiter.task);
-    wake(step, one, closeCall(step, one, waiter.call, "settled", { kind: "tripped", generation, index }, [tripped]));
-  }
+  for (const [index, waiter] of waiters.entries())
+    settleWait(step, waiter, { kind: "tripped", generation, index }, tripped);
   return { kind: "tripped", generation, index: parties - 1 };
 }
-
-/** The task's own call that waits there: those who have arrived are not gone through for each who comes. */
-const waitAt = (task: Task, name: string): Call | undefined =>
-  task.calls.find((call) => call.state === "waiting" && call.want?.kind === "barrier" && call.want.names[0] === name);
 
 /** Ends the generation: everybody who waits but `by` is told. */
 export function breakBarrier(step: Step, name: string, by: number, why: BrokenWhy, causes?: readonly number[]): void {
@@ -69,18 +63,13 @@ export function breakBarrier(step: Step, name: string, by: number, why: BrokenWh
   const waiters = blocking.line(name, "barrier").waiters.filter(({ task }) => task !== by);
   const generation = generationOf(step.state, name);
   const broken = step.emit({ type: "barrier_broken", name, generation, by, why }, undefined, causes);
-  for (const { task: n, call } of waiters) {
-    const task = step.state.task(n);
-    wake(step, task, closeCall(step, task, call, "settled", { kind: "broken", name, generation, by, why }, [broken]));
-  }
+  for (const waiter of waiters) settleWait(step, waiter, { kind: "broken", name, generation, by, why }, broken);
 }
 
 /** A task that can't arrive any more breaks what waits for it. */
 export function leaveBarriers(step: Step, task: Task): void {
   const names = new Set(step.state.blocking.barriersOf(task.n));
-  for (const call of task.calls) {
-    if (call.state === "waiting" && call.want?.kind === "barrier") names.add(call.want.names[0]);
-  }
+  for (const { want } of waitsAt(task, "barrier")) names.add(want.names[0]);
   const { blocking } = step.state;
   for (const { name, generation } of task.absences) {
     if (generation === generationOf(step.state, name) && blocking.line(name, "barrier").first) names.add(name);

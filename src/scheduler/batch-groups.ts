@@ -2,13 +2,13 @@
 
 import type { Groups } from "../contract/task-spec.ts";
 import { batchGroupsMax } from "../limits.ts";
-import type { BatchRefusal, NewTask } from "./new-task.ts";
+import type { Batch, BatchRefusal, NewTask } from "./new-task.ts";
 import type { Step } from "./step.ts";
 
 /** The numbers of each group's members. */
-export function membersOf(batch: readonly NewTask[], first: number): Map<string, number[]> {
+export function membersOf(tasks: readonly NewTask[], first: number): Map<string, number[]> {
   const groups = new Map<string, number[]>();
-  for (const [i, { spec }] of batch.entries()) {
+  for (const [i, { spec }] of tasks.entries()) {
     if (spec.group === undefined) continue;
     const members = groups.get(spec.group);
     if (members) members.push(first + i);
@@ -17,11 +17,7 @@ export function membersOf(batch: readonly NewTask[], first: number): Map<string,
   return groups;
 }
 
-export function checkGroups(
-  batch: readonly NewTask[],
-  groups: ReadonlyMap<string, readonly number[]>,
-  terms: Groups,
-): BatchRefusal | undefined {
+export function checkGroups({ tasks, groups }: Batch, terms: Groups): BatchRefusal | undefined {
   const bad = (path: string, detail: string): BatchRefusal => ({
     code: "validation_failed",
     detail,
@@ -34,24 +30,17 @@ export function checkGroups(
     if (require && require > size)
       return bad(`groups.${name}.require`, `The group "${name}" has fewer tasks: ask for ${size} of them at most.`);
   }
-  const i = batch.findIndex(({ spec }) => spec.key !== undefined && groups.has(spec.key));
+  const i = tasks.findIndex(({ spec }) => spec.key !== undefined && groups.has(spec.key));
   if (i < 0) return undefined;
-  const { key } = batch[i]!.spec;
+  const { key } = tasks[i]!.spec;
   const errors = [{ path: `tasks[${i}].key`, message: "is a group's name" }];
   return { code: "duplicate_key", detail: `"${key}" names a task and a group.`, errors };
 }
 
-interface Made {
-  readonly groups: ReadonlyMap<string, readonly number[]>;
-  /** The number of the batch's first task. */
-  readonly first: number;
-  readonly terms: Groups;
-}
-
-export function emitGroups(step: Step, batch: readonly NewTask[], { groups, first, terms }: Made): void {
+export function emitGroups(step: Step, { tasks, groups, first }: Batch, terms: Groups): void {
   const followersOf = new Map<string, number[]>([...groups.keys()].map((name) => [name, []]));
   if (groups.size > 0)
-    for (const [i, { spec }] of batch.entries())
+    for (const [i, { spec }] of tasks.entries())
       for (const name of new Set(spec.after)) followersOf.get(name)?.push(first + i);
   for (const [name, members] of groups) {
     const { require, on_failure: onFailure, when_met: whenMet } = terms[name] ?? {};

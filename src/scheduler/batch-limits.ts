@@ -1,16 +1,11 @@
 /** What a run and its tasks may have at most, asked of a batch before any of it is created. */
 
 import { sentenceOf } from "../rules/print.ts";
-import type { BatchRefusal, NewTask } from "./new-task.ts";
+import type { Batch, BatchRefusal } from "./new-task.ts";
 import { type BoundLimit, boundsUnder } from "./rules/run-rules.ts";
-import { isRunEnded, type RunHeader, type RunState } from "./state.ts";
-import type { Task } from "./task.ts";
+import { isRunEnded, type RunHeader } from "./state.ts";
 
-export function checkLimits(
-  state: RunState,
-  creator: Task | undefined,
-  batch: readonly NewTask[],
-): BatchRefusal | undefined {
+export function checkLimits({ state, creator, tasks: batch }: Batch): BatchRefusal | undefined {
   const { header } = state;
   const run = header.limits;
   if (isRunEnded(state)) return { code: "run_ended", detail: `The run ${header.status}.` };

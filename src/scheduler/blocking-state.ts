@@ -7,10 +7,7 @@ import { assert } from "../errors/assert.ts";
 import type { Facts, FactsOf } from "./facts.ts";
 import { type Line, type LineKind, type LineOf, newLine } from "./lines.ts";
 import type { Task } from "./task.ts";
-import { isExternal, type Waiter, type Want } from "./want.ts";
-
-export const lineKindOf = (want: Want): LineKind =>
-  want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind;
+import { isExternal, lineKindOf, type Waiter, type Want } from "./want.ts";
 
 /** Whether any other live task could end this wait, and nothing else will. */
 const needsAnyone = ({ want, until }: Waiter): boolean => {

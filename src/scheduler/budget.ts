@@ -16,7 +16,7 @@ import { type Price, worstCost } from "../prices/price.ts";
 import { capping } from "./apply-usage.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { hostedPool, type Running, type Task } from "./task.ts";
+import { hostedPool, type RunningTask, type Task } from "./task.ts";
 
 export type Reservation =
   | { readonly kind: "reserved"; readonly outputTokens: number }
@@ -79,7 +79,7 @@ export function needsReservation(state: RunState, task: Task): boolean {
  */
 export function reserveTokens(
   step: Step,
-  task: Task & { phase: Running },
+  task: RunningTask,
   want: { inputTokens: number; outputTokens: number },
   price?: Price,
 ): Reservation {

@@ -1,12 +1,10 @@
 /** Tool calls that wait: how one begins on a variable, how it ends, and when its task goes on. */
 
-import type { SchedulerEvent } from "./events.ts";
+import type { EventOf } from "./events.ts";
 import type { Step } from "./step.ts";
-import type { Task } from "./task.ts";
+import { hasWaits, type Task, waitingCall } from "./task.ts";
 import type { Begun, WaitOutcome } from "./wait-outcome.ts";
-import { toolOf, type Want } from "./want.ts";
-
-type CallDone = Extract<SchedulerEvent, { type: "call_done" }>;
+import { toolOf, type Waiter, type Want } from "./want.ts";
 
 /** What a call that was made before has come to: a repeat changes nothing. */
 export function knownCall(task: Task, id: string): Extract<Begun, { kind: "waiting" | "done" }> | undefined {
@@ -41,18 +39,27 @@ export function closeCall(
   step: Step,
   task: Task,
   call: string,
-  why: CallDone["why"],
+  why: EventOf<"call_done">["why"],
   outcome: WaitOutcome,
   causes: readonly number[] = [],
 ): number {
-  const waiting = task.calls.find((one) => one.id === call);
-  const tool = toolOf(waiting?.state === "waiting" ? waiting.want : undefined);
+  const tool = toolOf(waitingCall(task, call)?.want);
   return step.emit({ type: "call_done", task: task.n, call, tool, why }, { wait: outcome }, causes);
 }
 
+/** The wait of one who stands in a line has come to its end, and its task goes on when that was its last. */
+export function settleWait(step: Step, { task: n, call }: Waiter, outcome: WaitOutcome, cause: number): void {
+  const task = step.state.task(n);
+  wake(step, task, closeCall(step, task, call, "settled", outcome, [cause]));
+}
+
+/** How long a wait took, as the events of grants and messages tell it. */
+export const waitedMs = (step: Step, { since }: Waiter): { waited_ms?: number } =>
+  step.now > since ? { waited_ms: step.now - since } : {};
+
 /** The task goes on when none of its calls waits any more (W2). */
 export function wake(step: Step, task: Task, cause: number): void {
-  if (task.calls.some((one) => one.state === "waiting")) return;
+  if (hasWaits(task)) return;
   if (task.phase.state === "parked" && task.phase.on === "calls") {
     step.emit({ type: "task_ready", task: task.n, why: "wake" }, undefined, [cause]);
   } else if (task.phase.state === "running" && task.phase.blocked) {

@@ -10,9 +10,9 @@
 
 import { directWaitersOf } from "./inheritance.ts";
 import type { Line } from "./lines.ts";
-import { type Doing, waitsOf } from "./liveness.ts";
+import { type Doing, waitsAhead } from "./liveness.ts";
 import type { RunState } from "./state.ts";
-import { joinsParent, type Task } from "./task.ts";
+import { joinsParent, namesHeld, type Task } from "./task.ts";
 
 /** Steps of one search before the other goes on: one step ahead may be to look up thousands of children. */
 const stepsInTurn = 16;
@@ -84,20 +84,7 @@ function* allBehind(state: RunState, these: Iterable<Task>, passed: Passed): Gen
 
 /** What these wait for, directly or not; a step for each wait, also of a task that was met before. */
 function* allAhead(state: RunState, from: readonly Doing[]): Generator<Doing> {
-  const seen = new Set<number>();
-  const stack = [...from];
-  for (let doing = stack.pop(); doing; doing = stack.pop()) {
-    const key = 2 * doing.task + (doing.act ? 1 : 0);
-    const task = seen.has(key) ? undefined : state.live(doing.task);
-    seen.add(key);
-    if (!task) continue;
-    for (const { of } of waitsOf(state, task, doing.act)) {
-      for (const one of of) {
-        stack.push(one);
-        yield one;
-      }
-    }
-  }
+  for (const { of } of waitsAhead(state, from)) yield* of;
 }
 
 /** Of each line, from which wait on all that stand there were gone through. */
@@ -107,7 +94,7 @@ type Passed = Map<Line, number>;
 function* behind(state: RunState, task: Task, passed: Passed): Generator<Task> {
   const { blocking } = state;
   yield* directWaitersOf(state, task);
-  for (const { name } of [...task.holds, ...task.permits]) yield* standingAt(state, name, 0, passed);
+  for (const name of namesHeld(task)) yield* standingAt(state, name, 0, passed);
   const parent = joinsParent(task) && state.live(task.parent);
   if (parent) yield parent;
   for (const name of blocking.barriersOf(task.n)) yield* standingAt(state, name, 0, passed);

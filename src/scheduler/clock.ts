@@ -18,7 +18,7 @@ import { rulesDueAt } from "./rules/evaluate.ts";
 import { endIdleRun, idleEndAt } from "./run-commands.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { type Call, isActor, type Running, type Task } from "./task.ts";
+import { isActor, isRunning, type Running, type Task, type WaitingCall } from "./task.ts";
 import { endWait } from "./waits.ts";
 import { holdEndAt } from "./warming.ts";
 
@@ -54,8 +54,8 @@ function ring(step: Step, task: Task): void {
     endActor(step, task, "expired");
   } else if (task.clockAt > 0 && task.clockAt + task.timeoutMs <= now) {
     endTask(step, task, endOf("timeout", `It had not ended ${task.timeoutMs} ms after its start.`));
-  } else if (phase.state === "running" && phase.expiresAt <= now) {
-    loseLease(step, task as Task & { phase: Running }, "lost");
+  } else if (isRunning(task) && task.phase.expiresAt <= now) {
+    loseLease(step, task, "lost");
   } else if (phase.state === "waiting" && phase.until > 0 && phase.until <= now) {
     step.emit({ type: "task_ready", task: task.n, why: "backoff" });
   } else {
@@ -67,14 +67,14 @@ function ring(step: Step, task: Task): void {
   }
 }
 
-function timeOut(step: Step, task: Task, call: Extract<Call, { state: "waiting" }>): void {
+function timeOut(step: Step, task: Task, call: WaitingCall): void {
   const { id, want } = call;
   if (isOpenCall(call)) {
     timeOutCall(step, { task, call });
     return;
   }
   if (!want) {
-    endWait(step, task, id, "timed_out");
+    endWait(step, task, call, "timed_out");
     return;
   }
   const cause = closeCall(step, task, id, "timed_out", { kind: "timed_out", names: want.names });
@@ -126,8 +126,7 @@ function endAttempts(
       const { phase: lease, losses } = call.remote;
       if (lease.state === "running" && isOver(lease, losses)) loseCall(step, { task, call } as Leased, why);
     }
-    const { phase, losses } = task;
-    if (phase.state === "running" && isOver(phase, losses)) loseLease(step, task as Task & { phase: Running }, why);
+    if (isRunning(task) && isOver(task.phase, task.losses)) loseLease(step, task, why);
   }
   settleBudget(step);
 }

@@ -1,27 +1,23 @@
 /**
- * Creating a batch of tasks: names are resolved, edges checked, limits kept, and then all are created or none.
+ * Creating a batch of tasks (C1–C7 of SPEC.md): all are created or none.
  *
- * C1. A refusal changes nothing and says which task and field it is about.
- * C2. A reference `{{key}}` is a dependency, whether `after` names it or not.
- * C3. The waits-for relation stays free of cycles: within the batch, and through ancestors that wait for their children.
- * C7. A group is made whole with its batch: its members are tasks of it, and so are the tasks that come after it.
- * C4. Events are in topological order, so `apply` meets every dependency before its dependents; numbers are in batch order.
+ * Owns: the order of checks and events, and what a task has from its creator and the run. Events are in topological order, so that `apply`
+ * meets every dependency before its dependents; numbers are in batch order.
+ * Does not own: what the run has room for (batch-limits.ts), what depends on what (batch-edges.ts), groups (batch-groups.ts).
  */
 
-import { findReferences } from "../context/references.ts";
 import type { Groups, StandInSpec, TaskSpec } from "../contract/task-spec.ts";
 import * as limits from "../limits.ts";
+import { edgesOf } from "./batch-edges.ts";
 import { checkGroups, emitGroups, membersOf } from "./batch-groups.ts";
 import { checkLimits } from "./batch-limits.ts";
 import { settleChains } from "./chains.ts";
-import { mayWaitForEndOf } from "./circles.ts";
 import { meetEndedDependencies, settle } from "./ending.ts";
 import type { LineageTerms, StandInTerms } from "./events.ts";
-import { findStuck } from "./liveness.ts";
-import type { BatchRefusal, NewStandIn, NewTask } from "./new-task.ts";
+import type { Batch, BatchRefusal, NewStandIn, NewTask } from "./new-task.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { hostedPool, joinsParent, type Task } from "./task.ts";
+import { hostedPool, type Task } from "./task.ts";
 
 export type BatchOutcome =
   | { readonly ok: true; readonly tasks: readonly Task[]; readonly criticalPath: number }
@@ -33,44 +29,32 @@ export type TaskNumberOf = (id: string) => number | undefined;
 export function createTasks(
   step: Step,
   creator: Task | undefined,
-  batch: readonly NewTask[],
+  newTasks: readonly NewTask[],
   numberOf: TaskNumberOf,
   terms: Groups = {},
 ): BatchOutcome {
   const { state } = step;
   const first = state.header.taskCount + 1;
-  const groups = membersOf(batch, first);
-  const refusal =
-    checkLimits(state, creator, batch) ?? checkKeys(state, creator, batch) ?? checkGroups(batch, groups, terms);
-  if (refusal) return { ok: false, refusal };
   const byKey = new Map(
-    batch.flatMap(({ spec }, i) => (spec.key === undefined ? [] : [[spec.key, first + i] as const])),
+    newTasks.flatMap(({ spec }, i) => (spec.key === undefined ? [] : [[spec.key, first + i] as const])),
   );
   const nameOf = (name: string) => resolveName(state, creator, byKey, name, numberOf);
-  const edges: number[][] = [];
-  for (const [i, one] of batch.entries()) {
-    const resolved = resolveEdges({ state, creator, nameOf, groups, first }, i, one.spec);
-    if (!Array.isArray(resolved)) return { ok: false, refusal: resolved };
-    const strange = strangeReference(nameOf, resolved, i, one.spec);
-    if (strange) return { ok: false, refusal: strange };
-    edges.push(resolved);
-  }
-  const crowded = tooManyDependencies(state, edges);
-  if (crowded) return { ok: false, refusal: crowded };
-  const order = topological(edges, first);
-  if (!Array.isArray(order)) return { ok: false, refusal: cycleOf(batch, edges, first, order.stuck) };
-  const outer = outerCycle(state, creator, batch, edges, first);
-  if (outer) return { ok: false, refusal: outer };
+  const batch: Batch = { state, creator, tasks: newTasks, first, groups: membersOf(newTasks, first), nameOf };
+  const refusal = checkLimits(batch) ?? checkKeys(batch) ?? checkGroups(batch, terms);
+  if (refusal) return { ok: false, refusal };
+  const found = edgesOf(batch);
+  if ("refusal" in found) return { ok: false, refusal: found.refusal };
+  const { edges, order } = found;
 
   const depth = new Map<number, number>();
   for (const i of order) {
     const inBatch = edges[i]!.filter((n) => n >= first).map((n) => depth.get(n - first) ?? 1);
     depth.set(i, 1 + Math.max(0, ...inBatch));
-    emitTask(step, creator, batch[i]!, first + i, edges[i]!);
+    emitTask(step, creator, newTasks[i]!, first + i, edges[i]!);
   }
-  emitGroups(step, batch, { groups, first, terms });
+  emitGroups(step, batch, terms);
   settleChains(state);
-  const tasks = batch.map((_, i) => state.task(first + i));
+  const tasks = newTasks.map((_, i) => state.task(first + i));
   for (const i of order) meetEndedDependencies(step, tasks[i]!);
   settle(step);
   return { ok: true, tasks, criticalPath: Math.max(...depth.values()) };
@@ -182,9 +166,9 @@ function lineageOf(step: Step, terms: LineageTerms): number {
   return lineage;
 }
 
-function checkKeys(state: RunState, creator: Task | undefined, batch: readonly NewTask[]): BatchRefusal | undefined {
+function checkKeys({ state, creator, tasks }: Batch): BatchRefusal | undefined {
   const seen = new Set<string>();
-  for (const [i, { spec }] of batch.entries()) {
+  for (const [i, { spec }] of tasks.entries()) {
     if (spec.key === undefined) continue;
     const taken = seen.has(spec.key)
       ? "twice in this batch"
@@ -200,108 +184,7 @@ function checkKeys(state: RunState, creator: Task | undefined, batch: readonly N
   return undefined;
 }
 
-/** A stand-in is given what its task was given: its references name what the task depends on (Z4). */
-function strangeReference(
-  nameOf: (name: string) => number | undefined,
-  edges: readonly number[],
-  place: number,
-  { on_failure: onFailure }: TaskSpec,
-): BatchRefusal | undefined {
-  if (!onFailure) return undefined;
-  const given = new Set(edges);
-  for (const field of ["instructions", "context"] as const) {
-    for (const key of keysIn([onFailure.task[field] ?? ""])) {
-      if (given.has(nameOf(key) ?? 0)) continue;
-      const errors = [{ path: `tasks[${place}].on_failure.task.${field}`, message: `"${key}"` }];
-      const detail = `on_failure refers to "${key}", which its task does not depend on: put it into the task's "after".`;
-      return { code: "unknown_task", detail, errors };
-    }
-  }
-  return undefined;
-}
-
-/** Each key that the texts refer to, once: a text has room for twenty thousand references to one task. */
-const keysIn = (texts: readonly string[]): ReadonlySet<string> =>
-  new Set(texts.flatMap((text) => findReferences(text).map(({ key }) => key)));
-
-/** What names in a batch are looked up in. */
-interface Names {
-  readonly state: RunState;
-  readonly creator: Task | undefined;
-  readonly nameOf: (name: string) => number | undefined;
-  readonly groups: ReadonlyMap<string, readonly number[]>;
-  readonly first: number;
-}
-
-/**
- * Dependencies of one task as numbers: `after` in its order, then references that it does not name (C2). A name is looked up once, however
- * often it is said: a group's, a thousand times in each of a thousand tasks, would be a billion members.
- */
-function resolveEdges(
-  { state, creator, nameOf, groups, first }: Names,
-  place: number,
-  spec: TaskSpec,
-): number[] | BatchRefusal {
-  const edges = new Set<number>();
-  const add = (name: string, path: () => string): BatchRefusal | undefined => {
-    const refused = (code: BatchRefusal["code"], detail: string): BatchRefusal => ({
-      code,
-      detail,
-      errors: [{ path: path(), message: `"${name}"` }],
-    });
-    const n = nameOf(name);
-    if (n === undefined) return refused("unknown_task", `There is no task "${name}" that this one could name.`);
-    if (n === first + place) return refused("dependency_cycle", `A task can't wait for itself: "${name}".`);
-    if (isAncestor(state, creator, n))
-      return refused("ancestor_dependency", `"${name}" is an ancestor of the new task.`);
-    edges.add(n);
-    return undefined;
-  };
-  for (const name of new Set(spec.after)) {
-    const path = () => `tasks[${place}].after[${spec.after!.indexOf(name)}]`;
-    const members = groups.get(name);
-    if (!members) {
-      const refused = add(name, path);
-      if (refused) return refused;
-    } else if (members.includes(first + place)) {
-      const errors = [{ path: path(), message: `"${name}"` }];
-      return { code: "dependency_cycle", detail: `A task can't wait for its own group: "${name}".`, errors };
-    } else for (const member of members) edges.add(member);
-  }
-  for (const [field, texts] of [
-    ["instructions", [spec.instructions]] as const,
-    ["context", textsOf(spec.context)] as const,
-  ]) {
-    for (const name of keysIn(texts)) {
-      const refused = add(name, () => `tasks[${place}].${field}`);
-      if (refused) return refused;
-    }
-  }
-  if (edges.size > limits.afterMax) {
-    return {
-      code: "validation_failed",
-      detail: `A task depends on at most ${limits.afterMax} tasks.`,
-      errors: [{ path: `tasks[${place}].after`, message: "too many" }],
-    };
-  }
-  return [...edges];
-}
-
-function tooManyDependencies({ header }: RunState, edges: readonly number[][]): BatchRefusal | undefined {
-  const { dependencies: taken = 0 } = header;
-  const more = edges.reduce((sum, list) => sum + list.length, 0);
-  if (more === 0 || taken + more <= limits.dependenciesPerRunMax) return undefined;
-  return {
-    code: "validation_failed",
-    detail: `A run's tasks have at most ${limits.dependenciesPerRunMax} dependencies in all: it has ${taken}, and ${more} more do not fit. Let many tasks depend on one that joins what they all wait for.`,
-    errors: [{ path: "tasks", message: "too many dependencies" }],
-  };
-}
-
-const textsOf = (context: TaskSpec["context"]): readonly string[] =>
-  context === undefined ? [] : typeof context === "string" ? [context] : context.messages;
-
-/** A key resolves in the batch, then among the creator's tasks, then its ancestors'; an id anywhere in the run. */
+/** C3. A key resolves in the batch, then among the creator's tasks, then its ancestors'; an id anywhere in the run. */
 function resolveName(
   state: RunState,
   creator: Task | undefined,
@@ -321,79 +204,4 @@ export function findByKey(state: RunState, creator: Task | undefined, key: strin
     if (n !== undefined) return n;
   }
   return state.keyOf(0, key);
-}
-
-function isAncestor(state: RunState, creator: Task | undefined, n: number): boolean {
-  for (let one = creator; one; one = state.find(one.parent)) if (one.n === n) return true;
-  return false;
-}
-
-/** Kahn's order of the batch's own edges; `stuck` are the tasks on or behind a cycle. */
-function topological(edges: readonly number[][], first: number): number[] | { stuck: Set<number> } {
-  const missing = edges.map((list) => list.filter((n) => n >= first).length);
-  const followers = edges.map((): number[] => []);
-  for (const [i, list] of edges.entries()) for (const n of list) if (n >= first) followers[n - first]!.push(i);
-  const order: number[] = [];
-  for (const [i, count] of missing.entries()) if (count === 0) order.push(i);
-  for (let at = 0; at < order.length; at++) {
-    for (const i of followers[order[at]!]!) if (--missing[i]! === 0) order.push(i);
-  }
-  if (order.length === edges.length) return order;
-  const done = new Set(order);
-  return { stuck: new Set([...edges.keys()].filter((i) => !done.has(i))) };
-}
-
-/** Walks from a stuck task along stuck dependencies until one repeats: that is the cycle to show. */
-function cycleOf(
-  batch: readonly NewTask[],
-  edges: readonly number[][],
-  first: number,
-  stuck: ReadonlySet<number>,
-): BatchRefusal {
-  const path: number[] = [];
-  let at = [...stuck][0]!;
-  while (!path.includes(at)) {
-    path.push(at);
-    at = edges[at]!.map((n) => n - first).find((i) => stuck.has(i))!;
-  }
-  const cycle = path.slice(path.indexOf(at));
-  const names = [...cycle, at].map((i) => batch[i]!.spec.key ?? `tasks[${i}]`);
-  const errors = cycle.map((i) => ({ path: `tasks[${i}].after`, message: "part of the cycle" }));
-  return { code: "dependency_cycle", detail: `${names.join(" → ")}: each waits for the next.`, errors };
-}
-
-/** A dependency outside the batch that can't end before the creator, or an ancestor of it, would close a cycle through them (C4). */
-function outerCycle(
-  state: RunState,
-  creator: Task | undefined,
-  batch: readonly NewTask[],
-  edges: readonly number[][],
-  first: number,
-): BatchRefusal | undefined {
-  if (!creator) return undefined;
-  const outside = new Set(edges.flat().filter((n) => n < first));
-  if (outside.size === 0) return undefined;
-  const endless = new Set([creator.n]);
-  for (let one: Task | undefined = creator; one && joinsParent(one); one = state.find(one.parent))
-    endless.add(one.parent);
-  if (!mayWaitForEndOf(state, outside, endless)) return undefined;
-  const { ending } = findStuck(state, outside, { endless });
-  if (ending.size === 0) return undefined;
-  const seen = new Set<number>();
-  for (const [i, { spec }] of batch.entries()) {
-    // Nobody joins a detached task; what it waits for matters where a joined one depends on it.
-    if (spec.detached) continue;
-    const stack = [first + i];
-    for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
-      if (seen.has(n)) continue;
-      seen.add(n);
-      if (ending.has(n)) {
-        const errors = [{ path: `tasks[${i}].after`, message: "leads back to an ancestor" }];
-        const detail = `tasks[${i}] would wait for a task that waits for an ancestor of it.`;
-        return { code: "dependency_cycle", detail, errors };
-      }
-      if (n >= first) stack.push(...edges[n - first]!);
-    }
-  }
-  return undefined;
 }

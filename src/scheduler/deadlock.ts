@@ -14,20 +14,20 @@ import { assert } from "../errors/assert.ts";
 import { faults } from "../errors/faults.ts";
 import { cyclesReported, findingSubjectsMax } from "../limits.ts";
 import { mayWaitFor } from "./circles.ts";
-import { canSomebodyGoOn, type Doing, findStuck, type Wait, waitsOf } from "./liveness.ts";
-import { cyclesOf, type RunState } from "./state.ts";
+import { canSomebodyGoOn, type Doing, findStuck, type Stuck, type Wait, waitsOf } from "./liveness.ts";
+import { cyclesOf, isRunEnded, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import type { Task } from "./task.ts";
-import { endWaits, isRather, type Waiting } from "./victim.ts";
+import { type Task, type WaitingCall, waitingCall } from "./task.ts";
+import { endWaits, isRather } from "./victim.ts";
 import { isExternal } from "./want.ts";
 
 interface Link {
   readonly task: Task;
   /** The call that waits; undefined: a dependency or its children. */
-  readonly call: Waiting | undefined;
+  readonly call: WaitingCall | undefined;
 }
 
-type CallLink = Link & { readonly call: Waiting };
+type CallLink = Link & { readonly call: WaitingCall };
 
 const waitsInCall = (link: Link): link is CallLink => link.call !== undefined;
 
@@ -46,7 +46,7 @@ function* providersOf(state: RunState, task: Task): Generator<Doing> {
 function cycleFrom(state: RunState, from: Task): readonly Link[] | undefined {
   const stuck = findStuck(state, [from.n]);
   if (!stuck.acting.has(from.n)) return undefined;
-  const isStuck = ({ task, act }: Doing) => (act ? stuck.acting : stuck.ending).has(task);
+  const isStuck = isIn(stuck);
   const path: (Link & { readonly n: number; readonly act: boolean })[] = [];
   for (let doing: Doing = { task: from.n, act: true }; ; ) {
     const place = path.findIndex(({ n, act }) => n === doing.task && act === doing.act);
@@ -62,12 +62,14 @@ function cycleFrom(state: RunState, from: Task): readonly Link[] | undefined {
   }
 }
 
+const isIn =
+  ({ acting, ending }: Stuck) =>
+  ({ task, act }: Doing): boolean =>
+    (act ? acting : ending).has(task);
+
 /** Whether this wait keeps its task stuck. */
 const isUnmet = ({ of, need, anyone }: Wait, isStuck: (doing: Doing) => boolean): boolean =>
   anyone || of.reduce((sum, one) => sum + (isStuck(one) ? 0 : one.weight), 0) < need;
-
-const waitingCall = (task: Task, id: string | undefined): Waiting | undefined =>
-  task.calls.find((one): one is Waiting => one.id === id && one.state === "waiting");
 
 function failCycle(step: Step, cycle: readonly Link[]): void {
   const links = cycle.filter(waitsInCall);
@@ -110,7 +112,7 @@ function reportRepeated(step: Step, cycle: string, subjects: readonly number[], 
 export function breakStall(step: Step): boolean {
   const { state, now } = step;
   const { header } = state;
-  if (state.blocking.anyoneWaits === 0 || (header.status !== "active" && header.status !== "paused")) return false;
+  if (state.blocking.anyoneWaits === 0 || isRunEnded(state)) return false;
   if (canSomebodyGoOn(state)) return false;
   const endAt = stallEndAt(state);
   const isDue = endAt === undefined ? header.root > 0 && state.actors.size === 0 : endAt <= now;
@@ -156,7 +158,7 @@ export function breakStall(step: Step): boolean {
 export function stalledWaits(state: RunState): readonly CallLink[] {
   const live = [...state.tasks.keys()].filter((n) => state.live(n));
   const stuck = findStuck(state, live, { still: true });
-  const isStuck = ({ task, act }: Doing) => (act ? stuck.acting : stuck.ending).has(task);
+  const isStuck = isIn(stuck);
   return [...stuck.acting].flatMap((n): CallLink[] => {
     const task = state.task(n);
     const unmet = [...waitsOf(state, task, true, { still: true })].filter((wait) => isUnmet(wait, isStuck));

@@ -6,6 +6,7 @@ import { type FaultWith, faults } from "../errors/faults.ts";
 import { leaveBarriers } from "./barriers.ts";
 import type { ErrorData, UsageDelta } from "./events.ts";
 import { fallBack, mayFallBack } from "./fallbacks.ts";
+import { releaseAll } from "./hand-over.ts";
 import type { Step } from "./step.ts";
 import { type EndState, isActor, isLive, type Task } from "./task.ts";
 
@@ -77,15 +78,10 @@ function unread({ inbox }: Task, seen = 0): { unread?: number[] } {
   return left.length === 0 ? {} : { unread: left };
 }
 
-/** A task whose work is done holds nothing and arrives nowhere; `handOver` hands on what it had. */
+/** A task whose work is done holds nothing and arrives nowhere. */
 export function letGo(step: Step, task: Task, causes?: readonly number[]): void {
   leaveBarriers(step, task);
-  for (const { name, token } of task.holds) {
-    step.emit({ type: "lock_released", task: task.n, name, token, why: "ended" }, undefined, causes);
-  }
-  for (const { name, permits } of task.permits) {
-    step.emit({ type: "permits_released", task: task.n, name, permits, why: "ended" }, undefined, causes);
-  }
+  releaseAll(step, task, "ended", causes);
 }
 
 /** Cancels a live task and, through `settle`, all that ends with it. */

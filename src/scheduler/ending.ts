@@ -21,6 +21,7 @@ import {
   type FallenBack,
   followsGroupOf,
   hasFallenBack,
+  isAtChildren,
   isEnded,
   isStandIn,
   isUnstarted,
@@ -162,7 +163,7 @@ function skip(step: Step, task: Task, dependency: Task, causes: readonly number[
 function joinParent(step: Step, task: Task): void {
   if (!joinsParent(task)) return;
   const parent = step.state.live(task.parent);
-  if (parent?.phase.state !== "parked" || parent.phase.on !== "children" || parent.liveChildren > 0) return;
+  if (!isAtChildren(parent) || parent.liveChildren > 0) return;
   if (hasFallenBack(parent)) concludeFallback(step, parent, step.endSeqs(task.n));
   else endTask(step, parent, { state: "succeeded", resultSeq: parent.phase.seq, causes: step.endSeqs(task.n) });
 }

@@ -557,6 +557,8 @@ export type SchedulerEvent =
     }
   | { readonly type: "late_refused"; readonly task: number; readonly fence: number; readonly op: string };
 
+export type EventOf<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { readonly type: Type }>;
+
 /** An event as it is decided: with its causes (sequence numbers) and its body, which goes into the row and not into the state. */
 export interface Decided {
   readonly seq: number;

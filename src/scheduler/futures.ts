@@ -7,7 +7,7 @@
  */
 
 import type { WaitMode } from "../contract/shapes.ts";
-import { beginWait, closeCall, knownCall, wake } from "./calls.ts";
+import { beginWait, knownCall, settleWait } from "./calls.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import type { Task } from "./task.ts";
@@ -65,10 +65,8 @@ export function handOverFuture(step: Step, name: string): void {
   const { state } = step;
   const facts = state.blocking.factsOf(name, "future");
   if (!facts) return;
-  for (const { task: n, call, want } of [...state.blocking.line(name, "future").waiters]) {
-    if (!isOver(state, want.names, want.mode)) continue;
-    const task = state.task(n);
-    const outcome = { kind: "futures", names: want.names, one: want.one } as const;
-    wake(step, task, closeCall(step, task, call, "settled", outcome, [facts.seq]));
+  for (const waiter of [...state.blocking.line(name, "future").waiters]) {
+    const { names, mode, one } = waiter.want;
+    if (isOver(state, names, mode)) settleWait(step, waiter, { kind: "futures", names, one }, facts.seq);
   }
 }

@@ -6,7 +6,7 @@ import { isOpenCall } from "./open-calls.ts";
 import { type Leased, loseCall } from "./remote-calls.ts";
 import { isRunEnded } from "./state.ts";
 import type { Step } from "./step.ts";
-import type { Running, Task } from "./task.ts";
+import { isActor, isRunning } from "./task.ts";
 import { releaseHolds } from "./warming.ts";
 
 /** Ends leases and sessions, begins clocks anew and pauses (N5). Changes nothing of a run that has ended. */
@@ -19,7 +19,7 @@ export function takeOver(step: Step): void {
     for (const call of task.calls)
       if (isOpenCall(call) && call.remote.phase.state === "running")
         loseCall(step, { task, call } as Leased, "restart");
-    if (task.n > 0 && task.phase.state === "running") loseLease(step, task as Task & { phase: Running }, "restart");
+    if (!isActor(task) && isRunning(task)) loseLease(step, task, "restart");
   }
   // Nobody reads a prefix here: who was held for it has no one to wait for.
   releaseHolds(step);

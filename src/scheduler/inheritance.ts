@@ -6,7 +6,7 @@
 
 import type { Line } from "./lines.ts";
 import type { RunState } from "./state.ts";
-import { isHeldBack, joinsParent, type Task } from "./task.ts";
+import { isAtChildren, isHeldBack, joinsParent, namesHeld, type Task } from "./task.ts";
 
 /** Raises a task, and what it waits for itself, to at least `level`. Cost: the tasks that change. */
 export function raiseEffective(state: RunState, task: Task, level: number): void {
@@ -124,8 +124,8 @@ function* fromBothEnds(list: readonly number[]): Generator<number> {
 }
 
 /** The lines for what the task holds. */
-function* linesOf(state: RunState, { holds, permits }: Task): Generator<Line> {
-  for (const { name } of [...holds, ...permits]) {
+function* linesOf(state: RunState, task: Task): Generator<Line> {
+  for (const name of namesHeld(task)) {
     const line = state.blocking.lineOf(name);
     if (line) yield line;
   }
@@ -147,7 +147,7 @@ export function* directWaitersOf(
   }
   if (joinsParent(task)) {
     const parent = state.live(task.parent);
-    if (parent?.phase.state === "parked" && parent.phase.on === "children") yield parent;
+    if (isAtChildren(parent)) yield parent;
   }
 }
 
@@ -169,7 +169,7 @@ export function* providersOf(state: RunState, task: Task): Generator<Task> {
       for (const n of state.blocking.holdersOf(name)) if (n !== task.n) yield state.task(n);
     }
   }
-  if (task.phase.state === "parked" && task.phase.on === "children") yield* joinedChildren(state, task);
+  if (isAtChildren(task)) yield* joinedChildren(state, task);
 }
 
 /** The live children that the task ends after, whether it waits for them yet or not. */

@@ -22,7 +22,16 @@
 import { waiterOf } from "./blocking-state.ts";
 import { joinedChildren } from "./inheritance.ts";
 import type { RunState } from "./state.ts";
-import { type Call, isActor, isHeldBack, isUnstarted, isWorking, joinsParent, type Task } from "./task.ts";
+import {
+  isActor,
+  isHeldBack,
+  isUnstarted,
+  isWorking,
+  joinsParent,
+  type Task,
+  type WaitingCall,
+  waitsAt,
+} from "./task.ts";
 import { isExternal, type SemaphoreWant, type Waiter, type Want } from "./want.ts";
 
 /** One of the two things that a task may be able to do. */
@@ -40,7 +49,7 @@ export interface Wait {
   /** How much of `of` is needed. */
   readonly need: number;
   /** What must be possible, and how much each gives. */
-  readonly of: readonly { readonly task: number; readonly act: boolean; readonly weight: number }[];
+  readonly of: readonly (Doing & { readonly weight: number })[];
   /** In place of `of`: that anybody can act. */
   readonly anyone: boolean;
   /** The tool call that waits; undefined: for dependencies, children, or its own work. */
@@ -183,6 +192,22 @@ export function* waitsOf(
   }
 }
 
+/** What these wait for, directly or not: each wait once, also where it is for what was met before. */
+export function* waitsAhead(state: RunState, from: Iterable<Doing>, supposed?: Supposed): Generator<Wait> {
+  const seen = new Set<number>();
+  const stack = [...from];
+  for (let doing = stack.pop(); doing; doing = stack.pop()) {
+    const key = keyOf(doing);
+    const task = seen.has(key) ? undefined : state.live(doing.task);
+    seen.add(key);
+    if (!task) continue;
+    for (const wait of waitsOf(state, task, doing.act, supposed)) {
+      for (const one of wait.of) stack.push(one);
+      yield wait;
+    }
+  }
+}
+
 /** All of these can act. */
 const need = (numbers: readonly number[], call: string | undefined): Wait => ({
   need: numbers.length,
@@ -197,7 +222,7 @@ type IsGone = (waiter: { readonly until: number }) => boolean;
 function* waitsForVariables(
   state: RunState,
   task: Task,
-  call: Extract<Call, { state: "waiting" }>,
+  call: WaitingCall,
   want: Want,
   still: boolean,
 ): Generator<Wait> {
@@ -265,11 +290,10 @@ function* permitsNeeded(
 function keptBefore(state: RunState, tasks: Iterable<number>, name: string, seq: number) {
   const found: Waiter<SemaphoreWant>[] = [];
   for (const n of new Set(tasks)) {
-    for (const call of state.task(n).calls) {
-      if (call.state !== "waiting" || call.want?.kind !== "semaphore") continue;
+    const task = state.task(n);
+    for (const call of waitsAt(task, "semaphore"))
       if (call.want.names[0] === name && call.seq < seq)
-        found.push({ ...waiterOf(state.task(n), call, call.want), want: call.want });
-    }
+        found.push({ ...waiterOf(task, call, call.want), want: call.want });
   }
   return found.sort((one, other) => other.seq - one.seq);
 }

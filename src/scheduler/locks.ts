@@ -10,10 +10,10 @@
  */
 
 import type { LockMode } from "../variables/ops.ts";
-import { beginWait, closeCall, knownCall, wake } from "./calls.ts";
+import { beginWait, closeCall, knownCall, waitedMs, wake } from "./calls.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import type { Hold, Task } from "./task.ts";
+import { type Hold, type Task, waitsAt } from "./task.ts";
 import type { Begun, Refusal, WaitOutcome } from "./wait-outcome.ts";
 
 type Granted = Extract<WaitOutcome, { kind: "granted" }>;
@@ -38,7 +38,7 @@ export function acquire(step: Step, task: Task, { call, names, listed, mode, unt
   const refusal = refusalOf(task, names, listed);
   if (refusal) return refusal;
   replaceEarlierWait(step, task, names);
-  if (names.every((name) => lockOf(step.state, name).admits(mode))) return grant(step, task, names, mode, 0);
+  if (names.every((name) => lockOf(step.state, name).admits(mode))) return grant(step, task, names, mode);
   return beginWait(step, task, call, { kind: "lock", names, mode }, until);
 }
 
@@ -53,11 +53,9 @@ function refusalOf(task: Task, names: readonly string[], listed = names.length >
 
 /** The same task asking again takes its earlier wait's place: it never waits twice for one lock. */
 function replaceEarlierWait(step: Step, task: Task, names: readonly string[]): void {
-  for (const call of task.calls) {
-    if (call.state !== "waiting" || call.want?.kind !== "lock") continue;
-    const { want } = call;
+  for (const { id, want } of waitsAt(task, "lock")) {
     if (!want.names.some((name) => names.includes(name))) continue;
-    closeCall(step, task, call.id, "answered", { kind: "superseded", names: want.names });
+    closeCall(step, task, id, "answered", { kind: "superseded", names: want.names });
     for (const name of want.names) handOverLock(step, name);
   }
 }
@@ -66,7 +64,7 @@ function replaceEarlierWait(step: Step, task: Task, names: readonly string[]): v
 export function tryAcquire(step: Step, task: Task, name: string, mode: LockMode): Granted | Refusal | undefined {
   const refusal = refusalOf(task, [name]);
   if (refusal) return refusal;
-  return lockOf(step.state, name).admits(mode) ? grant(step, task, [name], mode, 0) : undefined;
+  return lockOf(step.state, name).admits(mode) ? grant(step, task, [name], mode) : undefined;
 }
 
 export function releaseLock(step: Step, task: Task, name: string, token?: number): Refusal | undefined {
@@ -93,13 +91,13 @@ export function handOverLock(step: Step, lock: string): void {
   const { state } = step;
   const line = lockOf(state, lock);
   for (let first = line.first; first; first = line.first) {
-    const { want, seq, call, since } = first;
+    const { want, seq, call } = first;
     const { names, mode } = want;
     const isNext = (one: string) => lockOf(state, one).first?.seq === seq && lockOf(state, one).allows(mode);
     if (!names.every(isNext)) break;
     const task = state.task(first.task);
     const cause = closeCall(step, task, call, "settled", { kind: "granted", tokens: nextTokens(state, names) });
-    grant(step, task, names, mode, step.now - since, [cause]);
+    grant(step, task, names, mode, waitedMs(step, first), [cause]);
     wake(step, task, cause);
   }
 }
@@ -112,7 +110,7 @@ function grant(
   task: Task,
   names: readonly string[],
   mode: LockMode,
-  waitedMs: number,
+  waited: { readonly waited_ms?: number } = {},
   causes: readonly number[] = [],
 ): Granted {
   const { holdMs } = step.state.header.limits;
@@ -120,7 +118,6 @@ function grant(
   for (const name of names) {
     const token = tokens[name]!;
     const until = holdMs > 0 && { until: step.now + holdMs };
-    const waited = waitedMs > 0 && { waited_ms: waitedMs };
     step.emit({ type: "lock_granted", task: task.n, name, token, mode, ...waited, ...until }, undefined, causes);
   }
   return { kind: "granted", tokens };

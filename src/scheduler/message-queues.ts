@@ -8,12 +8,12 @@
 
 import { assert } from "../errors/assert.ts";
 import { popBytesMax, queueCapacityDefault, queuedMessagesMax } from "../limits.ts";
-import { beginWait, closeCall, knownCall, wake } from "./calls.ts";
+import { beginWait, knownCall, settleWait, waitedMs } from "./calls.ts";
 import type { QueueFacts } from "./facts.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import type { Task } from "./task.ts";
-import type { Begun, MessagesAt, Refusal } from "./wait-outcome.ts";
+import type { Begun, MessagesAt, Refusal, WaitOutcome } from "./wait-outcome.ts";
 import type { Waiter } from "./want.ts";
 
 export const emptyQueue: QueueFacts = {
@@ -103,34 +103,28 @@ export function closeQueue(step: Step, name: string, task: Task | undefined): vo
 export function handOverMessages(step: Step, name: string): void {
   const { state } = step;
   const line = lineOf(state, name);
+  const end = (waiter: Waiter, outcome: WaitOutcome) => settleWait(step, waiter, outcome, state.header.seq);
   for (;;) {
     const facts = queueOf(state, name);
     const pusher = line.pushes.first;
     const popper = line.pops.first;
     if (pusher && facts.closed) {
-      end(step, pusher, { kind: "closed", name, op: "push" });
+      end(pusher, { kind: "closed", name, op: "push" });
     } else if (pusher && queueSize(facts) + pusher.want.sizes.length <= facts.capacity) {
       const { sizes } = pusher.want;
-      const waited = step.now - pusher.since;
-      const by = { task: pusher.task, from: pusher.seq, ...(waited > 0 && { waited_ms: waited }) };
+      const by = { task: pusher.task, from: pusher.seq, ...waitedMs(step, pusher) };
       step.emit({ type: "messages_pushed", name, ...by, sizes }, undefined, [pusher.seq]);
-      end(step, pusher, { kind: "pushed", name });
+      end(pusher, { kind: "pushed", name });
     } else if (popper && queueSize(facts) > 0) {
       const messages = take(facts, popper.want.max);
-      const waited = step.now - popper.since;
-      emitPop(step, name, messages, { task: popper.task, ...(waited > 0 && { waited_ms: waited }) });
-      end(step, popper, { kind: "popped", messages });
+      emitPop(step, name, messages, { task: popper.task, ...waitedMs(step, popper) });
+      end(popper, { kind: "popped", messages });
     } else if (popper && facts.closed) {
-      end(step, popper, { kind: "closed", name, op: "pop" });
+      end(popper, { kind: "closed", name, op: "pop" });
     } else {
       return;
     }
   }
-}
-
-function end(step: Step, { task: n, call }: Waiter, outcome: Parameters<typeof closeCall>[4]): void {
-  const task = step.state.task(n);
-  wake(step, task, closeCall(step, task, call, "settled", outcome, [step.state.header.seq]));
 }
 
 /** The first messages, at most `max` and a page's bytes; at least one. */

@@ -11,13 +11,11 @@
  */
 
 import { findingSubjectsMax } from "../limits.ts";
-import { lineKindOf } from "./blocking-state.ts";
 import { isOpenCall } from "./open-calls.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { type Call, isEnded, joinsParent, type Task } from "./task.ts";
-
-type Waiting = Extract<Call, { state: "waiting" }>;
+import { hasWaits, isEnded, joinsParent, type Task, type WaitingCall } from "./task.ts";
+import { lineKindOf } from "./want.ts";
 
 export interface Unmoved {
   readonly task: number;
@@ -91,7 +89,7 @@ function isMoved(state: RunState, task: Task, lists: Lists): boolean {
     case "parked":
       if (phase.on === "children") return task.children.some((child) => isJoined(state.live(child)));
       if (phase.on === "budget") return state.budgetQueue.has(n);
-      return task.calls.some((call) => call.state === "waiting");
+      return hasWaits(task);
     default:
       return true;
   }
@@ -100,7 +98,7 @@ function isMoved(state: RunState, task: Task, lists: Lists): boolean {
 const isJoined = (child: Task | undefined): boolean => child !== undefined && joinsParent(child);
 
 /** U2 */
-function isCallMoved(state: RunState, task: Task, call: Waiting, lists: Lists): boolean {
+function isCallMoved(state: RunState, task: Task, call: WaitingCall, lists: Lists): boolean {
   if (isOpenCall(call)) return state.openCalls.find(call.seq)?.task === task.n && rings(state, task.n, call.until);
   if (call.until > 0 && !rings(state, task.n, call.until)) return false;
   const { want } = call;

@@ -1,9 +1,11 @@
-/** A task that is to be created, and why a batch of them is not. */
+/** A task that is to be created, a batch of them, and why it is not. */
 
 import type { StandInSpec, TaskSpec } from "../contract/task-spec.ts";
 import type { ProblemCode } from "../errors/codes.ts";
 import type { FieldError } from "../errors/fault.ts";
 import type { LineageTerms } from "./events.ts";
+import type { RunState } from "./state.ts";
+import type { Task } from "./task.ts";
 
 export interface NewTask {
   readonly spec: TaskSpec;
@@ -30,6 +32,19 @@ export interface NewStandIn {
   readonly base: string;
   readonly fork: string;
   readonly call?: string;
+}
+
+/** A batch that is to be created, and where it would be. */
+export interface Batch {
+  readonly state: RunState;
+  readonly creator: Task | undefined;
+  readonly tasks: readonly NewTask[];
+  /** The number that its first task will have; the others have the next. */
+  readonly first: number;
+  /** The numbers of each group's members. */
+  readonly groups: ReadonlyMap<string, readonly number[]>;
+  /** The task that one of the batch can name so, by its number. */
+  readonly nameOf: (name: string) => number | undefined;
 }
 
 export interface BatchRefusal {

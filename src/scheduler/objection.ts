@@ -7,17 +7,15 @@
  */
 
 import { budgetsNotedMax, inboxBytesMax, inboxMessagesMax, openToolCallsMax } from "../limits.ts";
-import { lineKindOf } from "./blocking-state.ts";
-import type { SchedulerEvent } from "./events.ts";
+import type { EventOf, SchedulerEvent } from "./events.ts";
 import type { Facts } from "./facts.ts";
 import { mayFallBack, standInOf } from "./fallbacks.ts";
 import { findLineage } from "./lineage.ts";
 import { isOpenCall, type OpenCall } from "./open-calls.ts";
 import type { RunState } from "./state.ts";
 import { hasFallenBack, isEnded, isLive, isWorking, lineageOf, messagesTo, type Task } from "./task.ts";
-import { isExternal } from "./want.ts";
+import { isExternal, lineKindOf } from "./want.ts";
 
-type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
 type Objection = string | undefined;
 
 /** Undefined: it may follow. */
@@ -162,7 +160,7 @@ function misplaced(state: RunState, event: SchedulerEvent): Objection {
   }
 }
 
-function creation(state: RunState, event: Of<"task_created">): Objection {
+function creation(state: RunState, event: EventOf<"task_created">): Objection {
   const { task, parent, after = [], key, stands_in: standsIn } = event;
   // Room for what stands in for a task was kept when that was created, whatever a rule says since.
   if (state.find(task) || (!standsIn && task > state.header.limits.tasks)) return `a task ${task} can't be created`;
@@ -182,20 +180,20 @@ function creation(state: RunState, event: Of<"task_created">): Objection {
 function isStandInFor(
   state: RunState,
   task: Task | undefined,
-  { why, seq }: NonNullable<Of<"task_created">["stands_in"]>,
+  { why, seq }: NonNullable<EventOf<"task_created">["stands_in"]>,
 ): boolean {
   if (!task?.scope?.onFailure || standInOf(state, task)) return false;
   if (why === "fallback") return hasFallenBack(task) && task.phase.seq === seq;
   return task.phase.state === "succeeded" && task.phase.seq === seq;
 }
 
-function fallingBack(state: RunState, event: Of<"task_fell_back">): Objection {
+function fallingBack(state: RunState, event: EventOf<"task_fell_back">): Objection {
   const task = state.task(event.task);
   return isLive(task) && mayFallBack(state, task) ? unread(state, event) : "it has no fallback";
 }
 
 /** Of tasks that have not ended and are in no other, with one more than none required. */
-function grouping(state: RunState, { members, require, followers = [] }: Of<"group_created">): Objection {
+function grouping(state: RunState, { members, require, followers = [] }: EventOf<"group_created">): Objection {
   const all = members.map((n) => state.task(n));
   if (all.some((task) => !isLive(task) || task.scope?.group !== undefined))
     return "a member is in a group, or has ended";
@@ -206,7 +204,7 @@ function grouping(state: RunState, { members, require, followers = [] }: Of<"gro
     : "a task that comes after a group depends on its members";
 }
 
-function waiting(state: RunState, event: Of<"call_waiting">): Objection {
+function waiting(state: RunState, event: EventOf<"call_waiting">): Objection {
   const task = state.task(event.task);
   if (task.phase.state !== "running") return "only who runs begins to wait";
   if (hasCall(task, event.call)) return "that call was made before";
@@ -223,7 +221,7 @@ function waiting(state: RunState, event: Of<"call_waiting">): Objection {
 }
 
 /** It always times out (M3 of remote-calls.ts), and stands in place of all else that a call may wait for. */
-function callOfTool(state: RunState, { targets, want, until }: Of<"call_waiting">): Objection {
+function callOfTool(state: RunState, { targets, want, until }: EventOf<"call_waiting">): Objection {
   if (targets.length > 0 || want) return "a call waits for one thing";
   if (!until) return "a call of a tool times out";
   return state.openCalls.size < openToolCallsMax ? undefined : `more than ${openToolCallsMax} open calls`;
@@ -239,7 +237,7 @@ function ofOpenCall(
 }
 
 /** The oldest leave the inbox first (M1 of inbox.ts). */
-function shown(state: RunState, { task, messages = [] }: Of<"turn">): Objection {
+function shown(state: RunState, { task, messages = [] }: EventOf<"turn">): Objection {
   const { inbox } = state.task(task);
   return messages.every((seq, i) => inbox[i]?.seq === seq) ? undefined : "it shows messages that do not wait";
 }
@@ -249,7 +247,7 @@ function unread(state: RunState, event: { readonly task: number; readonly unread
   return event.unread?.every((seq) => waiting.has(seq)) === false ? "it names messages that do not wait" : undefined;
 }
 
-function received(state: RunState, event: Of<"message_received">): Objection {
+function received(state: RunState, event: EventOf<"message_received">): Objection {
   const task = state.task(event.task);
   if (!isWorking(task)) return "its work is done";
   const messages = messagesTo(task);
@@ -257,7 +255,7 @@ function received(state: RunState, event: Of<"message_received">): Objection {
   return messages.length < inboxMessagesMax && bytes <= inboxBytesMax ? undefined : "more messages than an inbox holds";
 }
 
-function noted(state: RunState, event: Of<"budget_noted">): Objection {
+function noted(state: RunState, event: EventOf<"budget_noted">): Objection {
   const task = state.task(event.task);
   if (!isWorking(task)) return "its work is done";
   return task.inbox.length - messagesTo(task).length < budgetsNotedMax
@@ -265,7 +263,7 @@ function noted(state: RunState, event: Of<"budget_noted">): Objection {
     : "more notes than there are budgets";
 }
 
-function compaction(state: RunState, { task: n, fence, from }: Of<"context_compacted">): Objection {
+function compaction(state: RunState, { task: n, fence, from }: EventOf<"context_compacted">): Objection {
   const task = state.task(n);
   const { phase } = task;
   if (phase.state !== "running" || phase.fence !== fence) return "only who runs has a context that is cut";
@@ -273,7 +271,7 @@ function compaction(state: RunState, { task: n, fence, from }: Of<"context_compa
 }
 
 /** The first reader has an open lease, and there is one at a time (H1 of warming.ts). */
-function warming(state: RunState, { task: n, fence, lineage: of }: Of<"cache_warming">): Objection {
+function warming(state: RunState, { task: n, fence, lineage: of }: EventOf<"cache_warming">): Objection {
   const task = state.task(n);
   const { phase } = task;
   if (phase.state !== "running" || phase.fence !== fence || lineageOf(task) !== of)
@@ -282,7 +280,7 @@ function warming(state: RunState, { task: n, fence, lineage: of }: Of<"cache_war
   return lineage?.warmer === 0 ? undefined : "its siblings are held already, or nobody follows it";
 }
 
-function ending(state: RunState, event: Of<"task_ended">): Objection {
+function ending(state: RunState, event: EventOf<"task_ended">): Objection {
   const task = state.task(event.task);
   if (!isLive(task)) return "a task ends once in a generation";
   const unseen = unread(state, event);
@@ -294,7 +292,7 @@ function ending(state: RunState, event: Of<"task_ended">): Objection {
   return there && seq === event.result_seq ? undefined : "its result is not there";
 }
 
-function retrying(state: RunState, { task: n, from }: Of<"task_retried">): Objection {
+function retrying(state: RunState, { task: n, from }: EventOf<"task_retried">): Objection {
   const task = state.task(n);
   if (!isEnded(task)) return "only what has ended is retried";
   if (!from) return undefined;

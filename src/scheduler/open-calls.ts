@@ -4,10 +4,10 @@
  */
 
 import { compareReady, type ReadyKey, ReadyQueue } from "./ready-queue.ts";
-import type { Call, RemoteCall, Task } from "./task.ts";
+import type { Call, RemoteCall, Task, WaitingCall } from "./task.ts";
 
 /** A call that waits for the result of a remote tool. */
-export type OpenCall = Extract<Call, { state: "waiting" }> & { readonly remote: RemoteCall };
+export type OpenCall = WaitingCall & { readonly remote: RemoteCall };
 
 export const isOpenCall = (call: Call): call is OpenCall => call.state === "waiting" && call.remote !== undefined;
 

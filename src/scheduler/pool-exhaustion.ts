@@ -7,8 +7,7 @@
 import { findingSubjectsMax } from "../limits.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { hostedPool, type Task } from "./task.ts";
-import type { Waiting } from "./victim.ts";
+import { hostedPool, type Task, type WaitingCall } from "./task.ts";
 import { isExternal } from "./want.ts";
 
 /** The blocked tasks of full pools whose waits somebody could end; none while anything else can go on. */
@@ -30,7 +29,7 @@ function heldUp(state: RunState): Task[] {
 }
 
 /** A wait that ends by itself, or from outside, is left alone. */
-const holdsOn = (call: Waiting): boolean => call.until === 0 && !isExternal(call.want);
+const holdsOn = (call: WaitingCall): boolean => call.until === 0 && !isExternal(call.want);
 
 /** When full pools are told of; undefined: there are none, or it was said. */
 export function exhaustionAt(state: RunState): number | undefined {

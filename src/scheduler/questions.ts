@@ -23,18 +23,17 @@ import { stallEndAt, stalledWaits } from "./deadlock.ts";
 import { cancelTask } from "./end-task.ts";
 import { settle } from "./ending.ts";
 import { settleFuture } from "./futures.ts";
-import { canSomebodyGoOn, type Doing, waitsOf } from "./liveness.ts";
+import { canSomebodyGoOn, endsOf, waitsAhead } from "./liveness.ts";
 import { push } from "./message-queues.ts";
 import { isRunEnded, type RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import type { Task } from "./task.ts";
-import type { Waiting } from "./victim.ts";
+import type { Task, WaitingCall } from "./task.ts";
 import type { Refusal as Refused } from "./wait-outcome.ts";
 
 /** A wait that somebody outside can end, or whose task he can. */
 export interface AskedWait {
   readonly task: Task;
-  readonly call: Waiting;
+  readonly call: WaitingCall;
   /** What can be given: futures that nobody has settled, or the queue. */
   readonly names: readonly string[];
   readonly offers: readonly WaitAction[];
@@ -82,7 +81,7 @@ export function openStall(state: RunState): Stall | undefined {
 
 function askedWait(state: RunState, n: number, seq: number): AskedWait | undefined {
   const task = state.live(n);
-  const call = task?.calls.find((one): one is Waiting => one.state === "waiting" && one.seq === seq);
+  const call = task?.calls.find((one): one is WaitingCall => one.state === "waiting" && one.seq === seq);
   if (!task || !call) return undefined;
   const { want } = call;
   if (want?.kind === "future") {
@@ -101,20 +100,12 @@ function askedWait(state: RunState, n: number, seq: number): AskedWait | undefin
  * the waits that are reached.
  */
 export function waitedFor(state: RunState, from: readonly number[]): ReadonlySet<number> | undefined {
-  const tasks = new Set<number>();
-  const seen = new Set<number>();
-  const stack: Doing[] = from.map((task) => ({ task, act: false }));
-  for (let doing = stack.pop(); doing; doing = stack.pop()) {
-    const key = 2 * doing.task + (doing.act ? 1 : 0);
-    const task = seen.has(key) ? undefined : state.live(doing.task);
-    seen.add(key);
-    if (!task) continue;
-    tasks.add(task.n);
-    for (const wait of waitsOf(state, task, doing.act, { still: true })) {
-      if (wait.anyone) return undefined;
-      for (const one of wait.of) stack.push(one);
-    }
+  const tasks = new Set(from);
+  for (const { anyone, of } of waitsAhead(state, endsOf(from), { still: true })) {
+    if (anyone) return undefined;
+    for (const { task } of of) tasks.add(task);
   }
+  for (const n of tasks) if (!state.live(n)) tasks.delete(n);
   return tasks;
 }
 

@@ -6,10 +6,10 @@
  * S3. Only what a task holds is released, by it or with its end.
  */
 
-import { beginWait, closeCall, knownCall, wake } from "./calls.ts";
+import { beginWait, closeCall, knownCall, waitedMs, wake } from "./calls.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import type { Task } from "./task.ts";
+import { type Task, waitsAt } from "./task.ts";
 import type { Begun, Refusal } from "./wait-outcome.ts";
 
 const lineOf = (state: RunState, name: string) => state.blocking.line(name, "semaphore");
@@ -18,10 +18,7 @@ const permitsOf = (task: Task, name: string): number => task.permits.find((one) 
 /** What its other calls wait for: it goes on only when it has all of it. */
 const permitsAsked = (task: Task, name: string): number => {
   let asked = 0;
-  for (const call of task.calls) {
-    if (call.state !== "waiting" || call.want?.kind !== "semaphore") continue;
-    if (call.want.names[0] === name) asked += call.want.permits;
-  }
+  for (const { want } of waitsAt(task, "semaphore")) if (want.names[0] === name) asked += want.permits;
   return asked;
 };
 
@@ -67,13 +64,9 @@ export function handOverPermits(step: Step, name: string): void {
   for (let first = line.first; first && all - line.held >= first.want.permits; first = line.first) {
     const { permits } = first.want;
     const task = state.task(first.task);
-    const waited = step.now - first.since;
+    const waited = waitedMs(step, first);
     const cause = closeCall(step, task, first.call, "settled", { kind: "permits", permits });
-    step.emit(
-      { type: "permits_granted", task: task.n, name, permits, ...(waited > 0 && { waited_ms: waited }) },
-      undefined,
-      [cause],
-    );
+    step.emit({ type: "permits_granted", task: task.n, name, permits, ...waited }, undefined, [cause]);
     wake(step, task, cause);
   }
 }

@@ -46,7 +46,9 @@ export interface Running {
   blocked: boolean;
 }
 
-export type FallenBack = Extract<Phase, { readonly on: "children" }> & { readonly failed: ErrorData };
+/** Its own work is done, and it waits for its children. */
+type AtChildren = Extract<Phase, { readonly on: "children" }>;
+export type FallenBack = AtChildren & { readonly failed: ErrorData };
 
 export interface Ended {
   readonly state: EndState;
@@ -75,6 +77,8 @@ export type Call =
       /** Of one whose id a worker gave it, while the attempt lasts: which call that is. */
       readonly print?: string;
     };
+
+export type WaitingCall = Extract<Call, { readonly state: "waiting" }>;
 
 /** What becomes of a call of a remote tool. */
 export interface RemoteCall {
@@ -378,6 +382,8 @@ export const labelNames = (labels: Readonly<Record<string, string>>): string[] =
 export const hasLabel = ({ labels }: Task, label: string): boolean =>
   labels !== undefined && labelNames(labels).includes(label);
 
+export type RunningTask = Task & { phase: Running };
+export const isRunning = (task: Task): task is RunningTask => task.phase.state === "running";
 export const isEnded = (task: Task): task is Task & { phase: Ended } => "because" in task.phase;
 /** The lineage whose prefix its next call begins with; 0: none. A context that was cut begins with nobody else's. */
 export const lineageOf = (task: Task): number => (task.window ? 0 : task.lineage);
@@ -397,9 +403,12 @@ export const settles = (dependency: Task | undefined, dependent: Dependent): boo
   dependency !== undefined &&
   isEnded(dependency) &&
   (dependency.phase.state === "succeeded" || dependent.runOnFailure || followsGroupOf(dependent, dependency));
+/** Its own work is done, and it ends when its children have. */
+export const isAtChildren = (task: Task | undefined): task is Task & { phase: AtChildren } =>
+  task?.phase.state === "parked" && task.phase.on === "children";
 /** It failed, and its fallback decides how it ends. */
 export const hasFallenBack = (task: Task | undefined): task is Task & { phase: FallenBack } =>
-  task?.phase.state === "parked" && task.phase.on === "children" && task.phase.failed !== undefined;
+  isAtChildren(task) && task.phase.failed !== undefined;
 /** Its creator ends only after it, and answers for its failure. */
 export const joinsParent = (task: Task): boolean => task.parent > 0 && !task.detached && !task.keyFreed;
 /** It runs in place of its parent, or undoes it, in that one's present generation (fallbacks.ts). */
@@ -407,11 +416,18 @@ export const isStandIn = (task: Task): boolean => task.scope?.standsIn !== undef
 /** An actor session (actors.ts): no task of the run's, whoever asks for tasks. */
 export const isActor = (task: Task): boolean => task.n < 0;
 /** Whether it may still do something: its own work is not done. */
+export const isWorking = (task: Task): boolean => isLive(task) && !isAtChildren(task);
+export const waitingCall = ({ calls }: Task, id: string | undefined): WaitingCall | undefined =>
+  calls.find((call): call is WaitingCall => call.id === id && call.state === "waiting");
+export const hasWaits = ({ calls }: Task): boolean => calls.some((call) => call.state === "waiting");
+/** Running, with a call that waits: it goes on when that ends. */
+export const isStopped = (task: Task): boolean => !isActor(task) && isRunning(task) && hasWaits(task);
 /** What waits for it from outside. */
 export const messagesTo = ({ inbox }: Task): readonly InboxMessage[] => inbox.filter(({ note }) => !note);
-export const isWorking = (task: Task): boolean =>
-  isLive(task) && !(task.phase.state === "parked" && task.phase.on === "children");
-/** Running, with a call that waits: it goes on when that ends. */
-export const isStopped = (task: Task): boolean =>
-  !isActor(task) && task.phase.state === "running" && task.calls.some((call) => call.state === "waiting");
+/** The locks and semaphores of which it has something. */
+export const namesHeld = ({ holds, permits }: Task): string[] => [...holds, ...permits].map(({ name }) => name);
+/** Its calls that wait for a variable of this kind. */
+export const waitsAt = <Kind extends Want["kind"]>({ calls }: Task, kind: Kind): WaitAt<Kind>[] =>
+  calls.filter((call): call is WaitAt<Kind> => call.state === "waiting" && call.want?.kind === kind);
+type WaitAt<Kind> = WaitingCall & { readonly want: Extract<Want, { readonly kind: Kind }> };
 export const hostedPool = "hosted";

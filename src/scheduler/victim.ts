@@ -2,10 +2,9 @@
 
 import { breakBarrier } from "./barriers.ts";
 import { closeCall, wake } from "./calls.ts";
+import { releaseAll } from "./hand-over.ts";
 import type { Step } from "./step.ts";
-import type { Call, Task } from "./task.ts";
-
-export type Waiting = Extract<Call, { state: "waiting" }>;
+import { namesHeld, type Task, type WaitingCall } from "./task.ts";
 
 /** Lowest priority, then fewest tokens spent, then the youngest. */
 export const isRather = (a: Task, b: Task): boolean => {
@@ -17,22 +16,22 @@ export const isRather = (a: Task, b: Task): boolean => {
 export function endWaits(
   step: Step,
   task: Task,
-  calls: readonly Waiting[],
+  calls: readonly WaitingCall[],
   { cycle, order, stall }: { cycle: readonly number[]; order: readonly string[]; stall?: true },
   found: number,
 ): void {
-  const released = [...task.holds, ...task.permits].map((hold) => hold.name);
-  const outcome = { kind: "deadlock_victim", cycle, released, order, ...(stall && { stall }) } as const;
+  const outcome = {
+    kind: "deadlock_victim",
+    cycle,
+    released: namesHeld(task),
+    order,
+    ...(stall && { stall }),
+  } as const;
   let cause = found;
   for (const call of calls) {
     cause = closeCall(step, task, call.id, "deadlock", outcome, [found]);
     if (call.want?.kind === "barrier") breakBarrier(step, call.want.names[0], task.n, "deadlock", [cause]);
   }
-  for (const { name, token } of task.holds) {
-    step.emit({ type: "lock_released", task: task.n, name, token, why: "victim" }, undefined, [cause]);
-  }
-  for (const { name, permits } of task.permits) {
-    step.emit({ type: "permits_released", task: task.n, name, permits, why: "victim" }, undefined, [cause]);
-  }
+  releaseAll(step, task, "victim", [cause]);
   wake(step, task, cause);
 }

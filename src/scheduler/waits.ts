@@ -14,8 +14,7 @@ import { mayWaitFor } from "./circles.ts";
 import { endsOf, findStuck } from "./liveness.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { isEnded, type Task } from "./task.ts";
-import type { Waiting } from "./victim.ts";
+import { isEnded, type Task, type WaitingCall } from "./task.ts";
 
 /** Whether a wait is over (DESIGN §4, `wait`). An empty list is. */
 export function waitIsOver(tasks: readonly Task[], mode: WaitMode): boolean {
@@ -77,14 +76,14 @@ export function settleCalls(step: Step, target: Task): void {
     for (const call of waiter.calls) {
       if (call.state !== "waiting" || !call.targets.includes(target.n)) continue;
       const targets = call.targets.map((one) => step.state.task(one));
-      if (waitIsOver(targets, call.mode)) endWait(step, waiter, call.id, "settled", causes);
-      else if (isGivenUp(step.state, waiter, call)) endWait(step, waiter, call.id, "deadlock", causes);
+      if (waitIsOver(targets, call.mode)) endWait(step, waiter, call, "settled", causes);
+      else if (isGivenUp(step.state, waiter, call)) endWait(step, waiter, call, "deadlock", causes);
     }
   }
 }
 
 /** W4. What is left of the waiter's reply may end the wait yet: then it is looked at when that is carried out (deadlock.ts). */
-const isGivenUp = (state: RunState, waiter: Task, { mode, until, targets }: Waiting): boolean =>
+const isGivenUp = (state: RunState, waiter: Task, { mode, until, targets }: WaitingCall): boolean =>
   mode === "any" &&
   until === 0 &&
   !state.blocking.isUnfinished(waiter) &&
@@ -94,19 +93,14 @@ const isGivenUp = (state: RunState, waiter: Task, { mode, until, targets }: Wait
 export function endWait(
   step: Step,
   task: Task,
-  callId: string,
+  call: WaitingCall,
   why: "settled" | "timed_out" | "deadlock",
   causes: readonly number[] = [],
 ): void {
-  const call = task.calls.find((one) => one.id === callId);
-  const waiting = call?.state === "waiting" ? call : undefined;
-  for (const n of waiting?.targets ?? []) observe(step, step.state.task(n));
-  const body = waiting && { targets: waiting.targets };
-  wake(
-    step,
-    task,
-    step.emit({ type: "call_done", task: task.n, call: callId, tool: "await_tasks", why }, body, causes),
-  );
+  const { targets } = call;
+  for (const n of targets) observe(step, step.state.task(n));
+  const done = { type: "call_done", task: task.n, call: call.id, tool: "await_tasks", why } as const;
+  wake(step, task, step.emit(done, { targets }, causes));
 }
 
 /** A wait for itself or for an ancestor is refused whatever else it names (W3): the tasks of that cycle. */

@@ -2,6 +2,7 @@
 
 import type { WaitMode } from "../contract/shapes.ts";
 import type { LockMode } from "../variables/ops.ts";
+import type { LineKind } from "./lines.ts";
 
 export interface LockWant {
   readonly kind: "lock";
@@ -51,6 +52,10 @@ export interface FutureWant {
 
 export type Want = LockWant | SemaphoreWant | BarrierWant | PushWant | PopWant | FutureWant;
 
+/** The kind of variable that it waits for. */
+export const lineKindOf = (want: Want): LineKind =>
+  want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind;
+
 /** Whether somebody outside the run is to end the wait. */
 export const isExternal = (want: Want | undefined): want is PopWant | FutureWant =>
   (want?.kind === "pop" || want?.kind === "future") && want.external;
@@ -70,5 +75,4 @@ export interface Waiter<W extends Want = Want> {
 }
 
 /** The tool that a waiting call is one of. */
-export const toolOf = (want: Want | undefined): string =>
-  want === undefined ? "await_tasks" : want.kind === "push" || want.kind === "pop" ? "message_queue" : want.kind;
+export const toolOf = (want: Want | undefined): string => (want ? lineKindOf(want) : "await_tasks");

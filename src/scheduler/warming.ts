@@ -22,7 +22,7 @@ import {
 import { coldTokens, findLineage, type Lineage } from "./lineage.ts";
 import type { RunState } from "./state.ts";
 import type { Step } from "./step.ts";
-import { hostedPool, lineageOf, type Running, type Task } from "./task.ts";
+import { hostedPool, lineageOf, type RunningTask, type Task } from "./task.ts";
 
 const picosPerNano = 1000;
 
@@ -41,7 +41,7 @@ export const holdMs = (tokens: number, warmMs: number): number =>
   Math.min(warmMs, Math.ceil(warmPatience * expectedFirstTokenMs(tokens)));
 
 /** Call when a hosted lease was opened: its attempt becomes the first reader where that pays. */
-export function beginWarming(step: Step, task: Task & { phase: Running }): void {
+export function beginWarming(step: Step, task: RunningTask): void {
   const { state, now } = step;
   const lineage = task.pool === hostedPool ? findLineage(state, lineageOf(task)) : undefined;
   if (!lineage || lineage.warmer > 0 || lineage.openUntil > now) return;
@@ -58,7 +58,7 @@ export function beginWarming(step: Step, task: Task & { phase: Running }): void 
 }
 
 /** The first reader's reply has begun: the vendor has the prefix. Of another attempt it says nothing. */
-export function firstToken(step: Step, task: Task & { phase: Running }): void {
+export function firstToken(step: Step, task: RunningTask): void {
   if (isWarming(step.state, task)) {
     step.emit({ type: "cache_released", lineage: lineageOf(task), why: "first_token" });
   }
@@ -81,7 +81,7 @@ function endOf({ state, now }: Step, { warmer, warmerFence, openUntil, holdUntil
 }
 
 /** Whether this attempt is the one that its siblings are held for. */
-export function isWarming(state: RunState, task: Task & { phase: Running }): boolean {
+export function isWarming(state: RunState, task: RunningTask): boolean {
   const known = findLineage(state, lineageOf(task));
   return known?.warmer === task.n && known.warmerFence === task.phase.fence;
 }

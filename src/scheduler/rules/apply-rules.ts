@@ -3,14 +3,12 @@
 import { faults } from "../../errors/faults.ts";
 import { ruleLoadsMax, ruleStartsMax, ruleWindowParts, secondMs } from "../../limits.ts";
 import type { Condition } from "../../rules/rule.ts";
-import type { Limits, SchedulerEvent } from "../events.ts";
+import type { EventOf, Limits, SchedulerEvent } from "../events.ts";
 import type { RunState } from "../state.ts";
 import { limitsUnder, type RunRule, type RunRules } from "./run-rules.ts";
 
-type Of<Type extends SchedulerEvent["type"]> = Extract<SchedulerEvent, { type: Type }>;
-
 /** A rule that was there before keeps what became of it, and what was seen stays seen. */
-export function setRules(state: RunState, { from, rules: placed }: Of<"rules_set">): void {
+export function setRules(state: RunState, { from, rules: placed }: EventOf<"rules_set">): void {
   const { header } = state;
   const before = header.rules;
   const given = before?.given ?? header.limits;
@@ -49,8 +47,8 @@ function windowsOf<Seen>(
   return Object.fromEntries(windows.map((window) => [window, before?.[window] ?? []]));
 }
 
-export function fire(state: RunState, event: Of<"rule_fired" | "rule_cleared">, at: number): void {
-  const { rules } = state.header;
+export function fire(state: RunState, event: EventOf<"rule_fired" | "rule_cleared">): void {
+  const { rules, changedAt: at } = state.header;
   if (!rules) return;
   const on = event.type === "rule_fired";
   const times = rules.firings[event.rule]?.times ?? 0;
@@ -59,9 +57,9 @@ export function fire(state: RunState, event: Of<"rule_fired" | "rule_cleared">, 
 }
 
 /** The run's own limits have changed: the rules hold over them as before. */
-export function limit(state: RunState, change: Partial<Limits>): void {
+export function changeLimits(state: RunState, { tokens, nanos }: EventOf<"limits_changed">): void {
   const { header } = state;
-  const given = { ...(header.rules?.given ?? header.limits), ...change };
+  const given: Limits = { ...(header.rules?.given ?? header.limits), tokens, ...(nanos !== undefined && { nanos }) };
   if (!header.rules) {
     header.limits = given;
     return;
@@ -72,9 +70,10 @@ export function limit(state: RunState, change: Partial<Limits>): void {
 }
 
 /** Of a pull worker; the one that was heard of longest ago is forgotten first. */
-export function noteLoad(state: RunState, { pool, worker, percent }: Of<"worker_load">, at: number): void {
-  const loads = state.header.rules?.loads;
-  if (!loads) return;
+export function noteLoad(state: RunState, { pool, worker, percent }: EventOf<"worker_load">): void {
+  const { rules, changedAt: at } = state.header;
+  if (!rules) return;
+  const { loads } = rules;
   const name = `${pool}/${worker}`;
   delete loads[name];
   loads[name] = { pool, at, percent };
@@ -106,7 +105,8 @@ function isHosted(state: RunState, n: number): boolean {
 }
 
 /** What an event means to the conditions; call it before the event changes the task. */
-export function observe(state: RunState, rules: RunRules, event: SchedulerEvent, at: number): void {
+export function observe(state: RunState, rules: RunRules, event: SchedulerEvent): void {
+  const { changedAt: at } = state.header;
   switch (event.type) {
     case "task_started": {
       const { phase } = state.task(event.task);

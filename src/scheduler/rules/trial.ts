@@ -10,7 +10,7 @@ import type { PlacedRule, Rule } from "../../rules/rule.ts";
 import { apply } from "../apply.ts";
 import { spentTokens } from "../budget.ts";
 import type { SchedulerEvent } from "../events.ts";
-import { emptyHeader, RunState } from "../state.ts";
+import { emptyHeader, isRunEnded, RunState } from "../state.ts";
 import { Step } from "../step.ts";
 import { hostedPool } from "../task.ts";
 import { evaluateRules } from "./evaluate.ts";
@@ -28,7 +28,6 @@ export interface Tried extends PlacedRule {
 export class RuleTrial {
   readonly #state = new RunState(emptyHeader(), () => undefined);
   readonly #tried: readonly Tried[];
-  #step: Step | undefined;
 
   constructor(placed: readonly PlacedRule[]) {
     this.#tried = placed.map((one) => ({ ...one, fired: 0, tasks: new Set(), firstAt: 0 }));
@@ -63,10 +62,10 @@ export class RuleTrial {
   }
 
   #evaluate(at: number): void {
-    if (this.#state.header.status !== "active" && this.#state.header.status !== "paused") return;
-    this.#step = new Step(this.#state, at);
-    evaluateRules(this.#step);
-    for (const { event } of this.#step.decided)
+    if (isRunEnded(this.#state)) return;
+    const step = new Step(this.#state, at);
+    evaluateRules(step);
+    for (const { event } of step.decided)
       if (event.type === "rule_fired") this.#note(this.#tried[event.rule], at).fired++;
   }
 
