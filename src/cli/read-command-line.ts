@@ -2,7 +2,7 @@
 
 import type { ParseArgsConfig } from "node:util";
 import type { Command, Given } from "./command.ts";
-import { readArguments, seeHelp, UsageError } from "./usage.ts";
+import { readArguments, UsageError } from "./usage.ts";
 
 /** @throws UsageError for unknown flags, those that don't go together, values that are none of the choices, and words too few or too many */
 export function readCommandLine(command: Command, argv: readonly string[]): Given {
@@ -32,9 +32,7 @@ function requireTogether(command: Command, values: Given["flags"]): void {
   for (const [name, { without = [] }] of Object.entries(command.flags ?? {})) {
     const other = values[name] === undefined ? undefined : without.find((one) => values[one] !== undefined);
     if (other !== undefined)
-      throw new UsageError(
-        `--${name} does not go with --${other}: leave out one of the two.\n${seeHelp(command.name)}`,
-      );
+      throw new UsageError(`--${name} does not go with --${other}: leave out one of the two.`, command.name);
   }
 }
 
@@ -42,7 +40,7 @@ function requireChoices(command: Command, values: Given["flags"]): void {
   for (const [name, { choices }] of Object.entries(command.flags ?? {})) {
     const value = values[name];
     if (choices === undefined || typeof value !== "string" || choices.includes(value)) continue;
-    throw new UsageError(`--${name} is "${value}"; it must be one of ${choices.join(", ")}.\n${seeHelp(command.name)}`);
+    throw new UsageError(`--${name} is "${value}"; it must be one of ${choices.join(", ")}.`, command.name);
   }
 }
 
@@ -50,24 +48,22 @@ function requireWords(command: Command, words: readonly string[]): void {
   const declared = command.words ?? [];
   if (command.rest !== undefined && words.length > declared.length)
     throw new UsageError(
-      `The command stands after "--": heddle ${command.name} … -- ${words.slice(declared.length).join(" ")}\n${seeHelp(command.name)}`,
+      `The command stands after "--": heddle ${command.name} … -- ${words.slice(declared.length).join(" ")}`,
+      command.name,
     );
   const least = declared.filter((word) => !word.optional).length;
   const most = declared.some((word) => word.many) ? Number.POSITIVE_INFINITY : declared.length;
   if (words.length >= least && words.length <= most) {
     for (const [i, { name, choices }] of declared.entries()) {
       const word = words[i];
-      if (word === "")
-        throw new UsageError(`${name} is empty; is a variable of the shell not set?\n${seeHelp(command.name)}`);
+      if (word === "") throw new UsageError(`${name} is empty; is a variable of the shell not set?`, command.name);
       if (word !== undefined && choices && !choices.includes(word))
-        throw new UsageError(
-          `${name} is "${word}"; it must be one of ${choices.join(", ")}.\n${seeHelp(command.name)}`,
-        );
+        throw new UsageError(`${name} is "${word}"; it must be one of ${choices.join(", ")}.`, command.name);
     }
     return;
   }
   const ask = command.ask ?? (most === 0 ? "It takes no words, only flags." : `Give ${wordsText(command)}.`);
-  throw new UsageError(`${ask}\n${seeHelp(command.name)}`);
+  throw new UsageError(ask, command.name);
 }
 
 /** `RUN [TASK…]` */

@@ -4,7 +4,12 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 import { nearest } from "../nearest.ts";
 
 /** The user has to change the command line, a file or the environment; shown as its message, exit status 2. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  /** `command`: whose help says more. */
+  constructor(message: string, command?: string) {
+    super(command === undefined ? message : `${message}\nSee: heddle help ${command}`);
+  }
+}
 
 type Flags = NonNullable<ParseArgsConfig["options"]>;
 export type Values = Record<string, string | boolean | string[] | undefined>;
@@ -20,7 +25,7 @@ export function readArguments(command: string, argv: readonly string[], options:
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
     return { flags: values as Values, words: positionals };
   } catch (error) {
-    throw new UsageError(`${flagComplaint(error as Error & { code?: string }, argv, options)}\n${seeHelp(command)}`);
+    throw new UsageError(flagComplaint(error as Error & { code?: string }, argv, options), command);
   }
 }
 
@@ -29,8 +34,6 @@ export function didYouMean(typed: string, words: Iterable<string>, shown = (word
   const meant = nearest(typed, words);
   return meant === undefined ? "" : ` Did you mean ${shown(meant)}?`;
 }
-
-export const seeHelp = (command: string): string => `See: heddle help ${command}`;
 
 /** A whole number from a flag; `fallback` where it is not given. */
 export function wholeNumber(

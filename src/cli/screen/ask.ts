@@ -1,7 +1,7 @@
 /** A question before something is gone for good; `--yes` stands for its answer. */
 
 import { createInterface } from "node:readline/promises";
-import { seeHelp, UsageError, type Values } from "../usage.ts";
+import { UsageError, type Values } from "../usage.ts";
 
 export interface Asking {
   readonly input: NodeJS.ReadableStream;
@@ -11,7 +11,7 @@ export interface Asking {
 /** @throws UsageError where there is neither `--yes` nor somebody to ask */
 export function requireYesOrTerminal({ yes }: Values, command: string): void {
   if (yes !== true && !(process.stdin.isTTY === true && process.stderr.isTTY === true))
-    throw new UsageError(`There is no terminal to ask on; --yes says that you mean it.\n${seeHelp(command)}`);
+    throw new UsageError("There is no terminal to ask on; --yes says that you mean it.", command);
 }
 
 /** What is typed in answer; "" also at the end of the input, which is none. stdout stays what a program can read. */
