@@ -11,7 +11,7 @@ import { serverUrl } from "./connection.ts";
 import { exitStatus } from "./exit-status.ts";
 import { parseInput, readInput } from "./json-input.ts";
 import { problemText } from "./problem-text.ts";
-import { seeHelp, UsageError } from "./usage.ts";
+import { UsageError } from "./usage.ts";
 
 export const toolCommand: Command = {
   name: "tool",
@@ -44,9 +44,7 @@ async function tool({ words, flags }: Given): Promise<number> {
   const [name, json = "{}"] = words as [string, string?];
   const lease = process.env.HEDDLE_LEASE;
   if (!lease)
-    throw new UsageError(
-      `HEDDLE_LEASE is not set: this works inside a command that \`heddle work\` runs.\n${seeHelp("tool")}`,
-    );
+    throw new UsageError("HEDDLE_LEASE is not set: this works inside a command that `heddle work` runs.", "tool");
   const args = json === "-" ? parseInput(readInput("-"), "stdin") : parseInput(json, "The second argument");
   const client = new Heddle({ url: serverUrl() });
   try {

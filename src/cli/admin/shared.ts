@@ -3,7 +3,7 @@
 import { HeddleAdmin } from "../../client/admin.ts";
 import type { Given } from "../command.ts";
 import { reach, serverUrl } from "../connection.ts";
-import { seeHelp, UsageError } from "../usage.ts";
+import { UsageError } from "../usage.ts";
 
 export type Act = (given: Given, ...words: string[]) => Promise<number>;
 
@@ -12,7 +12,7 @@ export type Acts = Readonly<
   Record<string, { readonly words: readonly string[]; readonly flags?: readonly string[]; readonly run: Act }>
 >;
 
-export const complain = (text: string): UsageError => new UsageError(`${text}\n${seeHelp("admin")}`);
+export const complain = (text: string): UsageError => new UsageError(text, "admin");
 
 /** The operator's door. The secret comes from the environment alone: a command line is seen by others, and kept in histories. */
 export async function asOperator(): Promise<HeddleAdmin> {

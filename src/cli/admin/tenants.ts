@@ -1,6 +1,5 @@
 /** `heddle admin tenants` */
 
-import { createInterface } from "node:readline/promises";
 import type { HeddleAdmin } from "../../client/admin.ts";
 import type { Tenant } from "../../client/replies.ts";
 import { sleep } from "../../client/sleep.ts";
@@ -8,6 +7,7 @@ import { tenantDeletionPatienceMs, tenantDeletionPauseMs } from "../../limits.ts
 import { allRows } from "../all-rows.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
+import { type Asking, answerTo, requireYesOrTerminal } from "../screen/ask.ts";
 import { note, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { didYouMean } from "../usage.ts";
@@ -62,8 +62,7 @@ export const tenantActs: Acts = {
     words: ["TENANT"],
     flags: ["yes"],
     run: async ({ flags }, id) => {
-      const canAsk = process.stdin.isTTY === true && process.stderr.isTTY === true;
-      if (flags.yes !== true && !canAsk) throw complain("There is no terminal to ask on; --yes says that you mean it.");
+      requireYesOrTerminal(flags, "admin");
       const admin = await asOperator();
       const tenant = await admin.tenant(id!);
       if (flags.yes !== true && !(await agreed(tenant))) {
@@ -107,16 +106,10 @@ const quotasText = ({ quotas }: Tenant): string =>
     .map(([name, count]) => `${name}=${count}`)
     .join(" ");
 
-async function agreed({ id, name }: Tenant): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await terminal.question(
-      `Delete the tenant ${id} "${oneLine(name)}" with all of its runs, keys and credentials for good? Type its id: `,
-    );
-    return answer.trim() === id;
-  } finally {
-    terminal.close();
-  }
+/** Whether somebody types its id. */
+export async function agreed({ id, name }: Pick<Tenant, "id" | "name">, asking?: Asking): Promise<boolean> {
+  const question = `Delete the tenant ${id} "${oneLine(name)}" with all of its runs, keys and credentials for good? Type its id: `;
+  return (await answerTo(question, asking)) === id;
 }
 
 /** Until it is done, or has made no progress for a while: then something is away that the server waits for better than we. */

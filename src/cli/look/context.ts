@@ -5,7 +5,7 @@ import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { paintOf, say } from "../screen/output.ts";
-import { seeHelp, UsageError } from "../usage.ts";
+import { UsageError } from "../usage.ts";
 import { transcriptText } from "./transcript.ts";
 
 export const contextCommand: Command = {
@@ -33,7 +33,7 @@ Example:
   heddle context run_… report --json | jq '.messages[-1]'`,
   run: async ({ flags, words: [run, task] }) => {
     if (flags.json === true && flags.format === "text")
-      throw new UsageError(`--json is --format json, and not text: leave out one of the two.\n${seeHelp("context")}`);
+      throw new UsageError("--json is --format json, and not text: leave out one of the two.", "context");
     const client = await reach();
     const text =
       task === undefined

@@ -16,7 +16,7 @@ import { moneyText, tokensText } from "../run/spent.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { seeHelp, UsageError, type Values, wholeNumber } from "../usage.ts";
+import { UsageError, type Values, wholeNumber } from "../usage.ts";
 import { availabilityLine } from "./availability-line.ts";
 import { limitWords, ruleText, workersText } from "./rules-text.ts";
 import { mostSeatsText } from "./seats-text.ts";
@@ -62,8 +62,7 @@ Examples:
   run: async ({ flags, words: [id, task] }) => {
     const json = flags.json === true;
     const stray = task !== undefined && ofTables.find((flag) => flags[flag] !== undefined);
-    if (stray)
-      throw new UsageError(`--${stray} goes with the table of a run's tasks, and not with TASK.\n${seeHelp("show")}`);
+    if (stray) throw new UsageError(`--${stray} goes with the table of a run's tasks, and not with TASK.`, "show");
     const limit = wholeNumber(flags, "limit", { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: tasksShownDefault });
     const client = await reach();
     if (task !== undefined) {

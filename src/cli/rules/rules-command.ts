@@ -10,7 +10,7 @@ import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
 import { note, say, sayJson, sayTable } from "../screen/output.ts";
-import { seeHelp, UsageError } from "../usage.ts";
+import { UsageError } from "../usage.ts";
 import { noteRules, readRules, readSound } from "./rules-file.ts";
 import { showRules } from "./show-rules.ts";
 
@@ -57,7 +57,7 @@ Examples:
   run: async (given) => {
     const [action, ...words] = given.words;
     const { least, most, run } = actions[action!]!;
-    if (words.length < least || words.length > most) throw new UsageError(`${ask}\n${seeHelp("rules")}`);
+    if (words.length < least || words.length > most) throw new UsageError(ask, "rules");
     return run(given, ...words);
   },
 };

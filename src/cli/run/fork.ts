@@ -6,7 +6,7 @@ import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { say, sayJson } from "../screen/output.ts";
-import { seeHelp, UsageError, type Values, wholeNumber } from "../usage.ts";
+import { UsageError, type Values, wholeNumber } from "../usage.ts";
 
 export const forkCommand: Command = {
   name: "fork",
@@ -40,7 +40,7 @@ Example, another try from the third turn of a run's task:
 function sourceOf(flags: Values, run: string): ForkSource {
   const { snapshot, task } = flags;
   const turn = wholeNumber(flags, "turn", { min: 1, max: turnsNamedMax });
-  if (turn !== undefined && typeof task !== "string") throw new UsageError(`--turn needs --task.\n${seeHelp("fork")}`);
+  if (turn !== undefined && typeof task !== "string") throw new UsageError("--turn needs --task.", "fork");
   return {
     run,
     ...(typeof snapshot === "string" && { snapshot }),

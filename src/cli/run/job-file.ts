@@ -30,7 +30,7 @@ const laterFields = ["oversight"];
 export async function readJob(path: string, format: JobFormat | undefined): Promise<Job> {
   const from = path === "-" ? "stdin" : path;
   const { value, lineOf } = await parsed(readInput(path), from, format ?? formatOf(path));
-  const refuse = (what: string) => new UsageError(`${from}: ${what}\nSee: heddle help run`);
+  const refuse = (what: string) => new UsageError(`${from}: ${what}`, "run");
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw refuse('expected an object: {"tasks": [...]}.');
   const { tasks = [], groups = {}, defaults = {}, ...run } = value as Record<string, unknown>;

@@ -38,9 +38,7 @@ export async function readMarkdown(text: string, from: string): Promise<Markdown
     tasks.push(task);
   }
   if (tasks.length === 0 && run.root === undefined)
-    throw new UsageError(
-      `${from}: there is nothing to do: each task is a section, "## key: Title".\nSee: heddle help run`,
-    );
+    throw new UsageError(`${from}: there is nothing to do: each task is a section, "## key: Title".`, "run");
   const value = {
     ...(title !== undefined && { name: title }),
     ...run,

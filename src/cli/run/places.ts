@@ -4,7 +4,7 @@ import { UsageError } from "../usage.ts";
 
 /** A message about a line of a file; lines count from 1. */
 export const atLine = (from: string, line: number, what: string): UsageError =>
-  new UsageError(`${from}, line ${line}: ${what}\nSee: heddle help run`);
+  new UsageError(`${from}, line ${line}: ${what}`, "run");
 
 /** A path in a run's file: fields by name, elements by number. */
 export type Path = readonly (string | number)[];

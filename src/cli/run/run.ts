@@ -11,7 +11,7 @@ import { readSound } from "../rules/rules-file.ts";
 import { onSignals } from "../signals.ts";
 import { ServedWorkspace } from "../tools/served-workspace.ts";
 import { workspaceOf } from "../tools/workspace-flags.ts";
-import { seeHelp, UsageError, wholeNumber } from "../usage.ts";
+import { UsageError, wholeNumber } from "../usage.ts";
 import { type Job, type JobFormat, readJob } from "./job-file.ts";
 import { progressOf } from "./progress.ts";
 import { startJob } from "./start.ts";
@@ -23,7 +23,8 @@ export async function run({ flags, words: [file] }: Given): Promise<number> {
   const given = workspaceOf(flags);
   if (given && flags.detach === true)
     throw new UsageError(
-      `--workspace is served while the run is watched, so it does not go with --detach. Serve it with heddle tools.\n${seeHelp("run")}`,
+      "--workspace is served while the run is watched, so it does not go with --detach. Serve it with heddle tools.",
+      "run",
     );
   const job = withRules(await readJob(file!, flags.format as JobFormat | undefined), flags.rules as string | undefined);
   const workspace = given && new ServedWorkspace(given);
@@ -49,7 +50,7 @@ export async function run({ flags, words: [file] }: Given): Promise<number> {
 function withRules(job: Job, path: string | undefined): Job {
   if (path === undefined) return job;
   const rules = readSound(path);
-  if (!rules) throw new UsageError(`${path} has lines that are no rules.\n${seeHelp("rules")}`);
+  if (!rules) throw new UsageError(`${path} has lines that are no rules.`, "rules");
   return { ...job, run: { ...job.run, rules: rules.text } };
 }
 

@@ -6,7 +6,7 @@ import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { readInput } from "../json-input.ts";
 import { say, sayJson } from "../screen/output.ts";
-import { seeHelp, UsageError, type Values } from "../usage.ts";
+import { UsageError, type Values } from "../usage.ts";
 
 export const answerCommand: Command = {
   name: "answer",
@@ -65,7 +65,7 @@ function bodyOf(flags: Values, text: string | undefined): AnswerInput {
   return cancel === true ? { action: "cancel", ...why } : { action: "extend" };
 }
 
-const usage = (message: string) => new UsageError(`${message}\n${seeHelp("answer")}`);
+const usage = (message: string) => new UsageError(message, "answer");
 
 function valueIn(word: string, isText: boolean): unknown {
   // What a shell pipes in ends with a line break that nobody means.

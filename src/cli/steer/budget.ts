@@ -7,7 +7,7 @@ import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { moneyText, tokensText } from "../run/spent.ts";
 import { say, sayFields, sayJson } from "../screen/output.ts";
-import { seeHelp, UsageError, wholeNumber } from "../usage.ts";
+import { UsageError, wholeNumber } from "../usage.ts";
 import { sayRunIs } from "./say-state.ts";
 
 export const budgetCommand: Command = {
@@ -47,7 +47,7 @@ function usdOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const usd = Number(text);
   if (/^\d+(\.\d+)?$/.test(text) && usd > 0 && usd <= runUsdMax) return usd;
-  throw new UsageError(`--usd is "${text}"; it must be a number above 0, ${runUsdMax} at most.\n${seeHelp("budget")}`);
+  throw new UsageError(`--usd is "${text}"; it must be a number above 0, ${runUsdMax} at most.`, "budget");
 }
 
 function sayBudget(run: RunView): void {

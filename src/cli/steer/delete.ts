@@ -1,14 +1,13 @@
 /** `heddle delete` */
 
-import { createInterface } from "node:readline/promises";
 import type { RunView } from "../../client/replies.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { oneLine } from "../plain-text.ts";
 import { countsText } from "../run/counts.ts";
-import { say, sayJson } from "../screen/output.ts";
-import { seeHelp, UsageError } from "../usage.ts";
+import { type Asking, answerTo, requireYesOrTerminal } from "../screen/ask.ts";
+import { note, say, sayJson } from "../screen/output.ts";
 
 export const deleteCommand: Command = {
   name: "delete",
@@ -25,13 +24,11 @@ A run that still works is ended by that, without a trace.`,
   more: `Exit status: 0 deleted; 1 not deleted: you said no, no such run, or the server refused; 2 usage, or nobody to ask;
 3 server not reached.`,
   run: async ({ flags, words: [id] }) => {
-    const canAsk = process.stdin.isTTY === true && process.stderr.isTTY === true;
-    if (flags.yes !== true && !canAsk)
-      throw new UsageError(`There is no terminal to ask on; --yes says that you mean it.\n${seeHelp("delete")}`);
+    requireYesOrTerminal(flags, "delete");
     const client = await reach();
     const run = await client.run(id!);
-    if (flags.yes !== true && !(await agreed(run, { input: process.stdin, output: process.stderr }))) {
-      process.stderr.write("Nothing was deleted.\n");
+    if (flags.yes !== true && !(await agreed(run))) {
+      note("Nothing was deleted.");
       return exitStatus.failed;
     }
     await client.deleteRun(run.id);
@@ -41,23 +38,12 @@ A run that still works is ended by that, without a trace.`,
   },
 };
 
-/** Whether somebody says yes; the end of the input is no answer. */
+/** Whether somebody says yes. */
 export async function agreed(
-  run: Pick<RunView, "id" | "name" | "status" | "counts">,
-  { input, output }: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream },
+  { id, name, status, counts }: Pick<RunView, "id" | "name" | "status" | "counts">,
+  asking?: Asking,
 ): Promise<boolean> {
-  const name = run.name === null ? "" : ` "${oneLine(run.name)}"`;
-  const terminal = createInterface({ input, output });
-  try {
-    const closed = new Promise<undefined>((resolve) => {
-      terminal.once("close", () => resolve(undefined));
-    });
-    const question = `Delete ${run.id}${name} (${run.status}; ${countsText(run.counts)}) for good? [y/N] `;
-    const answer = await Promise.race([terminal.question(question), closed]);
-    // Ctrl-D leaves the cursor behind the question.
-    if (answer === undefined) output.write("\n");
-    return answer !== undefined && /^\s*y(es)?\s*$/i.test(answer);
-  } finally {
-    terminal.close();
-  }
+  const named = name === null ? "" : ` "${oneLine(name)}"`;
+  const question = `Delete ${id}${named} (${status}; ${countsText(counts)}) for good? [y/N] `;
+  return /^y(es)?$/i.test(await answerTo(question, asking));
 }

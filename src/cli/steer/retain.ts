@@ -6,7 +6,7 @@ import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
 import { say, sayJson } from "../screen/output.ts";
-import { seeHelp, UsageError } from "../usage.ts";
+import { UsageError } from "../usage.ts";
 
 export const retainCommand: Command = {
   name: "retain",
@@ -25,9 +25,7 @@ Examples:
   run: async ({ flags, words: [id, text] }) => {
     const days = Number(text);
     if (!/^\d+$/.test(text!) || days < 1 || days > retentionDaysMax)
-      throw new UsageError(
-        `DAYS is "${text}"; it must be a whole number from 1 to ${retentionDaysMax}.\n${seeHelp("retain")}`,
-      );
+      throw new UsageError(`DAYS is "${text}"; it must be a whole number from 1 to ${retentionDaysMax}.`, "retain");
     const run = await (await reach()).retainRun(id!, { days });
     if (flags.json === true) sayJson(run);
     else if (run.expires_at === null) say(`${run.id} is kept for ${daysText(days)} after its end.`);

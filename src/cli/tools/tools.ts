@@ -5,7 +5,7 @@ import { remoteToolsMax } from "../../limits.ts";
 import type { Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { seeHelp, UsageError, type Values } from "../usage.ts";
+import { UsageError, type Values } from "../usage.ts";
 import { CommandFolder } from "../worker/command-files.ts";
 import { requireCommand } from "../worker/find-command.ts";
 import { poolOf, workerOptionsOf } from "../worker/flags.ts";
@@ -65,7 +65,7 @@ export async function tools({ flags, rest: command }: Given): Promise<number> {
 /** Calls are carried out by a command of the user's. */
 function commandService(flags: Values, command: readonly string[], pool: string): ServiceOf {
   if (command.length === 0)
-    throw new UsageError(`The command is missing: heddle tools --pool ${pool} -- COMMAND…\n${seeHelp("tools")}`);
+    throw new UsageError(`The command is missing: heddle tools --pool ${pool} -- COMMAND…`, "tools");
   requireCommand(command[0]!);
   const names = toolNames(flags);
   const what = command.join(" ");
@@ -94,7 +94,7 @@ function workspaceService(workspace: WorkspaceFlags, flags: Values): ServiceOf {
 
 function requireNoCommand(flags: Values, command: readonly string[] | undefined): void {
   if (command !== undefined || flags["json-lines"] !== undefined)
-    throw new UsageError(`--workspace has tools of its own, and takes no command.\n${seeHelp("tools")}`);
+    throw new UsageError("--workspace has tools of its own, and takes no command.", "tools");
 }
 
 /** @throws UsageError for a name that no tool of a workspace has */
@@ -113,7 +113,7 @@ function printTools(pool: string, workspace: WorkspaceFlags | undefined, flags: 
   const names = workspaceNames(flags) ?? allowed.map(({ name }) => name);
   const forbidden = names.find((name) => !allowed.some((tool) => tool.name === name));
   if (forbidden !== undefined)
-    throw new UsageError(`--tool is "${forbidden}", which the other flags do not allow.\n${seeHelp("tools")}`);
+    throw new UsageError(`--tool is "${forbidden}", which the other flags do not allow.`, "tools");
   const printed = allowed.filter(({ name }) => names.includes(name));
   process.stdout.write(`${JSON.stringify(printed, null, 2)}\n`);
   return exitStatus.ok;

@@ -11,7 +11,7 @@ import { exitStatus } from "../exit-status.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
 import { note, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { seeHelp, UsageError } from "../usage.ts";
+import { UsageError } from "../usage.ts";
 
 const ask = "Name one run, what is to be done (show, set, test, log, replay or off), and of set the URL.";
 
@@ -54,11 +54,10 @@ Examples:
     } = given;
     const isMissing = what === undefined && action === "set";
     const isTooMuch = what !== undefined && action !== "set" && action !== "replay";
-    if (isMissing || isTooMuch) throw new UsageError(`${ask}\n${seeHelp("webhook")}`);
+    if (isMissing || isTooMuch) throw new UsageError(ask, "webhook");
     if (flags.state !== undefined && action !== "log" && action !== "replay")
-      throw new UsageError(`--state goes with log and replay.\n${seeHelp("webhook")}`);
-    if (flags.event !== undefined && action !== "set")
-      throw new UsageError(`--event goes with set.\n${seeHelp("webhook")}`);
+      throw new UsageError("--state goes with log and replay.", "webhook");
+    if (flags.event !== undefined && action !== "set") throw new UsageError("--event goes with set.", "webhook");
     return actions[action as keyof typeof actions](await reach(), run!, given);
   },
 };
@@ -101,7 +100,7 @@ const actions = {
   replay: async (client: Heddle, run: string, { flags, words: [, , message] }: Given) => {
     const state = flags.state as DeliveryView["state"] | undefined;
     if (message !== undefined && state !== undefined)
-      throw new UsageError(`replay takes a message or --state, and not both.\n${seeHelp("webhook")}`);
+      throw new UsageError("replay takes a message or --state, and not both.", "webhook");
     const answer = await (message === undefined
       ? client.replayWebhook(run, state ? { state } : {})
       : client.replayDelivery(run, message));

@@ -2,7 +2,7 @@
 
 import { hostname } from "node:os";
 import { maxLoadPercentDefault, workConcurrencyMax } from "../../limits.ts";
-import { seeHelp, UsageError, type Values, wholeNumber } from "../usage.ts";
+import { UsageError, type Values, wholeNumber } from "../usage.ts";
 import type { WorkerOptions } from "./worker.ts";
 
 const secondsMax = 7 * 24 * 3600;
@@ -10,8 +10,7 @@ const secondsMax = 7 * 24 * 3600;
 /** @throws UsageError for no name of a pool that pull workers may serve */
 export function poolOf(command: string, flags: Values): string {
   const { pool } = flags;
-  if (typeof pool !== "string")
-    throw new UsageError(`--pool is missing: the name of the pool to serve.\n${seeHelp(command)}`);
+  if (typeof pool !== "string") throw new UsageError("--pool is missing: the name of the pool to serve.", command);
   if (!/^[a-z][a-z0-9_-]{0,63}$/.test(pool))
     throw new UsageError(
       `--pool is "${pool}"; a pool's name is a lower-case letter, then up to 63 of a–z, 0–9, _ and -.`,

@@ -4,7 +4,7 @@ import type { Heddle } from "../../client/heddle.ts";
 import type { Given } from "../command.ts";
 import { reach, serverUrl } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { seeHelp, UsageError } from "../usage.ts";
+import { UsageError } from "../usage.ts";
 import { CommandExecution } from "./command-execution.ts";
 import { CommandFolder } from "./command-files.ts";
 import { requireCommand } from "./find-command.ts";
@@ -89,9 +89,7 @@ function readWork({ flags, rest = [] }: Given): WorkArguments {
   const harness = harnessOf(flags, rest);
   const pool = harness && flags.print === true ? "" : poolOf("work", flags);
   if (!harness && rest.length === 0)
-    throw new UsageError(
-      `The command is missing: heddle work --pool ${pool} -- COMMAND…, or --harness NAME\n${seeHelp("work")}`,
-    );
+    throw new UsageError(`The command is missing: heddle work --pool ${pool} -- COMMAND…, or --harness NAME`, "work");
   const options = workerOptionsOf(flags);
   const once = flags.once === true;
   if (once && (options.idleMs !== undefined || options.concurrency > 1))
@@ -108,7 +106,7 @@ function readWork({ flags, rest = [] }: Given): WorkArguments {
 function harnessOf(flags: Given["flags"], extra: readonly string[]): Harness | undefined {
   if (flags.harness === undefined) {
     const lone = ["session", "worktree", "print"].find((name) => flags[name] !== undefined);
-    if (lone !== undefined) throw new UsageError(`--${lone} goes with --harness NAME only.\n${seeHelp("work")}`);
+    if (lone !== undefined) throw new UsageError(`--${lone} goes with --harness NAME only.`, "work");
     return undefined;
   }
   const recipe = recipeOf(flags.harness as HarnessName);
