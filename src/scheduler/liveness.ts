@@ -90,6 +90,7 @@ const keyOf = ({ task, act }: Doing): number => 2 * task + (act ? 1 : 0);
 export function findStuck(state: RunState, from: Iterable<number>, supposed: Supposed = {}): Stuck {
   const revived = supposed.revived ?? nobody;
   const open = (n: number): Task | undefined => state.live(n) ?? (revived.has(n) ? state.task(n) : undefined);
+  const among = { ...supposed, open };
   const stuck = new Map<number, Doing>();
   const unmet = new Map<number, number>();
   const waitsFor = new Map<number, Needed[]>();
@@ -104,7 +105,7 @@ export function findStuck(state: RunState, from: Iterable<number>, supposed: Sup
     stuck.set(key, doing);
     if (task.n === supposed.held || (!doing.act && supposed.endless?.has(task.n))) continue;
     let waits = 0;
-    for (const wait of waitsOf(state, task, doing.act, { ...supposed, open })) {
+    for (const wait of waitsOf(state, task, doing.act, among)) {
       waits++;
       if (wait.anyone && forAnyone.push(key) === 1) {
         for (const other of state.tasks.keys()) stack.push({ task: other, act: true });
@@ -165,7 +166,8 @@ export function* waitsOf(
   }: Supposed & { readonly open?: (n: number) => Task | undefined } = {},
 ): Generator<Wait> {
   const ends = (names: Iterable<number>, any = false, call?: string): Wait[] => {
-    const of = Array.from(new Set(names), (n) => ({ task: n, act: false, weight: 1 })).filter((one) => open(one.task));
+    const of: { task: number; act: boolean; weight: number }[] = [];
+    for (const n of new Set(names)) if (open(n)) of.push({ task: n, act: false, weight: 1 });
     return of.length === 0 ? [] : [{ need: any ? 1 : of.length, of, anyone: false, call }];
   };
   const isRevived = revived.has(task.n);

@@ -52,8 +52,11 @@ type Spent = Pick<Task, (typeof spentNames)[number]>;
 export const taskFields = Object.keys(blankTask) as readonly (keyof Task)[];
 
 /** The task without what only a record has, sharing what it holds. */
-export const plainTask = (task: Task): Task =>
-  Object.fromEntries(taskFields.map((name) => [name, task[name]])) as unknown as Task;
+export function plainTask(task: Task): Task {
+  if (!(task instanceof TaskRecord)) return { ...task };
+  const { terms, spent, ...own } = task;
+  return { ...blankTask, ...own, ...terms, ...spent };
+}
 
 /** `known` if that is the same, else the task's own. */
 export function termsOf(task: Task, known: Terms | undefined): Terms {

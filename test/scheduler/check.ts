@@ -55,9 +55,10 @@ function waitsOf(task: Task, tasks: readonly Task[], families: Families): Task[]
   for (const call of task.calls) {
     if (call.state !== "waiting") continue;
     found.push(...call.targets.map(at));
-    const holds = (one: Task) =>
-      one !== task && [...one.holds, ...one.permits].some(({ name }) => call.want?.names.includes(name));
-    found.push(...tasks.filter(holds));
+    const names = call.want?.names;
+    if (!names) continue;
+    const isNamed = ({ name }: { readonly name: string }) => names.includes(name);
+    found.push(...tasks.filter((one) => one !== task && (one.holds.some(isNamed) || one.permits.some(isNamed))));
   }
   if (task.phase.state === "parked" && task.phase.on === "children") {
     found.push(...(families.get(task.n) ?? []));
@@ -68,9 +69,9 @@ function waitsOf(task: Task, tasks: readonly Task[], families: Families): Task[]
 /** The least fixpoint of [O3]. */
 function effectiveLevels(tasks: readonly Task[], families = familiesOf(tasks)): Map<number, number> {
   const levels = new Map(tasks.map((task) => [task.n, task.priority]));
-  const edges = tasks
-    .filter(isLive)
-    .flatMap((task) => waitsOf(task, tasks, families).map((one) => [task.n, one.n] as const));
+  const edges: (readonly [number, number])[] = [];
+  for (const task of tasks)
+    if (isLive(task)) for (const one of waitsOf(task, tasks, families)) edges.push([task.n, one.n]);
   for (let changed = true; changed; ) {
     changed = false;
     for (const [waiter, provider] of edges) {
@@ -90,52 +91,64 @@ type Waiting = Extract<Call, { state: "waiting" }>;
  */
 function isAcyclic(tasks: readonly Task[], families = familiesOf(tasks)): boolean {
   const at = (n: number) => tasks[n - 1]!;
-  const needs = (task: Task, act: boolean): (readonly [Task, boolean])[] => {
-    const isDone = task.phase.state === "parked" && task.phase.on === "children";
-    if (!act) {
-      const children = (families.get(task.n) ?? []).map((child) => [child, false] as const);
-      return isDone ? children : [[task, true], ...children];
-    }
-    const { phase } = task;
-    const ends = phase.state === "waiting" && phase.pending > 0 ? task.after.map(at) : [];
-    const waits = task.calls.filter((call): call is Waiting => call.state === "waiting");
-    for (const call of waits)
-      if (!call.want && call.mode !== "any" && call.until === 0) ends.push(...call.targets.map(at));
-    const names = waits.flatMap(({ want }) => (want?.kind === "lock" ? want.names : []));
-    const holders = tasks.filter((one) => one !== task && one.holds.some(({ name }) => names.includes(name)));
-    return [...ends.map((one) => [one, false] as const), ...holders.map((one) => [one, true] as const)];
-  };
-  const done = new Set<string>();
-  const open = new Set<string>();
+  const done = new Set<number>();
+  const open = new Set<number>();
   const visit = (task: Task, act: boolean): boolean => {
-    const key = `${task.n} ${act}`;
+    const key = 2 * task.n + (act ? 1 : 0);
     if (done.has(key) || !isLive(task)) return true;
     if (open.has(key)) return false;
     open.add(key);
-    const fine = needs(task, act).every(([one, acts]) => visit(one, acts));
+    const fine = act ? canAct(task) : canEnd(task);
     open.delete(key);
     done.add(key);
     return fine;
+  };
+  const ends = (one: Task) => visit(one, false);
+  const canEnd = (task: Task): boolean => {
+    const isDone = task.phase.state === "parked" && task.phase.on === "children";
+    return (isDone || visit(task, true)) && (families.get(task.n) ?? []).every(ends);
+  };
+  const canAct = (task: Task): boolean => {
+    const { phase } = task;
+    if (phase.state === "waiting" && phase.pending > 0 && !task.after.map(at).every(ends)) return false;
+    const waits = task.calls.filter((call): call is Waiting => call.state === "waiting");
+    for (const call of waits)
+      if (!call.want && call.mode !== "any" && call.until === 0 && !call.targets.map(at).every(ends)) return false;
+    const names = waits.flatMap(({ want }) => (want?.kind === "lock" ? want.names : []));
+    if (names.length === 0) return true;
+    const holders = tasks.filter((one) => one !== task && one.holds.some(({ name }) => names.includes(name)));
+    return holders.every((one) => visit(one, true));
   };
   return tasks.every((task) => visit(task, false));
 }
 
 function dueOf(task: Task): number {
-  const dues = [Number.POSITIVE_INFINITY];
+  let due = Number.POSITIVE_INFINITY;
+  const at = (time: number) => {
+    due = Math.min(due, time);
+  };
   const { phase } = task;
-  if (isEnded(task)) return dues[0]!;
-  if (task.clockAt > 0) dues.push(task.clockAt + task.timeoutMs);
-  if (phase.state === "running") dues.push(phase.expiresAt);
-  if (phase.state === "waiting" && phase.until > 0) dues.push(phase.until);
-  for (const { until } of task.holds) if (until > 0) dues.push(until);
+  if (isEnded(task)) return due;
+  if (task.clockAt > 0) at(task.clockAt + task.timeoutMs);
+  if (phase.state === "running") at(phase.expiresAt);
+  if (phase.state === "waiting" && phase.until > 0) at(phase.until);
+  for (const { until } of task.holds) if (until > 0) at(until);
   for (const call of task.calls) {
     if (call.state !== "waiting") continue;
-    if (call.until > 0) dues.push(call.until);
+    if (call.until > 0) at(call.until);
     const remote = call.remote?.phase;
-    if (remote?.state === "running") dues.push(remote.expiresAt);
-    if (remote?.state === "waiting") dues.push(remote.until);
+    if (remote?.state === "running") at(remote.expiresAt);
+    if (remote?.state === "waiting") at(remote.until);
   }
-  return Math.min(...dues);
+  return due;
+}
+
+function sameNumbers(some: Iterable<number>, others: Iterable<number>): boolean {
+  const [one, other] = [[...some], [...others]];
+  if (one.length !== other.length) return false;
+  one.sort((a, b) => a - b);
+  other.sort((a, b) => a - b);
+  return one.every((n, i) => n === other[i]);
 }
 
 /** Throws at the first rule that does not hold. */
@@ -149,10 +162,8 @@ export function checkState(state: RunState, now: number): void {
 
   const counts = noCounts();
   for (const task of tasks) counts[task.phase.state]++;
-  must(
-    isDeepStrictEqual(counts, header.counts),
-    `counts ${JSON.stringify(header.counts)} are ${JSON.stringify(counts)}`,
-  );
+  if (!isDeepStrictEqual(counts, header.counts))
+    must(false, `counts ${JSON.stringify(header.counts)} are ${JSON.stringify(counts)}`);
   const running = tasks.filter((task) => task.phase.state === "running");
   must(state.working === running.filter(({ phase }) => phase.state === "running" && !phase.blocked).length, "working");
   const seated = running.filter(
@@ -204,69 +215,74 @@ export function checkState(state: RunState, now: number): void {
   const parties = [...tasks, ...Array.from(state.actors, (n) => state.task(n))];
   const levels = effectiveLevels(parties, families);
   for (const task of tasks) {
-    const named = (rule: string) => `${rule} of task ${task.n} (${task.phase.state})`;
+    // The words are put together where they are needed: this is asked after every command.
+    const mustOf = (fine: boolean, rule: string, what?: () => string) => {
+      if (!fine) must(false, `${rule} of task ${task.n} (${task.phase.state})${what ? `: ${what()}` : ""}`);
+    };
     const mine = families.get(task.n) ?? [];
-    must(task.liveChildren === mine.filter(isLive).length, named("[T1] liveChildren"));
-    must(
+    mustOf(task.liveChildren === mine.filter(isLive).length, "[T1] liveChildren");
+    mustOf(
       task.childrenFailed === mine.filter((one) => one.phase.state === "failed" && !one.observed).length,
-      named("[T4] childrenFailed"),
+      "[T4] childrenFailed",
     );
-    must(
+    mustOf(
       mine.every((one) => task.children.includes(one.n)),
-      named("children"),
+      "children",
     );
-    must(tree.get(task.n)!.tokens === task.treeTokens, named("treeTokens"));
-    must(tree.get(task.n)!.reserved === task.treeReserved, named("treeReserved"));
-    must(
+    mustOf(tree.get(task.n)!.tokens === task.treeTokens, "treeTokens");
+    mustOf(tree.get(task.n)!.reserved === task.treeReserved, "treeReserved");
+    mustOf(
       task.after.every((n) => at(n).dependents.includes(task.n)),
-      named("dependents"),
+      "dependents",
     );
     if (isEnded(task)) {
-      must(task.calls.length === 0, named("[W7] calls"));
+      mustOf(task.calls.length === 0, "[W7] calls");
       // A retried child may outlive its parent's end: only that brings one back.
       if (task.phase.state !== "succeeded")
-        must(
+        mustOf(
           mine.every((one) => isEnded(one) || one.generation > 1),
-          named("[T2] children"),
+          "[T2] children",
         );
       continue;
     }
-    must(
+    mustOf(
       levels.get(task.n) === task.effective,
-      `${named("[O3] effective")}: ${task.effective}, not ${levels.get(task.n)}`,
+      "[O3] effective",
+      () => `${task.effective}, not ${levels.get(task.n)}`,
     );
     const { phase } = task;
     const unmet = task.after.filter((n) => !accepts(task, at(n)));
-    must(
+    mustOf(
       phase.state !== "ready" || task.head !== undefined || unmet.length === 0,
-      named("[R4] nothing starts over too early"),
+      "[R4] nothing starts over too early",
     );
     if (phase.state === "waiting" && phase.until === 0) {
-      must(
+      mustOf(
         phase.pending === unmet.length && unmet.length > 0,
-        `${named("[D1] pending")}: ${phase.pending}, not ${unmet.length}`,
+        "[D1] pending",
+        () => `${phase.pending}, not ${unmet.length}`,
       );
-      must(
+      mustOf(
         unmet.every((n) => isLive(at(n))),
-        named("[D2] dependencies of a waiting task"),
+        "[D2] dependencies of a waiting task",
       );
     }
     if (phase.state === "ready" && task.clockAt === 0 && task.head === undefined)
-      must(unmet.length === 0, named("[D1] dependencies"));
+      mustOf(unmet.length === 0, "[D1] dependencies");
     if (phase.state === "parked" && phase.on === "calls")
-      must(
+      mustOf(
         task.calls.some((call) => call.state === "waiting"),
-        named("[W2] calls"),
+        "[W2] calls",
       );
-    if (phase.state === "parked" && phase.on === "children") must(task.liveChildren > 0, named("[T1] parked"));
+    if (phase.state === "parked" && phase.on === "children") mustOf(task.liveChildren > 0, "[T1] parked");
     if (hasFallenBack(task))
-      must(
+      mustOf(
         mine.filter(isLive).every((one) => isStandIn(one) || one.generation > 1),
-        named("[Z1] only its fallback is left, and what was retried"),
+        "[Z1] only its fallback is left, and what was retried",
       );
     for (const call of task.calls) {
       if (call.state !== "waiting") continue;
-      for (const n of call.targets) must(at(n).awaiters.includes(task.n), named("awaiters"));
+      for (const n of call.targets) mustOf(at(n).awaiters.includes(task.n), "awaiters");
     }
   }
   const asking = tasks.flatMap(({ calls }) =>
@@ -274,13 +290,7 @@ export function checkState(state: RunState, now: number): void {
       call.state === "waiting" && call.want && "external" in call.want && call.want.external ? [call.seq] : [],
     ),
   );
-  must(
-    isDeepStrictEqual(
-      [...state.blocking.asked.keys()].sort((a, b) => a - b),
-      asking.sort((a, b) => a - b),
-    ),
-    "[QU1] waits for somebody outside",
-  );
+  must(sameNumbers(state.blocking.asked.keys(), asking), "[QU1] waits for somebody outside");
   checkGroups(tasks);
   // A rule that came later may leave less than there is: that refuses new ones.
   if (!header.rules)
@@ -344,15 +354,21 @@ function checkOpenCalls(state: RunState, parties: readonly Task[], now: number):
 
 /** [H1] from the lineages alone. */
 function isHeld({ header }: RunState, task: Task): boolean {
+  if (task.pool !== "hosted" || task.window) return false;
   const lineage = header.lineages?.find(({ n }) => n === task.lineage);
-  return task.pool === "hosted" && !task.window && lineage !== undefined && lineage.warmer > 0;
+  return lineage !== undefined && lineage.warmer > 0;
 }
 
 /** [H1] [H2] */
 function checkHolds(state: RunState, tasks: readonly Task[]): number {
   let until = Number.POSITIVE_INFINITY;
   const warming = (state.header.lineages ?? []).filter(({ warmer }) => warmer > 0);
-  if (!isDeepStrictEqual(new Set(warming.map(({ n }) => n)), state.warming))
+  if (
+    !sameNumbers(
+      warming.map(({ n }) => n),
+      state.warming,
+    )
+  )
     throw new Error("[H1] lineages whose tasks are held");
   for (const { warmer, warmerFence, holdUntil, n } of warming) {
     const { phase } = tasks[warmer - 1]!;
@@ -410,13 +426,7 @@ function checkIndexes(state: RunState, tasks: readonly Task[], now: number): voi
   const parked = tasks
     .filter((task) => task.phase.state === "parked" && task.phase.on === "budget")
     .map((task) => task.n);
-  if (
-    !isDeepStrictEqual(
-      [...state.budgetQueue].sort((a, b) => a - b),
-      parked,
-    )
-  )
-    throw new Error("budget queue");
+  if (!sameNumbers(state.budgetQueue, parked)) throw new Error("budget queue");
   const sessions = Array.from(state.actors, (n) => state.task(n));
   const due = Math.min(
     ...[...tasks, ...sessions].map(dueOf),

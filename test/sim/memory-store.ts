@@ -8,7 +8,7 @@ import { settleChains } from "../../src/scheduler/chains.ts";
 import type { Decided, SchedulerEvent } from "../../src/scheduler/events.ts";
 import type { Facts } from "../../src/scheduler/facts.ts";
 import { type RunHeader, RunState } from "../../src/scheduler/state.ts";
-import { isLive, type Task } from "../../src/scheduler/task.ts";
+import { isLive, nothing, type Task } from "../../src/scheduler/task.ts";
 import { plainTask } from "../../src/scheduler/task-record.ts";
 import { newHeader, newState } from "../scheduler/run.ts";
 
@@ -16,7 +16,7 @@ import { newHeader, newState } from "../scheduler/run.ts";
 const clone = (task: Task): Task => ({
   ...plainTask(task),
   phase: { ...task.phase },
-  calls: structuredClone(task.calls),
+  calls: task.calls.length === 0 ? nothing : structuredClone(task.calls),
   dependents: [...task.dependents],
   awaiters: [...task.awaiters],
   children: [...task.children],

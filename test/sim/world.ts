@@ -326,8 +326,9 @@ export class World {
     if (!this.#rules && header.limits.tokens > 0 && freeTokens(this.#state)! < 0)
       throw new Error("[B1] budget overdrawn");
     for (const task of tasks.values()) {
-      const inbox = task.inbox.map(({ seq }) => seq);
-      if (inbox.join() !== this.#history.inboxOf(task.n).join()) throw new Error(`[I1] inbox of task ${task.n}`);
+      const inbox = this.#history.inboxOf(task.n);
+      if (task.inbox.length !== inbox.length || task.inbox.some(({ seq }, i) => seq !== inbox[i]))
+        throw new Error(`[I1] inbox of task ${task.n}`);
       if (task.observed !== this.#history.seen.has(task.n)) throw new Error(`[T4] observed of task ${task.n}`);
       if (task.maxTokens > 0 && task.treeTokens + task.treeReserved > task.maxTokens)
         throw new Error("[B1] max_tokens overdrawn");
