@@ -25,11 +25,13 @@ const local = join(projectRoot, "wrangler.local.toml");
 export async function bundleOnce(): Promise<Bundle> {
   const folder = mkdtempSync(join(tmpdir(), "heddle-bundle-"));
   const compiled = join(folder, "compiled");
+  // With nothing else beside it: a server takes any new file there for a change of its sources, and starts its worker anew.
+  const worker = join(folder, "worker");
   const environment = { ...wranglerEnvironment(folder), NODE_COMPILE_CACHE: compiled };
-  await Promise.all([bundled(folder, environment), migrated(join(folder, "state"))]);
+  await Promise.all([bundled(worker, environment), migrated(join(folder, "state"))]);
   // The worker is not the entry: wrangler compiles that one at each start, only to see what it exports.
-  writeFileSync(join(folder, "main.js"), 'export * from "./index.js";\nexport { default } from "./index.js";\n');
-  const config = join(folder, "wrangler.toml");
+  writeFileSync(join(worker, "main.js"), 'export * from "./index.js";\nexport { default } from "./index.js";\n');
+  const config = join(worker, "wrangler.toml");
   const text = readFileSync(local, "utf8")
     .replace(
       'main = "src/local/index.ts"',
@@ -43,8 +45,8 @@ export async function bundleOnce(): Promise<Bundle> {
   return { config, compiled, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-async function bundled(folder: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const args = [wranglerScript(), "deploy", "--dry-run", "-c", local, "--outdir", folder];
+async function bundled(worker: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const args = [wranglerScript(), "deploy", "--dry-run", "-c", local, "--outdir", worker];
   const child = spawn(toolchainNode(), args, { cwd: projectRoot, env, stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -60,7 +62,7 @@ async function migrated(state: string): Promise<void> {
 
 /** Gives a new state folder the database that was made with the bundle, where its server will be one of the bundle's. */
 export function withDatabase(state: string, config = ""): void {
-  const made = join(dirname(config), "state");
+  const made = join(dirname(config), "../state");
   if (config === "" || !existsSync(made)) return;
   for (const name of ["v3", "migrated"]) cpSync(join(made, name), join(state, name), { recursive: true });
 }
