@@ -8,6 +8,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** From a third of a minute up, the longest first: they wait for leases, kill servers, or run the demo. */
 const long = [
+  "e2e/demo.test.ts",
   "e2e/readme.test.ts",
   "e2e/crash.test.ts",
   "e2e/launcher.test.ts",

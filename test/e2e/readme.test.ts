@@ -1,64 +1,33 @@
-/** What README and the guide tell people to type works, as it stands there; the demo does its work and says so. */
+/** What README and the guide tell people to type works, as it stands there. */
 
-import { spawn } from "node:child_process";
-import {
-  existsSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { delimiter, join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
 import { freePort } from "../../scripts/lib/ports.mjs";
-import { until } from "./lib/log.ts";
 import { projectRoot } from "./lib/server.ts";
 import { sharedServer } from "./lib/shared.ts";
+import { run } from "./lib/typed.ts";
 
 const server = sharedServer();
 
-interface Ran {
-  status: number | null;
-  output: string;
-}
-
-/** A command that runs. With `apart` it leads a process group of its own, as one typed in a terminal does. */
-function started(command: string, args: string[], env: Record<string, string> = {}, apart = false) {
-  const child = spawn(command, args, {
-    cwd: projectRoot,
-    env: {
-      ...process.env,
-      HEDDLE_URL: server.url,
-      HEDDLE_API_KEY: "hdl_local",
-      ANTHROPIC_API_KEY: "",
-      OPENAI_API_KEY: "",
-      ...env,
-    },
-    detached: apart,
-  });
-  const running = {
-    child,
-    output: "",
-    ended: new Promise<number | null>((resolve) => child.once("close", (status) => resolve(status))),
-  };
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      running.output += text;
-    });
-  }
-  return running;
-}
-
-async function run(command: string, args: string[], env: Record<string, string> = {}, input = ""): Promise<Ran> {
-  const running = started(command, args, env);
-  running.child.stdin.end(input);
-  const status = await running.ended;
-  return { status, output: running.output };
-}
+const bin = join(projectRoot, "node_modules/.bin");
+/** `npx` starts what the project has as it would be found there, seven times as slowly: the blocks have this in its place, one test has npx itself. */
+const quick = mkdtempSync(join(tmpdir(), "heddle-npx-"));
+const main = join(projectRoot, JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8")).bin.heddle);
+writeFileSync(
+  join(quick, "npx"),
+  `#!/bin/sh
+name=$1; shift
+case $name in
+  heddle) exec '${main}' "$@" ;;
+  *) exec '${bin}'/"$name" "$@" ;;
+esac
+`,
+  { mode: 0o755 },
+);
+const path = [quick, bin, process.env.PATH].join(delimiter);
+afterAll(() => rmSync(quick, { recursive: true }));
 
 /** The shell blocks under the headings that `wanted` names, in order. */
 function shellBlocks(file: string, wanted: (heading: string) => boolean): string[] {
@@ -76,15 +45,28 @@ function shellBlocks(file: string, wanted: (heading: string) => boolean): string
   return blocks;
 }
 
+/** A key to all of a new tenant: pages name their pools alike, and run beside each other. */
+async function newKey(): Promise<string> {
+  const operator = "hdl_local_admin";
+  const { id } = (await server.call("POST", "/admin/tenants", { name: "page" }, operator)).json;
+  const scopes = ["runs", "workers", "tenant_admin"];
+  return (await server.call("POST", `/admin/tenants/${id}/keys`, { scopes }, operator)).json.key;
+}
+
 /** All blocks in one shell, against the tests' server; every line must succeed. */
 async function runBlocks(blocks: string[]): Promise<string> {
-  const script = blocks.join("\n").replaceAll("http://127.0.0.1:8787", server.url);
-  const { status, output } = await run("bash", ["-euo", "pipefail", "-s"], {}, script);
+  const key = await newKey();
+  const script = blocks
+    .join("\n")
+    .replaceAll("http://127.0.0.1:8787", server.url)
+    .replaceAll(/\bhdl_local\b/g, key);
+  const env = { PATH: path, HEDDLE_API_KEY: key };
+  const { status, output } = await run("bash", ["-euo", "pipefail", "-s"], env, script);
   expect({ status, output }).toMatchObject({ status: 0 });
   return output;
 }
 
-describe("README", () => {
+describe.concurrent("README", () => {
   it("begins with two lines, and these are what the package runs", () => {
     const [demo, test] = shellBlocks("README.md", (heading) => heading === "Try it");
     expect([demo, test]).toEqual(["npm ci && npm run demo", "npm ci && npm test"]);
@@ -128,14 +110,15 @@ describe("README", () => {
     expect(JSON.parse(output)[0]).toMatchObject({ name: "read_file", pool: "files" });
   });
 
-  it("names a command for a run from a file", async () => {
+  it("names a command for a run from a file, which npx finds, and the Node for the examples too", async () => {
     const [, command] = /`npx (heddle run [^`]*)`/.exec(readFileSync(join(projectRoot, "README.md"), "utf8"))!;
     const { status, output } = await run("npx", command!.split(" "));
     expect({ status, output }).toMatchObject({ status: 0 });
+    expect(await run("npx", ["node", "--version"])).toEqual(await run(join(bin, "node"), ["--version"]));
   });
 });
 
-describe("the tutorial", () => {
+describe.concurrent("the tutorial", () => {
   it("has pages that are programs, which print what they say", async () => {
     const pages = globSync("docs/tutorial/*.md", { cwd: projectRoot });
     expect(pages.length).toBeGreaterThanOrEqual(3);
@@ -156,7 +139,7 @@ describe("the tutorial", () => {
   });
 });
 
-describe("the page on the client", () => {
+describe.concurrent("the page on the client", () => {
   it("names a program that reviews a folder, in which a file can't be read", async () => {
     const folder = mkdtempSync(join(tmpdir(), "heddle-review-"));
     mkdirSync(join(folder, "sub"));
@@ -175,14 +158,14 @@ describe("the page on the client", () => {
   });
 });
 
-describe("the guide to the API", () => {
+describe.concurrent("the guide to the API", () => {
   it("has commands that work in order, in one shell", async () => {
     const output = await runBlocks(shellBlocks("docs/http-api.md", () => true));
     expect(output).not.toMatch(/"status":\s*5\d\d/);
   });
 });
 
-describe("the page on costs", () => {
+describe.concurrent("the page on costs", () => {
   it("has commands that work in order, in one shell, and show what it says", async () => {
     const output = await runBlocks(shellBlocks("docs/costs.md", () => true));
     expect(output).toMatch(/"cost":0\.\d+,"simulated":true/);
@@ -192,7 +175,7 @@ describe("the page on costs", () => {
   });
 });
 
-describe("the page on going back", () => {
+describe.concurrent("the page on going back", () => {
   it("has commands that work in order, in one shell", async () => {
     const output = await runBlocks(shellBlocks("docs/resume.md", () => true));
     expect(output).toMatch(/"turn":1,"generation":1,.*"name":"inspect".*"turn":2,"generation":1,/);
@@ -202,7 +185,7 @@ describe("the page on going back", () => {
   });
 });
 
-describe("the page on questions", () => {
+describe.concurrent("the page on questions", () => {
   it("has a task that asks, and is answered, in one shell", async () => {
     const output = await runBlocks(shellBlocks("docs/questions.md", () => true));
     expect(output).toContain('"ask":"Deploy version 7 to production?"');
@@ -211,7 +194,7 @@ describe("the page on questions", () => {
   });
 });
 
-describe("the guide to remote tools", () => {
+describe.concurrent("the guide to remote tools", () => {
   it("has commands that work in order, in one shell, an endpoint of its own among them", async () => {
     const port = String(await freePort());
     const blocks = shellBlocks("docs/remote-tools.md", () => true);
@@ -222,7 +205,7 @@ describe("the guide to remote tools", () => {
   });
 });
 
-describe("the guide to webhooks", () => {
+describe.concurrent("the guide to webhooks", () => {
   it("has a receiver that is told of a run, in one shell", async () => {
     const port = String(await freePort());
     const blocks = shellBlocks("docs/webhooks.md", () => true);
@@ -233,11 +216,14 @@ describe("the guide to webhooks", () => {
   });
 });
 
-describe("the guides to the workers", () => {
-  it("have commands that work in order, in one shell", async () => {
+describe.concurrent("the guides to the workers", () => {
+  it("have commands that work in order, in one shell: work", async () => {
     const work = await runBlocks(shellBlocks("docs/commands/work.md", () => true));
     expect(work).toMatch(/files succeeded in /);
     expect(work).toContain('"pool":"shell"');
+  });
+
+  it("have commands that work in order, in one shell: tools", async () => {
     const tools = await runBlocks(shellBlocks("docs/commands/tools.md", () => true));
     expect(tools.match(/result .*4 words/g)).toHaveLength(2);
     expect(tools).toMatch(/result .*Corrected answer\.js\./);
@@ -245,65 +231,3 @@ describe("the guides to the workers", () => {
     expect(tools).toMatch(/result .*It says export const answer = 42;/);
   });
 });
-
-describe("npm run demo", () => {
-  it.each([
-    ["nonsense", "", 'HEDDLE_URL is "nonsense", which is not an address.'],
-    ["http://127.0.0.1:1", "", "http://127.0.0.1:1 can't be reached"],
-    [undefined, "hdl_of_nobody", "(unauthorized)"],
-  ])("with the server %s and the key %s says what is wrong, without a stack", async (url, key, said) => {
-    const env = { HEDDLE_URL: url ?? server.url, HEDDLE_API_KEY: key };
-    const { status, output } = await run("npm", ["run", "demo"], env);
-    expect(status).toBe(1);
-    expect(output).toContain(said);
-    expect(output).not.toMatch(/^ +at /m);
-  });
-
-  it("forks a task per file and folder of this repository, and writes a report of them", async () => {
-    const report = join(projectRoot, "heddle-report.md");
-    rmSync(report, { force: true });
-    // On a server of its own, as README has it.
-    const { status, output } = await run("npm", ["run", "demo"], { HEDDLE_URL: "", HEDDLE_API_KEY: "" });
-    expect({ status, output: output.slice(-2000) }).toMatchObject({ status: 0 });
-    expect(existsSync(report)).toBe(true);
-    const text = readFileSync(report, "utf8");
-    // It has read the files, and says by whom its prose was written.
-    expect(text.includes("`src/limits.ts`") && text.includes("(simulated model)")).toBe(true);
-    const { tasks, attempts } = /^\| tasks \| (?<tasks>\d+):.*^\| attempts \| (?<attempts>\d+) \|$/ms.exec(text)!
-      .groups!;
-    const { files, planned } = announced(output, projectRoot)!;
-    expect(files).toBeGreaterThan(1000);
-    expect(planned).toBeGreaterThan(files);
-    expect(Number(tasks)).toBe(planned);
-    expect(Number(attempts)).toBeGreaterThanOrEqual(planned);
-    expect(text.length).toBeGreaterThan(5000);
-  });
-
-  it("cancels its run at Ctrl-C", async () => {
-    const demo = started("npm", ["run", "demo"], {}, true);
-    try {
-      const { planned } = await until("the plan", 60_000, async () => announced(demo.output, projectRoot));
-      const mine = await until("all its tasks", 60_000, async () => {
-        const { json } = await server.call("GET", "/v1/runs?limit=1000");
-        const listed = json.runs as { id: string; name?: string }[];
-        const id = listed.find(({ name }) => name === `demo: ${basename(projectRoot)}`)?.id;
-        if (id === undefined) return undefined;
-        const { counts } = await server.heddle.run(id);
-        return Object.values(counts).reduce((sum, count) => sum + count, 0) === planned && id;
-      });
-      process.kill(-demo.child.pid!, "SIGINT");
-      await demo.ended;
-      expect(demo.output).toContain("Interrupted: stopping what was started…");
-      expect((await server.heddle.run(mine)).status).toBe("cancelled");
-    } finally {
-      if (demo.child.exitCode === null && demo.child.signalCode === null) process.kill(-demo.child.pid!, "SIGTERM");
-    }
-  });
-});
-
-/** What the demo says of its plan for `root` once it has one. */
-function announced(output: string, root: string): { files: number; planned: number } | undefined {
-  const [, said = ""] = output.split(`${root}: `);
-  const [, files, planned] = /^(\d+) source files in \d+ folders\. (\d+) tasks,/.exec(said) ?? [];
-  return files === undefined ? undefined : { files: Number(files), planned: Number(planned) };
-}

@@ -147,7 +147,7 @@ describe("many files", () => {
     expect(whole).not.toHaveProperty("rows");
   });
 
-  // The demo's own run end to end is of a part of them (test/e2e/readme.test.ts).
+  // The demo's own run end to end is of a part of them (test/e2e/demo.test.ts).
   it("are all of this repository's, none of which is refused", () => {
     const { files } = sourceFiles(projectRoot, 2000);
     expect(files.length).toBeGreaterThan(1000);

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../../scripts/lib/ports.mjs";
 import type { Identity } from "../../../scripts/lib/processes.mjs";
 import { Heddle } from "../../../src/client/index.ts";
+import { withDatabase } from "./bundle.ts";
 
 export const projectRoot = join(import.meta.dirname, "../../..");
 const readyMs = 120_000;
@@ -36,6 +37,7 @@ export class LocalServer {
 
   static async start(env: Record<string, string> = {}, root = projectRoot): Promise<LocalServer> {
     const server = new LocalServer(await freePort(), mkdtempSync(join(tmpdir(), "heddle-e2e-")), env);
+    withDatabase(server.state, env.HEDDLE_CONFIG ?? process.env.HEDDLE_CONFIG);
     await server.start(root);
     return server;
   }

@@ -9,8 +9,8 @@ import { LocalServer, projectRoot } from "./server.ts";
 declare module "vitest" {
   interface ProvidedContext {
     server: { url: string; state: string };
-    /** A configuration of the same worker, bundled already. */
-    bundle: string;
+    /** A configuration of the same worker, bundled already, and a folder for what Node compiles. */
+    bundle: { config: string; compiled: string };
   }
 }
 
@@ -18,12 +18,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // `npm ci` has built it; a checkout that was edited since is built anew.
   const { status } = spawnSync(process.execPath, [join(projectRoot, "scripts/build.mjs")], { stdio: "inherit" });
   if (status !== 0) throw new Error("the command could not be built");
-  const bundle = bundleOnce();
-  project.provide("bundle", bundle.config);
-  const server = await LocalServer.start({ HEDDLE_CONFIG: bundle.config });
+  const { remove, ...bundle } = await bundleOnce();
+  project.provide("bundle", bundle);
+  const server = await LocalServer.start({ HEDDLE_CONFIG: bundle.config, NODE_COMPILE_CACHE: bundle.compiled });
   project.provide("server", { url: server.url, state: server.state });
   return async () => {
     await server.stop();
-    bundle.remove();
+    remove();
   };
 }
