@@ -35,7 +35,7 @@ async function useRun(
   const isCopied = isFirst || client.random.chance(0.6);
   const isCancelled = !isFirst && client.random.chance(0.15);
   const isDeleted = !isFirst && !isCancelled && client.random.chance(0.15);
-  const limits = { workers: 16, pools: ["box"], ...(tokens !== undefined && { tokens }) };
+  const limits = { workers: 16, pools: ["box", "shell"], ...(tokens !== undefined && { tokens }) };
   const body = { name, limits, webhook, tools: toolsAt(client.endpoint) };
   const created = await client.ask("", { kind: "create_run" }, { method: "POST", path: "/v1/runs", body });
   if (created.kind !== "told") return;
