@@ -57,6 +57,8 @@ export type Act =
   /** A new total. */
   | { readonly kind: "budget"; readonly tokens: number }
   | { readonly kind: "post" | "fork"; readonly tasks: readonly Planned[] }
+  /** By their keys, until all have ended. */
+  | { readonly kind: "await"; readonly tasks: readonly string[] }
   | { readonly kind: "cancel" | "retry"; readonly task: string }
   | { readonly kind: "answer"; readonly question: string }
   | { readonly kind: "message"; readonly task: string; readonly text: string }

@@ -34,6 +34,7 @@ describe("a server that is killed twice under load", () => {
       "budget",
       "import",
       "stamp",
+      "await",
     ])
       expect(kinds).toContain(kind);
     expect(told.some(({ cuts }) => cuts > 0)).toBe(true);
