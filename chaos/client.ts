@@ -44,7 +44,8 @@ interface Request {
   readonly waitMs?: number;
 }
 
-type Reply =
+/** What one attempt came to. `away`: nobody knows. */
+export type Reply =
   | { readonly kind: "ok"; readonly body: unknown }
   | { readonly kind: "refused"; readonly code: string }
   | { readonly kind: "away" };
@@ -95,34 +96,44 @@ export class Client {
     return `${prefix}-${this.name}-${this.#calls}`;
   }
 
-  /**
-   * Asks until there is an answer; the call is on record from before its first attempt.
-   * `id`: what makes a repeat the same call; sent as the Idempotency-Key unless the body names it (`named`). `again`: whether a repeat
-   * gets the first answer, whenever it comes. `isPatient`: whether who is cut off asks again.
-   * An answer `{pending}` is none: the call is asked again.
-   */
-  async ask(
+  /** Asks over HTTP, as `wish` says. `id` is sent as the Idempotency-Key unless the body names it (`named`). */
+  ask(
     run: string,
     act: Act,
     request: Request,
     { id = this.fresh("k"), named = false, again = true, isPatient = true } = {},
   ): Promise<Outcome> {
+    const attempt = (cutMs: number | undefined) => this.#once(request, named ? undefined : id, cutMs);
+    return this.wish(run, act, attempt, { id, again: again && request.method === "POST", isPatient });
+  }
+
+  /**
+   * Asks until there is an answer; the call is on record from before its first attempt.
+   * `attempt`: asks once, and gives up after `cutMs`. `id`: what makes a repeat the same call. `again`: whether a repeat
+   * gets the first answer, whenever it comes. `isPatient`: whether who is cut off asks again.
+   * An answer `{pending}` is none: the call is asked again.
+   */
+  async wish(
+    run: string,
+    act: Act,
+    attempt: (cutMs: number | undefined) => Promise<Reply>,
+    { id, again, isPatient = true }: { readonly id: string; readonly again: boolean; readonly isPatient?: boolean },
+  ): Promise<Outcome> {
     const call = this.history.begin({ client: this.name, run, act, id });
-    const outcome = await this.#answerTo(call, request, named ? undefined : id, isPatient);
+    const outcome = await this.#answerTo(call, attempt, isPatient);
     this.history.end(call, outcome);
-    const isRepeatable = outcome.kind === "told" && request.method === "POST" && again;
-    if (isRepeatable && this.random.chance(this.#around.againShare)) {
-      const repeat = () => this.#repeat(call, request, named ? undefined : id);
+    if (outcome.kind === "told" && again && this.random.chance(this.#around.againShare)) {
+      const repeat = () => this.#repeat(call, attempt);
       if (this.random.chance(0.5)) this.#around.later.push(repeat);
       else await repeat();
     }
     return outcome;
   }
 
-  async #repeat(call: Call, request: Request, idempotencyKey: string | undefined): Promise<void> {
+  async #repeat(call: Call, attempt: (cutMs: undefined) => Promise<Reply>): Promise<void> {
     while (!this.over) {
       if (this.history.isGone(call)) return;
-      const reply = await this.#once(request, idempotencyKey, undefined);
+      const reply = await attempt(undefined);
       if (reply.kind !== "away") {
         call.again.push(reply.kind === "ok" ? reply.body : { refused: reply.code });
         return;
@@ -133,15 +144,14 @@ export class Client {
 
   async #answerTo(
     call: Call,
-    request: Request,
-    idempotencyKey: string | undefined,
+    attempt: (cutMs: number | undefined) => Promise<Reply>,
     isPatient: boolean,
   ): Promise<Outcome> {
     for (;;) {
       if (this.over) return { kind: "unknown" };
       call.attempts++;
       const cutMs = this.random.chance(this.#around.cutShare) ? this.random.int(0, 120) : undefined;
-      const reply = await this.#once(request, idempotencyKey, cutMs);
+      const reply = await attempt(cutMs);
       if (reply.kind === "refused") return { kind: "refused", code: reply.code };
       if (reply.kind === "ok" && !isPending(reply.body)) return { kind: "told", answer: reply.body };
       if (reply.kind === "away") {

@@ -23,6 +23,8 @@ export type Expected =
   | { readonly kind: "answers" }
   /** What the tools said of its words, one answer each. */
   | { readonly kind: "stamped" }
+  /** Of the command that `heddle work` ran for it: its key, and under which fence. */
+  | { readonly kind: "worked" }
   | { readonly kind: "failed"; readonly code: string }
   | { readonly kind: "cancelled"; readonly code: string }
   /** The first so many of its group win: this result, or cancelled because they have. */
@@ -55,6 +57,8 @@ export type Act =
   /** A new total. */
   | { readonly kind: "budget"; readonly tokens: number }
   | { readonly kind: "post" | "fork"; readonly tasks: readonly Planned[] }
+  /** By their keys, until all have ended. */
+  | { readonly kind: "await"; readonly tasks: readonly string[] }
   | { readonly kind: "cancel" | "retry"; readonly task: string }
   | { readonly kind: "answer"; readonly question: string }
   | { readonly kind: "message"; readonly task: string; readonly text: string }
@@ -145,6 +149,39 @@ export interface Stamped {
   readonly stamp: string | null;
 }
 
+/** What a command of `heddle work` did, by its own word: it stays, whoever is killed afterwards. */
+export interface Deed {
+  readonly run: string;
+  readonly task: string;
+  readonly fence: number;
+  readonly what: "begun" | "done";
+  /** The id of the worker's process. */
+  readonly worker: number;
+  readonly at: number;
+}
+
+/** A lease that a process of `heddle work` had, and what it said of its end; null: nothing. */
+export interface Worked {
+  readonly task: string;
+  /** By what its command did; null: it was not begun. */
+  readonly lease: Pick<Deed, "run" | "fence"> | null;
+  readonly said: "succeeded" | "given back" | "failed" | "lost" | "undelivered" | null;
+}
+
+/** A process of `heddle work`, from its start to its end. */
+export interface Life {
+  readonly worker: string;
+  /**
+   * `stopped`: by one SIGTERM, `forced`: by two, `killed`: by SIGKILL. `left`: by nobody. `stuck`: it was told to stop, and had to be killed
+   * in the end.
+   */
+  readonly how: "stopped" | "forced" | "killed" | "left" | "stuck";
+  /** Whether it had found its server. */
+  readonly serves: boolean;
+  readonly status: number | null;
+  readonly worked: readonly Worked[];
+}
+
 /** A run's file, and the file of what was made from it. */
 export interface Copied {
   readonly of: string;
@@ -213,6 +250,8 @@ export interface World {
   readonly followed: readonly Followed[];
   readonly received: readonly Received[];
   readonly stamped: readonly Stamped[];
+  readonly deeds: readonly Deed[];
+  readonly lives: readonly Life[];
   readonly copied: readonly Copied[];
   readonly deleted: readonly Deleted[];
   /** In the order in which it was told, the last ones when all was over. */
@@ -231,6 +270,7 @@ export class History {
   readonly followed: Followed[] = [];
   readonly received: Received[] = [];
   readonly stamped: Stamped[] = [];
+  readonly lives: Life[] = [];
   readonly copied: Copied[] = [];
   readonly deleted: Deleted[] = [];
   readonly used: Used[] = [];
@@ -281,6 +321,11 @@ export class History {
   stamp(stamped: Stamped): void {
     this.stamped.push(stamped);
     this.#write({ stamped, at: Date.now() });
+  }
+
+  live(life: Life): void {
+    this.lives.push(life);
+    this.#write({ life, at: Date.now() });
   }
 
   copy(copied: Copied): void {

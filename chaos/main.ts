@@ -4,6 +4,7 @@
  * Exit status 1: a promise was broken (the evidence is printed, the history stays); 2: wrong arguments.
  */
 
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -14,6 +15,9 @@ import { chaos } from "./run.ts";
 const values = argumentsOf();
 const seed = wholeNumber("--seed", values.seed ?? String(Date.now() % 1_000_000));
 const kills = wholeNumber("--kills", values.kills);
+// The load has workers of the command as it is installed; a checkout that was edited since is built anew.
+const built = spawnSync(process.execPath, [join(import.meta.dirname, "../scripts/build.mjs")], { stdio: "inherit" });
+if (built.status !== 0) process.exit(1);
 const folder = mkdtempSync(join(tmpdir(), "heddle-chaos-"));
 const historyPath = join(folder, "history.jsonl");
 console.log(`seed ${seed}, ${kills} kills; history: ${historyPath}`);
@@ -27,6 +31,7 @@ const outcome = await chaos({
     settleMs: 180_000,
     users: 3,
     pullers: 3,
+    workers: 2,
     landlords: 1,
     workersDie: true,
     historyPath,

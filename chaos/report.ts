@@ -9,6 +9,8 @@ export function report({ world, violations, outages, settledMs, wallMs }: ChaosO
   const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
   const found = Object.values(world.found);
   const down = (how: string) => outages.filter((one) => one.how === how).length;
+  const ended = (how: string) => world.lives.filter((one) => one.how === how).length;
+  const did = (what: string) => world.deeds.filter((one) => one.what === what).length;
   const events = (type: string, field: string, value: string) =>
     sum(found.map((f) => f.events.filter((event) => event.type === type && event[field] === value).length));
   const rows: [string, string | number][] = [
@@ -38,6 +40,14 @@ export function report({ world, violations, outages, settledMs, wallMs }: ChaosO
     [
       "calls of tools: carried out · failed first",
       `${world.stamped.filter(({ stamp }) => stamp !== null).length} · ${world.stamped.filter(({ stamp }) => stamp === null).length}`,
+    ],
+    [
+      "processes of heddle work: stopped · by force · killed",
+      `${ended("stopped")} · ${ended("forced")} · ${ended("killed")}`,
+    ],
+    [
+      "their commands: begun · done; given back",
+      `${did("begun")} · ${did("done")}; ${sum(world.lives.map(({ worked }) => worked.filter(({ said }) => said === "given back").length))}`,
     ],
     [
       "groups met · failed; stand-ins",

@@ -1,5 +1,7 @@
 /** A chaos run: a real server under load that is killed again and again, and what the checker has to say of it. */
 
+import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { LocalServer } from "../test/e2e/lib/server.ts";
 import { Random } from "../test/sim/random.ts";
@@ -17,6 +19,7 @@ import { startReceiver } from "./load/receiver.ts";
 import { type BatchKind, batchWeights } from "./load/script.ts";
 import { startStamper } from "./load/stamper.ts";
 import { user } from "./load/user.ts";
+import { deedsIn, Worker } from "./load/worker.ts";
 import { type Outage, outagesOf } from "./plan.ts";
 
 export interface ChaosOptions {
@@ -28,9 +31,11 @@ export interface ChaosOptions {
   readonly settleMs: number;
   readonly users: number;
   readonly pullers: number;
+  /** Processes of `heddle work`. */
+  readonly workers: number;
   /** Operators with tenants that come and go; of those that a kill left half deleted the sweep of the minute is waited for. */
   readonly landlords: number;
-  /** Whether pull workers die too; what they held waits for its lease to expire. */
+  /** Whether workers die too; what they held waits for its lease to expire. */
   readonly workersDie: boolean;
   /** The tree of another version, whose server serves the first half of the lives: so what it left is gone on with. */
   readonly from?: string;
@@ -72,6 +77,13 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
       ...{ webhook: receiver.url, endpoint: stamper.url, cutShare: 0.05, againShare: 0.1, later: [] },
     };
     const pullers = Array.from({ length: options.pullers }, (_, i) => new Puller(around, `p${i}`));
+    const deedsPath = join(dirname(options.historyPath), "deeds.jsonl");
+    writeFileSync(deedsPath, "");
+    const workers = Array.from(
+      { length: options.workers },
+      (_, i) => new Worker(around, `w${i}`, { deedsPath, dies: options.workersDie }),
+    );
+    opened.push(...workers);
     const letting = Promise.all(Array.from({ length: options.landlords }, (_, i) => landlord(around, `l${i}`)));
     const books = bookkeeper(new Client(around, "books"));
     const repeats: Promise<void>[] = [];
@@ -100,7 +112,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     options.signal?.throwIfAborted();
     const settledMs = Date.now() - restarted;
     over.abort();
-    await Promise.all([books, ...pullers.map(({ done }) => done)]);
+    await Promise.all([books, ...[...pullers, ...workers].map(({ done }) => done)]);
     say(`settled after ${settledMs} ms; reading what is there`);
     // A reader whose time is not over.
     const reading: Surroundings = { ...around, over: AbortSignal.timeout(300_000), cutShare: 0, againShare: 0 };
@@ -110,8 +122,11 @@ export async function chaos(options: ChaosOptions): Promise<ChaosOutcome> {
     const { found, listed } = await findAll(reader);
     const tenants = await findTenants(reading);
     await closeBooks(reader);
-    const { calls, seen, followed, received, stamped, copied, deleted, used } = history;
-    const world: World = { calls, seen, followed, received, stamped, copied, deleted, used, found, tenants, listed };
+    const { calls, seen, followed, received, stamped, lives, copied, deleted, used } = history;
+    const world: World = {
+      ...{ calls, seen, followed, received, stamped, lives, copied, deleted, used, found, tenants, listed },
+      deeds: deedsIn(deedsPath),
+    };
     return { world, violations: check(world), outages, settledMs, wallMs: Date.now() - began };
   } finally {
     stopping.abort();

@@ -15,6 +15,7 @@ import { usageRules } from "./usage.ts";
 import { variableRules } from "./variables.ts";
 import type { Broken, Violation } from "./violation.ts";
 import { webhookRules } from "./webhooks.ts";
+import { lifeRules, workRules } from "./work.ts";
 
 export function check(world: World): Violation[] {
   const violations: Violation[] = [];
@@ -55,6 +56,7 @@ export function check(world: World): Violation[] {
       ...groupRules(world, ids, found),
       ...budgetRules(world, ids, found),
       ...toolRules(world, ids, found),
+      ...workRules(world, ids, found),
       ...usageRules(world, ids, found),
       ...webhookRules(world, id, found, isCopy),
       // The data of a copy are its file's: what was told to others is in both.
@@ -62,6 +64,7 @@ export function check(world: World): Violation[] {
     ]);
   }
   violations.push(...tenantRules(world));
+  add("", lifeRules(world));
   for (const [name, ids] of namesakes(world, copies))
     add(ids[0]!, [
       { sort: "twice", rule: "a run asked for once is there once", about: name, told: ids[0], found: ids.slice(1) },

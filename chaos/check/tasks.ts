@@ -5,6 +5,7 @@ import { type Call, type Expected, type FoundRun, isEnded, type Planned, type Wo
 import type { RunIds } from "./copies.ts";
 import { answersIn, isError, mayBeCancelled, plannedOf, postsOf } from "./ops.ts";
 import type { Broken } from "./violation.ts";
+import { fenceIn } from "./work.ts";
 
 export function taskRules(world: World, ids: RunIds, found: FoundRun): Broken[] {
   const { run, of } = ids;
@@ -136,6 +137,8 @@ function asExpected(expected: Expected, plan: Planned, task: TaskView): boolean 
       return task.state === "succeeded" && allDone(answersIn(task.result), plan.ops?.length ?? 0);
     case "stamped":
       return task.state === "succeeded" && allDone(answersIn(task.result), plan.words?.length ?? 0);
+    case "worked":
+      return task.state === "succeeded" && fenceIn(task) !== undefined;
     case "cancelled":
       return task.state === "cancelled" && task.error?.code === expected.code;
     case "raced":

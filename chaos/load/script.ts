@@ -65,6 +65,8 @@ export function batch(random: Random, kind: BatchKind, id: string): Batch {
       return { tasks: [1, 2, 3].map((i) => opsTask(random, `${id}-m${i}`, meetingOps(id, i))) };
     case "pulled":
       return { tasks: [1, 2, 3].map((i) => pulled(`${id}-w${i}`)) };
+    case "worked":
+      return { tasks: [1, 2, 3].map((i) => worked(random, `${id}-c${i}`)) };
     case "stamped":
       return { tasks: [1, 2].map((i) => stamped(random, `${id}-t${i}`)) };
     case "family":
@@ -89,7 +91,7 @@ export function batch(random: Random, kind: BatchKind, id: string): Batch {
 }
 
 export const batchWeights = {
-  ...{ fan: 3, broken: 1, values: 3, guarded: 2, permits: 1, meeting: 1, pulled: 2 },
+  ...{ fan: 3, broken: 1, values: 3, guarded: 2, permits: 1, meeting: 1, pulled: 2, worked: 4 },
   ...{ stamped: 4, family: 1, asked: 2, crossed: 1, late: 1, dear: 1, reviews: 1, trip: 2, race: 1, "plan-b": 1 },
 };
 export type BatchKind = keyof typeof batchWeights;
@@ -100,6 +102,12 @@ export const retriable: Partial<Record<BatchKind, number>> = { broken: 0, review
 const pulled = (key: string): Scripted => ({
   spec: { key, pool: "box", instructions: `work ${key}` },
   planned: { key, expected: { kind: "result", result: `done work ${key}` } },
+});
+
+/** A command carries it out. It may not fail once: that its worker is stopped or killed is no failure of its own. */
+const worked = (random: Random, key: string): Scripted => ({
+  spec: { key, pool: "shell", retries: { limit: 0 }, instructions: `work ${key} ${random.int(50, 2500)}` },
+  planned: { key, expected: { kind: "worked" } },
 });
 
 /** Calls of tools that are carried out elsewhere, side by side in each of two turns. */

@@ -3,6 +3,7 @@
 import type { RunView, TaskView } from "../../src/client/index.ts";
 import type { Client, Surroundings } from "../client.ts";
 import { Client as Outside } from "../client.ts";
+import { agent } from "./agent.ts";
 import { answerer } from "./answerer.ts";
 import { copier } from "./copier.ts";
 import { follow, watch } from "./follow.ts";
@@ -35,7 +36,7 @@ async function useRun(
   const isCopied = isFirst || client.random.chance(0.6);
   const isCancelled = !isFirst && client.random.chance(0.15);
   const isDeleted = !isFirst && !isCancelled && client.random.chance(0.15);
-  const limits = { workers: 16, pools: ["box"], ...(tokens !== undefined && { tokens }) };
+  const limits = { workers: 16, pools: ["box", "shell"], ...(tokens !== undefined && { tokens }) };
   const body = { name, limits, webhook, tools: toolsAt(client.endpoint) };
   const created = await client.ask("", { kind: "create_run" }, { method: "POST", path: "/v1/runs", body });
   if (created.kind !== "told") return;
@@ -55,6 +56,7 @@ async function useRun(
     talk(new Outside(around, `${name}-t`), run, goesOn),
     append(new Outside(around, `${name}-c`), run, snapshot, goesOn),
     session(new Outside(around, `${name}-s`), run, goesOn),
+    agent(new Outside(around, `${name}-m`), run, goesOn),
   ]);
   // Whatever is under way then.
   if (isDeleted) {

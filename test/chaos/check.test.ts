@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { check } from "../../chaos/check/check.ts";
-import type { Act, Call, FoundRun, Op, Outcome, Planned, World } from "../../chaos/history.ts";
+import type { Act, Call, FoundRun, Life, Op, Outcome, Planned, World } from "../../chaos/history.ts";
 import type { EventView, RunRow, RunView, TaskView } from "../../src/client/index.ts";
 
 /** Everything in it may be written to: that is what a doctored history is. */
@@ -71,6 +71,7 @@ function world(): Loose {
     { key: "ts", expected: { kind: "stamped" }, words },
     result("tf", "TF", { children: 2 }),
     { key: "tr", expected: { kind: "raced", result: "result of TR" } },
+    { key: "tw", expected: { kind: "worked" } },
   ];
   for (const tasks of [together, others])
     call({ kind: "post", tasks }, told({ tasks: tasks.map(({ key }) => ({ id: key.toUpperCase(), key })) }));
@@ -157,6 +158,11 @@ function world(): Loose {
     { type: "group_decided", task: "TG1", name: "trip", verdict: "failed" },
     { type: "task_ended", task: "TG3", state: "cancelled" },
     { type: "task_ended", task: "TU", state: "succeeded" },
+    { type: "task_created", task: "TW" },
+    { type: "task_started", task: "TW", fence: 4 },
+    { type: "attempt_ended", task: "TW", fence: 4, why: "restart", error: { code: "worker_stopped" } },
+    { type: "task_started", task: "TW", fence: 5 },
+    { type: "task_ended", task: "TW", state: "succeeded" },
     { type: "run_ended", status: "succeeded" },
   ].map((event, i) => ({ seq: i + 1, at: 1000 + i, causes: [], ...event })) as EventView[];
   const used = { ...none, input_tokens: 5 };
@@ -176,6 +182,7 @@ function world(): Loose {
       ...[task("TA", { generation: 2, usage: used }), task("TB")],
       task("TS", { result: '[{"stamp":"w1 stamped 1;"},{"stamp":"w2 pressed 3;"}]' }),
       ...[task("TF"), task("TX", { parent: "TF" }), task("TY", { parent: "TF" }), task("TR")],
+      task("TW", { result: "done tw by 5" }),
       task("TG1", { group, stand_in: "TU" }),
       task("TG2", { group, state: "failed", error: { code: "broken" } }),
       task("TG3", { group, state: "cancelled", error: { code: "group_failed" } }),
@@ -216,6 +223,13 @@ function world(): Loose {
   });
   // The first attempt was taken, and its answer lost: the call was made again.
   const stamped = [stamp("w1", 28, null), stamp("w1", 28, "w1 stamped 1;"), stamp("w2", 32, "w2 pressed 3;")];
+  const had = (fence: number, said: "given back" | "succeeded") => [{ task: "TW", lease: { run, fence }, said }];
+  const lives: Life[] = [
+    { worker: "w0-1", how: "forced", serves: true, status: 130, worked: had(4, "given back") },
+    { worker: "w0-2", how: "stopped", serves: true, status: 0, worked: had(5, "succeeded") },
+  ];
+  const deed = (fence: number, what: "begun" | "done") => ({ run, task: "TW", fence, what, worker: 7, at: 1 });
+  const deeds = [deed(4, "begun"), deed(5, "begun"), deed(5, "done")];
   const header = { heddle_export: 1, run, status: "succeeded", seq: events.length };
   const lines = [
     { snapshot: "s", head: {} },
@@ -225,7 +239,7 @@ function world(): Loose {
   ];
   const file = sealed([header, ...lines]);
   const copied = [{ of: run, copy, file, again: sealed([{ ...header, run: copy }, ...lines]) }];
-  const row = { ...used, model_calls: 2, tasks: 11, events: events.length };
+  const row = { ...used, model_calls: 2, tasks: 12, events: events.length };
   const usedRows = [
     { run, at: 1, row: { ...row, events: 3 } },
     { run, at: 2, row },
@@ -233,7 +247,7 @@ function world(): Loose {
   ];
   const copyFound = structuredClone({ ...found, run: { ...found.run, id: copy } });
   return structuredClone({
-    ...{ calls, seen, followed, received, stamped, copied, used: usedRows },
+    ...{ calls, seen, followed, received, stamped, deeds, lives, copied, used: usedRows },
     deleted: [{ run: gone, isLive: false, events: events.slice(0, 3) }],
     found: { [run]: found, [copy]: copyFound },
     ...{ tenants, listed: [rowOf(found.run), rowOf(copyFound.run)] },
@@ -410,6 +424,30 @@ const doctored: [string, string, (w: Loose) => void][] = [
     (w) => (w.found[run].transcripts.TS = twiceIn(w.found[run].transcripts.TS)),
   ],
   ["lost", "a call's result is in the transcript", (w) => (w.found[run].transcripts.TS = '{"messages":[]}')],
+  ["twice", "a lease is carried out once", (w) => w.deeds.push(w.deeds[0])],
+  ["lost", "a lease that was carried out is in the log", (w) => w.deeds.push({ ...w.deeds[0], fence: 6 })],
+  [
+    ...(["twice", "what is done is done again only where a worker died"] as const),
+    (w) => {
+      w.deeds.push({ ...w.deeds[2], fence: 4 });
+      w.lives[0].how = "stopped";
+    },
+  ],
+  ["lost", "what a worker delivered ended its task", (w) => (w.lives[0].worked[0].said = "succeeded")],
+  ["lost", "what a worker gave back is in the log", (w) => (w.lives[1].worked[0].said = "given back")],
+  ["lost", "what a worker gave back is in the log", (w) => (eventOf(w, "attempt_ended").why = "lost")],
+  ["lost", "what a worker gave back is in the log", (w) => (eventOf(w, "attempt_ended").error.code = "command_failed")],
+  ["wrong", "what a worker is told is lost did not end its task", (w) => (w.lives[1].worked[0].said = "lost")],
+  ["lost", "what a worker has done is delivered", (w) => (w.lives[1].worked[0].said = "undelivered")],
+  ["wrong", "a command that does not fail is no failure", (w) => (w.lives[1].worked[0].said = "failed")],
+  ["stuck", "a worker that is stopped says what became of all it had", (w) => (w.lives[1].worked[0].said = null)],
+  ["stuck", "a worker that is stopped says what became of all it had", (w) => (w.lives[0].worked[0].said = null)],
+  ["wrong", "a task ends as it was to", (w) => (taskOf(w, "TW").result = "done ta by 5")],
+  ["wrong", "a result is of the lease that ended its task", (w) => (taskOf(w, "TW").result = "done tw by 4")],
+  ["wrong", "what ended a task was done", (w) => w.deeds.pop()],
+  ["stuck", "a worker that is stopped ends", (w) => (w.lives[1].how = "stuck")],
+  ["wrong", "a worker ends when it is told to, and in good order", (w) => (w.lives[1].status = 1)],
+  ["wrong", "a worker ends when it is told to, and in good order", (w) => (w.lives[0].how = "left")],
   ["lost", "what is billed is what was logged", (w) => (w.used[1].row.input_tokens = 4)],
   ["twice", "what is billed is what was logged", (w) => (w.used[1].row.events = 90)],
   ["lost", "what is billed is what was logged", (w) => (w.used = [])],

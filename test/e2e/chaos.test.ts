@@ -12,7 +12,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe("a server that is killed twice under load", () => {
   it("has lost nothing that it acknowledged, done nothing twice, and left nobody stuck", async () => {
     const { world, violations, outages } = await chaos({
-      ...{ seed: 1, kills: 2, spanMs: 6000, settleMs: 80_000, users: 2, pullers: 2, landlords: 0, workersDie: false },
+      ...{ seed: 1, kills: 2, spanMs: 6000, settleMs: 80_000, users: 2, pullers: 2, workers: 1 },
+      ...{ landlords: 0, workersDie: false },
       ...{ historyPath: join(folder, "history.jsonl"), say: () => {} },
     });
     expect(violations).toEqual([]);
@@ -33,12 +34,14 @@ describe("a server that is killed twice under load", () => {
       "budget",
       "import",
       "stamp",
+      "await",
     ])
       expect(kinds).toContain(kind);
     expect(told.some(({ cuts }) => cuts > 0)).toBe(true);
     const events = Object.values(world.found).flatMap((found) => found.events);
     expect(events.some(({ type, why }) => type === "attempt_ended" && why === "restart")).toBe(true);
     expect(events.some(({ type }) => type === "group_decided")).toBe(true);
-    for (const list of [world.received, world.stamped, world.copied, world.used]) expect(list).not.toEqual([]);
+    for (const list of [world.received, world.stamped, world.deeds, world.copied, world.used])
+      expect(list).not.toEqual([]);
   });
 });
