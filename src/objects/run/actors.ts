@@ -11,9 +11,9 @@ import { answerBefore, answerTo, isDropped } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOfCall, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, newCallId, toldByNew } from "./outside-waits.ts";
-import { answerView, badCursor, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
+import { answerView, badCursor, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
-import { hasTool, runTool } from "./tool-calls.ts";
+import { hasTool, noTool, runTool } from "./tool-calls.ts";
 import { waitingOn } from "./views.ts";
 
 const noActor: Reply<never> = {
@@ -94,7 +94,7 @@ export class Actors {
         const actor = liveActor(run, id);
         if (!actor) return noActor;
         if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
-        if (!hasTool(run, input.tool)) return noTool;
+        if (!hasTool(run, input.tool)) return noTool(run, input.tool);
         if (begun && !begun.isSame) return refuse({ code: "idempotency_mismatch" });
         const wasDropped = begun && isDropped(actor, callId);
         const known = wasDropped ? answerBefore(run, actor, callId) : answerTo(run, actor, callId);

@@ -14,9 +14,6 @@ export const refuse = ({ code, detail, retryAfterS }: Refusal): Reply<never> => 
   fault: { code, ...(detail && { detail }), ...(retryAfterS !== undefined && { retryAfterS }) },
 });
 
-/** A name that is neither a tool of Heddle's nor one that the run declares. */
-export const noTool: Reply<never> = { ok: false, fault: { code: "not_found", detail: "There is no such tool here." } };
-
 export const leaseLost: Reply<never> = { ok: false, fault: { code: faults.lease_lost.problem } };
 export const tokensUsedUp: Reply<never> = { ok: false, fault: { code: faults.max_tokens.problem } };
 export const noTask: Reply<never> = {
