@@ -10,6 +10,7 @@ const hints: Record<string, string> = {
     "Check the id, and that HEDDLE_URL and HEDDLE_API_KEY are of the server and tenant that have it. `heddle runs` lists runs, `heddle show RUN` its tasks.",
   quota_exceeded: "`heddle quotas` shows how much of each is used, and when there is more; the operator can raise it.",
   run_paused: "`heddle resume RUN` first.",
+  tasks_live: "`heddle wait RUN` waits for them, `heddle finish RUN --cancel` cancels them.",
   question_closed:
     "Somebody answered it, its task goes on without, or others wait before it at the queue: nothing was done. `heddle questions RUN` lists those that are open.",
   below_spent: "Give at least what is spent: `heddle budget RUN` shows it.",
@@ -28,6 +29,7 @@ const listedBy: readonly (readonly [what: RegExp, hint: string])[] = [
   ],
   [/credential of this name/, "`heddle admin credentials` lists them; with --tenant TENANT those of another tenant."],
   [/such a question/, "`heddle questions RUN` lists the open ones."],
+  [/no tool/, "`heddle tool` takes one of these."],
   [/such variable/, "`heddle vars RUN` lists those that have been used."],
   [/such message/, "`heddle webhook RUN log` lists those that were tried."],
   [/no webhook/, "`heddle webhook RUN set URL` sets one."],

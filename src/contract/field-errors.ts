@@ -15,12 +15,17 @@ import { nearest } from "../nearest.ts";
  */
 const fieldsBeside = new WeakMap<readonly string[], readonly string[]>();
 
+/** What an object looks like, for whoever sent a text in its place; it holds for what `.meta` and `.describe` make of its schema, too. */
+export const likenesses = z.registry<{ example: string }>();
+
 z.config({
   customError: (raw) => {
-    if (raw.code !== "unrecognized_keys") return undefined;
-    const shape = (raw.inst as { _zod?: { def?: { shape?: object } } } | undefined)?._zod?.def?.shape;
-    if (shape) fieldsBeside.set(raw.keys as string[], Object.keys(shape));
-    return undefined;
+    const schema = raw.inst as z.ZodObject | undefined;
+    const shape = schema?._zod?.def?.shape;
+    if (!shape) return undefined;
+    if (raw.code === "unrecognized_keys") fieldsBeside.set(raw.keys as string[], Object.keys(shape));
+    const like = raw.code === "invalid_type" && raw.input !== undefined ? likenesses.get(schema) : undefined;
+    return like && `expected an object, as ${like.example}`;
   },
 });
 
@@ -68,10 +73,42 @@ interface Found extends FieldError {
   readonly stray?: { readonly key: string; readonly fields: readonly string[] };
 }
 
-/** Keys of one or two letters are near to everything. */
+/** What others call a field, by the name that it has here, among the fields beside which `beside` is one: a task's, a run's limits, retries. */
+const namesElsewhere: readonly { readonly beside: string; readonly names: Readonly<Record<string, string[]>> }[] = [
+  {
+    beside: "instructions",
+    names: {
+      after: ["depends_on", "dependencies", "blocked_by", "needs"],
+      instructions: ["prompt", "input", "description", "content"],
+      key: ["name", "id"],
+      output_schema: ["schema", "response_format", "response_schema"],
+      retries: ["max_retries", "retry", "retry_policy"],
+      timeout_ms: ["timeout", "timeout_s", "timeout_seconds"],
+    },
+  },
+  { beside: "workers", names: { workers: ["concurrency", "max_concurrency", "parallelism"] } },
+  { beside: "backoff_ms", names: { limit: ["max_attempts", "maximum_attempts", "max_retries"] } },
+];
+
 function fieldErrorOf({ path, message, stray }: Found): FieldError {
-  const meant = stray && stray.key.length > 2 ? nearest(stray.key, stray.fields) : undefined;
-  return { path, message: meant === undefined ? message : `${message}; did you mean "${meant}"?` };
+  if (!stray) return { path, message };
+  const meant = meantBy(stray.key, stray.fields);
+  if (meant !== undefined) return { path, message: `${message}; did you mean "${meant}"?` };
+  // The envelope of a tool call.
+  const inside = stray.fields.includes("arguments") ? ' here; what the tool takes goes into "arguments"' : "";
+  return { path, message: message + inside };
+}
+
+/** Keys of one or two letters are near to everything. */
+function meantBy(key: string, fields: readonly string[]): string | undefined {
+  const word = key.slice(0, 64).replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  if (fields.includes(word)) return word;
+  const near = key.length > 2 ? nearest(key, fields) : undefined;
+  if (near !== undefined) return near;
+  const known = namesElsewhere
+    .filter(({ beside }) => fields.includes(beside))
+    .flatMap(({ names }) => Object.entries(names));
+  return known.find(([, others]) => others.includes(word))?.[0];
 }
 
 function expand(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[] = []): Found[] {

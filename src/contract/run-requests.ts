@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import * as limits from "../limits.ts";
+import { likenesses } from "./field-errors.ts";
 import { runToolsSchema } from "./mcp-servers.ts";
 import { messagesSchema } from "./message.ts";
 import { moment } from "./moments.ts";
@@ -42,6 +43,7 @@ export const contextSchema = z
     params: vendorObject.describe("Vendor-native parameters, passed on as they are.").exactOptional(),
   })
   .meta({ id: "Context" });
+likenesses.add(contextSchema, { example: '{"messages": [{"role": "user", "content": "…"}]}' });
 
 const usd = z.number().min(0.000001).max(limits.runUsdMax);
 

@@ -4,7 +4,7 @@ import * as z from "zod";
 import type { MessageText } from "../context/types.ts";
 import { isSnapshotHash, keyPattern } from "../ids.ts";
 import * as limits from "../limits.ts";
-import { withProblem } from "./field-errors.ts";
+import { likenesses, withProblem } from "./field-errors.ts";
 import { messagesSchema } from "./message.ts";
 import { namedBy } from "./named.ts";
 import { unusableIn } from "./output-schema.ts";
@@ -62,6 +62,7 @@ const retries = z
     backoff_ms: z.int().min(0).max(limits.backoffMsMax).optional(),
   })
   .describe("{limit, backoff_ms}: repeats after transient failures; limit 2 by default.");
+likenesses.add(retries, { example: '{"limit": 3}' });
 
 const outputSchema = z
   .record(z.string(), z.unknown())
@@ -161,6 +162,8 @@ export const taskSpecSchema = z.strictObject({
   detached: z.boolean().describe("true: it may outlive its creator.").optional(),
   labels: labelsSchema.optional(),
 });
+
+likenesses.add(taskSpecSchema, { example: '{"instructions": "…"}' });
 
 type Parsed = z.infer<typeof taskSpecSchema>;
 

@@ -48,7 +48,8 @@ export function cancelRun(step: Step, reason: string): Refusal | undefined {
 export function finishRun(step: Step, cancel: boolean): Refusal | undefined {
   if (isRunEnded(step.state)) return undefined;
   const live = step.state.liveCount();
-  if (live > 0 && !cancel) return { code: "tasks_live", detail: `${live} tasks are live.` };
+  if (live > 0 && !cancel)
+    return { code: "tasks_live", detail: live === 1 ? "1 task is live." : `${live} tasks are live.` };
   if (live > 0) {
     cancelAll(step, "run_ended", "The run was finished.");
     settle(step, "run");

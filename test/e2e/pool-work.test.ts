@@ -265,6 +265,49 @@ it("a task waits as itself: its place is another's, it opens no session, and a d
   expect(events.map(({ type }) => type)).not.toContain("actor_opened");
 });
 
+it("a task's holds are its own: they need no session, and what a lost attempt held is in no later one's way", async () => {
+  const pool = newPool();
+  await using run = await heddle.runs.create({ limits: { pools: [pool] } });
+  await run.semaphore("permits").create(1);
+  const tokens: number[] = [];
+  const work = async (task: LeasedTask) => {
+    if (task.attempt === 1) {
+      // As an attempt leaves them whose worker dies: a failure alone releases nothing.
+      tokens.push((await task.lock("a", "z").acquire()).token, (await task.lock("turn").acquire()).token);
+      await task.semaphore("permits").acquire();
+      throw new WorkFailed("died", "Once more.", { retryable: true });
+    }
+    tokens.push(await task.lock("turn").with(({ token }) => token));
+    const wrote = await task.lock("a", "b").with(async ({ fences }) => {
+      const again = await task
+        .lock("a")
+        .acquire()
+        .catch((error: unknown) => error);
+      expect(isToolError(again, "already_held")).toBe(true);
+      await task.memory("report").append("x", { fence: fences.a! });
+      return Object.keys(fences);
+    });
+    const order: string[] = [];
+    for (const turn of ["one", "two"]) await task.semaphore("permits").with(() => order.push(turn));
+    expect(await task.lock("turn").tryAcquire()).toBeDefined();
+    const late = await task
+      .barrier("never", { parties: 2 })
+      .wait({ timeout_ms: 50 })
+      .catch((error: unknown) => error);
+    expect(isToolError(late, "timed_out")).toBe(true);
+    return { wrote, order };
+  };
+  await withWorker({ pool, run: work }, async () => {
+    const task = await run.tasks.create({ pool, instructions: "Hold.", retries: { limit: 2, backoff_ms: 10 } });
+    expect(await task.result()).toEqual({ wrote: ["a", "b"], order: ["one", "two"] });
+    // What it held at its end is free.
+    await run.lock("turn").with(() => undefined, { timeout_ms: 5000 });
+  });
+  expect(tokens).toEqual([1, 1, 1]);
+  const { events } = await heddle.events(run.id, { limit: 1000 });
+  expect(events.filter(({ type }) => type === "actor_opened")).toHaveLength(1);
+});
+
 it("a task takes no turn after the one that reached its max_tokens: it fails as a hosted one does, and the next is given", async () => {
   const pool = newPool();
   await using run = await heddle.runs.create({ limits: { pools: [pool] } });

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { Place } from "../../src/admission.ts";
-import { createTasksBody } from "../../src/contract/task-requests.ts";
+import { createRunBody } from "../../src/contract/run-requests.ts";
+import { callToolBody, createTasksBody } from "../../src/contract/task-requests.ts";
 import { parseToolArguments } from "../../src/contract/tools.ts";
 import { Fault } from "../../src/errors/fault.ts";
 import { readBody, readQuery } from "../../src/http/body.ts";
@@ -93,6 +94,45 @@ test("a field that is nearly one is told which", async () => {
     'tasks[0].instruction: unknown field; did you mean "instructions"?',
     'limts: unknown field; did you mean "limits"?',
     "workers: unknown field",
+  ]);
+});
+
+test("what others call a field, camels, and a tool's arguments beside their envelope are told their name and place here", async () => {
+  const told = (json: object, schema: z.ZodType) =>
+    readBody(post(JSON.stringify(json)), schema).then(
+      () => undefined,
+      (fault: Fault) => fault.data.errors?.map(({ path, message }) => `${path}: ${message}`),
+    );
+  const unknown = (path: string, meant: string) => `${path}: unknown field; did you mean "${meant}"?`;
+  const task = {
+    name: "a",
+    depends_on: ["b"],
+    onDependencyFailure: "run",
+    timeout: 5,
+    prompt: "x",
+    retries: { max_attempts: 3 },
+  };
+  expect(await told({ tasks: [{ instructions: "x", ...task }] }, createTasksBody)).toEqual([
+    unknown("tasks[0].retries.max_attempts", "limit"),
+    unknown("tasks[0].name", "key"),
+    unknown("tasks[0].depends_on", "after"),
+    unknown("tasks[0].onDependencyFailure", "on_dependency_failure"),
+    unknown("tasks[0].timeout", "timeout_ms"),
+    unknown("tasks[0].prompt", "instructions"),
+  ]);
+  expect(await told({ limits: { maxConcurrency: 3 } }, createRunBody)).toEqual([
+    unknown("limits.maxConcurrency", "workers"),
+  ]);
+  expect(await told({ op: "add" }, callToolBody)).toEqual([
+    'op: unknown field here; what the tool takes goes into "arguments"',
+  ]);
+  expect(await told({ context: "We sell kettles.", root: "Sell." }, createRunBody)).toEqual([
+    'context: expected an object, as {"messages": [{"role": "user", "content": "…"}]}',
+    'root: expected an object, as {"instructions": "…"}',
+  ]);
+  expect(await told({ tasks: [{ instructions: "x", retries: 3 }, "y"] }, createTasksBody)).toEqual([
+    'tasks[0].retries: expected an object, as {"limit": 3}',
+    'tasks[1]: expected an object, as {"instructions": "…"}',
   ]);
 });
 

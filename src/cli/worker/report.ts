@@ -72,7 +72,8 @@ class PlainReport implements WorkReport {
   load(load: MachineLoad, holding: Holding | undefined): void {
     if (holding === undefined || Date.now() - this.#busySaidAt < busyNoteEveryMs) return;
     this.#busySaidAt = Date.now();
-    this.say(`No new ${this.noun} for now: ${why(holding)} (${loadText(load)}).`);
+    const flag = holding === "busy" ? " --max-load says how busy it may be." : "";
+    this.say(`No new ${this.noun} for now: ${why(holding)} (${loadText(load)}).${flag}`);
   }
   trouble(error: unknown): void {
     this.say(messageOf(error));

@@ -7,17 +7,21 @@ import { msSince, now } from "../moment.ts";
 import type { ContextView, ErrorView, Lease, ToolOutcome } from "../replies.ts";
 import type { CompleteRequest, FailRequest, Message, TaskProgressReport, ToolRequest } from "../requests.ts";
 import { Atomic } from "../run/atomic.ts";
+import { Barrier } from "../run/barrier.ts";
 import { type CallToEndOptions, placeOf } from "../run/call-to-end.ts";
 import { ToolError } from "../run/errors.ts";
 import { Future } from "../run/future.ts";
 import { SharedList } from "../run/list.ts";
+import { Lock } from "../run/lock.ts";
 import { SharedMap } from "../run/map.ts";
 import { SharedMemory } from "../run/memory.ts";
 import { MessageQueue } from "../run/queue.ts";
+import { Semaphore } from "../run/semaphore.ts";
 import type { VariableCaller } from "../run/variable.ts";
 import { firstOf } from "../signals.ts";
 import { sleep } from "../sleep.ts";
 import { taskCaller } from "./task-caller.ts";
+import { TaskHolder } from "./task-holder.ts";
 
 /** Whoever carries out a task, and is told of its ways. */
 interface Place {
@@ -71,6 +75,7 @@ export class LeasedTask {
   readonly #stop = new AbortController();
   #renewing = new AbortController();
   readonly #caller: VariableCaller = taskCaller((...call) => this.#toEnd(...call));
+  readonly #holder: TaskHolder;
   #progress: TaskProgressReport | undefined;
   #tokensLeft: number | undefined;
   #finishedAs: "succeeded" | "failed" | undefined;
@@ -85,6 +90,7 @@ export class LeasedTask {
     this.lease = lease;
     this.#tokensLeft = lease.tokens_left;
     this.#place = place;
+    this.#holder = new TaskHolder((...call) => this.#toEnd(...call), this.signal, this.attempt > 1);
     void this.#renew();
   }
 
@@ -255,6 +261,21 @@ export class LeasedTask {
   /** A shared text, as the task. */
   memory(name: string): SharedMemory {
     return new SharedMemory(this.#heddle, this.run, name, this.#caller);
+  }
+
+  // Holds of the task: they outlive its worker, so another attempt takes over what this one held, and they end with the task.
+
+  /** A lock, as the task; with several names, all of them at once. Its calls take no `idempotencyKey`, and need none. */
+  lock(name: string, ...more: string[]): Lock {
+    return new Lock(this.#heddle, this.run, [name, ...more], this.#holder);
+  }
+  /** A semaphore, as the task. */
+  semaphore(name: string): Semaphore {
+    return new Semaphore(this.#heddle, this.run, name, this.#caller, this.#holder);
+  }
+  /** A barrier of so many parties, at which the task arrives. Name a `wait` by `idempotencyKey`: another attempt arrives again where it has no name. */
+  barrier(name: string, { parties }: { readonly parties: number }): Barrier {
+    return new Barrier(this.#heddle, this.run, name, parties, this.#caller);
   }
 
   /** Poll after poll, until it has an answer; its place is another's while it waits for long. */

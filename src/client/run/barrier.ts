@@ -1,7 +1,7 @@
 /** Where several wait for one another. */
 
 import type { Heddle } from "../heddle.ts";
-import { Variable, type WaitOptions } from "./variable.ts";
+import { Variable, type VariableCaller, type WaitOptions } from "./variable.ts";
 
 /** How one arrives. */
 export interface ArriveOptions extends WaitOptions {
@@ -14,8 +14,9 @@ export class Barrier extends Variable {
   /** How many must arrive. */
   readonly parties: number;
 
-  constructor(heddle: Heddle, runId: string, name: string, parties: number) {
-    super(heddle, runId, "barrier", name);
+  /** `caller`: who arrives, in place of a session. */
+  constructor(heddle: Heddle, runId: string, name: string, parties: number, caller?: VariableCaller) {
+    super(heddle, runId, "barrier", name, caller);
     this.parties = parties;
   }
 
@@ -29,6 +30,7 @@ export class Barrier extends Variable {
   }> {
     const args = { name: this.name, parties: this.parties, members, timeout_ms };
     if (session) return this.held(session, "wait", args, options);
+    if (this.waitsAsItself) return this.op("wait", args, options);
     return this.inSession("wait", args, { ttl_ms, ...options });
   }
 }

@@ -11,6 +11,9 @@ import { letGo, type Session } from "./session.ts";
 /** A call that gives a hold back; each time the same one, so that it is done once. */
 export type GivingBack = CallOptions & { readonly call_id: string };
 
+/** Who holds: a session, or a leased task. */
+export type Holder = Pick<Session, "signal" | "isClosed" | "call">;
+
 /** A hold, until it is released or its session ends; `await using` releases it. */
 export class Hold {
   /** Aborts with SessionLost when the hold is over and nobody here released it. */
@@ -20,15 +23,20 @@ export class Hold {
   readonly #callId = randomKey();
   /** Its own, which ends with it. */
   readonly #session: Session | undefined;
-  readonly #given: Session;
+  readonly #holder: Holder;
   #isReleased = false;
 
-  constructor(variable: string, session: Session, isOwn: boolean, giveBack: (call: GivingBack) => Promise<unknown>) {
+  constructor(
+    variable: string,
+    holder: Holder,
+    own: Session | undefined,
+    giveBack: (call: GivingBack) => Promise<unknown>,
+  ) {
     this.#variable = variable;
     this.#giveBack = giveBack;
-    this.#session = isOwn ? session : undefined;
-    this.#given = session;
-    this.signal = session.signal;
+    this.#session = own;
+    this.#holder = holder;
+    this.signal = holder.signal;
   }
 
   /**
@@ -47,7 +55,7 @@ export class Hold {
       if (this.signal.aborted) throw this.signal.reason;
       if (isToolError(error)) throw error;
       // A server that is away lets go when the time of its own session is over. A given one goes on, and this in it.
-      if (this.#session || this.#given.isClosed || (isProblem(error) && !error.retryable)) return;
+      if (this.#session || this.#holder.isClosed || (isProblem(error) && !error.retryable)) return;
       this.#isReleased = false;
       throw error;
     } finally {

@@ -2,7 +2,7 @@
 
 import type { Heddle } from "../heddle.ts";
 
-import { during, Hold } from "./hold.ts";
+import { during, Hold, type Holder } from "./hold.ts";
 import { letGo, type Session } from "./session.ts";
 import { type Fence, openSession, Variable, type WaitOptions } from "./variable.ts";
 
@@ -19,13 +19,18 @@ export class LockHold extends Hold {
   /** Of each lock by name. */
   readonly fences: Readonly<Record<string, Fence>>;
 
-  constructor(names: readonly string[], tokens: Readonly<Record<string, number>>, session: Session, isOwn: boolean) {
-    super(names.join(", "), session, isOwn, async ({ call_id, idempotencyKey: _, ...options }) => {
+  constructor(
+    names: readonly string[],
+    tokens: Readonly<Record<string, number>>,
+    holder: Holder,
+    own: Session | undefined,
+  ) {
+    super(names.join(", "), holder, own, async ({ call_id, idempotencyKey: _, ...options }) => {
       // Each is named by its `call_id`: of several locks they are as many requests, and a key is of one.
       // What becomes of one must not keep the others held.
       const releases = names.map((name, at) => {
         const call = { ...options, call_id: `${call_id}-${at}` };
-        return session.call("lock", { op: "release", name, token: tokens[name] }, call);
+        return holder.call("lock", { op: "release", name, token: tokens[name] }, call);
       });
       await Promise.allSettled(releases);
       await Promise.all(releases);
@@ -43,10 +48,13 @@ export class LockHold extends Hold {
 /** One at a time, first come, first served; or several locks at once, all or none, which can't close a circle. */
 export class Lock extends Variable {
   readonly #names: readonly string[];
+  readonly #holder: Holder | undefined;
 
-  constructor(heddle: Heddle, runId: string, names: readonly string[]) {
+  /** `holder`: who holds it where no session is given, in place of one of its own. */
+  constructor(heddle: Heddle, runId: string, names: readonly string[], holder?: Holder) {
     super(heddle, runId, "lock", names[0]!);
     this.#names = names;
+    this.#holder = holder;
   }
 
   /**
@@ -55,18 +63,20 @@ export class Lock extends Variable {
    * @throws ToolError `timed_out`, `already_held`, `holds_locks`, `deadlock_victim`; SessionLost
    */
   async acquire({ session, ttl_ms, timeout_ms, mode, ...options }: LockOptions = {}): Promise<LockHold> {
-    const holder = session ?? (await openSession(this.heddle, this.runId, ttl_ms, options));
+    const given = session ?? this.#holder;
+    const own = given ? undefined : await openSession(this.heddle, this.runId, ttl_ms, options);
+    const holder = given ?? own!;
     try {
       if (this.#names.length > 1) {
         const args = { names: this.#names, timeout_ms };
         const { tokens } = await this.held<{ tokens: Record<string, number> }>(holder, "acquire", args, options);
-        return new LockHold(this.#names, tokens, holder, !session);
+        return new LockHold(this.#names, tokens, holder, own);
       }
       const args = { name: this.name, mode, timeout_ms };
       const { token } = await this.held<{ token: number }>(holder, "acquire", args, options);
-      return new LockHold(this.#names, { [this.name]: token }, holder, !session);
+      return new LockHold(this.#names, { [this.name]: token }, holder, own);
     } catch (error) {
-      if (!session) await letGo(holder, options);
+      if (own) await letGo(own, options);
       throw error;
     }
   }
@@ -80,15 +90,17 @@ export class Lock extends Variable {
   }: Omit<LockOptions, "timeout_ms"> = {}): Promise<LockHold | undefined> {
     if (this.#names.length > 1)
       throw new RangeError("tryAcquire takes one lock; acquire takes several, or none of them");
-    const holder = session ?? (await openSession(this.heddle, this.runId, ttl_ms, options));
+    const given = session ?? this.#holder;
+    const own = given ? undefined : await openSession(this.heddle, this.runId, ttl_ms, options);
+    const holder = given ?? own!;
     let hold: LockHold | undefined;
     try {
       const args = { name: this.name, mode };
       const taken = await this.held<{ acquired: boolean; token?: number }>(holder, "try_acquire", args, options);
-      if (taken.acquired) hold = new LockHold(this.#names, { [this.name]: taken.token! }, holder, !session);
+      if (taken.acquired) hold = new LockHold(this.#names, { [this.name]: taken.token! }, holder, own);
       return hold;
     } finally {
-      if (!session && !hold) await letGo(holder, options);
+      if (own && !hold) await letGo(own, options);
     }
   }
 

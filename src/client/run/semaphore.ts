@@ -2,9 +2,9 @@
 
 import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
-import { during, Hold } from "./hold.ts";
+import { during, Hold, type Holder } from "./hold.ts";
 import { letGo } from "./session.ts";
-import { openSession, Variable, type WaitOptions } from "./variable.ts";
+import { openSession, Variable, type VariableCaller, type WaitOptions } from "./variable.ts";
 
 /** How permits are taken. */
 export interface PermitsOptions extends WaitOptions {
@@ -14,8 +14,12 @@ export interface PermitsOptions extends WaitOptions {
 
 /** At most so many at a time, first come, first served. */
 export class Semaphore extends Variable {
-  constructor(heddle: Heddle, runId: string, name: string) {
-    super(heddle, runId, "semaphore", name);
+  readonly #holder: Holder | undefined;
+
+  /** `caller`, `holder`: who calls its ops, and who holds where no session is given, in place of one of its own. */
+  constructor(heddle: Heddle, runId: string, name: string, caller?: VariableCaller, holder?: Holder) {
+    super(heddle, runId, "semaphore", name, caller);
+    this.#holder = holder;
   }
 
   /** Says how many permits there are, once. @throws ToolError `already_created` with another number */
@@ -25,14 +29,16 @@ export class Semaphore extends Variable {
 
   /** Waits for permits and holds them until the hold is released. @throws ToolError `not_created`, `over_capacity`, `timed_out` */
   async acquire({ session, ttl_ms, timeout_ms, permits = 1, ...options }: PermitsOptions = {}): Promise<Hold> {
-    const holder = session ?? (await openSession(this.heddle, this.runId, ttl_ms, options));
+    const given = session ?? this.#holder;
+    const own = given ? undefined : await openSession(this.heddle, this.runId, ttl_ms, options);
+    const holder = given ?? own!;
     try {
       await this.held(holder, "acquire", { name: this.name, permits, timeout_ms }, options);
-      return new Hold(this.name, holder, !session, (call) =>
+      return new Hold(this.name, holder, own, (call) =>
         this.held(holder, "release", { name: this.name, permits }, call),
       );
     } catch (error) {
-      if (!session) await letGo(holder, options);
+      if (own) await letGo(own, options);
       throw error;
     }
   }

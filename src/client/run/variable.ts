@@ -68,12 +68,12 @@ export class Variable {
 
   /** An op in a session. @throws ToolError, SessionLost */
   protected async held<Result>(
-    session: Session,
+    holder: Pick<Session, "call">,
     op: string,
     args: object,
     options: CallOptions & { readonly call_id?: string },
   ): Promise<Result> {
-    return (await session.call(this.#kind, { op, ...args }, options)) as Result;
+    return (await holder.call(this.#kind, { op, ...args }, options)) as Result;
   }
 
   /** An op that may have to wait: at first without a session, which what can be had at once does not need. */

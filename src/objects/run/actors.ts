@@ -11,9 +11,9 @@ import { answerBefore, answerEver, answerText, answerTo } from "./answers.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, newCallId, toldByNew } from "./outside-waits.ts";
-import { answerView, badCursor, firstOf, noTool, ok, placeOf, refuse, toolReply } from "./replies.ts";
+import { answerView, badCursor, firstOf, ok, placeOf, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
-import { hasTool, runTool } from "./tool-calls.ts";
+import { hasTool, noTool, runTool } from "./tool-calls.ts";
 import { waitingOn } from "./views.ts";
 
 const noActor = refuse({ code: "not_found", detail: "This run has no such session; it may have ended." });
@@ -95,7 +95,7 @@ export class Actors {
         const actor = liveActor(run, id);
         if (!actor) return noActor;
         if (isRunEnded(step.state)) return refuse({ code: "run_ended" });
-        if (!hasTool(run, input.tool)) return noTool;
+        if (!hasTool(run, input.tool)) return noTool(run, input.tool);
         if (begun && !begun.isSame) return refuse({ code: "idempotency_mismatch" });
         const known = (begun ? answerEver : answerTo)(run, actor, callId);
         if (known) return ok(answerView(known));

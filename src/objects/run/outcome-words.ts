@@ -102,7 +102,7 @@ export function refusalWords(refusal: Refusal): Words {
   switch (refusal.kind) {
     case "already_held": {
       const { token, mode } = refusal;
-      return error("already_held", `You hold "${name}" already (${mode}).`, { token, mode });
+      return error("already_held", `You hold "${name}" already (${mode}).`, { name, token, mode });
     }
     case "holds_locks":
       return error(

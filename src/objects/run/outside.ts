@@ -19,10 +19,10 @@ import type { LoadedRun } from "./loaded-run.ts";
 import { appendOutside, appendTo, baseOfCalls, nameOfCall } from "./outside-calls.ts";
 import { enteringWith, NamedWait, newCallId, toldByNew } from "./outside-waits.ts";
 import { partialsSince } from "./partials.ts";
-import { noTool, ok, refuse, toolReply } from "./replies.ts";
+import { ok, refuse, toolReply } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import { firstViews } from "./task-list.ts";
-import { callerAt, hasTool, runTool, sawFromOutside, type ToolRun } from "./tool-calls.ts";
+import { callerAt, hasTool, noTool, runTool, sawFromOutside, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { taskView } from "./views.ts";
 
@@ -128,7 +128,7 @@ export class Outside {
 
   async callTool(input: ToolCallInput, idem?: Idem): Promise<Reply<ToolOutcome>> {
     const run = this.#shell.load();
-    if (run && !hasTool(run, input.tool)) return noTool;
+    if (run && !hasTool(run, input.tool)) return noTool(run, input.tool);
     if (run) run.state.outsideAt = this.#shell.now();
     if (input.actor !== undefined) {
       const actor = this.#actors.one(input.actor);

@@ -44,13 +44,13 @@ import type { ModelUsed } from "./models.ts";
 import { usageDelta } from "./money.ts";
 import { appendTo, enter, enteringFault } from "./outside-calls.ts";
 import { startToolCall, toolCallGrant } from "./remote-calls.ts";
-import { answerView, leaseLost, noTool, ok, refuse, tokensUsedUp, toolReply } from "./replies.ts";
+import { answerView, leaseLost, ok, refuse, tokensUsedUp, toolReply } from "./replies.ts";
 import { endAttempt, opIdOf } from "./seat-turns.ts";
 import { ServedWorkers } from "./served-workers.ts";
 import type { RunShell } from "./shell.ts";
 import { startTask } from "./start-task.ts";
 import { inboxTexts, shownMessages } from "./task-messages.ts";
-import { callerAt, hasTool, runTool, type ToolRun } from "./tool-calls.ts";
+import { callerAt, hasTool, noTool, runTool, type ToolRun } from "./tool-calls.ts";
 import { isLater, type LaterOp, type LaterRun, type VariableCalls } from "./variable-calls.ts";
 import { usedByTask } from "./variable-uses.ts";
 
@@ -237,7 +237,8 @@ export class PullLeases {
     // What comes after the commit can't be remembered in it: the variable remembers it.
     const remembered = isCarriedOutLater(input.tool) ? undefined : idem;
     const loaded = this.#shell.load();
-    if (loaded && leased(loaded.state, lease.taskNumber, lease.fence) && !hasTool(loaded, input.tool)) return noTool;
+    if (loaded && leased(loaded.state, lease.taskNumber, lease.fence) && !hasTool(loaded, input.tool))
+      return noTool(loaded, input.tool);
     const reply = await this.#withLease<ToolOutcome>(lease, input.tool, remembered, (step, run, task) => {
       const print = callPrint(input.tool, input.arguments);
       const known = task.calls.find((one) => one.id === callId);

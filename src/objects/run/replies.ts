@@ -13,9 +13,6 @@ export type Refused = Extract<Reply<unknown>, { ok: false }>;
 
 export const refuse = (fault: FaultData): Refused => ({ ok: false, fault });
 
-/** A name that is neither a tool of Heddle's nor one that the run declares. */
-export const noTool = refuse({ code: "not_found", detail: "There is no such tool here." });
-
 export const leaseLost = refuse({ code: faults.lease_lost.problem });
 export const tokensUsedUp = refuse({ code: faults.max_tokens.problem });
 export const noTask = refuse({ code: "not_found", detail: "There is no such task in this run." });

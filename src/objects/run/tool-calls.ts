@@ -6,7 +6,13 @@
 import { valueAt } from "../../context/references.ts";
 import { fullText } from "../../contract/full-text.ts";
 import type { RemoteTool } from "../../contract/remote-tools.ts";
-import { argumentsObject, isToolName, parseToolArguments, type ToolCallParsed } from "../../contract/tools.ts";
+import {
+  argumentsObject,
+  isToolName,
+  parseToolArguments,
+  type ToolCallParsed,
+  toolNames,
+} from "../../contract/tools.ts";
 import { fitsUtf8 } from "../../contract/utf8.ts";
 import { assert, unreachable } from "../../errors/assert.ts";
 import { type ProblemCode, problems, type ToolErrorCode, toolHints } from "../../errors/codes.ts";
@@ -30,7 +36,7 @@ import { forkAll, openCallsOf } from "./forks.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { projectionOf } from "./projection.ts";
 import { toolResultOf } from "./remote-calls.ts";
-import { ok, refuse } from "./replies.ts";
+import { ok, type Refused, refuse } from "./replies.ts";
 import { awaitedView, cutResult } from "./results.ts";
 import { checkNames, register, useVariable } from "./variable-calls.ts";
 import { budgetLeft, lookedAtTask, taskView } from "./views.ts";
@@ -102,6 +108,13 @@ const refused = (code: ProblemCode, message: string): ToolRun => ({
 
 /** Whether a call of this name means anything in the run. */
 export const hasTool = (run: LoadedRun, name: string): boolean => isToolName(name) || run.tools.has(name);
+
+/** The refusal of a name that is none, with those that there are. */
+export function noTool(run: LoadedRun, name: string): Refused {
+  const there = [...toolNames, ...run.tools.keys()].join(", ");
+  const detail = `There is no tool ${JSON.stringify(name.slice(0, 64))} here; there are ${there}.`;
+  return refuse({ code: "not_found", detail });
+}
 
 export function runTool(step: Step, run: LoadedRun, caller: Caller, name: string, argumentsText: string): ToolRun {
   const declared = run.tools.get(name);

@@ -302,7 +302,9 @@ describe("a busy machine", () => {
     server.add("a");
     // There is no machine that uses less than 1 % of its memory.
     const worker = work(waits, "--max-load", "1", "--concurrency", "2", "--until-idle", "0");
-    await until(() => /No new tasks for now: the machine is busy \(.*memory \d+ %/.test(worker.stderr));
+    await until(() =>
+      /No new tasks for now: the machine is busy \(.*memory \d+ %.*\)\. --max-load says/.test(worker.stderr),
+    );
     // A request that was under way when the machine was found busy still gets what comes.
     await until(() => server.openPolls === 0);
     const asked = server.of("POST", /pools/).length;

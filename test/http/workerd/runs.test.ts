@@ -705,7 +705,10 @@ test("a remote tool: declared, called by a pull worker's task, leased, reported 
   }
   const unknown = { json: { arguments: {} }, key: null };
   expect(await refused("POST", `/v1/leases/${task.id}/tools/write`, unknown)).toMatchObject({ code: "not_found" });
-  expect(await refused("POST", `/v1/runs/${id}/tools/write`, { json: {} })).toMatchObject({ code: "not_found" });
+  expect(await refused("POST", `/v1/runs/${id}/tools/write`, { json: {} })).toMatchObject({
+    code: "not_found",
+    detail: expect.stringMatching(/^There is no tool "write" here; there are create_task, .*, read\.$/),
+  });
   const { secret } = await get(responses.signingSecret, 200, "GET", "/v1/tools/signing-secret");
   const other = await get(responses.signingSecret, 200, "GET", "/v1/tools/signing-secret", { key: "hdl_b" });
   expect(other.secret).not.toBe(secret);
