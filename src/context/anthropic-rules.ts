@@ -14,10 +14,9 @@
 
 import { anthropicCacheMarksMax } from "../limits.ts";
 import { isPaused } from "./calls.ts";
+import { isObject } from "./is-object.ts";
 
 type Fields = Record<string, unknown>;
-const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 const isText = (value: unknown): value is string => typeof value === "string";
 const idPattern = /^[a-zA-Z0-9_-]+$/;
 const namePattern = /^[a-zA-Z0-9_-]{1,200}$/;

@@ -9,9 +9,9 @@
  * - O4 Calls are followed at once by one tool message for each id, in any order; no tool message stands elsewhere.
  */
 
+import { isObject } from "./is-object.ts";
+
 type Fields = Record<string, unknown>;
-const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 const isText = (value: unknown): value is string => typeof value === "string";
 const namePattern = /^[a-zA-Z0-9_-]{1,64}$/;
 const idCharsMax = 40;

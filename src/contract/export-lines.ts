@@ -6,6 +6,7 @@
  */
 
 import * as z from "zod";
+import { isObject } from "../context/is-object.ts";
 import { isRunId } from "../ids.ts";
 import * as limits from "../limits.ts";
 import { firstMismatch } from "./field-errors.ts";
@@ -126,7 +127,7 @@ export type Line = {
 
 /** The line's kind and its value as it was given, or what is wrong with it. */
 export function lineOf(value: unknown): Line | { readonly kind: "wrong"; readonly why: string } {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return { kind: "wrong", why: "no object" };
+  if (!isObject(value)) return { kind: "wrong", why: "no object" };
   const found = (Object.keys(kinds) as LineKind[]).find((kind) => Object.hasOwn(value, kinds[kind].mark));
   if (!found) return { kind: "wrong", why: "no line of an export" };
   const parsed = kinds[found].schema.safeParse(value);

@@ -4,6 +4,7 @@
  */
 
 import type { Schema } from "@cfworker/json-schema";
+import { isObject } from "../context/is-object.ts";
 import { programOf, UnboundPattern } from "../json-schema/pattern-program.ts";
 import { schemasIn } from "../json-schema/references.ts";
 import { TooMuchWork, Work } from "../json-schema/work.ts";
@@ -24,8 +25,6 @@ const namedSchemas = ["$defs", "definitions", "dependentSchemas", "patternProper
 const withSchemas: ReadonlySet<string> = new Set([...oneSchema, ...manySchemas, ...namedSchemas]);
 const takesList: ReadonlySet<string> = new Set(manySchemas);
 const takesNames: ReadonlySet<string> = new Set(namedSchemas);
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 const isList = (value: unknown): boolean => Array.isArray(value);
 const isSchema = (value: unknown): boolean => isObject(value) || typeof value === "boolean";
 const isNames = (value: unknown): boolean => Array.isArray(value) && value.every((name) => typeof name === "string");

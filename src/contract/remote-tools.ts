@@ -6,6 +6,7 @@
  */
 
 import * as z from "zod";
+import { isObject } from "../context/is-object.ts";
 import { rawAt } from "../context/json-text.ts";
 import type { Format } from "../context/types.ts";
 import * as limits from "../limits.ts";
@@ -20,9 +21,6 @@ export const remoteToolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, "a tool'
 /** What both vendors refuse beside `type: "object"` at the top. */
 const combinators = ["oneOf", "anyOf", "allOf", "enum", "not"];
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 const inputSchema = z
   .record(z.string(), z.unknown())
   .check(({ value, issues }) => {
@@ -32,8 +30,8 @@ const inputSchema = z
     for (const name of combinators)
       if (name in value) report(name, "not at the top of a tool's schema: model providers refuse it");
     const { properties, required } = value;
-    const isSchema = (schema: unknown) => isRecord(schema) || typeof schema === "boolean";
-    if (properties !== undefined && !(isRecord(properties) && Object.values(properties).every(isSchema)))
+    const isSchema = (schema: unknown) => isObject(schema) || typeof schema === "boolean";
+    if (properties !== undefined && !(isObject(properties) && Object.values(properties).every(isSchema)))
       report("properties", "expected an object of schemas");
     if (required !== undefined && !(Array.isArray(required) && required.every((name) => typeof name === "string")))
       report("required", "expected an array of names");

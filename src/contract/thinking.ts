@@ -1,7 +1,6 @@
 /** Whether a context's `params` ask Anthropic for more thinking than their own output limit has room for: each request would be refused. */
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+import { isObject } from "../context/is-object.ts";
 
 /** Only what is certain: thinking that is interleaved with calls may take more, since it is counted over all of their requests. */
 export function thinkingFits({ format, params = {} }: { format: string; params?: Record<string, unknown> }): boolean {

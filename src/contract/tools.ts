@@ -10,6 +10,7 @@
  */
 
 import * as z from "zod";
+import { isObject } from "../context/is-object.ts";
 import { unreachable } from "../errors/assert.ts";
 import type { VariableErrorCode } from "../errors/codes.ts";
 import * as limits from "../limits.ts";
@@ -307,8 +308,7 @@ export function argumentsObject(
   } catch (error) {
     return bad(`the arguments are not JSON (${(error as SyntaxError).message})`);
   }
-  if (typeof args !== "object" || args === null || Array.isArray(args))
-    return bad("the arguments must be one JSON object");
+  if (!isObject(args)) return bad("the arguments must be one JSON object");
   const unfit = unfitJson(args);
   if (unfit !== undefined) return bad(`the arguments: the JSON ${unfit}`);
   return { ok: true, args, text };

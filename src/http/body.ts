@@ -7,6 +7,7 @@
 
 import * as z from "zod";
 import type { Place } from "../admission.ts";
+import { isObject } from "../context/is-object.ts";
 import { jsonErrorAt, placeText } from "../context/json-position.ts";
 import { mismatchOf } from "../contract/field-errors.ts";
 import { overfullJson, unfitJson } from "../contract/json-bounds.ts";
@@ -119,7 +120,7 @@ function parse(text: string): unknown {
     const what = at === text.length ? "the text ends too early" : `unexpected ${JSON.stringify(text[at])}`;
     throw new Fault("malformed_json", `${what} at ${placeText(text, at)}`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isObject(value)) {
     throw new Fault("validation_failed", "the body must be a JSON object", [{ path: "", message: "expected object" }]);
   }
   const message = unfitJson(value);

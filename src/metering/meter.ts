@@ -6,7 +6,6 @@
  * B3. A lease's time counts when it ends, in that hour. Leases that are open at the end of a stretch are handed to the next one.
  */
 
-import { hourMs } from "../limits.ts";
 import type { SchedulerEvent } from "../scheduler/events.ts";
 
 /** What an amount is told apart by. */
@@ -63,6 +62,8 @@ export interface TaskFacts {
   readonly pool: string;
   readonly labels: Readonly<Record<string, string>> | undefined;
 }
+
+const hourMs = 3_600_000;
 
 export class Meter {
   readonly #open: Map<string, number>;

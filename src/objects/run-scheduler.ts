@@ -99,6 +99,7 @@ import { findTask } from "./run/find-task.ts";
 import { findingsPage } from "./run/findings.ts";
 import { HostedSeats } from "./run/hosted-seats.ts";
 import { Imports } from "./run/imports.ts";
+import type { LoadedRun } from "./run/loaded-run.ts";
 import { logPage } from "./run/log-page.ts";
 import { meterRun } from "./run/metering.ts";
 import { Outside } from "./run/outside.ts";
@@ -162,7 +163,7 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
     this.#hosted = new HostedSeats(this.#shell, this.#variables);
     this.#exports = new Exports(this.#shell, env);
     this.#webhooks = new WebhookCalls(this.#shell);
-    this.#deletion = new Deletion(this.#shell, env, this.#variables);
+    this.#deletion = new Deletion(this.#shell, env, this.#variables, (run) => this.#meter(run));
     this.#imports = new Imports(this.#shell, env, this.#deletion);
   }
 
@@ -314,10 +315,14 @@ export class RunScheduler extends DurableObject<Env> implements RunSchedulerRpc,
   async meter(): Promise<Reply<Metered>> {
     const run = this.#shell.load();
     if (!run) return refuse({ code: "not_found" });
-    const upto = await meterRun(run, this.env, meterPagesPerCall);
+    const upto = await this.#meter(run);
     const last = run.state.header.seq;
     const isEnded = isRunEnded(run.state);
     return ok({ upto, last, isEnded, isQuiet: !isEnded && upto >= last && this.#shell.effects.isQuiet(run) });
+  }
+
+  #meter(run: LoadedRun): Promise<number> {
+    return meterRun(run, this.env, meterPagesPerCall);
   }
 
   #runCommand(decide: (step: Step) => Refusal | undefined, idem?: Idem): Reply<RunView> {

@@ -1,9 +1,8 @@
 /** What a vendor sent, read member by member: nothing of it is taken for granted. */
 
-export type Fields = Readonly<Record<string, unknown>>;
+import { isObject } from "../../context/is-object.ts";
 
-export const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** Empty for anything but an object. */
 export const fieldsOf = (value: unknown): Fields => (isObject(value) ? value : {});

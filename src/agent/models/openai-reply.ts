@@ -10,9 +10,10 @@
 
 import type { ChatCompletionChunk } from "openai/resources/chat/completions";
 import { noText } from "../../context/calls.ts";
+import { isObject } from "../../context/is-object.ts";
 import type { ToolCall, Usage } from "../../context/types.ts";
 import { MalformedStream } from "./faults.ts";
-import { type Fields, fieldsOf, isJson, isObject } from "./fields.ts";
+import { type Fields, fieldsOf, isJson } from "./fields.ts";
 import type { ModelReply } from "./port.ts";
 import type { Fold } from "./streamed-call.ts";
 import { estimatedUsage, tokenCount, toldOr } from "./token-count.ts";

@@ -7,7 +7,7 @@ import type { Waiter } from "../../scheduler/want.ts";
 import type { BlockingKind } from "../../variables/ops.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { futureView, holdersOf } from "./outcome-words.ts";
-import { cutResult } from "./results.ts";
+import { cutFields } from "./results.ts";
 
 export function blockingView(run: LoadedRun, name: string, kind: BlockingKind): VariableView {
   const waiters = run.state.blocking.lineOf(name)?.waiters ?? [];
@@ -73,10 +73,7 @@ const looks: { readonly [Kind in BlockingKind]: (run: LoadedRun, name: string) =
   },
   future(run, name) {
     const { state, ...settled } = futureView(run, name);
-    const shown = Object.entries(settled).map(([field, value]) => {
-      const cut = cutResult(value, inlineResultBytesMax);
-      return [field, cut.value] as const;
-    });
-    return { state: { state, ...Object.fromEntries(shown) }, ops: { settled: state === "pending" ? 0 : 1 } };
+    const shown = cutFields(settled, inlineResultBytesMax);
+    return { state: { state, ...shown }, ops: { settled: state === "pending" ? 0 : 1 } };
   },
 };

@@ -9,13 +9,12 @@
  *     and that arrives after it, is refused by what the variable keeps of its end (shared-variable.ts).
  */
 
-import { effectRetryMs, meterPagesPerCall, meterTriesOfDeletion, variablesAtOnce } from "../../limits.ts";
+import { effectRetryMs, meterTriesOfDeletion, variablesAtOnce } from "../../limits.ts";
 import { deleteRun } from "../../storage/d1/run-index.ts";
 import { type Identity, RunStore } from "../../storage/run/run-store.ts";
 import { type Env, gateStub } from "../env.ts";
 import type { Reply } from "../rpc.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { meterRun } from "./metering.ts";
 import { ok, type Refused, refuse } from "./replies.ts";
 import type { RunShell } from "./shell.ts";
 import type { VariableCalls } from "./variable-calls.ts";
@@ -29,12 +28,15 @@ export class Deletion {
   readonly #shell: RunShell;
   readonly #env: Env;
   readonly #variables: VariableCalls;
+  readonly #meter: (run: LoadedRun) => Promise<number>;
   #finishing: Promise<boolean> | undefined;
 
-  constructor(shell: RunShell, env: Env, variables: VariableCalls) {
+  /** `meter`: delivers what a run has used; answers up to which event. */
+  constructor(shell: RunShell, env: Env, variables: VariableCalls, meter: (run: LoadedRun) => Promise<number>) {
     this.#shell = shell;
     this.#env = env;
     this.#variables = variables;
+    this.#meter = meter;
   }
 
   /** Deletes the run, or what is left of one. */
@@ -63,7 +65,7 @@ export class Deletion {
     for (let tries = 0; tries < meterTriesOfDeletion; tries++) {
       const run = this.#loadOf(identity);
       if (!run) return true;
-      const upto = await meterRun(run, this.#env, meterPagesPerCall);
+      const upto = await this.#meter(run);
       // One that a bug dropped from memory knows nothing of what was logged since.
       if (this.#loadOf(identity) === run && upto >= run.state.header.seq) return true;
     }

@@ -7,6 +7,7 @@ import { isBlockingKind } from "../../contract/variable-tools.ts";
 import { actorNumber, type SnapshotHash } from "../../ids.ts";
 import { failedIdsMax, partialWatchMs } from "../../limits.ts";
 import { isRunEnded } from "../../scheduler/state.ts";
+import type { Step } from "../../scheduler/step.ts";
 import type { Task } from "../../scheduler/task.ts";
 import { waitIsOver } from "../../scheduler/waits.ts";
 import { isRead as readsOnly } from "../../variables/index.ts";
@@ -45,6 +46,23 @@ function writtenBefore(run: LoadedRun, { tool, arguments: text }: ToolCallInput)
   const { variable } = parsed.call;
   const isThere = run.store.variables.kindOf(variable.name) === variable.kind;
   return isThere ? { kind: "variable", call: variable, refusal: runEnded } : undefined;
+}
+
+/** What the call comes to in this step. A run that has ended is read, and no more; a write of data may be a repeat. */
+function carryOut(step: Step, run: LoadedRun, input: ToolCallInput): Reply<ToolRun> {
+  const messages = enteringWith(input);
+  const after = input.snapshot ?? baseOfCalls(run, step.state.header.snapshot, messages);
+  const ended = isRunEnded(step.state);
+  // Messages that came with an earlier request of the call are there: to name them again is no write.
+  const there = ended && messages.length > 0 ? childHash(after as SnapshotHash, messages) : after;
+  if (ended && !(isRead(input) && (there === after || run.store.tree.find(there)))) {
+    const written = writtenBefore(run, input);
+    return written ? ok(written) : runEnded;
+  }
+  const appended = ended ? appendTo(run, there, []) : appendOutside(step, run, after, messages);
+  if (!appended.ok) return appended;
+  const caller = callerAt(run, appended.snapshot, { task: undefined, callId: input.callId }, input.tool);
+  return caller.ok ? ok(runTool(step, run, caller.value, input.tool, input.arguments)) : caller;
 }
 
 /** A run that is paused keeps whoever waits waiting: they should know. */
@@ -130,55 +148,40 @@ export class Outside {
     const run = this.#shell.load();
     if (run && !hasTool(run, input.tool)) return noTool(run, input.tool);
     if (run) run.state.outsideAt = this.#shell.now();
+    const isBlocking = isBlockingKind(input.tool) && !isRead(input);
     if (input.actor !== undefined) {
       const actor = this.#actors.one(input.actor);
-      const waits = run?.tools.has(input.tool) || (isBlockingKind(input.tool) && !isRead(input));
+      const waits = isBlocking || run?.tools.has(input.tool);
       // What a session held is not its any more when it is over: who is told a token again would believe to have it.
       const mayBeOver = input.tool !== "lock" && input.tool !== "semaphore";
       if (waits && (actor.ok || mayBeOver)) return this.#actors.callTool(input.actor, input, idem);
       if (!actor.ok) return actor;
     }
     const call = this.#outsideCall(input);
-    const isBlocking = isBlockingKind(input.tool) && !isRead(input);
     const isWrite = input.tool === "create_task" || input.tool === "cancel_task" || isBlocking;
-    let waiting: Extract<ToolRun, { kind: "waiting" }> | undefined;
-    let later: { run: LoadedRun; what: LaterRun } | undefined;
+    let called: { readonly run: LoadedRun; readonly done: ToolRun } | undefined;
     const reply = this.#shell.command<ToolOutcome>(
       (step, run) => {
-        const head = step.state.header.snapshot;
-        const messages = enteringWith(input);
-        const after = input.snapshot ?? baseOfCalls(run, head, messages);
-        const ended = isRunEnded(step.state);
-        // Messages that came with an earlier request of the call are there: to name them again is no write.
-        const there = ended && messages.length > 0 ? childHash(after as SnapshotHash, messages) : after;
-        if (ended && !(isRead(input) && (there === after || run.store.tree.find(there)))) {
-          const written = writtenBefore(run, input);
-          if (!written) return runEnded;
-          later = { run, what: written };
-          return ok({ pending: true, call_id: input.callId ?? "" });
-        }
-        const appended = ended ? appendTo(run, there, []) : appendOutside(step, run, after, messages);
-        if (!appended.ok) return appended;
-        const caller = callerAt(run, appended.snapshot, { task: undefined, callId: input.callId }, input.tool);
-        if (!caller.ok) return caller;
-        const done = runTool(step, run, caller.value, input.tool, input.arguments);
-        if (done.kind === "waiting") waiting = done;
-        if (isLater(done)) later = { run, what: done };
-        return toolReply(done, input.callId ?? "");
+        const done = carryOut(step, run, input);
+        if (!done.ok) return done;
+        called = { run, done: done.value };
+        return toolReply(done.value, input.callId ?? "");
       },
       ...(isWrite ? [idem, call] : []),
     );
-    if (later && reply.ok) {
+    if (!reply.ok) return reply;
+    const done = called?.done;
+    if (called && done && isLater(done)) {
       const names = [idem, call].filter((name) => name !== undefined);
-      const session = input.actor === undefined ? undefined : actorNumber(later.run.id, input.actor);
+      const session = input.actor === undefined ? undefined : actorNumber(called.run.id, input.actor);
       const by = session === undefined ? "outside" : { session: -session };
-      const done = await this.#variables.finish(later.run, later.what, { id: { names }, by });
-      return done.ok ? toolReply(done.value, input.callId ?? "") : done;
+      const finished = await this.#variables.finish(called.run, done, { id: { names }, by });
+      return finished.ok ? toolReply(finished.value, input.callId ?? "") : finished;
     }
-    if (input.tool !== "await_tasks" || !reply.ok) return reply;
+    if (input.tool !== "await_tasks") return reply;
     // Clients give each of several polls of one call a key of its own.
     const name = input.callId === undefined ? idem : call;
-    if (waiting) return this.#awaitTasks(input, waiting, name);
+    if (done?.kind === "waiting") return this.#awaitTasks(input, done, name);
     if (run && name) new NamedWait(run.store, name).ended();
     return reply;
   }

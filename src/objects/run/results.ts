@@ -179,6 +179,10 @@ export function awaitedView(run: LoadedRun, targets: readonly number[]): unknown
   return { tasks };
 }
 
+/** Each field's value as `cutResult` has it. */
+export const cutFields = (fields: object, bytesMax: number): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, cutResult(value, bytesMax).value]));
+
 /** A value whose JSON is over `bytesMax` becomes the beginning of its text; `inspect` reads the rest. */
 export function cutResult(value: unknown, bytesMax: number): { value: unknown; bytes: number; truncated: boolean } {
   const text = typeof value === "string" ? value : JSON.stringify(value ?? null);

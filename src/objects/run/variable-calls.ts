@@ -24,7 +24,7 @@ import type { OpId, VariableLook } from "../variable-rpc.ts";
 import { blockingView } from "./blocking-view.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { badCursor, ok, placeOf, refuse } from "./replies.ts";
-import { cutResult } from "./results.ts";
+import { cutFields } from "./results.ts";
 import { type ToolRun, toolError } from "./tool-calls.ts";
 import type { UsedBy, VariableUses } from "./variable-uses.ts";
 
@@ -191,14 +191,10 @@ const toolRun = (answer: Answer): ToolRun =>
 
 /** A registered variable whose first op never reached it is as its kind begins. */
 function viewOf({ name, kind }: { name: string; kind: DataKind }, look: VariableLook | undefined): VariableView {
-  const state = Object.entries(look?.state ?? show(kind, initialHead(kind))).map(([field, value]) => {
-    const cut = cutResult(value, inlineResultBytesMax);
-    return [field, cut.value] as const;
-  });
   return {
     name,
     kind,
-    state: Object.fromEntries(state),
+    state: cutFields(look?.state ?? show(kind, initialHead(kind)), inlineResultBytesMax),
     holders: [],
     waiters: [],
     ops: look?.ops ?? {},

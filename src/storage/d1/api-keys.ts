@@ -7,6 +7,7 @@
 
 import type { Quotas, Scope } from "../../contract/admin-requests.ts";
 import { keyUsedEveryMs } from "../../limits.ts";
+import { countOf } from "./sums.ts";
 import { isLive } from "./tenants.ts";
 
 export interface KeyRow {
@@ -106,16 +107,15 @@ export async function keyOf(db: D1Database, tenant: string, id: string): Promise
 }
 
 /** Keys of a tenant that work now. */
-export async function countLiveKeys(db: D1Database, tenant: string, now: number): Promise<number> {
-  const row = await db
-    .prepare(
-      `SELECT COUNT(*) AS n FROM api_keys
-       WHERE tenant = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`,
-    )
-    .bind(tenant, now)
-    .first<{ n: number }>();
-  return row?.n ?? 0;
-}
+export const countLiveKeys = (db: D1Database, tenant: string, now: number): Promise<number> =>
+  countOf(
+    db
+      .prepare(
+        `SELECT COUNT(*) AS n FROM api_keys
+         WHERE tenant = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`,
+      )
+      .bind(tenant, now),
+  );
 
 /** Keys of a tenant, oldest first, that follow `after`; those that ended included. */
 export async function listKeys(

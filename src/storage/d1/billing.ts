@@ -14,7 +14,7 @@
 import { type Meter, meters } from "../../contract/billing.ts";
 import type { EventState } from "../../contract/billing-shapes.ts";
 import { auditEntry } from "./audit.ts";
-import { sumOf } from "./sums.ts";
+import { countOf, sumOf } from "./sums.ts";
 import { isLive } from "./tenants.ts";
 
 export interface CustomerRow {
@@ -55,12 +55,10 @@ export async function countEvents(db: D1Database, tenant: string): Promise<Recor
 }
 
 /** Those that wait, of all tenants, found by an index of them alone. */
-export async function countWaiting(db: D1Database): Promise<number> {
-  const row = await db
-    .prepare("SELECT COUNT(*) AS n FROM billing_events INDEXED BY billing_events_waiting WHERE state = 'waiting'")
-    .first<{ n: number }>();
-  return row?.n ?? 0;
-}
+export const countWaiting = (db: D1Database): Promise<number> =>
+  countOf(
+    db.prepare("SELECT COUNT(*) AS n FROM billing_events INDEXED BY billing_events_waiting WHERE state = 'waiting'"),
+  );
 
 /** What the tenant has used from `since` on is billed to `customer`; what was made before keeps the customer that it was made for. */
 export async function setCustomer(

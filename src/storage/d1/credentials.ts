@@ -1,6 +1,7 @@
 /** Tenants' credentials at model providers, in D1: what anybody may see of them, and the sealed key. */
 
 import type { Format } from "../../context/types.ts";
+import { countOf } from "./sums.ts";
 import { isLive } from "./tenants.ts";
 
 /** `mcp`: for an MCP server, and no model's. */
@@ -97,13 +98,8 @@ export async function defaultCredentials(db: D1Database, tenant: string): Promis
   return results.map(rowOf);
 }
 
-export async function countCredentials(db: D1Database, tenant: string): Promise<number> {
-  const row = await db
-    .prepare("SELECT COUNT(*) AS n FROM credentials WHERE tenant = ?")
-    .bind(tenant)
-    .first<{ n: number }>();
-  return row?.n ?? 0;
-}
+export const countCredentials = (db: D1Database, tenant: string): Promise<number> =>
+  countOf(db.prepare("SELECT COUNT(*) AS n FROM credentials WHERE tenant = ?").bind(tenant));
 
 export const deleteCredential = (db: D1Database, tenant: string, name: string): D1PreparedStatement =>
   db.prepare("DELETE FROM credentials WHERE tenant = ? AND name = ?").bind(tenant, name);

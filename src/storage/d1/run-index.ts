@@ -13,6 +13,7 @@
 import type { RunStatus } from "../../contract/shapes.ts";
 import { Fault } from "../../errors/fault.ts";
 import { runsQuotaRetryS } from "../../limits.ts";
+import { countOf } from "./sums.ts";
 import { isLive } from "./tenants.ts";
 
 export interface RunRow {
@@ -211,16 +212,12 @@ export async function listRuns(
 }
 
 /** Those that its quota of runs counts. */
-export async function countLiveRuns(db: D1Database, tenant: string): Promise<number> {
-  const row = await db.prepare(countLive("?1")).bind(tenant).first<{ n: number }>();
-  return row?.n ?? 0;
-}
+export const countLiveRuns = (db: D1Database, tenant: string): Promise<number> =>
+  countOf(db.prepare(countLive("?1")).bind(tenant));
 
 /** Of one tenant, whatever their status. */
-export async function countRuns(db: D1Database, tenant: string): Promise<number> {
-  const row = await db.prepare("SELECT COUNT(*) AS n FROM runs WHERE tenant = ?").bind(tenant).first<{ n: number }>();
-  return row?.n ?? 0;
-}
+export const countRuns = (db: D1Database, tenant: string): Promise<number> =>
+  countOf(db.prepare("SELECT COUNT(*) AS n FROM runs WHERE tenant = ?").bind(tenant));
 
 /** A row as the sweep visits it. */
 export interface SweptRow extends RunName {

@@ -2,6 +2,7 @@
 
 import { sweepFailureKeptMs, sweepFailuresMax } from "../../limits.ts";
 import type { RunName } from "./run-index.ts";
+import { countOf } from "./sums.ts";
 import { isThere } from "./tenants.ts";
 
 export interface PassRow {
@@ -71,13 +72,8 @@ export async function allFailures(db: D1Database, now: number): Promise<FailureR
   return rows.filter(({ last_at }) => last_at >= before);
 }
 
-export async function countFailures(db: D1Database, passes: number): Promise<number> {
-  const { results } = await db
-    .prepare("SELECT count(*) AS n FROM sweep_failures WHERE passes >= ?")
-    .bind(passes)
-    .all<{ n: number }>();
-  return results[0]?.n ?? 0;
-}
+export const countFailures = (db: D1Database, passes: number): Promise<number> =>
+  countOf(db.prepare("SELECT COUNT(*) AS n FROM sweep_failures WHERE passes >= ?").bind(passes));
 
 /** One more visit of each failed. */
 export async function addFailures(db: D1Database, rows: readonly Failed[], now: number): Promise<void> {

@@ -6,6 +6,7 @@
  */
 
 import type { RunName } from "./run-index.ts";
+import { countOf } from "./sums.ts";
 import { isLive } from "./tenants.ts";
 
 export interface TenantRulesRow {
@@ -70,13 +71,12 @@ export async function runsBehindOf(db: D1Database, tenant: string, version: numb
   return results;
 }
 
-export async function countRunsBehind(db: D1Database, tenant: string, version: number): Promise<number> {
-  const row = await db
-    .prepare("SELECT COUNT(*) AS n FROM runs WHERE tenant = ? AND ended_at IS NULL AND rules_version < ?")
-    .bind(tenant, version)
-    .first<{ n: number }>();
-  return row?.n ?? 0;
-}
+export const countRunsBehind = (db: D1Database, tenant: string, version: number): Promise<number> =>
+  countOf(
+    db
+      .prepare("SELECT COUNT(*) AS n FROM runs WHERE tenant = ? AND ended_at IS NULL AND rules_version < ?")
+      .bind(tenant, version),
+  );
 
 /** The runs are held to those versions, or later ones. */
 export async function markHeld(db: D1Database, rows: readonly BehindRow[]): Promise<void> {

@@ -8,7 +8,7 @@ import { clockSkewMs, dayMs } from "../../limits.ts";
 import type { Amounts, OpenLeases, UsageRow } from "../../metering/meter.ts";
 import { markHours } from "./billing.ts";
 import type { RunName } from "./run-index.ts";
-import { sumOf } from "./sums.ts";
+import { countOf, sumOf } from "./sums.ts";
 import { isThere } from "./tenants.ts";
 
 /** Up to where a run's log has been metered. */
@@ -126,13 +126,9 @@ export async function unmeteredRuns(
   return results;
 }
 
-export async function countUnmetered(db: D1Database, scope: MeterScope = {}): Promise<number> {
+export function countUnmetered(db: D1Database, scope: MeterScope = {}): Promise<number> {
   const { sql, values } = unmeteredOf(scope);
-  const { results } = await db
-    .prepare(`SELECT COUNT(*) AS n FROM ${sql}`)
-    .bind(...values)
-    .all<{ n: number }>();
-  return results[0]?.n ?? 0;
+  return countOf(db.prepare(`SELECT COUNT(*) AS n FROM ${sql}`).bind(...values));
 }
 
 /** Found by an index of them alone. What a run logged before the time of its last metered event is metered, and before it was there it logged nothing. */
