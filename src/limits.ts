@@ -192,6 +192,10 @@ export const mcpServersMax = 8;
 export const mcpPagesMax = 20;
 /** What a server sends for one call, or one page of its list: a result is at most 1 MiB, and comes twice, as text and structured. */
 export const mcpAnswerBytesMax = 4 * MiB;
+/** Values in an MCP server's list of tools, a page: of hundreds of tools with full schemas. The client checks each: of 4 MiB of ones it tells 300 MB of errors. */
+export const mcpListValuesMax = 100_000;
+/** And in what a call answers, which has a mebibyte as a result: of numbers with five digits no more fit. */
+export const mcpResultValuesMax = 200_000;
 /** Ending a server's session is courtesy. */
 export const mcpGoodbyeMs = 1 * second;
 /** Tools of a server that an error names. */

@@ -6,6 +6,7 @@ import type { LoopCall, LoopResult } from "./loop.ts";
 import { toolsQuery } from "./loop.ts";
 import {
   estimatedTokens,
+  forModel,
   requireFormat,
   TaskLoop,
   type TaskLoopOptions,
@@ -38,6 +39,13 @@ const noText = "(no text)";
 function endOf(content: readonly Anthropic.ContentBlockParam[]): Anthropic.TextBlockParam[] {
   const type = content.at(-1)?.type ?? "thinking";
   return type === "thinking" || type === "redacted_thinking" ? [{ type: "text", text: noText }] : [];
+}
+
+/** As Heddle leaves it out of a fork on another model. */
+function withoutReasoning(reply: Anthropic.MessageParam): Anthropic.MessageParam {
+  if (typeof reply.content === "string") return reply;
+  const content = reply.content.filter(({ type }) => type !== "thinking" && type !== "redacted_thinking");
+  return { role: "assistant", content: content.length > 0 ? content : "(reasoning only)" };
 }
 
 interface LoopUsage {
@@ -94,7 +102,11 @@ export class AnthropicTask extends TaskLoop<Anthropic.MessageParam> {
     const request = {
       ...params,
       model: options.model ?? model,
-      messages: messages as unknown as Anthropic.MessageParam[],
+      messages: forModel(
+        messages as unknown as Anthropic.MessageParam[],
+        { model: options.model, context: model, turns: task.lease.task.turns },
+        withoutReasoning,
+      ),
       tools: toolsOf<Anthropic.Tool>(tools, heddles as Anthropic.Tool[], ({ name }) => name),
       ...(system !== undefined && { system: system as string }),
     };

@@ -6,6 +6,7 @@ import type { LoopCall, LoopResult } from "./loop.ts";
 import { toolsQuery } from "./loop.ts";
 import {
   estimatedTokens,
+  forModel,
   requireFormat,
   TaskLoop,
   type TaskLoopOptions,
@@ -45,7 +46,11 @@ export class OpenAITask extends TaskLoop<ChatMessage> {
       model: options.model ?? model,
       messages: [
         ...(system === undefined ? [] : [{ role: "system" as const, content: system as string }]),
-        ...messages.map(chatMessage),
+        ...forModel(
+          messages.map(chatMessage),
+          { model: options.model, context: model, turns: task.lease.task.turns },
+          withoutReasoning,
+        ),
       ],
       tools: toolsOf<OpenAI.ChatCompletionTool>(tools, heddles, nameOf),
     };
@@ -108,6 +113,21 @@ function takenBack(message: OpenAI.ChatCompletionMessage): ChatMessage {
 function chatMessage(whole: Message): ChatMessage {
   const { response_items: _, ...message } = whole as Message & { response_items?: unknown };
   return message as unknown as ChatMessage;
+}
+
+/** Members in which servers of the format return it; as Heddle leaves them out of a fork on another model. */
+function withoutReasoning(reply: ChatMessage): ChatMessage {
+  const {
+    reasoning: _,
+    reasoning_content: _content,
+    reasoning_details: _details,
+    ...rest
+  } = reply as ChatMessage & {
+    reasoning?: unknown;
+    reasoning_content?: unknown;
+    reasoning_details?: unknown;
+  };
+  return rest;
 }
 
 function unfinishedOf({ finish_reason: reason, message }: OpenAI.ChatCompletion.Choice): Unfinished | undefined {

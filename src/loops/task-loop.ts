@@ -20,7 +20,10 @@ import type { ReplyOrder } from "./reply-order.ts";
 
 /** How a task is carried out. */
 export interface TaskLoopOptions {
-  /** In place of the model of the task's context. */
+  /**
+   * In place of the model of the task's context. It is given the replies before the task's own without their reasoning, which another model has
+   * signed. Heddle takes what it says for the context's model's: forks of this task are to name this model, or to begin with `fork: "none"`.
+   */
   readonly model?: string;
   /** What carries out tools of your own, by name; the context that tasks fork from has their definitions. */
   readonly handlers?: Handlers;
@@ -170,6 +173,20 @@ export function withIdsOfTheirOwn(prefix: string): <Call extends { readonly id: 
  */
 export const estimatedTokens = (sent: readonly unknown[]): number =>
   Math.ceil(sent.reduce((sum: number, part) => sum + (JSON.stringify(part)?.length ?? 0), 0) / 4);
+
+/**
+ * The messages as another model takes them: each reply before the task's own, its last `turns`, as `without` has it; nobody has said whose they
+ * are where the context names no model.
+ */
+export function forModel<Sent extends { readonly role: string }>(
+  messages: readonly Sent[],
+  { model, context, turns }: { readonly model: string | undefined; readonly context: string; readonly turns: number },
+  without: (reply: Sent) => Sent,
+): Sent[] {
+  if (model === undefined || context === "" || model === context) return [...messages];
+  let before = messages.filter(({ role }) => role === "assistant").length - turns;
+  return messages.map((message) => (message.role === "assistant" && before-- > 0 ? without(message) : message));
+}
 
 /** Tools of the context, which its forks share a cache with, and behind them those of Heddle's that are not among them. */
 export function toolsOf<Tool>(

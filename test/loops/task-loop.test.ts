@@ -17,17 +17,29 @@ let format: "anthropic" | "openai";
 let news: object[];
 /** What an attempt before has logged. */
 let before: object[];
+/** Which of these are the task's own turns, the last; and the context's model. */
+let turns: number;
+let named: string | undefined;
 beforeEach(async () => {
   news = [];
   before = [];
+  turns = 0;
+  named = undefined;
   server = await new PoolServer().start();
   const answer = server.handler;
   server.handler = async (call) => {
     if (call.path.startsWith("/v1/tools")) return { status: 200, body: { tools: [] } };
     if (call.path.endsWith("/turn")) return { status: 200, body: { snapshot: "s2", messages: news.splice(0) } };
     const given = await answer(call);
-    const [lease] = (given?.body as { leases?: { context: object }[] } | undefined)?.leases ?? [];
-    if (lease) lease.context = { format, messages: [{ role: "user", content: "do" }, ...before] };
+    const [lease] = (given?.body as { leases?: { context: object; task: object }[] } | undefined)?.leases ?? [];
+    if (lease) {
+      lease.context = {
+        format,
+        messages: [{ role: "user", content: "do" }, ...before],
+        ...(named && { model: named }),
+      };
+      lease.task = { ...lease.task, turns };
+    }
     return given;
   };
 });
@@ -140,6 +152,49 @@ it("a reply of OpenAI's format without words or calls is logged as its servers t
   expect(logged).toHaveLength(3);
   expect(logged[2][0]).toEqual({ role: "user", content: sayResultText });
   expect(server.outcomes).toMatchObject([{ result: "" }]);
+});
+
+it.each([
+  ["another model than the context's is given what that one said without its reasoning, and its own with it", "other"],
+  ["the context's own is given all as it is", "theirs"],
+  ["so is one where the context names none", undefined],
+])("%s", async (_, model) => {
+  named = model === undefined ? undefined : "theirs";
+  const options = { model: model ?? "other" };
+  const thought = (text: string) => ({ type: "thinking", thinking: text, signature: "c2ln" });
+  const say = (text: string) => ({ type: "text", text });
+  turns = 1;
+  format = "anthropic";
+  before = [
+    { role: "assistant", content: [thought("theirs"), say("A")] },
+    { role: "assistant", content: [thought("theirs")] },
+    { role: "user", content: "go on" },
+    { role: "assistant", content: [thought("own"), { type: "tool_use", id: "a", name: "atomic", input: {} }] },
+  ];
+  const kept = structuredClone(before);
+  const seen: unknown[][] = [];
+  const take = (messages: readonly unknown[]) => seen.push(messages.slice(1, 1 + before.length));
+  await carriedOut(async (heddle, task) => {
+    take((await anthropicTask(heddle, task, options)).request.messages);
+    return "";
+  });
+  format = "openai";
+  before = [
+    { role: "assistant", content: "A", reasoning: "theirs", reasoning_content: "theirs", reasoning_details: [] },
+    { role: "assistant", content: "B", reasoning_content: "own" },
+  ];
+  await carriedOut(async (heddle, task) => {
+    take((await openaiTask(heddle, task, options)).request.messages);
+    return "";
+  });
+  const stripped = [
+    { role: "assistant", content: [say("A")] },
+    { role: "assistant", content: "(reasoning only)" },
+    ...kept.slice(2),
+  ];
+  const isOther = model === "other";
+  expect(seen[0]).toEqual(isOther ? stripped : kept);
+  expect(seen[1]).toEqual(isOther ? [{ role: "assistant", content: "A" }, before[1]] : before);
 });
 
 it("an empty reply is asked for the result, as a hosted agent's is, also by the attempt that finds it logged", async () => {

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createMcpHandler, Server } from "@modelcontextprotocol/server";
 import { describe, expect, it, test } from "vitest";
-import { mcpAnswerBytesMax } from "../../src/limits.ts";
+import { mcpAnswerBytesMax, mcpListValuesMax } from "../../src/limits.ts";
 import { callServerTool, listTools, ServerTrouble } from "../../src/mcp-client/index.ts";
 import { resultOf } from "../../src/mcp-client/result.ts";
 
@@ -144,6 +144,27 @@ describe("a server that is not to be trusted", () => {
     const body = `{"jsonrpc":"2.0","id":0,"result":{"x":"${"x".repeat(mcpAnswerBytesMax)}"}}`;
     const large = await asked(() => ({ status: 200, headers: { "content-type": "application/json" }, body }));
     expect(large).toMatchObject({ kind: "refused", code: "bad_answer", message: expect.stringContaining("bytes") });
+  });
+
+  it.each([
+    ["ones", (n: number) => `[${"1,".repeat(n)}1]`],
+    ["objects", (n: number) => `[${"{},".repeat(n / 2)}{}]`],
+    [
+      "members, in a stream whose events open a quotation",
+      (n: number) => `[{"a":1${',"b":1'.repeat(n)}}]`,
+      'event: "\ndata: ',
+    ],
+  ])("[G3] is not read beyond the bound of values: of %s", async (_, listOf, before = "") => {
+    const type = before === "" ? "application/json" : "text/event-stream";
+    const answer = (tools: string) => ({
+      ...{ status: 200, headers: { "content-type": type } },
+      body: `${before}{"jsonrpc":"2.0","id":0,"result":{"tools":${tools}}}\n\n`,
+    });
+    const large = await asked(() => answer(listOf(mcpListValuesMax)));
+    expect(large).toMatchObject({ kind: "refused", code: "bad_answer", message: expect.stringContaining("values") });
+    // Nor is a text counted by its commas.
+    const text = await asked(() => answer(JSON.stringify([{ description: '\\",{['.repeat(mcpListValuesMax) }])));
+    expect(text.message).not.toContain("over");
   });
 
   it("may be busy, or talk nonsense, or nothing", async () => {

@@ -129,8 +129,9 @@ export class Actors {
       const done = answerBefore(run, endedActor(run, id), call_id);
       return done ? ok(answerView(done)) : noActor;
     };
-    if (input.waitMs > 0 && !answer())
-      await this.#polled(id, input.waitMs, () => this.#shell.signals.wait(input.waitMs, () => answer() !== undefined));
+    const known = answer();
+    if (known || input.waitMs <= 0) return known ?? reply;
+    await this.#polled(id, input.waitMs, () => this.#shell.signals.wait(input.waitMs, () => answer() !== undefined));
     return answer() ?? reply;
   }
 
