@@ -40,15 +40,21 @@ import { hostedPool, type Task } from "./task.ts";
 
 type Told = AvailabilityTold & { readonly at: number };
 
-interface Model {
+/** What has a limiter: a model, or the platform's seats. */
+interface Limited {
+  readonly of: "model" | "seats";
+  /** Of a model, as tasks name it. */
   readonly name: string | undefined;
-  /** As a lane's label: below zero, since rules' labels are not. */
-  readonly place: Labels;
-  inFlight: number;
   /** Made when it is asked for: an object that is loading has not read yet what was told last. */
   limit: Limit | undefined;
   /** Something was observed since it was looked at for news. */
   seen: boolean;
+}
+
+interface Model extends Limited {
+  /** As a lane's label: below zero, since rules' labels are not. */
+  readonly place: Labels;
+  inFlight: number;
 }
 
 export interface Wanted {
@@ -64,8 +70,7 @@ export class Availability {
   readonly #header: RunHeader;
   readonly #models: Model[] = [];
   readonly #byName = new Map<string | undefined, Model>();
-  #seats: Limit | undefined;
-  #seatsSeen = false;
+  readonly #seats: Limited = { of: "seats", name: undefined, limit: undefined, seen: false };
   /** Seats that were asked for and have not opened. */
   #openings = 0;
   /** Of the last command. */
@@ -90,15 +95,13 @@ export class Availability {
   }
 
   roomOf(labels: Labels, now: number): number {
-    const place = labels.at(-1);
-    if (place === undefined || place >= 0) return Number.POSITIVE_INFINITY;
-    const model = this.#models[-1 - place]!;
-    return room(this.#limitOf(model), model.inFlight, now);
+    const model = this.#modelAt(labels);
+    return model ? room(this.#limitOf(model), model.inFlight, now) : Number.POSITIVE_INFINITY;
   }
 
   /** For all models together. */
   seatRoom(): number {
-    return Math.max(0, Math.floor(this.#seatLimit().limit) - this.#inFlight());
+    return Math.max(0, Math.floor(this.#limitOf(this.#seats).limit) - this.#inFlight());
   }
 
   /** The task makes a call, its first in this lease or another. */
@@ -123,7 +126,9 @@ export class Availability {
   mustYield(task: Task, now: number): boolean {
     const model = this.#modelOf(task.model);
     const { limit, closedUntil } = this.#limitOf(model);
-    return model.inFlight > limit || closedUntil > now + turnPauseMs || this.#inFlight() > this.#seatLimit().limit;
+    return (
+      model.inFlight > limit || closedUntil > now + turnPauseMs || this.#inFlight() > this.#limitOf(this.#seats).limit
+    );
   }
 
   /** A seat opened in time, or came to the end of a turn. */
@@ -150,39 +155,32 @@ export class Availability {
   }
 
   #observeSeats(at: number, outcome: "through" | Trouble, tookMs: number): void {
-    const before = this.#seatLimit();
+    const before = this.#limitOf(this.#seats);
     if (outcome === "through" && before === noLimit) return;
     const inFlight = this.#inFlight() + this.#openings;
     if (outcome !== "through" && inFlight < refusedCrowdMin) return;
-    this.#seats = observe(before, { at, begunAt: at - tookMs, inFlight, outcome });
-    this.#seatsSeen = true;
+    this.#seats.limit = observe(before, { at, begunAt: at - tookMs, inFlight, outcome });
+    this.#seats.seen = true;
   }
 
   /** What is worth telling, at the end of a command. */
   *news(now: number): Generator<AvailabilityTold> {
     this.now = now;
-    if (this.#seatsSeen) {
-      this.#seatsSeen = false;
-      const told = this.#newsOf("seats", undefined, this.#seatLimit(), this.#inFlight(), now);
-      if (told) yield told;
-    }
+    const told = this.#newsOf(this.#seats, this.#inFlight(), now);
+    if (told) yield told;
     for (const model of this.#models) {
-      if (!model.seen) continue;
-      model.seen = false;
-      const told = this.#newsOf("model", model.name, this.#limitOf(model), model.inFlight, now);
+      const told = this.#newsOf(model, model.inFlight, now);
       if (told) yield told;
     }
   }
 
-  #newsOf(
-    of: "model" | "seats",
-    name: string | undefined,
-    limit: Limit,
-    inFlight: number,
-    now: number,
-  ): AvailabilityTold | undefined {
+  #newsOf(limited: Limited, inFlight: number, now: number): AvailabilityTold | undefined {
+    if (!limited.seen) return undefined;
+    limited.seen = false;
+    const { of, name } = limited;
+    const limit = this.#limitOf(limited);
     if (limit.why === undefined) return undefined;
-    const before = this.#told(of, name);
+    const before = this.#told(limited);
     const whole = limitOf(limit);
     if (before && now < before.at + availabilityToldEveryMs) return undefined;
     if (before && !isNews(before, whole, limit.closedUntil, now)) return undefined;
@@ -205,9 +203,9 @@ export class Availability {
   dueAt(waiting: Iterable<readonly [Labels, number]>): number | undefined {
     let due: number | undefined;
     for (const [labels] of waiting) {
-      const place = labels.at(-1);
-      if (place === undefined || place >= 0) continue;
-      const at = opensAt(this.#limitOf(this.#models[-1 - place]!));
+      const model = this.#modelAt(labels);
+      if (!model) continue;
+      const at = opensAt(this.#limitOf(model));
       // Never at once: a clock that rings for each of many calls costs more than it gains.
       if (at > this.now) due = Math.min(due ?? Number.POSITIVE_INFINITY, Math.max(at, this.now + availabilityStepMs));
     }
@@ -221,18 +219,15 @@ export class Availability {
 
   /** Models that are called, with how many calls each could have under way if its limit were all: `ready` are those that could begin. */
   *wanted(ready: Iterable<readonly [Labels, number]>, workers: number): Generator<Wanted> {
-    const counts = this.#models.map(({ inFlight }) => inFlight);
+    const counts = new Map(this.#models.map((model) => [model, model.inFlight]));
     for (const [labels, count] of ready) {
-      const place = labels.at(-1);
-      if (place !== undefined && place < 0) counts[-1 - place]! += count;
+      const model = this.#modelAt(labels);
+      if (model) counts.set(model, counts.get(model)! + count);
     }
-    for (const [i, model] of this.#models.entries())
-      yield {
-        name: model.name,
-        inFlight: model.inFlight,
-        limit: this.#limitOf(model),
-        wanted: Math.min(counts[i]!, workers),
-      };
+    for (const [model, count] of counts) {
+      const { name, inFlight } = model;
+      yield { name, inFlight, limit: this.#limitOf(model), wanted: Math.min(count, workers) };
+    }
   }
 
   /** A model that is called is at most to be called so often. */
@@ -253,7 +248,7 @@ export class Availability {
   }
 
   lookAtSeats(): { readonly inFlight: number; readonly limit: Limit } {
-    return { inFlight: this.#inFlight(), limit: this.#seatLimit() };
+    return { inFlight: this.#inFlight(), limit: this.#limitOf(this.#seats) };
   }
 
   #inFlight(): number {
@@ -267,24 +262,26 @@ export class Availability {
     if (known) return known;
     // Beyond so many they share one: names are tasks' own words.
     if (this.#models.length >= modelsLimitedMax) return this.#models.at(-1)!;
-    const model = { name, place: [-1 - this.#models.length], inFlight: 0, limit: undefined, seen: false };
+    const place = [-1 - this.#models.length];
+    const model: Model = { of: "model", name, place, inFlight: 0, limit: undefined, seen: false };
     this.#models.push(model);
     this.#byName.set(name, model);
     return model;
   }
 
-  #limitOf(model: Model): Limit {
-    model.limit ??= restored(this.#told("model", model.name));
-    return model.limit;
+  /** Whose tasks stand in the lane of these labels; undefined: no hosted ones. */
+  #modelAt(labels: Labels): Model | undefined {
+    const place = labels.at(-1) ?? 0;
+    return place < 0 ? this.#models[-1 - place] : undefined;
   }
 
-  #seatLimit(): Limit {
-    this.#seats ??= restored(this.#told("seats", undefined));
-    return this.#seats;
+  #limitOf(limited: Limited): Limit {
+    limited.limit ??= restored(this.#told(limited));
+    return limited.limit;
   }
 
-  #told(of: "model" | "seats", model: string | undefined): Told | undefined {
-    return this.#header.availability?.find((one) => one.of === of && one.model === model);
+  #told({ of, name }: Limited): Told | undefined {
+    return this.#header.availability?.find((one) => one.of === of && one.model === name);
   }
 }
 

@@ -14,7 +14,7 @@
 import { faults } from "../errors/faults.ts";
 import { type Price, worstCost } from "../prices/price.ts";
 import { capping } from "./apply-usage.ts";
-import type { RunState } from "./state.ts";
+import type { RunHeader, RunState } from "./state.ts";
 import type { Step } from "./step.ts";
 import { hostedPool, type RunningTask, type Task } from "./task.ts";
 
@@ -145,6 +145,19 @@ export function settleBudget(step: Step): void {
     money -= nanos;
     step.emit({ type: "task_ready", task: n, why: "budget" });
   }
+}
+
+/** The run's budget is another: where it waited for one it goes on. */
+export function resumeForBudget(step: Step): void {
+  const { header } = step.state;
+  if (header.status === "paused" && header.reason === "budget") step.emit({ type: "run_resumed" });
+  settleBudget(step);
+}
+
+/** What is spent of unknown cost, so that no budget in money can hold; undefined: nothing is. */
+export function unpricedText({ unpricedTokens, unpricedModels = [] }: RunHeader): string | undefined {
+  const models = unpricedModels.join(", ") || "models that nobody named";
+  return unpricedTokens ? `${unpricedTokens} tokens of ${models} are spent.` : undefined;
 }
 
 /** The first of those that wait for the run's budget, where it can never have what its call needs; none while anything is reserved. */

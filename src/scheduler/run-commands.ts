@@ -4,7 +4,7 @@ import type { ProblemCode } from "../errors/codes.ts";
 import { runIdleMs } from "../limits.ts";
 import { usdOf } from "../prices/price.ts";
 import { sentenceOf } from "../rules/print.ts";
-import { settleBudget, spentTokens } from "./budget.ts";
+import { resumeForBudget, settleBudget, spentTokens, unpricedText } from "./budget.ts";
 import { cancelAll } from "./end-task.ts";
 import { settle } from "./ending.ts";
 import { quotaRefusal } from "./quotas.ts";
@@ -78,16 +78,13 @@ export function changeBudget(step: Step, budget: { tokens?: number; nanos?: numb
   if (nanos !== undefined) {
     const paid = header.nanos ?? 0;
     if (nanos < paid) return { code: "below_spent", detail: `$${usdOf(paid)} is spent.` };
-    if (header.unpricedTokens) {
-      const models = (header.unpricedModels ?? []).join(", ") || "models that nobody named";
-      return { code: "no_price", detail: `${header.unpricedTokens} tokens of ${models} are spent.` };
-    }
+    const unpriced = unpricedText(header);
+    if (unpriced) return { code: "no_price", detail: unpriced };
   }
   const bound = boundByRule(step.state, budget);
   if (bound) return bound;
   step.emit({ type: "limits_changed", tokens, ...(nanos !== undefined && { nanos }) });
-  if (header.status === "paused" && header.reason === "budget") step.emit({ type: "run_resumed" });
-  settleBudget(step);
+  resumeForBudget(step);
   return undefined;
 }
 

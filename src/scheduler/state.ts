@@ -317,10 +317,7 @@ export class RunState {
     this.header.counts[phase.state]++;
     if (phase.state === "ready") this.#enqueue(task);
     else if (phase.state === "running" && !phase.blocked) {
-      this.working++;
-      if (task.pool === hostedPool) this.hosted++;
-      this.book?.count(task, 1);
-      this.availability.count(task, 1);
+      this.#countWorker(task, 1);
     } else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.add(task.n, phase.seq);
     this.#noteStopped(task);
     this.retime(task);
@@ -339,11 +336,15 @@ export class RunState {
       this.queueOf(task.pool).remove(task.n, phase.seq);
       this.#siblings.get(lineageOf(task))?.delete(task.n);
     } else if (phase.state === "running" && !phase.blocked) {
-      this.working--;
-      if (task.pool === hostedPool) this.hosted--;
-      this.book?.count(task, -1);
-      this.availability.count(task, -1);
+      this.#countWorker(task, -1);
     } else if (phase.state === "parked" && phase.on === "budget") this.budgetQueue.delete(task.n);
+  }
+
+  #countWorker(task: Task, by: 1 | -1): void {
+    this.working += by;
+    if (task.pool === hostedPool) this.hosted += by;
+    this.book?.count(task, by);
+    this.availability.count(task, by);
   }
 
   /** After a change of `effective` or `chain` of a task. */
@@ -394,8 +395,7 @@ export class RunState {
     else this.warming.delete(lineage);
     for (const n of this.#siblings.get(lineage) ?? []) {
       const task = this.task(n);
-      const key = readyKeyOf(task);
-      if (held) this.queueOf(task.pool).remove(n, key.seq);
+      if (held) this.queueOf(task.pool).remove(n, readyKeyOf(task).seq);
       else this.#queue(task);
     }
   }

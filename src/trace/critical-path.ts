@@ -46,15 +46,7 @@ export class CriticalPathFold {
   /** Undefined while no task has ended. `variables`: for how many of those most waited for the ideal time is told. */
   finish(variables = 10): CriticalPath | undefined {
     const { steps } = this.#graph;
-    let last = -1;
-    for (const task of this.#graph.tasks) {
-      const end = this.#graph.endOf(task);
-      if (
-        end >= 0 &&
-        (last < 0 || steps[end]!.at > steps[last]!.at || (steps[end]!.at === steps[last]!.at && end > last))
-      )
-        last = end;
-    }
+    const last = latest(steps, this.#ends());
     if (last < 0) return undefined;
     const ideal = earliest(this.#graph);
     const idealMs = this.#makespan(ideal);
@@ -75,12 +67,17 @@ export class CriticalPathFold {
     };
   }
 
-  #makespan({ times }: Earliest): number {
-    let most = 0;
+  /** The places of the events that ended tasks last. */
+  *#ends(): Generator<number> {
     for (const task of this.#graph.tasks) {
       const end = this.#graph.endOf(task);
-      if (end >= 0) most = Math.max(most, times[end]!);
+      if (end >= 0) yield end;
     }
+  }
+
+  #makespan({ times }: Earliest): number {
+    let most = 0;
+    for (const end of this.#ends()) most = Math.max(most, times[end]!);
     return most;
   }
 
@@ -96,10 +93,7 @@ export class CriticalPathFold {
   #idealPath({ times, via }: Earliest, idealMs: number): { task: number; ms: number }[] {
     const { steps } = this.#graph;
     let place = -1;
-    for (const task of this.#graph.tasks) {
-      const end = this.#graph.endOf(task);
-      if (end >= 0 && times[end] === idealMs && end > place) place = end;
-    }
+    for (const end of this.#ends()) if (times[end] === idealMs && end > place) place = end;
     const path: { task: number; ms: number }[] = [];
     while (place >= 0) {
       const before = via[place]!;
@@ -117,10 +111,7 @@ export class CriticalPathFold {
   #slack({ times }: Earliest, idealMs: number): Map<number, number> {
     const { steps } = this.#graph;
     const ahead = new Float64Array(steps.length).fill(-1);
-    for (const task of this.#graph.tasks) {
-      const end = this.#graph.endOf(task);
-      if (end >= 0) ahead[end] = 0;
-    }
+    for (const end of this.#ends()) ahead[end] = 0;
     const slack = new Map<number, number>();
     for (let place = steps.length - 1; place >= 0; place--) {
       const step = steps[place]!;
@@ -157,7 +148,10 @@ function measuredPath(steps: readonly Step[], last: number): Segment[] {
   let place = last;
   while (place >= 0) {
     const step = steps[place]!;
-    const cause = latest(steps, step);
+    const cause = latest(
+      steps,
+      step.follows.map((edge) => edge.place),
+    );
     if (cause >= 0 && (endedByOthers(step) || step.prev < 0)) {
       // What passed between what others did and its effect is this task's wait; with no task, somebody's outside.
       const { kind, on } = step.did.at(-1) ?? { kind: "outside" as const, on: undefined };
@@ -175,10 +169,10 @@ function measuredPath(steps: readonly Step[], last: number): Segment[] {
   return path.reverse();
 }
 
-/** The newest of the events that this one follows from; -1: none. */
-function latest(steps: readonly Step[], { follows }: Step): number {
+/** The newest of the events at these places; -1: there is none. */
+function latest(steps: readonly Step[], places: Iterable<number>): number {
   let found = -1;
-  for (const { place } of follows) {
+  for (const place of places) {
     if (found < 0 || steps[place]!.at > steps[found]!.at || (steps[place]!.at === steps[found]!.at && place > found))
       found = place;
   }

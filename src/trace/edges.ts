@@ -8,6 +8,7 @@
 
 import { queueCapacityDefault } from "../limits.ts";
 import type { Want } from "../scheduler/want.ts";
+import { entryOf } from "./entry-of.ts";
 import { Stock } from "./stock.ts";
 import type { Of, TraceEvent } from "./trace-event.ts";
 
@@ -172,10 +173,14 @@ export class Edges {
     this.#firstSeq ||= event.seq;
     this.#places[event.seq - this.#firstSeq] = place;
     const known = this.#known(event);
-    if (known) known.last = place;
+    if (known) this.#noteTask(event, known, place);
+    this.#noteVariable(event, place);
+  }
+
+  #noteTask(event: TraceEvent, known: Known, place: number): void {
+    known.last = place;
     switch (event.type) {
-      case "call_waiting": {
-        if (!known) return;
+      case "call_waiting":
         if (event.want) {
           known.wants ??= new Map();
           known.wants.set(event.call, event.want);
@@ -184,30 +189,22 @@ export class Edges {
           known.awaits.set(event.call, event.targets);
         }
         return;
-      }
       case "call_done":
-        known?.awaits?.delete(event.call);
-        known?.wants?.delete(event.call);
+        known.awaits?.delete(event.call);
+        known.wants?.delete(event.call);
         return;
       case "task_fell_back":
-        if (!known) return;
-        known.awaits = undefined;
-        known.wants = undefined;
-        return;
       case "task_ended":
-        if (!known) return;
-        known.ended = place;
+        if (event.type === "task_ended") known.ended = place;
         known.awaits = undefined;
         known.wants = undefined;
         return;
-      case "task_retried":
-        if (known) {
-          const before = event.from?.before ?? 0;
-          known.children = known.children?.filter((n) => this.#tasks.get(n)!.created < before);
-        }
+      case "task_retried": {
+        const before = event.from?.before ?? 0;
+        known.children = known.children?.filter((n) => this.#tasks.get(n)!.created < before);
         return;
+      }
       default:
-        this.#noteVariable(event, place);
     }
   }
 
@@ -263,22 +260,18 @@ export class Edges {
   }
 
   #lock(name: string): Lock {
-    const known = this.#locks.get(name) ?? { exclusive: -1, shared: [], sharedTokens: new Set() };
-    this.#locks.set(name, known);
-    return known;
+    return entryOf(this.#locks, name, () => ({ exclusive: -1, shared: [], sharedTokens: new Set() }));
   }
 
   #queue(name: string, capacity = queueCapacityDefault): Queue {
-    const known = this.#queues.get(name) ?? { messages: new Stock(0), room: new Stock(capacity), closed: -1 };
-    this.#queues.set(name, known);
-    return known;
+    return entryOf(this.#queues, name, () => ({ messages: new Stock(0), room: new Stock(capacity), closed: -1 }));
   }
 
   #known(event: TraceEvent): Known | undefined {
     return this.#tasks.get(actorOf(event));
   }
 
-  #meet({ seq, task, parent, after, detached }: Extract<TraceEvent, { type: "task_created" }>): void {
+  #meet({ seq, task, parent, after, detached }: Of<"task_created">): void {
     this.#tasks.set(task, {
       created: seq,
       last: -1,

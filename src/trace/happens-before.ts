@@ -17,6 +17,7 @@
 
 import type { VariableUse } from "../scheduler/events.ts";
 import { type Clock, type Clocks, timeOf } from "./clocks.ts";
+import { entryOf } from "./entry-of.ts";
 import type { Of, TraceEvent } from "./trace-event.ts";
 
 interface Known {
@@ -39,6 +40,14 @@ interface Known {
   mail: Clock;
   /** What it did with a queue in its newest call is told by events of its own. */
   usedQueue: boolean;
+}
+
+interface Lock {
+  /** Of the releases of holds of either kind. */
+  exclusive: Clock;
+  shared: Clock;
+  /** By token, while it is held. */
+  readonly modes: Map<number, string>;
 }
 
 interface Queue {
@@ -70,7 +79,7 @@ export class HappensBefore {
   /** Accesses up to this time are known to all. */
   #settledUpTo = 0;
   #newest = 0;
-  readonly #locks = new Map<string, { exclusive: Clock; shared: Clock; readonly modes: Map<number, string> }>();
+  readonly #locks = new Map<string, Lock>();
   readonly #signals = new Map<string, Clock>();
   readonly #queues = new Map<string, Queue>();
   readonly #futures = new Map<string, Clock>();
@@ -104,8 +113,7 @@ export class HappensBefore {
   /** An op on an atomic; after `access`. */
   useAtomic(party: number, { name, op, saw, made }: VariableUse): void {
     if (this.#told) return;
-    const atomic = this.#atomics.get(name) ?? { clock: undefined, newest: 0 };
-    this.#atomics.set(name, atomic);
+    const atomic = entryOf(this.#atomics, name, () => ({ clock: undefined, newest: 0 }));
     if (saw === undefined || saw > atomic.newest) {
       atomic.clock = this.#all();
       atomic.newest = saw ?? atomic.newest;
@@ -285,8 +293,7 @@ export class HappensBefore {
 
   #useQueue(event: Of<"messages_pushed" | "messages_popped" | "queue_closed">): void {
     const party = partyOf(event.task);
-    const queue = this.#queues.get(event.name) ?? { parts: [], room: undefined, closed: undefined };
-    this.#queues.set(event.name, queue);
+    const queue = entryOf(this.#queues, event.name, () => ({ parts: [], room: undefined, closed: undefined }));
     const task = this.#tasks.get(party);
     if (task) task.usedQueue = true;
     if (event.type === "messages_popped") {
@@ -346,10 +353,8 @@ export class HappensBefore {
     }
   }
 
-  #lock(name: string): { exclusive: Clock; shared: Clock; readonly modes: Map<number, string> } {
-    const known = this.#locks.get(name) ?? { exclusive: undefined, shared: undefined, modes: new Map() };
-    this.#locks.set(name, known);
-    return known;
+  #lock(name: string): Lock {
+    return entryOf(this.#locks, name, () => ({ exclusive: undefined, shared: undefined, modes: new Map() }));
   }
 
   #signal(name: string, clock: Clock): void {

@@ -10,6 +10,7 @@
  * V3. A turn is told as soon as the model has answered, so its call is the last `model_ms` before: no worker's clock is needed.
  */
 
+import { entryOf } from "./entry-of.ts";
 import type { Kind } from "./kinds.ts";
 import type { Of, TraceEvent } from "./trace-event.ts";
 
@@ -33,6 +34,7 @@ interface OpenCall {
 }
 
 interface Doing {
+  readonly task: number;
   generation: number;
   attempt: number;
   kind: Kind;
@@ -49,8 +51,6 @@ interface Doing {
   /** In the order in which they began to wait. */
   calls: Map<string, OpenCall> | undefined;
 }
-
-const parkedOn: Readonly<Record<string, Kind>> = { children: "children", budget: "budget", fallback: "fallback" };
 
 export class Intervals {
   readonly #live = new Map<number, Doing>();
@@ -71,47 +71,9 @@ export class Intervals {
       case "task_created":
         this.#create(event);
         return;
-      case "task_ready":
-        this.#enter(event, event.task, "ready");
-        return;
-      case "task_held":
-        this.#enter(event, event.task, "dependencies");
-        return;
-      case "task_started":
-        this.#start(event);
-        return;
-      case "turn":
-        this.#turn(event);
-        return;
-      case "call_waiting":
-        this.#callWaiting(event);
-        return;
-      case "call_done":
-        this.#callDone(event);
-        return;
-      case "call_blocked":
-        this.#block(event);
-        return;
-      case "task_parked":
-        this.#park(event);
-        return;
-      case "attempt_ended":
-        this.#attemptEnded(event);
-        return;
-      case "task_fell_back":
-        this.#fellBack(event);
-        return;
-      case "task_ended":
-        this.#end(event);
-        return;
       case "task_retried":
         this.#retry(event);
         return;
-      case "context_compacted": {
-        const doing = this.#live.get(event.task);
-        if (doing) Object.assign(doing, { begun: true, compacted: true });
-        return;
-      }
       case "run_paused":
       case "run_resumed":
         this.#paused = event.type === "run_paused";
@@ -129,6 +91,68 @@ export class Intervals {
         this.#warming.delete(event.lineage);
         this.#reclassify(event, ({ lineage }) => lineage === event.lineage);
         return;
+      default: {
+        const doing = "task" in event ? this.#live.get(event.task ?? 0) : undefined;
+        if (doing) this.#step(event, doing);
+      }
+    }
+  }
+
+  /** An event of a live task. */
+  #step(event: TraceEvent, doing: Doing): void {
+    switch (event.type) {
+      case "task_ready":
+        this.#enter(event, doing, "ready");
+        return;
+      case "task_held":
+        this.#enter(event, doing, "dependencies");
+        return;
+      case "task_started":
+        // The interval that ends here was the last attempt's.
+        this.#enter(event, doing, "working", event.worker);
+        doing.attempt = event.attempt;
+        doing.worker = event.worker;
+        doing.hosted = event.hosted === true;
+        return;
+      case "turn":
+        this.#turn(event, doing);
+        return;
+      case "context_compacted":
+        doing.begun = true;
+        doing.compacted = true;
+        return;
+      case "call_waiting":
+        doing.calls ??= new Map();
+        doing.calls.set(event.call, openCallOf(event));
+        return;
+      case "call_done":
+        if (doing.calls?.delete(event.call) && waitsInCall.has(doing.kind)) this.#wait(event, doing);
+        return;
+      case "call_blocked":
+        if (event.blocked) this.#wait(event, doing);
+        else this.#enter(event, doing, "working", doing.worker);
+        return;
+      case "task_parked":
+        if (event.on === "calls") this.#wait(event, doing);
+        else this.#enter(event, doing, event.on);
+        return;
+      case "attempt_ended":
+        if (!doing.hosted) doing.calls = undefined;
+        doing.kind = "lost";
+        this.#enter(event, doing, event.until !== undefined && event.until > event.at ? "retrying" : "ready");
+        return;
+      case "task_fell_back":
+        doing.calls = undefined;
+        if (isAtWork(doing)) doing.kind = "lost";
+        this.#enter(event, doing, "fallback");
+        return;
+      case "task_ended":
+        if (event.state === "failed" && isAtWork(doing)) doing.kind = "lost";
+        this.cut(event.task, event);
+        this.#live.delete(event.task);
+        doing.calls = undefined;
+        this.#ended.set(event.task, doing);
+        return;
       default:
     }
   }
@@ -137,7 +161,7 @@ export class Intervals {
   cut(task: number, event: TraceEvent): void {
     const doing = this.#live.get(task);
     if (!doing) return;
-    this.#tell(this.#interval(task, doing, event.at, event.seq));
+    this.#tell(intervalOf(doing, event.at, event.seq));
     doing.since = event.at;
   }
 
@@ -148,148 +172,72 @@ export class Intervals {
 
   /** The same, a task at a step. */
   *finishing(now: number): Generator<void, void, void> {
-    for (const [task, doing] of this.#live) {
-      this.#tell(this.#interval(task, doing, Math.max(now, doing.since), 0));
+    for (const doing of this.#live.values()) {
+      this.#tell(intervalOf(doing, Math.max(now, doing.since), 0));
       yield;
     }
   }
 
   #create(event: Of<"task_created">): void {
-    this.#live.set(event.task, {
+    const { task, at, pool, lineage = 0, after = [] } = event;
+    const doing: Doing = {
+      task,
       generation: 1,
       attempt: 0,
       kind: "dependencies",
-      since: event.at,
+      since: at,
       on: undefined,
-      hosted: event.pool === "hosted",
+      hosted: pool === "hosted",
       worker: "",
-      lineage: event.lineage ?? 0,
+      lineage,
       begun: false,
       compacted: false,
       calls: undefined,
-    });
-    for (const n of event.after ?? []) {
-      const dependents = this.#dependents.get(n);
-      if (dependents) dependents.push(event.task);
-      else this.#dependents.set(n, [event.task]);
-    }
+    };
+    this.#live.set(task, doing);
+    for (const n of after) entryOf(this.#dependents, n, () => []).push(task);
     // Dependencies that have ended hold nobody back; where one ended badly, the next event skips the task.
-    if ((event.after ?? []).every((n) => this.#ended.has(n))) this.#enter(event, event.task, "ready");
-  }
-
-  #interval(task: number, doing: Doing, to: number, until: number): Interval {
-    const { generation, attempt, kind, since: from, on } = doing;
-    return { task, generation, attempt, kind, from, to, until, ...(on !== undefined && { on }) };
+    if (after.every((n) => this.#ended.has(n))) this.#enter(event, doing, "ready");
   }
 
   /** Closes what the task was doing at the event's time, and begins `kind`. */
-  #enter(event: TraceEvent, task: number, kind: Kind, on?: string): void {
-    const doing = this.#live.get(task);
-    if (!doing) return;
-    this.#tell(this.#interval(task, doing, event.at, event.seq));
-    doing.kind = kind === "ready" ? this.#readyKind(task, doing) : kind;
+  #enter(event: TraceEvent, doing: Doing, kind: Kind, on?: string): void {
+    this.#tell(intervalOf(doing, event.at, event.seq));
+    doing.kind = kind === "ready" ? this.#readyKind(doing) : kind;
     doing.since = event.at;
     doing.on = on;
   }
 
-  #readyKind(task: number, { lineage, compacted }: Doing): Kind {
+  #readyKind({ task, lineage, compacted }: Doing): Kind {
     if (this.#paused) return "paused";
     const warmer = lineage > 0 && !compacted ? this.#warming.get(lineage) : undefined;
     return warmer !== undefined && warmer !== task ? "cache_warming" : "ready";
   }
 
   #reclassify(event: TraceEvent, which: (doing: Doing) => boolean): void {
-    for (const [task, doing] of this.#live) {
-      if (isReady(doing) && which(doing) && doing.kind !== this.#readyKind(task, doing))
-        this.#enter(event, task, "ready");
+    for (const doing of this.#live.values()) {
+      if (isReady(doing) && which(doing) && doing.kind !== this.#readyKind(doing)) this.#enter(event, doing, "ready");
     }
   }
 
-  #start(event: Of<"task_started">): void {
-    const doing = this.#live.get(event.task);
-    if (!doing) return;
-    // The interval that ends here was the last attempt's.
-    this.#enter(event, event.task, "working", event.worker);
-    doing.attempt = event.attempt;
-    doing.worker = event.worker;
-    doing.hosted = event.hosted === true;
-  }
-
-  #turn(event: Of<"turn">): void {
-    const doing = this.#live.get(event.task);
-    if (!doing) return;
+  #turn(event: Of<"turn">, doing: Doing): void {
     doing.calls = undefined;
     doing.begun = true;
     // Logs that don't tell how long the call took: a hosted attempt does little else.
     const ms = event.model_ms ?? (doing.hosted ? event.at - doing.since : 0);
     const from = Math.max(event.at - ms, doing.since);
     if (from > doing.since) {
-      this.#tell(this.#interval(event.task, doing, from, event.seq));
+      this.#tell(intervalOf(doing, from, event.seq));
       doing.since = from;
     }
     if (ms > 0) doing.kind = "model";
-    this.#enter(event, event.task, "working", doing.worker);
-  }
-
-  #callWaiting(event: Of<"call_waiting">): void {
-    const doing = this.#live.get(event.task);
-    if (!doing) return;
-    doing.calls ??= new Map();
-    doing.calls.set(event.call, openCallOf(event));
-  }
-
-  #callDone(event: Of<"call_done">): void {
-    const doing = this.#live.get(event.task);
-    if (!doing?.calls?.delete(event.call)) return;
-    if (doing.kind === "tools" || doing.kind === "variables" || doing.kind === "tasks")
-      this.#wait(event, event.task, doing);
+    this.#enter(event, doing, "working", doing.worker);
   }
 
   /** Waits for the oldest of its calls that is still open; the last one to end leaves the wait as it was until the task wakes. */
-  #wait(event: TraceEvent, task: number, doing: Doing): void {
-    const [first] = doing.calls?.values() ?? [];
-    this.#enter(event, task, first?.kind ?? doing.kind, first ? first.on : doing.on);
-  }
-
-  #block(event: Of<"call_blocked">): void {
-    const doing = this.#live.get(event.task);
-    if (!doing) return;
-    if (event.blocked) this.#wait(event, event.task, doing);
-    else this.#enter(event, event.task, "working", doing.worker);
-  }
-
-  #park(event: Of<"task_parked">): void {
-    const doing = this.#live.get(event.task);
-    if (!doing) return;
-    if (event.on === "calls") this.#wait(event, event.task, doing);
-    else this.#enter(event, event.task, parkedOn[event.on] ?? "tasks");
-  }
-
-  #attemptEnded(event: Of<"attempt_ended">): void {
-    const doing = this.#live.get(event.task);
-    if (!doing) return;
-    if (!doing.hosted) doing.calls = undefined;
-    doing.kind = "lost";
-    const backsOff = event.until !== undefined && event.until > event.at;
-    this.#enter(event, event.task, backsOff ? "retrying" : "ready");
-  }
-
-  #fellBack(event: Of<"task_fell_back">): void {
-    const doing = this.#live.get(event.task);
-    if (!doing) return;
-    doing.calls = undefined;
-    if (doing.kind === "working" || doing.kind === "model") doing.kind = "lost";
-    this.#enter(event, event.task, "fallback");
-  }
-
-  #end(event: Of<"task_ended">): void {
-    const doing = this.#live.get(event.task);
-    if (!doing) return;
-    if (event.state === "failed" && (doing.kind === "working" || doing.kind === "model")) doing.kind = "lost";
-    this.#tell(this.#interval(event.task, doing, event.at, event.seq));
-    this.#live.delete(event.task);
-    doing.calls = undefined;
-    this.#ended.set(event.task, doing);
+  #wait(event: TraceEvent, doing: Doing): void {
+    const { kind, on } = doing.calls?.values().next().value ?? doing;
+    this.#enter(event, doing, kind, on);
   }
 
   #retry(event: Of<"task_retried">): void {
@@ -305,15 +253,23 @@ export class Intervals {
       begun: event.from !== undefined,
       compacted: event.from?.window !== undefined,
     };
-    if (event.from) next.kind = this.#readyKind(event.task, next);
+    if (event.from) next.kind = this.#readyKind(next);
     this.#live.set(event.task, next);
     // Who was to begin with its result waits for the new one.
     for (const n of this.#dependents.get(event.task) ?? []) {
       const dependent = this.#live.get(n);
-      if (dependent && isReady(dependent) && !dependent.begun) this.#enter(event, n, "dependencies");
+      if (dependent && isReady(dependent) && !dependent.begun) this.#enter(event, dependent, "dependencies");
     }
   }
 }
+
+function intervalOf({ task, generation, attempt, kind, since: from, on }: Doing, to: number, until: number): Interval {
+  return { task, generation, attempt, kind, from, to, until, ...(on !== undefined && { on }) };
+}
+
+const waitsInCall: ReadonlySet<Kind> = new Set(["tools", "variables", "tasks"]);
+
+const isAtWork = ({ kind }: Doing): boolean => kind === "working" || kind === "model";
 
 const isReady = ({ kind }: Doing): boolean => kind === "ready" || kind === "paused" || kind === "cache_warming";
 

@@ -6,6 +6,7 @@
  * Times are microseconds since the run's first event. Format: "Trace Event Format", Google.
  */
 
+import { entryOf } from "./entry-of.ts";
 import { SeatFold } from "./seats.ts";
 import { type ActivitySpan, type AttemptSpan, Spans, type TaskFacts, type TaskSpan, type Usage } from "./spans.ts";
 import { TimeSplitFold } from "./time-split.ts";
@@ -160,11 +161,7 @@ export class PerfettoTrace {
 
   #attempt(span: AttemptSpan): void {
     const { facts, worker, attempt, generation, outcome = "unfinished" } = span;
-    let lanes = this.#lanes.get(worker);
-    if (!lanes) {
-      lanes = [];
-      this.#lanes.set(worker, lanes);
-    }
+    const lanes = entryOf(this.#lanes, worker, () => []);
     let lane = lanes.find(({ until }) => until <= span.from);
     if (!lane) {
       lane = { track: ++this.#workerTracks, until: 0 };

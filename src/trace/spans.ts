@@ -206,18 +206,16 @@ export class Spans {
       ...(labels && { labels }),
     };
     this.#tasks.set(task, {
-      ...{
-        facts,
-        generation: 1,
-        from: at,
-        live: true,
-        usage: noUsage(),
-        turns: 0,
-        told: 0,
-        attempt: undefined,
-        links: [],
-        linked: new Set(),
-      },
+      facts,
+      generation: 1,
+      from: at,
+      live: true,
+      usage: noUsage(),
+      turns: 0,
+      told: 0,
+      attempt: undefined,
+      links: [],
+      linked: new Set(),
     });
   }
 

@@ -1,6 +1,7 @@
 /** A run's tasks as CSV (RFC 4180): a row for each generation of each task, with what its time went to in milliseconds. */
 
 import { csvCell } from "../csv.ts";
+import { entryOf } from "./entry-of.ts";
 import { type Kind, kinds } from "./kinds.ts";
 import { Spans, type TaskSpan } from "./spans.ts";
 import type { TraceEvent } from "./trace-event.ts";
@@ -19,9 +20,8 @@ export class TasksCsv {
   readonly #spans = new Spans({
     span: (span) => {
       if (span.what === "activity") {
-        const times = this.#times.get(span.facts.task) ?? {};
+        const times = entryOf(this.#times, span.facts.task, () => ({}));
         times[span.kind] = (times[span.kind] ?? 0) + span.to - span.from;
-        this.#times.set(span.facts.task, times);
       } else if (span.what === "task") this.#rows.push(this.#row(span));
     },
   });

@@ -1,5 +1,6 @@
 /** What each task's time went to, and how many tasks did what at once. Sums of intervals; a task's kinds sum to its wall time. */
 
+import { entryOf } from "./entry-of.ts";
 import { type Interval, Intervals } from "./intervals.ts";
 import type { Kind } from "./kinds.ts";
 import type { TraceEvent } from "./trace-event.ts";
@@ -21,11 +22,16 @@ export interface Level {
   readonly ready: number;
 }
 
+interface Times {
+  readonly byKind: Partial<Record<Kind, number>>;
+  waitedFor?: Record<string, number>;
+}
+
 const withWorker: ReadonlySet<Kind> = new Set(["model", "working", "lost"]);
 const couldRun: ReadonlySet<Kind> = new Set(["ready", "cache_warming"]);
 
 export class TimeSplitFold {
-  readonly #byTask = new Map<number, { byKind: Partial<Record<Kind, number>>; waitedFor?: Record<string, number> }>();
+  readonly #byTask = new Map<number, Times>();
   /** How the levels change, by time. */
   readonly #changes = new Map<number, { working: number; ready: number }>();
   readonly #intervals: Intervals;
@@ -57,11 +63,7 @@ export class TimeSplitFold {
 
   #count({ task, kind, on, from, to }: Interval): void {
     const ms = to - from;
-    let sums = this.#byTask.get(task);
-    if (!sums) {
-      sums = { byKind: {} };
-      this.#byTask.set(task, sums);
-    }
+    const sums = entryOf(this.#byTask, task, () => ({ byKind: {} }));
     if (ms <= 0) return;
     sums.byKind[kind] = (sums.byKind[kind] ?? 0) + ms;
     if (on !== undefined && (kind === "variables" || kind === "tools")) {
@@ -73,17 +75,12 @@ export class TimeSplitFold {
   }
 
   #change(what: "working" | "ready", from: number, to: number): void {
-    for (const [at, by] of [
-      [from, 1],
-      [to, -1],
-    ] as const) {
-      let change = this.#changes.get(at);
-      if (!change) {
-        change = { working: 0, ready: 0 };
-        this.#changes.set(at, change);
-      }
-      change[what] += by;
-    }
+    this.#changeAt(from)[what]++;
+    this.#changeAt(to)[what]--;
+  }
+
+  #changeAt(at: number): { working: number; ready: number } {
+    return entryOf(this.#changes, at, () => ({ working: 0, ready: 0 }));
   }
 
   #levels(): Level[] {

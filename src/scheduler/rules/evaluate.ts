@@ -14,7 +14,7 @@ import { ruleLoadStep, ruleWindowMsDefault } from "../../limits.ts";
 import { usdOf } from "../../prices/price.ts";
 import { sentenceOf } from "../../rules/print.ts";
 import type { Op, PlacedRule, Rule, When } from "../../rules/rule.ts";
-import { settleBudget, spentTokens } from "../budget.ts";
+import { resumeForBudget, spentTokens, unpricedText } from "../budget.ts";
 import { isRunEnded, type RunState } from "../state.ts";
 import type { Step } from "../step.ts";
 import { read } from "./metrics.ts";
@@ -163,10 +163,8 @@ export function replaceRules(
   const { header } = state;
   if (isRunEnded(state)) return { code: "run_ended" };
   const money = placed.find(({ rule }) => rule.kind === "money");
-  if (money && header.unpricedTokens) {
-    const models = (header.unpricedModels ?? []).join(", ") || "models that nobody named";
-    return { code: "no_price", detail: `line ${money.line}: ${header.unpricedTokens} tokens of ${models} are spent.` };
-  }
+  const unpriced = money && unpricedText(header);
+  if (unpriced) return { code: "no_price", detail: `line ${money.line}: ${unpriced}` };
   // As with POST …/budget; a deployment's rules hold whatever was spent before.
   const less = from === "run" ? placed.find(({ rule }) => isBelowSpent(state, rule)) : undefined;
   if (less) {
@@ -176,7 +174,6 @@ export function replaceRules(
   const before = header.rules?.rules.filter((rule) => rule.from === from).length ?? 0;
   if (before + placed.length === 0) return undefined;
   step.emit({ type: "rules_set", from, rules: placed }, text === undefined ? undefined : { text });
-  if (header.status === "paused" && header.reason === "budget") step.emit({ type: "run_resumed" });
-  settleBudget(step);
+  resumeForBudget(step);
   return undefined;
 }

@@ -1,6 +1,6 @@
 /** Forks that paid for a prefix that a sibling had just written into the provider's cache. */
 
-import type { TraceEvent } from "../trace-event.ts";
+import type { Of, TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
 import { percent, type RunFacts } from "./run-facts.ts";
 import { evidenceMax, subjectsMax, type Thresholds } from "./thresholds.ts";
@@ -31,7 +31,12 @@ export class CacheMiss implements Detector {
     switch (event.type) {
       case "lineage_begun":
         this.#lineages.set(event.lineage, {
-          ...{ tokens: event.tokens, model: event.model, warmAt: 0, missedTokens: 0, firstTurns: 0, misses: [] },
+          tokens: event.tokens,
+          model: event.model,
+          warmAt: 0,
+          missedTokens: 0,
+          firstTurns: 0,
+          misses: [],
         });
         return;
       case "task_created":
@@ -47,7 +52,7 @@ export class CacheMiss implements Detector {
     }
   }
 
-  #turn({ task, seq, at, usage, model_ms = 0 }: Extract<TraceEvent, { type: "turn" }>): void {
+  #turn({ task, seq, at, usage, model_ms = 0 }: Of<"turn">): void {
     const lineage = this.#lineages.get(this.#fresh.get(task) ?? 0);
     if (!lineage || !this.#fresh.delete(task)) return;
     lineage.firstTurns++;

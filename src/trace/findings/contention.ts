@@ -1,10 +1,11 @@
 /** A lock or a semaphore for which tasks wait far longer than it is held: they queue for it one behind the other. */
 
 import { duration } from "../../duration.ts";
+import { entryOf } from "../entry-of.ts";
 import type { Span } from "../spans.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
-import { isIdle, percent, type RunFacts } from "./run-facts.ts";
+import { isIdle, keepLongest, percent, type RunFacts } from "./run-facts.ts";
 import { evidenceMax, subjectsMax, type Thresholds } from "./thresholds.ts";
 
 interface Use {
@@ -42,7 +43,7 @@ export class Contention implements Detector {
       use.waitedMs += ms;
       if (ms === 0) return;
       use.waits.push({ seq: event.seq, task: event.task, ms });
-      if (use.waits.length > 4 * evidenceMax) keepLongest(use);
+      if (use.waits.length > 4 * evidenceMax) keepLongest(use.waits);
     } else if (event.type === "lock_released" || event.type === "permits_released") {
       const use = this.#use(event.name);
       use.held -= holdsOf(event);
@@ -51,9 +52,7 @@ export class Contention implements Detector {
   }
 
   #use(name: string): Use {
-    const known = this.#uses.get(name) ?? { waitedMs: 0, heldMs: 0, grants: 0, waits: [], since: 0, held: 0 };
-    this.#uses.set(name, known);
-    return known;
+    return entryOf(this.#uses, name, () => ({ waitedMs: 0, heldMs: 0, grants: 0, waits: [], since: 0, held: 0 }));
   }
 
   finish(_facts: RunFacts, now: number): Found[] {
@@ -62,7 +61,7 @@ export class Contention implements Detector {
       const held = use.heldMs + (use.held > 0 ? now - use.since : 0);
       const share = use.waitedMs / Math.max(1, this.#taskMs);
       if (use.waitedMs < leastMs || use.waitedMs < timesHeld * held || share < shareOfTime) return [];
-      keepLongest(use);
+      keepLongest(use.waits);
       const busy = `It was granted ${use.grants} times and held for ${duration(held)} in all`;
       return {
         kind: "contention",
@@ -76,7 +75,3 @@ export class Contention implements Detector {
 }
 
 const holdsOf = (event: TraceEvent): number => ("permits" in event ? event.permits : 1);
-
-function keepLongest(use: Use): void {
-  use.waits.sort((a, b) => b.ms - a.ms).splice(evidenceMax);
-}

@@ -1,6 +1,7 @@
 /** A fan-out that only queues: its tasks wait for a worker several times as long as they work. */
 
 import { duration } from "../../duration.ts";
+import { entryOf } from "../entry-of.ts";
 import type { Span } from "../spans.ts";
 import type { Detector, Found } from "./found.ts";
 import { median, type RunFacts } from "./run-facts.ts";
@@ -24,20 +25,12 @@ export class ExcessiveBranching implements Detector {
     const isWait = span.kind === "ready" || span.kind === "cache_warming";
     const isWork = span.kind === "model" || span.kind === "working" || span.kind === "tools";
     if (!isWait && !isWork) return;
-    const times = this.#times.get(span.facts.task) ?? { waited: 0, worked: 0 };
+    const times = entryOf(this.#times, span.facts.task, () => ({ waited: 0, worked: 0 }));
     times[isWait ? "waited" : "worked"] += span.to - span.from;
-    this.#times.set(span.facts.task, times);
   }
 
   finish(facts: RunFacts): Found[] {
-    const groups = new Map<string, number[]>();
-    for (const { task, parent, pool } of facts.tasks.values()) {
-      const name = `${parent} ${pool}`;
-      const group = groups.get(name) ?? [];
-      group.push(task);
-      groups.set(name, group);
-    }
-    return Array.from(groups.values()).flatMap((tasks) => this.#finding(tasks, facts));
+    return Array.from(facts.siblings()).flatMap((tasks) => this.#finding(tasks, facts));
   }
 
   #finding(tasks: readonly number[], facts: RunFacts): Found[] {

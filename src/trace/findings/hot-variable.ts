@@ -1,10 +1,11 @@
 /** A variable with data on whose ops tasks spend their time: they are carried out one after another, or are refused and made again. */
 
 import { duration } from "../../duration.ts";
+import { entryOf } from "../entry-of.ts";
 import type { Span } from "../spans.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
-import { isIdle, percent } from "./run-facts.ts";
+import { isIdle, keepLongest, percent } from "./run-facts.ts";
 import { evidenceMax, subjectsMax, type Thresholds } from "./thresholds.ts";
 
 interface Uses {
@@ -48,18 +49,13 @@ export class HotVariable implements Detector {
         if (made === undefined) uses.refused += times;
       }
       uses.slowest.push({ seq: event.seq, ms });
-      if (uses.slowest.length > 4 * evidenceMax) keepSlowest(uses);
+      if (uses.slowest.length > 4 * evidenceMax) keepLongest(uses.slowest);
     }
   }
 
   #usesOf(name: string): Uses {
-    const known = this.#uses.get(name) ?? {
-      ...{ ops: 0, ms: 0, checked: 0, refused: 0 },
-      opsBy: new Map(),
-      slowest: [],
-    };
-    this.#uses.set(name, known);
-    return known;
+    const none = { ops: 0, ms: 0, checked: 0, refused: 0 };
+    return entryOf(this.#uses, name, () => ({ ...none, opsBy: new Map(), slowest: [] }));
   }
 
   finish(): Found[] {
@@ -70,7 +66,7 @@ export class HotVariable implements Detector {
       const isSlow = uses.ms >= ms && share >= shareOfTime;
       const isContested = uses.refused >= refused && uses.refused >= shareRefused * uses.checked;
       if (!isSlow && !isContested) return [];
-      keepSlowest(uses);
+      keepLongest(uses.slowest);
       const users = [...uses.opsBy].sort((a, b) => b[1] - a[1]).map(([task]) => task);
       return [
         {
@@ -107,7 +103,3 @@ const slow: Readonly<Record<string, string>> = {
   shared_memory:
     "Ops on one variable are carried out one after another: split the text by its parts, and read it less often.",
 };
-
-function keepSlowest(uses: Uses): void {
-  uses.slowest.sort((a, b) => b.ms - a.ms).splice(evidenceMax);
-}

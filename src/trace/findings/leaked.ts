@@ -1,5 +1,6 @@
 /** What a run left behind when it ended: messages that nobody took, results that nobody read. */
 
+import { entryOf } from "../entry-of.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
 import type { RunFacts } from "./run-facts.ts";
@@ -26,11 +27,10 @@ export class Leaked implements Detector {
   event(event: TraceEvent): void {
     switch (event.type) {
       case "messages_pushed": {
-        const queue = this.#queues.get(event.name) ?? { left: 0, pushers: new Set(), lastPush: 0 };
+        const queue = entryOf(this.#queues, event.name, () => ({ left: 0, pushers: new Set<number>(), lastPush: 0 }));
         queue.left += event.sizes.length;
         if (event.task !== undefined) queue.pushers.add(event.task);
         queue.lastPush = event.seq;
-        this.#queues.set(event.name, queue);
         return;
       }
       case "messages_popped": {
@@ -40,8 +40,7 @@ export class Leaked implements Detector {
       }
       case "call_waiting":
         for (const target of event.targets) this.#awaited.add(target);
-        if (event.targets.length === 0) return;
-        this.#calls.set(event.task, (this.#calls.get(event.task) ?? new Set()).add(event.call));
+        if (event.targets.length > 0) entryOf(this.#calls, event.task, () => new Set<string>()).add(event.call);
         return;
       case "call_done":
         if (event.tool !== "await_tasks" || this.#calls.get(event.task)?.delete(event.call)) return;
@@ -55,7 +54,7 @@ export class Leaked implements Detector {
         return;
       case "task_retried": {
         const from = event.from?.before ?? 0;
-        this.#void.set(event.task, [...(this.#void.get(event.task) ?? []), { from, to: event.seq }]);
+        entryOf(this.#void, event.task, () => []).push({ from, to: event.seq });
         this.#leftToChildren.delete(event.task);
         return;
       }
@@ -106,9 +105,7 @@ export class Leaked implements Detector {
     for (const { task, parent, detached, state } of facts.tasks.values()) {
       if (parent === 0 || detached || state !== "succeeded") continue;
       if (this.#awaited.has(task) || !this.#leftToChildren.has(parent) || this.#isVoid(facts, task)) continue;
-      const unread = byParent.get(parent) ?? [];
-      unread.push(task);
-      byParent.set(parent, unread);
+      entryOf(byParent, parent, () => []).push(task);
     }
     return Array.from(byParent, ([parent, tasks]) => ({
       kind: "never_awaited",

@@ -9,6 +9,7 @@
  */
 
 import type { Clocks } from "../clocks.ts";
+import { entryOf } from "../entry-of.ts";
 import { HappensBefore, partyOf } from "../happens-before.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import { keyOf, lockAdvice, whereOf, whoOf } from "./access-words.ts";
@@ -88,8 +89,7 @@ export class LostUpdates {
     if (use.saw === 0 ? other.time < read.time : use.saw! <= versionOf(read)) return;
     // L2; of what sessions are told by tasks nothing is logged.
     if (task < 0 ? other.task > 0 : this.#told.before(partyOf(other.task), other.time, task)) return;
-    const lost = this.#lost.get(use.name) ?? { kind, count: 0, first: [], keys: new Set() };
-    this.#lost.set(use.name, lost);
+    const lost = entryOf(this.#lost, use.name, () => ({ kind, count: 0, first: [], keys: new Set<string | number>() }));
     lost.count++;
     lost.keys.add(keyOf(use));
     if (lost.first.length < evidenceMax) lost.first.push({ read, other, write });

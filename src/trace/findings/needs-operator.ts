@@ -1,6 +1,7 @@
 /** Tasks that fail for what no agent, retry or other plan can mend: the rules of their faults say what an operator can. */
 
 import { type FaultClass, faults, type MendedFault, ruleOf } from "../../errors/faults.ts";
+import { entryOf } from "../entry-of.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
 import type { RunFacts } from "./run-facts.ts";
@@ -25,9 +26,7 @@ export class NeedsOperator implements Detector {
     if (!failed || !event.error) return;
     const { code, message } = event.error;
     if (!isMended(code)) return;
-    const known = this.#failed.get(code) ?? { tasks: new Map(), said: message };
-    this.#failed.set(code, known);
-    known.tasks.set(event.task, event.seq);
+    entryOf(this.#failed, code, () => ({ tasks: new Map(), said: message })).tasks.set(event.task, event.seq);
   }
 
   finish(facts: RunFacts): Found[] {

@@ -12,6 +12,7 @@
 import { clockNodesMax, raceAccessesMax, raceLooksMax, raceTasksMax } from "../../limits.ts";
 import type { VariableUse } from "../../scheduler/events.ts";
 import { Clocks } from "../clocks.ts";
+import { entryOf } from "../entry-of.ts";
 import { HappensBefore, partyOf } from "../happens-before.ts";
 import type { Of, TraceEvent } from "../trace-event.ts";
 import { howOf, keyOf, lockAdvice, whereOf, whoOf } from "./access-words.ts";
@@ -70,8 +71,7 @@ export class Races implements Detector {
   #followLocks(event: TraceEvent): void {
     if (event.type === "turn") this.#turns.set(event.task, event.turn);
     if (event.type === "lock_granted") {
-      const held = this.#held.get(event.task) ?? new Map<number, string>();
-      this.#held.set(event.task, held.set(event.seq, event.name));
+      entryOf(this.#held, event.task, () => new Map()).set(event.seq, event.name);
     }
     if (event.type !== "lock_released") return;
     const { task, name } = event;
@@ -96,8 +96,7 @@ export class Races implements Detector {
       released: turn !== undefined && released?.turn === turn ? released.names : empty,
     };
     const kind = this.#kinds.get(name);
-    const places = this.#variables.get(name) ?? new Places(this.#counted);
-    this.#variables.set(name, places);
+    const places = entryOf(this.#variables, name, () => new Places(this.#counted));
     this.#before.access(party, time);
     if (kind === "atomic") this.#before.useAtomic(party, use);
     else this.#judge(places, kind, access);
@@ -133,8 +132,7 @@ export class Races implements Detector {
   #compare(key: string | number, first: Access, second: Access, bothWrite: boolean): void {
     if (this.#before.before(partyOf(first.task), first.time, partyOf(second.task))) return;
     const { name } = second.use;
-    const races = this.#races.get(name) ?? new Map<string | number, Race>();
-    this.#races.set(name, races);
+    const races = entryOf(this.#races, name, () => new Map());
     const known = races.get(key);
     // Of very many places some are enough to see what is wrong.
     if (known ? known.bothWrite || !bothWrite : races.size >= raceAccessesMax) return;

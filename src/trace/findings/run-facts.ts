@@ -1,7 +1,9 @@
 /** What several detectors ask about a run: its limits, its tasks, and by which event each began and ended. */
 
+import { entryOf } from "../entry-of.ts";
 import type { Kind } from "../kinds.ts";
 import type { Of, TraceEvent } from "../trace-event.ts";
+import { evidenceMax } from "./thresholds.ts";
 
 export interface TaskFact {
   readonly task: number;
@@ -81,6 +83,14 @@ export class RunFacts {
     return shown.length > 1 ? `${shown.slice(0, -1).join(", ")} and ${shown.at(-1)}` : (shown[0] ?? "");
   }
 
+  /** Tasks that one creator made for one pool, together. */
+  siblings(which: (task: number) => boolean = () => true): Iterable<readonly number[]> {
+    const groups = new Map<string, number[]>();
+    for (const { task, parent, pool } of this.tasks.values())
+      if (which(task)) entryOf(groups, `${parent} ${pool}`, () => []).push(task);
+    return groups.values();
+  }
+
   /** The events by which the tasks ended, or began while they live; in their order. */
   events(tasks: readonly number[]): number[] {
     const seqs = tasks.flatMap((n) => {
@@ -89,6 +99,11 @@ export class RunFacts {
     });
     return [...new Set(seqs)].sort((a, b) => a - b);
   }
+}
+
+/** Leaves the longest, as many as a finding names. */
+export function keepLongest(of: { readonly ms: number }[]): void {
+  of.sort((a, b) => b.ms - a.ms).splice(evidenceMax);
 }
 
 /** Times of a task that had not begun, or waited for a worker: no measure of what it does. */

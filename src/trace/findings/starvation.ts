@@ -1,6 +1,7 @@
 /** A ready task that others keep overtaking. */
 
 import { duration } from "../../duration.ts";
+import { entryOf } from "../entry-of.ts";
 import type { TraceEvent } from "../trace-event.ts";
 import type { Detector, Found } from "./found.ts";
 import { median, type RunFacts } from "./run-facts.ts";
@@ -43,7 +44,7 @@ export class Starvation implements Detector {
     switch (event.type) {
       case "task_created":
         this.#tasks.set(event.task, { pool: event.pool, priority: event.priority });
-        for (const n of event.after ?? []) this.#dependsOn(n, event.task);
+        for (const n of event.after ?? []) entryOf(this.#dependents, n, () => []).push(event.task);
         // No event says that who depends on nothing that is live is ready.
         if ((event.after ?? []).every((n) => this.#ended.has(n))) this.#ready(event.task, event.at);
         return;
@@ -93,21 +94,13 @@ export class Starvation implements Detector {
     }
   }
 
-  #dependsOn(n: number, dependent: number): void {
-    const dependents = this.#dependents.get(n);
-    if (dependents) dependents.push(dependent);
-    else this.#dependents.set(n, [dependent]);
-  }
-
   #ready(task: number, from: number): void {
     const known = this.#tasks.get(task);
     if (!known) return;
     this.#drop(task);
     const pausedMs = this.#pausedUntil(from);
     const wait = { task, priority: known.priority, from, pausedMs, to: Number.NaN, ms: 0, started: false };
-    const waits = this.#byPool.get(known.pool) ?? [];
-    waits.push(wait);
-    this.#byPool.set(known.pool, waits);
+    entryOf(this.#byPool, known.pool, () => []).push(wait);
     this.#open.set(task, wait);
   }
 

@@ -28,14 +28,8 @@ export class Straggler implements Detector {
   }
 
   finish(facts: RunFacts): Found[] {
-    const groups = new Map<string, number[]>();
-    for (const { task, parent, pool } of facts.tasks.values()) {
-      if (!this.#worked.has(task)) continue;
-      const group = groups.get(`${parent} ${pool}`) ?? [];
-      group.push(task);
-      groups.set(`${parent} ${pool}`, group);
-    }
-    return Array.from(groups.values()).flatMap((tasks) => this.#findings(tasks, facts));
+    const groups = facts.siblings((task) => this.#worked.has(task));
+    return Array.from(groups).flatMap((tasks) => this.#findings(tasks, facts));
   }
 
   #findings(tasks: readonly number[], facts: RunFacts): Found[] {

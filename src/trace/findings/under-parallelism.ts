@@ -1,6 +1,7 @@
 /** A long stretch in which one task at a time had a worker, while others waited for it and seats stood idle. */
 
 import { duration } from "../../duration.ts";
+import { entryOf } from "../entry-of.ts";
 import type { ActivitySpan, Span } from "../spans.ts";
 import type { Detector, Found } from "./found.ts";
 import { percent, type RunFacts } from "./run-facts.ts";
@@ -53,9 +54,7 @@ export class UnderParallelism implements Detector {
   }
 
   #change(at: number, level: keyof Change, by: number): void {
-    const change = this.#changes.get(at) ?? { working: 0, ready: 0, waiting: 0 };
-    change[level] += by;
-    this.#changes.set(at, change);
+    entryOf(this.#changes, at, () => ({ working: 0, ready: 0, waiting: 0 }))[level] += by;
   }
 
   finish(facts: RunFacts): Found[] {
