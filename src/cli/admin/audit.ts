@@ -4,7 +4,7 @@ import type { AuditEntry } from "../../client/replies.ts";
 import { allRows } from "../all-rows.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
-import { note, sayJson, sayTable } from "../screen/output.ts";
+import { sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { type Acts, asOperator, asTenant, complain, textOf } from "./shared.ts";
 
@@ -23,9 +23,7 @@ export const auditActs: Acts = {
         (page) => door.audit({ ...page, ...query }),
         ({ entries }) => entries,
       );
-      if (given.flags.json === true) for (const row of rows) sayJson(row);
-      else if (rows.length === 0) note("Nothing was done.");
-      else sayTable(columnsOf({ allTenants: given.flags.all === true }), rows);
+      sayRows(given.flags, rows, columnsOf({ allTenants: given.flags.all === true }), "Nothing was done.");
       return exitStatus.ok;
     },
   },

@@ -5,7 +5,7 @@ import { allRows } from "../all-rows.ts";
 import type { Given } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
-import { note, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
+import { note, say, sayFields, sayJson, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { type Acts, asOperator, textOf } from "./shared.ts";
 
@@ -15,9 +15,7 @@ export const billingActs: Acts = {
     flags: ["tenant", "state"],
     run: async (given) => {
       const rows = await events(given);
-      if (given.flags.json === true) for (const row of rows) sayJson(row);
-      else if (rows.length === 0) note("There are no events.");
-      else sayTable(columns, rows);
+      sayRows(given.flags, rows, columns, "There are no events.");
       return exitStatus.ok;
     },
   },

@@ -6,7 +6,7 @@ import { allRows } from "../all-rows.ts";
 import type { Given } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
-import { note, say, sayJson, sayTable } from "../screen/output.ts";
+import { note, say, sayJson, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { type Acts, asOperator, lengthOf, textOf } from "./shared.ts";
 
@@ -19,9 +19,7 @@ export const keyActs: Acts = {
         (query) => admin.listKeys(tenant!, query),
         ({ keys }) => keys,
       );
-      if (flags.json === true) for (const row of rows) sayJson(row);
-      else if (rows.length === 0) note("The tenant has no keys.");
-      else sayTable(columns, rows);
+      sayRows(flags, rows, columns, "The tenant has no keys.");
       return exitStatus.ok;
     },
   },

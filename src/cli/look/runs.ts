@@ -8,9 +8,9 @@ import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
 import { colourOf } from "../screen/colours.ts";
-import { note, sayJson, sayTable } from "../screen/output.ts";
+import { note, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { wholeNumber } from "../usage.ts";
+import { type Values, wholeNumber } from "../usage.ts";
 import { newestRuns } from "./newest-runs.ts";
 
 export const runsCommand: Command = {
@@ -50,14 +50,16 @@ Examples:
       },
       flags.all === true ? Number.POSITIVE_INFINITY : limit,
     );
-    if (flags.json === true) for (const run of kept) sayJson(run);
-    else if (kept.length > 0) sayTable(columns, kept);
-    else if ([flags.name, flags.from, flags.to].some((flag) => flag !== undefined)) note("There is no such run.");
-    else note(flags.status === undefined ? "There are no runs." : `No run is ${flags.status}.`);
+    sayRows(flags, kept, columns, noneText(flags));
     if (more && flags.json !== true) note("Older ones are not shown: --all, or --limit N.");
     return exitStatus.ok;
   },
 };
+
+function noneText({ status, name, from, to }: Values): string {
+  if ([name, from, to].some((flag) => flag !== undefined)) return "There is no such run.";
+  return status === undefined ? "There are no runs." : `No run is ${status}.`;
+}
 
 const columns: readonly Column<RunRow>[] = [
   { title: "RUN", of: ({ id }) => id },
