@@ -18,16 +18,16 @@ export class Hold {
   readonly #variable: string;
   readonly #giveBack: (call: GivingBack) => Promise<unknown>;
   readonly #callId = randomKey();
-  /** Its own, which ends with it. */
-  readonly #session: Session | undefined;
-  readonly #given: Session;
+  readonly #session: Session;
+  /** The session is its own, and ends with it. */
+  readonly #isOwn: boolean;
   #isReleased = false;
 
   constructor(variable: string, session: Session, isOwn: boolean, giveBack: (call: GivingBack) => Promise<unknown>) {
     this.#variable = variable;
     this.#giveBack = giveBack;
-    this.#session = isOwn ? session : undefined;
-    this.#given = session;
+    this.#session = session;
+    this.#isOwn = isOwn;
     this.signal = session.signal;
   }
 
@@ -47,11 +47,11 @@ export class Hold {
       if (this.signal.aborted) throw this.signal.reason;
       if (isToolError(error)) throw error;
       // A server that is away lets go when the time of its own session is over. A given one goes on, and this in it.
-      if (this.#session || this.#given.isClosed || (isProblem(error) && !error.retryable)) return;
+      if (this.#isOwn || this.#session.isClosed || (isProblem(error) && !error.retryable)) return;
       this.#isReleased = false;
       throw error;
     } finally {
-      if (this.#session) await letGo(this.#session, options);
+      if (this.#isOwn) await letGo(this.#session, options);
     }
   }
 

@@ -1,10 +1,9 @@
 /** A lock, or several that are taken together. */
 
 import type { Heddle } from "../heddle.ts";
-
 import { during, Hold } from "./hold.ts";
-import { letGo, type Session } from "./session.ts";
-import { type Fence, openSession, Variable, type WaitOptions } from "./variable.ts";
+import type { Session } from "./session.ts";
+import { type Fence, taken, Variable, type WaitOptions } from "./variable.ts";
 
 /** How a lock is taken. */
 export interface LockOptions extends WaitOptions {
@@ -55,20 +54,16 @@ export class Lock extends Variable {
    * @throws ToolError `timed_out`, `already_held`, `holds_locks`, `deadlock_victim`; SessionLost
    */
   async acquire({ session, ttl_ms, timeout_ms, mode, ...options }: LockOptions = {}): Promise<LockHold> {
-    const holder = session ?? (await openSession(this.heddle, this.runId, ttl_ms, options));
-    try {
+    return taken(this.heddle, this.runId, { session, ttl_ms, ...options }, async (holder, isOwn) => {
       if (this.#names.length > 1) {
         const args = { names: this.#names, timeout_ms };
         const { tokens } = await this.held<{ tokens: Record<string, number> }>(holder, "acquire", args, options);
-        return new LockHold(this.#names, tokens, holder, !session);
+        return new LockHold(this.#names, tokens, holder, isOwn);
       }
       const args = { name: this.name, mode, timeout_ms };
       const { token } = await this.held<{ token: number }>(holder, "acquire", args, options);
-      return new LockHold(this.#names, { [this.name]: token }, holder, !session);
-    } catch (error) {
-      if (!session) await letGo(holder, options);
-      throw error;
-    }
+      return new LockHold(this.#names, { [this.name]: token }, holder, isOwn);
+    });
   }
 
   /** As `acquire`, without waiting; undefined where another holds it. Of one lock. */
@@ -80,16 +75,11 @@ export class Lock extends Variable {
   }: Omit<LockOptions, "timeout_ms"> = {}): Promise<LockHold | undefined> {
     if (this.#names.length > 1)
       throw new RangeError("tryAcquire takes one lock; acquire takes several, or none of them");
-    const holder = session ?? (await openSession(this.heddle, this.runId, ttl_ms, options));
-    let hold: LockHold | undefined;
-    try {
+    return taken(this.heddle, this.runId, { session, ttl_ms, ...options }, async (holder, isOwn) => {
       const args = { name: this.name, mode };
-      const taken = await this.held<{ acquired: boolean; token?: number }>(holder, "try_acquire", args, options);
-      if (taken.acquired) hold = new LockHold(this.#names, { [this.name]: taken.token! }, holder, !session);
-      return hold;
-    } finally {
-      if (!session && !hold) await letGo(holder, options);
-    }
+      const seen = await this.held<{ acquired: boolean; token?: number }>(holder, "try_acquire", args, options);
+      return seen.acquired ? new LockHold(this.#names, { [this.name]: seen.token! }, holder, isOwn) : undefined;
+    });
   }
 
   /**

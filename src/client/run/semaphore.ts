@@ -3,8 +3,7 @@
 import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
 import { during, Hold } from "./hold.ts";
-import { letGo } from "./session.ts";
-import { openSession, Variable, type WaitOptions } from "./variable.ts";
+import { taken, Variable, type WaitOptions } from "./variable.ts";
 
 /** How permits are taken. */
 export interface PermitsOptions extends WaitOptions {
@@ -25,16 +24,12 @@ export class Semaphore extends Variable {
 
   /** Waits for permits and holds them until the hold is released. @throws ToolError `not_created`, `over_capacity`, `timed_out` */
   async acquire({ session, ttl_ms, timeout_ms, permits = 1, ...options }: PermitsOptions = {}): Promise<Hold> {
-    const holder = session ?? (await openSession(this.heddle, this.runId, ttl_ms, options));
-    try {
+    return taken(this.heddle, this.runId, { session, ttl_ms, ...options }, async (holder, isOwn) => {
       await this.held(holder, "acquire", { name: this.name, permits, timeout_ms }, options);
-      return new Hold(this.name, holder, !session, (call) =>
+      return new Hold(this.name, holder, isOwn, (call) =>
         this.held(holder, "release", { name: this.name, permits }, call),
       );
-    } catch (error) {
-      if (!session) await letGo(holder, options);
-      throw error;
-    }
+    });
   }
 
   /** What `body` does while it holds permits; `signal` aborts when they are lost. @throws SessionLost, HoldLost, as `acquire` */

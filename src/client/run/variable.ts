@@ -126,3 +126,21 @@ export async function openSession(
     throw error;
   }
 }
+
+/** What is taken in the session that is given, or in one of its own, which goes on with it: if nothing is, that is let go of. */
+export async function taken<Held>(
+  heddle: Heddle,
+  run: string,
+  { session, ttl_ms, ...options }: WaitOptions,
+  take: (holder: Session, isOwn: boolean) => Promise<Held>,
+): Promise<Held> {
+  if (session) return take(session, false);
+  const own = await openSession(heddle, run, ttl_ms, options);
+  let hold: Held | undefined;
+  try {
+    hold = await take(own, true);
+    return hold;
+  } finally {
+    if (!hold) await letGo(own, options);
+  }
+}
