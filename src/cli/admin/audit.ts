@@ -18,9 +18,8 @@ export const auditActs: Acts = {
         throw complain("--tenant is one tenant and --all is all of them; leave one of the two out.");
       const byOperator = given.flags.all === true || tenant !== undefined;
       const door = byOperator ? await asOperator() : await asTenant();
-      const query = tenant === undefined ? {} : { tenant };
       const rows = await allRows(
-        (page) => door.audit({ ...page, ...query }),
+        (page) => door.audit({ ...page, ...(tenant !== undefined && { tenant }) }),
         ({ entries }) => entries,
       );
       sayRows(given.flags, rows, columnsOf({ allTenants: given.flags.all === true }), "Nothing was done.");

@@ -8,6 +8,7 @@ import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
 import { note, say, sayJson, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
+import { textsOf } from "../usage.ts";
 import { type Acts, asOperator, lengthOf, textOf } from "./shared.ts";
 
 export const keyActs: Acts = {
@@ -27,9 +28,8 @@ export const keyActs: Acts = {
     words: ["TENANT"],
     flags: ["name", "scope", "expires"],
     run: async (given, tenant) => {
-      const name = textOf(given, "name");
       const scopes = given.flags.scope as KeyRequest["scopes"];
-      const body = { ...(name !== undefined && { name }), ...(scopes && { scopes }), ...expiry(given) };
+      const body = { ...textsOf(given.flags, "name"), ...(scopes && { scopes }), ...expiry(given) };
       sayKey(given, await (await asOperator()).createKey(tenant!, body));
       return exitStatus.ok;
     },

@@ -1,6 +1,7 @@
 /** `heddle runs` */
 
-import type { RunRow, RunStatus } from "../../client/replies.ts";
+import type { RunRow } from "../../client/replies.ts";
+import type { RunsQuery } from "../../client/requests.ts";
 import { duration } from "../../duration.ts";
 import { runsListedDefault } from "../../limits.ts";
 import type { Command } from "../command.ts";
@@ -10,7 +11,7 @@ import { dateTime } from "../plain-text.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { type Values, wholeNumber } from "../usage.ts";
+import { textsOf, type Values, wholeNumber } from "../usage.ts";
 import { newestRuns } from "./newest-runs.ts";
 
 export const runsCommand: Command = {
@@ -42,12 +43,7 @@ Examples:
     const limit = wholeNumber(flags, "limit", { min: 1, max: Number.MAX_SAFE_INTEGER, fallback: runsListedDefault });
     const { kept, more } = await newestRuns(
       await reach(),
-      {
-        ...(typeof flags.status === "string" && { status: flags.status as RunStatus }),
-        ...(typeof flags.name === "string" && { name: flags.name }),
-        ...(typeof flags.from === "string" && { from: flags.from }),
-        ...(typeof flags.to === "string" && { to: flags.to }),
-      },
+      textsOf(flags, "status", "name", "from", "to") as RunsQuery,
       flags.all === true ? Number.POSITIVE_INFINITY : limit,
     );
     sayRows(flags, kept, columns, noneText(flags));

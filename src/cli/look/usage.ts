@@ -9,7 +9,7 @@ import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { note, say, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { UsageError } from "../usage.ts";
+import { textsOf, UsageError } from "../usage.ts";
 
 const dimensions = ["hour", "day", "run", "key", "model", "pool"];
 
@@ -51,12 +51,7 @@ export function readUsage({ flags }: Given, byDefault: "day" | "tenant"): { by: 
   const names = byDefault === "tenant" ? ["tenant", ...dimensions] : dimensions;
   if (!(names.includes(by) || /^label:./.test(by)))
     throw new UsageError(`--by is "${by}"; it must be ${names.join(", ")} or label:NAME.`);
-  const query = {
-    by,
-    ...(flags.from !== undefined && { from: String(flags.from) }),
-    ...(flags.to !== undefined && { to: String(flags.to) }),
-  };
-  return { by, query };
+  return { by, query: { by, ...textsOf(flags, "from", "to") } };
 }
 
 type ReadPage = (query: { limit: number; cursor?: string }) => Promise<UsagePage>;
