@@ -1,14 +1,13 @@
 // `npm run deploy:check`: the bundle that `wrangler deploy` would upload builds offline, is small, starts fast, and holds
 // nothing of local mode. Ends with status 1 when it does not.
 
-import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { startDev } from "./lib/dev-server.mjs";
 import { StopError } from "./lib/stop-error.mjs";
-import { projectRoot, toolchainNode, wranglerEnvironment, wranglerScript } from "./lib/wrangler.mjs";
+import { projectRoot, runWrangler, wranglerEnvironment } from "./lib/wrangler.mjs";
 
 /** Texts of local mode, each of which the local bundle must contain: a check that can't find them there finds nothing. */
 const localOnly = ["hdl_local", "hdl_local_admin", "This reply is simulated", "SimulatedFaults"];
@@ -20,21 +19,11 @@ const startUpMsMax = 500;
 
 const KiB = (bytes) => `${(bytes / 1024).toFixed(0)} KiB`;
 
-/** Runs wrangler; its output on failure only. */
-function wrangler(args, scratch) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(toolchainNode(), [wranglerScript(), ...args], {
-      cwd: projectRoot,
-      env: { ...wranglerEnvironment(scratch), CI: "true" },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let shown = "";
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (shown += text));
-    child.once("error", reject);
-    child.once("exit", (status) =>
-      status === 0 ? resolve(shown) : reject(new StopError(`wrangler ${args.join(" ")} failed:\n${shown}`)),
-    );
-  });
+/** @throws StopError with its output where it fails */
+async function wrangler(args, scratch) {
+  const env = { ...wranglerEnvironment(scratch), CI: "true" };
+  const { status, output } = await runWrangler(args, { cwd: projectRoot, env });
+  if (status !== 0) throw new StopError(`wrangler ${args.join(" ")} failed:\n${output}`);
 }
 
 /** Everything that would be uploaded, as one text; source maps are not uploaded. */

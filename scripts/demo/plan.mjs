@@ -13,7 +13,7 @@ const listBytesMax = 20_000;
 const titleCharsMax = 200;
 
 /**
- * `{context, tasks, rootKey, summaries: [{key, path}], counts}`.
+ * `{context, tasks, summaries: [{key, path}], counts}`.
  * `simulated`: no provider is there, so hosted tasks carry a script for the simulated model, which says that it is one.
  */
 export function planOf({ root, files, pool, format, simulated }) {

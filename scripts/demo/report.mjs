@@ -3,7 +3,7 @@
 const failuresInReport = 50;
 const failuresOnScreen = 10;
 
-/** @param facts `{name, run, tasks, root, overview, summaries, skipped, simulated, wallMs, taskMs, workers}` */
+/** `root`: the result of the task that added all up; `timing`: `{wallMs, taskMs, speedUp, workers}`. */
 export function reportOf({ name, run, tasks, root, overview, summaries, skipped, model, timing }) {
   const parts = [
     `# Report on ${name}`,
@@ -19,7 +19,7 @@ export function reportOf({ name, run, tasks, root, overview, summaries, skipped,
       summaries.map(({ path, text }) => `- ${code(`${path}/`)}: ${text.replace(/\s*\n\s*/g, " ")}`).join("\n"),
     );
   }
-  parts.push("## How it was made", run_(run, tasks, timing), notes(skipped));
+  parts.push("## How it was made", made(run, tasks, timing), notes(skipped));
   const failures = failuresOf(tasks);
   if (failures.length > 0) {
     parts.push(
@@ -118,7 +118,7 @@ function measured(root) {
   return parts;
 }
 
-function run_(run, tasks, timing) {
+function made(run, tasks, timing) {
   const { usage } = run;
   const hosted = tasks.filter((task) => task.pool === "hosted").length;
   return table(

@@ -295,15 +295,11 @@ class Server {
 
   /** The reply's status and text; undefined when nothing answers in time. */
   async #get(path, timeoutMs) {
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), timeoutMs);
     try {
-      const reply = await fetch(this.#url + path, { signal: timeout.signal });
+      const reply = await fetch(this.#url + path, { signal: AbortSignal.timeout(timeoutMs) });
       return { status: reply.status, text: await reply.text() };
     } catch {
       return undefined;
-    } finally {
-      clearTimeout(timer);
     }
   }
 }

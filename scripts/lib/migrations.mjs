@@ -3,13 +3,12 @@
 // Wrangler starts its runtime anew for each migration, some six seconds in all. What is to be done to a database that is not
 // there yet is known without asking it, so that is carried out as one file: one start, and one transaction.
 
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withoutColour } from "./screen-filter.mjs";
 import { StopError } from "./stop-error.mjs";
-import { toolchainNode, wranglerEnvironment, wranglerScript } from "./wrangler.mjs";
+import { runWrangler, wranglerEnvironment } from "./wrangler.mjs";
 
 /** @throws StopError with wrangler's output when a migration fails */
 export async function applyMigrations({ root, config, folder, log }) {
@@ -29,7 +28,7 @@ export async function applyMigrations({ root, config, folder, log }) {
   if (!isNew && existsSync(marker) && readFileSync(marker, "utf8") === fingerprint) return;
 
   const d1 = (...args) =>
-    run([wranglerScript(), "d1", ...args, "--local", "-c", config, "--persist-to", folder.path], {
+    runWrangler(["d1", ...args, "--local", "-c", config, "--persist-to", folder.path], {
       cwd: root,
       env: { ...wranglerEnvironment(folder.path), WRANGLER_LOG: "log" },
     });
@@ -57,15 +56,4 @@ function newDatabase(names, texts) {
   applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 );
 ${noted.join("")}`;
-}
-
-function run(args, options) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(toolchainNode(), args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding("utf8").on("data", (text) => (output += text));
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ status: code ?? 1, output }));
-  });
 }

@@ -24,7 +24,6 @@ export class StateFolder {
         `The state folder ${this.path} can't be made (${error.code}). Set HEDDLE_STATE to a folder that you may write to.`,
       );
     }
-    this.#record = undefined;
   }
 
   file(name) {

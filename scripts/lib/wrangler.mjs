@@ -1,5 +1,6 @@
 // Where wrangler is, which Node runs it, and the environment that keeps it quiet, offline and fast.
 
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -43,4 +44,19 @@ export function wranglerEnvironment(state) {
   // Would pick another section of the configuration.
   delete env.CLOUDFLARE_ENV;
   return env;
+}
+
+/** Runs wrangler to its end; resolves to its exit status and all that it has said. */
+export function runWrangler(args, options) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(toolchainNode(), [wranglerScript(), ...args], {
+      ...options,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text) => (output += text));
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ status: code ?? 1, output }));
+  });
 }

@@ -1,6 +1,6 @@
 /** A block of lines at the bottom of a terminal that is drawn again and again, with permanent lines above it. */
 
-import { cutText } from "./screen/text-width.ts";
+import { columnsOf, cutText } from "./screen/text-width.ts";
 
 export class Terminal {
   readonly #stream: NodeJS.WriteStream;
@@ -12,8 +12,7 @@ export class Terminal {
 
   /** Replaces the block. */
   draw(lines: readonly string[]): void {
-    // 0 is a terminal that was not told its size, not one that is so small.
-    const columns = Math.max(20, this.#stream.columns || 80);
+    const columns = columnsOf(this.#stream);
     const rows = Math.max(2, (this.#stream.rows || 24) - 1);
     // A line that wraps would break the count by which the block is taken back.
     const fitting = lines.slice(0, rows).map((line) => cutText(line, columns - 1));

@@ -18,6 +18,12 @@ export function didYouMean(typed: string, words: Iterable<string>, shown = (word
   return meant === undefined ? "" : ` Did you mean ${shown(meant)}?`;
 }
 
+/** Those of the flags `names` that are given, as fields. */
+export const textsOf = <Name extends string>(flags: Values, ...names: readonly Name[]): { [Of in Name]?: string } =>
+  Object.fromEntries(names.flatMap((name) => (typeof flags[name] === "string" ? [[name, flags[name]]] : []))) as {
+    [Of in Name]?: string;
+  };
+
 /** A whole number from a flag; `fallback` where it is not given. */
 export function wholeNumber(
   flags: Values,

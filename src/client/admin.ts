@@ -57,7 +57,7 @@ export class HeddleAdmin {
   }
   /** All of them: what is left out has no bound. */
   setQuotas(tenant: string, quotas: Quotas, options: CallOptions = {}): Promise<Tenant> {
-    return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/quotas`, body: quotas });
+    return this.#put(`${of(tenant)}/quotas`, quotas, options);
   }
   /** Its own prices, beside the deployment's list. */
   tenantPrices(tenant: string, options: CallOptions = {}): Promise<TenantPrices> {
@@ -65,7 +65,7 @@ export class HeddleAdmin {
   }
   /** Sets them, all at once, for runs that are created from now on. */
   setTenantPrices(tenant: string, prices: PriceList, options: CallOptions = {}): Promise<TenantPrices> {
-    return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/prices`, body: { prices } });
+    return this.#put(`${of(tenant)}/prices`, { prices }, options);
   }
   /** Takes them away: new runs are counted at the deployment's list. */
   async deleteTenantPrices(tenant: string, options: CallOptions = {}): Promise<void> {
@@ -77,7 +77,7 @@ export class HeddleAdmin {
   }
   /** Sets them, in Markdown, for new runs and live ones. @throws HeddleProblem `rules_invalid` */
   setTenantRules(tenant: string, rules: string, options: CallOptions = {}): Promise<TenantRules> {
-    return this.#transport.json({ ...options, method: "PUT", path: `${of(tenant)}/rules`, body: { rules } });
+    return this.#put(`${of(tenant)}/rules`, { rules }, options);
   }
   /** Takes them away, of live runs too. */
   async deleteTenantRules(tenant: string, options: CallOptions = {}): Promise<void> {
@@ -112,7 +112,7 @@ export class HeddleAdmin {
   /** Sets a credential; its key is never shown again. */
   putProvider(tenant: string, name: string, body: ProviderRequest, options: CallOptions = {}): Promise<Provider> {
     const path = `${of(tenant)}/providers/${encodeURIComponent(name)}`;
-    return this.#transport.json({ ...options, method: "PUT", path, body });
+    return this.#put(path, body, options);
   }
   /** Takes a credential away. */
   async deleteProvider(tenant: string, name: string, options: CallOptions = {}): Promise<void> {
@@ -178,6 +178,9 @@ export class HeddleAdmin {
   }
   #post<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {
     return this.#transport.json({ ...options, method: "POST", path, body });
+  }
+  #put<Reply>(path: string, body: unknown, options: CallOptions): Promise<Reply> {
+    return this.#transport.json({ ...options, method: "PUT", path, body });
   }
   #delete(path: string, options: CallOptions): Promise<void> {
     return this.#transport.remove(path, options);

@@ -1,7 +1,7 @@
 /** Signals: several as one (Node 18 lacks AbortSignal.any), and what is given up though it goes on. */
 
 import { lettingGoMs } from "../limits.ts";
-import { sleep } from "./sleep.ts";
+import { timerMsMax, within } from "./sleep.ts";
 
 /** Aborts as soon as one of `signals` does, with its reason. `clear` lets go of them. */
 export function firstOf(...signals: readonly (AbortSignal | undefined)[]): { signal: AbortSignal; clear: () => void } {
@@ -26,6 +26,21 @@ export function firstOf(...signals: readonly (AbortSignal | undefined)[]): { sig
   return { signal: controller.signal, clear };
 }
 
+/** Aborts as `outer` does, and after `ms`. `clear` lets go of both. */
+export function limited(outer: AbortSignal | undefined, ms: number): { signal: AbortSignal; clear: () => void } {
+  const late = new AbortController();
+  const tooLate = () => late.abort(new Error(`no answer within ${Math.round(ms / 1000)} s`));
+  const timer = setTimeout(tooLate, Math.min(ms, timerMsMax));
+  const { signal, clear } = firstOf(outer, late.signal);
+  return {
+    signal,
+    clear: () => {
+      clearTimeout(timer);
+      clear();
+    },
+  };
+}
+
 /** What `work` comes to, or the signal's reason when that aborts before; the work goes on all the same. */
 export async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
   const { signal: own, clear } = firstOf(signal);
@@ -46,7 +61,6 @@ export async function briefly(work: Promise<void>, signal: AbortSignal | undefin
     await unlessAborted(work, signal);
   } catch (error) {
     if (!signal?.aborted) throw error;
-    const moment = new AbortController();
-    await Promise.race([work, sleep(lettingGoMs, moment.signal)]).finally(() => moment.abort());
+    await within(lettingGoMs, work);
   }
 }

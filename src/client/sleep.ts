@@ -17,3 +17,13 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener("abort", abort, { once: true });
   });
 }
+
+/** What `work` comes to; undefined where it takes longer than `ms`, and then it goes on by itself. Leaves no timer behind. */
+export async function within<Result>(ms: number, work: Promise<Result>): Promise<Result | undefined> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([work, sleep(ms, over.signal).then(() => undefined)]);
+  } finally {
+    over.abort();
+  }
+}

@@ -1,6 +1,7 @@
 /** Server-sent events: the fields of a stream, as far as Heddle sends them. */
 
 import { socketSilentMs } from "../limits.ts";
+import { within } from "./sleep.ts";
 
 export interface ServerEvent {
   /** Of this event alone: Heddle's last frames (`end`, `problem`) have none. */
@@ -43,33 +44,17 @@ async function* lines(body: ReadableStream<Uint8Array>, silentMs: number): Async
   let rest = "";
   try {
     for (;;) {
-      const value = await within(silentMs, reader.read());
-      if (!value) return;
-      const parts = (rest + decoder.decode(value, { stream: true })).split("\n");
+      // One that is late, or breaks, is the body's end.
+      const part = await within(
+        silentMs,
+        reader.read().catch(() => undefined),
+      );
+      if (!part?.value) return;
+      const parts = (rest + decoder.decode(part.value, { stream: true })).split("\n");
       rest = parts.pop()!;
       for (const line of parts) yield line.endsWith("\r") ? line.slice(0, -1) : line;
     }
   } finally {
     await reader.cancel().catch(() => undefined);
-  }
-}
-
-/** What a read brings in time; undefined at the body's end, or when it breaks. */
-async function within(
-  ms: number,
-  read: ReturnType<ReadableStreamDefaultReader<Uint8Array>["read"]>,
-): Promise<Uint8Array | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, ms, undefined);
-  });
-  const part = read.then(
-    ({ value }) => value,
-    () => undefined,
-  );
-  try {
-    return await Promise.race([part, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

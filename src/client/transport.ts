@@ -19,8 +19,8 @@ import { HeddleProblem, HeddleUnreachable, isProblem } from "./errors.ts";
 import { now, steadyMsSince } from "./moment.ts";
 import { isLasting } from "./no-answer.ts";
 import { randomKey } from "./random-key.ts";
-import { firstOf } from "./signals.ts";
-import { sleep, timerMsMax } from "./sleep.ts";
+import { firstOf, limited } from "./signals.ts";
+import { sleep } from "./sleep.ts";
 import { platformSocket, type Socket } from "./socket.ts";
 
 /** Where Heddle is, and how it is called. */
@@ -267,20 +267,4 @@ function after(response: Response, problem: HeddleProblem): HeddleProblem {
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - date;
   if (ms > 0) retryAfters.set(problem, ms);
   return problem;
-}
-
-/** A signal that follows `outer` and also aborts after `ms`; Node 18 lacks AbortSignal.any. */
-function limited(outer: AbortSignal | undefined, ms: number): { signal: AbortSignal; clear: () => void } {
-  const controller = new AbortController();
-  const late = () => controller.abort(new Error(`no answer within ${Math.round(ms / 1000)} s`));
-  const timer = setTimeout(late, Math.min(ms, timerMsMax));
-  const follow = () => controller.abort(outer?.reason);
-  outer?.addEventListener("abort", follow);
-  return {
-    signal: controller.signal,
-    clear: () => {
-      clearTimeout(timer);
-      outer?.removeEventListener("abort", follow);
-    },
-  };
 }

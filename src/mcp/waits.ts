@@ -63,10 +63,7 @@ async function lookAtTasks(call: McpCall, { run, args, until }: HandleOf<"tasks"
   const answered = await call.ask(
     toolOfRun(run, "await_tasks", { args: leftOf(args, until), waitMs: within(ms, until) }),
   );
-  const busy = busyIn(answered);
-  if (busy) return busy;
-  const done = outcomeResult(answered);
-  return done ? { done } : { message: "waiting for tasks" };
+  return toolLooked(answered, "waiting for tasks");
 }
 
 /** Each look is a call of its own, for what is left of the time: the last is told that it is over, and how the tasks are then. */
@@ -76,11 +73,8 @@ const leftOf = (args: string, until: number | undefined): string =>
 async function lookAtSession(call: McpCall, handle: HandleOf<"session">, waitMs: number): Promise<Looked> {
   const { run, tool, args, actor, call: callId, holds } = handle;
   const answered = await call.ask(toolOfRun(run, tool, { args, waitMs, callId, actor }));
-  const busy = busyIn(answered);
-  if (busy) return busy;
-  const done = outcomeResult(answered);
-  if (!done) return { message: `waiting in ${tool}` };
-  return { done: holds && hasHold(done) ? (outcomeResult(answered, { actor }) ?? done) : done };
+  const looked = toolLooked(answered, `waiting in ${tool}`);
+  return holds && looked.done && hasHold(looked.done) ? { done: outcomeResult(answered, { actor })! } : looked;
 }
 
 /** Whether the session is needed after this answer. */
@@ -96,6 +90,13 @@ async function letGo({ ask }: McpCall, { run, actor, own }: HandleOf<"session">)
   }
 }
 
+function toolLooked(answered: Answered, message: string): Looked {
+  const busy = busyIn(answered);
+  if (busy) return busy;
+  const done = outcomeResult(answered);
+  return done ? { done } : { message };
+}
+
 /** What passes says nothing about the wait. */
 const busyIn = (answered: Answered): Looked | undefined =>
   !answered.ok && problemOf(answered).retryable ? { busy: problemResult(answered) } : undefined;
@@ -106,10 +107,7 @@ async function lookAtLease(
   waitMs: number,
 ): Promise<Looked> {
   const answered = await call.ask(toolOfLease(call, tool, { args, waitMs, callId }));
-  const busy = busyIn(answered);
-  if (busy) return busy;
-  const done = outcomeResult(answered);
-  return done ? { done } : { message: `waiting in ${tool}` };
+  return toolLooked(answered, `waiting in ${tool}`);
 }
 
 interface Sent {

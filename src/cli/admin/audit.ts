@@ -4,7 +4,7 @@ import type { AuditEntry } from "../../client/replies.ts";
 import { allRows } from "../all-rows.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
-import { note, sayJson, sayTable } from "../screen/output.ts";
+import { sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { type Acts, asOperator, asTenant, complain, textOf } from "./shared.ts";
 
@@ -18,14 +18,11 @@ export const auditActs: Acts = {
         throw complain("--tenant is one tenant and --all is all of them; leave one of the two out.");
       const byOperator = given.flags.all === true || tenant !== undefined;
       const door = byOperator ? await asOperator() : await asTenant();
-      const query = tenant === undefined ? {} : { tenant };
       const rows = await allRows(
-        (page) => door.audit({ ...page, ...query }),
+        (page) => door.audit({ ...page, ...(tenant !== undefined && { tenant }) }),
         ({ entries }) => entries,
       );
-      if (given.flags.json === true) for (const row of rows) sayJson(row);
-      else if (rows.length === 0) note("Nothing was done.");
-      else sayTable(columnsOf({ allTenants: given.flags.all === true }), rows);
+      sayRows(given.flags, rows, columnsOf({ allTenants: given.flags.all === true }), "Nothing was done.");
       return exitStatus.ok;
     },
   },

@@ -5,9 +5,10 @@ import { allRows } from "../all-rows.ts";
 import type { Given } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
-import { note, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
+import { note, say, sayFields, sayJson, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { type Acts, asOperator, textOf } from "./shared.ts";
+import { textsOf } from "../usage.ts";
+import { type Acts, asOperator } from "./shared.ts";
 
 export const billingActs: Acts = {
   list: {
@@ -15,9 +16,7 @@ export const billingActs: Acts = {
     flags: ["tenant", "state"],
     run: async (given) => {
       const rows = await events(given);
-      if (given.flags.json === true) for (const row of rows) sayJson(row);
-      else if (rows.length === 0) note("There are no events.");
-      else sayTable(columns, rows);
+      sayRows(given.flags, rows, columns, "There are no events.");
       return exitStatus.ok;
     },
   },
@@ -38,8 +37,7 @@ export const billingActs: Acts = {
     words: ["TENANT", "ID"],
     flags: ["since"],
     run: async (given, tenant, customer) => {
-      const since = textOf(given, "since");
-      const body = { customer: customer!, ...(since !== undefined && { since }) };
+      const body = { customer: customer!, ...textsOf(given.flags, "since") };
       return sayBilling(given, await (await asOperator()).setBilling(tenant!, body));
     },
   },
@@ -70,8 +68,7 @@ export const billingActs: Acts = {
     words: [],
     flags: ["tenant"],
     run: async (given) => {
-      const tenant = textOf(given, "tenant");
-      const { retried } = await (await asOperator()).retryBilling(tenant === undefined ? {} : { tenant });
+      const { retried } = await (await asOperator()).retryBilling(textsOf(given.flags, "tenant"));
       if (given.flags.json === true) sayJson({ retried });
       else say(`${retried} that were refused will be sent again.`);
       return exitStatus.ok;
@@ -81,9 +78,7 @@ export const billingActs: Acts = {
 
 async function events(given: Given): Promise<MeterEventView[]> {
   const admin = await asOperator();
-  const tenant = textOf(given, "tenant");
-  const state = textOf(given, "state") as EventState | undefined;
-  const of = { ...(tenant !== undefined && { tenant }), ...(state !== undefined && { state }) };
+  const of = textsOf(given.flags, "tenant", "state") as { tenant?: string; state?: EventState };
   return allRows(
     (page) => admin.billingEvents({ ...page, ...of }),
     (page) => page.events,

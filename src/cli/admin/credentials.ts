@@ -7,7 +7,7 @@ import type { Given } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 import { readInput } from "../json-input.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
-import { note, say, sayJson, sayTable } from "../screen/output.ts";
+import { note, say, sayJson, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { type Acts, asOperator, asTenant, complain, textOf } from "./shared.ts";
 
@@ -43,9 +43,7 @@ export const credentialActs: Acts = {
     run: async (given) => {
       const door = await doorOf(given);
       const rows = await allRows(door.list, ({ providers }) => providers);
-      if (given.flags.json === true) for (const row of rows) sayJson(row);
-      else if (rows.length === 0) note("The tenant has no credentials: its runs use the deployment's.");
-      else sayTable(columns, rows);
+      sayRows(given.flags, rows, columns, "The tenant has no credentials: its runs use the deployment's.");
       return exitStatus.ok;
     },
   },

@@ -6,8 +6,9 @@ import { allRows } from "../all-rows.ts";
 import type { Given } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
-import { note, say, sayJson, sayTable } from "../screen/output.ts";
+import { note, say, sayJson, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
+import { textsOf } from "../usage.ts";
 import { type Acts, asOperator, lengthOf, textOf } from "./shared.ts";
 
 export const keyActs: Acts = {
@@ -19,9 +20,7 @@ export const keyActs: Acts = {
         (query) => admin.listKeys(tenant!, query),
         ({ keys }) => keys,
       );
-      if (flags.json === true) for (const row of rows) sayJson(row);
-      else if (rows.length === 0) note("The tenant has no keys.");
-      else sayTable(columns, rows);
+      sayRows(flags, rows, columns, "The tenant has no keys.");
       return exitStatus.ok;
     },
   },
@@ -29,9 +28,8 @@ export const keyActs: Acts = {
     words: ["TENANT"],
     flags: ["name", "scope", "expires"],
     run: async (given, tenant) => {
-      const name = textOf(given, "name");
       const scopes = given.flags.scope as KeyRequest["scopes"];
-      const body = { ...(name !== undefined && { name }), ...(scopes && { scopes }), ...expiry(given) };
+      const body = { ...textsOf(given.flags, "name"), ...(scopes && { scopes }), ...expiry(given) };
       sayKey(given, await (await asOperator()).createKey(tenant!, body));
       return exitStatus.ok;
     },

@@ -8,7 +8,7 @@ import { allRows } from "../all-rows.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime, oneLine } from "../plain-text.ts";
 import { type Asking, answerTo, requireYesOrTerminal } from "../screen/ask.ts";
-import { note, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
+import { note, say, sayFields, sayJson, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 import { didYouMean } from "../usage.ts";
 import { type Acts, asOperator, complain } from "./shared.ts";
@@ -22,9 +22,7 @@ export const tenantActs: Acts = {
         (query) => admin.listTenants(query),
         ({ tenants }) => tenants,
       );
-      if (flags.json === true) for (const row of rows) sayJson(row);
-      else if (rows.length === 0) note("There are no tenants.");
-      else sayTable(columns, rows);
+      sayRows(flags, rows, columns, "There are no tenants.");
       return exitStatus.ok;
     },
   },

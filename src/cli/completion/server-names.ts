@@ -7,11 +7,9 @@ import { newestRuns } from "../look/newest-runs.ts";
 import type { Candidate, Completion } from "./candidates.ts";
 
 export async function serverNames({ names, run }: Completion & { kind: "names" }): Promise<Candidate[]> {
-  const over = new AbortController();
-  const timer = setTimeout(() => over.abort(), completionMs);
   try {
     const client = connect();
-    const options = { signal: over.signal, retryMs: 0 };
+    const options = { signal: AbortSignal.timeout(completionMs), retryMs: 0 };
     if (names === "run") {
       const { kept } = await newestRuns(client, {}, completionNamesMax, options);
       return kept.reverse().map(runCandidate);
@@ -29,8 +27,6 @@ export async function serverNames({ names, run }: Completion & { kind: "names" }
     return variables.map(({ name, kind }) => ({ value: name, about: kind }));
   } catch {
     return [];
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
+import type { Writable } from "node:stream";
 import type { Flag } from "../command.ts";
 import { exitStatus } from "../exit-status.ts";
 import { unwritable } from "../json-input.ts";
@@ -36,42 +37,52 @@ export function outputFile({ output, force }: Values): string | undefined {
  * either. @throws UsageError where it can't be written
  */
 export async function saveWhole(file: string | undefined, pieces: AsyncIterable<string | Uint8Array>): Promise<number> {
-  const part = file === undefined ? undefined : `${file}.part`;
-  let isThere = false;
-  // Half of a run's file may fill a disk, and nobody would miss it. Of what goes to stdout nothing is to be taken away.
-  const stopListening =
-    part === undefined
-      ? undefined
-      : onSignals(() => {
-          if (isThere) rmSync(part, { force: true });
-          process.exit(exitStatus.interrupted);
-        });
   try {
-    const stream = part === undefined ? process.stdout : (await open(part, "w")).createWriteStream();
-    isThere = part !== undefined;
-    // It is asked for below, where it can be answered.
-    stream.on("error", () => undefined);
-    let bytes = 0;
-    for await (const piece of pieces) {
-      bytes += Buffer.byteLength(piece);
-      if (stream.errored) throw stream.errored;
-      if (!stream.write(piece)) await once(stream, "drain");
-    }
-    if (part !== undefined && file !== undefined) {
-      const closed = once(stream, "close");
-      stream.end();
-      await closed;
-      renameSync(part, file);
-    }
-    return bytes;
+    return file === undefined ? await written(process.stdout, pieces) : await saved(file, pieces);
   } catch (error) {
-    // One that could not be opened may be where nothing can be removed either.
-    if (part !== undefined && isThere) rmSync(part, { force: true });
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (syscall !== undefined && code !== undefined && !/connect|read/.test(syscall))
       throw unwritable(file ?? "stdout", error as Error);
     throw error;
-  } finally {
-    stopListening?.();
   }
+}
+
+async function saved(file: string, pieces: AsyncIterable<string | Uint8Array>): Promise<number> {
+  const part = `${file}.part`;
+  let isThere = false;
+  // Half of a run's file may fill a disk, and nobody would miss it. Where it could not be opened nothing may be removable either.
+  const remove = () => {
+    if (isThere) rmSync(part, { force: true });
+  };
+  const stopListening = onSignals(() => {
+    remove();
+    process.exit(exitStatus.interrupted);
+  });
+  try {
+    const stream = (await open(part, "w")).createWriteStream();
+    isThere = true;
+    const bytes = await written(stream, pieces);
+    const closed = once(stream, "close");
+    stream.end();
+    await closed;
+    renameSync(part, file);
+    return bytes;
+  } catch (error) {
+    remove();
+    throw error;
+  } finally {
+    stopListening();
+  }
+}
+
+async function written(stream: Writable, pieces: AsyncIterable<string | Uint8Array>): Promise<number> {
+  // It is asked for below, where it can be answered.
+  stream.on("error", () => undefined);
+  let bytes = 0;
+  for await (const piece of pieces) {
+    bytes += Buffer.byteLength(piece);
+    if (stream.errored) throw stream.errored;
+    if (!stream.write(piece)) await once(stream, "drain");
+  }
+  return bytes;
 }

@@ -1,5 +1,6 @@
 /** `heddle logs` */
 
+import { everyRow } from "../../client/every-row.ts";
 import type { Heddle } from "../../client/heddle.ts";
 import type { EventView } from "../../client/replies.ts";
 import { pageRowsMax } from "../../limits.ts";
@@ -54,7 +55,7 @@ async function logs({ flags, words: [run] }: Given): Promise<number> {
   const events =
     flags.follow === true
       ? client.followEvents(run!, { after }, { signal: interrupt.signal })
-      : pages(client, run!, after, interrupt.signal);
+      : logged(client, run!, after, interrupt.signal);
   try {
     for await (const event of events) {
       const line = lines.of(event);
@@ -77,11 +78,8 @@ async function logs({ flags, words: [run] }: Given): Promise<number> {
   }
 }
 
-async function* pages(client: Heddle, run: string, after: number, signal: AbortSignal): AsyncGenerator<EventView> {
-  for (let next = after; ; ) {
-    const page = await client.events(run, { after: next, limit: pageRowsMax }, { signal });
-    yield* page.events;
-    if (page.next_cursor === null) return;
-    next = Number(page.next_cursor);
-  }
-}
+const logged = (client: Heddle, run: string, after: number, signal: AbortSignal): AsyncGenerator<EventView> =>
+  everyRow(
+    ({ cursor = after }) => client.events(run, { after: Number(cursor), limit: pageRowsMax }, { signal }),
+    ({ events }) => events,
+  );

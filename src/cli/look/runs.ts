@@ -1,6 +1,7 @@
 /** `heddle runs` */
 
-import type { RunRow, RunStatus } from "../../client/replies.ts";
+import type { RunRow } from "../../client/replies.ts";
+import type { RunsQuery } from "../../client/requests.ts";
 import { duration } from "../../duration.ts";
 import { runsListedDefault } from "../../limits.ts";
 import type { Command } from "../command.ts";
@@ -8,9 +9,9 @@ import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
 import { colourOf } from "../screen/colours.ts";
-import { note, sayJson, sayTable } from "../screen/output.ts";
+import { note, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { wholeNumber } from "../usage.ts";
+import { textsOf, type Values, wholeNumber } from "../usage.ts";
 import { newestRuns } from "./newest-runs.ts";
 
 export const runsCommand: Command = {
@@ -42,22 +43,19 @@ Examples:
     const limit = wholeNumber(flags, "limit", { min: 1, max: Number.MAX_SAFE_INTEGER, fallback: runsListedDefault });
     const { kept, more } = await newestRuns(
       await reach(),
-      {
-        ...(typeof flags.status === "string" && { status: flags.status as RunStatus }),
-        ...(typeof flags.name === "string" && { name: flags.name }),
-        ...(typeof flags.from === "string" && { from: flags.from }),
-        ...(typeof flags.to === "string" && { to: flags.to }),
-      },
+      textsOf(flags, "status", "name", "from", "to") as RunsQuery,
       flags.all === true ? Number.POSITIVE_INFINITY : limit,
     );
-    if (flags.json === true) for (const run of kept) sayJson(run);
-    else if (kept.length > 0) sayTable(columns, kept);
-    else if ([flags.name, flags.from, flags.to].some((flag) => flag !== undefined)) note("There is no such run.");
-    else note(flags.status === undefined ? "There are no runs." : `No run is ${flags.status}.`);
+    sayRows(flags, kept, columns, noneText(flags));
     if (more && flags.json !== true) note("Older ones are not shown: --all, or --limit N.");
     return exitStatus.ok;
   },
 };
+
+function noneText({ status, name, from, to }: Values): string {
+  if ([name, from, to].some((flag) => flag !== undefined)) return "There is no such run.";
+  return status === undefined ? "There are no runs." : `No run is ${status}.`;
+}
 
 const columns: readonly Column<RunRow>[] = [
   { title: "RUN", of: ({ id }) => id },

@@ -1,7 +1,7 @@
 /** `heddle show` */
 
 import type { Heddle } from "../../client/heddle.ts";
-import type { RunView, TaskState, TaskView } from "../../client/replies.ts";
+import type { RunView, TaskView } from "../../client/replies.ts";
 import type { TasksQuery } from "../../client/requests.ts";
 import { duration } from "../../duration.ts";
 import { pageRowsMax, tasksShownDefault } from "../../limits.ts";
@@ -16,7 +16,7 @@ import { moneyText, tokensText } from "../run/spent.ts";
 import { colourOf } from "../screen/colours.ts";
 import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { UsageError, type Values, wholeNumber } from "../usage.ts";
+import { textsOf, UsageError, wholeNumber } from "../usage.ts";
 import { availabilityLine } from "./availability-line.ts";
 import { limitWords, ruleText, workersText } from "./rules-text.ts";
 import { mostSeatsText } from "./seats-text.ts";
@@ -75,7 +75,7 @@ Examples:
     const { tasks, left } = await firstTasks(
       client,
       run,
-      whichOf(flags),
+      textsOf(flags, "state", "key", "label", "pool", "parent") as TasksQuery,
       flags.all === true ? Number.POSITIVE_INFINITY : limit,
     );
     if (json) sayJson({ run, tasks, tasks_left: left });
@@ -87,14 +87,6 @@ Examples:
     return exitStatus.ok;
   },
 };
-
-const whichOf = (flags: Values): TasksQuery => ({
-  ...(typeof flags.state === "string" && { state: flags.state as TaskState }),
-  ...(typeof flags.key === "string" && { key: flags.key }),
-  ...(typeof flags.label === "string" && { label: flags.label }),
-  ...(typeof flags.pool === "string" && { pool: flags.pool }),
-  ...(typeof flags.parent === "string" && { parent: flags.parent }),
-});
 
 /** The first `count` of them, and how many more there are; null: some, which the run does not count. */
 async function firstTasks(

@@ -7,7 +7,7 @@ import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { clockTime } from "../plain-text.ts";
-import { note, sayJson, sayTable } from "../screen/output.ts";
+import { sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 
 export const turnsCommand: Command = {
@@ -32,9 +32,7 @@ Example, the calls of each turn:
       (page) => client.turns(run!, task!, page),
       (page) => page.turns,
     );
-    if (flags.json === true) for (const turn of turns) sayJson(turn);
-    else if (turns.length === 0) note("It has no turn yet.");
-    else sayTable(columns, turns);
+    sayRows(flags, turns, columns, "It has no turn yet.");
     return exitStatus.ok;
   },
 };

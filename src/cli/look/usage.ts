@@ -7,9 +7,9 @@ import { pageRowsMax } from "../../limits.ts";
 import type { Command, Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
-import { note, say, sayJson, sayTable } from "../screen/output.ts";
+import { note, say, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
-import { UsageError } from "../usage.ts";
+import { textsOf, UsageError } from "../usage.ts";
 
 const dimensions = ["hour", "day", "run", "key", "model", "pool"];
 
@@ -51,12 +51,7 @@ export function readUsage({ flags }: Given, byDefault: "day" | "tenant"): { by: 
   const names = byDefault === "tenant" ? ["tenant", ...dimensions] : dimensions;
   if (!(names.includes(by) || /^label:./.test(by)))
     throw new UsageError(`--by is "${by}"; it must be ${names.join(", ")} or label:NAME.`);
-  const query = {
-    by,
-    ...(flags.from !== undefined && { from: String(flags.from) }),
-    ...(flags.to !== undefined && { to: String(flags.to) }),
-  };
-  return { by, query };
+  return { by, query: { by, ...textsOf(flags, "from", "to") } };
 }
 
 type ReadPage = (query: { limit: number; cursor?: string }) => Promise<UsagePage>;
@@ -65,12 +60,10 @@ type ReadPage = (query: { limit: number; cursor?: string }) => Promise<UsagePage
 export async function sayUsage({ flags }: Given, by: string, read: ReadPage): Promise<number> {
   const { rows, isComplete } = await all(read);
   const name = by.startsWith("label:") ? "label" : by;
-  if (flags.json === true) for (const row of rows) sayJson(row);
-  else if (flags.csv === true) {
+  if (flags.csv === true) {
     const names = [name, ...usageColumns];
     for (const cells of [names, ...rows.map((row) => names.map((one) => row[one]))]) say(cells.map(csvCell).join(","));
-  } else if (rows.length === 0) note("Nothing has been used in that time.");
-  else sayTable(columnsOf(name), rows);
+  } else sayRows(flags, rows, columnsOf(name), "Nothing has been used in that time.");
   if (!isComplete)
     note("Some runs could not be asked what they have used since their last metering: ask again in a minute.");
   return exitStatus.ok;

@@ -6,7 +6,7 @@ import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { clockTime, manyLines, oneLine } from "../plain-text.ts";
-import { note, paintOf, say, sayFields, sayJson, sayTable } from "../screen/output.ts";
+import { paintOf, say, sayFields, sayJson, sayRows } from "../screen/output.ts";
 import type { Column } from "../screen/table.ts";
 
 export const varsCommand: Command = {
@@ -29,10 +29,9 @@ Example:
   heddle vars run_… deploy --json | jq '.waiters | length'`,
   run: async ({ flags, words: [run, name] }) => {
     const client = await reach();
-    const json = flags.json === true;
     if (name !== undefined) {
       const view = await client.variable(run!, name);
-      if (json) sayJson(view);
+      if (flags.json === true) sayJson(view);
       else sayVariable(view);
       return exitStatus.ok;
     }
@@ -40,9 +39,7 @@ Example:
       (page) => client.variables(run!, page),
       (page) => page.variables,
     );
-    if (json) for (const view of variables) sayJson(view);
-    else if (variables.length === 0) note("No variable has been used yet.");
-    else sayTable(columns, variables);
+    sayRows(flags, variables, columns, "No variable has been used yet.");
     return exitStatus.ok;
   },
 };

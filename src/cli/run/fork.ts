@@ -1,12 +1,12 @@
 /** `heddle fork` */
 
-import type { ForkSource, RunSpec } from "../../client/requests.ts";
+import type { ForkSource } from "../../client/requests.ts";
 import { turnsNamedMax } from "../../limits.ts";
 import type { Command } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { say, sayJson } from "../screen/output.ts";
-import { UsageError, type Values, wholeNumber } from "../usage.ts";
+import { textsOf, UsageError, type Values, wholeNumber } from "../usage.ts";
 
 export const forkCommand: Command = {
   name: "fork",
@@ -29,8 +29,7 @@ Example, another try from the third turn of a run's task:
   heddle fork run_… --task plan --turn 3 --name "plan, again"`,
   run: async ({ flags, words: [run] }) => {
     const from = sourceOf(flags, run!);
-    const spec: RunSpec = { from, ...(typeof flags.name === "string" && { name: flags.name }) };
-    const view = await (await reach()).createRun(spec);
+    const view = await (await reach()).createRun({ from, ...textsOf(flags, "name") });
     if (flags.json === true) sayJson(view);
     else say(view.id);
     return exitStatus.ok;
@@ -38,13 +37,11 @@ Example, another try from the third turn of a run's task:
 };
 
 function sourceOf(flags: Values, run: string): ForkSource {
-  const { snapshot, task } = flags;
   const turn = wholeNumber(flags, "turn", { min: 1, max: turnsNamedMax });
-  if (turn !== undefined && typeof task !== "string") throw new UsageError("--turn needs --task.", "fork");
+  if (turn !== undefined && flags.task === undefined) throw new UsageError("--turn needs --task.", "fork");
   return {
     run,
-    ...(typeof snapshot === "string" && { snapshot }),
-    ...(typeof task === "string" && { task }),
+    ...textsOf(flags, "snapshot", "task"),
     ...(turn !== undefined && { turn }),
   };
 }

@@ -4,6 +4,7 @@ import type { RunView, TaskView } from "../../client/replies.ts";
 import { duration } from "../../duration.ts";
 import { plainProgressEveryMs } from "../../limits.ts";
 import { oneLine } from "../plain-text.ts";
+import { note, sayEvent } from "../screen/output.ts";
 import { Terminal } from "../terminal.ts";
 import { bar, countsText, endedOf, questionsText, totalOf } from "./counts.ts";
 
@@ -15,7 +16,7 @@ export interface Progress {
 }
 
 export function progressOf(json: boolean): Progress {
-  if (json) return jsonProgress;
+  if (json) return jsonProgress();
   return process.stderr.isTTY ? liveProgress() : plainProgress();
 }
 
@@ -42,40 +43,40 @@ function liveProgress(): Progress {
 function plainProgress(): Progress {
   let last = "";
   let lastAt = 0;
-  const line = (text: string) => process.stderr.write(`${text}\n`);
   return {
     show(run) {
       const asks = questionsText(run);
       const text = `${statusText(run)}${asks === "" ? "" : `; questions: ${asks}`}`;
       if (text === last || Date.now() - lastAt < plainProgressEveryMs) return;
-      line(`${duration(Date.now() - run.created_at)}: ${text}`);
+      note(`${duration(Date.now() - run.created_at)}: ${text}`);
       last = text;
       lastAt = Date.now();
     },
-    note: line,
+    note,
     close() {},
   };
 }
 
-let lastJson = "";
-const jsonProgress: Progress = {
-  show(run) {
-    const fields = {
-      run: run.id,
-      status: run.status,
-      reason: run.reason,
-      counts: run.counts,
-      tokens: run.usage.tokens,
-      questions: run.questions ?? 0,
-    };
-    const text = JSON.stringify(fields);
-    if (text !== lastJson)
-      process.stdout.write(`${JSON.stringify({ at: Date.now(), event: "progress", ...fields })}\n`);
-    lastJson = text;
-  },
-  note: (text) => process.stdout.write(`${JSON.stringify({ at: Date.now(), event: "note", text })}\n`),
-  close() {},
-};
+function jsonProgress(): Progress {
+  let last = "";
+  return {
+    show(run) {
+      const fields = {
+        run: run.id,
+        status: run.status,
+        reason: run.reason,
+        counts: run.counts,
+        tokens: run.usage.tokens,
+        questions: run.questions ?? 0,
+      };
+      const text = JSON.stringify(fields);
+      if (text !== last) sayEvent("progress", fields);
+      last = text;
+    },
+    note: (text) => sayEvent("note", { text }),
+    close() {},
+  };
+}
 
 const statusText = (run: RunView): string =>
   run.status === "paused"

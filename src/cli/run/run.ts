@@ -8,6 +8,7 @@ import type { Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { readSound } from "../rules/rules-file.ts";
+import { note, say, sayEvent } from "../screen/output.ts";
 import { onSignals } from "../signals.ts";
 import { ServedWorkspace } from "../tools/served-workspace.ts";
 import { workspaceOf } from "../tools/workspace-flags.ts";
@@ -33,12 +34,11 @@ export async function run({ flags, words: [file] }: Given): Promise<number> {
   const created = await started(client, workspace ? withTools(job, workspace) : job);
   if (created === undefined) return exitStatus.interrupted;
   if (flags.detach === true) {
-    if (json) jsonLine("created", { run: created.id });
-    else process.stdout.write(`${created.id}\n`);
+    if (json) sayEvent("created", { run: created.id });
+    else say(created.id);
     return exitStatus.ok;
   }
-  const say = (text: string) => (json ? jsonLine("note", { text }) : process.stderr.write(`${text}\n`));
-  const stopServing = workspace?.serve(client, say);
+  const stopServing = workspace?.serve(client, (text) => (json ? sayEvent("note", { text }) : note(text)));
   try {
     return await watched(client, created.id, { json, waitMs, finish: true });
   } finally {
@@ -73,13 +73,13 @@ async function started(client: Heddle, job: Job): Promise<RunView | undefined> {
     cancelled = run
       ? `The run could not be cancelled, and goes on. Cancel it: heddle cancel ${run}`
       : "The server has not said whether there is a run. See: heddle runs";
-    if (!interrupt.signal.aborted) process.stderr.write(`${cancelled}\n`);
+    if (!interrupt.signal.aborted) note(cancelled);
   };
   try {
     return await startJob(client, job, interrupt.signal, left);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    process.stderr.write(`Interrupted before all tasks were posted. ${cancelled}\n`);
+    note(`Interrupted before all tasks were posted. ${cancelled}`);
     return undefined;
   } finally {
     stopListening();
@@ -99,7 +99,7 @@ async function watched(client: Heddle, id: string, { json, waitMs, finish }: Wat
   const stopListening = onSignals(() => interrupt.abort(new Interrupted()));
   const timer = waitMs === undefined ? undefined : setTimeout(() => interrupt.abort(new TimeUp()), waitMs);
   try {
-    if (json) jsonLine(finish ? "created" : "watching", { run: id });
+    if (json) sayEvent(finish ? "created" : "watching", { run: id });
     else progress.note(`Run ${id}`);
     let view: RunView;
     for (;;) {
@@ -116,15 +116,15 @@ async function watched(client: Heddle, id: string, { json, waitMs, finish }: Wat
     }
     const summary = await summaryOf(client, view, { signal: interrupt.signal });
     progress.close();
-    if (json) jsonLine("end", { ...summary });
+    if (json) sayEvent("end", { ...summary });
     else process.stdout.write(summaryText(summary, client.url));
     return summary.all_succeeded ? exitStatus.ok : exitStatus.failed;
   } catch (error) {
     progress.close();
     if (!(error instanceof Interrupted) && !(error instanceof TimeUp)) throw error;
-    if (json) jsonLine("left", { run: id, why: error instanceof TimeUp ? "time" : "interrupted" });
+    if (json) sayEvent("left", { run: id, why: error instanceof TimeUp ? "time" : "interrupted" });
     const how = `The run goes on. See it again: heddle watch ${id}   Cancel it: heddle cancel ${id}`;
-    process.stderr.write(`${error instanceof TimeUp ? `Not ended within ${waitMs} ms. ` : ""}${how}\n`);
+    note(`${error instanceof TimeUp ? `Not ended within ${waitMs} ms. ` : ""}${how}`);
     return error instanceof TimeUp ? exitStatus.failed : exitStatus.interrupted;
   } finally {
     clearTimeout(timer);
@@ -142,9 +142,6 @@ async function finishedRun(client: Heddle, id: string, signal: AbortSignal): Pro
     throw error;
   }
 }
-
-const jsonLine = (event: string, fields: object): boolean =>
-  process.stdout.write(`${JSON.stringify({ at: Date.now(), event, ...fields })}\n`);
 
 class Interrupted extends Error {}
 class TimeUp extends Error {}

@@ -7,6 +7,7 @@
 
 import type { Heddle } from "../../client/heddle.ts";
 import type { RunView, TaskView } from "../../client/replies.ts";
+import { firstOf } from "../../client/signals.ts";
 import { sleep } from "../../client/sleep.ts";
 import { watchAwayMs, watchEveryMs, watchIdleEveryMs } from "../../limits.ts";
 import { Pauses } from "./pauses.ts";
@@ -21,49 +22,48 @@ export async function watchRun(
   client: Heddle,
   run: string,
   progress: Progress,
-  options: { signal: AbortSignal; detailed: boolean },
+  { signal: outer, detailed }: { signal: AbortSignal; detailed: boolean },
 ): Promise<RunView> {
   const over = new AbortController();
-  const stop = () => over.abort(options.signal.reason);
-  if (options.signal.aborted) stop();
-  options.signal.addEventListener("abort", stop);
+  const { signal, clear } = firstOf(over.signal, outer);
   const unserved = new Unserved(client, run, progress);
   const pauses = new Pauses((text) => progress.note(text));
   let news = true;
   let ring = () => {};
   const listening = (async () => {
     // From the newest event on: what has been is in the first view.
-    const { last_seq } = await client.run(run, { signal: over.signal });
-    for await (const _event of client.followEvents(run, { after: last_seq }, { signal: over.signal })) {
+    const { last_seq } = await client.run(run, { signal });
+    for await (const _event of client.followEvents(run, { after: last_seq }, { signal })) {
       news = true;
       ring();
     }
   })().catch(() => undefined); // the display then goes on by the clock
   const drawing = (async () => {
-    while (!over.signal.aborted) {
+    while (!signal.aborted) {
       if (news) {
         news = false;
-        const view = await show(client, run, progress, options.detailed, over.signal);
+        const view = await show(client, run, progress, detailed, signal);
         pauses.look(view);
-        await unserved.look(view, over.signal);
+        await unserved.look(view, signal);
       }
-      await sleep(watchEveryMs, over.signal);
+      await sleep(watchEveryMs, signal);
       if (!news)
-        await Promise.race([sleep(watchIdleEveryMs, over.signal), new Promise<void>((resolve) => (ring = resolve))]);
+        await Promise.race([sleep(watchIdleEveryMs, signal), new Promise<void>((resolve) => (ring = resolve))]);
       news = true;
     }
   })().catch((error: unknown) => {
-    if (!over.signal.aborted) throw error;
+    if (!signal.aborted) throw error;
   });
   try {
     await Promise.race([
-      client.waitFor(run, { mode: "settled" }, { signal: over.signal, retryMs: Number.POSITIVE_INFINITY }),
+      client.waitFor(run, { mode: "settled" }, { signal, retryMs: Number.POSITIVE_INFINITY }),
       failureOf(drawing),
     ]);
-    return await ended(client, run, over.signal);
+    return await ended(client, run, signal);
   } finally {
-    options.signal.removeEventListener("abort", stop);
+    // In this order: what is cleared hears of nothing any more, and would go on.
     over.abort();
+    clear();
     await Promise.allSettled([listening, drawing]);
   }
 }

@@ -36,3 +36,6 @@ export function padText(text: string, width: number, side: "left" | "right" = "l
   const room = " ".repeat(Math.max(0, width - textWidth(text)));
   return side === "left" ? text + room : room + text;
 }
+
+/** How wide a terminal is. 0 is one that was not told its size, not one that is so small. */
+export const columnsOf = ({ columns }: Pick<NodeJS.WriteStream, "columns">): number => Math.max(20, columns || 80);

@@ -21,7 +21,7 @@ export function answerIn(line: string): Answer {
   if (typeof id !== "string") return { unreadable: 'has no "id"' };
   if (isObject(error)) return { id, ...failure(error, value) };
   if (isObject(progress)) return { id, progress: progressOf(progress) };
-  if (result !== undefined) return { id, verdict: resultOf(result, value.is_error === true) };
+  if (result !== undefined) return { id, verdict: resultVerdict(result, value.is_error === true) };
   return { unreadable: 'has neither "result", nor an object "error" or "progress"' };
 }
 
@@ -35,11 +35,6 @@ export const idIn = (beginning: string): string | undefined => {
   }
 };
 
-function resultOf(result: unknown, isError: boolean): Verdict {
-  const verdict = resultVerdict(result);
-  return verdict.ok && isError ? { ...verdict, isError } : verdict;
-}
-
 function failure(error: Record<string, unknown>, line: Record<string, unknown>) {
   const code =
     typeof error.code === "string" && /^[a-z][a-z0-9_]{0,63}$/.test(error.code) ? error.code : "tool_process_error";
@@ -48,9 +43,9 @@ function failure(error: Record<string, unknown>, line: Record<string, unknown>) 
   const verdict: Verdict =
     line.retryable === true
       ? { ok: false, error: { code, message }, retryable: true }
-      : { ok: true, isError: true, result: { error: { ...error, code, message } } };
+      : resultVerdict({ error: { ...error, code, message } }, true);
   return {
-    verdict: verdict.ok ? resultOf(verdict.result, true) : verdict,
+    verdict,
     ...(typeof pause === "number" && pause >= 0 && { retryAfterMs: Math.min(pause, retryAfterMsMax) }),
   };
 }

@@ -3,7 +3,7 @@
 import type { ToolCallView } from "../../client/replies.ts";
 import { workStderrTailBytes } from "../../limits.ts";
 import type { CommandEnd } from "../worker/command.ts";
-import { CommandExecution } from "../worker/command-execution.ts";
+import { executionOf } from "../worker/command-execution.ts";
 import type { CommandFolder } from "../worker/command-files.ts";
 import type { Execution, Telling } from "../worker/execution.ts";
 import { howEnded, retryableStatus, type Verdict, verdictOf } from "../worker/verdict.ts";
@@ -36,7 +36,7 @@ export class CallCommand implements Carrier {
         HEDDLE_TASK_KEY: task.key ?? "",
       },
     };
-    return new CommandExecution(this.#command, this.#folder, () => input, callVerdictOf, telling);
+    return executionOf(this.#command, this.#folder, () => input, callVerdictOf, telling);
   }
 }
 

@@ -10,7 +10,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import type { ToolCallView } from "../../client/replies.ts";
-import { sleep } from "../../client/sleep.ts";
+import { sleep, within } from "../../client/sleep.ts";
 import {
   droppedCallsMax,
   toolLineBytesMax,
@@ -196,13 +196,6 @@ export class ToolProcess implements Carrier {
   #write(line: object): void {
     this.#running?.child.stdin?.write(`${JSON.stringify(line)}\n`);
   }
-}
-
-/** Resolves when `promise` does, but after `ms` at the latest; leaves no timer behind. */
-async function within(ms: number, promise: Promise<void>): Promise<void> {
-  const over = new AbortController();
-  await Promise.race([promise, sleep(ms, over.signal).catch(() => undefined)]);
-  over.abort();
 }
 
 const gone = (how: string): Verdict => ({

@@ -1,5 +1,6 @@
 /** A whole terminal that is drawn again and again, and given back as it was. */
 
+import { columnsOf } from "../screen/text-width.ts";
 import type { Size } from "./top-view.ts";
 
 const csi = "\u001b[";
@@ -30,8 +31,7 @@ export class Screen {
   }
 
   get size(): Size {
-    // 0 is a terminal that was not told its size, not one that is so small.
-    return { columns: Math.max(20, this.#out.columns || 80), rows: Math.max(4, this.#out.rows || 24) };
+    return { columns: columnsOf(this.#out), rows: Math.max(4, this.#out.rows || 24) };
   }
 
   /** Over what is there, line by line and in one piece, so that nothing is ever blank in between. */

@@ -15,12 +15,12 @@ import type { Command, Given } from "../command.ts";
 import { reach } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { dateTime } from "../plain-text.ts";
-import { paintOf, say, sayJson } from "../screen/output.ts";
+import { paintOf, say, sayJson, screenWidth } from "../screen/output.ts";
 import { onSignals } from "../signals.ts";
 import { wholeNumber } from "../usage.ts";
 import { Screen } from "./screen.ts";
 import { TopState } from "./top-state.ts";
-import { topJson, topLine, topLines } from "./top-view.ts";
+import { type Size, topJson, topLine, topLines } from "./top-view.ts";
 
 export const topCommand: Command = {
   name: "top",
@@ -102,10 +102,11 @@ async function top({ flags, words: [run] }: Given): Promise<number> {
   return status;
 }
 
-const wholeSize = () => ({
-  columns: process.stdout.isTTY ? Math.max(20, process.stdout.columns || 80) : Number.POSITIVE_INFINITY,
-  rows: process.stdout.isTTY ? Math.max(4, (process.stdout.rows || 24) - 1) : Number.POSITIVE_INFINITY,
-});
+/** With a row below it for what the shell says next. */
+function wholeSize(): Size {
+  const { isTTY, rows } = process.stdout;
+  return { columns: screenWidth(), rows: isTTY ? Math.max(4, (rows || 24) - 1) : Number.POSITIVE_INFINITY };
+}
 
 /** The run as it is, with the tasks that do something: a page of each kind, since no screen shows more. */
 async function begin(client: Heddle, id: string): Promise<TopState> {

@@ -14,55 +14,42 @@ export interface CommandInput {
   readonly env: NodeJS.ProcessEnv;
 }
 
-export class CommandExecution implements Execution {
-  readonly verdict: Promise<Verdict>;
-  #command: Command | undefined;
-  #stopped = false;
-
-  constructor(
-    command: readonly string[],
-    folder: CommandFolder,
-    input: () => CommandInput | Promise<CommandInput>,
-    verdictOf: (end: CommandEnd) => Verdict,
-    telling: Telling,
-  ) {
-    this.verdict = this.#run(command, folder, input, verdictOf, telling);
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.#command?.stop();
-  }
-
-  kill(): void {
-    this.#stopped = true;
-    this.#command?.kill();
-  }
-
-  async #run(
-    command: readonly string[],
-    folder: CommandFolder,
-    input: () => CommandInput | Promise<CommandInput>,
-    verdictOf: (end: CommandEnd) => Verdict,
-    telling: Telling,
-  ): Promise<Verdict> {
+/** Starts it once it has its `input`; `verdictOf`: what its end means. */
+export function executionOf(
+  command: readonly string[],
+  folder: CommandFolder,
+  input: () => CommandInput | Promise<CommandInput>,
+  verdictOf: (end: CommandEnd) => Verdict,
+  telling: Telling,
+): Execution {
+  let running: Command | undefined;
+  let isStopped = false;
+  async function run(): Promise<Verdict> {
     try {
       const { stdin, files: texts, env } = await input();
       const files = await folder.write(texts);
       try {
-        if (this.#stopped) return givenBack;
-        this.#command = new Command(command, { ...env, ...files.env }, stdin, folder.guard);
+        if (isStopped) return givenBack;
+        running = new Command(command, { ...env, ...files.env }, stdin, folder.guard);
         const report = new ReportFile(files.report, (ms) => telling.rateLimited(ms));
-        return verdictOf(await report.during(this.#command.ended));
+        return verdictOf(await report.during(running.ended));
       } finally {
         await files.remove();
       }
     } catch (error) {
-      return {
-        ok: false,
-        error: { code: "worker_failed", message: `The worker could not run the command: ${(error as Error).message}` },
-        retryable: true,
-      };
+      const message = `The worker could not run the command: ${(error as Error).message}`;
+      return { ok: false, error: { code: "worker_failed", message }, retryable: true };
     }
   }
+  return {
+    verdict: run(),
+    stop: () => {
+      isStopped = true;
+      running?.stop();
+    },
+    kill: () => {
+      isStopped = true;
+      running?.kill();
+    },
+  };
 }

@@ -3,6 +3,7 @@
 import { duration } from "../../duration.ts";
 import { busyNoteEveryMs, loadReportEveryMs } from "../../limits.ts";
 import { oneLine } from "../plain-text.ts";
+import { note, sayEvent } from "../screen/output.ts";
 import { Terminal } from "../terminal.ts";
 import type { Holding } from "./load/load-watch.ts";
 import type { MachineLoad } from "./load/machine.ts";
@@ -50,7 +51,7 @@ class PlainReport implements WorkReport {
     this.noun = noun;
   }
   say(text: string): void {
-    process.stderr.write(`${text}\n`);
+    note(text);
   }
   started(_subject: Subject): void {}
   doing(_subject: Subject, _text: string): void {}
@@ -132,7 +133,7 @@ class LiveReport extends PlainReport {
   }
   override close(): void {
     this.#terminal.clear();
-    if (this.#succeeded + this.#other > 0) process.stderr.write(`${this.#counts()}\n`);
+    if (this.#succeeded + this.#other > 0) note(this.#counts());
   }
   #leave(subject: Subject): void {
     this.#running.delete(subject.id);
@@ -158,41 +159,38 @@ class JsonReport implements WorkReport {
   #loadSaidAt = Date.now();
   #held: Holding | undefined;
   say(text: string): void {
-    this.#line("note", { text });
+    sayEvent("note", { text });
   }
   started({ fields, attempt }: Subject): void {
-    this.#line("started", { ...fields, attempt });
+    sayEvent("started", { ...fields, attempt });
   }
   doing({ fields }: Subject, text: string): void {
-    this.#line("doing", { ...fields, text });
+    sayEvent("doing", { ...fields, text });
   }
   ended({ fields }: Subject, verdict: Verdict, ms: number): void {
-    if (!verdict.ok) this.#line("failed", { ...fields, ms, error: verdict.error, retryable: verdict.retryable });
-    else this.#line("succeeded", { ...fields, ms, ...(verdict.isError && { is_error: true }) });
+    if (!verdict.ok) sayEvent("failed", { ...fields, ms, error: verdict.error, retryable: verdict.retryable });
+    else sayEvent("succeeded", { ...fields, ms, ...(verdict.isError && { is_error: true }) });
   }
   lost({ fields }: Subject, ms: number): void {
-    this.#line("lost", { ...fields, ms });
+    sayEvent("lost", { ...fields, ms });
   }
   undelivered({ fields }: Subject, error: unknown): void {
-    this.#line("undelivered", { ...fields, text: messageOf(error) });
+    sayEvent("undelivered", { ...fields, text: messageOf(error) });
   }
   load({ cpu, memory, loadAverage }: MachineLoad, holding: Holding | undefined): void {
     if (holding === this.#held && Date.now() - this.#loadSaidAt < loadReportEveryMs) return;
     this.#held = holding;
     this.#loadSaidAt = Date.now();
-    this.#line("load", { cpu, memory, load_average: loadAverage, holding: holding ?? null });
+    sayEvent("load", { cpu, memory, load_average: loadAverage, holding: holding ?? null });
   }
   trouble(error: unknown): void {
-    this.#line("trouble", { text: messageOf(error) });
+    sayEvent("trouble", { text: messageOf(error) });
   }
   away(url: string): void {
-    this.#line("server_away", { url });
+    sayEvent("server_away", { url });
   }
   here(): void {}
   close(): void {}
-  #line(event: string, fields: Record<string, unknown>): void {
-    process.stdout.write(`${JSON.stringify({ at: Date.now(), event, ...fields })}\n`);
-  }
 }
 
 const named = ({ name }: Subject): string => oneLine(name).slice(0, 60);

@@ -1,6 +1,7 @@
 /** A worker as a process: signals, what is said, and the exit status. */
 
 import { exitStatus } from "../exit-status.ts";
+import { onSignals } from "../signals.ts";
 import type { WorkReport } from "./report.ts";
 import type { Worker } from "./worker.ts";
 
@@ -13,8 +14,6 @@ interface Served {
   readonly onExit: () => void;
 }
 
-const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
 /** Works until the worker is done. The first signal stops it in good order, a second one by force, a third at once. */
 export async function serve(
   worker: Pick<Worker<{ id: string }>, "work" | "stop" | "kill" | "abandon" | "running">,
@@ -22,7 +21,7 @@ export async function serve(
   { onForce, close, onExit }: Served,
 ): Promise<{ failed: number; forced: boolean }> {
   let signals = 0;
-  const onSignal = () => {
+  const stopListening = onSignals(() => {
     signals++;
     if (signals === 1) {
       report.say(
@@ -36,8 +35,7 @@ export async function serve(
       worker.abandon();
       process.exit(exitStatus.interrupted);
     }
-  };
-  for (const name of names) process.on(name, onSignal);
+  });
   process.on("exit", onExit);
   try {
     const { failed } = await worker.work();
@@ -46,6 +44,6 @@ export async function serve(
     await close?.();
     report.close();
     process.off("exit", onExit);
-    for (const name of names) process.off(name, onSignal);
+    stopListening();
   }
 }

@@ -73,10 +73,11 @@ export function verdictOf(end: CommandEnd): Verdict {
   return resultVerdict(resultOf(end.stdout));
 }
 
-/** The result, unless it is over the limit. */
-export function resultVerdict(result: unknown): Verdict {
+/** The result, unless it is over the limit; `isError`, of a tool: it is an error that the tool found. */
+export function resultVerdict(result: unknown, isError = false): Verdict {
   const bytes = resultBytes(result);
-  return bytes > resultBytesMax ? tooLarge(`it has ${bytes} bytes as JSON`) : { ok: true, result };
+  if (bytes > resultBytesMax) return tooLarge(`it has ${bytes} bytes as JSON`);
+  return { ok: true, result, ...(isError && { isError }) };
 }
 
 /** `exit status 3`, `ended by SIGKILL (9)` */

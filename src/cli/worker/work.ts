@@ -5,7 +5,7 @@ import type { Given } from "../command.ts";
 import { reach, serverUrl } from "../connection.ts";
 import { exitStatus } from "../exit-status.ts";
 import { UsageError } from "../usage.ts";
-import { CommandExecution } from "./command-execution.ts";
+import { executionOf } from "./command-execution.ts";
 import { CommandFolder } from "./command-files.ts";
 import { requireCommand } from "./find-command.ts";
 import { poolOf, workerOptionsOf } from "./flags.ts";
@@ -33,7 +33,7 @@ export async function work(given: Given): Promise<number> {
   try {
     for (const text of (await worktrees?.recover()) ?? []) report.say(text);
     const start = harness
-      ? harnessStart(harness, worktrees || undefined, client, folder, report)
+      ? harnessStart(harness, worktrees, client, folder, report)
       : commandStart(read.command, folder);
     const worker = new Worker(client, new TaskWork(client, pool, start), options, report);
     const what = harness ? shellText(exampleLine(harness, client.url)) : read.command.join(" ");
@@ -52,7 +52,7 @@ export async function work(given: Given): Promise<number> {
 const commandStart =
   (command: readonly string[], folder: CommandFolder): StartTask =>
   (_lease, input, telling) =>
-    new CommandExecution(command, folder, input, verdictOf, telling);
+    executionOf(command, folder, input, verdictOf, telling);
 
 function harnessStart(
   { recipe, session, extra }: Harness,

@@ -27,8 +27,7 @@ export class TenantCalls extends Calls {
   }
   /** Sets a credential; its key is never shown again. */
   putProvider(name: string, body: ProviderRequest, options: CallOptions = {}): Promise<Provider> {
-    const path = `/v1/providers/${encodeURIComponent(name)}`;
-    return this.transport.json({ ...options, method: "PUT", path, body });
+    return this.putJson(`/v1/providers/${encodeURIComponent(name)}`, body, options);
   }
   /** Takes a credential away. */
   async deleteProvider(name: string, options: CallOptions = {}): Promise<void> {

@@ -141,22 +141,18 @@ export class PoolWork {
 
   /** To its delivery. Never rejects. */
   async #carryOut(task: LeasedTask): Promise<void> {
-    let end: WorkEnd;
+    let what: Ended;
     let cause: unknown;
     try {
-      const result = await this.#options.run(task);
-      task.ended();
       // What had come to its end counts, whoever stops now.
-      if (task.finishedAs) end = task.finishedAs;
-      else
-        end = task.signal.reason instanceof LeaseLost ? "lost" : await this.#deliver(task, { result: result ?? null });
+      what = { result: (await this.#options.run(task)) ?? null };
     } catch (error) {
-      task.ended();
+      what = { failure: task.signal.aborted ? givenBack : failureOf(error) };
       cause = error;
-      if (task.finishedAs) end = task.finishedAs;
-      else if (task.signal.reason instanceof LeaseLost) end = "lost";
-      else end = await this.#deliver(task, { failure: task.signal.aborted ? givenBack : failureOf(error) });
     }
+    task.ended();
+    const isLost = task.signal.reason instanceof LeaseLost;
+    const end = task.finishedAs ?? (isLost ? "lost" : await this.#deliver(task, what));
     try {
       this.#options.onEnd?.(task, end, cause);
     } catch {

@@ -1,10 +1,9 @@
 /** A lock, or several that are taken together. */
 
 import type { Heddle } from "../heddle.ts";
-
 import { during, Hold, type Holder } from "./hold.ts";
-import { letGo, type Session } from "./session.ts";
-import { type Fence, openSession, Variable, type WaitOptions } from "./variable.ts";
+import type { Session } from "./session.ts";
+import { type Fence, taken, Variable, type WaitOptions } from "./variable.ts";
 
 /** How a lock is taken. */
 export interface LockOptions extends WaitOptions {
@@ -63,22 +62,17 @@ export class Lock extends Variable {
    * @throws ToolError `timed_out`, `already_held`, `holds_locks`, `deadlock_victim`; SessionLost
    */
   async acquire({ session, ttl_ms, timeout_ms, mode, ...options }: LockOptions = {}): Promise<LockHold> {
-    const given = session ?? this.#holder;
-    const own = given ? undefined : await openSession(this.heddle, this.runId, ttl_ms, options);
-    const holder = given ?? own!;
-    try {
+    const holder = session ?? this.#holder;
+    return taken(this.heddle, this.runId, { holder, ttl_ms, ...options }, async (by, own) => {
       if (this.#names.length > 1) {
         const args = { names: this.#names, timeout_ms };
-        const { tokens } = await this.held<{ tokens: Record<string, number> }>(holder, "acquire", args, options);
-        return new LockHold(this.#names, tokens, holder, own);
+        const { tokens } = await this.held<{ tokens: Record<string, number> }>(by, "acquire", args, options);
+        return new LockHold(this.#names, tokens, by, own);
       }
       const args = { name: this.name, mode, timeout_ms };
-      const { token } = await this.held<{ token: number }>(holder, "acquire", args, options);
-      return new LockHold(this.#names, { [this.name]: token }, holder, own);
-    } catch (error) {
-      if (own) await letGo(own, options);
-      throw error;
-    }
+      const { token } = await this.held<{ token: number }>(by, "acquire", args, options);
+      return new LockHold(this.#names, { [this.name]: token }, by, own);
+    });
   }
 
   /** As `acquire`, without waiting; undefined where another holds it. Of one lock. */
@@ -90,18 +84,12 @@ export class Lock extends Variable {
   }: Omit<LockOptions, "timeout_ms"> = {}): Promise<LockHold | undefined> {
     if (this.#names.length > 1)
       throw new RangeError("tryAcquire takes one lock; acquire takes several, or none of them");
-    const given = session ?? this.#holder;
-    const own = given ? undefined : await openSession(this.heddle, this.runId, ttl_ms, options);
-    const holder = given ?? own!;
-    let hold: LockHold | undefined;
-    try {
+    const holder = session ?? this.#holder;
+    return taken(this.heddle, this.runId, { holder, ttl_ms, ...options }, async (by, own) => {
       const args = { name: this.name, mode };
-      const taken = await this.held<{ acquired: boolean; token?: number }>(holder, "try_acquire", args, options);
-      if (taken.acquired) hold = new LockHold(this.#names, { [this.name]: taken.token! }, holder, own);
-      return hold;
-    } finally {
-      if (own && !hold) await letGo(own, options);
-    }
+      const seen = await this.held<{ acquired: boolean; token?: number }>(by, "try_acquire", args, options);
+      return seen.acquired ? new LockHold(this.#names, { [this.name]: seen.token! }, by, own) : undefined;
+    });
   }
 
   /**

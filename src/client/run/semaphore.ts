@@ -3,8 +3,7 @@
 import type { Heddle } from "../heddle.ts";
 import type { CallOptions } from "../transport.ts";
 import { during, Hold, type Holder } from "./hold.ts";
-import { letGo } from "./session.ts";
-import { openSession, Variable, type VariableCaller, type WaitOptions } from "./variable.ts";
+import { taken, Variable, type VariableCaller, type WaitOptions } from "./variable.ts";
 
 /** How permits are taken. */
 export interface PermitsOptions extends WaitOptions {
@@ -29,18 +28,11 @@ export class Semaphore extends Variable {
 
   /** Waits for permits and holds them until the hold is released. @throws ToolError `not_created`, `over_capacity`, `timed_out` */
   async acquire({ session, ttl_ms, timeout_ms, permits = 1, ...options }: PermitsOptions = {}): Promise<Hold> {
-    const given = session ?? this.#holder;
-    const own = given ? undefined : await openSession(this.heddle, this.runId, ttl_ms, options);
-    const holder = given ?? own!;
-    try {
-      await this.held(holder, "acquire", { name: this.name, permits, timeout_ms }, options);
-      return new Hold(this.name, holder, own, (call) =>
-        this.held(holder, "release", { name: this.name, permits }, call),
-      );
-    } catch (error) {
-      if (own) await letGo(own, options);
-      throw error;
-    }
+    const holder = session ?? this.#holder;
+    return taken(this.heddle, this.runId, { holder, ttl_ms, ...options }, async (by, own) => {
+      await this.held(by, "acquire", { name: this.name, permits, timeout_ms }, options);
+      return new Hold(this.name, by, own, (call) => this.held(by, "release", { name: this.name, permits }, call));
+    });
   }
 
   /** What `body` does while it holds permits; `signal` aborts when they are lost. @throws SessionLost, HoldLost, as `acquire` */

@@ -15,7 +15,7 @@ import { type Moment, msSince, now } from "../moment.ts";
 import { randomKey } from "../random-key.ts";
 import type { ActorView } from "../replies.ts";
 import type { ActorRequest } from "../requests.ts";
-import { briefly, firstOf } from "../signals.ts";
+import { briefly, firstOf, limited } from "../signals.ts";
 import type { CallOptions } from "../transport.ts";
 import { type CallToEndOptions, resultOf } from "./call-to-end.ts";
 import { asyncDispose } from "./dispose.ts";
@@ -119,9 +119,7 @@ export class Session {
     const askedAt = now();
     const leftMs = this.#leftMs;
     if (leftMs <= 0) return this.#lose("it could not be renewed in time");
-    const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), leftMs);
-    const { signal, clear } = firstOf(limit.signal, this.#closed.signal);
+    const { signal, clear } = limited(this.#closed.signal, leftMs);
     try {
       await this.#heddle.renewActor(this.#run, this.id, { signal });
       this.#renewedAt = askedAt;
@@ -131,7 +129,6 @@ export class Session {
       if (error instanceof HeddleProblem && !error.retryable) this.#lose(error.message, error);
       else this.#renewIn(Math.min(this.#ttlMs / retryParts, this.#leftMs));
     } finally {
-      clearTimeout(timer);
       clear();
     }
   }

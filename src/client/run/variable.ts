@@ -7,6 +7,7 @@ import type { CallOptions } from "../transport.ts";
 import { resultOf } from "./call-to-end.ts";
 import { asyncDispose } from "./dispose.ts";
 import { isToolError, SessionLost } from "./errors.ts";
+import type { Holder } from "./hold.ts";
 import { letGo, Session } from "./session.ts";
 
 /** The hold that guards a write: the server refuses it once the hold is over (`stale_fence`). */
@@ -134,5 +135,27 @@ export async function openSession(
       () => undefined,
     );
     throw error;
+  }
+}
+
+/** What is taken in the session that is given, or in one of its own, which goes on with it: if nothing is, that is let go of. */
+export async function taken<Held>(
+  heddle: Heddle,
+  run: string,
+  {
+    holder,
+    ttl_ms,
+    ...options
+  }: CallOptions & { readonly holder: Holder | undefined; readonly ttl_ms?: number | undefined },
+  take: (holder: Holder, own: Session | undefined) => Promise<Held>,
+): Promise<Held> {
+  if (holder) return take(holder, undefined);
+  const own = await openSession(heddle, run, ttl_ms, options);
+  let hold: Held | undefined;
+  try {
+    hold = await take(own, own);
+    return hold;
+  } finally {
+    if (!hold) await letGo(own, options);
   }
 }

@@ -4,7 +4,8 @@ import { simulatedPiecesMax } from "../../limits.ts";
 import { piecesOf, type SimulatedReply } from "./reply.ts";
 import type { Wire } from "./wire.ts";
 
-const event = (data: { readonly type: string }): string => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
+const event = (data: { readonly type: string; readonly [field: string]: unknown }): string =>
+  `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
 
 const errorTypes: Readonly<Record<number, string>> = {
   401: "authentication_error",
@@ -78,14 +79,9 @@ export const anthropicWire: Wire = {
       },
     };
     const blocks = [
-      ...(reply.text === "" ? [] : [textEvents]),
+      ...(reply.text === "" ? [] : [(index: number) => textEvents(index, reply.text)]),
       ...reply.calls.map((call) => (index: number) => callEvents(index, call)),
     ];
-    function textEvents(index: number): string[] {
-      const block = { type: "text", text: "" };
-      const deltas = piecesOf(reply.text, simulatedPiecesMax).map((text) => ({ type: "text_delta", text }));
-      return blockEvents(index, block, deltas);
-    }
     const end = {
       type: "message_delta",
       delta: { stop_reason: stopReason(reply), stop_sequence: null },
@@ -115,6 +111,11 @@ export const anthropicWire: Wire = {
   },
 };
 
+function textEvents(index: number, whole: string): string[] {
+  const deltas = piecesOf(whole, simulatedPiecesMax).map((text) => ({ type: "text_delta", text }));
+  return blockEvents(index, { type: "text", text: "" }, deltas);
+}
+
 function callEvents(index: number, call: SimulatedReply["calls"][number]): string[] {
   const block = { type: "tool_use", id: `toolu_${call.id}`, name: call.name, input: {} };
   const pieces = piecesOf(call.arguments, simulatedPiecesMax).map((partial_json) => ({
@@ -125,7 +126,7 @@ function callEvents(index: number, call: SimulatedReply["calls"][number]): strin
 }
 
 const blockEvents = (index: number, content_block: object, deltas: readonly object[]): string[] => [
-  event({ type: "content_block_start", index, content_block } as { type: string }),
-  ...deltas.map((delta) => event({ type: "content_block_delta", index, delta } as { type: string })),
-  event({ type: "content_block_stop", index } as { type: string }),
+  event({ type: "content_block_start", index, content_block }),
+  ...deltas.map((delta) => event({ type: "content_block_delta", index, delta })),
+  event({ type: "content_block_stop", index }),
 ];

@@ -3,7 +3,7 @@
  * Texts, pictures, functions and reasoning are known; nothing is kept, so a request has to bring its whole conversation.
  */
 
-import { type Fields, fieldsOf, listOf } from "./conversation.ts";
+import { type Fields, listOf } from "./conversation.ts";
 import { isSealed } from "./sealed-reasoning.ts";
 
 /** The request, or what is wrong with it. */
@@ -109,8 +109,6 @@ function chatContent(content: unknown): unknown {
   if (typeof content === "string") return content;
   return listOf(content).map(({ type, text, image_url, ...file }) => {
     if (type === "input_text") return { type: "text", text };
-    return type === "input_image"
-      ? { type: "image_url", image_url: fieldsOf({ url: image_url }) }
-      : { type: "file", file };
+    return type === "input_image" ? { type: "image_url", image_url: { url: image_url } } : { type: "file", file };
   });
 }

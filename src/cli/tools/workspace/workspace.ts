@@ -110,9 +110,7 @@ export class Workspace implements Carrier {
   async #verdict(running: Running): Promise<Verdict> {
     try {
       const result = await this.#result(running);
-      if (!(result instanceof ErrorResult)) return resultVerdict(result);
-      const verdict = resultVerdict(result.result);
-      return verdict.ok ? { ...verdict, isError: true } : verdict;
+      return result instanceof ErrorResult ? resultVerdict(result.result, true) : resultVerdict(result);
     } catch (error) {
       if (error instanceof Refusal) return refused(error);
       const message = `The worker could not carry it out: ${(error as Error).message}`;

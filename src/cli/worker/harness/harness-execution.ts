@@ -99,13 +99,14 @@ export class HarnessExecution implements Execution {
     const files = await folder.write({ ...given.files, ...(mcpText !== undefined && { HEDDLE_MCP_FILE: mcpText }) });
     try {
       const { output_schema: outputSchema } = task;
-      const first = await this.#begin(given, files, worktree);
+      const attempt = { given, files, worktree };
+      const first = await this.#begin(attempt);
       if (!first.ok) return first.verdict;
       const answer = answerOf(first.text, outputSchema);
       if (answer.ok) return resultVerdict(answer.value);
       if (first.session === undefined) return invalid(answer.complaint);
       const again = { id: first.session, how: "go_on" } as const;
-      const second = await this.#start(given, files, worktree, complaintPrompt(answer.complaint), again);
+      const second = await this.#start(attempt, complaintPrompt(answer.complaint), again);
       if (!second.ok) return second.verdict;
       const better = answerOf(second.text, outputSchema);
       return better.ok ? resultVerdict(better.value) : invalid(better.complaint);
@@ -115,16 +116,16 @@ export class HarnessExecution implements Execution {
   }
 
   /** The first start of it: with a copy of a session where there is one to copy. */
-  async #begin(given: TaskInput, files: CommandFiles, worktree: Worktree | undefined): Promise<Started> {
+  async #begin(attempt: Attempt): Promise<Started> {
     const { recipe, session, sessions, say } = this.#settings;
     const { task } = this.#lease;
     const { output_schema: outputSchema } = task;
     const told = { id: task.id, instructions: task.instructions, ...(outputSchema && { outputSchema }) };
     const start = (id: string | undefined) => {
-      const prompt = promptOf(told, given.context, id !== undefined);
-      return this.#start(given, files, worktree, prompt, id === undefined ? undefined : { id, how: "fork" });
+      const prompt = promptOf(told, attempt.given.context, id !== undefined);
+      return this.#start(attempt, prompt, id === undefined ? undefined : { id, how: "fork" });
     };
-    const isElsewhere = recipe.forksInPlace && worktree !== undefined;
+    const isElsewhere = recipe.forksInPlace && attempt.worktree !== undefined;
     const parents = recipe.fork && !isElsewhere ? sessions.of(task) : undefined;
     if (parents === undefined) return start(session);
     say(`${task.key ?? task.id}: begins with a copy of its parent's session ${parents}`);
@@ -134,21 +135,16 @@ export class HarnessExecution implements Execution {
     return start(session);
   }
 
-  async #start(
-    given: TaskInput,
-    files: CommandFiles,
-    worktree: Worktree | undefined,
-    stdin: string,
-    session: Filling["session"],
-  ): Promise<Started> {
-    const { recipe, url, extra, folder } = this.#settings;
+  async #start(attempt: Attempt, stdin: string, session: Filling["session"]): Promise<Started> {
+    const { given, files } = attempt;
+    const { recipe, url, extra } = this.#settings;
     if (this.#stopped) return { ok: false, began: false, verdict: givenBack };
     const mcpFile = files.env.HEDDLE_MCP_FILE ?? "";
     const line = commandLine(recipe, { url, mcpFile, extra, ...(session && { session }) });
     const env = { ...given.env, ...files.env, ...environmentOf(recipe, url, this.#lease.id) };
     const prompt = recipe.readsMentions ? withoutMentions(stdin) : stdin;
     const reader = readerOf(recipe.reader, session?.how === "go_on" ? this.#usage : undefined);
-    const { end, reading } = await this.#follow(line, env, prompt, reader, files, worktree, folder);
+    const { end, reading } = await this.#follow(attempt, line, env, prompt, reader);
     this.#usage = addUsage(this.#usage, reading.usage);
     this.#turns += reading.turns ?? 0;
     if (this.#stopped) return { ok: false, began: true, verdict: givenBack };
@@ -161,13 +157,11 @@ export class HarnessExecution implements Execution {
   }
 
   async #follow(
+    { files, worktree }: Attempt,
     line: readonly string[],
     env: NodeJS.ProcessEnv,
     stdin: string,
     reader: Reader,
-    files: CommandFiles,
-    worktree: Worktree | undefined,
-    folder: CommandFolder,
   ): Promise<{ end: CommandEnd; reading: Reading }> {
     const lines = new LineReader(harnessLineBytesMax, (text, isCut) => {
       if (isCut || text === "") return;
@@ -178,7 +172,7 @@ export class HarnessExecution implements Execution {
       if (reading.session !== undefined) this.#settings.sessions.tell(this.#lease.task.id, reading.session);
       this.#tell(reading);
     });
-    this.#command = new Command(line, env, stdin, folder.guard, {
+    this.#command = new Command(line, env, stdin, this.#settings.folder.guard, {
       onStdout: (part) => lines.write(part),
       ...(worktree && { cwd: worktree.cwd }),
     });
@@ -232,6 +226,13 @@ export class HarnessExecution implements Execution {
       error: { ...error, message: `${error.message}\nWhat it did is on branch ${landing.branch}.` },
     };
   }
+}
+
+/** What all starts of the harness for the task have. */
+interface Attempt {
+  readonly given: TaskInput;
+  readonly files: CommandFiles;
+  readonly worktree: Worktree | undefined;
 }
 
 /** `began`: its model had been at it, or what stood in the way would stand there again. */
