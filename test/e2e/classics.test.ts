@@ -1,6 +1,6 @@
 /** Classic problems, played by simulated agents on a real server: what each must end in, told by results and by the log. */
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { TaskSpec } from "../../src/client/index.ts";
 import { levels, lockPeaks, messagesHeld, permitsTaken } from "./lib/held.ts";
 import { eventsOf, logOf, until } from "./lib/log.ts";
@@ -18,19 +18,18 @@ import {
 } from "./lib/ops.ts";
 import { result } from "./lib/outcome.ts";
 import { LocalServer } from "./lib/server.ts";
+import { sharedServer } from "./lib/shared.ts";
 import { plays } from "./lib/sim.ts";
 
-let server: LocalServer;
-
-beforeAll(async () => {
-  server = await LocalServer.start();
-});
-afterAll(async () => {
-  await server?.stop();
-});
+const shared = sharedServer();
 
 /** Runs the tasks to their ends, all of which must be good; `during` may do its worst meanwhile. */
-async function playAll(tasks: TaskSpec[], workers: number, during?: (run: string) => Promise<void>): Promise<string> {
+async function playAll(
+  tasks: TaskSpec[],
+  workers: number,
+  server = shared,
+  during?: (run: string) => Promise<void>,
+): Promise<string> {
   const { id } = await server.heddle.createRun({ limits: { workers } });
   await server.heddle.createTasks(id, { tasks });
   await during?.(id);
@@ -47,8 +46,10 @@ const times = <T>(count: number, make: (n: number) => T): T[] => Array.from({ le
 const steps = (...list: { ops: Op[]; pause?: number }[]): string =>
   plays([...list.map(({ ops, pause }) => ({ calls: ops, ...(pause && { latency_ms: pause }) })), { text: "done" }]);
 
-describe("classic problems", () => {
-  it("philosophers who take the lower fork first all eat, and there is no deadlock", async () => {
+describe.concurrent("classic problems", () => {
+  const server = shared;
+
+  it.sequential("philosophers who take the lower fork first all eat, and there is no deadlock", async () => {
     const count = 5;
     const philosopher = (n: number) => {
       const forks = [n, (n + 1) % count].sort((a, b) => a - b).map((fork) => `fork-${fork}`) as [string, string];
@@ -68,42 +69,7 @@ describe("classic problems", () => {
     expect((await server.heddle.findings(id)).findings).toEqual([]);
   });
 
-  it("producers and consumers at a queue of three: each message once, through a kill -9 in mid-run", async () => {
-    const message = (producer: number, n: number) => `${producer}.${n}`;
-    const producer = (p: number) =>
-      steps(
-        ...times(3, (n) => ({
-          ops: [queue("push", "belt", { messages: [message(p, 2 * n), message(p, 2 * n + 1)] })],
-        })),
-      );
-    // As many pops as there are messages, and one that finds it closed.
-    const consumer = asks(...times(19, () => queue("pop", "belt")));
-    const tasks: TaskSpec[] = [
-      { key: "belt", instructions: steps({ ops: [queue("create", "belt", { capacity: 3 })] }) },
-      ...times(3, (p) => ({ key: `p${p}`, after: ["belt"], instructions: producer(p) })),
-      { key: "end", after: ["p0", "p1", "p2"], instructions: steps({ ops: [queue("close", "belt")] }) },
-      ...times(2, (c) => ({ key: `c${c}`, after: ["belt"], instructions: consumer })),
-    ];
-    const id = await playAll(tasks, 3, async (run) => {
-      await until(
-        "some were taken",
-        60_000,
-        async () => eventsOf(await logOf(server, run), "messages_popped").length >= 4,
-      );
-      await server.kill();
-      await server.start();
-    });
-    const answers = [...(await answersOf(server, id, "c0")), ...(await answersOf(server, id, "c1"))] as {
-      messages?: string[];
-      closed?: true;
-    }[];
-    const taken = answers.flatMap(({ messages }) => messages ?? []);
-    expect(taken.toSorted()).toEqual(times(18, (i) => message(Math.floor(i / 6), i % 6)));
-    expect(answers.filter(({ closed }) => closed)).toHaveLength(2 * 19 - 18);
-    expect(levels(await logOf(server, id), messagesHeld)).toEqual({ highest: 3, lowest: 0, left: 0 });
-  });
-
-  it("readers together, writers alone", async () => {
+  it.sequential("readers together, writers alone", async () => {
     const visit = (mode: string) =>
       steps({ ops: [lock("acquire", "book", { mode })] }, { ops: [lock("release", "book")], pause: 300 });
     const id = await playAll(
@@ -115,7 +81,7 @@ describe("classic problems", () => {
     expect(peaks.readers).toBeGreaterThan(1);
   });
 
-  it("a simulation in step: 8 tasks × 20 rounds at a barrier, with seats for four", async () => {
+  it.sequential("a simulation in step: 8 tasks × 20 rounds at a barrier, with seats for four", async () => {
     const [parties, rounds] = [8, 20];
     const member = steps(
       ...times(rounds, (round) => [
@@ -135,7 +101,7 @@ describe("classic problems", () => {
     expect(await server.heddle.variable(id, "step")).toMatchObject({ ops: { passed: rounds, broken: 0 }, waiters: [] });
   });
 
-  it("words mapped to a shared map and reduced to a report that a lock guards", async () => {
+  it.sequential("words mapped to a shared map and reduced to a report that a lock guards", async () => {
     const texts = [
       ["warp", "weft", "warp"],
       ["weft", "weft", "loom"],
@@ -166,7 +132,7 @@ describe("classic problems", () => {
     expect(lockPeaks(await logOf(server, id), "report")).toMatchObject({ writers: 1, grants: 3, left: 0 });
   });
 
-  it("eight at two permits: never three at once, and all of them in the end", async () => {
+  it.sequential("eight at two permits: never three at once, and all of them in the end", async () => {
     const visitor = steps({ ops: [semaphore("acquire", "gate")] }, { ops: [semaphore("release", "gate")], pause: 100 });
     const id = await playAll(
       [
@@ -177,5 +143,47 @@ describe("classic problems", () => {
     );
     expect(levels(await logOf(server, id), permitsTaken)).toEqual({ highest: 2, lowest: 0, left: 0 });
     expect((await server.heddle.variable(id, "gate")).ops).toEqual({ grants: 8 });
+  });
+});
+
+// Beside the others, since its server is killed: one of its own.
+describe.concurrent("classic problems over a kill", () => {
+  it("producers and consumers at a queue of three: each message once, through a kill -9 in mid-run", async ({
+    onTestFinished,
+  }) => {
+    const server = await LocalServer.start();
+    onTestFinished(() => server.stop());
+    const message = (producer: number, n: number) => `${producer}.${n}`;
+    const producer = (p: number) =>
+      steps(
+        ...times(3, (n) => ({
+          ops: [queue("push", "belt", { messages: [message(p, 2 * n), message(p, 2 * n + 1)] })],
+        })),
+      );
+    // As many pops as there are messages, and one that finds it closed.
+    const consumer = asks(...times(19, () => queue("pop", "belt")));
+    const tasks: TaskSpec[] = [
+      { key: "belt", instructions: steps({ ops: [queue("create", "belt", { capacity: 3 })] }) },
+      ...times(3, (p) => ({ key: `p${p}`, after: ["belt"], instructions: producer(p) })),
+      { key: "end", after: ["p0", "p1", "p2"], instructions: steps({ ops: [queue("close", "belt")] }) },
+      ...times(2, (c) => ({ key: `c${c}`, after: ["belt"], instructions: consumer })),
+    ];
+    const id = await playAll(tasks, 3, server, async (run) => {
+      await until(
+        "some were taken",
+        60_000,
+        async () => eventsOf(await logOf(server, run), "messages_popped").length >= 4,
+      );
+      await server.kill();
+      await server.start();
+    });
+    const answers = [...(await answersOf(server, id, "c0")), ...(await answersOf(server, id, "c1"))] as {
+      messages?: string[];
+      closed?: true;
+    }[];
+    const taken = answers.flatMap(({ messages }) => messages ?? []);
+    expect(taken.toSorted()).toEqual(times(18, (i) => message(Math.floor(i / 6), i % 6)));
+    expect(answers.filter(({ closed }) => closed)).toHaveLength(2 * 19 - 18);
+    expect(levels(await logOf(server, id), messagesHeld)).toEqual({ highest: 3, lowest: 0, left: 0 });
   });
 });

@@ -74,7 +74,7 @@ const wholeTrace = async (run: string): Promise<void> => {
   await until(() => expect(new Set(ids(sent(run)))).toEqual(new Set(all)));
 };
 
-it("a run's trace comes whole when the run ends, each span once, with the deployment's headers", async () => {
+it.concurrent("a run's trace comes whole when the run ends, each span once, with the deployment's headers", async () => {
   const run = await finished();
   await wholeTrace(run);
   expect(ids(sent(run))).toEqual(ids(await pulled(run)));
@@ -84,7 +84,7 @@ it("a run's trace comes whole when the run ends, each span once, with the deploy
   );
 });
 
-it("what happens after its end is pushed too, and nothing twice", async () => {
+it.concurrent("what happens after its end is pushed too, and nothing twice", async () => {
   const run = await finished();
   await wholeTrace(run);
   await heddle.retryTask(run, "b");
@@ -94,7 +94,7 @@ it("what happens after its end is pushed too, and nothing twice", async () => {
   expect(ids(sent(run))).toEqual(ids(await pulled(run)));
 });
 
-it("a collector that is busy is asked again, when it says; the same spans come once it takes them", async () => {
+it.concurrent("a collector that is busy is asked again, when it says; the same spans come once it takes them", async () => {
   const run = await finished(answers(503), answers(429, { "retry-after": "2" }), answers(200));
   await until(() => expect(collector.of(run)).toHaveLength(3));
   const [first, second, third] = collector.of(run);
@@ -104,7 +104,7 @@ it("a collector that is busy is asked again, when it says; the same spans come o
   expect([ids(first!.spans), ids(second!.spans)]).toEqual([ids(third!.spans), ids(third!.spans)]);
 });
 
-it("what it refuses, whole or in part, is counted and said, and not sent again; nothing of a header is logged", async () => {
+it.concurrent("what it refuses, whole or in part, is counted and said, and not sent again; nothing of a header is logged", async () => {
   const refused = await finished(answers(400, {}, `no such key ${secret}`));
   const partly = await finished(answers(200, {}, { partialSuccess: { rejectedSpans: "2", errorMessage: "too old" } }));
   const [spans] = [(await pulled(refused)).length];

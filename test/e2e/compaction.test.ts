@@ -26,7 +26,9 @@ const newRun = async (format: "anthropic" | "openai"): Promise<string> =>
 const notesIn = (messages: readonly string[]) =>
   messages.flatMap((message) => findNote(stringAt(message, ["content"]) ?? "") ?? []);
 
-describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => {
+const formats = ["anthropic", "openai"] as const;
+
+describe.each(formats)("in the %s format", (format) => {
   it("a task fails by default, and says what it could have done", async () => {
     const { heddle } = server;
     const run = await newRun(format);
@@ -75,9 +77,12 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     const compactions = eventsOf(await logOf(server, run), "context_compacted");
     expect(compactions.map(({ last }) => last)).toEqual([2, 1]);
   });
+});
 
-  it("what was cut stays cut over kill -9, and a fork made by a call keeps its call", async () => {
-    const { heddle } = server;
+it("in either format what was cut stays cut over kill -9, and a fork made by a call keeps its call", async () => {
+  const { heddle } = server;
+  /** Makes the run, waits until its cut child is in its last turn, and resolves to what there is to check after the kill. */
+  const begun = async (format: (typeof formats)[number]) => {
     const run = await newRun(format);
     const child = {
       key: "child",
@@ -99,13 +104,17 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     await until("it is in its last turn", 60_000, async () => (await heddle.task(run, id)).turns === 8);
     const before = eventsOf(await logOf(server, run), "context_compacted");
     await heddle.sendMessage(run, id, { content: says("cut and killed") });
-    await server.kill();
-    await server.start();
-    await heddle.waitFor(run, { mode: "settled" });
-    expect((await heddle.task(run, "parent")).result).toBe("cut and killed");
-    expect(eventsOf(await logOf(server, run), "context_compacted").slice(0, before.length)).toEqual(before);
-    const { messages } = await contextOf(server, run, id);
-    expect(notesIn(messages)).toHaveLength(1);
-    expect(messages.some((message) => message.includes(`you are task ${id}, forked`))).toBe(true);
-  });
+    return async () => {
+      await heddle.waitFor(run, { mode: "settled" });
+      expect((await heddle.task(run, "parent")).result).toBe("cut and killed");
+      expect(eventsOf(await logOf(server, run), "context_compacted").slice(0, before.length)).toEqual(before);
+      const { messages } = await contextOf(server, run, id);
+      expect(notesIn(messages)).toHaveLength(1);
+      expect(messages.some((message) => message.includes(`you are task ${id}, forked`))).toBe(true);
+    };
+  };
+  const checks = await Promise.all(formats.map(begun));
+  await server.kill();
+  await server.start();
+  for (const check of checks) await check();
 });

@@ -124,7 +124,7 @@ describe("warming", () => {
   });
 });
 
-describe("a budget in dollars", () => {
+describe.concurrent("a budget in dollars", () => {
   it("pauses the run when a call could pass it, and goes on when it is raised", async () => {
     const run = await heddle.createRun({ limits: { usd: 0.02, workers: 1 } });
     expect(run.limits).toMatchObject({ usd: 0.02, tokens: null });
@@ -155,7 +155,7 @@ describe("a budget in dollars", () => {
   });
 });
 
-describe("fork auto", () => {
+describe.concurrent("fork auto", () => {
   it("says which it took and why, in the reply and with the task", async () => {
     const run = await heddle.createRun({ context: large({ model: "claude-opus-4-1" }) });
     const auto = { fork: "auto" as const };
@@ -182,7 +182,7 @@ describe("fork auto", () => {
   });
 });
 
-describe("a server with prices of its own", () => {
+describe.concurrent("a server with prices of its own", () => {
   let own: LocalServer;
   beforeAll(async () => {
     // The simulated model of another server stands for a real provider, whose models may or may not have a price.
@@ -236,7 +236,7 @@ describe("a server with prices of its own", () => {
   });
 });
 
-describe("a server that is killed while one task reads for the others", () => {
+describe.concurrent("a server that is killed while one task reads for the others", () => {
   it("lets another one read, and everybody is served", async () => {
     const mortal = await LocalServer.start();
     try {

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { HeddleProcess, heddle as heddleCommand } from "../cli/lib/heddle.ts";
 import type { Step } from "./lib/claude-stand-in.ts";
 import { eventsOf, logOf, until } from "./lib/log.ts";
@@ -14,24 +14,21 @@ const server = sharedServer();
 const { heddle } = server;
 const env = { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_local" };
 
-let folder: string;
-let repo: string;
-let pool: string;
-let pools = 0;
+const folders: string[] = [];
 const workers: HeddleProcess[] = [];
+afterAll(async () => {
+  for (const { child } of workers) child.kill("SIGKILL");
+  await Promise.all(workers.map(({ ended }) => ended));
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
 
-const git = (...args: string[]): string => execFileSync("git", args, { cwd: repo, encoding: "utf8" }).trim();
-const branches = () => git("branch", "--list", "heddle/*", "--format=%(refname:short)").split("\n").filter(Boolean);
-/** What of worktrees is left on the disk, and what git knows of. */
-const left = () => [
-  ...(existsSync(`${repo}.heddle-worktrees`) ? readdirSync(`${repo}.heddle-worktrees`) : []),
-  ...git("worktree", "list").split("\n").slice(1),
-];
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "heddle-e2e-"));
-  repo = join(folder, "project");
-  pool = `harness${process.pid}-${++pools}`;
+/** A repository, a harness and a pool of a test's own: one test waits for a lease, and the other one runs beside it. */
+function project(name: string) {
+  const folder = mkdtempSync(join(tmpdir(), "heddle-e2e-"));
+  folders.push(folder);
+  const repo = join(folder, "project");
+  const pool = `harness${process.pid}-${name}`;
+  const git = (...args: string[]): string => execFileSync("git", args, { cwd: repo, encoding: "utf8" }).trim();
   execFileSync("git", ["init", "--quiet", "--initial-branch=main", repo]);
   git("-c", "user.email=me@localhost", "-c", "user.name=Me", "commit", "--quiet", "--allow-empty", "-m", "first");
   mkdirSync(join(folder, "bin"));
@@ -41,26 +38,29 @@ beforeEach(() => {
     `#!/bin/sh\nexec '${process.execPath}' '${join(import.meta.dirname, "lib/claude-stand-in.ts")}' "$@"\n`,
   );
   chmodSync(program, 0o755);
-});
-afterEach(async () => {
-  for (const { child } of workers) child.kill("SIGKILL");
-  await Promise.all(workers.splice(0).map(({ ended }) => ended));
-  rmSync(folder, { recursive: true, force: true });
-});
-
-function work(...flags: string[]): HeddleProcess {
-  const args = ["work", "--pool", pool, "--harness", "claude", "--worktree", "merge", "--max-load", "100", ...flags];
-  const worker = new HeddleProcess(args, {
-    env: {
-      ...env,
-      TMPDIR: folder,
-      STAND_IN_SESSIONS: join(folder, "sessions"),
-      PATH: `${join(folder, "bin")}${delimiter}${process.env.PATH}`,
+  return {
+    ...{ folder, repo, pool, git },
+    branches: () => git("branch", "--list", "heddle/*", "--format=%(refname:short)").split("\n").filter(Boolean),
+    /** What of worktrees is left on the disk, and what git knows of. */
+    left: () => [
+      ...(existsSync(`${repo}.heddle-worktrees`) ? readdirSync(`${repo}.heddle-worktrees`) : []),
+      ...git("worktree", "list").split("\n").slice(1),
+    ],
+    work(...flags: string[]): HeddleProcess {
+      const own = ["--harness", "claude", "--worktree", "merge", "--max-load", "100", ...flags];
+      const worker = new HeddleProcess(["work", "--pool", pool, ...own], {
+        env: {
+          ...env,
+          TMPDIR: folder,
+          STAND_IN_SESSIONS: join(folder, "sessions"),
+          PATH: `${join(folder, "bin")}${delimiter}${process.env.PATH}`,
+        },
+        cwd: repo,
+      });
+      workers.push(worker);
+      return worker;
     },
-    cwd: repo,
-  });
-  workers.push(worker);
-  return worker;
+  };
 }
 
 interface Said {
@@ -68,7 +68,8 @@ interface Said {
   answers: Record<string, unknown>[];
 }
 
-it("two tasks at once share a lock over MCP, tell how far they are, make tasks that go on from their sessions, and are merged", async () => {
+it.concurrent("two tasks at once share a lock over MCP, tell how far they are, make tasks that go on from their sessions, and are merged", async () => {
+  const { folder, repo, pool, git, branches, left, work } = project("two");
   const go = join(folder, "go");
   const childOf = (name: string) => JSON.stringify([{ write: `${name}-child.txt` }] satisfies Step[]);
   const steps = (name: string): Step[] => [
@@ -128,7 +129,8 @@ it("two tasks at once share a lock over MCP, tell how far they are, make tasks t
   expect([git("status", "--porcelain"), branches(), left()]).toEqual(["", [], []]);
 });
 
-it("a worker that is killed loses no task and leaves no worktree: another carries it out, once", async () => {
+it.concurrent("a worker that is killed loses no task and leaves no worktree: another carries it out, once", async () => {
+  const { folder, repo, pool, branches, left, work } = project("killed");
   const go = join(folder, "go");
   const run = await heddle.createRun({ limits: { pools: [pool] } });
   const instructions = JSON.stringify([

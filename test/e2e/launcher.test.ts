@@ -11,6 +11,7 @@ import { freePort } from "../../scripts/lib/ports.mjs";
 import { type Identity, isSame } from "../../scripts/lib/processes.mjs";
 import { Heddle } from "../../src/client/index.ts";
 import { leaseMs } from "../../src/limits.ts";
+import { withDatabase } from "./lib/bundle.ts";
 import { until } from "./lib/log.ts";
 import { LocalServer, projectRoot } from "./lib/server.ts";
 import { says } from "./lib/sim.ts";
@@ -87,8 +88,7 @@ it("Ctrl-C ends a busy server within two seconds, and nothing of it is left", as
 
 it("A start with a damaged database ends with what to do, and shows the runtime's error once", async () => {
   const state = join(folder, "state");
-  const first = await startDev({ state, environment: {}, show: () => undefined });
-  await first.stop();
+  withDatabase(state, process.env.HEDDLE_CONFIG);
   const databases = join(state, "v3/d1/miniflare-D1DatabaseObject");
   for (const name of readdirSync(databases)) {
     if (/^[0-9a-f]{64}\.sqlite$/.test(name)) writeFileSync(join(databases, name), "no database".repeat(1000));

@@ -341,7 +341,7 @@ describe.each(formats)("a loop of format %s", (format) => {
   });
 });
 
-it("a task whose lease is lost is left, and nothing of it is delivered", async () => {
+it.concurrent("a task whose lease is lost is left, and nothing of it is delivered", async () => {
   const { run, pool } = await runWith("anthropic");
   await heddle.createTasks(run, { tasks: [{ key: "t", pool, instructions: "x" }] });
   let reason: unknown;
@@ -364,7 +364,7 @@ it("a task whose lease is lost is left, and nothing of it is delivered", async (
   expect(await heddle.task(run, "t")).toMatchObject({ state: "cancelled", result: null });
 });
 
-it("an error fails the task by its code, and one of a busy provider is tried again; then the worker is idle, and ends", async () => {
+it.concurrent("an error fails the task by its code, and one of a busy provider is tried again; then the worker is idle, and ends", async () => {
   const { run, pool } = await runWith("anthropic");
   const tasks = ["own", "busy", "away", "format"].map((key) => ({
     key,

@@ -32,7 +32,9 @@ const shown = async (run: string, task: string) =>
     messages === undefined ? [] : [{ turn, messages }],
   );
 
-describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => {
+const formats = ["anthropic", "openai"] as const;
+
+describe.concurrent.each(formats)("in the %s format", (format) => {
   it("a task that is about to end goes on with what it is told, in order", async () => {
     const { heddle } = server;
     const run = await newRun(format);
@@ -50,8 +52,9 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
 
   it("a parked task is not woken: it reads them after its results, and finish waits for them too", async () => {
     const { heddle } = server;
-    const { id: run } = await heddle.createRun({ context: { format }, limits: { pools: ["nursery"] } });
-    const child = { key: "child", pool: "nursery", instructions: "grow" };
+    const pool = `nursery-${format}`;
+    const { id: run } = await heddle.createRun({ context: { format }, limits: { pools: [pool] } });
+    const child = { key: "child", pool, instructions: "grow" };
     const turns = [
       { calls: [{ tool: "create_task", arguments: child }] },
       { calls: [{ tool: "await_tasks", arguments: { tasks: ["child"] } }] },
@@ -62,7 +65,7 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     await until("it parks", 30_000, async () => (await heddle.task(run, "parent")).state === "parked");
     const first = await heddle.sendMessage(run, "parent", { content: "while you wait" });
     expect(await heddle.task(run, "parent")).toMatchObject({ state: "parked", pending_messages: 1 });
-    const [leased] = await heddle.lease("nursery", { worker: "w", wait_ms: 20_000 });
+    const [leased] = await heddle.lease(pool, { worker: "w", wait_ms: 20_000 });
     await heddle.complete(leased!.id, { result: "grown" });
     await until("it is back", 30_000, async () => (await heddle.task(run, "parent")).state === "running");
     const second = await heddle.sendMessage(run, "parent", { content: "before you finish" });
@@ -76,31 +79,45 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
     expect(messages[at - 1]).toContain("grown");
     expect(messages.find((message) => message.includes("new_messages"))).toBeDefined();
   });
+});
 
-  it("a pull worker gets them with its lease and its turns, over kill -9 too; its transcript has them once", async () => {
-    const { heddle } = server;
-    const { id: run } = await heddle.createRun({ context: { format }, limits: { pools: ["hands"] } });
-    await heddle.createTasks(run, { tasks: [{ key: "t", pool: "hands", instructions: "pull" }] });
+/** Begins it in each format, kills the server once for both, and does what is left of it. */
+async function overKill(begun: (format: Format) => Promise<() => Promise<void>>): Promise<void> {
+  const rest = await Promise.all(formats.map(begun));
+  await server.kill();
+  await server.start();
+  await Promise.all(rest.map((go) => go()));
+}
+
+it("in either format a pull worker gets them with its lease and its turns, over kill -9 too; its transcript has them once", async () => {
+  const { heddle } = server;
+  const begun = async (format: Format) => {
+    const pool = `hands-${format}`;
+    const { id: run } = await heddle.createRun({ context: { format }, limits: { pools: [pool] } });
+    await heddle.createTasks(run, { tasks: [{ key: "t", pool, instructions: "pull" }] });
     await heddle.sendMessage(run, "t", { content: "before" });
-    const [lease] = await heddle.lease("hands", { worker: "w", wait_ms: 5000 });
+    const [lease] = await heddle.lease(pool, { worker: "w", wait_ms: 5000 });
     expect(lease!.messages).toEqual([{ role: "user", content: "before" }]);
     await heddle.sendMessage(run, "t", { content: "meanwhile" });
     expect(await heddle.renewLease(lease!.id)).toMatchObject({ messages: 1 });
-    await server.kill();
-    await server.start();
-    const turn = await heddle.turn(lease!.id, { messages: [{ role: "assistant", content: "one" }] });
-    expect(turn.messages).toEqual([{ role: "user", content: "meanwhile" }]);
-    expect(await heddle.renewLease(lease!.id)).not.toHaveProperty("messages");
-    expect(await heddle.turn(lease!.id, { messages: [{ role: "assistant", content: "two" }] })).not.toHaveProperty(
-      "messages",
-    );
-    await heddle.complete(lease!.id, { result: "done" });
-    const { messages } = await contextOf(server, run, "t");
-    expect(messages.slice(1).map(textOf)).toEqual(["before", "one", "meanwhile", "two"]);
-  });
+    return async () => {
+      const turn = await heddle.turn(lease!.id, { messages: [{ role: "assistant", content: "one" }] });
+      expect(turn.messages).toEqual([{ role: "user", content: "meanwhile" }]);
+      expect(await heddle.renewLease(lease!.id)).not.toHaveProperty("messages");
+      expect(await heddle.turn(lease!.id, { messages: [{ role: "assistant", content: "two" }] })).not.toHaveProperty(
+        "messages",
+      );
+      await heddle.complete(lease!.id, { result: "done" });
+      const { messages } = await contextOf(server, run, "t");
+      expect(messages.slice(1).map(textOf)).toEqual(["before", "one", "meanwhile", "two"]);
+    };
+  };
+  await overKill(begun);
+});
 
-  it("what was acknowledged outlives kill -9: shown once, by the turn that the restarted server takes", async () => {
-    const { heddle } = server;
+it("in either format what was acknowledged outlives kill -9: shown once, by the turn that the restarted server takes", async () => {
+  const { heddle } = server;
+  const begun = async (format: Format) => {
     const run = await newRun(format);
     await heddle.createTasks(run, {
       tasks: [
@@ -114,13 +131,14 @@ describe.each(["anthropic", "openai"] as const)("in the %s format", (format) => 
       await heddle.sendMessage(run, "busy", { content: says("heard") }),
       await heddle.sendMessage(run, "later", { content: says("heard as well") }),
     ].map(({ seq }) => seq);
-    await server.kill();
-    await server.start();
-    expect(await resultOf(run, "busy")).toBe("heard");
-    expect(await resultOf(run, "later")).toBe("heard as well");
-    expect(await shown(run, "busy")).toEqual([{ turn: 1, messages: sent.slice(0, 2) }]);
-    expect(await shown(run, "later")).toEqual([{ turn: 1, messages: sent.slice(2) }]);
-    const { messages } = await contextOf(server, run, "busy");
-    expect(messages.filter((message) => textOf(message) === "hear me")).toHaveLength(1);
-  });
+    return async () => {
+      expect(await resultOf(run, "busy")).toBe("heard");
+      expect(await resultOf(run, "later")).toBe("heard as well");
+      expect(await shown(run, "busy")).toEqual([{ turn: 1, messages: sent.slice(0, 2) }]);
+      expect(await shown(run, "later")).toEqual([{ turn: 1, messages: sent.slice(2) }]);
+      const { messages } = await contextOf(server, run, "busy");
+      expect(messages.filter((message) => textOf(message) === "hear me")).toHaveLength(1);
+    };
+  };
+  await overKill(begun);
 });

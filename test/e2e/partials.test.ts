@@ -26,7 +26,7 @@ function follow(run: string, transport?: "websocket" | "sse"): { begun: Promise<
   return { begun, all };
 }
 
-describe.each([
+describe.concurrent.each([
   ["anthropic", "websocket"],
   ["openai", "sse"],
 ] as const)("in the %s format, by %s", (format, transport) => {

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import type { RemoteTool } from "../../src/client/index.ts";
 import { HeddleProcess, heddle as heddleCommand } from "../cli/lib/heddle.ts";
 import { until } from "./lib/log.ts";
@@ -14,11 +14,13 @@ import { plays } from "./lib/sim.ts";
 const server = sharedServer();
 const { heddle } = server;
 
-let folder: string;
+const folders: string[] = [];
 const started: HeddleProcess[] = [];
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "heddle-e2e-"));
+/** A repository with a test that fails. One each: most of a test's time is a worker's, or a lease's, and they run beside each other. */
+function repository(): string {
+  const folder = mkdtempSync(join(tmpdir(), "heddle-e2e-"));
+  folders.push(folder);
   const write = (path: string, text: string) => writeFileSync(join(folder, path), text);
   mkdirSync(join(folder, "src"));
   write("package.json", JSON.stringify({ name: "sums", type: "module", scripts: { test: "node --test" } }));
@@ -28,10 +30,11 @@ beforeEach(() => {
     `import { test } from "node:test";\nimport assert from "node:assert";\nimport { sum } from "./sum.js";\ntest("sums", () => assert.equal(sum([1, 2]), 3));\n`,
   );
   execFileSync("git", ["init", "-q"], { cwd: folder });
-});
-afterEach(() => {
-  for (const { child } of started.splice(0)) child.kill("SIGKILL");
-  rmSync(folder, { recursive: true, force: true });
+  return folder;
+}
+afterAll(() => {
+  for (const { child } of started) child.kill("SIGKILL");
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
 const env = { HEDDLE_URL: server.url, HEDDLE_API_KEY: "hdl_local" };
@@ -65,72 +68,77 @@ const contentText = (content: string | { text: string }[]): string =>
 
 const calls = (tool: string, args: Record<string, unknown>) => ({ calls: [{ tool, arguments: args }] });
 
-describe.each(["anthropic", "openai"] as const)("a task of format %s with the tools of a workspace", (format) => {
-  it("fixes a failing test: reads, runs it, edits, runs it again, finishes", async () => {
-    const pool = `files-${format}`;
-    const flags = ["--workspace", folder, "--allow-command", "npm test"];
-    const worker = serve(pool, ...flags);
-    const script = plays([
-      {
-        calls: [
-          { tool: "list_files", arguments: { glob: "**/*.js" } },
-          { tool: "read_file", arguments: { path: "src/sum.js" } },
-        ],
-      },
-      calls("run_command", { command: "npm test" }),
-      calls("run_command", { command: "npm test && rm -rf src" }),
-      calls("read_file", { path: "../../etc/passwd" }),
-      calls("edit_file", { path: "src/sum.js", old: "a - b", new: "a + b" }),
-      calls("run_command", { command: "npm test" }),
-      calls("finish", { result: { fixed: "src/sum.js", exit_code: "{{6.0.exit_code}}" } }),
-    ]);
-    const { id: run } = await heddle.createRun({
-      context: { format },
-      tools: await declared(pool, ...flags),
-      root: { instructions: script },
-    });
-    await heddle.waitFor(run, { mode: "settled" });
-
-    const { root, status } = await heddle.run(run);
-    const task = await heddle.task(run, root!);
-    expect({ status, error: task.error }).toEqual({ status: "succeeded", error: null });
-    expect(task.result).toEqual({ fixed: "src/sum.js", exit_code: 0 });
-    expect(readFileSync(join(folder, "src/sum.js"), "utf8")).toBe(
-      "export const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);\n",
-    );
-
-    const results = await resultsIn(run, root!, format);
-    expect(results.map(({ value }) => value).slice(0, 7)).toEqual([
-      { files: ["src/sum.js", "src/sum.test.js"] },
-      expect.objectContaining({ path: "src/sum.js", text: expect.stringContaining("a - b"), lines: 1 }),
-      { exit_code: 1, output: expect.stringMatching(/not ok|✖/) },
-      expect.objectContaining({ error: expect.anything() }),
-      expect.objectContaining({ error: expect.anything() }),
-      { path: "src/sum.js", line: 1 },
-      { exit_code: 0, output: expect.stringMatching(/pass 1/) },
-    ]);
-    const said = JSON.stringify(results.slice(3, 5));
-    expect(said).toMatch(/commands_not_allowed.*outside_workspace/);
-    if (format === "anthropic")
-      expect(results.map((result) => "is_error" in result && result.is_error).slice(0, 7)).toEqual([
-        false,
-        false,
-        false,
-        true,
-        true,
-        false,
-        false,
+describe.concurrent.each(["anthropic", "openai"] as const)(
+  "a task of format %s with the tools of a workspace",
+  (format) => {
+    it("fixes a failing test: reads, runs it, edits, runs it again, finishes", async () => {
+      const folder = repository();
+      const pool = `files-${format}`;
+      const flags = ["--workspace", folder, "--allow-command", "npm test"];
+      const worker = serve(pool, ...flags);
+      const script = plays([
+        {
+          calls: [
+            { tool: "list_files", arguments: { glob: "**/*.js" } },
+            { tool: "read_file", arguments: { path: "src/sum.js" } },
+          ],
+        },
+        calls("run_command", { command: "npm test" }),
+        calls("run_command", { command: "npm test && rm -rf src" }),
+        calls("read_file", { path: "../../etc/passwd" }),
+        calls("edit_file", { path: "src/sum.js", old: "a - b", new: "a + b" }),
+        calls("run_command", { command: "npm test" }),
+        calls("finish", { result: { fixed: "src/sum.js", exit_code: "{{6.0.exit_code}}" } }),
       ]);
+      const { id: run } = await heddle.createRun({
+        context: { format },
+        tools: await declared(pool, ...flags),
+        root: { instructions: script },
+      });
+      await heddle.waitFor(run, { mode: "settled" });
 
-    worker.child.kill("SIGTERM");
-    expect(await worker.ended).toMatchObject({ status: 0 });
-    // Named calls, one after another: the worker said so.
-    expect(worker.stderr).toMatch(/edit_file for .* succeeded/);
-  });
-});
+      const { root, status } = await heddle.run(run);
+      const task = await heddle.task(run, root!);
+      expect({ status, error: task.error }).toEqual({ status: "succeeded", error: null });
+      expect(task.result).toEqual({ fixed: "src/sum.js", exit_code: 0 });
+      expect(readFileSync(join(folder, "src/sum.js"), "utf8")).toBe(
+        "export const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);\n",
+      );
 
-describe("a worker of a workspace", () => {
+      const results = await resultsIn(run, root!, format);
+      expect(results.map(({ value }) => value).slice(0, 7)).toEqual([
+        { files: ["src/sum.js", "src/sum.test.js"] },
+        expect.objectContaining({ path: "src/sum.js", text: expect.stringContaining("a - b"), lines: 1 }),
+        { exit_code: 1, output: expect.stringMatching(/not ok|✖/) },
+        expect.objectContaining({ error: expect.anything() }),
+        expect.objectContaining({ error: expect.anything() }),
+        { path: "src/sum.js", line: 1 },
+        { exit_code: 0, output: expect.stringMatching(/pass 1/) },
+      ]);
+      const said = JSON.stringify(results.slice(3, 5));
+      expect(said).toMatch(/commands_not_allowed.*outside_workspace/);
+      if (format === "anthropic")
+        expect(results.map((result) => "is_error" in result && result.is_error).slice(0, 7)).toEqual([
+          false,
+          false,
+          false,
+          true,
+          true,
+          false,
+          false,
+        ]);
+
+      worker.child.kill("SIGTERM");
+      expect(await worker.ended).toMatchObject({ status: 0 });
+      // Named calls, one after another: the worker said so.
+      expect(worker.stderr).toMatch(/edit_file for .* succeeded/);
+    });
+  },
+);
+
+describe.concurrent("a worker of a workspace", () => {
   it("shows its load where its pool is looked at, and how far a command is where its task is", async () => {
+    const folder = repository();
     const pool = "files-watched";
     const flags = ["--workspace", folder, "--allow-commands"];
     serve(pool, ...flags);
@@ -157,6 +165,7 @@ describe("a worker of a workspace", () => {
   });
 
   it("that is killed in the middle of a call has it tried again by another", async () => {
+    const folder = repository();
     const pool = "files-killed";
     const flags = ["--workspace", folder, "--allow-commands"];
     const first = serve(pool, ...flags);
