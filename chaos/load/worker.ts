@@ -93,7 +93,7 @@ export class Worker {
     // What is left is to be done by somebody.
     await until(Number.POSITIVE_INFINITY, () => client.over || !client.stopping);
     const isStopped = client.over || !this.#options.dies;
-    let how: Life["how"] = isStopped ? "stopped" : client.random.pick(["killed", "stopped", "forced"])!;
+    let how: Life["how"] = isStopped ? "stopped" : client.random.pick(["killed", "stopped", "forced", "forced"])!;
     // Before it serves a signal ends it as it ends any process.
     await until(stopMs, () => serves);
     await until(client.over ? 0 : midTaskMs, () => had.at(-1)?.said === null || client.over);
