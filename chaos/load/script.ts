@@ -106,7 +106,7 @@ const pulled = (key: string): Scripted => ({
 
 /** A command carries it out. It may not fail once: that its worker is stopped or killed is no failure of its own. */
 const worked = (random: Random, key: string): Scripted => ({
-  spec: { key, pool: "shell", retries: { limit: 0 }, instructions: `work ${key} ${random.int(50, 2500)}` },
+  spec: { key, pool: "shell", retries: { limit: 0 }, instructions: `work ${key} ${random.int(300, 4000)}` },
   planned: { key, expected: { kind: "worked" } },
 });
 

@@ -39,7 +39,7 @@ interface Had {
 export interface WorkOptions {
   /** Where the commands write what they do. */
   readonly deedsPath: string;
-  /** Whether some are killed; else all are stopped, which leaves no lease that has to expire. */
+  /** Whether some are killed, or don't wait for a server that is away; else all are stopped, which leaves no lease that has to expire. */
   readonly dies: boolean;
 }
 
@@ -92,8 +92,8 @@ export class Worker {
     await Promise.race([gone, client.pause(1500, 7000)]);
     // What is left is to be done by somebody.
     await until(Number.POSITIVE_INFINITY, () => client.over || !client.stopping);
-    let how: Life["how"] = client.over ? "stopped" : client.random.pick(["killed", "stopped", "forced"])!;
-    if (how === "killed" && !this.#options.dies) how = "forced";
+    const isStopped = client.over || !this.#options.dies;
+    let how: Life["how"] = isStopped ? "stopped" : client.random.pick(["killed", "stopped", "forced", "forced"])!;
     // Before it serves a signal ends it as it ends any process.
     await until(stopMs, () => serves);
     await until(client.over ? 0 : midTaskMs, () => had.at(-1)?.said === null || client.over);
