@@ -1,7 +1,11 @@
 /** What can be known of an address and a key before anything is sent: no repeat mends it, so it is said at once. */
 
 /** @throws TypeError that says what is wrong with the address. A page may leave out the part that is its own. */
-export function checkAddress(text: string): void {
+export function checkAddress(text: string | undefined): void {
+  if (text === undefined)
+    throw new TypeError(
+      'there is no url: new Heddle({ url: "http://127.0.0.1:8787", key: process.env.HEDDLE_API_KEY })',
+    );
   const page = (globalThis as { location?: { href: string } }).location?.href;
   let url: URL;
   try {

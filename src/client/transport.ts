@@ -73,7 +73,8 @@ export class Transport {
 
   /** @throws TypeError for an address or a key that nothing can be sent with */
   constructor(options: TransportOptions) {
-    checkAddress(options.url);
+    // Without types it can be forgotten, or come from a variable that is not set.
+    checkAddress((options as TransportOptions | undefined)?.url);
     if (options.key !== undefined) checkKey(options.key);
     this.url = options.url.trim().replace(/\/+$/, "");
     this.#key = options.key;

@@ -125,6 +125,12 @@ describe("errors", () => {
     },
   );
 
+  it("say what is missing where nothing is given, as JavaScript and a variable that is not set may have it", () => {
+    const Untyped = Heddle as new (options?: object) => Heddle;
+    for (const options of [[], [{}], [{ url: undefined, key: "hdl_k" }]])
+      expect(() => new Untyped(...(options as [object?]))).toThrow("there is no url: new Heddle({ url: ");
+  });
+
   it("take an address with white space around it, as a file of variables may leave it", () => {
     expect(new Heddle({ url: " http://127.0.0.1:8787/ \r\n" }).url).toBe("http://127.0.0.1:8787");
   });
